@@ -1,0 +1,115 @@
+"""Every error that facekit raises on purpose, and the exit code of each.
+
+    FacekitError
+    |-- UsageError                    2   an option or argument that cannot be meant
+    |   `-- NoOperatingPointError     2   the model has no threshold for what was asked
+    |-- FaceError                     3
+    |   |-- NoFaceError               3   no face in a picture that needs one
+    |   `-- AmbiguousFaceError        3   several faces where `--face error` allows one
+    |-- InputError                    4
+    |   |-- ImageError                4   not a picture, damaged, or unreadable
+    |   |   `-- ImageTooLargeError    4   over the limit on bytes or pixels
+    |   |-- EmbeddingFileError        4   not an embedding file of ours, or damaged
+    |   `-- PairListError             4   a line of a pair list that cannot be read
+    |-- ModelError                    5
+    |   |-- ModelMissingError         5   not in the cache, and cannot be built here
+    |   |-- ModelMismatchError        5   file and card, or two models, do not belong together
+    |   |-- ModelBuildError           5   weights that do not fit the graph; self-test failed
+    |   |-- FetchError                5   download failed, or the sha256 differs
+    |   `-- MissingExtraError         5   an optional package is needed and not installed
+    |-- AcceleratorError              6   delegate or runtime missing, or it took no node
+    `-- StorageError                  7   cannot write, lock or read what facekit keeps
+
+Exit codes 0 (same, found) and 1 (different, not found) are results, not errors;
+130 is Ctrl-C.  A message says what was needed, what was received and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FacekitError(Exception):
+    """Base of all of them; `exit_code` is what the command line exits with."""
+
+    exit_code: ClassVar[int] = 70  # never raised itself; 70 is EX_SOFTWARE of sysexits.h
+
+
+class UsageError(FacekitError):
+    exit_code = 2
+
+
+class NoOperatingPointError(UsageError):
+    pass
+
+
+class FaceError(FacekitError):
+    exit_code = 3
+
+
+class NoFaceError(FaceError):
+    pass
+
+
+class AmbiguousFaceError(FaceError):
+    pass
+
+
+class InputError(FacekitError):
+    exit_code = 4
+
+
+class ImageError(InputError):
+    pass
+
+
+class ImageTooLargeError(ImageError):
+    pass
+
+
+class EmbeddingFileError(InputError):
+    pass
+
+
+class PairListError(InputError):
+    pass
+
+
+class ModelError(FacekitError):
+    exit_code = 5
+
+
+class ModelMissingError(ModelError):
+    pass
+
+
+class ModelMismatchError(ModelError):
+    pass
+
+
+class ModelBuildError(ModelError):
+    pass
+
+
+class FetchError(ModelError):
+    pass
+
+
+class MissingExtraError(ModelError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, *, extra: str, needed_for: str) -> None:
+        super().__init__(
+            f"{needed_for} needs the package {package}, which is not installed. "
+            f"Install it with: python -m pip install 'facekit-cli[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+
+
+class AcceleratorError(FacekitError):
+    exit_code = 6
+
+
+class StorageError(FacekitError):
+    exit_code = 7

@@ -1,0 +1,244 @@
+"""The card: the JSON file that stands beside every model file and says how to use it.
+
+`x.tflite` is described by `x.json`.  A card is bound to its file by sha256; preprocessing,
+crop rule and operating points travel with the weights they were measured on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.errors import ModelMismatchError, NoOperatingPointError
+from facekit.models.decode import Fields
+from facekit.preprocess import InputSpec
+from facekit.types import ColourOrder, CropRule, Float32Array, Metric, ResizeFilter
+
+SCHEMA_VERSION = 1
+
+
+class Task(str, Enum):
+    """What a model file is for."""
+
+    EMBEDDING = "embedding"
+    DETECTION = "detection"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the weights come from and what may be done with them."""
+
+    title: str
+    url: str
+    sha256: str
+    licence: str
+    accuracy: str = ""
+    """as published by the source, in its own words"""
+
+
+@dataclass(frozen=True, slots=True)
+class CropSpec:
+    """From a detected face to the model's crop; see align.py."""
+
+    rule: CropRule
+    margin_px: float
+    """pixels of the finished crop that lie outside the box, both sides together (facenet's 32)"""
+    resize_filter: ResizeFilter
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold with the error rates that were measured at it."""
+
+    target: str
+    """what the threshold was chosen for: "fmr=1e-3", "best-accuracy", or "published" """
+    threshold_similarity: float
+    """least cosine similarity that counts as the same person"""
+    fmr: float | None
+    """false match rate, 0..1, of n_impostor comparisons; None where the source states none"""
+    fnmr: float | None
+    n_genuine: int
+    n_impostor: int
+    fmr_ci95: tuple[float, float] | None
+    fnmr_ci95: tuple[float, float] | None
+    protocol: str
+    dataset: str
+    metric: Metric = Metric.COSINE
+
+    def __post_init__(self) -> None:
+        if not -1.0 <= self.threshold_similarity <= 1.0:
+            raise ValueError(
+                f"A cosine threshold lies in -1..1. Received: {self.threshold_similarity}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Quantisation:
+    """How the file's numbers are stored; `scheme` "none" is float32."""
+
+    scheme: str = "none"
+    input_formula: str = ""
+    """how a pixel 0..255 becomes the tensor's value, in words a board's C code can follow"""
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Card:
+    """One model file, described.  Holds an array, so compare cards by `to_json`."""
+
+    name: str
+    variant: str
+    """float32, float16, int8, ...; for a detector also the net: "pnet_float32" """
+    task: Task
+    architecture: str
+    file_name: str
+    file_sha256: str
+    file_size_bytes: int
+    source: Source
+    input: InputSpec
+    quantisation: Quantisation = field(default_factory=Quantisation)
+    crop: CropSpec | None = None
+    """None for a detector"""
+    embedding_size: int = 0
+    """length of the output vector; 0 for a detector"""
+    embedding_mean: Float32Array | None = None
+    """(embedding_size,) float32: mean unit embedding of many people, or None"""
+    embedding_mean_source: str = ""
+    operating_points: tuple[OperatingPoint, ...] = ()
+    tools: dict[str, str] = field(default_factory=dict)
+    """names and versions of what made the file"""
+
+    def __post_init__(self) -> None:
+        mean = self.embedding_mean
+        if mean is not None and (
+            mean.shape != (self.embedding_size,) or not np.isfinite(mean).all()
+        ):
+            raise ValueError(
+                f"embedding_mean must be finite and of shape ({self.embedding_size},). "
+                f"Received: {mean.shape}"
+            )
+        if self.task is Task.EMBEDDING and (self.crop is None or self.embedding_size < 1):
+            raise ValueError("An embedding model's card needs a crop rule and an embedding size.")
+
+    def operating_point(self, target: str) -> OperatingPoint:
+        """The point that was chosen for `target`, e.g. "fmr=1e-3".
+
+        Raises NoOperatingPointError, which names what there is.
+        """
+        for point in self.operating_points:
+            if point.target == target:
+                return point
+        known = ", ".join(point.target for point in self.operating_points) or "none"
+        raise NoOperatingPointError(
+            f"Model {self.name} ({self.variant}) has no operating point {target!r}; it has: "
+            f"{known}. Pass --threshold, or calibrate the model on pairs of your own."
+        )
+
+    def to_json(self) -> str:
+        plain = asdict(self)
+        if self.embedding_mean is not None:
+            plain["embedding_mean"] = [float(f"{value:.8g}") for value in self.embedding_mean]
+        return json.dumps({"schema_version": SCHEMA_VERSION, **plain}, indent=1) + "\n"
+
+
+def fmr_target(fmr: float) -> str:
+    """The name under which a card keeps its operating point at this FMR: 0.001 -> "fmr=1e-3"."""
+    mantissa, exponent = f"{fmr:e}".split("e")
+    return f"fmr={float(mantissa):g}e{int(exponent)}"
+
+
+def read_card(path: Path) -> Card:
+    """Reads and validates a card.  Raises ModelMismatchError naming the file and the field."""
+    try:
+        raw = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ModelMismatchError(
+            f"No card {path.name} beside the model: a model file without its card is not used. "
+            f"Looked in {path.parent}."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelMismatchError(f"Card {path} cannot be read: {error}") from error
+    return parse_card(raw, origin=str(path))
+
+
+def parse_card(raw: object, *, origin: str) -> Card:
+    """A card from parsed JSON.  Raises ModelMismatchError naming `origin` and the field."""
+    try:
+        return _card(Fields(raw, "card"))
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelMismatchError(f"Card {origin} is not valid: {error}") from error
+
+
+def _card(fields: Fields) -> Card:
+    version = fields.integer("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(
+            f"schema_version {SCHEMA_VERSION} needed, received {version}; "
+            "it was written by another facekit"
+        )
+    source = fields.part("source")
+    spec = fields.part("input")
+    quantisation = fields.part("quantisation")
+    crop = fields.optional_part("crop")
+    mean = fields.optional_numbers("embedding_mean")
+    return Card(
+        name=fields.text("name"),
+        variant=fields.text("variant"),
+        task=Task(fields.text("task")),
+        architecture=fields.text("architecture"),
+        file_name=fields.text("file_name"),
+        file_sha256=fields.text("file_sha256"),
+        file_size_bytes=fields.integer("file_size_bytes"),
+        source=Source(
+            title=source.text("title"),
+            url=source.text("url"),
+            sha256=source.text("sha256"),
+            licence=source.text("licence"),
+            accuracy=source.text("accuracy"),
+        ),
+        input=InputSpec(
+            height_px=spec.integer("height_px"),
+            width_px=spec.integer("width_px"),
+            colour_order=ColourOrder(spec.text("colour_order")),
+            mean=spec.number("mean"),
+            std=spec.number("std"),
+        ),
+        quantisation=Quantisation(
+            scheme=quantisation.text("scheme"),
+            input_formula=quantisation.text("input_formula"),
+            calibration=quantisation.mapping("calibration"),
+        ),
+        crop=None
+        if crop is None
+        else CropSpec(
+            rule=CropRule(crop.text("rule")),
+            margin_px=crop.number("margin_px"),
+            resize_filter=ResizeFilter(crop.text("resize_filter")),
+        ),
+        embedding_size=fields.integer("embedding_size"),
+        embedding_mean=None if mean is None else np.asarray(mean, np.float32),
+        embedding_mean_source=fields.text("embedding_mean_source"),
+        operating_points=tuple(map(_operating_point, fields.parts("operating_points"))),
+        tools={key: str(value) for key, value in fields.mapping("tools").items()},
+    )
+
+
+def _operating_point(fields: Fields) -> OperatingPoint:
+    return OperatingPoint(
+        target=fields.text("target"),
+        threshold_similarity=fields.number("threshold_similarity"),
+        fmr=fields.optional_number("fmr"),
+        fnmr=fields.optional_number("fnmr"),
+        n_genuine=fields.integer("n_genuine"),
+        n_impostor=fields.integer("n_impostor"),
+        fmr_ci95=fields.optional_interval("fmr_ci95"),
+        fnmr_ci95=fields.optional_interval("fnmr_ci95"),
+        protocol=fields.text("protocol"),
+        dataset=fields.text("dataset"),
+        metric=Metric(fields.text("metric")),
+    )

@@ -1,0 +1,87 @@
+"""Typed reading of parsed JSON: each value is checked, and an error names its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+class Fields:
+    """The members of one JSON object.  Every getter raises ValueError naming the member."""
+
+    def __init__(self, raw: object, where: str) -> None:
+        if not isinstance(raw, Mapping):
+            raise ValueError(f"{where} must be an object. Received: {type(raw).__name__}")
+        self._raw = raw
+        self._where = where
+
+    def _get(self, name: str) -> Any:
+        if name not in self._raw:
+            raise ValueError(f"{self._where}.{name} is missing")
+        return self._raw[name]
+
+    def _wrong(self, name: str, wanted: str) -> ValueError:
+        return ValueError(f"{self._where}.{name} must be {wanted}. Received: {self._raw[name]!r}")
+
+    def text(self, name: str) -> str:
+        value = self._get(name)
+        if not isinstance(value, str):
+            raise self._wrong(name, "a string")
+        return value
+
+    def integer(self, name: str) -> int:
+        value = self._get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._wrong(name, "an integer")
+        return value
+
+    def number(self, name: str) -> float:
+        value = self._get(name)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise self._wrong(name, "a number")
+        if not math.isfinite(value):
+            raise self._wrong(name, "finite")
+        return float(value)
+
+    def optional_number(self, name: str) -> float | None:
+        return None if self._get(name) is None else self.number(name)
+
+    def numbers(self, name: str) -> list[float]:
+        value = self._get(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, "a list of numbers")
+        members = Fields({str(place): one for place, one in enumerate(value)}, self._path(name))
+        return [members.number(str(place)) for place in range(len(value))]
+
+    def optional_numbers(self, name: str) -> list[float] | None:
+        return None if self._get(name) is None else self.numbers(name)
+
+    def optional_interval(self, name: str) -> tuple[float, float] | None:
+        values = self.optional_numbers(name)
+        if values is None:
+            return None
+        if len(values) != 2 or values[0] > values[1]:
+            raise self._wrong(name, "two numbers, the lower one first")
+        return values[0], values[1]
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        value = self._get(name)
+        if not isinstance(value, Mapping):
+            raise self._wrong(name, "an object")
+        return dict(value)
+
+    def part(self, name: str) -> Fields:
+        return Fields(self._get(name), self._path(name))
+
+    def optional_part(self, name: str) -> Fields | None:
+        return None if self._get(name) is None else self.part(name)
+
+    def parts(self, name: str) -> list[Fields]:
+        value = self._get(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, "a list of objects")
+        return [Fields(one, f"{self._path(name)}[{place}]") for place, one in enumerate(value)]
+
+    def _path(self, name: str) -> str:
+        return f"{self._where}.{name}"

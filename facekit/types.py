@@ -1,0 +1,104 @@
+"""The enums and small records that travel between stages.
+
+Coordinates are pixels of the picture as it is seen (EXIF orientation applied): x to the
+right, y down, the origin at the top left corner of the top left pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+UInt8Array: TypeAlias = NDArray[np.uint8]
+Float32Array: TypeAlias = NDArray[np.float32]
+
+LANDMARK_NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+"""Order of `Face.landmarks_xy`; left and right as the viewer sees them."""
+
+
+class Metric(str, Enum):
+    """How two unit vectors are compared; all derive from the cosine by formula."""
+
+    COSINE = "cosine"
+    L2 = "l2"
+    SQL2 = "sql2"
+    ANGULAR = "angular"
+
+
+class FacePolicy(str, Enum):
+    """Which of a picture's faces is meant."""
+
+    LARGEST = "largest"
+    CENTER = "center"
+    BEST = "best"
+    ALL = "all"
+    ERROR = "error"
+
+
+class ColourOrder(str, Enum):
+    RGB = "rgb"
+    BGR = "bgr"
+
+
+class ResizeFilter(str, Enum):
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+    AREA = "area"
+    CUBIC = "cubic"
+    LANCZOS = "lanczos"
+
+
+class CropRule(str, Enum):
+    """How a face becomes a model-sized crop."""
+
+    MARGIN = "margin"
+    """the box grown by a margin, then resized; aspect is not kept, nothing is rotated"""
+    SIMILARITY = "similarity"
+    """five landmarks mapped onto a template by rotation, uniform scale and shift"""
+    NONE = "none"
+    """the whole picture is the crop (already aligned photos)"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: == on arrays has no single truth value
+class Face:
+    """One detected face, in pixels of the picture it was found in."""
+
+    box_xyxy: Float32Array
+    """(4,): x1, y1, x2, y2; x2 and y2 exclusive; may reach beyond the picture"""
+    landmarks_xy: Float32Array
+    """(5, 2): see LANDMARK_NAMES"""
+    score: float
+    """0..1, the last detector stage's face probability"""
+
+    def __post_init__(self) -> None:
+        for name, shape in (("box_xyxy", (4,)), ("landmarks_xy", (5, 2))):
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != np.float32:
+                raise ValueError(
+                    f"{name} must be float32 of shape {shape}. "
+                    f"Received: {array.dtype} of shape {array.shape}"
+                )
+        if not (np.isfinite(self.box_xyxy).all() and np.isfinite(self.landmarks_xy).all()):
+            raise ValueError(f"Face coordinates must be finite. Received: {self}")
+        if not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"score must be in 0..1. Received: {self.score}")
+
+    @property
+    def width_px(self) -> float:
+        return float(self.box_xyxy[2] - self.box_xyxy[0])
+
+    @property
+    def height_px(self) -> float:
+        return float(self.box_xyxy[3] - self.box_xyxy[1])
+
+    @property
+    def area_px(self) -> float:
+        return max(self.width_px, 0.0) * max(self.height_px, 0.0)
+
+    @property
+    def eye_distance_px(self) -> float:
+        return float(np.linalg.norm(self.landmarks_xy[1] - self.landmarks_xy[0]))
