@@ -54,7 +54,7 @@ def cosine_similarity(a: Float32Array, b: Float32Array) -> Float32Array:
         raise ValueError(f"Two (N, D) arrays of one shape needed. Received: {a.shape}, {b.shape}")
     _require_unit(a)
     _require_unit(b)
-    return np.clip(np.einsum("nd,nd->n", a, b), -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(np.einsum("nd,nd->n", a, b), -1.0, 1.0), np.float32)
 
 
 def similarity_matrix(a: Float32Array, b: Float32Array) -> Float32Array:
@@ -63,7 +63,7 @@ def similarity_matrix(a: Float32Array, b: Float32Array) -> Float32Array:
         raise ValueError(f"(N, D) and (M, D) arrays needed. Received: {a.shape}, {b.shape}")
     _require_unit(a)
     _require_unit(b)
-    return np.clip(a @ b.T, -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(a @ b.T, -1.0, 1.0), np.float32)
 
 
 def _require_unit(vectors: Float32Array) -> None:

@@ -1,4 +1,4 @@
-"""The enums and small records that travel between stages.
+"""The small records that travel between stages.
 
 Coordinates are pixels of the picture as it is seen (EXIF orientation applied): x to the
 right, y down, the origin at the top left corner of the top left pixel.
@@ -7,60 +7,22 @@ right, y down, the origin at the top left corner of the top left pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facekit.enums import ColourOrder as ColourOrder
+from facekit.enums import CropRule as CropRule
+from facekit.enums import FacePolicy as FacePolicy
+from facekit.enums import Metric as Metric
+from facekit.enums import ResizeFilter as ResizeFilter
 
 UInt8Array: TypeAlias = NDArray[np.uint8]
 Float32Array: TypeAlias = NDArray[np.float32]
 
 LANDMARK_NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """Order of `Face.landmarks_xy`; left and right as the viewer sees them."""
-
-
-class Metric(str, Enum):
-    """How two unit vectors are compared; all derive from the cosine by formula."""
-
-    COSINE = "cosine"
-    L2 = "l2"
-    SQL2 = "sql2"
-    ANGULAR = "angular"
-
-
-class FacePolicy(str, Enum):
-    """Which of a picture's faces is meant."""
-
-    LARGEST = "largest"
-    CENTER = "center"
-    BEST = "best"
-    ALL = "all"
-    ERROR = "error"
-
-
-class ColourOrder(str, Enum):
-    RGB = "rgb"
-    BGR = "bgr"
-
-
-class ResizeFilter(str, Enum):
-    NEAREST = "nearest"
-    BILINEAR = "bilinear"
-    AREA = "area"
-    CUBIC = "cubic"
-    LANCZOS = "lanczos"
-
-
-class CropRule(str, Enum):
-    """How a face becomes a model-sized crop."""
-
-    MARGIN = "margin"
-    """the box grown by a margin, then resized; aspect is not kept, nothing is rotated"""
-    SIMILARITY = "similarity"
-    """five landmarks mapped onto a template by rotation, uniform scale and shift"""
-    NONE = "none"
-    """the whole picture is the crop (already aligned photos)"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: == on arrays has no single truth value

@@ -1,0 +1,81 @@
+"""The command line: parse, call one library function, render."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from facekit.cli.render import emit_error
+from facekit.errors import FacekitError
+from facekit.version import __version__
+
+INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C: 128 + SIGINT
+
+COMMANDS = {
+    "verify": "facekit.cli.verify:verify",
+    "detect": "facekit.cli.detect:detect",
+    "embed": "facekit.cli.embed:embed",
+    "compare": "facekit.cli.compare:compare",
+    "models": "facekit.cli.models:models",
+    "doctor": "facekit.cli.doctor:doctor",
+}
+"""In the order of the help page; a module is imported when its command is asked for."""
+
+
+class Cli(click.Group):
+    """Loads commands lazily and turns every FacekitError into its message and exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name].split(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        """Runs and exits; the override's return type says that it never returns."""
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(args, **extra)
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            code = INTERRUPTED
+        except BrokenPipeError:  # the reader of stdout, e.g. `head`, has gone: not our failure
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        sys.exit(code)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FacekitError as error:
+            emit_error(error, as_json=bool(ctx.meta.get("facekit.json")))
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="facekit")
+def cli() -> None:
+    """Is this the same person?  Face verification from the shell.
+
+    \b
+    Exit codes: 0 same / found, 1 different / not found, 2 usage, 3 no face or
+    ambiguous, 4 unreadable input, 5 model missing or not as its card says,
+    6 delegate unavailable, 7 storage.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    cli.main(prog_name="facekit")

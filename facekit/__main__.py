@@ -1,0 +1,5 @@
+"""`python -m facekit`."""
+
+from facekit.cli import main
+
+main()

@@ -1,0 +1,146 @@
+"""Options that mean the same in every command, as decorators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from facekit.enums import CropRule, FacePolicy, ResizeFilter
+
+AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
+DEFAULT_MODEL = "facenet512-casia"
+
+
+class EnumChoice(click.Choice[Any]):
+    """A click choice over an enum's values that yields its members."""
+
+    def __init__(self, members: type[Enum]) -> None:
+        super().__init__([member.value for member in members])
+        self._members = members
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, self._members):
+            return value
+        return self._members(super().convert(value, param, ctx))
+
+
+def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+    ctx.meta["facekit.json"] = value
+    return value
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, callback=_remember_json, help="Write JSON to stdout."
+)
+model_option = click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    envvar="FACEKIT_MODEL",
+    help="Registry name, NAME:VARIANT, or a .tflite file with its card beside it.",
+)
+offline_option = click.option(
+    "--offline", is_flag=True, envvar="FACEKIT_OFFLINE", help="Never use the network."
+)
+
+
+def detection_options(command: AnyCommand) -> AnyCommand:
+    """--face, --no-detect and the cascade's settings."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--face",
+                "face_policy",
+                type=EnumChoice(FacePolicy),
+                default=FacePolicy.LARGEST.value,
+                show_default=True,
+                help="Which face of a picture is meant.",
+            ),
+            click.option(
+                "--no-detect", is_flag=True, help="The pictures are face crops: skip detection."
+            ),
+            click.option(
+                "--min-face",
+                "min_face_px",
+                type=click.FloatRange(min=1),
+                help="Smallest face side searched for, in pixels.",
+            ),
+            click.option(
+                "--face-thresholds",
+                "stage_thresholds",
+                type=(click.FloatRange(0, 1),) * 3,
+                metavar="P R O",
+                help="Face probability that each of the three stages asks for.",
+            ),
+            click.option(
+                "--scale-factor",
+                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                help="Ratio of neighbouring pyramid levels.",
+            ),
+            click.option(
+                "--search-side",
+                "search_side_px",
+                type=click.IntRange(min=0),
+                help="Search larger photos on a copy with this long side; 0 for full size.",
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def crop_options(command: AnyCommand) -> AnyCommand:
+    """Deviations from the card's crop rule."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--align",
+                "crop_rule",
+                type=EnumChoice(CropRule),
+                help="Crop rule instead of the one in the model's card.",
+            ),
+            click.option(
+                "--margin",
+                "margin_px",
+                type=click.FloatRange(min=0),
+                help="Pixels of the crop outside the box, both sides together.",
+            ),
+            click.option(
+                "--resize-filter",
+                type=EnumChoice(ResizeFilter),
+                help="Filter of the crop's resize.",
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def image_options(command: AnyCommand) -> AnyCommand:
+    """Limits that a picture is checked against before it is decoded."""
+    return click.option(
+        "--max-megapixels",
+        type=click.FloatRange(min=0, min_open=True),
+        default=100,
+        show_default=True,
+        help="Refuse larger pictures before decoding them.",
+    )(command)
+
+
+def threads_option(command: AnyCommand) -> AnyCommand:
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        envvar="FACEKIT_THREADS",
+        help="Threads a network may use; default: the cores this process may run on.",
+    )(command)
+
+
+def output_file(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:
+    return click.option(
+        "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help=help_text, **extra
+    )

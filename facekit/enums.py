@@ -1,0 +1,46 @@
+"""Closed sets of choices.  No dependency at all, so that `facekit --help` stays fast."""
+
+from enum import Enum
+
+
+class Metric(str, Enum):
+    """How two unit vectors are compared; all derive from the cosine by formula."""
+
+    COSINE = "cosine"
+    L2 = "l2"
+    SQL2 = "sql2"
+    ANGULAR = "angular"
+
+
+class FacePolicy(str, Enum):
+    """Which of a picture's faces is meant."""
+
+    LARGEST = "largest"
+    CENTER = "center"
+    BEST = "best"
+    ALL = "all"
+    ERROR = "error"
+
+
+class ColourOrder(str, Enum):
+    RGB = "rgb"
+    BGR = "bgr"
+
+
+class ResizeFilter(str, Enum):
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+    AREA = "area"
+    CUBIC = "cubic"
+    LANCZOS = "lanczos"
+
+
+class CropRule(str, Enum):
+    """How a face becomes a model-sized crop."""
+
+    MARGIN = "margin"
+    """the box grown by a margin, then resized; aspect is not kept, nothing is rotated"""
+    SIMILARITY = "similarity"
+    """five landmarks mapped onto a template by rotation, uniform scale and shift"""
+    NONE = "none"
+    """the whole picture is the crop (already aligned photos)"""
