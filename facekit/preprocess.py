@@ -42,4 +42,4 @@ def model_input(crops: UInt8Array, spec: InputSpec) -> Float32Array:
     ordered = crops if spec.colour_order is ColourOrder.RGB else crops[..., ::-1]
     scaled = np.subtract(ordered, np.float32(spec.mean), dtype=np.float32)
     scaled /= np.float32(spec.std)
-    return scaled
+    return np.asarray(scaled)
