@@ -181,54 +181,66 @@ def _card(fields: Fields) -> Card:
             f"schema_version {SCHEMA_VERSION} needed, received {version}; "
             "it was written by another facekit"
         )
-    source = fields.part("source")
-    spec = fields.part("input")
     quantisation = fields.part("quantisation")
-    crop = fields.optional_part("crop")
-    mean = fields.optional_numbers("embedding_mean")
     return Card(
         name=fields.text("name"),
         variant=fields.text("variant"),
-        task=Task(fields.text("task")),
+        task=fields.choice("task", Task),
         architecture=fields.text("architecture"),
         file_name=fields.text("file_name"),
         file_sha256=fields.text("file_sha256"),
         file_size_bytes=fields.integer("file_size_bytes"),
-        source=Source(
-            title=source.text("title"),
-            url=source.text("url"),
-            sha256=source.text("sha256"),
-            licence=source.text("licence"),
-            accuracy=source.text("accuracy"),
-        ),
-        input=InputSpec(
-            height_px=spec.integer("height_px"),
-            width_px=spec.integer("width_px"),
-            colour_order=ColourOrder(spec.text("colour_order")),
-            mean=spec.number("mean"),
-            std=spec.number("std"),
-        ),
+        source=parse_source(fields.part("source")),
+        input=parse_input(fields.part("input")),
         quantisation=Quantisation(
             scheme=quantisation.text("scheme"),
             input_formula=quantisation.text("input_formula"),
             calibration=quantisation.mapping("calibration"),
         ),
-        crop=None
-        if crop is None
-        else CropSpec(
-            rule=CropRule(crop.text("rule")),
-            margin_px=crop.number("margin_px"),
-            resize_filter=ResizeFilter(crop.text("resize_filter")),
-        ),
+        crop=parse_crop(fields.optional_part("crop")),
         embedding_size=fields.integer("embedding_size"),
-        embedding_mean=None if mean is None else np.asarray(mean, np.float32),
+        embedding_mean=parse_mean(fields.optional_numbers("embedding_mean")),
         embedding_mean_source=fields.text("embedding_mean_source"),
-        operating_points=tuple(map(_operating_point, fields.parts("operating_points"))),
+        operating_points=tuple(map(parse_operating_point, fields.parts("operating_points"))),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
     )
 
 
-def _operating_point(fields: Fields) -> OperatingPoint:
+def parse_source(fields: Fields) -> Source:
+    return Source(
+        title=fields.text("title"),
+        url=fields.text("url"),
+        sha256=fields.text("sha256"),
+        licence=fields.text("licence"),
+        accuracy=fields.text("accuracy"),
+    )
+
+
+def parse_input(fields: Fields) -> InputSpec:
+    return InputSpec(
+        height_px=fields.integer("height_px"),
+        width_px=fields.integer("width_px"),
+        colour_order=fields.choice("colour_order", ColourOrder),
+        mean=fields.number("mean"),
+        std=fields.number("std"),
+    )
+
+
+def parse_crop(fields: Fields | None) -> CropSpec | None:
+    if fields is None:
+        return None
+    return CropSpec(
+        rule=fields.choice("rule", CropRule),
+        margin_px=fields.number("margin_px"),
+        resize_filter=fields.choice("resize_filter", ResizeFilter),
+    )
+
+
+def parse_mean(values: list[float] | None) -> Float32Array | None:
+    return None if values is None else np.asarray(values, np.float32)
+
+
+def parse_operating_point(fields: Fields) -> OperatingPoint:
     return OperatingPoint(
         target=fields.text("target"),
         threshold_similarity=fields.number("threshold_similarity"),
@@ -240,5 +252,5 @@ def _operating_point(fields: Fields) -> OperatingPoint:
         fnmr_ci95=fields.optional_interval("fnmr_ci95"),
         protocol=fields.text("protocol"),
         dataset=fields.text("dataset"),
-        metric=Metric(fields.text("metric")),
+        metric=fields.choice("metric", Metric),
     )

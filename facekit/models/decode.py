@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound=Enum)
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Fields:
@@ -29,6 +35,20 @@ class Fields:
         if not isinstance(value, str):
             raise self._wrong(name, "a string")
         return value
+
+    def sha256(self, name: str) -> str:
+        value = self.text(name)
+        if not _SHA256.fullmatch(value):
+            raise self._wrong(name, "a sha256 of 64 lower-case hexadecimal digits")
+        return value
+
+    def choice(self, name: str, enum: type[E]) -> E:
+        value = self.text(name)
+        try:
+            return enum(value)
+        except ValueError:
+            known = ", ".join(str(one.value) for one in enum)
+            raise self._wrong(name, f"one of {known}") from None
 
     def integer(self, name: str) -> int:
         value = self._get(name)
