@@ -1,0 +1,233 @@
+"""Lists of photo pairs: LFW's formats and CSV, read strictly.
+
+LFW (tab separated; http://vis-www.cs.umass.edu/lfw/README.txt):
+
+    10  300                         folds, pairs of each kind in a fold; or one number: one fold
+    Abel_Pacheco  1  4              a matched pair: photos 1 and 4 of one person
+    Slobodan_Milosevic  2  Sok_An  1    a mismatched pair, after the fold's matched ones
+
+CSV with a header: `a,b,same` (paths, and one of 1/0, true/false, yes/no), optionally
+`person_a,person_b`, without which nothing is known about the identities behind the pairs.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from facekit.errors import PairListError
+
+PUBLISHED_MD5 = {
+    "9f1ba174e4e1c508ff7cdf10ac338a7d": "pairs.txt",
+    "5132f7440eb68cf58910c8a45a2ac10b": "pairsDevTest.txt",
+    "4f27cbf15b2da4a85c1907eb4181ad21": "pairsDevTrain.txt",
+}
+"""The lists as published at http://vis-www.cs.umass.edu/lfw/ (also scikit-learn's fetcher)."""
+
+_HEADER = re.compile(r"([1-9][0-9]*)(?:\t([1-9][0-9]*))?")
+_NUMBER = re.compile(r"0*[1-9][0-9]{0,3}")
+_CSV_COLUMNS = {"a", "b", "same"}
+_CSV_OPTIONAL = {"person_a", "person_b"}
+_TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    path: str
+    """relative to the photos' folder, with forward slashes; a CSV may give absolute paths"""
+    person: str | None
+    """None where the list does not say who it is"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    a: Photo
+    b: Photo
+    same: bool
+    line: int
+    """1-based, in the list's file"""
+
+
+@dataclass(frozen=True, slots=True)
+class PairList:
+    """A list as it stands in its file: order kept, nothing dropped."""
+
+    name: str
+    folds: tuple[tuple[Pair, ...], ...]
+    md5: str
+
+    @property
+    def published_as(self) -> str | None:
+        """The name of LFW's own list that has this MD5, or None."""
+        return PUBLISHED_MD5.get(self.md5)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        return tuple(pair for fold in self.folds for pair in fold)
+
+    @property
+    def photos(self) -> tuple[Photo, ...]:
+        """Every photo once, sorted by path."""
+        by_path = {photo.path: photo for pair in self.pairs for photo in (pair.a, pair.b)}
+        return tuple(by_path[path] for path in sorted(by_path))
+
+    def only_fold(self, number: int) -> PairList:
+        """Fold `number` (from 1) as a list of its own.  Raises PairListError if there is none."""
+        if not 1 <= number <= len(self.folds):
+            raise PairListError(
+                f"{self.name} has folds 1 to {len(self.folds)}. Received: fold {number}"
+            )
+        return PairList(f"{self.name}, fold {number}", (self.folds[number - 1],), self.md5)
+
+
+def read_pairs(path: Path) -> PairList:
+    """Reads a list in LFW's format, or CSV where the file is called *.csv.
+
+    Raises PairListError naming the file, the line and the reason: not UTF-8, a wrong header,
+    a malformed line, too few or too many lines, a pair that occurs twice or is one photo twice.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise PairListError(f"Pair list {path} cannot be read: {error.strerror}") from error
+    try:
+        lines = raw.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        _fail(path, line, f"UTF-8 text needed, received byte 0x{raw[error.start]:02x}")
+    read = _csv_folds if path.suffix.lower() == ".csv" else _lfw_folds
+    folds = tuple(read(path, lines))
+    _refuse_repeats(path, folds)
+    return PairList(path.name, folds, hashlib.md5(raw, usedforsecurity=False).hexdigest())
+
+
+def missing_photos(pairs: PairList, photos_dir: Path) -> tuple[Photo, ...]:
+    """The photos of the list that are not files under `photos_dir`, sorted by path."""
+    return tuple(photo for photo in pairs.photos if not (photos_dir / photo.path).is_file())
+
+
+def require_photos(pairs: PairList, photos_dir: Path) -> None:
+    """Raises PairListError with the first missing photo's line, and how many more there are."""
+    missing = {photo.path for photo in missing_photos(pairs, photos_dir)}
+    if not missing:
+        return
+    affected = [pair for pair in pairs.pairs if {pair.a.path, pair.b.path} & missing]
+    first = affected[0]
+    path = first.a.path if first.a.path in missing else first.b.path
+    raise PairListError(
+        f"{pairs.name}, line {first.line}: no photo {path} in {photos_dir}. Missing in all: "
+        f"{len(missing)} of {len(pairs.photos)} photos, in {len(affected)} of "
+        f"{len(pairs.pairs)} pairs. Pass the folder that holds them."
+    )
+
+
+def _lfw_folds(path: Path, lines: list[str]) -> Iterator[tuple[Pair, ...]]:
+    header = _HEADER.fullmatch(lines[0])
+    if header is None:
+        _fail(
+            path,
+            1,
+            "a header needed, either pairs of each kind or folds<TAB>pairs of each kind. "
+            f"Received: {lines[0]!r}",
+        )
+    n_folds, n_each = (1, int(header[1])) if header[2] is None else (int(header[1]), int(header[2]))
+    promised = 2 * n_each * n_folds
+    if len(lines) - 1 < promised:
+        _fail(
+            path,
+            len(lines),
+            f"the file ends here, after {len(lines) - 1} of the {promised} pairs that its header "
+            "promises",
+        )
+    if len(lines) - 1 > promised:
+        _fail(path, promised + 2, f"a line more than the {promised} pairs of the header")
+    for fold in range(n_folds):
+        start = 1 + fold * 2 * n_each
+        yield tuple(
+            _lfw_pair(path, index + 1, lines[index], same=index < start + n_each)
+            for index in range(start, start + 2 * n_each)
+        )
+
+
+def _lfw_pair(path: Path, line: int, text: str, *, same: bool) -> Pair:
+    fields = text.split("\t")
+    if len(fields) != (3 if same else 4):
+        wanted = "name, number, number" if same else "name, number, name, number"
+        _fail(path, line, f"{wanted} separated by tabs needed. Received: {text!r}")
+    if same:
+        name_a, number_a, number_b = fields
+        name_b = name_a
+    else:
+        name_a, number_a, name_b, number_b = fields
+        if name_a == name_b:
+            _fail(path, line, f"two different people needed. Received {name_a} twice")
+    return Pair(
+        _lfw_photo(path, line, name_a, number_a),
+        _lfw_photo(path, line, name_b, number_b),
+        same,
+        line,
+    )
+
+
+def _lfw_photo(path: Path, line: int, name: str, number: str) -> Photo:
+    if name.strip() != name or name in {"", ".", ".."} or set(name) & set('/\\\0"'):
+        _fail(path, line, f"the name of a person's folder needed. Received: {name!r}")
+    if _NUMBER.fullmatch(number) is None:
+        _fail(path, line, f"a photo number from 1 to 9999 needed. Received: {number!r}")
+    return Photo(f"{name}/{name}_{int(number):04d}.jpg", name)
+
+
+def _csv_folds(path: Path, lines: list[str]) -> Iterator[tuple[Pair, ...]]:
+    reader = csv.DictReader(lines, strict=True)
+    try:
+        columns = reader.fieldnames or []
+        unknown = set(columns) - _CSV_COLUMNS - _CSV_OPTIONAL
+        if unknown or not set(columns) >= _CSV_COLUMNS or len(set(columns)) != len(columns):
+            _fail(path, 1, f"a header a,b,same[,person_a,person_b] needed. Received: {lines[0]!r}")
+        pairs = tuple(_csv_pair(path, reader.line_num, row) for row in reader)
+    except csv.Error as error:
+        _fail(path, reader.line_num, f"not CSV: {error}", cause=error)
+    if not pairs:
+        _fail(path, 1, "at least one pair needed after the header")
+    yield pairs
+
+
+def _csv_pair(path: Path, line: int, row: dict[str | None, str | None]) -> Pair:
+    if None in row or None in row.values():
+        _fail(path, line, "as many fields as the header has needed")
+    a, b, truth = row["a"], row["b"], row["same"]
+    if not a or not b:
+        _fail(path, line, "two paths needed. Received an empty one")
+    same = _TRUTH.get((truth or "").strip().lower())
+    if same is None:
+        _fail(path, line, f"1/0, true/false or yes/no needed as `same`. Received: {truth!r}")
+    person_a, person_b = row.get("person_a") or None, row.get("person_b") or None
+    if person_a is not None and person_b is not None and (person_a == person_b) != same:
+        _fail(path, line, f"same={truth} contradicts the people {person_a} and {person_b}")
+    return Pair(Photo(a, person_a), Photo(b, person_b), same, line)
+
+
+def _refuse_repeats(path: Path, folds: tuple[tuple[Pair, ...], ...]) -> None:
+    first_line: dict[tuple[str, ...], int] = {}
+    people: dict[str, str | None] = {}
+    for pair in (pair for fold in folds for pair in fold):
+        if pair.a.path == pair.b.path:
+            _fail(path, pair.line, f"two photos needed. Received {pair.a.path} twice")
+        key = tuple(sorted((pair.a.path, pair.b.path)))
+        earlier = first_line.setdefault(key, pair.line)
+        if earlier != pair.line:
+            _fail(
+                path, pair.line, f"this pair stands in line {earlier} already: {' and '.join(key)}"
+            )
+        for photo in (pair.a, pair.b):
+            if people.setdefault(photo.path, photo.person) != photo.person:
+                _fail(path, pair.line, f"{photo.path} is of {people[photo.path]} further up")
+
+
+def _fail(path: Path, line: int, reason: str, *, cause: Exception | None = None) -> NoReturn:
+    raise PairListError(f"{path}, line {line}: {reason}") from cause
