@@ -48,21 +48,23 @@ offline_option = click.option(
 )
 
 
-def detection_options(command: AnyCommand) -> AnyCommand:
-    """--face, --no-detect and the cascade's settings."""
+face_option = click.option(
+    "--face",
+    "face_policy",
+    type=EnumChoice(FacePolicy),
+    default=FacePolicy.LARGEST.value,
+    show_default=True,
+    help="Which face of a picture is meant.",
+)
+no_detect_option = click.option(
+    "--no-detect", is_flag=True, help="The pictures are face crops: skip detection."
+)
+
+
+def detector_options(command: AnyCommand) -> AnyCommand:
+    """The cascade's settings."""
     for decorate in reversed(
         (
-            click.option(
-                "--face",
-                "face_policy",
-                type=EnumChoice(FacePolicy),
-                default=FacePolicy.LARGEST.value,
-                show_default=True,
-                help="Which face of a picture is meant.",
-            ),
-            click.option(
-                "--no-detect", is_flag=True, help="The pictures are face crops: skip detection."
-            ),
             click.option(
                 "--min-face",
                 "min_face_px",
@@ -87,6 +89,23 @@ def detection_options(command: AnyCommand) -> AnyCommand:
                 type=click.IntRange(min=0),
                 help="Search larger photos on a copy with this long side; 0 for full size.",
             ),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def embedding_options(command: AnyCommand) -> AnyCommand:
+    """All that says how a picture becomes an embedding."""
+    for decorate in reversed(
+        (
+            model_option,
+            face_option,
+            no_detect_option,
+            detector_options,
+            crop_options,
+            image_options,
+            threads_option,
         )
     ):
         command = decorate(command)

@@ -1,0 +1,54 @@
+"""Which threshold a decision uses, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facekit.errors import NoOperatingPointError, UsageError
+from facekit.match import similarity_of
+from facekit.models.card import Card, CropSpec, OperatingPoint, fmr_target
+from facekit.types import Metric
+
+DEFAULT_FMR = 1e-3
+PUBLISHED = "published"
+"""target of an operating point that only the weights' source states, not measured by us"""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Least cosine similarity of a match; `point` is None where the user gave the number."""
+
+    similarity: float
+    point: OperatingPoint | None
+
+
+def given_threshold(distance: float, metric: Metric) -> Threshold:
+    """The user's own number, a distance of `metric`.  Raises UsageError outside its range."""
+    try:
+        return Threshold(similarity_of(distance, metric), None)
+    except ValueError as error:
+        raise UsageError(f"--threshold: {error}") from error
+
+
+def card_threshold(card: Card, *, crop: CropSpec | None, fmr: float | None = None) -> Threshold:
+    """The card's operating point at `fmr` (0..1).
+
+    With None: at FMR 1e-3, or where nobody measured one, the source's published threshold.
+    Raises NoOperatingPointError where there is none, and where `crop` (None: the card's own) is
+    not the rule that the card's thresholds were measured with.
+    """
+    if crop is not None and crop != card.crop:
+        raise NoOperatingPointError(
+            f"The thresholds of {card.name} ({card.variant}) were measured with its own crop rule "
+            "and do not hold for another. Pass --threshold, or leave the crop options out."
+        )
+    if fmr is not None:
+        return _at(card, fmr_target(fmr))
+    targets = {point.target for point in card.operating_points}
+    default = fmr_target(DEFAULT_FMR)
+    return _at(card, PUBLISHED if default not in targets and PUBLISHED in targets else default)
+
+
+def _at(card: Card, target: str) -> Threshold:
+    point = card.operating_point(target)
+    return Threshold(point.threshold_similarity, point)
