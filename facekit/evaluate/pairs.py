@@ -191,7 +191,7 @@ def _csv_folds(path: Path, lines: list[str]) -> Iterator[tuple[Pair, ...]]:
             _fail(path, 1, f"a header a,b,same[,person_a,person_b] needed. Received: {lines[0]!r}")
         pairs = tuple(_csv_pair(path, reader.line_num, row) for row in reader)
     except csv.Error as error:
-        _fail(path, reader.line_num, f"not CSV: {error}", cause=error)
+        _fail(path, reader.line_num + 1, f"not CSV: {error}", cause=error)
     if not pairs:
         _fail(path, 1, "at least one pair needed after the header")
     yield pairs
