@@ -1,0 +1,116 @@
+"""Source weights to model files with their cards: what `models build` does on a host."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from facekit.errors import ModelBuildError
+from facekit.files import write_atomically
+from facekit.host.backend import keras, tf
+from facekit.host.nets.inception_resnet_v1 import SIZE_PX, inception_resnet_v1
+from facekit.host.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX, onet, pnet, rnet
+from facekit.host.selftest import self_test
+from facekit.host.tflite import to_litert
+from facekit.host.weights.deepface_h5 import load_deepface_h5
+from facekit.host.weights.frozen_graph import load_folded_frozen_graph
+from facekit.host.weights.mtcnn_wheel import load_mtcnn, read_wheel
+from facekit.models.card import Card, Task
+from facekit.models.registry import RegistryEntry, WeightsFormat
+from facekit.version import __version__
+
+_WINDOWS_PX = {"pnet": PNET_WINDOW_PX, "rnet": RNET_SIZE_PX, "onet": ONET_SIZE_PX}
+
+
+def build_files(
+    entry: RegistryEntry,
+    sources: Sequence[Path],
+    into: Path,
+    *,
+    progress: Callable[[str], None],
+) -> list[Path]:
+    """Builds the model, tests it, and returns the files written: each model, then its card.
+
+    `sources`: the one file of weights, already fetched and found to have its sha256.
+    `into`: an empty folder, which the caller puts in place afterwards, or drops on an error.
+    `progress` is told what happens, a line at a time.
+
+    Every file is run as it will be run later, and must answer a known picture as the Keras graph
+    does and, for weights that golden.json knows, as other implementations did.
+
+    Raises ModelBuildError: weights that do not fit the graph, a failed conversion or test.
+    """
+    if len(sources) != 1:
+        raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
+    progress(f"Reading {sources[0].name}")
+    written = []
+    for graph in _graphs(entry, sources[0]):
+        progress(f"Converting {graph.name} to LiteRT")
+        stem, card = _blank_card(entry, graph.name)
+        path = into / f"{stem}.tflite"
+        content = to_litert(graph)
+        write_atomically(path, content)
+        self_test(graph, path, card, progress=progress)
+        card = replace(
+            card,
+            file_name=path.name,
+            file_sha256=hashlib.sha256(content).hexdigest(),
+            file_size_bytes=len(content),
+        )
+        write_atomically(path.with_suffix(".json"), card.to_json().encode())
+        written += [path, path.with_suffix(".json")]
+    return written
+
+
+def _graphs(entry: RegistryEntry, source: Path) -> list[keras.Model]:
+    """The entry's nets with their weights."""
+    if entry.weights_format is WeightsFormat.MTCNN_WHEEL:
+        arrays = read_wheel(source, sha256=entry.source.sha256)
+        nets = [pnet(), rnet(), onet()]
+        for net in nets:
+            load_mtcnn(net, arrays[net.name])
+        return nets
+    size = (entry.card.input.height_px, entry.card.input.width_px)
+    if size != (SIZE_PX, SIZE_PX):
+        raise ModelBuildError(
+            f"{entry.name}: Inception-ResNet-v1 is built for {SIZE_PX} x {SIZE_PX} pixels. "
+            f"Received: {size[0]} x {size[1]}."
+        )
+    net = inception_resnet_v1(embedding_size=entry.card.embedding_size)
+    if entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
+        load_folded_frozen_graph(net, source)
+    else:
+        load_deepface_h5(net, source)
+    return [net]
+
+
+def _blank_card(entry: RegistryEntry, net: str) -> tuple[str, Card]:
+    """File stem and card of one net, but for what is known only once the file is there."""
+    card = Card(
+        name=entry.name,
+        variant="float32",
+        task=entry.task,
+        architecture=entry.architecture,
+        file_name="",
+        file_sha256="",
+        file_size_bytes=0,
+        source=entry.source,
+        input=entry.card.input,
+        crop=entry.card.crop,
+        embedding_size=entry.card.embedding_size,
+        embedding_mean=entry.card.embedding_mean,
+        embedding_mean_source=entry.card.embedding_mean_source,
+        operating_points=entry.card.operating_points,
+        tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+    )
+    if entry.task is Task.EMBEDDING:
+        return f"{entry.name}_float32", card
+    window = _WINDOWS_PX[net]
+    return f"{entry.name}_{net}", replace(
+        card,
+        variant=f"{net}_float32",
+        architecture=f"{entry.architecture}-{net}",
+        input=replace(entry.card.input, height_px=window, width_px=window),
+    )

@@ -1,0 +1,57 @@
+"""deepface's Facenet checkpoints (Keras weights in HDF5) into our graph.
+
+The file has one group a layer, with one dataset a variable ("kernel:0") at its end.  Layers are
+called as ours are, with one exception: in Block17_k and in the first five Block8_k deepface
+writes `Branch_k` for the second branch.  Files with `Branch_1` throughout are read as well.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.errors import ModelBuildError
+from facekit.host.backend import keras
+from facekit.host.weights.port import Rule, Take, port
+
+_SECOND_BRANCH = re.compile(r"^(Block(?:17|8)_(\d+))_Branch_\2_")
+
+
+def load_deepface_h5(model: keras.Model, path: Path) -> None:
+    """Fills an `inception_resnet_v1`.  Raises ModelBuildError naming file and tensor."""
+    rules: dict[str, Rule] = {variable.path: Take(variable.path) for variable in model.variables}
+    port(model, read_variables(path), rules, origin=path.name)
+
+
+def read_variables(path: Path) -> dict[str, NDArray[Any]]:
+    """Every dataset by our name for it, "Block17_3_Branch_1_Conv2d_0a_1x1/kernel".
+
+    Raises ModelBuildError for a file that is not HDF5, or two datasets of one name.
+    """
+    variables: dict[str, NDArray[Any]] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            ours = _our_name(name)
+            if ours in variables:
+                raise ModelBuildError(f"{path.name} holds {ours} twice, once as {name}.")
+            variables[ours] = np.asarray(item)
+
+    try:
+        with h5py.File(path, "r") as file:
+            # A whole saved model keeps its weights one level down.
+            file.get("model_weights", file).visititems(visit)
+    except OSError as error:
+        raise ModelBuildError(f"{path} is not an HDF5 file, or is damaged: {error}") from error
+    return variables
+
+
+def _our_name(dataset: str) -> str:
+    layer, *_, leaf = dataset.split("/")
+    ours = _SECOND_BRANCH.sub(r"\1_Branch_1_", layer)
+    return f"{ours}/{leaf.removesuffix(':0')}"

@@ -1,0 +1,41 @@
+"""The same weights run by other people's code: OpenCV's DNN module and the mtcnn package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facekit.types import Float32Array
+
+# The node before the frozen graph's own unit-length step.
+_RAW_EMBEDDING = "InceptionResnetV1/Bottleneck/BatchNorm/Reshape_1"
+
+
+class OpenCvFaceNet:
+    """The frozen graph at `path` in OpenCV's DNN module."""
+
+    def __init__(self, path: Path) -> None:
+        self._net = cv2.dnn.readNetFromTensorflow(str(path))
+
+    def embed(self, pictures: Float32Array) -> Float32Array:
+        """(N, 160, 160, 3) float32 model input -> (N, 512), of any length."""
+        embeddings = []
+        for picture in pictures:
+            self._net.setInput(np.ascontiguousarray(picture.transpose(2, 0, 1)[None]))
+            embeddings.append(np.asarray(self._net.forward(_RAW_EMBEDDING), np.float32).ravel())
+        return np.stack(embeddings)
+
+
+def package_net(name: str, pictures: Float32Array) -> list[Float32Array]:
+    """The mtcnn package's own "pnet", "rnet" or "onet" on (N, H, W, 3) float32 model input."""
+    from mtcnn.network.onet import ONet
+    from mtcnn.network.pnet import PNet
+    from mtcnn.network.rnet import RNet
+    from mtcnn.utils.tensorflow import load_weights
+
+    net = {"pnet": PNet, "rnet": RNet, "onet": ONet}[name]()
+    net.build()
+    net.set_weights(load_weights(f"{name}.lz4"))
+    return [np.asarray(output) for output in net(pictures)]
