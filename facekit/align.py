@@ -96,11 +96,9 @@ def _similarity_crop(
     factor = int(1 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-6))
     if factor >= 2:
         rows, columns = max(image.shape[0] // factor, 1), max(image.shape[1] // factor, 1)
-        ratio = np.array([image.shape[1] / columns, image.shape[0] / rows])
+        matrix[:, :2] *= image.shape[1] / columns, image.shape[0] / rows
         image = _resized(image, ResizeFilter.AREA, rows, columns)
-        matrix = matrix.copy()
-        matrix[:, 2] += matrix[:, :2] @ (ratio / 2 - 0.5)  # pixel centres, not corners
-        matrix[:, :2] *= ratio
+    matrix[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5  # OpenCV counts from the centre of a pixel
     flags = _CV2_FILTER[spec.resize_filter]
     if flags == cv2.INTER_AREA:
         flags = cv2.INTER_LINEAR  # warpAffine has no area filter; the reduction above did its work

@@ -24,6 +24,10 @@ from facekit.types import Float32Array
 
 SUFFIXES = (".npz", ".csv", ".jsonl")
 _SCHEMA_VERSION = 1
+_COLUMNS = (
+    *("name", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score"),
+    *("model", "model_sha256", "crop", "error"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +75,7 @@ def read_embeddings(path: Path) -> EmbeddingTable:
         table = decode(path.read_bytes())
     except OSError as error:
         raise EmbeddingFileError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, csv.Error, zipfile.BadZipFile) as error:
         raise EmbeddingFileError(f"{path}: not an embedding file of facekit: {error}") from error
     lengths = {len(row.vector) for row in table.rows if row.vector is not None}
     if len(lengths) > 1:
@@ -87,18 +91,12 @@ def read_embeddings(path: Path) -> EmbeddingTable:
 
 def _row_fields(table: EmbeddingTable, row: EmbeddingRow) -> dict[str, Any]:
     """Everything but the vector, in the order of the columns."""
-    box = row.box_xyxy or (None, None, None, None)
-    return {
-        "name": row.name,
-        "photo_sha256": row.photo_sha256,
-        "face": row.face,
-        **dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)),
-        "score": row.score,
-        "model": table.model,
-        "model_sha256": table.model_sha256,
-        "crop": table.crop,
-        "error": row.error,
-    }
+    box = row.box_xyxy or (None,) * 4
+    cells = (
+        *(row.name, row.photo_sha256, row.face, *box, row.score),
+        *(table.model, table.model_sha256, table.crop, row.error),
+    )
+    return dict(zip(_COLUMNS, cells, strict=True))
 
 
 def _number(value: Any) -> float | None:
@@ -107,9 +105,9 @@ def _number(value: Any) -> float | None:
 
 def _table(rows: list[Mapping[str, Any]], vectors: list[Float32Array | None]) -> EmbeddingTable:
     made_by = {(str(row["model"]), str(row["model_sha256"]), str(row["crop"])) for row in rows}
-    if len(made_by) > 1:
-        raise ValueError(f"rows of {len(made_by)} models or crop rules in one file")
-    model, sha256, crop = made_by.pop() if made_by else ("", "", "")
+    if len(made_by) != 1:
+        raise ValueError(f"rows of one model and crop rule needed. Received: {len(made_by)}")
+    model, sha256, crop = made_by.pop()
     return EmbeddingTable(model, sha256, crop, tuple(map(_row, rows, vectors)))
 
 
@@ -158,18 +156,19 @@ def _from_npz(content: bytes) -> EmbeddingTable:
 def _to_csv(table: EmbeddingTable) -> bytes:
     text = io.StringIO(newline="")
     size = table.vectors.shape[1]
-    fields = [_row_fields(table, row) for row in table.rows]
-    head = list(fields[0]) if fields else []
     writer = csv.writer(text)
-    writer.writerow([*head, *(f"e{place}" for place in range(size))])
-    for row, values in zip(table.rows, fields, strict=True):
+    writer.writerow([*_COLUMNS, *(f"e{place}" for place in range(size))])
+    for row in table.rows:
         vector = [""] * size if row.vector is None else [f"{v:.9g}" for v in row.vector]
-        writer.writerow([*values.values(), *vector])
+        writer.writerow([*_row_fields(table, row).values(), *vector])
     return text.getvalue().encode()
 
 
 def _from_csv(content: bytes) -> EmbeddingTable:
-    rows: list[Mapping[str, Any]] = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    reader = csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True)
+    if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
+        raise ValueError(f"no column {', '.join(missing)}")
+    rows: list[Mapping[str, Any]] = list(reader)
     vectors: list[Float32Array | None] = []
     for row in rows:
         values = [row[name] for name in row if name[:1] == "e" and name[1:].isdigit()]
