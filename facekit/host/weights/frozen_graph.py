@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from facekit.errors import ModelBuildError
 from facekit.host.backend import keras, tf
