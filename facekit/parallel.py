@@ -1,0 +1,161 @@
+"""The same function over many items in worker processes: order kept, crashes survived.
+
+multiprocessing.Pool hangs when a worker is killed and concurrent.futures gives up the whole
+pool, so the workers are held here by one pipe each: a death is seen as the end of that pipe, and
+the item that the worker had is known.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_TRIES = 2  # an item that kills two workers is the culprit itself
+_AHEAD = 4  # items a worker, finished or under way, that wait for an earlier one
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What stands in for a result when an item ended every worker that tried it."""
+
+    exit_code: int | None
+    """of the last worker; negative for a signal"""
+
+
+@dataclass(slots=True, eq=False)
+class _Worker(Generic[Item]):
+    process: BaseProcess
+    pipe: Connection
+    task: tuple[int, Item] | None = None
+
+
+@dataclass(slots=True)
+class _Queue(Generic[Item]):
+    """Items still to be given out, those of dead workers first."""
+
+    fresh: Iterator[tuple[int, Item]]
+    again: deque[tuple[int, Item]] = field(default_factory=deque)
+    tries: dict[int, int] = field(default_factory=dict)
+
+    def take(self) -> tuple[int, Item] | None:
+        return self.again.popleft() if self.again else next(self.fresh, None)
+
+
+def available_cores() -> int:
+    """Cores that this process may run on, which may be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_processes(
+    make_function: Callable[[], Callable[[Item], Result]], items: Iterable[Item], *, workers: int
+) -> Iterator[Result | Crash]:
+    """`make_function()(item)` for each item, in the order of the items.
+
+    make_function is called once in each worker, which loads its models there; it and the items
+    must be picklable, and the function must not raise (return errors as results).  Memory is
+    bounded: at most a few items a worker are ahead of the one that is awaited.  Leaving the
+    iterator early ends the workers.
+    """
+    if workers < 1:
+        raise ValueError(f"At least one worker is needed. Received: {workers}")
+    context = multiprocessing.get_context("spawn")  # fork copies the runtime's locked threads
+    queue = _Queue(enumerate(items))
+    done: dict[int, Result | Crash] = {}
+    awaited = 0
+    crew: list[_Worker[Item]] = []
+    try:
+        while True:
+            while awaited in done:
+                yield done.pop(awaited)
+                awaited += 1
+            busy = [worker for worker in crew if worker.task is not None]
+            room = _AHEAD * workers - len(done) - len(busy)
+            idle = [worker for worker in crew if worker.task is None]
+            while room > 0 and (idle or len(crew) < workers):
+                task = queue.take()
+                if task is None:
+                    break
+                worker = idle.pop() if idle else _hire(context, make_function, crew)
+                _give(worker, task)
+                busy.append(worker)
+                room -= 1
+            if not busy:
+                return
+            _collect(busy, crew, queue, done)
+    finally:
+        for worker in crew:
+            worker.process.terminate()
+        for worker in crew:
+            worker.process.join()
+            worker.pipe.close()
+
+
+def _hire(
+    context: multiprocessing.context.SpawnContext,
+    make_function: Callable[[], Callable[[Item], Result]],
+    crew: list[_Worker[Item]],
+) -> _Worker[Item]:
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(make_function, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    worker: _Worker[Item] = _Worker(process, ours)
+    crew.append(worker)
+    return worker
+
+
+def _give(worker: _Worker[Item], task: tuple[int, Item]) -> None:
+    worker.task = task
+    with suppress(BrokenPipeError):  # it is dead: _collect sees the end of its pipe
+        worker.pipe.send(task[1])
+
+
+def _collect(
+    busy: list[_Worker[Item]],
+    crew: list[_Worker[Item]],
+    queue: _Queue[Item],
+    done: dict[int, Result | Crash],
+) -> None:
+    """Waits for at least one busy worker; a dead one leaves the crew, its item is tried again."""
+    ready = set(wait([worker.pipe for worker in busy]))
+    for worker in busy:
+        if worker.pipe not in ready or worker.task is None:
+            continue
+        place, item = worker.task
+        try:
+            done[place] = worker.pipe.recv()
+            worker.task = None
+        except (EOFError, ConnectionResetError):
+            worker.process.join()
+            worker.pipe.close()
+            crew.remove(worker)
+            queue.tries[place] = queue.tries.get(place, 0) + 1
+            if queue.tries[place] < _TRIES:
+                queue.again.append((place, item))
+            else:
+                done[place] = Crash(worker.process.exitcode)
+
+
+def _work(make_function: Callable[[], Callable[[Item], Result]], pipe: Connection) -> None:
+    """The life of a worker: load, then answer until the other end closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    function = make_function()
+    while True:
+        try:
+            item = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(function(item))
