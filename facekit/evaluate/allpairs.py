@@ -197,7 +197,7 @@ def _rows(unit: Float32Array, block_bytes: int) -> Iterator[tuple[int, Float32Ar
 
 def _least_float32(threshold: float) -> np.float32:
     """The least float32 >= threshold.  Searching for a float64 would copy all scores to float64."""
-    rounded = np.float32(threshold)
+    rounded: np.float32 = np.float32(threshold)
     if float(rounded) < threshold:
         rounded = np.nextafter(rounded, np.float32(np.inf))
     return rounded
