@@ -50,6 +50,10 @@ class CropSpec:
     """pixels of the finished crop that lie outside the box, both sides together (facenet's 32)"""
     resize_filter: ResizeFilter
 
+    def __post_init__(self) -> None:
+        if self.margin_px < 0:
+            raise ValueError(f"margin_px must not be negative. Received: {self.margin_px}")
+
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
@@ -73,8 +77,15 @@ class OperatingPoint:
     def __post_init__(self) -> None:
         if not -1.0 <= self.threshold_similarity <= 1.0:
             raise ValueError(
-                f"A cosine threshold lies in -1..1. Received: {self.threshold_similarity}"
+                f"threshold_similarity lies in -1..1. Received: {self.threshold_similarity}"
             )
+        for name in ("fmr", "fnmr"):
+            rate = getattr(self, name)
+            if rate is not None and not 0.0 <= rate <= 1.0:
+                raise ValueError(f"{name} lies in 0..1. Received: {rate}")
+        for name in ("n_genuine", "n_impostor"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative. Received: {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +153,12 @@ class Card:
     def to_json(self) -> str:
         plain = asdict(self)
         if self.embedding_mean is not None:
-            plain["embedding_mean"] = [float(f"{value:.8g}") for value in self.embedding_mean]
-        return json.dumps({"schema_version": SCHEMA_VERSION, **plain}, indent=1) + "\n"
+            plain["embedding_mean"] = [
+                float(f"{value:.9g}")  # 9 digits give every float32 back
+                for value in self.embedding_mean
+            ]
+        whole = {"schema_version": SCHEMA_VERSION, **plain}
+        return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
 def fmr_target(fmr: float) -> str:
@@ -161,7 +176,7 @@ def read_card(path: Path) -> Card:
             f"No card {path.name} beside the model: a model file without its card is not used. "
             f"Looked in {path.parent}."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelMismatchError(f"Card {path} cannot be read: {error}") from error
     return parse_card(raw, origin=str(path))
 
@@ -170,7 +185,7 @@ def parse_card(raw: object, *, origin: str) -> Card:
     """A card from parsed JSON.  Raises ModelMismatchError naming `origin` and the field."""
     try:
         return _card(Fields(raw, "card"))
-    except (TypeError, ValueError, KeyError) as error:
+    except ValueError as error:
         raise ModelMismatchError(f"Card {origin} is not valid: {error}") from error
 
 
@@ -183,12 +198,12 @@ def _card(fields: Fields) -> Card:
         )
     quantisation = fields.part("quantisation")
     return Card(
-        name=fields.text("name"),
-        variant=fields.text("variant"),
+        name=fields.plain_name("name"),
+        variant=fields.plain_name("variant"),
         task=fields.choice("task", Task),
         architecture=fields.text("architecture"),
-        file_name=fields.text("file_name"),
-        file_sha256=fields.text("file_sha256"),
+        file_name=fields.plain_name("file_name"),
+        file_sha256=fields.sha256("file_sha256"),
         file_size_bytes=fields.integer("file_size_bytes"),
         source=parse_source(fields.part("source")),
         input=parse_input(fields.part("input")),
@@ -210,7 +225,7 @@ def parse_source(fields: Fields) -> Source:
     return Source(
         title=fields.text("title"),
         url=fields.text("url"),
-        sha256=fields.text("sha256"),
+        sha256=fields.sha256("sha256"),
         licence=fields.text("licence"),
         accuracy=fields.text("accuracy"),
     )
@@ -237,7 +252,8 @@ def parse_crop(fields: Fields | None) -> CropSpec | None:
 
 
 def parse_mean(values: list[float] | None) -> Float32Array | None:
-    return None if values is None else np.asarray(values, np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinity, which Card refuses
+        return None if values is None else np.asarray(values, np.float32)
 
 
 def parse_operating_point(fields: Fields) -> OperatingPoint:

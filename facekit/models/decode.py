@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound=Enum)
+
+PLAIN_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What a model, a variant or a model file may be called: it becomes part of a path."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -36,6 +39,18 @@ class Fields:
             raise self._wrong(name, "a string")
         return value
 
+    def texts(self, name: str) -> list[str]:
+        members = self._members(name, "a list of strings")
+        return [members.text(place) for place in members]
+
+    def plain_name(self, name: str) -> str:
+        value = self.text(name)
+        if not PLAIN_NAME.fullmatch(value):
+            raise self._wrong(
+                name, "of letters, digits and ._- only, beginning with a letter or digit"
+            )
+        return value
+
     def sha256(self, name: str) -> str:
         value = self.text(name)
         if not _SHA256.fullmatch(value):
@@ -60,19 +75,20 @@ class Fields:
         value = self._get(name)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise self._wrong(name, "a number")
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:  # an integer beyond 1e308
+            number = math.inf
+        if not math.isfinite(number):
             raise self._wrong(name, "finite")
-        return float(value)
+        return number
 
     def optional_number(self, name: str) -> float | None:
         return None if self._get(name) is None else self.number(name)
 
     def numbers(self, name: str) -> list[float]:
-        value = self._get(name)
-        if not isinstance(value, list):
-            raise self._wrong(name, "a list of numbers")
-        members = Fields({str(place): one for place, one in enumerate(value)}, self._path(name))
-        return [members.number(str(place)) for place in range(len(value))]
+        members = self._members(name, "a list of numbers")
+        return [members.number(place) for place in members]
 
     def optional_numbers(self, name: str) -> list[float] | None:
         return None if self._get(name) is None else self.numbers(name)
@@ -102,6 +118,15 @@ class Fields:
         if not isinstance(value, list):
             raise self._wrong(name, "a list of objects")
         return [Fields(one, f"{self._path(name)}[{place}]") for place, one in enumerate(value)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def _members(self, name: str, wanted: str) -> Fields:
+        value = self._get(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, wanted)
+        return Fields({str(place): one for place, one in enumerate(value)}, self._path(name))
 
     def _path(self, name: str) -> str:
         return f"{self._where}.{name}"

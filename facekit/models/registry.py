@@ -105,6 +105,9 @@ class RegistryEntry:
     task: Task
     architecture: str
     weights_format: WeightsFormat
+    variants: tuple[str, ...]
+    """what a build makes, each a file <name>_<variant>.tflite with its card; the first is meant
+    where none is named"""
     source: Source
     downloads: tuple[Download, ...]
     card: CardDefaults
@@ -143,6 +146,7 @@ def _entry(fields: Fields) -> RegistryEntry:
         task=fields.choice("task", Task),
         architecture=fields.text("architecture"),
         weights_format=fields.choice("weights_format", WeightsFormat),
+        variants=tuple(fields.texts("variants")),
         source=parse_source(fields.part("source")),
         downloads=tuple(map(_download, fields.parts("downloads"))),
         card=CardDefaults(
