@@ -19,6 +19,8 @@ from facekit.host.weights.frozen_graph import load_folded_frozen_graph
 from facekit.host.weights.mtcnn_wheel import load_mtcnn, read_wheel
 from facekit.models.card import Card, Task
 from facekit.models.registry import RegistryEntry, WeightsFormat
+from facekit.models.store import CARD_SUFFIX, DEFAULT_VARIANT, MODEL_SUFFIX
+from facekit.preprocess import InputSpec
 from facekit.version import __version__
 
 _WINDOWS_PX = {"pnet": PNET_WINDOW_PX, "rnet": RNET_SIZE_PX, "onet": ONET_SIZE_PX}
@@ -48,19 +50,14 @@ def build_files(
     written = []
     for graph in _graphs(entry, sources[0]):
         progress(f"Converting {graph.name} to LiteRT")
-        stem, card = _blank_card(entry, graph.name)
-        path = into / f"{stem}.tflite"
         content = to_litert(graph)
-        write_atomically(path, content)
-        self_test(graph, path, card, progress=progress)
-        card = replace(
-            card,
-            file_name=path.name,
-            file_sha256=hashlib.sha256(content).hexdigest(),
-            file_size_bytes=len(content),
-        )
-        write_atomically(path.with_suffix(".json"), card.to_json().encode())
-        written += [path, path.with_suffix(".json")]
+        card = _card(entry, graph.name, content)
+        model_path = into / card.file_name
+        card_path = model_path.with_suffix(CARD_SUFFIX)
+        write_atomically(model_path, content)
+        self_test(graph, model_path, card, progress=progress)
+        write_atomically(card_path, card.to_json().encode())
+        written += [model_path, card_path]
     return written
 
 
@@ -86,18 +83,20 @@ def _graphs(entry: RegistryEntry, source: Path) -> list[keras.Model]:
     return [net]
 
 
-def _blank_card(entry: RegistryEntry, net: str) -> tuple[str, Card]:
-    """File stem and card of one net, but for what is known only once the file is there."""
-    card = Card(
+def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
+    """The card of one net's file; a detector's nets are its variants."""
+    is_detector = entry.task is Task.DETECTION
+    variant = net if is_detector else DEFAULT_VARIANT
+    return Card(
         name=entry.name,
-        variant="float32",
+        variant=variant,
         task=entry.task,
-        architecture=entry.architecture,
-        file_name="",
-        file_sha256="",
-        file_size_bytes=0,
+        architecture=f"{entry.architecture}-{net}" if is_detector else entry.architecture,
+        file_name=f"{entry.name}_{variant}{MODEL_SUFFIX}",
+        file_sha256=hashlib.sha256(content).hexdigest(),
+        file_size_bytes=len(content),
         source=entry.source,
-        input=entry.card.input,
+        input=_input(entry, net),
         crop=entry.card.crop,
         embedding_size=entry.card.embedding_size,
         embedding_mean=entry.card.embedding_mean,
@@ -105,12 +104,9 @@ def _blank_card(entry: RegistryEntry, net: str) -> tuple[str, Card]:
         operating_points=entry.card.operating_points,
         tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )
-    if entry.task is Task.EMBEDDING:
-        return f"{entry.name}_float32", card
-    window = _WINDOWS_PX[net]
-    return f"{entry.name}_{net}", replace(
-        card,
-        variant=f"{net}_float32",
-        architecture=f"{entry.architecture}-{net}",
-        input=replace(entry.card.input, height_px=window, width_px=window),
-    )
+
+
+def _input(entry: RegistryEntry, net: str) -> InputSpec:
+    if net not in _WINDOWS_PX:
+        return entry.card.input
+    return replace(entry.card.input, height_px=_WINDOWS_PX[net], width_px=_WINDOWS_PX[net])
