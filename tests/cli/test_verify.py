@@ -1,0 +1,193 @@
+"""facekit verify, on real photos with the real model."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from facekit.cli import cli
+
+DATA = Path(__file__).parents[1] / "data"
+OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
+LOOSE = ("--threshold", "0.7")
+
+pytestmark = pytest.mark.model
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(cli, ["verify", *arguments], input=stdin)
+
+
+def test_same_person_exits_0_and_says_so() -> None:
+    result = run(OBAMA, OBAMA2)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("same: cosine distance ")
+
+
+def test_different_people_exit_1() -> None:
+    result = run(OBAMA, BIDEN)
+    assert result.exit_code == 1, result.stderr
+    assert result.stdout.startswith("different: cosine distance ")
+
+
+def test_json_has_deepfaces_keys_and_ours() -> None:
+    result = run("--json", OBAMA, OBAMA2)
+    payload = json.loads(result.stdout)
+    assert payload["schema_version"] == 1
+    assert payload["verified"] is True
+    assert set(payload) >= {
+        *("verified", "distance", "threshold", "model", "detector_backend"),
+        *("similarity_metric", "facial_areas", "time"),
+        *("similarity", "fmr_at_threshold", "faces_found", "model_sha256", "timings_ms"),
+    }
+    assert payload["distance"] == pytest.approx(1 - payload["similarity"])
+    assert payload["fmr_at_threshold"]["fmr"] <= 1e-3
+    assert payload["fmr_at_threshold"]["n_impostor"] > 1_000_000
+    assert payload["faces_found"]["img1"] >= 1
+    area = payload["facial_areas"]["img1"]
+    assert area["left_eye"][0] > area["right_eye"][0]  # the person's own left, as in deepface
+    assert set(payload["timings_ms"]) == {"decode", "load", "detect", "align", "embed", "match"}
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "sql2", "angular"])
+def test_no_metric_flips_the_decision(metric: str) -> None:
+    assert run("--metric", metric, OBAMA, OBAMA2).exit_code == 0
+    assert run("--metric", metric, OBAMA, BIDEN).exit_code == 1
+
+
+def test_a_stricter_fmr_has_a_smaller_distance_threshold() -> None:
+    cuts = [
+        json.loads(run("--json", "--fmr", fmr, OBAMA, OBAMA2).stdout)["threshold"]
+        for fmr in ("1e-2", "1e-3", "1e-4")
+    ]
+    assert cuts == sorted(cuts, reverse=True)
+    assert len(set(cuts)) == 3
+
+
+def test_threshold_zero_is_a_threshold() -> None:
+    assert run("--threshold", "0", OBAMA, OBAMA2).exit_code == 1
+
+
+def test_stdin_is_a_picture() -> None:
+    assert run("-", OBAMA2, stdin=Path(OBAMA).read_bytes()).exit_code == 0
+
+
+def test_an_embedding_file_stands_for_its_photo(tmp_path: Path) -> None:
+    file = str(tmp_path / "obama.npz")
+    assert CliRunner().invoke(cli, ["embed", OBAMA, "-o", file]).exit_code == 0
+    from_file = json.loads(run("--json", file, OBAMA2).stdout)
+    from_photo = json.loads(run("--json", OBAMA, OBAMA2).stdout)
+    assert from_file["similarity"] == pytest.approx(from_photo["similarity"], abs=1e-6)
+    assert from_file["facial_areas"]["img1"] is None
+
+
+def test_an_embedding_file_of_another_model_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "obama.jsonl"
+    CliRunner().invoke(cli, ["embed", OBAMA, "-o", str(file)])
+    file.write_text(re.sub(r'"model_sha256": "\w+"', '"model_sha256": "00"', file.read_text()))
+    result = run(str(file), OBAMA2)
+    assert result.exit_code == 5
+    assert "cannot be compared" in result.stderr
+
+
+def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
+    result = run("--face", "all", "--json", OBAMA, OBAMA2)
+    payload = json.loads(result.stdout)
+    found = payload["faces_found"]
+    assert payload["comparisons"] == found["img1"] * found["img2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((OBAMA,), 2, "Two pictures"),
+        (("-", "-"), 2, "one side"),
+        (("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2"),
+        (("--threshold", "0.5", "--fmr", "1e-3", OBAMA, OBAMA2), 2, "one of them"),
+        (("--fmr", "1e-5", OBAMA, OBAMA2), 2, "fmr=1e-5"),
+        (("--margin", "10", OBAMA, OBAMA2), 2, "crop rule"),
+        (("--face", "somebody", OBAMA, OBAMA2), 2, "somebody"),
+        (("none.jpg", OBAMA2), 4, "none.jpg"),
+        ((str(DATA), OBAMA2), 4, "data"),
+        ((OBAMA, __file__), 4, "test_verify.py"),
+        (("--max-megapixels", "0.01", OBAMA, OBAMA2), 4, "obama.jpg"),
+        (("--model", "nobody", OBAMA, OBAMA2), 5, "nobody"),
+    ],
+)
+def test_wrong_input_has_its_exit_code_and_one_line(
+    arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_error_is_json_too_when_json_is_asked_for() -> None:
+    result = run("--json", "none.jpg", OBAMA2)
+    assert json.loads(result.stdout)["error"]["exit_code"] == result.exit_code == 4
+
+
+def test_a_picture_without_a_face_exits_3(tmp_path: Path) -> None:
+    import numpy as np
+
+    from facekit.image_write import write_image
+    from facekit.types import UInt8Array
+
+    blank: UInt8Array = np.full((200, 200, 3), 127, np.uint8)
+    write_image(tmp_path / "blank.png", blank)
+    result = run(OBAMA, str(tmp_path / "blank.png"))
+    assert result.exit_code == 3
+    assert "blank.png" in result.stderr
+
+
+def test_crops_need_no_detection(tmp_path: Path) -> None:
+    crops = str(tmp_path)
+    made = CliRunner().invoke(cli, ["detect", "--face", "largest", "--crops", crops, OBAMA, OBAMA2])
+    assert made.exit_code == 0, made.stderr
+    result = run("--no-detect", "--json", f"{crops}/obama_0.png", f"{crops}/obama2_0.png")
+    whole = json.loads(run("--json", OBAMA, OBAMA2).stdout)
+    assert json.loads(result.stdout)["similarity"] == pytest.approx(whole["similarity"], abs=1e-5)
+
+
+def test_pairs_file(tmp_path: Path) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"a,b\n{OBAMA},{OBAMA2}\n{OBAMA},{BIDEN}\n{OBAMA},missing.jpg\n")
+    result = run("--pairs", str(listed))
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["verified"] for row in rows] == ["true", "false", ""]
+    assert "missing.jpg" in rows[2]["error"]
+    assert result.exit_code == 4
+
+
+def test_pairs_as_json_lines_into_a_file(tmp_path: Path) -> None:
+    listed, output = tmp_path / "list.csv", tmp_path / "out.jsonl"
+    listed.write_text(f"{OBAMA},{OBAMA2}\n")
+    assert run("--pairs", str(listed), "-o", str(output)).exit_code == 0
+    (line,) = output.read_text().splitlines()
+    assert json.loads(line)["verified"] is True
+
+
+def test_non_ascii_names(tmp_path: Path) -> None:
+    copy = tmp_path / "görüntü фото 写真.jpg"
+    shutil.copy(OBAMA, copy)
+    assert run(str(copy), OBAMA2).exit_code == 0
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_plot_is_written(tmp_path: Path, suffix: str) -> None:
+    plot = tmp_path / f"v.{suffix}"
+    assert run("--plot", str(plot), OBAMA, BIDEN).exit_code == 1
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
+    assert plot.read_bytes().startswith(start)
+
+
+def test_plot_of_an_unknown_kind_is_refused() -> None:
+    assert run("--plot", "v.docx", OBAMA, BIDEN).exit_code == 2
