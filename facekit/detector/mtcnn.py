@@ -1,0 +1,71 @@
+"""MTCNN: three nets in a cascade, from all places of a picture to its faces.
+
+Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded
+Convolutional Networks", 2016 (arXiv:1604.02878).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facekit.detector.options import DetectorOptions
+from facekit.detector.output import decide_faces
+from facekit.detector.proposal import propose
+from facekit.detector.pyramid import reduced
+from facekit.detector.refine import refine
+from facekit.preprocess import InputSpec, model_input
+from facekit.runtime.net import Net
+from facekit.types import ColourOrder, Face, Float32Array, UInt8Array
+
+
+@dataclass(frozen=True, slots=True)
+class Mtcnn:
+    """The cascade over three loaded nets; see `facekit.host.nets.mtcnn` for their tensors."""
+
+    pnet: Net
+    rnet: Net
+    onet: Net
+
+    def detect(
+        self, images: Sequence[UInt8Array], *, options: DetectorOptions | None = None
+    ) -> list[tuple[Face, ...]]:
+        """RGB uint8 (H, W, 3) pictures of any sizes -> each one's faces, highest score first.
+
+        Boxes and landmarks are in pixels of the given picture and may reach beyond it, where
+        the face does.  A picture with a side shorter than `min_face_px` has no faces.
+        Raises ValueError for another dtype or shape.
+        """
+        options = options or DetectorOptions()
+        return [self._detect_one(image, options) for image in images]
+
+    def _detect_one(self, image: UInt8Array, options: DetectorOptions) -> tuple[Face, ...]:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(
+                f"Pictures must be uint8 of shape (H, W, 3). Received: {image.dtype} {image.shape}"
+            )
+        if image.size == 0:
+            return ()
+        searched = reduced(image, options.search_side_px)
+        pixels = _scaled(searched)
+        proposals = propose(pixels, self.pnet, options)
+        candidates = refine(pixels, proposals, self.rnet, options)
+        faces = decide_faces(pixels, candidates, self.onet, options)
+        if searched is image:
+            return faces
+        return tuple(_enlarged(face, searched.shape, image.shape) for face in faces)
+
+
+def _scaled(image: UInt8Array) -> Float32Array:
+    """(H, W, 3) RGB uint8 -> (H, W, 3) float32, (pixel - 127.5) / 128, as the nets were trained."""
+    height, width = image.shape[:2]
+    spec = InputSpec(height, width, ColourOrder.RGB, mean=127.5, std=128.0)
+    return np.asarray(model_input(image[None], spec)[0])
+
+
+def _enlarged(face: Face, from_shape: tuple[int, ...], to_shape: tuple[int, ...]) -> Face:
+    """The face in pixels of the picture of `to_shape`, from those of its reduced copy."""
+    ratio = np.array([to_shape[1] / from_shape[1], to_shape[0] / from_shape[0]], np.float32)  # x, y
+    return Face(face.box_xyxy * np.tile(ratio, 2), face.landmarks_xy * ratio, face.score)

@@ -1,0 +1,68 @@
+"""The cascade's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facekit.errors import UsageError
+
+PNET_WINDOW_PX = 12
+"""side of the window that P-Net judges (Zhang et al. 2016, figure 2)"""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorOptions:
+    """Defaults are those of the paper's authors, of facenet and of the mtcnn package, but for
+    O-Net's threshold, where mtcnn 1.0.0 has 0.8 and the others 0.7.
+
+    Raises UsageError for a value that cannot be meant.
+    """
+
+    min_face_px: float = 20.0
+    """smallest face side searched for, in pixels of the picture that is searched: the reduced
+    copy where the photo is larger than `search_side_px`"""
+    stage_thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    """face probability that P-, R- and O-Net ask for, each 0..1; a score must exceed it"""
+    scale_factor: float = 0.709
+    """ratio of neighbouring pyramid levels, about 1/sqrt(2): each has half the area"""
+    search_side_px: int = 1024
+    """photos with a longer side are searched on a copy reduced to it; 0: never reduced"""
+    level_overlap: float = 0.5
+    """IoU above which the better of two proposals of one pyramid level stays"""
+    proposal_overlap: float = 0.7
+    """the same across levels"""
+    refined_overlap: float = 0.7
+    """the same after R-Net"""
+    face_overlap: float = 0.7
+    """the same after O-Net, but of the smaller box's area: a box within a box goes"""
+
+    def __post_init__(self) -> None:
+        if not self.min_face_px >= PNET_WINDOW_PX:
+            raise UsageError(
+                f"The smallest face must be at least {PNET_WINDOW_PX} px wide, the window of the "
+                f"first net. Received: {self.min_face_px:g}"
+            )
+        if not 0.0 < self.scale_factor < 1.0:
+            raise UsageError(
+                "The scale factor must lie between 0 and 1, both excluded. "
+                f"Received: {self.scale_factor:g}"
+            )
+        if len(self.stage_thresholds) != 3 or not all(map(_is_share, self.stage_thresholds)):
+            raise UsageError(
+                "Three face thresholds are needed, for P-, R- and O-Net, each between 0 and 1. "
+                f"Received: {', '.join(f'{value:g}' for value in self.stage_thresholds)}"
+            )
+        if self.search_side_px < 0:
+            raise UsageError(
+                "The search side must be 0 (full size) or positive. "
+                f"Received: {self.search_side_px}"
+            )
+        for name in ("level_overlap", "proposal_overlap", "refined_overlap", "face_overlap"):
+            if not _is_share(getattr(self, name)):
+                raise UsageError(
+                    f"{name} must lie between 0 and 1. Received: {getattr(self, name):g}"
+                )
+
+
+def _is_share(value: float) -> bool:
+    return 0.0 <= value <= 1.0
