@@ -1,5 +1,131 @@
-"""facekit: are these two photos of the same person?"""
+"""facekit: are these two photos of the same person?
 
+    >>> import facekit
+    >>> facekit.verify("a.jpg", "b.jpg").decision.same
+    True
+
+The functions are in facekit/api.py.  Importing facekit loads neither numpy nor OpenCV: each name
+is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from facekit.enums import ColourOrder, CropRule, FacePolicy, Metric, ResizeFilter
+from facekit.errors import (
+    AcceleratorError,
+    AmbiguousFaceError,
+    EmbeddingFileError,
+    FaceError,
+    FacekitError,
+    FetchError,
+    ImageError,
+    ImageTooLargeError,
+    InputError,
+    MissingExtraError,
+    ModelBuildError,
+    ModelError,
+    ModelMismatchError,
+    ModelMissingError,
+    NoFaceError,
+    NoOperatingPointError,
+    PairListError,
+    StorageError,
+    UsageError,
+)
 from facekit.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from facekit.api import detect, embed, load, verify
+    from facekit.detector.options import DetectorOptions
+    from facekit.image import ImageLimits, Picture
+    from facekit.locate import LocatedPicture
+    from facekit.match import Decision
+    from facekit.models.card import Card, CropSpec, OperatingPoint
+    from facekit.pipeline import EmbeddedPicture, Pipeline, Verification
+    from facekit.threshold import Threshold, card_threshold, given_threshold
+    from facekit.types import Face
+
+__all__ = [
+    "AcceleratorError",
+    "AmbiguousFaceError",
+    "Card",
+    "ColourOrder",
+    "CropRule",
+    "CropSpec",
+    "Decision",
+    "DetectorOptions",
+    "EmbeddedPicture",
+    "EmbeddingFileError",
+    "Face",
+    "FaceError",
+    "FacePolicy",
+    "FacekitError",
+    "FetchError",
+    "ImageError",
+    "ImageLimits",
+    "ImageTooLargeError",
+    "InputError",
+    "LocatedPicture",
+    "Metric",
+    "MissingExtraError",
+    "ModelBuildError",
+    "ModelError",
+    "ModelMismatchError",
+    "ModelMissingError",
+    "NoFaceError",
+    "NoOperatingPointError",
+    "OperatingPoint",
+    "PairListError",
+    "Picture",
+    "Pipeline",
+    "ResizeFilter",
+    "StorageError",
+    "Threshold",
+    "UsageError",
+    "Verification",
+    "__version__",
+    "card_threshold",
+    "detect",
+    "embed",
+    "given_threshold",
+    "load",
+    "verify",
+]
+
+_HOMES = {
+    "Card": "facekit.models.card",
+    "CropSpec": "facekit.models.card",
+    "Decision": "facekit.match",
+    "DetectorOptions": "facekit.detector.options",
+    "EmbeddedPicture": "facekit.pipeline",
+    "Face": "facekit.types",
+    "ImageLimits": "facekit.image",
+    "LocatedPicture": "facekit.locate",
+    "OperatingPoint": "facekit.models.card",
+    "Picture": "facekit.image",
+    "Pipeline": "facekit.pipeline",
+    "Threshold": "facekit.threshold",
+    "Verification": "facekit.pipeline",
+    "card_threshold": "facekit.threshold",
+    "detect": "facekit.api",
+    "embed": "facekit.api",
+    "given_threshold": "facekit.threshold",
+    "load": "facekit.api",
+    "verify": "facekit.api",
+}
+"""Where each name that is loaded at first use stands"""
+
+if not TYPE_CHECKING:  # a type checker that saw it would accept any name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'facekit' has no attribute {name!r}")
+        value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Installs the base package alone into a new virtual environment and prints its size in MB
+# (10^6 bytes, pip included).  Usage: scripts/install_size.sh [FOLDER], kept; default: temporary.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib.sh
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+environment=${1:-$work/environment}
+mkdir "$work/source"
+cp -r pyproject.toml README.md LICENSE facekit "$work/source" # a build in place would leave build/
+"$(find_python)" -m venv "$environment"
+"$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$work/source" >&2
+du --summarize --bytes "$environment" | awk '{print int($1 / 1e6 + 0.5)}'

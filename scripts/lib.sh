@@ -1,0 +1,47 @@
+# Shared by the scripts beside it; sourced, not run.  Works from a bare machine with Python and pip.
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# A Python that TensorFlow has wheels for: $PYTHON, or the first of the usual names that fits.
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null
+    then
+      echo "$candidate"
+      return
+    fi
+  done
+  die "Python 3.10 to 3.13 is needed and was not found. Install one, or set PYTHON to its path."
+}
+
+# use_venv EXTRAS: the virtual environment .venv with this project and its extras, on PATH.
+# Installs only when the packaging has changed since the last time.
+use_venv() {
+  local extras=$1 stamp=".venv/installed$1" wanted
+  if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    say 'making .venv'
+    "$(find_python)" -m venv --clear .venv ||
+      die 'no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv'
+  fi
+  wanted=$(cat pyproject.toml facekit/version.py | .venv/bin/python -c \
+    'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    say "installing facekit-cli$extras into .venv (the first time: some 700 MB of wheels)"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$extras"
+    echo "$wanted" >"$stamp"
+  fi
+  PATH=$PWD/.venv/bin:$PATH
+}
+
+# have_models NAME...: builds each model that is missing or not as its card says, once.
+have_models() {
+  local name
+  for name in "$@"; do
+    if ! facekit models verify "$name" >/dev/null 2>&1; then
+      say "building the model $name (once)"
+      facekit models build "$name" >&2
+    fi
+  done
+}

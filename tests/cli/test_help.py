@@ -1,0 +1,88 @@
+"""Every command explains itself, with an example that can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from facekit.cli import COMMANDS, cli
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command, of groups too: ("models",), ("models", "list"), ..."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+ALL = sorted(commands(cli))
+
+
+def help_of(words: tuple[str, ...]) -> str:
+    result = CliRunner().invoke(cli, [*words, "--help"])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def find(words: tuple[str, ...]) -> click.Command:
+    command: click.Command = cli
+    for word in words:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), word)
+        assert found is not None, f"facekit {' '.join(words)} does not exist"
+        command = found
+    return command
+
+
+def test_the_front_page_lists_every_command_in_order() -> None:
+    listed = re.findall(r"^  ([a-z-]+)  ", help_of(()).partition("Commands:")[2], re.MULTILINE)
+    assert listed == list(COMMANDS)
+
+
+def test_no_command_is_an_error_that_shows_the_front_page() -> None:
+    result = CliRunner().invoke(cli, [])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Usage: facekit ") or result.stderr.startswith("Usage: cli ")
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_help_says_what_the_command_does_and_gives_an_example(words: tuple[str, ...]) -> None:
+    text = help_of(words)
+    assert re.search(r"^  [A-Z]\w+.*[.?]", text, re.MULTILINE), "no sentence"
+    assert "Example: facekit " in text
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_examples_parse(words: tuple[str, ...]) -> None:
+    """Each example line is parsed, not run: its commands and options exist."""
+    for line in re.findall(r"^ *(?:Example:)? *facekit (.+)$", help_of(words), re.MULTILINE):
+        arguments = shlex.split(line.partition(" #")[0].partition(" | ")[0].partition(" > ")[0])
+        depth = next(
+            (place for place in range(len(arguments), 0, -1) if tuple(arguments[:place]) in ALL), 0
+        )
+        assert depth, f"{line}: no such command"
+        find(tuple(arguments[:depth])).make_context("facekit", list(arguments[depth:]))
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_option_is_explained(words: tuple[str, ...]) -> None:
+    for parameter in find(words).params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{parameter.opts[0]} of {' '.join(words)}"
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_that_reports_has_json(words: tuple[str, ...]) -> None:
+    command = find(words)
+    if not isinstance(command, click.Group):
+        assert "--json" in {name for parameter in command.params for name in parameter.opts}

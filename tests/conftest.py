@@ -1,0 +1,64 @@
+"""What a machine must have for some tests, and the settings that no test may inherit."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = ("FACEKIT_MODEL", "FACEKIT_OFFLINE", "FACEKIT_RUNTIME")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips, with the reason, what the markers say this machine lacks."""
+    if item.get_closest_marker("lfw") and _lfw_folder() is None:
+        pytest.skip("no LFW photos: set FACEKIT_LFW, or put them into ../shared/lfw")
+    if item.get_closest_marker("host") and importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("no TensorFlow: pip install '.[host]'")
+    if item.get_closest_marker("model") and (missing := _missing_model()):
+        pytest.skip(f"{missing}; scripts/test.sh builds the models once")
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def lfw() -> Path:
+    """The folder of the LFW photos and protocol files; for tests with the marker lfw."""
+    folder = _lfw_folder()
+    assert folder is not None
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """tests/data: obama.jpg, obama2.jpg, biden.jpg."""
+    return ROOT / "tests" / "data"
+
+
+@cache
+def _lfw_folder() -> Path | None:
+    folder = Path(os.environ.get("FACEKIT_LFW") or ROOT.parent / "shared" / "lfw")
+    return folder if folder.is_dir() else None
+
+
+@cache
+def _missing_model() -> str:
+    """Why the default model or the detector cannot be used; "" where both can."""
+    from facekit.errors import ModelError
+    from facekit.models.registry import DEFAULT_MODEL, DETECTOR
+    from facekit.models.store import find
+
+    try:
+        for name in (DEFAULT_MODEL, f"{DETECTOR}:onet"):
+            find(name)
+    except ModelError as error:
+        return str(error).partition(". ")[0]
+    return ""
