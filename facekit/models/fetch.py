@@ -178,7 +178,7 @@ def _without_network(entry: RegistryEntry, download: Download) -> str:
         get = f"curl -LO {download.url}"
     return (
         "Without network here, fetch it on another machine and bring the file:\n"
-        f"  {get}    # there\n"
-        f"  facekit models fetch {entry.name} --from {download.file_name}    # here\n"
+        f"  there:  {get}\n"
+        f"  here:   facekit models fetch {entry.name} --from {download.file_name}\n"
         "or bring the finished model with `facekit models export` and `import`."
     )

@@ -144,7 +144,7 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
 
 def install(
     name: str,
-    build: Callable[[Path], None],
+    build: Callable[[Path], object],
     *,
     only_if_missing: bool = False,
     on_wait: Callable[[], None] | None = None,
@@ -195,6 +195,17 @@ def remove(name: str) -> tuple[Path, ...]:
         if not stored_variants(model):
             shutil.rmtree(models_folder() / model)
     return paths
+
+
+def remove_sources(name: str) -> tuple[Path, ...]:
+    """Removes the downloaded weights; returns the files that are gone.  Raises StorageError."""
+    _require_plain(name)
+    folder = sources_folder(name)
+    with storage_errors():
+        paths = _entries(folder)
+        if paths:
+            shutil.rmtree(folder)
+        return paths
 
 
 @contextmanager
@@ -250,6 +261,6 @@ def _how_to_get(name: str, variant: str) -> str:
         "  python -m pip install 'facekit-cli[host]'\n"
         f"  facekit models build {name}\n"
         "or build it on another machine and bring it over:\n"
-        f"  facekit models export {name} -o {name}.tar    # there\n"
-        f"  facekit models import {name}.tar              # here"
+        f"  there:  facekit models export {name} -o {name}.tar\n"
+        f"  here:   facekit models import {name}.tar"
     )
