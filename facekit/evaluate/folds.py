@@ -45,6 +45,11 @@ class TenFold:
     """False where the training folds' impostor pairs cannot carry the target (rule of three)"""
 
     @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """(n_folds,): what each fold was scored with."""
+        return np.array([fold.counts.threshold for fold in self.folds])
+
+    @property
     def accuracy(self) -> tuple[float, float]:
         """Mean and population standard deviation, 0..1."""
         return _mean_std([fold.counts.accuracy for fold in self.folds])
@@ -64,12 +69,14 @@ def ten_fold(
     scores: Scores,
     same: Flags,
     *,
+    acquired: Flags | None = None,
     n_folds: int = 10,
     val_fmr_target: float = FACENET_FAR,
     choose: ChooseThreshold = best_accuracy_threshold,
 ) -> TenFold:
     """scores (N,), or (n_folds, N) where a row k was computed with fold k held out (facenet's
-    subtract-mean takes the mean from the other folds); same (N,) bool, in file order.
+    subtract-mean takes the mean from the other folds); same (N,) bool, in file order.  Pairs that
+    are not `acquired` (N,) have no score: they keep their place, train nothing and are not counted.
 
     Where facenet interpolates its VAL threshold between steps of 0.001, this takes the smallest
     threshold whose FMR is within the target.  Raises UsageError where N is not a multiple of
@@ -79,10 +86,12 @@ def ten_fold(
         raise UsageError(f"{len(same)} pairs do not make {n_folds} folds of one size.")
     splitter = require("sklearn.model_selection", extra="evaluate", needed_for="Evaluation")
     by_fold = np.broadcast_to(scores, (n_folds, len(same)))
+    usable = np.ones(len(same), np.bool_) if acquired is None else acquired
     folds = []
     n_train_impostor = []
     splits = splitter.KFold(n_folds, shuffle=False).split(same)
-    for fold_scores, (train, test) in zip(by_fold, splits, strict=True):
+    for fold_scores, (others, fold) in zip(by_fold, splits, strict=True):
+        train, test = others[usable[others]], fold[usable[fold]]
         train_scores, train_same = fold_scores[train], same[train]
         impostor = train_scores[~train_same]
         thresholds = (choose(train_scores, train_same), threshold_within(impostor, val_fmr_target))

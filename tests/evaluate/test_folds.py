@@ -30,6 +30,19 @@ def test_against_the_procedure_written_out() -> None:
     assert result.accuracy == pytest.approx((np.mean(accuracies), np.std(accuracies)), abs=1e-12)
 
 
+def test_pairs_without_a_score_keep_their_place() -> None:
+    scores, same = view2_like()
+    acquired = np.ones(600, np.bool_)
+    acquired[[3, 60, 61]] = False
+    holes = np.where(acquired, scores, np.float32(np.nan))
+    result = ten_fold(holes, same, acquired=acquired)
+    sizes = [fold.counts.n_genuine + fold.counts.n_impostor for fold in result.folds]
+    assert sizes == [59, 58] + 8 * [60]
+    others = np.arange(600) >= 60
+    expected = best_accuracy_threshold(scores[others & acquired], same[others & acquired])
+    assert result.thresholds[0] == expected
+
+
 def test_val_is_marked_where_the_training_folds_cannot_carry_it() -> None:
     scores, same = view2_like()
     result = ten_fold(scores, same, val_fmr_target=1e-3)

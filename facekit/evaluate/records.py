@@ -1,0 +1,195 @@
+"""What an evaluation found, as records that report, plots and JSON are made from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+from typing import Any
+
+from facekit.evaluate.intervals import binomial_ci95
+from facekit.models.card import OperatingPoint
+
+SCHEMA_VERSION = 1
+
+
+class ThresholdOrigin(str, Enum):
+    """Where the threshold comes from that pairs are scored with."""
+
+    OTHER_FOLDS = "other-folds"
+    """each fold with the best threshold of the other folds"""
+    OTHER_LIST = "other-list"
+    """the best threshold of another list, e.g. pairsDevTrain for pairsDevTest"""
+    CARD = "card"
+    """an operating point of the model's card"""
+    FIXED = "fixed"
+    """given by the protocol or the user"""
+    SAME_PAIRS = "same-pairs"
+    """the best threshold of the scored pairs themselves: the figure is too good, and marked"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of counted trials.  `rate` makes one."""
+
+    value: float
+    n_events: int
+    n_trials: int
+    ci95: tuple[float, float]
+    """exact binomial interval, which takes trials as independent"""
+
+
+def rate(n_events: int, n_trials: int) -> Rate:
+    """Raises ZeroDivisionError without trials: a rate of nothing must not be shown."""
+    return Rate(n_events / n_trials, n_events, n_trials, binomial_ci95(n_events, n_trials))
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    fold: int
+    """from 1"""
+    line: int
+    a: str
+    b: str
+    same: bool
+    threshold: float
+    similarity: float | None
+    """None where one of the photos gave no embedding"""
+
+    @property
+    def called_same(self) -> bool | None:
+        return None if self.similarity is None else self.similarity >= self.threshold
+
+    @property
+    def right(self) -> bool:
+        """A pair without a score is not right."""
+        return self.called_same is self.same
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    name: str
+    variant: str
+    """float32, float16, int8, ..."""
+    file_sha256: str
+    file_size_bytes: int
+    profile: str
+    """preprocessing, crop and whatever else decides the vectors, in a line for readers"""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class TarPoint:
+    """TAR at a target FMR, the threshold chosen on the same pairs (as FMR tables always do)."""
+
+    target_fmr: float
+    threshold: float | None
+    """None, as both rates, where the impostor pairs cannot carry the target (rule of three)"""
+    tar: Rate | None
+    fmr: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPhoto:
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """Time a photo or a pair spends in a stage, in milliseconds."""
+
+    stage: str
+    median_ms: float
+    p95_ms: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """One model on one pair list."""
+
+    model: ModelIdentity
+    threshold_origin: ThresholdOrigin
+    accuracy: Rate
+    """of the pairs that have a score"""
+    accuracy_ci95_by_identity: tuple[float, float] | None
+    """bootstrap over people; None where the list does not name them"""
+    accuracy_failures_wrong: Rate
+    """of all pairs: one without a score counts as an error"""
+    fmr: Rate
+    fnmr: Rate
+    fold_accuracies: tuple[float, ...]
+    fold_thresholds: tuple[float, ...]
+    auc: float
+    eer: float
+    tar_at_fmr: tuple[TarPoint, ...]
+    failed_photos: tuple[FailedPhoto, ...]
+    n_photos: int
+    stages: tuple[StageTime, ...]
+    all_pairs: tuple[OperatingPoint, ...]
+    """operating points over every pair of the photos, if these were asked for"""
+    pairs: tuple[PairResult, ...]
+    """in file order; they go to pairs.csv, not into the JSON"""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models on the same pairs; a pair without a score is wrong."""
+
+    a: str
+    b: str
+    n_pairs: int
+    only_a_right: int
+    only_b_right: int
+    p_value: float
+    """exact two-sided McNemar test that both are equally often right"""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    title: str
+    created_utc: str
+    """ISO 8601"""
+    facekit_version: str
+    dataset: str
+    protocol: str
+    list_name: str
+    list_md5: str
+    list_published_as: str | None
+    """LFW's list with this MD5, or None: then the figures are not comparable with published ones"""
+    models: tuple[ModelResult, ...]
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+    """what a reader must know to read the figures rightly"""
+
+
+def report_json(report: EvaluationReport) -> str:
+    """All but the single pairs, with `schema_version`."""
+    summary = replace(report, models=tuple(replace(model, pairs=()) for model in report.models))
+    plain: dict[str, Any] = asdict(summary)
+    for model in plain["models"]:
+        del model["pairs"]
+    return json.dumps({"schema_version": SCHEMA_VERSION, **plain}, indent=1, allow_nan=False) + "\n"
+
+
+def pairs_csv(report: EvaluationReport) -> str:
+    """A line a pair and model; `similarity` and `called_same` are empty where there is no score."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["model", "fold", "line", "a", "b", "same", "similarity", "threshold", "called_same"]
+    )
+    for model in report.models:
+        for pair in model.pairs:
+            called = "" if pair.called_same is None else int(pair.called_same)
+            writer.writerow(
+                [model.model.label, pair.fold, pair.line, pair.a, pair.b, int(pair.same),
+                 pair.similarity, pair.threshold, called]
+            )  # fmt: skip
+    return text.getvalue()
