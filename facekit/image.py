@@ -210,7 +210,7 @@ def _decoded(data: bytes, header: Header) -> NDArray[Any]:
             decoded = None
     name = header.format.value
     if decoded is None:
-        if re.search(rf"^ *{name}: +(?!NO)", cv2.getBuildInformation(), re.MULTILINE) is None:
+        if re.search(rf"^ *{name}: +(?!NO\b)\S", cv2.getBuildInformation(), re.MULTILINE) is None:
             raise HeaderError(
                 f"this OpenCV ({cv2.__version__}) has no {name} decoder. "
                 "Upgrade opencv-python-headless, or convert the file to JPEG or PNG."
