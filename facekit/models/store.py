@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from facekit.errors import ModelBuildError, ModelMismatchError, ModelMissingError, StorageError
 from facekit.models import registry
@@ -27,6 +28,9 @@ from facekit.models.workspace import put_in_place, workspace
 MODEL_SUFFIX = ".tflite"
 CARD_SUFFIX = ".json"
 DEFAULT_VARIANT = "float32"
+
+Build: TypeAlias = Callable[[Path], object]
+"""Fills an empty folder with model files and their cards."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +148,7 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
 
 def install(
     name: str,
-    build: Callable[[Path], object],
+    build: Build,
     *,
     only_if_missing: bool = False,
     on_wait: Callable[[], None] | None = None,
