@@ -1,72 +1,93 @@
 """Runs commands for the documentation; imported by the cog blocks in README.md and docs/.
 
-`cog -r -I docs README.md docs/cli.md` writes the outputs anew, scripts/test.sh checks them.
+`cog -r -I . README.md docs/*.md` writes the outputs anew, scripts/test.sh checks them.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 
-import click
 import cog
+from click.testing import CliRunner
 
+from docs.commands import every_command
 from facekit.cli import cli
+from facekit.models import registry
 
-PHOTOS = Path("tests/data")
+COLUMNS = "80"
+"""Width of a line, for help pages"""
+
+_work = tempfile.TemporaryDirectory()
+shutil.copytree("tests/data", _work.name, dirs_exist_ok=True)
 
 
 def show(*commands: str, hide: str = "") -> None:
-    """Writes a console block: each command with what it prints and its exit code.
+    """Writes a console block: each command and what it prints, on stdout and stderr.
 
-    Commands run in tests/data.  What the regular expression `hide` finds, timings for example,
-    is replaced by "...", since it differs from machine to machine.
+    Commands run in a copy of tests/data.  What the regular expression `hide` finds is left out:
+    digits that differ from machine to machine.
     """
     cog.outl("```console")
     for command in commands:
-        done = _run(command)
-        printed = re.sub(hide, "...", done.stdout) if hide else done.stdout
+        printed = _output(command)
         cog.outl(f"$ {command}")
-        cog.out(printed)
-        cog.outl(f"$ echo $?\n{done.returncode}")
+        cog.out(re.sub(hide, "", printed) if hide else printed)
     cog.outl("```")
 
 
 def show_help() -> None:
     """Writes a heading and the --help page of every command, groups included."""
-    for path in ((), *_commands(cli, ())):
-        line = " ".join(("facekit", *path))
-        cog.outl(f"## {line}\n\n```text")
-        cog.out(_run(f"{line} --help").stdout)
-        cog.outl("```\n")
+    runner = CliRunner(env={"COLUMNS": COLUMNS})
+    for path in ((), *every_command()):
+        page = runner.invoke(cli, [*path, "--help"], prog_name="facekit").stdout
+        cog.outl(f"## {' '.join(('facekit', *path))}\n\n```text\n{page}```\n")
 
 
-def _run(command: str) -> subprocess.CompletedProcess[str]:
-    """In a shell, with this environment's facekit on the path and lines of 80 columns."""
+def show_models() -> None:
+    """Writes a table of the registry: name, what it is, where it comes from, licence."""
+    cog.outl("| name | what | source | licence |\n| --- | --- | --- | --- |")
+    for name in registry.names():
+        entry = registry.entry(name)
+        source = f"[{entry.source.title}]({entry.source.url})"
+        cog.outl(f"| `{name}` | {entry.summary} | {source} | {entry.source.licence} |")
+
+
+def show_modules(folder: str = "facekit") -> None:
+    """Writes each source file with the first sentence of its docstring, folder by folder."""
+    top = Path(folder)
+    for place in (top, *sorted(path for path in top.rglob("*") if path.is_dir())):
+        modules = [path for path in sorted(place.glob("*.py")) if path.read_text().strip()]
+        if modules:
+            cog.outl(f"## {place}/\n\n| file | what |\n| --- | --- |")
+        for path in modules:
+            text = ast.get_docstring(ast.parse(path.read_text())) or ""
+            first = " ".join(text.partition("\n\n")[0].split()).replace("<", "\\<")
+            cog.outl(f"| [{path.name}](../{path}) | {first} |")
+        if modules:
+            cog.outl()
+
+
+def _output(command: str) -> str:
+    """Runs it in a shell with this environment's facekit on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command,
         shell=True,
-        cwd=PHOTOS,
-        env={**os.environ, "PATH": path, "COLUMNS": "80"},
+        cwd=_work.name,
+        env={**os.environ, "PATH": path, "COLUMNS": COLUMNS},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    if "Traceback" in done.stderr:
-        raise RuntimeError(f"{command}\n{done.stderr}")
-    return done
-
-
-def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        yield (*path, name)
-        if isinstance(command, click.Group):
-            yield from _commands(command, (*path, name))
+    if "Traceback" in done.stdout:
+        raise RuntimeError(f"{command}\n{done.stdout}")
+    return done.stdout

@@ -13,7 +13,7 @@ say 'ruff, mypy, docs'
 ruff format --check --quiet .
 ruff check --quiet .
 mypy
-cog --check --diff -I docs README.md docs/cli.md
+cog --check --diff -I . README.md docs/*.md
 
 say 'pytest'
-exec pytest -n 2 "$@"
+exec pytest -n 2 --dist loadgroup "$@"

@@ -1,0 +1,89 @@
+"""README and docs tell what the code does; their outputs are checked by cog in scripts/test.sh."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from docs.commands import every_command
+from facekit import errors
+from facekit.cli import COMMANDS, INTERRUPTED, cli
+from facekit.version import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = sorted((ROOT / "facekit").rglob("*.py"))
+
+
+def section(heading: str) -> str:
+    """The text below "## heading" in the README, up to the next one."""
+    return README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def first_column(table: str) -> list[str]:
+    return re.findall(r"^\| `?([\w.]+)`? \|", table, re.MULTILINE)[1:]
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_is_in_the_reference(words: tuple[str, ...]) -> None:
+    assert f"\n## facekit {' '.join(words)}\n" in (ROOT / "docs" / "cli.md").read_text()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert f"facekit {command}" in README
+
+
+def test_the_exit_codes_are_those_of_the_errors() -> None:
+    raised = {
+        value.exit_code
+        for value in vars(errors).values()
+        if inspect.isclass(value) and issubclass(value, errors.FacekitError)
+    }
+    results = {0, 1, INTERRUPTED}
+    never_raised = {errors.FacekitError.exit_code}
+    assert set(map(int, first_column(section("Exit codes")))) == (raised | results) - never_raised
+
+
+@pytest.mark.model
+def test_the_json_table_has_every_key_in_order(data: Path) -> None:
+    arguments = ["verify", "--json", "--threshold", "0.5", "obama.jpg", "biden.jpg"]
+    paths = [str(data / word) if word.endswith(".jpg") else word for word in arguments]
+    result = CliRunner().invoke(cli, paths)
+    assert first_column(section("JSON of verify")) == list(json.loads(result.stdout))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    """docs/architecture.md is made of these sentences."""
+    source = path.read_text()
+    if source:
+        assert ast.get_docstring(ast.parse(source)), "no docstring"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == __version__
+
+
+def test_the_python_example_is_valid() -> None:
+    """Its names exist; what they do is tested in test_api.py."""
+    import facekit
+
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "facekit":
+            assert hasattr(facekit, node.attr)

@@ -1,0 +1,137 @@
+"""What runs on a board must run where nothing heavy can be imported at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.commands import every_command
+
+HEAVY = (
+    *("tensorflow", "keras", "torch", "mtcnn", "joblib", "ethosu"),
+    *("sklearn", "scipy", "matplotlib", "pooch", "PIL"),
+)
+
+# The start of a program for which no HEAVY package is installed.
+LIGHT = f"""
+import sys
+from importlib.machinery import PathFinder
+
+
+class LightFinder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.partition(".")[0] in {HEAVY}:
+            return None
+        return super().find_spec(name, path, target)
+
+
+sys.meta_path = [LightFinder if it is PathFinder else it for it in sys.meta_path]
+"""
+COMMAND = f"""{LIGHT}
+from facekit.cli import main
+main()
+"""
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def facekit(*arguments: str) -> subprocess.CompletedProcess[str]:
+    done = python(COMMAND, *arguments)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def test_the_heavy_packages_are_out_of_reach() -> None:
+    done = python(f"{LIGHT}\nimport matplotlib.pyplot")
+    assert "ModuleNotFoundError: No module named 'matplotlib'" in done.stderr
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    done = python(f"{LIGHT}\nimport facekit\nfor name in dir(facekit): getattr(facekit, name)")
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_help_page() -> None:
+    """In one process: help pages import the commands' modules, not what their bodies import."""
+    pages = [[*words, "--help"] for words in ((), *every_command())]
+    code = f"""{LIGHT}
+from facekit.cli import cli
+for arguments in {pages}:
+    try:
+        cli.main(arguments)
+    except SystemExit as done:
+        assert done.code == 0, arguments
+print(sorted(set(sys.modules) & {{"numpy", "cv2"}}))
+"""
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]", "a help page has loaded numpy or OpenCV"
+
+
+@pytest.mark.model
+class TestRealRuns:
+    """Each command on real photos, to its proper exit code."""
+
+    def test_verify(self, data: Path) -> None:
+        photos = [str(data / f"{name}.jpg") for name in ("obama", "obama2", "biden")]
+        cut = ("--threshold", "0.6")
+        assert facekit("verify", *cut, photos[0], photos[1]).returncode == 0
+        assert facekit("verify", *cut, photos[0], photos[2]).returncode == 1
+
+    def test_verify_of_a_list(self, data: Path, tmp_path: Path) -> None:
+        pairs = tmp_path / "pairs.csv"
+        pairs.write_text(f"{data / 'obama.jpg'},{data / 'obama2.jpg'}\n")
+        done = facekit("verify", "--threshold", "0.6", "--pairs", str(pairs))
+        assert done.returncode == 0
+        assert ",true," in done.stdout
+
+    def test_detect(self, data: Path, tmp_path: Path) -> None:
+        drawn, crops = tmp_path / "drawn", tmp_path / "crops"
+        options = ("--draw", str(drawn), "--crops", str(crops))
+        assert facekit("detect", *options, str(data / "obama.jpg")).returncode == 0
+        assert len(list(drawn.iterdir())) == 1
+        assert list(crops.iterdir())
+
+    @pytest.mark.parametrize("suffix", ["npz", "csv", "jsonl"])
+    def test_embed(self, suffix: str, data: Path, tmp_path: Path) -> None:
+        output = tmp_path / f"known.{suffix}"
+        assert facekit("embed", str(data / "obama.jpg"), "-o", str(output)).returncode == 0
+        assert output.stat().st_size > 512
+
+    def test_compare(self, data: Path) -> None:
+        done = facekit("compare", str(data))
+        assert done.returncode == 0
+        assert len(done.stdout.splitlines()) == 3
+
+    @pytest.mark.parametrize("arguments", ["list", "info facenet512-casia", "verify mtcnn"])
+    def test_models(self, arguments: str) -> None:
+        assert facekit("models", *arguments.split()).returncode == 0
+
+    def test_doctor(self) -> None:
+        assert facekit("doctor").returncode == 0
+
+    def test_plot_names_the_extra_that_is_missing(self, data: Path, tmp_path: Path) -> None:
+        photo = str(data / "obama.jpg")
+        done = facekit(
+            *("verify", "--threshold", "0.6", "--plot", str(tmp_path / "plot.png"), photo, photo)
+        )
+        assert done.returncode == 5
+        assert "python -m pip install 'facekit-cli[plot]'" in done.stderr
+
+
+def test_a_missing_model_names_the_commands_that_bring_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path))
+    done = facekit("verify", str(data / "obama.jpg"), str(data / "biden.jpg"))
+    assert done.returncode == 5
+    assert "python -m pip install 'facekit-cli[host]'" in done.stderr
+    assert "facekit models import" in done.stderr
