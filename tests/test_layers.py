@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "files", "native_stderr", "parallel", "stopwatch"),
     ("geometry", "match", "preprocess", "image_header", "image_kind", "image_tiff"),
     ("models", "runtime"),
-    ("image", "image_write", "embedding_file", "threshold", "sources"),
+    ("image", "image_write", "embedding_file", "threshold", "sources", "inspect_model"),
     ("align", "detector", "draw", "embedder"),
     ("locate",),
     ("pipeline",),

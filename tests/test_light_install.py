@@ -42,10 +42,23 @@ def run(environment: tuple[Path, int], *command: str) -> subprocess.CompletedPro
     )
 
 
+def files_below(folder: Path) -> set[Path]:
+    return {
+        path.relative_to(folder)
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
+
+
 @pytest.mark.xdist_group("install")
 class TestLightInstall:
     def test_it_is_small(self, environment: tuple[Path, int]) -> None:
         assert environment[1] <= LARGEST_MB
+
+    def test_every_file_is_installed(self, environment: tuple[Path, int]) -> None:
+        """Package data too: the registry, golden numbers, targets."""
+        (installed,) = environment[0].glob("lib/python3*/site-packages/facekit")
+        assert files_below(installed) >= files_below(ROOT / "facekit")
 
     def test_tensorflow_is_not_there(self, environment: tuple[Path, int]) -> None:
         done = run(environment, "python", "-m", "pip", "list", "--format=freeze")
