@@ -25,9 +25,9 @@ _GENUINE, _IMPOSTOR = SERIES_COLOURS[2], SERIES_COLOURS[3]
 _INK = "#010203"  # stands for the text colour until the picture is written
 _SIZE_INCHES = (5.2, 3.7)
 _STYLE = {
-    "font.size": 9.5,
+    "font.size": 10.5,
     "font.family": "sans-serif",
-    "axes.titlesize": 10.5,
+    "axes.titlesize": 11.5,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -46,20 +46,17 @@ _STYLE = {
 
 
 def draw_figures(report: EvaluationReport) -> dict[str, Any]:
-    """matplotlib Figures by name: "roc", "det", "scores", and "folds", "latency" where measured.
+    """matplotlib Figures by name: "roc", "det", "folds" and "latency" where measured, "scores".
 
     Raises MissingExtraError without matplotlib.
     """
     models = report.models
-    drawings: dict[str, Callable[[tuple[ModelResult, ...]], Any]] = {
-        "roc": _roc,
-        "det": _det,
-        "scores": _score_histograms,
-    }
+    drawings: dict[str, Callable[[tuple[ModelResult, ...]], Any]] = {"roc": _roc, "det": _det}
     if any(len(model.fold_accuracies) > 1 for model in models):
         drawings["folds"] = _folds
     if any(model.stages for model in models):
         drawings["latency"] = _latency
+    drawings["scores"] = _score_histograms
     with _matplotlib().rc_context(_STYLE):
         return {name: draw(models) for name, draw in drawings.items()}
 

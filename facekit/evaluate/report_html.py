@@ -22,7 +22,7 @@ from facekit.evaluate.records import (
     ThresholdOrigin,
 )
 from facekit.evaluate.report_style import CSS
-from facekit.models.card import OperatingPoint
+from facekit.models.calibration import OperatingPoint
 
 _CAPTIONS = {
     "roc": "Higher is better; a dot is where the pairs were scored. The shaded part holds fewer "
@@ -106,7 +106,7 @@ def _models_table(models: tuple[ModelResult, ...]) -> str:
         for number, point in enumerate(models[0].tar_at_fmr)
     ]
     rows += [
-        ("Photos without a face", lambda m: f"{len(m.failed_photos):,} of {m.n_photos:,}"),
+        ("Failed photos", lambda m: f"{len(m.failed_photos):,} of {m.n_photos:,}"),
         ("Time a photo", _time),
         ("File size", lambda m: f"{m.model.file_size_bytes / 1e6:.1f} MB"),
         ("Preprocessing", lambda m: _text(m.model.profile)),
@@ -145,7 +145,7 @@ def _fold_mean(model: ModelResult) -> str:
         return "one fold"
     mean = sum(folds) / len(folds)
     spread = (sum((fold - mean) ** 2 for fold in folds) / len(folds)) ** 0.5
-    return f"{100 * mean:.2f} ± {100 * spread:.2f} %<small>{len(folds)} folds</small>"
+    return f"{mean:.2%} ± {spread:.2%}<small>{len(folds)} folds</small>"
 
 
 def _threshold(model: ModelResult) -> str:

@@ -41,6 +41,7 @@ figcaption { color: var(--soft); font-size: .85rem; margin-top: 8px; }
 .crops { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; }
 .crops img { width: 100%; height: auto; border-radius: 4px; display: block; }
 .score { font-weight: 600; font-variant-numeric: tabular-nums; margin: 8px 0 2px; }
+.score small { font-weight: 400; }
 .match .score { color: var(--bad); }
 .miss .score { color: var(--warn); }
 .names { font-size: .8rem; color: var(--soft); margin: 0; }

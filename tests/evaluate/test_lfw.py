@@ -1,6 +1,5 @@
 """Finding LFW's photos and its lists; the real ones where they are."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,6 @@ import pytest
 from facekit.errors import InputError, PairListError
 from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
 from facekit.evaluate.pairs import missing_photos
-
-REAL = Path(os.environ.get("FACEKIT_LFW", Path(__file__).parents[3] / "shared" / "lfw"))
 
 
 def make_photos(folder: Path) -> Path:
@@ -49,7 +46,6 @@ def test_a_protocol_without_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.lfw
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"LFW is not at {REAL}; set FACEKIT_LFW")
 @pytest.mark.parametrize(
     ("protocol", "published", "n_folds", "n_pairs", "n_photos"),
     [
@@ -60,12 +56,12 @@ def test_a_protocol_without_its_file(tmp_path: Path) -> None:
     ],
 )
 def test_published_lists(
-    protocol: Protocol, published: str, n_folds: int, n_pairs: int, n_photos: int
+    lfw: Path, protocol: Protocol, published: str, n_folds: int, n_pairs: int, n_photos: int
 ) -> None:
-    lfw = find_lfw(REAL)
-    pairs = read_protocol(lfw, protocol)
+    folder = find_lfw(lfw)
+    pairs = read_protocol(folder, protocol)
     assert pairs.published_as == published
     assert (len(pairs.folds), len(pairs.pairs), len(pairs.photos)) == (n_folds, n_pairs, n_photos)
     assert sum(pair.same for pair in pairs.pairs) * 2 == n_pairs
     if protocol in (Protocol.DEVTRAIN, Protocol.DEVTEST):
-        assert missing_photos(pairs, lfw.photos_dir) == ()
+        assert missing_photos(pairs, folder.photos_dir) == ()
