@@ -39,3 +39,10 @@ def package_net(name: str, pictures: Float32Array) -> list[Float32Array]:
     net.build()
     net.set_weights(load_weights(f"{name}.lz4"))
     return [np.asarray(output) for output in net(pictures)]
+
+
+def cosines(some: Float32Array, others: Float32Array) -> Float32Array:
+    """Row by row: (N, D) and (N, D) -> (N,)."""
+    dots = np.einsum("nd,nd->n", some, others, dtype=np.float64)
+    lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
+    return np.asarray(dots / lengths, np.float32)

@@ -46,7 +46,7 @@ def port(
     ignored: Collection[str] = (),
     origin: str,
 ) -> None:
-    """Assigns every variable of `model` exactly once.
+    """Assigns every variable of `model` exactly once; none where an error is raised.
 
     `rules` is keyed by variable, "Conv2d_1a_3x3/kernel".  `expected` names source tensors that
     the graph has as constants (a residual scale), with the value they must hold throughout;
@@ -71,8 +71,12 @@ def port(
     for name, number in expected.items():
         if not np.array_equal(source[name], np.full(source[name].shape, number, np.float32)):
             raise ModelBuildError(f"{origin}: {name} must be {number} throughout; it is not.")
-    for path, rule in rules.items():
-        variables[path].assign(_value(rule, source, path, tuple(variables[path].shape), origin))
+    values = {
+        path: _value(rules[path], source, path, tuple(variable.shape), origin)
+        for path, variable in variables.items()
+    }
+    for path, value in values.items():
+        variables[path].assign(value)
 
 
 def _value(
