@@ -185,7 +185,7 @@ def _decode(data: bytes, *, shown: str, limits: ImageLimits) -> UInt8Array:
 
 _TO_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _CHATTER = re.compile(
-    rb"\s*$|\[ ?(WARN|ERROR|INFO|DEBUG)[:@]|libpng |Corrupt JPEG|Premature end of JPEG"
+    rb"\s*$|> |\[ ?(WARN|ERROR|INFO|DEBUG)[:@]|libpng |Corrupt JPEG|Premature end of JPEG"
     rb"|Inconsistent progression|Invalid SOS|Warning: unknown JFIF|Unknown Adobe"
 )
 _DAMAGE = re.compile(

@@ -1,6 +1,8 @@
-"""Damaged files of every format: an ImageError or a picture, never anything else."""
+"""Damaged files of every format: an ImageError or a picture, never anything else, and silence."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,6 +22,12 @@ SAMPLES = {name: sample(name) for name in PHOTO_FORMATS} | {
     "16-bit TIFF": tiff(smooth_pixels().astype(np.uint16), photometric=2, order=">"),
     "palette PNG": encoded(Image.fromarray(smooth_pixels()).quantize(16), "PNG", transparency=3),
 }
+
+
+@pytest.fixture(autouse=True)
+def _silence(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    assert capfd.readouterr().err == ""
 
 
 def assert_picture_or_error(data: bytes) -> None:
