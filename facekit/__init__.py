@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from facekit.image import ImageLimits, Picture
     from facekit.locate import LocatedPicture
     from facekit.match import Decision
-    from facekit.models.card import Card, CropSpec, OperatingPoint
+    from facekit.models.calibration import OperatingPoint
+    from facekit.models.card import Card, CropSpec
     from facekit.pipeline import EmbeddedPicture, Pipeline, Verification
     from facekit.threshold import Threshold, card_threshold, given_threshold
     from facekit.types import Face
@@ -104,7 +105,7 @@ _HOMES = {
     "Face": "facekit.types",
     "ImageLimits": "facekit.image",
     "LocatedPicture": "facekit.locate",
-    "OperatingPoint": "facekit.models.card",
+    "OperatingPoint": "facekit.models.calibration",
     "Picture": "facekit.image",
     "Pipeline": "facekit.pipeline",
     "Threshold": "facekit.threshold",

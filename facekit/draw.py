@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from facekit.image_write import write_image
+from facekit.image_write import write_png
 from facekit.types import Face, UInt8Array
 
 SELECTED_RGB = (46, 204, 113)
@@ -18,7 +18,7 @@ def draw_faces(
     pixels: UInt8Array, faces: tuple[Face, ...], selected: tuple[Face, ...]
 ) -> UInt8Array:
     """A copy of (H, W, 3) RGB with every box, the selected ones in colour and with landmarks."""
-    drawn = pixels.copy()
+    drawn: UInt8Array = pixels.copy()
     thickness = max(1, round(max(pixels.shape[:2]) / 400))
     chosen = {id(face) for face in selected}
     for face in faces:
@@ -37,5 +37,5 @@ def write_crops(folder: Path, stem: str, crops: UInt8Array) -> list[Path]:
     """Writes (N, H, W, 3) RGB crops as folder/<stem>_<number from 0>.png; returns the paths."""
     paths = [folder / f"{stem}_{place}.png" for place in range(len(crops))]
     for path, crop in zip(paths, crops, strict=True):
-        write_image(path, crop)
+        write_png(path, crop)
     return paths

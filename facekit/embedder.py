@@ -38,7 +38,7 @@ class Embedder:
 
         These are the vectors that thresholds in the card are for.
         """
-        return centred(self._raw(crops), self.card.embedding_mean)
+        return centred(self._raw(crops), self.card.calibration.embedding_mean)
 
     def embed_uncentred(self, crops: UInt8Array) -> Float32Array:
         """The same before the card's mean is taken off, for measuring that mean and for peers."""

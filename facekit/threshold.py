@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.match import similarity_of
-from facekit.models.card import Card, CropSpec, OperatingPoint, fmr_target
+from facekit.models.calibration import OperatingPoint, fmr_target
+from facekit.models.card import Card, CropSpec
 from facekit.types import Metric
 
 DEFAULT_FMR = 1e-3
@@ -44,11 +45,11 @@ def card_threshold(card: Card, *, crop: CropSpec | None, fmr: float | None = Non
         )
     if fmr is not None:
         return _at(card, fmr_target(fmr))
-    targets = {point.target for point in card.operating_points}
+    targets = {point.target for point in card.calibration.operating_points}
     default = fmr_target(DEFAULT_FMR)
     return _at(card, PUBLISHED if default not in targets and PUBLISHED in targets else default)
 
 
 def _at(card: Card, target: str) -> Threshold:
-    point = card.operating_point(target)
+    point = card.calibration.operating_point(target)
     return Threshold(point.threshold_similarity, point)

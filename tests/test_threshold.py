@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from facekit.errors import NoOperatingPointError, UsageError
-from facekit.models.card import Card, CropSpec, OperatingPoint, Source, Task
+from facekit.models.calibration import Calibration, OperatingPoint
+from facekit.models.card import Card, CropSpec, Source, Task
 from facekit.preprocess import InputSpec
 from facekit.threshold import card_threshold, given_threshold
 from facekit.types import ColourOrder, CropRule, Metric, ResizeFilter
@@ -34,7 +35,7 @@ def card(*points: OperatingPoint) -> Card:
         input=InputSpec(160, 160, ColourOrder.RGB, 127.5, 128),
         crop=CROP,
         embedding_size=2,
-        operating_points=points,
+        calibration=Calibration(operating_points=points),
     )
 
 

@@ -63,7 +63,7 @@ def detect(
     from facekit.cli.progress import with_progress
     from facekit.cli.render import emit_json, error_payload, note
     from facekit.draw import draw_faces, write_crops
-    from facekit.image_write import write_image
+    from facekit.image_write import write_png
     from facekit.locate import Locator
     from facekit.models.registry import DETECTOR
     from facekit.sources import list_pictures, unique_stems
@@ -90,7 +90,7 @@ def detect(
         if draw is not None:
             drawing = draw / f"{stems[name]}.png"
             drawn = draw_faces(located.picture.pixels, located.faces, located.selected)
-            write_image(drawing, drawn)
+            write_png(drawing, drawn)
             record["drawing"] = str(drawing)
         records.append(record)
         if not as_json:

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from facekit.models.card import Card, CropSpec, OperatingPoint, Source, Task
+from facekit.models.calibration import OperatingPoint
+from facekit.models.card import Card, CropSpec, Source, Task
 from facekit.models.overview import ListedModel
 from facekit.models.registry import Download, RegistryEntry
 from facekit.preprocess import InputSpec
@@ -70,7 +71,11 @@ def print_entry(entry: RegistryEntry, *, stored: bool) -> None:
         fields += [
             ("input", _input_text(entry.card.input)),
             ("crop", _crop_text(entry.card.crop)),
-            *(_point_fields(entry.card.operating_points) if entry.task is Task.EMBEDDING else ()),
+            *(
+                _point_fields(entry.card.calibration.operating_points)
+                if entry.task is Task.EMBEDDING
+                else ()
+            ),
             ("stored", f"no; facekit models build {entry.name}"),
         ]
     _print_fields(fields)
@@ -94,9 +99,10 @@ def print_card(path: Path, card: Card, *, in_registry: bool) -> None:
         ("crop", _crop_text(card.crop)),
     ]
     if card.task is Task.EMBEDDING:
-        mean = card.embedding_mean_source if card.embedding_mean is not None else "not centred"
-        fields.append(("embedding", f"{card.embedding_size} numbers; mean: {mean}"))
-        fields += _point_fields(card.operating_points)
+        centred = "not centred" if card.calibration.embedding_mean is None else "centred"
+        fields.append(("embedding", f"{card.embedding_size} numbers, {centred}"))
+        fields.append(("calibrated", card.calibration.source or "no"))
+        fields += _point_fields(card.calibration.operating_points)
     fields.append(("made with", ", ".join(f"{name} {text}" for name, text in card.tools.items())))
     _print_fields(fields)
 

@@ -7,7 +7,8 @@ from typing import Any
 from facekit.enums import Metric
 from facekit.locate import LocatedPicture
 from facekit.match import distance
-from facekit.models.card import CropSpec, OperatingPoint
+from facekit.models.calibration import OperatingPoint
+from facekit.models.card import CropSpec
 from facekit.models.registry import DETECTOR
 from facekit.models.store import InstalledModel
 from facekit.pipeline import EmbeddedPicture, Verification

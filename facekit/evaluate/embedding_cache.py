@@ -68,8 +68,8 @@ class EmbeddingCache:
         for record in records:
             if record["crc"] == zlib.crc32(record.tobytes()[4:]):
                 photo = bytes(record["photo"]).hex()
-                error = bytes(record["error"]).decode(errors="replace")
-                found[photo] = CachedPhoto(photo, record["vectors"], error)
+                reason = bytes(record["error"]).decode(errors="replace")
+                found[photo] = CachedPhoto(photo, record["vectors"], reason)
         return found
 
     def append(self, photos: Iterable[CachedPhoto]) -> None:

@@ -6,7 +6,7 @@ from facekit.errors import InputError
 from facekit.evaluate.allpairs import AllPairs
 from facekit.evaluate.intervals import binomial_ci95
 from facekit.evaluate.metrics import ErrorCounts
-from facekit.models.card import OperatingPoint, fmr_target
+from facekit.models.calibration import OperatingPoint, fmr_target
 
 DEFAULT_FMR_TARGETS = (1e-2, 1e-3, 1e-4)
 BEST_ACCURACY = "best-accuracy"

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from facekit.evaluate.intervals import binomial_ci95
-from facekit.models.card import OperatingPoint
+from facekit.models.calibration import OperatingPoint
 
 SCHEMA_VERSION = 1
 

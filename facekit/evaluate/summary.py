@@ -29,7 +29,7 @@ from facekit.evaluate.records import (
     ThresholdOrigin,
     rate,
 )
-from facekit.models.card import OperatingPoint
+from facekit.models.calibration import OperatingPoint
 
 DEFAULT_TAR_TARGETS = (1e-1, 1e-2, 1e-3)
 

@@ -12,12 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from facekit.errors import ModelMismatchError, NoOperatingPointError
+from facekit.errors import ModelMismatchError
+from facekit.models.calibration import Calibration, parse_calibration
 from facekit.models.decode import Fields
 from facekit.preprocess import InputSpec
-from facekit.types import ColourOrder, CropRule, Float32Array, Metric, ResizeFilter
+from facekit.types import ColourOrder, CropRule, ResizeFilter
 
 SCHEMA_VERSION = 1
 
@@ -56,39 +55,6 @@ class CropSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """A threshold with the error rates that were measured at it."""
-
-    target: str
-    """what the threshold was chosen for: "fmr=1e-3", "best-accuracy", or "published" """
-    threshold_similarity: float
-    """least cosine similarity that counts as the same person"""
-    fmr: float | None
-    """false match rate, 0..1, of n_impostor comparisons; None where the source states none"""
-    fnmr: float | None
-    n_genuine: int
-    n_impostor: int
-    fmr_ci95: tuple[float, float] | None
-    fnmr_ci95: tuple[float, float] | None
-    protocol: str
-    dataset: str
-    metric: Metric = Metric.COSINE
-
-    def __post_init__(self) -> None:
-        if not -1.0 <= self.threshold_similarity <= 1.0:
-            raise ValueError(
-                f"threshold_similarity lies in -1..1. Received: {self.threshold_similarity}"
-            )
-        for name in ("fmr", "fnmr"):
-            rate = getattr(self, name)
-            if rate is not None and not 0.0 <= rate <= 1.0:
-                raise ValueError(f"{name} lies in 0..1. Received: {rate}")
-        for name in ("n_genuine", "n_impostor"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative. Received: {getattr(self, name)}")
-
-
-@dataclass(frozen=True, slots=True)
 class Quantisation:
     """How the file's numbers are stored; `scheme` "none" is float32."""
 
@@ -117,54 +83,24 @@ class Card:
     """None for a detector"""
     embedding_size: int = 0
     """length of the output vector; 0 for a detector"""
-    embedding_mean: Float32Array | None = None
-    """(embedding_size,) float32: mean unit embedding of many people, or None"""
-    embedding_mean_source: str = ""
-    operating_points: tuple[OperatingPoint, ...] = ()
+    calibration: Calibration = field(default_factory=Calibration)
+    """what was measured with this very file"""
     tools: dict[str, str] = field(default_factory=dict)
     """names and versions of what made the file"""
 
     def __post_init__(self) -> None:
-        mean = self.embedding_mean
-        if mean is not None and (
-            mean.shape != (self.embedding_size,) or not np.isfinite(mean).all()
-        ):
+        mean = self.calibration.embedding_mean
+        if mean is not None and mean.shape != (self.embedding_size,):
             raise ValueError(
-                f"embedding_mean must be finite and of shape ({self.embedding_size},). "
-                f"Received: {mean.shape}"
+                f"embedding_mean must be of shape ({self.embedding_size},). Received: {mean.shape}"
             )
         if self.task is Task.EMBEDDING and (self.crop is None or self.embedding_size < 1):
             raise ValueError("An embedding model's card needs a crop rule and an embedding size.")
 
-    def operating_point(self, target: str) -> OperatingPoint:
-        """The point that was chosen for `target`, e.g. "fmr=1e-3".
-
-        Raises NoOperatingPointError, which names what there is.
-        """
-        for point in self.operating_points:
-            if point.target == target:
-                return point
-        known = ", ".join(point.target for point in self.operating_points) or "none"
-        raise NoOperatingPointError(
-            f"Model {self.name} ({self.variant}) has no operating point {target!r}; it has: "
-            f"{known}. Pass --threshold, or calibrate the model on pairs of your own."
-        )
-
     def to_json(self) -> str:
-        plain = asdict(self)
-        if self.embedding_mean is not None:
-            plain["embedding_mean"] = [
-                float(f"{value:.9g}")  # 9 digits give every float32 back
-                for value in self.embedding_mean
-            ]
+        plain = {**asdict(self), "calibration": self.calibration.as_dict()}
         whole = {"schema_version": SCHEMA_VERSION, **plain}
         return json.dumps(whole, indent=1, allow_nan=False) + "\n"
-
-
-def fmr_target(fmr: float) -> str:
-    """The name under which a card keeps its operating point at this FMR: 0.001 -> "fmr=1e-3"."""
-    mantissa, exponent = f"{fmr:e}".split("e")
-    return f"fmr={float(mantissa):g}e{int(exponent)}"
 
 
 def read_card(path: Path) -> Card:
@@ -214,9 +150,7 @@ def _card(fields: Fields) -> Card:
         ),
         crop=parse_crop(fields.optional_part("crop")),
         embedding_size=fields.integer("embedding_size"),
-        embedding_mean=parse_mean(fields.optional_numbers("embedding_mean")),
-        embedding_mean_source=fields.text("embedding_mean_source"),
-        operating_points=tuple(map(parse_operating_point, fields.parts("operating_points"))),
+        calibration=parse_calibration(fields.part("calibration")),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
     )
 
@@ -248,25 +182,4 @@ def parse_crop(fields: Fields | None) -> CropSpec | None:
         rule=fields.choice("rule", CropRule),
         margin_px=fields.number("margin_px"),
         resize_filter=fields.choice("resize_filter", ResizeFilter),
-    )
-
-
-def parse_mean(values: list[float] | None) -> Float32Array | None:
-    with np.errstate(over="ignore"):  # beyond float32 is infinity, which Card refuses
-        return None if values is None else np.asarray(values, np.float32)
-
-
-def parse_operating_point(fields: Fields) -> OperatingPoint:
-    return OperatingPoint(
-        target=fields.text("target"),
-        threshold_similarity=fields.number("threshold_similarity"),
-        fmr=fields.optional_number("fmr"),
-        fnmr=fields.optional_number("fnmr"),
-        n_genuine=fields.integer("n_genuine"),
-        n_impostor=fields.integer("n_impostor"),
-        fmr_ci95=fields.optional_interval("fmr_ci95"),
-        fnmr_ci95=fields.optional_interval("fnmr_ci95"),
-        protocol=fields.text("protocol"),
-        dataset=fields.text("dataset"),
-        metric=fields.choice("metric", Metric),
     )

@@ -101,6 +101,16 @@ class Fields:
             raise self._wrong(name, "two numbers, the lower one first")
         return values[0], values[1]
 
+    def number_pairs(self, name: str) -> list[tuple[float, float]]:
+        value = self._get(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, "a list of pairs of numbers")
+        members = Fields({str(place): one for place, one in enumerate(value)}, self._path(name))
+        pairs = [members.numbers(str(place)) for place in range(len(value))]
+        if any(len(pair) != 2 for pair in pairs):
+            raise self._wrong(name, "a list of pairs of numbers")
+        return [(first, second) for first, second in pairs]
+
     def mapping(self, name: str) -> dict[str, Any]:
         value = self._get(name)
         if not isinstance(value, Mapping):

@@ -13,20 +13,17 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from facekit.errors import ModelMismatchError, ModelMissingError
+from facekit.models.calibration import Calibration, parse_calibration
 from facekit.models.card import (
     CropSpec,
-    OperatingPoint,
     Source,
     Task,
     parse_crop,
     parse_input,
-    parse_mean,
-    parse_operating_point,
     parse_source,
 )
 from facekit.models.decode import Fields
 from facekit.preprocess import InputSpec
-from facekit.types import Float32Array
 
 SCHEMA_VERSION = 1
 DEFAULT_MODEL = "facenet512-casia"
@@ -91,9 +88,8 @@ class CardDefaults:
     """for a detector: the size of its first net's window; each net's own card has its own"""
     crop: CropSpec | None
     embedding_size: int
-    embedding_mean: Float32Array | None
-    embedding_mean_source: str
-    operating_points: tuple[OperatingPoint, ...]
+    calibration: Calibration
+    """what others published about the weights; what facekit measured is in calibrations/"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,9 +149,7 @@ def _entry(fields: Fields) -> RegistryEntry:
             input=parse_input(card.part("input")),
             crop=parse_crop(card.optional_part("crop")),
             embedding_size=card.integer("embedding_size"),
-            embedding_mean=parse_mean(card.optional_numbers("embedding_mean")),
-            embedding_mean_source=card.text("embedding_mean_source"),
-            operating_points=tuple(map(parse_operating_point, card.parts("operating_points"))),
+            calibration=parse_calibration(card.part("calibration")),
         ),
     )
 

@@ -138,11 +138,11 @@ def test_an_error_is_json_too_when_json_is_asked_for() -> None:
 def test_a_picture_without_a_face_exits_3(tmp_path: Path) -> None:
     import numpy as np
 
-    from facekit.image_write import write_image
+    from facekit.image_write import write_png
     from facekit.types import UInt8Array
 
     blank: UInt8Array = np.full((200, 200, 3), 127, np.uint8)
-    write_image(tmp_path / "blank.png", blank)
+    write_png(tmp_path / "blank.png", blank)
     result = run(OBAMA, str(tmp_path / "blank.png"))
     assert result.exit_code == 3
     assert "blank.png" in result.stderr

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from facekit.errors import ModelMismatchError, NoOperatingPointError
+from facekit.models.calibration import Calibration, LogisticScore, OperatingPoint, fmr_target
 from facekit.models.card import (
     Card,
     CropSpec,
-    OperatingPoint,
     Quantisation,
     Source,
     Task,
-    fmr_target,
     parse_card,
     read_card,
 )
@@ -33,6 +32,16 @@ HASH = st.text("0123456789abcdef", min_size=64, max_size=64)
 COUNT = st.integers(0, 10**12)
 RATE = st.floats(0, 1)
 INTERVAL = st.none() | st.tuples(RATE, RATE).map(lambda pair: (min(pair), max(pair)))
+REAL = st.floats(-1e6, 1e6)
+FMR_CURVES = st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1)), max_size=4).map(
+    lambda places: tuple(
+        zip(
+            sorted({threshold for threshold, _ in places}),
+            sorted((fmr for _, fmr in places), reverse=True),
+            strict=False,
+        )
+    )
+)
 POINT = st.builds(
     OperatingPoint,
     target=st.text(),
@@ -90,11 +99,18 @@ def cards(draw: st.DrawFn) -> Card:
         ),
         crop=draw(crop) if embedding else None,
         embedding_size=size,
-        embedding_mean=draw(st.none() | npst.arrays(np.float32, size, elements=finite))
-        if embedding
-        else None,
-        embedding_mean_source=draw(st.text()),
-        operating_points=tuple(draw(st.lists(POINT, max_size=3))),
+        calibration=Calibration(
+            embedding_mean=draw(st.none() | npst.arrays(np.float32, size, elements=finite))
+            if embedding
+            else None,
+            operating_points=tuple(draw(st.lists(POINT, max_size=3))),
+            fmr_curve=draw(FMR_CURVES),
+            probability=draw(
+                st.none()
+                | st.builds(LogisticScore, REAL, REAL, st.integers(0, 99), st.integers(0, 99))
+            ),
+            source=draw(st.text()),
+        ),
         tools=draw(st.dictionaries(st.text(), st.text(), max_size=3)),
     )
 
@@ -103,7 +119,13 @@ def plain() -> dict[str, Any]:
     """A card with every kind of member, as parsed JSON."""
     point = OperatingPoint("fmr=1e-3", 0.5, 1e-3, 0.05, 10, 20, (0, 0.1), (0, 0.2), "p", "d")
     card = replace(
-        CARD, embedding_mean=np.array([0.5, -0.5], np.float32), operating_points=(point,)
+        CARD,
+        calibration=Calibration(
+            embedding_mean=np.array([0.5, -0.5], np.float32),
+            operating_points=(point,),
+            fmr_curve=((0.1, 0.5), (0.2, 0.25)),
+            probability=LogisticScore(12.0, -3.0, 5, 6),
+        ),
     )
     parsed: dict[str, Any] = json.loads(card.to_json())
     return parsed
@@ -113,13 +135,17 @@ def plain() -> dict[str, Any]:
 def test_a_card_comes_back_from_json_unchanged(card: Card) -> None:
     again = parse_card(json.loads(card.to_json()), origin="test")
     assert again.to_json() == card.to_json()
-    for name in ("name", "task", "source", "input", "crop", "quantisation", "operating_points"):
+    for name in ("name", "task", "source", "input", "crop", "quantisation"):
         assert getattr(again, name) == getattr(card, name)
-    if card.embedding_mean is None:
-        assert again.embedding_mean is None
+    for name in ("operating_points", "fmr_curve", "probability", "source"):
+        assert getattr(again.calibration, name) == getattr(card.calibration, name)
+    if card.calibration.embedding_mean is None:
+        assert again.calibration.embedding_mean is None
     else:
-        assert again.embedding_mean is not None
-        np.testing.assert_array_equal(again.embedding_mean, card.embedding_mean)
+        assert again.calibration.embedding_mean is not None
+        np.testing.assert_array_equal(
+            again.calibration.embedding_mean, card.calibration.embedding_mean
+        )
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -145,7 +171,9 @@ PLACES = places(plain())
 
 
 def test_the_places_are_all_there() -> None:
-    assert {("name",), ("input", "std"), ("operating_points", 0, "fmr_ci95")} < set(PLACES)
+    assert {("name",), ("input", "std"), ("calibration", "operating_points", 0, "fmr_ci95")} < set(
+        PLACES
+    )
 
 
 @pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
@@ -184,14 +212,18 @@ def test_a_missing_member_is_named(path: tuple[str | int, ...]) -> None:
         ("crop", None, "needs a crop rule"),
         ("crop.margin_px", -1, "margin_px must not be negative"),
         ("crop.resize_filter", "best", "nearest, bilinear"),
-        ("embedding_size", 3, "embedding_mean must be finite and of shape"),
-        ("embedding_mean", [1, 1e300], "embedding_mean must be finite"),
-        ("embedding_mean", [1, "2"], "embedding_mean.1 must be a number"),
-        ("operating_points.0.threshold_similarity", 1.5, "threshold_similarity lies in -1..1"),
-        ("operating_points.0.fmr", 2, "fmr lies in 0..1"),
-        ("operating_points.0.n_impostor", -1, "n_impostor must not be negative"),
-        ("operating_points.0.fnmr_ci95", [0.2, 0.1], "lower one first"),
-        ("operating_points.0.metric", "hamming", "metric must be one of"),
+        ("embedding_size", 3, "embedding_mean must be of shape"),
+        ("calibration.embedding_mean", [1, 1e300], "embedding_mean must be finite"),
+        ("calibration.embedding_mean", [1, "2"], "embedding_mean.1 must be a number"),
+        (
+            "calibration.operating_points.0.threshold_similarity",
+            1.5,
+            "threshold_similarity lies in -1..1",
+        ),
+        ("calibration.operating_points.0.fmr", 2, "fmr lies in 0..1"),
+        ("calibration.operating_points.0.n_impostor", -1, "n_impostor must not be negative"),
+        ("calibration.operating_points.0.fnmr_ci95", [0.2, 0.1], "lower one first"),
+        ("calibration.operating_points.0.metric", "hamming", "metric must be one of"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_named(path: str, value: object, said: str) -> None:
@@ -221,9 +253,9 @@ def test_an_absent_card_is_named(tmp_path: Path) -> None:
 
 def test_operating_point_by_target() -> None:
     card = parse_card(plain(), origin="test")
-    assert card.operating_point("fmr=1e-3").threshold_similarity == 0.5
+    assert card.calibration.operating_point("fmr=1e-3").threshold_similarity == 0.5
     with pytest.raises(NoOperatingPointError, match=r"it has: fmr=1e-3\. Pass --threshold"):
-        card.operating_point("fmr=1e-4")
+        card.calibration.operating_point("fmr=1e-4")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_facenet512_casia() -> None:
 
 def test_facenet512_says_where_its_threshold_comes_from() -> None:
     entry = registry.entry("facenet512")
-    (point,) = entry.card.operating_points
+    (point,) = entry.card.calibration.operating_points
     assert (entry.card.input.mean, entry.card.input.std) == (0.0, 255.0)
     assert entry.card.input.colour_order is ColourOrder.BGR
     assert (point.target, point.threshold_similarity, point.fmr) == ("published", 0.7, None)
