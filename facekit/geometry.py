@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facekit.types import Float32Array
 
-_SUPPRESSION_BLOCK = 256  # rows compared at once: bounds the overlap matrix to 256 x N
+_SWEEP_BLOCK = 128
 
 
 class Overlap(Enum):
@@ -28,20 +28,28 @@ class Overlap(Enum):
 def areas(boxes: Float32Array) -> Float32Array:
     """(N, 4) -> (N,) px^2; 0 for a box whose x2 <= x1 or y2 <= y1."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
+    return np.asarray(sides[:, 0] * sides[:, 1])
 
 
 def overlaps(a: Float32Array, b: Float32Array, measure: Overlap = Overlap.UNION) -> Float32Array:
     """All pairs: (N, 4), (M, 4) -> (N, M) in 0..1; 0 where a box has no area."""
-    left_top = np.maximum(a[:, None, :2], b[None, :, :2])
-    right_bottom = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.maximum(right_bottom - left_top, 0)
-    shared = sides[..., 0] * sides[..., 1]
+    shared, whole = _shared_and_whole(a, b, measure)
+    return np.divide(shared, whole, out=np.zeros_like(shared), where=shared > 0)
+
+
+def _shared_and_whole(
+    a: Float32Array, b: Float32Array, measure: Overlap
+) -> tuple[Float32Array, Float32Array]:
+    """(N, 4), (M, 4) -> (N, M), (N, M) px^2: the intersection and what it is divided by."""
+    ax1, ay1, ax2, ay2 = a.T[:, :, None]
+    bx1, by1, bx2, by2 = b.T[:, None, :]
+    width = np.minimum(ax2, bx2) - np.maximum(ax1, bx1)
+    height = np.minimum(ay2, by2) - np.maximum(ay1, by1)
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
     area_a, area_b = areas(a)[:, None], areas(b)[None, :]
-    whole = area_a + area_b - shared if measure is Overlap.UNION else np.minimum(area_a, area_b)
-    return np.asarray(
-        np.divide(shared, whole, out=np.zeros_like(shared), where=shared > 0), np.float32
-    )
+    if measure is Overlap.SMALLER:
+        return shared, np.minimum(area_a, area_b)
+    return shared, area_a + area_b - shared
 
 
 def by_score(scores: Float32Array) -> NDArray[np.intp]:
@@ -61,13 +69,20 @@ def suppressed(
     greedy suppression: of a chain a > b > c where a covers b and b covers c, a alone stays.
     """
     order = by_score(scores)
-    ranked = boxes[order]
     kept = np.ones(len(order), np.bool_)
-    for start in range(0, len(order), _SUPPRESSION_BLOCK):
-        block = slice(start, start + _SUPPRESSION_BLOCK)
-        better = ranked[: block.stop]
-        covered = overlaps(ranked[block], better, measure) > threshold
-        kept[block] = ~np.tril(covered, k=start - 1).any(axis=1)
+    # From left to right, a block of boxes is compared with those it can reach, not with all.
+    ranks = np.argsort(boxes[order, 0], kind="stable")
+    swept = boxes[order[ranks]]
+    left, right = swept[:, 0], swept[:, 2]
+    widest = np.max(right - left, initial=0)
+    for start in range(0, len(order), _SWEEP_BLOCK):
+        block = slice(start, start + _SWEEP_BLOCK)
+        reach = slice(
+            np.searchsorted(left, left[start] - widest), np.searchsorted(left, right[block].max())
+        )
+        shared, whole = _shared_and_whole(swept[block], swept[reach], measure)
+        covered = (shared > np.float32(threshold) * whole) & (ranks[reach] < ranks[block, None])
+        kept[ranks[block]] = ~covered.any(axis=1)
     return order[kept]
 
 
@@ -75,5 +90,5 @@ def squares(boxes: Float32Array) -> Float32Array:
     """(N, 4) -> (N, 4): the shorter side grown about the centre to the longer one."""
     sides = boxes[:, 2:] - boxes[:, :2]
     longest = sides.max(axis=1, keepdims=True)
-    corner = boxes[:, :2] + sides * np.float32(0.5) - longest * np.float32(0.5)
+    corner = boxes[:, :2] + (sides - longest) * np.float32(0.5)
     return np.concatenate([corner, corner + longest], axis=1)

@@ -48,14 +48,12 @@ class Mtcnn:
             )
         if image.size == 0:
             return ()
-        searched = reduced(image, options.search_side_px)
+        searched, reduction = reduced(image, options.search_side_px)
         pixels = _scaled(searched)
         proposals = propose(pixels, self.pnet, options)
         candidates = refine(pixels, proposals, self.rnet, options)
         faces = decide_faces(pixels, candidates, self.onet, options)
-        if searched is image:
-            return faces
-        return tuple(_enlarged(face, searched.shape, image.shape) for face in faces)
+        return tuple(_enlarged(face, reduction) for face in faces)
 
 
 def _scaled(image: UInt8Array) -> Float32Array:
@@ -65,7 +63,9 @@ def _scaled(image: UInt8Array) -> Float32Array:
     return np.asarray(model_input(image[None], spec)[0])
 
 
-def _enlarged(face: Face, from_shape: tuple[int, ...], to_shape: tuple[int, ...]) -> Face:
-    """The face in pixels of the picture of `to_shape`, from those of its reduced copy."""
-    ratio = np.array([to_shape[1] / from_shape[1], to_shape[0] / from_shape[0]], np.float32)  # x, y
-    return Face(face.box_xyxy * np.tile(ratio, 2), face.landmarks_xy * ratio, face.score)
+def _enlarged(face: Face, reduction: tuple[float, float]) -> Face:
+    """The face in pixels of the picture, from those of a copy reduced by this in x and y."""
+    if reduction == (1.0, 1.0):
+        return face
+    xy = np.array(reduction, np.float32)
+    return Face(face.box_xyxy * np.tile(xy, 2), face.landmarks_xy * xy, face.score)
