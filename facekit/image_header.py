@@ -88,7 +88,7 @@ def _jpeg(data: bytes) -> Header:
         raise HeaderError("it is damaged: the JPEG has no end of segments before its pixel data")
     if size is None:
         raise HeaderError("it is damaged: the JPEG has no frame header")
-    if data.find(b"\xff\xd9", place) < 0:  # cannot occur within a scan, where FF is stuffed
+    if data.rfind(b"\xff\xd9", place) < 0:  # cannot occur within a scan, where FF is stuffed
         raise _truncated(data, "the JPEG's end-of-image marker")
     height, width = size
     return Header(ImageFormat.JPEG, width, height, orientation, plain=True)
