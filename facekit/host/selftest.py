@@ -35,7 +35,7 @@ def self_test(
     _compare(answers, converted_from, card.task, f"{path.name} and the graph it was made from")
     golden = golden_outputs(card.source.sha256, graph.name)
     if golden is None:
-        progress(f"No golden value is known for {card.name}: tested against its own graph only")
+        progress(f"no golden value is known for {card.name}: tested against its own graph only")
     else:
         _compare(answers, golden, card.task, f"{path.name} and its golden value")
 

@@ -41,7 +41,7 @@ def test_building_again_gives_equal_files(
     assert earlier == later
     suffixes = (".tflite", ".json")
     assert set(later) == {f"mtcnn_{net}{suffix}" for net in NETS for suffix in suffixes}
-    assert said == [f"Reading {wheel.name}", *(f"Converting {net} to LiteRT" for net in NETS)]
+    assert said == [f"reading {wheel.name}", *(f"converting {net} to LiteRT" for net in NETS)]
 
 
 def test_the_card_describes_the_file(facenet_file: Path) -> None:
@@ -96,7 +96,7 @@ def test_weights_without_golden_value_are_said_to_be(
     assert said == []
     self_test(facenet, facenet_file, unknown, progress=said.append)
     assert said == [
-        "No golden value is known for facenet512-casia: tested against its own graph only"
+        "no golden value is known for facenet512-casia: tested against its own graph only"
     ]
 
 
