@@ -55,6 +55,13 @@ def over_white(rgba: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)), np.int64)
 
 
+def assert_close(pixels: UInt8Array, wanted: NDArray[Any], *, tolerance: int = 0) -> None:
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == wanted.shape
+    assert pixels.flags.c_contiguous
+    assert np.abs(pixels.astype(np.int64) - wanted).max() <= tolerance
+
+
 def png_chunk(kind: bytes, content: bytes) -> bytes:
     checksum = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)

@@ -6,22 +6,19 @@ Tolerances are in levels of 0..255: 0 where the format is lossless and both side
 from __future__ import annotations
 
 import hashlib
-import io
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from facekit.errors import ImageError
 from facekit.image import Picture, load_picture, read_image
-from facekit.types import UInt8Array
 from tests.picture_samples import (
     HEIGHT,
     WIDTH,
+    assert_close,
     encoded,
     over_white,
     png,
@@ -38,13 +35,6 @@ GREY = RGB.convert("L")
 RGBA = Image.fromarray(np.dstack([smooth_pixels(), smooth_alpha()]))
 GREY_ALPHA = RGBA.convert("LA")
 PALETTE = RGB.quantize(16)
-
-
-def assert_close(pixels: UInt8Array, wanted: NDArray[Any], *, tolerance: int = 0) -> None:
-    assert pixels.dtype == np.uint8
-    assert pixels.shape == wanted.shape
-    assert pixels.flags.c_contiguous
-    assert np.abs(pixels.astype(np.int64) - wanted).max() <= tolerance
 
 
 @pytest.mark.parametrize("name", ["obama.jpg", "obama2.jpg", "biden.jpg"])
@@ -231,56 +221,6 @@ def test_gif_frame_that_leaves_a_part_of_its_canvas_free() -> None:
     pixels = read_image(bytes(data))
     assert pixels.shape == (HEIGHT + 12, WIDTH + 16, 3)
     assert_close(pixels[:HEIGHT, :WIDTH].copy(), seen_by_pillow(encoded(PALETTE, "GIF")))
-
-
-def with_orientation(file_format: str, orientation: int, *, mode: str = "RGB") -> bytes:
-    exif = Image.Exif()
-    exif[274] = orientation
-    image = RGB.convert(mode)
-    if file_format == "TIFF":
-        return encoded(image, "TIFF", tiffinfo=exif)
-    return encoded(image, file_format, exif=exif)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_exif_orientation(file_format: str, mode: str, orientation: int) -> None:
-    data = with_orientation(file_format, orientation, mode=mode)
-    wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-    assert wanted.size == ((WIDTH, HEIGHT) if orientation < 5 else (HEIGHT, WIDTH))
-    assert_close(read_image(data), np.asarray(wanted, np.int64), tolerance=1)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_of_16_bit_tiff(orientation: int) -> None:
-    deep = smooth_pixels().astype(np.uint16) * 257
-    shallow = with_orientation("TIFF", orientation)
-    assert_close(
-        read_image(tiff(deep, photometric=2, tags={274: orientation})), read_image(shallow)
-    )
-
-
-def test_orientation_after_the_png_data() -> None:
-    """PNG allows eXIf behind IDAT, where a decoder that stops early would miss it."""
-    data = encoded(RGB, "PNG")
-    tag = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 274, 3, 1, 6, 0, 0)
-    end = data.index(b"IEND") - 4
-    assert read_image(data[:end] + png_chunk(b"eXIf", tag) + data[end:]).shape == (WIDTH, HEIGHT, 3)
-
-
-@pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_meaningless_orientation_is_none(orientation: int) -> None:
-    assert read_image(with_orientation("JPEG", orientation)).shape == (HEIGHT, WIDTH, 3)
-
-
-def test_damaged_exif_does_not_spoil_the_picture() -> None:
-    data = with_orientation("JPEG", 6)
-    place = data.index(b"Exif\0\0") + 6
-    assert read_image(data).shape == (WIDTH, HEIGHT, 3)
-    assert read_image(data[:place] + b"XX" + data[place + 2 :]).shape == (HEIGHT, WIDTH, 3)
-    far = struct.pack(">I", 2**31)
-    assert read_image(data[: place + 4] + far + data[place + 8 :]).shape == (HEIGHT, WIDTH, 3)
 
 
 def test_fill_bytes_and_standalone_markers_between_jpeg_segments() -> None:
