@@ -21,7 +21,10 @@ COMMANDS = {
     "detect": "facekit.cli.detect:detect",
     "embed": "facekit.cli.embed:embed",
     "compare": "facekit.cli.compare:compare",
+    "calibrate": "facekit.cli.calibrate:calibrate",
     "models": "facekit.cli.models:models",
+    "inspect": "facekit.cli.inspect:inspect_command",
+    "compile": "facekit.cli.compile:compile_command",
     "doctor": "facekit.cli.doctor:doctor",
 }
 """In the order of the help page; a module is imported when its command is asked for."""

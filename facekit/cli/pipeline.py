@@ -20,7 +20,7 @@ def open_pipeline(model: str, **options: Any) -> Pipeline:
     from facekit.pipeline import Pipeline, PipelineOptions
 
     installed = ensure_installed(model)
-    crop = _crop(installed.card, options)
+    crop = chosen_crop(installed.card, options)
     detect = not options["no_detect"]
     if detect and (crop is None or crop.rule is not CropRule.NONE):
         ensure_installed(DETECTOR)
@@ -54,7 +54,7 @@ def locate_options(**options: Any) -> LocateOptions:
     )
 
 
-def _crop(card: Card, options: dict[str, Any]) -> CropSpec | None:
+def chosen_crop(card: Card, options: dict[str, Any]) -> CropSpec | None:
     """The card's rule with what the user changes; None where nothing is changed."""
     from facekit.models.card import CropSpec
 

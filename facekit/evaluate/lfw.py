@@ -6,6 +6,7 @@ archives unpack it directly or under one folder, protocol files beside it or in 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -44,6 +45,24 @@ class LfwFolder:
     def name(self) -> str:
         """The alignment as its folder calls it, e.g. "lfw-deepfunneled"."""
         return self.photos_dir.name
+
+
+def locate_data(given: Path | None) -> Path:
+    """The folder the user named, else scikit-learn's data home, where its fetcher puts LFW.
+
+    Raises InputError that says what to put where.
+    """
+    if given is not None:
+        return given
+    home = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()
+    folder = home / "lfw_home"
+    if not folder.is_dir():
+        raise InputError(
+            "Photos of LFW are needed. Pass their folder with --data or FACEKIT_LFW (photos as "
+            "Name/Name_0001.jpg, pairs.txt and the other lists beside them or in protocol/), or "
+            f"run: facekit data fetch lfw. Looked in {folder}."
+        )
+    return folder
 
 
 def find_lfw(folder: Path) -> LfwFolder:

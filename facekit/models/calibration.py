@@ -64,7 +64,7 @@ class LogisticScore:
 
     def probability(self, similarity: float) -> float:
         """Cosine similarity, -1..1, to 0..1."""
-        return 1.0 / (1.0 + math.exp(-(self.slope * similarity + self.intercept)))
+        return 0.5 * (1.0 + math.tanh((self.slope * similarity + self.intercept) / 2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

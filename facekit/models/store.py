@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from facekit.errors import ModelBuildError, ModelMismatchError, ModelMissingError, StorageError
+from facekit.files import write_atomically
 from facekit.models import registry
 from facekit.models.card import Card, read_card
 from facekit.models.checksum import remembered_sha256, sha256_of
@@ -171,6 +172,11 @@ def install(
             if not (folder / earlier.name).exists():
                 shutil.copy2(earlier, folder)
         put_in_place(folder, target)
+
+
+def write_card(model: Path, card: Card) -> None:
+    """Replaces the card beside a model file.  Raises StorageError."""
+    write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
 
 
 def is_installed(name_or_path: str | Path) -> bool:

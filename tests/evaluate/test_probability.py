@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facekit.errors import InputError
-from facekit.evaluate.calibration import ScoreCalibration, fit_calibration, reliability
 from facekit.evaluate.metrics import Flags, Scores
+from facekit.evaluate.probability import fit_probability, probabilities, reliability
+from facekit.models.calibration import LogisticScore
 
 
 def overlapping(seed: int, n: int = 2000) -> tuple[Scores, Flags]:
@@ -19,7 +20,7 @@ def overlapping(seed: int, n: int = 2000) -> tuple[Scores, Flags]:
 def test_against_scikit_learn() -> None:
     linear_model = pytest.importorskip("sklearn.linear_model")
     scores, same = overlapping(0)
-    fit = fit_calibration(scores, same)
+    fit = fit_probability(scores, same)
     n, m = int(same.sum()), int((~same).sum())
     target = np.where(same, (n + 1) / (n + 2), 1 / (m + 2))
     # A soft target t is a positive of weight t and a negative of weight 1 - t.
@@ -40,25 +41,25 @@ def test_the_mean_probability_is_the_share_of_genuine_pairs(
     random = np.random.default_rng(seed)
     scores, same = random.normal(0, spread, n), random.random(n) < 0.5
     same[:2] = [True, False]
-    fit = fit_calibration(scores, same)
+    fit = fit_probability(scores, same)
     n_genuine, n_impostor = int(same.sum()), int((~same).sum())
     expected = n_genuine * (n_genuine + 1) / (n_genuine + 2) + n_impostor / (n_impostor + 2)
-    assert fit.probability(scores).sum() == pytest.approx(expected, rel=1e-6)
+    assert probabilities(fit, scores).sum() == pytest.approx(expected, rel=1e-6)
 
 
 def test_kinds_that_do_not_overlap_keep_the_fit_finite() -> None:
     scores = np.array([0.1, 0.2, 0.8, 0.9])
-    fit = fit_calibration(scores, scores > 0.5)
-    assert fit.probability(np.array([0.9])).item() == pytest.approx(3 / 4, abs=0.05)
-    assert fit.probability(np.array([0.5])).item() == pytest.approx(0.5, abs=1e-6)
-    extreme = ScoreCalibration(1e4, 0.0, 1, 1).probability(np.array([-1.0, 1.0]))
+    fit = fit_probability(scores, scores > 0.5)
+    assert fit.probability(0.9) == pytest.approx(3 / 4, abs=0.05)
+    assert fit.probability(0.5) == pytest.approx(0.5, abs=1e-6)
+    extreme = probabilities(LogisticScore(1e4, 0.0, 1, 1), np.array([-1.0, 1.0]))
     assert extreme.tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("same", [[True, True], [False, False], [True, False]])
 def test_scores_that_cannot_be_calibrated(same: list[bool]) -> None:
     with pytest.raises(InputError, match="needed to calibrate"):
-        fit_calibration(np.array([0.5, 0.5]), np.array(same))
+        fit_probability(np.array([0.5, 0.5]), np.array(same))
 
 
 def test_reliability_by_hand() -> None:
@@ -79,8 +80,8 @@ def test_reliability_by_hand() -> None:
 
 
 def test_a_fit_is_reliable_on_pairs_it_has_not_seen() -> None:
-    fit = fit_calibration(*overlapping(1))
+    fit = fit_probability(*overlapping(1))
     scores, same = overlapping(2)
-    assert reliability(fit.probability(scores), same).expected_calibration_error < 0.03
-    doubted = ScoreCalibration(fit.slope / 4, fit.intercept / 4, 1, 1)
-    assert reliability(doubted.probability(scores), same).expected_calibration_error > 0.1
+    assert reliability(probabilities(fit, scores), same).expected_calibration_error < 0.03
+    doubted = LogisticScore(fit.slope / 4, fit.intercept / 4, 1, 1)
+    assert reliability(probabilities(doubted, scores), same).expected_calibration_error > 0.1

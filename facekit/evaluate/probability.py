@@ -14,24 +14,10 @@ from numpy.typing import NDArray
 
 from facekit.errors import InputError
 from facekit.evaluate.metrics import Flags, Scores
+from facekit.models.calibration import LogisticScore
 
 _MAX_STEPS = 100
 _CONVERGED = 1e-10
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreCalibration:
-    """probability = 1 / (1 + exp(-(slope * score + intercept)))."""
-
-    slope: float
-    intercept: float
-    n_genuine: int
-    n_impostor: int
-    """pairs it was fitted on; their mix is the prior"""
-
-    def probability(self, scores: Scores) -> NDArray[np.float64]:
-        """(N,) cosine similarities -> (N,) probabilities, 0..1, of the same person."""
-        return _logistic(self.slope * scores.astype(np.float64) + self.intercept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,12 @@ class Reliability:
     """mean squared difference of probability and outcome; 0.25 is what always saying 1/2 has"""
 
 
-def fit_calibration(scores: Scores, same: Flags) -> ScoreCalibration:
+def probabilities(fit: LogisticScore, scores: Scores) -> NDArray[np.float64]:
+    """(N,) cosine similarities -> (N,) probabilities, 0..1, of the same person."""
+    return _logistic(fit.slope * scores.astype(np.float64) + fit.intercept)
+
+
+def fit_probability(scores: Scores, same: Flags) -> LogisticScore:
     """Logistic regression by Newton's method, on Platt's targets.
 
     scores (N,), same (N,) bool.  The targets (n + 1) / (n + 2) and 1 / (n + 2) (Platt 1999) keep
@@ -85,7 +76,7 @@ def fit_calibration(scores: Scores, same: Flags) -> ScoreCalibration:
         weights, loss = weights - step, stepped
         if float(np.abs(step).max()) < _CONVERGED:
             break
-    return ScoreCalibration(float(weights[0]), float(weights[1]), n_genuine, n_impostor)
+    return LogisticScore(float(weights[0]), float(weights[1]), n_genuine, n_impostor)
 
 
 def reliability(

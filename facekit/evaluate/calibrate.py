@@ -1,0 +1,127 @@
+"""From the embeddings of labelled photos to what a model's card says of its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facekit.errors import InputError
+from facekit.evaluate.allpairs import AllPairs, score_all_pairs
+from facekit.evaluate.metrics import Flags, Scores, is_measurable
+from facekit.evaluate.operating_points import DEFAULT_FMR_TARGETS, operating_points
+from facekit.evaluate.pairs import PairList
+from facekit.evaluate.photo_embeddings import PhotoEmbeddings
+from facekit.evaluate.probability import (
+    Reliability,
+    fit_probability,
+    probabilities,
+    reliability,
+)
+from facekit.match import centred, cosine_similarity
+from facekit.models.calibration import Calibration
+from facekit.types import Float32Array
+
+_CURVE_TARGETS = tuple(
+    mantissa * 10.0**exponent for exponent in range(-1, -8, -1) for mantissa in (3.0, 2.0, 1.0)
+)
+"""FMRs of the card's curve, three a decade, as far down as the impostor pairs carry"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationResult:
+    """A calibration and how it came about."""
+
+    calibration: Calibration
+    n_photos: int
+    n_people: int | None
+    """None where the list does not name them"""
+    n_failed: int
+    """photos that gave no embedding; they take no part"""
+    reliability: Reliability
+    """of the probability, on the second half of the list's pairs, fitted on the first half"""
+
+
+def calibrate(
+    embeddings: PhotoEmbeddings,
+    pair_list: PairList,
+    *,
+    dataset: str,
+    fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
+) -> CalibrationResult:
+    """Mean embedding, operating points, FMR curve and score-to-probability of one model.
+
+    embeddings: of `pair_list.photos`, in that order, one view.  Rates come from every pair of
+    the photos where the list names the people, else from the listed pairs.  The probability is
+    fitted on the listed pairs.  Raises InputError where photos or people are too few, UsageError
+    for an FMR that the impostor pairs cannot carry.
+    """
+    acquired = embeddings.acquired
+    if not acquired.any():
+        raise InputError("No photo of the list gave an embedding: there is nothing to calibrate.")
+    unit = embeddings.vectors[:, 0]
+    mean = unit[acquired].mean(0, dtype=np.float64).astype(np.float32)
+    vectors = np.zeros_like(unit)
+    vectors[acquired] = centred(unit[acquired], mean)
+
+    scores, same = pair_scores(vectors, acquired, pair_list)
+    people = [photo.person for photo in pair_list.photos]
+    named = [person for person, there in zip(people, acquired, strict=True) if there and person]
+    if len(named) == acquired.sum():
+        pairs = score_all_pairs(vectors[acquired], named)
+        protocol = f"every pair of the photos of {pair_list.name}"
+    else:
+        pairs = _listed_pairs(scores, same, len(acquired))
+        protocol = f"the pairs of {pair_list.name}"
+    return CalibrationResult(
+        calibration=Calibration(
+            embedding_mean=mean,
+            operating_points=operating_points(
+                pairs, protocol=protocol, dataset=dataset, fmr_targets=tuple(fmr_targets)
+            ),
+            fmr_curve=_fmr_curve(pairs),
+            probability=fit_probability(scores, same),
+            source=f"{protocol}, {dataset}",
+        ),
+        n_photos=len(acquired),
+        n_people=len(set(named)) if len(named) == acquired.sum() else None,
+        n_failed=int((~acquired).sum()),
+        reliability=_split_half_reliability(scores, same),
+    )
+
+
+def pair_scores(
+    vectors: Float32Array, acquired: Flags, pair_list: PairList
+) -> tuple[Scores, Flags]:
+    """Similarities and truth of the listed pairs of which both photos have an embedding.
+
+    vectors (N, D) unit, of `pair_list.photos` in that order.
+    """
+    row = {photo.path: place for place, photo in enumerate(pair_list.photos)}
+    places = np.array([(row[pair.a.path], row[pair.b.path]) for pair in pair_list.pairs])
+    same = np.array([pair.same for pair in pair_list.pairs])
+    usable = acquired[places].all(1)
+    a, b = places[usable].T
+    return cosine_similarity(vectors[a], vectors[b]).astype(np.float64), same[usable]
+
+
+def _listed_pairs(scores: Scores, same: Flags, n_photos: int) -> AllPairs:
+    genuine, impostor = (np.sort(scores[kind]).astype(np.float32) for kind in (same, ~same))
+    return AllPairs(genuine, impostor, len(impostor), -np.inf, n_photos, 0)
+
+
+def _fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
+    places = {
+        counts.threshold: counts.fmr
+        for target in _CURVE_TARGETS
+        if is_measurable(target, pairs.n_impostor)
+        for counts in [pairs.counts_at(pairs.threshold_at_fmr(target))]
+    }
+    return tuple(sorted(places.items()))
+
+
+def _split_half_reliability(scores: Scores, same: Flags) -> Reliability:
+    """Every second pair fits, the others judge."""
+    fit = fit_probability(scores[::2], same[::2])
+    return reliability(probabilities(fit, scores[1::2]), same[1::2])
