@@ -38,7 +38,7 @@ LAZY_ONLY = frozenset(("matplotlib", "pooch", "scipy", "sklearn"))
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module, absolute; `lazy` where the statement stands inside a function."""
+    """One imported module, absolute; `lazy` where importing the file does not import it."""
 
     module: str
     line: int
@@ -64,7 +64,9 @@ def imports_of(source: str) -> Iterator[Import]:
             and isinstance(node.args[0], ast.Constant)
         ):
             yield Import(str(node.args[0].value), node.lineno, lazy)
-        inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or (
+            isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        )
         pending += [(child, lazy or inside) for child in ast.iter_child_nodes(node)]
 
 

@@ -1,0 +1,63 @@
+"""facekit compile: text, JSON and exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from facekit.cli import cli
+
+pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
+
+
+@pytest.fixture
+def model(data: Path, tmp_path: Path) -> str:
+    return str(shutil.copy(data / "tiny" / "int8.tflite", tmp_path))
+
+
+def test_text_names_what_was_assumed_and_what_is_slow(model: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["compile", model, "--no-compare"])
+    assert result.exit_code == 0, result.stderr
+    written = tmp_path / "model_imx93" / "int8_vela.tflite"
+    assert written.exists()
+    lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert lines["model"].startswith(str(written))
+    assert lines["operators"] == "8 on the NPU, 0 on the CPU (100.0%)"
+    assert "ms at 1000 MHz" in lines["estimate"]
+    assert "DRAM 5.00 GB/s (imx93)" in lines["estimate"]
+    assert "Conv2D stem" in result.stdout
+
+
+def test_json(model: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["compile", model, "-o", str(tmp_path / "out"), "--json"])
+    payload = json.loads(result.stdout)
+    assert payload["model"] == str(tmp_path / "out" / "int8_vela.tflite")
+    assert payload["card"] is None
+    assert payload["vela"]["npu_operators"] == 8
+    assert [one["system_config"] for one in payload["vela"]["comparisons"]] == [
+        "Ethos_U65_High_End",
+        "Ethos_U65_Client_Server",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code"),
+    [
+        ("cosines_int8.tflite", [], 6),
+        ("float32.tflite", [], 6),
+        ("int8.tflite", ["--target", "imx94"], 2),
+        ("none.tflite", [], 5),
+    ],
+)
+def test_exit_codes(data: Path, tmp_path: Path, name: str, arguments: list[str], code: int) -> None:
+    result = CliRunner().invoke(
+        cli, ["compile", str(data / "tiny" / name), "-o", str(tmp_path / "out"), *arguments]
+    )
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
