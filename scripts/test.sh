@@ -16,4 +16,4 @@ mypy
 cog --check --diff -I . README.md docs/*.md
 
 say 'pytest'
-exec pytest -n 2 --dist loadgroup "$@"
+exec pytest -n auto --maxprocesses 4 --dist loadgroup "$@"
