@@ -1,0 +1,131 @@
+"""Which face, crop rule and resize filter verify best?  The table of docs/accuracy.md.
+
+    python benchmarks/crop_sweep.py ../shared/lfw            # all variants, minutes each
+    python benchmarks/crop_sweep.py ../shared/lfw "margin 24" "cubic"
+
+Settings are chosen on DevTrain; the DevTest columns are for reporting.  TAR is over every pair
+of the photos, embeddings centred by the mean of DevTrain's.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facekit.detector.options import DetectorOptions
+from facekit.evaluate.allpairs import score_all_pairs
+from facekit.evaluate.calibrate import pair_scores
+from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluate.metrics import Flags, best_accuracy_threshold, error_counts
+from facekit.evaluate.pairs import PairList
+from facekit.evaluate.photo_embeddings import EmbedSettings, embed_photos
+from facekit.locate import LocateOptions
+from facekit.match import centred
+from facekit.models.card import CropSpec
+from facekit.models.store import find
+from facekit.parallel import available_cores
+from facekit.types import CropRule, FacePolicy, Float32Array, ResizeFilter
+
+FMR_TARGETS = (1e-3, 1e-4, 1e-5)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way from a photo to an embedding."""
+
+    face: FacePolicy = FacePolicy.CENTER
+    rule: CropRule = CropRule.MARGIN
+    margin_px: float = 32
+    resize_filter: ResizeFilter = ResizeFilter.BILINEAR
+    mirrored: bool = False
+
+    def settings(self) -> EmbedSettings:
+        return EmbedSettings(
+            locate=LocateOptions(face_policy=self.face, detector=DetectorOptions()),
+            crop=CropSpec(self.rule, self.margin_px, self.resize_filter),
+            mirrored=self.mirrored,
+        )
+
+
+VARIANTS = {
+    "margin 32, bilinear, central face": Variant(),
+    "largest face": Variant(face=FacePolicy.LARGEST),
+    "margin 16": Variant(margin_px=16),
+    "margin 24": Variant(margin_px=24),
+    "margin 44": Variant(margin_px=44),
+    "area": Variant(resize_filter=ResizeFilter.AREA),
+    "cubic": Variant(resize_filter=ResizeFilter.CUBIC),
+    "similarity, five points": Variant(rule=CropRule.SIMILARITY, margin_px=0),
+    "with the mirror image (twice the work)": Variant(mirrored=True),
+}
+
+
+def embeddings(pair_list: PairList, folder: Path, variant: Variant) -> Float32Array:
+    """(N, 512) unit vectors of the list's photos; zeros where there is no face."""
+    photos = [folder / photo.path for photo in pair_list.photos]
+    model = find("facenet512-casia")
+    found = embed_photos(photos, model, variant.settings(), workers=available_cores())
+    summed = found.vectors.sum(1)  # of both views, where there are two
+    norms = np.linalg.norm(summed, axis=1, keepdims=True)
+    return np.asarray(np.divide(summed, norms, out=summed, where=norms > 0), np.float32)
+
+
+def row(name: str, folder: Path, train: PairList, test: PairList) -> str:
+    unit = {one.name: embeddings(one, folder, VARIANTS[name]) for one in (train, test)}
+    mean = unit[train.name][unit[train.name].any(1)].mean(0)
+    vectors: dict[str, Float32Array] = {}
+    acquired: dict[str, Flags] = {}
+    for listed in (train, test):
+        acquired[listed.name] = np.asarray(unit[listed.name].any(1))
+        vectors[listed.name] = np.zeros_like(unit[listed.name])
+        there = acquired[listed.name]
+        vectors[listed.name][there] = centred(unit[listed.name][there], mean)
+    scores, same = pair_scores(vectors[train.name], acquired[train.name], train)
+    threshold = best_accuracy_threshold(scores, same)
+    on_train = error_counts(scores, same, threshold).accuracy
+    scores, same = pair_scores(vectors[test.name], acquired[test.name], test)
+    on_test = error_counts(scores, same, threshold).accuracy
+    everyone = _tars(vectors, acquired, (train, test))
+    strangers = _tars(vectors, acquired, (test,))
+    failed = sum(int((~one).sum()) for one in acquired.values())
+    return (
+        f"| {name} | {on_train:.2%} | {threshold:.3f} | {on_test:.2%} | {everyone} | "
+        f"{strangers} | {failed} |"
+    )
+
+
+def _tars(
+    vectors: dict[str, Float32Array],
+    acquired: dict[str, Flags],
+    lists: tuple[PairList, ...],
+) -> str:
+    """TAR at each FMR target over every pair of the lists' photos."""
+    photos = {
+        photo.path: (vector, photo.person)
+        for listed in lists
+        for photo, vector, there in zip(
+            listed.photos, vectors[listed.name], acquired[listed.name], strict=True
+        )
+        if there
+    }
+    stacked = np.stack([vector for vector, _ in photos.values()])
+    pairs = score_all_pairs(stacked, [str(person) for _, person in photos.values()])
+    tars = (pairs.counts_at(pairs.threshold_at_fmr(fmr)).tar for fmr in FMR_TARGETS)
+    return " / ".join(f"{100 * tar:.1f}" for tar in tars)
+
+
+def main(data: str, *wanted: str) -> None:
+    folder = find_lfw(Path(data))
+    train = read_protocol(folder, Protocol.DEVTRAIN)
+    test = read_protocol(folder, Protocol.DEVTEST)
+    print("| variant | DevTrain | threshold | DevTest | TAR all | TAR DevTest only | no face |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in wanted or VARIANTS:
+        print(row(name, folder.photos_dir, train, test), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
