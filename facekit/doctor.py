@@ -21,17 +21,8 @@ from facekit.errors import (
     ModelMismatchError,
     ModelMissingError,
 )
+from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS
 from facekit.version import __version__
-
-DELEGATES = {
-    "libethosu_delegate.so": "Ethos-U NPU (i.MX 93)",
-    "libneutron_delegate.so": "eIQ Neutron NPU (i.MX 95)",
-    "libvx_delegate.so": "VeriSilicon NPU (i.MX 8M Plus)",
-}
-LIBRARY_FOLDERS = tuple(
-    map(Path, ("/usr/lib", "/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"))
-)
-"""Where board support packages put delegates"""
 
 EXTRAS = {
     "host": ("tensorflow", "mtcnn", "joblib", "lz4", "pooch"),
@@ -158,9 +149,10 @@ def _runtime(problems: list[Problem]) -> str:
 
 def _delegates(folders: Iterable[Path]) -> tuple[Delegate, ...]:
     return tuple(
-        Delegate(folder / name, accelerator)
+        Delegate(folder / name, accelerator.title)
         for folder in folders
-        for name, accelerator in DELEGATES.items()
+        for accelerator in ACCELERATORS.values()
+        for name in accelerator.libraries
         if (folder / name).exists()
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,9 @@ _PACKAGES = {
     "tflite_runtime": "tflite-runtime",
     "tensorflow": "tensorflow",
 }
+
+
+_CREATE_DELEGATE = "tflite_plugin_create_delegate"
 
 
 @cache
@@ -67,8 +71,11 @@ def runtime_name() -> str:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turns what the runtime raises about the model at `path` into facekit's errors."""
+def translated(path: Path, *, delegated: bool = False) -> Iterator[None]:
+    """Turns what the runtime raises about the model at `path` into facekit's errors.
+
+    `delegated`: a delegate works on it, so a failure to run is the accelerator's.
+    """
     try:
         yield
     except ValueError as error:
@@ -77,6 +84,8 @@ def translated(path: Path) -> Iterator[None]:
             "Build it again, or copy it again from where it came."
         ) from error
     except RuntimeError as error:
+        if delegated:
+            raise AcceleratorError(f"The delegate cannot run {path}: {error}") from error
         if "ethos-u" in str(error):
             raise AcceleratorError(
                 f"{path} is compiled by Vela for an Ethos-U NPU and runs only there, through "
@@ -97,7 +106,7 @@ def new_interpreter(path: Path, *, threads: int, delegates: Sequence[Any] = ()) 
         raise ModelMissingError(f"There is no model file {path}.") from error
     except OSError as error:
         raise StorageError(f"Model file {path} cannot be read: {error.strerror}") from error
-    with translated(path), warnings.catch_warnings():
+    with translated(path, delegated=bool(delegates)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
         return runtime.Interpreter(
             model_path=str(path),
@@ -110,8 +119,34 @@ def _is_chatter(line: bytes) -> bool:
     return line.startswith(b"INFO: ")  # LiteRT's warnings and errors have other prefixes
 
 
-def allocate(interpreter: Any, path: Path) -> list[str]:
+def load_delegate(library: Path, options: Mapping[str, str]) -> Any:
+    """A delegate for `new_interpreter`.  Raises AcceleratorError, which says what is wrong."""
+    runtime = _module(runtime_name())
+    try:
+        # Asked here first: where it is missing, the runtime's own loader fails in its finalizer.
+        if not hasattr(ctypes.CDLL(str(library)), _CREATE_DELEGATE):
+            raise ValueError(f"it has no function {_CREATE_DELEGATE}: it is no LiteRT delegate")
+        return runtime.load_delegate(str(library), dict(options))
+    except (OSError, ValueError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        raise AcceleratorError(
+            f"Delegate {library} cannot be loaded by {runtime_name()}: {said}. A delegate is "
+            f"built for one processor and one runtime; {RUNTIME_VARIABLE}=tflite_runtime chooses "
+            "the runtime that came with the board."
+        ) from error
+
+
+def delegated_nodes(interpreter: Any) -> int:
+    """How many parts of the graph its delegates have taken; each replaces one or more operators.
+
+    Only right before `allocate`: then LiteRT adds a delegate of its own, for the CPU.
+    """
+    operators = interpreter._get_ops_details()  # public nowhere; in every runtime since 2.5
+    return sum(operator["op_name"] == "DELEGATE" for operator in operators)
+
+
+def allocate(interpreter: Any, path: Path, *, delegated: bool = False) -> list[str]:
     """Plans a new interpreter's tensors; returns what LiteRT says about its delegates."""
-    with translated(path), captured(_is_chatter) as lines:
+    with translated(path, delegated=delegated), captured(_is_chatter) as lines:
         interpreter.allocate_tensors()
     return lines

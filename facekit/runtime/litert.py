@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelMismatchError
-from facekit.runtime.interpreters import allocate, new_interpreter, translated
+from facekit.runtime.interpreters import (
+    allocate,
+    delegated_nodes,
+    new_interpreter,
+    translated,
+)
 from facekit.runtime.net import TensorSpec
 
 _INTEGERS = ("int8", "uint8", "int16")
@@ -50,6 +55,8 @@ class LiteRtNet:
         self._threads = threads
         self._delegates = tuple(delegates)
         self._interpreter = self._new()
+        self.delegated_nodes = delegated_nodes(self._interpreter) if delegates else 0
+        """parts of the graph that the delegates have taken"""
         self._planned_shape: tuple[int, ...] | None = None
         self._kept: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
@@ -67,7 +74,7 @@ class LiteRtNet:
                 f"Received: input of shape {self._input.shape}"
             )
         if _OPEN not in self._input.shape:
-            allocate(self._interpreter, path)
+            allocate(self._interpreter, path, delegated=self._delegated)
             self._planned_shape = self._input.shape
 
     @property
@@ -103,7 +110,7 @@ class LiteRtNet:
 
     def _invoke(self, fed: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         interpreter = self._interpreter_for(fed.shape)
-        with translated(self._path):
+        with translated(self._path, delegated=self._delegated):
             interpreter.set_tensor(self._input_index, fed)
             interpreter.invoke()
             raw = [interpreter.get_tensor(index) for index in self._output_indices]  # copies
@@ -132,13 +139,17 @@ class LiteRtNet:
         return self._interpreter
 
     def _resized(self, interpreter: Any, shape: tuple[int, ...], *, first_time: bool) -> Any:
-        with translated(self._path):
+        with translated(self._path, delegated=self._delegated):
             interpreter.resize_tensor_input(self._input_index, shape)
             if not first_time:
                 interpreter.allocate_tensors()
         if first_time:
-            allocate(interpreter, self._path)
+            allocate(interpreter, self._path, delegated=self._delegated)
         return interpreter
+
+    @property
+    def _delegated(self) -> bool:
+        return self.delegated_nodes > 0
 
     def _new(self) -> Any:
         return new_interpreter(self._path, threads=self._threads, delegates=self._delegates)

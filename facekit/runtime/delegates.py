@@ -1,0 +1,112 @@
+"""Accelerators: which delegate is asked for, where boards keep it, and whether it does the work.
+
+A delegate is a shared library through which LiteRT hands operators to an NPU.  One that is
+missing, cannot be loaded or takes no operator is an error: the CPU is never used in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.errors import AcceleratorError, UsageError
+from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS, Device
+from facekit.runtime.interpreters import load_delegate
+from facekit.runtime.litert import LiteRtNet
+
+
+@dataclass(frozen=True, slots=True)
+class DelegateRequest:
+    """What the user asks for.  Raises UsageError for what cannot be meant together."""
+
+    device: Device = Device.CPU
+    library: Path | None = None
+    """a delegate of one's own, instead of a device's; a bare name is searched by the loader"""
+    options: tuple[tuple[str, str], ...] = ()
+    """handed to the delegate, which alone knows what they mean"""
+    allow_cpu_fallback: bool = False
+
+    def __post_init__(self) -> None:
+        if self.library is not None and self.device is not Device.CPU:
+            raise UsageError("--device and --delegate both name an accelerator; pass one of them.")
+        if self.options and not self.is_delegated:
+            raise UsageError("--delegate-option needs --delegate or --device.")
+
+    @property
+    def is_delegated(self) -> bool:
+        return self.library is not None or self.device is not Device.CPU
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedNet:
+    """A network, and what it runs on."""
+
+    net: LiteRtNet
+    library: Path | None
+    """the delegate that has taken operators; None for the CPU"""
+    fallback: str
+    """why the CPU is used although an accelerator was asked for; "" where that is not so"""
+
+
+def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """("key=value", ...) -> (("key", "value"), ...).  Raises UsageError."""
+    pairs = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise UsageError(f"A delegate's option has the form KEY=VALUE. Received: {text!r}")
+        pairs.append((key, value))
+    return tuple(pairs)
+
+
+def find_library(device: Device, *, folders: Iterable[Path] = LIBRARY_FOLDERS) -> Path:
+    """The delegate of a device.  Raises AcceleratorError that names what was looked for, where."""
+    names = ACCELERATORS[device].libraries
+    looked = tuple(folders)
+    for folder in looked:
+        for name in names:
+            if (folder / name).exists():
+                return folder / name
+    raise AcceleratorError(
+        f"No delegate for {device.value}: {' or '.join(names)} is in none of "
+        f"{', '.join(map(str, looked))}. If it is elsewhere, pass --delegate PATH; "
+        "--allow-cpu-fallback permits the CPU."
+    )
+
+
+def open_net(
+    path: Path,
+    *,
+    request: DelegateRequest,
+    threads: int = 1,
+    folders: Iterable[Path] = LIBRARY_FOLDERS,
+) -> OpenedNet:
+    """The network at `path`, on what `request` asks for.
+
+    Raises AcceleratorError where the delegate is missing, cannot be loaded, or takes no
+    operator and `allow_cpu_fallback` is not set; and what LiteRtNet raises.
+    """
+    if not request.is_delegated:
+        return OpenedNet(LiteRtNet(path, threads=threads), None, "")
+    try:
+        return _delegated(path, request, threads, folders)
+    except AcceleratorError as error:
+        if not request.allow_cpu_fallback:
+            raise
+        return OpenedNet(LiteRtNet(path, threads=threads), None, str(error))
+
+
+def _delegated(
+    path: Path, request: DelegateRequest, threads: int, folders: Iterable[Path]
+) -> OpenedNet:
+    library = request.library or find_library(request.device, folders=folders)
+    delegate = load_delegate(library, dict(request.options))
+    net = LiteRtNet(path, threads=threads, delegates=[delegate])
+    if net.delegated_nodes == 0:
+        raise AcceleratorError(
+            f"Delegate {library} took no operator of {path}: all of it would run on the CPU. An "
+            "NPU takes integer models, an Ethos-U those that Vela compiled for it (facekit "
+            "compile); --allow-cpu-fallback permits the CPU."
+        )
+    return OpenedNet(net, library, "")
