@@ -15,6 +15,7 @@ from facekit.errors import FacekitError
 from facekit.version import __version__
 
 INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C: 128 + SIGINT
+READER_GONE = 141  # the same for 128 + SIGPIPE
 
 COMMANDS = {
     "verify": "facekit.cli.verify:verify",
@@ -52,19 +53,21 @@ class Cli(click.Group):
         except click.ClickException as error:
             error.show()
             code = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
-            code = INTERRUPTED
-        except BrokenPipeError:  # the reader of stdout, e.g. `head`, has gone: not our failure
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
         sys.exit(code)
 
     def invoke(self, ctx: click.Context) -> Any:
+        # NB: signals are caught here since click's own main() prints a line for Ctrl-C and
+        # exits 1 for a broken pipe, which in facekit means "different".
         try:
             return super().invoke(ctx)
         except FacekitError as error:
             emit_error(error, as_json=bool(ctx.meta.get("facekit.json")))
             ctx.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # the reader of stdout, e.g. `head`, has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(READER_GONE)
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})

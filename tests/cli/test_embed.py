@@ -1,0 +1,85 @@
+"""facekit embed and facekit compare, on real photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from facekit.cli import cli
+from facekit.embedding_file import read_embeddings
+
+DATA = Path(__file__).parents[1] / "data"
+PHOTOS = [str(DATA / f"{name}.jpg") for name in ("biden", "obama", "obama2")]
+
+pytestmark = pytest.mark.model
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+@pytest.mark.parametrize("suffix", ["npz", "csv", "jsonl"])
+def test_a_folder_in_every_format(suffix: str, tmp_path: Path) -> None:
+    output = tmp_path / f"faces.{suffix}"
+    result = run("embed", str(DATA), "-o", str(output))
+    assert result.exit_code == 0, result.stderr
+    table = read_embeddings(output)
+    assert [row.name for row in table.rows] == PHOTOS
+    assert table.vectors.shape == (3, 512)
+    similarity = table.vectors @ table.vectors.T
+    assert similarity[1, 2] > 0.6
+    assert similarity[0, 1:].max() < 0.3
+    assert table.model == "facenet512-casia:float32"
+
+
+def test_one_bad_photo_is_a_row_and_the_exit_code(tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out.npz"
+    folder.mkdir()
+    shutil.copy(PHOTOS[0], folder)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 not really")
+    result = run("embed", "--json", str(folder), "-o", str(output))
+    assert result.exit_code == 4
+    payload = json.loads(result.stdout)
+    assert (payload["photos"], payload["embeddings"]) == (2, 1)
+    assert "broken.jpg" in payload["failed"][0]["image"]
+    assert [bool(row.error) for row in read_embeddings(output).rows] == [False, True]
+
+
+def test_an_unknown_format_is_refused_before_any_work(tmp_path: Path) -> None:
+    result = run("embed", "missing.jpg", "-o", str(tmp_path / "x.pkl"))
+    assert result.exit_code == 2
+    assert ".npz" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert run("embed", PHOTOS[0], "-o", str(tmp_path / "file" / "x.npz")).exit_code == 7
+
+
+def test_compare_prints_a_symmetric_matrix() -> None:
+    payload = json.loads(run("compare", "--json", *PHOTOS).stdout)
+    matrix = np.array(payload["similarity"])
+    assert payload["images"] == PHOTOS
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-6)
+    np.testing.assert_allclose(np.diag(matrix), 1, atol=1e-5)
+    assert matrix[1, 2] > 0.6 > 0.3 > matrix[0, 1]
+
+
+def test_compare_as_csv_and_as_text_say_the_same() -> None:
+    rows = list(csv.reader(io.StringIO(run("compare", "--csv", *PHOTOS).stdout)))
+    assert rows[0] == ["", *PHOTOS]
+    text = run("compare", *PHOTOS).stdout.splitlines()
+    for row, line in zip(rows[1:], text, strict=True):
+        assert [f"{float(cell):.3f}" for cell in row[1:]] == line.split()[-3:]
+
+
+def test_compare_stops_at_a_photo_without_a_face(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_text("text")
+    assert run("compare", PHOTOS[0], str(tmp_path / "x.jpg")).exit_code == 4

@@ -1,0 +1,54 @@
+"""What only a real process shows: signals, pipes, streams."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parents[1] / "data"
+FACEKIT = (sys.executable, "-m", "facekit")
+
+pytestmark = pytest.mark.model
+
+
+def test_ctrl_c_exits_130_and_says_nothing(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    copies = [tmp_path / f"{number}.jpg" for number in range(400)]
+    for copy in copies:
+        copy.symlink_to(DATA / "obama.jpg")
+    pairs.write_text("".join(f"{copy},{copies[0]}\n" for copy in copies))
+    process = subprocess.Popen(
+        [*FACEKIT, "verify", "--pairs", str(pairs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("a,b,verified")  # it is at work
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr == ""
+
+
+def test_a_reader_that_goes_away_is_like_sigpipe_and_quiet() -> None:
+    command = f"{sys.executable} -m facekit compare {DATA}/*.jpg | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+def test_nothing_but_the_result_on_stdout_and_nothing_on_stderr() -> None:
+    done = subprocess.run(
+        [*FACEKIT, "compare", str(DATA / "obama.jpg"), str(DATA / "biden.jpg")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr == ""
