@@ -1,6 +1,7 @@
 """facekit from Python: a function for each question, and `load` for many questions.
 
-A picture is a path, "-" for standard input, or the bytes of an encoded file (see image.py).
+A picture is a path, "-" for standard input, the bytes of an encoded file, or its pixels as a
+uint8 array (H, W, 3), RGB (see image.py).
 verify and embed load the networks at each call, some 0.1 s; what `load` returns keeps them:
 
     pipeline = facekit.load()

@@ -33,8 +33,10 @@ from facekit.native_stderr import captured
 from facekit.types import UInt8Array
 
 _Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
-PictureSource: TypeAlias = "_Path | bytes"
+EncodedSource: TypeAlias = "_Path | bytes"
 """A path, "-" for standard input, or (bytes) an encoded picture itself."""
+PictureSource: TypeAlias = "EncodedSource | UInt8Array"
+"""The same, or the pixels: uint8 (H, W, 3) RGB."""
 
 _STDIN = "-"
 _CHUNK_BYTES = 1 << 20
@@ -62,11 +64,11 @@ class Picture:
     """A decoded photo and where it comes from."""
 
     name: str
-    """the path as it was given, "-" for standard input, "<bytes>" for bytes"""
+    """the path as given, "-" for standard input, "<bytes>" for bytes, "<array>" for pixels"""
     pixels: UInt8Array
     """(H, W, 3) RGB, as the photo is meant to be seen"""
     sha256: str
-    """of the encoded file, hexadecimal"""
+    """of the encoded file, or of the pixels where there was no file; hexadecimal"""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
@@ -79,8 +81,11 @@ class Picture:
 def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> Picture:
     """A picture with its name and the hash of its file.
 
-    Raises ImageError, or ImageTooLargeError over a limit, in one line with name and reason.
+    Raises ImageError, or ImageTooLargeError over a limit, in one line with name and reason;
+    ValueError for an array that is not uint8 (H, W, 3).
     """
+    if isinstance(source, np.ndarray):
+        return Picture("<array>", source, hashlib.sha256(source.tobytes()).hexdigest())
     data = read_bytes(source, limits=limits)
     return Picture(
         name=_name(source),
@@ -89,12 +94,12 @@ def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS)
     )
 
 
-def read_image(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
+def read_image(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
     """The (H, W, 3) RGB pixels of a picture.  Raises as load_picture does."""
     return _decode(read_bytes(source, limits=limits), shown=_shown(source), limits=limits)
 
 
-def read_bytes(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
     """The encoded picture; not much more than `limits.max_bytes` is read, of a pipe either.
 
     Raises ImageError where it cannot be read, ImageTooLargeError over the limit.
@@ -120,7 +125,7 @@ def read_bytes(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _over_bytes(source: PictureSource, limits: ImageLimits) -> ImageTooLargeError:
+def _over_bytes(source: EncodedSource, limits: ImageLimits) -> ImageTooLargeError:
     return ImageTooLargeError(
         f"Cannot read {_shown(source)}: it has more bytes than the limit of "
         f"{limits.max_bytes / 1e6:g} MB. Make it smaller."
@@ -145,11 +150,11 @@ def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
     return chunks
 
 
-def _name(source: PictureSource) -> str:
+def _name(source: EncodedSource) -> str:
     return "<bytes>" if isinstance(source, bytes) else os.fsdecode(source)
 
 
-def _shown(source: PictureSource) -> str:
+def _shown(source: EncodedSource) -> str:
     """The name for a message of one line: what cannot be printed is escaped."""
     if source == _STDIN:
         return "standard input"

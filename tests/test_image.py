@@ -273,3 +273,13 @@ def test_damaged_checksums_of_png_are_noticed() -> None:
     data[data.index(b"IDAT") + 10] ^= 1
     with pytest.raises(ImageError, match="PNG data is damaged"):
         read_image(bytes(data))
+
+
+def test_pixels_are_a_picture_too() -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    picture = load_picture(pixels)
+    assert picture.name == "<array>"
+    np.testing.assert_array_equal(picture.pixels, pixels)
+    assert picture.sha256 == hashlib.sha256(pixels.tobytes()).hexdigest()
+    with pytest.raises(ValueError, match=r"float64 \(2, 4, 3\)"):
+        load_picture(pixels / 255)  # type: ignore[arg-type] # what is tested
