@@ -68,8 +68,9 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--min-face",
                 "min_face_px",
-                type=click.FloatRange(min=1),
+                type=float,
                 help="Smallest face side searched for, in pixels.",
+                show_default="20",
             ),
             click.option(
                 "--face-thresholds",
@@ -77,17 +78,20 @@ def detector_options(command: AnyCommand) -> AnyCommand:
                 type=(click.FloatRange(0, 1),) * 3,
                 metavar="P R O",
                 help="Face probability that each of the three stages asks for.",
+                show_default="0.6 0.7 0.7",
             ),
             click.option(
                 "--scale-factor",
                 type=click.FloatRange(0, 1, min_open=True, max_open=True),
                 help="Ratio of neighbouring pyramid levels.",
+                show_default="0.709",
             ),
             click.option(
                 "--search-side",
                 "search_side_px",
                 type=click.IntRange(min=0),
                 help="Search larger photos on a copy with this long side; 0 for full size.",
+                show_default="1024",
             ),
         )
     ):
