@@ -17,6 +17,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from facekit.detector.options import DetectorOptions
 from facekit.enums import FacePolicy, Metric
 from facekit.errors import UsageError
@@ -125,5 +127,5 @@ def _locate_options(
 
 
 def _require_list(images: Sequence[PictureSource]) -> None:
-    if isinstance(images, (str, bytes, os.PathLike)):
+    if isinstance(images, (str, bytes, os.PathLike, np.ndarray)):
         raise UsageError(f"A list of pictures is needed. Received: one {type(images).__name__}")

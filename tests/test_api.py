@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,17 +55,21 @@ def test_embed_gives_unit_vectors(data: Path) -> None:
     assert facekit.embed([]) == []
 
 
-def test_bytes_are_pictures_too(data: Path) -> None:
+def test_bytes_and_pixels_are_pictures_too(data: Path) -> None:
     path = data / "obama.jpg"
-    from_bytes, from_path = facekit.embed([path.read_bytes(), path])
-    np.testing.assert_array_equal(from_bytes.embeddings, from_path.embeddings)
+    (located,) = facekit.detect([path])
+    embedded = facekit.embed([path, path.read_bytes(), located.picture.pixels])
+    for one in embedded[1:]:
+        np.testing.assert_array_equal(one.embeddings, embedded[0].embeddings)
 
 
-@pytest.mark.parametrize("one_picture", ["a.jpg", b"\xff\xd8", Path("a.jpg")])
-def test_one_picture_where_a_list_is_needed(one_picture: str | bytes | Path) -> None:
+@pytest.mark.parametrize(
+    "one_picture", ["a.jpg", b"\xff\xd8", Path("a.jpg"), np.zeros((8, 8, 3), np.uint8)]
+)
+def test_one_picture_where_a_list_is_needed(one_picture: Any) -> None:
     for function in (facekit.detect, facekit.embed):
         with pytest.raises(facekit.UsageError, match="A list of pictures is needed"):
-            function(one_picture)  # type: ignore[arg-type]  # the mistake under test
+            function(one_picture)
 
 
 def test_load_keeps_the_networks(data: Path) -> None:

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("align", "detector", "draw", "embedder"),
     ("locate",),
     ("pipeline",),
-    ("embed_list", "evaluate", "verification_plot", "verify_list"),
+    ("embed_list", "evaluate", "gallery", "verification_plot", "verify_list"),
     ("api", "doctor"),
     ("host",),
     ("cli",),
