@@ -35,6 +35,26 @@ class ResizeFilter(str, Enum):
     LANCZOS = "lanczos"
 
 
+class Flip(str, Enum):
+    """How the embeddings of a crop and of its mirror image become one."""
+
+    NONE = "none"
+    """no mirror image"""
+    CONCAT = "concat"
+    """one after the other: twice as long; the cosine is the mean of both cosines"""
+    SUM = "sum"
+    """added, then given unit length"""
+
+
+class Profile(str, Enum):
+    """The evaluation of a known system, as its authors run it."""
+
+    FACENET = "facenet"
+    NXP = "nxp"
+    SPHEREFACE = "sphereface"
+    VASTAI = "vastai"
+
+
 class CropRule(str, Enum):
     """How a face becomes a model-sized crop."""
 

@@ -23,7 +23,12 @@ def write_png(path: Path, pixels: UInt8Array) -> None:
 
 def write_jpeg(path: Path, pixels: UInt8Array, *, quality: int = JPEG_QUALITY) -> None:
     """(H, W, 3) RGB uint8 as a JPEG file, `quality` 0..100.  Raises as write_png does."""
-    write_atomically(path, _encoded(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality]))
+    write_atomically(path, jpeg_bytes(pixels, quality=quality))
+
+
+def jpeg_bytes(pixels: UInt8Array, *, quality: int = JPEG_QUALITY) -> bytes:
+    """(H, W, 3) RGB uint8 as the content of a JPEG file, `quality` 0..100."""
+    return _encoded(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def _encoded(suffix: str, pixels: UInt8Array, parameters: list[int]) -> bytes:

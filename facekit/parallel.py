@@ -158,4 +158,8 @@ def _work(make_function: Callable[[], Callable[[Item], Result]], pipe: Connectio
             item = pipe.recv()
         except EOFError:
             return
-        pipe.send(function(item))
+        result = function(item)
+        try:
+            pipe.send(result)
+        except BrokenPipeError:  # the parent was killed: nobody wants it
+            return

@@ -40,6 +40,10 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
 @json_option
 def calibrate(
     model: str,
+    data: Path | None,
+    protocol: str,
+    pairs_file: Path | None,
+    workers: int | None,
     fmr_targets: tuple[float, ...],
     write: bool,
     output: Path | None,
@@ -57,22 +61,28 @@ def calibrate(
              facekit calibrate --pairs mine.csv --data photos --model my.tflite --write
     """
     from facekit.cli.ensure import ensure_installed
-    from facekit.cli.evaluation import embed_with_progress, open_pairs
-    from facekit.cli.pipeline import chosen_crop
+    from facekit.cli.evaluation import embed_settings, embed_with_progress, worker_count
     from facekit.cli.render import emit_json
     from facekit.evaluate.calibrate import calibrate as measure
+    from facekit.evaluate.plan import open_list
     from facekit.files import write_atomically
     from facekit.models.measured import measured_on
     from facekit.models.store import write_card
 
     installed = ensure_installed(model)
-    pair_list, folder = open_pairs(**options)
-    embeddings = embed_with_progress(installed, pair_list, folder, **options)
+    pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs_file)
+    settings = embed_settings(installed.card, options)
+    embeddings = embed_with_progress(
+        [folder.photos_dir / photo.path for photo in pair_list.photos],
+        installed,
+        settings,
+        workers=worker_count(workers),
+    )
     result = measure(embeddings, pair_list, dataset=folder.name, fmr_targets=fmr_targets)
     card = replace(
         installed.card,
         calibration=result.calibration,
-        crop=chosen_crop(installed.card, options) or installed.card.crop,
+        crop=settings.crop or installed.card.crop,
     )
     if write:
         write_card(installed.path, card)

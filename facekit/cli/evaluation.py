@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,13 @@ from facekit.cli.options import (
 from facekit.enums import FacePolicy
 
 if TYPE_CHECKING:
-    from facekit.evaluate.lfw import LfwFolder
-    from facekit.evaluate.pairs import PairList
+    from facekit.evaluate.photo_crop import EmbedSettings
     from facekit.evaluate.photo_embeddings import PhotoEmbeddings
+    from facekit.models.card import Card
     from facekit.models.store import InstalledModel
 
 
-def evaluation_options(*, default_protocol: str) -> Callable[[AnyCommand], AnyCommand]:
+def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand], AnyCommand]:
     """--data, --protocol, --pairs, --face, the detector's and the crop's options, --workers."""
 
     def decorate(command: AnyCommand) -> AnyCommand:
@@ -39,8 +39,8 @@ def evaluation_options(*, default_protocol: str) -> Callable[[AnyCommand], AnyCo
                 click.option(
                     "--protocol",
                     default=default_protocol,
-                    show_default=True,
-                    help="devtrain, devtest, view2, fold1, or a pair list's path.",
+                    show_default=default_protocol is not None,
+                    help="devtrain, devtest, view1, view2, fold1, or a pair list's path.",
                 ),
                 click.option(
                     "--pairs",
@@ -72,58 +72,45 @@ def evaluation_options(*, default_protocol: str) -> Callable[[AnyCommand], AnyCo
     return decorate
 
 
-def open_pairs(
-    *, data: Path | None, protocol: str, pairs_file: Path | None, **_rest: Any
-) -> tuple[PairList, LfwFolder]:
-    """The pair list and the photos it names, all of which are there.
+def embed_settings(card: Card, options: dict[str, Any]) -> EmbedSettings:
+    """What evaluation_options say of how a photo becomes a vector."""
+    from facekit.cli.pipeline import chosen_crop, locate_options
+    from facekit.evaluate.photo_crop import EmbedSettings
 
-    Raises InputError or PairListError that say what to put where.
-    """
-    from facekit.evaluate.lfw import LfwFolder, Protocol, find_lfw, locate_data, read_protocol
-    from facekit.evaluate.pairs import read_pairs, require_photos
-
-    if pairs_file is None and protocol not in {one.value for one in Protocol}:
-        pairs_file = Path(protocol)
-    if pairs_file is None:
-        folder = find_lfw(locate_data(data))
-        pair_list = read_protocol(folder, Protocol(protocol))
-    else:
-        pair_list = read_pairs(pairs_file)
-        folder = LfwFolder(data, ()) if data is not None else LfwFolder(pairs_file.parent, ())
-    require_photos(pair_list, folder.photos_dir)
-    return pair_list, folder
+    return EmbedSettings(
+        locate=locate_options(threads=1, **options), crop=chosen_crop(card, options)
+    )
 
 
 def embed_with_progress(
+    paths: Sequence[Path],
     model: InstalledModel,
-    pair_list: PairList,
-    folder: LfwFolder,
+    settings: EmbedSettings,
     *,
-    workers: int | None,
-    mirrored: bool = False,
-    **options: Any,
+    workers: int,
+    recompute: bool = False,
 ) -> PhotoEmbeddings:
-    """Embeddings of the list's photos, from the cache or by workers, with a bar on a terminal."""
+    """Embeddings from the cache or by workers, with a bar on a terminal."""
     from facekit.cli.ensure import ensure_installed
-    from facekit.cli.pipeline import chosen_crop, locate_options
     from facekit.cli.progress import with_progress
-    from facekit.evaluate.photo_embeddings import EmbedSettings, embed_photos
+    from facekit.enums import CropRule
+    from facekit.evaluate.photo_embeddings import embed_photos
     from facekit.models.registry import DETECTOR
-    from facekit.parallel import available_cores
 
-    ensure_installed(DETECTOR)
+    if settings.crop_of(model).rule is not CropRule.NONE:
+        ensure_installed(DETECTOR)
 
     def progress(results: Iterator[Any], total: int) -> Iterator[Any]:
-        return with_progress(results, length=total, label="embedding")
+        label = f"{model.card.name}:{model.card.variant}"
+        return with_progress(results, length=total, label=label)
 
     return embed_photos(
-        [folder.photos_dir / photo.path for photo in pair_list.photos],
-        model,
-        EmbedSettings(
-            locate=locate_options(threads=1, **options),
-            crop=chosen_crop(model.card, options),
-            mirrored=mirrored,
-        ),
-        workers=workers or available_cores(),
-        progress=progress,
+        paths, model, settings, workers=workers, recompute=recompute, progress=progress
     )
+
+
+def worker_count(workers: int | None) -> int:
+    """--workers, or the cores this process may run on."""
+    from facekit.parallel import available_cores
+
+    return workers or available_cores()

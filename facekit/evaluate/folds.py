@@ -6,6 +6,7 @@ population standard deviation over the folds (davidsandberg/facenet, src/facenet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,7 @@ def ten_fold(
     *,
     acquired: Flags | None = None,
     n_folds: int = 10,
+    fold_sizes: Sequence[int] | None = None,
     val_fmr_target: float = FACENET_FAR,
     choose: ChooseThreshold = best_accuracy_threshold,
 ) -> TenFold:
@@ -78,18 +80,25 @@ def ten_fold(
     subtract-mean takes the mean from the other folds); same (N,) bool, in file order.  Pairs that
     are not `acquired` (N,) have no score: they keep their place, train nothing and are not counted.
 
+    `fold_sizes` is for lists whose folds differ in size; it stands instead of n_folds.
+
     Where facenet interpolates its VAL threshold between steps of 0.001, this takes the smallest
     threshold whose FMR is within the target.  Raises UsageError where N is not a multiple of
     n_folds: folds are consecutive and of one size, as in pairs.txt.
     """
-    if n_folds < 2 or len(same) % n_folds:
+    model_selection = require("sklearn.model_selection", extra="evaluate", needed_for="Evaluation")
+    if fold_sizes is not None:
+        n_folds = len(fold_sizes)
+        splitter = model_selection.PredefinedSplit(np.repeat(np.arange(n_folds), fold_sizes))
+    elif n_folds < 2 or len(same) % n_folds:
         raise UsageError(f"{len(same)} pairs do not make {n_folds} folds of one size.")
-    splitter = require("sklearn.model_selection", extra="evaluate", needed_for="Evaluation")
+    else:
+        splitter = model_selection.KFold(n_folds, shuffle=False)
     by_fold = np.broadcast_to(scores, (n_folds, len(same)))
     usable = np.ones(len(same), np.bool_) if acquired is None else acquired
     folds = []
     n_train_impostor = []
-    splits = splitter.KFold(n_folds, shuffle=False).split(same)
+    splits = splitter.split(same)
     for fold_scores, (others, fold) in zip(by_fold, splits, strict=True):
         train, test = others[usable[others]], fold[usable[fold]]
         train_scores, train_same = fold_scores[train], same[train]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import Enum
+from functools import reduce
 from pathlib import Path
 
 from facekit.errors import InputError, PairListError
@@ -22,16 +23,20 @@ class Protocol(str, Enum):
     """View 1, pairsDevTrain.txt: 1,100 pairs of each kind"""
     DEVTEST = "devtest"
     """View 1, pairsDevTest.txt: 500 of each kind"""
+    VIEW1 = "view1"
+    """both lists of View 1 as two folds, each scored with the threshold of the other"""
     VIEW2 = "view2"
     """pairs.txt: 10 folds of 300 of each kind"""
     FOLD1 = "fold1"
     """the first fold of View 2, MLPerf's SphereFace20 test"""
 
     @property
-    def file_name(self) -> str:
-        return {"devtrain": "pairsDevTrain.txt", "devtest": "pairsDevTest.txt"}.get(
-            self.value, "pairs.txt"
-        )
+    def file_names(self) -> tuple[str, ...]:
+        return {
+            Protocol.DEVTRAIN: ("pairsDevTrain.txt",),
+            Protocol.DEVTEST: ("pairsDevTest.txt",),
+            Protocol.VIEW1: ("pairsDevTrain.txt", "pairsDevTest.txt"),
+        }.get(self, ("pairs.txt",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +101,18 @@ def read_protocol(lfw: LfwFolder, protocol: Protocol) -> PairList:
 
     Whether the file is the published one is for the caller to report: `published_as`.
     """
+    lists = [_read_list(lfw, name, protocol) for name in protocol.file_names]
+    pairs = reduce(PairList.joined, lists)
+    return pairs.only_fold(1) if protocol is Protocol.FOLD1 else pairs
+
+
+def _read_list(lfw: LfwFolder, file_name: str, protocol: Protocol) -> PairList:
     for place in lfw.protocol_dirs:
-        path = place / protocol.file_name
-        if path.is_file():
-            pairs = read_pairs(path)
-            return pairs.only_fold(1) if protocol is Protocol.FOLD1 else pairs
+        if (place / file_name).is_file():
+            return read_pairs(place / file_name)
     places = ", ".join(str(place) for place in lfw.protocol_dirs)
     raise PairListError(
-        f"Protocol {protocol.value} needs {protocol.file_name}. Looked in {places}. "
+        f"Protocol {protocol.value} needs {file_name}. Looked in {places}. "
         "It is published at http://vis-www.cs.umass.edu/lfw/"
     )
 

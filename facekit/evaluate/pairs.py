@@ -16,7 +16,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +29,7 @@ PUBLISHED_MD5 = {
 }
 """The lists as published at http://vis-www.cs.umass.edu/lfw/ (also scikit-learn's fetcher)."""
 
+_JOINED_BY = " + "
 _HEADER = re.compile(r"([1-9][0-9]*)(?:\t([1-9][0-9]*))?")
 _NUMBER = re.compile(r"0*[1-9][0-9]{0,3}")
 _CSV_COLUMNS = {"a", "b", "same"}
@@ -60,11 +61,17 @@ class PairList:
     name: str
     folds: tuple[tuple[Pair, ...], ...]
     md5: str
+    """of the file, or of each file of a list that was joined of several"""
+    complete: bool = True
+    """False where pairs were left out on purpose"""
 
     @property
     def published_as(self) -> str | None:
-        """The name of LFW's own list that has this MD5, or None."""
-        return PUBLISHED_MD5.get(self.md5)
+        """The names of LFW's own lists that have this MD5; None for others and for a part."""
+        names = [PUBLISHED_MD5.get(one) for one in self.md5.split(_JOINED_BY)]
+        if not self.complete or None in names:
+            return None
+        return _JOINED_BY.join(filter(None, names))
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -82,7 +89,34 @@ class PairList:
             raise PairListError(
                 f"{self.name} has folds 1 to {len(self.folds)}. Received: fold {number}"
             )
-        return PairList(f"{self.name}, fold {number}", (self.folds[number - 1],), self.md5)
+        return replace(self, name=f"{self.name}, fold {number}", folds=(self.folds[number - 1],))
+
+    def first(self, n_each: int) -> PairList:
+        """The first `n_each` pairs of each kind of every fold; a list that is no longer whole."""
+        folds = tuple(_first_of_each_kind(fold, n_each) for fold in self.folds)
+        if folds == self.folds:
+            return self
+        name = f"{self.name}, the first {n_each} of each kind"
+        return replace(self, name=name, folds=folds, complete=False)
+
+    def joined(self, other: PairList) -> PairList:
+        """The folds of both, this list's first."""
+        return PairList(
+            f"{self.name}{_JOINED_BY}{other.name}",
+            (*self.folds, *other.folds),
+            f"{self.md5}{_JOINED_BY}{other.md5}",
+            self.complete and other.complete,
+        )
+
+
+def _first_of_each_kind(fold: tuple[Pair, ...], n_each: int) -> tuple[Pair, ...]:
+    taken = {True: 0, False: 0}
+    kept = []
+    for pair in fold:
+        taken[pair.same] += 1
+        if taken[pair.same] <= n_each:
+            kept.append(pair)
+    return tuple(kept)
 
 
 def read_pairs(path: Path) -> PairList:

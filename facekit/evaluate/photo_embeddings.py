@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from facekit.errors import FacekitError, InputError
 from facekit.evaluate.embedding_cache import CachedPhoto, EmbeddingCache
-from facekit.locate import LocateOptions
-from facekit.models.card import CropSpec
+from facekit.evaluate.photo_crop import EmbedSettings, PhotoCropper
 from facekit.models.registry import DETECTOR
 from facekit.models.store import InstalledModel, find, find_all, home
 from facekit.parallel import Crash, map_processes
-from facekit.pipeline import Pipeline, PipelineOptions
 from facekit.types import CropRule, Float32Array
 
 _BATCH = 64  # photos between two writes of the cache: what a kill may cost
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedSettings:
-    """All that decides what vector a photo gets, besides the model."""
-
-    locate: LocateOptions = field(default_factory=LocateOptions)
-    crop: CropSpec | None = None
-    """None: the rule in the model's card"""
-    mirrored: bool = False
-    """also embed the mirror image of each crop, as a second view"""
+_LOADING = "load"  # once a worker, not once a photo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +35,13 @@ class PhotoEmbeddings:
     """(N,) "" or the reason of a failure to acquire"""
     computed: int
     """how many were embedded now; the others came from the cache"""
-    stage_ms: dict[str, float]
-    """work of the computed ones by stage, summed over photos and workers"""
+    stage_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """by stage, what each photo took that was embedded now and went through that stage"""
+    wall_s: float = 0.0
+    """from the start of the workers to their last photo; 0 where none was embedded now"""
 
     @property
-    def acquired(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def acquired(self) -> NDArray[np.bool_]:
         """(N,) which photos have an embedding."""
         return np.array([not error for error in self.errors], bool)
 
@@ -60,54 +52,53 @@ def embed_photos(
     settings: EmbedSettings,
     *,
     workers: int,
+    recompute: bool = False,
     progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda results, _total: results,
 ) -> PhotoEmbeddings:
     """Each distinct photo once.  `progress` wraps the stream of what has to be computed.
 
-    A photo without a face, an unreadable one and one that crashes its worker are rows with an
-    error.  Raises InputError for a photo that does not exist, StorageError for the cache.
+    `recompute` embeds also what the cache has, so that times are measured.  A photo without a
+    face, an unreadable one and one that crashes its worker are rows with an error.
+    Raises InputError for a photo that does not exist, StorageError for the cache.
     """
     hashes = [_sha256(photo) for photo in photos]
-    views = 2 if settings.mirrored else 1
-    cache = EmbeddingCache(
-        home() / "cache" / "embeddings",
-        _configuration(model, settings),
-        views=views,
-        size=model.card.embedding_size,
-    )
-    known = cache.read()
+    cache, kept = _open_cache(model, settings)
+    known = {} if recompute else dict(kept)
     missing = {
         photo_hash: photo
         for photo_hash, photo in zip(hashes, photos, strict=True)
         if photo_hash not in known
     }
-    stage_ms: dict[str, float] = {}
+    stage_ms: dict[str, list[float]] = {}
+    start = time.perf_counter()
     if missing:
         make = _MakeEmbed(str(model.path), settings)
         results = map_processes(make, missing.values(), workers=min(workers, len(missing)))
         waiting: list[CachedPhoto] = []
-        for photo_hash, result in zip(missing, progress(results, len(missing)), strict=True):
-            if isinstance(result, Crash):
-                row = _failed(
-                    photo_hash, f"WorkerCrash: exit code {result.exit_code}", model, views
-                )
-            else:
+        try:
+            for photo_hash, result in zip(missing, progress(results, len(missing)), strict=True):
+                if isinstance(result, Crash):
+                    known[photo_hash] = _failed(photo_hash, result, model, settings)
+                    continue
                 row = CachedPhoto(photo_hash, result.vectors, result.error)
-                waiting.append(row)
+                known[photo_hash] = row
+                if photo_hash not in kept:
+                    waiting.append(row)
                 for stage, spent in result.stage_ms.items():
-                    stage_ms[stage] = stage_ms.get(stage, 0.0) + spent
-            known[photo_hash] = row
-            if len(waiting) >= _BATCH:
-                cache.append(waiting)
-                waiting.clear()
-        cache.append(waiting)
+                    stage_ms.setdefault(stage, []).append(spent)
+                if len(waiting) >= _BATCH:
+                    cache.append(waiting)
+                    waiting.clear()
+        finally:  # Ctrl-C loses nothing, a kill the batch that waits
+            cache.append(waiting)
+    stage_ms.pop(_LOADING, None)
+    empty = np.zeros((0, _views(settings), model.card.embedding_size), np.float32)
     return PhotoEmbeddings(
-        vectors=np.stack([known[one].vectors for one in hashes])
-        if hashes
-        else np.zeros((0, views, model.card.embedding_size), np.float32),
+        vectors=np.stack([known[one].vectors for one in hashes]) if hashes else empty,
         errors=tuple(known[one].error for one in hashes),
         computed=len(missing),
-        stage_ms=stage_ms,
+        stage_ms={stage: np.array(spent) for stage, spent in stage_ms.items()},
+        wall_s=time.perf_counter() - start if missing else 0.0,
     )
 
 
@@ -127,43 +118,72 @@ class _MakeEmbed:
 
     def __call__(self) -> Callable[[Path], _Embedded]:
         cv2.setNumThreads(1)
-        model = find(self.model)
-        options = PipelineOptions(self.settings.locate, crop=self.settings.crop, threads=1)
-        pipeline = Pipeline(model, options=options)
-        views = 2 if self.settings.mirrored else 1
+        cropper = PhotoCropper(find(self.model), self.settings)
+        pipeline = cropper.pipeline
+        shape = (_views(self.settings), pipeline.model.card.embedding_size)
 
         def embed(photo: Path) -> _Embedded:
             pipeline.stopwatch.milliseconds.clear()
+            error = ""
             try:
-                (located,) = pipeline.locate([photo])
-                with pipeline.stopwatch.stage("align"):
-                    crops = pipeline.crop(located)[:1]
+                crops = cropper.crop(photo)
                 if self.settings.mirrored:
                     crops = np.concatenate((crops, crops[:, :, ::-1]))
                 embedder = pipeline.embedder
                 with pipeline.stopwatch.stage("embed"):
                     vectors = embedder.embed_uncentred(crops)
-                error = ""
             except FacekitError as failure:
-                vectors = np.zeros((views, model.card.embedding_size), np.float32)
+                vectors = np.zeros(shape, np.float32)
                 error = f"{type(failure).__name__}: {failure}"
             return _Embedded(vectors, error, dict(pipeline.stopwatch.milliseconds))
 
         return embed
 
 
-def _failed(photo_hash: str, error: str, model: InstalledModel, views: int) -> CachedPhoto:
-    return CachedPhoto(photo_hash, np.zeros((views, model.card.embedding_size), np.float32), error)
+def _open_cache(
+    model: InstalledModel, settings: EmbedSettings
+) -> tuple[EmbeddingCache, dict[str, CachedPhoto]]:
+    """The cache to append to, and all that is known: a mirrored run's first view is what a run
+    without mirror images would compute."""
+    cache = _cache(model, settings)
+    kept = cache.read()
+    if not settings.mirrored:
+        with_mirror = _cache(model, replace(settings, mirrored=True)).read()
+        first_views = {
+            photo_hash: replace(photo, vectors=photo.vectors[:1])
+            for photo_hash, photo in with_mirror.items()
+        }
+        kept = first_views | kept
+    return cache, kept
+
+
+def _cache(model: InstalledModel, settings: EmbedSettings) -> EmbeddingCache:
+    return EmbeddingCache(
+        home() / "cache" / "embeddings",
+        _configuration(model, settings),
+        views=_views(settings),
+        size=model.card.embedding_size,
+    )
+
+
+def _views(settings: EmbedSettings) -> int:
+    return 2 if settings.mirrored else 1
+
+
+def _failed(
+    photo_hash: str, crash: Crash, model: InstalledModel, settings: EmbedSettings
+) -> CachedPhoto:
+    vectors = np.zeros((_views(settings), model.card.embedding_size), np.float32)
+    return CachedPhoto(photo_hash, vectors, f"WorkerCrash: exit code {crash.exit_code}")
 
 
 def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, Any]:
-    crop = settings.crop or model.card.crop
-    assert crop is not None  # an embedding card always has one
+    crop = settings.crop_of(model)
     detects = crop.rule is not CropRule.NONE
     return {
         "model": model.card.file_sha256,
-        "input": asdict(model.card.input),
-        "crop": asdict(crop),
+        "input": asdict(settings.input or model.card.input),
+        "crop": asdict(crop) if not settings.cut_px else {**asdict(crop), "cut": settings.cut_px},
         "mirrored": settings.mirrored,
         "detector": [one.card.file_sha256 for one in find_all(DETECTOR)] if detects else None,
         "detector_options": asdict(settings.locate.detector) if detects else None,

@@ -77,10 +77,13 @@ class ModelIdentity:
     file_size_bytes: int
     profile: str
     """preprocessing, crop and whatever else decides the vectors, in a line for readers"""
+    setup: str = ""
+    """what tells this result from others of the same model, or "" """
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.variant}"
+        setup = f", {self.setup}" if self.setup else ""
+        return f"{self.name} {self.variant}{setup}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,39 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class ValAtFar:
+    """facenet's VAL: TAR of held-out folds, at the threshold that the other folds set."""
+
+    target_far: float
+    val_mean: float
+    val_std: float
+    far_mean: float
+    measurable: bool
+    """False where the other folds' impostor pairs cannot carry the target (rule of three)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """What the photos took that were embedded in this run; one picture a batch, as LiteRT has it.
+
+    Pre-processing is decoding, detection and cropping; post-processing is scoring.
+    """
+
+    n_photos: int
+    workers: int
+    wall_s: float
+    """of pre-processing and inference, workers' start included"""
+    pre_processing_s: float
+    """added up over workers, as inference"""
+    inference_s: float
+    post_processing_s: float
+
+    @property
+    def photos_per_s(self) -> float:
+        return self.n_photos / self.wall_s
+
+
+@dataclass(frozen=True, slots=True)
 class ModelResult:
     """One model on one pair list."""
 
@@ -124,6 +160,10 @@ class ModelResult:
     """of all pairs: one without a score counts as an error"""
     fmr: Rate
     fnmr: Rate
+    far: Rate
+    """FMR of a system that rejects who has no embedding: such pairs count, and are no match"""
+    frr: Rate
+    """FNMR of that system: such pairs count, and are missed"""
     fold_accuracies: tuple[float, ...]
     fold_thresholds: tuple[float, ...]
     auc: float
@@ -136,6 +176,21 @@ class ModelResult:
     """operating points over every pair of the photos, if these were asked for"""
     pairs: tuple[PairResult, ...]
     """in file order; they go to pairs.csv, not into the JSON"""
+    val: ValAtFar | None = None
+    """None where the list is not scored by folds"""
+    throughput: Throughput | None = None
+    """None where every embedding came from the cache"""
+
+    @property
+    def fold_accuracy_mean(self) -> float:
+        return sum(self.fold_accuracies) / len(self.fold_accuracies)
+
+    @property
+    def fold_accuracy_std(self) -> float:
+        """Population standard deviation, as facenet has it."""
+        mean = self.fold_accuracy_mean
+        squares = sum((fold - mean) ** 2 for fold in self.fold_accuracies)
+        return float((squares / len(self.fold_accuracies)) ** 0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ def _models_table(models: tuple[ModelResult, ...]) -> str:
         ("Threshold", _threshold),
         ("FMR", lambda m: _rate(m.fmr)),
         ("FNMR", lambda m: _rate(m.fnmr)),
+        ("FAR, FMR with failures", lambda m: _rate(m.far)),
+        ("FRR, FNMR with failures", lambda m: _rate(m.frr)),
         ("AUC", lambda m: f"{m.auc:.5f}"),
         ("EER", lambda m: f"{m.eer:.2%}"),
     ]
@@ -105,9 +107,12 @@ def _models_table(models: tuple[ModelResult, ...]) -> str:
         (f"TAR at FMR {point.target_fmr:g}", partial(_tar, number))
         for number, point in enumerate(models[0].tar_at_fmr)
     ]
+    if any(m.val is not None for m in models):
+        rows.append(("VAL at FAR", _val))
     rows += [
         ("Failed photos", lambda m: f"{len(m.failed_photos):,} of {m.n_photos:,}"),
         ("Time a photo", _time),
+        ("Throughput", _throughput),
         ("File size", lambda m: f"{m.model.file_size_bytes / 1e6:.1f} MB"),
         ("Preprocessing", lambda m: _text(m.model.profile)),
         ("SHA-256", lambda m: f'<small class="wide">{_text(m.model.file_sha256)}</small>'),
@@ -115,7 +120,9 @@ def _models_table(models: tuple[ModelResult, ...]) -> str:
     if all(len(model.fold_accuracies) == 1 for model in models):
         rows = [row for row in rows if row[1] is not _fold_mean]
     head = "".join(
-        f'<th scope="col">{_text(m.model.name)}<br>{_text(m.model.variant)}</th>' for m in models
+        f'<th scope="col">{_text(m.model.name)}<br>{_text(m.model.variant)}'
+        f"{f'<br>{_text(m.model.setup)}' if m.model.setup else ''}</th>"
+        for m in models
     )
     body = "".join(
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell(m)}</td>" for m in models)}</tr>\n'
@@ -143,9 +150,10 @@ def _fold_mean(model: ModelResult) -> str:
     folds = model.fold_accuracies
     if len(folds) == 1:
         return "one fold"
-    mean = sum(folds) / len(folds)
-    spread = (sum((fold - mean) ** 2 for fold in folds) / len(folds)) ** 0.5
-    return f"{mean:.2%} ± {spread:.2%}<small>{len(folds)} folds</small>"
+    return (
+        f"{model.fold_accuracy_mean:.2%} ± {model.fold_accuracy_std:.2%}"
+        f"<small>{len(folds)} folds</small>"
+    )
 
 
 def _threshold(model: ModelResult) -> str:
@@ -171,6 +179,29 @@ def _time(model: ModelResult) -> str:
         return "not measured"
     stages = "".join(f"<small>{_text(s.stage)} {s.median_ms:.1f} ms</small>" for s in model.stages)
     return f"{sum(stage.median_ms for stage in model.stages):.1f} ms{stages}"
+
+
+def _throughput(model: ModelResult) -> str:
+    speed = model.throughput
+    if speed is None:
+        return "not measured"
+    return (
+        f"{speed.photos_per_s:.1f} photos/s<small>{speed.n_photos:,} photos, {speed.workers} "
+        f"workers, batch 1</small><small>work: pre-processing {speed.pre_processing_s:.1f} s, "
+        f"inference {speed.inference_s:.1f} s</small><small>post-processing "
+        f"{speed.post_processing_s:.3f} s</small>"
+    )
+
+
+def _val(model: ModelResult) -> str:
+    val = model.val
+    if val is None:
+        return "not by folds"
+    marked = "" if val.measurable else '<small class="warn">too few impostor pairs</small>'
+    return (
+        f"{val.val_mean:.2%} ± {val.val_std:.2%}<small>at FAR {val.far_mean:.2e}, aimed at "
+        f"{val.target_far:g} on the other folds</small>{marked}"
+    )
 
 
 def _comparisons(report: EvaluationReport) -> str:

@@ -27,6 +27,8 @@ from facekit.evaluate.records import (
     StageTime,
     TarPoint,
     ThresholdOrigin,
+    Throughput,
+    ValAtFar,
     rate,
 )
 from facekit.models.calibration import OperatingPoint
@@ -45,6 +47,8 @@ def summarise(
     stages: tuple[StageTime, ...] = (),
     all_pairs: tuple[OperatingPoint, ...] = (),
     tar_targets: Sequence[float] = DEFAULT_TAR_TARGETS,
+    val: ValAtFar | None = None,
+    throughput: Throughput | None = None,
 ) -> ModelResult:
     """similarities (N,) in the list's order, NaN for a pair without a score; a threshold a fold.
 
@@ -65,6 +69,7 @@ def summarise(
     right = np.array([pair.right for pair in pairs])
     same = np.array([pair.same for pair in pairs])
     scored = ~np.isnan(similarities)
+    accepted = np.array([pair.called_same is True for pair in pairs])
     curve = roc(similarities[scored], same[scored])
     genuine, impostor = scored & same, scored & ~same
     return ModelResult(
@@ -75,6 +80,8 @@ def summarise(
         accuracy_failures_wrong=rate(int(right.sum()), len(pairs)),
         fmr=_share(~right, impostor),
         fnmr=_share(~right, genuine),
+        far=_share(accepted, ~same),
+        frr=_share(~accepted, same),
         fold_accuracies=tuple(
             _share(right, scored & (numbers == fold)).value for fold in range(len(sizes))
         ),
@@ -89,6 +96,8 @@ def summarise(
         stages=stages,
         all_pairs=all_pairs,
         pairs=pairs,
+        val=val,
+        throughput=throughput,
     )
 
 

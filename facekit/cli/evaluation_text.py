@@ -1,0 +1,150 @@
+"""An evaluation as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from facekit.evaluate.records import EvaluationReport, ModelResult, Rate, ThresholdOrigin
+
+_ORIGINS = {
+    ThresholdOrigin.OTHER_FOLDS: "other folds'",
+    ThresholdOrigin.OTHER_LIST: "another list's",
+    ThresholdOrigin.CARD: "the card's",
+    ThresholdOrigin.FIXED: "given",
+    ThresholdOrigin.SAME_PAIRS: "THE SAME PAIRS'",
+}
+
+
+def report_text(report: EvaluationReport) -> str:
+    """A row a figure, a column a result; then comparisons and notes."""
+    published = report.list_published_as or "not a published list"
+    lines = [
+        f"{report.dataset}, {report.list_name}: {len(report.models[0].pairs):,} pairs of "
+        f"{report.models[0].n_photos:,} photos ({published})",
+        "",
+        *_table([_cells(report.models, name, cell) for name, cell in _rows(report.models)]),
+    ]
+    for comparison in report.comparisons:
+        lines += [
+            "",
+            f"{comparison.a} against {comparison.b}, {comparison.n_pairs:,} pairs: only the first "
+            f"right {comparison.only_a_right}, only the second {comparison.only_b_right}; McNemar "
+            f"p = {comparison.p_value:.3g}",
+        ]
+    lines += ["", *(f"- {one}" for one in report.notes)]
+    return "\n".join(lines).rstrip()
+
+
+Cell = Callable[[ModelResult], str]
+
+
+def _rows(models: tuple[ModelResult, ...]) -> list[tuple[str, Cell]]:
+    rows: list[tuple[str, Cell]] = [
+        ("", lambda m: f"{m.model.name} {m.model.variant}"),
+        ("", lambda m: m.model.setup),
+        ("accuracy", lambda m: _rate(m.accuracy)),
+        ("  95 % by pair", lambda m: _interval(m.accuracy.ci95)),
+        ("  95 % by person", lambda m: _interval(m.accuracy_ci95_by_identity)),
+        ("  mean of folds", _fold_mean),
+        ("  failures wrong", lambda m: _rate(m.accuracy_failures_wrong)),
+        ("threshold", _threshold),
+        ("  chosen by", lambda m: _ORIGINS[m.threshold_origin]),
+        ("FMR", lambda m: _rate(m.fmr)),
+        ("FNMR", lambda m: _rate(m.fnmr)),
+        ("FAR", lambda m: _rate(m.far)),
+        ("FRR", lambda m: _rate(m.frr)),
+        ("EER", lambda m: f"{m.eer:.2%}"),
+        ("AUC", lambda m: f"{m.auc:.5f}"),
+        ("VAL at FAR", _val),
+    ]
+    rows += [
+        (f"TAR at FMR {point.target_fmr:g}", partial(_tar, number))
+        for number, point in enumerate(models[0].tar_at_fmr)
+    ]
+    rows += [
+        (f"all pairs, {point.target}", partial(_all_pairs, point.target))
+        for point in models[0].all_pairs
+    ]
+    rows += [
+        ("failed photos", lambda m: f"{len(m.failed_photos)} of {m.n_photos:,}"),
+        ("ms a photo", lambda m: "  ".join(f"{s.stage} {s.median_ms:.1f}" for s in m.stages)),
+        ("photos a second", _speed),
+        ("pre/inf/post", _phases),
+        ("file", lambda m: f"{m.model.file_size_bytes / 1e6:.1f} MB"),
+    ]
+    return [row for row in rows if any(map(row[1], models))]
+
+
+def _cells(models: tuple[ModelResult, ...], name: str, cell: Cell) -> tuple[str, ...]:
+    return (name, *map(cell, models))
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.value:.2%} ({rate.n_events:,} of {rate.n_trials:,})"
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.2%} to {ends[1]:.2%}"
+
+
+def _fold_mean(model: ModelResult) -> str:
+    if len(model.fold_accuracies) == 1:
+        return ""
+    return f"{model.fold_accuracy_mean:.2%} ± {model.fold_accuracy_std:.2%}"
+
+
+def _threshold(model: ModelResult) -> str:
+    low, high = min(model.fold_thresholds), max(model.fold_thresholds)
+    return f"{low:.4f}" if low == high else f"{low:.4f} to {high:.4f}"
+
+
+def _val(model: ModelResult) -> str:
+    val = model.val
+    if val is None:
+        return ""
+    marked = "" if val.measurable else ", too few pairs"
+    return (
+        f"{val.val_mean:.2%} ± {val.val_std:.2%} at {val.far_mean:.2e} "
+        f"(aimed at {val.target_far:g}{marked})"
+    )
+
+
+def _tar(number: int, model: ModelResult) -> str:
+    tar = model.tar_at_fmr[number].tar
+    return "not measurable" if tar is None else _rate(tar)
+
+
+def _all_pairs(target: str, model: ModelResult) -> str:
+    point = next((one for one in model.all_pairs if one.target == target), None)
+    if point is None or point.fnmr is None or point.fmr is None:
+        return "not measurable"
+    return (
+        f"TAR {1 - point.fnmr:.2%}, FMR {point.fmr:.2e} of {point.n_impostor:,} at "
+        f"{point.threshold_similarity:.4f}"
+    )
+
+
+def _speed(model: ModelResult) -> str:
+    speed = model.throughput
+    if speed is None:
+        return ""
+    return f"{speed.photos_per_s:.1f} ({speed.workers} workers x batch 1)"
+
+
+def _phases(model: ModelResult) -> str:
+    speed = model.throughput
+    if speed is None:
+        return ""
+    return (
+        f"{speed.pre_processing_s:.1f} / {speed.inference_s:.1f} / "
+        f"{speed.post_processing_s:.3f} s of work, {speed.wall_s:.1f} s by the clock"
+    )
