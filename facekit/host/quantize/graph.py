@@ -1,0 +1,101 @@
+"""A .tflite file as a quantiser sees it: its activations by name, and its first convolution."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from facekit.errors import ModelBuildError
+
+_COPY_NUMBER = re.compile(r"_\d+(?=[/:])")
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """What one operator writes."""
+
+    key: str
+    """its layer, the same in every file of the same graph: "Block35_1_Activation/Relu" """
+    tensor: str
+    """its tensor's whole name in this file"""
+    index: int
+    """its place among the file's tensors"""
+    rank: int
+
+
+def activations(content: bytes) -> tuple[Activation, ...]:
+    """The output of every operator, in the order in which they run.
+
+    Raises ModelBuildError where two would have one key.
+    """
+    graph = schema.Model.GetRootAs(content).Subgraphs(0)
+    found = []
+    for place in range(graph.OperatorsLength()):
+        for index in _outputs(graph.Operators(place)):
+            tensor = graph.Tensors(index)
+            name = tensor.Name().decode()
+            found.append(Activation(_key(name), name, index, tensor.ShapeLength()))
+    if len({one.key for one in found}) != len(found):
+        raise ModelBuildError("Two layers of this file have one name: its graph is not facekit's.")
+    return tuple(found)
+
+
+def input_tensor(content: bytes) -> tuple[str, int]:
+    """Name and rank of the one input."""
+    graph = schema.Model.GetRootAs(content).Subgraphs(0)
+    tensor = graph.Tensors(int(graph.InputsAsNumpy()[0]))
+    return tensor.Name().decode(), tensor.ShapeLength()
+
+
+def has_open_side(content: bytes) -> bool:
+    """Whether a side of the input, the batch among them, is left open."""
+    graph = schema.Model.GetRootAs(content).Subgraphs(0)
+    tensor = graph.Tensors(int(graph.InputsAsNumpy()[0]))
+    sides = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else ()
+    return -1 in sides
+
+
+def with_shifted_input(content: bytes, shift: float) -> bytes:
+    """The file for inputs that are smaller by `shift`: net(x) == shifted(x - shift), exactly.
+
+    The first operator must be a convolution without padding; its bias takes the shift up.
+    Raises ModelBuildError where it is not.
+    """
+    buffer = bytearray(content)
+    model = schema.Model.GetRootAs(buffer)
+    graph = model.Subgraphs(0)
+    first = graph.Operators(0)
+    options = schema.Conv2DOptions()
+    code = model.OperatorCodes(first.OpcodeIndex()).BuiltinCode()
+    if code == schema.BuiltinOperator.CONV_2D:
+        options.Init(first.BuiltinOptions().Bytes, first.BuiltinOptions().Pos)
+    if code != schema.BuiltinOperator.CONV_2D or options.Padding() != schema.Padding.VALID:
+        raise ModelBuildError(
+            "Integer pixels need a net that begins with a convolution without padding, whose "
+            "bias can take up the half step between pixels and the net's own scale."
+        )
+    _, kernel_index, bias_index = first.InputsAsNumpy()
+    kernel = _constant(model, graph.Tensors(int(kernel_index)))  # (out, height, width, in)
+    bias = _constant(model, graph.Tensors(int(bias_index)))  # a view: changes land in `buffer`
+    bias += (kernel.astype(np.float64).sum((1, 2, 3)) * shift).astype(np.float32)
+    return bytes(buffer)
+
+
+def _outputs(operator: Any) -> Sequence[int]:
+    return [int(index) for index in operator.OutputsAsNumpy()]
+
+
+def _constant(model: Any, tensor: Any) -> Any:
+    raw = model.Buffers(tensor.Buffer()).DataAsNumpy()
+    return raw.view(np.float32).reshape(tensor.ShapeAsNumpy())
+
+
+def _key(name: str) -> str:
+    """TensorFlow numbers the copies of a graph within one process; the key is without them."""
+    first = _COPY_NUMBER.sub("", name.partition(";")[0])
+    return first.partition("/")[2] or first
