@@ -21,7 +21,8 @@ from facekit.evaluate.calibrate import pair_scores
 from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
 from facekit.evaluate.metrics import Flags, best_accuracy_threshold, error_counts
 from facekit.evaluate.pairs import PairList
-from facekit.evaluate.photo_embeddings import EmbedSettings, embed_photos
+from facekit.evaluate.photo_crop import EmbedSettings
+from facekit.evaluate.photo_embeddings import embed_photos
 from facekit.locate import LocateOptions
 from facekit.match import centred
 from facekit.models.card import CropSpec

@@ -252,7 +252,7 @@ def test_one_bad_model_keeps_the_good_one_out(tmp_path: Path, home: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"text", b"\x1f\x8b", b"PK\3\4", bytes(10240), gzip.compress(b"text")]
+    "content", [b"", b"text", b"\x1f\x8b", b"PK\3\4", bytes(10240), gzip.compress(b"text", mtime=0)]
 )
 def test_what_is_no_archive_is_refused(tmp_path: Path, home: Path, content: bytes) -> None:
     path = tmp_path / "a.tar"
