@@ -94,6 +94,15 @@ class Pipeline:
             threads = self.options.threads or default_threads()
             return Embedder(LiteRtNet(self.model.path, threads=threads), self.model.card)
 
+    def load(self) -> None:
+        """Loads every network that is needed, now rather than at first use.
+
+        Raises ModelMissingError or ModelMismatchError.
+        """
+        _ = self.embedder
+        if self._detects:
+            _ = self._locator.detector
+
     def locate(self, sources: Sequence[PictureSource]) -> list[LocatedPicture]:
         """Pictures with their selected faces; with none where the crop rule needs none.
 

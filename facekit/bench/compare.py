@@ -1,0 +1,77 @@
+"""Two benchmarks side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from facekit.bench.records import Benchmark, Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One setting in both; each ratio is b's value over a's, None where one of them has none."""
+
+    a: Measurement
+    b: Measurement
+    time: float
+    """of the medians, or of the means where one has no median; below 1 where b is faster"""
+    load: float | None
+    first: float | None
+    images_per_s: float | None
+    peak_rss: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedBenchmarks:
+    both: tuple[Comparison, ...]
+    only_a: tuple[Measurement, ...]
+    only_b: tuple[Measurement, ...]
+
+
+def compare(a: Benchmark, b: Benchmark) -> ComparedBenchmarks:
+    """Pairs what has the same model and setting; then, of what is left, what has the same setting
+    once in each, so that two machines or two variants of a model can be compared."""
+    left_a, left_b = list(a.measurements), list(b.measurements)
+    pairs = _paired(left_a, left_b, lambda one: (one.model, one.setting))
+    pairs += _paired(left_a, left_b, lambda one: one.setting)
+    order = {id(one): place for place, one in enumerate(a.measurements)}
+    pairs.sort(key=lambda pair: order[id(pair[0])])
+    return ComparedBenchmarks(
+        both=tuple(_compared(*pair) for pair in pairs),
+        only_a=tuple(left_a),
+        only_b=tuple(left_b),
+    )
+
+
+def _paired(
+    left_a: list[Measurement], left_b: list[Measurement], key: Callable[[Measurement], Hashable]
+) -> list[tuple[Measurement, Measurement]]:
+    """Takes those out of both lists whose key occurs once in each."""
+    pairs = []
+    for one in list(left_a):
+        same_a = [other for other in left_a if key(other) == key(one)]
+        same_b = [other for other in left_b if key(other) == key(one)]
+        if len(same_a) == len(same_b) == 1:
+            pairs.append((one, same_b[0]))
+            left_a.remove(one)
+            left_b.remove(same_b[0])
+    return pairs
+
+
+def _compared(a: Measurement, b: Measurement) -> Comparison:
+    medians = a.runs.median_ms, b.runs.median_ms
+    time = _ratio(*medians) if None not in medians else None
+    return Comparison(
+        a=a,
+        b=b,
+        time=b.runs.mean_ms / a.runs.mean_ms if time is None else time,
+        load=_ratio(a.load_ms, b.load_ms),
+        first=_ratio(a.first_ms, b.first_ms),
+        images_per_s=_ratio(a.images_per_s, b.images_per_s),
+        peak_rss=_ratio(a.peak_rss_mb, b.peak_rss_mb),
+    )
+
+
+def _ratio(a: float | None, b: float | None) -> float | None:
+    return b / a if a and b is not None else None

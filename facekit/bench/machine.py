@@ -1,0 +1,87 @@
+"""The machine: its name, what its cores can reach, and how much memory a process has used."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from facekit.errors import FacekitError
+from facekit.parallel import available_cores
+
+_THREAD_VARIABLES = (
+    *("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+)
+_SIDE = 1024
+_PRODUCT = f"""
+import numpy as np
+from time import perf_counter
+a = np.random.default_rng(0).random(({_SIDE}, {_SIDE}), np.float32)
+b = a.T.copy()
+best, began, rounds = float("inf"), perf_counter(), 0
+while rounds < 5 or perf_counter() - began < 2.0:
+    start = perf_counter()
+    a @ b
+    best = min(best, perf_counter() - start)
+    rounds += 1
+print(2e-9 * {_SIDE}**3 / best)
+"""
+
+
+def description() -> str:
+    """Processor, cores that may be used, system."""
+    cores = available_cores()
+    return f"{_processor()}, {cores} core{'s' * (cores > 1)}, {platform.system()}"
+
+
+def is_busy() -> bool:
+    """Whether so much else has run during the last minute that times mean little."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > 1.5 * available_cores()
+
+
+def peak_gflops(threads: int) -> float:
+    """GFLOP/s of the best of many float32 products of 1024 x 1024 matrices on `threads` threads.
+
+    In a process of its own, since NumPy's matrix library reads its thread count only once.
+    """
+    environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+    done = subprocess.run(
+        [sys.executable, "-c", _PRODUCT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise FacekitError(f"The matrix product failed: {done.stderr.strip()[-200:]}")
+    return float(done.stdout)
+
+
+def peak_rss_mb() -> float:
+    """Largest resident set of this process so far, in 2^20 bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # NB: Linux hands ru_maxrss down through fork and exec: a worker would report its parent's.
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    for label in ("model name", "Model", "Hardware"):
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name.strip() == label and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()

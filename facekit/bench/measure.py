@@ -1,0 +1,167 @@
+"""Runs the tasks of a plan, each in fresh processes, and works out what they reached."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
+from pathlib import Path
+from threading import BrokenBarrierError
+from time import perf_counter
+from typing import Any
+
+from facekit.bench.machine import peak_gflops, peak_rss_mb
+from facekit.bench.plan import Stage, Task
+from facekit.bench.records import Delegate, DelegateUse, Measurement, spread
+from facekit.bench.stages import Prepared, prepare
+from facekit.errors import AcceleratorError, FacekitError
+from facekit.inspect_model import inspect_model
+from facekit.models.store import find
+from facekit.parallel import Crash, map_processes
+from facekit.runtime.delegates import DelegateRequest
+
+_LOADING_LIMIT_S = 600  # a board's NPU may compile the graph for minutes
+_USES_MODEL = frozenset((Stage.LOAD, Stage.EMBED, Stage.VERIFY))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What one worker saw."""
+
+    load_ms: float
+    first_ms: float
+    warmup_ms: list[float]
+    runs_ms: list[float]
+    images: int
+    delegate: Delegate
+    peak_rss_mb: float
+
+
+def measure(tasks: Sequence[Task]) -> Iterator[Measurement]:
+    """One measurement a task, in order.  Raises FacekitError where one cannot be made."""
+    for task in tasks:
+        yield _measured(task)
+
+
+def _measured(task: Task) -> Measurement:
+    start_together = multiprocessing.get_context("spawn").Barrier(task.workers)
+    # The barrier travels with the function, at a process's start: pipes carry none.
+    make = _MakeSampler(start_together)
+    samples: list[_Sample] = []
+    failures: list[FacekitError] = []
+    for result in map_processes(make, repeat(task, task.workers), workers=task.workers):
+        if isinstance(result, Crash):
+            raise FacekitError(
+                f"The process that measured {task.stage.value} of {task.model} ended with exit "
+                f"code {result.exit_code}."
+            )
+        if isinstance(result, FacekitError):
+            failures.append(result)
+        elif result is not None:
+            samples.append(result)
+    if failures:
+        raise failures[0]
+    return _summary(task, samples)
+
+
+@dataclass(frozen=True, slots=True)
+class _MakeSampler:
+    barrier: Any
+
+    def __call__(self) -> Callable[[Task], _Sample | FacekitError | None]:
+        def sample(task: Task) -> _Sample | FacekitError | None:
+            try:
+                return _sample(task, self.barrier)
+            except FacekitError as error:
+                self.barrier.abort()
+                return error
+            except BrokenBarrierError:  # another worker has failed, and says why
+                return None
+
+        return sample
+
+
+def _sample(task: Task, barrier: Any) -> _Sample:
+    prepared = prepare(task)
+    first_ms = _run(prepared, 1)[0]
+    warmup_ms = _run(prepared, task.warmup)
+    barrier.wait(_LOADING_LIMIT_S)
+    runs_ms = _run(prepared, task.runs)
+    return _Sample(
+        load_ms=prepared.load_ms,
+        first_ms=first_ms,
+        warmup_ms=warmup_ms,
+        runs_ms=runs_ms,
+        images=prepared.images,
+        delegate=_delegate(task.request, prepared),
+        peak_rss_mb=peak_rss_mb(),
+    )
+
+
+def _run(prepared: Prepared, times: int) -> list[float]:
+    milliseconds = []
+    for _ in range(times):
+        start = perf_counter()
+        prepared.run()
+        milliseconds.append((perf_counter() - start) * 1e3)
+    return milliseconds
+
+
+def _summary(task: Task, samples: list[_Sample]) -> Measurement:
+    installed = find(str(task.model))
+    first = samples[0]
+    # Workers run at the same time: what each does in a second adds up.
+    images_per_s = sum(one.images * len(one.runs_ms) / (sum(one.runs_ms) / 1e3) for one in samples)
+    macs = _macs(installed.path) if task.stage is Stage.EMBED else None
+    gflops = None if macs is None else 2e-9 * macs * images_per_s
+    peak = None if gflops is None else _peak(task.threads * task.workers)
+    return Measurement(
+        model=f"{installed.card.name}:{installed.card.variant}",
+        stage=task.stage,
+        threads=task.threads,
+        batch=task.batch,
+        workers=task.workers,
+        load_ms=max(one.load_ms for one in samples),
+        first_ms=max(one.first_ms for one in samples),
+        warmup=spread([ms for one in samples for ms in one.warmup_ms]) if task.warmup else None,
+        runs=spread([ms for one in samples for ms in one.runs_ms]),
+        images_per_s=images_per_s or None,
+        peak_rss_mb=max(one.peak_rss_mb for one in samples),
+        macs=macs,
+        gflops=gflops,
+        peak_fraction=gflops / peak if gflops is not None and peak is not None else None,
+        delegate=first.delegate,
+    )
+
+
+_peak = cache(peak_gflops)
+
+
+def measured_peaks(threads: Sequence[int]) -> dict[int, float]:
+    """GFLOP/s of the machine by threads; measured once in a process."""
+    return {count: _peak(count) for count in sorted(set(threads))}
+
+
+@cache
+def _macs(model: Path) -> int | None:
+    """None also where the runtime cannot read operators, as a board's tflite_runtime."""
+    try:
+        macs = inspect_model(model).macs
+    except AcceleratorError:
+        return None
+    return macs.weighted if macs else None
+
+
+def _delegate(request: DelegateRequest, prepared: Prepared) -> Delegate:
+    if not request.is_delegated or prepared.opened is None:
+        return Delegate(DelegateUse.NOT_ASKED)
+    asked = str(request.library or request.device.value)
+    if prepared.opened.library is None:
+        return Delegate(DelegateUse.UNUSED, asked, evidence=(prepared.opened.fallback,))
+    return Delegate(
+        DelegateUse.USED,
+        str(prepared.opened.library),
+        evidence=(f"{prepared.opened.net.delegated_nodes} parts of the graph taken",),
+    )

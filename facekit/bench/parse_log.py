@@ -1,0 +1,177 @@
+"""Reads what TensorFlow Lite's benchmark_model has printed, old and new, into our own records.
+
+Times are microseconds, in plain or scientific notation; lines may begin with "INFO: ".  The tool
+exits 0 and prints times when its delegate took nothing, so the log is searched for what became
+of the delegate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from facekit.bench.plan import Stage
+from facekit.bench.records import Delegate, DelegateUse, Measurement, Spread
+from facekit.errors import InputError
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_PREFIX = re.compile(r"^\s*(?:(?:INFO|WARNING|ERROR|VERBOSE|DEBUG):\s*)+")
+_COUNT = re.compile(r"^count=(\d+)\b(.*)")
+_FIELD = re.compile(rf"\b(first|curr|min|max|avg|std|p5|median|p95)=({_NUMBER})")
+_TIMINGS = re.compile(
+    rf"^Inference timings in us: Init: ({_NUMBER}), First inference: ({_NUMBER}), "
+    rf"Warmup \(avg\): ({_NUMBER}), Inference \(avg\): ({_NUMBER})"
+)
+_MEMORY = re.compile(
+    r"^(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): "
+    rf"init=({_NUMBER}) overall=({_NUMBER})"
+)
+_PEAK = re.compile(rf"^Overall peak memory footprint \(MB\) via periodic monitoring: ({_NUMBER})")
+_GRAPH = re.compile(r"^(?:Graph: \[(.+)\]|Loaded model (.+))$")
+_THREADS = re.compile(r"^(?:#threads used for CPU inference|Num threads|num_threads): \[(\d+)\]")
+_ASKED = re.compile(r"^(?:External delegate path: \[(.+)\]|(EXTERNAL) delegate created\.?)$")
+_ASKED_SWITCH = re.compile(r"^Use (NNAPI|gpu|Hexagon|CoreML): \[1\]$", re.IGNORECASE)
+_REPLACED = re.compile(r"^Replacing (\d+) out of (\d+) node\(s\) with delegate \((.+?)\)")
+_NODES = re.compile(r"^(.+?) ?[Dd]elegate: (\d+) nodes delegated out of (\d+) nodes")
+_WHOLLY = "will be completely executed by the delegate"
+_PARTIALLY = "will be partially executed by the delegate"
+_REFUSED = re.compile(
+    r"will not be executed by the delegate|Failed to apply .*delegate|"
+    r"Failed to (?:create|load) .*delegate|Could not (?:create|load) .*delegate|"
+    r"delegate.* is not supported",
+    re.IGNORECASE,
+)
+_CPU_DELEGATE = "xnnpack"
+_START = "STARTING!"
+
+
+def parse_log(text: str, *, name: str) -> list[Measurement]:
+    """One measurement for each run of the tool whose times are in the log.
+
+    Raises InputError where there is none.
+    """
+    found = [_measurement(lines) for lines in _runs(text.splitlines())]
+    measurements = [one for one in found if one is not None]
+    if not measurements:
+        raise InputError(
+            f"{name}: no times of benchmark_model in it: neither a line `count=... avg=...` nor "
+            "`Inference timings in us: ...`. Keep all that the tool prints, stderr included: "
+            "benchmark_model ... 2>&1 | tee run.log"
+        )
+    return measurements
+
+
+def _runs(lines: Iterable[str]) -> Iterator[list[str]]:
+    """The lines of each run, without the prefix of the logging library."""
+    run: list[str] = []
+    for line in lines:
+        plain = _PREFIX.sub("", line).strip()
+        if plain == _START and run:
+            yield run
+            run = []
+        run.append(plain)
+    yield run
+
+
+def _measurement(lines: list[str]) -> Measurement | None:
+    spreads = [_spread(match) for line in lines if (match := _COUNT.match(line))]
+    timings = next((match for line in lines if (match := _TIMINGS.match(line))), None)
+    if timings is None and not spreads:
+        return None
+    load_ms = first_ms = None
+    warmup = spreads[0] if len(spreads) > 1 else None
+    runs = spreads[-1] if spreads else None
+    if timings is not None:
+        load_ms, first_ms, warmup_ms, mean_ms = (_ms(value) for value in timings.groups())
+        warmup = warmup or Spread(1, warmup_ms)
+        runs = runs or Spread(1, mean_ms)
+    assert runs is not None
+    threads = _first(_THREADS, lines)
+    return Measurement(
+        model=_first(_GRAPH, lines) or "unknown",
+        stage=Stage.EMBED,
+        threads=int(threads) if threads else None,
+        batch=1,
+        workers=1,
+        load_ms=load_ms,
+        first_ms=first_ms,
+        warmup=warmup,
+        runs=runs,
+        images_per_s=1e3 / runs.mean_ms if runs.mean_ms > 0 else None,
+        peak_rss_mb=_memory_mb(lines),
+        macs=None,
+        gflops=None,
+        peak_fraction=None,
+        delegate=_delegate(lines),
+    )
+
+
+def _spread(match: re.Match[str]) -> Spread:
+    count, rest = match.groups()
+    fields = {key: _ms(value) for key, value in _FIELD.findall(rest)}
+    # A single run is printed as count=1 curr=...: that one time is all of them.
+    mean = fields.get("avg", fields.get("curr"))
+    if mean is None:
+        raise InputError(f"A line of benchmark_model has a count and no time: {match.group()!r}")
+    return Spread(
+        count=int(count),
+        mean_ms=mean,
+        min_ms=fields.get("min"),
+        median_ms=fields.get("median"),
+        p95_ms=fields.get("p95"),
+        max_ms=fields.get("max"),
+        std_ms=fields.get("std"),
+        p5_ms=fields.get("p5"),
+        first_ms=fields.get("first"),
+        last_ms=fields.get("curr"),
+    )
+
+
+def _ms(microseconds: str) -> float:
+    return float(microseconds) / 1e3
+
+
+def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> str | None:
+    match = next((match for line in lines if (match := pattern.match(line))), None)
+    return next(filter(None, match.groups()), None) if match else None
+
+
+def _memory_mb(lines: list[str]) -> float | None:
+    """The peak where the tool watched it, else what it had grown by at the end."""
+    if (peak := _first(_PEAK, lines)) is not None:
+        return float(peak)
+    match = next((match for line in lines if (match := _MEMORY.match(line))), None)
+    return float(match.group(2)) if match else None
+
+
+def _delegate(lines: list[str]) -> Delegate:
+    """XNNPACK, which runs on the CPU and is applied unasked, is no delegate here."""
+    name = _first(_ASKED, lines) or _first(_ASKED_SWITCH, lines) or ""
+    nodes = nodes_of = None
+    wholly = partially = False
+    evidence = []
+    for line in lines:
+        if _CPU_DELEGATE in line.lower():
+            continue
+        taken = _REPLACED.match(line)
+        counted = _NODES.match(line)
+        if taken:
+            nodes, nodes_of, name = int(taken[1]), int(taken[2]), name or taken[3]
+        elif counted:
+            nodes, nodes_of, name = int(counted[2]), int(counted[3]), name or counted[1]
+        elif _WHOLLY in line:
+            wholly = True
+        elif _PARTIALLY in line:
+            partially = True
+        elif not _REFUSED.search(line):
+            continue
+        evidence.append(line)
+    if not (name or evidence):
+        return Delegate(DelegateUse.NOT_ASKED)
+    if any(_REFUSED.search(line) for line in evidence) or nodes == 0:
+        use = DelegateUse.UNUSED
+    elif partially or (nodes is not None and nodes_of is not None and nodes < nodes_of):
+        use = DelegateUse.PARTLY
+    else:
+        use = DelegateUse.USED if wholly or nodes else DelegateUse.UNUSED
+    return Delegate(use, name, nodes, nodes_of, tuple(evidence))

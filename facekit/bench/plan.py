@@ -1,0 +1,86 @@
+"""What is to be measured: stages and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from itertools import product
+from pathlib import Path
+
+from facekit.errors import UsageError
+from facekit.runtime.delegates import DelegateRequest
+
+
+class Stage(str, Enum):
+    """Part of a picture's way to a decision."""
+
+    LOAD = "load"
+    """a model file to a network that can run"""
+    DETECT = "detect"
+    """a decoded photo to its faces"""
+    ALIGN = "align"
+    """a photo with its faces to crops"""
+    EMBED = "embed"
+    """crops to vectors of unit length, pixel scaling included"""
+    MATCH = "match"
+    """two vectors to a decision"""
+    VERIFY = "verify"
+    """two files to a decision, with all networks loaded"""
+
+
+NEED_PHOTOS = frozenset((Stage.DETECT, Stage.ALIGN, Stage.VERIFY))
+_BATCHED = frozenset((Stage.DETECT, Stage.ALIGN, Stage.EMBED, Stage.MATCH))
+_OF_ONE_THREAD = frozenset((Stage.ALIGN, Stage.MATCH))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One measurement."""
+
+    model: Path
+    stage: Stage
+    threads: int
+    batch: int
+    workers: int
+    runs: int
+    warmup: int
+    photos: tuple[Path, ...]
+    request: DelegateRequest
+
+
+def plan(
+    models: Iterable[Path],
+    *,
+    stages: Iterable[Stage],
+    threads: Iterable[int],
+    batches: Iterable[int],
+    workers: int,
+    runs: int,
+    warmup: int,
+    photos: tuple[Path, ...],
+    request: DelegateRequest,
+) -> list[Task]:
+    """Every setting that makes a difference to a stage, once.
+
+    Raises UsageError where a stage needs photos and there are none.
+    """
+    wanted = list(stages)
+    unfed = [stage.value for stage in wanted if stage in NEED_PHOTOS and not photos]
+    if unfed:
+        raise UsageError(f"Photos are needed to measure {', '.join(unfed)}: pass --images DIR.")
+    tasks = {
+        Task(
+            model=model,
+            stage=stage,
+            threads=1 if stage in _OF_ONE_THREAD else count,
+            batch=batch if stage in _BATCHED else 1,
+            workers=workers,
+            runs=runs,
+            warmup=warmup,
+            photos=photos,
+            request=request,
+        ): None
+        for model, stage, count, batch in product(models, wanted, list(threads), list(batches))
+    }
+    return list(tasks)
