@@ -50,6 +50,30 @@ def card_threshold(card: Card, *, crop: CropSpec | None, fmr: float | None = Non
     return _at(card, PUBLISHED if default not in targets and PUBLISHED in targets else default)
 
 
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a card's calibration says of a threshold and of a score; None where nothing."""
+
+    fmr_at_most: float | None
+    """upper bound of the FMR at the threshold: that of the next lower measured one"""
+    probability: float | None
+    """of the same person, among pairs mixed as those that the card was calibrated on"""
+
+
+def meaning(
+    card: Card, *, crop: CropSpec | None, threshold_similarity: float, similarity: float
+) -> Meaning:
+    """Nothing where `crop` (None: the card's own) is not the rule that the card is measured for."""
+    calibration = card.calibration
+    if crop is not None and crop != card.crop:
+        return Meaning(None, None)
+    logistic = calibration.probability
+    return Meaning(
+        calibration.fmr_at_most(threshold_similarity),
+        None if logistic is None else logistic.probability(similarity),
+    )
+
+
 def _at(card: Card, target: str) -> Threshold:
     point = card.calibration.operating_point(target)
     return Threshold(point.threshold_similarity, point)

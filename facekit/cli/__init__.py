@@ -31,6 +31,8 @@ COMMANDS = {
     "models": "facekit.cli.models:models",
     "convert": "facekit.cli.convert:convert",
     "quantize": "facekit.cli.quantize:quantize",
+    "benchmark": "facekit.cli.benchmark:benchmark",
+    "serve-stdin": "facekit.cli.serve:serve_stdin",
     "inspect": "facekit.cli.inspect:inspect_command",
     "compile": "facekit.cli.compile:compile_command",
     "doctor": "facekit.cli.doctor:doctor",

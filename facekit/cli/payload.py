@@ -7,12 +7,12 @@ from typing import Any
 from facekit.enums import Metric
 from facekit.locate import LocatedPicture
 from facekit.match import distance
-from facekit.models.calibration import OperatingPoint
+from facekit.models.calibration import LogisticScore, OperatingPoint
 from facekit.models.card import CropSpec
 from facekit.models.registry import DETECTOR
 from facekit.models.store import InstalledModel
-from facekit.pipeline import EmbeddedPicture, Verification
-from facekit.threshold import Threshold
+from facekit.pipeline import EmbeddedPicture, Pipeline, Verification
+from facekit.threshold import Meaning, Threshold, meaning
 from facekit.types import LANDMARK_NAMES, Face
 
 
@@ -40,7 +40,12 @@ def located_payload(located: LocatedPicture) -> dict[str, Any]:
 
 
 def verification_payload(
-    result: Verification, *, model: InstalledModel, metric: Metric, crop: CropSpec
+    result: Verification,
+    *,
+    model: InstalledModel,
+    metric: Metric,
+    crop: CropSpec,
+    means: Meaning,
 ) -> dict[str, Any]:
     """A superset of the keys of deepface's verify(), with its meaning of each.
 
@@ -61,6 +66,11 @@ def verification_payload(
         "threshold_similarity": result.threshold.similarity,
         "threshold_source": threshold_source(result.threshold),
         "fmr_at_threshold": _error_rates(result.threshold.point),
+        "fmr_at_most": means.fmr_at_most,
+        "probability": means.probability,
+        "probability_meaning": probability_meaning(model.card.calibration.probability)
+        if means.probability is not None
+        else None,
         "comparisons": result.comparisons,
         "images": {key: side.name for key, (side, _) in sides.items()},
         "photo_sha256": {key: side.photo_sha256 for key, (side, _) in sides.items()},
@@ -75,12 +85,33 @@ def verification_payload(
     }
 
 
+def meaning_of(result: Verification, pipeline: Pipeline) -> Meaning:
+    """What the card says of this result's threshold and score."""
+    return meaning(
+        pipeline.model.card,
+        crop=pipeline.changed_crop,
+        threshold_similarity=result.threshold.similarity,
+        similarity=result.decision.similarity,
+    )
+
+
 def threshold_source(threshold: Threshold) -> str:
     """Where the threshold comes from, in a few words."""
     point = threshold.point
     if point is None:
         return "given by the user"
     return f"model card, {point.target}, {point.protocol} on {point.dataset}"
+
+
+def probability_meaning(logistic: LogisticScore | None) -> str | None:
+    """What a probability is one of, and on what it was fitted."""
+    if logistic is None:
+        return None
+    n_pairs = logistic.n_genuine + logistic.n_impostor
+    return (
+        f"that both are one person, where {logistic.n_genuine / n_pairs:.0%} of all pairs are; "
+        f"fitted on {n_pairs:,} pairs"
+    )
 
 
 def crop_text(crop: CropSpec) -> str:

@@ -105,11 +105,15 @@ def verify(
 def _render(
     result: Verification, pipeline: Pipeline, cut: Threshold, *, metric: Metric, as_json: bool
 ) -> None:
-    from facekit.cli.payload import threshold_source, verification_payload
+    from facekit.cli.payload import meaning_of, threshold_source, verification_payload
     from facekit.cli.render import emit_json
 
     payload = verification_payload(
-        result, model=pipeline.model, metric=metric, crop=pipeline.crop_spec
+        result,
+        model=pipeline.model,
+        metric=metric,
+        crop=pipeline.crop_spec,
+        means=meaning_of(result, pipeline),
     )
     if as_json:
         emit_json(payload)
@@ -119,6 +123,10 @@ def _render(
         f"{'same' if result.decision.same else 'different'}: {metric.value} distance "
         f"{payload['distance']:.4f} {relation} {payload['threshold']:.4f}"
     )
-    click.echo(f"threshold: {threshold_source(cut)}")
+    bound = payload["fmr_at_most"]
+    at_most = "" if bound is None else f"; at most {bound:.2g} of strangers match there"
+    click.echo(f"threshold: {threshold_source(cut)}{at_most}")
+    if payload["probability"] is not None:
+        click.echo(f"probability: {payload['probability']:.6g} {payload['probability_meaning']}")
     if result.comparisons > 1:
         click.echo(f"best of {result.comparisons} comparisons")

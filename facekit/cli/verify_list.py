@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.payload import verification_payload
+from facekit.cli.payload import meaning_of, verification_payload
 from facekit.cli.progress import with_progress
 from facekit.cli.render import SCHEMA_VERSION, error_payload, note
 from facekit.enums import Metric
@@ -133,7 +133,11 @@ def _json_line(result: PairResult, pipeline: Pipeline, metric: Metric) -> str:
     }
     if result.verification is not None:
         payload |= verification_payload(
-            result.verification, model=pipeline.model, metric=metric, crop=pipeline.crop_spec
+            result.verification,
+            model=pipeline.model,
+            metric=metric,
+            crop=pipeline.crop_spec,
+            means=meaning_of(result.verification, pipeline),
         )
     elif result.error is not None:
         payload |= error_payload(result.error)

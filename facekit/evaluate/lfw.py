@@ -6,13 +6,13 @@ archives unpack it directly or under one folder, protocol files beside it or in 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
 from pathlib import Path
 
 from facekit.errors import InputError, PairListError
+from facekit.evaluate.fetch_lfw import SITE, data_home
 from facekit.evaluate.pairs import PairList, read_pairs
 
 
@@ -59,8 +59,7 @@ def locate_data(given: Path | None) -> Path:
     """
     if given is not None:
         return given
-    home = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()
-    folder = home / "lfw_home"
+    folder = data_home(None) / "lfw_home"
     if not folder.is_dir():
         raise InputError(
             "Photos of LFW are needed. Pass their folder with --data or FACEKIT_LFW (photos as "
@@ -113,7 +112,7 @@ def _read_list(lfw: LfwFolder, file_name: str, protocol: Protocol) -> PairList:
     places = ", ".join(str(place) for place in lfw.protocol_dirs)
     raise PairListError(
         f"Protocol {protocol.value} needs {file_name}. Looked in {places}. "
-        "It is published at http://vis-www.cs.umass.edu/lfw/"
+        f"It is published at {SITE}"
     )
 
 

@@ -53,7 +53,7 @@ class OperatingPoint:
 class LogisticScore:
     """probability = 1 / (1 + exp(-(slope * similarity + intercept))).
 
-    Of "same person", where half of the pairs are genuine beforehand.
+    Of "same person", where n_genuine of n_genuine + n_impostor pairs are genuine beforehand.
     """
 
     slope: float
