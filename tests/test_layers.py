@@ -17,12 +17,20 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "files", "native_stderr", "parallel", "stopwatch"),
     ("geometry", "match", "preprocess", "image_header", "image_kind", "image_tiff"),
     ("models", "runtime"),
-    ("image", "image_write", "embedding_file", "threshold", "sources", "inspect_model"),
+    (
+        "image",
+        "image_write",
+        "embedding_file",
+        "threshold",
+        "sources",
+        "inspect_model",
+        "line_request",
+    ),
     ("align", "detector", "draw", "embedder"),
     ("locate",),
     ("pipeline",),
-    ("embed_list", "evaluate", "gallery", "verification_plot", "verify_list"),
-    ("api", "doctor"),
+    ("embed_list", "evaluate", "gallery", "verification_plot", "verify_list", "video"),
+    ("api", "bench", "doctor"),
     ("host",),
     ("cli",),
     ("", "__main__"),
@@ -33,7 +41,9 @@ A file may import what stands in its own row and below.
 """
 
 HOST_ONLY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
-LAZY_ONLY = frozenset(("matplotlib", "pooch", "scipy", "sklearn"))
+LAZY_ONLY = frozenset(
+    ("cryptography", "matplotlib", "pooch", "psycopg", "scipy", "sklearn", "usearch")
+)
 
 
 @dataclass(frozen=True)

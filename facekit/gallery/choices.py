@@ -1,0 +1,20 @@
+"""Closed sets of choices.  No dependency at all, so that help pages stay fast."""
+
+from enum import Enum
+
+
+class PersonRule(str, Enum):
+    """How a person with several templates is compared."""
+
+    BEST = "best"
+    """by the template that is most alike"""
+    MEAN = "mean"
+    """by the mean of the templates, of unit length again"""
+
+
+class VectorType(str, Enum):
+    """How a template's numbers are stored."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    """half the size; similarities change by less than 1e-3"""

@@ -1,0 +1,43 @@
+"""A gallery by its URL: a file, sqlite:///FILE or postgresql://HOST/DATABASE."""
+
+from __future__ import annotations
+
+from facekit.errors import UsageError
+from facekit.gallery.choices import VectorType
+from facekit.gallery.encryption import Secret, SecretSource, no_secret
+from facekit.gallery.sqlite import SqliteGallery, create_sqlite
+from facekit.gallery.store import Gallery, is_postgres, shown_url, sqlite_path
+
+
+def open_gallery(url: str, *, secret: SecretSource = no_secret, create: bool = False) -> Gallery:
+    """`create`: an empty gallery, not encrypted, where there is none.  Raises StorageError."""
+    if is_postgres(url):
+        from facekit.gallery.postgres import PostgresGallery, create_postgres
+
+        if create:
+            create_postgres(url)
+        return PostgresGallery(url)
+    path = sqlite_path(url)
+    if create and not path.exists():
+        create_sqlite(path)
+    return SqliteGallery(path, secret=secret)
+
+
+def init_gallery(url: str, *, vector_type: VectorType, secret: Secret | None) -> None:
+    """An empty gallery, encrypted where a secret is given.
+
+    Raises UsageError where there is one already, or the place cannot have what is asked for.
+    """
+    if is_postgres(url):
+        from facekit.gallery.postgres import create_postgres
+
+        if secret is not None or vector_type is not VectorType.FLOAT32:
+            raise UsageError(
+                "A gallery in PostgreSQL is searched by the server, which needs plain float32 "
+                "vectors: leave --encrypt and --vector-type out, and encrypt the server's disk."
+            )
+        created = create_postgres(url)
+    else:
+        created = create_sqlite(sqlite_path(url), vector_type=vector_type, secret=secret)
+    if not created:
+        raise UsageError(f"There is a gallery already at {shown_url(url)}.")

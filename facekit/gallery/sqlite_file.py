@@ -1,0 +1,185 @@
+"""The SQLite file of a gallery: made as a whole, opened with care, migrated step by step."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from facekit.errors import StorageError
+
+APPLICATION_ID = 0x666B6761
+""""fkga" in the file's header: this SQLite file is a gallery"""
+
+_SMALLEST_BYTES = 512  # one page of the smallest size that SQLite knows
+
+_VERSION_1 = """
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE model (
+    model_id INTEGER PRIMARY KEY CHECK (model_id = 1),
+    name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    crop TEXT NOT NULL,
+    mean_sha256 TEXT NOT NULL,
+    dimension INTEGER NOT NULL CHECK (dimension > 0)
+);
+CREATE TABLE person (
+    person_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    enrolled_at TEXT NOT NULL
+);
+CREATE TABLE template (
+    template_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person_id INTEGER NOT NULL REFERENCES person ON DELETE CASCADE,
+    model_id INTEGER NOT NULL REFERENCES model,
+    photo TEXT NOT NULL,
+    photo_sha256 TEXT NOT NULL,
+    x1 REAL, y1 REAL, x2 REAL, y2 REAL,
+    score REAL,
+    enrolled_at TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    UNIQUE (person_id, photo_sha256)
+);
+"""
+# AUTOINCREMENT: a number is never given twice, so that what is cached of the templates up to a
+# number stays right while others are added.
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+"""Script n brings a gallery from schema version n to n + 1."""
+
+
+def create(path: Path, meta: Mapping[str, str], *, migrations: Sequence[str] = MIGRATIONS) -> bool:
+    """An empty gallery, mode 0600, that appears whole; False where one is there already.
+
+    Raises StorageError.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        with translated(path), closing(_connect(temporary, timeout_s=0)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            _migrate(connection, migrations)
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        try:
+            os.link(temporary, path)  # unlike a rename it never replaces a gallery
+        except FileExistsError:
+            return False
+        return True
+    except OSError as error:
+        raise StorageError(f"Cannot create gallery {path}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def open_file(
+    path: Path, *, timeout_s: float, migrations: Sequence[str] = MIGRATIONS
+) -> sqlite3.Connection:
+    """An existing gallery, migrated to this version's schema.  Raises StorageError."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise StorageError(
+            f"No gallery at {path} ({error.strerror or error}). facekit enroll and facekit gallery "
+            "init make one; --gallery or FACEKIT_GALLERY name another."
+        ) from error
+    if size < _SMALLEST_BYTES:  # SQLite would take it for a new database
+        raise StorageError(
+            f"{path} is not a database, or it is truncated: it has {size} bytes. Restore a copy."
+        )
+    with translated(path):
+        connection = _connect(path, timeout_s=timeout_s)
+        try:
+            _require_gallery(connection, path, migrations)
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            _migrate(connection, migrations)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None]:
+    """All or nothing; a reader sees one state throughout.  A writer waits for its turn first."""
+    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself rolls back on a full disk
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as StorageErrors that say what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        reason = str(error)
+        advice = [advice for words, advice in _ADVICE if words in reason]
+        raise StorageError(f"Gallery {path}: {reason}. {(advice or [_CHECK])[0]}") from error
+
+
+_CHECK = "facekit gallery check says more."
+_ADVICE = (
+    ("locked", "Another process is writing to it; try again when that one has finished."),
+    ("full", "Nothing of this step was kept; make room and repeat it."),
+    ("disk I/O error", "Nothing of this step was kept; look at the disk, its room and its quota."),
+    ("readonly", "It cannot be written to; look at the owner and mode of the file and its folder."),
+    ("malformed", "The file is damaged or truncated; restore a copy, or import an export."),
+    ("not a database", "This is no gallery, or it is damaged; restore a copy."),
+    ("unable to open", "Look at the owner and mode of the file and its folder."),
+)
+
+
+def _connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+    return sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None)
+
+
+def _require_gallery(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise StorageError(f"{path} is an SQLite database and not a gallery of facekit.")
+    version = schema_version(connection)
+    if version > len(migrations):
+        raise StorageError(
+            f"Gallery {path} has schema version {version}; this facekit knows up to "
+            f"{len(migrations)}. Use the facekit that wrote it, or a newer one."
+        )
+
+
+def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+    """Each step in a transaction of its own, together with its version number."""
+    while (version := schema_version(connection)) < len(migrations):
+        with transaction(connection, write=True):
+            if schema_version(connection) != version:
+                continue  # another process was faster
+            for statement in _statements(migrations[version]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One by one: executescript would commit first."""
+    return (statement for statement in script.split(";") if statement.strip())

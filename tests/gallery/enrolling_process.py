@@ -1,0 +1,27 @@
+"""Enrolls made-up people one after the other and tells of each; killed by tests.
+
+python -m tests.gallery.enrolling_process GALLERY FIRST LAST [TEMPLATES]
+"""
+
+from __future__ import annotations
+
+import sys
+
+from facekit.errors import StorageError
+from facekit.gallery.open import open_gallery
+from tests.gallery.made_up import MODEL, templates
+
+
+def main(url: str, first: int, last: int, count: int) -> None:
+    with open_gallery(url, create=True) as gallery:
+        for person in range(first, last):
+            gallery.add(f"P{person}", templates(person, count), MODEL)
+            print(f"P{person}", flush=True)
+
+
+if __name__ == "__main__":
+    url, first, last, *rest = sys.argv[1:]
+    try:
+        main(url, int(first), int(last), int(rest[0]) if rest else 3)
+    except StorageError as error:
+        sys.exit(f"{error}")

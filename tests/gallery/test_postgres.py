@@ -1,0 +1,141 @@
+"""What only a server can do, or do wrong: writers at once, killed clients, index and recall."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from facekit.errors import StorageError, UsageError
+from facekit.gallery import postgres_schema
+from facekit.gallery.encryption import passphrase
+from facekit.gallery.open import init_gallery, open_gallery
+from facekit.gallery.postgres import PostgresGallery, create_postgres
+from facekit.gallery.records import PersonRule, VectorType
+from tests.gallery.made_up import MODEL, face_of, templates
+
+psycopg = pytest.importorskip("psycopg", reason="pip install '.[postgres]'")
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(url: str, first: int, last: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.gallery.enrolling_process", url, str(first), str(last)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def counts(url: str) -> dict[str, int]:
+    with open_gallery(url) as gallery:
+        assert gallery.check() == []
+        return {person.name: person.templates for person in gallery.people()}
+
+
+def test_four_enrolling_processes_lose_and_double_nothing(postgres_url: str) -> None:
+    """All make the gallery, bind the model and enroll: half of the people by two of them."""
+    processes = [start(postgres_url, first, first + 50) for first in (0, 25, 50, 75)]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    assert counts(postgres_url) == {f"P{number}": 3 for number in range(125)}
+
+
+def test_kill_9_leaves_whole_people(postgres_url: str) -> None:
+    told: list[str] = []
+    for turn in range(5):
+        process = start(postgres_url, turn * 10_000, (turn + 1) * 10_000)
+        assert process.stdout is not None
+        told.append(process.stdout.readline().strip())
+        time.sleep(0.02 * turn)
+        process.kill()
+        rest, _ = process.communicate()
+        told += rest.rpartition("\n")[0].split()
+        found = counts(postgres_url)
+        assert set(told) <= set(found)
+        assert set(found.values()) == {3}
+
+
+def test_the_index_is_used_and_finds_what_is_nearest(postgres_url: str) -> None:
+    create_postgres(postgres_url)
+    with PostgresGallery(postgres_url) as gallery:
+        for person in range(400):
+            gallery.add(f"P{person}", templates(person, 2), MODEL)
+        recall = gallery.recall_at_1()
+        assert recall is not None
+        assert recall >= 0.99
+        (found,) = gallery.rank(face_of(7, 9)[None], MODEL, rule=PersonRule.BEST, top=5)
+        assert found[0].name == "P7"
+        assert len({candidate.name for candidate in found}) == 5
+    query = "[" + ",".join(map(str, face_of(7, 9))) + "]"
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("SET LOCAL enable_seqscan = off")
+        plan = connection.execute(
+            "EXPLAIN SELECT person_id FROM facekit_gallery.template "
+            "ORDER BY embedding <=> %s::vector LIMIT 5",
+            (query,),
+        ).fetchall()
+    assert "template_embedding" in str(plan)
+
+
+def test_what_is_wrong_is_found(postgres_url: str) -> None:
+    create_postgres(postgres_url)
+    with PostgresGallery(postgres_url) as gallery:
+        gallery.add("Ada", templates(1), MODEL)
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute("SET search_path TO facekit_gallery, public")
+            connection.execute("INSERT INTO person (name, enrolled_at) VALUES ('Eve', '')")
+            connection.execute(
+                "UPDATE template SET embedding = embedding + embedding WHERE photo = '1_2.jpg'"
+            )
+        assert gallery.check() == [
+            "Eve is enrolled without a template.",
+            "The template of Ada from 1_2.jpg: length 2 in place of 1.",
+        ]
+
+
+def test_a_server_that_is_not_there_is_a_storage_error_without_the_password() -> None:
+    url = "postgresql://ada:geheim@localhost:1/faces?connect_timeout=2"
+    with pytest.raises(StorageError) as caught:
+        PostgresGallery(url)
+    assert "geheim" not in str(caught.value)
+    assert "ada@localhost:1/faces" in str(caught.value)
+
+
+def test_no_gallery_in_the_database(postgres_url: str) -> None:
+    with pytest.raises(StorageError, match="facekit enroll and facekit gallery init"):
+        PostgresGallery(postgres_url)
+
+
+def test_a_newer_gallery_is_refused(postgres_url: str) -> None:
+    create_postgres(postgres_url)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(
+            "UPDATE facekit_gallery.meta SET value = '9' WHERE key = 'schema_version'"
+        )
+    with pytest.raises(StorageError, match="schema version 9"):
+        PostgresGallery(postgres_url)
+
+
+def test_a_migration_keeps_the_people(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_postgres(postgres_url)
+    with PostgresGallery(postgres_url) as gallery:
+        gallery.add("Ada", templates(1), MODEL)
+    step = "ALTER TABLE facekit_gallery.person ADD COLUMN note text DEFAULT ''"
+    monkeypatch.setattr(postgres_schema, "MIGRATIONS", (*postgres_schema.MIGRATIONS, step))
+    with PostgresGallery(postgres_url) as gallery:
+        assert gallery.info().schema_version == 2
+        assert gallery.person("Ada") is not None
+
+
+def test_what_the_server_cannot_do_is_refused(postgres_url: str) -> None:
+    with pytest.raises(UsageError, match="--encrypt"):
+        init_gallery(postgres_url, vector_type=VectorType.FLOAT32, secret=passphrase("x"))
+    with pytest.raises(UsageError, match="--vector-type"):
+        init_gallery(postgres_url, vector_type=VectorType.FLOAT16, secret=None)
