@@ -1,0 +1,112 @@
+"""Videos and cameras, frame by frame; the only file that opens them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from facekit.errors import InputError
+from facekit.native_stderr import captured
+from facekit.types import UInt8Array
+from facekit.video.records import Frame
+
+_USUAL_FPS = 25.0  # where a stream does not say
+_HIGHEST_FPS = 1000.0  # above it a header says its clock's rate, not the frames'
+_FORGIVEN_S = 0.5  # headers round, and some say when the sound ends
+
+
+class VideoReader:
+    """Holds one frame at a time, however long the video is.  Use it as a context manager."""
+
+    def __init__(self, source: str, *, max_pixels: int) -> None:
+        """`source`: a file, a stream's URL, or a camera's number.
+
+        Raises InputError where it cannot be opened, or a frame has more than `max_pixels`.
+        """
+        self.source = source
+        self.is_live = source.isdecimal() or "://" in source
+        if not self.is_live and not Path(source).is_file():
+            raise InputError(f"{source}: no such file. A video, a URL or a camera's number needed.")
+        with captured(_is_chatter) as self._complaints:
+            self._capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+        if not self._capture.isOpened():
+            raise InputError(self._why_not_opened())
+        width, height = (
+            self._capture.get(side)
+            for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if width * height > max_pixels:
+            self._capture.release()
+            raise InputError(
+                f"{source}: frames of {width:.0f} x {height:.0f} pixels; the limit is "
+                f"{max_pixels / 1e6:g} megapixels. Pass a larger --max-megapixels."
+            )
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 0 < fps <= _HIGHEST_FPS else _USUAL_FPS
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frame_count = int(count) if not self.is_live and count > 0 else None
+        """as the header says; None where it does not"""
+        self.missing_s = 0.0
+        """after the last frame: how much of what the header promised could not be read"""
+
+    @property
+    def complaint(self) -> str | None:
+        """The first thing that the decoder said was wrong."""
+        return self._complaints[0] if self._complaints else None
+
+    def frames(self) -> Iterator[Frame]:
+        """Raises InputError where there is not even one."""
+        opened = time.monotonic()
+        index, time_s = 0, 0.0
+        while (pixels := self._read()) is not None:
+            if self.is_live:
+                time_s = time.monotonic() - opened
+            else:
+                time_s = max(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, time_s)
+            yield Frame(index, time_s, pixels)
+            index += 1
+        if not index:
+            raise InputError(f"{self.source}: no frame could be read.{self._because()}")
+        if self.frame_count is not None:
+            missing_s = self.frame_count / self.fps - (time_s + 1 / self.fps)
+            self.missing_s = missing_s if missing_s > _FORGIVEN_S else 0.0
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._capture.release()
+
+    def _read(self) -> UInt8Array | None:
+        """(H, W, 3) RGB; None at the end."""
+        with captured(_is_chatter) as lines:
+            there, pixels = self._capture.read()
+        if not self._complaints:
+            self._complaints.extend(lines[:1])
+        if not there:
+            return None
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+    def _why_not_opened(self) -> str:
+        if self.source.isdecimal():
+            return f"Camera {self.source} cannot be opened. Is it connected, and free?"
+        what = "a stream" if self.is_live else "a video"
+        return f"{self.source}: not {what} that OpenCV can open.{self._because()}"
+
+    def _because(self) -> str:
+        return f" The decoder says: {self.complaint}" if self._complaints else ""
+
+
+def _is_chatter(line: bytes) -> bool:
+    """Lines of FFmpeg and OpenCV: "[mpeg4 @ 0x...] ..." and "[ WARN:0@...] ..."."""
+    return line.startswith((b"[", b"OpenCV: "))

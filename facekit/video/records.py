@@ -1,0 +1,123 @@
+"""What travels between reading a video, following its faces and showing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from facekit.errors import UsageError
+from facekit.types import Face, Float32Array, UInt8Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a video."""
+
+    index: int
+    """from 0"""
+    time_s: float
+    """since the video's start; of a camera, since it was opened"""
+    pixels: UInt8Array
+    """(H, W, 3) RGB; the size may change within a video"""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a track's face is most like."""
+
+    name: str | None
+    """None: unknown, or there is nobody to compare with"""
+    similarity: float | None
+    """cosine to the best candidate, -1..1, whether known or not; None without candidates"""
+
+
+NOBODY = Identity(None, None)
+Namer: TypeAlias = Callable[[Float32Array], Identity]
+"""(D,) unit vector -> identity"""
+
+
+class Vision(Protocol):
+    """Finds faces and tells them apart."""
+
+    def detect(self, pixels: UInt8Array) -> tuple[Face, ...]: ...
+
+    def embed(self, pixels: UInt8Array, faces: Sequence[Face]) -> Float32Array:
+        """(N, D) unit vectors of N faces of one picture."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrackOptions:
+    """How faces are followed.  Raises UsageError for a value that cannot be meant."""
+
+    same_similarity: float
+    """least cosine at which two faces of the video are taken for one person"""
+    key_every: int = 5
+    """frames from one detection to the next"""
+    longest_gap_s: float = 2.0
+    """how long a face may be out of sight and still continue its track"""
+    least_detections: int = 2
+    """tracks with fewer are false alarms of the detector and not reported"""
+    embedded_faces: int = 5
+    """best faces of a track whose embeddings are averaged, at most"""
+
+    def __post_init__(self) -> None:
+        if min(self.key_every, self.least_detections, self.embedded_faces) < 1:
+            raise UsageError(f"Counts of frames and faces must be 1 or more. Received: {self}")
+        if not self.longest_gap_s >= 0:
+            raise UsageError(f"The longest gap must be 0 s or more. Received: {self.longest_gap_s}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A detected face of a track that was embedded."""
+
+    frame: int
+    time_s: float
+    face: Face
+    quality: float
+    embedding: Float32Array
+    """(D,) of unit length"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Frames, without a gap, in which a face was in sight."""
+
+    first: int
+    last: int
+    """inclusive"""
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleFace:
+    """A track in the present frame."""
+
+    track: int
+    face: Face
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinishedTrack:
+    """One person's way through a video."""
+
+    number: int
+    """from 1, by first appearance; numbers of false alarms are left out"""
+    start_s: float
+    end_s: float
+    spans: tuple[Span, ...]
+    detections: int
+    """key frames in which the face was detected"""
+    best: Sample
+    samples: int
+    """faces in the mean embedding"""
+    embedding: Float32Array
+    """(D,) of unit length"""
+    identity: Identity
+
+    @property
+    def frames(self) -> int:
+        """In how many frames the face was in sight."""
+        return sum(span.last - span.first + 1 for span in self.spans)

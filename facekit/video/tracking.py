@@ -1,0 +1,203 @@
+"""Following every face of a video: detected on key frames, carried by flow between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from facekit.geometry import Overlap, overlaps
+from facekit.types import Face, Float32Array
+from facekit.video.flow import Flow
+from facekit.video.matching import SAME_PLACE, best_pairs, clear_pairs
+from facekit.video.quality import quality
+from facekit.video.records import (
+    NOBODY,
+    FinishedTrack,
+    Frame,
+    Identity,
+    Namer,
+    Sample,
+    TrackOptions,
+    VisibleFace,
+    Vision,
+)
+from facekit.video.track import Track
+
+_MEETING = 0.2  # share of the smaller box that another one covers
+
+
+def nobody(_embedding: Float32Array) -> Identity:
+    """The namer where there is no gallery."""
+    return NOBODY
+
+
+class Tracker:
+    """Takes frames one by one, in order.  Not thread-safe."""
+
+    def __init__(self, vision: Vision, *, options: TrackOptions, namer: Namer = nobody) -> None:
+        self._vision = vision
+        self._options = options
+        self._namer = namer
+        self._flow = Flow()
+        self._tracks: list[Track] = []
+        self._started = 0
+
+    @property
+    def visible(self) -> list[VisibleFace]:
+        """The faces in sight in the latest frame."""
+        return [track.visible() for track in self._in_sight()]
+
+    def step(self, frame: Frame) -> list[FinishedTrack]:
+        """Follows everybody into this frame; returns the tracks that are over by now."""
+        followed = self._in_sight()
+        carried = self._flow.advance(frame.pixels, [track.face for track in followed])
+        for track, face in zip(followed, carried, strict=True):
+            track.carry(face)
+        self._note_meetings()
+        earliest = frame.time_s - self._options.longest_gap_s
+        over = [
+            track for track in self._tracks if not track.in_sight and track.last_seen_s < earliest
+        ]
+        if frame.index % self._options.key_every == 0:
+            self._look(frame, [track for track in self._tracks if track not in over])
+        for track in self._in_sight():
+            track.seen_in(frame)
+        return self._end(over)
+
+    def finish(self) -> list[FinishedTrack]:
+        """The tracks that were still going on when the video ended."""
+        return self._end(list(self._tracks))
+
+    def _in_sight(self) -> list[Track]:
+        return [track for track in self._tracks if track.in_sight]
+
+    def _note_meetings(self) -> None:
+        for one, other in combinations(self._in_sight(), 2):
+            if _meet(one.face, other.face):
+                one.rivals.add(other)
+                other.rivals.add(one)
+
+    def _look(self, frame: Frame, candidates: list[Track]) -> None:
+        """A key frame: detects, and finds out whose face each one is."""
+        faces = self._vision.detect(frame.pixels)
+        owners: dict[int, Track] = {}
+        self._match_by_place(faces, candidates, owners)
+        doubtful = [place for place in range(len(faces)) if place not in owners]
+        vectors = self._vision.embed(frame.pixels, [faces[place] for place in doubtful])
+        embeddings = dict(zip(doubtful, vectors, strict=True))
+        self._match_by_likeness(faces, embeddings, candidates, owners)
+        self._match_what_is_left(faces, candidates, owners)
+        for track in candidates:
+            if track not in owners.values():
+                track.miss()
+        for place, face in enumerate(faces):
+            if place in owners:
+                owners[place].confirm(face)
+            elif not _near(face, [track.face for track in candidates if track.rivals]):
+                owners[place] = self._start(frame, face)
+        self._note_meetings()
+        self._add_samples(frame, faces, owners, embeddings)
+        self._settle()
+
+    def _match_by_place(
+        self, faces: Sequence[Face], candidates: list[Track], owners: dict[int, Track]
+    ) -> None:
+        followed = [track for track in candidates if track.in_sight]
+        settled = np.array([not track.rivals for track in followed], np.bool_)
+        pairs = clear_pairs(_boxes([track.face for track in followed]), settled, _boxes(faces))
+        owners.update({face: followed[track] for track, face in pairs})
+
+    def _match_by_likeness(
+        self,
+        faces: Sequence[Face],
+        embeddings: dict[int, Float32Array],
+        candidates: list[Track],
+        owners: dict[int, Track],
+    ) -> None:
+        free = [track for track in candidates if track not in owners.values()]
+        if not free or not embeddings:
+            return
+        places = list(embeddings)
+        theirs = np.stack([track.embedding for track in free])
+        similarities = theirs @ np.stack(list(embeddings.values())).T
+        for track, column in best_pairs(similarities, least=self._options.same_similarity):
+            owners[places[column]] = free[track]
+
+    def _match_what_is_left(
+        self, faces: Sequence[Face], candidates: list[Track], owners: dict[int, Track]
+    ) -> None:
+        """By place again, among tracks without a rival: a face may turn away and look unlike."""
+        free = [
+            track
+            for track in candidates
+            if track.in_sight and not track.rivals and track not in owners.values()
+        ]
+        places = [place for place in range(len(faces)) if place not in owners]
+        near = overlaps(
+            _boxes([track.face for track in free]), _boxes([faces[place] for place in places])
+        )
+        for track, column in best_pairs(near, least=SAME_PLACE):
+            owners[places[column]] = free[track]
+
+    def _start(self, frame: Frame, face: Face) -> Track:
+        self._started += 1
+        track = Track(self._started, frame, face)
+        self._tracks.append(track)
+        return track
+
+    def _add_samples(
+        self,
+        frame: Frame,
+        faces: Sequence[Face],
+        owners: dict[int, Track],
+        embeddings: dict[int, Float32Array],
+    ) -> None:
+        most = self._options.embedded_faces
+        merits = {place: quality(faces[place], image_shape=frame.pixels.shape) for place in owners}
+        wanted = [
+            place
+            for place, track in owners.items()
+            if track.wants(merits[place], frame.time_s, most=most)
+        ]
+        missing = [place for place in wanted if place not in embeddings]
+        vectors = self._vision.embed(frame.pixels, [faces[place] for place in missing])
+        embeddings = {**embeddings, **dict(zip(missing, vectors, strict=True))}
+        for place in wanted:
+            track = owners[place]
+            sample = Sample(
+                frame.index, frame.time_s, faces[place], merits[place], embeddings[place]
+            )
+            track.add_sample(sample, most=most)
+            track.identity = self._namer(track.embedding)
+
+    def _settle(self) -> None:
+        """Rivals that are both in sight and apart are rivals no more."""
+        for one, other in combinations(self._in_sight(), 2):
+            if not _meet(one.face, other.face):
+                one.rivals.discard(other)
+                other.rivals.discard(one)
+
+    def _end(self, over: list[Track]) -> list[FinishedTrack]:
+        self._tracks = [track for track in self._tracks if track not in over]
+        for track in self._tracks:
+            track.rivals.difference_update(over)
+        reports = [
+            track.finished(least_detections=self._options.least_detections) for track in over
+        ]
+        return [report for report in reports if report is not None]
+
+
+def _boxes(faces: Sequence[Face]) -> Float32Array:
+    """(N, 4)"""
+    return np.array([face.box_xyxy for face in faces], np.float32).reshape(-1, 4)
+
+
+def _meet(one: Face, other: Face) -> bool:
+    covered = overlaps(_boxes([one]), _boxes([other]), Overlap.SMALLER)
+    return float(covered[0, 0]) > _MEETING
+
+
+def _near(face: Face, others: Sequence[Face]) -> bool:
+    return bool((overlaps(_boxes([face]), _boxes(others)) >= SAME_PLACE).any())

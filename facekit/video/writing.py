@@ -1,0 +1,110 @@
+"""An annotated video on disk: whole, or not there at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from facekit.errors import StorageError, UsageError
+from facekit.native_stderr import captured
+from facekit.types import UInt8Array
+
+CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
+"""By suffix, what the OpenCV wheels can encode; H.264 is not among it for its licence"""
+
+
+class VideoWriter:
+    """Writes beside `path` under a temporary name, and renames when the block ends well.
+
+    With no frame, or when the block ends with an exception, no file is left.
+    """
+
+    def __init__(self, path: Path, *, fps: float) -> None:
+        """Raises UsageError for a suffix that is not in CODECS."""
+        if path.suffix.lower() not in CODECS:
+            raise UsageError(
+                f"The annotated video's name must end in {', '.join(CODECS)}. Received: {path.name}"
+            )
+        self._path = path
+        self._fps = fps
+        self._temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._frames = 0
+
+    def write(self, pixels: UInt8Array) -> None:
+        """(H, W, 3) RGB; frames of another size than the first are fitted to it.
+
+        Raises StorageError where the file or the encoder cannot be opened.
+        """
+        if self._writer is None:
+            self._size = (pixels.shape[1], pixels.shape[0])
+            self._writer = self._opened()
+        if pixels.shape[1::-1] != self._size:
+            pixels = np.asarray(cv2.resize(pixels, self._size), np.uint8)
+        self._writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        self._frames += 1
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Raises StorageError where the file is not whole, for example on a full disk."""
+        if self._writer is None:
+            return
+        try:
+            with captured(_is_chatter):
+                self._writer.release()
+            if error is None:
+                self._require_whole()
+                self._temporary.replace(self._path)
+        except OSError as failed:
+            raise StorageError(f"Cannot write {self._path}: {failed.strerror}") from failed
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _opened(self) -> cv2.VideoWriter:
+        codec = CODECS[self._path.suffix.lower()]
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary.touch()  # OpenCV does not say why it cannot open a file
+        except OSError as error:
+            raise StorageError(f"Cannot write {self._path}: {error.strerror}") from error
+        with captured(_is_chatter) as lines:
+            writer = cv2.VideoWriter(
+                str(self._temporary), cv2.VideoWriter.fourcc(*codec), self._fps, self._size
+            )
+        if not writer.isOpened():
+            self._temporary.unlink(missing_ok=True)
+            reason = f": {lines[-1]}" if lines else "."
+            raise StorageError(
+                f"Cannot write {self._path}: this OpenCV has no encoder for {codec}, or not for "
+                f"frames of {self._size[0]} x {self._size[1]}{reason} Other endings: "
+                f"{', '.join(CODECS)}"
+            )
+        return writer
+
+    def _require_whole(self) -> None:
+        """NB: OpenCV's writer does not report a failed write, so the result is looked at."""
+        with captured(_is_chatter):
+            written = cv2.VideoCapture(str(self._temporary))
+            frames = written.get(cv2.CAP_PROP_FRAME_COUNT)
+            written.release()
+        if abs(frames - self._frames) > 1:  # Matroska says a duration, which is rounded
+            raise StorageError(
+                f"Cannot write {self._path}: {max(frames, 0):.0f} of {self._frames} frames "
+                "arrived. Is the disk full?"
+            )
+
+
+def _is_chatter(line: bytes) -> bool:
+    return line.startswith((b"[", b"OpenCV: "))
