@@ -11,7 +11,11 @@ from facekit.cli.options import json_option, offline_option
 
 @click.group()
 def data() -> None:
-    """Fetch the photos that eval-lfw and calibrate measure on."""
+    """Fetch the photos that eval-lfw and calibrate measure on.
+
+    \b
+    Example: facekit data fetch lfw
+    """
 
 
 @data.command()
@@ -31,9 +35,10 @@ def data() -> None:
 @offline_option
 @json_option
 def fetch(name: str, alignment: str, home: Path | None, offline: bool, as_json: bool) -> None:
-    """Fetch the photos and pair lists of LFW, about 240 MB, with scikit-learn's checksums.
+    """Fetch the photos and pair lists of LFW, about 240 MB.
 
-    eval-lfw and calibrate find them there without --data.
+    scikit-learn's fetcher does it and checks the archives; eval-lfw and calibrate find them
+    there without --data.
 
     \b
     Example: facekit data fetch lfw
