@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from facekit.embed_list import EmbedResult, embed_each, without_pictures
 from facekit.errors import FacekitError, PairListError
 from facekit.pipeline import EmbeddedPicture, Pipeline, Verification
 from facekit.threshold import Threshold
@@ -56,31 +57,37 @@ def parse_pairs(content: bytes, *, name: str) -> list[Pair]:
     return pairs
 
 
+def photos_of(pairs: Iterable[Pair]) -> list[str]:
+    """Each photo once, in the order of its first use."""
+    return list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b)))
+
+
 def verify_pairs(
-    pipeline: Pipeline, pairs: Sequence[Pair], *, threshold: Threshold
+    pipeline: Pipeline, pairs: Sequence[Pair], *, threshold: Threshold, workers: int = 1
 ) -> Iterator[PairResult]:
     """Results in the order of the pairs; a photo that fails fails its pairs, not the list.
 
-    Keeps 2 KB a photo: the embeddings, not the pixels.
+    Keeps 2 KB a photo: the embeddings, not the pixels.  See `embed_each` for `workers`.
     """
+    coming = embed_each(pipeline, photos_of(pairs), workers=workers)
+    return _compared(pipeline, pairs, coming, threshold)
+
+
+def _compared(
+    pipeline: Pipeline, pairs: Iterable[Pair], coming: Iterator[EmbedResult], threshold: Threshold
+) -> Iterator[PairResult]:
     seen: dict[str, EmbeddedPicture | FacekitError] = {}
     for pair in pairs:
-        sides = [_embedded_once(pipeline, name, seen) for name in (pair.a, pair.b)]
-        failure = next((side for side in sides if isinstance(side, FacekitError)), None)
-        if failure is not None:
-            yield PairResult(pair, None, failure)
-            continue
-        a, b = (side for side in sides if isinstance(side, EmbeddedPicture))
-        yield PairResult(pair, pipeline.compare(a, b, threshold=threshold), None)
-
-
-def _embedded_once(
-    pipeline: Pipeline, name: str, seen: dict[str, EmbeddedPicture | FacekitError]
-) -> EmbeddedPicture | FacekitError:
-    if name not in seen:
-        try:
-            (embedded,) = pipeline.embed([name])
-            seen[name] = replace(embedded, crops=embedded.crops[:0], pixels=None)
-        except FacekitError as error:
-            seen[name] = error
-    return seen[name]
+        while not (pair.a in seen and pair.b in seen):
+            result = next(coming)
+            if result.embedded is not None:
+                seen[result.name] = without_pictures(result.embedded)
+            elif result.error is not None:
+                seen[result.name] = result.error
+        a, b = seen[pair.a], seen[pair.b]
+        if isinstance(a, FacekitError):
+            yield PairResult(pair, None, a)
+        elif isinstance(b, FacekitError):
+            yield PairResult(pair, None, b)
+        else:
+            yield PairResult(pair, pipeline.compare(a, b, threshold=threshold), None)

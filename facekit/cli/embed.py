@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import embedding_options, json_option, output_file
+from facekit.cli.options import embedding_options, json_option, output_file, workers_option
 from facekit.errors import UsageError
 
 
@@ -15,8 +15,16 @@ from facekit.errors import UsageError
 @click.argument("images", nargs=-1, required=True)
 @output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
 @embedding_options
+@workers_option
 @json_option
-def embed(images: tuple[str, ...], output: Path, model: str, as_json: bool, **options: Any) -> None:
+def embed(
+    images: tuple[str, ...],
+    output: Path,
+    model: str,
+    workers: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Write the embeddings of pictures, or of folders of pictures, to a file.
 
     A photo without a face, or one that cannot be read, is a row with its error; the exit code
@@ -30,7 +38,7 @@ def embed(images: tuple[str, ...], output: Path, model: str, as_json: bool, **op
     from facekit.cli.pipeline import open_pipeline
     from facekit.cli.progress import with_progress
     from facekit.cli.render import emit_json, note
-    from facekit.embed_list import embed_each, embedding_rows
+    from facekit.embed_list import embed_each, embedding_rows, worth_workers
     from facekit.embedding_file import SUFFIXES, EmbeddingTable, write_embeddings
     from facekit.sources import list_pictures
 
@@ -40,7 +48,7 @@ def embed(images: tuple[str, ...], output: Path, model: str, as_json: bool, **op
     pipeline = open_pipeline(model, **options)
     rows = []
     failures = []
-    results = embed_each(pipeline, names)
+    results = embed_each(pipeline, names, workers=workers or worth_workers(names))
     for result in with_progress(results, length=len(names), label="embedding"):
         rows += embedding_rows(result)
         if result.error is not None:

@@ -163,6 +163,15 @@ def threads_option(command: AnyCommand) -> AnyCommand:
     )(command)
 
 
+def workers_option(command: AnyCommand) -> AnyCommand:
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Worker processes, each with its own networks of one thread; default: 1 for few "
+        "photos, else the cores this process may run on.",
+    )(command)
+
+
 def output_file(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:
     return click.option(
         "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help=help_text, **extra

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import EnumChoice, embedding_options, json_option, output_file
+from facekit.cli.options import (
+    EnumChoice,
+    embedding_options,
+    json_option,
+    output_file,
+    workers_option,
+)
 from facekit.enums import Metric
 from facekit.errors import UsageError
 
@@ -46,6 +52,7 @@ EXIT_SAME, EXIT_DIFFERENT = 0, 1
     help="Write a picture of both faces, their crops and the decision (PNG, SVG or PDF).",
 )
 @embedding_options
+@workers_option
 @json_option
 def verify(
     images: tuple[str, ...],
@@ -56,6 +63,7 @@ def verify(
     output: Path | None,
     plot: Path | None,
     model: str,
+    workers: int | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -74,8 +82,8 @@ def verify(
         raise UsageError(f"Two pictures are needed. Received: {len(images)}")
     if pairs_file is not None and (images or plot):
         raise UsageError("--pairs takes its pictures from the list: no A, B or --plot with it.")
-    if pairs_file is None and output is not None:
-        raise UsageError("-o goes with --pairs.")
+    if pairs_file is None and (output is not None or workers is not None):
+        raise UsageError("-o and --workers go with --pairs.")
     if images == ("-", "-"):
         raise UsageError("stdin holds one picture; only one side can be -.")
 
@@ -91,7 +99,9 @@ def verify(
     if pairs_file is not None:
         from facekit.cli.verify_list import verify_list
 
-        verify_list(pipeline, pairs_file, output, cut, metric=metric, as_json=as_json)
+        verify_list(
+            pipeline, pairs_file, output, cut, metric=metric, workers=workers, as_json=as_json
+        )
         return
     result = pipeline.verify(images[0], images[1], threshold=cut)
     if plot is not None:
