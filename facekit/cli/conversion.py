@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -40,6 +41,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             ),
             click.option(
                 "--calibration-count",
+                "count",
                 type=click.IntRange(min=1),
                 default=400,
                 show_default=True,
@@ -83,6 +85,7 @@ def float32_model(
     """
     from facekit.cli.ensure import ensure_installed
     from facekit.models import registry
+    from facekit.models.card import Task
     from facekit.models.store import DEFAULT_VARIANT
 
     if name.endswith(KERAS_SUFFIXES):
@@ -90,6 +93,11 @@ def float32_model(
     if arch is not None or like is not None:
         raise UsageError("--arch and --like are for Keras files; other models have a card.")
     model = ensure_installed(name)
+    if model.card.task is not Task.EMBEDDING:
+        raise UsageError(
+            f"An embedding model is needed. {name} is for {model.card.task.value}; a detector's "
+            "nets are small and stay float32."
+        )
     if model.card.variant == DEFAULT_VARIANT:
         return model
     origin = model.card.name
@@ -119,10 +127,18 @@ def _from_keras(
 
 
 def calibration_crops(
-    model: InstalledModel, calibration: Path | None, **options: Any
+    model: InstalledModel,
+    photos: Path | None,
+    *,
+    count: int | None,
+    seed: int | None,
+    **options: Any,
 ) -> CropSet | None:
-    """The crops of --calibration, or None without; photos that gave none are noted."""
-    if calibration is None:
+    """The crops of a folder or list, or None without; photos that gave none are noted.
+
+    At most `count`; None for all.
+    """
+    if photos is None:
         return None
     from facekit.cli.ensure import ensure_installed
     from facekit.cli.pipeline import locate_options
@@ -130,12 +146,11 @@ def calibration_crops(
     from facekit.models.registry import DETECTOR
 
     ensure_installed(DETECTOR)
-    seed = options["seed"]
     cropped = photo_crops(
-        calibration,
+        photos,
         model,
         locate_options(threads=None, **options),
-        count=options["calibration_count"],
+        count=sys.maxsize if count is None else count,
         seed=SEED if seed is None else seed,
         progress=bar,
     )

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     ".json file; see configs/recipes.",
 )
 @calibration_options
+@click.option(
+    "--drift-on",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="DIR|LIST",
+    help="Photos to measure the drift on.  [default: those of --calibration]",
+)
 @click.option("--layers", "with_layers", is_flag=True, help="Rank the layers by their error.")
 @click.option(
     "--evaluate",
@@ -58,6 +64,7 @@ def quantize(
     scheme: str,
     calibration: Path | None,
     rule: str,
+    drift_on: Path | None,
     with_layers: bool,
     lfw_folder: Path | None,
     plot: bool,
@@ -94,8 +101,10 @@ def quantize(
             require("matplotlib.figure", extra="plot", needed_for="--plot")
             require_absent(output, [picture], force=force)
         crops = calibration_crops(source, calibration, **options)
+        drift_crops = calibration_crops(source, drift_on, **{**options, "count": None})
         (made,) = convert(
-            source, Wanted((recipe,)), output, crops=crops, rule=Rule(rule), force=force,
+            source, Wanted((recipe,)), output, crops=crops,
+            drift_crops=drift_crops, rule=Rule(rule), force=force,
             note=note, progress=bar,
         )  # fmt: skip
         assert made.drift is not None  # convert measures every recipe's file
@@ -103,7 +112,7 @@ def quantize(
         report = made.drift.as_dict()
         layers: tuple[LayerDrift, ...] = ()
         if with_layers:
-            seen = crops or shipped_crops(source.card, seed=DRIFT_SEED)
+            seen = drift_crops or crops or shipped_crops(source.card, seed=DRIFT_SEED)
             layers = rank_layers(source, quantised, seen.crops)
             report["layers"] = [layer.as_dict() for layer in layers]
         accuracies = None

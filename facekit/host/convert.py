@@ -73,12 +73,16 @@ def convert(
     folder: Path,
     *,
     crops: CropSet | None = None,
+    drift_crops: CropSet | None = None,
     rule: Rule = DEFAULT_RULE,
     force: bool = False,
     note: Callable[[str], None] = lambda line: None,
     progress: Progress = silent,
 ) -> tuple[Converted, ...]:
     """Quantises `model` (float32) by every recipe, measures each result, compiles, writes.
+
+    `crops`: what ranges are measured on, None for what ships with facekit; `drift_crops`: what
+    the results are measured on, None for the same, or for a few of the faces that ship.
 
     Until all is made and measured, nothing in `folder` changes.  Raises UsageError where files
     exist and `force` is not given, ModelBuildError for a result that does not tell faces apart,
@@ -89,7 +93,8 @@ def convert(
         require_absent(folder / below, listed, force=force)
     with _staging() as staging_name:
         staging = Path(staging_name)
-        made = list(_made(model, wanted, staging, crops, rule, note, progress))
+        seen = drift_crops or crops
+        made = list(_made(model, wanted, staging, crops, seen, rule, note, progress))
         for below, listed in reversed(names.items()):  # what others are made from comes last
             put_files(folder / below, {one: (staging / below / one).read_bytes() for one in listed})
     return tuple(
@@ -103,6 +108,7 @@ def _made(
     wanted: Wanted,
     staging: Path,
     crops: CropSet | None,
+    drift_crops: CropSet | None,
     rule: Rule,
     note: Callable[[str], None],
     progress: Progress,
@@ -115,11 +121,11 @@ def _made(
         made.append(Converted(path, card, None))
     if wanted.recipes:
         require_quantisable(model)
+        seen = drift_crops or shipped_crops(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
     chosen = None
     if any(recipe.needs_ranges for recipe in wanted.recipes):
         chosen = choose_ranges(model, crops, rule, progress=progress)
         note(f"activation ranges: {chosen.rule.value}, {chosen.origin.title}")
-    seen = crops or (shipped_crops(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED))
     for recipe in wanted.recipes:
         note(f"quantising by {recipe.name}")
         quantised = quantise(model, recipe, chosen if recipe.needs_ranges else None)

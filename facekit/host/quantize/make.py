@@ -44,8 +44,7 @@ def require_quantisable(model: InstalledModel) -> None:
     card = model.card
     if card.task is not Task.EMBEDDING:
         raise UsageError(
-            f"An embedding model is needed. {card.name} is for {card.task.value}; its nets are "
-            "small and stay float32."
+            f"Quantising needs an embedding model. {card.name} is for {card.task.value}."
         )
     if card.variant != DEFAULT_VARIANT or card.quantisation.scheme != "none":
         raise UsageError(

@@ -1,0 +1,127 @@
+"""facekit convert and facekit quantize: text, JSON, exit codes, what the store gets."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from facekit.cli import cli
+from facekit.models.registry import DEFAULT_MODEL
+from facekit.models.store import find, home, load_checked
+
+pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
+
+pytestmark = pytest.mark.model
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(one) for one in arguments])
+
+
+def test_without_flags_the_float32_file(tmp_path: Path) -> None:
+    result = run("convert", "-o", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    path = tmp_path / f"{DEFAULT_MODEL}_float32.tflite"
+    assert result.stdout == f"{path}  94.0 MB\n"
+    assert path.read_bytes() == find(DEFAULT_MODEL).path.read_bytes()
+    assert load_checked(path, read_all=True).card.variant == "float32"
+    again = run("convert", "-o", tmp_path)
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+
+
+def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "out"
+    scheme = ("--scheme", "dynamic_wi8_afp32")
+    result = run("quantize", DEFAULT_MODEL, *scheme, "-o", out, "--layers", "--plot", "--json")
+    assert result.exit_code == 0, result.stderr
+    payload = json.loads(result.stdout)
+    assert payload["path"] == str(out / f"{DEFAULT_MODEL}_dynamic8.tflite")
+    assert payload["input_formula"].startswith("x = (pixel - 127.5) / 128, float32")
+    assert payload["drift"]["cosine"]["minimum"] > 0.99
+    assert len(payload["drift"]["layers"]) == 181
+    report = json.loads((out / f"{DEFAULT_MODEL}_dynamic8_drift.json").read_text())
+    assert report == payload["drift"]
+    assert (out / f"{DEFAULT_MODEL}_dynamic8_drift.png").read_bytes().startswith(b"\x89PNG")
+    # A quantised file is traced to what it was made from, and the photos are checked first.
+    (tmp_path / "few").mkdir()
+    shutil.copy(Path(__file__).parents[1] / "data" / "obama.jpg", tmp_path / "few")
+    traced = run(
+        "quantize", payload["path"], "--calibration", tmp_path / "few", "-o", tmp_path / "x"
+    )
+    assert traced.exit_code == 4
+    assert f"starting from {DEFAULT_MODEL}" in traced.stderr
+    assert "at least 16 photos with a face" in traced.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_installed_variants_answer_to_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = home() / "models"
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path))
+    shutil.copytree(models / DEFAULT_MODEL, tmp_path / "models" / DEFAULT_MODEL)
+    result = run("convert", "--int8", "--install", "--json")
+    assert result.exit_code == 0, result.stderr
+    (payload,) = json.loads(result.stdout)["files"]
+    installed = find(f"{DEFAULT_MODEL}:int8")
+    assert payload["path"] == str(installed.path)
+    assert payload["sha256"] == installed.card.file_sha256
+    assert find(DEFAULT_MODEL).card.variant == "float32"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["convert", "--int8"], 2, "-o FOLDER, or --install"),
+        (["convert", "--vela", "--install"], 2, "--vela needs -o"),
+        (["convert", "--vela", "imx12", "-o", "out"], 2, "No target is called 'imx12'"),
+        (["convert", "mtcnn:pnet", "--int8", "-o", "out"], 2, "for detection"),
+        (["convert", "nobody", "-o", "out"], 5, "No model is called 'nobody'"),
+        (["convert", "broken.tflite", "-o", "out"], 5, "No card"),
+        (["convert", "mine.keras", "-o", "out"], 2, "needs --arch"),
+        (["convert", "--arch", "inception-resnet-v1", "-o", "out"], 2, "are for Keras files"),
+        (
+            ["convert", "none.keras", "--arch", "inception-resnet-v1", "-o", "out"],
+            2,
+            "no Keras file none.keras",
+        ),
+        (["convert", "--calibration", "empty", "--int8", "-o", "out"], 4, "no picture"),
+        (["quantize", DEFAULT_MODEL, "--scheme", "int3", "-o", "out"], 2, "No recipe"),
+    ],
+)
+def test_what_cannot_be_done(
+    arguments: list[str], code: int, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.tflite").write_bytes(b"TFL3 no more")
+    (tmp_path / "empty").mkdir()
+    result = run(*arguments)
+    assert result.exit_code == code, result.stderr
+    assert complaint in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.host
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras on NumPy 2
+def test_a_keras_file_of_ones_own(tmp_path: Path) -> None:
+    from facekit.host.nets.inception_resnet_v1 import inception_resnet_v1
+
+    path = tmp_path / "mine.keras"
+    inception_resnet_v1().save(path)  # seeded by nothing: a net that has learnt nothing
+    arch = ("--arch", "inception-resnet-v1")
+    result = run("convert", path, *arch, "--float16", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    card = load_checked(tmp_path / "out" / "mine_float16.tflite").card
+    assert (card.name, card.variant) == ("mine", "float16")
+    assert card.source.title == "Keras weights mine.keras"
+    path.write_bytes(path.read_bytes()[:5000])
+    damaged = run("convert", path, *arch, "--force", "-o", tmp_path / "out")
+    assert damaged.exit_code == 5
+    assert "does not hold weights of inception-resnet-v1" in damaged.stderr
