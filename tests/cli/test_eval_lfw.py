@@ -1,0 +1,203 @@
+"""facekit eval-lfw: a small LFW with the real model, and a part of the real one."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from facekit.cli import cli
+from facekit.image import load_picture
+from facekit.image_write import jpeg_bytes
+from tests.small_lfw import FACELESS, home_of_its_own, make_small_lfw
+
+pytestmark = pytest.mark.model
+pytest.importorskip("sklearn", reason="needs the evaluate extra")
+
+
+@pytest.fixture(scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = home_of_its_own(tmp_path_factory.mktemp("home") / "facekit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEKIT_HOME", str(folder))
+        patch.delenv("FACEKIT_LFW", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, data: Path, own_home: Path) -> Path:
+    return make_small_lfw(tmp_path_factory.mktemp("small"), data)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["eval-lfw", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def cold(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a first run."""
+    pytest.importorskip("matplotlib", reason="needs the plot extra")
+    folder = tmp_path_factory.mktemp("out") / "report"
+    result = run("--data", small, "-o", folder)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_the_report_says_what_the_photos_say(cold: Path) -> None:
+    report = json.loads((cold / "report.json").read_text())
+    (model,) = report["models"]
+    assert report["schema_version"] == 1
+    assert report["list_published_as"] is None
+    assert model["threshold_origin"] == "other-list"
+    # One person under two names is called the same; the photo without a face has no score.
+    assert model["fmr"]["n_events"] == 1
+    assert model["accuracy"] | {"ci95": None} == {
+        "value": 6 / 7, "n_events": 6, "n_trials": 7, "ci95": None,
+    }  # fmt: skip
+    assert model["accuracy_failures_wrong"]["n_trials"] == 8
+    assert model["failed_photos"][0]["path"] == FACELESS
+    assert model["failed_photos"][0]["reason"].startswith("NoFaceError: No face found in ")
+    assert {stage["stage"] for stage in model["stages"]} == {"decode", "detect", "align", "embed"}
+    assert all(0 < stage["median_ms"] <= stage["p95_ms"] for stage in model["stages"])
+    assert model["throughput"]["n_photos"] == 11
+
+
+def test_the_folder_holds_pairs_page_and_figures(cold: Path) -> None:
+    names = {path.name for path in cold.iterdir()}
+    assert names >= {"report.json", "report.html", "pairs.csv", "roc.png", "det.png", "scores.png"}
+    rows = list(csv.DictReader((cold / "pairs.csv").read_text().splitlines()))
+    assert len(rows) == 8
+    assert [row["similarity"] == "" for row in rows].count(True) == 1
+    page = (cold / "report.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 2  # the crops of the one false match
+    assert "Barack Mirrored 0001" in page
+
+
+def test_a_warm_run_has_the_same_results_and_says_that_no_time_was_measured(
+    small: Path, cold: Path
+) -> None:
+    result = run("--data", small, "--json")
+    assert result.exit_code == 0, result.stderr
+    (warm,) = json.loads(result.stdout)["models"]
+    (first,) = json.loads((cold / "report.json").read_text())["models"]
+    for key in set(first) - {"stages", "throughput"}:
+        assert warm[key] == first[key], key
+    assert warm["stages"] == []
+    assert any("times were not measured" in n for n in json.loads(result.stdout)["notes"])
+
+
+def test_the_text_is_a_table_with_intervals_and_origin(small: Path, cold: Path) -> None:
+    result = run("--data", small, "--all-pairs", "--protocol", "view1")
+    assert result.exit_code == 0, result.stderr
+    assert "pairsDevTrain.txt + pairsDevTest.txt: 20 pairs" in result.stdout
+    assert "other folds'" in result.stdout
+    assert "all pairs, best-accuracy" in result.stdout
+    assert "is not LFW's published list" in result.stderr
+
+
+def test_the_threshold_of_the_pairs_themselves_is_marked(small: Path, cold: Path) -> None:
+    result = run("--data", small, "--protocol", "devtrain")
+    assert "THE SAME PAIRS'" in result.stdout
+
+
+@pytest.mark.parametrize(("least", "code"), [("0.75", 0), ("0.76", 1)])
+def test_an_accuracy_that_is_not_reached_exits_1(
+    small: Path, cold: Path, least: str, code: int
+) -> None:
+    result = run("--data", small, "--assert-accuracy", least)
+    assert result.exit_code == code, result.output
+    assert ("accuracy below 0.76: facenet512-casia float32" in result.stderr) == bool(code)
+
+
+def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
+    result = run("--data", small, "--profile", "sphereface", "--protocol", "devtest", "--json")
+    assert result.exit_code == 0, result.output
+    theirs, own = json.loads(result.stdout)["models"]
+    assert (theirs["threshold_origin"], theirs["fold_thresholds"]) == ("fixed", [0.41])
+    assert own["threshold_origin"] == "other-list"
+    assert "mirror image concatenated" in own["model"]["profile"]
+    assert {"pre_processing_s", "inference_s", "post_processing_s"} <= set(own["throughput"])
+
+
+def test_nxps_centre_crop_needs_no_detector_and_a_photo_that_is_large_enough(
+    small: Path, tmp_path: Path
+) -> None:
+    big = load_picture(small / "lfw" / "Joe_Biden" / "Joe_Biden_0001.jpg").pixels
+    for name, pixels in (("a", big), ("b", big[::-1]), ("c", big[:90]), ("d", big[:, ::-1])):
+        (tmp_path / f"{name}.jpg").write_bytes(jpeg_bytes(pixels))
+    pairs = tmp_path / "own.csv"
+    pairs.write_text("a,b,same\na.jpg,d.jpg,1\na.jpg,b.jpg,0\na.jpg,c.jpg,0\n")
+    result = run("--pairs", pairs, "--profile", "nxp", "--json")
+    assert result.exit_code == 0, result.output
+    models = json.loads(result.stdout)["models"]
+    assert [one["fold_thresholds"] for one in models[:2]] == [[0.4], [0.4]]
+    (failed,) = models[0]["failed_photos"]
+    assert failed["path"] == "c.jpg"
+    assert "more than 90 pixels a side needed" in failed["reason"]
+    assert {stage["stage"] for stage in models[0]["stages"]} == {"decode", "align", "embed"}
+
+
+def test_a_corrupt_photo_is_a_counted_failure(small: Path, cold: Path, tmp_path: Path) -> None:
+    good = small / "lfw" / "Barack_Obama" / "Barack_Obama_0001.jpg"
+    biden = small / "lfw" / "Joe_Biden" / "Joe_Biden_0001.jpg"
+    (tmp_path / "broken.jpg").write_bytes(good.read_bytes()[:500])
+    pairs = tmp_path / "own.csv"
+    other = good.with_name("Barack_Obama_0002.jpg")
+    pairs.write_text(f"a,b,same\n{good},{other},1\n{good},{biden},0\n{other},broken.jpg,1\n")
+    result = run("--pairs", pairs, "--json")
+    assert result.exit_code == 0, result.output
+    (model,) = json.loads(result.stdout)["models"]
+    assert [photo["path"] for photo in model["failed_photos"]] == ["broken.jpg"]
+    assert (model["accuracy"]["n_trials"], model["accuracy_failures_wrong"]["n_trials"]) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--protocol", "devtest", "--pairs", "x.csv"), 2, "pass one of them"),
+        (("--protocol", "nonsense"), 2, "or the path of a pair list"),
+        (("--protocol", "view2"), 4, r"view2 needs pairs.txt"),
+        (("--model", "no-such-model"), 5, "No model is called"),
+        (("--model", "facenet512-casia", "--model", "facenet512-casia:float32"), 2, "once"),
+        (("--limit", "0"), 2, "--limit"),
+    ],
+)
+def test_bad_usage(small: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
+    result = run("--data", small, *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_folder_with_other_files_is_not_replaced(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    result = run("--data", small, "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "holds other files" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_an_earlier_report_is_replaced_as_a_whole(small: Path, cold: Path, tmp_path: Path) -> None:
+    target = tmp_path / "report"
+    target.mkdir()
+    (target / "report.json").write_text("{}")
+    (target / "folds.png").write_bytes(b"of an earlier evaluation")
+    assert run("--data", small, "-o", target).exit_code == 0
+    assert not (target / "folds.png").exists()
+    assert json.loads((target / "report.json").read_text())["models"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.lfw
+def test_a_part_of_lfw(lfw: Path, own_home: Path) -> None:
+    """The first 15 pairs of each kind: 30 of devtest, 30 of devtrain; all are called right."""
+    result = run("--data", lfw, "--limit", "15", "--json", "--assert-accuracy", "0.9")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["list_published_as"] is None  # a part is not the published list
+    assert report["models"][0]["accuracy"]["n_trials"] == 30
+    assert any("Only a part" in note for note in report["notes"])
