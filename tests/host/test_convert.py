@@ -17,11 +17,12 @@ from facekit.host import convert as convert_module
 from facekit.host.convert import Converted, Wanted, convert
 from facekit.host.quantize.drift import measure_drift
 from facekit.host.quantize.make import choose_ranges, quantise, require_quantisable
-from facekit.host.quantize.recipe import read_recipe, recipe_names
-from facekit.host.quantize.rules import DEFAULT_RULE
+from facekit.host.quantize.recipe import Recipe, read_recipe, recipe_names
+from facekit.host.quantize.rules import DEFAULT_RULE, Rule
 from facekit.host.quantize.shipped_faces import shipped_crops
 from facekit.host.vela.target import read_target
 from facekit.inspect_model import inspect_model
+from facekit.models.measured import shipped_calibration
 from facekit.models.registry import DEFAULT_MODEL
 from facekit.models.store import InstalledModel, find, load_checked
 from facekit.runtime.litert import LiteRtNet
@@ -176,6 +177,23 @@ def test_the_real_int8_model(real: tuple[Converted, ...]) -> None:
     assert "MUL" not in inspected.histogram  # residual scaling is folded
     assert made.card.quantisation.input_formula.startswith("q = pixel - 128 (int8)")
     assert made.card.quantisation.calibration["crops"] == 1000
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("recipe", [INT8, UINT8])
+def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe: Recipe) -> None:
+    model = find(DEFAULT_MODEL)
+    card = quantise(model, recipe, choose_ranges(model, None, DEFAULT_RULE)).card
+    shipped = shipped_calibration(DEFAULT_MODEL, recipe.variant)
+    assert shipped is not None
+    targets = [point.target for point in card.calibration.operating_points]
+    if shipped.file_sha256 == card.file_sha256:
+        assert targets == ["fmr=1e-2", "fmr=1e-3", "fmr=1e-4", "best-accuracy"]
+    else:  # another TensorFlow wrote the float32 file
+        assert targets == []
+    by_minmax = quantise(model, recipe, choose_ranges(model, None, Rule.MINMAX)).card
+    assert by_minmax.calibration.operating_points == ()
+    assert by_minmax.calibration.embedding_mean is not None
 
 
 @pytest.mark.model
