@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from facekit.align import crop_faces, whole_picture
+from facekit.background import Background
 from facekit.embedder import Embedder
 from facekit.embedding_file import SUFFIXES, EmbeddingTable, read_embeddings
 from facekit.errors import AmbiguousFaceError, EmbeddingFileError, ModelMismatchError
@@ -21,7 +22,8 @@ from facekit.locate import LocatedPicture, LocateOptions, Locator
 from facekit.match import Decision, decide, similarity_matrix
 from facekit.models.card import CropSpec
 from facekit.models.store import InstalledModel
-from facekit.runtime.litert import LiteRtNet, default_threads
+from facekit.runtime.delegates import DelegateRequest, OpenedNet, open_net
+from facekit.runtime.litert import default_threads
 from facekit.stopwatch import Stopwatch
 from facekit.threshold import Threshold
 from facekit.types import CropRule, Face, FacePolicy, Float32Array, UInt8Array
@@ -38,6 +40,9 @@ class PipelineOptions:
     """None: the rule in the model's card"""
     threads: int | None = None
     """threads the embedding net may use; None: the cores this process may run on"""
+    accelerator: DelegateRequest = field(default_factory=DelegateRequest)
+    """what the embedding net runs on; the detector's nets are float32 with open sides, which no
+    NPU takes, and stay on the CPU"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +86,7 @@ class Pipeline:
         self.options = options or PipelineOptions()
         self.stopwatch = Stopwatch()
         self._locator = Locator(options=self.options.locate, stopwatch=self.stopwatch)
+        self._coming_embedder: Background[Embedder] | None = None
         own = model.card.crop
         assert own is not None  # an embedding card always has one
         if self.options.detect:
@@ -90,9 +96,20 @@ class Pipeline:
 
     @cached_property
     def embedder(self) -> Embedder:
+        """Raises ModelMismatchError where the model is not as its card says."""
         with self.stopwatch.stage("load"):
-            threads = self.options.threads or default_threads()
-            return Embedder(LiteRtNet(self.model.path, threads=threads), self.model.card)
+            if self._coming_embedder is not None:
+                return self._coming_embedder.result()
+            return self._new_embedder()
+
+    @cached_property
+    def opened(self) -> OpenedNet:
+        """The embedding net, and what it runs on.
+
+        Raises AcceleratorError where that is not what was asked for, ModelMismatchError.
+        """
+        threads = self.options.threads or default_threads()
+        return open_net(self.model.path, request=self.options.accelerator, threads=threads)
 
     def load(self) -> None:
         """Loads every network that is needed, now rather than at first use.
@@ -134,6 +151,8 @@ class Pipeline:
         A path that ends in .npz, .csv or .jsonl is read as an embedding file of this model.
         """
         pictures = [source for source in sources if not _is_embedding_file(source)]
+        if pictures:
+            self._begin_to_load()
         located = self.locate(pictures)
         with self.stopwatch.stage("align"):
             crops = [self.crop(one) for one in located]
@@ -181,6 +200,16 @@ class Pipeline:
     def changed_crop(self) -> CropSpec | None:
         """The user's crop rule; None for the card's, which ready crops are taken to follow too."""
         return self.options.crop if self.options.detect else None
+
+    def _begin_to_load(self) -> None:
+        """Packing the embedding net's weights takes as long as finding a face: a second core can
+        do it meanwhile."""
+        is_new = "embedder" not in self.__dict__ and self._coming_embedder is None
+        if is_new and default_threads() > 1:
+            self._coming_embedder = Background(self._new_embedder)
+
+    def _new_embedder(self) -> Embedder:
+        return Embedder(self.opened.net, self.model.card)
 
     @property
     def _detects(self) -> bool:

@@ -38,22 +38,52 @@ def test_no_descriptor_is_left_open() -> None:
     assert len(os.listdir("/dev/fd")) == len(before)
 
 
-def test_threads_take_turns(capfd: pytest.CaptureFixture[str]) -> None:
-    kept: dict[int, list[str]] = {}
+def test_threads_share_it_and_no_line_is_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    kept: list[str] = []
 
     def work(number: int) -> None:
-        for _ in range(50):
+        for turn in range(50):
             with captured(is_chatter) as lines:
-                os.write(2, f"lib: {number}\n".encode())
-            kept.setdefault(number, []).extend(lines)
+                os.write(2, f"lib: {number}.{turn}\nours {number}.{turn}\n".encode())
+            kept.extend(lines)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert kept == {number: [f"lib: {number}"] * 50 for number in range(4)}
-    assert capfd.readouterr().err == ""
+    every = sorted(f"{number}.{turn}" for number in range(4) for turn in range(50))
+    assert sorted(line.removeprefix("lib: ") for line in kept) == every
+    passed_on = capfd.readouterr().err.splitlines()
+    assert sorted(line.removeprefix("ours ") for line in passed_on) == every
+
+
+def test_one_thread_does_not_wait_for_another() -> None:
+    inside = threading.Event()
+    leave = threading.Event()
+
+    def stay() -> None:
+        with captured(is_chatter):
+            inside.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=stay)
+    thread.start()
+    assert inside.wait(30)
+    with captured(is_chatter) as lines:
+        os.write(2, b"lib: mine\n")
+    assert lines == ["lib: mine"]
+    leave.set()
+    thread.join()
+
+
+def test_each_of_two_blocks_gets_its_own_chatter(capfd: pytest.CaptureFixture[str]) -> None:
+    with captured(lambda line: line.startswith(b"outer")) as outer:
+        with captured(lambda line: line.startswith(b"inner")) as inner:
+            os.write(2, b"outer 1\ninner 1\nnobody's 1\n")
+        os.write(2, b"inner 2\nouter 2\n")
+    assert (outer, inner) == (["outer 1", "outer 2"], ["inner 1"])
+    assert capfd.readouterr().err == "nobody's 1\ninner 2\n"
 
 
 def test_a_process_without_stderr() -> None:
