@@ -14,7 +14,7 @@ FILES = sorted((ROOT / "facekit").rglob("*.py"))
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("version", "enums", "errors"),
-    ("types", "files", "native_stderr", "parallel", "stopwatch"),
+    ("types", "background", "files", "native_stderr", "parallel", "stopwatch"),
     ("geometry", "match", "preprocess", "image_header", "image_kind", "image_tiff"),
     ("models", "runtime"),
     (
