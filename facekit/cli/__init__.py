@@ -25,6 +25,7 @@ COMMANDS = {
     "enroll": "facekit.cli.enroll:enroll",
     "identify": "facekit.cli.identify:identify",
     "gallery": "facekit.cli.gallery:gallery",
+    "cluster": "facekit.cli.cluster:cluster",
     "track": "facekit.cli.track:track",
     "eval-lfw": "facekit.cli.eval_lfw:eval_lfw",
     "calibrate": "facekit.cli.calibrate:calibrate",

@@ -18,3 +18,12 @@ class VectorType(str, Enum):
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     """half the size; similarities change by less than 1e-3"""
+
+
+class ClusterMethod(str, Enum):
+    """How faces are grouped."""
+
+    AGGLOMERATIVE = "agglomerative"
+    """groups are joined while their mean similarity is at or above the threshold"""
+    HDBSCAN = "hdbscan"
+    """dense regions of at least two faces, without a threshold"""

@@ -11,6 +11,7 @@ import numpy as np
 
 from facekit.errors import StorageError, UsageError
 from facekit.gallery import postgres_schema
+from facekit.gallery.postgres_check import faults, recall_at_1
 from facekit.gallery.postgres_schema import SCHEMA
 from facekit.gallery.records import (
     Candidate,
@@ -28,8 +29,6 @@ from facekit.types import Float32Array
 
 _EF_SEARCH = 200
 """Candidates that HNSW keeps; pgvector's default of 40 finds fewer.  gallery check measures."""
-_RECALL_QUERIES = 100
-_LEAST_RECALL = 0.99
 
 
 def create_postgres(url: str) -> bool:
@@ -95,7 +94,9 @@ class PostgresGallery:
     def templates(self, name: str | None = None) -> Iterator[tuple[str, Template]]:
         with self._reading(), self._connection.cursor(name="templates") as cursor:
             query = _TEMPLATES + ("" if name is None else "WHERE name = %s ")
-            cursor.execute(query + "ORDER BY template_id", None if name is None else (name,))
+            cursor.execute(
+                query + "ORDER BY person_id, template_id", None if name is None else (name,)
+            )
             for person, photo, sha256, x1, y1, x2, y2, score, time, embedding in cursor:
                 box = None if x1 is None else (x1, y1, x2, y2)
                 yield person, Template(photo, sha256, box, score, time, _vector(embedding))
@@ -166,53 +167,12 @@ class PostgresGallery:
 
     def check(self) -> list[str]:
         with self._reading():
-            faults = [
-                f"{name} is enrolled without a template."
-                for (name,) in self._rows(
-                    f"SELECT name FROM {SCHEMA}.person WHERE person_id NOT IN "
-                    f"(SELECT person_id FROM {SCHEMA}.template) LIMIT 20"
-                )
-            ]
-            faults += [
-                f"The template of {name} from {photo}: length {norm:.4g} in place of 1."
-                for name, photo, norm in self._rows(
-                    f"SELECT name, photo, vector_norm(embedding) FROM {SCHEMA}.template "
-                    f"JOIN {SCHEMA}.person USING (person_id) "
-                    "WHERE abs(vector_norm(embedding) - 1) > 1e-3 LIMIT 20"
-                )
-            ]
-            recall = self.recall_at_1()
-            if recall is not None and recall < _LEAST_RECALL:
-                faults.append(
-                    f"The index finds {recall:.1%} of the nearest templates; rebuild it: "
-                    f"REINDEX INDEX {SCHEMA}.template_embedding"
-                )
-            return faults
+            return faults(self._connection)
 
     def recall_at_1(self) -> float | None:
-        """How often the index's nearest other template is as near as the exact one; None if empty.
-
-        Asked with templates of the gallery, drawn at random.
-        """
+        """Of the index, against exact search; see postgres_check."""
         with self._reading():
-            queries = self._rows(
-                f"SELECT template_id, embedding FROM {SCHEMA}.template ORDER BY random() "
-                f"LIMIT {_RECALL_QUERIES}"
-            )
-            nearest = (
-                f"SELECT embedding <=> %s::vector FROM {SCHEMA}.template "
-                "WHERE template_id <> %s ORDER BY 1 LIMIT 1"
-            )
-            hits = total = 0
-            for template_id, embedding in queries:
-                found = {}
-                for scan in ("on", "off"):
-                    self._connection.execute(f"SET LOCAL enable_indexscan = {scan}")
-                    found[scan] = self._rows(nearest, embedding, template_id)
-                if found["off"]:
-                    total += 1
-                    hits += bool(found["on"]) and found["on"][0][0] <= found["off"][0][0] + 1e-6
-            return hits / total if total else None
+            return recall_at_1(self._connection)
 
     def _by_best(self, query: Float32Array, top: int) -> list[Candidate]:
         """Asks for more templates until they are of `top` people, or all are seen."""

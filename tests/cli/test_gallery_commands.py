@@ -1,0 +1,242 @@
+"""enroll, identify, gallery and cluster, on real photos with the real model."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from facekit.cli import cli
+
+DATA = Path(__file__).parents[1] / "data"
+OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(autouse=True)
+def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "gallery" / "people.db"
+    monkeypatch.setenv("FACEKIT_GALLERY", str(path))
+    for name in ("PASSPHRASE", "NEW_PASSPHRASE", "KEY_FILE"):
+        monkeypatch.delenv(f"FACEKIT_GALLERY_{name}", raising=False)
+    return path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments)
+
+
+def payload(*arguments: str, code: int = 0) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == code, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def enrolled() -> None:
+    assert run("enroll", "Barack Obama", OBAMA).exit_code == 0
+    assert run("enroll", "Joe Biden", BIDEN).exit_code == 0
+
+
+@pytest.mark.usefixtures("enrolled")
+class TestIdentify:
+    def test_a_known_face_exits_0(self) -> None:
+        result = run("identify", OBAMA2)
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout.startswith(f"{OBAMA2}\tBarack Obama\tmargin 0.")
+        assert "of unknown faces are found among 2 templates" in result.stdout
+
+    def test_an_unknown_face_exits_1_and_its_candidates_are_shown(self) -> None:
+        assert run("gallery", "remove", "Barack Obama").exit_code == 0
+        told = payload("identify", OBAMA2, code=1)
+        (face,) = told["images"][0]["faces"]
+        assert (face["known"], face["name"], face["margin"]) == (False, None, None)
+        assert face["candidates"][0]["name"] == "Joe Biden"
+
+    def test_json_says_what_the_answer_rests_on(self) -> None:
+        told = payload("identify", "--fpir", "0.001", OBAMA2)
+        assert (told["people"], told["templates"], told["comparisons"]) == (2, 2, 2)
+        assert told["predicted_fpir_at_most"] <= 0.001
+        (face,) = told["images"][0]["faces"]
+        first, second = face["candidates"]
+        assert face["margin"] == pytest.approx(first["similarity"] - second["similarity"])
+        assert first["similarity"] == pytest.approx(1 - first["distance"])
+        verified = json.loads(run("verify", "--json", OBAMA, OBAMA2).stdout)
+        assert first["similarity"] == pytest.approx(verified["similarity"], abs=1e-5)
+
+    def test_several_photos_and_one_unknown_exits_1(self) -> None:
+        assert run("gallery", "remove", "Joe Biden").exit_code == 0
+        told = payload("identify", OBAMA2, BIDEN, code=1)
+        assert [image["faces"][0]["known"] for image in told["images"]] == [True, False]
+
+    def test_top(self) -> None:
+        (face,) = payload("identify", "--top", "1", OBAMA2)["images"][0]["faces"]
+        assert len(face["candidates"]) == 1
+        assert face["margin"] > 0.3
+
+    def test_a_photo_that_cannot_be_used_is_a_record(self) -> None:
+        told = payload("identify", "none.jpg", OBAMA2, code=4)
+        assert told["images"][0]["error"]["exit_code"] == 4
+        assert told["images"][1]["faces"][0]["known"]
+
+    def test_the_mean_of_several_templates(self) -> None:
+        assert run("enroll", "Barack Obama", OBAMA2).exit_code == 0
+        told = payload("identify", "--by", "mean", OBAMA2)
+        assert told["comparisons"] == 2  # people, not templates
+        assert told["images"][0]["faces"][0]["name"] == "Barack Obama"
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "message"),
+        [
+            (("--threshold", "0.5", "--fmr", "1e-3"), 2, "one of them"),
+            (("--threshold", "3"), 2, "0..2"),
+            (("--fpir", "1e-9"), 2, "needs FMR"),
+            (("--margin", "10"), 2, "crop rule"),
+            (("--margin", "10", "--threshold", "0.5"), 5, "cannot be compared"),
+            (("--gallery", "mysql://x/y"), 2, "postgresql://"),
+            (("--gallery", "nowhere/none.db"), 7, "facekit enroll"),
+        ],
+    )
+    def test_wrong_use(self, arguments: tuple[str, ...], code: int, message: str) -> None:
+        result = run("identify", *arguments, OBAMA2)
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert message in result.stderr
+
+
+class TestEnroll:
+    def test_repeating_it_changes_nothing(self) -> None:
+        assert "1 added, 0 known already" in run("enroll", "Obama", OBAMA).stdout
+        assert "0 added, 1 known already" in run("enroll", "Obama", OBAMA).stdout
+        assert payload("gallery", "stats")["templates"] == 1
+
+    def test_a_folder_a_person(self, tmp_path: Path) -> None:
+        for person, photo in (("Obama", OBAMA), ("Obama", OBAMA2), ("Biden", BIDEN)):
+            (tmp_path / "people" / person).mkdir(parents=True, exist_ok=True)
+            shutil.copy(photo, tmp_path / "people" / person)
+        told = payload("enroll", "--from-dir", str(tmp_path / "people"))
+        assert [(one["name"], one["added"]) for one in told["people"]] == [
+            ("Biden", 1),
+            ("Obama", 2),
+        ]
+
+    def test_a_bad_photo_is_told_of_and_the_others_count(self, tmp_path: Path) -> None:
+        (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff bad")
+        told = payload("enroll", "Obama", str(tmp_path / "bad.jpg"), OBAMA, code=4)
+        (person,) = told["people"]
+        assert (person["added"], len(person["failed"])) == (1, 1)
+        assert payload("gallery", "check")["sound"]
+
+    def test_nobody_is_enrolled_without_a_template(self, tmp_path: Path) -> None:
+        (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff bad")
+        assert run("enroll", "Obama", str(tmp_path / "bad.jpg")).exit_code == 4
+        assert payload("gallery", "list")["people"] == []
+
+    @pytest.mark.parametrize("arguments", [(), ("Obama",), ("Obama", OBAMA, "--from-dir", ".")])
+    def test_wrong_use(self, arguments: tuple[str, ...]) -> None:
+        assert run("enroll", *arguments).exit_code == 2
+
+    def test_another_crop_rule_is_refused(self) -> None:
+        assert run("enroll", "Obama", OBAMA).exit_code == 0
+        result = run("enroll", "Biden", "--margin", "0", BIDEN)
+        assert result.exit_code == 5
+        assert "cannot be compared" in result.stderr
+
+
+@pytest.mark.usefixtures("enrolled")
+class TestGallery:
+    def test_list_show_rename_remove(self) -> None:
+        people = payload("gallery", "list")["people"]
+        assert [person["name"] for person in people] == ["Barack Obama", "Joe Biden"]
+        (record,) = payload("gallery", "show", "Joe Biden")["records"]
+        assert record["photo"] == BIDEN
+        assert len(record["photo_sha256"]) == len(record["model_sha256"]) == 64
+        assert record["score"] > 0.9
+        assert run("gallery", "rename", "Joe Biden", "Joseph Biden").exit_code == 0
+        assert run("gallery", "remove", "Joseph Biden").exit_code == 0
+        assert len(payload("gallery", "list")["people"]) == 1
+
+    @pytest.mark.parametrize("words", [("show", "Eve"), ("remove", "Eve"), ("rename", "Eve", "A")])
+    def test_nobody_of_this_name_exits_1(self, words: tuple[str, ...]) -> None:
+        result = run("gallery", *words)
+        assert result.exit_code == 1
+        assert "nobody called Eve" in result.stderr
+
+    def test_text(self) -> None:
+        assert run("gallery", "list").stdout.startswith("Barack Obama\t1\t20")
+        assert OBAMA in run("gallery", "show", "Barack Obama").stdout
+        assert run("gallery", "check").stdout == "2 people, 2 templates: sound\n"
+        assert "people:    2" in run("gallery", "stats").stdout
+
+    def test_export_and_import(self, tmp_path: Path) -> None:
+        file = str(tmp_path / "people.jsonl")
+        result = run("gallery", "export", "-o", file)
+        assert result.exit_code == 0
+        assert "biometric templates, not encrypted" in result.stderr
+        other = str(tmp_path / "other.db")
+        assert payload("gallery", "import", file, "--gallery", other)["added"] == 2
+        assert run("identify", OBAMA2, "--gallery", other).exit_code == 0
+
+    def test_check_exits_7_where_something_is_wrong(self, gallery: Path) -> None:
+        gallery.chmod(0o644)
+        result = run("gallery", "check")
+        assert result.exit_code == 7
+        assert "others can read it" in result.stdout
+
+    def test_init_does_not_replace_a_gallery(self) -> None:
+        result = run("gallery", "init")
+        assert result.exit_code == 2
+        assert "already" in result.stderr
+
+
+class TestEncrypted:
+    def test_passphrase_and_rekey(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FACEKIT_GALLERY_PASSPHRASE", "one")
+        assert payload("gallery", "init", "--encrypt")["encrypted"]
+        assert run("enroll", "Obama", OBAMA).exit_code == 0
+        assert run("identify", OBAMA2).exit_code == 0
+        refused = run("gallery", "export", "-o", str(tmp_path / "x"))
+        assert refused.exit_code == 2
+        assert "--decrypt" in refused.stderr
+        assert run("gallery", "export", "--decrypt", "-o", str(tmp_path / "x")).exit_code == 0
+        key = tmp_path / "new.key"
+        key.write_bytes(bytes(range(32)))
+        assert run("gallery", "rekey", "--new-key-file", str(key)).exit_code == 0
+        assert run("identify", OBAMA2).exit_code == 7
+        assert run("identify", "--key-file", str(key), OBAMA2).exit_code == 0
+
+    def test_no_secret_no_gallery(self) -> None:
+        result = run("gallery", "init", "--encrypt")
+        assert result.exit_code == 2
+        assert "FACEKIT_GALLERY_PASSPHRASE" in result.stderr
+
+
+class TestCluster:
+    def test_text_csv_json_and_copies_agree(self, tmp_path: Path) -> None:
+        expected = [(0, OBAMA), (0, OBAMA2), (1, BIDEN)]
+        text = run("cluster", str(DATA)).stdout
+        assert text == "".join(f"{group}\t{photo}\n" for group, photo in expected)
+        rows = list(csv.DictReader(io.StringIO(run("cluster", "--csv", str(DATA)).stdout)))
+        assert [(int(row["group"]), row["image"]) for row in rows] == expected
+        told = payload("cluster", str(DATA), "--copy-to", str(tmp_path / "out"))
+        assert sorted((face["group"], face["image"]) for face in told["faces"]) == expected
+        assert told["groups"] == 2
+        copies = sorted(path.relative_to(tmp_path / "out") for path in tmp_path.rglob("out/*/*"))
+        assert list(map(str, copies)) == ["0/obama.jpg", "0/obama2.jpg", "1/biden.jpg"]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--threshold", "0.5", "--fmr", "1e-3"),
+            ("--csv", "--json"),
+            ("--method", "hdbscan", "--threshold", "0.5"),
+        ],
+    )
+    def test_wrong_use(self, arguments: tuple[str, ...]) -> None:
+        assert run("cluster", *arguments, str(DATA)).exit_code == 2

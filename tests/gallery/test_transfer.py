@@ -1,0 +1,97 @@
+"""Export and import: everything comes back, between kinds of galleries too."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facekit.errors import InputError, ModelMismatchError, StorageError
+from facekit.gallery.sqlite import SqliteGallery, create_sqlite
+from facekit.gallery.store import Gallery
+from facekit.gallery.transfer import export_gallery, import_gallery
+from tests.gallery.made_up import MODEL, OTHER_MODEL, template, templates
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    path = tmp_path / "target" / "people.db"
+    create_sqlite(path)
+    return path
+
+
+def test_everything_comes_back(gallery: Gallery, target: Path, tmp_path: Path) -> None:
+    gallery.add("Ada", templates(1), MODEL)
+    gallery.add("李", templates(2), MODEL)
+    gallery.add("Ada", [template(1, 9)], MODEL)
+    file = tmp_path / "people.jsonl"
+    assert export_gallery(gallery, file) == 7
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with SqliteGallery(target) as other:
+        assert import_gallery(other, file) == (7, 7)
+        assert import_gallery(other, file) == (0, 7)
+        assert other.info().model == MODEL
+        for name in ("Ada", "李"):
+            mine, theirs = list(gallery.templates(name)), list(other.templates(name))
+            for (_, a), (_, b) in zip(mine, theirs, strict=True):
+                assert (a.photo, a.photo_sha256, a.box_xyxy, a.score, a.enrolled_at) == (
+                    *(b.photo, b.photo_sha256, b.box_xyxy, b.score, b.enrolled_at),
+                )
+                np.testing.assert_array_equal(a.vector, b.vector)
+
+
+def test_the_file_says_what_it_holds(sqlite_path: Path, tmp_path: Path) -> None:
+    with SqliteGallery(sqlite_path) as gallery:
+        gallery.add("Ada", templates(1), MODEL)
+        export_gallery(gallery, tmp_path / "out.jsonl")
+    header = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert "biometric" in header["contains"]
+    assert (header["people"], header["templates"]) == (1, 3)
+
+
+def test_an_empty_gallery_can_be_moved(sqlite_path: Path, target: Path, tmp_path: Path) -> None:
+    with SqliteGallery(sqlite_path) as gallery, SqliteGallery(target) as other:
+        assert export_gallery(gallery, tmp_path / "out.jsonl") == 0
+        assert import_gallery(other, tmp_path / "out.jsonl") == (0, 0)
+
+
+def test_damage_is_told_of_and_whole_people_stay(
+    sqlite_path: Path, target: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.jsonl"
+    with SqliteGallery(sqlite_path) as gallery:
+        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Eve", templates(2), MODEL)
+        export_gallery(gallery, file)
+    file.write_text(file.read_text()[:-40])
+    with SqliteGallery(target) as other:
+        with pytest.raises(InputError, match="damaged"):
+            import_gallery(other, file)
+        assert [(person.name, person.templates) for person in other.people()] == [("Ada", 3)]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": "other"}', "\x00"])
+def test_a_file_that_is_none(target: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.jsonl").write_text(content)
+    with SqliteGallery(target) as other, pytest.raises(InputError, match="not an export"):
+        import_gallery(other, tmp_path / "x.jsonl")
+
+
+def test_another_model_is_refused(sqlite_path: Path, target: Path, tmp_path: Path) -> None:
+    with SqliteGallery(sqlite_path) as gallery, SqliteGallery(target) as other:
+        gallery.add("Ada", templates(1), MODEL)
+        other.add("Ada", templates(1), OTHER_MODEL)
+        export_gallery(gallery, tmp_path / "out.jsonl")
+        with pytest.raises(ModelMismatchError):
+            import_gallery(other, tmp_path / "out.jsonl")
+
+
+def test_places_that_cannot_be_written_or_read(sqlite_path: Path, tmp_path: Path) -> None:
+    with SqliteGallery(sqlite_path) as gallery:
+        with pytest.raises(StorageError):
+            export_gallery(gallery, tmp_path / "no" / "out.jsonl")
+        with pytest.raises(InputError, match="No such file"):
+            import_gallery(gallery, tmp_path / "none.jsonl")
