@@ -34,7 +34,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
         (
             click.option(
                 "--calibration",
-                type=click.Path(path_type=Path, exists=True),
+                type=click.Path(path_type=Path),
                 metavar="DIR|LIST",
                 help="Photos to calibrate on: a folder, or a text file with one a line.  "
                 "[default: what ships with facekit]",

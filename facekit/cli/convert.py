@@ -86,7 +86,8 @@ def convert(
     \b
     Example: facekit convert --int8 --vela -o out/
              facekit convert mine.keras --arch inception-resnet-v1 --int8 -o out/
-             facekit convert --int8 --install && facekit verify a b --model facenet512-casia:int8
+             facekit convert --int8 --install
+             facekit verify a.jpg b.jpg --model facenet512-casia:int8
     """
     from facekit.host.convert import Wanted
     from facekit.host.convert import convert as convert_files

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @calibration_options
 @click.option(
     "--drift-on",
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path),
     metavar="DIR|LIST",
     help="Photos to measure the drift on.  [default: those of --calibration]",
 )
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--evaluate",
     "lfw_folder",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False),
     help="LFW: accuracy, EER and TAR on pairsDevTest, before and after.",
 )
 @click.option("--plot", is_flag=True, help="Draw the drift as <model>_drift.png.")
@@ -81,6 +81,7 @@ def quantize(
     Example: facekit quantize facenet512-casia --calibration lfw -o out --layers --plot
              facekit quantize facenet512-casia --scheme static_wi8_ai16 -o out
     """
+    from facekit.evaluate.lfw import find_lfw
     from facekit.evaluate.optional import require
     from facekit.files import write_atomically
     from facekit.host.convert import DRIFT_SEED, DRIFT_SUFFIX, Wanted, convert
@@ -94,6 +95,8 @@ def quantize(
     from facekit.models.store import InstalledModel
 
     recipe = read_recipe(scheme)
+    if lfw_folder is not None:
+        find_lfw(lfw_folder)  # said now, not after minutes of work
     with ExitStack() as stack:
         source = float32_model(model, stack)
         picture = f"{source.card.name}_{recipe.variant}{PLOT_SUFFIX}"

@@ -92,6 +92,8 @@ def test_installed_variants_answer_to_their_name(
             "no Keras file none.keras",
         ),
         (["convert", "--calibration", "empty", "--int8", "-o", "out"], 4, "no picture"),
+        (["convert", "--calibration", "none", "--int8", "-o", "out"], 4, "one a line, needed"),
+        (["quantize", DEFAULT_MODEL, "--evaluate", "empty", "-o", "out"], 4, "is not LFW"),
         (["quantize", DEFAULT_MODEL, "--scheme", "int3", "-o", "out"], 2, "No recipe"),
     ],
 )
