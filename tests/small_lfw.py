@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import cv2
@@ -56,6 +58,27 @@ def home_of_its_own(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "models").symlink_to(home().absolute() / "models")
     return folder
+
+
+def noise_photos(folder: Path, n: int) -> list[Path]:
+    """Small PNG files without a face, each another; for what needs many photos."""
+    random = np.random.default_rng(0)
+    paths = [folder / f"{number:03d}.png" for number in range(n)]
+    for path in paths:
+        cv2.imwrite(str(path), random.integers(0, 256, (40, 40, 3), np.uint8))
+    return paths
+
+
+def group_is_gone(group: int, *, within_s: float = 20.0) -> bool:
+    """Whether a process group has no process any more."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _write(path: Path, genuine: list[str], impostor: list[str]) -> None:

@@ -185,10 +185,17 @@ def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, 
         "input": asdict(settings.input or model.card.input),
         "crop": asdict(crop) if not settings.cut_px else {**asdict(crop), "cut": settings.cut_px},
         "mirrored": settings.mirrored,
-        "detector": [one.card.file_sha256 for one in find_all(DETECTOR)] if detects else None,
+        "detector": _detector(settings) if detects else None,
         "detector_options": asdict(settings.locate.detector) if detects else None,
         "face": settings.locate.face_policy.value if detects else None,
     }
+
+
+def _detector(settings: EmbedSettings) -> list[str]:
+    """sha256 of each net of the cascade."""
+    nets = settings.locate.nets
+    installed = find_all(DETECTOR) if nets is None else tuple(map(find, nets))
+    return [one.card.file_sha256 for one in installed]
 
 
 def _sha256(photo: Path) -> str:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +19,13 @@ from click.testing import CliRunner, Result
 from facekit.cli import cli
 from facekit.image import load_picture
 from facekit.image_write import jpeg_bytes
-from tests.small_lfw import FACELESS, home_of_its_own, make_small_lfw
+from tests.small_lfw import (
+    FACELESS,
+    group_is_gone,
+    home_of_its_own,
+    make_small_lfw,
+    noise_photos,
+)
 
 pytestmark = pytest.mark.model
 pytest.importorskip("sklearn", reason="needs the evaluate extra")
@@ -190,6 +202,31 @@ def test_an_earlier_report_is_replaced_as_a_whole(small: Path, cold: Path, tmp_p
     assert not (target / "folds.png").exists()
     assert json.loads((target / "report.json").read_text())["models"]
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_ctrl_c_is_quiet_keeps_what_was_done_and_leaves_no_worker(
+    own_home: Path, tmp_path: Path
+) -> None:
+    photos = noise_photos(tmp_path, 400)
+    lines = [f"{a.name},{b.name},{n % 2}" for n, (a, b) in enumerate(pairwise(photos))]
+    (tmp_path / "noise.csv").write_text("\n".join(["a,b,same", *lines]) + "\n")
+    cache = own_home / "cache" / "embeddings"
+    before = set(cache.glob("*")) if cache.is_dir() else set()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "facekit", "eval-lfw", "--pairs", str(tmp_path / "noise.csv"),
+         "--align", "none", "--resize-filter", "cubic", "--workers", "2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        while process.poll() is None and set(cache.glob("*")) == before:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the workers too
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert group_is_gone(process.pid)
 
 
 @pytest.mark.lfw

@@ -1,0 +1,123 @@
+"""facekit calibrate on a small LFW with the real model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from facekit.cli import cli
+from facekit.models.card import read_card
+from facekit.models.registry import DEFAULT_MODEL
+from facekit.models.store import find
+from tests.small_lfw import home_of_its_own, make_small_lfw
+
+pytestmark = pytest.mark.model
+pytest.importorskip("scipy", reason="needs the evaluate extra")
+
+
+@pytest.fixture(scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = home_of_its_own(tmp_path_factory.mktemp("home") / "facekit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEKIT_HOME", str(folder))
+        patch.delenv("FACEKIT_LFW", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, data: Path, own_home: Path) -> Path:
+    return make_small_lfw(tmp_path_factory.mktemp("small"), data)
+
+
+@pytest.fixture
+def own_model(own_home: Path, tmp_path: Path) -> Path:
+    """A copy of the default model that a test may write the card of."""
+    source = find(DEFAULT_MODEL).path
+    for path in (source, source.with_suffix(".json")):
+        shutil.copy(path, tmp_path)
+    return tmp_path / source.name
+
+
+def run(command: str, *arguments: object) -> Result:
+    return CliRunner().invoke(cli, [command, *map(str, arguments)])
+
+
+def test_the_result_is_shown_and_not_written(small: Path, own_model: Path) -> None:
+    before = own_model.with_suffix(".json").read_bytes()
+    result = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2")
+    assert result.exit_code == 0, result.output
+    assert "on 8 photos of 2 people, 0 without an embedding" in result.stdout
+    assert "fmr=2e-1" in result.stdout
+    assert "not written" in result.stdout
+    assert own_model.with_suffix(".json").read_bytes() == before
+
+
+def test_what_is_written_is_what_verify_uses(small: Path, own_model: Path, data: Path) -> None:
+    result = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2", "--write",
+                 "--json")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    payload = json.loads(result.stdout)
+    assert payload["written"] is True
+    card = read_card(own_model.with_suffix(".json"))
+    point = card.calibration.operating_point("fmr=2e-1")
+    assert point.n_impostor == 16  # four photos by four
+    assert point.dataset == "lfw"
+    assert payload["calibration"]["operating_points"][0]["threshold_similarity"] == (
+        point.threshold_similarity
+    )
+    pictures = (data / "obama.jpg", data / "obama2.jpg")
+    shown = run("verify", *pictures, "--model", own_model, "--fmr", "0.2", "--json")
+    assert shown.exit_code == 0, shown.output
+    verified = json.loads(shown.stdout)
+    assert verified["threshold_similarity"] == point.threshold_similarity
+    assert verified["fmr_at_most"] >= point.fmr
+    assert verified["probability"] > 0.5
+    assert verified["probability_meaning"] == (
+        "that both are one person, where 50% of all pairs are; fitted on 12 pairs"
+    )
+
+
+def test_a_users_threshold_has_its_fmr_too_unless_the_crop_is_another(
+    own_home: Path, data: Path
+) -> None:
+    pictures = (data / "obama.jpg", data / "obama2.jpg")
+    given = json.loads(run("verify", *pictures, "--threshold", "0.45", "--json").stdout)
+    assert given["fmr_at_threshold"] is None
+    assert 0 < given["fmr_at_most"] < 1e-2
+    assert given["probability"] > 0.99
+    other = json.loads(
+        run("verify", *pictures, "--threshold", "0.45", "--margin", "0", "--json").stdout
+    )
+    assert other["fmr_at_most"] is other["probability"] is other["probability_meaning"] is None
+
+
+def test_the_calibration_file_is_bound_to_the_model(small: Path, own_home: Path, tmp_path: Path
+                                                    ) -> None:  # fmt: skip
+    output = tmp_path / "calibration.json"
+    result = run("calibrate", "--data", small, "--fmr", "0.2", "-o", output)
+    assert result.exit_code == 0, result.output
+    written = json.loads(output.read_text())
+    assert written["file_sha256"] == find(DEFAULT_MODEL).card.file_sha256
+    assert len(written["calibration"]["embedding_mean"]) == 512
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--fmr", "1e-3"), 2, "rule of three"),
+        (("--fmr", "0,5"), 2, "between 0 and 1"),
+        (("--fmr", "often"), 2, "not a list of numbers"),
+        (("--model", "none"), 5, "No model is called"),
+        (("--pairs", "missing.txt"), 4, "missing.txt"),
+    ],
+)
+def test_bad_usage(small: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
+    result = run("calibrate", "--data", small, *arguments)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+    assert result.stdout == ""
