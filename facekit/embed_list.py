@@ -13,6 +13,7 @@ from facekit.errors import FacekitError, ImageError, UsageError
 from facekit.models.store import find
 from facekit.parallel import Crash, available_cores, map_processes
 from facekit.pipeline import EmbeddedPicture, Pipeline, PipelineOptions
+from facekit.runtime.delegates import DelegateRequest
 
 _WORTH_A_WORKER = 16
 """Photos.  A worker costs 0.6 s of processor time before its first photo, as much as 8 photos;
@@ -28,9 +29,12 @@ class EmbedResult:
     error: FacekitError | None
 
 
-def worth_workers(names: Sequence[str]) -> int:
-    """How many worker processes these photos pay for; 1 means none: embed them here."""
-    if "-" in names:
+def worth_workers(names: Sequence[str], *, request: DelegateRequest | None = None) -> int:
+    """How many worker processes these photos pay for; 1 means none: embed them here.
+
+    An accelerator (`request`) is used by this process alone.
+    """
+    if "-" in names or (request is not None and request.is_delegated):
         return 1
     return max(1, min(available_cores(), len(names) // _WORTH_A_WORKER))
 
@@ -42,10 +46,12 @@ def embed_each(
 
     With more than one worker, each is a process with its own networks of one thread each; results
     then come without pixels and crops.  A photo that ends two workers is an ImageError.
-    Raises UsageError where workers would have to read standard input.
+    Raises UsageError where workers would have to read standard input or share an accelerator.
     """
     if workers == 1:
         return (_embed_one(pipeline, name) for name in names)
+    if pipeline.options.accelerator.is_delegated:
+        raise UsageError("An accelerator is used by one process: pass --workers 1, or none.")
     if "-" in names:
         raise UsageError("Worker processes cannot read standard input: pass --workers 1.")
     return _by_workers(pipeline, names, workers)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from facekit.detector.mtcnn import Mtcnn
 from facekit.detector.options import DetectorOptions
 from facekit.detector.select import select_faces
 from facekit.image import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
-from facekit.models.registry import DETECTOR
+from facekit.models.registry import DETECTOR, DETECTOR_NETS
 from facekit.models.store import find
 from facekit.runtime.litert import LiteRtNet
 from facekit.stopwatch import Stopwatch
@@ -26,6 +27,8 @@ class LocateOptions:
     limits: ImageLimits = DEFAULT_LIMITS
     threads: int = 1
     """threads a net of the cascade may use; they are small, more than one rarely helps"""
+    nets: tuple[Path, ...] | None = None
+    """files of the cascade's nets, in its order; None: those in the store"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +54,8 @@ class Locator:
         """Raises ModelMissingError or ModelMismatchError where the store has no sound nets."""
         with self.stopwatch.stage("load"):
             pnet, rnet, onet = (
-                LiteRtNet(find(f"{DETECTOR}:{net}").path, threads=self.options.threads)
-                for net in ("pnet", "rnet", "onet")
+                LiteRtNet(find(net).path, threads=self.options.threads)
+                for net in self.options.nets or [f"{DETECTOR}:{name}" for name in DETECTOR_NETS]
             )
             return Mtcnn(pnet, rnet, onet)
 

@@ -91,11 +91,14 @@ def _match(task: Task, installed: InstalledModel) -> Prepared:
 def _verify(task: Task, installed: InstalledModel) -> Prepared:
     """Every photo against the next one that has a face; the decision itself is not looked at."""
     faces = [located.picture.name for located in _located(task)]
-    pipeline = Pipeline(installed, options=PipelineOptions(threads=task.threads))
+    options = PipelineOptions(threads=task.threads, accelerator=task.request)
+    pipeline = Pipeline(installed, options=options)
     _, load_ms = _timed(pipeline.load)
     pairs = _batches(faces, 2)
     cut = Threshold(0.0, None)
-    return Prepared(lambda: pipeline.verify(*next(pairs), threshold=cut), 2, load_ms, None)
+    return Prepared(
+        lambda: pipeline.verify(*next(pairs), threshold=cut), 2, load_ms, pipeline.opened
+    )
 
 
 _PREPARE: dict[Stage, Callable[[Task, InstalledModel], Prepared]] = {

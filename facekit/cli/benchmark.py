@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
+from facekit.cli.options import DEFAULT_MODEL, accelerator_options, json_option
 from facekit.errors import AcceleratorError, InputError, UsageError
-from facekit.runtime.devices import Device
 
 if TYPE_CHECKING:
     from facekit.bench.records import Benchmark
@@ -64,12 +63,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--warmup", type=click.IntRange(min=0), default=5, show_default=True)
 @click.option("--images", type=click.Path(exists=True), help="A folder of photos, or one photo.")
-@click.option("--device", type=EnumChoice(Device), default="cpu", show_default=True)
-@click.option("--delegate", type=click.Path(path_type=Path), help="A delegate's library.")
-@click.option("--delegate-option", "delegate_options", multiple=True, metavar="KEY=VALUE")
-@click.option(
-    "--allow-cpu-fallback", is_flag=True, help="Use the CPU where the delegate takes nothing."
-)
+@accelerator_options
 @click.option(
     "--parse-log", "log", type=_File, help="Read a log of TensorFlow Lite's benchmark_model."
 )
@@ -135,10 +129,10 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
     from facekit.bench.plan import NEED_PHOTOS, Stage, plan
     from facekit.bench.records import Benchmark
     from facekit.cli.ensure import ensure_installed
+    from facekit.cli.pipeline import accelerator_request
     from facekit.cli.progress import with_progress
     from facekit.cli.render import note
     from facekit.models.registry import DETECTOR
-    from facekit.runtime.delegates import DelegateRequest, parse_options
     from facekit.sources import list_pictures
 
     photos = tuple(map(Path, list_pictures([options["images"]]))) if options["images"] else ()
@@ -155,12 +149,7 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
         runs=options["runs"],
         warmup=options["warmup"],
         photos=photos,
-        request=DelegateRequest(
-            device=options["device"],
-            library=options["delegate"],
-            options=parse_options(options["delegate_options"]),
-            allow_cpu_fallback=options["allow_cpu_fallback"],
-        ),
+        request=accelerator_request(**options),
     )
     if photos:
         ensure_installed(DETECTOR)

@@ -31,6 +31,7 @@ def compare(
 
     import numpy as np
 
+    from facekit.cli.payload import device_payload
     from facekit.cli.pipeline import open_pipeline
     from facekit.cli.progress import with_progress
     from facekit.cli.render import emit_json
@@ -57,6 +58,7 @@ def compare(
                 "similarity": matrix.tolist(),
                 "model": f"{pipeline.model.card.name}:{pipeline.model.card.variant}",
                 "model_sha256": pipeline.model.card.file_sha256,
+                **device_payload(pipeline),
             }
         )
     elif as_csv:

@@ -34,7 +34,7 @@ def embed(
     Example: facekit embed photos/ -o people.npz
              facekit embed --face all group.jpg -o group.csv
     """
-    from facekit.cli.payload import crop_text
+    from facekit.cli.payload import crop_text, device_payload
     from facekit.cli.pipeline import open_pipeline
     from facekit.cli.progress import with_progress
     from facekit.cli.render import emit_json, note
@@ -48,7 +48,8 @@ def embed(
     pipeline = open_pipeline(model, **options)
     rows = []
     failures = []
-    results = embed_each(pipeline, names, workers=workers or worth_workers(names))
+    worth = worth_workers(names, request=pipeline.options.accelerator)
+    results = embed_each(pipeline, names, workers=workers or worth)
     for result in with_progress(results, length=len(names), label="embedding"):
         rows += embedding_rows(result)
         if result.error is not None:
@@ -74,6 +75,7 @@ def embed(
                 "failed": [{"image": row.name, "error": row.error} for row in rows if row.error],
                 "model": f"{card.name}:{card.variant}",
                 "model_sha256": card.file_sha256,
+                **device_payload(pipeline),
             }
         )
     else:

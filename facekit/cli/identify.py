@@ -77,6 +77,7 @@ def identify(
         raise UsageError("--threshold, --fmr and --fpir all say where to cut; pass one of them.")
 
     from facekit.cli.gallery_options import gallery_at, model_in_use
+    from facekit.cli.payload import device_payload
     from facekit.cli.pipeline import open_pipeline
     from facekit.cli.progress import with_progress
     from facekit.cli.render import emit_json, error_payload, note
@@ -123,6 +124,7 @@ def identify(
                 "compared_by": rule.value,
                 **_cut_payload(cut),
                 "model_sha256": wanted.sha256,
+                **device_payload(pipeline),
                 "images": records,
             }
         )

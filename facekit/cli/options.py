@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from facekit.enums import CropRule, FacePolicy, ResizeFilter
+from facekit.runtime.devices import Device
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 DEFAULT_MODEL = "facenet512-casia"
@@ -99,6 +100,47 @@ def detector_options(command: AnyCommand) -> AnyCommand:
     return command
 
 
+def accelerator_options(command: AnyCommand) -> AnyCommand:
+    """What the embedding network runs on; `accelerator_request` reads them."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--device",
+                type=EnumChoice(Device),
+                help="What the embedding network runs on; the detector's stay on the CPU.  "
+                "[default: cpu, or what the bundle is for]",
+            ),
+            click.option(
+                "--delegate",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="Run it through this delegate's library (.so) instead.",
+            ),
+            click.option(
+                "--delegate-option",
+                "delegate_options",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Handed to the delegate; may be repeated.",
+            ),
+            click.option(
+                "--allow-cpu-fallback",
+                is_flag=True,
+                help="Use the CPU where the delegate is missing or takes nothing, and say so; "
+                "without, that is exit code 6.",
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+bundle_option = click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Use the models in this folder, an unpacked facekit bundle, and no others.",
+)
+
+
 def embedding_options(command: AnyCommand) -> AnyCommand:
     """All that says how a picture becomes an embedding."""
     for decorate in reversed(
@@ -110,6 +152,8 @@ def embedding_options(command: AnyCommand) -> AnyCommand:
             crop_options,
             image_options,
             threads_option,
+            accelerator_options,
+            bundle_option,
         )
     ):
         command = decorate(command)

@@ -12,6 +12,7 @@ from facekit.models.card import CropSpec
 from facekit.models.registry import DETECTOR
 from facekit.models.store import InstalledModel
 from facekit.pipeline import EmbeddedPicture, Pipeline, Verification
+from facekit.runtime.devices import Device
 from facekit.threshold import Meaning, Threshold, meaning
 from facekit.types import LANDMARK_NAMES, Face
 
@@ -93,6 +94,28 @@ def meaning_of(result: Verification, pipeline: Pipeline) -> Meaning:
         threshold_similarity=result.threshold.similarity,
         similarity=result.decision.similarity,
     )
+
+
+def device_payload(pipeline: Pipeline) -> dict[str, Any]:
+    """What the embedding network runs on: "cpu", a device's name, or "delegate" for --delegate."""
+    request = pipeline.options.accelerator
+    if not request.is_delegated:
+        return {"device": Device.CPU.value, "delegate": None, "cpu_fallback": None}
+    opened = pipeline.opened
+    if opened.library is None:
+        return {"device": Device.CPU.value, "delegate": None, "cpu_fallback": opened.fallback}
+    device = request.device.value if request.library is None else "delegate"
+    return {"device": device, "delegate": str(opened.library), "cpu_fallback": None}
+
+
+def device_text(pipeline: Pipeline) -> str:
+    """The same in words."""
+    found = device_payload(pipeline)
+    if found["cpu_fallback"] is not None:
+        return f"the embedding network runs on the CPU instead: {found['cpu_fallback']}"
+    if found["delegate"] is not None:
+        return f"the embedding network runs on {found['device']}, through {found['delegate']}"
+    return "the embedding network runs on the CPU"
 
 
 def threshold_source(threshold: Threshold) -> str:

@@ -3,36 +3,96 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+from click.core import ParameterSource
+
 from facekit.enums import CropRule
+from facekit.errors import UsageError
+from facekit.runtime.devices import Device
 
 if TYPE_CHECKING:
     from facekit.locate import LocateOptions
     from facekit.models.card import Card, CropSpec
+    from facekit.models.store import InstalledModel
     from facekit.pipeline import Pipeline
+    from facekit.runtime.delegates import DelegateRequest
 
 
 def open_pipeline(model: str, **options: Any) -> Pipeline:
-    """The pipeline for --model and the options of options.py; builds a missing model."""
+    """The pipeline for --model or --bundle and the options of options.py.
+
+    Builds a missing model.  An accelerator that was asked for is opened here, so that a list of
+    photos does not begin without it.
+    """
     from facekit.cli.ensure import ensure_installed
     from facekit.models.registry import DETECTOR
     from facekit.pipeline import Pipeline, PipelineOptions
 
-    installed = ensure_installed(model)
+    folder = options.get("bundle")
+    installed, request = (
+        (ensure_installed(model), accelerator_request(**options))
+        if folder is None
+        else _bundled(folder, **options)
+    )
     crop = chosen_crop(installed.card, options)
     detect = not options["no_detect"]
-    if detect and (crop is None or crop.rule is not CropRule.NONE):
+    if folder is None and detect and (crop is None or crop.rule is not CropRule.NONE):
         ensure_installed(DETECTOR)
-    return Pipeline(
+    pipeline = Pipeline(
         installed,
         options=PipelineOptions(
             locate=locate_options(**options),
             detect=detect,
             crop=crop,
             threads=options["threads"],
+            accelerator=request,
         ),
     )
+    if request.is_delegated:
+        from facekit.cli.payload import device_text
+        from facekit.cli.render import note
+
+        note(device_text(pipeline))
+    return pipeline
+
+
+def accelerator_request(
+    *,
+    device: Device | None = None,
+    delegate: Path | None = None,
+    delegate_options: tuple[str, ...] = (),
+    allow_cpu_fallback: bool = False,
+    **_others: Any,
+) -> DelegateRequest:
+    """What `accelerator_options` ask for; the CPU where a command has none of them.
+
+    Raises UsageError.
+    """
+    from facekit.runtime.delegates import DelegateRequest, parse_options
+
+    return DelegateRequest(
+        device=device or Device.CPU,
+        library=delegate,
+        options=parse_options(delegate_options),
+        allow_cpu_fallback=allow_cpu_fallback,
+    )
+
+
+def _bundled(folder: Path, **options: Any) -> tuple[InstalledModel, DelegateRequest]:
+    """The model of an unpacked bundle, and the device that is given, else the bundle's."""
+    from facekit.models.bundle import find_embedder, read_bundle
+
+    source = click.get_current_context().get_parameter_source("model")
+    if source is ParameterSource.COMMANDLINE:
+        raise UsageError("--model and --bundle both say which model to use; pass one of them.")
+    bundle = read_bundle(folder)
+    device = options["device"] or bundle.device
+    if options["delegate"] is None:
+        options["device"] = device
+    return find_embedder(folder, bundle, device=device), accelerator_request(**options)
 
 
 def locate_options(**options: Any) -> LocateOptions:
@@ -40,7 +100,9 @@ def locate_options(**options: Any) -> LocateOptions:
     from facekit.detector.options import DetectorOptions
     from facekit.image import DEFAULT_LIMITS
     from facekit.locate import LocateOptions
+    from facekit.models.bundle import detector_files
 
+    folder = options.get("bundle")
     given = {
         name: options[name]
         for name in ("min_face_px", "stage_thresholds", "scale_factor", "search_side_px")
@@ -51,6 +113,7 @@ def locate_options(**options: Any) -> LocateOptions:
         detector=DetectorOptions(**given),
         limits=replace(DEFAULT_LIMITS, max_pixels=int(options["max_megapixels"] * 1e6)),
         threads=options["threads"] or 1,
+        nets=None if folder is None else detector_files(folder),
     )
 
 

@@ -77,7 +77,12 @@ def serve_stdin(
 
 
 def _answer(request: Request, pipeline: Pipeline, cut: Threshold, metric: Metric) -> dict[str, Any]:
-    from facekit.cli.payload import located_payload, meaning_of, verification_payload
+    from facekit.cli.payload import (
+        device_payload,
+        located_payload,
+        meaning_of,
+        verification_payload,
+    )
     from facekit.line_request import Verb
 
     if request.verb is Verb.VERIFY:
@@ -88,7 +93,7 @@ def _answer(request: Request, pipeline: Pipeline, cut: Threshold, metric: Metric
             metric=metric,
             crop=pipeline.crop_spec,
             means=meaning_of(result, pipeline),
-        )
+        ) | device_payload(pipeline)
     if request.verb is Verb.DETECT:
         if pipeline.crop_spec.rule is CropRule.NONE:
             raise UsageError("Nothing is detected with --no-detect or --align none.")

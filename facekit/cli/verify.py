@@ -115,7 +115,13 @@ def verify(
 def _render(
     result: Verification, pipeline: Pipeline, cut: Threshold, *, metric: Metric, as_json: bool
 ) -> None:
-    from facekit.cli.payload import meaning_of, threshold_source, verification_payload
+    from facekit.cli.payload import (
+        device_payload,
+        device_text,
+        meaning_of,
+        threshold_source,
+        verification_payload,
+    )
     from facekit.cli.render import emit_json
 
     payload = verification_payload(
@@ -124,7 +130,7 @@ def _render(
         metric=metric,
         crop=pipeline.crop_spec,
         means=meaning_of(result, pipeline),
-    )
+    ) | device_payload(pipeline)
     if as_json:
         emit_json(payload)
         return
@@ -138,5 +144,7 @@ def _render(
     click.echo(f"threshold: {threshold_source(cut)}{at_most}")
     if payload["probability"] is not None:
         click.echo(f"probability: {payload['probability']:.6g} {payload['probability_meaning']}")
+    if pipeline.options.accelerator.is_delegated:
+        click.echo(f"device: {device_text(pipeline)}")
     if result.comparisons > 1:
         click.echo(f"best of {result.comparisons} comparisons")

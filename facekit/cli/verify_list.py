@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.payload import meaning_of, verification_payload
+from facekit.cli.payload import device_payload, meaning_of, verification_payload
 from facekit.cli.progress import with_progress
 from facekit.cli.render import SCHEMA_VERSION, error_payload, note
 from facekit.embed_list import worth_workers
@@ -59,9 +59,8 @@ def verify_list(
     if not as_lines:
         _write(collected, output, _csv_line(_COLUMNS))
     failures = []
-    results = verify_pairs(
-        pipeline, pairs, threshold=threshold, workers=workers or worth_workers(photos_of(pairs))
-    )
+    worth = worth_workers(photos_of(pairs), request=pipeline.options.accelerator)
+    results = verify_pairs(pipeline, pairs, threshold=threshold, workers=workers or worth)
     for result in with_progress(results, length=len(pairs), label="verifying"):
         if result.error is not None:
             failures.append(result.error)
@@ -142,7 +141,7 @@ def _json_line(result: PairResult, pipeline: Pipeline, metric: Metric) -> str:
             metric=metric,
             crop=pipeline.crop_spec,
             means=meaning_of(result.verification, pipeline),
-        )
+        ) | device_payload(pipeline)
     elif result.error is not None:
         payload |= error_payload(result.error)
     return json.dumps(payload, allow_nan=False) + "\n"

@@ -28,6 +28,8 @@ from facekit.preprocess import InputSpec
 SCHEMA_VERSION = 1
 DEFAULT_MODEL = "facenet512-casia"
 DETECTOR = "mtcnn"
+DETECTOR_NETS = ("pnet", "rnet", "onet")
+"""Its variants, in the order of the cascade"""
 
 _FOLDER = Path(__file__).with_name("registry")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,20 +17,12 @@ from facekit.runtime.delegates import (
     parse_options,
 )
 from facekit.runtime.devices import ACCELERATORS, Device
-
-COMPILER = shutil.which("cc")
-needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler cc")
+from tests.c_delegate import COMPILER, compile_delegate, needs_compiler
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("delegate") / "libtest_delegate.so"
-    source = Path(__file__).with_name("external_delegate.c")
-    subprocess.run(
-        [str(COMPILER), "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(path), str(source)],
-        check=True,
-    )
-    return path
+    return compile_delegate(tmp_path_factory.mktemp("delegate") / "libtest_delegate.so")
 
 
 @pytest.fixture

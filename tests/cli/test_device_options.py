@@ -1,0 +1,111 @@
+"""--device and --delegate: what ran is said, and the CPU is never used in silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from facekit.cli import cli
+from tests.c_delegate import compile_delegate, needs_compiler
+
+DATA = Path(__file__).parents[1] / "data"
+PHOTOS = [str(DATA / "obama.jpg"), str(DATA / "biden.jpg")]
+MISSING = ("--device", "imx93-npu")
+
+pytestmark = pytest.mark.model
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, list(map(str, arguments)))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_delegate(tmp_path_factory.mktemp("delegate") / "libtest_delegate.so")
+
+
+def used(result: Result) -> tuple[str, str | None, str | None]:
+    payload = json.loads(result.stdout)
+    return payload["device"], payload["delegate"], payload["cpu_fallback"]
+
+
+def test_the_cpu_is_the_default_and_is_named() -> None:
+    result = run("verify", *PHOTOS, "--json")
+    assert used(result) == ("cpu", None, None)
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["verify", "compare", "embed", "identify"])
+def test_a_missing_delegate_is_exit_code_6(command: str, tmp_path: Path) -> None:
+    more: tuple[str | Path, ...] = ()
+    if command == "embed":
+        more = ("-o", tmp_path / "out.npz")
+    if command == "identify":
+        more = ("--gallery", tmp_path / "people.db")
+        enrolled = run("enroll", "somebody", PHOTOS[0], *more)
+        assert enrolled.exit_code == 0, enrolled.stderr
+    result = run(command, *PHOTOS, *more, *MISSING)
+    assert result.exit_code == 6
+    assert "No delegate for imx93-npu: libethosu_delegate.so" in result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "out.npz").exists()
+
+    allowed = run(command, *PHOTOS, *more, *MISSING, "--allow-cpu-fallback", "--json")
+    assert allowed.exit_code in (0, 1), allowed.stderr
+    device, delegate, reason = used(allowed)
+    assert (device, delegate) == ("cpu", None)
+    assert reason is not None
+    assert reason.startswith("No delegate for imx93-npu")
+    assert "runs on the CPU instead: No delegate" in allowed.stderr
+
+
+def test_text_says_that_it_fell_back() -> None:
+    result = run("verify", *PHOTOS, *MISSING, "--allow-cpu-fallback")
+    assert result.exit_code == 1
+    assert "device: the embedding network runs on the CPU instead" in result.stdout
+
+
+@needs_compiler
+def test_a_delegate_that_takes_the_network_is_reported(library: Path) -> None:
+    """It writes 42 into every output: two different faces become the same."""
+    result = run("verify", *PHOTOS, "--delegate", library, "--json")
+    assert result.exit_code == 0
+    assert used(result) == ("delegate", str(library), None)
+    assert json.loads(result.stdout)["similarity"] == pytest.approx(1.0)
+    text = run("verify", *PHOTOS, "--delegate", library)
+    assert f"device: the embedding network runs on delegate, through {library}" in text.stdout
+
+
+@needs_compiler
+def test_a_delegate_that_takes_nothing_is_exit_code_6(library: Path) -> None:
+    nothing = ("--delegate", library, "--delegate-option", "take=none")
+    result = run("verify", *PHOTOS, *nothing)
+    assert result.exit_code == 6
+    assert "took no operator" in result.stderr
+    allowed = run("verify", *PHOTOS, *nothing, "--allow-cpu-fallback", "--json")
+    assert allowed.exit_code == 1
+    assert "took no operator" in str(used(allowed)[2])
+
+
+@needs_compiler
+def test_benchmark_says_what_ran(library: Path) -> None:
+    brief = ("--stage", "embed", "--runs", "2", "--warmup", "1", "--json")
+    (one,) = json.loads(run("benchmark", *brief, "--delegate", library).stdout)["measurements"]
+    assert one["delegate"]["use"] == "used"
+    assert run("benchmark", *brief, *MISSING).exit_code == 6
+
+
+def test_an_accelerator_is_used_by_one_process(tmp_path: Path) -> None:
+    many = ("-o", tmp_path / "out.npz", "--workers", "2")
+    result = run("embed", *PHOTOS, *many, *MISSING, "--allow-cpu-fallback")
+    assert result.exit_code == 2
+    assert "used by one process" in result.stderr
+
+
+def test_two_accelerators_cannot_be_meant() -> None:
+    result = run("verify", *PHOTOS, *MISSING, "--delegate", "x.so")
+    assert result.exit_code == 2
+    assert run("verify", *PHOTOS, "--delegate-option", "a=1").exit_code == 2
