@@ -55,9 +55,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--rule",
                 type=click.Choice(["minmax", "percentile", "mse"]),
-                default="percentile",
-                show_default=True,
-                help="From an activation's values to its range.",
+                help="From an activation's values to its range.  [default: the recipe's]",
             ),
             click.option(
                 "--face",

@@ -69,7 +69,7 @@ def convert(
     uint8: bool,
     target_names: tuple[str, ...],
     calibration: Path | None,
-    rule: str,
+    rule: str | None,
     arch: str | None,
     like: str | None,
     output: Path | None,
@@ -108,9 +108,15 @@ def convert(
         crops = calibration_crops(source, calibration, **options)
         folder = output or Path(stack.enter_context(_temporary_folder()))
         converted = convert_files(
-            source, wanted, folder, crops=crops, rule=Rule(rule), force=force, note=note,
+            source,
+            wanted,
+            folder,
+            crops=crops,
+            rule=Rule(rule) if rule else None,
+            force=force,
+            note=note,
             progress=bar,
-        )  # fmt: skip
+        )
         if install:
             converted = _installed(source.card.name, converted)
     if as_json:

@@ -63,7 +63,7 @@ def quantize(
     model: str,
     scheme: str,
     calibration: Path | None,
-    rule: str,
+    rule: str | None,
     drift_on: Path | None,
     with_layers: bool,
     lfw_folder: Path | None,
@@ -106,10 +106,16 @@ def quantize(
         crops = calibration_crops(source, calibration, **options)
         drift_crops = calibration_crops(source, drift_on, **{**options, "count": None})
         (made,) = convert(
-            source, Wanted((recipe,)), output, crops=crops,
-            drift_crops=drift_crops, rule=Rule(rule), force=force,
-            note=note, progress=bar,
-        )  # fmt: skip
+            source,
+            Wanted((recipe,)),
+            output,
+            crops=crops,
+            drift_crops=drift_crops,
+            rule=Rule(rule) if rule else None,
+            force=force,
+            note=note,
+            progress=bar,
+        )
         assert made.drift is not None  # convert measures every recipe's file
         quantised = InstalledModel(made.card, made.path)
         report = made.drift.as_dict()

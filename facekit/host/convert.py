@@ -12,11 +12,11 @@ from facekit.errors import ModelBuildError, StorageError
 from facekit.files import write_atomically
 from facekit.host.output import put_files, require_absent
 from facekit.host.quantize.drift import Drift, measure_drift
-from facekit.host.quantize.make import choose_ranges, quantise, require_quantisable
+from facekit.host.quantize.make import ChosenRanges, choose_ranges, quantise, require_quantisable
 from facekit.host.quantize.photos import CropSet
 from facekit.host.quantize.progress import Progress, silent
 from facekit.host.quantize.recipe import Recipe
-from facekit.host.quantize.rules import DEFAULT_RULE, Rule
+from facekit.host.quantize.rules import Rule
 from facekit.host.quantize.shipped_faces import shipped_crops
 from facekit.host.vela.compile import CompiledModel, compile_model
 from facekit.host.vela.target import Target
@@ -74,7 +74,7 @@ def convert(
     *,
     crops: CropSet | None = None,
     drift_crops: CropSet | None = None,
-    rule: Rule = DEFAULT_RULE,
+    rule: Rule | None = None,
     force: bool = False,
     note: Callable[[str], None] = lambda line: None,
     progress: Progress = silent,
@@ -82,7 +82,8 @@ def convert(
     """Quantises `model` (float32) by every recipe, measures each result, compiles, writes.
 
     `crops`: what ranges are measured on, None for what ships with facekit; `drift_crops`: what
-    the results are measured on, None for the same, or for a few of the faces that ship.
+    the results are measured on, None for the same, or for a few of the faces that ship; `rule`:
+    instead of the recipe's own.
 
     Until all is made and measured, nothing in `folder` changes.  Raises UsageError where files
     exist and `force` is not given, ModelBuildError for a result that does not tell faces apart,
@@ -109,7 +110,7 @@ def _made(
     staging: Path,
     crops: CropSet | None,
     drift_crops: CropSet | None,
-    rule: Rule,
+    rule: Rule | None,
     note: Callable[[str], None],
     progress: Progress,
 ) -> Sequence[Converted]:
@@ -122,13 +123,14 @@ def _made(
     if wanted.recipes:
         require_quantisable(model)
         seen = drift_crops or shipped_crops(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
-    chosen = None
-    if any(recipe.needs_ranges for recipe in wanted.recipes):
-        chosen = choose_ranges(model, crops, rule, progress=progress)
-        note(f"activation ranges: {chosen.rule.value}, {chosen.origin.title}")
+    by_rule: dict[Rule | None, ChosenRanges | None] = {None: None}
     for recipe in wanted.recipes:
+        ruled = recipe.rule and (rule or recipe.rule)
+        if ruled is not None and ruled not in by_rule:
+            chosen = by_rule[ruled] = choose_ranges(model, crops, ruled, progress=progress)
+            note(f"activation ranges: {ruled.value}, {chosen.origin.title}")
         note(f"quantising by {recipe.name}")
-        quantised = quantise(model, recipe, chosen if recipe.needs_ranges else None)
+        quantised = quantise(model, recipe, by_rule[ruled])
         path = staging / quantised.card.file_name
         _write(path, quantised.card, quantised.content)
         drift = measure_drift(model, InstalledModel(quantised.card, path), seen, progress=progress)

@@ -18,7 +18,7 @@ from facekit.host.convert import Converted, Wanted, convert
 from facekit.host.quantize.drift import measure_drift
 from facekit.host.quantize.make import choose_ranges, quantise, require_quantisable
 from facekit.host.quantize.recipe import Recipe, read_recipe, recipe_names
-from facekit.host.quantize.rules import DEFAULT_RULE, Rule
+from facekit.host.quantize.rules import Rule
 from facekit.host.quantize.shipped_faces import shipped_crops
 from facekit.host.vela.target import read_target
 from facekit.inspect_model import inspect_model
@@ -183,7 +183,7 @@ def test_the_real_int8_model(real: tuple[Converted, ...]) -> None:
 @pytest.mark.parametrize("recipe", [INT8, UINT8])
 def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe: Recipe) -> None:
     model = find(DEFAULT_MODEL)
-    card = quantise(model, recipe, choose_ranges(model, None, DEFAULT_RULE)).card
+    card = quantise(model, recipe, choose_ranges(model, None, Rule.PERCENTILE)).card
     shipped = shipped_calibration(DEFAULT_MODEL, recipe.variant)
     assert shipped is not None
     targets = [point.target for point in card.calibration.operating_points]
@@ -199,7 +199,7 @@ def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe
 @pytest.mark.model
 def test_the_real_int8_model_is_made_again_byte_by_byte(real: tuple[Converted, ...]) -> None:
     model = find(DEFAULT_MODEL)
-    again = quantise(model, INT8, choose_ranges(model, None, DEFAULT_RULE))
+    again = quantise(model, INT8, choose_ranges(model, None, Rule.PERCENTILE))
     assert again.card.to_json() == real[0].card.to_json()
     assert again.content == real[0].path.read_bytes()
 
@@ -207,7 +207,7 @@ def test_the_real_int8_model_is_made_again_byte_by_byte(real: tuple[Converted, .
 @pytest.mark.model
 def test_uint8_and_int8_input_answer_alike(real: tuple[Converted, ...], tmp_path: Path) -> None:
     model = find(DEFAULT_MODEL)
-    made = quantise(model, UINT8, choose_ranges(model, None, DEFAULT_RULE))
+    made = quantise(model, UINT8, choose_ranges(model, None, Rule.PERCENTILE))
     path = tmp_path / made.card.file_name
     path.write_bytes(made.content)
     crops = shipped_crops(model.card, count=3).crops

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from facekit.errors import UsageError
+from facekit.host.quantize.rules import Rule
 from facekit.models.decode import Fields
 
 SCHEMA_VERSION = 1
@@ -36,14 +37,13 @@ class Recipe:
     variant: str
     """what the file is called after: <model>_<variant>.tflite"""
     input: InputType
+    rule: Rule | None
+    """what decides the activations' ranges; None where they are not quantised ahead of time"""
     operations: tuple[dict[str, Any], ...]
 
     @property
     def needs_ranges(self) -> bool:
-        """Whether activations are quantised ahead of time, so that their ranges must be known."""
-        return any(
-            "activation_tensor_config" in step.get("op_config", {}) for step in self.operations
-        )
+        return self.rule is not None
 
     def to_json(self) -> str:
         plain = {
@@ -51,6 +51,7 @@ class Recipe:
             "title": self.title,
             "variant": self.variant,
             "input": self.input.value,
+            **({"rule": self.rule.value} if self.rule else {}),
             "operations": list(self.operations),
         }
         return json.dumps(plain, indent=1) + "\n"
@@ -85,10 +86,16 @@ def read_recipe(name_or_path: str) -> Recipe:
             title=fields.text("title"),
             variant=fields.plain_name("variant"),
             input=fields.choice("input", InputType),
+            rule=fields.choice("rule", Rule) if _calibrates(raw) else None,
             operations=tuple(_operation(step) for step in _list(raw, "operations")),
         )
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"Recipe {path} cannot be used: {error}") from error
+
+
+def _calibrates(raw: dict[str, Any]) -> bool:
+    """Whether any operation's activations are quantised ahead of time."""
+    return any("activation_tensor_config" in str(step) for step in _list(raw, "operations"))
 
 
 def _list(raw: dict[str, Any], name: str) -> list[Any]:

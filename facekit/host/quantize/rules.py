@@ -28,9 +28,6 @@ class Rule(str, Enum):
     """the least mean squared error of rounding and cutting together"""
 
 
-DEFAULT_RULE = Rule.PERCENTILE
-
-
 def ranges(histograms: dict[str, Histogram], rule: Rule) -> dict[str, Range]:
     """Range by activation key; each holds 0, which padding needs to be exact."""
     one_range = {Rule.MINMAX: _minmax, Rule.PERCENTILE: _percentile, Rule.MSE: _mse}[rule]
