@@ -123,4 +123,4 @@ def test_csv(made_up: EvaluationReport) -> None:
     first = made_up.models[0].pairs[0]
     assert rows[0]["a"] == first.a  # with quotes and commas in the name
     assert float(rows[0]["similarity"]) == first.similarity
-    assert rows[600]["model"] == "facenet int8"
+    assert rows[600]["model"] == made_up.models[1].model.label
