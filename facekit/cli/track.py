@@ -52,6 +52,13 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
     show_default=True,
     help="Leave out tracks that were detected less often.",
 )
+@click.option(
+    "--start-score",
+    type=click.FloatRange(0, 1),
+    default=0.9,
+    show_default=True,
+    help="Detector's score from which a face begins a track; lower ones can continue it.",
+)
 @click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
 @click.option(
     "--output",
@@ -70,6 +77,7 @@ def track(
     every: int,
     longest_gap: float,
     min_detections: int,
+    start_score: float,
     threshold: float | None,
     output: Path | None,
     gallery_url: str | None,
@@ -121,6 +129,7 @@ def track(
                 ).similarity,
                 key_every=every,
                 longest_gap_s=longest_gap,
+                start_score=start_score,
                 least_detections=min_detections,
             ),
             **({} if namer is None else {"namer": namer}),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import cv2
-import numpy as np
 
 from facekit.types import UInt8Array
 from facekit.video.records import VisibleFace
+
+Strip: TypeAlias = tuple[int, int, int, int]
+"""x1, y1, x2, y2 in pixels, what a label covers"""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _KNOWN_RGB = (46, 204, 113)
@@ -26,20 +29,22 @@ def annotated(pixels: UInt8Array, faces: Sequence[VisibleFace]) -> UInt8Array:
     drawn: UInt8Array = pixels.copy()
     text_px = max(_LEAST_TEXT_PX, _TEXT_SHARE * pixels.shape[0])
     thickness = max(1, round(text_px / 8))
+    strips: list[Strip] = []
     for face in faces:
-        known = face.identity.name is not None
-        colour = _KNOWN_RGB if known else _UNKNOWN_RGB
+        colour = _UNKNOWN_RGB if face.identity.name is None else _KNOWN_RGB
         x1, y1, x2, y2 = (round(side) for side in face.face.box_xyxy.tolist())
         cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), colour, thickness)
-        _label(drawn, label(face), (x1, y1, y2), colour, text_px)
+    for face in faces:  # after all boxes, so that no line crosses a name
+        strips.append(_label(drawn, face, strips, text_px))
     return drawn
 
 
 def label(face: VisibleFace) -> str:
-    """#3 Ada 0.71"""
+    """#3 Ada 0.71, or #3 where there is nobody to compare with."""
     name, similarity = face.identity.name, face.identity.similarity
-    text = f"#{face.track} {drawable(name or 'unknown')}"
-    return text if similarity is None else f"{text} {similarity:.2f}"
+    if similarity is None:
+        return f"#{face.track}"
+    return f"#{face.track} {drawable(name or 'unknown')} {similarity:.2f}"
 
 
 def drawable(text: str) -> str:
@@ -50,24 +55,28 @@ def drawable(text: str) -> str:
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
-def _label(
-    drawn: UInt8Array,
-    text: str,
-    box_x1_y1_y2: tuple[int, int, int],
-    colour: tuple[int, int, int],
-    text_px: float,
-) -> None:
-    """Dark text on a filled strip above the box; below it where there is no room; always inside."""
+def _label(drawn: UInt8Array, face: VisibleFace, taken: Sequence[Strip], text_px: float) -> Strip:
+    """Dark text on a filled strip: above the box, or below it where there is no room."""
+    text = label(face)
     scale = text_px / _HERSHEY_HEIGHT_PX
     weight = max(1, round(scale))
-    (width, height), baseline = cv2.getTextSize(text, _FONT, scale, weight)
+    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, scale, weight)
     gap = max(2, round(text_px / 4))
-    strip = height + baseline + gap
+    width, height = text_width + 2 * gap, text_height + baseline + gap
     rows, columns = drawn.shape[:2]
-    x1, y1, y2 = box_x1_y1_y2
-    left = int(np.clip(x1, 0, max(columns - width - 2 * gap, 0)))
-    top = y1 - strip if y1 >= strip else y2
-    top = int(np.clip(top, 0, max(rows - strip, 0)))
-    cv2.rectangle(drawn, (left, top), (left + width + 2 * gap, top + strip), colour, cv2.FILLED)
-    origin = (left + gap, top + strip - baseline - gap // 2)
+    x1, y1, _, y2 = (round(side) for side in face.face.box_xyxy.tolist())
+    left = min(max(x1, 0), max(columns - width, 0))
+    tops = [min(max(top, 0), max(rows - height, 0)) for top in (y1 - height, y2)]
+    strips = [(left, top, left + width, top + height) for top in tops]
+    strip = next(
+        (one for one in strips if not any(_touch(one, other) for other in taken)), strips[0]
+    )
+    colour = _UNKNOWN_RGB if face.identity.name is None else _KNOWN_RGB
+    cv2.rectangle(drawn, strip[:2], strip[2:], colour, cv2.FILLED)
+    origin = (left + gap, strip[3] - baseline - gap // 2)
     cv2.putText(drawn, text, origin, _FONT, scale, _TEXT_RGB, weight, cv2.LINE_AA)
+    return strip
+
+
+def _touch(one: Strip, other: Strip) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

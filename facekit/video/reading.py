@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,10 @@ from facekit.video.records import Frame
 
 _USUAL_FPS = 25.0  # where a stream does not say
 _HIGHEST_FPS = 1000.0  # above it a header says its clock's rate, not the frames'
-_FORGIVEN_S = 0.5  # headers round, and some say when the sound ends
+_FORGIVEN_S = 0.5  # headers round, and some say when the sound ends ...
+_FORGIVEN_SHARE = 0.1  # ... but of a short video this much at most,
+_FORGIVEN_FRAMES = 2  # and this many at least
+_ADDRESS = re.compile(r"\[(\S+) @ 0x[0-9a-f]+\] ")  # "[mpeg4 @ 0x55...] " before what FFmpeg says
 
 
 class VideoReader:
@@ -57,7 +61,7 @@ class VideoReader:
     @property
     def complaint(self) -> str | None:
         """The first thing that the decoder said was wrong."""
-        return self._complaints[0] if self._complaints else None
+        return _ADDRESS.sub(r"\1: ", self._complaints[0]) if self._complaints else None
 
     def frames(self) -> Iterator[Frame]:
         """Raises InputError where there is not even one."""
@@ -73,8 +77,7 @@ class VideoReader:
         if not index:
             raise InputError(f"{self.source}: no frame could be read.{self._because()}")
         if self.frame_count is not None:
-            missing_s = self.frame_count / self.fps - (time_s + 1 / self.fps)
-            self.missing_s = missing_s if missing_s > _FORGIVEN_S else 0.0
+            self.missing_s = self._missing_s(self.frame_count / self.fps, time_s + 1 / self.fps)
 
     def __enter__(self) -> VideoReader:
         return self
@@ -96,6 +99,11 @@ class VideoReader:
         if not there:
             return None
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+    def _missing_s(self, promised_s: float, read_s: float) -> float:
+        missing_s = promised_s - read_s
+        forgiven_s = min(_FORGIVEN_S, _FORGIVEN_SHARE * promised_s)
+        return missing_s if missing_s > max(forgiven_s, _FORGIVEN_FRAMES / self.fps) else 0.0
 
     def _why_not_opened(self) -> str:
         if self.source.isdecimal():

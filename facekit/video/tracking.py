@@ -95,7 +95,7 @@ class Tracker:
         for place, face in enumerate(faces):
             if place in owners:
                 owners[place].confirm(face)
-            elif not _near(face, [track.face for track in candidates if track.rivals]):
+            elif self._may_start(face, candidates):
                 owners[place] = self._start(frame, face)
         self._note_meetings()
         self._add_samples(frame, faces, owners, embeddings)
@@ -140,6 +140,15 @@ class Tracker:
         )
         for track, column in best_pairs(near, least=SAME_PLACE):
             owners[places[column]] = free[track]
+
+    def _may_start(self, face: Face, candidates: list[Track]) -> bool:
+        """Beside a track with a rival nobody new begins.
+
+        It is likely to be that rival, half covered and therefore unlike itself, and will be known
+        again in a moment.
+        """
+        beside_rivals = any(track.rivals and _meet(face, track.face) for track in candidates)
+        return face.score >= self._options.start_score and not beside_rivals
 
     def _start(self, frame: Frame, face: Face) -> Track:
         self._started += 1
@@ -197,7 +206,3 @@ def _boxes(faces: Sequence[Face]) -> Float32Array:
 def _meet(one: Face, other: Face) -> bool:
     covered = overlaps(_boxes([one]), _boxes([other]), Overlap.SMALLER)
     return float(covered[0, 0]) > _MEETING
-
-
-def _near(face: Face, others: Sequence[Face]) -> bool:
-    return bool((overlaps(_boxes([face]), _boxes(others)) >= SAME_PLACE).any())

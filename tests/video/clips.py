@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facekit.geometry import Overlap, overlaps
 from facekit.image import load_picture
 from facekit.types import Float32Array, UInt8Array
 
@@ -52,12 +53,22 @@ class Scene:
     """x from, to of an upright beam before everybody"""
 
     def truth(self, number: int) -> list[Float32Array | None]:
-        """(4,) face boxes, one a person; None where the person is not there."""
+        """(4,) face boxes, one a person; None where less than two thirds of it can be seen."""
         boxes: list[Float32Array | None] = []
-        for person in self.people:
+        for person in reversed(self.people):  # from the front to the back
             place = person.path(number)
-            boxes.append(None if place is None else _box(person.photo, place))
-        return boxes
+            box = None if place is None else _box(person.photo, place)
+            boxes.append(None if box is None or self._hidden(box, boxes) else box)
+        return boxes[::-1]
+
+    def _hidden(self, box: Float32Array, in_front: list[Float32Array | None]) -> bool:
+        before = [other for other in in_front if other is not None]
+        if self.pillar is not None:
+            before.append(np.array([self.pillar[0], 0, self.pillar[1], HEIGHT], np.float32))
+        if not before:
+            return False
+        covered = overlaps(box[None], np.stack(before), Overlap.SMALLER)
+        return float(covered.max()) > 1 / 3
 
     def pictures(self) -> Iterator[UInt8Array]:
         """(480, 640, 3) RGB"""
@@ -117,16 +128,19 @@ def _paste(picture: UInt8Array, photo: str, place: Place) -> None:
     x1, _, x2, _ = FACE_BOXES[photo]
     scale = place.face_px / (x2 - x1)
     small = cv2.resize(head, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(opacity, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_AREA)
-    shift = np.array(
-        [
-            [1, 0, place.x - small.shape[1] / 2],
-            [0, 1, place.y - small.shape[0] / 2],
-        ]
-    )
-    moved = cv2.warpAffine(small, shift, (WIDTH, HEIGHT)).astype(np.float32)
-    weight = cv2.warpAffine(mask, shift, (WIDTH, HEIGHT))[:, :, None]
-    picture[:] = np.rint(picture * (1 - weight) + moved * weight).astype(np.uint8)
+    height, width = small.shape[:2]
+    mask = cv2.resize(opacity, (width, height), interpolation=cv2.INTER_AREA)
+    corner = np.array([place.x - width / 2, place.y - height / 2])
+    whole = np.floor(corner).astype(int)
+    shift = np.column_stack((np.eye(2), corner - whole))
+    size = (width + 1, height + 1)
+    moved, weight = (cv2.warpAffine(part, shift, size) for part in (small, mask))
+    left, top = np.maximum(whole, 0)
+    right, bottom = np.minimum(whole + size, (WIDTH, HEIGHT))
+    part = slice(top - whole[1], bottom - whole[1]), slice(left - whole[0], right - whole[0])
+    under = picture[top:bottom, left:right]
+    share = weight[part][:, :, None]
+    under[:] = np.rint(under * (1 - share) + moved[part] * share).astype(np.uint8)
 
 
 def across(
