@@ -52,7 +52,7 @@ def enroll(
     if name is not None and not images:
         raise UsageError(f"No photo of {name} is given.")
 
-    from facekit.cli.gallery_options import gallery_at, model_in_use
+    from facekit.cli.gallery_options import gallery_at, model_in_use, refresh_index
     from facekit.cli.pipeline import open_pipeline
     from facekit.cli.progress import with_progress
     from facekit.cli.render import emit_json, error_payload, note
@@ -74,6 +74,7 @@ def enroll(
                 note(str(error))
             if not as_json:
                 click.echo(f"{result.name}\t{result.added} added, {result.known} known already")
+        refresh_index(gallery)
         url = gallery.info().url
     failures = [failure for result in results for failure in result.failures]
     if as_json:

@@ -194,12 +194,17 @@ def check(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
 
     with gallery_at(gallery_url, key_file) as opened:
         faults = opened.check()
+        recall = opened.recall_at_1()
         info = opened.info()
     if as_json:
-        emit_json({"gallery": info.url, "sound": not faults, "faults": faults})
+        emit_json(
+            {"gallery": info.url, "sound": not faults, "faults": faults, "recall_at_1": recall}
+        )
     else:
         for fault in faults:
             click.echo(fault)
+        if recall is not None:
+            click.echo(f"the index finds {recall:.1%} of the nearest templates")
         click.echo(
             f"{info.people} people, {info.templates} templates: {'faulty' if faults else 'sound'}"
         )

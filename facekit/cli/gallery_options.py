@@ -58,6 +58,18 @@ def gallery_at(url: str | None, key_file: Path | None, *, create: bool = False) 
     )
 
 
+def refresh_index(gallery: Gallery) -> None:
+    """After many have been enrolled; without the package every search is exact, and slower."""
+    from facekit.cli.render import note
+    from facekit.errors import MissingExtraError
+
+    try:
+        if gallery.refresh_index():
+            note("the approximate index has been made anew")
+    except MissingExtraError as error:
+        note(str(error))
+
+
 def given_secret(key_file: Path | None, variable: str) -> Secret | None:
     """Of a key file, the environment or the person at the terminal, in this order."""
     from facekit.gallery import encryption

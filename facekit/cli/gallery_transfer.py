@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from facekit.cli.gallery_options import gallery_at, gallery_options
+from facekit.cli.gallery_options import gallery_at, gallery_options, refresh_index
 from facekit.cli.options import json_option, output_file
 from facekit.cli.render import emit_json, note
 from facekit.errors import UsageError
@@ -58,6 +58,7 @@ def import_command(
 
     with gallery_at(gallery_url, key_file, create=True) as opened:
         added, total = import_gallery(opened, file)
+        refresh_index(opened)
     if as_json:
         emit_json({"file": str(file), "templates": total, "added": added})
     else:

@@ -174,6 +174,10 @@ class PostgresGallery:
         with self._reading():
             return recall_at_1(self._connection)
 
+    def refresh_index(self) -> bool:
+        """The server keeps its index up to date itself."""
+        return False
+
     def _by_best(self, query: Float32Array, top: int) -> list[Candidate]:
         """Asks for more templates until they are of `top` people, or all are seen."""
         self._connection.execute(f"SET LOCAL hnsw.ef_search = {_EF_SEARCH}")

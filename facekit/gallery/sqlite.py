@@ -11,7 +11,7 @@ from types import TracebackType
 
 from facekit.errors import UsageError
 from facekit.gallery import sqlite_file
-from facekit.gallery.encryption import AesGcmCodec, Secret, SecretSource, new_key, no_secret
+from facekit.gallery.encryption import Secret, SecretSource, new_key, no_secret
 from facekit.gallery.records import (
     Candidate,
     GalleryInfo,
@@ -24,12 +24,15 @@ from facekit.gallery.records import (
     now_utc,
 )
 from facekit.gallery.sqlite_check import faults
+from facekit.gallery.sqlite_rekey import reencrypt
 from facekit.gallery.sqlite_search import SqliteSearch
 from facekit.gallery.sqlite_session import SqliteSession
 from facekit.types import Float32Array
 
 DEFAULT_TIMEOUT_S = 10.0
 """how long a locked gallery is waited for"""
+
+_LEAST_RECALL = 0.99
 
 _log = logging.getLogger(__name__)
 
@@ -182,34 +185,36 @@ class SqliteGallery:
 
     def check(self) -> list[str]:
         with self._session.reading():
-            return faults(self._session)
+            recall = self.recall_at_1()
+            found = faults(self._session)
+            if recall is not None and recall < _LEAST_RECALL:
+                found.append(
+                    f"The approximate index finds {recall:.1%} of the nearest templates: remove "
+                    f"{self.path}-index."
+                )
+            return found
+
+    def refresh_index(self) -> bool:
+        """Brings the approximate index of a very large gallery up to date; True where it was made.
+
+        Raises MissingExtraError without usearch.
+        """
+        with self._session.reading():
+            model = self._session.model()
+            return model is not None and self._search.refresh_index(model.dimension)
+
+    def recall_at_1(self) -> float | None:
+        """Of the approximate index against exact search; None where there is no index."""
+        with self._session.reading():
+            model = self._session.model()
+            return None if model is None else self._search.recall_at_1(model.dimension)
 
     def rekey(self, secret: Secret) -> None:
         """A new data key under `secret`; every vector is encrypted anew.
 
         Raises UsageError where the gallery is not encrypted.
         """
-        if not isinstance(self._session.codec, AesGcmCodec):
-            raise UsageError(
-                f"Gallery {self.path} is not encrypted. Make one with facekit gallery init "
-                "--encrypt, and bring the people over with gallery export and gallery import."
-            )
-        key, lock = new_key(secret)
-        fresh = AesGcmCodec(self._session.codec.plain, key)
-        with self._session.writing():
-            model = self._session.model()
-            last = 0
-            while row := self._connection.execute(_NEXT_VECTOR, (last,)).fetchone():
-                assert model is not None  # a template refers to it
-                last, person_id, sha256, blob = row
-                owner = self._session.owner(person_id, sha256)
-                vector = self._session.decoded([blob], [owner], model.dimension)[0]
-                self._connection.execute(
-                    "UPDATE template SET vector = ? WHERE template_id = ?",
-                    (fresh.encode(vector, owner), last),
-                )
-            self._session.set_meta("lock", json.dumps(lock))
-        self._session.codec, self._session.lock = fresh, json.dumps(lock)
+        reencrypt(self._session, secret)
         self._purge()
 
     def _bind(self, model: GalleryModel) -> None:
@@ -271,10 +276,6 @@ SELECT person_id, name, photo, photo_sha256, x1, y1, x2, y2, score, template.enr
 FROM person CROSS JOIN template USING (person_id)
 """  # CROSS JOIN: SQLite goes from person to person, without sorting vectors in a temporary file
 _OF_ONE = "WHERE name = ? ORDER BY template_id"
-_NEXT_VECTOR = """
-SELECT template_id, person_id, photo_sha256, vector FROM template
-WHERE template_id > ? ORDER BY template_id LIMIT 1
-"""
 _INSERT_TEMPLATE = """
 INSERT INTO template (person_id, model_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at,
     vector)

@@ -75,6 +75,17 @@ class Gallery(Protocol):
         """What is wrong with the gallery, a sentence a fault; empty where it is sound."""
         ...
 
+    def recall_at_1(self) -> float | None:
+        """How often an approximate index finds the nearest template; None without an index."""
+        ...
+
+    def refresh_index(self) -> bool:
+        """Makes an approximate index where it pays and is not there or too old; True if made.
+
+        Raises MissingExtraError where its package is not installed.
+        """
+        ...
+
     def close(self) -> None: ...
 
     def __enter__(self) -> Gallery: ...
