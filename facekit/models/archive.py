@@ -10,19 +10,16 @@ and size and every file's sha256 are checked before the first model is put in pl
 from __future__ import annotations
 
 import gzip
-import os
 import re
 import shutil
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
 
-from facekit.errors import ModelMismatchError, StorageError
+from facekit.errors import ModelMismatchError
 from facekit.models.decode import PLAIN_NAME
 from facekit.models.store import (
     CARD_SUFFIX,
@@ -37,6 +34,7 @@ from facekit.models.store import (
     stored_variants,
     variant_path,
 )
+from facekit.models.tar import Member, write_tar
 from facekit.models.workspace import workspace
 
 MAX_MEMBERS = 200
@@ -46,7 +44,6 @@ MAX_TOTAL_BYTES = 4 << 30
 _MEMBER = re.compile(f"({PLAIN_NAME.pattern})/({PLAIN_NAME.pattern})")
 _NOT_IMPORTED = "Nothing was imported."
 _CHUNK_BYTES = 1 << 20
-_GZIP_SUFFIXES = (".gz", ".tgz")
 
 
 def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, ...]:
@@ -56,18 +53,12 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
     """
     paths = sorted({path for name in names for path in _files_of(name)})
     models = tuple(load_checked(path, read_all=True) for path in paths)
-    try:
-        handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                _write_tar(models, file, compress=output.name.endswith(_GZIP_SUFFIXES))
-            part.chmod(0o644)  # mkstemp's 0600 is meant for secrets
-            part.replace(output)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"Cannot write {output}: {error.strerror or error}") from error
+    members = (
+        Member(f"{model.card.name}/{path.name}", path)
+        for model in models
+        for path in (model.path.with_suffix(CARD_SUFFIX), model.path)
+    )
+    write_tar(members, output)
     return models
 
 
@@ -96,21 +87,6 @@ def _files_of(name: str) -> tuple[Path, ...]:
     if ":" in name or not PLAIN_NAME.fullmatch(name) or name.endswith(MODEL_SUFFIX):
         return paths
     return tuple(variant_path(name, variant) for variant in stored_variants(name))
-
-
-def _write_tar(models: Sequence[InstalledModel], file: IO[bytes], *, compress: bool) -> None:
-    """Sorted members without owner, mode or time of their own: the same bytes every time."""
-    zipped = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if compress else nullcontext(file)
-    with (
-        zipped as target,
-        tarfile.open(fileobj=target, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for model in models:
-            for path in (model.path.with_suffix(CARD_SUFFIX), model.path):
-                member = tarfile.TarInfo(f"{model.card.name}/{path.name}")
-                member.size = path.stat().st_size
-                with path.open("rb") as content:
-                    tar.addfile(member, content)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

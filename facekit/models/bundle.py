@@ -59,7 +59,7 @@ def read_bundle(folder: Path) -> Bundle:
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
         listed = fields.part("variants")
-        variants = {Device(name): listed.plain_name(name) for name in fields.mapping("variants")}
+        variants = {Device(name): listed.plain_name(name) for name in listed}
         if not variants:
             raise ValueError("bundle.variants names no device")
         return Bundle(fields.plain_name("target"), fields.plain_name("model"), variants)
