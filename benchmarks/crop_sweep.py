@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from facekit.detector.options import DetectorOptions
+from facekit.enums import Flip
 from facekit.evaluate.allpairs import score_all_pairs
-from facekit.evaluate.calibrate import pair_scores
 from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
-from facekit.evaluate.metrics import Flags, best_accuracy_threshold, error_counts
+from facekit.evaluate.metrics import best_accuracy_threshold, error_counts
 from facekit.evaluate.pairs import PairList
 from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.evaluate.photo_embeddings import embed_photos
+from facekit.evaluate.scoring import PairScorer
 from facekit.locate import LocateOptions
-from facekit.match import centred
 from facekit.models.card import CropSpec
 from facekit.models.store import find
 from facekit.parallel import available_cores
@@ -64,56 +64,40 @@ VARIANTS = {
 }
 
 
-def embeddings(pair_list: PairList, folder: Path, variant: Variant) -> Float32Array:
-    """(N, 512) unit vectors of the list's photos; zeros where there is no face."""
+def embedded(pair_list: PairList, folder: Path, variant: Variant) -> PairScorer:
     photos = [folder / photo.path for photo in pair_list.photos]
     model = find("facenet512-casia")
     found = embed_photos(photos, model, variant.settings(), workers=available_cores())
-    summed = found.vectors.sum(1)  # of both views, where there are two
-    norms = np.linalg.norm(summed, axis=1, keepdims=True)
-    return np.asarray(np.divide(summed, norms, out=summed, where=norms > 0), np.float32)
+    flip = Flip.SUM if variant.mirrored else Flip.NONE
+    return PairScorer(pair_list.photos, found, flip=flip)
 
 
 def row(name: str, folder: Path, train: PairList, test: PairList) -> str:
-    unit = {one.name: embeddings(one, folder, VARIANTS[name]) for one in (train, test)}
-    mean = unit[train.name][unit[train.name].any(1)].mean(0)
-    vectors: dict[str, Float32Array] = {}
-    acquired: dict[str, Flags] = {}
-    for listed in (train, test):
-        acquired[listed.name] = np.asarray(unit[listed.name].any(1))
-        vectors[listed.name] = np.zeros_like(unit[listed.name])
-        there = acquired[listed.name]
-        vectors[listed.name][there] = centred(unit[listed.name][there], mean)
-    scores, same = pair_scores(vectors[train.name], acquired[train.name], train)
+    scorers = {one.name: embedded(one, folder, VARIANTS[name]) for one in (train, test)}
+    mean = scorers[train.name].unit.mean(0)
+    scores, same = scorers[train.name].scored(train.pairs, mean=mean)
     threshold = best_accuracy_threshold(scores, same)
     on_train = error_counts(scores, same, threshold).accuracy
-    scores, same = pair_scores(vectors[test.name], acquired[test.name], test)
+    scores, same = scorers[test.name].scored(test.pairs, mean=mean)
     on_test = error_counts(scores, same, threshold).accuracy
-    everyone = _tars(vectors, acquired, (train, test))
-    strangers = _tars(vectors, acquired, (test,))
-    failed = sum(int((~one).sum()) for one in acquired.values())
+    everyone = _tars(scorers, mean, (train, test))
+    strangers = _tars(scorers, mean, (test,))
+    failed = sum(int((~one.acquired).sum()) for one in scorers.values())
     return (
         f"| {name} | {on_train:.2%} | {threshold:.3f} | {on_test:.2%} | {everyone} | "
         f"{strangers} | {failed} |"
     )
 
 
-def _tars(
-    vectors: dict[str, Float32Array],
-    acquired: dict[str, Flags],
-    lists: tuple[PairList, ...],
-) -> str:
+def _tars(scorers: dict[str, PairScorer], mean: Float32Array, lists: tuple[PairList, ...]) -> str:
     """TAR at each FMR target over every pair of the lists' photos."""
-    photos = {
-        photo.path: (vector, photo.person)
-        for listed in lists
-        for photo, vector, there in zip(
-            listed.photos, vectors[listed.name], acquired[listed.name], strict=True
-        )
-        if there
-    }
+    photos = {}
+    for listed in lists:
+        vectors, there = scorers[listed.name].vectors_of(listed.photos, mean=mean)
+        for vector, place in zip(vectors, there, strict=True):
+            photos[listed.photos[place].path] = vector, str(listed.photos[place].person)
     stacked = np.stack([vector for vector, _ in photos.values()])
-    pairs = score_all_pairs(stacked, [str(person) for _, person in photos.values()])
+    pairs = score_all_pairs(stacked, [person for _, person in photos.values()])
     tars = (pairs.counts_at(pairs.threshold_at_fmr(fmr)).tar for fmr in FMR_TARGETS)
     return " / ".join(f"{100 * tar:.1f}" for tar in tars)
 

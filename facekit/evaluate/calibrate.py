@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facekit.errors import InputError
 from facekit.evaluate.allpairs import AllPairs, score_all_pairs
 from facekit.evaluate.metrics import Flags, Scores, is_measurable
 from facekit.evaluate.operating_points import DEFAULT_FMR_TARGETS, operating_points
@@ -19,9 +18,8 @@ from facekit.evaluate.probability import (
     probabilities,
     reliability,
 )
-from facekit.match import centred, cosine_similarity
+from facekit.evaluate.scoring import PairScorer
 from facekit.models.calibration import Calibration
-from facekit.types import Float32Array
 
 _CURVE_TARGETS = tuple(
     mantissa * 10.0**exponent for exponent in range(-1, -8, -1) for mantissa in (3.0, 2.0, 1.0)
@@ -57,22 +55,18 @@ def calibrate(
     fitted on the listed pairs.  Raises InputError where photos or people are too few, UsageError
     for an FMR that the impostor pairs cannot carry.
     """
-    acquired = embeddings.acquired
-    if not acquired.any():
-        raise InputError("No photo of the list gave an embedding: there is nothing to calibrate.")
-    unit = embeddings.vectors[:, 0]
-    mean = unit[acquired].mean(0, dtype=np.float64).astype(np.float32)
-    vectors = np.zeros_like(unit)
-    vectors[acquired] = centred(unit[acquired], mean)
-
-    scores, same = pair_scores(vectors, acquired, pair_list)
-    people = [photo.person for photo in pair_list.photos]
-    named = [person for person, there in zip(people, acquired, strict=True) if there and person]
-    if len(named) == acquired.sum():
-        pairs = score_all_pairs(vectors[acquired], named)
+    photos = pair_list.photos
+    scorer = PairScorer(photos, embeddings)
+    mean = scorer.unit.mean(0, dtype=np.float64).astype(np.float32)
+    scores, same = scorer.scored(pair_list.pairs, mean=mean)
+    vectors, rows = scorer.vectors_of(photos, mean=mean)
+    named = [person for row in rows if (person := photos[row].person) is not None]
+    all_named = len(named) == len(rows)
+    if all_named:
+        pairs = score_all_pairs(vectors, named)
         protocol = f"every pair of the photos of {pair_list.name}"
     else:
-        pairs = _listed_pairs(scores, same, len(acquired))
+        pairs = _listed_pairs(scores, same, len(photos))
         protocol = f"the pairs of {pair_list.name}"
     return CalibrationResult(
         calibration=Calibration(
@@ -84,26 +78,11 @@ def calibrate(
             probability=fit_probability(scores, same),
             source=f"{protocol}, {dataset}",
         ),
-        n_photos=len(acquired),
-        n_people=len(set(named)) if len(named) == acquired.sum() else None,
-        n_failed=int((~acquired).sum()),
+        n_photos=len(photos),
+        n_people=len(set(named)) if all_named else None,
+        n_failed=len(photos) - len(rows),
         reliability=_split_half_reliability(scores, same),
     )
-
-
-def pair_scores(
-    vectors: Float32Array, acquired: Flags, pair_list: PairList
-) -> tuple[Scores, Flags]:
-    """Similarities and truth of the listed pairs of which both photos have an embedding.
-
-    vectors (N, D) unit, of `pair_list.photos` in that order.
-    """
-    row = {photo.path: place for place, photo in enumerate(pair_list.photos)}
-    places = np.array([(row[pair.a.path], row[pair.b.path]) for pair in pair_list.pairs])
-    same = np.array([pair.same for pair in pair_list.pairs])
-    usable = acquired[places].all(1)
-    a, b = places[usable].T
-    return cosine_similarity(vectors[a], vectors[b]).astype(np.float64), same[usable]
 
 
 def _listed_pairs(scores: Scores, same: Flags, n_photos: int) -> AllPairs:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.errors import InputError, NoOperatingPointError
+from facekit.errors import NoOperatingPointError
 from facekit.evaluate.folds import TenFold, ten_fold
 from facekit.evaluate.operating_points import BEST_ACCURACY
 from facekit.evaluate.pairs import Pair
@@ -44,12 +44,12 @@ def score_plan(plan: Plan, setup: Setup, scorer: PairScorer, card: Card) -> Scor
     if setup.fixed_similarity is not None:
         threshold, origin = setup.fixed_similarity, ThresholdOrigin.FIXED
     elif plan.training is not None:
-        scores, same = _trainable(scorer.scores(training, mean=mean), training)
-        threshold, origin = setup.choose(scores, same), ThresholdOrigin.OTHER_LIST
+        threshold = setup.choose(*scorer.scored(training, mean=mean))
+        origin = ThresholdOrigin.OTHER_LIST
     elif (on_card := _card_threshold(plan, setup, card)) is not None:
         threshold, origin = on_card, ThresholdOrigin.CARD
     else:
-        threshold = setup.choose(*_trainable(similarities, pairs))
+        threshold = setup.choose(*scorer.scored(pairs, mean=mean))
         origin = ThresholdOrigin.SAME_PAIRS
     n_folds = len(plan.pair_list.folds)
     return ScoredPairs(similarities, (threshold,) * n_folds, origin, mean=mean)
@@ -95,16 +95,3 @@ def _card_threshold(plan: Plan, setup: Setup, card: Card) -> float | None:
         return card.calibration.operating_point(BEST_ACCURACY).threshold_similarity
     except NoOperatingPointError:
         return None
-
-
-def _trainable(
-    scores: NDArray[np.float64], pairs: Sequence[Pair]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    scored = ~np.isnan(scores)
-    same = np.array([pair.same for pair in pairs])[scored]
-    if not same.any() or same.all():
-        raise InputError(
-            "Pairs of both kinds with an embedding are needed to choose a threshold. Received: "
-            f"{int(same.sum())} genuine, {int((~same).sum())} impostor."
-        )
-    return scores[scored], same

@@ -21,6 +21,7 @@ from facekit.evaluate.metrics import (
     best_accuracy_threshold,
     error_counts,
     is_measurable,
+    require_both_kinds,
     threshold_within,
 )
 from facekit.evaluate.optional import require
@@ -118,7 +119,9 @@ def facenet_grid_threshold(scores: Scores, same: Flags) -> float:
 
     facenet calls a pair the same when its distance is below the threshold, strictly; in terms of
     similarity >= threshold that is the next greater number.
+    Raises InputError where one of the two kinds of pair is missing.
     """
+    require_both_kinds(scores, same)
     distance = 2.0 * (1.0 - scores.astype(np.float64))
     grid: NDArray[np.float64] = np.arange(0, 4, 0.01)
     right = [int(((distance < step) == same).sum()) for step in grid]

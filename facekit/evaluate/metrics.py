@@ -82,7 +82,7 @@ class TarAtFmr:
 
 def error_counts(scores: Scores, same: Flags, threshold: float) -> ErrorCounts:
     """Raises InputError where one of the two kinds of pair is missing."""
-    _require_both_kinds(scores, same)
+    require_both_kinds(scores, same)
     accepted = scores.astype(np.float64) >= threshold  # float32 scores would round the threshold
     return ErrorCounts(
         threshold=threshold,
@@ -95,7 +95,7 @@ def error_counts(scores: Scores, same: Flags, threshold: float) -> ErrorCounts:
 
 def roc(scores: Scores, same: Flags) -> Roc:
     """scikit-learn's roc_curve with every point kept."""
-    _require_both_kinds(scores, same)
+    require_both_kinds(scores, same)
     fmr, tar, thresholds = _sklearn_metrics().roc_curve(same, scores, drop_intermediate=False)
     return Roc(fmr, tar, thresholds.astype(np.float64))
 
@@ -171,7 +171,7 @@ def threshold_at_fmr(impostor: Scores, target: float) -> float:
 
 def tar_at_fmr(scores: Scores, same: Flags, target: float) -> TarAtFmr:
     """Raises UsageError for a target outside 0..1; one too fine is marked, not computed."""
-    _require_both_kinds(scores, same)
+    require_both_kinds(scores, same)
     impostor = scores[~same]
     if 0.0 < target < 1.0 and not is_measurable(target, len(impostor)):
         return TarAtFmr(target, False, None)
@@ -195,7 +195,8 @@ def threshold_within(impostor: Scores, target: float) -> float:
     return float(np.nextafter(must_reject, np.inf, dtype=impostor.dtype))
 
 
-def _require_both_kinds(scores: Scores, same: Flags) -> None:
+def require_both_kinds(scores: Scores, same: Flags) -> None:
+    """Raises InputError where a kind of pair is missing, ValueError for what is no score."""
     if scores.ndim != 1 or scores.shape != same.shape or same.dtype != np.bool_:
         raise ValueError(
             f"scores (N,) and same (N,) bool needed. Received: {scores.shape}, "

@@ -61,6 +61,14 @@ class PairScorer:
         similarities[usable] = cosine_similarity(unit[a], unit[b])
         return similarities
 
+    def scored(
+        self, pairs: Sequence[Pair], *, mean: Float32Array | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Similarities and truth of the pairs that have a score."""
+        scores = self.scores(pairs, mean=mean)
+        there = ~np.isnan(scores)
+        return scores[there], np.array([pair.same for pair in pairs], bool)[there]
+
     def vectors_of(
         self, photos: Sequence[Photo], *, mean: Float32Array | None = None
     ) -> tuple[Float32Array, list[int]]:

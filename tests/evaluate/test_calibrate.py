@@ -101,5 +101,5 @@ def test_it_survives_its_json() -> None:
 
 
 def test_no_embedding_is_an_error() -> None:
-    with pytest.raises(InputError, match="nothing to calibrate"):
+    with pytest.raises(InputError, match="NoFaceError: no face"):
         measured(failed=tuple(range(len(PHOTOS))))
