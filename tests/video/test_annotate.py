@@ -21,6 +21,11 @@ def changed(*faces: VisibleFace, pixels: UInt8Array = GREY) -> tuple[int, int, i
     return (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
 
 
+def letters(*faces: VisibleFace) -> int:
+    """Dark pixels: neither the grey of the frame nor a label's or a box's colour is."""
+    return int((annotated(GREY, faces) < 90).all(axis=2).sum())
+
+
 def test_the_label_says_who() -> None:
     seen = face(0, 0, 9, 9)
     assert label(VisibleFace(3, seen, ADA)) == "#3 Ada 0.71"
@@ -32,8 +37,8 @@ def test_the_label_stands_above_the_box_and_the_frame_is_not_changed() -> None:
     before = GREY.copy()
     x1, y1, x2, y2 = changed(VisibleFace(1, face(200, 200, 330, 360), ADA))
     assert (x1, y2) == (199, 361)  # the line is 2 px wide
-    assert x2 < 340  # the label is hardly wider than the box
-    assert 170 < y1 < 185
+    assert 330 < x2 < 380  # the label may be wider than the box
+    assert 165 < y1 < 185
     np.testing.assert_array_equal(GREY, before)
 
 
@@ -47,20 +52,15 @@ def test_the_label_stands_above_the_box_and_the_frame_is_not_changed() -> None:
     ],
 )
 def test_the_label_is_inside_the_frame_whole(seen: Face) -> None:
-    """As many dark pixels, the letters, as in the middle of the frame."""
-
-    def letters(at: Face) -> int:
-        return int((annotated(GREY, [VisibleFace(1, at, ADA)]) == 0).all(axis=2).sum())
-
-    assert letters(seen) == letters(face(200, 200, 330, 360)) > 50
+    """As many dark pixels as in the middle of the frame."""
+    middle = letters(VisibleFace(1, face(200, 200, 330, 360), ADA))
+    assert letters(VisibleFace(1, seen, ADA)) == middle > 50
 
 
 def test_a_label_does_not_cover_another() -> None:
     one = VisibleFace(1, face(200, 200, 300, 320), ADA)
     other = VisibleFace(2, face(240, 195, 340, 315), Identity("Grace", 0.6))
-    alone = [int((annotated(GREY, [it]) == 0).all(axis=2).sum()) for it in (one, other)]
-    both = int((annotated(GREY, [one, other]) == 0).all(axis=2).sum())
-    assert both == sum(alone)
+    assert letters(one, other) == letters(one) + letters(other)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (1, 1, 3), (2160, 3840, 3)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -126,6 +128,24 @@ def test_a_face_at_rest_is_embedded_a_few_times_only() -> None:
     script = Script(*[[(ADA, LEFT)]] * 100)
     (ada,) = played(script, 100)
     assert ada.samples == script.embedded == OPTIONS.embedded_faces
+
+
+def test_memory_does_not_grow_with_the_video() -> None:
+    """Somebody new every 3 s, 1 s in sight."""
+    small: UInt8Array = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    there = face(10, 10, 30, 30)
+    key_frames = [[(n // 30 % 3, there)] if n % 30 < 10 else [] for n in range(3000)]
+    options = replace(OPTIONS, longest_gap_s=0.5)
+    tracker = Tracker(Script(*key_frames), options=options)
+    used = []
+    tracemalloc.start()
+    for index in range(3000):
+        tracker.step(Frame(index, index / 10, small))
+        if index in (599, 2999):
+            gc.collect()
+            used.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert used[1] - used[0] < 20_000
 
 
 def test_the_name_is_that_of_the_mean_of_the_samples() -> None:
