@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from facekit.evaluate.metrics import RULE_OF_THREE, Flags, Scores, roc
 from facekit.evaluate.optional import require
-from facekit.evaluate.records import EvaluationReport, ModelResult
+from facekit.evaluate.records import EvaluationReport, ModelIdentity, ModelResult
 
 SERIES_COLOURS = ("#2f7fd1", "#d9792b", "#2f9e6e", "#c2478b", "#8a6fc9", "#8c8c3a")
 """one a model, then from the start; each has a contrast of 3 or more on white and near-black"""
@@ -84,31 +85,32 @@ def png(figure: Any) -> bytes:
 
 def _roc(models: tuple[ModelResult, ...]) -> Any:
     figure, axes = _figure("ROC: true accept rate by false match rate", "FMR", "TAR")
-    lowest = 1.0
+    lowest, names = 1.0, _names(models)
     for model, colour in _coloured(models):
         curve = roc(*_scored(model))
         axes.step(_on_log(curve.fmr, model), curve.tar, where="post", color=colour,
-                  label=f"{model.model.label}: AUC {model.auc:.4f}")  # fmt: skip
+                  label=f"{names[model.model]}: AUC {model.auc:.4f}")  # fmt: skip
         axes.plot(max(model.fmr.value, _least(model)), 1 - model.fnmr.value, "o", color=colour)
         lowest = min(lowest, float(curve.tar[np.searchsorted(curve.fmr, 0, "right") - 1]))
     _log_fmr_axis(axes, models)
     axes.set_ylim(max(0.0, lowest - 0.02), 1.002)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center")
     return figure
 
 
 def _det(models: tuple[ModelResult, ...]) -> Any:
     figure, axes = _figure("DET: false non-matches against false matches", "FMR", "FNMR")
+    names = _names(models)
     for model, colour in _coloured(models):
         curve = roc(*_scored(model))
         least_fnmr = 0.5 / model.fnmr.n_trials
         axes.step(_on_log(curve.fmr, model), np.maximum(1 - curve.tar, least_fnmr), where="post",
-                  color=colour, label=f"{model.model.label}: EER {model.eer:.2%}")  # fmt: skip
+                  color=colour, label=f"{names[model.model]}: EER {model.eer:.2%}")  # fmt: skip
     _log_fmr_axis(axes, models)
     axes.set_yscale("log")
     axes.set_ylim(min(0.5 / model.fnmr.n_trials for model in models), 1.0)
     axes.plot([1e-9, 1], [1e-9, 1], ":", color=_INK, alpha=0.5, linewidth=1)
-    axes.legend(loc="upper right")
+    figure.legend(loc="outside lower center")
     return figure
 
 
@@ -117,6 +119,7 @@ def _score_histograms(models: tuple[ModelResult, ...]) -> Any:
     figure = require("matplotlib.figure", extra="plot", needed_for="Plots").Figure(
         figsize=(_SIZE_INCHES[0], height), layout="constrained"
     )
+    names = _names(models)
     rows = figure.subplots(len(models), 1, sharex=True, squeeze=False)[:, 0]
     for axes, model in zip(rows, models, strict=True):
         scores, same = _scored(model)
@@ -129,7 +132,7 @@ def _score_histograms(models: tuple[ModelResult, ...]) -> Any:
         axes.axvspan(thresholds[0], thresholds[-1], color=_INK, alpha=0.3, linewidth=0)
         middle = float(np.mean(thresholds))
         axes.axvline(middle, color=_INK, linewidth=1.2, label=f"threshold: {middle:.3f}")
-        axes.set_title(f"Scores, {model.model.label}")
+        axes.set_title(f"Scores, {names[model.model]}")
         axes.set_ylabel("% of the kind")
         axes.margins(y=0.5)  # room for the legend
         axes.legend(loc="upper right")
@@ -141,10 +144,11 @@ def _folds(models: tuple[ModelResult, ...]) -> Any:
     figure, axes = _figure("Accuracy by fold, and its mean", "fold", "% right")
     several = tuple(model for model in models if len(model.fold_accuracies) > 1)
     width = 0.8 / len(several)
+    names = _names(models)
     for number, (model, colour) in enumerate(_coloured(several)):
         percent = 100 * np.array(model.fold_accuracies)
         places = np.arange(1, len(percent) + 1) + (number - (len(several) - 1) / 2) * width
-        label = f"{model.model.label}: {percent.mean():.2f} ± {percent.std():.2f} %"
+        label = f"{names[model.model]}: {percent.mean():.2f} ± {percent.std():.2f} %"
         axes.bar(places, percent, width * 0.9, color=colour, label=label)
         axes.axhline(percent.mean(), color=colour, linewidth=1, linestyle="--")
     lowest = 100 * min(min(model.fold_accuracies) for model in several)
@@ -158,7 +162,8 @@ def _folds(models: tuple[ModelResult, ...]) -> Any:
 def _latency(models: tuple[ModelResult, ...]) -> Any:
     figure, axes = _figure("Median time by stage", "ms a photo", "")
     stages = list(dict.fromkeys(stage.stage for model in models for stage in model.stages))
-    labels = [model.model.label.replace(" ", "\n") for model in models]
+    names = _names(models)
+    labels = [fill(names[model.model], 18) for model in models]
     left = np.zeros(len(models))
     for number, name in enumerate(stages):
         times = np.array([
@@ -203,6 +208,16 @@ def _scored(model: ModelResult) -> tuple[Scores, Flags]:
     scored = [pair for pair in model.pairs if pair.similarity is not None]
     scores = np.array([pair.similarity for pair in scored], np.float64)
     return scores, np.array([pair.same for pair in scored])
+
+
+def _names(models: tuple[ModelResult, ...]) -> dict[ModelIdentity, str]:
+    """What tells the results apart, as short as can be: setups of one model go without its name."""
+    identities = [model.model for model in models]
+    one_model = len({identity.file_sha256 for identity in identities}) == 1
+    return {
+        identity: identity.setup if one_model and identity.setup else identity.label
+        for identity in identities
+    }
 
 
 def _coloured(models: tuple[ModelResult, ...]) -> list[tuple[ModelResult, str]]:
