@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -33,13 +34,18 @@ TEMPLATES = 3
 
 
 def start(
-    path: Path, first: int, last: int, *, before: Callable[[], None] | None = None
+    path: Path,
+    first: int,
+    last: int,
+    *,
+    before: Callable[[], None] | None = None,
+    told: IO[str] | None = None,
 ) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.gallery.enrolling_process", str(path)]
     return subprocess.Popen(
         [*command, str(first), str(last), str(TEMPLATES)],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
+        stdout=told or subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=before,
@@ -58,15 +64,18 @@ def assert_whole(path: Path, told: list[str]) -> int:
 
 def kill_while_enrolling(path: Path, first: int, rng: random.Random) -> list[str]:
     """Whom the process had told of when kill -9 reached it."""
-    process = start(path, first, first + 10_000)
-    assert process.stdout is not None
-    told = [process.stdout.readline().strip()]
-    time.sleep(rng.uniform(0, 0.15))
-    process.send_signal(signal.SIGKILL)
-    rest, errors = process.communicate()
+    output = path.with_name("told.txt")
+    with output.open("w") as told:
+        process = start(path, first, first + 10_000, told=told)
+        while not output.stat().st_size:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        _, errors = process.communicate()
     assert process.returncode == -signal.SIGKILL, errors
-    complete, _, _ = rest.rpartition("\n")  # the last line may be cut off
-    return told + complete.split()
+    complete, _, _ = output.read_text().rpartition("\n")  # the last line may be cut off
+    output.unlink()
+    return complete.split()
 
 
 @pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
