@@ -7,10 +7,8 @@ model_sha256, crop, vector.  A photo that gave no embedding is a row with `error
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +68,9 @@ def write_embeddings(path: Path, table: EmbeddingTable) -> None:
 
 def read_embeddings(path: Path) -> EmbeddingTable:
     """Raises EmbeddingFileError, which names the file and what is wrong with it."""
+    import csv  # these two cost 15 ms, which comparing two photos need not pay
+    import zipfile
+
     decode = _format(path).decode
     try:
         table = decode(path.read_bytes())
@@ -154,6 +155,8 @@ def _from_npz(content: bytes) -> EmbeddingTable:
 
 
 def _to_csv(table: EmbeddingTable) -> bytes:
+    import csv
+
     text = io.StringIO(newline="")
     size = table.vectors.shape[1]
     writer = csv.writer(text)
@@ -165,6 +168,8 @@ def _to_csv(table: EmbeddingTable) -> bytes:
 
 
 def _from_csv(content: bytes) -> EmbeddingTable:
+    import csv
+
     reader = csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True)
     if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
         raise ValueError(f"no column {', '.join(missing)}")

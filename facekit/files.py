@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from facekit.errors import StorageError
@@ -14,6 +13,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises StorageError, which names the file and the reason; the earlier file is untouched.
     """
+    import tempfile  # 5 ms, which a command that writes nothing need not pay
+
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -98,4 +97,6 @@ def _size(aside: _Aside) -> int:
 def _new_file() -> BinaryIO:
     if hasattr(os, "memfd_create"):  # Linux: ten times faster, and needs no writable folder
         return os.fdopen(os.memfd_create("stderr"), "w+b")
+    import tempfile  # 5 ms, which Linux need not pay
+
     return tempfile.TemporaryFile()

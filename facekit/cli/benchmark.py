@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 STAGES = ("load", "detect", "align", "embed", "match", "verify")
-_File = click.Path(path_type=Path, dir_okay=False, exists=True)
+_File = click.Path(path_type=Path, dir_okay=False)
 
 
 class Numbers(click.ParamType[tuple[int, ...]]):
@@ -60,9 +60,17 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="Processes that run at the same time.",
 )
-@click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--warmup", type=click.IntRange(min=0), default=5, show_default=True)
-@click.option("--images", type=click.Path(exists=True), help="A folder of photos, or one photo.")
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=50, show_default=True, help="That are counted."
+)
+@click.option(
+    "--warmup",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Runs before them, after the first, that are not.",
+)
+@click.option("--images", help="A folder of photos, or one photo.")
 @accelerator_options
 @click.option(
     "--parse-log", "log", type=_File, help="Read a log of TensorFlow Lite's benchmark_model."

@@ -45,7 +45,7 @@ def serve_stdin(
               {"detect": "a.jpg"}
               {"embed": {"base64": "..."}}
     \b
-    Example: echo '{"verify": ["a.jpg", "b.jpg"]}' | facekit serve-stdin
+    Example: facekit serve-stdin < requests.jsonl > answers.jsonl
     """
     if threshold is not None and fmr is not None:
         raise UsageError("--threshold and --fmr both say where to cut; pass one of them.")

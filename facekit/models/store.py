@@ -11,7 +11,6 @@ whole: readers never see half of one.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,6 +160,8 @@ def install(
     and with `only_if_missing` nothing is built where another one has done it meanwhile.
     Raises StorageError, ModelBuildError or ModelMismatchError, and whatever `build` raises.
     """
+    import shutil  # with its compressors 5 ms, which finding a model need not pay
+
     _require_plain(name)
     with storage_errors(), workspace(home(), name, on_wait=on_wait) as folder:
         if only_if_missing and is_installed(name):
@@ -192,6 +193,8 @@ def remove(name: str) -> tuple[Path, ...]:
 
     Raises ModelMissingError where there is none, StorageError where it cannot be removed.
     """
+    import shutil
+
     model, _, variant = name.partition(":")
     stored = stored_variants(model) if PLAIN_NAME.fullmatch(model) else ()
     gone = tuple(one for one in stored if variant in ("", one))
@@ -209,6 +212,8 @@ def remove(name: str) -> tuple[Path, ...]:
 
 def remove_sources(name: str) -> tuple[Path, ...]:
     """Removes the downloaded weights; returns the files that are gone.  Raises StorageError."""
+    import shutil
+
     _require_plain(name)
     folder = sources_folder(name)
     with storage_errors():

@@ -11,7 +11,6 @@ process has left, and puts back a folder that was being replaced.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +58,8 @@ def _old(target: Path) -> Path:
 
 def _remove(folder: Path) -> None:
     if folder.exists():
+        import shutil  # with its compressors 5 ms, which finding a model need not pay
+
         shutil.rmtree(folder)
 
 
