@@ -25,7 +25,8 @@ from facekit.video.records import (
 )
 from facekit.video.track import Track
 
-_MEETING = 0.2  # share of the smaller box that another one covers
+_REACH = 0.25  # how far beside a box, in its widths and heights, another face matters
+_MEETING = 0.2  # share of the smaller box, so grown, that another one covers
 
 
 def nobody(_embedding: Float32Array) -> Identity:
@@ -204,5 +205,9 @@ def _boxes(faces: Sequence[Face]) -> Float32Array:
 
 
 def _meet(one: Face, other: Face) -> bool:
-    covered = overlaps(_boxes([one]), _boxes([other]), Overlap.SMALLER)
-    return float(covered[0, 0]) > _MEETING
+    """Is one near enough to hide part of the other?  The box of a half hidden face is smaller."""
+    reach = np.array([-_REACH, -_REACH, _REACH, _REACH], np.float32)
+    boxes = _boxes([one, other])
+    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    grown = boxes + reach * sides
+    return float(overlaps(grown[:1], grown[1:], Overlap.SMALLER)[0, 0]) > _MEETING

