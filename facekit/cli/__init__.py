@@ -37,6 +37,7 @@ COMMANDS = {
     "serve-stdin": "facekit.cli.serve:serve_stdin",
     "inspect": "facekit.cli.inspect:inspect_command",
     "compile": "facekit.cli.compile:compile_command",
+    "bundle": "facekit.cli.bundle:bundle",
     "doctor": "facekit.cli.doctor:doctor",
 }
 """In the order of the help page; a module is imported when its command is asked for."""
@@ -93,6 +94,13 @@ def cli() -> None:
     """
 
 
+_WITHOUT_MATRICES = frozenset(("verify", "detect", "embed", "serve-stdin"))
+"""Commands whose largest product is of two vectors"""
+
+
 def main() -> NoReturn:
     """Entry point of the console script."""
+    if _WITHOUT_MATRICES.intersection(sys.argv[1:2]):
+        # NumPy's OpenBLAS otherwise starts a thread a core when it is imported: 30 ms of a verify.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     cli.main(prog_name="facekit")

@@ -137,7 +137,7 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
 bundle_option = click.option(
     "--bundle",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Use the models in this folder, an unpacked facekit bundle, and no others.",
+    help="Folder of an unpacked bundle: use its models and no others.",
 )
 
 

@@ -35,7 +35,7 @@ def open_pipeline(model: str, **options: Any) -> Pipeline:
     installed, request = (
         (ensure_installed(model), accelerator_request(**options))
         if folder is None
-        else _bundled(folder, **options)
+        else _bundled(folder, model, **options)
     )
     crop = chosen_crop(installed.card, options)
     detect = not options["no_detect"]
@@ -81,18 +81,23 @@ def accelerator_request(
     )
 
 
-def _bundled(folder: Path, **options: Any) -> tuple[InstalledModel, DelegateRequest]:
-    """The model of an unpacked bundle, and the device that is given, else the bundle's."""
+def _bundled(folder: Path, model: str, **options: Any) -> tuple[InstalledModel, DelegateRequest]:
+    """The model of an unpacked bundle, and the device that is given, else the bundle's.
+
+    --model, where it is typed, says which of the bundle's files.
+    """
     from facekit.models.bundle import find_embedder, read_bundle
 
     source = click.get_current_context().get_parameter_source("model")
-    if source is ParameterSource.COMMANDLINE:
-        raise UsageError("--model and --bundle both say which model to use; pass one of them.")
     bundle = read_bundle(folder)
+    name, _, variant = model.partition(":") if source is ParameterSource.COMMANDLINE else [""] * 3
+    if name and name != bundle.model:
+        raise UsageError(f"The bundle {folder} has the model {bundle.model}. Received: {model}")
     device = options["device"] or bundle.device
     if options["delegate"] is None:
         options["device"] = device
-    return find_embedder(folder, bundle, device=device), accelerator_request(**options)
+    installed = find_embedder(folder, bundle, device=device, variant=variant or None)
+    return installed, accelerator_request(**options)
 
 
 def locate_options(**options: Any) -> LocateOptions:

@@ -72,8 +72,10 @@ def read_bundle(folder: Path) -> Bundle:
         raise ModelMismatchError(f"{path} cannot be used: {error}") from error
 
 
-def find_embedder(folder: Path, bundle: Bundle, *, device: Device) -> InstalledModel:
-    """The file of the embedding model that is meant for `device`.
+def find_embedder(
+    folder: Path, bundle: Bundle, *, device: Device, variant: str | None = None
+) -> InstalledModel:
+    """The embedding model's file of this variant; with None, the one that is meant for `device`.
 
     Raises UsageError for a device that the bundle is not for, and what `find` raises.
     """
@@ -83,7 +85,7 @@ def find_embedder(folder: Path, bundle: Bundle, *, device: Device) -> InstalledM
             f"The bundle {folder} is for {bundle.target}: --device {known}. "
             f"Received: {device.value}"
         )
-    return find(folder / model_file(bundle.model, bundle.variants[device]))
+    return find(folder / model_file(bundle.model, variant or bundle.variants[device]))
 
 
 def detector_files(folder: Path) -> tuple[Path, ...]:

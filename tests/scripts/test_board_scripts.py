@@ -1,0 +1,217 @@
+"""The scripts that a board runs: sound POSIX sh, and what they do with each answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bench.logs import NEW_NPU, OLD_CPU
+
+ROOT = Path(__file__).resolve().parents[2]
+BOARD = sorted((ROOT / "scripts" / "imx").glob("*.sh"))
+HOST = sorted(path for path in (ROOT / "scripts").glob("*.sh") if path.name != "lib.sh")
+FACEKIT = Path(sys.executable).with_name("facekit")
+
+# Answers as facekit verify would, by the second photo's name.
+STUB = """#!/bin/sh
+echo "$*" >> "$0.calls"
+for last; do :; done
+case $last in
+*same*) exit 0 ;;
+*other*) exit 1 ;;
+*) echo "no face" >&2; exit 3 ;;
+esac
+"""
+
+
+def run(
+    script: str, *arguments: str | Path, **settings: str | Path
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", str(ROOT / "scripts" / "imx" / script), *map(str, arguments)],
+        env={**os.environ, **{name: str(value) for name, value in settings.items()}},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def executable(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def stub(tmp_path: Path) -> Path:
+    return executable(tmp_path / "facekit", STUB)
+
+
+@pytest.mark.parametrize("script", BOARD + HOST, ids=lambda path: path.name)
+def test_shellcheck_finds_nothing(script: Path) -> None:
+    beside_python = shutil.which("shellcheck", path=str(Path(sys.executable).parent))
+    shellcheck = beside_python or shutil.which("shellcheck")
+    if shellcheck is None:
+        pytest.skip("no shellcheck: pip install '.[dev]'")
+    shell = "sh" if script in BOARD else "bash"
+    done = subprocess.run(
+        [shellcheck, "--external-sources", f"--shell={shell}", str(script)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_there_are_scripts_for_the_board() -> None:
+    assert {path.name for path in BOARD} == {"run.sh", "verify.sh", "watch.sh", "benchmark.sh"}
+
+
+class TestRun:
+    def test_commands_that_take_a_bundle_get_it(self, stub: Path, tmp_path: Path) -> None:
+        run("verify.sh", "a.jpg", "same.jpg", FACEKIT=stub, FACEKIT_BUNDLE=tmp_path)
+        run("run.sh", "doctor", FACEKIT=stub, FACEKIT_BUNDLE=tmp_path)
+        calls = Path(f"{stub}.calls").read_text().splitlines()
+        assert calls == [f"verify --bundle {tmp_path} a.jpg same.jpg", "doctor"]
+
+    def test_the_exit_code_is_facekits(self, stub: Path) -> None:
+        codes = [
+            run("verify.sh", "a.jpg", b, FACEKIT=stub).returncode
+            for b in ("same.jpg", "other.jpg", "tree.jpg")
+        ]
+        assert codes == [0, 1, 3]
+        assert run("verify.sh", "a.jpg", FACEKIT=stub).returncode == 2
+
+    def test_without_a_wheel_it_says_so(self, tmp_path: Path) -> None:
+        done = run("run.sh", "doctor", FACEKIT_BUNDLE=tmp_path)
+        assert done.returncode == 5
+        assert "no wheel of facekit in" in done.stderr
+
+
+class TestWatch:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "in coming"
+        folder.mkdir()
+        for name in ("same.jpg", "other person.jpg", "tree.png", "notes.txt"):
+            (folder / name).write_bytes(b"photo")
+        return folder
+
+    def test_what_is_there(self, folder: Path, stub: Path) -> None:
+        done = run("watch.sh", "-1", folder, "known.jpg", "--fmr", "1e-4", FACEKIT=stub)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [
+            "different\tother person.jpg",
+            "same\tsame.jpg",
+            "error 3\ttree.png",
+        ]
+        calls = Path(f"{stub}.calls").read_text()
+        assert "--fmr 1e-4 known.jpg" in calls
+        assert "notes" not in calls
+
+    def test_new_photos_are_seen_by_polling_once_whole(self, folder: Path, stub: Path) -> None:
+        """Without inotifywait on PATH: tools that are everywhere, linked into one folder."""
+        tools = stub.parent / "tools"
+        tools.mkdir()
+        for name in ["cat", "cp", "dirname", "grep", "mktemp", "mv", "rm", "sh", "sleep", "wc"]:
+            (tools / name).symlink_to(str(shutil.which(name)))
+        watching = subprocess.Popen(
+            [str(tools / "sh"), str(ROOT / "scripts/imx/watch.sh"), str(folder), "known.jpg"],
+            env={"PATH": str(tools), "INTERVAL": "0.1", "FACEKIT": str(stub)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            time.sleep(0.5)
+            (folder / "new same.jpg").write_bytes(b"a photo")
+            assert watching.stdout is not None
+            assert watching.stdout.readline() == "same\tnew same.jpg\n"
+        finally:
+            watching.terminate()
+            watching.communicate()
+
+    def test_usage(self, tmp_path: Path) -> None:
+        assert run("watch.sh", tmp_path / "none", "known.jpg").returncode == 2
+
+
+@pytest.mark.skipif(not FACEKIT.exists(), reason="facekit is not installed as a command")
+class TestBenchmark:
+    """With a benchmark_model that prints a board's log."""
+
+    @pytest.fixture
+    def board(self, tmp_path: Path) -> Path:
+        root = tmp_path / "root"
+        for version in ("2.10.0", "2.16.2"):
+            folder = root / f"usr/bin/tensorflow-lite-{version}/examples"
+            executable(
+                folder / "benchmark_model",
+                f'#!/bin/sh\necho "{version} $*" > "{tmp_path}/called"\ncat "{tmp_path}/log"\n',
+            )
+        (tmp_path / "log").write_text(NEW_NPU)
+        for file in ("lib/libethosu_delegate.so", "models/toy/toy_uint8_vela.tflite"):
+            path = root / "usr" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return root
+
+    def measure(self, board: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(
+            "benchmark.sh",
+            *arguments,
+            SYSROOT=board,
+            FACEKIT=FACEKIT,
+            FACEKIT_BUNDLE=board / "usr",
+            OUT=board.parent / "out",
+            RUNS="7",
+        )
+
+    def test_the_boards_tool_model_and_delegate_are_found(self, board: Path) -> None:
+        done = self.measure(board)
+        assert done.returncode == 0, done.stderr
+        assert "delegate" in done.stdout
+        called = (board.parent / "called").read_text()
+        assert called.startswith("2.16.2 ")
+        assert f"--graph={board}/usr/models/toy/toy_uint8_vela.tflite --num_runs=7" in called
+        assert f"--external_delegate_path={board}/usr/lib/libethosu_delegate.so" in called
+        (one,) = json.loads((board.parent / "out/benchmark.json").read_text())["measurements"]
+        assert one["runs"]["median_ms"] == 10.308
+
+    def test_none_means_the_cpu(self, board: Path, tmp_path: Path) -> None:
+        (tmp_path / "log").write_text(OLD_CPU)
+        model = board / "usr/models/toy/toy_uint8_vela.tflite"
+        assert self.measure(board, str(model), "none").returncode == 0
+        assert "delegate" not in (tmp_path / "called").read_text()
+
+    def test_what_is_missing_is_named(self, board: Path) -> None:
+        (board / "usr/lib/libethosu_delegate.so").unlink()
+        done = self.measure(board)
+        assert (done.returncode, "no delegate in" in done.stderr) == (6, True)
+        (board / "usr/models/toy/toy_uint8_vela.tflite").unlink()
+        done = self.measure(board)
+        assert (done.returncode, "no model in" in done.stderr) == (5, True)
+        shutil.rmtree(board / "usr/bin")
+        done = self.measure(board)
+        assert (done.returncode, "set BENCHMARK_MODEL" in done.stderr) == (6, True)
+
+    def test_a_tool_that_fails_is_quoted(self, board: Path, tmp_path: Path) -> None:
+        tool = executable(tmp_path / "tool", "#!/bin/sh\necho 'out of memory'\nexit 9\n")
+        done = run(
+            "benchmark.sh",
+            tool,
+            "none",
+            BENCHMARK_MODEL=tool,
+            OUT=tmp_path / "out",
+            FACEKIT=FACEKIT,
+        )
+        assert done.returncode == 6
+        assert "out of memory" in done.stderr
+        assert "exit code 9" in done.stderr
