@@ -88,7 +88,7 @@ def list_command(gallery_url: str | None, key_file: Path | None, as_json: bool) 
 @gallery_options
 @json_option
 def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
-    """A person's templates: photo, its sha256, box, detector score, time.
+    """Show a person's templates: photo, its sha256, box, detector score, time.
 
     \b
     Example: facekit gallery show "Ada Lovelace"
