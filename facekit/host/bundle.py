@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +89,7 @@ def make_bundle(
     wanted = [(name, variant) for variant in dict.fromkeys(variants.values())]
     wanted += [(DETECTOR, net) for net in DETECTOR_NETS]
     found = tuple(_model(*one, folder=models) for one in wanted)
-    with _workspace() as work_name:
-        work = Path(work_name)
+    with _workspace() as work:
         if wheel is None:
             note("making a wheel of facekit")
             wheel = make_wheel(work)
@@ -141,10 +141,13 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-def _workspace() -> tempfile.TemporaryDirectory[str]:
+@contextmanager
+def _workspace() -> Iterator[Path]:
+    """A temporary folder; what the file system says there becomes a StorageError."""
     try:
-        return tempfile.TemporaryDirectory(prefix="facekit-bundle-")
+        with tempfile.TemporaryDirectory(prefix="facekit-bundle-") as name:
+            yield Path(name)
     except OSError as error:
         raise StorageError(
-            f"Cannot make a temporary folder: {error}. Make room, or set TMPDIR."
+            f"Cannot write the bundle's own files: {error}. Make room, or set TMPDIR."
         ) from error

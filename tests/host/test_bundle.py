@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import stat
 import tarfile
 import zipfile
@@ -11,8 +13,16 @@ from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from facekit.errors import ModelBuildError, ModelMismatchError, ModelMissingError, UsageError
+from facekit.cli import cli
+from facekit.errors import (
+    ModelBuildError,
+    ModelMismatchError,
+    ModelMissingError,
+    StorageError,
+    UsageError,
+)
 from facekit.host import wheel as wheels
 from facekit.host.bundle import TARGETS, make_bundle
 from facekit.models.bundle import Bundle, detector_files, find_embedder, read_bundle
@@ -148,6 +158,42 @@ def test_a_wheel_must_be_one_of_facekit(models: Path) -> None:
         make_bundle("toy", "cpu", models.parent / "a.tar", models=models, wheel=other)
 
 
+@pytest.mark.parametrize("failing", ["work", "output"])
+def test_a_full_disk_leaves_the_earlier_archive(
+    models: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def full(*_arguments: object, **_named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive = made(models, "cpu")
+    before = archive.read_bytes()
+    if failing == "work":
+        monkeypatch.setattr(Path, "write_text", full)
+    else:
+        monkeypatch.setattr(tarfile.TarFile, "addfile", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        make_bundle("toy", "cpu", archive, models=models, wheel=models.parent / WHEEL, force=True)
+    monkeypatch.undo()
+    assert archive.read_bytes() == before
+    assert not list(archive.parent.glob(".bundle*"))
+
+
+def test_the_command(models: Path) -> None:
+    output = models.parent / "b.tar.gz"
+    arguments = ["bundle", "toy", "--target", "imx93", "-o", str(output)]
+    arguments += ["--models", str(models), "--wheel", str(models.parent / WHEEL)]
+    result = CliRunner().invoke(cli, [*arguments, "--json"])
+    assert result.exit_code == 0, result.stderr
+    payload = json.loads(result.stdout)
+    assert payload["devices"] == {"imx93-npu": "toy:uint8_vela", "cpu": "toy:int8"}
+    assert payload["size_bytes"] == output.stat().st_size
+    assert CliRunner().invoke(cli, arguments).exit_code == 2
+    text = CliRunner().invoke(cli, [*arguments, "--force"])
+    assert text.stdout.splitlines()[-1].strip() == WHEEL
+    missing = CliRunner().invoke(cli, [*arguments, "--force", "--models", "none"])
+    assert missing.exit_code == 5
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -182,6 +228,17 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
 def test_the_manifest_is_read_back() -> None:
     bundle = Bundle("cpu", "toy", {Device.CPU: "int8"})
     assert json.loads(bundle.to_json())["variants"] == {"cpu": "int8"}
+
+
+def test_a_wheel_that_cannot_be_made_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the checkout, without an index to fetch setuptools from."""
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(ModelBuildError, match=r"pip wheel ended with exit code 1: .*--wheel"):
+        wheels.make_wheel(tmp_path)
 
 
 def test_installed_files_become_a_wheel_again(

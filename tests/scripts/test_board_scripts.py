@@ -139,6 +139,15 @@ class TestWatch:
             watching.terminate()
             watching.communicate()
 
+    def test_inotifywait_is_used_where_there_is_one(self, folder: Path, stub: Path) -> None:
+        """Here one that reports two files and ends."""
+        tool = '#!/bin/sh\nfor last; do :; done\necho notes.txt; echo same.jpg; echo "$last" >&2\n'
+        executable(stub.parent / "bin" / "inotifywait", tool)
+        path = f"{stub.parent / 'bin'}:{os.environ['PATH']}"
+        done = run("watch.sh", folder, "known.jpg", FACEKIT=stub, PATH=path)
+        assert done.stdout == "same\tsame.jpg\n"
+        assert done.stderr == f"{folder}\n"
+
     def test_usage(self, tmp_path: Path) -> None:
         assert run("watch.sh", tmp_path / "none", "known.jpg").returncode == 2
 

@@ -47,12 +47,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def bundles(made: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Archives of each target, unpacked into a fresh folder."""
     board = tmp_path_factory.mktemp("board")
-    for target in ("imx93", "imx8mp", "cpu"):
+    assert run("tar", "-xzf", made[0] / "facekit-imx93.tar.gz", "-C", board).returncode == 0
+    (wheel,) = board.glob("facekit-imx93/wheels/*.whl")
+    for target in ("imx8mp", "cpu"):
         archive = made[0] / f"facekit-{target}.tar.gz"
-        if not archive.exists():
-            options = ("--target", target, "--models", made[0] / "models", "-o", archive)
-            done = run("facekit", "bundle", *options)
-            assert done.returncode == 0, done.stderr
+        options = ("--models", made[0] / "models", "--wheel", wheel, "-o", archive)
+        done = run("facekit", "bundle", "--target", target, *options)
+        assert done.returncode == 0, done.stderr
         assert run("tar", "-xzf", archive, "-C", board).returncode == 0
     return {target: board / f"facekit-{target}" for target in ("imx93", "imx8mp", "cpu")}
 
@@ -74,7 +75,7 @@ def test_every_file_is_made(made: tuple[Path, str]) -> None:
     for variant in ("float32", "int8", "uint8"):
         assert (models / f"{MODEL}_{variant}.json").exists()
     drift = json.loads((models / f"{MODEL}_int8_drift.json").read_text())
-    assert drift["mean"] > 0.998
+    assert drift["cosine"]["mean"] > 0.998
     report = json.loads((models / "model_imx93" / f"{MODEL}_uint8_vela_report.json").read_text())
     assert report["npu_share"] > 0.99
 
