@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--model", default="facenet512-casia")
     args = parser.parse_args()
 
-    programs = {
+    programs: dict[str, tuple[list[str], dict[str, str]]] = {
         "facekit": (
             [sys.executable, "-m", "facekit", "verify", "--model", args.model, *PHOTOS],
             {},

@@ -130,7 +130,8 @@ class Converter:
     def constant(self, index: int) -> NDArray[Any]:
         tensor = self.graph.Tensors(index)
         data = self.model.Buffers(tensor.Buffer()).DataAsNumpy()
-        return np.frombuffer(data.tobytes(), np.float32).reshape(tensor.ShapeAsNumpy())
+        values = np.frombuffer(data.tobytes(), np.float32)
+        return np.asarray(values.reshape(tensor.ShapeAsNumpy()))
 
     def padding(self, options: Any) -> str:
         # TensorFlow and ONNX both put the odd pixel of SAME at the end.

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -42,6 +44,8 @@ def mtcnn_count() -> Count:
 
 def facenet_pytorch_count() -> Count:
     import torch
+
+    _have_nms()
     from facenet_pytorch import MTCNN
 
     torch.set_num_threads(1)
@@ -53,6 +57,22 @@ def facenet_pytorch_count() -> Count:
         return 0 if boxes is None else len(boxes)
 
     return count
+
+
+def _have_nms() -> None:
+    """torchvision's one compiled operator that is needed, built here where its own do not load."""
+    import torch
+
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        from torch.utils.cpp_extension import load
+
+        for name in [name for name in sys.modules if name.startswith("torchvision")]:
+            del sys.modules[name]
+        source = Path(__file__).with_name("torchvision_nms.cpp")
+        load("torchvision_nms", [str(source)], extra_cflags=["-O3"])
+        assert torch.ops.torchvision.nms is not None
 
 
 def main() -> None:

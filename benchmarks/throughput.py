@@ -1,0 +1,92 @@
+"""Many photos: one worker against two, pairs against photos, and memory over many verifies.
+
+    python benchmarks/throughput.py --photos 500 --verifies 10000
+
+Workers take turns in the order 1, 2, 1, 2, ... and ratios are of the shortest runs.  Needs LFW
+(FACEKIT_LFW or ../shared/lfw).
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import cycle, islice
+from time import perf_counter
+
+import numpy as np
+from peers import lfw_photos
+
+import facekit
+from facekit.embed_list import embed_each
+from facekit.pipeline import Pipeline
+from facekit.threshold import given_threshold
+from facekit.types import Metric
+from facekit.verify_list import Pair, verify_pairs
+
+_CUT = given_threshold(0.5, Metric.COSINE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=500)
+    parser.add_argument("--pairs", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--verifies", type=int, default=1000)
+    args = parser.parse_args()
+
+    names = [str(path) for path in lfw_photos(args.photos)]
+    pipeline = facekit.load(threads=1)
+    spent: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(args.rounds):
+        for workers, seconds in spent.items():
+            seconds.append(embedding_s(names, pipeline, workers))
+    one, two = (min(seconds) for seconds in spent.values())
+    print(f"embedding {len(names)} photos: 1 worker {one:.1f} s, 2 workers {two:.1f} s, start-up")
+    print(f"included: {one / two:.2f} x as fast")
+
+    start = perf_counter()
+    count = sum(1 for _ in verify_pairs(pipeline, random_pairs(names, args.pairs), threshold=_CUT))
+    listed = perf_counter() - start
+    print(f"verify --pairs, {count} pairs over them: {listed:.1f} s, {listed / one:.2f} x that")
+
+    resident = resident_mb(names[:50], pipeline, args.verifies)
+    print(
+        f"{args.verifies} verifies in one process: {resident[0]:.1f} MB after 100, "
+        f"{resident[-1]:.1f} MB at the end, most {max(resident):.1f} MB"
+    )
+
+
+def embedding_s(names: list[str], pipeline: Pipeline, workers: int) -> float:
+    """With one worker as with two, photos are worked on one at a time by one thread."""
+    start = perf_counter()
+    for result in embed_each(pipeline, names, workers=workers):
+        assert result.name
+    return perf_counter() - start
+
+
+def random_pairs(names: list[str], count: int) -> list[Pair]:
+    chosen = np.random.default_rng(0).integers(0, len(names), (count, 2))
+    return [Pair(names[a], names[b]) for a, b in chosen]
+
+
+def resident_mb(names: list[str], pipeline: Pipeline, verifies: int) -> list[float]:
+    """Resident memory after 100 verifies and after each further 100."""
+    found = []
+    others = cycle(names[1:])
+    for number, name in enumerate(islice(cycle(names), verifies), 1):
+        try:
+            pipeline.verify(name, next(others), threshold=_CUT)
+        except facekit.FaceError:
+            continue
+        finally:
+            if number % 100 == 0:
+                found.append(current_rss_mb())
+    return found
+
+
+def current_rss_mb() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 2**20
+
+
+if __name__ == "__main__":
+    main()
