@@ -20,6 +20,7 @@ from facekit.errors import (
     UsageError,
 )
 from facekit.native_stderr import captured
+from facekit.runtime.mapped_file import release_pages
 
 RUNTIME_VARIABLE = "FACEKIT_RUNTIME"
 
@@ -149,4 +150,5 @@ def allocate(interpreter: Any, path: Path, *, delegated: bool = False) -> list[s
     """Plans a new interpreter's tensors; returns what LiteRT says about its delegates."""
     with translated(path, delegated=delegated), captured(_is_chatter) as lines:
         interpreter.allocate_tensors()
+    release_pages(path)
     return lines

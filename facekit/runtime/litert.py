@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from facekit.runtime.net import TensorSpec
 _INTEGERS = ("int8", "uint8", "int16")
 _OPEN = -1  # a side that the file leaves open
 
+_KEPT_VALUES = 100_000  # in an input: larger ones hold megabytes each and take long anyway
 _KEPT_SHAPES = 16  # a photo's pyramid has 8 to 12 levels
 
 
@@ -38,8 +40,8 @@ class LiteRtNet:
 
     An open batch takes the batch's size; a file with a batch of 1 is run once for each member.
 
-    Where height and width are open too, an input shape that comes for the second time gets an
-    interpreter of its own: planning the P-Net's tensors anew costs 0.3 ms each time, making an
+    Where height and width are open too, a small input shape that comes for the second time gets
+    an interpreter of its own: planning the P-Net's tensors anew costs 0.3 ms each time, making an
     interpreter 2.4 ms once.  An open batch alone is planned in 0.01 ms.
     """
 
@@ -130,7 +132,7 @@ class LiteRtNet:
             self._kept[shape] = self._resized(self._new(), shape, first_time=True)
             _keep_latest(self._kept)
             return self._kept[shape]
-        if _OPEN in self._input.shape[1:]:
+        if _OPEN in self._input.shape[1:] and math.prod(shape) <= _KEPT_VALUES:
             self._seen[shape] = None
             _keep_latest(self._seen)
         first_time, self._planned_shape = self._planned_shape is None, None
