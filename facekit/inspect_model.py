@@ -155,8 +155,13 @@ def _tensor(model: Any, raw: Any) -> Tensor:
         dtype=_constant_name(_schema().TensorType, raw.Type()).lower(),
         scales=_listed(quantisation, "Scale", float),
         zero_points=_listed(quantisation, "ZeroPoint", int),
-        is_constant=model.Buffers(raw.Buffer()).DataLength() > 0,
+        is_constant=_holds_data(model.Buffers(raw.Buffer())),
     )
+
+
+def _holds_data(buffer: Any) -> bool:
+    """Data stands in the flatbuffer or, as ai-edge-quantizer writes it, behind it at an offset."""
+    return bool(buffer.DataLength() or buffer.Size())
 
 
 def _listed(quantisation: Any, field: str, kind: type) -> tuple[Any, ...]:

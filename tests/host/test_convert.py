@@ -172,6 +172,10 @@ def test_the_real_int8_model(real: tuple[Converted, ...]) -> None:
     assert made.drift.mean >= 0.9990
     assert made.drift.minimum >= 0.988
     inspected = inspect_model(made.path)
+    in_file = sum(inspected.parameters.values())
+    assert in_file + inspected.folded_parameters == 23_497_424
+    assert inspected.macs is not None
+    assert inspected.macs.total == 1_418_730_208
     assert inspected.histogram["CONV_2D"] == 132
     assert inspected.histogram["DEQUANTIZE"] == 1
     assert "MUL" not in inspected.histogram  # residual scaling is folded
