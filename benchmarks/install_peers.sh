@@ -24,10 +24,10 @@ install facekit -e .
 install onnxruntime onnxruntime onnx
 install openvino openvino
 install mtcnn 'mtcnn==1.0.0' 'tensorflow>=2.19' joblib lz4
-# tf2onnx is not needed: the network is written as ONNX by benchmarks/onnx_from_litert.py.
-install deepface deepface tf-keras
+# deepface imports werkzeug and does not ask for it.
+install deepface deepface tf-keras werkzeug
 # facenet-pytorch asks for an old PyTorch and NumPy; it runs with new ones.
-install facenet-pytorch "${TORCH:-torch}" torchvision pillow requests tqdm &&
+install facenet-pytorch "${TORCH:-torch}" torchvision pillow requests tqdm ninja setuptools &&
   install facenet-pytorch --no-deps facenet-pytorch
 
 if [ ${#missing[@]} -gt 0 ]; then
