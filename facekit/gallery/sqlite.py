@@ -115,7 +115,7 @@ class SqliteGallery:
         with self._session.reading():
             model = self._session.model()
             rows = self._connection.execute(
-                _TEMPLATES + ("ORDER BY person_id" if name is None else _OF_ONE),
+                _TEMPLATES + ("ORDER BY person_id, template_id" if name is None else _OF_ONE),
                 () if name is None else (name,),
             )
             for person_id, person, photo, sha256, x1, y1, x2, y2, score, time, blob in rows:

@@ -48,7 +48,9 @@ CREATE TABLE template (
     vector BLOB NOT NULL,
     UNIQUE (person_id, photo_sha256)
 );
+CREATE INDEX template_of_person ON template (person_id);
 """
+# The index gives a person's templates in the order of their numbers, without sorting vectors.
 # AUTOINCREMENT: a number is never given twice, so that what is cached of the templates up to a
 # number stays right while others are added.
 
