@@ -147,7 +147,7 @@ def test_no_room_ends_the_enrolment_and_keeps_who_is_in(tmp_path: Path) -> None:
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
     folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=400k", "none", str(folder)]
+    options = ["-t", "tmpfs", "-o", "size=440k", "none", str(folder)]
     mounted = shutil.which("mount") and subprocess.run(["mount", *options], capture_output=True)
     if not mounted or mounted.returncode:
         pytest.skip("a small disk can only be mounted by root")
