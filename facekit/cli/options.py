@@ -92,7 +92,7 @@ def detector_options(command: AnyCommand) -> AnyCommand:
                 "search_side_px",
                 type=click.IntRange(min=0),
                 help="Search larger photos on a copy with this long side; 0 for full size.",
-                show_default="1024",
+                show_default="800",
             ),
         )
     ):
@@ -207,13 +207,26 @@ def threads_option(command: AnyCommand) -> AnyCommand:
     )(command)
 
 
-def workers_option(command: AnyCommand) -> AnyCommand:
-    return click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        help="Worker processes, each with its own networks of one thread; default: 1 for few "
-        "photos, else the cores this process may run on.",
-    )(command)
+def parallel_options(command: AnyCommand) -> AnyCommand:
+    """How many processes embed, and where."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--workers",
+                type=click.IntRange(min=1),
+                help="Worker processes, each with its own networks of one thread; default: 1 for "
+                "few photos, else the cores this process may run on, or the Ray cluster's.",
+            ),
+            click.option(
+                "--ray",
+                metavar="ADDRESS",
+                help="Run the workers on a Ray cluster: ray://HOST:PORT, auto, or local.  Its "
+                "nodes need the photos and models at the same paths.",
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
 
 
 def output_file(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:

@@ -186,7 +186,7 @@ def all_sure() -> Mtcnn:
 def test_the_cascade_scales_faces_back_from_the_reduced_copy() -> None:
     sure = all_sure()
     (small,), (large,) = sure.detect(
-        [np.zeros((40, 40, 3), np.uint8), np.zeros((3072, 4096, 3), np.uint8)]
+        [np.zeros((40, 40, 3), np.uint8), np.zeros((2400, 3200, 3), np.uint8)]
     )
     at_copy = np.array([1 / 0.6, 1 / 0.6, 20, 20], np.float32)
     np.testing.assert_allclose(small.box_xyxy, at_copy, rtol=1e-5)
