@@ -92,7 +92,7 @@ def detector_options(command: AnyCommand) -> AnyCommand:
                 "search_side_px",
                 type=click.IntRange(min=0),
                 help="Search larger photos on a copy with this long side; 0 for full size.",
-                show_default="800",
+                show_default="720",
             ),
         )
     ):

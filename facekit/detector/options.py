@@ -25,7 +25,7 @@ class DetectorOptions:
     """face probability that P-, R- and O-Net ask for, each 0..1; a score must exceed it"""
     scale_factor: float = 0.709
     """ratio of neighbouring pyramid levels, about 1/sqrt(2): each has half the area"""
-    search_side_px: int = 800
+    search_side_px: int = 720
     """photos with a longer side are searched on a copy reduced to it; 0: never reduced"""
     level_overlap: float = 0.5
     """IoU above which the better of two proposals of one pyramid level stays"""

@@ -179,14 +179,14 @@ def test_candidates_need_a_score_each() -> None:
 
 def all_sure() -> Mtcnn:
     """A cascade that proposes one cell of every picture's first level, and is sure of it."""
-    pnet = pnet_seeing({24: [(0, 0)], 614: [(0, 0)]})
+    pnet = pnet_seeing({24: [(0, 0)], 432: [(0, 0)]})
     return Mtcnn(pnet, judge([0.9]), final_judge([0.9], points=POINTS))
 
 
 def test_the_cascade_scales_faces_back_from_the_reduced_copy() -> None:
     sure = all_sure()
     (small,), (large,) = sure.detect(
-        [np.zeros((40, 40, 3), np.uint8), np.zeros((2400, 3200, 3), np.uint8)]
+        [np.zeros((40, 40, 3), np.uint8), np.zeros((2160, 2880, 3), np.uint8)]
     )
     at_copy = np.array([1 / 0.6, 1 / 0.6, 20, 20], np.float32)
     np.testing.assert_allclose(small.box_xyxy, at_copy, rtol=1e-5)
