@@ -1,7 +1,8 @@
-"""Many pictures to embeddings, here or by worker processes; a bad one is a record, not the end."""
+"""Many pictures to embeddings, here, by processes or on a cluster; a bad one is a record."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from facekit.embedding_file import EmbeddingRow
 from facekit.errors import FacekitError, ImageError, UsageError
 from facekit.models.store import find
 from facekit.parallel import Crash, available_cores, map_processes
+from facekit.parallel_ray import map_ray
 from facekit.pipeline import EmbeddedPicture, Pipeline, PipelineOptions
 from facekit.runtime.delegates import DelegateRequest
 
@@ -40,21 +42,25 @@ def worth_workers(names: Sequence[str], *, request: DelegateRequest | None = Non
 
 
 def embed_each(
-    pipeline: Pipeline, names: Sequence[str], *, workers: int = 1
+    pipeline: Pipeline, names: Sequence[str], *, workers: int | None = 1, ray: str | None = None
 ) -> Iterator[EmbedResult]:
     """Results in the order of the names.
 
     With more than one worker, each is a process with its own networks of one thread each; results
     then come without pixels and crops.  A photo that ends two workers is an ImageError.
+    `ray` is a cluster's address (see `map_ray`) whose nodes reach photos and models by the paths
+    they have here.  workers=None is as many as the photos pay for, or the cluster's cores.
     Raises UsageError where workers would have to read standard input or share an accelerator.
     """
-    if workers == 1:
+    if workers is None and ray is None:
+        workers = worth_workers(names, request=pipeline.options.accelerator)
+    if workers == 1 and ray is None:
         return (_embed_one(pipeline, name) for name in names)
     if pipeline.options.accelerator.is_delegated:
-        raise UsageError("An accelerator is used by one process: pass --workers 1, or none.")
+        raise UsageError("An accelerator is used by one process: pass --workers 1, without --ray.")
     if "-" in names:
         raise UsageError("Worker processes cannot read standard input: pass --workers 1.")
-    return _by_workers(pipeline, names, workers)
+    return _by_workers(pipeline, names, workers, ray)
 
 
 def without_pictures(embedded: EmbeddedPicture) -> EmbeddedPicture:
@@ -70,19 +76,28 @@ def _embed_one(pipeline: Pipeline, name: str) -> EmbedResult:
     return EmbedResult(name, embedded, None)
 
 
-def _by_workers(pipeline: Pipeline, names: Sequence[str], workers: int) -> Iterator[EmbedResult]:
-    make = _MakeEmbed(pipeline.model.path, pipeline.options)
-    results = map_processes(make, names, workers=min(workers, max(len(names), 1)))
+def _by_workers(
+    pipeline: Pipeline, names: Sequence[str], workers: int | None, ray: str | None
+) -> Iterator[EmbedResult]:
+    make = _MakeEmbed(pipeline.model.path.absolute(), pipeline.options)
+    crew = min(workers or len(names), max(len(names), 1))
+    results = (
+        map_processes(make, names, workers=crew)
+        if ray is None
+        else map_ray(make, map(os.path.abspath, names), address=ray, workers=crew)
+    )
     for name, result in zip(names, results, strict=True):
         if isinstance(result, Crash):
+            code = "" if result.exit_code is None else f" with exit code {result.exit_code}"
             error = ImageError(
-                f"{name}: two processes ended while they worked on it, the second with exit code "
-                f"{result.exit_code}. Look at it with facekit detect; where memory is short, pass "
-                "fewer --workers."
+                f"{name}: two processes ended while they worked on it, the second{code}. Look at "
+                "it with facekit detect; where memory is short, pass fewer --workers."
             )
             yield EmbedResult(name, None, error)
+        elif result.embedded is None:
+            yield replace(result, name=name)
         else:
-            yield result
+            yield replace(result, name=name, embedded=replace(result.embedded, name=name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_TRIES = 2  # an item that kills two workers is the culprit itself
-_AHEAD = 4  # items a worker, finished or under way, that wait for an earlier one
+TRIES = 2  # an item that kills two workers is the culprit itself
+AHEAD = 4  # items a worker, finished or under way, that wait for an earlier one
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Crash:
     """What stands in for a result when an item ended every worker that tried it."""
 
     exit_code: int | None
-    """of the last worker; negative for a signal"""
+    """of the last worker; negative for a signal; None where it was on another machine"""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +41,7 @@ class _Worker(Generic[Item]):
 
 
 @dataclass(slots=True)
-class _Queue(Generic[Item]):
+class Tasks(Generic[Item]):
     """Items still to be given out, those of dead workers first."""
 
     fresh: Iterator[tuple[int, Item]]
@@ -50,6 +50,15 @@ class _Queue(Generic[Item]):
 
     def take(self) -> tuple[int, Item] | None:
         return self.again.popleft() if self.again else next(self.fresh, None)
+
+    def again_after_crash(self, task: tuple[int, Item]) -> bool:
+        """Puts the item of a dead worker back; False where it has had all its tries."""
+        place = task[0]
+        self.tries[place] = self.tries.get(place, 0) + 1
+        if self.tries[place] == TRIES:
+            return False
+        self.again.append(task)
+        return True
 
 
 def available_cores() -> int:
@@ -72,7 +81,7 @@ def map_processes(
     if workers < 1:
         raise ValueError(f"At least one worker is needed. Received: {workers}")
     context = multiprocessing.get_context("spawn")  # fork copies the runtime's locked threads
-    queue = _Queue(enumerate(items))
+    tasks = Tasks(enumerate(items))
     done: dict[int, Result | Crash] = {}
     awaited = 0
     crew: list[_Worker[Item]] = []
@@ -82,10 +91,10 @@ def map_processes(
                 yield done.pop(awaited)
                 awaited += 1
             busy = [worker for worker in crew if worker.task is not None]
-            room = _AHEAD * workers - len(done) - len(busy)
+            room = AHEAD * workers - len(done) - len(busy)
             idle = [worker for worker in crew if worker.task is None]
             while room > 0 and (idle or len(crew) < workers):
-                task = queue.take()
+                task = tasks.take()
                 if task is None:
                     break
                 worker = idle.pop() if idle else _hire(context, make_function, crew)
@@ -94,7 +103,7 @@ def map_processes(
                 room -= 1
             if not busy:
                 return
-            _collect(busy, crew, queue, done)
+            _collect(busy, crew, tasks, done)
     finally:
         for worker in crew:
             worker.process.terminate()
@@ -126,7 +135,7 @@ def _give(worker: _Worker[Item], task: tuple[int, Item]) -> None:
 def _collect(
     busy: list[_Worker[Item]],
     crew: list[_Worker[Item]],
-    queue: _Queue[Item],
+    tasks: Tasks[Item],
     done: dict[int, Result | Crash],
 ) -> None:
     """Waits for at least one busy worker; a dead one leaves the crew, its item is tried again."""
@@ -142,10 +151,7 @@ def _collect(
             worker.process.join()
             worker.pipe.close()
             crew.remove(worker)
-            queue.tries[place] = queue.tries.get(place, 0) + 1
-            if queue.tries[place] < _TRIES:
-                queue.again.append((place, item))
-            else:
+            if not tasks.again_after_crash((place, item)):
                 done[place] = Crash(worker.process.exitcode)
 
 

@@ -63,13 +63,18 @@ def photos_of(pairs: Iterable[Pair]) -> list[str]:
 
 
 def verify_pairs(
-    pipeline: Pipeline, pairs: Sequence[Pair], *, threshold: Threshold, workers: int = 1
+    pipeline: Pipeline,
+    pairs: Sequence[Pair],
+    *,
+    threshold: Threshold,
+    workers: int | None = 1,
+    ray: str | None = None,
 ) -> Iterator[PairResult]:
     """Results in the order of the pairs; a photo that fails fails its pairs, not the list.
 
-    Keeps 2 KB a photo: the embeddings, not the pixels.  See `embed_each` for `workers`.
+    Keeps 2 KB a photo: the embeddings, not the pixels.  See `embed_each` for `workers` and `ray`.
     """
-    coming = embed_each(pipeline, photos_of(pairs), workers=workers)
+    coming = embed_each(pipeline, photos_of(pairs), workers=workers, ray=ray)
     return _compared(pipeline, pairs, coming, threshold)
 
 

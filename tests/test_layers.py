@@ -14,7 +14,7 @@ FILES = sorted((ROOT / "facekit").rglob("*.py"))
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("version", "enums", "errors"),
-    ("types", "background", "files", "native_stderr", "parallel", "stopwatch"),
+    ("types", "background", "files", "native_stderr", "parallel", "parallel_ray", "stopwatch"),
     ("geometry", "match", "preprocess", "image_header", "image_kind", "image_tiff"),
     ("models", "runtime"),
     (
@@ -42,7 +42,7 @@ A file may import what stands in its own row and below.
 
 HOST_ONLY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
 LAZY_ONLY = frozenset(
-    ("cryptography", "matplotlib", "pooch", "psycopg", "scipy", "sklearn", "usearch")
+    ("cryptography", "matplotlib", "pooch", "psycopg", "ray", "scipy", "sklearn", "usearch")
 )
 
 

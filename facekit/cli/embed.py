@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import embedding_options, json_option, output_file, workers_option
+from facekit.cli.options import embedding_options, json_option, output_file, parallel_options
 from facekit.errors import UsageError
 
 
@@ -15,13 +15,14 @@ from facekit.errors import UsageError
 @click.argument("images", nargs=-1, required=True)
 @output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
 @embedding_options
-@workers_option
+@parallel_options
 @json_option
 def embed(
     images: tuple[str, ...],
     output: Path,
     model: str,
     workers: int | None,
+    ray: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -38,7 +39,7 @@ def embed(
     from facekit.cli.pipeline import open_pipeline
     from facekit.cli.progress import with_progress
     from facekit.cli.render import emit_json, note
-    from facekit.embed_list import embed_each, embedding_rows, worth_workers
+    from facekit.embed_list import embed_each, embedding_rows
     from facekit.embedding_file import SUFFIXES, EmbeddingTable, write_embeddings
     from facekit.sources import list_pictures
 
@@ -48,8 +49,7 @@ def embed(
     pipeline = open_pipeline(model, **options)
     rows = []
     failures = []
-    worth = worth_workers(names, request=pipeline.options.accelerator)
-    results = embed_each(pipeline, names, workers=workers or worth)
+    results = embed_each(pipeline, names, workers=workers, ray=ray)
     for result in with_progress(results, length=len(names), label="embedding"):
         rows += embedding_rows(result)
         if result.error is not None:

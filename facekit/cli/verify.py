@@ -12,7 +12,7 @@ from facekit.cli.options import (
     embedding_options,
     json_option,
     output_file,
-    workers_option,
+    parallel_options,
 )
 from facekit.enums import Metric
 from facekit.errors import UsageError
@@ -52,7 +52,7 @@ EXIT_SAME, EXIT_DIFFERENT = 0, 1
     help="Write a picture of both faces, their crops and the decision (PNG, SVG or PDF).",
 )
 @embedding_options
-@workers_option
+@parallel_options
 @json_option
 def verify(
     images: tuple[str, ...],
@@ -64,6 +64,7 @@ def verify(
     plot: Path | None,
     model: str,
     workers: int | None,
+    ray: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -82,8 +83,8 @@ def verify(
         raise UsageError(f"Two pictures are needed. Received: {len(images)}")
     if pairs_file is not None and (images or plot):
         raise UsageError("--pairs takes its pictures from the list: no A, B or --plot with it.")
-    if pairs_file is None and (output is not None or workers is not None):
-        raise UsageError("-o and --workers go with --pairs.")
+    if pairs_file is None and (output, workers, ray) != (None, None, None):
+        raise UsageError("-o, --workers and --ray go with --pairs.")
     if images == ("-", "-"):
         raise UsageError("stdin holds one picture; only one side can be -.")
 
@@ -100,7 +101,14 @@ def verify(
         from facekit.cli.verify_list import verify_list
 
         verify_list(
-            pipeline, pairs_file, output, cut, metric=metric, workers=workers, as_json=as_json
+            pipeline,
+            pairs_file,
+            output,
+            cut,
+            metric=metric,
+            workers=workers,
+            ray=ray,
+            as_json=as_json,
         )
         return
     result = pipeline.verify(images[0], images[1], threshold=cut)

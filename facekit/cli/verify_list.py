@@ -14,14 +14,13 @@ import click
 from facekit.cli.payload import device_payload, meaning_of, verification_payload
 from facekit.cli.progress import with_progress
 from facekit.cli.render import SCHEMA_VERSION, error_payload, note
-from facekit.embed_list import worth_workers
 from facekit.enums import Metric
 from facekit.errors import PairListError, UsageError
 from facekit.files import write_atomically
 from facekit.match import distance
 from facekit.pipeline import Pipeline
 from facekit.threshold import Threshold
-from facekit.verify_list import PairResult, parse_pairs, photos_of, verify_pairs
+from facekit.verify_list import PairResult, parse_pairs, verify_pairs
 
 _COLUMNS = (
     "a",
@@ -45,6 +44,7 @@ def verify_list(
     *,
     metric: Metric,
     workers: int | None,
+    ray: str | None,
     as_json: bool,
 ) -> None:
     """CSV, or JSON Lines with --json or an output that ends in .jsonl.
@@ -59,8 +59,7 @@ def verify_list(
     if not as_lines:
         _write(collected, output, _csv_line(_COLUMNS))
     failures = []
-    worth = worth_workers(photos_of(pairs), request=pipeline.options.accelerator)
-    results = verify_pairs(pipeline, pairs, threshold=threshold, workers=workers or worth)
+    results = verify_pairs(pipeline, pairs, threshold=threshold, workers=workers, ray=ray)
     for result in with_progress(results, length=len(pairs), label="verifying"):
         if result.error is not None:
             failures.append(result.error)
