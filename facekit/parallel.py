@@ -147,7 +147,7 @@ def _collect(
         try:
             done[place] = worker.pipe.recv()
             worker.task = None
-        except (EOFError, ConnectionResetError):
+        except (EOFError, ConnectionError):
             worker.process.join()
             worker.pipe.close()
             crew.remove(worker)
@@ -159,13 +159,6 @@ def _work(make_function: Callable[[], Callable[[Item], Result]], pipe: Connectio
     """The life of a worker: load, then answer until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     function = make_function()
-    while True:
-        try:
-            item = pipe.recv()
-        except EOFError:
-            return
-        result = function(item)
-        try:
-            pipe.send(result)
-        except BrokenPipeError:  # the parent was killed: nobody wants it
-            return
+    with suppress(EOFError, ConnectionError):  # the parent has gone, perhaps killed
+        while True:
+            pipe.send(function(pipe.recv()))
