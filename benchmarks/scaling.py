@@ -166,12 +166,14 @@ def plot(found: dict[str, list[dict[str, float]]], path: Path) -> None:
         title, unit = TITLES[curve]
         x = [point["x"] for point in points]
         left.plot(x, [point["ms"] for point in points], "o-", color="#2a6f97")
-        left.set(title=title, xlabel=unit, ylabel="ms", ylim=(0, None))
+        left.set(title=title, xlabel=unit, ylabel="ms")
         right.plot(x, [point["peak_mb"] for point in points], "o-", color="#a4509a")
         right.set(title="peak memory", xlabel=unit, ylabel="MB", ylim=(0, None))
         if curve in ("pairs", "matrix"):
-            left.set(xscale="log", yscale="log", ylim=(None, None))
+            left.set(xscale="log", yscale="log")
             right.set(xscale="log")
+        else:
+            left.set_ylim(bottom=0)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 
