@@ -95,8 +95,16 @@ def _integer_layers(buffer: bytearray) -> Iterator[_Layer]:
         output = graph.Tensors(operator.Outputs(0)).ShapeAsNumpy()
         yield _Layer(
             positions=prod(int(side) for side in output[:-1]),
-            weights=model.Buffers(weights.Buffer()).DataAsNumpy().view(np.int8),
+            weights=_data(buffer, model, weights).view(np.int8),
             weight_scales=weights.Quantization().ScaleAsNumpy(),
-            bias=bias and model.Buffers(bias.Buffer()).DataAsNumpy().view(np.int32),
+            bias=bias and _data(buffer, model, bias).view(np.int32),
             bias_scales=bias and bias.Quantization().ScaleAsNumpy(),
         )
+
+
+def _data(whole: bytearray, model: Any, tensor: Any) -> NDArray[np.uint8]:
+    """A constant's bytes, where they stand: in the flatbuffer, or behind it at an offset."""
+    held = model.Buffers(tensor.Buffer())
+    if held.DataLength():
+        return np.asarray(held.DataAsNumpy())
+    return np.frombuffer(whole, np.uint8, count=held.Size(), offset=held.Offset())

@@ -87,6 +87,19 @@ def test_the_card_names_vela_and_the_source(model: Path, tmp_path: Path) -> None
     assert "ethos-u65-256" in card.tools["vela target"]
 
 
+def test_narrowed_weights_are_other_weights_without_thresholds(model: Path, tmp_path: Path) -> None:
+    source = with_card(model)
+    plain = compile_model(source, IMX93, tmp_path / "plain", compare=False)
+    narrow = compile_model(source, IMX93, tmp_path / "narrow", compare=False, weight_bits=4)
+    assert narrow.path.read_bytes() != plain.path.read_bytes()
+    assert narrow.path.name == plain.path.name
+    assert narrow.card_path is not None
+    card = read_card(narrow.card_path)
+    assert card.tools["weight bits"] == "4"
+    assert card.calibration.operating_points == ()
+    assert card.file_sha256 == sha256(narrow.path.read_bytes()).hexdigest()
+
+
 def test_the_report_is_complete_json(model: Path, tmp_path: Path) -> None:
     compiled = compile_model(model, IMX93, tmp_path / "out", compare=False)
     assert compiled.card_path is None

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from facekit.errors import AcceleratorError, ModelMismatchError
+from facekit.host.narrow import FULL_BITS, narrow_weights
 from facekit.host.output import put_files, require_absent
 from facekit.host.vela.report import Estimate, VelaReport, read_estimate, read_report
 from facekit.host.vela.run import vela, vela_version
 from facekit.host.vela.target import Target
 from facekit.inspect_model import ModelInspection, inspect_model
+from facekit.models.calibration import Calibration
 from facekit.models.card import Card
 from facekit.models.checksum import sha256_of
 
@@ -43,9 +48,12 @@ def compile_model(
     force: bool = False,
     compare: bool = True,
     allow_cpu: bool = False,
+    weight_bits: int = FULL_BITS,
 ) -> CompiledModel:
     """Writes <stem>_vela.tflite, its card <stem>_vela.json and <stem>_vela_report.json.
 
+    `weight_bits` below 8 first narrows the weights that the NPU waits for (see narrow.py); the
+    source's thresholds do not hold for the result, and its card has none.
     `compare` runs Vela once more for each of the target's other system configurations;
     `allow_cpu` accepts a network that is mostly left on the CPU.
     Raises ModelMissingError and ModelMismatchError for a source that cannot be compiled,
@@ -58,25 +66,47 @@ def compile_model(
     stem = f"{source.stem}_vela"
     model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
     require_absent(folder, (model, card_file, report_file), force=force)
-    with vela(source, target) as output:
+    facts = _provenance(source, target)
+    card = inspected.card
+    with ExitStack() as stack:
+        if weight_bits != FULL_BITS:
+            source = stack.enter_context(_narrowed(source, weight_bits))
+            facts["weight bits"] = str(weight_bits)
+            card = card and _without_thresholds(card)
+        output = stack.enter_context(vela(source, target))
         report = read_report(output)
         content = output.model.read_bytes()
+        comparisons = tuple(_estimates(source, target)) if compare else ()
     if report.npu_share < LEAST_NPU_SHARE and not allow_cpu:
         raise AcceleratorError(_left_on_cpu(report, source, target))
-    comparisons = tuple(_estimates(source, target)) if compare else ()
-    facts = _provenance(source, target)
     payload = report_payload(report, comparisons) | {"made": facts}
     files = {report_file: (json.dumps(payload, indent=1) + "\n").encode()}
-    if inspected.card is not None:
-        files[card_file] = _card(inspected.card, model, content, facts).to_json().encode()
+    if card is not None:
+        files[card_file] = _card(card, model, content, facts).to_json().encode()
     put_files(folder, {**files, model: content})
     return CompiledModel(
         path=folder / model,
         report_path=folder / report_file,
-        card_path=folder / card_file if inspected.card is not None else None,
+        card_path=folder / card_file if card is not None else None,
         report=report,
         comparisons=comparisons,
     )
+
+
+@contextmanager
+def _narrowed(source: Path, weight_bits: int) -> Iterator[Path]:
+    """A copy of the source with narrower weights, under the same name, while it is compiled."""
+    content = narrow_weights(source.read_bytes(), bits=weight_bits)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / source.name
+        path.write_bytes(content)
+        yield path
+
+
+def _without_thresholds(card: Card) -> Card:
+    """Other weights, other scores: only the mean embedding, which hardly moves, is kept."""
+    mean = card.calibration.embedding_mean
+    return replace(card, calibration=Calibration(embedding_mean=mean))
 
 
 def report_payload(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[str, Any]:
