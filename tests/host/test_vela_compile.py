@@ -25,7 +25,7 @@ from facekit.host.vela import run
 from facekit.host.vela.compile import compile_model
 from facekit.host.vela.target import read_target
 from facekit.inspect_model import inspect_model
-from facekit.models.card import Card, Source, Task
+from facekit.models.card import Card, Source, Task, read_card
 from facekit.models.store import load_checked
 from facekit.preprocess import InputSpec
 from facekit.types import ColourOrder
