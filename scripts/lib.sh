@@ -35,13 +35,17 @@ use_venv() {
   PATH=$PWD/.venv/bin:$PATH
 }
 
-# have_models NAME...: builds each model that is missing or not as its card says, once.
+# have_models NAME...: builds each model that is missing, not as its card says, or older than the
+# registry and the calibrations that ship.
 have_models() {
-  local name
+  local name stamp wanted
+  wanted="$(cat facekit/models/registry/*.json facekit/models/calibrations/*.json | cksum) in ${FACEKIT_HOME:-the cache}"
   for name in "$@"; do
-    if ! facekit models verify "$name" >/dev/null 2>&1; then
+    stamp=.venv/.built-$name
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || ! facekit models verify "$name" >/dev/null 2>&1; then
       say "building the model $name (once)"
       facekit models build "$name" >&2
+      echo "$wanted" >"$stamp"
     fi
   done
 }

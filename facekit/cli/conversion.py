@@ -99,7 +99,9 @@ def float32_model(
     if model.card.variant == DEFAULT_VARIANT:
         return model
     origin = model.card.name
-    if origin not in registry.names() or model.card.source != registry.entry(origin).source:
+    if origin not in registry.names() or (
+        model.card.source.sha256 != registry.entry(origin).source.sha256
+    ):
         raise UsageError(
             f"{name} is {model.card.variant}, and the model it was made from, {origin}, is not "
             f"in the registry. Pass its {DEFAULT_VARIANT} file."
