@@ -28,7 +28,7 @@ from facekit.models.card import CropSpec
 from facekit.models.registry import DEFAULT_MODEL
 from facekit.models.store import find
 from facekit.pipeline import EmbeddedPicture, Pipeline, PipelineOptions, Verification
-from facekit.threshold import card_threshold, given_threshold
+from facekit.threshold import chosen_threshold
 
 
 def load(
@@ -80,10 +80,8 @@ def verify(
     if threshold is not None and fmr is not None:
         raise UsageError("threshold and fmr both say where to cut; pass one of them.")
     pipeline = load(model, face=face)
-    cut = (
-        card_threshold(pipeline.model.card, crop=None, fmr=fmr)
-        if threshold is None
-        else given_threshold(threshold, metric)
+    cut = chosen_threshold(
+        pipeline.model.card, crop=None, distance=threshold, metric=metric, fmr=fmr
     )
     return pipeline.verify(a, b, threshold=cut)
 

@@ -50,6 +50,23 @@ def card_threshold(card: Card, *, crop: CropSpec | None, fmr: float | None = Non
     return _at(card, PUBLISHED if default not in targets and PUBLISHED in targets else default)
 
 
+def chosen_threshold(
+    card: Card,
+    *,
+    crop: CropSpec | None,
+    distance: float | None = None,
+    metric: Metric = Metric.COSINE,
+    fmr: float | None = None,
+) -> Threshold:
+    """The user's `distance` in `metric` where there is one, else the card's at `fmr`.
+
+    Raises what `given_threshold` and `card_threshold` raise.
+    """
+    if distance is not None:
+        return given_threshold(distance, metric)
+    return card_threshold(card, crop=crop, fmr=fmr)
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a card's calibration says of a threshold and of a score; None where nothing."""

@@ -58,7 +58,7 @@ class Cli(click.Group):
         return command
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
-        """Runs and exits; the override's return type says that it never returns."""
+        """Runs and exits: click's own may return, this never does, hence the override's type."""
         extra["standalone_mode"] = False
         try:
             code = super().main(args, **extra)

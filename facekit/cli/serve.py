@@ -53,13 +53,15 @@ def serve_stdin(
     from facekit.cli.pipeline import open_pipeline
     from facekit.cli.render import emit_json_line, error_payload
     from facekit.line_request import parse_object, parse_request
-    from facekit.threshold import card_threshold, given_threshold
+    from facekit.threshold import chosen_threshold
 
     pipeline = open_pipeline(model, **options)
-    cut = (
-        given_threshold(threshold, metric)
-        if threshold is not None
-        else card_threshold(pipeline.model.card, crop=pipeline.changed_crop, fmr=fmr)
+    cut = chosen_threshold(
+        pipeline.model.card,
+        crop=pipeline.changed_crop,
+        distance=threshold,
+        metric=metric,
+        fmr=fmr,
     )
     pipeline.load()
     for line in iter(sys.stdin.buffer.readline, b""):  # iterating the stream would read ahead

@@ -89,13 +89,15 @@ def verify(
         raise UsageError("stdin holds one picture; only one side can be -.")
 
     from facekit.cli.pipeline import open_pipeline
-    from facekit.threshold import card_threshold, given_threshold
+    from facekit.threshold import chosen_threshold
 
     pipeline = open_pipeline(model, **options)
-    cut = (
-        given_threshold(threshold, metric)
-        if threshold is not None
-        else card_threshold(pipeline.model.card, crop=pipeline.changed_crop, fmr=fmr)
+    cut = chosen_threshold(
+        pipeline.model.card,
+        crop=pipeline.changed_crop,
+        distance=threshold,
+        metric=metric,
+        fmr=fmr,
     )
     if pairs_file is not None:
         from facekit.cli.verify_list import verify_list
