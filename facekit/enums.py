@@ -64,3 +64,9 @@ class CropRule(str, Enum):
     """five landmarks mapped onto a template by rotation, uniform scale and shift"""
     NONE = "none"
     """the whole picture is the crop (already aligned photos)"""
+
+
+class Architecture(str, Enum):
+    """Graphs of embedding nets that facekit builds; host/architectures.py knows how."""
+
+    INCEPTION_RESNET_V1 = "inception-resnet-v1"

@@ -14,7 +14,7 @@ import click
 from facekit.cli.options import AnyCommand, EnumChoice, detector_options, image_options
 from facekit.cli.progress import with_progress
 from facekit.cli.render import note
-from facekit.enums import FacePolicy
+from facekit.enums import Architecture, FacePolicy
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
 
 
 def float32_model(
-    name: str, stack: ExitStack, *, arch: str | None = None, like: str | None = None
+    name: str, stack: ExitStack, *, arch: Architecture | None = None, like: str | None = None
 ) -> InstalledModel:
     """The float32 model that `name` is, or was made from.
 
@@ -111,7 +111,7 @@ def float32_model(
 
 
 def _from_keras(
-    path: Path, stack: ExitStack, *, arch: str | None, like: str | None
+    path: Path, stack: ExitStack, *, arch: Architecture | None, like: str | None
 ) -> InstalledModel:
     from facekit.models import registry
 
@@ -120,10 +120,10 @@ def _from_keras(
     if not path.is_file():
         raise UsageError(f"There is no Keras file {path}.")
     defaults = registry.entry(like or registry.DEFAULT_MODEL).card
-    from facekit.host.keras_file import Architecture, build_from_keras
+    from facekit.host.keras_file import build_from_keras
 
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-keras-"))
-    return build_from_keras(path, Architecture(arch), defaults, Path(folder), progress=note)
+    return build_from_keras(path, arch, defaults, Path(folder), progress=note)
 
 
 def calibration_crops(

@@ -15,8 +15,9 @@ from facekit.cli.conversion import (
     float32_model,
     print_drift,
 )
-from facekit.cli.options import DEFAULT_MODEL, json_option
+from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
 from facekit.cli.render import emit_json, note
+from facekit.enums import Architecture
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _RECIPES = {
     help="Compile the file with uint8 input for an NPU: imx93 where no target is named.",
 )
 @calibration_options
-@click.option("--arch", type=click.Choice(["inception-resnet-v1"]), help="A Keras file's graph.")
+@click.option("--arch", type=EnumChoice(Architecture), help="A Keras file's graph.")
 @click.option(
     "--like",
     metavar="NAME",
@@ -70,7 +71,7 @@ def convert(
     target_names: tuple[str, ...],
     calibration: Path | None,
     rule: str | None,
-    arch: str | None,
+    arch: Architecture | None,
     like: str | None,
     output: Path | None,
     install: bool,

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.files import write_atomically
+from facekit.host.architectures import new_net
 from facekit.host.backend import keras, tf
-from facekit.host.nets.inception_resnet_v1 import SIZE_PX, inception_resnet_v1
 from facekit.host.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX, onet, pnet, rnet
 from facekit.host.selftest import self_test
 from facekit.host.tflite import to_litert
@@ -71,13 +72,11 @@ def _graphs(entry: RegistryEntry, source: Path) -> list[keras.Model]:
         for net in nets:
             load_mtcnn(net, arrays[net.name])
         return nets
-    size = (entry.card.input.height_px, entry.card.input.width_px)
-    if size != (SIZE_PX, SIZE_PX):
-        raise ModelBuildError(
-            f"{entry.name}: Inception-ResNet-v1 is built for {SIZE_PX} x {SIZE_PX} pixels. "
-            f"Received: {size[0]} x {size[1]}."
-        )
-    net = inception_resnet_v1(embedding_size=entry.card.embedding_size)
+    net = new_net(
+        Architecture(entry.architecture),
+        input_spec=entry.card.input,
+        embedding_size=entry.card.embedding_size,
+    )
     if entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
         load_folded_frozen_graph(net, source)
     else:

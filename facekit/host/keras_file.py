@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 
+from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.files import write_atomically
+from facekit.host.architectures import new_net
 from facekit.host.backend import captured_output, keras, tf
-from facekit.host.nets.inception_resnet_v1 import inception_resnet_v1
 from facekit.host.selftest import self_test
 from facekit.host.tflite import to_litert
 from facekit.host.weights.deepface_h5 import load_deepface_h5
@@ -22,12 +22,6 @@ from facekit.models.store import CARD_SUFFIX, DEFAULT_VARIANT, MODEL_SUFFIX, Ins
 from facekit.version import __version__
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-class Architecture(str, Enum):
-    """Graphs that Keras weights may be for."""
-
-    INCEPTION_RESNET_V1 = "inception-resnet-v1"
 
 
 def build_from_keras(
@@ -46,7 +40,7 @@ def build_from_keras(
     """
     name = _NOT_PLAIN.sub("-", path.name.partition(".")[0]).strip("-._") or "model"
     progress(f"reading {path.name}")
-    net = inception_resnet_v1(embedding_size=defaults.embedding_size)
+    net = new_net(architecture, input_spec=defaults.input, embedding_size=defaults.embedding_size)
     if path.suffix == ".h5" and not path.name.endswith(".weights.h5"):
         load_deepface_h5(net, path)
     else:
