@@ -1,6 +1,7 @@
 """Many photos: one worker against two, pairs against photos, and memory over many verifies.
 
     python benchmarks/throughput.py --photos 500 --verifies 10000
+    python benchmarks/throughput.py --verifies 10000 --only memory
 
 Workers take turns in the order 1, 2, 1, 2, ... and ratios are of the shortest runs.  Needs LFW
 (FACEKIT_LFW or ../shared/lfw).
@@ -31,12 +32,23 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--verifies", type=int, default=1000)
+    parser.add_argument("--only", choices=["memory"], help="leave the rest out")
     args = parser.parse_args()
 
     names = [str(path) for path in lfw_photos(args.photos)]
     pipeline = facekit.load(threads=1)
+    if args.only != "memory":
+        compare_workers(names, pipeline, args.rounds, args.pairs)
+    resident = resident_mb(names[:50], pipeline, args.verifies)
+    print(
+        f"{args.verifies} verifies in one process: {resident[0]:.1f} MB after 100, "
+        f"{resident[-1]:.1f} MB at the end, most {max(resident):.1f} MB"
+    )
+
+
+def compare_workers(names: list[str], pipeline: Pipeline, rounds: int, pairs: int) -> None:
     spent: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(args.rounds):
+    for _ in range(rounds):
         for workers, seconds in spent.items():
             seconds.append(embedding_s(names, pipeline, workers))
     one, two = (min(seconds) for seconds in spent.values())
@@ -44,15 +56,9 @@ def main() -> None:
     print(f"included: {one / two:.2f} x as fast")
 
     start = perf_counter()
-    count = sum(1 for _ in verify_pairs(pipeline, random_pairs(names, args.pairs), threshold=_CUT))
+    count = sum(1 for _ in verify_pairs(pipeline, random_pairs(names, pairs), threshold=_CUT))
     listed = perf_counter() - start
     print(f"verify --pairs, {count} pairs over them: {listed:.1f} s, {listed / one:.2f} x that")
-
-    resident = resident_mb(names[:50], pipeline, args.verifies)
-    print(
-        f"{args.verifies} verifies in one process: {resident[0]:.1f} MB after 100, "
-        f"{resident[-1]:.1f} MB at the end, most {max(resident):.1f} MB"
-    )
 
 
 def embedding_s(names: list[str], pipeline: Pipeline, workers: int) -> float:
