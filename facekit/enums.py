@@ -70,3 +70,14 @@ class Architecture(str, Enum):
     """Graphs of embedding nets that facekit builds; host/architectures.py knows how."""
 
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
+
+
+class Preprocessing(str, Enum):
+    """How pixels become numbers in the systems that weights come from."""
+
+    FACENET = "facenet"
+    """RGB, (x - 127.5) / 128"""
+    DEEPFACE = "deepface"
+    """BGR, x / 255"""
+    SPHEREFACE = "sphereface"
+    """BGR, (x - 127.5) / 128"""
