@@ -76,3 +76,14 @@ class Architecture(str, Enum):
 
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
     SPHEREFACE20 = "sphereface20"
+
+
+class Preprocessing(str, Enum):
+    """How pixels become numbers in the systems that weights come from."""
+
+    FACENET = "facenet"
+    """RGB, (x - 127.5) / 128"""
+    DEEPFACE = "deepface"
+    """BGR, x / 255"""
+    SPHEREFACE = "sphereface"
+    """BGR, (x - 127.5) / 128"""
