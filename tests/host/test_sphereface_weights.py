@@ -105,7 +105,9 @@ def test_a_pytorch_file_embeds_as_pytorch_does(
 def test_litert_embeds_as_the_graph_where_slopes_are_above_one(
     net: keras.Model, tensors: files.Tensors, pictures: Float32Array, tmp_path: Path
 ) -> None:
+    from facekit.host.nets.sphereface20 import sphereface20
     from facekit.host.tflite import to_litert
+    from facekit.host.weights.litert_file import load_litert
     from facekit.inspect_model import inspect_model
     from facekit.runtime.litert import LiteRtNet
 
@@ -117,6 +119,11 @@ def test_litert_embeds_as_the_graph_where_slopes_are_above_one(
     assert (operators["MAXIMUM"], operators["SUB"], operators.get("PRELU")) == (19, 1, None)
     (answer,) = LiteRtNet(path).run(pictures)
     np.testing.assert_allclose(answer, embed(net, pictures), atol=GREATEST_DIFFERENCE)
+
+    read_back = sphereface20()
+    load_litert(read_back, path)  # both forms of PReLU are known for what they are
+    for ours, theirs in zip(read_back.variables, net.variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6, err_msg=ours.path)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +197,63 @@ def test_a_shape_that_its_numbers_do_not_fill_is_refused(tmp_path: Path) -> None
         path.write_bytes(files.member(100, layer))
         with pytest.raises(ModelBuildError, match=r"relu1_1\[0\] must have as many numbers"):
             read_caffe_model(path)
+
+
+def test_the_published_formats_are_known_by_their_content(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from facekit.host.weights.formats import format_of
+
+    path = tmp_path / "weights"
+    path.write_bytes(files.caffe_model(SMALL))
+    assert format_of(path).title == "SphereFace's Caffe model"
+    for zipped in (False, True):
+        torch.save(
+            {name: torch.from_numpy(one) for name, one in SMALL.items()},
+            path,
+            _use_new_zipfile_serialization=zipped,
+        )
+        assert format_of(path).title == "sphereface_pytorch's state_dict"
+    torch.save({"conv2d_1a.conv.weight": torch.ones(3)}, path)
+    assert format_of(path).title == "facenet-pytorch's state_dict"
+
+
+@pytest.mark.slow
+def test_an_imported_model_is_quantised_and_runs_on_the_npu(
+    tensors: files.Tensors, data: Path, tmp_path: Path
+) -> None:
+    from facekit.embedder import Embedder
+    from facekit.host.convert import Wanted, convert
+    from facekit.host.import_weights import Said, import_weights
+    from facekit.host.keras_net import keras_net
+    from facekit.host.quantize.recipe import read_recipe
+    from facekit.host.vela.target import read_target
+    from facekit.runtime.litert import LiteRtNet
+
+    source = tmp_path / "sphereface_model.caffemodel"
+    source.write_bytes(files.caffe_model(tensors))
+    (tmp_path / "made").mkdir()
+    imported = import_weights(
+        source, "sphere", Said(), tmp_path / "made", progress=lambda line: None
+    )
+    card = imported.model.card
+    assert (card.flip.value, card.embedding_size, card.output_size) == ("concat", 1024, 512)
+    assert card.input.colour_order.value == "bgr"
+    assert keras_net(imported.model).output.shape == (1, 512)
+    recipes = [read_recipe(name) for name in ("weight_only_wf16_afp32", "static_wi8_ai8_iu8")]
+    half, quarter, compiled = convert(
+        imported.model,
+        Wanted(tuple(recipes), targets=(read_target("imx93"),)),
+        tmp_path / "out",
+    )
+    assert half.drift is not None
+    assert half.drift.minimum > 0.9999
+    assert quarter.drift is not None
+    assert quarter.drift.mean > 0.99  # 0.998 with these weights
+    assert quarter.card.flip is card.flip
+    crops = np.zeros((2, 112, 96, 3), np.uint8)
+    assert Embedder(LiteRtNet(quarter.path), quarter.card).embed(crops).shape == (2, 1024)
+    assert compiled.compiled is not None
+    assert compiled.compiled.report.npu_share >= 0.95
 
 
 def test_other_files_are_no_caffe_models(tmp_path: Path, data: Path) -> None:
