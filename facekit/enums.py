@@ -70,3 +70,25 @@ class Architecture(str, Enum):
     """Graphs of embedding nets that facekit builds; host/architectures.py knows how."""
 
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
+
+
+class Runtime(str, Enum):
+    """What runs the embedding network."""
+
+    LITERT = "litert"
+    ONNX = "onnx"
+
+
+class ExportFormat(str, Enum):
+    """What `facekit export` writes; host/export has a file for each."""
+
+    ONNX = "onnx"
+    TFLITE = "tflite"
+
+
+class Precision(str, Enum):
+    """How an exported file's weights are stored, and what it computes with."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"

@@ -141,6 +141,7 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
     from facekit.cli.progress import with_progress
     from facekit.cli.render import note
     from facekit.models.registry import DETECTOR
+    from facekit.models.variants import for_runtime
     from facekit.sources import list_pictures
 
     photos = tuple(map(Path, list_pictures([options["images"]]))) if options["images"] else ()
@@ -149,7 +150,10 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
         wanted = [stage for stage in wanted if stage not in NEED_PHOTOS]
         note("detect, align and verify are left out: they need photos, --images DIR")
     tasks = plan(
-        [ensure_installed(name).path for name in models or (DEFAULT_MODEL,)],
+        [
+            ensure_installed(for_runtime(name, options["runtime"])).path
+            for name in models or (DEFAULT_MODEL,)
+        ],
         stages=wanted,
         threads=options["threads"],
         batches=options["batch"],

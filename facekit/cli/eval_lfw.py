@@ -28,7 +28,8 @@ EXIT_BELOW = 1
     multiple=True,
     default=(DEFAULT_MODEL,),
     show_default=True,
-    help="Registry name, NAME:VARIANT, or a .tflite file; give it again to compare models.",
+    help="Registry name, NAME:VARIANT, or a .tflite or .onnx file; give it again to compare "
+    "models.",
 )
 @click.option(
     "--profile",
@@ -112,6 +113,7 @@ def eval_lfw(
         run_evaluation,
     )
     from facekit.evaluate.setups import DEFAULT_PROTOCOL, Wishes, setups_for
+    from facekit.models.variants import for_runtime
 
     if protocol is not None and pairs_file is not None:
         raise UsageError("--protocol and --pairs both name the pairs; pass one of them.")
@@ -129,7 +131,7 @@ def eval_lfw(
     )
     if plan.pair_list.complete and plan.pair_list.published_as is None and pairs_file is None:
         note(f"{plan.pair_list.name} is not LFW's published list (MD5 {plan.pair_list.md5})")
-    installed = [ensure_installed(model) for model in models]
+    installed = [ensure_installed(for_runtime(model, options["runtime"])) for model in models]
     require_distinct(installed)
     columns = [
         Column(model, setup)
