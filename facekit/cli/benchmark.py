@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.config_file import config_option
 from facekit.cli.options import DEFAULT_MODEL, accelerator_options, json_option
 from facekit.errors import AcceleratorError, InputError, UsageError
 
@@ -36,6 +37,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 
 
 @click.command()
+@config_option("benchmark")
 @click.option(
     "--model",
     "models",
@@ -102,6 +104,7 @@ def benchmark(
     \b
     Example: facekit benchmark --images photos/ --threads 1,2 --batch 1,8
              facekit benchmark --model a_float32.tflite --model a_int8.tflite --stage embed
+             facekit benchmark --config ixrt
              facekit benchmark --parse-log board.log --json > board.json
              facekit benchmark --compare host.json board.json
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.config_file import config_option
 from facekit.cli.evaluation import evaluation_options
 from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
 from facekit.enums import Flip, Profile
@@ -22,6 +23,7 @@ EXIT_BELOW = 1
 
 
 @click.command("eval-lfw")
+@config_option("eval-lfw")
 @click.option(
     "--model",
     "models",
@@ -99,6 +101,7 @@ def eval_lfw(
              facekit eval-lfw --data lfw --model facenet512-casia --model my_int8.tflite -o report
              facekit eval-lfw --data lfw --profile facenet
              facekit eval-lfw --pairs mine.csv --data photos
+             facekit eval-lfw --data lfw --config ixrt
     """
     from facekit.cli.ensure import ensure_installed
     from facekit.cli.evaluation import embed_settings, embed_with_progress, worker_count
