@@ -105,7 +105,7 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
     to_build: tuple[str, ...] = ()
     if versions["numpy"]:
         runtime = _runtime(problems)
-        if extras["onnx"]:
+        if _is_installed("onnxruntime"):
             onnx_runtime, providers = _onnx_runtime(problems)
         cache = _cache()
         models = _stored_models(problems)

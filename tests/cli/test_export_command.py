@@ -144,7 +144,7 @@ class TestInTheStore:
         evaluated = run("eval-lfw", "--data", small, "--model", path, "--workers", 1, "--json")
         assert evaluated.exit_code == 0, evaluated.stderr
         (result,) = json.loads(evaluated.stdout)["models"]
-        assert result["identity"]["variant"] == "onnx-fp32"
+        assert result["model"]["variant"] == "onnx-fp32"
         same = run("verify", *SAME, "--model", path, "--fmr", "0.2")
         assert same.exit_code == 0, same.stderr
 
