@@ -92,3 +92,14 @@ class Precision(str, Enum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+
+
+class Preprocessing(str, Enum):
+    """How pixels become numbers in the systems that weights come from."""
+
+    FACENET = "facenet"
+    """RGB, (x - 127.5) / 128"""
+    DEEPFACE = "deepface"
+    """BGR, x / 255"""
+    SPHEREFACE = "sphereface"
+    """BGR, (x - 127.5) / 128"""
