@@ -83,7 +83,10 @@ class ExportFormat(str, Enum):
     """What `facekit export` writes; host/export has a file for each."""
 
     ONNX = "onnx"
+    SAVED_MODEL = "saved-model"
+    KERAS = "keras"
     TFLITE = "tflite"
+    FACENET_PYTORCH = "facenet-pytorch"
 
 
 class Precision(str, Enum):

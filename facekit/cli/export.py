@@ -15,7 +15,7 @@ from facekit.cli.conversion import (
     float32_model,
     print_drift,
 )
-from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option, output_file
+from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
 from facekit.cli.render import emit_json, note
 from facekit.enums import ExportFormat, Precision
 from facekit.errors import UsageError
@@ -36,7 +36,12 @@ if TYPE_CHECKING:
     help="Of an ONNX file; int8 is quantised as convert does it.  [default: fp32]",
 )
 @calibration_options
-@output_file("File to write; its card goes beside it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write, a folder for a SavedModel; a card goes beside ONNX and LiteRT files.",
+)
 @click.option("--install", is_flag=True, help="Put an ONNX file into the store, for --runtime.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @json_option
@@ -52,15 +57,17 @@ def export_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write a model for other runtimes: ONNX, or the LiteRT file itself.
+    """Write a model for other systems: ONNX, Keras, SavedModel, LiteRT, facenet-pytorch.
 
-    An ONNX file takes any batch, has its card beside it, and is measured against float32.
+    An ONNX file takes any batch, has its card beside it, and is measured against float32; so
+    facekit can run it, as it can the .tflite file.  A SavedModel is a folder.
 
     \b
     Example: facekit export --format onnx -o facenet512.onnx
              facekit export facenet512-casia --format onnx --precision int8 -o int8.onnx
              facekit export --format onnx --install
              facekit verify --runtime onnx a.jpg b.jpg
+             facekit export --format facenet-pytorch -o facenet512.pt
     """
     from facekit.host.quantize.rules import Rule
 
@@ -92,7 +99,7 @@ def export_command(
     if as_json:
         emit_json(_payload(exported))
         return
-    click.echo(f"{exported.path}  {exported.card.file_size_bytes / 1e6:.1f} MB")
+    click.echo(f"{exported.path}  {exported.size_bytes / 1e6:.1f} MB")
     if exported.drift is not None:
         print_drift(exported.drift)
 
@@ -138,6 +145,7 @@ def _installed(exported: Exported, output: Path | None) -> Exported:
     from facekit.models.variants import file_name
 
     card = exported.card
+    assert card is not None  # it is an ONNX file
     stored = replace(card, file_name=file_name(card.name, card.variant))
 
     def copy(folder: Path) -> None:
@@ -156,11 +164,14 @@ def _payload(exported: Exported) -> dict[str, Any]:
     card = exported.card
     return {
         "path": str(exported.path),
-        "variant": card.variant,
-        "sha256": card.file_sha256,
-        "size_bytes": card.file_size_bytes,
-        "input_formula": card.quantisation.input_formula,
-        "thresholds": [point.target for point in card.calibration.operating_points],
-        "calibration_source": card.calibration.source,
+        "size_bytes": exported.size_bytes,
+        "card": card
+        and {
+            "variant": card.variant,
+            "sha256": card.file_sha256,
+            "input_formula": card.quantisation.input_formula,
+            "thresholds": [point.target for point in card.calibration.operating_points],
+            "calibration_source": card.calibration.source,
+        },
         "drift": exported.drift and exported.drift.as_dict(),
     }

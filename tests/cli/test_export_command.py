@@ -48,9 +48,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     payload = json.loads(result.stdout)
     stored = folder / "models" / DEFAULT_MODEL / f"{DEFAULT_MODEL}_onnx-fp32.onnx"
     assert payload["path"] == str(stored)
-    assert payload["variant"] == "onnx-fp32"
+    assert payload["card"]["variant"] == "onnx-fp32"
     assert payload["drift"]["cosine"]["minimum"] > 1 - 1e-6
-    assert "fmr=1e-3" in payload["thresholds"]
+    assert "fmr=1e-3" in payload["card"]["thresholds"]
     return folder
 
 
@@ -156,6 +156,7 @@ class TestRefused:
             ((), "Say where the file shall go"),
             (("-o", "x.tflite"), "ends in .onnx"),
             (("-o", "my file.onnx"), "letters, digits"),
+            (("-o", "x.keras"), "ends in .onnx"),
             (("-o", "x.onnx", "--rule", "entropy"), "are for --precision int8"),
             (("-o", "x.onnx", "--calibration", "photos"), "are for --precision int8"),
         ],
@@ -184,7 +185,7 @@ def test_the_litert_file_itself(tmp_path: Path) -> None:
     result = run("export", "--format", "tflite", "-o", path, "--json")
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
-    assert (payload["variant"], payload["drift"]) == ("float32", None)
+    assert (payload["card"]["variant"], payload["drift"]) == ("float32", None)
     assert path.read_bytes() == find(DEFAULT_MODEL).path.read_bytes()
     assert load_checked(path, read_all=True).card.file_name == "copy.tflite"
     refused = run(
@@ -192,3 +193,22 @@ def test_the_litert_file_itself(tmp_path: Path) -> None:
     )
     assert refused.exit_code == 2
     assert "facekit convert" in refused.stderr
+
+
+@pytest.mark.host
+@pytest.mark.parametrize(
+    ("wanted", "name"), [("keras", "x.keras"), ("saved-model", "x"), ("facenet-pytorch", "x.pt")]
+)
+def test_files_for_other_systems(wanted: str, name: str, tmp_path: Path) -> None:
+    if wanted == "facenet-pytorch":
+        pytest.importorskip("torch", reason="no torch: pip install '.[torch]'")
+    path = tmp_path / name
+    result = run("export", "--format", wanted, "-o", path, "--json")
+    assert result.exit_code == 0, result.stderr
+    payload = json.loads(result.stdout)
+    assert (payload["card"], payload["drift"]) == (None, None)
+    assert payload["size_bytes"] > 90_000_000
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    again = run("export", "--format", wanted, "-o", path)
+    assert again.exit_code == 2
+    assert "--force" in again.stderr

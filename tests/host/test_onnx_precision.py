@@ -14,6 +14,7 @@ from facekit.errors import InputError, UsageError
 from facekit.host.quantize.calibration import Origin
 from facekit.host.quantize.photos import CropSet
 from facekit.models.calibration import Calibration, OperatingPoint
+from facekit.models.measured import shipped_calibration
 from facekit.models.registry import DEFAULT_MODEL
 from facekit.models.store import InstalledModel, find
 from facekit.types import UInt8Array
@@ -131,6 +132,9 @@ def test_the_default_model_on_the_shipped_faces(
     own = source.card.calibration
     assert card.calibration.embedding_mean is not None
     assert own.embedding_mean is not None
+    shipped = shipped_calibration(card.name, card.variant)
+    is_measured = shipped is not None and shipped.file_sha256 == card.file_sha256
+    assert bool(card.calibration.operating_points) == (precision == "fp32" or is_measured)
     if precision == "fp32":
         assert card.calibration.operating_points == own.operating_points
         assert "a cosine of at least 0.99999" in card.calibration.source
