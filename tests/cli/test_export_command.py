@@ -196,6 +196,7 @@ def test_the_litert_file_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.host
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 @pytest.mark.parametrize(
     ("wanted", "name"), [("keras", "x.keras"), ("saved-model", "x"), ("facenet-pytorch", "x.pt")]
 )

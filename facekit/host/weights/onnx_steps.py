@@ -77,6 +77,8 @@ def matmul(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracked:
     height, width, channels = (
         x.node.inputs[0].shape if x.node.step is Step.FLATTEN else x.node.shape
     )
+    if kernel.shape[0] != height * width * channels:
+        raise ValueError(f"a kernel of shape {kernel.shape} on {height * width * channels} numbers")
     if x.flattened == CHANNELS_FIRST:  # ours runs through rows, columns, then channels
         kernel = kernel.reshape(channels, height, width, -1).transpose(1, 2, 0, 3)
         kernel = kernel.reshape(height * width * channels, -1)
