@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from facekit.errors import ModelBuildError
+from facekit.match import unit_length
 from facekit.models.registry import DEFAULT_MODEL
 from facekit.models.store import find
+from facekit.preprocess import InputSpec, model_input
 from facekit.runtime.litert import LiteRtNet
-from facekit.types import Float32Array
+from facekit.types import ColourOrder, Float32Array
 
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
 onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
@@ -46,6 +48,10 @@ def test_every_operator_of_a_small_net(data: Path, tmp_path: Path) -> None:
 def test_operators_that_other_nets_have(tmp_path: Path) -> None:
     """PReLU, zero padding and flattening before a dense layer, as in SphereFace-20."""
     from facekit.host.backend import keras
+    from facekit.host.export.onnx_graph import onnx_graph
+    from facekit.host.export.onnx_precision import integers
+    from facekit.host.quantize.rules import Rule, ranges
+    from facekit.host.quantize.statistics import activation_histograms
     from facekit.host.tflite import to_litert
     from facekit.runtime.onnx import OnnxNet
 
@@ -65,6 +71,18 @@ def test_operators_that_other_nets_have(tmp_path: Path) -> None:
     found = OnnxNet(write_onnx(litert, tmp_path)).run(batch)[0]
     np.testing.assert_allclose(found, wanted, atol=1e-5)
     assert np.abs(wanted).max() > 0.1
+
+    crops = np.random.default_rng(1).integers(0, 256, (24, 14, 12, 3), np.uint8)
+    spec = InputSpec(14, 12, ColourOrder.RGB, mean=127.5, std=128.0)
+    content = litert.read_bytes()
+    by_key = ranges(activation_histograms(content, spec, crops), Rule.MINMAX)
+    path = tmp_path / "int8.onnx"
+    path.write_bytes(integers(onnx_graph(content), spec, by_key).SerializeToString())
+    a, b = (
+        unit_length(net.run(model_input(crops, spec))[0])
+        for net in (LiteRtNet(litert), OnnxNet(path))
+    )
+    assert float((a * b).sum(1).min()) > 0.99
 
 
 @pytest.mark.model

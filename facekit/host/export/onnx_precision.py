@@ -21,8 +21,11 @@ PACKAGE = "onnxruntime"
 
 _INTEGER_OPERATORS = [
     *("Add", "Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool"),
-    *("MaxPool", "PRelu", "Pad", "Relu", "Transpose"),
+    *("MaxPool", "Relu", "Transpose"),
 ]
+"""PReLU, for which ONNX Runtime has no integer kernel, and Pad stay float: quantised together,
+they come out wrong by ONNX Runtime 1.32 (cosine 0.70 on a small net; either one left out, 0.999).
+"""
 
 
 def half(graph: OnnxGraph) -> Any:
@@ -78,9 +81,11 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
 
 
 def _first_layer(graph: OnnxGraph) -> list[str]:
-    """The names of its nodes: the change of order, the convolution, its activation function."""
-    nodes = graph.model.graph.node[:3]
-    return [node.name for node in nodes if node.op_type in ("Transpose", "Conv", "Relu")]
+    """The names of its nodes: up to the first convolution, and its ReLU."""
+    nodes = list(graph.model.graph.node)
+    end = 1 + next(place for place, node in enumerate(nodes) if node.op_type == "Conv")
+    end += nodes[end].op_type == "Relu"
+    return [node.name for node in nodes[:end]]
 
 
 def _tensors_range(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> Any:
