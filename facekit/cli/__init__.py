@@ -38,6 +38,7 @@ COMMANDS = {
     "models": "facekit.cli.models:models",
     "convert": "facekit.cli.convert:convert",
     "quantize": "facekit.cli.quantize:quantize",
+    "export": "facekit.cli.export:export_command",
     "benchmark": "facekit.cli.benchmark:benchmark",
     "serve-stdin": "facekit.cli.serve:serve_stdin",
     "inspect": "facekit.cli.inspect:inspect_command",
