@@ -141,7 +141,9 @@ class SqliteSearch:
             write_cache(self._cache, stamp, whole)
         except OSError as error:  # the answer is the same, and the next one as slow as this
             _log.warning("No copy of the vectors in %s: %s", self._cache, error.strerror)
-        return (whole,)
+            return (whole,)
+        cached = read_cache(self._cache, stamp)
+        return (whole if cached is None else cached,)
 
     def _read_after(self, last: int, dimension: int) -> VectorTable:
         """The templates with a higher number than `last`."""
