@@ -42,7 +42,17 @@ A file may import what stands in its own row and below.
 
 HOST_ONLY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
 LAZY_ONLY = frozenset(
-    ("cryptography", "matplotlib", "pooch", "psycopg", "ray", "scipy", "sklearn", "usearch")
+    (
+        "cryptography",
+        "matplotlib",
+        "numkong",
+        "pooch",
+        "psycopg",
+        "ray",
+        "scipy",
+        "sklearn",
+        "usearch",
+    )
 )
 
 
