@@ -38,7 +38,7 @@ from facekit.gallery.sqlite_file import open_file, transaction
 from facekit.types import Float32Array
 
 TOP = 5
-QUERIES = 20  # of enrolled people, and as many of others
+QUERIES = 100  # of enrolled people, and as many of others
 
 
 def main() -> None:

@@ -46,8 +46,9 @@ def main() -> None:
     report("as shipped", train, test, cosine)
     for share in (0.1, 0.5):
         matrix = whitening(train, share)
-        ways = [{name: unit(v @ matrix) for name, v in own.items()} for own in (train, test)]
-        report(f"whitened within people, {share:g} of identity", *ways, cosine)
+        whitened = [{name: unit(v @ matrix) for name, v in own.items()} for own in (train, test)]
+        what = f"whitened within people, {share:g} of identity"
+        report(what, whitened[0], whitened[1], cosine)
     cohort = np.stack([vectors[0] for vectors in train.values()])
     for kind in ("z", "t", "s"):
         for nearest in (100, 300, len(cohort)):
@@ -137,7 +138,7 @@ def against(
 
 
 def cosine(probes: Array, templates: Array) -> Array:
-    return probes @ templates.T
+    return np.asarray(probes @ templates.T)
 
 
 def normalised(cohort: Array, kind: str, nearest: int) -> Scorer:
@@ -153,7 +154,7 @@ def normalised(cohort: Array, kind: str, nearest: int) -> Scorer:
     def score(probes: Array, templates: Array) -> Array:
         scores = probes @ templates.T
         means, spreads = moments(templates)
-        z = (scores - means) / spreads
+        z: Array = (scores - means) / spreads
         if kind == "z":
             return z
         means, spreads = moments(probes)
