@@ -70,3 +70,13 @@ class Architecture(str, Enum):
     """Graphs of embedding nets that facekit builds; host/architectures.py knows how."""
 
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
+
+
+class TrainingLoss(str, Enum):
+    """What training minimises; host/train/losses.py has the equations."""
+
+    SOFTMAX = "softmax"
+    SOFTMAX_CENTER = "softmax+center"
+    TRIPLET = "triplet"
+    A_SOFTMAX = "a-softmax"
+    ARCFACE = "arcface"
