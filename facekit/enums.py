@@ -70,6 +70,7 @@ class Architecture(str, Enum):
     """Graphs of embedding nets that facekit builds; host/architectures.py knows how."""
 
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
+    SPHEREFACE20 = "sphereface20"
 
 
 class TrainingLoss(str, Enum):

@@ -9,6 +9,7 @@ from facekit.enums import Architecture, ColourOrder, CropRule, ResizeFilter
 from facekit.errors import ModelBuildError
 from facekit.host.backend import keras
 from facekit.host.nets.inception_resnet_v1 import inception_resnet_v1
+from facekit.host.nets.sphereface20 import HEIGHT_PX, WIDTH_PX, sphereface20
 from facekit.models.card import CropSpec
 from facekit.preprocess import InputSpec
 
@@ -18,7 +19,8 @@ class Design:
     """One architecture."""
 
     graph: Callable[..., keras.Model]
-    """takes embedding_size; its input is (1, height, width, 3), its one output the embedding"""
+    """takes embedding_size, and for training batch_size=None and dropout; its input is
+    (batch_size or 1, height, width, 3), its one output the embedding"""
     input: InputSpec
     """as its authors feed it; a card may say otherwise but for the size"""
     crop: CropSpec
@@ -30,6 +32,12 @@ DESIGNS: dict[Architecture, Design] = {
         graph=inception_resnet_v1,
         input=InputSpec(160, 160, ColourOrder.RGB, 127.5, 128.0),
         crop=CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR),
+        embedding_size=512,
+    ),
+    Architecture.SPHEREFACE20: Design(
+        graph=sphereface20,
+        input=InputSpec(HEIGHT_PX, WIDTH_PX, ColourOrder.BGR, 127.5, 128.0),
+        crop=CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR),
         embedding_size=512,
     ),
 }
