@@ -19,7 +19,7 @@ _SIDE_LIMIT_PX = 4096
 
 
 def _sides(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any:
-    """"182" -> (182, 182), "112x96" -> (112, 96): height and width."""
+    """ "182" -> (182, 182), "112x96" -> (112, 96): height and width."""
     if text is None:
         return None
     found = _SIDES.fullmatch(text)
@@ -65,8 +65,8 @@ def _sides(_ctx: click.Context, _param: click.Parameter, text: str | None) -> An
     show_default=True,
     help="Which face of a photo: center is facenet's, large and central.",
 )
-@click.option("--resize-filter", type=EnumChoice(ResizeFilter), default="bilinear", show_default=True,
-              help="Filter of the crop's resize.")  # fmt: skip
+@click.option("--resize-filter", type=EnumChoice(ResizeFilter), default="bilinear",
+              show_default=True, help="Filter of the crop's resize.")  # fmt: skip
 @click.option("--format", "crop_format", type=click.Choice(["png", "jpg"]), default="png",
               show_default=True, help="png is lossless; jpg has quality 95.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), envvar="FACEKIT_WORKERS",
@@ -120,7 +120,7 @@ def align_dataset(
     from facekit.parallel import available_cores
 
     crop_rule = CropRule(rule)
-    if face_policy in (FacePolicy.ALL, FacePolicy.ERROR) and face_policy is FacePolicy.ALL:
+    if face_policy is FacePolicy.ALL:
         raise UsageError("One face a photo is aligned: --face all has no place for the others.")
     usual_size, usual_margin = _USUAL[crop_rule]
     height_px, width_px = sides or _sides(None, None, usual_size)  # type: ignore[arg-type]

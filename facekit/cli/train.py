@@ -125,7 +125,9 @@ def train(
             request,
             output,
             replicas=open_replicas(cluster),
-            validation=validate and Validation(validate, validate_every, available_cores()),
+            validation=None
+            if validate is None
+            else Validation(validate, validate_every, available_cores()),
             resume=resume,
             note=note if is_chief else _quiet,
             progress=progress,
@@ -230,5 +232,5 @@ def _payload(output: Path, trained: Trained, installed: Path | None) -> dict[str
         "parameters": trained.parameters,
         "steps": ended.step,
         "epoch_loss": loss if loss == loss else None,
-        **{name: value for name, value in ended.figures.items()},
+        **ended.figures,
     }

@@ -92,9 +92,7 @@ def align_dataset(
     aligned, unwritten = 0, 0
     try:
         results = _results(waiting, settings, workers)
-        for (photo, _target), failure in zip(
-            waiting, progress(results, len(waiting)), strict=True
-        ):
+        for (photo, _target), failure in zip(waiting, progress(results, len(waiting)), strict=True):
             if failure is None:
                 aligned += 1
                 continue

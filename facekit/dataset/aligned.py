@@ -84,7 +84,9 @@ def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
         changed = sorted(
             name for name in kept.keys() | payload.keys() if kept.get(name) != payload.get(name)
         )
-        told = "; ".join(f"{name}: {kept.get(name)} there, {payload.get(name)} now" for name in changed)
+        told = "; ".join(
+            f"{name}: {kept.get(name)} there, {payload.get(name)} now" for name in changed
+        )
         raise UsageError(
             f"{folder} was aligned with other settings ({told}). Use the same ones to continue, "
             "another folder, or --redo to align every photo again."

@@ -32,8 +32,9 @@ def inception_resnet_v1(
     """(1, 160, 160, 3) float32 -> (1, embedding_size) float32, not of unit length.
 
     The batch is fixed at one, since accelerators want every shape known; training passes None,
-    for any batch, and the share of the pooled features that dropout leaves out.  23,497,424 parameters at
-    512 numbers, of which the batch norms' 29,600 moving means and variances do not train.
+    for any batch, and the share of the pooled features that dropout leaves out.  23,497,424
+    parameters at 512 numbers, of which the batch norms' 29,600 moving means and variances do not
+    train.
     """
     image = keras.Input((SIZE_PX, SIZE_PX, 3), batch_size=batch_size, name="image")
     x = stem(image)

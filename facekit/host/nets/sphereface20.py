@@ -31,8 +31,8 @@ def sphereface20(
     """(1, 112, 96, 3) float32 -> (1, embedding_size) float32, not of unit length.
 
     The batch is fixed at one, since accelerators want every shape known; training passes None,
-    for any batch, and the share of the last features that dropout leaves out.  22,670,656 parameters at
-    512 numbers, all of which train, and 1,749,737,472 multiply-accumulates.
+    for any batch, and the share of the last features that dropout leaves out.  22,670,656
+    parameters at 512 numbers, all of which train, and 1,749,737,472 multiply-accumulates.
     """
     image = keras.Input((HEIGHT_PX, WIDTH_PX, 3), batch_size=batch_size, name="image")
     x = image

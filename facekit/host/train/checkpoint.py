@@ -29,8 +29,9 @@ def save(folder: Path, variables: Mapping[str, Any], *, step: int, keep: int) ->
     Raises StorageError; earlier checkpoints are then as they were.
     """
     content = io.BytesIO()
-    arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
-    np.savez(content, **{_STEP: np.array(step, np.int64)}, **arrays)
+    arrays: dict[str, Any] = {_STEP: np.array(step, np.int64)}
+    arrays.update((name, variable.numpy()) for name, variable in variables.items())
+    np.savez(content, **arrays)
     path = folder / f"step-{step:09d}.npz"
     write_atomically(path, content.getvalue())
     for old in saved(folder)[:-keep]:
@@ -60,9 +61,7 @@ def restore(path: Path, variables: Mapping[str, Any]) -> int:
         ) from error
     step = arrays.pop(_STEP, None)
     wrong = sorted(arrays.keys() ^ variables.keys()) or sorted(
-        name
-        for name, variable in variables.items()
-        if arrays[name].shape != tuple(variable.shape)
+        name for name, variable in variables.items() if arrays[name].shape != tuple(variable.shape)
     )
     if step is None or wrong:
         raise ModelMismatchError(

@@ -137,6 +137,8 @@ class TrainConfig:
     """0: as many as the photos fill"""
     dropout: float = 0.0
     """share of the features before the last layer that a step leaves out"""
+    batch_norm_momentum: float = 0.0
+    """of the moving statistics; 0: as the graph has it.  0.995 needs some 1,000 steps to settle"""
     seed: int = 0
     precision: Precision = Precision.FLOAT32
     held_out: float = 0.0
@@ -159,6 +161,11 @@ class TrainConfig:
             ("photos_per_person", self.photos_per_person, self.photos_per_person >= 0),
             ("steps_per_epoch", self.steps_per_epoch, self.steps_per_epoch >= 0),
             ("dropout", self.dropout, 0 <= self.dropout < 1),
+            (
+                "batch_norm_momentum",
+                self.batch_norm_momentum,
+                0 <= self.batch_norm_momentum < 1,
+            ),
             ("seed", self.seed, 0 <= self.seed < 2**31),
             ("held_out", self.held_out, 0 <= self.held_out < 1),
             ("checkpoint_steps", self.checkpoint_steps, self.checkpoint_steps >= 0),
@@ -178,25 +185,45 @@ class TrainConfig:
                 self.optimiser.warmup_epochs >= 0,
             ),
             ("optimiser.step_factor", self.optimiser.step_factor, self.optimiser.step_factor > 0),
-            ("optimiser.final_share", self.optimiser.final_share, 0 <= self.optimiser.final_share <= 1),
-            ("losses.label_smoothing", self.losses.label_smoothing, 0 <= self.losses.label_smoothing < 1),
+            (
+                "optimiser.final_share",
+                self.optimiser.final_share,
+                0 <= self.optimiser.final_share <= 1,
+            ),
+            (
+                "losses.label_smoothing",
+                self.losses.label_smoothing,
+                0 <= self.losses.label_smoothing < 1,
+            ),
             ("losses.center_weight", self.losses.center_weight, self.losses.center_weight >= 0),
             ("losses.center_rate", self.losses.center_rate, 0 < self.losses.center_rate <= 1),
             ("losses.triplet_margin", self.losses.triplet_margin, self.losses.triplet_margin > 0),
-            ("losses.angular_margin", self.losses.angular_margin, 1 <= self.losses.angular_margin <= 4),
+            (
+                "losses.angular_margin",
+                self.losses.angular_margin,
+                1 <= self.losses.angular_margin <= 4,
+            ),
             ("losses.lambda_start", self.losses.lambda_start, self.losses.lambda_start >= 0),
             ("losses.lambda_gamma", self.losses.lambda_gamma, self.losses.lambda_gamma >= 0),
             ("losses.lambda_min", self.losses.lambda_min, self.losses.lambda_min >= 0),
             ("losses.arc_margin", self.losses.arc_margin, 0 <= self.losses.arc_margin < 1.57),
             ("losses.arc_scale", self.losses.arc_scale, self.losses.arc_scale > 0),
-            ("augment.rotate_degrees", self.augment.rotate_degrees, 0 <= self.augment.rotate_degrees <= 180),
+            (
+                "augment.rotate_degrees",
+                self.augment.rotate_degrees,
+                0 <= self.augment.rotate_degrees <= 180,
+            ),
             ("augment.zoom", self.augment.zoom, 0 <= self.augment.zoom < 1),
             ("augment.brightness", self.augment.brightness, 0 <= self.augment.brightness <= 255),
             ("augment.contrast", self.augment.contrast, 0 <= self.augment.contrast < 1),
             ("augment.saturation", self.augment.saturation, 0 <= self.augment.saturation < 1),
             ("augment.erase", self.augment.erase, 0 <= self.augment.erase < 1),
             ("finetune.head_epochs", self.finetune.head_epochs, self.finetune.head_epochs >= 0),
-            ("finetune.net_rate_share", self.finetune.net_rate_share, self.finetune.net_rate_share >= 0),
+            (
+                "finetune.net_rate_share",
+                self.finetune.net_rate_share,
+                self.finetune.net_rate_share >= 0,
+            ),
         ):
             if not allowed:
                 raise ValueError(f"{where} is out of its range. Received: {value}")
@@ -211,7 +238,7 @@ class TrainConfig:
                 f"Received: {self.batch_size} and {self.photos_per_person}"
             )
         steps = self.optimiser.step_epochs
-        if any(a >= b for a, b in zip(steps, steps[1:], strict=False)):
+        if list(steps) != sorted(set(steps)):
             raise ValueError(f"optimiser.step_epochs must rise. Received: {list(steps)}")
 
     def as_dict(self) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Photos:
     def pixels(self, place: int) -> UInt8Array:
         """(H, W, 3) RGB, at least as large as the input.  Raises ImageError, naming the photo."""
         if self._kept is not None:
-            return self._kept[place]
+            return np.asarray(self._kept[place])
         return _read(self.photos.paths[place], self.spec)
 
     def batches(
@@ -172,7 +172,9 @@ def augmentation(
         root = tf.stack([tf.constant(seed, tf.int64), epoch * (1 << 32) + number])
 
         def drawn(stream: int, low: float, high: float) -> Tensor:
-            return tf.random.stateless_uniform((), root + [0, stream << 56], low, high)
+            return tf.random.stateless_uniform(
+                (), tf.stack([root[0], root[1] + (stream << 56)]), low, high
+            )
 
         x = tf.cast(pixels, tf.float32)
         if config.rotate_degrees or config.zoom:
@@ -233,8 +235,8 @@ def _erased(x: Tensor, share: float, at_y: Tensor, at_x: Tensor, root: Tensor) -
     top = tf.cast(at_y * (height - side_y + 1), tf.int32)
     left = tf.cast(at_x * (width - side_x + 1), tf.int32)
     rows, columns = tf.range(height)[:, None], tf.range(width)[None]
-    inside = (
-        (rows >= top) & (rows < top + side_y) & (columns >= left) & (columns < left + side_x)
+    inside = (rows >= top) & (rows < top + side_y) & (columns >= left) & (columns < left + side_x)
+    noise = tf.random.stateless_uniform(
+        tf.shape(x), tf.stack([root[0], root[1] + (11 << 56)]), 0.0, 255.0
     )
-    noise = tf.random.stateless_uniform(tf.shape(x), root + [0, 11 << 56], 0.0, 255.0)
     return tf.where(inside[..., None], noise, x)

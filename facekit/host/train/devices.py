@@ -37,7 +37,8 @@ class Cluster:
         wrong = [one for one in self.addresses if not _ADDRESS.fullmatch(one)]
         if wrong or not self.addresses:
             raise UsageError(
-                f"--workers-at is a list HOST:PORT,HOST:PORT. Received: {', '.join(wrong) or 'nothing'}"
+                "--workers-at is a list HOST:PORT,HOST:PORT. Received: "
+                f"{', '.join(wrong) or 'nothing'}"
             )
         if len(set(self.addresses)) != len(self.addresses):
             raise UsageError(f"Each worker needs an address of its own. Received: {self.addresses}")
@@ -134,7 +135,9 @@ def open_replicas(
                 strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             first = str(error).partition("\n")[0]
-            raise UsageError(f"The workers {cluster.addresses} cannot be joined: {first}") from error
+            raise UsageError(
+                f"The workers {cluster.addresses} cannot be joined: {first}"
+            ) from error
         return Replicas(
             strategy, cluster.index, strategy.num_replicas_in_sync // len(cluster.addresses)
         )

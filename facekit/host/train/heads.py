@@ -45,9 +45,7 @@ class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
         raise NotImplementedError
 
     def _measured(self, logits: Tensor, plain: Tensor, labels: Tensor) -> Measured:
-        loss = losses.softmax_cross_entropy(
-            logits, labels, smoothing=self.settings.label_smoothing
-        )
+        loss = losses.softmax_cross_entropy(logits, labels, smoothing=self.settings.label_smoothing)
         right = tf.argmax(plain, -1, output_type=labels.dtype) == labels
         return Measured(tf.reduce_mean(loss), tf.reduce_mean(tf.cast(right, tf.float32)))
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facekit.errors import StorageError
 from facekit.files import write_atomically
 from facekit.host.backend import tf
@@ -20,6 +22,9 @@ from facekit.host.backend import tf
 CURVE_NAME = "curve.jsonl"
 TENSORBOARD_NAME = "tensorboard"
 _STEP = "step"
+_SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
+)
 _NOT_CURVES = frozenset((_STEP, "epoch"))
 
 
@@ -66,7 +71,10 @@ class CurveLog:
         with self._writer.as_default():
             for line in lines:
                 for name in line.keys() - _NOT_CURVES:
-                    tf.summary.scalar(name, line[name], step=line[_STEP])
+                    # tf.summary.scalar needs the package tensorboard; this is what it writes.
+                    tf.summary.write(
+                        name, np.float32(line[name]), step=line[_STEP], metadata=_SCALAR
+                    )
         self._writer.flush()
 
 

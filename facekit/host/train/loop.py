@@ -79,7 +79,8 @@ def run_loop(
             batches = photos.batches(
                 plan, config.augment, seed=config.seed, epoch=epoch, first_step=within, share=share
             )
-            losses.clear(), accuracies.clear()
+            losses.clear()
+            accuracies.clear()
             started = time.perf_counter()
         rate = learning_rate(
             config.optimiser, step, steps_per_epoch=per_epoch, epochs=config.epochs

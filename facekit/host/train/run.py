@@ -40,6 +40,7 @@ from facekit.preprocess import InputSpec
 
 SETTINGS_NAME = "settings.json"
 SCHEMA_VERSION = 1
+_DATA_NAME = "data.sha256"
 
 Progress = Callable[[Iterator[Any], int, str], Iterator[Any]]
 
@@ -79,15 +80,18 @@ class Trained:
     parameters: int
     model: InstalledModel | None
     """None where the run was interrupted, and in processes other than the chief"""
+    net: keras.Model
+    """the trained net, for any batch; the same in every process"""
 
 
 def begin(folder: Path, request: TrainRequest) -> None:
     """Notes what the run is.  Raises UsageError where the folder holds a run, StorageError."""
-    if (folder / SETTINGS_NAME).exists():
+    if checkpoint.saved(folder / CHECKPOINTS_NAME):
         raise UsageError(
             f"{folder} holds a training run. Go on with it: facekit train -o {folder} --resume; "
             "or pass another folder."
         )
+    (folder / _DATA_NAME).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
     plain = {
         "schema_version": SCHEMA_VERSION,
         "data": str(request.data.absolute()),
@@ -204,6 +208,7 @@ def train(
         held_out=len(held),
         parameters=sum(int(weight.numpy().size) for weight in trainer.net.weights),
         model=model,
+        net=trainer.net,
     )
 
 
@@ -298,7 +303,7 @@ def _new_net(design: Design, config: TrainConfig, start: InstalledModel | None) 
 
 
 def _require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
-    path = folder / "data.sha256"
+    path = folder / _DATA_NAME
     if path.exists():
         if path.read_text().strip() != sha256:
             raise InputError(
@@ -334,5 +339,3 @@ def _source(
         sha256=data_sha256,
         licence=request.licence,
     )
-
-

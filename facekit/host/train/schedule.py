@@ -7,7 +7,9 @@ import math
 from facekit.host.train.config import OptimiserConfig, ScheduleName
 
 
-def learning_rate(config: OptimiserConfig, step: int, *, steps_per_epoch: int, epochs: int) -> float:
+def learning_rate(
+    config: OptimiserConfig, step: int, *, steps_per_epoch: int, epochs: int
+) -> float:
     """Of the step that is about to be done, 0 being the first.
 
     The warm-up rises in a straight line to the full rate (Goyal et al. 2017, sec. 2.2); the cosine

@@ -7,6 +7,7 @@ processes compute what one would with the same batch, but for rounding.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,10 @@ from facekit.host.train.data import Batch
 from facekit.host.train.devices import Replicas
 from facekit.host.train.heads import Head, make_head
 from facekit.types import Float32Array
+
+_COUNTED = re.compile(
+    r"^(?:sgd|adam|rmsprop|adagrad|loss_scale_optimizer|seed_generator)(?:_\d+)?/"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Trainer:
             for layer in self.net.layers:
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.synchronized = True
+                    layer.momentum = config.batch_norm_momentum or layer.momentum
                     if fine_tunes and config.finetune.freeze_batch_norm:
                         layer.trainable = False
             self.head: Head = make_head(config, classes=classes)
@@ -117,23 +123,21 @@ class Trainer:
             "net_optimiser": self._net_optimiser.variables,
             "head_optimiser": self._head_optimiser.variables,
         }
+        # Keras counts optimisers and random states over the life of a process: sgd_2, sgd_3.
         return {
-            f"{group}/{place:04d}/{variable.path}": variable
+            f"{group}/{place:04d}/{_COUNTED.sub('', variable.path)}": variable
             for group, variables in groups.items()
             for place, variable in enumerate(variables)
         }
 
     def wait_for_others(self) -> None:
         """Returns when every process has come here."""
-        if self.replicas.count > 1:
-            self._meet()
 
-    @property
-    def _meet(self) -> Callable[[], Any]:
         def meet() -> Any:
             return tf.distribute.get_replica_context().all_reduce("sum", tf.constant(1.0))
 
-        return tf.function(lambda: self.replicas.strategy.run(meet))  # type: ignore[no-any-return]
+        if self.replicas.count > 1:
+            tf.function(lambda: self.replicas.strategy.run(meet))()
 
     def _on_replicas(self, *, train_net: bool) -> Callable[..., tuple[Any, Any, Any]]:
         count = self.replicas.count
@@ -147,7 +151,8 @@ class Trainer:
             if train_net:
                 self._apply(self._net_optimiser, tape, net_loss, self.net.trainable_variables)
             self._apply(self._head_optimiser, tape, loss, self.head.trainable_variables)
-            told = [loss, measured.accuracy / count, stop]
+            # identity: MirroredStrategy cannot add up one tensor that all replicas share
+            told = [loss, measured.accuracy / count, tf.identity(stop)]
             if count > 1:
                 told = tf.distribute.get_replica_context().all_reduce("sum", told)
             return told[0], told[1], told[2]
