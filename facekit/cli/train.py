@@ -16,7 +16,8 @@ from facekit.errors import UsageError
 
 if TYPE_CHECKING:
     from facekit.host.train.devices import Cluster
-    from facekit.host.train.run import Trained, TrainRequest
+    from facekit.host.train.request import TrainRequest
+    from facekit.host.train.run import Trained
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 _SHORT = {
@@ -110,7 +111,8 @@ def train(
             ensure_installed(needed)
     is_chief = cluster is None or cluster.index == 0
     from facekit.host.train.devices import open_replicas
-    from facekit.host.train.run import Validation, begin
+    from facekit.host.train.request import begin
+    from facekit.host.train.run import Validation
     from facekit.host.train.run import train as run_training
     from facekit.parallel import available_cores
 
@@ -174,8 +176,8 @@ def _request(
     **options: Any,
 ) -> TrainRequest:
     """What is asked for; of a run that goes on, what was asked for when it began."""
-    from facekit.host.train.config import parse_change, read_config
-    from facekit.host.train.run import TrainRequest, resumed
+    from facekit.host.train.config_file import parse_change, read_config
+    from facekit.host.train.request import TrainRequest, resumed
 
     given = {_SHORT[key]: value for key, value in options.items() if value is not None}
     given = {key: getattr(value, "value", value) for key, value in given.items()}

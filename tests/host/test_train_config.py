@@ -8,14 +8,8 @@ import pytest
 
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
-from facekit.host.train.config import (
-    OptimiserConfig,
-    ScheduleName,
-    config_from,
-    config_names,
-    parse_change,
-    read_config,
-)
+from facekit.host.train.config import OptimiserConfig, ScheduleName
+from facekit.host.train.config_file import config_from, config_names, parse_change, read_config
 from facekit.host.train.schedule import learning_rate
 
 

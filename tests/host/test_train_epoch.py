@@ -9,7 +9,8 @@ import pytest
 
 from facekit.dataset.people import Person
 from facekit.errors import InputError
-from facekit.host.train.config import TrainConfig, config_from
+from facekit.host.train.config import TrainConfig
+from facekit.host.train.config_file import config_from
 from facekit.host.train.epoch import epoch_plan, photos_sha256, split, steps_per_epoch
 
 

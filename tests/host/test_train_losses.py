@@ -18,7 +18,7 @@ LABELS = np.array([0, 0, 1, 1, 2, 2, 3, 3, 0, 1, 2, 3], np.int32)
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
 
 
 def test_softmax_of_two_equal_logits_is_log_2() -> None:

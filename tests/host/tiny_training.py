@@ -16,9 +16,11 @@ import numpy as np
 from facekit.enums import Architecture, ColourOrder, CropRule, ResizeFilter
 from facekit.host.architectures import Design
 from facekit.host.backend import keras
-from facekit.host.train.config import TrainConfig, config_from, parse_change
+from facekit.host.train.config import TrainConfig
+from facekit.host.train.config_file import config_from, parse_change
 from facekit.host.train.devices import Cluster, open_replicas
-from facekit.host.train.run import Trained, TrainRequest, begin, resumed, train
+from facekit.host.train.request import TrainRequest, begin, resumed
+from facekit.host.train.run import Trained, train
 from facekit.image_write import write_png
 from facekit.models.card import CropSpec
 from facekit.preprocess import InputSpec

@@ -13,10 +13,9 @@ from facekit.host.train.config import TrainConfig
 from facekit.host.train.data import Photos
 from facekit.host.train.epoch import epoch_plan, steps_per_epoch
 from facekit.host.train.log import CurveLog
+from facekit.host.train.request import CHECKPOINTS_NAME
 from facekit.host.train.schedule import learning_rate
 from facekit.host.train.step import Trainer
-
-CHECKPOINTS_NAME = "checkpoints"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +10,12 @@ from typing import Any
 
 from facekit.dataset.aligned import inner_crop
 from facekit.dataset.people import list_people
-from facekit.errors import InputError, UsageError
-from facekit.files import write_atomically
+from facekit.errors import UsageError
 from facekit.host.architectures import DESIGNS, Design
 from facekit.host.backend import keras, tf
 from facekit.host.keras_net import keras_net
 from facekit.host.train import checkpoint
-from facekit.host.train.config import TrainConfig, config_from
+from facekit.host.train.config import TrainConfig
 from facekit.host.train.data import Photos
 from facekit.host.train.devices import Replicas
 from facekit.host.train.epoch import PhotoSet, photos_sha256, split, steps_per_epoch
@@ -30,7 +28,8 @@ from facekit.host.train.evaluate import (
     photos_of,
     validate_lfw,
 )
-from facekit.host.train.loop import CHECKPOINTS_NAME, Ended, Surroundings, run_loop
+from facekit.host.train.loop import Ended, Surroundings, run_loop
+from facekit.host.train.request import CHECKPOINTS_NAME, TrainRequest, require_same_data
 from facekit.host.train.result import Described, copy_weights, write_model
 from facekit.host.train.step import Trainer
 from facekit.models.calibration import Calibration
@@ -38,25 +37,7 @@ from facekit.models.card import CropSpec, Source
 from facekit.models.store import InstalledModel, find
 from facekit.preprocess import InputSpec
 
-SETTINGS_NAME = "settings.json"
-SCHEMA_VERSION = 1
-_DATA_NAME = "data.sha256"
-
 Progress = Callable[[Iterator[Any], int, str], Iterator[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainRequest:
-    """What a run is, apart from where it writes and what it runs on."""
-
-    data: Path
-    """aligned crops, a folder a person"""
-    config: TrainConfig
-    name: str
-    """of the model that comes out"""
-    start: str | None = None
-    """the model to begin with, as --model has it; None: fresh weights"""
-    licence: str = "not stated: trained by the user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,47 +63,6 @@ class Trained:
     """None where the run was interrupted, and in processes other than the chief"""
     net: keras.Model
     """the trained net, for any batch; the same in every process"""
-
-
-def begin(folder: Path, request: TrainRequest) -> None:
-    """Notes what the run is.  Raises UsageError where the folder holds a run, StorageError."""
-    if checkpoint.saved(folder / CHECKPOINTS_NAME):
-        raise UsageError(
-            f"{folder} holds a training run. Go on with it: facekit train -o {folder} --resume; "
-            "or pass another folder."
-        )
-    (folder / _DATA_NAME).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
-    plain = {
-        "schema_version": SCHEMA_VERSION,
-        "data": str(request.data.absolute()),
-        "config": request.config.as_dict(),
-        "name": request.name,
-        "start": request.start,
-        "licence": request.licence,
-    }
-    write_atomically(folder / SETTINGS_NAME, (json.dumps(plain, indent=1) + "\n").encode())
-
-
-def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
-    """The run that `folder` holds; `data`: where its crops are now.  Raises UsageError."""
-    path = folder / SETTINGS_NAME
-    try:
-        raw = json.loads(path.read_bytes())
-        if raw["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema_version {SCHEMA_VERSION} needed")
-        return TrainRequest(
-            data=data or Path(raw["data"]),
-            config=config_from(raw["config"], {}, origin=str(path)),
-            name=str(raw["name"]),
-            start=None if raw["start"] is None else str(raw["start"]),
-            licence=str(raw["licence"]),
-        )
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"{folder} holds no training run: there is no {SETTINGS_NAME} to go on from."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} cannot be read: {error!r}") from error
 
 
 def train(
@@ -151,7 +91,7 @@ def train(
     people = list_people(request.data)
     chosen, held = split(people, config)
     data_sha256 = photos_sha256(request.data, chosen, held)
-    _require_same_data(folder, data_sha256, is_chief=replicas.is_chief)
+    require_same_data(folder, data_sha256, is_chief=replicas.is_chief)
     steps = steps_per_epoch(chosen, config)
     note(
         f"{len(chosen)} photos of {len(chosen.names)} people"
@@ -300,18 +240,6 @@ def _new_net(design: Design, config: TrainConfig, start: InstalledModel | None) 
     if start is not None:
         copy_weights(keras_net(start), net)
     return net
-
-
-def _require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
-    path = folder / _DATA_NAME
-    if path.exists():
-        if path.read_text().strip() != sha256:
-            raise InputError(
-                f"The photos are not those that {folder} began with: some were added, removed, "
-                "renamed or changed. A run goes on with the same photos only."
-            )
-    elif is_chief:
-        write_atomically(path, f"{sha256}\n".encode())
 
 
 def _restored(folder: Path, trainer: Trainer, note: Callable[[str], None]) -> int:
