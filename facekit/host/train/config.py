@@ -98,6 +98,9 @@ class AugmentConfig:
 class FineTuneConfig:
     """For weights that exist already (--from)."""
 
+    imprint: bool = True
+    """begin with each person's mean embedding as the head's weights (Qi et al. 2018, "Low-Shot
+    Learning with Imprinted Weights"), for losses of cosines; without, with random ones"""
     head_epochs: int = 0
     """first epochs that train the new head alone"""
     net_rate_share: float = 0.1

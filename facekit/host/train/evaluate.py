@@ -44,13 +44,16 @@ def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Sc
     vectors = _embedded(photos, embed)
     by_class = scores(vectors)
     if by_class is None:
-        known = unit_length(_embedded(training, embed))
-        labels = training.photos.labels
-        # A class without training photos has a mean of zeros, which nothing is like.
-        means = np.zeros((len(training.photos.names), known.shape[1]), np.float32)
-        np.add.at(means, labels, known)
-        by_class = unit_length(vectors) @ unit_length(means).T
+        by_class = unit_length(vectors) @ class_means(training, embed).T
     return float((by_class.argmax(1) == photos.photos.labels).mean())
+
+
+def class_means(photos: Photos, embed: Embed) -> Float32Array:
+    """(classes, D) unit length: of each person's photos, which each have one at least."""
+    known = unit_length(_embedded(photos, embed))
+    means = np.zeros((len(photos.photos.names), known.shape[1]), np.float32)
+    np.add.at(means, photos.photos.labels, known)
+    return unit_length(means)
 
 
 def _embedded(photos: Photos, embed: Embed) -> Float32Array:

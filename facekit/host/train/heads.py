@@ -105,6 +105,10 @@ class CosineHead(Head):
             name="kernel", shape=(shape[-1], self.classes), initializer="glorot_uniform"
         )
 
+    def imprint(self, means: Tensor) -> None:
+        """Class weights from each class's mean embedding: (classes, D), of any length but 0."""
+        self.kernel.assign(tf.transpose(tf.nn.l2_normalize(means, -1)))
+
     def scores(self, x: Tensor) -> Tensor:
         kernel = tf.nn.l2_normalize(tf.convert_to_tensor(self.kernel), 0)
         return tf.matmul(tf.nn.l2_normalize(x, -1), kernel)

@@ -23,11 +23,13 @@ from facekit.host.train.evaluate import (
     LfwCrops,
     LfwResult,
     calibrated,
+    class_means,
     crop_lfw,
     held_out_accuracy,
     photos_of,
     validate_lfw,
 )
+from facekit.host.train.heads import CosineHead
 from facekit.host.train.loop import Ended, Surroundings, run_loop
 from facekit.host.train.request import CHECKPOINTS_NAME, TrainRequest, require_same_data
 from facekit.host.train.result import Described, copy_weights, write_model
@@ -109,6 +111,8 @@ def train(
         fine_tunes=start is not None,
     )
     done = _restored(folder, trainer, note) if resume else 0
+    if start is not None and config.finetune.imprint and not done:
+        _imprint(trainer, photos, note)
     lfw = None
     if validation is not None and replicas.is_chief:
         lfw = crop_lfw(validation.lfw, spec, crop, workers=validation.workers, progress=progress)
@@ -240,6 +244,15 @@ def _new_net(design: Design, config: TrainConfig, start: InstalledModel | None) 
     if start is not None:
         copy_weights(keras_net(start), net)
     return net
+
+
+def _imprint(trainer: Trainer, photos: Photos, note: Callable[[str], None]) -> None:
+    """Gives a head of cosines the people's mean embeddings to begin with."""
+    if isinstance(trainer.head, CosineHead):
+        note("embedding the photos for the new head")
+        means = class_means(photos, trainer.embed)
+        with trainer.replicas.strategy.scope():
+            trainer.head.imprint(means)
 
 
 def _restored(folder: Path, trainer: Trainer, note: Callable[[str], None]) -> int:
