@@ -16,7 +16,7 @@ from facekit.host.train.devices import Cluster, cluster_of_environment
 pytestmark = pytest.mark.host
 
 
-def _run(*arguments: str | Path) -> Result:
+def _run(*arguments: str | Path | int) -> Result:
     return CliRunner().invoke(cli, ["train", *map(str, arguments)])
 
 

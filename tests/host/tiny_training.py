@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def write_people(folder: Path, *, people: int = 4, photos: int = 8, side_px: int
     return folder
 
 
-def tiny_config(**changes: object) -> TrainConfig:
+def tiny_config(**changes: Any) -> TrainConfig:
     return config_from({}, {**USUAL, **changes}, origin="the test")
 
 
@@ -91,7 +92,7 @@ def run_tiny(
     cluster: Cluster | None = None,
     devices: list[str] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    **changes: object,
+    **changes: Any,
 ) -> Trained:
     if resume:
         request = resumed(output, data=data)
