@@ -1,7 +1,10 @@
 """A whole `facekit verify` from process start to exit, alone or against deepface.
 
     python benchmarks/cold_verify.py
-    python benchmarks/cold_verify.py --deepface .venv-peers --runs 5
+    python benchmarks/cold_verify.py --deepface .venv-peers --runs 5 --facekit venv/bin/facekit
+
+An editable install with the development tools starts 30 ms later than what users have:
+--facekit names a plain one (python -m venv venv; venv/bin/pip install .).
 
 deepface runs its own graph with facekit's default weights (benchmarks/deepface_weights.py writes
 them for it) and detects with MTCNN.  The programs take turns; wall time, processor time and the
@@ -61,12 +64,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--deepface", type=Path, help="environment of the peers")
+    parser.add_argument("--facekit", type=Path, help="an installed facekit  [default: this one]")
     parser.add_argument("--model", default="facenet512-casia")
     args = parser.parse_args()
 
+    facekit = [str(args.facekit)] if args.facekit else [sys.executable, "-m", "facekit"]
     programs: dict[str, tuple[list[str], dict[str, str]]] = {
         "facekit": (
-            [sys.executable, "-m", "facekit", "verify", "--model", args.model, *PHOTOS],
+            [*facekit, "verify", "--model", args.model, *PHOTOS],
             {},
         )
     }

@@ -45,6 +45,11 @@ class Flip(str, Enum):
     SUM = "sum"
     """added, then given unit length"""
 
+    @property
+    def vectors(self) -> int:
+        """How many of the net's vectors a template is long."""
+        return 2 if self is Flip.CONCAT else 1
+
 
 class Profile(str, Enum):
     """The evaluation of a known system, as its authors run it."""
@@ -81,3 +86,14 @@ class TrainingLoss(str, Enum):
     TRIPLET = "triplet"
     A_SOFTMAX = "a-softmax"
     ARCFACE = "arcface"
+
+
+class Preprocessing(str, Enum):
+    """How pixels become numbers in the systems that weights come from."""
+
+    FACENET = "facenet"
+    """RGB, (x - 127.5) / 128"""
+    DEEPFACE = "deepface"
+    """BGR, x / 255"""
+    SPHEREFACE = "sphereface"
+    """BGR, (x - 127.5) / 128"""

@@ -21,7 +21,8 @@
     `-- StorageError                  7   cannot write, lock or read what facekit keeps
 
 Exit codes 0 (same, found) and 1 (different, not found) are results, not errors;
-130 is Ctrl-C.  A message says what was needed, what was received and what to do.
+130 is Ctrl-C, 70 a mistake in facekit itself.  A message says what was needed, what was
+received and what to do.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import ClassVar
 class FacekitError(Exception):
     """Base of all of them; `exit_code` is what the command line exits with."""
 
-    exit_code: ClassVar[int] = 70  # never raised itself; 70 is EX_SOFTWARE of sysexits.h
+    exit_code: ClassVar[int] = 70  # EX_SOFTWARE of sysexits.h: not raised itself, see cli.main
 
 
 class UsageError(FacekitError):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import errno
+import gc
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
 from facekit.cli.render import emit_error
-from facekit.errors import FacekitError
+from facekit.errors import FacekitError, StorageError
 from facekit.version import __version__
 
 INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C: 128 + SIGINT
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 READER_GONE = 141  # the same for 128 + SIGPIPE
 
 COMMANDS = {
@@ -82,6 +87,13 @@ class Cli(click.Group):
         except BrokenPipeError:  # the reader of stdout, e.g. `head`, has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(READER_GONE)
+        except OSError as error:
+            if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            failure = StorageError(f"The result cannot be written to stdout: {error.strerror}.")
+            emit_error(failure, as_json=False)
+            ctx.exit(failure.exit_code)
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,13 +108,37 @@ def cli() -> None:
     """
 
 
-_WITHOUT_MATRICES = frozenset(("verify", "detect", "embed", "serve-stdin"))
-"""Commands whose largest product is of two vectors"""
+_QUICK = frozenset(("verify", "detect", "embed", "serve-stdin"))
+"""Commands that scripts call in a loop; their largest product is of two vectors"""
 
 
 def main() -> NoReturn:
     """Entry point of the console script."""
-    if _WITHOUT_MATRICES.intersection(sys.argv[1:2]):
+    quick = bool(_QUICK.intersection(sys.argv[1:2]))
+    if quick:
         # NumPy's OpenBLAS otherwise starts a thread a core when it is imported: 30 ms of a verify.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    cli.main(prog_name="facekit")
+        # What importing makes is kept to the end: looking through it for garbage costs 15 ms.
+        gc.set_threshold(100_000)
+    try:
+        cli.main(prog_name="facekit")
+    except SystemExit as ending:
+        if quick:
+            _leave(int(ending.code or 0))
+        raise
+    except Exception:
+        # Python's own 1 would say "different".
+        sys.excepthook(*sys.exc_info())
+        sys.exit(FacekitError.exit_code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process without taking Python apart, which is 25 ms of a verify.
+
+    Threads and exit functions come to their end as they do otherwise.
+    """
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    os._exit(code)

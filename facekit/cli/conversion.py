@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 KERAS_SUFFIXES = (".keras", ".h5")
 _LISTED_LAYERS = 12
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def calibration_options(command: AnyCommand) -> AnyCommand:
@@ -119,11 +121,19 @@ def _from_keras(
         raise UsageError("A Keras file needs --arch: which graph its weights are for.")
     if not path.is_file():
         raise UsageError(f"There is no Keras file {path}.")
-    defaults = registry.entry(like or registry.DEFAULT_MODEL).card
-    from facekit.host.keras_file import build_from_keras
+    defaults = None if like is None else registry.entry(like).card
+    from facekit.host.import_weights import Said, import_weights
 
+    said = Said(
+        architecture=arch,
+        input=None if defaults is None else defaults.input,
+        crop=None if defaults is None else defaults.crop,
+        flip=None if defaults is None else defaults.flip,
+        licence="not stated: the weights are the user's own",
+    )
+    name = _NOT_PLAIN.sub("-", path.name.partition(".")[0]).strip("-._") or "model"
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-keras-"))
-    return build_from_keras(path, arch, defaults, Path(folder), progress=note)
+    return import_weights(path, name, said, Path(folder), progress=note).model
 
 
 def calibration_crops(

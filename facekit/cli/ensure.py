@@ -48,8 +48,7 @@ def build_model(
     only_if_missing: bool = False,
 ) -> None:
     """Fetches the sources, builds, tests and installs.  Raises MissingExtraError and more."""
-    if not _can_build():
-        raise MissingExtraError("tensorflow", extra="host", needed_for=f"Building {entry.name}")
+    require_host(f"Building {entry.name}")
     sources = fetch_sources(entry, offline=offline, find_links=find_links, from_file=from_file)
     from facekit.models.store import install
 
@@ -67,6 +66,12 @@ def fetch_sources(entry: RegistryEntry, **options: Any) -> tuple[Path, ...]:
 
     with _download_bar(f"fetching {entry.name}") as progress:
         return fetch(entry, progress=progress, on_wait=waiting(entry.name), **options)
+
+
+def require_host(needed_for: str) -> None:
+    """Raises MissingExtraError where TensorFlow is not installed."""
+    if not _can_build():
+        raise MissingExtraError("tensorflow", extra="host", needed_for=needed_for)
 
 
 def waiting(name: str) -> Callable[[], None]:

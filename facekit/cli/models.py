@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.models_import import import_command
 from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render import emit_json, note
 from facekit.errors import ModelMismatchError
@@ -221,20 +222,7 @@ def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
         click.echo(output)
 
 
-@models.command("import")
-@click.argument("archive", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
-@json_option
-def import_command(archive: Path, as_json: bool) -> None:
-    """Install the models of an archive, after checking all of it.
-
-    \b
-    Example: facekit models import models.tar
-    """
-    from facekit.cli.ensure import waiting
-    from facekit.models.archive import import_models
-
-    imported = import_models(archive, on_wait=waiting("these models"))
-    _emit_paths(archive.name, [model.path for model in imported], as_json=as_json)
+models.add_command(import_command)
 
 
 def _emit_paths(name: str, paths: Sequence[Path], *, as_json: bool) -> None:

@@ -11,12 +11,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from facekit.align import landmark_template
 from facekit.detector.options import DetectorOptions
 from facekit.errors import InputError, UsageError
 from facekit.files import write_atomically
 from facekit.models.card import CropSpec, parse_crop
 from facekit.models.decode import Fields
-from facekit.types import FacePolicy
+from facekit.types import CropRule, FacePolicy
 
 SCHEMA_VERSION = 1
 SETTINGS_NAME = "align.json"
@@ -110,8 +113,8 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
 def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | None:
     """The crop rule whose crops are the centres, of this size, of the aligned crops in `folder`.
 
-    A crop of S pixels with margin m, cut to s, is a crop of s pixels with margin m - (S - s).
-    None without align.json, or where the centre would cut into the box (or off the template).
+    A crop of S pixels with margin m, cut to s, is a crop of s pixels with margin m - (S - s);
+    landmarks have a template, whose size decides.  None without align.json, or where the centre would cut into the box (or off the template).
     Raises InputError for an align.json that is not valid.
     """
     raw = read_settings(folder)
@@ -125,9 +128,15 @@ def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | Non
         raise InputError(f"{folder / SETTINGS_NAME} is not valid: {error}") from error
     assert crop is not None
     cut = sides[0] - height_px
-    if cut != sides[1] - width_px or not 0 <= cut <= crop.margin_px:
+    if cut != sides[1] - width_px or cut < 0:
         return None
-    return CropSpec(crop.rule, crop.margin_px - cut, crop.resize_filter)
+    margin_px = crop.margin_px - cut
+    if crop.rule is CropRule.SIMILARITY:
+        drawn = np.ptp(landmark_template(*sides, margin_px=crop.margin_px))
+        whole = np.ptp(landmark_template(height_px, width_px))
+        margin_px = min(height_px, width_px) * float(1 - drawn / whole)
+    margin_px = round(margin_px, 6)
+    return None if margin_px < 0 else CropSpec(crop.rule, margin_px, crop.resize_filter)
 
 
 def read_failures(folder: Path) -> tuple[AlignFailure, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facekit.enums import Architecture, ColourOrder, CropRule, ResizeFilter
+from facekit.enums import Architecture, ColourOrder, CropRule, Flip, ResizeFilter
 from facekit.errors import ModelBuildError
 from facekit.host.backend import keras
 from facekit.host.nets.inception_resnet_v1 import inception_resnet_v1
@@ -25,6 +25,9 @@ class Design:
     """as its authors feed it; a card may say otherwise but for the size"""
     crop: CropSpec
     embedding_size: int
+    """length of the net's own output"""
+    flip: Flip = Flip.NONE
+    """as its authors use the mirror image"""
 
 
 DESIGNS: dict[Architecture, Design] = {
@@ -39,6 +42,7 @@ DESIGNS: dict[Architecture, Design] = {
         input=InputSpec(HEIGHT_PX, WIDTH_PX, ColourOrder.BGR, 127.5, 128.0),
         crop=CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR),
         embedding_size=512,
+        flip=Flip.CONCAT,
     ),
 }
 

@@ -6,18 +6,14 @@ import numpy as np
 
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
+from facekit.host.agree import require_same_answer
 from facekit.host.architectures import new_net
 from facekit.host.backend import keras
 from facekit.host.golden import probe
 from facekit.host.weights.litert_file import load_litert
-from facekit.match import unit_length
 from facekit.models.card import Task
 from facekit.models.store import DEFAULT_VARIANT, InstalledModel
 from facekit.runtime.litert import LiteRtNet
-from facekit.types import Float32Array
-
-GREATEST_DIFFERENCE = 1e-5
-"""between two unit-length embeddings of one picture, in any of their numbers"""
 
 
 def keras_net(model: InstalledModel) -> keras.Model:
@@ -40,22 +36,10 @@ def keras_net(model: InstalledModel) -> keras.Model:
             f"{card.name} is of the architecture {card.architecture}. Graphs that facekit builds: "
             f"{', '.join(known)}."
         )
-    net = new_net(
-        known[card.architecture], input_spec=card.input, embedding_size=card.embedding_size
-    )
+    net = new_net(known[card.architecture], input_spec=card.input, embedding_size=card.output_size)
     load_litert(net, model.path)
     picture = probe(net.name, card.input)
     require_same_answer(
-        np.asarray(net(picture)), LiteRtNet(model.path).run(picture)[0], f"{model.path.name}"
+        np.asarray(net(picture)), LiteRtNet(model.path).run(picture)[0], model.path.name
     )
     return net
-
-
-def require_same_answer(ours: Float32Array, theirs: Float32Array, which: str) -> None:
-    """Raises ModelBuildError where two nets' embeddings, (N, D) each, differ in direction."""
-    difference = float(np.abs(unit_length(ours) - unit_length(theirs)).max())
-    if not difference <= GREATEST_DIFFERENCE:  # also for NaN
-        raise ModelBuildError(
-            f"{which} and the graph that was filled from it do not agree on a known picture: "
-            f"greatest difference {difference:.2g}, {GREATEST_DIFFERENCE} allowed."
-        )

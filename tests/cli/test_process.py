@@ -52,3 +52,39 @@ def test_nothing_but_the_result_on_stdout_and_nothing_on_stderr() -> None:
     )
     assert len(done.stdout.splitlines()) == 2
     assert done.stderr == ""
+
+
+def test_a_result_that_cannot_be_written_is_no_answer() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*FACEKIT, "verify", str(DATA / "obama.jpg"), str(DATA / "obama2.jpg")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 7
+    assert done.stderr.startswith("facekit: error: The result cannot be written to stdout: ")
+
+
+def test_an_error_while_the_model_is_still_loading_is_shown() -> None:
+    done = subprocess.run(
+        [*FACEKIT, "verify", str(DATA / "obama.jpg"), "missing.jpg"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert "missing.jpg" in done.stderr
+
+
+def test_a_mistake_of_facekit_itself_does_not_say_different() -> None:
+    program = (
+        "import sys; from facekit import cli; sys.argv[1:] = ['doctor']\n"
+        "def fail(*_args, **_options): raise RuntimeError('a mistake')\n"
+        "cli.Cli.get_command = fail\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 70
+    assert "RuntimeError: a mistake" in done.stderr

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from facekit.align import crop_faces
+from facekit.enums import Flip
 from facekit.errors import FacekitError, InputError
 from facekit.evaluate.calibrate import calibrate
 from facekit.evaluate.metrics import best_accuracy_threshold
@@ -132,18 +133,14 @@ class _MakeCrop:
         return crop
 
 
-def validate_lfw(lfw: LfwCrops, spec: InputSpec, embed: Embed) -> LfwResult:
-    """Embeddings are centred by the mean over pairsDevTrain's photos, as `calibrate` does."""
-    vectors = np.concatenate(
-        [
-            unit_length(embed(model_input(lfw.crops[first : first + _BATCH], spec)))
-            for first in range(0, len(lfw.crops), _BATCH)
-        ]
-    )
-    embeddings = PhotoEmbeddings(vectors[:, np.newaxis], lfw.errors, computed=len(vectors))
+def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> LfwResult:
+    """Templates are centred by the mean over pairsDevTrain's photos, as `calibrate` does."""
+    views = [lfw.crops] if flip is Flip.NONE else [lfw.crops, lfw.crops[:, :, ::-1]]
+    vectors = np.stack([_vectors(view, spec, embed) for view in views], axis=1)
+    embeddings = PhotoEmbeddings(vectors, lfw.errors, computed=len(vectors))
     training = lfw.plan.training
     assert training is not None  # devtest has one
-    scorer = PairScorer(lfw.plan.photos, embeddings)
+    scorer = PairScorer(lfw.plan.photos, embeddings, flip=flip)
     own, _rows = scorer.vectors_of(training.photos)
     mean = own.mean(0, dtype=np.float64).astype(np.float32)
     scores, same = scorer.scored(training.pairs, mean=mean)
@@ -160,7 +157,17 @@ def validate_lfw(lfw: LfwCrops, spec: InputSpec, embed: Embed) -> LfwResult:
     )
 
 
-def calibrated(lfw: LfwCrops, result: LfwResult) -> Calibration:
+def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
+    """(N, H, W, 3) crops -> (N, D) unit length."""
+    return np.concatenate(
+        [
+            unit_length(embed(model_input(crops[first : first + _BATCH], spec)))
+            for first in range(0, len(crops), _BATCH)
+        ]
+    )
+
+
+def calibrated(lfw: LfwCrops, result: LfwResult, flip: Flip) -> Calibration:
     """Mean embedding and thresholds for a card, from pairsDevTrain's photos alone."""
     training = lfw.plan.training
     assert training is not None
@@ -171,7 +178,7 @@ def calibrated(lfw: LfwCrops, result: LfwResult) -> Calibration:
         vectors=result.embeddings.vectors[rows],
         errors=tuple(lfw.errors[place] for place in rows),
     )
-    return calibrate(theirs, training, dataset=lfw.plan.folder.name).calibration
+    return calibrate(theirs, training, dataset=lfw.plan.folder.name, flip=flip).calibration
 
 
 def photos_of(people: Sequence[str], lfw: LfwCrops) -> int:

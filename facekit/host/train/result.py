@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.enums import Architecture
+from facekit.enums import Architecture, Flip
 from facekit.errors import ModelBuildError
 from facekit.files import write_atomically
 from facekit.host.architectures import Design
@@ -29,6 +29,7 @@ class Described:
     architecture: Architecture
     input: InputSpec
     crop: CropSpec
+    flip: Flip
     source: Source
     calibration: Calibration
 
@@ -88,7 +89,8 @@ def write_model(
         source=described.source,
         input=described.input,
         crop=described.crop,
-        embedding_size=embedding_size,
+        embedding_size=embedding_size * described.flip.vectors,
+        flip=described.flip,
         calibration=described.calibration,
         tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from facekit.dataset.aligned import inner_crop
 from facekit.dataset.people import list_people
+from facekit.enums import Flip
 from facekit.errors import UsageError
 from facekit.host.architectures import DESIGNS, Design
 from facekit.host.backend import keras, tf
@@ -89,7 +90,7 @@ def train(
     design: Design = (designs or DESIGNS)[config.architecture]
     tf.config.experimental.enable_op_determinism()
     start = None if request.start is None else find(request.start)
-    spec, crop = _preparation(request, design, start, note)
+    spec, crop, flip = _preparation(request, design, start, note)
     people = list_people(request.data)
     chosen, held = split(people, config)
     data_sha256 = photos_sha256(request.data, chosen, held)
@@ -121,7 +122,7 @@ def train(
                 f"warning: {shared} of the people trained on are among those of pairsDevTest; the "
                 "accuracy on it will be too high"
             )
-    validator = _Validator(trainer, photos, testing, spec, lfw, validation, config.epochs)
+    validator = _Validator(trainer, photos, testing, spec, flip, lfw, validation, config.epochs)
     ended = run_loop(
         trainer,
         photos,
@@ -139,7 +140,7 @@ def train(
         model = write_model(
             trainer.net,
             design,
-            Described(request.name, config.architecture, spec, crop, source, calibration),
+            Described(request.name, config.architecture, spec, crop, flip, source, calibration),
             folder,
             embedding_size=config.embedding_size,
             progress=note,
@@ -165,6 +166,7 @@ class _Validator:
         photos: Photos,
         testing: Photos,
         spec: InputSpec,
+        flip: Flip,
         lfw: LfwCrops | None,
         validation: Validation | None,
         epochs: int,
@@ -173,6 +175,7 @@ class _Validator:
         self._photos = photos
         self._testing = testing
         self._spec = spec
+        self._flip = flip
         self._lfw = lfw
         self._every = validation.every if validation is not None else 1
         self._epochs = epochs
@@ -185,7 +188,7 @@ class _Validator:
                 self._testing, self._photos, self._trainer.embed, self._trainer.scores
             )
         if self._lfw is not None and (epoch % self._every == 0 or epoch == self._epochs):
-            self._last = validate_lfw(self._lfw, self._spec, self._trainer.embed)
+            self._last = validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
             found["lfw_devtrain"] = self._last.devtrain_accuracy
             found["lfw_devtest"] = self._last.accuracy
         return found
@@ -194,8 +197,8 @@ class _Validator:
         """Thresholds from pairsDevTrain; none without LFW."""
         if self._lfw is None:
             return Calibration()
-        result = self._last or validate_lfw(self._lfw, self._spec, self._trainer.embed)
-        return calibrated(self._lfw, result)
+        result = self._last or validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
+        return calibrated(self._lfw, result, self._flip)
 
 
 def _preparation(
@@ -203,11 +206,11 @@ def _preparation(
     design: Design,
     start: InstalledModel | None,
     note: Callable[[str], None],
-) -> tuple[InputSpec, CropSpec]:
-    """How the net is fed, and which crop of a photo its card shall ask for."""
+) -> tuple[InputSpec, CropSpec, Flip]:
+    """How the net is fed, and what its card shall ask for: crop, mirror image."""
     config = request.config
     if start is None:
-        spec, usual = design.input, design.crop
+        spec, usual, flip = design.input, design.crop, design.flip
     else:
         card = start.card
         if card.architecture != config.architecture.value:
@@ -215,26 +218,26 @@ def _preparation(
                 f"{request.start} is of the architecture {card.architecture}. Received: --arch "
                 f"{config.architecture.value}."
             )
-        if card.embedding_size != config.embedding_size:
+        if card.output_size != config.embedding_size:
             raise UsageError(
-                f"{request.start} has embeddings of {card.embedding_size} numbers. Received: "
+                f"{request.start} has embeddings of {card.output_size} numbers. Received: "
                 f"embedding_size {config.embedding_size}."
             )
         assert card.crop is not None  # an embedding card always has one
-        spec, usual = card.input, card.crop
+        spec, usual, flip = card.input, card.crop, card.flip
     own = inner_crop(request.data, height_px=spec.height_px, width_px=spec.width_px)
     if own is None:
         note(
             f"{request.data} has no align.json of crops with this centre: the card will say "
             f"{usual.rule.value}, {usual.margin_px:g} px, as the architecture's usual crops"
         )
-        return spec, usual
+        return spec, usual, flip
     if own != usual:
         note(
             f"the card will ask for {own.rule.value} crops with {own.margin_px:g} px of margin, "
             f"as these photos have; {usual.margin_px:g} px of {usual.rule.value} is usual"
         )
-    return spec, own
+    return spec, own, flip
 
 
 def _new_net(design: Design, config: TrainConfig, start: InstalledModel | None) -> keras.Model:

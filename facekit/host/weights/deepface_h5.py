@@ -18,14 +18,32 @@ from numpy.typing import NDArray
 from facekit.errors import ModelBuildError
 from facekit.host.backend import keras
 from facekit.host.weights.port import Rule, Take, port
+from facekit.host.weights.source import MAX_BYTES, SourceWeights, embedding_size_of
 
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SECOND_BRANCH = re.compile(r"^(Block(?:17|8)_(\d+))_Branch_\2_")
+
+
+def is_hdf5(path: Path) -> bool:
+    """By the signature at its beginning."""
+    if path.is_dir():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_SIGNATURE)) == _SIGNATURE
+
+
+def read_deepface(path: Path) -> SourceWeights:
+    """A checkpoint of 128 or 512 numbers.  Raises ModelBuildError naming the file."""
+    tensors = read_variables(path)
+    return SourceWeights(
+        embedding_size=embedding_size_of(tensors, "Bottleneck/kernel", axis=1, origin=path.name),
+        fill=lambda net: _fill(net, tensors, path.name),
+    )
 
 
 def load_deepface_h5(model: keras.Model, path: Path) -> None:
     """Fills an `inception_resnet_v1`.  Raises ModelBuildError naming file and tensor."""
-    rules: dict[str, Rule] = {variable.path: Take(variable.path) for variable in model.variables}
-    port(model, read_variables(path), rules, origin=path.name)
+    _fill(model, read_variables(path), path.name)
 
 
 def read_variables(path: Path) -> dict[str, NDArray[Any]]:
@@ -40,15 +58,23 @@ def read_variables(path: Path) -> dict[str, NDArray[Any]]:
             ours = _our_name(name)
             if ours in variables:
                 raise ModelBuildError(f"{path.name} holds {ours} twice, once as {name}.")
+            if item.nbytes > MAX_BYTES:
+                raise ModelBuildError(f"{path.name}: {name} has {item.nbytes} bytes.")
             variables[ours] = np.asarray(item)
 
     try:
         with h5py.File(path, "r") as file:
             # A whole saved model keeps its weights one level down.
-            file.get("model_weights", file).visititems(visit)
-    except OSError as error:
+            inner = file.get("model_weights")
+            (inner if isinstance(inner, h5py.Group) else file).visititems(visit)
+    except (OSError, RuntimeError) as error:
         raise ModelBuildError(f"{path} is not an HDF5 file, or is damaged: {error}") from error
     return variables
+
+
+def _fill(net: keras.Model, tensors: dict[str, NDArray[Any]], origin: str) -> None:
+    rules: dict[str, Rule] = {variable.path: Take(variable.path) for variable in net.variables}
+    port(net, tensors, rules, origin=origin)
 
 
 def _our_name(dataset: str) -> str:

@@ -1,4 +1,4 @@
-"""facenet's frozen TensorFlow graph, its convolutions' batch norms folded, into our graph.
+"""facenet's frozen TensorFlow graph into our graph, as trained or with its batch norms folded.
 
 The file is read as a protocol buffer; nothing in it is executed.
 """
@@ -6,6 +6,7 @@ The file is read as a protocol buffer; nothing in it is executed.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,48 +14,77 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from facekit.errors import ModelBuildError
 from facekit.host.backend import keras, tf
-from facekit.host.nets.inception_resnet_v1 import (
-    BATCH_NORM_EPSILON,
-    RESIDUAL_SCALE_A,
-    RESIDUAL_SCALE_B,
-    RESIDUAL_SCALE_C,
+from facekit.host.nets.inception_resnet_v1 import BATCH_NORM_EPSILON
+from facekit.host.weights.facenet_names import (
+    EMBEDDING_KERNEL,
+    RESIDUAL_SCALES,
+    ROOT,
+    scope_of,
+    variable_rules,
 )
 from facekit.host.weights.port import Fill, Rule, Take, port
+from facekit.host.weights.source import MAX_BYTES, SourceWeights, embedding_size_of
 from facekit.types import Float32Array
 
-_ROOT = "InceptionResnetV1"
-_BOTTLENECK = {
-    "Bottleneck/kernel": Take(f"{_ROOT}/Bottleneck/weights"),
-    "Bottleneck_BatchNorm/beta": Take(f"{_ROOT}/Bottleneck/BatchNorm/beta"),
-    "Bottleneck_BatchNorm/moving_mean": Take(f"{_ROOT}/Bottleneck/BatchNorm/moving_mean"),
-    "Bottleneck_BatchNorm/moving_variance": Take(f"{_ROOT}/Bottleneck/BatchNorm/moving_variance"),
-}
-_FIXED = {
-    # The bottleneck's batch norm has no gamma; the frozen operation wants one all the same.
-    f"{_ROOT}/Bottleneck/BatchNorm/Const": 1.0,
-    f"{_ROOT}/Block8/mul/x": 1.0,
-    **{f"{_ROOT}/Repeat/block35_{k}/mul/x": RESIDUAL_SCALE_A for k in range(1, 6)},
-    **{f"{_ROOT}/Repeat_1/block17_{k}/mul/x": RESIDUAL_SCALE_B for k in range(1, 11)},
-    **{f"{_ROOT}/Repeat_2/block8_{k}/mul/x": RESIDUAL_SCALE_C for k in range(1, 6)},
-}
-_IGNORED = ("embeddings/Maximum/y",)
-"""Least length in the unit-length step after the embedding, which is not part of our graph."""
+_FOLDED_OFFSET = "Conv2D_bn_offset"
+_IGNORED = re.compile(
+    r"^embeddings/"  # the unit-length step after the embedding, which is not part of our graph
+    rf"|^{ROOT}/Logits/Dropout/"  # acts in training only
+    r"|/BatchNorm/(.*/)?AssignMovingAvg(_\d+)?/"  # how training moves mean and variance
+)
+_EPSILON = re.compile(r"/BatchNorm/(.*/)?batchnorm(_\d+)?/add/y$")
+_BATCH_NORM_CONSTANT = re.compile(r"/BatchNorm/(.*/)?Const(_\d+)?$")
+"""What stands for the gamma that these batch norms do not have; or nothing, as FusedBatchNorm
+wants for mean and variance in training"""
+
+
+_FIRST_NODE = re.compile(rb"\x0a[\x80-\xff]*[\x00-\x7f]\x0a([\x01-\x7f])", re.DOTALL)
+"""field 1 of a graph with its length, then field 1 of the node with the length of the name"""
+_BOTTLENECK_GAMMA = f"{ROOT}/Bottleneck/BatchNorm/Const"
+
+
+def is_graph(path: Path) -> bool:
+    """Whether the file is a GraphDef: nodes, each beginning with its name and its operation.
+
+    Judged by the first node, so that a file that was cut off is still known for what it was.
+    """
+    with path.open("rb") as file:
+        head = file.read(1 << 10)
+    node = _FIRST_NODE.match(head)
+    if node is None:
+        return False
+    operation = node.end() + node[1][0]  # after the name
+    length = head[operation + 1 : operation + 2]
+    return head[operation : operation + 1] == b"\x12" and bool(
+        length and head[operation + 2 : operation + 2 + length[0]].isalnum()
+    )
+
+
+def read_frozen_graph(path: Path) -> SourceWeights:
+    """Either kind of graph.  Raises ModelBuildError naming the file, and later the tensor."""
+    constants = read_constants(path)
+    size = embedding_size_of(constants, EMBEDDING_KERNEL, axis=1, origin=path.name)
+    if any(name.endswith(_FOLDED_OFFSET) for name in constants):
+        return SourceWeights(size, lambda net: _fill_folded(net, constants, path.name))
+    ignored = tuple(name for name, value in constants.items() if _is_bookkeeping(name, value))
+    expected = {**RESIDUAL_SCALES, **_batch_norm_numbers(constants, ignored)}
+    return SourceWeights(
+        size,
+        lambda net: port(
+            net,
+            constants,
+            variable_rules(net),
+            expected=expected,
+            ignored=ignored,
+            origin=path.name,
+        ),
+        ignored,
+    )
 
 
 def load_folded_frozen_graph(model: keras.Model, path: Path) -> None:
     """Fills an `inception_resnet_v1`.  Raises ModelBuildError naming file and tensor."""
-    rules: dict[str, Rule] = dict(_BOTTLENECK)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            rules |= _convolution(layer)
-    port(
-        model,
-        read_constants(path),
-        rules,
-        expected=_FIXED,
-        ignored=_IGNORED,
-        origin=path.name,
-    )
+    _fill_folded(model, read_constants(path), path.name)
 
 
 def read_constants(path: Path) -> dict[str, Float32Array]:
@@ -64,6 +94,8 @@ def read_constants(path: Path) -> dict[str, Float32Array]:
     """
     graph = tf.compat.v1.GraphDef()
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"{path.stat().st_size} bytes; {MAX_BYTES} are allowed")
         graph.ParseFromString(path.read_bytes())
         tensors = {
             node.name: tf.make_ndarray(node.attr["value"].tensor)
@@ -75,29 +107,46 @@ def read_constants(path: Path) -> dict[str, Float32Array]:
     return {name: tensor for name, tensor in tensors.items() if tensor.dtype == np.float32}
 
 
-def _convolution(layer: keras.layers.Conv2D) -> dict[str, Rule]:
-    """Rules for a convolution and, where it has no bias of its own, its batch norm.
+def _fill_folded(net: keras.Model, constants: Mapping[str, Float32Array], origin: str) -> None:
+    """Folding left kernel * gamma / sqrt(variance + epsilon) as the kernel, the rest as an offset.
 
-    Folding left kernel * gamma / sqrt(variance + epsilon) as the kernel and the rest as an
-    offset.  With mean 0 and variance 1 - epsilon the batch norm divides by exactly one.
+    With mean 0 and variance 1 - epsilon the batch norm divides by exactly one.  The bottleneck's
+    was not folded.
     """
-    scope = _scope(layer.name)
-    kernel = {f"{layer.name}/kernel": Take(f"{scope}/weights")}
-    if layer.use_bias:
-        return {**kernel, f"{layer.name}/bias": Take(f"{scope}/biases")}
-    norm = f"{layer.name}_BatchNorm"
-    return {
-        **kernel,
-        f"{norm}/beta": Take(f"{scope}/Conv2D_bn_offset"),
-        f"{norm}/moving_mean": Fill(0.0),
-        f"{norm}/moving_variance": Fill(1.0 - BATCH_NORM_EPSILON),
-    }
+    rules = variable_rules(net)
+    for layer in net.layers:
+        if isinstance(layer, keras.layers.Conv2D) and not layer.use_bias:
+            norm = f"{layer.name}_BatchNorm"
+            folded: dict[str, Rule] = {
+                f"{norm}/beta": Take(f"{scope_of(layer.name)}/{_FOLDED_OFFSET}"),
+                f"{norm}/moving_mean": Fill(0.0),
+                f"{norm}/moving_variance": Fill(1.0 - BATCH_NORM_EPSILON),
+            }
+            rules |= folded
+    port(
+        net,
+        constants,
+        rules,
+        # The bottleneck's batch norm has no gamma; the frozen operation wants one all the same.
+        expected={**RESIDUAL_SCALES, _BOTTLENECK_GAMMA: 1.0},
+        ignored=[name for name in constants if _IGNORED.search(name)],
+        origin=origin,
+    )
 
 
-def _scope(layer_name: str) -> str:
-    """Block8_2_Branch_0_Conv2d_1x1 -> InceptionResnetV1/Repeat_2/block8_2/Branch_0/Conv2d_1x1."""
-    scope = re.sub(r"(Branch_\d+|Mixed_\d[a-z])_", r"\1/", layer_name)
-    scope = scope.replace("Block8_6_", "Block8/")
-    for block, repeat in (("35", "Repeat"), ("17", "Repeat_1"), ("8", "Repeat_2")):
-        scope = re.sub(rf"^Block{block}_(\d+)_", rf"{repeat}/block{block}_\1/", scope)
-    return f"{_ROOT}/{scope}"
+def _is_bookkeeping(name: str, value: Float32Array) -> bool:
+    placeholder = value.size <= 1 and _BATCH_NORM_CONSTANT.search(name) is not None
+    return placeholder or _IGNORED.search(name) is not None
+
+
+def _batch_norm_numbers(
+    constants: Mapping[str, Float32Array], ignored: tuple[str, ...]
+) -> dict[str, float]:
+    """What the batch norms of a graph as trained have as constants, with the value needed."""
+    numbers: dict[str, float] = {}
+    for name in constants.keys() - set(ignored):
+        if _BATCH_NORM_CONSTANT.search(name):
+            numbers[name] = 1.0
+        elif _EPSILON.search(name):
+            numbers[name] = BATCH_NORM_EPSILON
+    return numbers
