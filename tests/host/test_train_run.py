@@ -79,7 +79,7 @@ def test_every_loss_learns(people: Path, tmp_path: Path, loss: str) -> None:
         dropout=0.0,
         **changes,
     )
-    assert trained.ended.figures["held_out"] >= 0.9  # by chance 0.25
+    assert trained.ended.figures["held_out"] >= 0.7  # by chance 0.25
     curve = [line for line in read_curve(tmp_path / "run" / CURVE_NAME) if "epoch_loss" in line]
     assert curve[-1]["epoch_loss"] < 0.7 * curve[0]["epoch_loss"]
 

@@ -36,8 +36,8 @@ class CurveLog:
     _pending: list[dict[str, Any]] = field(default_factory=list)
     _writer: Any = None
 
-    def resume_at(self, step: int) -> None:
-        """Begins, or goes on after `step` steps.  Raises StorageError."""
+    def resume_at(self, step: int) -> list[dict[str, Any]]:
+        """Begins, or goes on after `step` steps; returns the lines so far.  Raises StorageError."""
         path = self.folder / CURVE_NAME
         kept = [line for line in read_curve(path) if line[_STEP] <= step] if step else []
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
@@ -50,6 +50,7 @@ class CurveLog:
         except (OSError, tf.errors.OpError) as error:
             raise StorageError(f"Cannot write to {board}: {error}") from error
         self._to_tensorboard(kept)
+        return kept
 
     def add(self, step: int, epoch: int, **values: float) -> None:
         """Values of the state after `step` steps; NaN, which JSON lacks, is left out."""

@@ -63,13 +63,17 @@ def run_loop(
     total = per_epoch * config.epochs
     chief = trainer.replicas.is_chief
     log = CurveLog(folder)
-    if chief:
-        log.resume_at(done)
+    # Of an epoch that was interrupted, what was seen of it counts in its mean.
+    seen = [
+        line
+        for line in (log.resume_at(done) if chief else [])
+        if line["epoch"] == done // per_epoch + 1 and "loss" in line
+    ]
     share = trainer.replicas.share(config.batch_size)
-    losses: list[float] = []
-    accuracies: list[float] = []
+    losses = [line["loss"] for line in seen]
+    accuracies = [line.get("accuracy", float("nan")) for line in seen]
     epoch_loss, figures = float("nan"), dict[str, float]()
-    started = time.perf_counter()
+    started, first = time.perf_counter(), done
     batches: Iterator[Any] = iter(())
     for step in around.progress(iter(range(done, total)), total - done, "training"):
         epoch, within = divmod(step, per_epoch)
@@ -78,9 +82,10 @@ def run_loop(
             batches = photos.batches(
                 plan, config.augment, seed=config.seed, epoch=epoch, first_step=within, share=share
             )
-            losses.clear()
-            accuracies.clear()
-            started = time.perf_counter()
+            if within == 0:
+                losses.clear()
+                accuracies.clear()
+            started, first = time.perf_counter(), step
         rate = learning_rate(
             config.optimiser, step, steps_per_epoch=per_epoch, epochs=config.epochs
         )
@@ -98,7 +103,8 @@ def run_loop(
         if ends_epoch:
             epoch_loss = sum(losses) / len(losses)
             if chief:
-                speed = len(losses) * config.batch_size / (time.perf_counter() - started)
+                photos_seen = (step + 1 - first) * config.batch_size
+                speed = photos_seen / (time.perf_counter() - started)
                 figures = around.evaluate(epoch + 1)
                 log.add(step + 1, epoch + 1, epoch_loss=epoch_loss, **figures)
                 told = {"loss": epoch_loss, "accuracy": sum(accuracies) / len(accuracies)}
