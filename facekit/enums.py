@@ -103,6 +103,16 @@ class Precision(str, Enum):
     INT8 = "int8"
 
 
+class TrainingLoss(str, Enum):
+    """What training minimises; host/train/losses.py has the equations."""
+
+    SOFTMAX = "softmax"
+    SOFTMAX_CENTER = "softmax+center"
+    TRIPLET = "triplet"
+    A_SOFTMAX = "a-softmax"
+    ARCFACE = "arcface"
+
+
 class Preprocessing(str, Enum):
     """How pixels become numbers in the systems that weights come from."""
 

@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("align", "detector", "draw", "embedder"),
     ("locate",),
     ("pipeline",),
-    ("embed_list", "evaluate", "gallery", "verification_plot", "verify_list", "video"),
+    ("dataset", "embed_list", "evaluate", "gallery", "verification_plot", "verify_list", "video"),
     ("api", "bench", "doctor"),
     ("host",),
     ("cli",),

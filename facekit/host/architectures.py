@@ -19,7 +19,8 @@ class Design:
     """One architecture."""
 
     graph: Callable[..., keras.Model]
-    """takes embedding_size; its input is (1, height, width, 3), its one output the embedding"""
+    """takes embedding_size, and for training batch_size=None and dropout; its input is
+    (batch_size or 1, height, width, 3), its one output the embedding"""
     input: InputSpec
     """as its authors feed it; a card may say otherwise but for the size"""
     crop: CropSpec

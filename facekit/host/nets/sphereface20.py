@@ -25,18 +25,23 @@ UNITS = (1, 2, 4, 1)
 """residual units of each stage"""
 
 
-def sphereface20(*, embedding_size: int = 512) -> keras.Model:
+def sphereface20(
+    *, embedding_size: int = 512, batch_size: int | None = 1, dropout: float = 0.0
+) -> keras.Model:
     """(1, 112, 96, 3) float32 -> (1, embedding_size) float32, not of unit length.
 
-    The batch is fixed at one: accelerators want every shape known.  22,670,656 parameters at
-    512 numbers, all of which train, and 1,749,737,472 multiply-accumulates.
+    The batch is fixed at one, since accelerators want every shape known; training passes None,
+    for any batch, and the share of the last features that dropout leaves out.  22,670,656
+    parameters at 512 numbers, all of which train, and 1,749,737,472 multiply-accumulates.
     """
-    image = keras.Input((HEIGHT_PX, WIDTH_PX, 3), batch_size=1, name="image")
+    image = keras.Input((HEIGHT_PX, WIDTH_PX, 3), batch_size=batch_size, name="image")
     x = image
     for index, (filters, units) in enumerate(zip(FILTERS, UNITS, strict=True), start=1):
         x = stage(x, filters, units, index)
         # (1, 56, 48, 64), (1, 28, 24, 128), (1, 14, 12, 256), (1, 7, 6, 512)
     x = keras.layers.Flatten(name="flatten5")(x)  # (1, 21504): rows, columns, channels
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="dropout5")(x)
     embedding = keras.layers.Dense(
         embedding_size, kernel_initializer=keras.initializers.LecunUniform(), name="fc5"
     )(x)
