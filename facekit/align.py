@@ -19,15 +19,17 @@ _CV2_FILTER = {
     ResizeFilter.LANCZOS: cv2.INTER_LANCZOS4,
 }
 
-# Five-point template of insightface's ArcFace crops, x and y in a 112 x 112 crop; the same points
-# as SphereFace's 112 x 96 template, 8 px further right.
-_TEMPLATE_112_XY = np.array(
+# SphereFace's five-point template, x and y in a crop 112 high and 96 wide
+# (wy1iu/sphereface, face_align_demo.m).  insightface's ArcFace crops, 112 x 112, have the same
+# points 8 px further right, so that both have them at one place about the centre.
+_TEMPLATE_HEIGHT_PX, _TEMPLATE_WIDTH_PX = 112, 96
+_TEMPLATE_XY = np.array(
     [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
+        [30.2946, 51.6963],
+        [65.5318, 51.5014],
+        [48.0252, 71.7366],
+        [33.5493, 92.3655],
+        [62.7299, 92.2041],
     ]
 )
 
@@ -82,14 +84,8 @@ def _margin_crop(
 def _similarity_crop(
     image: UInt8Array, face: Face, spec: CropSpec, height_px: int, width_px: int
 ) -> UInt8Array:
-    """Landmarks moved onto the template by rotation, uniform scale and shift; black outside.
-
-    margin_px shrinks the template about its centre, as the margin shrinks the box.
-    """
-    size = min(height_px, width_px)
-    centre = np.array([width_px, height_px]) / 2
-    scale = size / 112 * (size - spec.margin_px) / size
-    template = (_TEMPLATE_112_XY - 56) * scale + centre
+    """Landmarks moved onto the template by rotation, uniform scale and shift; black outside."""
+    template = landmark_template(height_px, width_px, margin_px=spec.margin_px)
     matrix = similarity_transform(face.landmarks_xy, template)
     # NB: warpAffine does not average pixels when it shrinks, so the picture is first reduced
     # by a whole factor with area averaging; otherwise big faces would alias.
@@ -103,6 +99,22 @@ def _similarity_crop(
     if flags == cv2.INTER_AREA:
         flags = cv2.INTER_LINEAR  # warpAffine has no area filter; the reduction above did its work
     return np.asarray(cv2.warpAffine(image, matrix, (width_px, height_px), flags=flags), np.uint8)
+
+
+def landmark_template(
+    height_px: int, width_px: int, *, margin_px: float = 0.0
+) -> NDArray[np.float64]:
+    """Where the five landmarks lie in a crop by CropRule.SIMILARITY: (5, 2), x and y in pixels.
+
+    Left eye, right eye (as the viewer sees them), nose, mouth left, mouth right.  SphereFace's
+    112 x 96 crop, height first, is enlarged until it fills the crop one way and lies in its
+    middle the other.  margin_px shrinks the template about its centre, as the margin of
+    CropRule.MARGIN shrinks the box.
+    """
+    scale = min(height_px / _TEMPLATE_HEIGHT_PX, width_px / _TEMPLATE_WIDTH_PX)
+    scale *= 1 - margin_px / min(height_px, width_px)
+    middle = np.array([_TEMPLATE_WIDTH_PX, _TEMPLATE_HEIGHT_PX]) / 2
+    return (_TEMPLATE_XY - middle) * scale + np.array([width_px, height_px]) / 2
 
 
 def similarity_transform(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from facekit.enums import Flip
 from facekit.errors import ModelMismatchError
-from facekit.match import centred, unit_length
+from facekit.match import centred, joined, unit_length
 from facekit.models.card import Card, Task
 from facekit.preprocess import model_input
 from facekit.runtime.net import Net
@@ -24,10 +25,10 @@ class Embedder:
             )
         wanted = (card.input.height_px, card.input.width_px, 3)
         received = net.inputs[0].shape[1:]
-        if received != wanted or net.outputs[0].shape[1:] != (card.embedding_size,):
+        if received != wanted or net.outputs[0].shape[1:] != (card.output_size,):
             raise ModelMismatchError(
                 f"The card of {card.name} ({card.variant}) says input {wanted} and "
-                f"{card.embedding_size} outputs; the model has {received} and "
+                f"{card.output_size} outputs; the model has {received} and "
                 f"{net.outputs[0].shape[1:]}."
             )
         self.card = card
@@ -36,15 +37,25 @@ class Embedder:
     def embed(self, crops: UInt8Array) -> Float32Array:
         """(N, H, W, 3) RGB uint8 -> (N, embedding_size) float32, unit length about the card's mean.
 
-        These are the vectors that thresholds in the card are for.
+        These are the templates that thresholds in the card are for: with the mirror image where
+        the card says so.
         """
-        return centred(self._raw(crops), self.card.calibration.embedding_mean)
+        return centred(self.embed_uncentred(crops), self.card.calibration.embedding_mean)
 
     def embed_uncentred(self, crops: UInt8Array) -> Float32Array:
         """The same before the card's mean is taken off, for measuring that mean and for peers."""
-        return unit_length(self._raw(crops))
+        flip = self.card.flip
+        return joined(self.embed_views(crops, mirrored=flip is not Flip.NONE), flip)
 
-    def _raw(self, crops: UInt8Array) -> Float32Array:
+    def embed_views(self, crops: UInt8Array, *, mirrored: bool) -> Float32Array:
+        """(N, H, W, 3) -> (N, 1 or 2, output_size): the net's own vectors, unit length.
+
+        One for the crop and, if `mirrored`, one for its mirror image, whatever the card says.
+        """
+        views = [crops, crops[:, :, ::-1]] if mirrored else [crops]
         if not len(crops):
-            return np.zeros((0, self.card.embedding_size), np.float32)
-        return np.asarray(self._net.run(model_input(crops, self.card.input))[0], np.float32)
+            return np.zeros((0, len(views), self.card.output_size), np.float32)
+        rows = model_input(np.concatenate(views), self.card.input)
+        vectors = unit_length(np.asarray(self._net.run(rows)[0], np.float32))
+        by_view = vectors.reshape(len(views), len(crops), -1)
+        return np.ascontiguousarray(by_view.swapaxes(0, 1))

@@ -45,6 +45,11 @@ class Flip(str, Enum):
     SUM = "sum"
     """added, then given unit length"""
 
+    @property
+    def vectors(self) -> int:
+        """How many of the net's vectors a template is long."""
+        return 2 if self is Flip.CONCAT else 1
+
 
 class Profile(str, Enum):
     """The evaluation of a known system, as its authors run it."""
@@ -70,6 +75,7 @@ class Architecture(str, Enum):
     """Graphs of embedding nets that facekit builds; host/architectures.py knows how."""
 
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
+    SPHEREFACE20 = "sphereface20"
 
 
 class Runtime(str, Enum):
@@ -95,6 +101,16 @@ class Precision(str, Enum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+
+
+class TrainingLoss(str, Enum):
+    """What training minimises; host/train/losses.py has the equations."""
+
+    SOFTMAX = "softmax"
+    SOFTMAX_CENTER = "softmax+center"
+    TRIPLET = "triplet"
+    A_SOFTMAX = "a-softmax"
+    ARCFACE = "arcface"
 
 
 class Preprocessing(str, Enum):

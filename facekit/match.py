@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facekit.enums import Flip
 from facekit.types import Float32Array, Metric
 
 _UNIT_NORM_TOLERANCE = (
@@ -43,6 +44,23 @@ def centred(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
     """
     unit = unit_length(vectors)
     return unit if mean is None else unit_length(unit - mean)
+
+
+def joined(views: Float32Array, flip: Flip) -> Float32Array:
+    """(N, 1 or 2, D) unit vectors of crops and of their mirror images -> (N, D or 2 D) of length 1.
+
+    Each is given unit length before the two become one, so that either weighs the same; with
+    CONCAT the cosine of two templates is the mean of the two views' cosines.  NB: SphereFace's
+    evaluation.m concatenates the net's own vectors, whose lengths differ a little between a crop
+    and its mirror image.  Only the first view counts for NONE.
+    """
+    if flip is Flip.NONE:
+        return unit_length(views[:, 0])
+    if views.shape[1] != 2:
+        raise ValueError(f"Two views needed for flip {flip.value}. Received: {views.shape}")
+    if flip is Flip.CONCAT:
+        return unit_length(views.reshape(len(views), views.shape[1] * views.shape[2]))
+    return unit_length(views.sum(1, dtype=np.float32))
 
 
 def cosine_similarity(a: Float32Array, b: Float32Array) -> Float32Array:

@@ -254,6 +254,13 @@ def require_same_model(table: EmbeddingTable, model: InstalledModel, path: Path)
             f"({model.card.variant}, {model.card.file_sha256[:12]}...). Embeddings of two models "
             "cannot be compared: embed the photos again, or pass that model with --model."
         )
+    vectors = table.vectors
+    if len(vectors) and vectors.shape[1] != model.card.embedding_size:
+        raise ModelMismatchError(
+            f"{path} holds embeddings of {vectors.shape[1]} numbers; by its card (flip "
+            f"{model.card.flip.value}) {model.card.name} gives {model.card.embedding_size}. Embed "
+            "the photos again."
+        )
 
 
 def _is_embedding_file(source: PictureSource) -> bool:

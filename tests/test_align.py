@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facekit.align import crop_faces, similarity_transform, whole_picture
+from facekit.align import crop_faces, landmark_template, similarity_transform, whole_picture
 from facekit.models.card import CropSpec
 from facekit.types import CropRule, Face, ResizeFilter, UInt8Array
 
@@ -131,3 +131,60 @@ def test_similarity_crop_puts_the_eyes_level_at_the_template(enlarged: int) -> N
         rows, columns = np.indices(weights.shape)
         assert (weights * columns).sum() / weights.sum() + 0.5 == pytest.approx(x, abs=0.2)
         assert (weights * rows).sum() / weights.sum() + 0.5 == pytest.approx(y, abs=0.2)
+
+
+SPHEREFACE_XY = [
+    [30.2946, 51.6963],
+    [65.5318, 51.5014],
+    [48.0252, 71.7366],
+    [33.5493, 92.3655],
+    [62.7299, 92.2041],
+]
+ARCFACE_XY = [[x + 8, y] for x, y in SPHEREFACE_XY]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (112, 96, SPHEREFACE_XY),
+        (112, 112, ARCFACE_XY),
+        (224, 192, [[2 * x, 2 * y] for x, y in SPHEREFACE_XY]),
+        # as wide as SphereFace's crop and higher: 10 px more above and below
+        (132, 96, [[x, y + 10] for x, y in SPHEREFACE_XY]),
+    ],
+)
+def test_templates_are_the_published_ones(
+    height: int, width: int, expected: list[list[float]]
+) -> None:
+    np.testing.assert_allclose(landmark_template(height, width), expected, atol=1e-9)
+
+
+def test_a_margin_shrinks_the_template_about_the_middle() -> None:
+    template = landmark_template(112, 96, margin_px=24)  # a quarter of the shorter side
+    np.testing.assert_allclose(
+        template - [48, 56], 0.75 * (np.array(SPHEREFACE_XY) - [48, 56]), atol=1e-9
+    )
+
+
+@given(st.lists(st.floats(0, 500), min_size=10, max_size=10), st.integers(0, 2**32 - 1))
+def test_similarity_transform_is_numpys_least_squares(coordinates: list[float], seed: int) -> None:
+    """x' = a x - b y + c, y' = b x + a y + d, solved for a, b, c, d by numpy's own solver."""
+    noise = np.random.default_rng(seed).normal(0, 3, (5, 2))
+    source = np.array(coordinates).reshape(5, 2) + noise
+    target = np.array(SPHEREFACE_XY)
+    rows = []
+    for x, y in source:
+        rows += [[x, -y, 1, 0], [y, x, 0, 1]]
+    a, b, c, d = np.linalg.lstsq(np.array(rows), target.ravel(), rcond=None)[0]
+    np.testing.assert_allclose(
+        similarity_transform(source, target), [[a, -b, c], [b, a, d]], rtol=1e-6, atol=1e-6
+    )
+
+
+def test_a_face_on_the_template_is_its_own_sphereface_crop() -> None:
+    image = np.random.default_rng(5).integers(0, 256, (112, 96, 3)).astype(np.uint8)
+    box = np.array([0, 0, 96, 112], np.float32)
+    there = Face(box, np.array(SPHEREFACE_XY, np.float32), 1.0)
+    spec = CropSpec(CropRule.SIMILARITY, 0, ResizeFilter.BILINEAR)
+    (crop,) = crop_faces(image, [there], spec, height_px=112, width_px=96)
+    assert np.abs(crop.astype(int) - image).max() <= 1

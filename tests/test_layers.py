@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("align", "detector", "draw", "embedder"),
     ("locate",),
     ("pipeline",),
-    ("embed_list", "evaluate", "gallery", "verification_plot", "verify_list", "video"),
+    ("dataset", "embed_list", "evaluate", "gallery", "verification_plot", "verify_list", "video"),
     ("api", "bench", "doctor"),
     ("host",),
     ("cli",),
@@ -46,7 +46,7 @@ A file may import what stands in its own row and below.
 HOST_ONLY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
 LAZY_ONLY = frozenset(
     (
-        *("cryptography", "matplotlib", "onnx", "onnxruntime", "pooch", "psycopg", "ray"),
+        *("cryptography", "matplotlib", "numkong", "onnx", "onnxruntime", "pooch", "psycopg", "ray"),
         *("scipy", "sklearn", "usearch"),
     )
 )

@@ -16,6 +16,7 @@ from facekit.bench.machine import peak_gflops, peak_rss_mb
 from facekit.bench.plan import Stage, Task
 from facekit.bench.records import Delegate, DelegateUse, Measurement, spread
 from facekit.bench.stages import Prepared, prepare
+from facekit.enums import Flip
 from facekit.errors import AcceleratorError, FacekitError, MissingExtraError
 from facekit.inspect_model import inspect_model
 from facekit.models.store import find
@@ -115,7 +116,8 @@ def _summary(task: Task, samples: list[_Sample]) -> Measurement:
     # Workers run at the same time: what each does in a second adds up.
     images_per_s = sum(one.images * len(one.runs_ms) / (sum(one.runs_ms) / 1e3) for one in samples)
     macs = _macs(installed.path) if task.stage is Stage.EMBED else None
-    gflops = None if macs is None else 2e-9 * macs * images_per_s
+    passes = 1 if installed.card.flip is Flip.NONE else 2  # the mirror image is one more
+    gflops = None if macs is None else 2e-9 * macs * passes * images_per_s
     peak = None if gflops is None else _peak(task.threads * task.workers)
     return Measurement(
         model=f"{installed.card.name}:{installed.card.variant}",

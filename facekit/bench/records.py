@@ -98,7 +98,7 @@ class Measurement:
     macs: int | None
     """multiply-accumulates for one picture in convolutions and fully connected layers"""
     gflops: float | None
-    """2e-9 * macs a second, all workers together"""
+    """2e-9 * macs a second, all workers together; the mirror image counts as a picture"""
     peak_fraction: float | None
     """gflops over what a float32 matrix product reaches on as many threads; an integer model
     can exceed 1"""

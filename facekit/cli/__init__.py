@@ -36,6 +36,8 @@ COMMANDS = {
     "calibrate": "facekit.cli.calibrate:calibrate",
     "data": "facekit.cli.data:data",
     "models": "facekit.cli.models:models",
+    "align-dataset": "facekit.cli.align_dataset:align_dataset",
+    "train": "facekit.cli.train:train",
     "convert": "facekit.cli.convert:convert",
     "quantize": "facekit.cli.quantize:quantize",
     "export": "facekit.cli.export:export_command",

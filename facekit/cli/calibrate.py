@@ -79,7 +79,13 @@ def calibrate(
         settings,
         workers=worker_count(workers),
     )
-    result = measure(embeddings, pair_list, dataset=folder.name, fmr_targets=fmr_targets)
+    result = measure(
+        embeddings,
+        pair_list,
+        dataset=folder.name,
+        flip=installed.card.flip,
+        fmr_targets=fmr_targets,
+    )
     card = replace(
         installed.card,
         calibration=result.calibration,

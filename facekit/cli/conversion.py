@@ -121,13 +121,14 @@ def _from_keras(
         raise UsageError("A Keras file needs --arch: which graph its weights are for.")
     if not path.is_file():
         raise UsageError(f"There is no Keras file {path}.")
-    defaults = registry.entry(like or registry.DEFAULT_MODEL).card
+    defaults = None if like is None else registry.entry(like).card
     from facekit.host.import_weights import Said, import_weights
 
     said = Said(
         architecture=arch,
-        input=defaults.input,
-        crop=defaults.crop,
+        input=None if defaults is None else defaults.input,
+        crop=None if defaults is None else defaults.crop,
+        flip=None if defaults is None else defaults.flip,
         licence="not stated: the weights are the user's own",
     )
     name = _NOT_PLAIN.sub("-", path.name.partition(".")[0]).strip("-._") or "model"

@@ -51,7 +51,7 @@ _RECIPES = {
     "--like",
     metavar="NAME",
     help="Registry model whose preprocessing and crop a Keras file's weights share.  "
-    f"[default: {DEFAULT_MODEL}]",
+    "[default: the graph's authors']",
 )
 @click.option(
     "-o",

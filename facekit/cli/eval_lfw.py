@@ -41,7 +41,8 @@ EXIT_BELOW = 1
 @click.option(
     "--flip",
     type=EnumChoice(Flip),
-    help="What is done with the mirror image's embedding.  [default: none]",
+    help="What is done with the mirror image's embedding.  [default: what the profile's authors "
+    "do, else what the model's card says]",
 )
 @click.option(
     "--subtract-mean",

@@ -77,10 +77,13 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
 def embed_settings(card: Card, options: dict[str, Any]) -> EmbedSettings:
     """What evaluation_options say of how a photo becomes a vector."""
     from facekit.cli.pipeline import chosen_crop, locate_options
+    from facekit.enums import Flip
     from facekit.evaluate.photo_crop import EmbedSettings
 
     return EmbedSettings(
-        locate=locate_options(threads=1, **options), crop=chosen_crop(card, options)
+        locate=locate_options(threads=1, **options),
+        crop=chosen_crop(card, options),
+        mirrored=card.flip is not Flip.NONE,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from facekit.enums import Flip
 from facekit.models.calibration import OperatingPoint
 from facekit.models.card import Card, CropSpec, Source, Task
 from facekit.models.overview import ListedModel
@@ -17,6 +18,11 @@ from facekit.models.registry import Download, RegistryEntry
 from facekit.preprocess import InputSpec
 
 _LABEL_WIDTH = 16
+_MIRROR = {
+    Flip.NONE: "",
+    Flip.CONCAT: ", mirror image concatenated",
+    Flip.SUM: ", mirror image added",
+}
 
 
 def listed_payload(model: ListedModel) -> dict[str, Any]:
@@ -100,7 +106,9 @@ def print_card(path: Path, card: Card, *, in_registry: bool) -> None:
     ]
     if card.task is Task.EMBEDDING:
         centred = "not centred" if card.calibration.embedding_mean is None else "centred"
-        fields.append(("embedding", f"{card.embedding_size} numbers, {centred}"))
+        fields.append(
+            ("embedding", f"{card.embedding_size} numbers, {centred}{_MIRROR[card.flip]}")
+        )
         fields.append(("calibrated", card.calibration.source or "no"))
         fields += _point_fields(card.calibration.operating_points)
     fields.append(("made with", ", ".join(f"{name} {text}" for name, text in card.tools.items())))

@@ -10,7 +10,7 @@ import click
 
 from facekit.cli.options import EnumChoice, json_option
 from facekit.cli.render import emit_json, note
-from facekit.enums import Architecture, CropRule, Preprocessing
+from facekit.enums import Architecture, CropRule, Flip, Preprocessing
 from facekit.errors import ModelMissingError, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     metavar="PX",
     help="Pixels of the crop outside the box, both sides together, for --crop margin.",
 )
+@click.option(
+    "--flip",
+    type=EnumChoice(Flip),
+    help="What becomes of the mirror image's embedding.  [default: as the graph's authors do: "
+    "concat for sphereface20, else none]",
+)
 @click.option("--license", "licence", metavar="TEXT", help="What may be done with the weights.")
 @click.option("--force", is_flag=True, help="Replace a model of that name, with all variants.")
 @json_option
@@ -54,13 +60,15 @@ def import_command(path: Path, name: str | None, as_json: bool, **options: Any) 
     """Install the models of an archive, or weights that other systems have trained.
 
     Weights need --as NAME and TensorFlow (facekit-cli[host]): deepface's .h5, facenet's frozen
-    .pb or checkpoint folder, facenet-pytorch's .pt, Keras's .keras and .weights.h5, .onnx.  What
-    a file is, its content says.  Nothing in it is run, and every tensor must fit.
+    .pb or checkpoint folder, facenet-pytorch's .pt, SphereFace-20's .caffemodel and
+    sphereface_pytorch's .pth, Keras's .keras and .weights.h5, .onnx.  What a file is, its content
+    says.  Nothing in it is run, and every tensor must fit.
 
     \b
     Example: facekit models import models.tar
              facekit models import 20180402-114759-vggface2.pt --as vggface2
              facekit models import facenet512_weights.h5 --as f512 --license MIT
+             facekit models import sphereface_model.caffemodel --as sphereface
              facekit models import 20180402-114759/ --as sandberg --crop margin --margin 44
     """
     if not path.exists():
@@ -108,6 +116,7 @@ def _import_weights(
     preprocessing: Preprocessing | None,
     rule: CropRule | None,
     margin: float | None,
+    flip: Flip | None,
     licence: str | None,
     force: bool,
 ) -> Imported:
@@ -130,6 +139,7 @@ def _import_weights(
         architecture=architecture,
         preprocessing=preprocessing,
         crop=_crop(rule, margin),
+        flip=flip,
         licence=licence or NOT_STATED,
     )
     made: list[Imported] = []
@@ -170,6 +180,7 @@ def _payload(imported: Imported) -> dict[str, Any]:
         "format": imported.format.title,
         "architecture": card.architecture,
         "embedding_size": card.embedding_size,
+        "flip": card.flip.value,
         "source_sha256": card.source.sha256,
         "licence": card.source.licence,
         "ignored_tensors": list(imported.ignored),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facekit.enums import Flip
 from facekit.evaluate.allpairs import AllPairs, score_all_pairs
 from facekit.evaluate.metrics import Flags, Scores, is_measurable
 from facekit.evaluate.operating_points import DEFAULT_FMR_TARGETS, operating_points
@@ -46,17 +47,18 @@ def calibrate(
     pair_list: PairList,
     *,
     dataset: str,
+    flip: Flip = Flip.NONE,
     fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
 ) -> CalibrationResult:
     """Mean embedding, operating points, FMR curve and score-to-probability of one model.
 
-    embeddings: of `pair_list.photos`, in that order, one view.  Rates come from every pair of
-    the photos where the list names the people, else from the listed pairs.  The probability is
-    fitted on the listed pairs.  Raises InputError where photos or people are too few, UsageError
-    for an FMR that the impostor pairs cannot carry.
+    embeddings: of `pair_list.photos`, in that order; `flip`: the card's, two views for any but
+    NONE.  Rates come from every pair of the photos where the list names the people, else from the
+    listed pairs.  The probability is fitted on the listed pairs.  Raises InputError where photos
+    or people are too few, UsageError for an FMR that the impostor pairs cannot carry.
     """
     photos = pair_list.photos
-    scorer = PairScorer(photos, embeddings)
+    scorer = PairScorer(photos, embeddings, flip=flip)
     mean = scorer.unit.mean(0, dtype=np.float64).astype(np.float32)
     scores, same = scorer.scored(pair_list.pairs, mean=mean)
     vectors, rows = scorer.vectors_of(photos, mean=mean)

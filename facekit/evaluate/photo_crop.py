@@ -23,7 +23,7 @@ class EmbedSettings:
     crop: CropSpec | None = None
     """None: the rule in the model's card"""
     mirrored: bool = False
-    """also embed the mirror image of each crop, as a second view"""
+    """also embed the mirror image of each crop, as a second view; here the card does not decide"""
     cut_px: int = 0
     """pixels cut off each side of the photo, whose rest is the crop: no detector looks"""
     input: InputSpec | None = None

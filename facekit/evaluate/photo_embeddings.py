@@ -30,7 +30,7 @@ class PhotoEmbeddings:
     """Row n is of photo n; photos that gave no embedding have zeros and an error."""
 
     vectors: Float32Array
-    """(N, views, D) float32 of unit length, not centred"""
+    """(N, views, D) float32 of unit length, not centred: the net's own, whatever the card's flip"""
     errors: tuple[str, ...]
     """(N,) "" or the reason of a failure to acquire"""
     computed: int
@@ -92,7 +92,7 @@ def embed_photos(
         finally:  # Ctrl-C loses nothing, a kill the batch that waits
             cache.append(waiting)
     stage_ms.pop(_LOADING, None)
-    empty = np.zeros((0, _views(settings), model.card.embedding_size), np.float32)
+    empty = np.zeros((0, _views(settings), model.card.output_size), np.float32)
     return PhotoEmbeddings(
         vectors=np.stack([known[one].vectors for one in hashes]) if hashes else empty,
         errors=tuple(known[one].error for one in hashes),
@@ -120,18 +120,16 @@ class _MakeEmbed:
         cv2.setNumThreads(1)
         cropper = PhotoCropper(find(self.model), self.settings)
         pipeline = cropper.pipeline
-        shape = (_views(self.settings), pipeline.model.card.embedding_size)
+        shape = (_views(self.settings), pipeline.model.card.output_size)
 
         def embed(photo: Path) -> _Embedded:
             pipeline.stopwatch.milliseconds.clear()
             error = ""
             try:
                 crops = cropper.crop(photo)
-                if self.settings.mirrored:
-                    crops = np.concatenate((crops, crops[:, :, ::-1]))
                 embedder = pipeline.embedder
                 with pipeline.stopwatch.stage("embed"):
-                    vectors = embedder.embed_uncentred(crops)
+                    (vectors,) = embedder.embed_views(crops, mirrored=self.settings.mirrored)
             except FacekitError as failure:
                 vectors = np.zeros(shape, np.float32)
                 error = f"{type(failure).__name__}: {failure}"
@@ -162,7 +160,7 @@ def _cache(model: InstalledModel, settings: EmbedSettings) -> EmbeddingCache:
         home() / "cache" / "embeddings",
         _configuration(model, settings),
         views=_views(settings),
-        size=model.card.embedding_size,
+        size=model.card.output_size,
     )
 
 
@@ -173,7 +171,7 @@ def _views(settings: EmbedSettings) -> int:
 def _failed(
     photo_hash: str, crash: Crash, model: InstalledModel, settings: EmbedSettings
 ) -> CachedPhoto:
-    vectors = np.zeros((_views(settings), model.card.embedding_size), np.float32)
+    vectors = np.zeros((_views(settings), model.card.output_size), np.float32)
     return CachedPhoto(photo_hash, vectors, f"WorkerCrash: exit code {crash.exit_code}")
 
 

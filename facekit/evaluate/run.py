@@ -100,11 +100,13 @@ def run_evaluation(
 def _result(column: Column, plan: Plan, embeddings: PhotoEmbeddings, extent: Extent) -> ModelResult:
     card, setup = column.model.card, column.setup
     start = time.perf_counter()
+    view_mean, template_mean = setup.card_means(card)
     scorer = PairScorer(
         plan.photos,
         embeddings,
         flip=setup.flip,
-        mean=card.calibration.embedding_mean if setup.centring is Centring.CARD else None,
+        mean=view_mean,
+        template_mean=template_mean,
     )
     scored = score_plan(plan, setup, scorer, card)
     scoring_s = time.perf_counter() - start

@@ -11,7 +11,7 @@ from facekit.enums import Flip
 from facekit.errors import InputError
 from facekit.evaluate.pairs import Pair, Photo
 from facekit.evaluate.photo_embeddings import PhotoEmbeddings
-from facekit.match import centred, cosine_similarity, unit_length
+from facekit.match import centred, cosine_similarity, joined
 from facekit.types import Float32Array
 
 
@@ -25,8 +25,10 @@ class PairScorer:
         *,
         flip: Flip = Flip.NONE,
         mean: Float32Array | None = None,
+        template_mean: Float32Array | None = None,
     ) -> None:
-        """photos: those of `embeddings`, in that order; mean: (D,), taken off each view.
+        """photos: those of `embeddings`, in that order; mean: (D,), taken off each view;
+        template_mean: (D or 2 D,), taken off what the views become.
 
         Raises InputError where no photo has an embedding.
         """
@@ -37,7 +39,9 @@ class PairScorer:
                 "No photo of the list gave an embedding. The first reason: "
                 f"{next(iter(embeddings.errors), 'there is no photo')}"
             )
-        self.unit = _one_vector_each(embeddings.vectors[self.acquired], flip, mean)
+        self.unit = centred(
+            _one_vector_each(embeddings.vectors[self.acquired], flip, mean), template_mean
+        )
         """(acquired, D or 2 D) float32 of unit length"""
         self._place = np.cumsum(self.acquired) - 1  # row of `unit` of an acquired photo
 
@@ -87,8 +91,4 @@ class PairScorer:
 def _one_vector_each(views: Float32Array, flip: Flip, mean: Float32Array | None) -> Float32Array:
     """(N, views, D) unit vectors -> (N, D or 2 D) unit vectors."""
     by_view = [centred(views[:, number], mean) for number in range(views.shape[1])]
-    if flip is Flip.NONE:
-        return by_view[0]
-    if flip is Flip.CONCAT:
-        return unit_length(np.concatenate(by_view, axis=1))
-    return unit_length(np.sum(by_view, axis=0, dtype=np.float32))
+    return joined(np.stack(by_view, axis=1), flip)

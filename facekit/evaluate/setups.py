@@ -10,10 +10,10 @@ from facekit.enums import Flip, Profile
 from facekit.evaluate.folds import facenet_grid_threshold
 from facekit.evaluate.metrics import ChooseThreshold, best_accuracy_threshold
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.models.card import CropSpec
+from facekit.models.card import Card, CropSpec
 from facekit.models.store import InstalledModel
 from facekit.preprocess import InputSpec
-from facekit.types import ColourOrder, CropRule, ResizeFilter
+from facekit.types import ColourOrder, CropRule, Float32Array, ResizeFilter
 
 NXP_CUT_PX = 45
 """img[45:-45, 45:-45]: 160 of LFW's 250 pixels (eIQ model zoo v1.2, facenet512/evaluate.py)"""
@@ -72,17 +72,28 @@ class Setup:
             f"{mirror}, {self._centred(model)}"
         )
 
+    def card_means(self, card: Card) -> tuple[Float32Array | None, Float32Array | None]:
+        """The card's mean, as what is taken off each view, and off the template.
+
+        A card without mirror images has the mean of single views, which holds for both views;
+        one with them has the mean of its templates, which holds for those alone.
+        """
+        mean = card.calibration.embedding_mean if self.centring is Centring.CARD else None
+        if card.flip is Flip.NONE:
+            return mean, None
+        return None, mean if self.flip is card.flip else None
+
     def _centred(self, model: InstalledModel) -> str:
         if self.centring is Centring.TRAINING:
             return "centred by the training pairs' mean"
-        if self.centring is Centring.CARD and model.card.calibration.embedding_mean is not None:
+        if any(mean is not None for mean in self.card_means(model.card)):
             return "centred by the card's mean"
         return "not centred"
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user asked for; None where the profile, or else facekit's default, decides."""
+    """What the user asked for; None where the profile, or else the model's card, decides."""
 
     settings: EmbedSettings
     """without mirror images, cut and input, which flip and profile add"""
@@ -98,56 +109,69 @@ DEFAULT_PROTOCOL: dict[Profile | None, str] = {
     Profile.VASTAI: "view2",
 }
 
+_PROFILE_FLIP = {
+    Profile.FACENET: Flip.CONCAT,
+    Profile.NXP: Flip.NONE,
+    Profile.SPHEREFACE: Flip.CONCAT,
+    Profile.VASTAI: Flip.NONE,
+}
+
 
 def setups_for(profile: Profile | None, model: InstalledModel, wishes: Wishes) -> tuple[Setup, ...]:
     """One setup a column of the report."""
-    own = Setup(
-        replace(wishes.settings, mirrored=(wishes.flip or Flip.NONE) is not Flip.NONE),
-        flip=wishes.flip or Flip.NONE,
+    card = model.card
+    own = _flipped(
+        Setup(wishes.settings),
+        wishes.flip or (card.flip if profile is None else _PROFILE_FLIP[profile]),
+    )
+    own = replace(
+        own,
         centring=Centring.TRAINING if wishes.subtract_mean else Centring.CARD,
-        cards_own=wishes.settings.crop in (None, model.card.crop)
+        cards_own=wishes.settings.crop in (None, card.crop)
         and not wishes.subtract_mean
-        and wishes.flip in (None, Flip.NONE),
+        and own.flip is card.flip,
     )
     if profile is None:
         return (own,)
-    columns: dict[Profile, Callable[[Setup, Wishes], tuple[Setup, ...]]] = {
+    columns: dict[Profile, Callable[[Setup, Wishes, Card], tuple[Setup, ...]]] = {
         Profile.FACENET: _facenet,
         Profile.NXP: _nxp,
         Profile.SPHEREFACE: _sphereface,
         Profile.VASTAI: _vastai,
     }
-    return tuple(replace(setup, cards_own=False) for setup in columns[profile](own, wishes))
+    return tuple(replace(setup, cards_own=False) for setup in columns[profile](own, wishes, card))
 
 
-def _facenet(own: Setup, wishes: Wishes) -> tuple[Setup, ...]:
+def _flipped(setup: Setup, flip: Flip) -> Setup:
+    return replace(
+        setup, flip=flip, settings=replace(setup.settings, mirrored=flip is not Flip.NONE)
+    )
+
+
+def _facenet(own: Setup, _wishes: Wishes, _card: Card) -> tuple[Setup, ...]:
     """validate_on_lfw.py as the wiki runs it: cosine, mirror images, mean subtracted.
 
     Its grid of thresholds is that of squared L2, on vectors of unit length.
     """
-    flip = wishes.flip or Flip.CONCAT
-    settings = replace(
-        own.settings,
-        crop=own.settings.crop or _FACENET_CROP,
-        mirrored=flip is not Flip.NONE,
-    )
     return (
         replace(
             own,
-            settings=settings,
-            flip=flip,
+            settings=replace(own.settings, crop=own.settings.crop or _FACENET_CROP),
             centring=Centring.TRAINING,
             choose=facenet_grid_threshold,
         ),
     )
 
 
-def _nxp(own: Setup, _wishes: Wishes) -> tuple[Setup, ...]:
+def _nxp(own: Setup, _wishes: Wishes, card: Card) -> tuple[Setup, ...]:
     """The fixed distance and BGR x/255 of the recipe, and facekit's ways on the same crops."""
     plain = replace(own, centring=Centring.NONE, settings=replace(own.settings, cut_px=NXP_CUT_PX))
     theirs = replace(
         plain,
-        settings=replace(plain.settings, input=InputSpec(160, 160, ColourOrder.BGR, 0.0, 255.0)),
+        settings=replace(
+            plain.settings,
+            input=InputSpec(card.input.height_px, card.input.width_px, ColourOrder.BGR, 0.0, 255.0),
+        ),
     )
     return (
         replace(theirs, name="NXP's input, distance 0.6", fixed_similarity=NXP_SIMILARITY),
@@ -157,24 +181,20 @@ def _nxp(own: Setup, _wishes: Wishes) -> tuple[Setup, ...]:
     )
 
 
-def _sphereface(own: Setup, wishes: Wishes) -> tuple[Setup, ...]:
+def _sphereface(own: Setup, _wishes: Wishes, _card: Card) -> tuple[Setup, ...]:
     """The model's own crops; what is theirs are the mirror images, the cosine and 0.41."""
-    flip = wishes.flip or Flip.CONCAT
-    mirrored = replace(
-        own, flip=flip, settings=replace(own.settings, mirrored=flip is not Flip.NONE)
-    )
     return (
         replace(
-            mirrored,
+            own,
             name="SphereFace20's 0.41",
             centring=Centring.NONE,
             fixed_similarity=SPHEREFACE_SIMILARITY,
         ),
-        replace(mirrored, name="own threshold"),
+        replace(own, name="own threshold"),
     )
 
 
-def _vastai(own: Setup, wishes: Wishes) -> tuple[Setup, ...]:
+def _vastai(own: Setup, wishes: Wishes, _card: Card) -> tuple[Setup, ...]:
     """facenet's evaluate without mirror images, as in VastModelZOO and ixrt; nearest resize."""
     crop = own.settings.crop or replace(_FACENET_CROP, resize_filter=ResizeFilter.NEAREST)
     return (

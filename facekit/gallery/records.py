@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, UsageError
 from facekit.gallery.choices import PersonRule as PersonRule
 from facekit.gallery.choices import VectorType as VectorType
@@ -53,7 +54,7 @@ def gallery_model(card: Card, crop: str) -> GalleryModel:
     return GalleryModel(
         name=f"{card.name}:{card.variant}",
         sha256=card.file_sha256,
-        crop=crop,
+        crop=crop if card.flip is Flip.NONE else f"{crop}, mirror image {card.flip.value}",
         mean_sha256=""
         if mean is None
         else hashlib.sha256(mean.astype("<f4").tobytes()).hexdigest(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facekit.enums import Architecture, ColourOrder, CropRule, ResizeFilter
+from facekit.enums import Architecture, ColourOrder, CropRule, Flip, ResizeFilter
 from facekit.errors import ModelBuildError
 from facekit.host.backend import keras
 from facekit.host.nets.inception_resnet_v1 import inception_resnet_v1
+from facekit.host.nets.sphereface20 import HEIGHT_PX, WIDTH_PX, sphereface20
 from facekit.models.card import CropSpec
 from facekit.preprocess import InputSpec
 
@@ -18,11 +19,15 @@ class Design:
     """One architecture."""
 
     graph: Callable[..., keras.Model]
-    """takes embedding_size; its input is (1, height, width, 3), its one output the embedding"""
+    """takes embedding_size, and for training batch_size=None and dropout; its input is
+    (batch_size or 1, height, width, 3), its one output the embedding"""
     input: InputSpec
     """as its authors feed it; a card may say otherwise but for the size"""
     crop: CropSpec
     embedding_size: int
+    """length of the net's own output"""
+    flip: Flip = Flip.NONE
+    """as its authors use the mirror image"""
 
 
 DESIGNS: dict[Architecture, Design] = {
@@ -31,6 +36,13 @@ DESIGNS: dict[Architecture, Design] = {
         input=InputSpec(160, 160, ColourOrder.RGB, 127.5, 128.0),
         crop=CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR),
         embedding_size=512,
+    ),
+    Architecture.SPHEREFACE20: Design(
+        graph=sphereface20,
+        input=InputSpec(HEIGHT_PX, WIDTH_PX, ColourOrder.BGR, 127.5, 128.0),
+        crop=CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR),
+        embedding_size=512,
+        flip=Flip.CONCAT,
     ),
 }
 

@@ -75,7 +75,7 @@ def _graphs(entry: RegistryEntry, source: Path) -> list[keras.Model]:
     net = new_net(
         Architecture(entry.architecture),
         input_spec=entry.card.input,
-        embedding_size=entry.card.embedding_size,
+        embedding_size=entry.card.embedding_size // entry.card.flip.vectors,
     )
     if entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
         load_folded_frozen_graph(net, source)
@@ -100,6 +100,7 @@ def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
         input=_input(entry, net),
         crop=entry.card.crop,
         embedding_size=entry.card.embedding_size,
+        flip=entry.card.flip,
         calibration=_calibration(entry, variant),
         tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )

@@ -31,7 +31,8 @@ _PROBE_SHAPES = {
 
 def probe(net: str, spec: InputSpec) -> Float32Array:
     """The known picture at the net's size, scaled by `spec`: (N, H, W, 3) float32."""
-    count, height, width, _ = _PROBE_SHAPES[net]
+    usual = (1, spec.height_px, spec.width_px, 3)
+    count, height, width, _ = _PROBE_SHAPES.get(net, usual)
     return model_input(
         pattern(count, height, width), replace(spec, height_px=height, width_px=width)
     )

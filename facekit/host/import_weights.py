@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facekit.enums import Architecture, ColourOrder, Preprocessing
+from facekit.enums import Architecture, ColourOrder, Flip, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
 from facekit.files import write_atomically
 from facekit.host.architectures import DESIGNS, new_net
@@ -43,6 +43,7 @@ class Said:
     input: InputSpec | None = None
     """in place of `preprocessing`"""
     crop: CropSpec | None = None
+    flip: Flip | None = None
     licence: str = NOT_STATED
 
 
@@ -90,6 +91,7 @@ def import_weights(
     weights = found.read(path)
     design = DESIGNS[architecture]
     spec = said.input or _input(design.input, said.preprocessing or found.preprocessing)
+    flip = said.flip or design.flip
     net = new_net(architecture, input_spec=spec, embedding_size=weights.embedding_size)
     weights.fill(net)
     if weights.ignored:
@@ -109,7 +111,8 @@ def import_weights(
         ),
         input=spec,
         crop=said.crop or design.crop,
-        embedding_size=weights.embedding_size,
+        embedding_size=weights.embedding_size * flip.vectors,
+        flip=flip,
         tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )
     model = into / card.file_name
@@ -147,7 +150,9 @@ def _architecture(found: SourceFormat, asked: Architecture | None, path: Path) -
     return asked
 
 
-def _input(usual: InputSpec, preprocessing: Preprocessing) -> InputSpec:
+def _input(usual: InputSpec, preprocessing: Preprocessing | None) -> InputSpec:
+    if preprocessing is None:
+        return usual
     order, mean, std = _SCALING[preprocessing]
     return replace(usual, colour_order=order, mean=mean, std=std)
 

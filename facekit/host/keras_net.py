@@ -36,9 +36,7 @@ def keras_net(model: InstalledModel) -> keras.Model:
             f"{card.name} is of the architecture {card.architecture}. Graphs that facekit builds: "
             f"{', '.join(known)}."
         )
-    net = new_net(
-        known[card.architecture], input_spec=card.input, embedding_size=card.embedding_size
-    )
+    net = new_net(known[card.architecture], input_spec=card.input, embedding_size=card.output_size)
     load_litert(net, model.path)
     picture = probe(net.name, card.input)
     require_same_answer(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from facekit.errors import ModelBuildError
 from facekit.host.backend import captured_output, keras, tf
+from facekit.host.integer_prelu import without_prelu
 
 
 def to_litert(model: keras.Model) -> bytes:
     """The file's content; the same for the same graph, weights and TensorFlow.
 
-    A side that the graph leaves open (a batch, a picture's height) stays open in the file.
+    A side that the graph leaves open (a batch, a picture's height) stays open in the file.  A
+    graph without such sides may be quantised: its PReLUs become what integer kernels know.
     Raises ModelBuildError when TensorFlow cannot convert the graph; its log goes to stderr.
     """
     try:
         with captured_output():
-            content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+            content = tf.lite.TFLiteConverter.from_keras_model(without_prelu(model)).convert()
     except Exception as error:  # the converter raises whatever its many layers raise
         raise ModelBuildError(
             f"TensorFlow {tf.__version__} cannot convert {model.name} to LiteRT: {error}"

@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from facekit.enums import Flip
 from facekit.errors import ModelMismatchError
 from facekit.models.calibration import Calibration, parse_calibration
 from facekit.models.decode import Fields
@@ -82,7 +83,9 @@ class Card:
     crop: CropSpec | None = None
     """None for a detector"""
     embedding_size: int = 0
-    """length of the output vector; 0 for a detector"""
+    """length of a template, which thresholds, galleries and caches see; 0 for a detector"""
+    flip: Flip = Flip.NONE
+    """how a template takes in the crop's mirror image; cards without the member have none"""
     calibration: Calibration = field(default_factory=Calibration)
     """what was measured with this very file"""
     tools: dict[str, str] = field(default_factory=dict)
@@ -96,6 +99,16 @@ class Card:
             )
         if self.task is Task.EMBEDDING and (self.crop is None or self.embedding_size < 1):
             raise ValueError("An embedding model's card needs a crop rule and an embedding size.")
+        if self.embedding_size % self.flip.vectors:
+            raise ValueError(
+                f"A template of flip {self.flip.value} is {self.flip.vectors} vectors long, so "
+                f"embedding_size must be even. Received: {self.embedding_size}"
+            )
+
+    @property
+    def output_size(self) -> int:
+        """Length of the vector that the net itself gives for one picture."""
+        return self.embedding_size // self.flip.vectors
 
     def to_json(self) -> str:
         plain = {**asdict(self), "calibration": self.calibration.as_dict()}
@@ -150,6 +163,7 @@ def _card(fields: Fields) -> Card:
         ),
         crop=parse_crop(fields.optional_part("crop")),
         embedding_size=fields.integer("embedding_size"),
+        flip=fields.choice_or("flip", Flip.NONE),
         calibration=parse_calibration(fields.part("calibration")),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
     )

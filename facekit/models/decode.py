@@ -65,6 +65,10 @@ class Fields:
             known = ", ".join(str(one.value) for one in enum)
             raise self._wrong(name, f"one of {known}") from None
 
+    def choice_or(self, name: str, default: E) -> E:
+        """`default` where the member is missing: it came after files that must stay readable."""
+        return self.choice(name, type(default)) if name in self._raw else default
+
     def integer(self, name: str) -> int:
         value = self._get(name)
         if not isinstance(value, int) or isinstance(value, bool):

@@ -12,6 +12,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.models.calibration import Calibration, parse_calibration
 from facekit.models.card import (
@@ -92,6 +93,7 @@ class CardDefaults:
     embedding_size: int
     calibration: Calibration
     """what others published about the weights; what facekit measured is in calibrations/"""
+    flip: Flip = Flip.NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +154,7 @@ def _entry(fields: Fields) -> RegistryEntry:
             crop=parse_crop(card.optional_part("crop")),
             embedding_size=card.integer("embedding_size"),
             calibration=parse_calibration(card.part("calibration")),
+            flip=card.choice_or("flip", Flip.NONE),
         ),
     )
 

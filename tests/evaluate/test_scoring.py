@@ -44,6 +44,16 @@ def test_the_mean_is_taken_off_and_unit_length_given_again() -> None:
     assert PairScorer(PHOTOS, one).scores(PAIRS, mean=half)[0] == pytest.approx(cosine)
 
 
+def test_a_templates_mean_is_taken_off_after_its_views_are_joined() -> None:
+    two = made([[1, 0], [1, 0]], [[0, 1], [1, 0]], [[0, 1], [0, 1]])
+    mean = np.array([0, 0, 0.5, 0], np.float32)
+    a = np.array([1, 0, 1, 0]) / 2**0.5 - mean
+    b = np.array([0, 1, 1, 0]) / 2**0.5 - mean
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    scorer = PairScorer(PHOTOS, two, flip=Flip.CONCAT, template_mean=mean)
+    assert scorer.scores(PAIRS)[0] == pytest.approx(cosine)
+
+
 def test_a_photo_without_an_embedding_has_no_score_and_moves_no_other() -> None:
     failed = made([[1, 0]], [[0, 0]], [[0.8, 0.6]], errors=("", "NoFaceError: none", ""))
     scorer = PairScorer(PHOTOS, failed)

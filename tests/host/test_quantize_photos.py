@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facekit.align import landmark_template
 from facekit.errors import ImageError, InputError
+from facekit.host.quantize import shipped_faces
 from facekit.host.quantize.photos import LEAST_CROPS, photo_crops, spread
 from facekit.host.quantize.shipped_faces import shipped_crops
 from facekit.locate import LocateOptions
+from facekit.models.card import CropSpec
 from facekit.models.registry import DEFAULT_MODEL
 from facekit.models.store import InstalledModel, find
+from facekit.types import CropRule, ResizeFilter
 
 
 @given(
@@ -75,6 +80,26 @@ def test_too_few_photos_and_none_with_a_face(
         photo_crops(_empty(tmp_path), model, LocateOptions())
     with pytest.raises(InputError, match="a text file that names one a line"):
         photo_crops(data / "obama.jpg", model, LocateOptions())
+
+
+def test_shipped_faces_have_their_landmarks_where_the_template_wants_them() -> None:
+    """Before they are moved at random: the five points' middle, and each within a few pixels."""
+    crop = CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR)
+    template = landmark_template(112, 96)
+    for face in shipped_faces._FACES:
+        placed = shipped_faces._placed(face, crop, 96, 112)
+        share = np.array(face.landmarks_xy) / (face.width_px, face.height_px)
+        tile_xy = share * shipped_faces.BOX_PX + (shipped_faces.TILE_PX - shipped_faces.BOX_PX) / 2
+        found = tile_xy @ placed[:, :2].T + placed[:, 2]
+        np.testing.assert_allclose(found.mean(0), template.mean(0), atol=0.5)
+        assert np.abs(found - template).max() < 9  # no face is the template's own
+
+
+@pytest.mark.model
+def test_a_model_of_whole_photos_has_no_shipped_faces(model: InstalledModel) -> None:
+    whole = replace(model.card, crop=CropSpec(CropRule.NONE, 0.0, ResizeFilter.BILINEAR))
+    with pytest.raises(InputError, match="whole photos"):
+        shipped_crops(whole)
 
 
 def _empty(folder: Path) -> Path:

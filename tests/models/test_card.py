@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, NoOperatingPointError
 from facekit.models.calibration import Calibration, LogisticScore, OperatingPoint, fmr_target
 from facekit.models.card import (
@@ -99,6 +100,7 @@ def cards(draw: st.DrawFn) -> Card:
         ),
         crop=draw(crop) if embedding else None,
         embedding_size=size,
+        flip=draw(st.sampled_from(Flip)) if size % 2 == 0 else Flip.NONE,
         calibration=Calibration(
             embedding_mean=draw(st.none() | npst.arrays(np.float32, size, elements=finite))
             if embedding
@@ -182,7 +184,10 @@ def test_a_member_of_the_wrong_type_is_named(path: tuple[str | int, ...]) -> Non
         parse_card(put(plain(), path, object()), origin="here")
 
 
-@pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
+REQUIRED = [path for path in PLACES if path != ("flip",)]
+
+
+@pytest.mark.parametrize("path", REQUIRED, ids=lambda path: ".".join(map(str, path)))
 def test_a_missing_member_is_named(path: tuple[str | int, ...]) -> None:
     raw = plain()
     inner: Any = raw
@@ -263,3 +268,23 @@ def test_operating_point_by_target() -> None:
 )
 def test_fmr_target(fmr: float, target: str) -> None:
     assert fmr_target(fmr) == target
+
+
+def test_a_card_from_before_mirror_images_has_none() -> None:
+    raw = plain()
+    del raw["flip"]
+    card = parse_card(raw, origin="here")
+    assert (card.flip, card.output_size) == (Flip.NONE, card.embedding_size)
+
+
+def test_a_template_of_two_vectors_is_twice_the_nets_output() -> None:
+    card = parse_card(put(plain(), ("flip",), "concat"), origin="here")
+    assert (card.embedding_size, card.output_size) == (2, 1)
+    assert parse_card(put(plain(), ("flip",), "sum"), origin="here").output_size == 2
+
+
+def test_half_a_vector_is_refused() -> None:
+    raw = put(put(plain(), ("flip",), "concat"), ("embedding_size",), 3)
+    raw["calibration"]["embedding_mean"] = None
+    with pytest.raises(ModelMismatchError, match="must be even"):
+        parse_card(raw, origin="here")

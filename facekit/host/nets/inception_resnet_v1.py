@@ -26,13 +26,17 @@ RESIDUAL_SCALE_B = 0.10
 RESIDUAL_SCALE_C = 0.20
 
 
-def inception_resnet_v1(*, embedding_size: int = 512) -> keras.Model:
+def inception_resnet_v1(
+    *, embedding_size: int = 512, batch_size: int | None = 1, dropout: float = 0.0
+) -> keras.Model:
     """(1, 160, 160, 3) float32 -> (1, embedding_size) float32, not of unit length.
 
-    The batch is fixed at one: accelerators want every shape known.  23,497,424 parameters at
-    512 numbers, of which the batch norms' 29,600 moving means and variances do not train.
+    The batch is fixed at one, since accelerators want every shape known; training passes None,
+    for any batch, and the share of the pooled features that dropout leaves out.  23,497,424
+    parameters at 512 numbers, of which the batch norms' 29,600 moving means and variances do not
+    train.
     """
-    image = keras.Input((SIZE_PX, SIZE_PX, 3), batch_size=1, name="image")
+    image = keras.Input((SIZE_PX, SIZE_PX, 3), batch_size=batch_size, name="image")
     x = stem(image)
     for index in range(1, 6):
         x = inception_resnet_a(x, f"Block35_{index}")
@@ -44,6 +48,8 @@ def inception_resnet_v1(*, embedding_size: int = 512) -> keras.Model:
         x = inception_resnet_c(x, f"Block8_{index}")
     x = inception_resnet_c(x, "Block8_6", scale=1.0, activation=False)
     x = keras.layers.GlobalAveragePooling2D(name="AvgPool")(x)  # (1, 1792)
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="Dropout")(x)
     x = keras.layers.Dense(embedding_size, use_bias=False, name="Bottleneck")(x)
     embedding = batch_norm(x, "Bottleneck")
     return keras.Model(image, embedding, name="inception_resnet_v1")

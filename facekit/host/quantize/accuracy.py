@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.enums import Flip
 from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
 from facekit.evaluate.metrics import (
     best_accuracy_threshold,
@@ -21,8 +22,8 @@ from facekit.evaluate.metrics import (
 from facekit.evaluate.pairs import PairList, require_photos
 from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.evaluate.photo_embeddings import embed_photos
+from facekit.evaluate.scoring import PairScorer
 from facekit.locate import LocateOptions
-from facekit.match import centred
 from facekit.models.store import InstalledModel
 from facekit.parallel import available_cores
 from facekit.types import FacePolicy
@@ -109,18 +110,22 @@ def _score(
     embedded = embed_photos(
         [photos_dir / photo.path for photo in photos],
         model,
-        EmbedSettings(locate=LocateOptions(face_policy=FacePolicy.CENTER)),
+        EmbedSettings(
+            locate=LocateOptions(face_policy=FacePolicy.CENTER),
+            mirrored=model.card.flip is not Flip.NONE,
+        ),
         workers=available_cores(),
         progress=progress,
     )
-    vectors = centred(embedded.vectors[:, 0], model.card.calibration.embedding_mean)
-    place = {photo.path: row for row, photo in enumerate(photos)}
-    acquired = embedded.acquired
-    rows = np.array([(place[pair.a.path], place[pair.b.path]) for pair in pairs.pairs])
-    kept = acquired[rows].all(1)
-    a, b = rows[kept].T
+    scorer = PairScorer(
+        photos,
+        embedded,
+        flip=model.card.flip,
+        template_mean=model.card.calibration.embedding_mean,
+    )
+    scores, same = scorer.scored(pairs.pairs)
     return _Scored(
-        scores=(vectors[a].astype(np.float64) * vectors[b]).sum(1),
-        same=np.array([pair.same for pair in pairs.pairs])[kept],
-        failed=int((~acquired).sum()),
+        scores=scores,
+        same=same,
+        failed=int((~embedded.acquired).sum()),
     )

@@ -61,29 +61,37 @@ def has_open_side(content: bytes) -> bool:
 
 
 def with_shifted_input(content: bytes, shift: float) -> bytes:
-    """The file for inputs that are smaller by `shift`: net(x) == shifted(x - shift), exactly.
+    """The file for inputs that are smaller by `shift`: net(x) == shifted(x - shift).
 
-    The first operator must be a convolution without padding; its bias takes the shift up.
-    Raises ModelBuildError where it is not.
+    The first operator must be a convolution without padding, whose bias takes the shift up; the
+    equation is exact then.  Zeros that an operator of its own pads with are not shifted: they
+    stand for another input than before, half a grey level away for pixels, along the border.
+    Raises ModelBuildError for any other beginning.
     """
     buffer = bytearray(content)
     model = schema.Model.GetRootAs(buffer)
     graph = model.Subgraphs(0)
     first = graph.Operators(0)
+    if _code(model, first) == schema.BuiltinOperator.PAD and graph.OperatorsLength() > 1:
+        first = graph.Operators(1)
     options = schema.Conv2DOptions()
-    code = model.OperatorCodes(first.OpcodeIndex()).BuiltinCode()
+    code = _code(model, first)
     if code == schema.BuiltinOperator.CONV_2D:
         options.Init(first.BuiltinOptions().Bytes, first.BuiltinOptions().Pos)
     if code != schema.BuiltinOperator.CONV_2D or options.Padding() != schema.Padding.VALID:
         raise ModelBuildError(
-            "Integer pixels need a net that begins with a convolution without padding, whose "
-            "bias can take up the half step between pixels and the net's own scale."
+            "Integer pixels need a net that begins with a convolution without padding of its own, "
+            "whose bias can take up the half step between pixels and the net's own scale."
         )
     _, kernel_index, bias_index = first.InputsAsNumpy()
     kernel = _constant(model, graph.Tensors(int(kernel_index)))  # (out, height, width, in)
     bias = _constant(model, graph.Tensors(int(bias_index)))  # a view: changes land in `buffer`
     bias += (kernel.astype(np.float64).sum((1, 2, 3)) * shift).astype(np.float32)
     return bytes(buffer)
+
+
+def _code(model: Any, operator: Any) -> int:
+    return int(model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode())
 
 
 def _outputs(operator: Any) -> Sequence[int]:

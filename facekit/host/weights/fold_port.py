@@ -37,7 +37,7 @@ def port_steps(net: keras.Model, source: Node, *, origin: str) -> None:
     rules: dict[str, Rule] = {}
     zero: dict[str, float] = {}
     for node, theirs in _pairs(ours, source):
-        if theirs.slope is not None:
+        if theirs.step is Step.PRELU and theirs.slope is not None:
             (layer,) = node.layers
             tensors[theirs.name] = theirs.slope
             rules[layer.alpha.path] = Take(

@@ -35,6 +35,8 @@ class Step(str, Enum):
     PAD = "pad"
     RELU = "relu"
     PRELU = "prelu"
+    BELOW_ZERO = "below zero"
+    """x - relu(x), by a factor a channel: half of a PReLU that is written as a sum"""
     MAX_POOL = "max pool"
     MEAN = "mean"
     """over height and width"""
@@ -60,7 +62,7 @@ class Node:
     offset: Float32Array | None = None
     """(out,)"""
     slope: Float32Array | None = None
-    """(channels,), a PReLU's factor below zero"""
+    """(channels,), a PReLU's factor below zero; of a kernel, what it was last multiplied by"""
     layers: tuple[keras.Layer, ...] = ()
     """of our own graph: what the step is made of there, in order"""
     signature: str = ""
@@ -124,13 +126,16 @@ def kernel_step(
 
 
 def scaled(x: Node, factor: Float32Array, name: str) -> Node:
-    """Multiplied by a number or by one number a channel; after a kernel only."""
+    """Multiplied by a number or by one number a channel; after a kernel, or within a PReLU."""
+    if x.step is Step.BELOW_ZERO and x.slope is not None:
+        return replace(x, slope=(x.slope * factor.reshape(-1)).astype(np.float32))
     kernel, offset = _folded(x, name, "multiplied")
     factor = factor.reshape(-1)
     return replace(
         x,
         kernel=(kernel * factor).astype(np.float32),
         offset=(offset * factor).astype(np.float32),
+        slope=factor,
     )
 
 
@@ -155,6 +160,32 @@ def prelu(x: Node, slope: Float32Array, name: str, *, layer: keras.Layer | None 
         raise ValueError(f"{name}: one slope a channel needed, received shape {slope.shape}")
     layers = () if layer is None else (layer,)
     return Node(Step.PRELU, (x,), x.shape, name, slope=slope.reshape(-1), layers=layers)
+
+
+def maximum(a: Node, b: Node, name: str) -> Node:
+    """max(x, a x), which is a PReLU whose slopes a are at most 1; see integer_prelu.py."""
+    for x, multiplied in ((a, b), (b, a)):
+        slope = multiplied.slope
+        if slope is None or x.kernel is None or multiplied.inputs != x.inputs:
+            continue
+        again = scaled(x, slope, name)
+        pairs = ((again.kernel, multiplied.kernel), (again.offset, multiplied.offset))
+        if all(np.array_equal(_values(ours), _values(theirs)) for ours, theirs in pairs):
+            if slope.max() > 1:
+                raise ValueError(f"{name}: a maximum with a slope above 1 is no PReLU")
+            return prelu(x, slope, name)
+    raise ValueError(f"{name}: a maximum of other things than x and a multiple of it")
+
+
+def _values(array: Float32Array | None) -> Float32Array:
+    return np.zeros(0, np.float32) if array is None else array
+
+
+def difference(x: Node, subtracted: Node, name: str) -> Node:
+    """x - relu(x), the half below zero of a PReLU that is written as a sum."""
+    if subtracted.step is not Step.RELU or subtracted.inputs[0] is not x:
+        raise ValueError(f"{name}: a difference other than x - relu(x)")
+    return Node(Step.BELOW_ZERO, (x,), x.shape, name, slope=np.ones(x.shape[2], np.float32))
 
 
 def pad(x: Node, pads: Pads, name: str) -> Node:
@@ -194,6 +225,10 @@ def concatenate(inputs: Sequence[Node], name: str) -> Node:
 
 
 def add(a: Node, b: Node, name: str) -> Node:
+    for above, below in ((a, b), (b, a)):
+        halves = (above.step, below.step) == (Step.RELU, Step.BELOW_ZERO)
+        if halves and above.inputs == below.inputs and below.slope is not None:
+            return prelu(below.inputs[0], below.slope, name)
     if a.shape != b.shape:
         raise ValueError(f"{name}: shapes {a.shape} and {b.shape} cannot be added")
     return Node(Step.ADD, (a, b), a.shape, name)

@@ -17,6 +17,11 @@ from facekit.host.weights.frozen_graph import is_graph, read_frozen_graph
 from facekit.host.weights.keras_weights import is_keras_archive, is_keras_weights, read_keras
 from facekit.host.weights.onnx_file import is_onnx, read_onnx
 from facekit.host.weights.source import SourceWeights
+from facekit.host.weights.sphereface_caffe import is_sphereface_caffe, read_sphereface_caffe
+from facekit.host.weights.sphereface_pytorch import (
+    is_sphereface_pytorch,
+    read_sphereface_pytorch,
+)
 from facekit.host.weights.tf_checkpoint import is_checkpoint, read_checkpoint
 from facekit.host.weights.torch_file import is_torch_file
 
@@ -31,11 +36,12 @@ class SourceFormat:
     read: Callable[[Path], SourceWeights]
     architectures: tuple[Architecture, ...] = tuple(Architecture)
     """whose weights it can hold; the first where the user names none"""
-    preprocessing: Preprocessing = Preprocessing.FACENET
-    """how its authors feed the net, where the user does not say"""
+    preprocessing: Preprocessing | None = None
+    """how its authors feed the net, where the user does not say; None: as the graph's do"""
 
 
 _FACENET = (Architecture.INCEPTION_RESNET_V1,)
+_SPHEREFACE = (Architecture.SPHEREFACE20,)
 
 FORMATS: dict[str, SourceFormat] = {
     "tf-checkpoint": SourceFormat(
@@ -49,10 +55,19 @@ FORMATS: dict[str, SourceFormat] = {
         read_deepface,
         preprocessing=Preprocessing.DEEPFACE,
     ),
+    "sphereface-pytorch": SourceFormat(
+        "sphereface_pytorch's state_dict",
+        is_sphereface_pytorch,
+        read_sphereface_pytorch,
+        _SPHEREFACE,
+    ),
     "facenet-pytorch": SourceFormat(
         "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch, _FACENET
     ),
     "onnx": SourceFormat("ONNX model", is_onnx, read_onnx),
+    "sphereface-caffe": SourceFormat(
+        "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe, _SPHEREFACE
+    ),
     "frozen-graph": SourceFormat(
         "frozen TensorFlow graph of facenet", is_graph, read_frozen_graph, _FACENET
     ),

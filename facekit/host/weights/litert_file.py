@@ -161,6 +161,8 @@ _MAKERS: dict[str, Callable[[Any, list[Node], Constants, str], Node]] = {
     "ADD": _add,
     "MUL": lambda _, data, constants, name: steps.scaled(data[0], constants[0], name),
     "RELU": lambda _, data, constants, name: steps.relu(data[0], name),
+    "SUB": lambda _, data, constants, name: steps.difference(data[0], data[1], name),
+    "MAXIMUM": lambda _, data, constants, name: steps.maximum(data[0], data[1], name),
     "PRELU": lambda _, data, constants, name: steps.prelu(data[0], constants[0], name),
     "RESHAPE": lambda _, data, constants, name: steps.flatten(data[0], name),
     "CONCATENATION": _concatenate,

@@ -1,0 +1,187 @@
+"""How good a net is while it trains: on photos that were held out, and on LFW's View 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facekit.align import crop_faces
+from facekit.enums import Flip
+from facekit.errors import FacekitError, InputError
+from facekit.evaluate.calibrate import calibrate
+from facekit.evaluate.metrics import best_accuracy_threshold
+from facekit.evaluate.photo_embeddings import PhotoEmbeddings
+from facekit.evaluate.plan import Plan, open_plan
+from facekit.evaluate.scoring import PairScorer
+from facekit.host.train.data import Photos
+from facekit.locate import LocateOptions, Locator
+from facekit.match import unit_length
+from facekit.models.calibration import Calibration
+from facekit.models.card import CropSpec
+from facekit.parallel import Crash, map_processes
+from facekit.preprocess import InputSpec, model_input
+from facekit.types import Float32Array, UInt8Array
+
+Embed = Callable[[Float32Array], Float32Array]
+"""(B, H, W, 3) model input -> (B, D) embeddings"""
+Scores = Callable[[Float32Array], "Float32Array | None"]
+"""(B, D) -> (B, classes)"""
+Progress = Callable[[Iterator[Any], int, str], Iterator[Any]]
+
+_BATCH = 64
+
+
+def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Scores) -> float:
+    """0..1: the share of photos whose own person is the one they are most like.
+
+    By the head's class weights; by the people's mean embeddings of the training photos where it
+    has none.  A photo is its centre, as at run time.  Raises ImageError.
+    """
+    vectors = _embedded(photos, embed)
+    by_class = scores(vectors)
+    if by_class is None:
+        by_class = unit_length(vectors) @ class_means(training, embed).T
+    return float((by_class.argmax(1) == photos.photos.labels).mean())
+
+
+def class_means(photos: Photos, embed: Embed) -> Float32Array:
+    """(classes, D) unit length: of each person's photos, which each have one at least."""
+    known = unit_length(_embedded(photos, embed))
+    means = np.zeros((len(photos.photos.names), known.shape[1]), np.float32)
+    np.add.at(means, photos.photos.labels, known)
+    return unit_length(means)
+
+
+def _embedded(photos: Photos, embed: Embed) -> Float32Array:
+    return np.concatenate([embed(images) for images in photos.centres(_BATCH)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LfwCrops:
+    """The photos of View 1, cropped once for all validations of a run."""
+
+    plan: Plan
+    crops: UInt8Array
+    """(N, H, W, 3), of plan.photos; zeros where there is an error"""
+    errors: tuple[str, ...]
+    """(N,) "" or why there is no crop"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LfwResult:
+    """Accuracy on pairsDevTest at the threshold that is best on pairsDevTrain."""
+
+    accuracy: float
+    """0..1, pairs without a score counted as wrong"""
+    devtrain_accuracy: float
+    """0..1, of the pairs that the threshold was chosen on"""
+    n_pairs: int
+    embeddings: PhotoEmbeddings
+
+
+def crop_lfw(
+    folder: Path, spec: InputSpec, crop: CropSpec, *, workers: int, progress: Progress
+) -> LfwCrops:
+    """Raises InputError or PairListError for a folder that is not LFW with View 1's lists."""
+    plan = open_plan(data=folder, protocol="devtest", pairs_file=None, limit=None)
+    paths = plan.paths()
+    crops = np.zeros((len(paths), spec.height_px, spec.width_px, 3), np.uint8)
+    errors = [""] * len(paths)
+    make = _MakeCrop(crop, spec.height_px, spec.width_px)
+    results = map_processes(make, paths, workers=min(workers, len(paths)))
+    for place, result in enumerate(progress(results, len(paths), "cropping LFW")):
+        if isinstance(result, Crash):
+            errors[place] = f"WorkerCrash: exit code {result.exit_code}"
+        elif isinstance(result, str):
+            errors[place] = result
+        else:
+            crops[place] = result
+    if all(errors):
+        raise InputError(f"No photo of {folder} gave a crop. The first reason: {errors[0]}")
+    return LfwCrops(plan, crops, tuple(errors))
+
+
+@dataclass(frozen=True, slots=True)
+class _MakeCrop:
+    crop: CropSpec
+    height_px: int
+    width_px: int
+
+    def __call__(self) -> Callable[[Path], UInt8Array | str]:
+        cv2.setNumThreads(1)
+        locator = Locator(options=LocateOptions())
+
+        def crop(photo: Path) -> UInt8Array | str:
+            try:
+                (located,) = locator.locate([photo])
+                (face,) = crop_faces(
+                    located.picture.pixels,
+                    located.selected[:1],
+                    self.crop,
+                    height_px=self.height_px,
+                    width_px=self.width_px,
+                )
+            except (FacekitError, ValueError) as error:
+                return f"{type(error).__name__}: {error}"
+            return np.asarray(face)
+
+        return crop
+
+
+def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> LfwResult:
+    """Templates are centred by the mean over pairsDevTrain's photos, as `calibrate` does."""
+    views = [lfw.crops] if flip is Flip.NONE else [lfw.crops, lfw.crops[:, :, ::-1]]
+    vectors = np.stack([_vectors(view, spec, embed) for view in views], axis=1)
+    embeddings = PhotoEmbeddings(vectors, lfw.errors, computed=len(vectors))
+    training = lfw.plan.training
+    assert training is not None  # devtest has one
+    scorer = PairScorer(lfw.plan.photos, embeddings, flip=flip)
+    own, _rows = scorer.vectors_of(training.photos)
+    mean = own.mean(0, dtype=np.float64).astype(np.float32)
+    scores, same = scorer.scored(training.pairs, mean=mean)
+    threshold = best_accuracy_threshold(scores, same)
+    pairs = lfw.plan.pair_list.pairs
+    found = scorer.scores(pairs, mean=mean)
+    truth = np.array([pair.same for pair in pairs])
+    right = np.where(np.isnan(found), False, (found >= threshold) == truth)
+    return LfwResult(
+        accuracy=float(right.mean()),
+        devtrain_accuracy=float(((scores >= threshold) == same).sum() / len(training.pairs)),
+        n_pairs=len(pairs),
+        embeddings=embeddings,
+    )
+
+
+def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
+    """(N, H, W, 3) crops -> (N, D) unit length."""
+    return np.concatenate(
+        [
+            unit_length(embed(model_input(crops[first : first + _BATCH], spec)))
+            for first in range(0, len(crops), _BATCH)
+        ]
+    )
+
+
+def calibrated(lfw: LfwCrops, result: LfwResult, flip: Flip) -> Calibration:
+    """Mean embedding and thresholds for a card, from pairsDevTrain's photos alone."""
+    training = lfw.plan.training
+    assert training is not None
+    row = {photo.path: place for place, photo in enumerate(lfw.plan.photos)}
+    rows = [row[photo.path] for photo in training.photos]
+    theirs = replace(
+        result.embeddings,
+        vectors=result.embeddings.vectors[rows],
+        errors=tuple(lfw.errors[place] for place in rows),
+    )
+    return calibrate(theirs, training, dataset=lfw.plan.folder.name, flip=flip).calibration
+
+
+def photos_of(people: Sequence[str], lfw: LfwCrops) -> int:
+    """How many of the people that were trained on are among those of pairsDevTest."""
+    tested = {photo.person for photo in lfw.plan.pair_list.photos}
+    return len(tested.intersection(people))
