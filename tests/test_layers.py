@@ -46,17 +46,8 @@ A file may import what stands in its own row and below.
 HOST_ONLY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
 LAZY_ONLY = frozenset(
     (
-        *(
-            "cryptography",
-            "matplotlib",
-            "numkong",
-            "onnx",
-            "onnxruntime",
-            "pooch",
-            "psycopg",
-            "ray",
-        ),
-        *("scipy", "sklearn", "usearch"),
+        *("cryptography", "matplotlib", "numkong", "onnx", "onnxruntime", "pooch", "psycopg"),
+        *("ray", "scipy", "sklearn", "usearch"),
     )
 )
 

@@ -97,7 +97,7 @@ def test_thresholds_hold_for_equal_embeddings_alone(tiny: InstalledModel) -> Non
         for precision in (Precision.FP32, Precision.INT8)
     )
     assert exact.operating_points == (point,)
-    assert "cosine of at least 0.99999" in exact.source
+    assert "cosine of at least 0.999999 " in exact.source
     assert rounded.operating_points == ()
     assert rounded.embedding_mean is mean
     assert "thresholds are not measured yet" in rounded.source
@@ -137,6 +137,6 @@ def test_the_default_model_on_the_shipped_faces(
     assert bool(card.calibration.operating_points) == (precision == "fp32" or is_measured)
     if precision == "fp32":
         assert card.calibration.operating_points == own.operating_points
-        assert "a cosine of at least 0.99999" in card.calibration.source
+        assert "a cosine of at least 0.999999 " in card.calibration.source
     with pytest.raises(UsageError, match="float32 file is needed"):
         make_onnx(InstalledModel(card, source.path), Precision.FP32)
