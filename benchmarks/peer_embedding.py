@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,17 +33,14 @@ def facekit_run(model: Path, threads: int) -> Run:
 
 
 def onnxruntime_run(model: Path, threads: int) -> Run:
-    import onnx
     import onnxruntime
-    from onnx_from_litert import Converter
+
+    from facekit.host.export.onnx_graph import onnx_graph
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
-        onnx.save(Converter(model.read_bytes()).convert(), file.name)
-        session = onnxruntime.InferenceSession(
-            file.name, options, providers=["CPUExecutionProvider"]
-        )
+    content = onnx_graph(model.read_bytes()).model.SerializeToString()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return lambda image: np.asarray(session.run(None, {"image": image})[0])
 
 

@@ -58,7 +58,8 @@ def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
     np.save(folder / "pictures.npy", pictures)
     (source,) = sources_folder("facenet512-casia").glob("*.pb")
     slim = trained_arrays(read_constants(source))
-    np.savez(folder / "slim.npz", **slim)
+    arrays: Any = slim  # numpy's own type hints take its names for options
+    np.savez(folder / "slim.npz", **arrays)
 
     graph = TrainingGraph(slim)
     wanted = graph.embed(pictures)

@@ -27,6 +27,7 @@ from facekit.version import __version__
 EXTRAS = {
     "host": ("tensorflow", "mtcnn", "joblib", "lz4", "pooch"),
     "plot": ("matplotlib",),
+    "onnx": ("onnxruntime",),
 }
 """Import names that stand for an extra"""
 
@@ -77,6 +78,10 @@ class Report:
     """of facekit, python, numpy, cv2; "" where a package cannot be imported"""
     runtime: str
     """import name and version of the LiteRT runtime in use, or "" """
+    onnx_runtime: str
+    """version of ONNX Runtime, or "" without the extra"""
+    providers: tuple[str, ...]
+    """ONNX Runtime's execution providers"""
     delegates: tuple[Delegate, ...]
     cache: Cache | None
     models: tuple[StoredModel, ...]
@@ -93,18 +98,23 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
     for package, wheel in (("numpy", "numpy"), ("cv2", "opencv-python-headless")):
         versions[package] = _imported_version(package, wheel, problems)
     extras = {name: all(map(_is_installed, packages)) for name, packages in EXTRAS.items()}
-    runtime = ""
+    runtime = onnx_runtime = ""
+    providers: tuple[str, ...] = ()
     cache: Cache | None = None
     models: tuple[StoredModel, ...] = ()
     to_build: tuple[str, ...] = ()
     if versions["numpy"]:
         runtime = _runtime(problems)
+        if _is_installed("onnxruntime"):
+            onnx_runtime, providers = _onnx_runtime(problems)
         cache = _cache()
         models = _stored_models(problems)
         to_build = _to_build(problems, can_build=extras["host"] and cache.writable)
     return Report(
         versions=versions,
         runtime=runtime,
+        onnx_runtime=onnx_runtime,
+        providers=providers,
         delegates=_delegates(library_folders),
         cache=cache,
         models=models,
@@ -145,6 +155,16 @@ def _runtime(problems: list[Problem]) -> str:
         return f"{name} {importlib.metadata.version(name)}"
     except importlib.metadata.PackageNotFoundError:  # a board's own build without metadata
         return name
+
+
+def _onnx_runtime(problems: list[Problem]) -> tuple[str, tuple[str, ...]]:
+    from facekit.runtime.onnx import available_providers, runtime_version
+
+    try:
+        return runtime_version(), available_providers()
+    except FacekitError as error:  # installed, and cannot be loaded
+        problems.append(Problem(str(error), error.exit_code))
+        return "", ()
 
 
 def _delegates(folders: Iterable[Path]) -> tuple[Delegate, ...]:

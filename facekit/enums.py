@@ -78,6 +78,31 @@ class Architecture(str, Enum):
     SPHEREFACE20 = "sphereface20"
 
 
+class Runtime(str, Enum):
+    """What runs the embedding network."""
+
+    LITERT = "litert"
+    ONNX = "onnx"
+
+
+class ExportFormat(str, Enum):
+    """What `facekit export` writes; host/export has a file for each."""
+
+    ONNX = "onnx"
+    SAVED_MODEL = "saved-model"
+    KERAS = "keras"
+    TFLITE = "tflite"
+    FACENET_PYTORCH = "facenet-pytorch"
+
+
+class Precision(str, Enum):
+    """How an exported file's weights are stored, and what it computes with."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
 class TrainingLoss(str, Enum):
     """What training minimises; host/train/losses.py has the equations."""
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import AcceleratorError, ModelMismatchError, ModelMissingError
-from facekit.inspect_model import Macs, inspect_model
+from facekit.inspect_model import inspect_model
+from facekit.inspection import Macs
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 def test_without_the_schema_the_package_is_named(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facekit.inspect_model._SCHEMA", "no_such_package.schema")
+    monkeypatch.setattr("facekit.inspect_litert._SCHEMA", "no_such_package.schema")
     with pytest.raises(AcceleratorError, match="pip install ai-edge-litert"):
         inspect_model(tiny / "int8.tflite")
 

@@ -12,7 +12,7 @@ from docs.commands import every_command
 
 HEAVY = (
     *("tensorflow", "keras", "torch", "mtcnn", "joblib", "ethosu"),
-    *("sklearn", "scipy", "matplotlib", "pooch", "PIL"),
+    *("sklearn", "scipy", "matplotlib", "pooch", "PIL", "onnx", "onnxruntime"),
 )
 
 # The start of a program for which no HEAVY package is installed.

@@ -17,7 +17,7 @@ from facekit.bench.plan import Stage, Task
 from facekit.bench.records import Delegate, DelegateUse, Measurement, spread
 from facekit.bench.stages import Prepared, prepare
 from facekit.enums import Flip
-from facekit.errors import AcceleratorError, FacekitError
+from facekit.errors import AcceleratorError, FacekitError, MissingExtraError
 from facekit.inspect_model import inspect_model
 from facekit.models.store import find
 from facekit.parallel import Crash, map_processes
@@ -148,22 +148,24 @@ def measured_peaks(threads: Sequence[int]) -> dict[int, float]:
 
 @cache
 def _macs(model: Path) -> int | None:
-    """None also where the runtime cannot read operators, as a board's tflite_runtime."""
+    """None also where nothing here can read operators: tflite_runtime, or without package onnx."""
     try:
         macs = inspect_model(model).macs
-    except AcceleratorError:
+    except (AcceleratorError, MissingExtraError):
         return None
     return macs.weighted if macs else None
 
 
 def _delegate(request: DelegateRequest, prepared: Prepared) -> Delegate:
-    if not request.is_delegated or prepared.opened is None:
-        return Delegate(DelegateUse.NOT_ASKED)
-    asked = str(request.library or request.device.value)
-    if prepared.opened.library is None:
-        return Delegate(DelegateUse.UNUSED, asked, evidence=(prepared.opened.fallback,))
+    """For ONNX Runtime, its execution providers are named whether one was asked for or not."""
+    opened = prepared.opened
+    if opened is None or not request.is_delegated:
+        return Delegate(DelegateUse.NOT_ASKED, ", ".join(opened.providers) if opened else "")
+    if opened.fallback:
+        asked = ", ".join(request.providers) or str(request.library or request.device.value)
+        return Delegate(DelegateUse.UNUSED, asked, evidence=(opened.fallback,))
     return Delegate(
         DelegateUse.USED,
-        str(prepared.opened.library),
-        evidence=(f"{prepared.opened.net.delegated_nodes} parts of the graph taken",),
+        ", ".join(opened.providers) or str(opened.library),
+        evidence=(f"{opened.delegated_nodes} parts of the graph taken",),
     )

@@ -66,7 +66,7 @@ class DelegateUse(str, Enum):
 class Delegate:
     use: DelegateUse
     name: str = ""
-    """its library, or what the log calls it"""
+    """its library, ONNX Runtime's execution providers, or what the log calls it"""
     nodes: int | None = None
     """operators that it took"""
     nodes_of: int | None = None

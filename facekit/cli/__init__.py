@@ -40,6 +40,7 @@ COMMANDS = {
     "train": "facekit.cli.train:train",
     "convert": "facekit.cli.convert:convert",
     "quantize": "facekit.cli.quantize:quantize",
+    "export": "facekit.cli.export:export_command",
     "benchmark": "facekit.cli.benchmark:benchmark",
     "serve-stdin": "facekit.cli.serve:serve_stdin",
     "inspect": "facekit.cli.inspect:inspect_command",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.config_file import config_option
 from facekit.cli.options import DEFAULT_MODEL, accelerator_options, json_option
 from facekit.errors import AcceleratorError, InputError, UsageError
 
@@ -36,6 +37,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 
 
 @click.command()
+@config_option("benchmark")
 @click.option(
     "--model",
     "models",
@@ -102,6 +104,7 @@ def benchmark(
     \b
     Example: facekit benchmark --images photos/ --threads 1,2 --batch 1,8
              facekit benchmark --model a_float32.tflite --model a_int8.tflite --stage embed
+             facekit benchmark --config ixrt
              facekit benchmark --parse-log board.log --json > board.json
              facekit benchmark --compare host.json board.json
     """
@@ -141,6 +144,7 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
     from facekit.cli.progress import with_progress
     from facekit.cli.render import note
     from facekit.models.registry import DETECTOR
+    from facekit.models.variants import for_runtime
     from facekit.sources import list_pictures
 
     photos = tuple(map(Path, list_pictures([options["images"]]))) if options["images"] else ()
@@ -149,7 +153,10 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
         wanted = [stage for stage in wanted if stage not in NEED_PHOTOS]
         note("detect, align and verify are left out: they need photos, --images DIR")
     tasks = plan(
-        [ensure_installed(name).path for name in models or (DEFAULT_MODEL,)],
+        [
+            ensure_installed(for_runtime(name, options["runtime"])).path
+            for name in models or (DEFAULT_MODEL,)
+        ],
         stages=wanted,
         threads=options["threads"],
         batches=options["batch"],

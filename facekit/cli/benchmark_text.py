@@ -78,6 +78,8 @@ def _notes(one: Measurement) -> list[str]:
         of += "" if one.delegate.nodes_of is None else f" of {one.delegate.nodes_of}"
         notes.append(f"{setting}: delegate {one.delegate.name} {one.delegate.use.value}{of}")
         notes += [f"  {line}" for line in one.delegate.evidence]
+    elif one.delegate.name:
+        notes.append(f"{setting}: {one.delegate.name}")
     if one.stage is Stage.EMBED:
         tool = tool_payload(one)
         named = [

@@ -68,8 +68,9 @@ def calibrate(
     from facekit.files import write_atomically
     from facekit.models.measured import measured_on
     from facekit.models.store import write_card
+    from facekit.models.variants import for_runtime
 
-    installed = ensure_installed(model)
+    installed = ensure_installed(for_runtime(model, options["runtime"]))
     pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs_file)
     settings = embed_settings(installed.card, options)
     embeddings = embed_with_progress(

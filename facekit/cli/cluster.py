@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Copy the photos here, into a folder a group.",
 )
+@click.option(
+    "--sheets",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write contact sheets here: a picture of faces a group, and an overview.",
+)
 @embedding_options
 @json_option
 def cluster(
@@ -48,6 +53,7 @@ def cluster(
     fmr: float | None,
     as_csv: bool,
     copy_to: Path | None,
+    sheets: Path | None,
     model: str,
     as_json: bool,
     **options: Any,
@@ -59,12 +65,18 @@ def cluster(
 
     \b
     Example: facekit cluster photos/ --copy-to sorted/
+             facekit cluster photos/ --sheets sheets/
              facekit cluster --face all --csv photos/
     """
     if threshold is not None and fmr is not None:
         raise UsageError("--threshold and --fmr both say where to cut; pass one of them.")
     if as_csv and as_json:
         raise UsageError("--csv and --json are two forms of one result; pass one of them.")
+
+    if sheets is not None and "-" in images:
+        raise UsageError(
+            "--sheets reads the photos again, and standard input has only one reading."
+        )
 
     import numpy as np
 
@@ -73,6 +85,7 @@ def cluster(
     from facekit.cli.render import emit_json, error_payload, note
     from facekit.embed_list import embed_each
     from facekit.gallery.cluster import cluster as cluster_vectors
+    from facekit.gallery.sheets import SheetFace, plan_sheets, write_sheet
     from facekit.sources import list_pictures
 
     names = list_pictures(images)
@@ -81,7 +94,7 @@ def cluster(
     faces: list[dict[str, Any]] = []
     vectors = [np.zeros((0, pipeline.model.card.embedding_size), np.float32)]
     failures = []
-    results = embed_each(pipeline, names)
+    results = embed_each(pipeline, names, workers=None)
     for result in with_progress(results, length=len(names), label="embedding"):
         if result.embedded is None:
             assert result.error is not None
@@ -92,11 +105,16 @@ def cluster(
         for place, face in enumerate(result.embedded.faces):
             box = None if face is None else [round(side, 1) for side in face.box_xyxy.tolist()]
             faces.append({"image": result.name, "face": place, "box_xyxy": box})
-    groups = cluster_vectors(
-        np.concatenate(vectors), method=method, threshold_similarity=cut
-    ).tolist()
+    stacked = np.concatenate(vectors)
+    numbers = cluster_vectors(stacked, method=method, threshold_similarity=cut)
+    groups = numbers.tolist()
     if copy_to is not None:
         _copy(copy_to, [face["image"] for face in faces], groups)
+    if sheets is not None:
+        shown = [SheetFace(face["image"], face["box_xyxy"]) for face in faces]
+        plan = plan_sheets(shown, numbers, stacked)
+        for sheet in with_progress(plan, length=len(plan), label="drawing"):
+            write_sheet(sheets, sheet, limits=pipeline.options.locate.limits)
     if as_json:
         emit_json(
             {

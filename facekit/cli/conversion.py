@@ -56,7 +56,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             ),
             click.option(
                 "--rule",
-                type=click.Choice(["minmax", "percentile", "mse"]),
+                type=click.Choice(["minmax", "percentile", "mse", "entropy"]),
                 help="From an activation's values to its range.  [default: the recipe's]",
             ),
             click.option(

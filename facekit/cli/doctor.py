@@ -41,6 +41,8 @@ def _payload(report: Report) -> dict[str, Any]:
     return {
         "versions": report.versions,
         "runtime": report.runtime,
+        "onnx_runtime": report.onnx_runtime or None,
+        "onnx_providers": list(report.providers),
         "delegates": [
             {"path": str(found.path), "accelerator": found.accelerator}
             for found in report.delegates
@@ -75,6 +77,9 @@ def _print(report: Report) -> None:
         ("versions", ", ".join(f"{name} {text or '-'}" for name, text in report.versions.items())),
         ("runtime", report.runtime or "none"),
     ]
+    if report.onnx_runtime:
+        providers = ", ".join(report.providers)
+        lines.append(("runtime", f"onnxruntime {report.onnx_runtime}: {providers}"))
     lines += [("delegate", f"{found.path}  {found.accelerator}") for found in report.delegates]
     if not report.delegates:
         lines.append(("delegates", "none found: networks run on the CPU"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.config_file import config_option
 from facekit.cli.evaluation import evaluation_options
 from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
 from facekit.enums import Flip, Profile
@@ -22,13 +23,15 @@ EXIT_BELOW = 1
 
 
 @click.command("eval-lfw")
+@config_option("eval-lfw")
 @click.option(
     "--model",
     "models",
     multiple=True,
     default=(DEFAULT_MODEL,),
     show_default=True,
-    help="Registry name, NAME:VARIANT, or a .tflite file; give it again to compare models.",
+    help="Registry name, NAME:VARIANT, or a .tflite or .onnx file; give it again to compare "
+    "models.",
 )
 @click.option(
     "--profile",
@@ -99,6 +102,7 @@ def eval_lfw(
              facekit eval-lfw --data lfw --model facenet512-casia --model my_int8.tflite -o report
              facekit eval-lfw --data lfw --profile facenet
              facekit eval-lfw --pairs mine.csv --data photos
+             facekit eval-lfw --data lfw --config ixrt
     """
     from facekit.cli.ensure import ensure_installed
     from facekit.cli.evaluation import embed_settings, embed_with_progress, worker_count
@@ -113,6 +117,7 @@ def eval_lfw(
         run_evaluation,
     )
     from facekit.evaluate.setups import DEFAULT_PROTOCOL, Wishes, setups_for
+    from facekit.models.variants import for_runtime
 
     if protocol is not None and pairs_file is not None:
         raise UsageError("--protocol and --pairs both name the pairs; pass one of them.")
@@ -130,7 +135,7 @@ def eval_lfw(
     )
     if plan.pair_list.complete and plan.pair_list.published_as is None and pairs_file is None:
         note(f"{plan.pair_list.name} is not LFW's published list (MD5 {plan.pair_list.md5})")
-    installed = [ensure_installed(model) for model in models]
+    installed = [ensure_installed(for_runtime(model, options["runtime"])) for model in models]
     require_distinct(installed)
     columns = [
         Column(model, setup)

@@ -14,6 +14,7 @@ from facekit.cli.options import (
     crop_options,
     detector_options,
     image_options,
+    runtime_option,
 )
 from facekit.enums import FacePolicy
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand], AnyCommand]:
-    """--data, --protocol, --pairs, --face, the detector's and the crop's options, --workers."""
+    """--data, --protocol, --pairs, --face, --workers, --runtime, the detector's and the crop's."""
 
     def decorate(command: AnyCommand) -> AnyCommand:
         for option in reversed(
@@ -61,6 +62,7 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                     type=click.IntRange(min=1),
                     help="Worker processes; default: the cores this process may run on.",
                 ),
+                runtime_option,
                 detector_options,
                 crop_options,
                 image_options,

@@ -60,11 +60,18 @@ def gallery_at(url: str | None, key_file: Path | None, *, create: bool = False) 
 
 def refresh_index(gallery: Gallery) -> None:
     """After many have been enrolled; without the package every search is exact, and slower."""
+    from collections.abc import Iterator
+
+    from facekit.cli.progress import with_progress
     from facekit.cli.render import note
     from facekit.errors import MissingExtraError
 
+    def progress(blocks: Iterator[Any], total: int) -> Iterator[Any]:
+        note("making the approximate index: a quarter of an hour a million templates")
+        return with_progress(blocks, length=total, label="indexing")
+
     try:
-        if gallery.refresh_index():
+        if gallery.refresh_index(progress=progress):
             note("the approximate index has been made anew")
     except MissingExtraError as error:
         note(str(error))

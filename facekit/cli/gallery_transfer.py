@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from facekit.cli.gallery_options import gallery_at, gallery_options, refresh_ind
 from facekit.cli.options import json_option, output_file
 from facekit.cli.render import emit_json, note
 from facekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from facekit.gallery.store import Progress
 
 
 @click.command("export")
@@ -32,7 +36,7 @@ def export_command(
     with gallery_at(gallery_url, key_file) as opened:
         if opened.info().encrypted and not decrypt:
             raise UsageError("An export is not encrypted; pass --decrypt if that is meant.")
-        count = export_gallery(opened, output)
+        count = export_gallery(opened, output, progress=_bar("exporting"))
     note(f"{output} holds {CONTAINS}")
     if as_json:
         emit_json({"output": str(output), "templates": count, "contains": CONTAINS})
@@ -57,9 +61,15 @@ def import_command(
     from facekit.gallery.transfer import import_gallery
 
     with gallery_at(gallery_url, key_file, create=True) as opened:
-        added, total = import_gallery(opened, file)
+        added, total = import_gallery(opened, file, progress=_bar("importing"))
         refresh_index(opened)
     if as_json:
         emit_json({"file": str(file), "templates": total, "added": added})
     else:
         click.echo(f"{added} of {total} templates added")
+
+
+def _bar(label: str) -> Progress:
+    from facekit.cli.progress import with_progress
+
+    return lambda steps, total: with_progress(steps, length=total, label=label)

@@ -11,20 +11,20 @@ import click
 from facekit.cli.options import json_option
 
 if TYPE_CHECKING:
-    from facekit.inspect_model import ModelInspection, Tensor
+    from facekit.inspection import ModelInspection, Tensor
 
 
 @click.command("inspect")
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def inspect_command(model: Path, as_json: bool) -> None:
-    """Show a .tflite file's inputs, outputs, operators, parameters, MACs and card.
+    """Show a .tflite or .onnx file's inputs, outputs, operators, parameters, MACs and card.
 
     Exit code 5 for a file that is damaged or not as the card beside it says.
 
     \b
     Example: facekit inspect facenet512_int8.tflite
-             facekit inspect --json model.tflite
+             facekit inspect --json facenet512.onnx
     """
     from facekit.cli.render import emit_json, note
     from facekit.errors import ModelMismatchError

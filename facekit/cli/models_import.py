@@ -11,7 +11,7 @@ import click
 from facekit.cli.options import EnumChoice, json_option
 from facekit.cli.render import emit_json, note
 from facekit.enums import Architecture, CropRule, Flip, Preprocessing
-from facekit.errors import UsageError
+from facekit.errors import ModelMissingError, UsageError
 
 if TYPE_CHECKING:
     from facekit.host.import_weights import Imported
@@ -72,7 +72,7 @@ def import_command(path: Path, name: str | None, as_json: bool, **options: Any) 
              facekit models import 20180402-114759/ --as sandberg --crop margin --margin 44
     """
     if not path.exists():
-        raise UsageError(f"There is no file {path}.")
+        raise ModelMissingError(f"There is no file {path}.")
     if is_archive(path):
         given = [key for key, value in {"name": name, **options}.items() if value]
         if given:
@@ -120,17 +120,16 @@ def _import_weights(
     licence: str | None,
     force: bool,
 ) -> Imported:
-    from facekit.cli.ensure import require_host, waiting
-    from facekit.models.store import DEFAULT_VARIANT, install, load_checked, remove, stored_variants
-    from facekit.models.store import variant_path as path_of
-
-    require_host(f"Importing {path.name}")
     from dataclasses import replace
 
+    from facekit.cli.ensure import require_host, waiting
+    from facekit.models import store
+
+    require_host(f"Importing {path.name}")
     from facekit.host.import_weights import NOT_STATED, Said, import_weights, require_free_name
 
     require_free_name(name, path)
-    earlier = stored_variants(name)
+    earlier = store.stored_variants(name)
     if earlier and not force:
         raise UsageError(
             f"There is a model {name} already ({', '.join(earlier)}). Take another name with "
@@ -148,15 +147,15 @@ def _import_weights(
     def build(folder: Path) -> None:
         made.append(import_weights(path, name, said, folder, progress=note))
 
-    install(name, build, on_wait=waiting(name))
+    store.install(name, build, on_wait=waiting(name))
     for variant in earlier:  # made of other weights
-        if variant != DEFAULT_VARIANT:
-            remove(f"{name}:{variant}")
-    note(f"{name} has no threshold yet: pass --threshold to verify, or measure one: {_CALIBRATE}")
-    return replace(made[0], model=load_checked(path_of(name, DEFAULT_VARIANT)))
-
-
-_CALIBRATE = "facekit calibrate --model NAME"
+        if variant != store.DEFAULT_VARIANT:
+            store.remove(f"{name}:{variant}")
+    note(
+        f"{name} has no threshold yet: pass --threshold to verify, or measure one: "
+        f"facekit calibrate --model {name}"
+    )
+    return replace(made[0], model=store.find(f"{name}:{store.DEFAULT_VARIANT}"))
 
 
 def _crop(rule: CropRule | None, margin: float | None) -> CropSpec | None:

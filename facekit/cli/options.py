@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from facekit.enums import CropRule, FacePolicy, ResizeFilter
+from facekit.enums import CropRule, FacePolicy, ResizeFilter, Runtime
 from facekit.runtime.devices import Device
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ model_option = click.option(
     default=DEFAULT_MODEL,
     show_default=True,
     envvar="FACEKIT_MODEL",
-    help="Registry name, NAME:VARIANT, or a .tflite file with its card beside it.",
+    help="Registry name, NAME:VARIANT, or a .tflite or .onnx file with its card beside it.",
 )
 offline_option = click.option(
     "--offline", is_flag=True, envvar="FACEKIT_OFFLINE", help="Never use the network."
@@ -100,10 +100,27 @@ def detector_options(command: AnyCommand) -> AnyCommand:
     return command
 
 
+runtime_option = click.option(
+    "--runtime",
+    type=EnumChoice(Runtime),
+    help="What runs the embedding network; onnx takes the ONNX file of a model's name.  "
+    "[default: what the model's file is for]",
+)
+
+
 def accelerator_options(command: AnyCommand) -> AnyCommand:
     """What the embedding network runs on; `accelerator_request` reads them."""
     for decorate in reversed(
         (
+            runtime_option,
+            click.option(
+                "--provider",
+                "providers",
+                multiple=True,
+                metavar="NAME",
+                help="ONNX Runtime's execution provider, such as CUDAExecutionProvider; may be "
+                "repeated, the preferred one first.  [default: CPUExecutionProvider]",
+            ),
             click.option(
                 "--device",
                 type=EnumChoice(Device),
@@ -125,8 +142,8 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--allow-cpu-fallback",
                 is_flag=True,
-                help="Use the CPU where the delegate is missing or takes nothing, and say so; "
-                "without, that is exit code 6.",
+                help="Use the CPU where the delegate or provider is missing or takes nothing, and "
+                "say so; without, that is exit code 6.",
             ),
         )
     ):

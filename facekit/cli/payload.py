@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from facekit.enums import Metric
+from facekit.enums import Metric, Runtime
 from facekit.locate import LocatedPicture
 from facekit.match import distance
 from facekit.models.calibration import LogisticScore, OperatingPoint
 from facekit.models.card import CropSpec
 from facekit.models.registry import DETECTOR
 from facekit.models.store import InstalledModel
+from facekit.models.variants import ONNX_SUFFIX
 from facekit.pipeline import EmbeddedPicture, Pipeline, Verification
-from facekit.runtime.devices import Device
+from facekit.runtime.devices import CPU_PROVIDER, Device
 from facekit.threshold import Meaning, Threshold, meaning
 from facekit.types import LANDMARK_NAMES, Face
 
@@ -97,15 +98,26 @@ def meaning_of(result: Verification, pipeline: Pipeline) -> Meaning:
 
 
 def device_payload(pipeline: Pipeline) -> dict[str, Any]:
-    """What the embedding network runs on: "cpu", a device's name, or "delegate" for --delegate."""
+    """What the embedding network runs on: "cpu", a device's name, "delegate" for --delegate, or
+    "provider" for --provider."""
     request = pipeline.options.accelerator
+    runs_onnx = pipeline.model.path.suffix == ONNX_SUFFIX
+    found = {
+        "runtime": (Runtime.ONNX if runs_onnx else Runtime.LITERT).value,
+        "device": Device.CPU.value,
+        "delegate": None,
+        "providers": [CPU_PROVIDER] if runs_onnx else None,
+        "cpu_fallback": None,
+    }
     if not request.is_delegated:
-        return {"device": Device.CPU.value, "delegate": None, "cpu_fallback": None}
+        return found
     opened = pipeline.opened
+    if opened.fallback:
+        return {**found, "cpu_fallback": opened.fallback}
     if opened.library is None:
-        return {"device": Device.CPU.value, "delegate": None, "cpu_fallback": opened.fallback}
+        return {**found, "device": "provider", "providers": list(opened.providers)}
     device = request.device.value if request.library is None else "delegate"
-    return {"device": device, "delegate": str(opened.library), "cpu_fallback": None}
+    return {**found, "device": device, "delegate": str(opened.library)}
 
 
 def device_text(pipeline: Pipeline) -> str:
@@ -115,6 +127,8 @@ def device_text(pipeline: Pipeline) -> str:
         return f"the embedding network runs on the CPU instead: {found['cpu_fallback']}"
     if found["delegate"] is not None:
         return f"the embedding network runs on {found['device']}, through {found['delegate']}"
+    if found["device"] == "provider":
+        return f"the embedding network runs through {', '.join(found['providers'])}"
     return "the embedding network runs on the CPU"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from facekit.enums import CropRule
+from facekit.enums import CropRule, Runtime
 from facekit.errors import UsageError
 from facekit.runtime.devices import Device
 
@@ -29,11 +29,15 @@ def open_pipeline(model: str, **options: Any) -> Pipeline:
     """
     from facekit.cli.ensure import ensure_installed
     from facekit.models.registry import DETECTOR
+    from facekit.models.variants import for_runtime
     from facekit.pipeline import Pipeline, PipelineOptions
 
     folder = options.get("bundle")
     installed, request = (
-        (ensure_installed(model), accelerator_request(**options))
+        (
+            ensure_installed(for_runtime(model, options.get("runtime"))),
+            accelerator_request(**options),
+        )
         if folder is None
         else _bundled(folder, model, **options)
     )
@@ -65,6 +69,7 @@ def accelerator_request(
     delegate: Path | None = None,
     delegate_options: tuple[str, ...] = (),
     allow_cpu_fallback: bool = False,
+    providers: tuple[str, ...] = (),
     **_others: Any,
 ) -> DelegateRequest:
     """What `accelerator_options` ask for; the CPU where a command has none of them.
@@ -78,6 +83,7 @@ def accelerator_request(
         library=delegate,
         options=parse_options(delegate_options),
         allow_cpu_fallback=allow_cpu_fallback,
+        providers=providers,
     )
 
 
@@ -88,6 +94,8 @@ def _bundled(folder: Path, model: str, **options: Any) -> tuple[InstalledModel, 
     """
     from facekit.models.bundle import find_embedder, read_bundle
 
+    if options["runtime"] is Runtime.ONNX or options["providers"]:
+        raise UsageError("A bundle holds LiteRT's files: --runtime onnx cannot be meant with it.")
     source = click.get_current_context().get_parameter_source("model")
     bundle = read_bundle(folder)
     name, _, variant = model.partition(":") if source is ParameterSource.COMMANDLINE else [""] * 3

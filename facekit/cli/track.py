@@ -87,7 +87,7 @@ def track(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Follow the people in VIDEO: a file, a stream's URL or a camera's number.
+    """Follow the people in VIDEO: a file or pipe, - for stdin, a URL or a camera's number.
 
     One line a person, as soon as they are gone.  Names come from the gallery, where there is
     one.  Exit code 0 when somebody was found, with a gallery somebody known; 1 otherwise.
@@ -95,6 +95,7 @@ def track(
 
     \b
     Example: facekit track entrance.mp4
+             ffmpeg -i cam.mp4 -f mpegts - | facekit track -
              facekit track 0 --gallery people.db --output seen.mp4 --json
     """
     from facekit.cli.interrupt import asked_to_stop

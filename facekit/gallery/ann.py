@@ -1,6 +1,6 @@
 """An approximate index (HNSW, by usearch) beside a very large gallery that is not encrypted.
 
-    <gallery>-index         usearch's file, float16, mapped into memory
+    <gallery>-index         usearch's file, int8 codes (codes.py), mapped into memory
     <gallery>-index.json    what it was made from
 
 Like the matrix cache it holds the templates up to a number, and is stale once somebody has been
@@ -22,15 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.evaluate.optional import require
+from facekit.gallery.codes import encoded
 from facekit.gallery.matrix_cache import Stamp
 from facekit.gallery.search import VectorTable
 from facekit.types import Float32Array
 
-_SCHEMA_VERSION = 1
-_CONNECTIVITY = 32
-_EXPANSION_ADD = 128
+_SCHEMA_VERSION = 2
+_CONNECTIVITY = 16
+_EXPANSION_ADD = 64
 _EXPANSION_SEARCH = 400
-"""benchmarks/gallery_search.py: at 100,000 templates 200 finds 97.8 % of the nearest, 400 99.8 %"""
+"""benchmarks/gallery_search.py, see docs/gallery.md"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,8 @@ class AnnIndex:
 
     def propose(self, query: Float32Array, count: int) -> NDArray[np.int64]:
         """(D,) -> the numbers of up to `count` templates that are probably the nearest."""
-        return np.asarray(self.index.search(query, count).keys, np.int64)
+        (code,) = encoded(query[None]).codes
+        return np.asarray(self.index.search(code, count).keys, np.int64)
 
 
 def index_paths(gallery: Path) -> tuple[Path, Path]:
@@ -76,7 +78,7 @@ def write_index(gallery: Path, stamp: Stamp, tables: Iterable[VectorTable]) -> N
     last = 0
     for table in tables:
         if len(table.template_ids):
-            index.add(table.template_ids, table.vectors)
+            index.add(table.template_ids, encoded(table.vectors).codes)
             last = int(table.template_ids[-1])
     path, description = index_paths(gallery)
     remove_index(gallery)
@@ -111,8 +113,8 @@ def _empty(dimension: int) -> Any:
     usearch = require("usearch.index", extra="ann", needed_for="An approximate index")
     return usearch.Index(
         ndim=dimension,
-        metric="ip",
-        dtype="f16",
+        metric="cos",  # each row of codes has a scale of its own
+        dtype="i8",
         connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION_ADD,
     )

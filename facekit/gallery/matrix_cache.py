@@ -4,6 +4,8 @@
     N x int64    template ids, rising
     N x int64    person ids
     N x D x f4   vectors
+    N x f4       scales of the codes
+    N x D x i1   codes, see codes.py: a search of one query reads these, and few of the vectors
 
 It holds the templates up to a number; later ones are read from the gallery itself.  Removing
 somebody makes it stale, since its stamp says how often somebody had been removed.
@@ -20,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
+from facekit.gallery.codes import CodeTable, encoded
 from facekit.gallery.search import VectorTable
 
 _HEADER_BYTES = 4096
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +48,29 @@ def read_cache(path: Path, stamp: Stamp) -> VectorTable | None:
     try:
         with path.open("rb") as file:
             header = json.loads(file.read(_HEADER_BYTES))
-        rows = int(header.pop("rows"))
+        rows, error = int(header.pop("rows")), float(header.pop("code_error"))
         if header != _header(stamp):
             raise ValueError("of another state")
-        ids = np.memmap(path, np.dtype("<i8"), "r", offset=_HEADER_BYTES, shape=(2, rows))
-        vectors = np.memmap(
-            path,
-            np.dtype("<f4"),
-            "r",
-            offset=_HEADER_BYTES + 16 * rows,
-            shape=(rows, stamp.dimension),
-        )
+        size = stamp.dimension
+        offset = _HEADER_BYTES
+        parts = []
+        for kind, shape in (
+            ("<i8", (2, rows)),
+            ("<f4", (rows, size)),
+            ("<f4", (rows,)),
+            ("i1", (rows, size)),
+        ):
+            # Plain arrays over the mapping: indexing a memmap costs more at every step.
+            mapped = np.asarray(np.memmap(path, np.dtype(kind), "r", offset=offset, shape=shape))
+            parts.append(mapped)
+            offset += mapped.nbytes
+        ids, vectors, scales, codes = parts
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         remove_cache(path)
         return None
-    # Plain arrays over the mapping: indexing a memmap costs more at every step.
-    return VectorTable(np.asarray(ids[0]), np.asarray(ids[1]), np.asarray(vectors))
+    return VectorTable(ids[0], ids[1], vectors, CodeTable(codes, scales, error))
 
 
 def write_cache(path: Path, stamp: Stamp, table: VectorTable) -> None:
@@ -72,11 +80,16 @@ def write_cache(path: Path, stamp: Stamp, table: VectorTable) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            header = json.dumps({**_header(stamp), "rows": len(table.template_ids)})
+            coded = encoded(table.vectors)
+            header = json.dumps(
+                {**_header(stamp), "rows": len(table.template_ids), "code_error": coded.error}
+            )
             file.write(header.encode().ljust(_HEADER_BYTES))
             file.write(table.template_ids.astype("<i8", copy=False).data)
             file.write(table.person_ids.astype("<i8", copy=False).data)
             file.write(table.vectors.astype("<f4", copy=False).data)
+            file.write(coded.scales.astype("<f4", copy=False).data)
+            file.write(coded.codes.data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

@@ -24,7 +24,7 @@ from facekit.gallery.records import (
     checked_name,
     now_utc,
 )
-from facekit.gallery.store import shown_url
+from facekit.gallery.store import Progress, shown_url, unseen
 from facekit.types import Float32Array
 
 _EF_SEARCH = 200
@@ -174,7 +174,7 @@ class PostgresGallery:
         with self._reading():
             return recall_at_1(self._connection)
 
-    def refresh_index(self) -> bool:
+    def refresh_index(self, *, progress: Progress = unseen) -> bool:
         """The server keeps its index up to date itself."""
         return False
 

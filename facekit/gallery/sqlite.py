@@ -27,6 +27,7 @@ from facekit.gallery.sqlite_check import faults
 from facekit.gallery.sqlite_rekey import reencrypt
 from facekit.gallery.sqlite_search import SqliteSearch
 from facekit.gallery.sqlite_session import SqliteSession
+from facekit.gallery.store import Progress, unseen
 from facekit.types import Float32Array
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -194,14 +195,14 @@ class SqliteGallery:
                 )
             return found
 
-    def refresh_index(self) -> bool:
+    def refresh_index(self, *, progress: Progress = unseen) -> bool:
         """Brings the approximate index of a very large gallery up to date; True where it was made.
 
         Raises MissingExtraError without usearch.
         """
         with self._session.reading():
             model = self._session.model()
-            return model is not None and self._search.refresh_index(model.dimension)
+            return model is not None and self._search.refresh_index(model.dimension, progress)
 
     def recall_at_1(self) -> float | None:
         """Of the approximate index against exact search; None where there is no index."""

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from facekit.gallery.codes import encoded
 from facekit.gallery.matrix_cache import cache_path, read_cache
+from facekit.gallery.search import VectorTable
 from facekit.gallery.sqlite_search import stamp_of
 from facekit.gallery.sqlite_session import SqliteSession
 
 _NORM_TOLERANCE = 1e-3  # float16 storage loses 5e-4 at worst
+_ROWS_AT_ONCE = 10_000
 _MOST_FAULTS = 20  # of one kind; more do not say more
 
 
@@ -83,3 +86,32 @@ def _cache_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
         and np.array_equal(pairs[:, 1], cached.person_ids)
     ):
         yield f"{path} does not hold the templates of the gallery: remove it."
+    elif not session.lock and not _holds_the_vectors(session, cached, dimension):
+        yield f"{path} is damaged: its vectors or codes are not those of the gallery. Remove it."
+
+
+def _holds_the_vectors(session: SqliteSession, cached: VectorTable, dimension: int) -> bool:
+    rows = session.connection.execute(
+        "SELECT vector FROM template WHERE template_id <= ? ORDER BY template_id",
+        (int(cached.template_ids[-1]),),
+    )
+    start = 0
+    while block := rows.fetchmany(_ROWS_AT_ONCE):
+        blobs = [blob for (blob,) in block]
+        try:
+            vectors = session.codec.decode(blobs, [b""] * len(blobs), dimension)
+        except ValueError:  # reported as the template's fault
+            return True
+        part = slice(start, start + len(blobs))
+        start = part.stop
+        coded = encoded(vectors)
+        kept = cached.codes
+        if not np.array_equal(vectors, cached.vectors[part]):
+            return False
+        if kept is not None and not (
+            np.array_equal(coded.codes, kept.codes[part])
+            and np.array_equal(coded.scales, kept.scales[part])
+            and coded.error <= kept.error
+        ):
+            return False
+    return True

@@ -20,13 +20,14 @@ from facekit.gallery.matrix_cache import (
 from facekit.gallery.records import PersonRule
 from facekit.gallery.search import ExactSearch, VectorTable
 from facekit.gallery.sqlite_session import SqliteSession
+from facekit.gallery.store import Progress
 from facekit.gallery.vectors import PlainCodec
 from facekit.types import Float32Array
 
 CACHE_FROM = 20_000
 """Templates beyond the cache that make it worth writing: they take 0.1 s to read."""
-INDEX_FROM = 500_000
-"""Templates that make the approximate index pay: comparing with each takes 0.1 s."""
+INDEX_FROM = 1_000_000
+"""Templates that make the approximate index pay: comparing with each takes 0.05 s."""
 _LATE_SHARE = 0.1  # templates that the index does not have, before it is made anew
 _PROPOSALS = 64  # templates the index is asked for, of which the people are taken
 _RECALL_QUERIES = 100
@@ -73,7 +74,7 @@ class SqliteSearch:
             self._kept = state, ExactSearch(self._tables(stamp))
         return self._kept[1]
 
-    def refresh_index(self, dimension: int) -> bool:
+    def refresh_index(self, dimension: int, progress: Progress) -> bool:
         """Makes the approximate index where it pays and is not there or too old; True if made.
 
         Raises StorageError, MissingExtraError.
@@ -86,7 +87,8 @@ class SqliteSearch:
         if index is not None and self._late(index) <= _LATE_SHARE * count:
             return False
         try:
-            write_index(session.path, stamp_of(session, dimension), self._blocks(dimension))
+            blocks = progress(self._blocks(dimension), -(-count // _ROWS_AT_ONCE))
+            write_index(session.path, stamp_of(session, dimension), blocks)
         except OSError as error:
             raise StorageError(
                 f"Cannot write the index beside {session.path}: {error.strerror}"
@@ -141,7 +143,9 @@ class SqliteSearch:
             write_cache(self._cache, stamp, whole)
         except OSError as error:  # the answer is the same, and the next one as slow as this
             _log.warning("No copy of the vectors in %s: %s", self._cache, error.strerror)
-        return (whole,)
+            return (whole,)
+        cached = read_cache(self._cache, stamp)
+        return (whole if cached is None else cached,)
 
     def _read_after(self, last: int, dimension: int) -> VectorTable:
         """The templates with a higher number than `last`."""

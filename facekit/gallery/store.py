@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from facekit.errors import UsageError
 from facekit.gallery.records import (
@@ -19,6 +19,15 @@ from facekit.gallery.records import (
     Template,
 )
 from facekit.types import Float32Array
+
+Progress: TypeAlias = "Callable[[Iterator[Any], int], Iterator[Any]]"
+"""Passes steps through, of which there are so many; shows how far it is."""
+
+
+def unseen(steps: Iterator[Any], _total: int) -> Iterator[Any]:
+    """No progress is shown."""
+    return steps
+
 
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 _SQLITE_SCHEME = "sqlite:///"
@@ -79,7 +88,7 @@ class Gallery(Protocol):
         """How often an approximate index finds the nearest template; None without an index."""
         ...
 
-    def refresh_index(self) -> bool:
+    def refresh_index(self, *, progress: Progress = unseen) -> bool:
         """Makes an approximate index where it pays and is not there or too old; True if made.
 
         Raises MissingExtraError where its package is not installed.

@@ -20,7 +20,7 @@ import numpy as np
 
 from facekit.errors import InputError, StorageError
 from facekit.gallery.records import GalleryModel, Template
-from facekit.gallery.store import Gallery
+from facekit.gallery.store import Gallery, Progress, unseen
 
 FORMAT = "facekit-gallery"
 _SCHEMA_VERSION = 1
@@ -30,7 +30,7 @@ CONTAINS = (
 )
 
 
-def export_gallery(gallery: Gallery, path: Path) -> int:
+def export_gallery(gallery: Gallery, path: Path, *, progress: Progress = unseen) -> int:
     """Writes mode 0600, by temporary name and rename; returns the number of templates.
 
     Raises StorageError.
@@ -50,9 +50,14 @@ def export_gallery(gallery: Gallery, path: Path) -> int:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(json.dumps(header) + "\n")
-            for name, template in gallery.templates():
+            for name, template in progress(gallery.templates(), info.templates):
                 file.write(json.dumps(_line(name, template)) + "\n")
                 count += 1
+            if count != info.templates:  # an import would take it for a truncated file
+                raise StorageError(
+                    f"The gallery has been changed meanwhile: {count} templates in place of "
+                    f"{info.templates}. Repeat the export."
+                )
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -64,7 +69,7 @@ def export_gallery(gallery: Gallery, path: Path) -> int:
     return count
 
 
-def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
+def import_gallery(gallery: Gallery, path: Path, *, progress: Progress = unseen) -> tuple[int, int]:
     """(templates added, templates in the file); each person is one transaction.
 
     What the gallery has already is passed over, so that an import can be repeated.  Raises
@@ -72,14 +77,18 @@ def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
     """
     try:
         with path.open(encoding="utf-8") as file:
-            model = _model(json.loads(file.readline()))
+            header = json.loads(file.readline())
+            model, promised = _model(header), int(header["templates"])
             added = total = 0
-            for name, group in groupby(_templates(file), key=lambda pair: pair[0]):
+            lines = progress(_templates(file), promised)
+            for name, group in groupby(lines, key=lambda pair: pair[0]):
                 templates = [template for _, template in group]
                 total += len(templates)
                 if model is None:
                     raise ValueError("templates without a model")
                 added += gallery.add(name, templates, model)
+            if total != promised:
+                raise ValueError(f"{total} of its {promised} templates are there")
             return added, total
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error

@@ -1,6 +1,6 @@
 """Models with their cards as one .tar, to bring them to a machine that cannot build or fetch.
 
-    <name>/<name>_<variant>.tflite
+    <name>/<name>_<variant>.tflite    or .onnx
     <name>/<name>_<variant>.json
 
 The same models give the same bytes.  An archive may come from anyone: every member's name, kind
@@ -23,7 +23,6 @@ from facekit.errors import ModelMismatchError
 from facekit.models.decode import PLAIN_NAME
 from facekit.models.store import (
     CARD_SUFFIX,
-    MODEL_SUFFIX,
     InstalledModel,
     home,
     install,
@@ -35,10 +34,11 @@ from facekit.models.store import (
     variant_path,
 )
 from facekit.models.tar import Member, write_tar
+from facekit.models.variants import MODEL_SUFFIXES, file_name
 from facekit.models.workspace import workspace
 
 MAX_MEMBERS = 200
-MAX_BYTES = {MODEL_SUFFIX: 1 << 30, CARD_SUFFIX: 4 << 20}
+MAX_BYTES = {**dict.fromkeys(MODEL_SUFFIXES, 1 << 30), CARD_SUFFIX: 4 << 20}
 MAX_TOTAL_BYTES = 4 << 30
 
 _MEMBER = re.compile(f"({PLAIN_NAME.pattern})/({PLAIN_NAME.pattern})")
@@ -84,7 +84,7 @@ def import_models(
 def _files_of(name: str) -> tuple[Path, ...]:
     """ "name" means every stored variant here, not the default one alone."""
     paths = paths_of(name)
-    if ":" in name or not PLAIN_NAME.fullmatch(name) or name.endswith(MODEL_SUFFIX):
+    if ":" in name or not PLAIN_NAME.fullmatch(name) or name.endswith(MODEL_SUFFIXES):
         return paths
     return tuple(variant_path(name, variant) for variant in stored_variants(name))
 
@@ -99,7 +99,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
                 problem = "is not a regular file"
             elif not _MEMBER.fullmatch(member.name) or suffix not in MAX_BYTES:
-                problem = f"is not called NAME/FILE{MODEL_SUFFIX} or NAME/FILE{CARD_SUFFIX}"
+                problem = f"is not called NAME/FILE and one of {', '.join(MAX_BYTES)}"
             elif not 0 < member.size <= MAX_BYTES[suffix]:
                 problem = f"has {member.size} bytes; 1 to {MAX_BYTES[suffix]} are allowed"
             elif count > MAX_MEMBERS or total_bytes > MAX_TOTAL_BYTES:
@@ -150,9 +150,8 @@ class _Gzip(gzip.GzipFile):
 
 def _checked(folder: Path, archive: Path) -> tuple[InstalledModel, ...]:
     """The models of one folder: each file with its card and the other way round."""
-    models = {path: folder / f"{path.stem}{MODEL_SUFFIX}" for path in sorted(folder.iterdir())}
     checked = []
-    for path in sorted(set(models.values())):
+    for path in sorted(set(map(_model_file, folder.iterdir()))):
         if not path.exists():
             raise ModelMismatchError(f"{archive}: a card without its {path.name}. {_NOT_IMPORTED}")
         try:
@@ -166,6 +165,15 @@ def _checked(folder: Path, archive: Path) -> tuple[InstalledModel, ...]:
             )
         checked.append(model)
     return tuple(checked)
+
+
+def _model_file(path: Path) -> Path:
+    """A model file itself, or the one that a card lies beside."""
+    name = path.parent.name
+    for suffix in MODEL_SUFFIXES:
+        if path.with_suffix(suffix).exists():
+            return path.with_suffix(suffix)
+    return path.with_name(file_name(name, path.stem.removeprefix(f"{name}_")))
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:

@@ -1,6 +1,7 @@
 """The models on this machine.
 
     <home>/models/<name>/<name>_<variant>.tflite    with <name>_<variant>.json, its card
+    <home>/models/<name>/<name>_onnx-fp32.onnx      the same for ONNX, see variants.py
     <home>/sources/<name>/                          downloaded weights, see fetch.py
     <home>/verified.json                            see checksum.py
 
@@ -23,11 +24,19 @@ from facekit.models import registry
 from facekit.models.card import Card, read_card
 from facekit.models.checksum import remembered_sha256, sha256_of
 from facekit.models.decode import PLAIN_NAME
+from facekit.models.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # so named by many
+from facekit.models.variants import (
+    LITERT_SUFFIX,
+    MODEL_SUFFIXES,
+    file_name,
+    precision_of,
+    whole_variant,
+)
 from facekit.models.workspace import put_in_place, workspace
 
-MODEL_SUFFIX = ".tflite"
+MODEL_SUFFIX = LITERT_SUFFIX
+"""of what facekit builds and converts; export also makes the others of MODEL_SUFFIXES"""
 CARD_SUFFIX = ".json"
-DEFAULT_VARIANT = "float32"
 
 Build: TypeAlias = Callable[[Path], object]
 """Fills an empty folder with model files and their cards."""
@@ -69,17 +78,18 @@ def stored_variants(name: str) -> tuple[str, ...]:
     stems = {
         path.stem.removeprefix(f"{name}_")
         for path in _entries(models_folder() / name)
-        if path.suffix in (MODEL_SUFFIX, CARD_SUFFIX) and path.name.startswith(f"{name}_")
+        if path.suffix in (*MODEL_SUFFIXES, CARD_SUFFIX) and path.name.startswith(f"{name}_")
     }
     return tuple(sorted(stems))
 
 
 def variant_path(name: str, variant: str) -> Path:
-    return models_folder() / name / f"{name}_{variant}{MODEL_SUFFIX}"
+    return models_folder() / name / file_name(name, variant)
 
 
 def find(name_or_path: str | Path) -> InstalledModel:
-    """The model called "name" or "name:variant", or the one in a .tflite or .json file.
+    """The model called "name" or "name:variant", or the one in a .tflite, .onnx or .json
+    file.
 
     The first of a detector's nets where only the detector is named.  Checks size and sha256
     against the card (see checksum.py for when the file is read for that).
@@ -98,11 +108,12 @@ def paths_of(name_or_path: str | Path) -> tuple[Path, ...]:
     text = str(name_or_path)
     if text.endswith(CARD_SUFFIX):
         return (Path(text).parent / read_card(Path(text)).file_name,)
-    if text.endswith(MODEL_SUFFIX):
+    if text.endswith(MODEL_SUFFIXES):
         if not Path(text).is_file():
             raise ModelMissingError(f"No model file {text}.")
         return (Path(text),)
     name, _, variant = text.partition(":")
+    variant = whole_variant(variant)
     variants = (variant,) if variant else wanted_variants(name)
     paths = tuple(variant_path(name, one) for one in variants)
     plain = all(map(PLAIN_NAME.fullmatch, (name, *variants)))
@@ -196,6 +207,7 @@ def remove(name: str) -> tuple[Path, ...]:
     import shutil
 
     model, _, variant = name.partition(":")
+    variant = whole_variant(variant)
     stored = stored_variants(model) if PLAIN_NAME.fullmatch(model) else ()
     gone = tuple(one for one in stored if variant in ("", one))
     if not gone:
@@ -243,14 +255,14 @@ def _require_plain(name: str) -> None:
 
 
 def _check_built(name: str, folder: Path) -> None:
-    files = sorted(folder.glob(f"*{MODEL_SUFFIX}"))
+    files = sorted(path for path in folder.iterdir() if path.suffix in MODEL_SUFFIXES)
     if not files:
         raise ModelBuildError(f"Building {name} has made no model file.")
     for path in files:
         card = load_checked(path, read_all=True).card
         if card.name != name or not path.name.startswith(f"{name}_"):
             raise ModelMismatchError(
-                f"Model {name} needs files called {name}_VARIANT{MODEL_SUFFIX}. Received: "
+                f"Model {name} needs files called {name}_VARIANT{path.suffix}. Received: "
                 f"{path.name} with the card of {card.name}."
             )
 
@@ -261,9 +273,19 @@ def _entries(folder: Path) -> tuple[Path, ...]:
 
 def _how_to_get(name: str, variant: str) -> str:
     """What is missing, what there is, and the commands that bring it."""
+    precision = precision_of(variant)
+    if precision is not None and name in (*registry.names(), *stored_names()):
+        return (
+            f"Model {name} has no ONNX file of precision {precision.value} here. Make it with:\n"
+            f"  facekit export {name} --format onnx --precision {precision.value} --install\n"
+            "or bring it with `facekit models import FILE`."
+        )
     if name not in registry.names():
         known = ", ".join(dict.fromkeys((*registry.names(), *stored_names())))
-        return f"No model is called {name!r}. Known models: {known}. A file ends in {MODEL_SUFFIX}."
+        return (
+            f"No model is called {name!r}. Known models: {known}. A file ends in "
+            f"{' or '.join(MODEL_SUFFIXES)}."
+        )
     if variant not in ("", *registry.entry(name).variants):
         stored = ", ".join(stored_variants(name)) or "none"
         return (

@@ -1,7 +1,8 @@
-"""Accelerators: which delegate is asked for, where boards keep it, and whether it does the work.
+"""Accelerators: what is asked for, where boards keep it, and whether it does the work.
 
-A delegate is a shared library through which LiteRT hands operators to an NPU.  One that is
-missing, cannot be loaded or takes no operator is an error: the CPU is never used in silence.
+A delegate is a shared library through which LiteRT hands operators to an NPU; an execution
+provider is what ONNX Runtime has for the same.  One that is missing, cannot be loaded or takes
+no operator is an error: the CPU is never used in silence.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import AcceleratorError, UsageError
-from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS, Device
+from facekit.models.variants import ONNX_SUFFIX
+from facekit.runtime.devices import ACCELERATORS, CPU_PROVIDER, LIBRARY_FOLDERS, Device
 from facekit.runtime.interpreters import load_delegate
 from facekit.runtime.litert import LiteRtNet
+from facekit.runtime.net import Net
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,27 @@ class DelegateRequest:
     options: tuple[tuple[str, str], ...] = ()
     """handed to the delegate, which alone knows what they mean"""
     allow_cpu_fallback: bool = False
+    providers: tuple[str, ...] = ()
+    """ONNX Runtime's execution providers, the preferred one first; () for its CPU's"""
 
     def __post_init__(self) -> None:
         if self.library is not None and self.device is not Device.CPU:
             raise UsageError("--device and --delegate both name an accelerator; pass one of them.")
-        if self.options and not self.is_delegated:
+        if self.providers and self.is_delegated_by_litert:
+            raise UsageError(
+                "--provider is ONNX Runtime's, --device and --delegate are LiteRT's; pass one of "
+                "them."
+            )
+        if self.options and not self.is_delegated_by_litert:
             raise UsageError("--delegate-option needs --delegate or --device.")
 
     @property
     def is_delegated(self) -> bool:
+        """Whether anything but the CPU is asked for."""
+        return self.is_delegated_by_litert or self.providers[:1] not in ((), (CPU_PROVIDER,))
+
+    @property
+    def is_delegated_by_litert(self) -> bool:
         return self.library is not None or self.device is not Device.CPU
 
 
@@ -42,11 +57,15 @@ class DelegateRequest:
 class OpenedNet:
     """A network, and what it runs on."""
 
-    net: LiteRtNet
+    net: Net
     library: Path | None
-    """the delegate that has taken operators; None for the CPU"""
+    """the delegate that has taken operators; None for the CPU, and for ONNX Runtime"""
     fallback: str
     """why the CPU is used although an accelerator was asked for; "" where that is not so"""
+    providers: tuple[str, ...] = ()
+    """ONNX Runtime's execution providers; () for LiteRT"""
+    delegated_nodes: int = 0
+    """parts of the graph that the delegate or the providers have taken from the CPU"""
 
 
 def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -82,11 +101,19 @@ def open_net(
     threads: int = 1,
     folders: Iterable[Path] = LIBRARY_FOLDERS,
 ) -> OpenedNet:
-    """The network at `path`, on what `request` asks for.
+    """The network at `path`, by LiteRT or ONNX Runtime, on what `request` asks for.
 
-    Raises AcceleratorError where the delegate is missing, cannot be loaded, or takes no
-    operator and `allow_cpu_fallback` is not set; and what LiteRtNet raises.
+    Raises AcceleratorError where the delegate or provider is missing, cannot be loaded, or takes
+    no operator and `allow_cpu_fallback` is not set; UsageError for a delegate of the other
+    runtime; and what LiteRtNet and OnnxNet raise.
     """
+    if path.suffix == ONNX_SUFFIX:
+        return _by_onnx_runtime(path, request, threads)
+    if request.providers:
+        raise UsageError(
+            f"--provider is for {ONNX_SUFFIX} files, which ONNX Runtime runs: pass one, or "
+            f"--runtime onnx. Received: {path}"
+        )
     if not request.is_delegated:
         return OpenedNet(LiteRtNet(path, threads=threads), None, "")
     try:
@@ -109,4 +136,22 @@ def _delegated(
             "NPU takes integer models, an Ethos-U those that Vela compiled for it (facekit "
             "compile); --allow-cpu-fallback permits the CPU."
         )
-    return OpenedNet(net, library, "")
+    return OpenedNet(net, library, "", delegated_nodes=net.delegated_nodes)
+
+
+def _by_onnx_runtime(path: Path, request: DelegateRequest, threads: int) -> OpenedNet:
+    from facekit.runtime.onnx import OnnxNet  # what LiteRT alone needs stays small
+
+    if request.is_delegated_by_litert:
+        raise UsageError(
+            f"--device and --delegate are for LiteRT's files. For {path} pass --provider."
+        )
+    providers, fallback = request.providers or (CPU_PROVIDER,), ""
+    try:
+        net = OnnxNet(path, threads=threads, providers=providers)
+    except AcceleratorError as error:
+        if not (request.allow_cpu_fallback and request.is_delegated):
+            raise
+        providers, fallback = (CPU_PROVIDER,), str(error)
+        net = OnnxNet(path, threads=threads, providers=providers)
+    return OpenedNet(net, None, fallback, providers, net.delegated_nodes)

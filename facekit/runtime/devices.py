@@ -19,6 +19,10 @@ class Device(str, Enum):
     IMX95_NPU = "imx95-npu"
 
 
+CPU_PROVIDER = "CPUExecutionProvider"
+"""what ONNX Runtime calls the CPU"""
+
+
 @dataclass(frozen=True, slots=True)
 class Accelerator:
     title: str

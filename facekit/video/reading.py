@@ -21,6 +21,7 @@ _HIGHEST_FPS = 1000.0  # above it a header says its clock's rate, not the frames
 _FORGIVEN_S = 0.5  # headers round, and some say when the sound ends ...
 _FORGIVEN_SHARE = 0.1  # ... but of a short video this much at most,
 _FORGIVEN_FRAMES = 2  # and this many at least
+_OPENCV_ITSELF = ("[ WARN", "[ERROR", "[ INFO")
 _ADDRESS = re.compile(r"\[(\S+) @ 0x[0-9a-f]+\] ")  # "[mpeg4 @ 0x55...] " before what FFmpeg says
 
 
@@ -28,16 +29,23 @@ class VideoReader:
     """Holds one frame at a time, however long the video is.  Use it as a context manager."""
 
     def __init__(self, source: str, *, max_pixels: int) -> None:
-        """`source`: a file, a stream's URL, or a camera's number.
+        """`source`: a file, a named pipe, "-" for standard input, a stream's URL, or a camera's
+        number.  What comes through a pipe must be of a kind that is read from front to end, such
+        as MPEG-TS, Matroska or AVI; most MP4 files are not.
 
         Raises InputError where it cannot be opened, or a frame has more than `max_pixels`.
         """
         self.source = source
-        self.is_live = source.isdecimal() or "://" in source
-        if not self.is_live and not Path(source).is_file():
-            raise InputError(f"{source}: no such file. A video, a URL or a camera's number needed.")
+        self._shown = "standard input" if source == "-" else source
+        self._is_pipe = source == "-" or Path(source).is_fifo()
+        is_url = "://" in source
+        is_camera = source.isdecimal()
+        if not (is_url or is_camera or source == "-" or _can_be_read(Path(source))):
+            raise InputError(
+                f"{source}: no such file. A video, a pipe, a URL or a camera's number needed."
+            )
         with captured(_is_chatter) as self._complaints:
-            self._capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+            self._capture = _opened(source, is_pipe=self._is_pipe)
         if not self._capture.isOpened():
             raise InputError(self._why_not_opened())
         width, height = (
@@ -53,15 +61,18 @@ class VideoReader:
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0 < fps <= _HIGHEST_FPS else _USUAL_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frame_count = int(count) if not self.is_live and count > 0 else None
+        self.frame_count = int(count) if not is_camera and count > 0 else None
         """as the header says; None where it does not"""
+        self.is_live = is_camera or (is_url and self.frame_count is None)
+        """whether times are those of a clock, not of the video"""
         self.missing_s = 0.0
         """after the last frame: how much of what the header promised could not be read"""
 
     @property
     def complaint(self) -> str | None:
         """The first thing that the decoder said was wrong."""
-        return _ADDRESS.sub(r"\1: ", self._complaints[0]) if self._complaints else None
+        said = [line for line in self._complaints if not line.startswith(_OPENCV_ITSELF)]
+        return _ADDRESS.sub(r"\1: ", said[0]) if said else None
 
     def frames(self) -> Iterator[Frame]:
         """Raises InputError where there is not even one."""
@@ -75,7 +86,7 @@ class VideoReader:
             yield Frame(index, time_s, pixels)
             index += 1
         if not index:
-            raise InputError(f"{self.source}: no frame could be read.{self._because()}")
+            raise InputError(f"{self._shown}: no frame could be read.{self._because()}")
         if self.frame_count is not None:
             self.missing_s = self._missing_s(self.frame_count / self.fps, time_s + 1 / self.fps)
 
@@ -108,11 +119,29 @@ class VideoReader:
     def _why_not_opened(self) -> str:
         if self.source.isdecimal():
             return f"Camera {self.source} cannot be opened. Is it connected, and free?"
-        what = "a stream" if self.is_live else "a video"
-        return f"{self.source}: not {what} that OpenCV can open.{self._because()}"
+        what = "a stream" if "://" in self.source else "a video"
+        return f"{self._shown}: not {what} that OpenCV can open.{self._because()}"
 
     def _because(self) -> str:
-        return f" The decoder says: {self.complaint}" if self._complaints else ""
+        said = f" The decoder says: {self.complaint}" if self.complaint else ""
+        if self._is_pipe:
+            said += (
+                " What comes through a pipe must be readable from front to end: MPEG-TS, Matroska "
+                "or AVI, not a plain MP4."
+            )
+        return said
+
+
+def _can_be_read(path: Path) -> bool:
+    return path.is_file() or path.is_fifo()
+
+
+def _opened(source: str, *, is_pipe: bool) -> cv2.VideoCapture:
+    if source.isdecimal():
+        return cv2.VideoCapture(int(source))
+    if is_pipe:  # a further backend would open it again, and wait for another writer
+        return cv2.VideoCapture("pipe:0" if source == "-" else source, cv2.CAP_FFMPEG)
+    return cv2.VideoCapture(source)
 
 
 def _is_chatter(line: bytes) -> bool:

@@ -230,12 +230,19 @@ class TestCluster:
         copies = sorted(path.relative_to(tmp_path / "out") for path in tmp_path.rglob("out/*/*"))
         assert list(map(str, copies)) == ["0/obama.jpg", "0/obama2.jpg", "1/biden.jpg"]
 
+    def test_contact_sheets(self, tmp_path: Path) -> None:
+        folder = tmp_path / "sheets"
+        assert run("cluster", str(DATA), "--sheets", str(folder)).exit_code == 0
+        written = sorted(path.name for path in folder.iterdir())
+        assert written == ["0.jpg", "alone.jpg", "overview.jpg"]
+
     @pytest.mark.parametrize(
         "arguments",
         [
             ("--threshold", "0.5", "--fmr", "1e-3"),
             ("--csv", "--json"),
             ("--method", "hdbscan", "--threshold", "0.5"),
+            ("--sheets", "sheets", "-"),
         ],
     )
     def test_wrong_use(self, arguments: tuple[str, ...]) -> None:

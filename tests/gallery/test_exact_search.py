@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facekit.gallery import search
+from facekit.gallery.codes import encoded
 from facekit.gallery.records import PersonRule
 from facekit.gallery.search import ExactSearch, VectorTable
 from facekit.match import unit_length
@@ -76,3 +79,40 @@ def test_it_equals_a_loop_over_people(
         )
         for person, value in got:
             assert value == pytest.approx(scores[person], abs=1e-5)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(1, 300),
+    people=st.integers(1, 60),
+    mixed=st.booleans(),
+    alike=st.sampled_from([0.0, 0.9, 0.999]),
+    top=st.integers(1, 8),
+    rule=st.sampled_from(PersonRule),
+)
+def test_search_by_codes_equals_search_by_float32(
+    seed: int, count: int, people: int, mixed: bool, alike: float, top: int, rule: PersonRule
+) -> None:
+    """Also where all vectors are nearly one, so that codes alone would order them wrongly."""
+    pytest.importorskip("numkong", reason="pip install '.[ann]'")
+    rng = np.random.default_rng(seed)
+    common = unit_length(rng.standard_normal((1, 48)).astype(np.float32))
+    noise = unit_length(rng.standard_normal((count + 3, 48)).astype(np.float32))
+    vectors = unit_length(np.float32(alike) * common + np.float32(1 - alike) * noise)
+    own = rng.integers(0, people, count)
+    own = own if mixed else np.sort(own)
+    plain = table(own.tolist(), vectors[:count])
+    coded = replace(plain, codes=encoded(plain.vectors))
+    late = table([people + 1, 0], vectors[count : count + 2])
+    asked = vectors[-1:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_LARGEST_SHARE", 1.0)
+        got = ExactSearch([coded, late]).rank(asked, rule=rule, top=top)
+    wanted = ExactSearch([plain, late]).rank(asked, rule=rule, top=top)
+    assert [value for _, value in got[0]] == pytest.approx(
+        [value for _, value in wanted[0]], abs=3e-7
+    )
+    of_all = dict(ExactSearch([plain, late]).rank(asked, rule=rule, top=count + 2)[0])
+    for person, value in got[0]:
+        assert value == pytest.approx(of_all[person], abs=3e-7)

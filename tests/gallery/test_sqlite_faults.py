@@ -313,6 +313,15 @@ class TestCache:
         assert self.best(path, 4) == "P4"
         assert cache_path(path).read_bytes() == whole
 
+    @pytest.mark.parametrize("place", [-1, -64 * 30 - 2, 4096 + 16 * 30 + 7])
+    def test_a_changed_code_scale_or_vector_is_found(self, path: Path, place: int) -> None:
+        content = bytearray(cache_path(path).read_bytes())
+        content[place] ^= 0x04
+        cache_path(path).write_bytes(content)
+        with SqliteGallery(path) as gallery:
+            (fault,) = gallery.check()
+        assert "Remove it" in fault
+
     def test_that_of_another_gallery_is_not_used(self, path: Path) -> None:
         other = path.with_name("other.db")
         create_sqlite(other)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,6 +73,36 @@ def test_damage_is_told_of_and_whole_people_stay(
         with pytest.raises(InputError, match="damaged"):
             import_gallery(other, file)
         assert [(person.name, person.templates) for person in other.people()] == [("Ada", 3)]
+
+
+def test_a_file_cut_between_two_lines_is_damaged_too(
+    sqlite_path: Path, target: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.jsonl"
+    with SqliteGallery(sqlite_path) as gallery:
+        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Eve", templates(2), MODEL)
+        export_gallery(gallery, file)
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:4]))
+    with SqliteGallery(target) as other, pytest.raises(InputError, match="3 of its 6 templates"):
+        import_gallery(other, file)
+
+
+def test_a_gallery_that_changes_meanwhile_is_not_exported(
+    sqlite_path: Path, tmp_path: Path
+) -> None:
+    with SqliteGallery(sqlite_path) as gallery:
+        gallery.add("Ada", templates(1), MODEL)
+
+        def late(steps: Iterator[Any], total: int) -> Iterator[Any]:
+            assert total == 3
+            with SqliteGallery(sqlite_path) as other:
+                other.add("Eve", templates(2), MODEL)
+            return steps
+
+        with pytest.raises(StorageError, match="Repeat"):
+            export_gallery(gallery, tmp_path / "out.jsonl", progress=late)
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": "other"}', "\x00"])

@@ -41,8 +41,9 @@ class TrainingGraph:
             self.phase = v1.placeholder(tf.bool, (), name="phase_train")
             self.embeddings = self._net()
             self.session = v1.Session(graph=self.graph)
-            for name, variable in self._variables.items():
-                variable.load(arrays[name], self.session)
+            made = self._variables
+            values = {made[name].initializer.inputs[1]: arrays[name] for name in made}
+            self.session.run([one.initializer for one in made.values()], values)
 
     def embed(self, picture: Float32Array) -> Float32Array:
         """(N, 160, 160, 3) scaled -> (N, D) of unit length, in inference."""

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
     from facekit.host.weights.formats import SourceFormat
 
-pytestmark = pytest.mark.host
+pytestmark = [
+    pytest.mark.host,
+    # Keras's variables, as Keras itself writes them to HDF5
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 KERNEL = "Mixed_6a_Branch_1_Conv2d_1a_3x3"
 TORCH_KERNEL = "mixed_6a.branch1.2.conv.weight"

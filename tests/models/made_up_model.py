@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facekit.models.card import Card, CropSpec, Source, Task
+from facekit.models.variants import file_name
 from facekit.preprocess import InputSpec
 from facekit.types import ColourOrder, CropRule, ResizeFilter
 
@@ -30,9 +31,9 @@ CARD = Card(
 def write_model(
     folder: Path, name: str = "toy", variant: str = "float32", content: bytes = b"not a network"
 ) -> Path:
-    """`<name>_<variant>.tflite` with its card; returns the model file."""
+    """`<name>_<variant>.tflite`, or .onnx, with its card; returns the model file."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}_{variant}.tflite"
+    path = folder / file_name(name, variant)
     path.write_bytes(content)
     card = replace(
         CARD,

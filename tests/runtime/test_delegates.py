@@ -50,7 +50,7 @@ def test_a_delegate_that_takes_the_network_computes_it(model: Path, library: Pat
     found = opened(model, library)
     assert found.library == library
     assert found.fallback == ""
-    assert found.net.delegated_nodes == 1
+    assert found.delegated_nodes == 1
     np.testing.assert_array_equal(outputs(found), np.full((2, 10), 42.0, np.float32))
 
 
@@ -99,7 +99,7 @@ def test_a_failure_while_running_is_the_accelerators(model: Path, library: Path)
 @needs_compiler
 def test_a_vela_file_runs_through_a_delegate_and_says_so_without(data: Path, library: Path) -> None:
     compiled = data / "nets" / "int8_vela.tflite"
-    assert opened(compiled, library).net.delegated_nodes == 1
+    assert opened(compiled, library).delegated_nodes == 1
     message = "compiled by Vela for an Ethos-U NPU and runs only there"
     with pytest.raises(AcceleratorError, match=message):
         open_net(compiled, request=DelegateRequest())

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
+from contextlib import suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -149,3 +156,59 @@ def test_flipped_bytes_never_do_more_than_spoil_frames(tmp_path: Path, seed: int
     assert all(frame.pixels.dtype == np.uint8 and frame.pixels.ndim == 3 for frame in frames)
     times = [frame.time_s for frame in frames]
     assert times == sorted(times)
+
+
+def feed(pipe: Path, content: bytes) -> Thread:
+    """A writer at the other end; it may be cut off."""
+
+    def write() -> None:
+        with suppress(BrokenPipeError), pipe.open("wb") as file:
+            file.write(content)
+
+    writer = Thread(target=write, daemon=True)
+    writer.start()
+    return writer
+
+
+def test_a_named_pipe(tmp_path: Path) -> None:
+    content = made(tmp_path / "v.mkv", "mp4v").read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = feed(pipe, content)
+    _, frames = read(pipe)
+    writer.join(10)
+    assert len(frames) == FRAMES
+    assert frames[-1].time_s == pytest.approx((FRAMES - 1) / FPS, abs=0.002)
+
+
+def test_a_pipe_of_what_is_no_video_neither_hangs_nor_is_taken_for_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = feed(pipe, b"no video at all" * 100)
+    with pytest.raises(InputError, match=r"not a video that OpenCV can open.*front to end"):
+        VideoReader(str(pipe), max_pixels=PLENTY)
+    writer.join(10)
+
+
+def test_standard_input(tmp_path: Path) -> None:
+    script = (
+        "from facekit.video.reading import VideoReader\n"
+        "with VideoReader('-', max_pixels=10**7) as reader:\n"
+        "    print(sum(1 for _ in reader.frames()))\n"
+    )
+    content = made(tmp_path / "v.avi").read_bytes()
+    done = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True)
+    assert done.stdout.split() == [str(FRAMES).encode()], done.stderr
+
+
+def test_a_file_behind_a_url_keeps_its_own_times(tmp_path: Path) -> None:
+    made(tmp_path / "v.avi")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/v.avi"
+        with VideoReader(url, max_pixels=PLENTY) as reader:
+            assert not reader.is_live
+            times = [frame.time_s for frame in reader.frames()]
+        server.shutdown()
+    np.testing.assert_allclose(times, np.arange(FRAMES) / FPS, atol=0.002)

@@ -14,7 +14,8 @@ from facekit.host.quantize.photos import CropSet
 from facekit.host.quantize.progress import Progress, silent
 from facekit.match import similarity_matrix
 from facekit.models.store import InstalledModel
-from facekit.runtime.litert import LiteRtNet, default_threads
+from facekit.runtime.delegates import DelegateRequest, open_net
+from facekit.runtime.litert import default_threads
 from facekit.types import Float32Array
 
 SCHEMA_VERSION = 1
@@ -123,7 +124,8 @@ def measure_drift(
 
 def _embed(model: InstalledModel, crops: CropSet, progress: Progress) -> tuple[Float32Array, float]:
     """(N, D) unit embeddings, and the median of the milliseconds that one takes."""
-    embedder = Embedder(LiteRtNet(model.path, threads=default_threads()), model.card)
+    opened = open_net(model.path, request=DelegateRequest(), threads=default_threads())
+    embedder = Embedder(opened.net, model.card)
     vectors, spent_ms = [], []
     label = f"embedding with {model.card.variant}"
     for crop in progress(iter(crops.crops), len(crops.crops), label):

@@ -39,18 +39,21 @@ class ChosenRanges:
     by_key: Mapping[str, Range]
 
 
-def require_quantisable(model: InstalledModel) -> None:
-    """Raises UsageError or ModelMismatchError for anything but a float32 embedding model."""
+def require_float32(model: InstalledModel) -> None:
+    """Raises UsageError for anything but a float32 embedding model for LiteRT."""
     card = model.card
     if card.task is not Task.EMBEDDING:
-        raise UsageError(
-            f"Quantising needs an embedding model. {card.name} is for {card.task.value}."
-        )
+        raise UsageError(f"An embedding model is needed. {card.name} is for {card.task.value}.")
     if card.variant != DEFAULT_VARIANT or card.quantisation.scheme != "none":
         raise UsageError(
-            f"Quantising starts from a {DEFAULT_VARIANT} file. Received: {model.path} "
+            f"A {DEFAULT_VARIANT} file is needed to start from. Received: {model.path} "
             f"({card.variant}, {card.quantisation.scheme})"
         )
+
+
+def require_quantisable(model: InstalledModel) -> None:
+    """Raises UsageError or ModelMismatchError for anything but a float32 embedding model."""
+    require_float32(model)
     if has_open_side(model.path.read_bytes()):
         raise ModelMismatchError(
             f"{model.path} leaves a side of its input open. Accelerators and integer kernels "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facekit.host.quantize.statistics import Histogram
 
@@ -14,6 +16,9 @@ TAIL = 1e-5
 """Share of the values that the percentile rule cuts off at each end.  Of 1e-4, 1e-5, 1e-6 and 0,
 1e-5 gave the embeddings nearest to float32."""
 _STEPS = 255
+_ENTROPY_BINS = 2048
+_ENTROPY_LEVELS = 128
+_ENTROPY_STRIDE = 16
 _CUTS = np.linspace(0.2, 1.0, 41)
 
 
@@ -26,11 +31,19 @@ class Rule(str, Enum):
     """all but the last hundred-thousandth at each end"""
     MSE = "mse"
     """the least mean squared error of rounding and cutting together"""
+    ENTROPY = "entropy"
+    """the least Kullback-Leibler divergence of the cut and rounded values from the values
+    (Migacz, 8-bit inference with TensorRT, GTC 2017)"""
 
 
 def ranges(histograms: dict[str, Histogram], rule: Rule) -> dict[str, Range]:
     """Range by activation key; each holds 0, which padding needs to be exact."""
-    one_range = {Rule.MINMAX: _minmax, Rule.PERCENTILE: _percentile, Rule.MSE: _mse}[rule]
+    one_range = {
+        Rule.MINMAX: _minmax,
+        Rule.PERCENTILE: _percentile,
+        Rule.MSE: _mse,
+        Rule.ENTROPY: _entropy,
+    }[rule]
     return {key: one_range(histogram) for key, histogram in histograms.items()}
 
 
@@ -70,3 +83,39 @@ def _squared_error(
     step = (high - low) / _STEPS
     rounded = histogram.counts[cut == 0].sum() * step**2 / 12
     return float((histogram.counts * cut**2).sum() + rounded)
+
+
+def _entropy(histogram: Histogram) -> Range:
+    """One cut for both ends, at one of 121 places; 2048 bins of the values' size, as the paper.
+
+    A bin of the histogram lies wholly in the bin of its middle.
+    """
+    least, greatest = _minmax(histogram)
+    far = max(-least, greatest)
+    if far == 0:
+        return 0.0, 0.0
+    sizes = np.abs(histogram.lower + histogram.upper) / 2
+    bins = np.minimum((sizes / far * _ENTROPY_BINS).astype(np.int64), _ENTROPY_BINS - 1)
+    weights = histogram.counts.astype(np.float64)
+    counts = np.bincount(bins, weights, _ENTROPY_BINS)
+    places = range(_ENTROPY_LEVELS, _ENTROPY_BINS + 1, _ENTROPY_STRIDE)
+    cut = far * min(places, key=lambda place: _divergence(counts, place)) / _ENTROPY_BINS
+    return max(least, -cut), min(greatest, cut)
+
+
+def _divergence(counts: NDArray[Any], place: int) -> float:
+    """Of the values cut at bin `place` and rounded to 128 levels, from the values cut there."""
+    kept = counts[:place]
+    wanted = kept.copy()
+    wanted[-1] += counts[place:].sum()
+    level = np.arange(place) * _ENTROPY_LEVELS // place
+    there = kept > 0
+    sums = np.bincount(level, weights=kept, minlength=_ENTROPY_LEVELS)
+    filled = np.bincount(level, weights=there, minlength=_ENTROPY_LEVELS)
+    rounded = np.where(there, sums[level] / np.maximum(filled[level], 1), 0.0)
+    if not rounded.any():
+        return float("inf")
+    p, q = wanted / wanted.sum(), rounded / rounded.sum()
+    lost = p[(q == 0) & (p > 0)].sum()  # cut values whose last bin was empty
+    both = (p > 0) & (q > 0)
+    return float((p[both] * np.log(p[both] / q[both])).sum()) + (float("inf") if lost else 0.0)

@@ -17,7 +17,8 @@ from facekit.host.output import put_files, require_absent
 from facekit.host.vela.report import Estimate, VelaReport, read_estimate, read_report
 from facekit.host.vela.run import vela, vela_version
 from facekit.host.vela.target import Target
-from facekit.inspect_model import ModelInspection, inspect_model
+from facekit.inspect_model import inspect_model
+from facekit.inspection import ModelInspection
 from facekit.models.calibration import Calibration
 from facekit.models.card import Card
 from facekit.models.checksum import sha256_of

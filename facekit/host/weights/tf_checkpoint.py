@@ -72,7 +72,8 @@ def read_checkpoint(path: Path) -> SourceWeights:
             tensors: dict[str, Float32Array] = {
                 name: np.asarray(reader.get_tensor(name)) for name in names if name not in ignored
             }
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, LookupError, OSError, ValueError, RuntimeError) as error:
+        # its errors become Python's own: a file cut off is an IndexError
         first_line = str(error).strip().partition("\n")[0]
         raise ModelBuildError(f"{index} is damaged, or no checkpoint: {first_line}") from error
     return SourceWeights(
