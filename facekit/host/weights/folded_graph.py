@@ -130,7 +130,7 @@ def scaled(x: Node, factor: Float32Array, name: str) -> Node:
     if x.step is Step.BELOW_ZERO and x.slope is not None:
         return replace(x, slope=(x.slope * factor.reshape(-1)).astype(np.float32))
     kernel, offset = _folded(x, name, "multiplied")
-    factor = factor.reshape(-1)
+    factor = np.resize(factor, x.shape[2]) if factor.size == 1 else factor.reshape(-1)
     return replace(
         x,
         kernel=(kernel * factor).astype(np.float32),
