@@ -46,7 +46,16 @@ A file may import what stands in its own row and below.
 HOST_ONLY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
 LAZY_ONLY = frozenset(
     (
-        *("cryptography", "matplotlib", "numkong", "onnx", "onnxruntime", "pooch", "psycopg", "ray"),
+        *(
+            "cryptography",
+            "matplotlib",
+            "numkong",
+            "onnx",
+            "onnxruntime",
+            "pooch",
+            "psycopg",
+            "ray",
+        ),
         *("scipy", "sklearn", "usearch"),
     )
 )
