@@ -12,8 +12,9 @@ from pathlib import Path
 from facekit.enums import Precision
 from facekit.files import write_atomically
 from facekit.host.convert import DRIFT_CROPS, DRIFT_SEED, require_sound
-from facekit.host.export.onnx_graph import OPSET, onnx_graph
+from facekit.host.export.onnx_graph import onnx_graph
 from facekit.host.export.onnx_precision import PACKAGE, half, integers
+from facekit.host.export.onnx_writer import OPSET
 from facekit.host.quantize.drift import Drift, measure_drift
 from facekit.host.quantize.make import (
     ChosenRanges,

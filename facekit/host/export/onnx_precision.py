@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import InputError, MissingExtraError, ModelBuildError
-from facekit.host.export.onnx_graph import INPUT, OnnxGraph
+from facekit.host.export.onnx_graph import OnnxGraph
+from facekit.host.export.onnx_writer import INPUT
 from facekit.host.onnx_package import onnx
 from facekit.host.quantize.rules import Range
 from facekit.preprocess import InputSpec
