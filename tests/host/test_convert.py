@@ -123,7 +123,7 @@ def test_what_fails_half_way_leaves_nothing(
 
 def test_only_float32_embedding_models_are_quantised(tiny: InstalledModel, tmp_path: Path) -> None:
     (made,) = convert(tiny, Wanted((INT8,)), tmp_path / "out")
-    with pytest.raises(UsageError, match="starts from a float32 file"):
+    with pytest.raises(UsageError, match="A float32 file is needed to start from"):
         require_quantisable(InstalledModel(made.card, made.path))
 
 

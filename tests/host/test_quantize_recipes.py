@@ -57,11 +57,12 @@ def test_an_unknown_recipe_lists_the_known_ones(tmp_path: Path) -> None:
         read_recipe(str(tmp_path / "none.json"))
 
 
-def test_the_default_model_has_stored_ranges_by_every_rule() -> None:
+def test_the_default_model_has_stored_ranges_by_every_rule_of_convert() -> None:
     entry = registry.entry(registry.DEFAULT_MODEL)
     stored = stored_ranges(entry.source.sha256)
     assert stored is not None
-    assert set(stored.by_rule) == set(Rule)
+    # Entropy is there for comparison with other tools' ONNX files, and measured when asked for.
+    assert set(stored.by_rule) == set(Rule) - {Rule.ENTROPY}
     assert stored.origin.crops == 1000
     assert stored.origin.photos == ()  # no picture, and no name of anyone
     minmax, percentile = stored.by_rule[Rule.MINMAX], stored.by_rule[Rule.PERCENTILE]
