@@ -49,6 +49,8 @@ def main() -> None:
     parser.add_argument("--vectors", choices=("random", "faces"), default="random")
     parser.add_argument("--data", type=Path, help="LFW, for --vectors faces")
     options = parser.parse_args()
+    if options.vectors == "faces" and options.data is None:
+        parser.error("--vectors faces needs --data: the folder of LFW's photos")
     if options.what == "cold":
         result = cold(options.templates, options.photos)
     else:
