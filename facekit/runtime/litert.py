@@ -19,10 +19,9 @@ from facekit.runtime.interpreters import (
     new_interpreter,
     translated,
 )
-from facekit.runtime.net import TensorSpec
+from facekit.runtime.net import OPEN, TensorSpec, outputs_of_nothing, require_batch
 
 _INTEGERS = ("int8", "uint8", "int16")
-_OPEN = -1  # a side that the file leaves open
 
 _KEPT_VALUES = 100_000  # in an input: larger ones hold megabytes each and take long anyway
 _KEPT_SHAPES = 16  # a photo's pyramid has 8 to 12 levels
@@ -70,12 +69,12 @@ class LiteRtNet:
         self._output_indices = [output["index"] for output in outputs]
         self._input = _spec(inputs[0], path)
         self._outputs = tuple(_spec(output, path) for output in outputs)
-        if self._input.shape[:1] not in ((1,), (_OPEN,)):
+        if self._input.shape[:1] not in ((1,), (OPEN,)):
             raise ModelMismatchError(
                 f"{path} must have a batch of 1 or an open one. "
                 f"Received: input of shape {self._input.shape}"
             )
-        if _OPEN not in self._input.shape:
+        if OPEN not in self._input.shape:
             allocate(self._interpreter, path, delegated=self._delegated)
             self._planned_shape = self._input.shape
 
@@ -92,20 +91,11 @@ class LiteRtNet:
 
         Raises ValueError for a batch of another shape or dtype than the file's input.
         """
-        wanted = self._input.shape[1:]
-        if batch.dtype != np.float32 or not _fits(batch.shape[1:], wanted):
-            sides = ", ".join("any" if side == _OPEN else str(side) for side in wanted)
-            raise ValueError(
-                f"{self._path.name} needs float32 of shape (N, {sides}). "
-                f"Received: {batch.dtype} {batch.shape}"
-            )
+        require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
-            return tuple(
-                np.zeros((0, *(max(side, 0) for side in output.shape[1:])), np.float32)
-                for output in self._outputs
-            )
+            return outputs_of_nothing(self._outputs)
         fed = _quantised(batch, self._input)
-        if self._input.shape[0] == _OPEN or len(fed) == 1:
+        if self._input.shape[0] == OPEN or len(fed) == 1:
             return self._invoke(fed)
         members = [self._invoke(fed[place : place + 1]) for place in range(len(fed))]
         return tuple(np.concatenate(parts) for parts in zip(*members, strict=True))
@@ -132,7 +122,7 @@ class LiteRtNet:
             self._kept[shape] = self._resized(self._new(), shape, first_time=True)
             _keep_latest(self._kept)
             return self._kept[shape]
-        if _OPEN in self._input.shape[1:] and math.prod(shape) <= _KEPT_VALUES:
+        if OPEN in self._input.shape[1:] and math.prod(shape) <= _KEPT_VALUES:
             self._seen[shape] = None
             _keep_latest(self._seen)
         first_time, self._planned_shape = self._planned_shape is None, None
@@ -176,12 +166,6 @@ def _spec(detail: dict[str, Any], path: Path) -> TensorSpec:
         dtype=dtype,
         scale=float(scale),
         zero_point=int(zero_point),
-    )
-
-
-def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    return len(shape) == len(wanted) and all(
-        want in (side, _OPEN) for side, want in zip(shape, wanted, strict=True)
     )
 
 

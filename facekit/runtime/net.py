@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
+
+OPEN = -1
+"""what a shape has for a side that may change from call to call"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +41,28 @@ class Net(Protocol):
         Returned arrays belong to the caller.
         """
         ...
+
+
+def require_batch(batch: NDArray[Any], spec: TensorSpec, *, name: str) -> None:
+    """Raises ValueError for a batch of another dtype or shape than the net's input; `name` is the
+    file's."""
+    wanted = spec.shape[1:]
+    if batch.dtype != np.float32 or not fits(batch.shape[1:], wanted):
+        sides = ", ".join("any" if side == OPEN else str(side) for side in wanted)
+        raise ValueError(
+            f"{name} needs float32 of shape (N, {sides}). Received: {batch.dtype} {batch.shape}"
+        )
+
+
+def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    return len(shape) == len(wanted) and all(
+        want in (side, OPEN) for side, want in zip(shape, wanted, strict=True)
+    )
+
+
+def outputs_of_nothing(outputs: Sequence[TensorSpec]) -> tuple[NDArray[Any], ...]:
+    """What a batch of 0 gives."""
+    return tuple(
+        np.zeros((0, *(max(side, 0) for side in output.shape[1:])), np.float32)
+        for output in outputs
+    )

@@ -24,11 +24,10 @@ from facekit.errors import (
     StorageError,
 )
 from facekit.runtime.devices import CPU_PROVIDER
-from facekit.runtime.net import TensorSpec
+from facekit.runtime.net import OPEN, TensorSpec, outputs_of_nothing, require_batch
 
 PACKAGE = "onnxruntime"
 
-_OPEN = -1  # a side that the file leaves open
 _FLOAT32 = "tensor(float)"
 _ERRORS_ONLY = 3  # of ONNX Runtime's severities: it warns of much that nobody can change
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
@@ -67,7 +66,7 @@ class OnnxNet:
             raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
         self._input = _spec(inputs[0], path)
         self._outputs = tuple(_spec(output, path) for output in outputs)
-        if self._input.shape[:1] not in ((1,), (_OPEN,)):
+        if self._input.shape[:1] not in ((1,), (OPEN,)):
             raise ModelMismatchError(
                 f"{path} must have a batch of 1 or an open one. "
                 f"Received: input of shape {self._input.shape}"
@@ -86,24 +85,15 @@ class OnnxNet:
 
         Raises ValueError for a batch of another shape or dtype than the file's input.
         """
-        wanted = self._input.shape[1:]
-        if batch.dtype != np.float32 or not _fits(batch.shape[1:], wanted):
-            sides = ", ".join("any" if side == _OPEN else str(side) for side in wanted)
-            raise ValueError(
-                f"{self._path.name} needs float32 of shape (N, {sides}). "
-                f"Received: {batch.dtype} {batch.shape}"
-            )
+        require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
-            return tuple(
-                np.zeros((0, *(max(side, 0) for side in output.shape[1:])), np.float32)
-                for output in self._outputs
-            )
+            return outputs_of_nothing(self._outputs)
         step = self._step(len(batch))
         parts = [self._invoke(batch[place : place + step]) for place in range(0, len(batch), step)]
         return tuple(np.concatenate(one) for one in zip(*parts, strict=True))
 
     def _step(self, count: int) -> int:
-        if self._input.shape[0] != _OPEN:
+        if self._input.shape[0] != OPEN:
             return 1
         return _PER_CALL if self._providers[0] == CPU_PROVIDER else count
 
@@ -232,11 +222,5 @@ def _spec(value: Any, path: Path) -> TensorSpec:
             f"{path}: tensor {value.name} must be float32, whatever the weights are. "
             f"Received: {value.type}"
         )
-    sides = tuple(side if isinstance(side, int) else _OPEN for side in value.shape)
+    sides = tuple(side if isinstance(side, int) else OPEN for side in value.shape)
     return TensorSpec(name=value.name, shape=sides, dtype="float32")
-
-
-def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    return len(shape) == len(wanted) and all(
-        want in (side, _OPEN) for side, want in zip(shape, wanted, strict=True)
-    )
