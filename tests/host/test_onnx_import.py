@@ -147,6 +147,25 @@ def test_either_way_of_writing_is_read(net: keras.Model, tmp_path: Path, writer:
     assert weights.embedding_size == 5
 
 
+@pytest.mark.parametrize("factor", [1.0, 3.0], ids=["slopes to 1", "slopes above 1"])
+def test_what_facekit_exports_is_read(net: keras.Model, tmp_path: Path, factor: float) -> None:
+    """Its PReLUs are max(x, a x), or with a slope above 1 relu(x) + a (x - relu(x))."""
+    from facekit.host.export.onnx_graph import onnx_graph
+    from facekit.host.tflite import to_litert
+    from facekit.host.weights.formats import format_of
+
+    exported, again = small_net(), small_net()
+    exported.set_weights(net.get_weights())
+    slopes = exported.get_layer("slope").alpha
+    slopes.assign(slopes * factor)
+    assert (np.max(slopes) > 1) == (factor > 1)
+    path = tmp_path / "ours.onnx"
+    path.write_bytes(onnx_graph(to_litert(exported)).model.SerializeToString())
+    format_of(path).read(path).fill(again)
+    picture = np.random.default_rng(1).normal(size=(1, 14, 12, 3)).astype(np.float32)
+    np.testing.assert_allclose(again(picture), exported(picture), rtol=1e-4, atol=1e-5)
+
+
 def edited(net: keras.Model, path: Path, edit: Any) -> Path:
     as_pytorch_does(net, path)
     model = onnx.load(path)
@@ -220,10 +239,10 @@ def test_tensors_in_another_file_are_refused(net: keras.Model, tmp_path: Path) -
 
 def test_a_number_a_column_is_not_one_a_channel() -> None:
     from facekit.host.weights import folded_graph as steps
-    from facekit.host.weights.onnx_steps import CHANNELS_FIRST, Tracked, _by_channel
+    from facekit.host.weights.onnx_tracked import CHANNELS_FIRST, Tracked, by_channel
 
     x = Tracked(steps.image(3, 3, "image"), CHANNELS_FIRST)
     numbers: Float32Array = np.ones(3, np.float32)
     with pytest.raises(ValueError, match="a constant of shape"):
-        _by_channel(numbers, x)
-    assert _by_channel(numbers.reshape(3, 1, 1), x).shape == (3,)
+        by_channel(numbers, x)
+    assert by_channel(numbers.reshape(3, 1, 1), x).shape == (3,)

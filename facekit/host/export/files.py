@@ -51,7 +51,9 @@ def require_writable_name(path: Path, wanted: ExportFormat, *, force: bool) -> N
     """
     suffix = SUFFIXES[wanted]
     if suffix and path.suffix != suffix:
-        raise UsageError(f"A {wanted.value} file's name ends in {suffix}. Received: {path.name!r}")
+        raise UsageError(
+            f"A file of format {wanted.value} ends in {suffix}. Received: {path.name!r}"
+        )
     names = [path.name]
     if wanted in WITH_CARD:
         if not PLAIN_NAME.fullmatch(path.name):

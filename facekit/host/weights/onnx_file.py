@@ -18,10 +18,10 @@ from facekit.host.backend import keras
 from facekit.host.golden import pattern
 from facekit.host.weights import folded_graph as steps
 from facekit.host.weights.fold_port import port_steps
-from facekit.host.weights.onnx_steps import (
+from facekit.host.weights.onnx_steps import MAKERS
+from facekit.host.weights.onnx_tracked import (
     CHANNELS_FIRST,
     CHANNELS_LAST,
-    MAKERS,
     Constant,
     Tracked,
     Value,

@@ -8,41 +8,23 @@ facekit gives every embedding unit length itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facekit.host.weights import folded_graph as steps
 from facekit.host.weights.folded_graph import Node, Step
-from facekit.types import Float32Array
-
-CHANNELS_FIRST, CHANNELS_LAST, VECTOR = "NCHW", "NHWC", "NC"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tracked:
-    """A tensor that comes from the picture."""
-
-    node: Node
-    layout: str
-    flattened: str = ""
-    """the layout whose order a flattened picture's numbers have"""
-    negated: bool = False
-    """minus the node"""
-    below: bool = False
-    """ReLU of minus the node: what is below zero, as a PReLU made of operators has it"""
-    slope: Float32Array | None = None
-    """`below` times this"""
-    length: bool = False
-    """the vector's length, not the vector"""
-
-
-Attributes = dict[str, Any]
-Constant = NDArray[Any]
-Value = Tracked | Constant | None
-"""None for numbers that come from a shape, which is known without them"""
+from facekit.host.weights.onnx_tracked import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    VECTOR,
+    Attributes,
+    Tracked,
+    Value,
+    as_vector,
+    by_channel,
+    changed,
+)
 
 
 def convolution(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
@@ -91,34 +73,34 @@ def batch_norm(given: Sequence[Any], attributes: Attributes, name: str) -> Track
         raise ValueError("a batch norm in training")
     factor = gamma / np.sqrt(variance.astype(np.float64) + attributes.get("epsilon", 1e-5))
     node = steps.scaled(x.node, factor, name)
-    return _changed(x, node=steps.shifted(node, beta - mean * factor, name))
+    return changed(x, node=steps.shifted(node, beta - mean * factor, name))
 
 
 def relu(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracked:
     x = given[0]
     if x.negated:
-        return _changed(x, negated=False, below=True)
-    return _changed(x, node=steps.relu(x.node, name))
+        return changed(x, negated=False, below=True)
+    return changed(x, node=steps.relu(x.node, name))
 
 
 def prelu(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracked:
     x, slope = given
-    return _changed(x, node=steps.prelu(x.node, _by_channel(slope, x), name))
+    return changed(x, node=steps.prelu(x.node, by_channel(slope, x), name))
 
 
 def negative(given: Sequence[Any], _attributes: Attributes, _name: str) -> Tracked:
-    return _changed(given[0], negated=True)
+    return changed(given[0], negated=True)
 
 
 def add(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracked:
     a, b = given if isinstance(given[0], Tracked) else given[::-1]
     if not isinstance(b, Tracked):
-        return _changed(a, node=steps.shifted(a.node, _by_channel(b, a), name))
+        return changed(a, node=steps.shifted(a.node, by_channel(b, a), name))
     above, below = (a, b) if b.slope is not None else (b, a)
     if below.slope is not None:  # relu(x) + slope * relu(-x)
         if above.node.step is not Step.RELU or above.node.inputs[0] is not below.node:
             raise ValueError("a sum that is no PReLU")
-        return _changed(above, node=steps.prelu(below.node, -below.slope, name))
+        return changed(above, node=steps.prelu(below.node, -below.slope, name))
     if a.layout != b.layout:
         raise ValueError("a sum of two layouts")
     return Tracked(steps.add(a.node, b.node, name), a.layout)
@@ -128,7 +110,9 @@ def subtract(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracke
     x, shift = given
     if not isinstance(x, Tracked):
         raise ValueError("a number minus a picture")
-    return _changed(x, node=steps.shifted(x.node, -_by_channel(shift, x), name))
+    if isinstance(shift, Tracked):
+        return changed(x, node=steps.difference(x.node, shift.node, name))
+    return changed(x, node=steps.shifted(x.node, -by_channel(shift, x), name))
 
 
 def multiply(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracked:
@@ -136,8 +120,8 @@ def multiply(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracke
     if isinstance(factor, Tracked):
         raise ValueError("a product of two pictures")
     if x.below:
-        return _changed(x, below=False, slope=_by_channel(factor, x))
-    return _changed(x, node=steps.scaled(x.node, _by_channel(factor, x), name))
+        return changed(x, below=False, slope=by_channel(factor, x))
+    return changed(x, node=steps.scaled(x.node, by_channel(factor, x), name))
 
 
 def divide(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
@@ -153,7 +137,15 @@ def length(given: Sequence[Any], _attributes: Attributes, _name: str) -> Tracked
     x = given[0]
     if x.layout != VECTOR:
         raise ValueError("the length of what is no vector")
-    return _changed(x, length=True)
+    return changed(x, length=True)
+
+
+def maximum(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
+    """max(x, a x), a PReLU, or the bound on a length."""
+    a, *others = given
+    if len(others) == 1 and isinstance(a, Tracked) and isinstance(others[0], Tracked):
+        return changed(a, node=steps.maximum(a.node, others[0].node, name))
+    return bounded_length(given, attributes, name)
 
 
 def bounded_length(given: Sequence[Any], _attributes: Attributes, _name: str) -> Tracked:
@@ -173,7 +165,7 @@ def max_pool(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked
         raise ValueError("a pool of a picture whose channels are not second")
     window, stride = tuple(attributes["kernel_shape"]), tuple(attributes.get("strides", (1, 1)))
     pads = _pads(attributes, x.node, window, stride)
-    return _changed(x, node=steps.max_pool(x.node, window, name, stride=stride, pads=pads))
+    return changed(x, node=steps.max_pool(x.node, window, name, stride=stride, pads=pads))
 
 
 def average_pool(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
@@ -181,7 +173,7 @@ def average_pool(given: Sequence[Any], attributes: Attributes, name: str) -> Tra
     window = tuple(attributes.get("kernel_shape", x.node.shape[:2]))
     if window != x.node.shape[:2] or any(attributes.get("pads", ())):
         raise ValueError("a mean over a part of the picture")
-    return _changed(x, node=steps.mean(x.node, name))
+    return changed(x, node=steps.mean(x.node, name))
 
 
 def reduce_mean(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
@@ -216,13 +208,13 @@ def pad(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
     if any(sides[axis] for sides in (before, after) for axis in "NC"):
         raise ValueError("padding of batch or channels")
     pads = (before["H"], before["W"], after["H"], after["W"])
-    return _changed(x, node=steps.pad(x.node, pads, name))
+    return changed(x, node=steps.pad(x.node, pads, name))
 
 
 def flatten(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
     if attributes.get("axis", 1) != 1:
         raise ValueError("a flattening of the batch")
-    return _as_vector(given[0], name)
+    return as_vector(given[0], name)
 
 
 def reshape(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracked:
@@ -230,9 +222,9 @@ def reshape(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracked
     if sides is not None and len(sides) != 2:
         if len(sides) == 4 and x.node.shape[:2] == (1, 1):
             first = sides[1] in (-1, x.node.shape[2]) and list(sides[2:]) == [1, 1]
-            return _changed(x, layout=CHANNELS_FIRST if first else CHANNELS_LAST)
+            return changed(x, layout=CHANNELS_FIRST if first else CHANNELS_LAST)
         raise ValueError(f"a reshape to {list(sides)}")
-    return _as_vector(x, name)
+    return as_vector(x, name)
 
 
 def transpose(given: Sequence[Any], attributes: Attributes, _name: str) -> Tracked:
@@ -240,29 +232,12 @@ def transpose(given: Sequence[Any], attributes: Attributes, _name: str) -> Track
     layout = "".join(x.layout[axis] for axis in attributes["perm"])
     if layout not in (CHANNELS_FIRST, CHANNELS_LAST, VECTOR):
         raise ValueError(f"a transposition to {layout}")
-    return _changed(x, layout=layout)
+    return changed(x, layout=layout)
 
 
 def unchanged(given: Sequence[Any], _attributes: Attributes, _name: str) -> Value:
     value: Value = given[0]
     return value
-
-
-def _changed(x: Tracked, **changes: Any) -> Tracked:
-    return replace(x, **changes)
-
-
-def _as_vector(x: Tracked, name: str) -> Tracked:
-    node = steps.flatten(x.node, name)
-    return Tracked(node, VECTOR, flattened="" if node is x.node else x.layout)
-
-
-def _by_channel(constant: Constant, x: Tracked) -> Float32Array:
-    """One number a channel, or one for all; ValueError where it would be one a row or column."""
-    shape = tuple(x.node.shape[2] if axis == "C" else 1 for axis in x.layout)
-    if np.broadcast_shapes(constant.shape, shape) not in (shape, (1,) * len(shape)):
-        raise ValueError(f"a constant of shape {constant.shape} on channels of {x.layout}")
-    return constant.reshape(-1)
 
 
 def _pads(
@@ -293,7 +268,7 @@ MAKERS: dict[str, Callable[[Sequence[Any], Attributes, str], Value]] = {
     "Identity": unchanged,
     "LpNormalization": unchanged,
     "MatMul": matmul,
-    "Max": bounded_length,
+    "Max": maximum,
     "MaxPool": max_pool,
     "Mul": multiply,
     "Neg": negative,
@@ -303,7 +278,7 @@ MAKERS: dict[str, Callable[[Sequence[Any], Attributes, str], Value]] = {
     "ReduceMean": reduce_mean,
     "Relu": relu,
     "Reshape": reshape,
-    "Squeeze": lambda given, attributes, name: _as_vector(given[0], name),
+    "Squeeze": lambda given, attributes, name: as_vector(given[0], name),
     "Sub": subtract,
     "Transpose": transpose,
 }
