@@ -76,6 +76,8 @@ def _leave(is_chatter: Callable[[bytes], bool], lines: list[str]) -> None:
         os.dup2(aside.original, _STDERR)
         _aside = None
     written = os.pread(aside.file.fileno(), _size(aside) - aside.read, aside.read)
+    if aside.users > 0:  # another thread may be in the middle of a line
+        written = written[: written.rfind(b"\n") + 1]
     aside.read += len(written)
     others = []
     for line in aside.pending + written.splitlines(keepends=True):

@@ -58,6 +58,17 @@ def test_threads_share_it_and_no_line_is_lost(capfd: pytest.CaptureFixture[str])
     assert sorted(line.removeprefix("ours ") for line in passed_on) == every
 
 
+def test_a_line_is_taken_whole_where_another_block_goes_on(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with captured(is_chatter) as outer:
+        with captured(is_chatter) as inner:
+            os.write(2, b"lib: first\nlib: sec")
+        os.write(2, b"ond\n")
+    assert (inner, outer) == (["lib: first"], ["lib: second"])
+    assert capfd.readouterr().err == ""
+
+
 def test_one_thread_does_not_wait_for_another() -> None:
     inside = threading.Event()
     leave = threading.Event()
