@@ -7,7 +7,11 @@ import os
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("facekit", deadline=None)  # machines differ, and are busy
+hypothesis.settings.load_profile("facekit")
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ("FACEKIT_MODEL", "FACEKIT_OFFLINE", "FACEKIT_RUNTIME")
