@@ -28,25 +28,23 @@ USUAL: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_people(tmp_path_factory.mktemp("people"))
+def start(whole: Path) -> Path:
+    """A model that was trained before, on other people; its file has folded batch norms."""
+    return whole / "tiny_float32.tflite"
 
 
 @pytest.fixture(scope="module")
-def start(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that was trained before, on the same people; its file has folded batch norms."""
-    folder = tmp_path_factory.mktemp("start")
-    run_tiny(people, folder / "run", epochs=1)
-    return folder / "run" / "tiny_float32.tflite"
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_people(tmp_path_factory.mktemp("others"), people=8, photos=4)
 
 
 @pytest.fixture(scope="module")
-def tuned(people: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tuned(others: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of three epochs the first trains the head alone, the others the net at half its rate."""
     folder = tmp_path_factory.mktemp("tuned") / "run"
     changes: dict[str, Any] = {"finetune.head_epochs": 1, "finetune.net_rate_share": 0.5,
-               "optimiser.name": "adam", "steps_per_epoch": 12}  # fmt: skip
-    run_tiny(people, folder, start=start, epochs=3, **USUAL, **changes)
+               "optimiser.name": "adam", "steps_per_epoch": 20, "optimiser.rate": 0.02}  # fmt: skip
+    run_tiny(others, folder, start=start, epochs=3, **USUAL, **changes)
     return folder
 
 
@@ -92,14 +90,15 @@ def test_head_epochs_keep_what_the_model_was(start: Path, tuned: Path) -> None:
 
 def test_the_whole_net_learns_and_says_what_it_came_from(start: Path, tuned: Path) -> None:
     losses = [line["epoch_loss"] for line in read_curve(tuned / CURVE_NAME) if "epoch_loss" in line]
-    assert losses[2] < 0.6 * losses[0]
+    # with seeds 5 and 6: 0.7 of what the head alone comes to
+    assert losses[2] < 0.85 * losses[0], losses
     model = find(tuned / "tiny_float32.tflite")
     assert find(start).card.file_sha256 in model.card.source.title
     assert np.abs(_answer(model.path) - _answer(start)).max() > 1e-3
 
 
 def test_the_net_s_rate_is_a_share_of_the_head_s(
-    people: Path, start: Path, tuned: Path, tmp_path: Path
+    others: Path, start: Path, tuned: Path, tmp_path: Path
 ) -> None:
     """One step of plain SGD: a tenth of the share moves the kernels a tenth as far."""
     before = _nets(tuned)[0]  # after the head's epoch: the model's own
@@ -107,7 +106,7 @@ def test_the_net_s_rate_is_a_share_of_the_head_s(
     for share in (0.1, 0.01):
         folder = tmp_path / str(share)
         changes: dict[str, Any] = {"finetune.net_rate_share": share, "optimiser.momentum": 0.0}
-        run_tiny(people, folder, start=start, should_stop=lambda: True, **USUAL, **changes)
+        run_tiny(others, folder, start=start, should_stop=lambda: True, **USUAL, **changes)
         (after,) = _nets(folder)
         moved[share] = {name: after[name] - before[name] for name in before if "kernel" in name}
     for name, far in moved[0.1].items():

@@ -28,19 +28,6 @@ SCRIPT = Path(__file__).with_name("tiny_training.py")
 ROOT = SCRIPT.parents[2]
 
 
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_people(tmp_path_factory.mktemp("people"))
-
-
-@pytest.fixture(scope="module")
-def whole(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run from beginning to end."""
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    run_tiny(people, folder)
-    return folder
-
-
 def _start(*arguments: str | Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
@@ -71,6 +58,7 @@ def test_every_loss_learns(people: Path, tmp_path: Path, loss: str) -> None:
     With seeds 5, 6 and 7 all photos are told apart, and the second loss is at most 0.4 of the
     first.
     """
+    asked = iter([False] * 39 + [True])  # of 60, so that nothing is converted
     changes: dict[str, Any] = {"losses.arc_scale": 16.0, "losses.lambda_start": 10.0}
     if loss == "triplet":
         changes["photos_per_person"] = 2
@@ -79,7 +67,8 @@ def test_every_loss_learns(people: Path, tmp_path: Path, loss: str) -> None:
         tmp_path / "run",
         loss=loss,
         held_out=0.25,
-        epochs=2,
+        should_stop=lambda: next(asked),
+        epochs=3,
         steps_per_epoch=20,
         dropout=0.0,
         **{"optimiser.name": "adam", **changes},
@@ -126,6 +115,25 @@ def test_another_seed_gives_another_run(people: Path, whole: Path, tmp_path: Pat
     assert first[0] != first[1]
 
 
+def test_a_run_that_dies_is_resumed_to_the_bit(people: Path, whole: Path, tmp_path: Path) -> None:
+    """In step 8 of 12: after it, all but the checkpoint of step 6 is gone."""
+    steps = iter(range(1, 9))
+
+    def dies() -> bool:
+        if next(steps) == 8:
+            raise MemoryError
+        return False
+
+    folder = tmp_path / "run"
+    with pytest.raises(MemoryError):
+        run_tiny(people, folder, should_stop=dies)
+    assert checkpoint.saved(folder / "checkpoints")[-1].stem == "step-000000006"
+    run_tiny(people, folder, resume=True)
+    assert read_curve(folder / CURVE_NAME) == read_curve(whole / CURVE_NAME)
+    assert _same_state(whole, folder)
+
+
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_bit(people: Path, whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with _start(people, folder) as process:
