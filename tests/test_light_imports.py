@@ -54,6 +54,11 @@ def test_the_heavy_packages_are_out_of_reach() -> None:
     assert "ModuleNotFoundError: No module named 'matplotlib'" in done.stderr
 
 
+def test_workers_that_crop_for_training_load_no_tensorflow() -> None:
+    done = python(f"{LIGHT}\nimport facekit.host.train.lfw_crops, facekit.dataset.align")
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_public_name_can_be_loaded() -> None:
     done = python(f"{LIGHT}\nimport facekit\nfor name in dir(facekit): getattr(facekit, name)")
     assert done.returncode == 0, done.stderr

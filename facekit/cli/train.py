@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,15 +137,17 @@ def train(
             should_stop=stop.is_set,
         )
     if trained.ended.interrupted:
+        resume_line = _resume_line(output, validate, validate_every, install)
         if is_chief:
             note(
-                f"stopped after step {trained.ended.step}, which is kept. Go on with: "
-                f"facekit train -o {output} --resume"
+                f"stopped after step {trained.ended.step}, which is kept. Go on with: {resume_line}"
             )
+            if as_json:
+                emit_json({**_payload(output, trained, None), "resume": resume_line})
         raise SystemExit(130)
     installed = _installed(install, trained) if install and trained.model else None
     if as_json:
-        emit_json(_payload(output, trained, installed))
+        emit_json({**_payload(output, trained, installed), "resume": None})
     elif trained.model is not None:
         click.echo(installed or trained.model.path)
 
@@ -220,11 +223,22 @@ def _installed(name: str, trained: Trained) -> Path:
     return variant_path(name, model.card.variant)
 
 
+def _resume_line(output: Path, validate: Path | None, every: int, install: str | None) -> str:
+    """With what the run's settings do not keep, but for the workers, whom their starter knows."""
+    words = ["facekit", "train", "-o", str(output), "--resume"]
+    if validate is not None:
+        words += ["--validate", str(validate), "--validate-every", str(every)]
+    if install is not None:
+        words += ["--install", install]
+    return shlex.join(words)
+
+
 def _payload(output: Path, trained: Trained, installed: Path | None) -> dict[str, Any]:
     ended, model = trained.ended, trained.model
     loss = ended.epoch_loss
     return {
         "output": str(output),
+        "interrupted": ended.interrupted,
         "model": model and str(model.path),
         "installed": installed and str(installed),
         "sha256": model and model.card.file_sha256,

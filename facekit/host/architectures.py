@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from facekit.enums import Architecture, ColourOrder, CropRule, Flip, ResizeFilter
@@ -48,10 +48,14 @@ DESIGNS: dict[Architecture, Design] = {
 
 
 def new_net(
-    architecture: Architecture, *, input_spec: InputSpec, embedding_size: int
+    architecture: Architecture,
+    *,
+    input_spec: InputSpec,
+    embedding_size: int,
+    designs: Mapping[Architecture, Design] = DESIGNS,
 ) -> keras.Model:
     """The graph with fresh weights.  Raises ModelBuildError where it is not of the input's size."""
-    design = DESIGNS[architecture]
+    design = designs[architecture]
     wanted = (design.input.height_px, design.input.width_px)
     received = (input_spec.height_px, input_spec.width_px)
     if received != wanted:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.host.agree import require_same_answer
-from facekit.host.architectures import new_net
+from facekit.host.architectures import DESIGNS, Design, new_net
 from facekit.host.backend import keras
 from facekit.host.golden import probe
 from facekit.host.weights.litert_file import load_litert
@@ -16,8 +18,12 @@ from facekit.models.store import DEFAULT_VARIANT, InstalledModel
 from facekit.runtime.litert import LiteRtNet
 
 
-def keras_net(model: InstalledModel) -> keras.Model:
+def keras_net(
+    model: InstalledModel, *, designs: Mapping[Architecture, Design] = DESIGNS
+) -> keras.Model:
     """The net that the file was converted from, its batch norms as conversion folded them.
+
+    `designs`: graphs by architecture.
 
     They have beta, a moving mean of 0 and a moving variance of 1 - epsilon; the kernels before
     them hold the rest.  The net answers a known picture as the file does, within 1e-5.
@@ -36,7 +42,12 @@ def keras_net(model: InstalledModel) -> keras.Model:
             f"{card.name} is of the architecture {card.architecture}. Graphs that facekit builds: "
             f"{', '.join(known)}."
         )
-    net = new_net(known[card.architecture], input_spec=card.input, embedding_size=card.output_size)
+    net = new_net(
+        known[card.architecture],
+        input_spec=card.input,
+        embedding_size=card.output_size,
+        designs=designs,
+    )
     load_litert(net, model.path)
     picture = probe(net.name, card.input)
     require_same_answer(

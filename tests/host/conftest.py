@@ -98,6 +98,24 @@ def detector_files(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 @pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up people whom tiny_training.py trains on.  Not to be changed."""
+    from tiny_training import write_people
+
+    return write_people(tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture(scope="session")
+def whole(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny run from beginning to end.  Not to be changed."""
+    from tiny_training import run_tiny
+
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    run_tiny(people, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def crops(data: Path) -> Float32Array:
     """Three real faces as input of the default model: (3, 160, 160, 3) float32."""
     return np.stack([_scaled(_face(data / name), 160, 160) for name in BOXES_XYXY])

@@ -28,19 +28,6 @@ SCRIPT = Path(__file__).with_name("tiny_training.py")
 ROOT = SCRIPT.parents[2]
 
 
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_people(tmp_path_factory.mktemp("people"))
-
-
-@pytest.fixture(scope="module")
-def whole(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run from beginning to end."""
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    run_tiny(people, folder)
-    return folder
-
-
 def _start(*arguments: str | Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
@@ -66,6 +53,12 @@ def _same_state(a: Path, b: Path) -> bool:
 
 @pytest.mark.parametrize("loss", ["softmax+center", "a-softmax", "arcface", "triplet"])
 def test_every_loss_learns(people: Path, tmp_path: Path, loss: str) -> None:
+    """20 steps to begin with and 20 more, after which nobody new is mistaken for another.
+
+    With seeds 5, 6 and 7 all photos are told apart, and the second loss is at most 0.4 of the
+    first.
+    """
+    asked = iter([False] * 39 + [True])  # of 60, so that nothing is converted
     changes: dict[str, Any] = {"losses.arc_scale": 16.0, "losses.lambda_start": 10.0}
     if loss == "triplet":
         changes["photos_per_person"] = 2
@@ -74,14 +67,15 @@ def test_every_loss_learns(people: Path, tmp_path: Path, loss: str) -> None:
         tmp_path / "run",
         loss=loss,
         held_out=0.25,
-        epochs=2,
-        steps_per_epoch=45,
+        should_stop=lambda: next(asked),
+        epochs=3,
+        steps_per_epoch=20,
         dropout=0.0,
-        **changes,
+        **{"optimiser.name": "adam", **changes},
     )
-    assert trained.ended.figures["held_out"] >= 0.7  # by chance 0.25
+    assert trained.ended.figures["held_out"] == 1.0  # by chance 0.25
     curve = [line for line in read_curve(tmp_path / "run" / CURVE_NAME) if "epoch_loss" in line]
-    assert curve[-1]["epoch_loss"] < 0.7 * curve[0]["epoch_loss"]
+    assert curve[-1]["epoch_loss"] < 0.6 * curve[0]["epoch_loss"]
 
 
 def test_the_result_is_a_model_with_a_card(people: Path, whole: Path) -> None:
@@ -96,20 +90,18 @@ def test_the_result_is_a_model_with_a_card(people: Path, whole: Path) -> None:
     assert len(checkpoint.saved(whole / "checkpoints")) == 3, "the last few are kept"
 
 
-def test_the_same_seed_gives_the_same_run(people: Path, whole: Path, tmp_path: Path) -> None:
-    run_tiny(people, tmp_path / "again")
-    assert _same_state(whole, tmp_path / "again")
-    run_tiny(people, tmp_path / "other", seed=6)
-    assert not _same_state(whole, tmp_path / "other")
-
-
 def test_an_interrupted_run_is_resumed_to_the_bit(
     people: Path, whole: Path, tmp_path: Path
 ) -> None:
-    """Stopped after 5 of 12 steps, in mid-epoch; with dropout, momentum and moving statistics."""
+    """Stopped after 5 of 12 steps, in mid-epoch; with dropout, momentum and moving statistics.
+
+    In between it is asked to go on with other photos, which it does not.
+    """
     asked = iter([False] * 4 + [True])
     stopped = run_tiny(people, tmp_path / "run", should_stop=lambda: next(asked))
     assert (stopped.ended.interrupted, stopped.ended.step, stopped.model) == (True, 5, None)
+    with pytest.raises(InputError, match="not those that"):
+        run_tiny(write_people(tmp_path / "people", photos=9), tmp_path / "run", resume=True)
     run_tiny(people, tmp_path / "run", resume=True)
     assert read_curve(tmp_path / "run" / CURVE_NAME) == read_curve(whole / CURVE_NAME)
     assert _same_state(whole, tmp_path / "run")
@@ -117,6 +109,31 @@ def test_an_interrupted_run_is_resumed_to_the_bit(
     assert models[0] == models[1]
 
 
+def test_another_seed_gives_another_run(people: Path, whole: Path, tmp_path: Path) -> None:
+    run_tiny(people, tmp_path / "run", seed=6, should_stop=lambda: True)
+    first = [read_curve(folder / CURVE_NAME)[0]["loss"] for folder in (whole, tmp_path / "run")]
+    assert first[0] != first[1]
+
+
+def test_a_run_that_dies_is_resumed_to_the_bit(people: Path, whole: Path, tmp_path: Path) -> None:
+    """In step 8 of 12: after it, all but the checkpoint of step 6 is gone."""
+    steps = iter(range(1, 9))
+
+    def dies() -> bool:
+        if next(steps) == 8:
+            raise MemoryError
+        return False
+
+    folder = tmp_path / "run"
+    with pytest.raises(MemoryError):
+        run_tiny(people, folder, should_stop=dies)
+    assert checkpoint.saved(folder / "checkpoints")[-1].stem == "step-000000006"
+    run_tiny(people, folder, resume=True)
+    assert read_curve(folder / CURVE_NAME) == read_curve(whole / CURVE_NAME)
+    assert _same_state(whole, folder)
+
+
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_bit(people: Path, whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with _start(people, folder) as process:
@@ -148,7 +165,7 @@ def _free_ports(count: int) -> list[int]:
 
 def test_two_processes_train_as_one_does(people: Path, tmp_path: Path) -> None:
     """Batch norms are synchronised, so only the order of additions differs: 1e-4 of each weight."""
-    changes: dict[str, Any] = {"dropout": 0.0, "loss": "softmax+center", "epochs": 2}
+    changes: dict[str, Any] = {"dropout": 0.0, "loss": "softmax+center", "epochs": 1}
     run_tiny(people, tmp_path / "one", **changes)
     at = ",".join(f"127.0.0.1:{port}" for port in _free_ports(2))
     settings = [f"{name}={value}" for name, value in changes.items()]
@@ -197,14 +214,6 @@ def test_two_devices_of_one_process_train_as_one_does(people: Path, tmp_path: Pa
     )
 
 
-def test_other_photos_are_not_resumed_with(people: Path, tmp_path: Path) -> None:
-    asked = iter([True])
-    run_tiny(people, tmp_path / "run", should_stop=lambda: next(asked))
-    other = write_people(tmp_path / "people", photos=9)
-    with pytest.raises(InputError, match="not those that"):
-        run_tiny(other, tmp_path / "run", resume=True)
-
-
 def test_a_folder_with_a_run_is_not_written_over(people: Path, whole: Path) -> None:
     with pytest.raises(UsageError, match="--resume"):
         run_tiny(people, whole)
@@ -233,7 +242,8 @@ def test_a_loss_that_is_no_number_ends_the_run(people: Path, tmp_path: Path) -> 
 def test_mixed_precision_trains_and_gives_a_float32_file(
     people: Path, tmp_path: Path, precision: str
 ) -> None:
-    trained = run_tiny(people, tmp_path / "run", precision=precision, epochs=6, dropout=0.0)
+    changes: dict[str, Any] = {"epochs": 3, "dropout": 0.0, "optimiser.name": "adam"}
+    trained = run_tiny(people, tmp_path / "run", precision=precision, **changes)
     curve = [
         line["epoch_loss"]
         for line in read_curve(tmp_path / "run" / CURVE_NAME)

@@ -92,12 +92,15 @@ def run_tiny(
     cluster: Cluster | None = None,
     devices: list[str] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    start: Path | None = None,
     **changes: Any,
 ) -> Trained:
     if resume:
         request = resumed(output, data=data)
     else:
-        request = TrainRequest(data, tiny_config(**changes), "tiny")
+        request = TrainRequest(
+            data, tiny_config(**changes), "tiny", None if start is None else str(start)
+        )
         if cluster is None or cluster.index == 0:
             begin(output, request)
     return train(

@@ -6,6 +6,7 @@ data.py         photos to batches: decode, augment, scale
 heads.py        embeddings to a loss; losses.py has the equations
 step.py         one step on every replica; devices.py says which
 loop.py         steps, checkpoints, the curve
+lfw_crops.py    LFW's photos, once a run
 evaluate.py     held-out photos and LFW
 result.py       the trained net as a LiteRT file
 run.py          all of it in order

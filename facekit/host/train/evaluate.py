@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 
-from facekit.align import crop_faces
 from facekit.enums import Flip
-from facekit.errors import FacekitError, InputError
 from facekit.evaluate.calibrate import calibrate
-from facekit.evaluate.metrics import best_accuracy_threshold
+from facekit.evaluate.metrics import best_accuracy_threshold, is_measurable
+from facekit.evaluate.operating_points import DEFAULT_FMR_TARGETS
 from facekit.evaluate.photo_embeddings import PhotoEmbeddings
-from facekit.evaluate.plan import Plan, open_plan
 from facekit.evaluate.scoring import PairScorer
 from facekit.host.train.data import Photos
-from facekit.locate import LocateOptions, Locator
+from facekit.host.train.lfw_crops import LfwCrops
 from facekit.match import unit_length
 from facekit.models.calibration import Calibration
-from facekit.models.card import CropSpec
-from facekit.parallel import Crash, map_processes
 from facekit.preprocess import InputSpec, model_input
 from facekit.types import Float32Array, UInt8Array
 
@@ -31,7 +25,6 @@ Embed = Callable[[Float32Array], Float32Array]
 """(B, H, W, 3) model input -> (B, D) embeddings"""
 Scores = Callable[[Float32Array], "Float32Array | None"]
 """(B, D) -> (B, classes)"""
-Progress = Callable[[Iterator[Any], int, str], Iterator[Any]]
 
 _BATCH = 64
 
@@ -62,17 +55,6 @@ def _embedded(photos: Photos, embed: Embed) -> Float32Array:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LfwCrops:
-    """The photos of View 1, cropped once for all validations of a run."""
-
-    plan: Plan
-    crops: UInt8Array
-    """(N, H, W, 3), of plan.photos; zeros where there is an error"""
-    errors: tuple[str, ...]
-    """(N,) "" or why there is no crop"""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class LfwResult:
     """Accuracy on pairsDevTest at the threshold that is best on pairsDevTrain."""
 
@@ -82,55 +64,6 @@ class LfwResult:
     """0..1, of the pairs that the threshold was chosen on"""
     n_pairs: int
     embeddings: PhotoEmbeddings
-
-
-def crop_lfw(
-    folder: Path, spec: InputSpec, crop: CropSpec, *, workers: int, progress: Progress
-) -> LfwCrops:
-    """Raises InputError or PairListError for a folder that is not LFW with View 1's lists."""
-    plan = open_plan(data=folder, protocol="devtest", pairs_file=None, limit=None)
-    paths = plan.paths()
-    crops = np.zeros((len(paths), spec.height_px, spec.width_px, 3), np.uint8)
-    errors = [""] * len(paths)
-    make = _MakeCrop(crop, spec.height_px, spec.width_px)
-    results = map_processes(make, paths, workers=min(workers, len(paths)))
-    for place, result in enumerate(progress(results, len(paths), "cropping LFW")):
-        if isinstance(result, Crash):
-            errors[place] = f"WorkerCrash: exit code {result.exit_code}"
-        elif isinstance(result, str):
-            errors[place] = result
-        else:
-            crops[place] = result
-    if all(errors):
-        raise InputError(f"No photo of {folder} gave a crop. The first reason: {errors[0]}")
-    return LfwCrops(plan, crops, tuple(errors))
-
-
-@dataclass(frozen=True, slots=True)
-class _MakeCrop:
-    crop: CropSpec
-    height_px: int
-    width_px: int
-
-    def __call__(self) -> Callable[[Path], UInt8Array | str]:
-        cv2.setNumThreads(1)
-        locator = Locator(options=LocateOptions())
-
-        def crop(photo: Path) -> UInt8Array | str:
-            try:
-                (located,) = locator.locate([photo])
-                (face,) = crop_faces(
-                    located.picture.pixels,
-                    located.selected[:1],
-                    self.crop,
-                    height_px=self.height_px,
-                    width_px=self.width_px,
-                )
-            except (FacekitError, ValueError) as error:
-                return f"{type(error).__name__}: {error}"
-            return np.asarray(face)
-
-        return crop
 
 
 def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> LfwResult:
@@ -167,8 +100,13 @@ def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
     )
 
 
-def calibrated(lfw: LfwCrops, result: LfwResult, flip: Flip) -> Calibration:
-    """Mean embedding and thresholds for a card, from pairsDevTrain's photos alone."""
+def calibrated(
+    lfw: LfwCrops, result: LfwResult, flip: Flip, *, note: Callable[[str], None]
+) -> Calibration:
+    """Mean embedding and thresholds for a card, from pairsDevTrain's photos alone.
+
+    FMRs that their impostor pairs cannot carry get no threshold, and a note.
+    """
     training = lfw.plan.training
     assert training is not None
     row = {photo.path: place for place, photo in enumerate(lfw.plan.photos)}
@@ -178,10 +116,18 @@ def calibrated(lfw: LfwCrops, result: LfwResult, flip: Flip) -> Calibration:
         vectors=result.embeddings.vectors[rows],
         errors=tuple(lfw.errors[place] for place in rows),
     )
-    return calibrate(theirs, training, dataset=lfw.plan.folder.name, flip=flip).calibration
-
-
-def photos_of(people: Sequence[str], lfw: LfwCrops) -> int:
-    """How many of the people that were trained on are among those of pairsDevTest."""
-    tested = {photo.person for photo in lfw.plan.pair_list.photos}
-    return len(tested.intersection(people))
+    people = Counter(
+        photo.person
+        for photo, error in zip(training.photos, theirs.errors, strict=True)
+        if not error
+    )
+    impostors = (people.total() ** 2 - sum(count**2 for count in people.values())) // 2
+    carried = [fmr for fmr in DEFAULT_FMR_TARGETS if is_measurable(fmr, impostors)]
+    if left_out := [f"{fmr:g}" for fmr in DEFAULT_FMR_TARGETS if fmr not in carried]:
+        note(
+            f"the card gets no threshold for FMR {', '.join(left_out)}: pairsDevTrain's photos "
+            f"make {impostors} impostor pairs"
+        )
+    return calibrate(
+        theirs, training, dataset=lfw.plan.folder.name, flip=flip, fmr_targets=carried
+    ).calibration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from facekit.dataset.aligned import inner_crop
 from facekit.dataset.people import list_people
-from facekit.enums import Flip
+from facekit.enums import Architecture, Flip
 from facekit.errors import UsageError
 from facekit.host.architectures import DESIGNS, Design
 from facekit.host.backend import keras, tf
@@ -21,16 +21,14 @@ from facekit.host.train.data import Photos
 from facekit.host.train.devices import Replicas
 from facekit.host.train.epoch import PhotoSet, photos_sha256, split, steps_per_epoch
 from facekit.host.train.evaluate import (
-    LfwCrops,
     LfwResult,
     calibrated,
     class_means,
-    crop_lfw,
     held_out_accuracy,
-    photos_of,
     validate_lfw,
 )
 from facekit.host.train.heads import CosineHead
+from facekit.host.train.lfw_crops import LfwCrops, crop_lfw, photos_of
 from facekit.host.train.loop import Ended, Surroundings, run_loop
 from facekit.host.train.request import CHECKPOINTS_NAME, TrainRequest, require_same_data
 from facekit.host.train.result import Described, copy_weights, write_model
@@ -78,7 +76,7 @@ def train(
     note: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda items, _length, _label: items,
     should_stop: Callable[[], bool] = lambda: False,
-    designs: Any = None,
+    designs: Mapping[Architecture, Design] = DESIGNS,
 ) -> Trained:
     """Trains and writes the model into `folder`; with `resume` from its last checkpoint.
 
@@ -87,7 +85,7 @@ def train(
     Raises InputError for data that cannot be trained on, UsageError, ModelError, StorageError.
     """
     config = request.config
-    design: Design = (designs or DESIGNS)[config.architecture]
+    design = designs[config.architecture]
     tf.config.experimental.enable_op_determinism()
     start = None if request.start is None else find(request.start)
     spec, crop, flip = _preparation(request, design, start, note)
@@ -105,7 +103,7 @@ def train(
     photos = Photos(chosen, spec, memory_mb=config.memory_mb)
     testing = Photos(held, spec, memory_mb=config.memory_mb)
     trainer = Trainer(
-        partial(_new_net, design, config, start),
+        partial(_new_net, designs, config, start),
         config,
         classes=len(chosen.names),
         replicas=replicas,
@@ -135,7 +133,7 @@ def train(
     model = None
     if replicas.is_chief and not ended.interrupted:
         note("converting to LiteRT")
-        calibration = validator.calibration()
+        calibration = validator.calibration(note)
         source = _source(request, data_sha256, chosen, start)
         model = write_model(
             trainer.net,
@@ -193,12 +191,12 @@ class _Validator:
             found["lfw_devtest"] = self._last.accuracy
         return found
 
-    def calibration(self) -> Calibration:
+    def calibration(self, note: Callable[[str], None]) -> Calibration:
         """Thresholds from pairsDevTrain; none without LFW."""
         if self._lfw is None:
             return Calibration()
         result = self._last or validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
-        return calibrated(self._lfw, result, self._flip)
+        return calibrated(self._lfw, result, self._flip, note=note)
 
 
 def _preparation(
@@ -240,12 +238,14 @@ def _preparation(
     return spec, own, flip
 
 
-def _new_net(design: Design, config: TrainConfig, start: InstalledModel | None) -> keras.Model:
-    net = design.graph(
+def _new_net(
+    designs: Mapping[Architecture, Design], config: TrainConfig, start: InstalledModel | None
+) -> keras.Model:
+    net = designs[config.architecture].graph(
         embedding_size=config.embedding_size, batch_size=None, dropout=config.dropout
     )
     if start is not None:
-        copy_weights(keras_net(start), net)
+        copy_weights(keras_net(start, designs=designs), net)
     return net
 
 
