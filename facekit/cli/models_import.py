@@ -92,11 +92,17 @@ def import_command(path: Path, name: str | None, as_json: bool, **options: Any) 
 
 
 def is_archive(path: Path) -> bool:
-    """Whether it is a .tar or .tar.gz, by its content; an empty file counts as a broken one."""
+    """Whether it is a .tar or .tar.gz, by its content; an empty file counts as a broken one.
+
+    Raises ModelMissingError for a file that may not be read.
+    """
     if path.is_dir():
         return False
-    with path.open("rb") as file:
-        head = file.read(512)
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise ModelMissingError(f"{path} cannot be read: {error.strerror}.") from error
     return head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar" or not head
 
 
