@@ -67,7 +67,7 @@ def refresh_index(gallery: Gallery) -> None:
     from facekit.errors import MissingExtraError
 
     def progress(blocks: Iterator[Any], total: int) -> Iterator[Any]:
-        note("making the approximate index: a quarter of an hour a million templates")
+        note("making the approximate index: some 20 minutes a million templates")
         return with_progress(blocks, length=total, label="indexing")
 
     try:
