@@ -13,8 +13,8 @@ from facekit.enums import CropRule, FacePolicy, ResizeFilter
 from facekit.errors import UsageError
 
 _SIDES = re.compile(r"([1-9]\d*)(?:x([1-9]\d*))?")
-_USUAL = {CropRule.MARGIN: ("182", 44.0), CropRule.SIMILARITY: ("128x112", 14.0)}
-"""size and margin: facenet's, and SphereFace's 112 x 96 with 16 pixels more each way"""
+_USUAL = {CropRule.MARGIN: ((182, 182), 44.0), CropRule.SIMILARITY: ((128, 112), 14.0)}
+"""(height, width) and margin, pixels: facenet's; SphereFace's 112 x 96 with 16 more each way"""
 _SIDE_LIMIT_PX = 4096
 
 
@@ -123,7 +123,7 @@ def align_dataset(
     if face_policy is FacePolicy.ALL:
         raise UsageError("One face a photo is aligned: --face all has no place for the others.")
     usual_size, usual_margin = _USUAL[crop_rule]
-    height_px, width_px = sides or _sides(None, None, usual_size)  # type: ignore[arg-type]
+    height_px, width_px = sides or usual_size
     ensure_installed(DETECTOR)
     located = locate_options(threads=1, face_policy=face_policy, **options)
     settings = AlignSettings(

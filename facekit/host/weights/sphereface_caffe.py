@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from facekit.host.weights.caffe_model import is_caffe_model, read_caffe_model
-from facekit.host.weights.source import SourceWeights, embedding_size_of
-from facekit.host.weights.sphereface_layout import CLASSIFIER, fill
+from facekit.host.weights.source import SourceWeights
+from facekit.host.weights.sphereface_layout import source_weights
 
 
 def is_sphereface_caffe(path: Path) -> bool:
@@ -18,15 +18,7 @@ def is_sphereface_caffe(path: Path) -> bool:
 
 def read_sphereface_caffe(path: Path) -> SourceWeights:
     """Raises ModelBuildError."""
-    tensors = read_caffe_model(path)
-    ignored = tuple(name for name in tensors if name.startswith(f"{CLASSIFIER}["))
-    kept = {name: tensor for name, tensor in tensors.items() if name not in ignored}
-    origin = path.name
-    return SourceWeights(
-        embedding_size=embedding_size_of(kept, "fc5[0]", axis=0, origin=origin),
-        fill=lambda net: fill(net, kept, _name_of, origin=origin),
-        ignored=ignored,
-    )
+    return source_weights(read_caffe_model(path), _name_of, origin=path.name)
 
 
 def _name_of(layer: str, *, bias: bool) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from facekit.host.backend import keras
 from facekit.host.nets.sphereface20 import FILTERS, HEIGHT_PX, WIDTH_PX
 from facekit.host.weights.port import Rule, Take, port
+from facekit.host.weights.source import SourceWeights, embedding_size_of
 from facekit.types import Float32Array
 
 CLASSIFIER = "fc6"
@@ -28,6 +29,18 @@ class TensorName(Protocol):
     """What a format calls a layer's tensor."""
 
     def __call__(self, layer: str, *, bias: bool) -> str: ...
+
+
+def source_weights(
+    tensors: Mapping[str, NDArray[Any]], name_of: TensorName, *, origin: str
+) -> SourceWeights:
+    """The file's tensors without its classifier's.  Raises ModelBuildError."""
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(CLASSIFIER)}
+    return SourceWeights(
+        embedding_size=embedding_size_of(kept, name_of("fc5", bias=False), axis=0, origin=origin),
+        fill=lambda net: fill(net, kept, name_of, origin=origin),
+        ignored=tuple(name for name in tensors if name not in kept),
+    )
 
 
 def fill(

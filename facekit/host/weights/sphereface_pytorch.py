@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facekit.host.weights.source import SourceWeights, embedding_size_of
-from facekit.host.weights.sphereface_layout import CLASSIFIER, fill
+from facekit.host.weights.source import SourceWeights
+from facekit.host.weights.sphereface_layout import source_weights
 from facekit.host.weights.torch_file import is_torch_file, mentions, read_state_dict
 
 
@@ -19,15 +19,7 @@ def is_sphereface_pytorch(path: Path) -> bool:
 
 def read_sphereface_pytorch(path: Path) -> SourceWeights:
     """Raises ModelBuildError, and MissingExtraError without PyTorch."""
-    tensors = read_state_dict(path)
-    ignored = tuple(name for name in tensors if name.startswith(f"{CLASSIFIER}."))
-    kept = {name: tensor for name, tensor in tensors.items() if name not in ignored}
-    origin = path.name
-    return SourceWeights(
-        embedding_size=embedding_size_of(kept, "fc5.weight", axis=0, origin=origin),
-        fill=lambda net: fill(net, kept, _name_of, origin=origin),
-        ignored=ignored,
-    )
+    return source_weights(read_state_dict(path), _name_of, origin=path.name)
 
 
 def _name_of(layer: str, *, bias: bool) -> str:
