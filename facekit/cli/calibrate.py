@@ -66,8 +66,8 @@ def calibrate(
     from facekit.evaluate.calibrate import calibrate as measure
     from facekit.evaluate.plan import open_list
     from facekit.files import write_atomically
+    from facekit.models.installation import write_card
     from facekit.models.measured import measured_on
-    from facekit.models.store import write_card
     from facekit.models.variants import for_runtime
 
     installed = ensure_installed(for_runtime(model, options["runtime"]))

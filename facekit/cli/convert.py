@@ -149,7 +149,8 @@ def _installed(name: str, converted: tuple[Converted, ...]) -> tuple[Converted, 
     from dataclasses import replace
 
     from facekit.cli.ensure import waiting
-    from facekit.models.store import CARD_SUFFIX, install, variant_path
+    from facekit.models.installation import install
+    from facekit.models.store import CARD_SUFFIX, variant_path
 
     here = [one for one in converted if one.compiled is None]
 

@@ -50,7 +50,7 @@ def build_model(
     """Fetches the sources, builds, tests and installs.  Raises MissingExtraError and more."""
     require_host(f"Building {entry.name}")
     sources = fetch_sources(entry, offline=offline, find_links=find_links, from_file=from_file)
-    from facekit.models.store import install
+    from facekit.models.installation import install
 
     def build(folder: Path) -> None:
         from facekit.host.build import build_files  # TensorFlow: 5 s that a wait may spare

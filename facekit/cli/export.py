@@ -141,7 +141,8 @@ def _installed(exported: Exported, output: Path | None) -> Exported:
 
     from facekit.cli.ensure import waiting
     from facekit.files import write_atomically
-    from facekit.models.store import install, variant_path, write_card
+    from facekit.models.installation import install, write_card
+    from facekit.models.store import variant_path
     from facekit.models.variants import file_name
 
     card = exported.card

@@ -198,7 +198,7 @@ def rm(name: str, sources: bool, as_json: bool) -> None:
     Example: facekit models rm facenet512
              facekit models rm --sources facenet512-casia
     """
-    from facekit.models.store import remove, remove_sources
+    from facekit.models.installation import remove, remove_sources
 
     _emit_paths(name, remove_sources(name) if sources else remove(name), as_json=as_json)
 

@@ -129,7 +129,7 @@ def _import_weights(
     from dataclasses import replace
 
     from facekit.cli.ensure import require_host, waiting
-    from facekit.models import store
+    from facekit.models import installation, store
 
     require_host(f"Importing {path.name}")
     from facekit.host.import_weights import NOT_STATED, Said, import_weights, require_free_name
@@ -153,10 +153,10 @@ def _import_weights(
     def build(folder: Path) -> None:
         made.append(import_weights(path, name, said, folder, progress=note))
 
-    store.install(name, build, on_wait=waiting(name))
+    installation.install(name, build, on_wait=waiting(name))
     for variant in earlier:  # made of other weights
         if variant != store.DEFAULT_VARIANT:
-            store.remove(f"{name}:{variant}")
+            installation.remove(f"{name}:{variant}")
     note(
         f"{name} has no threshold yet: pass --threshold to verify, or measure one: "
         f"facekit calibrate --model {name}"

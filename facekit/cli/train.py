@@ -208,7 +208,8 @@ def _installed(name: str, trained: Trained) -> Path:
 
     from facekit.cli.ensure import waiting
     from facekit.files import write_atomically
-    from facekit.models.store import CARD_SUFFIX, MODEL_SUFFIX, install, variant_path
+    from facekit.models.installation import install
+    from facekit.models.store import CARD_SUFFIX, MODEL_SUFFIX, variant_path
 
     assert trained.model is not None
     model = trained.model

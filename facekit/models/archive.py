@@ -21,15 +21,14 @@ from pathlib import Path
 
 from facekit.errors import ModelMismatchError
 from facekit.models.decode import PLAIN_NAME
+from facekit.models.installation import install, storage_errors
 from facekit.models.store import (
     CARD_SUFFIX,
     InstalledModel,
     home,
-    install,
     load_checked,
     models_folder,
     paths_of,
-    storage_errors,
     stored_variants,
     variant_path,
 )

@@ -19,8 +19,9 @@ from urllib.request import url2pathname
 from facekit.errors import FetchError
 from facekit.models.checksum import sha256_of
 from facekit.models.download import Progress, by_pip, by_url
+from facekit.models.installation import storage_errors
 from facekit.models.registry import Download, DownloadKind, RegistryEntry
-from facekit.models.store import home, sources_folder, storage_errors
+from facekit.models.store import home, sources_folder
 from facekit.models.workspace import workspace
 
 

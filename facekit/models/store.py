@@ -5,21 +5,16 @@
     <home>/sources/<name>/                          downloaded weights, see fetch.py
     <home>/verified.json                            see checksum.py
 
-<home> is FACEKIT_HOME, or the platform's cache folder.  A model appears, changes and goes as a
-whole: readers never see half of one.
+<home> is FACEKIT_HOME, or the platform's cache folder.  installation.py writes there.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
-from facekit.errors import ModelBuildError, ModelMismatchError, ModelMissingError, StorageError
-from facekit.files import write_atomically
+from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.models import registry
 from facekit.models.card import Card, read_card
 from facekit.models.checksum import remembered_sha256, sha256_of
@@ -32,14 +27,10 @@ from facekit.models.variants import (
     precision_of,
     whole_variant,
 )
-from facekit.models.workspace import put_in_place, workspace
 
 MODEL_SUFFIX = LITERT_SUFFIX
 """of what facekit builds and converts; export also makes the others of MODEL_SUFFIXES"""
 CARD_SUFFIX = ".json"
-
-Build: TypeAlias = Callable[[Path], object]
-"""Fills an empty folder with model files and their cards."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +60,7 @@ def sources_folder(name: str) -> Path:
 
 def stored_names() -> tuple[str, ...]:
     """Every model of which there is a file, by name."""
-    folders = sorted(path for path in _entries(models_folder()) if not path.name.startswith("."))
+    folders = sorted(path for path in entries(models_folder()) if not path.name.startswith("."))
     return tuple(path.name for path in folders if stored_variants(path.name))
 
 
@@ -77,7 +68,7 @@ def stored_variants(name: str) -> tuple[str, ...]:
     """The variants of which there is a file or a card, by name."""
     stems = {
         path.stem.removeprefix(f"{name}_")
-        for path in _entries(models_folder() / name)
+        for path in entries(models_folder() / name)
         if path.suffix in (*MODEL_SUFFIXES, CARD_SUFFIX) and path.name.startswith(f"{name}_")
     }
     return tuple(sorted(stems))
@@ -157,40 +148,6 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
     )
 
 
-def install(
-    name: str,
-    build: Build,
-    *,
-    only_if_missing: bool = False,
-    on_wait: Callable[[], None] | None = None,
-) -> None:
-    """Lets `build` fill an empty folder, checks what it made, and puts it in place as a whole.
-
-    Earlier variants that `build` does not make stay.  Where `build` raises or is killed, the
-    earlier model stays as it was.  Processes take turns; `on_wait` is called once before waiting,
-    and with `only_if_missing` nothing is built where another one has done it meanwhile.
-    Raises StorageError, ModelBuildError or ModelMismatchError, and whatever `build` raises.
-    """
-    import shutil  # with its compressors 5 ms, which finding a model need not pay
-
-    _require_plain(name)
-    with storage_errors(), workspace(home(), name, on_wait=on_wait) as folder:
-        if only_if_missing and is_installed(name):
-            return
-        build(folder)
-        _check_built(name, folder)
-        target = models_folder() / name
-        for earlier in _entries(target):
-            if not (folder / earlier.name).exists():
-                shutil.copy2(earlier, folder)
-        put_in_place(folder, target)
-
-
-def write_card(model: Path, card: Card) -> None:
-    """Replaces the card beside a model file.  Raises StorageError."""
-    write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
-
-
 def is_installed(name_or_path: str | Path) -> bool:
     """Whether the files are there; `find` also checks them."""
     try:
@@ -199,75 +156,8 @@ def is_installed(name_or_path: str | Path) -> bool:
         return False
 
 
-def remove(name: str) -> tuple[Path, ...]:
-    """Removes "name" with all variants, or "name:variant"; returns the model files that are gone.
-
-    Raises ModelMissingError where there is none, StorageError where it cannot be removed.
-    """
-    import shutil
-
-    model, _, variant = name.partition(":")
-    variant = whole_variant(variant)
-    stored = stored_variants(model) if PLAIN_NAME.fullmatch(model) else ()
-    gone = tuple(one for one in stored if variant in ("", one))
-    if not gone:
-        raise ModelMissingError(f"No model {name} in {models_folder()}: nothing to remove.")
-    paths = tuple(variant_path(model, one) for one in gone)
-    with storage_errors(), workspace(home(), model):
-        for path in paths:
-            path.unlink(missing_ok=True)
-            path.with_suffix(CARD_SUFFIX).unlink(missing_ok=True)
-        if not stored_variants(model):
-            shutil.rmtree(models_folder() / model)
-    return paths
-
-
-def remove_sources(name: str) -> tuple[Path, ...]:
-    """Removes the downloaded weights; returns the files that are gone.  Raises StorageError."""
-    import shutil
-
-    _require_plain(name)
-    folder = sources_folder(name)
-    with storage_errors():
-        paths = _entries(folder)
-        if paths:
-            shutil.rmtree(folder)
-        return paths
-
-
-@contextmanager
-def storage_errors() -> Iterator[None]:
-    """Translates what the file system says about facekit's home into StorageError."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"Cannot change the models in {home()}: {error}. Make that folder writable, make "
-            "room on its disk, or set FACEKIT_HOME to another folder."
-        ) from error
-
-
-def _require_plain(name: str) -> None:
-    if not PLAIN_NAME.fullmatch(name):
-        raise ModelMismatchError(
-            f"A model's name is made of letters, digits and ._- only. Received: {name!r}"
-        )
-
-
-def _check_built(name: str, folder: Path) -> None:
-    files = sorted(path for path in folder.iterdir() if path.suffix in MODEL_SUFFIXES)
-    if not files:
-        raise ModelBuildError(f"Building {name} has made no model file.")
-    for path in files:
-        card = load_checked(path, read_all=True).card
-        if card.name != name or not path.name.startswith(f"{name}_"):
-            raise ModelMismatchError(
-                f"Model {name} needs files called {name}_VARIANT{path.suffix}. Received: "
-                f"{path.name} with the card of {card.name}."
-            )
-
-
-def _entries(folder: Path) -> tuple[Path, ...]:
+def entries(folder: Path) -> tuple[Path, ...]:
+    """What is in it; nothing where it does not exist."""
     return tuple(folder.iterdir()) if folder.is_dir() else ()
 
 

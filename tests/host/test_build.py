@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from facekit.errors import ModelBuildError
-from facekit.models import registry, store
+from facekit.models import installation, registry, store
 from facekit.models.card import Task, read_card
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_a_failed_self_test_leaves_the_store_as_it_was(
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
 
     with pytest.raises(ModelBuildError, match=r"mtcnn_pnet\.tflite and its golden value do not"):
-        store.install("mtcnn", lambda folder: build("mtcnn", wheel, folder) and None)
+        installation.install("mtcnn", lambda folder: build("mtcnn", wheel, folder) and None)
     assert list(store.models_folder().iterdir()) == []
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facekit.errors import ModelMismatchError, ModelMissingError, StorageError
-from facekit.models import archive, store
+from facekit.models import archive, installation, store
 from facekit.models.archive import export_models, import_models
 from tests.models.made_up_model import write_model
 
@@ -24,7 +25,10 @@ Change = Callable[[tarfile.TarInfo], object]
 def stored(home: Path) -> Path:
     """A home with toy:float32, toy:int8 and other:float32."""
     for name, variant in (("toy", "float32"), ("toy", "int8"), ("other", "float32")):
-        store.install(name, lambda into, n=name, v=variant: write_model(into, n, v, v.encode()))  # type: ignore[misc]
+        content = variant.encode()
+        installation.install(
+            name, partial(write_model, name=name, variant=variant, content=content)
+        )
     return home
 
 
@@ -90,7 +94,7 @@ def test_importing_keeps_the_other_variants(
     monkeypatch.setenv("FACEKIT_HOME", str(stored))
     export_models(["toy:int8"], tmp_path / "a.tar")
     monkeypatch.setenv("FACEKIT_HOME", str(fresh_home))
-    store.install("toy", lambda folder: write_model(folder, content=b"own"))
+    installation.install("toy", lambda folder: write_model(folder, content=b"own"))
     import_models(tmp_path / "a.tar")
     assert store.stored_variants("toy") == ("float32", "int8")
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from facekit.cli import cli
 from facekit.cli.ensure import ensure_installed
 from facekit.errors import FetchError, MissingExtraError, ModelMissingError
-from facekit.models import fetch, store
+from facekit.models import fetch, installation, store
 from facekit.models.card import read_card
 from facekit.models.registry import RegistryEntry
 from tests.models.made_up_model import write_model
@@ -38,7 +38,7 @@ def run_json(*arguments: str | Path) -> dict[str, Any]:
 
 def add(name: str, *variants: str) -> None:
     for variant in variants:
-        store.install(name, lambda folder, v=variant: write_model(folder, name, v))  # type: ignore[misc]
+        installation.install(name, lambda folder, v=variant: write_model(folder, name, v))  # type: ignore[misc]
 
 
 def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import ModelBuildError, ModelMismatchError, ModelMissingError, StorageError
-from facekit.models import store
+from facekit.models import installation, store
 from tests.models.made_up_model import write_model
 
 
 def add(home: Path, name: str = "toy", variant: str = "float32", content: bytes = b"x") -> Path:
-    store.install(name, lambda folder: write_model(folder, name, variant, content))
+    installation.install(name, lambda folder: write_model(folder, name, variant, content))
     return home / "models" / name / f"{name}_{variant}.tflite"
 
 
@@ -133,7 +133,7 @@ def test_a_failed_build_leaves_the_earlier_model(home: Path) -> None:
         raise ModelBuildError("no")
 
     with pytest.raises(ModelBuildError, match="no"):
-        store.install("toy", fail)
+        installation.install("toy", fail)
     assert path.read_bytes() == b"x"
     assert everything_in(home) == {"toy"}
 
@@ -150,46 +150,46 @@ def damaged(folder: Path) -> None:
         (lambda folder: write_model(folder, "other"), "needs files called toy_VARIANT"),
     ],
 )
-def test_what_a_build_made_is_checked(home: Path, build: store.Build, said: str) -> None:
+def test_what_a_build_made_is_checked(home: Path, build: installation.Build, said: str) -> None:
     with pytest.raises((ModelBuildError, ModelMismatchError), match=said):
-        store.install("toy", build)
+        installation.install("toy", build)
     assert everything_in(home) == set()
 
 
 def test_only_if_missing_does_not_build_again(home: Path) -> None:
     add(home)
-    store.install("toy", lambda folder: pytest.fail("built again"), only_if_missing=True)
+    installation.install("toy", lambda folder: pytest.fail("built again"), only_if_missing=True)
 
 
 def test_a_name_that_would_leave_the_folder_is_refused(home: Path) -> None:
     with pytest.raises(ModelMismatchError, match="letters, digits"):
-        store.install("../toy", lambda folder: write_model(folder))
+        installation.install("../toy", lambda folder: write_model(folder))
     assert not home.exists()
 
 
 def test_remove_one_variant_then_all(home: Path) -> None:
     add(home, variant="float32")
     add(home, variant="int8")
-    assert [path.name for path in store.remove("toy:int8")] == ["toy_int8.tflite"]
+    assert [path.name for path in installation.remove("toy:int8")] == ["toy_int8.tflite"]
     assert store.stored_variants("toy") == ("float32",)
-    store.remove("toy")
+    installation.remove("toy")
     assert everything_in(home) == set()
     with pytest.raises(ModelMissingError, match="nothing to remove"):
-        store.remove("toy")
+        installation.remove("toy")
 
 
 @pytest.mark.parametrize("name", ["..", "../models", "toy:../x"])
 def test_remove_stays_in_its_folder(home: Path, name: str) -> None:
     path = add(home)
     with pytest.raises(ModelMissingError):
-        store.remove(name)
+        installation.remove(name)
     assert path.exists()
 
 
 def test_a_home_that_cannot_be_written_says_what_to_do(home: Path) -> None:
     home.write_text("a file where the folder should be")
     with pytest.raises(StorageError, match="set FACEKIT_HOME to another folder"):
-        store.install("toy", lambda folder: write_model(folder))
+        installation.install("toy", lambda folder: write_model(folder))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -199,6 +199,6 @@ def test_a_read_only_home_can_be_read(home: Path) -> None:
     try:
         assert store.find("toy").card.name == "toy"
         with pytest.raises(StorageError):
-            store.remove_sources("toy")
+            installation.remove_sources("toy")
     finally:
         home.chmod(0o700)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.models import store
+from facekit.models import installation, store
 from facekit.models.workspace import put_in_place, workspace
 from tests.models.made_up_model import write_model
 
@@ -20,7 +20,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from tests.models.made_up_model import write_model
-from facekit.models import store
+from facekit.models import installation, store
 
 def build(folder):
     write_model(folder, content=sys.argv[1].encode())
@@ -28,7 +28,9 @@ def build(folder):
         log.write(sys.argv[1] + " ")
     time.sleep(float(sys.argv[3]))
 
-store.install("toy", build, only_if_missing=True, on_wait=lambda: print("waiting", flush=True))
+installation.install(
+    "toy", build, only_if_missing=True, on_wait=lambda: print("waiting", flush=True)
+)
 """
 
 
@@ -69,14 +71,14 @@ def test_a_killed_install_leaves_nothing_but_a_folder_that_the_next_one_removes(
     assert store.stored_names() == ()
     assert [path.name for path in (home / "models").iterdir()] == [".toy.part"]
 
-    store.install("toy", lambda folder: write_model(folder, content=b"next"))
+    installation.install("toy", lambda folder: write_model(folder, content=b"next"))
     assert store.find("toy").path.read_bytes() == b"next"
     assert [path.name for path in (home / "models").iterdir()] == ["toy"]
 
 
 def test_an_install_killed_while_it_replaces_is_undone(home: Path) -> None:
     """Between the two renames the earlier folder has its name with a dot and .old."""
-    store.install("toy", lambda folder: write_model(folder))
+    installation.install("toy", lambda folder: write_model(folder))
     (home / "models" / "toy").rename(home / "models" / ".toy.old")
     with workspace(home, "toy") as folder:
         assert list(folder.iterdir()) == []
@@ -85,7 +87,7 @@ def test_an_install_killed_while_it_replaces_is_undone(home: Path) -> None:
 
 
 def test_a_folder_left_over_after_replacing_is_removed(home: Path) -> None:
-    store.install("toy", lambda folder: write_model(folder, content=b"new"))
+    installation.install("toy", lambda folder: write_model(folder, content=b"new"))
     write_model(home / "models" / ".toy.old", content=b"old")
     with workspace(home, "toy"):
         pass

@@ -8,7 +8,7 @@ import pytest
 
 from facekit.enums import Precision, Runtime
 from facekit.errors import ModelMissingError, UsageError
-from facekit.models import store
+from facekit.models import installation, store
 from facekit.models.archive import export_models, import_models
 from facekit.models.variants import file_name, for_runtime, precision_of, suffix_of, whole_variant
 from tests.models.made_up_model import write_model
@@ -71,7 +71,7 @@ def test_both_kinds_of_files_lie_side_by_side(home: Path) -> None:
     assert store.find("toy:onnx").path == store.find("toy:onnx-fp32").path == onnx
     assert store.find(onnx).card.variant == "onnx-fp32"
     assert store.find(onnx.with_suffix(".json")).path == onnx
-    assert store.remove("toy:onnx") == (onnx,)
+    assert installation.remove("toy:onnx") == (onnx,)
     assert store.stored_variants("toy") == ("float32",)
 
 
