@@ -71,7 +71,9 @@ _SHORT = {
               help="Epochs between two of these.")  # fmt: skip
 @click.option("--name", help="The model's name.  [default: that of the folder -o]")
 @click.option("--license", "licence", help="What may be done with the result, for its card.")
-@click.option("--install", metavar="NAME", help="Put the model into the store under this name.")
+@click.option(
+    "--install", metavar="NAME", help="Put the model into the store under this name, a new one."
+)
 @click.option("--workers-at", metavar="HOST:PORT,...",
               help="Addresses of all processes of a run, the same everywhere.")  # fmt: skip
 @click.option("--worker-index", type=click.IntRange(min=0),
@@ -103,10 +105,13 @@ def train(
     from facekit.cli.ensure import ensure_installed
     from facekit.cli.interrupt import asked_to_stop
     from facekit.cli.progress import with_progress
+    from facekit.models.installation import require_new
     from facekit.models.registry import DETECTOR
 
     cluster = _cluster(workers_at, worker_index)
     request = _request(output, data, resume=resume, **options)
+    if install is not None:
+        require_new(install)  # now rather than after hours of training
     for needed in (request.start, DETECTOR if validate else None):
         if needed is not None:
             ensure_installed(needed)

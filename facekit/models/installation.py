@@ -8,8 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from facekit.errors import ModelBuildError, ModelMismatchError, ModelMissingError, StorageError
+from facekit.errors import (
+    ModelBuildError,
+    ModelMismatchError,
+    ModelMissingError,
+    StorageError,
+    UsageError,
+)
 from facekit.files import write_atomically
+from facekit.models import registry
 from facekit.models.card import Card
 from facekit.models.decode import PLAIN_NAME
 from facekit.models.store import (
@@ -28,6 +35,8 @@ from facekit.models.workspace import put_in_place, workspace
 
 Build: TypeAlias = Callable[[Path], object]
 """Fills an empty folder with model files and their cards."""
+
+_PLAIN = "A model's name is made of letters, digits and ._- only."
 
 
 def install(
@@ -55,6 +64,19 @@ def install(
             if not (folder / earlier.name).exists():
                 shutil.copy2(earlier, folder)
         put_in_place(folder, target)
+
+
+def require_new(name: str) -> None:
+    """Raises UsageError for a name that is stored, or in the registry, or cannot be one."""
+    if not PLAIN_NAME.fullmatch(name):
+        raise UsageError(f"{_PLAIN} Received: {name!r}")
+    if name in registry.names():
+        raise UsageError(f"{name} is a model of the registry. Take another name.")
+    if stored := stored_variants(name):
+        raise UsageError(
+            f"There is a model {name} already ({', '.join(stored)}). Take another name, or remove "
+            f"it first: facekit models remove {name}"
+        )
 
 
 def write_card(model: Path, card: Card) -> None:
@@ -108,9 +130,7 @@ def storage_errors() -> Iterator[None]:
 
 def _require_plain(name: str) -> None:
     if not PLAIN_NAME.fullmatch(name):
-        raise ModelMismatchError(
-            f"A model's name is made of letters, digits and ._- only. Received: {name!r}"
-        )
+        raise ModelMismatchError(f"{_PLAIN} Received: {name!r}")
 
 
 def _check_built(name: str, folder: Path) -> None:

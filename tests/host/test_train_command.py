@@ -36,6 +36,12 @@ def _run(*arguments: str | Path | int) -> Result:
         ),
         (("-o", "{out}", "--resume"), 2, "settings.json"),
         (("-o", "{out}", "--resume", "--epochs", "3"), 2, "the run began with"),
+        (
+            ("--data", "{data}", "-o", "{out}", "--install", "facenet512-casia"),
+            2,
+            "a model of the registry",
+        ),
+        (("--data", "{data}", "-o", "{out}", "--install", "a/b"), 2, "letters, digits"),
         (("--data", "{data}", "-o", "{out}", "--from", "nobody"), 5, "No model is called"),
         (("--data", "{data}/nobody", "-o", "{out}", "--batch-size", "4"), 4, "No such file"),
         (("--data", "{data}", "-o", "{out}", "--batch-size", "4"), 4, "160 x 160 pixels is needed"),
@@ -68,21 +74,27 @@ def test_tf_config_says_who_is_who(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.model
-def test_fine_tuning_begins_with_the_model_s_own_embeddings(tmp_path: Path) -> None:
+def test_fine_tuning_begins_with_the_model_s_own_embeddings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the head alone trained, the net that comes out is the one that went in."""
     from facekit.models.store import find
     from facekit.runtime.litert import LiteRtNet
 
+    start = find("facenet512-casia").path
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
     data = write_people(tmp_path / "people", people=2, photos=2, side_px=160)
     result = _run(
-        "--data", data, "--from", "facenet512-casia", "--epochs", 1, "--batch-size", 2,
-        "--set", "finetune.head_epochs=1", "-o", tmp_path / "run",
+        "--data", data, "--from", start, "--epochs", 1, "--batch-size", 2,
+        "--set", "finetune.head_epochs=1", "-o", tmp_path / "run", "--install", "own",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
+    assert Path(result.stdout.strip()) == find("own").path
     picture = np.random.default_rng(0).normal(size=(1, 160, 160, 3)).astype(np.float32)
     before, after = (
-        LiteRtNet(find(name).path).run(picture)[0][0]
-        for name in ("facenet512-casia", tmp_path / "run" / "run_float32.tflite")
+        LiteRtNet(path).run(picture)[0][0]
+        for path in (start, tmp_path / "run" / "run_float32.tflite")
     )
+    assert find("own").path.read_bytes() == (tmp_path / "run/run_float32.tflite").read_bytes()
     cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
     assert cosine > 0.99999

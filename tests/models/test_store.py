@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from facekit.errors import ModelBuildError, ModelMismatchError, ModelMissingError, StorageError
+from facekit.errors import (
+    ModelBuildError,
+    ModelMismatchError,
+    ModelMissingError,
+    StorageError,
+    UsageError,
+)
 from facekit.models import installation, store
 from tests.models.made_up_model import write_model
 
@@ -202,3 +208,14 @@ def test_a_read_only_home_can_be_read(home: Path) -> None:
             installation.remove_sources("toy")
     finally:
         home.chmod(0o700)
+
+
+def test_a_new_name_is_not_stored_yet(home: Path) -> None:
+    installation.require_new("toy")
+    add(home)
+    with pytest.raises(UsageError, match=r"already \(float32\).*models remove toy"):
+        installation.require_new("toy")
+    with pytest.raises(UsageError, match="registry"):
+        installation.require_new("mtcnn")
+    with pytest.raises(UsageError, match="letters"):
+        installation.require_new("../toy")
