@@ -58,6 +58,7 @@ def calibrate(
 
     \b
     Example: facekit calibrate --data lfw --write
+             facekit calibrate --data photos/ --protocol folders --write
              facekit calibrate --pairs mine.csv --data photos --model my.tflite --write
     """
     from facekit.cli.ensure import ensure_installed

@@ -35,13 +35,14 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                     "--data",
                     type=click.Path(path_type=Path, file_okay=False),
                     envvar="FACEKIT_LFW",
-                    help="Folder of photos, Name/Name_0001.jpg as in LFW.",
+                    help="Folder of photos, a folder a person; for LFW Name/Name_0001.jpg.",
                 ),
                 click.option(
                     "--protocol",
                     default=default_protocol,
                     show_default=default_protocol is not None,
-                    help="devtrain, devtest, view1, view2, fold1, or a pair list's path.",
+                    help="devtrain, devtest, view1, view2, fold1 of LFW; folders for people of "
+                    "your own; or a pair list's path.",
                 ),
                 click.option(
                     "--pairs",

@@ -29,6 +29,8 @@ class Protocol(str, Enum):
     """pairs.txt: 10 folds of 300 of each kind"""
     FOLD1 = "fold1"
     """the first fold of View 2, MLPerf's SphereFace20 test"""
+    FOLDERS = "folders"
+    """photos of one's own, a folder a person; the pairs are made: people_pairs.py"""
 
     @property
     def file_names(self) -> tuple[str, ...]:
@@ -36,6 +38,7 @@ class Protocol(str, Enum):
             Protocol.DEVTRAIN: ("pairsDevTrain.txt",),
             Protocol.DEVTEST: ("pairsDevTest.txt",),
             Protocol.VIEW1: ("pairsDevTrain.txt", "pairsDevTest.txt"),
+            Protocol.FOLDERS: (),
         }.get(self, ("pairs.txt",))
 
 
@@ -112,7 +115,8 @@ def _read_list(lfw: LfwFolder, file_name: str, protocol: Protocol) -> PairList:
     places = ", ".join(str(place) for place in lfw.protocol_dirs)
     raise PairListError(
         f"Protocol {protocol.value} needs {file_name}. Looked in {places}. "
-        f"It is published at {SITE}"
+        f"It is published at {SITE} (for photos of your own, a folder a person, pass --protocol "
+        "folders)."
     )
 
 

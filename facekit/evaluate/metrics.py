@@ -156,7 +156,7 @@ def require_measurable(fmr: float, n_impostor: int) -> None:
         raise UsageError(
             f"FMR {fmr:g} cannot be measured on {n_impostor} impostor pairs: "
             f"{RULE_OF_THREE / fmr:,.0f} are needed (rule of three). The finest target here is "
-            f"{RULE_OF_THREE / max(n_impostor, 1):.2g}."
+            f"{RULE_OF_THREE / max(n_impostor, 1):.2g}: ask for no finer one, or bring more people."
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from facekit.errors import UsageError
 from facekit.evaluate.lfw import LfwFolder, Protocol, find_lfw, locate_data, read_protocol
 from facekit.evaluate.pairs import PairList, Photo, read_pairs, require_photos
+from facekit.evaluate.people_pairs import pairs_of_people
 from facekit.evaluate.records import ThresholdOrigin
 
 
@@ -46,6 +47,9 @@ def open_list(
     Raises InputError or PairListError that say what to put where.
     """
     known = {one.value: one for one in Protocol}
+    if pairs_file is None and protocol == Protocol.FOLDERS.value:
+        photos_dir = locate_data(data)
+        return pairs_of_people(photos_dir), LfwFolder(photos_dir.resolve(), ()), Protocol.FOLDERS
     if pairs_file is None and protocol in known:
         folder = find_lfw(locate_data(data))
         pair_list = read_protocol(folder, known[protocol])

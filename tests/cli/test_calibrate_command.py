@@ -57,6 +57,20 @@ def test_the_result_is_shown_and_not_written(small: Path, own_model: Path) -> No
     assert own_model.with_suffix(".json").read_bytes() == before
 
 
+def test_a_folder_a_person_needs_no_list(small: Path, own_model: Path, tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    people.mkdir()
+    for name in ("Barack_Obama", "Joe_Biden"):
+        (people / name).symlink_to(small / "lfw" / name)
+    result = run("calibrate", "--data", people, "--protocol", "folders", "--model", own_model,
+                 "--fmr", "0.2", "--write", "--json")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["people"] == 2
+    point = read_card(own_model.with_suffix(".json")).calibration.operating_point("fmr=2e-1")
+    assert (point.n_genuine, point.n_impostor) == (12, 16)  # four photos of each of two people
+    assert point.protocol == "every pair of the photos of all people"
+
+
 def test_what_is_written_is_what_verify_uses(small: Path, own_model: Path, data: Path) -> None:
     result = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2", "--write",
                  "--json")  # fmt: skip

@@ -69,6 +69,20 @@ def test_a_list_of_ones_own_takes_the_cards_threshold(folder: Path) -> None:
     assert plan(folder, str(folder / "pairsDevTest.txt")).origin is ThresholdOrigin.CARD
 
 
+def test_folders_need_no_list_and_no_names_like_lfws(tmp_path: Path) -> None:
+    for name in ("Ada/x.png", "Ada/y.JPG", "Bob/z.jpg", "Bob/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    made = plan(tmp_path, "folders")
+    assert made.origin is ThresholdOrigin.CARD
+    assert [path.relative_to(tmp_path).as_posix() for path in made.paths()] == [
+        "Ada/x.png", "Ada/y.JPG", "Bob/z.jpg",
+    ]  # fmt: skip
+    (tmp_path / "Ada" / "Ada_0001.jpg").write_bytes(b"")
+    with pytest.raises(PairListError, match="--protocol folders"):
+        plan(tmp_path, "devtest")
+
+
 def test_a_limit_takes_the_first_of_each_kind_and_says_so(folder: Path) -> None:
     (folder / "pairsDevTest.txt").write_text(
         "2\nBob\t1\t2\nAda\t1\t2\nBob\t2\tEva\t1\nAda\t1\tEva\t1\n"
