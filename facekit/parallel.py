@@ -2,7 +2,8 @@
 
 multiprocessing.Pool hangs when a worker is killed and concurrent.futures gives up the whole
 pool, so the workers are held here by one pipe each: a death is seen as the end of that pipe, and
-the item that the worker had is known.
+the items that the worker had are known.  A worker that has one item under way has the next in its
+pipe already: between two items it does not wait until this process is scheduled on busy cores.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Result = TypeVar("Result")
 
 TRIES = 2  # an item that kills two workers is the culprit itself
 AHEAD = 4  # items a worker, finished or under way, that wait for an earlier one
+_QUEUED = 2  # items that a worker has at a time: the one under way and the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Crash:
 class _Worker(Generic[Item]):
     process: BaseProcess
     pipe: Connection
-    task: tuple[int, Item] | None = None
+    tasks: deque[tuple[int, Item]] = field(default_factory=deque)
+    """given and not answered; the first is under way"""
 
 
 @dataclass(slots=True)
@@ -74,7 +77,8 @@ def map_processes(
     """`make_function()(item)` for each item, in the order of the items.
 
     make_function is called once in each worker, which loads its models there; it and the items
-    must be picklable, and the function must not raise (return errors as results).  Memory is
+    must be picklable, and the function must not raise (return errors as results).  Items are small,
+    such as paths: large ones would fill a pipe that nobody empties meanwhile.  Memory is
     bounded: at most a few items a worker are ahead of the one that is awaited.  Leaving the
     iterator early ends the workers.
     """
@@ -90,20 +94,19 @@ def map_processes(
             while awaited in done:
                 yield done.pop(awaited)
                 awaited += 1
-            busy = [worker for worker in crew if worker.task is not None]
-            room = AHEAD * workers - len(done) - len(busy)
-            idle = [worker for worker in crew if worker.task is None]
-            while room > 0 and (idle or len(crew) < workers):
+            room = AHEAD * workers - len(done) - sum(len(worker.tasks) for worker in crew)
+            while room > 0 and (len(crew) < workers or _least_busy(crew)):
                 task = tasks.take()
                 if task is None:
                     break
-                worker = idle.pop() if idle else _hire(context, make_function, crew)
+                worker = _least_busy(crew)
+                if worker is None or (worker.tasks and len(crew) < workers):
+                    worker = _hire(context, make_function, crew)
                 _give(worker, task)
-                busy.append(worker)
                 room -= 1
-            if not busy:
+            if not any(worker.tasks for worker in crew):
                 return
-            _collect(busy, crew, tasks, done)
+            _collect(crew, tasks, done)
     finally:
         for worker in crew:
             worker.process.terminate()
@@ -126,33 +129,39 @@ def _hire(
     return worker
 
 
+def _least_busy(crew: list[_Worker[Item]]) -> _Worker[Item] | None:
+    """One that can be given another item; None where there is none."""
+    worker = min(crew, key=lambda worker: len(worker.tasks), default=None)
+    return None if worker is None or len(worker.tasks) >= _QUEUED else worker
+
+
 def _give(worker: _Worker[Item], task: tuple[int, Item]) -> None:
-    worker.task = task
+    worker.tasks.append(task)
     with suppress(BrokenPipeError):  # it is dead: _collect sees the end of its pipe
         worker.pipe.send(task[1])
 
 
 def _collect(
-    busy: list[_Worker[Item]],
-    crew: list[_Worker[Item]],
-    tasks: Tasks[Item],
-    done: dict[int, Result | Crash],
+    crew: list[_Worker[Item]], tasks: Tasks[Item], done: dict[int, Result | Crash]
 ) -> None:
-    """Waits for at least one busy worker; a dead one leaves the crew, its item is tried again."""
+    """Waits for at least one busy worker; a dead one leaves the crew, its items are tried again."""
+    busy = [worker for worker in crew if worker.tasks]
     ready = set(wait([worker.pipe for worker in busy]))
     for worker in busy:
-        if worker.pipe not in ready or worker.task is None:
+        if worker.pipe not in ready:
             continue
-        place, item = worker.task
         try:
-            done[place] = worker.pipe.recv()
-            worker.task = None
+            result = worker.pipe.recv()
+            place, _item = worker.tasks.popleft()
+            done[place] = result
         except (EOFError, ConnectionError):
             worker.process.join()
             worker.pipe.close()
             crew.remove(worker)
-            if not tasks.again_after_crash((place, item)):
-                done[place] = Crash(worker.process.exitcode)
+            culprit, *innocent = worker.tasks
+            tasks.again.extend(innocent)
+            if not tasks.again_after_crash(culprit):
+                done[culprit[0]] = Crash(worker.process.exitcode)
 
 
 def _work(make_function: Callable[[], Callable[[Item], Result]], pipe: Connection) -> None:

@@ -46,6 +46,33 @@ class DieOnce:
         return number
 
 
+class WaitForFile:
+    """Picklable: says of each item whether `mark` is there within some seconds."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __call__(self) -> Callable[[int], bool]:
+        return self.run
+
+    def run(self, _number: int) -> bool:
+        for _ in range(200):
+            if self.mark.exists():
+                return True
+            time.sleep(0.05)
+        return False
+
+
+def test_the_next_item_is_given_while_one_is_under_way(tmp_path: Path) -> None:
+    def items() -> Iterator[int]:
+        yield 0
+        (tmp_path / "second").touch()
+        yield 1
+
+    make = WaitForFile(tmp_path / "second")
+    assert list(map_processes(make, items(), workers=1)) == [True, True]
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_results_come_in_the_order_of_the_items(workers: int) -> None:
     results = list(map_processes(square_slowly_at_first, range(12), workers=workers))
@@ -56,8 +83,9 @@ def test_no_item_starts_no_worker() -> None:
     assert list(map_processes(square_slowly_at_first, [], workers=2)) == []
 
 
-def test_an_item_that_kills_its_worker_is_reported_and_the_others_go_on() -> None:
-    results = list(map_processes(die_on_three, range(6), workers=2))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_item_that_kills_its_worker_is_reported_and_the_others_go_on(workers: int) -> None:
+    results = list(map_processes(die_on_three, range(6), workers=workers))
     assert results == [0, 1, 2, Crash(-signal.SIGKILL), 4, 5]
 
 

@@ -97,7 +97,7 @@ def train(
     is OUTPUT/NAME_float32.tflite with its card, which --model of every command takes.
 
     \b
-    Example: facekit train --data aligned/ --config small-softmax -o run/
+    Example: facekit train --data aligned/ --config small-arcface -o run/
              facekit train -o run/ --resume
              facekit train --data aligned/ --from facenet512-casia --config finetune -o tuned/
              facekit verify a.jpg b.jpg --model run/run_float32.tflite --threshold 0.5
