@@ -3,13 +3,12 @@
     python benchmarks/train_small.py --lfw ../shared/lfw --work /tmp/small
     python benchmarks/train_small.py --lfw ../shared/lfw --work /tmp/small --kill
 
-The 20 people with most photos here (among equals the last by name) are aligned and trained on
-with the configuration small-softmax, by both architectures, each time with a window and perhaps a
-mirror image of the crop but no other change.  Printed are the last epoch's loss, the share of
-held-out photos that are classified rightly (by the head; by the nearest of the people's mean
-embeddings, each of a photo and its mirror image), and the minutes.  With --kill a short
-run is killed (SIGKILL) in the middle of an epoch, resumed, and its curve compared with that of a
-run that was left alone.
+The 20 people with most photos here (among equals the last by name) are aligned by their landmarks
+and trained on with the configuration small-arcface, by both architectures.  Printed are the last
+epoch's loss, the share of held-out photos that are classified rightly (by the head; by the nearest
+of the people's mean embeddings, each of a photo and its mirror image), and the minutes.  With
+--kill a short run is killed (SIGKILL) in the middle of an epoch, resumed, and its curve compared
+with that of a run that was left alone.
 """
 
 from __future__ import annotations
@@ -39,15 +38,10 @@ from facekit.types import Float32Array, UInt8Array
 
 PEOPLE = 20
 RUNS = {
-    Architecture.INCEPTION_RESNET_V1: ("margin", ()),
-    Architecture.SPHEREFACE20: ("similarity", ("--rate", "5e-4")),
+    Architecture.INCEPTION_RESNET_V1: (("--size", "182", "--margin", "22"), ()),
+    Architecture.SPHEREFACE20: ((), ("--rate", "5e-4")),
 }
-"""the crops of each, and how its run differs from the configuration"""
-FEW_CHANGES = [
-    word
-    for name in ("rotate_degrees", "zoom", "brightness", "contrast")
-    for word in ("--set", f"augment.{name}=0")
-]
+"""how crops by landmarks are made for each, and how its run differs from the configuration"""
 FACEKIT = (sys.executable, "-m", "facekit")
 KILL_STEPS = 8  # an epoch of the run that is killed in its middle
 
@@ -83,13 +77,14 @@ def link_people(lfw: Path, into: Path) -> list[str]:
 
 
 def aligned(people: Path, work: Path, architecture: Architecture) -> Path:
-    crop, _options = RUNS[architecture]
+    options, _run = RUNS[architecture]
+    output = work / f"crops-{architecture.value}"
     subprocess.run(
-        [*FACEKIT, "align-dataset", str(people), str(work / crop), "--crop", crop],
+        [*FACEKIT, "align-dataset", str(people), str(output), "--crop", "similarity", *options],
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    return work / crop
+    return output
 
 
 def scratch(data: Path, work: Path, architecture: Architecture, epochs: int | None) -> None:
@@ -156,8 +151,8 @@ def kill(data: Path, work: Path, architecture: Architecture) -> None:
 
 def _command(data: Path, output: Path, architecture: Architecture) -> list[str]:
     return [
-        *FACEKIT, "train", "--data", str(data), "--config", "small-softmax",
-        "--arch", architecture.value, *RUNS[architecture][1], *FEW_CHANGES, "-o", str(output),
+        *FACEKIT, "train", "--data", str(data), "--config", "small-arcface",
+        "--arch", architecture.value, *RUNS[architecture][1], "-o", str(output),
     ]  # fmt: skip
 
 
