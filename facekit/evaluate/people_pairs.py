@@ -24,7 +24,7 @@ def pairs_of_people(folder: Path) -> PairList:
     where a photo would be in no pair otherwise.  Raises InputError where the folder has no second
     person, or nobody with two photos.
     """
-    people = list_people(folder)
+    people = [person for person in list_people(folder) if person.photos]
     photos = [
         Photo(path.relative_to(folder).as_posix(), person.name)
         for person in people
@@ -36,10 +36,10 @@ def pairs_of_people(folder: Path) -> PairList:
         for second in range(first + 1, min(first + 1 + _PARTNERS, len(photos)))
         if photos[first].person == photos[second].person
     ]
-    if not genuine or len({photo.person for photo in photos}) < 2:
+    if not genuine or len(people) < 2:
         raise InputError(
             f"{folder}: two people, and two photos of one of them, are needed for pairs. Received: "
-            f"{len(photos)} photos of {sum(bool(person.photos) for person in people)} people."
+            f"{len(photos)} photos of {len(people)} people."
         )
     paired = {photo for pair in genuine for photo in pair}
     alone = {place for place, photo in enumerate(photos) if photo not in paired}
@@ -51,7 +51,10 @@ def pairs_of_people(folder: Path) -> PairList:
 
 
 def _strangers(photos: list[Photo], alone: set[int], *, wanted: int) -> list[tuple[Photo, Photo]]:
-    """Pairs of two people, each once: `wanted` if there are so many, and each of `alone` in one."""
+    """Pairs of two people, each once: `wanted` if there are so many, and each of `alone` in one.
+
+    alone: places among the photos; changed here.
+    """
     random = np.random.default_rng(0)
     pairs: dict[tuple[int, int], None] = {}
     for _ in range(_ROUNDS):
@@ -60,7 +63,9 @@ def _strangers(photos: list[Photo], alone: set[int], *, wanted: int) -> list[tup
             needed = len(pairs) < wanted or a in alone
             if needed and photos[a].person != photos[b].person:
                 pairs.setdefault((min(a, b), max(a, b)))
-                alone = alone - {a, b}
+                alone -= {a, b}
+        if len(pairs) >= wanted and not alone:
+            break
     for a in sorted(alone):  # all but one photo may be of one person
         b = next(b for b, other in enumerate(photos) if other.person != photos[a].person)
         pairs.setdefault((min(a, b), max(a, b)))

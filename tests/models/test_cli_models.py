@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,7 +39,7 @@ def run_json(*arguments: str | Path) -> dict[str, Any]:
 
 def add(name: str, *variants: str) -> None:
     for variant in variants:
-        installation.install(name, lambda folder, v=variant: write_model(folder, name, v))  # type: ignore[misc]
+        installation.install(name, partial(write_model, name=name, variant=variant))
 
 
 def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
