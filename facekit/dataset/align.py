@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from facekit.align import crop_faces
 from facekit.dataset.aligned import (
@@ -26,9 +27,11 @@ from facekit.errors import FacekitError, StorageError, UsageError
 from facekit.image import DEFAULT_LIMITS
 from facekit.image_write import write_jpeg, write_png
 from facekit.locate import LocateOptions, Locator
+from facekit.models.card import CropSpec
 from facekit.models.registry import DETECTOR
 from facekit.models.store import find_all
 from facekit.parallel import Crash, map_processes
+from facekit.types import UInt8Array
 
 CRASH = "WorkerCrash"
 _CLASH = "NameClash"
@@ -147,6 +150,24 @@ def _results(
             yield result
 
 
+def photo_crop(
+    locator: Locator, photo: Path, crop: CropSpec, *, height_px: int, width_px: int
+) -> UInt8Array:
+    """The crop of the face that is meant in a photo: (height_px, width_px, 3) RGB uint8.
+
+    Raises ImageError, FaceError, or ValueError where the landmarks all coincide.
+    """
+    (located,) = locator.locate([photo])
+    crops = crop_faces(
+        located.picture.pixels,
+        located.selected[:1],
+        crop,
+        height_px=height_px,
+        width_px=width_px,
+    )
+    return np.asarray(crops[0])
+
+
 @dataclass(frozen=True, slots=True)
 class _MakeAlign:
     """Loads the detector in a worker; one thread each, since the workers fill the cores."""
@@ -168,10 +189,9 @@ class _MakeAlign:
         def align(item: tuple[Path, Path]) -> AlignFailure | None:
             photo, target = item
             try:
-                (located,) = locator.locate([photo])
-                (crop,) = crop_faces(
-                    located.picture.pixels,
-                    located.selected[:1],
+                crop = photo_crop(
+                    locator,
+                    photo,
                     settings.crop,
                     height_px=settings.height_px,
                     width_px=settings.width_px,

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from facekit.align import crop_faces
+from facekit.dataset.align import photo_crop
 from facekit.errors import FacekitError, InputError
 from facekit.evaluate.plan import Plan, open_plan
 from facekit.locate import LocateOptions, Locator
@@ -70,17 +70,11 @@ class _MakeCrop:
 
         def crop(photo: Path) -> UInt8Array | str:
             try:
-                (located,) = locator.locate([photo])
-                (face,) = crop_faces(
-                    located.picture.pixels,
-                    located.selected[:1],
-                    self.crop,
-                    height_px=self.height_px,
-                    width_px=self.width_px,
+                return photo_crop(
+                    locator, photo, self.crop, height_px=self.height_px, width_px=self.width_px
                 )
             except (FacekitError, ValueError) as error:
                 return f"{type(error).__name__}: {error}"
-            return np.asarray(face)
 
         return crop
 
