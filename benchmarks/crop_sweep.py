@@ -15,20 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.detector.options import DetectorOptions
-from facekit.enums import Flip
-from facekit.evaluate.allpairs import score_all_pairs
-from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
-from facekit.evaluate.metrics import best_accuracy_threshold, error_counts
-from facekit.evaluate.pairs import PairList
+from facekit.enums import CropRule, FacePolicy, Flip, ResizeFilter
+from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.metrics.all_pairs import score_all_pairs
+from facekit.evaluate.metrics.error_rates import best_accuracy_threshold, error_counts
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.photo_embeddings import embed_photos
+from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluate.protocols.pairs import PairList
 from facekit.evaluate.scoring import PairScorer
-from facekit.locate import LocateOptions
-from facekit.models.card import CropSpec
-from facekit.models.store import find
-from facekit.parallel import available_cores
-from facekit.types import CropRule, FacePolicy, Float32Array, ResizeFilter
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.model.store import find
+from facekit.pipeline.locate import LocateOptions
+from facekit.system.processes import available_cores
+from facekit.types import CropSpec, Float32Array
 
 FMR_TARGETS = (1e-3, 1e-4, 1e-5)
 

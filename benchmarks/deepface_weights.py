@@ -23,8 +23,8 @@ _OURS = """
 import sys
 from pathlib import Path
 import numpy as np
-from facekit.host.nets.inception_resnet_v1 import inception_resnet_v1
-from facekit.host.weights.frozen_graph import load_folded_frozen_graph
+from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+from facekit.graph.read.tf_graph import load_folded_frozen_graph
 net = inception_resnet_v1(embedding_size=512)
 load_folded_frozen_graph(net, Path(sys.argv[1]))
 np.savez(sys.argv[2], **{variable.path: variable.numpy() for variable in net.variables})
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _source() -> Path:
-    from facekit.models.store import sources_folder
+    from facekit.model.store import sources_folder
 
     files = [path for path in sources_folder("facenet512-casia").iterdir() if path.is_file()]
     if len(files) != 1:

@@ -13,7 +13,7 @@ import time
 import numpy as np
 from peers import Detect, facekit_detector, lfw_photos, mtcnn_package, pixels
 
-from facekit.geometry import overlaps
+from facekit.face.geometry import overlaps
 from facekit.types import Face, UInt8Array
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from peers import REPOSITORY, lfw_photos, pixels
 
-from facekit.detector.mtcnn import Mtcnn
-from facekit.detector.options import DetectorOptions
-from facekit.locate import LocateOptions, Locator
+from facekit.face.mtcnn.cascade import Mtcnn
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.runtime.net import Net, TensorSpec
 from facekit.types import UInt8Array
 

@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.dataset.people import Person, list_people
-from facekit.embedder import Embedder
-from facekit.evaluate.allpairs import score_all_pairs
-from facekit.evaluate.lfw import LfwFolder, Protocol, find_lfw, read_protocol
-from facekit.image import read_image
-from facekit.match import unit_length
-from facekit.models.store import find
+from facekit.evaluate.metrics.all_pairs import score_all_pairs
+from facekit.evaluate.protocols.lfw import LfwFolder, Protocol, find_lfw, read_protocol
+from facekit.model.store import find
+from facekit.photo.decode import read_image
+from facekit.photo.people import Person, list_people
 from facekit.runtime.litert import LiteRtNet
+from facekit.template.embedder import Embedder
+from facekit.template.match import unit_length
 
 START = "facenet512-casia"
 SIZE_PX, MARGIN_PX = 182, 54  # the centre of 160 px has the model's own 32

@@ -29,12 +29,12 @@ import numpy as np
 from made_up_gallery import A_PERSON, SIZE, blocks, probes, random_spread, spread_of_faces
 from made_up_gallery import table as made_up
 
-from facekit.gallery.ann import open_index, write_index
-from facekit.gallery.codes import encoded
-from facekit.gallery.matrix_cache import Stamp
-from facekit.gallery.records import PersonRule
-from facekit.gallery.search import ExactSearch, VectorTable
-from facekit.gallery.sqlite_file import open_file, transaction
+from facekit.enums import PersonRule
+from facekit.gallery.search.approximate import open_index, write_index
+from facekit.gallery.search.cache import Stamp
+from facekit.gallery.search.codes import encoded
+from facekit.gallery.search.exact import ExactSearch, VectorTable
+from facekit.gallery.sqlite.file import open_file, transaction
 from facekit.types import Float32Array
 
 TOP = 5

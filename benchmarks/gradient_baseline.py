@@ -19,10 +19,10 @@ import numpy as np
 from sklearn.model_selection import LeaveOneOut
 from sklearn.svm import LinearSVC
 
-from facekit.dataset.people import list_people
-from facekit.host.train.config_file import read_config
-from facekit.host.train.epoch import split
-from facekit.image import read_image
+from facekit.photo.decode import read_image
+from facekit.photo.people import list_people
+from facekit.train.config_file import read_config
+from facekit.train.dataset.epoch import split
 from facekit.types import Float32Array, UInt8Array
 
 HEIGHT_PX, WIDTH_PX, CELL_PX, BINS = 112, 96, 8, 9

@@ -19,19 +19,19 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.cli.payload import crop_text
-from facekit.evaluate.intervals import binomial_ci95
-from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
+from facekit.cli.render.payload import crop_text
+from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.metrics.intervals import binomial_ci95
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.photo_embeddings import embed_photos
+from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.gallery.identify import Identification, identify
 from facekit.gallery.openset import default_threshold
 from facekit.gallery.records import GalleryModel, Template, gallery_model, now_utc
-from facekit.gallery.sqlite import SqliteGallery, create_sqlite
-from facekit.match import centred
-from facekit.models.card import Card
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find
+from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
+from facekit.model.card import Card
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
+from facekit.template.match import centred
 from facekit.types import Float32Array
 
 SEED = 1

@@ -19,12 +19,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluate.embeddings import embed_photos
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.photo_embeddings import embed_photos
-from facekit.match import centred
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find
+from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
+from facekit.template.match import centred
 
 Array: TypeAlias = NDArray[np.float64]
 People: TypeAlias = dict[str, Array]

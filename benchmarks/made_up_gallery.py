@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluate.embeddings import embed_photos
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.photo_embeddings import embed_photos
-from facekit.gallery.search import VectorTable
-from facekit.match import centred, unit_length
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find
+from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.gallery.search.exact import VectorTable
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
+from facekit.template.match import centred, unit_length
 from facekit.types import Float32Array
 
 SIZE = 512

@@ -20,8 +20,8 @@ import time
 import numpy as np
 
 from facekit.bench.machine import description, peak_gflops
-from facekit.inspect_model import inspect_model
-from facekit.models.store import find
+from facekit.model.inspect import inspect_model
+from facekit.model.store import find
 from facekit.runtime.delegates import DelegateRequest, open_net
 
 VARIANTS = ("float32", "int8", "onnx-fp32", "onnx-fp16", "onnx-int8")

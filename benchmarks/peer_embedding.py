@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.models.store import find
+from facekit.model.store import find
 from facekit.runtime.litert import LiteRtNet
 
 Image: TypeAlias = NDArray[np.float32]
@@ -35,7 +35,7 @@ def facekit_run(model: Path, threads: int) -> Run:
 def onnxruntime_run(model: Path, threads: int) -> Run:
     import onnxruntime
 
-    from facekit.host.export.onnx_graph import onnx_graph
+    from facekit.graph.write.onnx import onnx_graph
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

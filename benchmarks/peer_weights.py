@@ -6,7 +6,7 @@ Each source file is written by its system's own graph code, filled with the defa
 weights (batch norms with means, variances and gammas of their own), and answered there; facekit
 then imports it.  deepface and facenet-pytorch run in the peers' environment
 (benchmarks/install_peers.sh), facenet's TensorFlow 1 graph in a session here
-(tests/host/facenet_tf1.py).  Prints the greatest difference between two unit-length embeddings.
+(tests/networks/facenet_tf1.py).  Prints the greatest difference between two unit-length embeddings.
 """
 
 from __future__ import annotations
@@ -46,13 +46,12 @@ def main() -> None:
 
 def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
     sys.path.insert(0, str(_TESTS))
-    from facenet_tf1 import TrainingGraph, trained_arrays
-
-    from facekit.host.export.weights import facenet_pytorch_file
-    from facekit.host.golden import pattern
-    from facekit.host.weights.frozen_graph import read_constants
-    from facekit.models.store import find, sources_folder
+    from facekit.graph.probe import pattern
+    from facekit.graph.read.tf_graph import read_constants
+    from facekit.model.store import find, sources_folder
     from facekit.runtime.litert import LiteRtNet
+    from facekit.train.keras_export import facenet_pytorch_file
+    from tests.networks.facenet_tf1 import TrainingGraph, trained_arrays
 
     pictures = ((pattern(PICTURES, 160, 160) - 127.5) / 128).astype(np.float32)
     np.save(folder / "pictures.npy", pictures)
@@ -97,8 +96,8 @@ def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
 
 def _difference(source: Path, wanted: Any) -> float:
     """Of the imported model's file, run as facekit runs it, to the source's own answers."""
+    from facekit.convert.import_weights import Said, import_weights
     from facekit.enums import Preprocessing
-    from facekit.host.import_weights import Said, import_weights
     from facekit.runtime.litert import LiteRtNet
 
     with tempfile.TemporaryDirectory() as folder:

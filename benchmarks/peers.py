@@ -10,9 +10,9 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from facekit.detector.options import DetectorOptions
-from facekit.image import load_picture
-from facekit.locate import LocateOptions, Locator
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.photo.decode import load_picture
+from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.types import Face, Float32Array, UInt8Array
 
 REPOSITORY = Path(__file__).resolve().parent.parent

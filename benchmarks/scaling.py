@@ -23,13 +23,13 @@ from peers import REPOSITORY, lfw_photos, pixels
 
 import facekit
 from facekit.bench.machine import description, peak_rss_mb
-from facekit.detector.options import DetectorOptions
-from facekit.locate import LocateOptions, Locator
-from facekit.match import similarity_matrix, unit_length
-from facekit.parallel import Crash, map_processes
-from facekit.threshold import given_threshold
-from facekit.types import Metric
-from facekit.verify_list import Pair, verify_pairs
+from facekit.enums import Metric
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.pipeline.locate import LocateOptions, Locator
+from facekit.system.processes import Crash, map_processes
+from facekit.tasks.verify_pairs import Pair, verify_pairs
+from facekit.template.match import similarity_matrix, unit_length
+from facekit.template.threshold import given_threshold
 
 _RUNS = 5
 _LFW_SIDE = 250

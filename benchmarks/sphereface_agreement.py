@@ -8,7 +8,7 @@ DIR holds an OpenCV that still reads Caffe's files (5 does not):
     pip install --no-deps --target DIR opencv-python-headless==4.12.0.88
 
 The weights are seeded noise that keeps a picture's signal alive, not a trained net: they serve
-for agreement, speed and size.  The Caffe file is put together by tests/host/sphereface_files.py
+for agreement, speed and size.  The Caffe file is put together by tests/networks/sphereface_files.py
 after caffe.proto; OpenCV-DNN runs it by the authors' prototxt, PyTorch runs the same tensors, and
 facekit imports the file.  Prints the greatest difference between embeddings of unit length.
 """
@@ -47,10 +47,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the Caffe file")
     arguments = parser.parse_args()
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "host")]
-    import sphereface_files as files
-
-    from facekit.host.import_weights import Said, import_weights
+    from facekit.convert.import_weights import Said, import_weights
     from facekit.runtime.litert import LiteRtNet
+    from tests.networks import sphereface_files as files
 
     tensors = files.random_tensors()
     pictures = np.random.default_rng(3).uniform(-1, 1, (PICTURES, 112, 96, 3)).astype(np.float32)

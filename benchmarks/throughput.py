@@ -18,11 +18,11 @@ import numpy as np
 from peers import lfw_photos
 
 import facekit
-from facekit.embed_list import embed_each
-from facekit.pipeline import Pipeline
-from facekit.threshold import given_threshold
-from facekit.types import Metric
-from facekit.verify_list import Pair, verify_pairs
+from facekit.enums import Metric
+from facekit.pipeline.photos import embed_each
+from facekit.pipeline.pipeline import Pipeline
+from facekit.tasks.verify_pairs import Pair, verify_pairs
+from facekit.template.threshold import given_threshold
 
 _STARTING = 50
 _CUT = given_threshold(0.5, Metric.COSINE)

@@ -23,16 +23,16 @@ from tempfile import TemporaryDirectory
 
 import cv2
 
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find
-from facekit.pipeline import Pipeline, PipelineOptions
-from facekit.threshold import card_threshold
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.tasks.vision import PipelineVision
+from facekit.template.threshold import card_threshold
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.annotate import annotated
 from facekit.video.reading import VideoReader
 from facekit.video.records import Frame, TrackOptions, VisibleFace
 from facekit.video.tracking import Tracker
-from facekit.video.vision import PipelineVision
 from facekit.video.writing import VideoWriter
 from tests.video import clips
 from tests.video.scoring import score

@@ -24,16 +24,16 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.dataset.people import list_people
-from facekit.embedder import Embedder
 from facekit.enums import Architecture
-from facekit.evaluate.lfw import find_lfw
-from facekit.host.train.epoch import PhotoSet, split
-from facekit.host.train.request import resumed
-from facekit.image import read_image
-from facekit.match import unit_length
-from facekit.models.store import find
+from facekit.evaluate.protocols.lfw import find_lfw
+from facekit.model.store import find
+from facekit.photo.decode import read_image
+from facekit.photo.people import list_people
 from facekit.runtime.litert import LiteRtNet
+from facekit.template.embedder import Embedder
+from facekit.template.match import unit_length
+from facekit.train.dataset.epoch import PhotoSet, split
+from facekit.train.request import resumed
 from facekit.types import Float32Array, UInt8Array
 
 PEOPLE = 20

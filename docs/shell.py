@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shutil
@@ -19,7 +18,7 @@ from click.testing import CliRunner
 
 from docs.commands import every_command
 from facekit.cli import cli
-from facekit.models import registry
+from facekit.model import registry
 
 COLUMNS = "80"
 """Width of a line, for help pages"""
@@ -57,21 +56,6 @@ def show_models() -> None:
         entry = registry.entry(name)
         source = f"[{entry.source.title}]({entry.source.url})"
         cog.outl(f"| `{name}` | {entry.summary} | {source} | {entry.source.licence} |")
-
-
-def show_modules(folder: str = "facekit") -> None:
-    """Writes each source file with the first sentence of its docstring, folder by folder."""
-    top = Path(folder)
-    for place in (top, *sorted(path for path in top.rglob("*") if path.is_dir())):
-        modules = [path for path in sorted(place.glob("*.py")) if path.read_text().strip()]
-        if modules:
-            cog.outl(f"## {place}/\n\n| file | what |\n| --- | --- |")
-        for path in modules:
-            text = ast.get_docstring(ast.parse(path.read_text())) or ""
-            first = " ".join(text.partition("\n\n")[0].split()).replace("<", "\\<")
-            cog.outl(f"| [{path.name}](../{path}) | {first} |")
-        if modules:
-            cog.outl()
 
 
 def _output(command: str) -> str:

@@ -39,15 +39,15 @@ from facekit.version import __version__
 
 if TYPE_CHECKING:
     from facekit.api import detect, embed, load, verify
-    from facekit.detector.options import DetectorOptions
-    from facekit.image import ImageLimits, Picture
-    from facekit.locate import LocatedPicture
-    from facekit.match import Decision
-    from facekit.models.calibration import OperatingPoint
-    from facekit.models.card import Card, CropSpec
-    from facekit.pipeline import EmbeddedPicture, Pipeline, Verification
-    from facekit.threshold import Threshold, card_threshold, given_threshold
-    from facekit.types import Face
+    from facekit.face.mtcnn.options import DetectorOptions
+    from facekit.model.card import Card
+    from facekit.photo.decode import ImageLimits, Picture
+    from facekit.pipeline.locate import LocatedPicture
+    from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, Verification
+    from facekit.template.calibration import OperatingPoint
+    from facekit.template.match import Decision
+    from facekit.template.threshold import Threshold, card_threshold, given_threshold
+    from facekit.types import CropSpec, Face
 
 __all__ = [
     "AcceleratorError",
@@ -97,23 +97,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Card": "facekit.models.card",
-    "CropSpec": "facekit.models.card",
-    "Decision": "facekit.match",
-    "DetectorOptions": "facekit.detector.options",
-    "EmbeddedPicture": "facekit.pipeline",
+    "Card": "facekit.model.card",
+    "CropSpec": "facekit.model.card",
+    "Decision": "facekit.template.match",
+    "DetectorOptions": "facekit.face.mtcnn.options",
+    "EmbeddedPicture": "facekit.pipeline.pipeline",
     "Face": "facekit.types",
-    "ImageLimits": "facekit.image",
-    "LocatedPicture": "facekit.locate",
-    "OperatingPoint": "facekit.models.calibration",
-    "Picture": "facekit.image",
-    "Pipeline": "facekit.pipeline",
-    "Threshold": "facekit.threshold",
-    "Verification": "facekit.pipeline",
-    "card_threshold": "facekit.threshold",
+    "ImageLimits": "facekit.photo.decode",
+    "LocatedPicture": "facekit.pipeline.locate",
+    "OperatingPoint": "facekit.template.calibration",
+    "Picture": "facekit.photo.decode",
+    "Pipeline": "facekit.pipeline.pipeline",
+    "Threshold": "facekit.template.threshold",
+    "Verification": "facekit.pipeline.pipeline",
+    "card_threshold": "facekit.template.threshold",
     "detect": "facekit.api",
     "embed": "facekit.api",
-    "given_threshold": "facekit.threshold",
+    "given_threshold": "facekit.template.threshold",
     "load": "facekit.api",
     "verify": "facekit.api",
 }

@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.detector.options import DetectorOptions
 from facekit.enums import FacePolicy, Metric
 from facekit.errors import UsageError
-from facekit.image import DEFAULT_LIMITS, ImageLimits, PictureSource
-from facekit.locate import LocatedPicture, LocateOptions, Locator
-from facekit.models.card import CropSpec
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find
-from facekit.pipeline import EmbeddedPicture, Pipeline, PipelineOptions, Verification
-from facekit.threshold import chosen_threshold
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
+from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, PictureSource
+from facekit.pipeline.locate import LocatedPicture, LocateOptions, Locator
+from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, PipelineOptions, Verification
+from facekit.template.threshold import chosen_threshold
+from facekit.types import CropSpec
 
 
 def load(

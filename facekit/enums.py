@@ -72,7 +72,7 @@ class CropRule(str, Enum):
 
 
 class Architecture(str, Enum):
-    """Graphs of embedding nets that facekit builds; host/architectures.py knows how."""
+    """Graphs of embedding nets that facekit builds; facekit/graph/nets knows how."""
 
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
     SPHEREFACE20 = "sphereface20"
@@ -84,9 +84,14 @@ class Runtime(str, Enum):
     LITERT = "litert"
     ONNX = "onnx"
 
+    @property
+    def suffix(self) -> str:
+        """Of the files that it runs, with the dot."""
+        return ".tflite" if self is Runtime.LITERT else ".onnx"
+
 
 class ExportFormat(str, Enum):
-    """What `facekit export` writes; host/export has a file for each."""
+    """What `facekit export` writes; facekit/tasks/export.py makes each."""
 
     ONNX = "onnx"
     SAVED_MODEL = "saved-model"
@@ -104,7 +109,7 @@ class Precision(str, Enum):
 
 
 class TrainingLoss(str, Enum):
-    """What training minimises; host/train/losses.py has the equations."""
+    """What training minimises; facekit/train/losses.py has the equations."""
 
     SOFTMAX = "softmax"
     SOFTMAX_CENTER = "softmax+center"
@@ -122,3 +127,78 @@ class Preprocessing(str, Enum):
     """BGR, x / 255"""
     SPHEREFACE = "sphereface"
     """BGR, (x - 127.5) / 128"""
+
+
+class PersonRule(str, Enum):
+    """How a person with several templates is compared."""
+
+    BEST = "best"
+    """by the template that is most alike"""
+    MEAN = "mean"
+    """by the mean of the templates, of unit length again"""
+
+
+class VectorType(str, Enum):
+    """How a template's numbers are stored."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    """half the size; similarities change by less than 1e-3"""
+
+
+class ClusterMethod(str, Enum):
+    """How faces are grouped."""
+
+    AGGLOMERATIVE = "agglomerative"
+    """groups are joined while their mean similarity is at or above the threshold"""
+    HDBSCAN = "hdbscan"
+    """dense regions of at least two faces, without a threshold"""
+
+
+class Device(str, Enum):
+    """What a network runs on."""
+
+    CPU = "cpu"
+    IMX93_NPU = "imx93-npu"
+    IMX8MP_NPU = "imx8mp-npu"
+    IMX95_NPU = "imx95-npu"
+
+
+class RangeRule(str, Enum):
+    """What decides the range that the integers of an activation cover."""
+
+    MINMAX = "minmax"
+    """every value that was seen"""
+    PERCENTILE = "percentile"
+    """all but the last hundred-thousandth at each end"""
+    MSE = "mse"
+    """the least mean squared error of rounding and cutting together"""
+    ENTROPY = "entropy"
+    """the least Kullback-Leibler divergence of the cut and rounded values from the values
+    (Migacz, 8-bit inference with TensorRT, GTC 2017)"""
+
+
+class Stage(str, Enum):
+    """Part of a picture's way to a decision."""
+
+    LOAD = "load"
+    """a model file to a network that can run"""
+    DETECT = "detect"
+    """a decoded photo to its faces"""
+    ALIGN = "align"
+    """a photo with its faces to crops"""
+    EMBED = "embed"
+    """crops to vectors of unit length, pixel scaling included"""
+    MATCH = "match"
+    """two vectors to a decision"""
+    VERIFY = "verify"
+    """two files to a decision, with all networks loaded"""
+
+
+class CropFormat(str, Enum):
+    """How crops are stored."""
+
+    PNG = "png"
+    """lossless"""
+    JPEG = "jpg"
+    """quality 95: a fifth of the size"""

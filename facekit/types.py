@@ -6,17 +6,16 @@ right, y down, the origin at the top left corner of the top left pixel.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.enums import ColourOrder as ColourOrder
-from facekit.enums import CropRule as CropRule
-from facekit.enums import FacePolicy as FacePolicy
-from facekit.enums import Metric as Metric
-from facekit.enums import ResizeFilter as ResizeFilter
+from facekit.enums import ColourOrder, CropRule, ResizeFilter
+
+Item = TypeVar("Item")
 
 UInt8Array: TypeAlias = NDArray[np.uint8]
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -64,3 +63,57 @@ class Face:
     @property
     def eye_distance_px(self) -> float:
         return float(np.linalg.norm(self.landmarks_xy[1] - self.landmarks_xy[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a net wants to be fed: value = (pixel - mean) / std, in `colour_order`."""
+
+    height_px: int
+    width_px: int
+    colour_order: ColourOrder
+    mean: float
+    """in pixel values 0..255"""
+    std: float
+    """in pixel values; not zero"""
+
+    def __post_init__(self) -> None:
+        if self.height_px < 1 or self.width_px < 1:
+            raise ValueError(f"Input sides must be positive. Received: {self}")
+        if not (np.isfinite(self.mean) and np.isfinite(self.std) and self.std > 0):
+            raise ValueError(f"mean must be finite and std positive. Received: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class CropSpec:
+    """From a detected face to the model's crop; see facekit/face/align.py."""
+
+    rule: CropRule
+    margin_px: float
+    """pixels of the finished crop that lie outside the box, both sides together (facenet's 32)"""
+    resize_filter: ResizeFilter
+
+    def __post_init__(self) -> None:
+        if self.margin_px < 0:
+            raise ValueError(f"margin_px must not be negative. Received: {self.margin_px}")
+
+
+class Reporter:
+    """Whom long work tells how far it is.
+
+    This one is silent; the command line has one that writes to a terminal.
+    """
+
+    def note(self, line: str) -> None:
+        """Tells a person one line, such as what is begun or passed over."""
+
+    def steps(self, items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
+        """Passes the items through, of which there are `length`, while they are worked off."""
+        return iter(items)
+
+    def amount(self, done: int, total: int, *, label: str) -> None:
+        """Says that `done` of `total` bytes are there.  The last call has `done` == `total`."""
+
+
+SILENT = Reporter()
+"""Tells nobody anything."""

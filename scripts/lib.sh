@@ -25,7 +25,7 @@ use_venv() {
     "$(find_python)" -m venv --clear .venv ||
       die 'no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv'
   fi
-  wanted=$(cat pyproject.toml facekit/version.py | .venv/bin/python -c \
+  wanted=$(cat pyproject.toml setup.py facekit/version.py | .venv/bin/python -c \
     'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     say "installing facekit-cli$extras into .venv (the first time some 700 MB of wheels)"
@@ -39,7 +39,7 @@ use_venv() {
 # registry and the calibrations that ship.
 have_models() {
   local name stamp wanted
-  wanted="$(cat facekit/models/registry/*.json facekit/models/calibrations/*.json | cksum) in ${FACEKIT_HOME:-the cache}"
+  wanted="$(cat facekit/model/registry/*.json facekit/model/calibrations/*.json | cksum) in ${FACEKIT_HOME:-the cache}"
   for name in "$@"; do
     stamp=.venv/.built-$name
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || ! facekit models verify "$name" >/dev/null 2>&1; then

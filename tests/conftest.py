@@ -13,8 +13,20 @@ import pytest
 hypothesis.settings.register_profile("facekit", deadline=None)  # machines differ, and are busy
 hypothesis.settings.load_profile("facekit")
 
+pytest_plugins = ("tests.networks.fixtures",)
+
 ROOT = Path(__file__).resolve().parents[1]
+HEAVY_ROOMS = tuple(ROOT / "tests" / room for room in ("graph", "convert", "bundle", "train"))
+"""Their tests share fixtures that build networks with TensorFlow."""
 SETTINGS = ("FACEKIT_MODEL", "FACEKIT_OFFLINE", "FACEKIT_RUNTIME")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One worker runs all heavy rooms under `--dist loadgroup`, so that fixtures are made once."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if not set(HEAVY_ROOMS).isdisjoint(item.path.parents):
+                item.add_marker(pytest.mark.xdist_group("heavy"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -57,8 +69,8 @@ def _lfw_folder() -> Path | None:
 def _missing_model() -> str:
     """Why the default model or the detector cannot be used; "" where both can."""
     from facekit.errors import ModelError
-    from facekit.models.registry import DEFAULT_MODEL, DETECTOR
-    from facekit.models.store import find
+    from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+    from facekit.model.store import find
 
     try:
         for name in (DEFAULT_MODEL, f"{DETECTOR}:onet"):

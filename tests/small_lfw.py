@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.models.store import home
+from facekit.model.store import home
 
 FACELESS = "Nobody/Nobody_0001.jpg"
 

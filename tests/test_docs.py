@@ -67,7 +67,6 @@ def test_the_json_table_has_every_key_in_order(data: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is_for(path: Path) -> None:
-    """docs/architecture.md is made of these sentences."""
     source = path.read_text()
     if source:
         assert ast.get_docstring(ast.parse(source)), "no docstring"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from facekit.errors import FacekitError
-from facekit.parallel import available_cores
+from facekit.system.processes import available_cores
 
 _THREAD_VARIABLES = (
     *("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),

@@ -13,15 +13,15 @@ from time import perf_counter
 from typing import Any
 
 from facekit.bench.machine import peak_gflops, peak_rss_mb
-from facekit.bench.plan import Stage, Task
+from facekit.bench.plan import Task
 from facekit.bench.records import Delegate, DelegateUse, Measurement, spread
 from facekit.bench.stages import Prepared, prepare
-from facekit.enums import Flip
+from facekit.enums import Flip, Stage
 from facekit.errors import AcceleratorError, FacekitError, MissingExtraError
-from facekit.inspect_model import inspect_model
-from facekit.models.store import find
-from facekit.parallel import Crash, map_processes
+from facekit.model.inspect import inspect_model
+from facekit.model.store import find
 from facekit.runtime.delegates import DelegateRequest
+from facekit.system.processes import Crash, map_processes
 
 _LOADING_LIMIT_S = 600  # a board's NPU may compile the graph for minutes
 _USES_MODEL = frozenset((Stage.LOAD, Stage.EMBED, Stage.VERIFY))

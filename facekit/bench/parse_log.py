@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from facekit.bench.plan import Stage
 from facekit.bench.records import Delegate, DelegateUse, Measurement, Spread
+from facekit.enums import Stage
 from facekit.errors import InputError
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"

@@ -4,30 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from itertools import product
 from pathlib import Path
 
+from facekit.enums import Stage
 from facekit.errors import UsageError
 from facekit.runtime.delegates import DelegateRequest
-
-
-class Stage(str, Enum):
-    """Part of a picture's way to a decision."""
-
-    LOAD = "load"
-    """a model file to a network that can run"""
-    DETECT = "detect"
-    """a decoded photo to its faces"""
-    ALIGN = "align"
-    """a photo with its faces to crops"""
-    EMBED = "embed"
-    """crops to vectors of unit length, pixel scaling included"""
-    MATCH = "match"
-    """two vectors to a decision"""
-    VERIFY = "verify"
-    """two files to a decision, with all networks loaded"""
-
 
 NEED_PHOTOS = frozenset((Stage.DETECT, Stage.ALIGN, Stage.VERIFY))
 _BATCHED = frozenset((Stage.DETECT, Stage.ALIGN, Stage.EMBED, Stage.MATCH))

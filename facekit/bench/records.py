@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from facekit.bench.plan import Stage
+from facekit.enums import Stage
 from facekit.errors import InputError
 
 

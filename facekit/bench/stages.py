@@ -12,15 +12,16 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from facekit.bench.plan import Stage, Task
-from facekit.embedder import Embedder
+from facekit.bench.plan import Task
+from facekit.enums import Stage
 from facekit.errors import NoFaceError
-from facekit.locate import LocatedPicture, LocateOptions, Locator
-from facekit.match import Decision, cosine_similarity, decide, unit_length
-from facekit.models.store import InstalledModel, find
-from facekit.pipeline import Pipeline, PipelineOptions
+from facekit.model.store import InstalledModel, find
+from facekit.pipeline.locate import LocatedPicture, LocateOptions, Locator
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.runtime.delegates import OpenedNet, open_net
-from facekit.threshold import Threshold
+from facekit.template.embedder import Embedder
+from facekit.template.match import Decision, cosine_similarity, decide, unit_length
+from facekit.template.threshold import Threshold
 from facekit.types import Float32Array, UInt8Array
 
 Item = TypeVar("Item")

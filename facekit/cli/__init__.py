@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from facekit.cli.render import emit_error
+from facekit.cli.render.output import emit_error
 from facekit.errors import FacekitError, StorageError
 from facekit.version import __version__
 
@@ -23,30 +23,30 @@ _OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 READER_GONE = 141  # the same for 128 + SIGPIPE
 
 COMMANDS = {
-    "verify": "facekit.cli.verify:verify",
-    "detect": "facekit.cli.detect:detect",
-    "embed": "facekit.cli.embed:embed",
-    "compare": "facekit.cli.compare:compare",
-    "enroll": "facekit.cli.enroll:enroll",
-    "identify": "facekit.cli.identify:identify",
-    "gallery": "facekit.cli.gallery:gallery",
-    "cluster": "facekit.cli.cluster:cluster",
-    "track": "facekit.cli.track:track",
-    "eval-lfw": "facekit.cli.eval_lfw:eval_lfw",
-    "calibrate": "facekit.cli.calibrate:calibrate",
-    "data": "facekit.cli.data:data",
-    "models": "facekit.cli.models:models",
-    "align-dataset": "facekit.cli.align_dataset:align_dataset",
-    "train": "facekit.cli.train:train",
-    "convert": "facekit.cli.convert:convert",
-    "quantize": "facekit.cli.quantize:quantize",
-    "export": "facekit.cli.export:export_command",
-    "benchmark": "facekit.cli.benchmark:benchmark",
-    "serve-stdin": "facekit.cli.serve:serve_stdin",
-    "inspect": "facekit.cli.inspect:inspect_command",
-    "compile": "facekit.cli.compile:compile_command",
-    "bundle": "facekit.cli.bundle:bundle",
-    "doctor": "facekit.cli.doctor:doctor",
+    "verify": "facekit.cli.commands.verify:verify",
+    "detect": "facekit.cli.commands.detect:detect",
+    "embed": "facekit.cli.commands.embed:embed",
+    "compare": "facekit.cli.commands.compare:compare",
+    "enroll": "facekit.cli.commands.enroll:enroll",
+    "identify": "facekit.cli.commands.identify:identify",
+    "gallery": "facekit.cli.commands.gallery:gallery",
+    "cluster": "facekit.cli.commands.cluster:cluster",
+    "track": "facekit.cli.commands.track:track",
+    "eval-lfw": "facekit.cli.commands.eval_lfw:eval_lfw",
+    "calibrate": "facekit.cli.commands.calibrate:calibrate",
+    "data": "facekit.cli.commands.data:data",
+    "models": "facekit.cli.commands.models:models",
+    "align-dataset": "facekit.cli.commands.align_dataset:align_dataset",
+    "train": "facekit.cli.commands.train:train",
+    "convert": "facekit.cli.commands.convert:convert",
+    "quantize": "facekit.cli.commands.quantize:quantize",
+    "export": "facekit.cli.commands.export:export_command",
+    "benchmark": "facekit.cli.commands.benchmark:benchmark",
+    "serve-stdin": "facekit.cli.commands.serve_stdin:serve_stdin",
+    "inspect": "facekit.cli.commands.inspect:inspect_command",
+    "compile": "facekit.cli.commands.compile:compile_command",
+    "bundle": "facekit.cli.commands.bundle:bundle",
+    "doctor": "facekit.cli.commands.doctor:doctor",
 }
 """In the order of the help page; a module is imported when its command is asked for."""
 

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facekit.cli.render import note
+from facekit.cli.render.output import note
 from facekit.errors import MissingExtraError, ModelMissingError
 
 if TYPE_CHECKING:
-    from facekit.models.registry import RegistryEntry
-    from facekit.models.store import InstalledModel
+    from facekit.model.registry import RegistryEntry
+    from facekit.model.store import InstalledModel
 
 
 def ensure_installed(name: str) -> InstalledModel:
@@ -24,7 +24,7 @@ def ensure_installed(name: str) -> InstalledModel:
     Raises ModelMissingError, which names the commands that bring it, where TensorFlow is not
     installed or the registry does not know how to build it.
     """
-    from facekit.models.store import find_all
+    from facekit.model.store import find_all
 
     try:
         return find_all(name)[0]
@@ -32,7 +32,7 @@ def ensure_installed(name: str) -> InstalledModel:
         entry = _buildable(name)
         if entry is None or not _can_build():
             raise
-    from facekit.models.fetch import offline_by_environment
+    from facekit.model.fetch import offline_by_environment
 
     note(f"model {entry.name} is not here yet: building it, once")
     build_model(entry, offline=offline_by_environment(), only_if_missing=True)
@@ -50,10 +50,10 @@ def build_model(
     """Fetches the sources, builds, tests and installs.  Raises MissingExtraError and more."""
     require_host(f"Building {entry.name}")
     sources = fetch_sources(entry, offline=offline, find_links=find_links, from_file=from_file)
-    from facekit.models.installation import install
+    from facekit.model.installation import install
 
     def build(folder: Path) -> None:
-        from facekit.host.build import build_files  # TensorFlow: 5 s that a wait may spare
+        from facekit.convert.build import build_files  # TensorFlow: 5 s that a wait may spare
 
         build_files(entry, sources, folder, progress=note)
 
@@ -61,8 +61,8 @@ def build_model(
 
 
 def fetch_sources(entry: RegistryEntry, **options: Any) -> tuple[Path, ...]:
-    """`facekit.models.fetch.fetch`, with a progress bar on a terminal."""
-    from facekit.models.fetch import fetch
+    """`facekit.model.fetch.fetch`, with a progress bar on a terminal."""
+    from facekit.model.fetch import fetch
 
     with _download_bar(f"fetching {entry.name}") as progress:
         return fetch(entry, progress=progress, on_wait=waiting(entry.name), **options)
@@ -80,7 +80,7 @@ def waiting(name: str) -> Callable[[], None]:
 
 
 def _buildable(name: str) -> RegistryEntry | None:
-    from facekit.models import registry
+    from facekit.model import registry
 
     model, _, variant = name.partition(":")
     if model not in registry.names():

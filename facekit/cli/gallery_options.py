@@ -13,10 +13,10 @@ import click
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from facekit.gallery.encryption import Secret
+    from facekit.gallery.gallery import Gallery
     from facekit.gallery.records import GalleryModel
-    from facekit.gallery.store import Gallery
-    from facekit.pipeline import Pipeline
+    from facekit.gallery.sqlite.encryption import Secret
+    from facekit.pipeline.pipeline import Pipeline
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 PASSPHRASE_VARIABLE = "FACEKIT_GALLERY_PASSPHRASE"
@@ -48,8 +48,8 @@ def gallery_options(command: AnyCommand) -> AnyCommand:
 
 def gallery_at(url: str | None, key_file: Path | None, *, create: bool = False) -> Gallery:
     """The gallery that the options name; see facekit.gallery.open."""
+    from facekit.gallery.gallery import default_url
     from facekit.gallery.open import open_gallery
-    from facekit.gallery.store import default_url
 
     return open_gallery(
         url or default_url(),
@@ -62,8 +62,8 @@ def refresh_index(gallery: Gallery) -> None:
     """After many have been enrolled; without the package every search is exact, and slower."""
     from collections.abc import Iterator
 
-    from facekit.cli.progress import with_progress
-    from facekit.cli.render import note
+    from facekit.cli.render.output import note
+    from facekit.cli.terminal import with_progress
     from facekit.errors import MissingExtraError
 
     def progress(blocks: Iterator[Any], total: int) -> Iterator[Any]:
@@ -79,7 +79,7 @@ def refresh_index(gallery: Gallery) -> None:
 
 def given_secret(key_file: Path | None, variable: str) -> Secret | None:
     """Of a key file, the environment or the person at the terminal, in this order."""
-    from facekit.gallery import encryption
+    from facekit.gallery.sqlite import encryption
 
     if key_file is not None:
         return encryption.key_file(key_file)
@@ -92,7 +92,7 @@ def given_secret(key_file: Path | None, variable: str) -> Secret | None:
 
 def new_secret(key_file: Path | None, variable: str) -> Secret:
     """The same for a secret that is set.  Raises UsageError where none is given."""
-    from facekit.gallery import encryption
+    from facekit.gallery.sqlite import encryption
 
     if key_file is None and variable not in os.environ and sys.stdin.isatty():
         text = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
@@ -104,7 +104,7 @@ def new_secret(key_file: Path | None, variable: str) -> Secret:
 
 
 def model_in_use(pipeline: Pipeline) -> GalleryModel:
-    from facekit.cli.payload import crop_text
+    from facekit.cli.render.payload import crop_text
     from facekit.gallery.records import gallery_model
 
     return gallery_model(pipeline.model.card, crop_text(pipeline.crop_spec))

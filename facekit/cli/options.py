@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from facekit.enums import CropRule, FacePolicy, ResizeFilter, Runtime
-from facekit.runtime.devices import Device
+from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 DEFAULT_MODEL = "facenet512-casia"

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from facekit.enums import Flip
-from facekit.evaluate.allpairs import AllPairs, score_all_pairs
-from facekit.evaluate.metrics import Flags, Scores, is_measurable
-from facekit.evaluate.operating_points import DEFAULT_FMR_TARGETS, operating_points
-from facekit.evaluate.pairs import PairList
-from facekit.evaluate.photo_embeddings import PhotoEmbeddings
-from facekit.evaluate.probability import (
+from facekit.evaluate.embeddings import PhotoEmbeddings
+from facekit.evaluate.metrics.all_pairs import AllPairs, score_all_pairs
+from facekit.evaluate.metrics.error_rates import Flags, Scores, is_measurable
+from facekit.evaluate.metrics.operating_points import DEFAULT_FMR_TARGETS, operating_points
+from facekit.evaluate.metrics.probability import (
     Reliability,
     fit_probability,
     probabilities,
     reliability,
 )
+from facekit.evaluate.protocols.pairs import PairList
 from facekit.evaluate.scoring import PairScorer
-from facekit.models.calibration import Calibration
+from facekit.template.calibration import Calibration
 
 _CURVE_TARGETS = tuple(
     mantissa * 10.0**exponent for exponent in range(-1, -8, -1) for mantissa in (3.0, 2.0, 1.0)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import NoOperatingPointError
-from facekit.evaluate.folds import TenFold, ten_fold
-from facekit.evaluate.operating_points import BEST_ACCURACY
-from facekit.evaluate.pairs import Pair
-from facekit.evaluate.plan import Plan
+from facekit.evaluate.metrics.folds import TenFold, ten_fold
+from facekit.evaluate.metrics.operating_points import BEST_ACCURACY
+from facekit.evaluate.protocols.pairs import Pair
+from facekit.evaluate.protocols.plan import Plan
 from facekit.evaluate.records import ThresholdOrigin, ValAtFar
 from facekit.evaluate.scoring import PairScorer
 from facekit.evaluate.setups import Centring, Setup
-from facekit.models.card import Card
+from facekit.model.card import Card
 from facekit.types import Float32Array
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from facekit.align import whole_picture
+from facekit.enums import CropRule
 from facekit.errors import ImageError
-from facekit.locate import LocateOptions
-from facekit.models.card import CropSpec
-from facekit.models.store import InstalledModel
-from facekit.pipeline import Pipeline, PipelineOptions
-from facekit.preprocess import InputSpec
-from facekit.types import CropRule, UInt8Array
+from facekit.face.align import whole_picture
+from facekit.model.store import InstalledModel
+from facekit.pipeline.locate import LocateOptions
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.types import CropSpec, InputSpec, UInt8Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any
 
-from facekit.evaluate.intervals import binomial_ci95
-from facekit.models.calibration import OperatingPoint
+from facekit.evaluate.metrics.intervals import binomial_ci95
+from facekit.template.calibration import OperatingPoint
 
 SCHEMA_VERSION = 1
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from facekit.errors import UsageError
-from facekit.evaluate.allpairs import score_all_pairs
 from facekit.evaluate.cut import ScoredPairs, score_plan
-from facekit.evaluate.metrics import is_measurable
+from facekit.evaluate.embeddings import PhotoEmbeddings
+from facekit.evaluate.metrics.all_pairs import score_all_pairs
+from facekit.evaluate.metrics.error_rates import is_measurable
+from facekit.evaluate.metrics.operating_points import operating_points
 from facekit.evaluate.notes import notes_on
-from facekit.evaluate.operating_points import operating_points
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.photo_embeddings import PhotoEmbeddings
-from facekit.evaluate.plan import Plan
+from facekit.evaluate.protocols.plan import Plan
 from facekit.evaluate.records import (
     EvaluationReport,
     FailedPhoto,
@@ -32,8 +32,8 @@ from facekit.evaluate.records import (
 from facekit.evaluate.scoring import PairScorer
 from facekit.evaluate.setups import Centring, Setup
 from facekit.evaluate.summary import compare, summarise
-from facekit.models.calibration import OperatingPoint
-from facekit.models.store import InstalledModel
+from facekit.model.store import InstalledModel
+from facekit.template.calibration import OperatingPoint
 from facekit.version import __version__
 
 Embed = Callable[[InstalledModel, EmbedSettings, Sequence[Path]], PhotoEmbeddings]

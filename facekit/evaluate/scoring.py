@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from facekit.enums import Flip
 from facekit.errors import InputError
-from facekit.evaluate.pairs import Pair, Photo
-from facekit.evaluate.photo_embeddings import PhotoEmbeddings
-from facekit.match import centred, cosine_similarity, joined
+from facekit.evaluate.embeddings import PhotoEmbeddings
+from facekit.evaluate.protocols.pairs import Pair, Photo
+from facekit.template.match import centred, cosine_similarity, joined
 from facekit.types import Float32Array
 
 

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from facekit.enums import Flip, Profile
-from facekit.evaluate.folds import facenet_grid_threshold
-from facekit.evaluate.metrics import ChooseThreshold, best_accuracy_threshold
+from facekit.enums import ColourOrder, CropRule, Flip, Profile, ResizeFilter
+from facekit.evaluate.metrics.error_rates import ChooseThreshold, best_accuracy_threshold
+from facekit.evaluate.metrics.folds import facenet_grid_threshold
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.models.card import Card, CropSpec
-from facekit.models.store import InstalledModel
-from facekit.preprocess import InputSpec
-from facekit.types import ColourOrder, CropRule, Float32Array, ResizeFilter
+from facekit.model.card import Card
+from facekit.model.store import InstalledModel
+from facekit.types import CropSpec, Float32Array, InputSpec
 
 NXP_CUT_PX = 45
 """img[45:-45, 45:-45]: 160 of LFW's 250 pixels (eIQ model zoo v1.2, facenet512/evaluate.py)"""

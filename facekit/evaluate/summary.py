@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import InputError
-from facekit.evaluate.intervals import bootstrap_ci95, mcnemar_p
-from facekit.evaluate.metrics import (
+from facekit.evaluate.metrics.error_rates import (
     Flags,
     auc,
     equal_error_rate,
     roc,
     tar_at_fmr,
 )
-from facekit.evaluate.pairs import Pair, PairList
+from facekit.evaluate.metrics.intervals import bootstrap_ci95, mcnemar_p
+from facekit.evaluate.protocols.pairs import Pair, PairList
 from facekit.evaluate.records import (
     Comparison,
     FailedPhoto,
@@ -31,7 +31,7 @@ from facekit.evaluate.records import (
     ValAtFar,
     rate,
 )
-from facekit.models.calibration import OperatingPoint
+from facekit.template.calibration import OperatingPoint
 
 DEFAULT_TAR_TARGETS = (1e-1, 1e-2, 1e-3)
 

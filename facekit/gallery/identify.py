@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from facekit.gallery.records import Candidate, GalleryModel, PersonRule
-from facekit.gallery.store import Gallery
+from facekit.enums import PersonRule
+from facekit.gallery.gallery import Gallery
+from facekit.gallery.records import Candidate, GalleryModel
 from facekit.types import Float32Array
 
 

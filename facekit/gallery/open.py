@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from facekit.enums import VectorType
 from facekit.errors import UsageError
-from facekit.gallery.choices import VectorType
-from facekit.gallery.encryption import Secret, SecretSource, no_secret
-from facekit.gallery.sqlite import SqliteGallery, create_sqlite
-from facekit.gallery.store import Gallery, is_postgres, shown_url, sqlite_path
+from facekit.gallery.gallery import Gallery, is_postgres, shown_url, sqlite_path
+from facekit.gallery.sqlite.encryption import Secret, SecretSource, no_secret
+from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 
 
 def open_gallery(url: str, *, secret: SecretSource = no_secret, create: bool = False) -> Gallery:
     """`create`: an empty gallery, not encrypted, where there is none.  Raises StorageError."""
     if is_postgres(url):
-        from facekit.gallery.postgres import PostgresGallery, create_postgres
+        from facekit.gallery.postgres.gallery import PostgresGallery, create_postgres
 
         if create:
             create_postgres(url)
@@ -29,7 +29,7 @@ def init_gallery(url: str, *, vector_type: VectorType, secret: Secret | None) ->
     Raises UsageError where there is one already, or the place cannot have what is asked for.
     """
     if is_postgres(url):
-        from facekit.gallery.postgres import create_postgres
+        from facekit.gallery.postgres.gallery import create_postgres
 
         if secret is not None or vector_type is not VectorType.FLOAT32:
             raise UsageError(

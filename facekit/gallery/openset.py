@@ -14,10 +14,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from facekit.enums import Metric
 from facekit.errors import NoOperatingPointError, UsageError
-from facekit.models.card import Card, CropSpec
-from facekit.threshold import Threshold, card_threshold, given_threshold
-from facekit.types import Metric
+from facekit.model.card import Card
+from facekit.template.threshold import Threshold, card_threshold, given_threshold
+from facekit.types import CropSpec
 
 DEFAULT_FPIR = 0.01
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facekit.enums import Flip
+from facekit.enums import Flip, VectorType
 from facekit.errors import ModelMismatchError, UsageError
-from facekit.gallery.choices import PersonRule as PersonRule
-from facekit.gallery.choices import VectorType as VectorType
-from facekit.models.card import Card
+from facekit.model.card import Card
 from facekit.types import Float32Array
 
 _LONGEST_NAME = 200  # characters; a sentence is not a name

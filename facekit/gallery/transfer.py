@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import InputError, StorageError
+from facekit.gallery.gallery import Gallery, Progress, unseen
 from facekit.gallery.records import GalleryModel, Template
-from facekit.gallery.store import Gallery, Progress, unseen
 
 FORMAT = "facekit-gallery"
 _SCHEMA_VERSION = 1

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facekit.enums import Device, Runtime
 from facekit.errors import AcceleratorError, UsageError
-from facekit.models.variants import ONNX_SUFFIX
-from facekit.runtime.devices import ACCELERATORS, CPU_PROVIDER, LIBRARY_FOLDERS, Device
-from facekit.runtime.interpreters import load_delegate
+from facekit.runtime.devices import ACCELERATORS, CPU_PROVIDER, LIBRARY_FOLDERS
+from facekit.runtime.interpreter import load_delegate
 from facekit.runtime.litert import LiteRtNet
 from facekit.runtime.net import Net
 
@@ -107,11 +107,11 @@ def open_net(
     no operator and `allow_cpu_fallback` is not set; UsageError for a delegate of the other
     runtime; and what LiteRtNet and OnnxNet raise.
     """
-    if path.suffix == ONNX_SUFFIX:
+    if path.suffix == Runtime.ONNX.suffix:
         return _by_onnx_runtime(path, request, threads)
     if request.providers:
         raise UsageError(
-            f"--provider is for {ONNX_SUFFIX} files, which ONNX Runtime runs: pass one, or "
+            f"--provider is for {Runtime.ONNX.suffix} files, which ONNX Runtime runs: pass one, or "
             f"--runtime onnx. Received: {path}"
         )
     if not request.is_delegated:

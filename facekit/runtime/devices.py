@@ -1,23 +1,14 @@
 """The accelerators that facekit knows by name, and where boards keep their delegates.
 
-Imports the standard library alone, so that options and `facekit doctor` can list them.
+Imports nothing heavy, so that options and `facekit doctor` can list them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
-
-class Device(str, Enum):
-    """What a network runs on."""
-
-    CPU = "cpu"
-    IMX93_NPU = "imx93-npu"
-    IMX8MP_NPU = "imx8mp-npu"
-    IMX95_NPU = "imx95-npu"
-
+from facekit.enums import Device
 
 CPU_PROVIDER = "CPUExecutionProvider"
 """what ONNX Runtime calls the CPU"""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelMismatchError
-from facekit.runtime.interpreters import (
+from facekit.runtime.interpreter import (
     allocate,
     delegated_nodes,
     new_interpreter,

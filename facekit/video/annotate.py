@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import cv2
 
+from facekit.photo.draw import drawable
 from facekit.types import UInt8Array
 from facekit.video.records import VisibleFace
 
@@ -21,7 +21,6 @@ _TEXT_RGB = (0, 0, 0)  # on either colour: contrast above 9 to 1
 _LEAST_TEXT_PX = 14.0
 _TEXT_SHARE = 0.035  # of the frame's height
 _HERSHEY_HEIGHT_PX = 22.0  # of a capital letter at scale 1
-_DRAWS_UNICODE = int(cv2.__version__.partition(".")[0]) >= 5
 
 
 def annotated(pixels: UInt8Array, faces: Sequence[VisibleFace]) -> UInt8Array:
@@ -45,14 +44,6 @@ def label(face: VisibleFace) -> str:
     if similarity is None:
         return f"#{face.track}"
     return f"#{face.track} {drawable(name or 'unknown')} {similarity:.2f}"
-
-
-def drawable(text: str) -> str:
-    """The text as this OpenCV can draw it: before version 5, without accents."""
-    if _DRAWS_UNICODE:
-        return text
-    plain = unicodedata.normalize("NFKD", text)
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
 def _label(drawn: UInt8Array, face: VisibleFace, taken: Sequence[Strip], text_px: float) -> Strip:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.geometry import overlaps
+from facekit.face.geometry import overlaps
 from facekit.types import Float32Array
 
 SAME_PLACE = 0.3

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from facekit.errors import InputError
-from facekit.native_stderr import captured
+from facekit.system.native_output import captured
 from facekit.types import UInt8Array
 from facekit.video.records import Frame
 

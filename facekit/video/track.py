@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facekit.match import unit_length
+from facekit.template.match import unit_length
 from facekit.types import Face, Float32Array
 from facekit.video.records import (
     NOBODY,

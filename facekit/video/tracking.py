@@ -7,11 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
-from facekit.geometry import Overlap, overlaps
+from facekit.face.geometry import Overlap, overlaps
+from facekit.face.quality import quality
 from facekit.types import Face, Float32Array
 from facekit.video.flow import Flow
 from facekit.video.matching import SAME_PLACE, best_pairs, clear_pairs
-from facekit.video.quality import quality
 from facekit.video.records import (
     NOBODY,
     FinishedTrack,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from facekit.errors import StorageError, UsageError
-from facekit.native_stderr import captured
+from facekit.system.native_output import captured
 from facekit.types import UInt8Array
 
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from facekit.bench.compare import compare
-from facekit.bench.plan import Stage, plan
+from facekit.bench.payload import benchmark_payload, tool_payload
+from facekit.bench.plan import plan
 from facekit.bench.records import (
     Benchmark,
     Delegate,
@@ -19,7 +20,7 @@ from facekit.bench.records import (
     from_payload,
     spread,
 )
-from facekit.cli.benchmark_payload import benchmark_payload, tool_payload
+from facekit.enums import Stage
 from facekit.errors import InputError, UsageError
 from facekit.runtime.delegates import DelegateRequest
 

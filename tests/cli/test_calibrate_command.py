@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
-from facekit.models.card import read_card
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find
+from facekit.model.card import read_card
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
 from tests.small_lfw import home_of_its_own, make_small_lfw
 
 pytestmark = pytest.mark.model

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from facekit.cli import cli
-from facekit.cli.benchmark import benchmark
-from facekit.cli.config_file import config_option
-from facekit.cli.eval_lfw import eval_lfw
+from facekit.cli.commands.benchmark import benchmark
+from facekit.cli.commands.eval_lfw import eval_lfw
+from facekit.cli.config_option import config_option
 from facekit.enums import Profile
 
 

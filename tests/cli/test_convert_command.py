@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find, home, load_checked
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find, home, load_checked
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_done(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras on NumPy 2
 def test_a_keras_file_of_ones_own(tmp_path: Path) -> None:
-    from facekit.host.nets.inception_resnet_v1 import inception_resnet_v1
+    from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
 
     path = tmp_path / "mine.keras"
     inception_resnet_v1().save(path)  # seeded by nothing: a net that has learnt nothing

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
-from facekit.image import read_image
+from facekit.photo.decode import read_image
 
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, BIDEN = str(DATA / "obama.jpg"), str(DATA / "biden.jpg")

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
-from facekit.embedding_file import read_embeddings
+from facekit.template.file import read_embeddings
 
 DATA = Path(__file__).parents[1] / "data"
 PHOTOS = [str(DATA / f"{name}.jpg") for name in ("biden", "obama", "obama2")]

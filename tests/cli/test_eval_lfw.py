@@ -17,8 +17,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
-from facekit.image import load_picture
-from facekit.image_write import jpeg_bytes
+from facekit.photo.decode import load_picture
+from facekit.photo.write import jpeg_bytes
 from tests.small_lfw import (
     FACELESS,
     group_is_gone,

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
-from facekit.embedding_file import read_embeddings
-from facekit.models.registry import DEFAULT_MODEL, DETECTOR
-from facekit.models.store import find, home, load_checked
+from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.store import find, home, load_checked
+from facekit.template.file import read_embeddings
 from tests.small_lfw import make_small_lfw
 
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
@@ -41,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 (into / path.name).symlink_to(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEKIT_HOME", str(folder))
-        patch.setattr("facekit.host.export.onnx_file.DRIFT_CROPS", 6)
+        patch.setattr("facekit.convert.onnx.DRIFT_CROPS", 6)
         result = run("export", "--format", "onnx", "--install", "--json")
     assert result.exit_code == 0, result.stderr
     assert f"installed: {DEFAULT_MODEL}:onnx-fp32" in result.stderr

@@ -7,7 +7,7 @@ import re
 from click.testing import CliRunner
 
 from facekit.cli import cli
-from facekit.detector.options import DetectorOptions
+from facekit.face.mtcnn.options import DetectorOptions
 
 
 def test_detector_defaults_in_the_help_are_the_detectors() -> None:

@@ -138,7 +138,7 @@ def test_an_error_is_json_too_when_json_is_asked_for() -> None:
 def test_a_picture_without_a_face_exits_3(tmp_path: Path) -> None:
     import numpy as np
 
-    from facekit.image_write import write_png
+    from facekit.photo.write import write_png
     from facekit.types import UInt8Array
 
     blank: UInt8Array = np.full((200, 200, 3), 127, np.uint8)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from facekit.evaluate.folds import ten_fold
-from facekit.evaluate.pairs import Pair, PairList, Photo
+from facekit.evaluate.metrics.folds import ten_fold
+from facekit.evaluate.protocols.pairs import Pair, PairList, Photo
 from facekit.evaluate.records import (
     EvaluationReport,
     FailedPhoto,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facekit.evaluate.pairs import Pair, PairList, Photo
-from facekit.evaluate.photo_embeddings import PhotoEmbeddings
-from facekit.match import unit_length
+from facekit.evaluate.embeddings import PhotoEmbeddings
+from facekit.evaluate.protocols.pairs import Pair, PairList, Photo
+from facekit.template.match import unit_length
 
 
 def photo(person: int, number: int) -> Photo:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facekit.errors import InputError, UsageError
-from facekit.evaluate.allpairs import AllPairs, score_all_pairs
-from facekit.evaluate.operating_points import BEST_ACCURACY, operating_points
+from facekit.evaluate.metrics.all_pairs import AllPairs, score_all_pairs
+from facekit.evaluate.metrics.operating_points import BEST_ACCURACY, operating_points
 from facekit.types import Float32Array
 
 

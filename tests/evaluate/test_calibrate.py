@@ -10,10 +10,10 @@ import pytest
 
 from facekit.errors import InputError, UsageError
 from facekit.evaluate.calibrate import CalibrationResult, calibrate
-from facekit.evaluate.pairs import PairList
+from facekit.evaluate.protocols.pairs import PairList
 from facekit.evaluate.scoring import PairScorer
-from facekit.models.calibration import parse_calibration
-from facekit.models.decode import Fields
+from facekit.system.fields import Fields
+from facekit.template.calibration import parse_calibration
 from tests.evaluate.made_up_photos import embeddings, pair_list
 
 PAIRS = pair_list(1, 150)

@@ -8,8 +8,8 @@ from urllib.error import URLError
 import pytest
 
 from facekit.errors import FetchError, StorageError
-from facekit.evaluate import fetch_lfw as module
-from facekit.evaluate.fetch_lfw import Alignment, data_home, fetch_lfw
+from facekit.evaluate.protocols import fetch_lfw as module
+from facekit.evaluate.protocols.fetch_lfw import Alignment, data_home, fetch_lfw
 
 datasets = pytest.importorskip("sklearn.datasets", reason="needs the evaluate extra")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from facekit.errors import UsageError
-from facekit.evaluate.folds import facenet_grid_threshold, ten_fold
-from facekit.evaluate.metrics import Flags, Scores, best_accuracy_threshold
+from facekit.evaluate.metrics.error_rates import Flags, Scores, best_accuracy_threshold
+from facekit.evaluate.metrics.folds import facenet_grid_threshold, ten_fold
 
 
 def view2_like(n_each: int = 30, n_folds: int = 10) -> tuple[Scores, Flags]:

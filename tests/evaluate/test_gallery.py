@@ -1,12 +1,12 @@
 """Which errors are the worst, and which photos are known to be filed wrongly."""
 
-from facekit.evaluate.gallery import (
+from facekit.evaluate.records import EvaluationReport, PairResult
+from facekit.evaluate.report.worst_errors import (
     WRONG_LABELS,
     ShownPair,
     worst_false_matches,
     worst_false_non_matches,
 )
-from facekit.evaluate.records import EvaluationReport, PairResult
 
 
 def test_worst_first(made_up: EvaluationReport) -> None:

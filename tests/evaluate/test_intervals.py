@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facekit.evaluate.intervals import binomial_ci95, bootstrap_ci95, mcnemar_p
+from facekit.evaluate.metrics.intervals import binomial_ci95, bootstrap_ci95, mcnemar_p
 
 
 def test_no_event_is_the_rule_of_three() -> None:

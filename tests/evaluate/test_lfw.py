@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import InputError, PairListError
-from facekit.evaluate.lfw import Protocol, find_lfw, read_protocol
-from facekit.evaluate.pairs import missing_photos
+from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluate.protocols.pairs import missing_photos
 
 
 def make_photos(folder: Path) -> Path:

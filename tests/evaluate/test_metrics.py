@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facekit.errors import InputError, UsageError
-from facekit.evaluate.metrics import (
+from facekit.evaluate.metrics.error_rates import (
     ErrorCounts,
     Flags,
     Scores,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import PairListError
-from facekit.evaluate.pairs import Pair, Photo, missing_photos, read_pairs, require_photos
+from facekit.evaluate.protocols.pairs import Pair, Photo, missing_photos, read_pairs, require_photos
 
 TWO_FOLDS = "2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nCy\t10\t4\nBob\t3\tCy\t4\n"
 ONE_FOLD = "1\nAda\t1\t2\nAda\t1\tBob\t3\n"

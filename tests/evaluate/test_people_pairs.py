@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facekit.errors import InputError
-from facekit.evaluate.people_pairs import pairs_of_people
+from facekit.evaluate.protocols.people import pairs_of_people
 
 
 def write(folder: Path, *counts: int) -> Path:

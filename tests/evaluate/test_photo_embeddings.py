@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from facekit.enums import CropRule
 from facekit.errors import InputError
-from facekit.evaluate import photo_embeddings as module
+from facekit.evaluate import embeddings as module
+from facekit.evaluate.embeddings import PhotoEmbeddings, embed_photos
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.photo_embeddings import PhotoEmbeddings, embed_photos
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find
-from facekit.types import CropRule
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
 from tests.small_lfw import group_is_gone, home_of_its_own, noise_photos
 
 pytestmark = pytest.mark.model
@@ -94,8 +94,8 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.photo_embeddings import embed_photos
-from facekit.models.store import find
+from facekit.evaluate.embeddings import embed_photos
+from facekit.model.store import find
 
 def told(results, total):
     for number, result in enumerate(results, 1):

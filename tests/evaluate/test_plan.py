@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import FacekitError, InputError, PairListError, UsageError
-from facekit.evaluate.plan import Plan, open_plan
+from facekit.evaluate.protocols.plan import Plan, open_plan
 from facekit.evaluate.records import ThresholdOrigin
 
 TRAIN = "1\nAda\t1\t2\nAda\t1\tBob\t1\n"

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facekit.evaluate.plots import SERIES_COLOURS, draw_figures, png, svg
 from facekit.evaluate.records import EvaluationReport
+from facekit.evaluate.report.plots import SERIES_COLOURS, draw_figures, png, svg
 
 pytest.importorskip("matplotlib", reason="needs the plot extra")
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facekit.errors import InputError
-from facekit.evaluate.metrics import Flags, Scores
-from facekit.evaluate.probability import fit_probability, probabilities, reliability
-from facekit.models.calibration import LogisticScore
+from facekit.evaluate.metrics.error_rates import Flags, Scores
+from facekit.evaluate.metrics.probability import fit_probability, probabilities, reliability
+from facekit.template.calibration import LogisticScore
 
 
 def overlapping(seed: int, n: int = 2000) -> tuple[Scores, Flags]:

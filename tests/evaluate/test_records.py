@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facekit.errors import InputError
-from facekit.evaluate.pairs import Pair, PairList, Photo
+from facekit.evaluate.protocols.pairs import Pair, PairList, Photo
 from facekit.evaluate.records import (
     EvaluationReport,
     ModelIdentity,

@@ -13,12 +13,16 @@ import cv2
 import numpy as np
 import pytest
 
-from facekit.evaluate.gallery import ShownPair, worst_false_matches, worst_false_non_matches
-from facekit.evaluate.metrics import ErrorCounts
-from facekit.evaluate.operating_points import operating_point
-from facekit.evaluate.plots import draw_figures, svg
+from facekit.evaluate.metrics.error_rates import ErrorCounts
+from facekit.evaluate.metrics.operating_points import operating_point
 from facekit.evaluate.records import EvaluationReport, ThresholdOrigin
-from facekit.evaluate.report_html import Gallery, report_html
+from facekit.evaluate.report.page import Gallery, report_html
+from facekit.evaluate.report.plots import draw_figures, svg
+from facekit.evaluate.report.worst_errors import (
+    ShownPair,
+    worst_false_matches,
+    worst_false_non_matches,
+)
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -9,26 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.enums import Flip, Profile
+from facekit.enums import Flip, Profile, ResizeFilter
 from facekit.errors import InputError, UsageError
 from facekit.evaluate.cut import score_plan
-from facekit.evaluate.folds import facenet_grid_threshold
-from facekit.evaluate.lfw import LfwFolder
-from facekit.evaluate.metrics import best_accuracy_threshold
-from facekit.evaluate.pairs import PairList
+from facekit.evaluate.embeddings import PhotoEmbeddings
+from facekit.evaluate.metrics.error_rates import best_accuracy_threshold
+from facekit.evaluate.metrics.folds import facenet_grid_threshold
 from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.photo_embeddings import PhotoEmbeddings
-from facekit.evaluate.plan import Plan
+from facekit.evaluate.protocols.lfw import LfwFolder
+from facekit.evaluate.protocols.pairs import PairList
+from facekit.evaluate.protocols.plan import Plan
 from facekit.evaluate.records import EvaluationReport, ThresholdOrigin
 from facekit.evaluate.run import Column, Extent, below_accuracy, require_distinct, run_evaluation
 from facekit.evaluate.scoring import PairScorer
 from facekit.evaluate.setups import Centring, Setup, Wishes, setups_for
-from facekit.match import centred, unit_length
-from facekit.models.calibration import Calibration, OperatingPoint
-from facekit.models.store import InstalledModel
-from facekit.types import ResizeFilter
+from facekit.model.store import InstalledModel
+from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.template.match import centred, unit_length
 from tests.evaluate.made_up_photos import embeddings, pair_list
-from tests.models.made_up_model import CARD
+from tests.model.made_up_model import CARD
 
 SETTINGS = EmbedSettings()
 PLAIN = Setup(SETTINGS, centring=Centring.NONE)

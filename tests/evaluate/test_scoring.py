@@ -7,8 +7,8 @@ import pytest
 
 from facekit.enums import Flip
 from facekit.errors import InputError
-from facekit.evaluate.pairs import Pair, Photo
-from facekit.evaluate.photo_embeddings import PhotoEmbeddings
+from facekit.evaluate.embeddings import PhotoEmbeddings
+from facekit.evaluate.protocols.pairs import Pair, Photo
 from facekit.evaluate.scoring import PairScorer
 
 PHOTOS = [Photo(f"{name}.jpg", name) for name in "abc"]

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from facekit.gallery.encryption import passphrase
-from facekit.gallery.postgres import PostgresGallery, create_postgres
-from facekit.gallery.records import VectorType
-from facekit.gallery.sqlite import SqliteGallery, create_sqlite
-from facekit.gallery.store import Gallery
+from facekit.enums import VectorType
+from facekit.gallery.gallery import Gallery
+from facekit.gallery.postgres.gallery import PostgresGallery, create_postgres
+from facekit.gallery.sqlite.encryption import passphrase
+from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 
 OpenGallery = Callable[[], Gallery]
 """Another connection to the same gallery, as another process would have it"""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from facekit.gallery import sqlite_search
-from facekit.gallery.ann import index_paths
-from facekit.gallery.records import PersonRule
-from facekit.gallery.sqlite import SqliteGallery, create_sqlite
+from facekit.enums import PersonRule
+from facekit.gallery.search.approximate import index_paths
+from facekit.gallery.sqlite import search as sqlite_search
+from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from tests.gallery.made_up import MODEL, face_of, templates
 
 pytest.importorskip("usearch", reason="pip install '.[ann]'")
@@ -103,7 +103,7 @@ def test_a_truncated_one_is_not_used(path: Path, length: int) -> None:
 
 
 def test_an_encrypted_gallery_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from facekit.gallery.encryption import passphrase
+    from facekit.gallery.sqlite.encryption import passphrase
 
     monkeypatch.setattr(sqlite_search, "INDEX_FROM", 1)
     path, secret = tmp_path / "locked.db", passphrase("x")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facekit.gallery.codes import coded_scores, encoded, kernels
-from facekit.match import unit_length
+from facekit.gallery.search.codes import coded_scores, encoded, kernels
+from facekit.template.match import unit_length
 
 
 def test_by_hand() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facekit.enums import PersonRule
 from facekit.errors import StorageError, UsageError
-from facekit.gallery import sqlite_search
-from facekit.gallery.encryption import Secret, key_file, passphrase
-from facekit.gallery.records import PersonRule
-from facekit.gallery.sqlite import SqliteGallery, create_sqlite
+from facekit.gallery.sqlite import search as sqlite_search
+from facekit.gallery.sqlite.encryption import Secret, key_file, passphrase
+from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from tests.gallery.made_up import MODEL, face_of, template, templates
 
 pytest.importorskip("cryptography", reason="pip install '.[encrypt]'")

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facekit.gallery import search
-from facekit.gallery.codes import encoded
-from facekit.gallery.records import PersonRule
-from facekit.gallery.search import ExactSearch, VectorTable
-from facekit.match import unit_length
+from facekit.enums import PersonRule
+from facekit.gallery.search import exact as search
+from facekit.gallery.search.codes import encoded
+from facekit.gallery.search.exact import ExactSearch, VectorTable
+from facekit.template.match import unit_length
 from facekit.types import Float32Array
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facekit.enums import PersonRule
 from facekit.errors import ModelMismatchError, StorageError, UsageError
-from facekit.gallery.records import PersonRule
-from facekit.gallery.store import Gallery
+from facekit.gallery.gallery import Gallery
 from tests.gallery.conftest import OpenGallery
 from tests.gallery.made_up import MODEL, OTHER_MODEL, face_of, template, templates
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facekit.enums import ColourOrder, CropRule, ResizeFilter
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.gallery.openset import (
     default_threshold,
@@ -16,10 +17,9 @@ from facekit.gallery.openset import (
     fpir_threshold,
     predicted_fpir,
 )
-from facekit.models.calibration import Calibration, OperatingPoint
-from facekit.models.card import Card, CropSpec, Source, Task
-from facekit.preprocess import InputSpec
-from facekit.types import ColourOrder, CropRule, ResizeFilter
+from facekit.model.card import Card, Source, Task
+from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.types import CropSpec, InputSpec
 
 CROP = CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR)
 POINT = OperatingPoint(

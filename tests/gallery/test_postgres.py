@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from facekit.enums import PersonRule, VectorType
 from facekit.errors import StorageError, UsageError
-from facekit.gallery import postgres_schema
-from facekit.gallery.encryption import passphrase
 from facekit.gallery.open import init_gallery, open_gallery
-from facekit.gallery.postgres import PostgresGallery, create_postgres
-from facekit.gallery.records import PersonRule, VectorType
+from facekit.gallery.postgres import schema as postgres_schema
+from facekit.gallery.postgres.gallery import PostgresGallery, create_postgres
+from facekit.gallery.sqlite.encryption import passphrase
 from tests.gallery.made_up import MODEL, face_of, templates
 
 psycopg = pytest.importorskip("psycopg", reason="pip install '.[postgres]'")

@@ -20,13 +20,14 @@ from typing import IO
 import numpy as np
 import pytest
 
+from facekit.enums import PersonRule
 from facekit.errors import StorageError
-from facekit.gallery import sqlite_file, sqlite_search
-from facekit.gallery.matrix_cache import cache_path
 from facekit.gallery.open import open_gallery
-from facekit.gallery.records import PersonRule
-from facekit.gallery.search import VectorTable
-from facekit.gallery.sqlite import SqliteGallery, create_sqlite
+from facekit.gallery.search.cache import cache_path
+from facekit.gallery.search.exact import VectorTable
+from facekit.gallery.sqlite import file as sqlite_file
+from facekit.gallery.sqlite import search as sqlite_search
+from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from tests.gallery.made_up import MODEL, face_of, template, templates
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from facekit.errors import InputError, ModelMismatchError, StorageError
-from facekit.gallery.sqlite import SqliteGallery, create_sqlite
-from facekit.gallery.store import Gallery
+from facekit.gallery.gallery import Gallery
+from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.gallery.transfer import export_gallery, import_gallery
 from tests.gallery.made_up import MODEL, OTHER_MODEL, template, templates
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facekit.enums import Device
 from facekit.errors import AcceleratorError, UsageError
 from facekit.runtime.delegates import (
     DelegateRequest,
@@ -16,7 +17,7 @@ from facekit.runtime.delegates import (
     open_net,
     parse_options,
 )
-from facekit.runtime.devices import ACCELERATORS, Device
+from facekit.runtime.devices import ACCELERATORS
 from tests.c_delegate import COMPILER, compile_delegate, needs_compiler
 
 

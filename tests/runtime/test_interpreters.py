@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import AcceleratorError, UsageError
-from facekit.runtime import interpreters
-from facekit.runtime.interpreters import RUNTIME_VARIABLE, runtime_name
+from facekit.runtime import interpreter as interpreters
+from facekit.runtime.interpreter import RUNTIME_VARIABLE, runtime_name
 
 NETS = Path(__file__).parents[1] / "data" / "nets"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facekit.enums import Device
 from facekit.errors import (
     AcceleratorError,
     MissingExtraError,
@@ -18,7 +19,7 @@ from facekit.errors import (
     UsageError,
 )
 from facekit.runtime.delegates import DelegateRequest, open_net
-from facekit.runtime.devices import CPU_PROVIDER, Device
+from facekit.runtime.devices import CPU_PROVIDER
 from facekit.runtime.onnx import OnnxNet, available_providers
 from facekit.types import Float32Array
 

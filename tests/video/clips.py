@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facekit.geometry import Overlap, overlaps
-from facekit.image import load_picture
+from facekit.face.geometry import Overlap, overlaps
+from facekit.photo.decode import load_picture
 from facekit.types import Float32Array, UInt8Array
 
 DATA = Path(__file__).parents[1] / "data"

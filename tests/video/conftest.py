@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from facekit.models.registry import DEFAULT_MODEL
-from facekit.models.store import find
-from facekit.pipeline import Pipeline, PipelineOptions
-from facekit.video.vision import PipelineVision
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.tasks.vision import PipelineVision
 
 
 @pytest.fixture(scope="session")

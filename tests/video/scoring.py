@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facekit.geometry import overlaps
+from facekit.face.geometry import overlaps
 from facekit.video.matching import best_pairs
 from facekit.video.records import FinishedTrack, Frame, VisibleFace
 from facekit.video.tracking import Tracker

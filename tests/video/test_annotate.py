@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facekit.photo.draw import drawable
 from facekit.types import Face, UInt8Array
 from facekit.video import annotate
-from facekit.video.annotate import annotated, drawable, label
+from facekit.video.annotate import annotated, label
 from facekit.video.records import NOBODY, Identity, VisibleFace
 from tests.video.faces import face
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from facekit.errors import UsageError
+from facekit.tasks.vision import PipelineVision
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.records import FinishedTrack, Frame, Identity, Span, TrackOptions
 from facekit.video.tracking import Tracker, nobody
-from facekit.video.vision import PipelineVision
 from tests.video import clips
 from tests.video.clips import Scene
 from tests.video.faces import face

@@ -1,0 +1,93 @@
+"""A bundle: one folder with all that a board needs, made by `facekit bundle` and unpacked there.
+
+bundle.json                             what the bundle is for, see Bundle
+models/<name>/<name>_<variant>.tflite   with its card, as in the store
+run.sh, wheels/, README.md, ...         see host/bundle.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.enums import Device
+from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
+from facekit.model.registry import DETECTOR, DETECTOR_NETS
+from facekit.model.store import InstalledModel, find
+from facekit.system.fields import Fields
+
+SCHEMA_VERSION = 1
+MANIFEST = "bundle.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What is in a bundle, whether it lies in a folder yet or not."""
+
+    target: str
+    model: str
+    """the embedding model's name"""
+    variants: Mapping[Device, str]
+    """which of its files each device runs; the first device is the one the bundle is for"""
+
+    @property
+    def device(self) -> Device:
+        return next(iter(self.variants))
+
+    def to_json(self) -> str:
+        whole = {
+            "schema_version": SCHEMA_VERSION,
+            "target": self.target,
+            "model": self.model,
+            "variants": {device.value: variant for device, variant in self.variants.items()},
+        }
+        return json.dumps(whole, indent=1) + "\n"
+
+
+def model_file(name: str, variant: str) -> str:
+    """Where a bundle has a model file, below its folder."""
+    return f"models/{name}/{name}_{variant}.tflite"
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Raises ModelMissingError for a folder that is no bundle, ModelMismatchError."""
+    path = folder / MANIFEST
+    try:
+        fields = Fields(json.loads(path.read_bytes()), "bundle")
+        if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
+            raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
+        listed = fields.part("variants")
+        variants = {Device(name): listed.plain_name(name) for name in listed}
+        if not variants:
+            raise ValueError("bundle.variants names no device")
+        return Bundle(fields.plain_name("target"), fields.plain_name("model"), variants)
+    except FileNotFoundError as error:
+        raise ModelMissingError(
+            f"{folder} is no unpacked bundle: it has no {MANIFEST}. Make one with "
+            "`facekit bundle`, and unpack it with: tar xzf FILE"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelMismatchError(f"{path} cannot be used: {error}") from error
+
+
+def find_embedder(
+    folder: Path, bundle: Bundle, *, device: Device, variant: str | None = None
+) -> InstalledModel:
+    """The embedding model's file of this variant; with None, the one that is meant for `device`.
+
+    Raises UsageError for a device that the bundle is not for, and what `find` raises.
+    """
+    if device not in bundle.variants:
+        known = ", ".join(known.value for known in bundle.variants)
+        raise UsageError(
+            f"The bundle {folder} is for {bundle.target}: --device {known}. "
+            f"Received: {device.value}"
+        )
+    return find(folder / model_file(bundle.model, variant or bundle.variants[device]))
+
+
+def detector_files(folder: Path) -> tuple[Path, ...]:
+    """The detector's nets, in the order of the cascade."""
+    return tuple(folder / model_file(DETECTOR, net) for net in DETECTOR_NETS)

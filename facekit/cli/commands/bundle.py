@@ -1,0 +1,103 @@
+"""facekit bundle"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facekit.cli.options import DEFAULT_MODEL, json_option, output_file
+from facekit.cli.render.output import emit_json, note
+
+if TYPE_CHECKING:
+    from facekit.bundle.make import MadeBundle
+
+
+@click.command()
+@click.argument("model", default=DEFAULT_MODEL)
+@click.option(
+    "--target",
+    type=click.Choice(["imx93", "imx8mp", "cpu"]),
+    required=True,
+    help="The board: a Vela file and int8 for imx93, int8 for imx8mp, float32 for cpu.",
+)
+@output_file("The archive: .tar.gz, .tgz or .tar.", required=True)
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that facekit convert wrote; searched before the store.",
+)
+@click.option("--cpu-variant", help="Which file the CPU runs: float32, float16, int8.")
+@click.option(
+    "--wheel",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A wheel of facekit to put in.  [default: one is made]",
+)
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@json_option
+def bundle(
+    model: str,
+    target: str,
+    output: Path,
+    models: Path | None,
+    cpu_variant: str | None,
+    wheel: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Pack all that a board needs: models, cards, thresholds, facekit, scripts, a README.
+
+    The same models and the same facekit give the same bytes.
+
+    \b
+    Example: facekit convert --int8 --vela imx93 -o out
+             facekit bundle --target imx93 --models out -o facekit-imx93.tar.gz
+             facekit verify a.jpg b.jpg --bundle facekit-imx93
+    """
+    from facekit.bundle.make import make_bundle
+    from facekit.cli.ensure import ensure_installed
+    from facekit.model.registry import DETECTOR
+
+    ensure_installed(DETECTOR)
+    made = make_bundle(
+        model,
+        target,
+        output,
+        models=models,
+        cpu_variant=cpu_variant,
+        wheel=wheel,
+        force=force,
+        note=note,
+    )
+    if as_json:
+        emit_json(_payload(made))
+        return
+    click.echo(f"{made.path}  {made.path.stat().st_size / 1e6:.1f} MB")
+    for one in made.models:
+        click.echo(
+            f"  {one.card.name} {one.card.variant:12} {one.card.file_size_bytes / 1e6:6.1f} MB"
+        )
+    click.echo(f"  {made.wheel}")
+
+
+def _payload(made: MadeBundle) -> dict[str, object]:
+    return {
+        "path": str(made.path),
+        "size_bytes": made.path.stat().st_size,
+        "target": made.bundle.target,
+        "devices": {
+            device.value: f"{made.bundle.model}:{variant}"
+            for device, variant in made.bundle.variants.items()
+        },
+        "models": [
+            {
+                "name": one.card.name,
+                "variant": one.card.variant,
+                "sha256": one.card.file_sha256,
+                "size_bytes": one.card.file_size_bytes,
+            }
+            for one in made.models
+        ],
+        "wheel": made.wheel,
+    }

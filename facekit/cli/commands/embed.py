@@ -1,0 +1,84 @@
+"""facekit embed"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facekit.cli.options import embedding_options, json_option, output_file, parallel_options
+from facekit.errors import UsageError
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True)
+@output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
+@embedding_options
+@parallel_options
+@json_option
+def embed(
+    images: tuple[str, ...],
+    output: Path,
+    model: str,
+    workers: int | None,
+    ray: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write the embeddings of pictures, or of folders of pictures, to a file.
+
+    A photo without a face, or one that cannot be read, is a row with its error; the exit code
+    is then that of the first such row.
+
+    \b
+    Example: facekit embed photos/ -o people.npz
+             facekit embed --face all group.jpg -o group.csv
+    """
+    from facekit.cli.open_pipeline import open_pipeline
+    from facekit.cli.render.output import emit_json, note
+    from facekit.cli.render.payload import crop_text, device_payload
+    from facekit.cli.terminal import with_progress
+    from facekit.photo.sources import list_pictures
+    from facekit.pipeline.photos import embed_each, embedding_rows
+    from facekit.template.file import SUFFIXES, EmbeddingTable, write_embeddings
+
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
+    names = list_pictures(images)
+    pipeline = open_pipeline(model, **options)
+    rows = []
+    failures = []
+    results = embed_each(pipeline, names, workers=workers, ray=ray)
+    for result in with_progress(results, length=len(names), label="embedding"):
+        rows += embedding_rows(result)
+        if result.error is not None:
+            failures.append(result.error)
+            note(str(result.error))
+    card = pipeline.model.card
+    write_embeddings(
+        output,
+        EmbeddingTable(
+            model=f"{card.name}:{card.variant}",
+            model_sha256=card.file_sha256,
+            crop=crop_text(pipeline.crop_spec),
+            rows=tuple(rows),
+        ),
+    )
+    embedded = sum(row.vector is not None for row in rows)
+    if as_json:
+        emit_json(
+            {
+                "output": str(output),
+                "photos": len(names),
+                "embeddings": embedded,
+                "failed": [{"image": row.name, "error": row.error} for row in rows if row.error],
+                "model": f"{card.name}:{card.variant}",
+                "model_sha256": card.file_sha256,
+                **device_payload(pipeline),
+            }
+        )
+    else:
+        click.echo(f"{embedded} embeddings of {len(names)} photos in {output}")
+    if failures:
+        raise SystemExit(failures[0].exit_code)

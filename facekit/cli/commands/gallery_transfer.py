@@ -1,0 +1,75 @@
+"""facekit gallery export and import"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facekit.cli.gallery_options import gallery_at, gallery_options, refresh_index
+from facekit.cli.options import json_option, output_file
+from facekit.cli.render.output import emit_json, note
+from facekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from facekit.gallery.gallery import Progress
+
+
+@click.command("export")
+@output_file("JSON Lines file.", required=True)
+@click.option("--decrypt", is_flag=True, help="Needed for an encrypted gallery: the file is not.")
+@gallery_options
+@json_option
+def export_command(
+    output: Path, decrypt: bool, gallery_url: str | None, key_file: Path | None, as_json: bool
+) -> None:
+    """Write everybody to a file that gallery import reads, into any kind of gallery.
+
+    The file holds biometric templates that are not encrypted; its mode is 0600.
+
+    \b
+    Example: facekit gallery export -o people.jsonl
+    """
+    from facekit.gallery.transfer import CONTAINS, export_gallery
+
+    with gallery_at(gallery_url, key_file) as opened:
+        if opened.info().encrypted and not decrypt:
+            raise UsageError("An export is not encrypted; pass --decrypt if that is meant.")
+        count = export_gallery(opened, output, progress=_bar("exporting"))
+    note(f"{output} holds {CONTAINS}")
+    if as_json:
+        emit_json({"output": str(output), "templates": count, "contains": CONTAINS})
+    else:
+        click.echo(f"{count} templates in {output}")
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@gallery_options
+@json_option
+def import_command(
+    file: Path, gallery_url: str | None, key_file: Path | None, as_json: bool
+) -> None:
+    """Enroll everybody in a file that gallery export has written.
+
+    What is there already is passed over, so that the command can be repeated.
+
+    \b
+    Example: facekit gallery import people.jsonl --gallery postgresql://localhost/faces
+    """
+    from facekit.gallery.transfer import import_gallery
+
+    with gallery_at(gallery_url, key_file, create=True) as opened:
+        added, total = import_gallery(opened, file, progress=_bar("importing"))
+        refresh_index(opened)
+    if as_json:
+        emit_json({"file": str(file), "templates": total, "added": added})
+    else:
+        click.echo(f"{added} of {total} templates added")
+
+
+def _bar(label: str) -> Progress:
+    from facekit.cli.terminal import with_progress
+
+    return lambda steps, total: with_progress(steps, length=total, label=label)

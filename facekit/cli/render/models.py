@@ -1,0 +1,169 @@
+"""Models as text and as JSON-ready dicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facekit.enums import Flip
+from facekit.model.card import Card, Source, Task
+from facekit.model.registry import Download, RegistryEntry
+from facekit.tasks.models import ListedModel
+from facekit.template.calibration import OperatingPoint
+from facekit.types import CropSpec, InputSpec
+
+_LABEL_WIDTH = 16
+_MIRROR = {
+    Flip.NONE: "",
+    Flip.CONCAT: ", mirror image concatenated",
+    Flip.SUM: ", mirror image added",
+}
+
+
+def listed_payload(model: ListedModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "summary": model.summary,
+        "task": model.task.value,
+        "default": model.is_default,
+        "licence": model.source.licence,
+        "origin": model.source.title,
+        "url": model.source.url,
+        "stored_variants": list(model.stored),
+    }
+
+
+def print_listed(listed: Sequence[ListedModel]) -> None:
+    """A table; origin comes last, since it is the long one."""
+    rows = [("MODEL", "STORED", "LICENCE", "ORIGIN")]
+    rows += [
+        (
+            f"{model.name} (default)" if model.is_default else model.name,
+            ",".join(model.stored) or "-",
+            model.source.licence,
+            model.source.title,
+        )
+        for model in listed
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def entry_payload(entry: RegistryEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "task": entry.task.value,
+        "architecture": entry.architecture,
+        "weights_format": entry.weights_format.value,
+        "variants": list(entry.variants),
+        "source": asdict(entry.source),
+        "downloads": [asdict(download) for download in entry.downloads],
+    }
+
+
+def print_entry(entry: RegistryEntry, *, stored: bool) -> None:
+    """What the registry says; the card's defaults only where no card is there to say it."""
+    fields = [("model", entry.name), ("summary", entry.summary), *_source_fields(entry.source)]
+    fields += [("download", _download_text(download)) for download in entry.downloads]
+    if not stored:
+        fields += [
+            ("input", _input_text(entry.card.input)),
+            ("crop", _crop_text(entry.card.crop)),
+            *(
+                _point_fields(entry.card.calibration.operating_points)
+                if entry.task is Task.EMBEDDING
+                else ()
+            ),
+            ("stored", f"no; facekit models build {entry.name}"),
+        ]
+    _print_fields(fields)
+
+
+def card_payload(path: Path, card: Card) -> dict[str, Any]:
+    """The card, and where its file is."""
+    return {"path": str(path), **json.loads(card.to_json())}
+
+
+def print_card(path: Path, card: Card, *, in_registry: bool) -> None:
+    """What `print_entry` has not said."""
+    fields = [
+        ("stored", str(path)),
+        ("variant", card.variant),
+        ("size", f"{card.file_size_bytes / 1e6:.2f} MB"),
+        ("sha256", card.file_sha256),
+        *(() if in_registry else _source_fields(card.source)),
+        ("input", _input_text(card.input)),
+        ("quantisation", card.quantisation.scheme),
+        ("crop", _crop_text(card.crop)),
+    ]
+    if card.task is Task.EMBEDDING:
+        centred = "not centred" if card.calibration.embedding_mean is None else "centred"
+        fields.append(
+            ("embedding", f"{card.embedding_size} numbers, {centred}{_MIRROR[card.flip]}")
+        )
+        fields.append(("calibrated", card.calibration.source or "no"))
+        fields += _point_fields(card.calibration.operating_points)
+    fields.append(("made with", ", ".join(f"{name} {text}" for name, text in card.tools.items())))
+    _print_fields(fields)
+
+
+def _source_fields(source: Source) -> list[tuple[str, str]]:
+    return [
+        ("source", source.title),
+        ("url", source.url),
+        ("source sha256", source.sha256),
+        ("licence", source.licence),
+        ("accuracy", source.accuracy),
+    ]
+
+
+def _download_text(download: Download) -> str:
+    what = download.requirement or download.url
+    return f"{what}  {download.size_bytes / 1e6:.1f} MB, sha256 {download.sha256}"
+
+
+def _input_text(spec: InputSpec) -> str:
+    return (
+        f"{spec.width_px} x {spec.height_px} px {spec.colour_order.value}, "
+        f"(pixel - {spec.mean:g}) / {spec.std:g}"
+    )
+
+
+def _crop_text(crop: CropSpec | None) -> str:
+    if crop is None:
+        return ""
+    return f"{crop.rule.value}, {crop.margin_px:g} px, {crop.resize_filter.value}"
+
+
+def _point_fields(points: Sequence[OperatingPoint]) -> list[tuple[str, str]]:
+    return [(f"at {point.target}", _point_text(point)) for point in points] or [
+        ("thresholds", "none: verify needs --threshold")
+    ]
+
+
+def _point_text(point: OperatingPoint) -> str:
+    rates = [
+        f"{name} {rate:.3g} of {count}"
+        for name, rate, count in (
+            ("FMR", point.fmr, point.n_impostor),
+            ("FNMR", point.fnmr, point.n_genuine),
+        )
+        if rate is not None
+    ]
+    said = "; ".join([*rates, point.protocol, f"data: {point.dataset}"])
+    return f"similarity >= {point.threshold_similarity:.4f}; {said}"
+
+
+def _print_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """One a line; what is empty is left out."""
+    for label, text in fields:
+        if text:
+            click.echo(f"{label:{_LABEL_WIDTH}}{text}")

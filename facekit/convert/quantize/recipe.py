@@ -1,0 +1,105 @@
+"""How a float32 file is quantised: a JSON file in configs/recipes, or the user's own.
+
+Names say what they do: static or dynamic activations, `w` weights and `a` activations as `i`
+integers or `f` floats of so many bits; a last `iu8` for an unsigned input: static_wi8_ai8_iu8.
+`operations` is the recipe of ai-edge-quantizer, as its `load_quantization_recipe` takes it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from facekit.enums import RangeRule
+from facekit.errors import UsageError
+from facekit.system.configs import config_names, config_path
+from facekit.system.fields import Fields
+
+SCHEMA_VERSION = 1
+_FOLDER = "recipes"
+_SUFFIX = ".json"
+
+
+class InputType(str, Enum):
+    """What the quantised file is fed."""
+
+    INT8 = "int8"
+    UINT8 = "uint8"
+    FLOAT32 = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str
+    title: str
+    variant: str
+    """what the file is called after: <model>_<variant>.tflite"""
+    input: InputType
+    rule: RangeRule | None
+    """what decides the activations' ranges; None where they are not quantised ahead of time"""
+    operations: tuple[dict[str, Any], ...]
+
+    @property
+    def needs_ranges(self) -> bool:
+        return self.rule is not None
+
+    def to_json(self) -> str:
+        plain = {
+            "schema_version": SCHEMA_VERSION,
+            "title": self.title,
+            "variant": self.variant,
+            "input": self.input.value,
+            **({"rule": self.rule.value} if self.rule else {}),
+            "operations": list(self.operations),
+        }
+        return json.dumps(plain, indent=1) + "\n"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes that come with facekit."""
+    return config_names(_FOLDER, suffix=_SUFFIX)
+
+
+def read_recipe(name_or_path: str) -> Recipe:
+    """The recipe called "static_wi8_ai8", or the one in a .json file.
+
+    Raises UsageError: no such recipe, not readable, not JSON, a member missing or wrong.
+    """
+    path = config_path(name_or_path, _FOLDER, suffix=_SUFFIX, title="recipe")
+    try:
+        raw = json.loads(path.read_bytes())
+        fields = Fields(raw, "recipe")
+        if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
+            raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
+        return Recipe(
+            name=path.stem,
+            title=fields.text("title"),
+            variant=fields.plain_name("variant"),
+            input=fields.choice("input", InputType),
+            rule=fields.choice("rule", RangeRule) if _calibrates(raw) else None,
+            operations=tuple(_operation(step) for step in _list(raw, "operations")),
+        )
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"Recipe {path} cannot be used: {error}") from error
+
+
+def _calibrates(raw: dict[str, Any]) -> bool:
+    """Whether any operation's activations are quantised ahead of time."""
+    return any("activation_tensor_config" in str(step) for step in _list(raw, "operations"))
+
+
+def _list(raw: dict[str, Any], name: str) -> list[Any]:
+    steps = raw.get(name)
+    if not isinstance(steps, list) or not steps:
+        raise ValueError(f"recipe.{name} must be a list that is not empty")
+    return steps
+
+
+def _operation(step: Any) -> dict[str, Any]:
+    fields = Fields(step, "recipe.operations")
+    for name in ("regex", "operation", "algorithm_key"):
+        fields.text(name)
+    fields.mapping("op_config")
+    return dict(step)

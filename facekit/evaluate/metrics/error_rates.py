@@ -1,0 +1,216 @@
+"""Error rates, ROC, EER and thresholds from the scores of labelled pairs.
+
+Scores are cosine similarities; a pair is called the same person when score >= threshold.
+Everywhere: `scores` (N,) floating and finite, `same` (N,) bool, True for a genuine pair.
+FMR = false matches / impostor pairs; FNMR = false non-matches / genuine pairs; TAR = 1 - FNMR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.errors import InputError, UsageError
+from facekit.system.extras import require
+
+Scores: TypeAlias = NDArray[np.floating[Any]]
+Flags: TypeAlias = NDArray[np.bool_]
+ChooseThreshold: TypeAlias = Callable[[Scores, Flags], float]
+
+RULE_OF_THREE = 3
+"""n trials without an error bound the rate by 3/n at 95 % (Hanley & Lippman-Hand 1983); so an
+FMR below 3/n says nothing that no false match at all would not say too"""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCounts:
+    """What happens at a threshold, as counts; the rates follow."""
+
+    threshold: float
+    n_genuine: int
+    n_impostor: int
+    false_matches: int
+    false_non_matches: int
+
+    @property
+    def fmr(self) -> float:
+        return self.false_matches / self.n_impostor
+
+    @property
+    def fnmr(self) -> float:
+        return self.false_non_matches / self.n_genuine
+
+    @property
+    def tar(self) -> float:
+        return (self.n_genuine - self.false_non_matches) / self.n_genuine
+
+    @property
+    def n_errors(self) -> int:
+        return self.false_matches + self.false_non_matches
+
+    @property
+    def accuracy(self) -> float:
+        n = self.n_genuine + self.n_impostor
+        return (n - self.n_errors) / n
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roc:
+    """Every point of the curve, from (0, 0) on: one for each distinct score."""
+
+    fmr: NDArray[np.float64]
+    """(K,) non-decreasing, 0..1"""
+    tar: NDArray[np.float64]
+    """(K,) non-decreasing, 0..1"""
+    thresholds: NDArray[np.float64]
+    """(K,) decreasing; the first is +inf: nothing is accepted"""
+
+
+@dataclass(frozen=True, slots=True)
+class TarAtFmr:
+    """TAR at the smallest threshold whose FMR is within the target, on the same pairs."""
+
+    target_fmr: float
+    measurable: bool
+    """False where the impostor count cannot carry the target (rule of three); no figure then"""
+    counts: ErrorCounts | None
+
+
+def error_counts(scores: Scores, same: Flags, threshold: float) -> ErrorCounts:
+    """Raises InputError where one of the two kinds of pair is missing."""
+    require_both_kinds(scores, same)
+    accepted = scores.astype(np.float64) >= threshold  # float32 scores would round the threshold
+    return ErrorCounts(
+        threshold=threshold,
+        n_genuine=int(same.sum()),
+        n_impostor=int((~same).sum()),
+        false_matches=int((accepted & ~same).sum()),
+        false_non_matches=int((~accepted & same).sum()),
+    )
+
+
+def roc(scores: Scores, same: Flags) -> Roc:
+    """scikit-learn's roc_curve with every point kept."""
+    require_both_kinds(scores, same)
+    fmr, tar, thresholds = _sklearn_metrics().roc_curve(same, scores, drop_intermediate=False)
+    return Roc(fmr, tar, thresholds.astype(np.float64))
+
+
+def auc(curve: Roc) -> float:
+    """Area under the ROC; a tie between a genuine and an impostor score counts one half."""
+    return float(_sklearn_metrics().auc(curve.fmr, curve.tar))
+
+
+def equal_error_rate(curve: Roc) -> float:
+    """Where FMR = FNMR on the ROC, 0..1.
+
+    The ROC's points are joined by straight lines, as in its area, so the crossing of two
+    neighbouring points is interpolated.  A summary of the curve, not an operating point.
+    """
+    gap = curve.fmr + curve.tar - 1.0  # FMR - FNMR, never falls; -1 at the first point, 1 at last
+    after = int(np.argmax(gap >= 0))
+    before = after - 1
+    weight = gap[before] / (gap[before] - gap[after])
+    return float(curve.fmr[before] + weight * (curve.fmr[after] - curve.fmr[before]))
+
+
+def best_accuracy_threshold(scores: Scores, same: Flags) -> float:
+    """The threshold that gets most of these pairs right.
+
+    Of equally good ones the strictest.  It lies midway between the least score that it accepts
+    and the greatest that it rejects; accepting all, at the least score; accepting none, just
+    above the greatest.  Its accuracy on the same pairs is optimistic: score others with it.
+    """
+    scores = scores.astype(np.float64)
+    curve = roc(scores, same)
+    n_genuine = int(same.sum())
+    right = np.rint(curve.tar * n_genuine) - np.rint(curve.fmr * (len(same) - n_genuine))
+    best = int(np.argmax(right))
+    if best == 0:
+        return float(np.nextafter(scores.max(), np.inf))
+    least_accepted = float(curve.thresholds[best])
+    rejected = scores[scores < least_accepted]
+    return midway(least_accepted, float(rejected.max())) if len(rejected) else least_accepted
+
+
+def midway(accepted: float, rejected: float) -> float:
+    """A threshold between two scores, midway unless rounding would make it reach `rejected`."""
+    middle = (accepted + rejected) / 2.0
+    return middle if middle > rejected else accepted
+
+
+def is_measurable(fmr: float, n_impostor: int) -> bool:
+    """Whether this many impostor pairs can carry the FMR by the rule of three."""
+    return fmr * n_impostor >= RULE_OF_THREE * (1 - 1e-12)  # 1e-3 of 3,000 is 3, whatever rounds
+
+
+def require_measurable(fmr: float, n_impostor: int) -> None:
+    """Raises UsageError for a target outside 0..1 or finer than the pairs can carry."""
+    if not 0.0 < fmr < 1.0:
+        raise UsageError(f"A target FMR lies between 0 and 1. Received: {fmr}")
+    if not is_measurable(fmr, n_impostor):
+        raise UsageError(
+            f"FMR {fmr:g} cannot be measured on {n_impostor} impostor pairs: "
+            f"{RULE_OF_THREE / fmr:,.0f} are needed (rule of three). The finest target here is "
+            f"{RULE_OF_THREE / max(n_impostor, 1):.2g}: ask for no finer one, or bring more people."
+        )
+
+
+def threshold_at_fmr(impostor: Scores, target: float) -> float:
+    """The smallest threshold whose measured FMR is <= target, in the scores' own precision.
+
+    (N,) impostor scores.  Raises UsageError where N cannot carry the target.
+    """
+    require_measurable(target, len(impostor))
+    return threshold_within(impostor, target)
+
+
+def tar_at_fmr(scores: Scores, same: Flags, target: float) -> TarAtFmr:
+    """Raises UsageError for a target outside 0..1; one too fine is marked, not computed."""
+    require_both_kinds(scores, same)
+    impostor = scores[~same]
+    if 0.0 < target < 1.0 and not is_measurable(target, len(impostor)):
+        return TarAtFmr(target, False, None)
+    threshold = threshold_at_fmr(impostor, target)
+    return TarAtFmr(target, True, error_counts(scores, same, threshold))
+
+
+def allowed_false_matches(target: float, n_impostor: int) -> int:
+    """The greatest k with k / n_impostor <= target, exactly so in floating point."""
+    k = round(target * n_impostor) + 1
+    while k / n_impostor > target:
+        k -= 1
+    return k
+
+
+def threshold_within(impostor: Scores, target: float) -> float:
+    """`threshold_at_fmr` without the rule of three, for procedures that are defined without it."""
+    allowed = allowed_false_matches(target, len(impostor))
+    position = len(impostor) - 1 - allowed  # of the greatest score that must be rejected
+    must_reject = np.partition(impostor, position)[position]
+    return float(np.nextafter(must_reject, np.inf, dtype=impostor.dtype))
+
+
+def require_both_kinds(scores: Scores, same: Flags) -> None:
+    """Raises InputError where a kind of pair is missing, ValueError for what is no score."""
+    if scores.ndim != 1 or scores.shape != same.shape or same.dtype != np.bool_:
+        raise ValueError(
+            f"scores (N,) and same (N,) bool needed. Received: {scores.shape}, "
+            f"{same.shape} {same.dtype}"
+        )
+    if not np.isfinite(scores).all():
+        raise ValueError("Scores must be finite; count failures apart from scores.")
+    n_genuine = int(same.sum())
+    if not 0 < n_genuine < len(same):
+        raise InputError(
+            "Genuine and impostor pairs are both needed. "
+            f"Received: {n_genuine} genuine, {len(same) - n_genuine} impostor."
+        )
+
+
+def _sklearn_metrics() -> Any:
+    return require("sklearn.metrics", extra="evaluate", needed_for="Evaluation")

@@ -1,0 +1,81 @@
+"""Fetching LFW with scikit-learn's own fetcher, which knows the archives' checksums."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from enum import Enum
+from pathlib import Path
+
+from facekit.errors import FetchError, StorageError
+from facekit.system.extras import require
+
+N_PHOTOS, N_PEOPLE = 13_233, 5_749
+"""of LFW, whatever its alignment (http://vis-www.cs.umass.edu/lfw/README.txt)"""
+SITE = "http://vis-www.cs.umass.edu/lfw/"
+
+
+class Alignment(str, Enum):
+    """The alignments that scikit-learn fetches."""
+
+    ORIGINAL = "original"
+    FUNNELED = "funneled"
+
+    @property
+    def folder(self) -> str:
+        return {"original": "lfw", "funneled": "lfw_funneled"}[self.value]
+
+
+def data_home(given: Path | None) -> Path:
+    """scikit-learn's data home: `given`, SCIKIT_LEARN_DATA or ~/scikit_learn_data."""
+    home = given or Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
+    return home.expanduser()
+
+
+def fetch_lfw(home: Path, alignment: Alignment, *, offline: bool = False) -> Path:
+    """Photos and pair lists under `home`/lfw_home, about 240 MB; returns that folder.
+
+    What is there already is not fetched again.  Raises FetchError, which says what to put where,
+    StorageError where nothing can be written, MissingExtraError without scikit-learn.
+    """
+    folder = home / "lfw_home"
+    if offline and not (folder / alignment.folder).is_dir():
+        raise FetchError(f"LFW is not in {folder} and --offline forbids fetching it. {_by_hand()}")
+    datasets = require("sklearn.datasets", extra="evaluate", needed_for="Fetching LFW")
+    require("PIL", extra="evaluate", needed_for="scikit-learn's fetcher")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one for each retry; the last one raises
+            datasets.fetch_lfw_pairs(
+                subset="test",
+                data_home=str(home),
+                funneled=alignment is Alignment.FUNNELED,
+                resize=0.1,  # it also decodes 2,000 photos; small ones are soon done
+                download_if_missing=not offline,
+            )
+    except PermissionError as error:
+        raise StorageError(f"Cannot write to {folder}: {error.strerror}") from error
+    except (OSError, EOFError) as error:  # URLError and a wrong checksum are OSErrors too
+        raise FetchError(f"LFW could not be fetched: {error}. {_by_hand()}") from error
+    _require_whole(folder / alignment.folder)
+    return folder
+
+
+def _require_whole(photos_dir: Path) -> None:
+    """A process killed while it unpacked leaves a part, which the fetcher takes for the whole."""
+    people = [child for child in photos_dir.iterdir() if child.is_dir()]
+    n_photos = sum(len(list(person.glob("*.jpg"))) for person in people)
+    if (n_photos, len(people)) != (N_PHOTOS, N_PEOPLE):
+        raise FetchError(
+            f"{N_PHOTOS:,} photos of {N_PEOPLE:,} people needed. {photos_dir} holds {n_photos:,} "
+            f"of {len(people):,}: remove that folder and fetch again."
+        )
+
+
+def _by_hand() -> str:
+    return (
+        f"To do it by hand, take lfw.tgz (or lfw-funneled.tgz, lfw-deepfunneled.tgz), pairs.txt, "
+        f"pairsDevTrain.txt and pairsDevTest.txt from {SITE} or a mirror of it, unpack the "
+        "archive into a folder of your choice, put the lists beside it, and pass that folder "
+        "with --data or FACEKIT_LFW."
+    )

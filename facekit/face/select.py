@@ -1,0 +1,52 @@
+"""Which of a picture's faces is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facekit.enums import FacePolicy
+from facekit.errors import AmbiguousFaceError, NoFaceError
+from facekit.types import Face
+
+
+def select_faces(
+    faces: Sequence[Face], policy: FacePolicy, *, image_shape: tuple[int, ...], name: str
+) -> tuple[Face, ...]:
+    """The faces that `policy` means, at least one; of equal ones the first.
+
+    `image_shape`: (H, W, ...) of the picture; `name`: what errors call it.
+    Raises NoFaceError for no face, AmbiguousFaceError for several under `FacePolicy.ERROR`.
+    """
+    if not faces:
+        raise NoFaceError(
+            f"No face found in {name}. Is a face of at least 20 pixels in it, upright? "
+            "A picture that is a face crop already is used as it is with --no-detect."
+        )
+    if policy is FacePolicy.ALL:
+        return tuple(faces)
+    if policy is FacePolicy.ERROR:
+        if len(faces) > 1:
+            raise AmbiguousFaceError(
+                f"{name} has {len(faces)} faces and --face error allows one. Crop the picture, or "
+                "choose with --face largest, center, best or all."
+            )
+        return tuple(faces)
+    if policy is FacePolicy.LARGEST:
+        merits = [face.area_px for face in faces]
+    elif policy is FacePolicy.CENTER:
+        merits = [_central_size(face, image_shape) for face in faces]
+    else:
+        merits = [face.score for face in faces]
+    return (faces[int(np.argmax(merits))],)
+
+
+def _central_size(face: Face, image_shape: tuple[int, ...]) -> float:
+    """px^2: area less twice the squared distance of the box's centre from the picture's.
+
+    The weight is that of facenet's align_dataset_mtcnn.py.
+    """
+    centre = (face.box_xyxy[:2] + face.box_xyxy[2:]) / 2
+    offset = centre - np.array([image_shape[1], image_shape[0]], np.float32) / 2
+    return face.area_px - 2.0 * float(offset @ offset)

@@ -1,0 +1,62 @@
+"""What can be wrong with a gallery in PostgreSQL; damage of the files is the server's to find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facekit.gallery.postgres.schema import SCHEMA
+
+_MOST_FAULTS = 20  # of one kind; more do not say more
+_RECALL_QUERIES = 100
+_LEAST_RECALL = 0.99
+
+
+def faults(connection: Any) -> list[str]:
+    """A sentence a fault.  To be called within a transaction."""
+    found = [
+        f"{name} is enrolled without a template."
+        for (name,) in connection.execute(
+            f"SELECT name FROM {SCHEMA}.person WHERE person_id NOT IN "
+            f"(SELECT person_id FROM {SCHEMA}.template) LIMIT {_MOST_FAULTS}"
+        )
+    ]
+    found += [
+        f"The template of {name} from {photo}: length {norm:.4g} in place of 1."
+        for name, photo, norm in connection.execute(
+            f"SELECT name, photo, vector_norm(embedding) FROM {SCHEMA}.template "
+            f"JOIN {SCHEMA}.person USING (person_id) "
+            f"WHERE abs(vector_norm(embedding) - 1) > 1e-3 LIMIT {_MOST_FAULTS}"
+        )
+    ]
+    recall = recall_at_1(connection)
+    if recall is not None and recall < _LEAST_RECALL:
+        found.append(
+            f"The index finds {recall:.1%} of the nearest templates; rebuild it: "
+            f"REINDEX INDEX {SCHEMA}.template_embedding"
+        )
+    return found
+
+
+def recall_at_1(connection: Any) -> float | None:
+    """How often the index's nearest other template is as near as the exact one; None if empty.
+
+    Asked with templates of the gallery, drawn at random, within a transaction.
+    """
+    queries = connection.execute(
+        f"SELECT template_id, embedding FROM {SCHEMA}.template ORDER BY random() "
+        f"LIMIT {_RECALL_QUERIES}"
+    ).fetchall()
+    nearest = (
+        f"SELECT embedding <=> %s::vector FROM {SCHEMA}.template "
+        "WHERE template_id <> %s ORDER BY 1 LIMIT 1"
+    )
+    hits = total = 0
+    for template_id, embedding in queries:
+        found = {}
+        for scan in ("on", "off"):
+            connection.execute(f"SET LOCAL enable_indexscan = {scan}")
+            found[scan] = connection.execute(nearest, (embedding, template_id)).fetchall()
+        if found["off"]:
+            total += 1
+            hits += bool(found["on"]) and found["on"][0][0] <= found["off"][0][0] + 1e-6
+    return hits / total if total else None

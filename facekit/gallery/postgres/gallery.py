@@ -1,0 +1,290 @@
+"""A gallery in PostgreSQL with pgvector: many writers, an HNSW index, searched by the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from facekit.enums import PersonRule, VectorType
+from facekit.errors import StorageError, UsageError
+from facekit.gallery.gallery import Progress, shown_url, unseen
+from facekit.gallery.postgres import schema as postgres_schema
+from facekit.gallery.postgres.check import faults, recall_at_1
+from facekit.gallery.postgres.schema import SCHEMA
+from facekit.gallery.records import (
+    Candidate,
+    GalleryInfo,
+    GalleryModel,
+    Person,
+    Template,
+    checked_name,
+    now_utc,
+)
+from facekit.types import Float32Array
+
+_EF_SEARCH = 200
+"""Candidates that HNSW keeps; pgvector's default of 40 finds fewer.  gallery check measures."""
+
+
+def create_postgres(url: str) -> bool:
+    """The tables; False where they are there already.  Raises StorageError."""
+    connection = postgres_schema.connect(url)
+    with postgres_schema.translated(url), connection:
+        return postgres_schema.create(connection, {"created_at": now_utc()})
+
+
+class PostgresGallery:
+    """See store.Gallery.  One connection; not thread-safe, safe among processes."""
+
+    def __init__(self, url: str) -> None:
+        """Raises StorageError."""
+        self._url = url
+        self._connection = postgres_schema.connect(url)
+        try:
+            with postgres_schema.translated(url):
+                self._schema_version = postgres_schema.bring_up(self._connection, url)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> PostgresGallery:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def info(self) -> GalleryInfo:
+        with self._reading():
+            return GalleryInfo(
+                url=shown_url(self._url),
+                schema_version=self._schema_version,
+                model=self._model(),
+                vector_type=VectorType.FLOAT32,
+                encrypted=False,
+                people=self._one(f"SELECT count(*) FROM {SCHEMA}.person"),
+                templates=self._one(f"SELECT count(*) FROM {SCHEMA}.template"),
+                size_bytes=self._one(
+                    f"SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c "
+                    f"WHERE relnamespace = '{SCHEMA}'::regnamespace AND relkind = 'r'"
+                ),
+            )
+
+    def people(self) -> list[Person]:
+        with self._reading():
+            return [Person(*row) for row in self._rows(_PEOPLE + _GROUPED + " ORDER BY name")]
+
+    def person(self, name: str) -> Person | None:
+        with self._reading():
+            rows = self._rows(_PEOPLE + "WHERE name = %s " + _GROUPED, name)
+            return Person(*rows[0]) if rows else None
+
+    def templates(self, name: str | None = None) -> Iterator[tuple[str, Template]]:
+        with self._reading(), self._connection.cursor(name="templates") as cursor:
+            query = _TEMPLATES + ("" if name is None else "WHERE name = %s ")
+            cursor.execute(
+                query + "ORDER BY person_id, template_id", None if name is None else (name,)
+            )
+            for person, photo, sha256, x1, y1, x2, y2, score, time, embedding in cursor:
+                box = None if x1 is None else (x1, y1, x2, y2)
+                yield person, Template(photo, sha256, box, score, time, _vector(embedding))
+
+    def photo_hashes(self, name: str) -> frozenset[str]:
+        with self._reading():
+            rows = self._rows(
+                f"SELECT photo_sha256 FROM {SCHEMA}.template JOIN {SCHEMA}.person "
+                "USING (person_id) WHERE name = %s",
+                name,
+            )
+            return frozenset(sha256 for (sha256,) in rows)
+
+    def add(self, name: str, templates: Sequence[Template], model: GalleryModel) -> int:
+        if not templates:
+            raise ValueError("A person is enrolled with at least one template.")
+        name = checked_name(name)
+        with self._transaction():
+            self._bind(model)
+            # The update locks the row: nobody removes the person before this is committed.
+            ((person_id,),) = self._rows(
+                f"INSERT INTO {SCHEMA}.person (name, enrolled_at) VALUES (%s, %s) "
+                "ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING person_id",
+                *(name, now_utc()),
+            )
+            return sum(self._insert(person_id, template) for template in templates)
+
+    def remove(self, name: str) -> int:
+        with self._transaction():
+            rows = self._rows(
+                f"SELECT person_id FROM {SCHEMA}.person WHERE name = %s FOR UPDATE", name
+            )
+            if not rows:
+                return 0
+            removed = self._connection.execute(
+                f"DELETE FROM {SCHEMA}.template WHERE person_id = %s", rows[0]
+            ).rowcount
+            self._connection.execute(f"DELETE FROM {SCHEMA}.person WHERE person_id = %s", rows[0])
+        with postgres_schema.translated(self._url):
+            self._connection.execute(f"VACUUM {SCHEMA}.template")  # not within a transaction
+        return int(removed)
+
+    def rename(self, old: str, new: str) -> bool:
+        new = checked_name(new)
+        unique_violation = postgres_schema.psycopg().errors.UniqueViolation
+        with self._transaction():
+            try:
+                changed = self._connection.execute(
+                    f"UPDATE {SCHEMA}.person SET name = %s WHERE name = %s", (new, old)
+                ).rowcount
+            except unique_violation as error:
+                raise UsageError(
+                    f"{new} is enrolled already: two people cannot share a name."
+                ) from error
+        return int(changed) > 0
+
+    def rank(
+        self, queries: Float32Array, model: GalleryModel, *, rule: PersonRule, top: int
+    ) -> list[list[Candidate]]:
+        with self._reading():
+            own = self._model()
+            if own is None:
+                return [[] for _ in queries]
+            own.require_same(model, f"Gallery {shown_url(self._url)}")
+            if rule is PersonRule.MEAN:
+                return [self._by_mean(query, top) for query in queries]
+            return [self._by_best(query, top) for query in queries]
+
+    def check(self) -> list[str]:
+        with self._reading():
+            return faults(self._connection)
+
+    def recall_at_1(self) -> float | None:
+        """Of the index, against exact search; see postgres_check."""
+        with self._reading():
+            return recall_at_1(self._connection)
+
+    def refresh_index(self, *, progress: Progress = unseen) -> bool:
+        """The server keeps its index up to date itself."""
+        return False
+
+    def _by_best(self, query: Float32Array, top: int) -> list[Candidate]:
+        """Asks for more templates until they are of `top` people, or all are seen."""
+        self._connection.execute(f"SET LOCAL hnsw.ef_search = {_EF_SEARCH}")
+        self._connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+        limit = max(4 * top, 20)
+        while True:
+            nearest = self._rows(
+                f"SELECT person_id, 1 - (embedding <=> %s::vector) FROM {SCHEMA}.template "
+                f"ORDER BY embedding <=> %s::vector LIMIT {limit}",
+                *(_text(query), _text(query)),
+            )
+            best: dict[int, float] = {}
+            for person_id, similarity in nearest:
+                best.setdefault(person_id, similarity)
+            if len(best) >= top or len(nearest) < limit:
+                return [self._candidate(*place) for place in list(best.items())[:top]]
+            limit *= 4
+
+    def _by_mean(self, query: Float32Array, top: int) -> list[Candidate]:
+        """Exact: every person's mean is formed."""
+        nearest = self._rows(
+            f"SELECT person_id, 1 - (avg(embedding) <=> %s::vector) AS similarity "
+            f"FROM {SCHEMA}.template GROUP BY person_id ORDER BY similarity DESC LIMIT {int(top)}",
+            _text(query),
+        )
+        return [self._candidate(*place) for place in nearest]
+
+    def _candidate(self, person_id: int, similarity: float) -> Candidate:
+        ((name, templates),) = self._rows(
+            f"SELECT name, (SELECT count(*) FROM {SCHEMA}.template WHERE person_id = %s) "
+            f"FROM {SCHEMA}.person WHERE person_id = %s",
+            *(person_id, person_id),
+        )
+        return Candidate(name, min(1.0, max(-1.0, similarity)), templates)
+
+    def _bind(self, model: GalleryModel) -> None:
+        own = self._model()
+        if own is None:
+            inserted = self._connection.execute(
+                f"INSERT INTO {SCHEMA}.model VALUES (1, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (model.name, model.sha256, model.crop, model.mean_sha256, model.dimension),
+            ).rowcount
+            if inserted:
+                postgres_schema.fix_dimension(self._connection, model.dimension)
+            own = self._model()
+            assert own is not None  # ours, or that of a faster process
+        own.require_same(model, f"Gallery {shown_url(self._url)}")
+
+    def _insert(self, person_id: int, template: Template) -> int:
+        return int(
+            self._connection.execute(
+                f"INSERT INTO {SCHEMA}.template (person_id, model_id, photo, photo_sha256, "
+                "x1, y1, x2, y2, score, enrolled_at, embedding) "
+                "VALUES (%s, 1, %s, %s, %s, %s, %s, %s, %s, %s, %s::vector) "
+                "ON CONFLICT (person_id, photo_sha256) DO NOTHING",
+                (
+                    *(person_id, template.photo, template.photo_sha256),
+                    *(template.box_xyxy or (None,) * 4),
+                    *(template.score, template.enrolled_at, _text(template.vector)),
+                ),
+            ).rowcount
+        )
+
+    def _model(self) -> GalleryModel | None:
+        rows = self._rows(f"SELECT name, sha256, crop, mean_sha256, dimension FROM {SCHEMA}.model")
+        return GalleryModel(*rows[0]) if rows else None
+
+    def _one(self, query: str) -> int:
+        return int(self._rows(query)[0][0])
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        return list(self._connection.execute(query, values or None).fetchall())
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """One state of the gallery throughout; within another transaction, that one's."""
+        outermost = self._connection.info.transaction_status.name == "IDLE"
+        with self._transaction():
+            if outermost:
+                self._connection.execute(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with postgres_schema.translated(self._url), self._connection.transaction():
+            yield
+
+
+def _text(vector: Float32Array) -> str:
+    """pgvector's text form; 9 digits give every float32 back."""
+    return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
+
+
+def _vector(text: str) -> Float32Array:
+    try:
+        return np.array(text[1:-1].split(","), np.float32)
+    except ValueError as error:
+        raise StorageError(f"A stored vector cannot be read: {error}") from error
+
+
+_PEOPLE = f"""
+SELECT name, count(template_id), person.enrolled_at
+FROM {SCHEMA}.person LEFT JOIN {SCHEMA}.template USING (person_id)
+"""
+_GROUPED = "GROUP BY person_id, name, person.enrolled_at"
+_TEMPLATES = f"""
+SELECT name, photo, photo_sha256, x1, y1, x2, y2, score, template.enrolled_at, embedding
+FROM {SCHEMA}.template JOIN {SCHEMA}.person USING (person_id)
+"""

@@ -1,0 +1,149 @@
+"""The tables of a gallery in PostgreSQL with pgvector, and the connection to them.
+
+Facts of pgvector that this rests on: `<=>` is the cosine distance, 1 - similarity; an HNSW index
+is for columns of a fixed number of dimensions, so the vector column is made when the first person
+is enrolled; an index scan is approximate, and `SET LOCAL enable_indexscan = off` makes it exact.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from facekit.errors import MissingExtraError, StorageError
+from facekit.gallery.gallery import shown_url
+
+SCHEMA = "facekit_gallery"
+_LOCK = 0x666B6761  # advisory lock of everything that changes the tables themselves
+
+_VERSION_1 = f"""
+CREATE TABLE {SCHEMA}.meta (
+    key text PRIMARY KEY,
+    value text NOT NULL
+);
+CREATE TABLE {SCHEMA}.model (
+    model_id integer PRIMARY KEY CHECK (model_id = 1),
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    crop text NOT NULL,
+    mean_sha256 text NOT NULL,
+    dimension integer NOT NULL CHECK (dimension > 0)
+);
+CREATE TABLE {SCHEMA}.person (
+    person_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text COLLATE "C" NOT NULL UNIQUE,
+    enrolled_at text NOT NULL
+);
+CREATE TABLE {SCHEMA}.template (
+    template_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    person_id bigint NOT NULL REFERENCES {SCHEMA}.person ON DELETE CASCADE,
+    model_id integer NOT NULL REFERENCES {SCHEMA}.model,
+    photo text NOT NULL,
+    photo_sha256 text NOT NULL,
+    x1 double precision, y1 double precision, x2 double precision, y2 double precision,
+    score double precision,
+    enrolled_at text NOT NULL,
+    embedding vector NOT NULL,
+    UNIQUE (person_id, photo_sha256)
+)
+"""
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+"""Script n brings a gallery from schema version n to n + 1."""
+
+
+def psycopg() -> Any:
+    """Raises MissingExtraError."""
+    try:
+        return importlib.import_module("psycopg")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "psycopg", extra="postgres", needed_for="A gallery in PostgreSQL"
+        ) from error
+
+
+def connect(url: str) -> Any:
+    """Raises StorageError."""
+    with translated(url):
+        return psycopg().connect(url, autocommit=True, application_name="facekit")
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """psycopg's errors as StorageErrors; a password is not shown."""
+    try:
+        yield
+    except psycopg().Error as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StorageError(f"Gallery {shown_url(url)}: {reason}") from error
+
+
+def create(connection: Any, meta: dict[str, str]) -> bool:
+    """The tables, in a schema of their own; False where they are there already.
+
+    Raises psycopg.Error, for example where pgvector is not installed on the server.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        if exists(connection):
+            return False
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        connection.execute(f"CREATE SCHEMA {SCHEMA}")
+        _migrate(connection, 0)
+        for key, value in meta.items():
+            connection.execute(f"INSERT INTO {SCHEMA}.meta VALUES (%s, %s)", (key, value))
+    return True
+
+
+def bring_up(connection: Any, url: str) -> int:
+    """Migrates to this version's schema, whose number is returned.  Raises StorageError."""
+    if not exists(connection):
+        raise StorageError(
+            f"No gallery at {shown_url(url)}. facekit enroll and facekit gallery init make one."
+        )
+    version = _version(connection)
+    if version > len(MIGRATIONS):
+        raise StorageError(
+            f"Gallery {shown_url(url)} has schema version {version}; this facekit knows up to "
+            f"{len(MIGRATIONS)}. Use the facekit that wrote it, or a newer one."
+        )
+    if version < len(MIGRATIONS):
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            _migrate(connection, _version(connection))
+    return len(MIGRATIONS)
+
+
+def fix_dimension(connection: Any, dimension: int) -> None:
+    """Once the model is known: a column of its size, and the index."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    connection.execute(
+        f"ALTER TABLE {SCHEMA}.template ALTER COLUMN embedding TYPE vector({int(dimension)})"
+    )
+    connection.execute(
+        f"CREATE INDEX IF NOT EXISTS template_embedding ON {SCHEMA}.template "
+        "USING hnsw (embedding vector_cosine_ops)"
+    )
+
+
+def exists(connection: Any) -> bool:
+    (found,) = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.meta",)).fetchone()
+    return found is not None
+
+
+def _version(connection: Any) -> int:
+    row = connection.execute(
+        f"SELECT value FROM {SCHEMA}.meta WHERE key = 'schema_version'"
+    ).fetchone()
+    return int(row[0])
+
+
+def _migrate(connection: Any, version: int) -> None:
+    for script in MIGRATIONS[version:]:
+        connection.execute(script)
+    connection.execute(
+        f"INSERT INTO {SCHEMA}.meta VALUES ('schema_version', %s) "
+        "ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
+        (str(len(MIGRATIONS)),),
+    )

@@ -1,0 +1,166 @@
+"""Exact search: every template is compared, by blocked matrix products.
+
+A large table has int8 codes beside it (codes.py): one query is then compared with these first,
+and by float32 only with the people who can be among the best.  The answer is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.enums import PersonRule
+from facekit.gallery.search.codes import CodeTable, coded_scores, kernels
+from facekit.types import Float32Array
+
+_BLOCK_ROWS = 65_536  # 128 MB of 512 float32: what is summed per person at a time
+_QUERIES_AT_ONCE = 32  # bounds the scores held: 128 MB for a million templates
+_FEW_QUERIES = 4  # more of them share the reading of the float32 vectors, and BLAS is faster
+_LARGEST_SHARE = 0.1  # of the templates to compare again, above which all are
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorTable:
+    """Templates in the order they were enrolled."""
+
+    template_ids: NDArray[np.int64]
+    """(N,) rising"""
+    person_ids: NDArray[np.int64]
+    """(N,)"""
+    vectors: Float32Array
+    """(N, D) of unit length; may be mapped from a file"""
+    codes: CodeTable | None = None
+    """of the same vectors, where they are many"""
+
+
+class ExactSearch:
+    """Ranks the people of one or more tables, which are never copied."""
+
+    def __init__(self, tables: Sequence[VectorTable]) -> None:
+        self._tables = tables
+        person_ids = np.concatenate([table.person_ids for table in tables])
+        self._order: NDArray[np.intp] | None = None
+        if np.any(person_ids[1:] < person_ids[:-1]):  # not enrolled one person after the other
+            self._order = np.argsort(person_ids, kind="stable")
+            person_ids = person_ids[self._order]
+        self._starts = _group_starts(person_ids)
+        self._counts = np.diff(np.append(self._starts, len(person_ids)))
+        self.person_ids = person_ids[self._starts]
+        self._mean_norms: Float32Array | None = None
+        coded = any(table.codes is not None for table in tables)
+        self._kernels = kernels() if coded else None
+
+    def rank(
+        self, queries: Float32Array, *, rule: PersonRule, top: int
+    ) -> list[list[tuple[int, float]]]:
+        """(Q, D) unit vectors -> for each the `top` people, (person_id, similarity), best first."""
+        if not len(self.person_ids):
+            return [[] for _ in queries]
+        if self._kernels is not None and len(queries) <= _FEW_QUERIES:
+            return [self._rank_by_codes(query, rule, top) for query in queries]
+        return self._rank_all(queries, rule, top)
+
+    def _rank_all(
+        self, queries: Float32Array, rule: PersonRule, top: int
+    ) -> list[list[tuple[int, float]]]:
+        ranked = []
+        for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            block = queries[start : start + _QUERIES_AT_ONCE]
+            scores = [block @ table.vectors.T for table in self._tables]
+            for people in self._by_person(np.concatenate(scores, axis=1), rule):
+                ranked.append(_best(self.person_ids, people, top))
+        return ranked
+
+    def _rank_by_codes(
+        self, query: Float32Array, rule: PersonRule, top: int
+    ) -> list[tuple[int, float]]:
+        """(D,): by the codes, then exactly for all whom the codes cannot rule out."""
+        people, slack = self._by_codes(query, rule)
+        count = min(top, len(people))
+        least = np.partition(people - slack, -count)[-count]  # `count` people have at least this
+        chosen = np.flatnonzero(people + slack >= least)
+        rows = self._rows_of(chosen)
+        if len(rows) > _LARGEST_SHARE * self._counts.sum():
+            return self._rank_all(query[None], rule, top)[0]
+        scores = self._vectors_at(rows) @ query
+        starts = np.append(0, np.cumsum(self._counts[chosen])[:-1])
+        if rule is PersonRule.BEST:
+            exact = np.maximum.reduceat(scores, starts)
+        else:
+            exact = np.add.reduceat(scores, starts) / self._norms_of_sums()[chosen]
+        return _best(self.person_ids[chosen], exact, top)
+
+    def _by_codes(
+        self, query: Float32Array, rule: PersonRule
+    ) -> tuple[Float32Array, Float32Array | float]:
+        """(D,) -> (people,) similarities, and by how much each can be off."""
+        scores, bound = [], 0.0
+        for table in self._tables:
+            if table.codes is None:
+                scores.append(table.vectors @ query)
+                continue
+            of_table, its_bound = coded_scores(self._kernels, query, table.codes)
+            scores.append(of_table)
+            bound = max(bound, its_bound)
+        (people,) = self._by_person(np.concatenate(scores)[None], rule)
+        if rule is PersonRule.BEST:
+            return people, bound
+        # Each template's error counts as its similarity does: their sum over |sum t|.
+        return people, np.float32(bound) * (self._counts / self._norms_of_sums())
+
+    def _by_person(self, scores: Float32Array, rule: PersonRule) -> Float32Array:
+        """(Q, N) similarities, table by table -> (Q, people)."""
+        grouped = scores if self._order is None else scores[:, self._order]
+        if rule is PersonRule.BEST:
+            return np.maximum.reduceat(grouped, self._starts, axis=1)
+        # q . (sum t / |sum t|) = (sum q . t) / |sum t|
+        sums: Float32Array = np.add.reduceat(grouped, self._starts, axis=1)
+        return sums / self._norms_of_sums()
+
+    def _rows_of(self, people: NDArray[np.intp]) -> NDArray[np.intp]:
+        """All templates of some people, person by person; places over all tables."""
+        counts = self._counts[people]
+        first = np.repeat(self._starts[people] - np.append(0, np.cumsum(counts)[:-1]), counts)
+        places = first + np.arange(len(first))
+        return places if self._order is None else self._order[places]
+
+    def _vectors_at(self, rows: NDArray[np.intp]) -> Float32Array:
+        """(M,) places over all tables -> (M, D)."""
+        vectors = np.empty((len(rows), self._tables[0].vectors.shape[1]), np.float32)
+        first = 0
+        for table in self._tables:
+            inside = np.flatnonzero((rows >= first) & (rows < first + len(table.vectors)))
+            vectors[inside] = table.vectors[rows[inside] - first]
+            first += len(table.vectors)
+        return vectors
+
+    def _norms_of_sums(self) -> Float32Array:
+        """(people,): the length of the sum of each person's templates."""
+        if self._mean_norms is None:
+            dimension = self._tables[0].vectors.shape[1]
+            sums = np.zeros((len(self.person_ids), dimension), np.float32)
+            for table in self._tables:
+                places = np.searchsorted(self.person_ids, table.person_ids)
+                order = np.argsort(places, kind="stable")
+                for start in range(0, len(order), _BLOCK_ROWS):
+                    rows = order[start : start + _BLOCK_ROWS]
+                    first = _group_starts(places[rows])
+                    sums[places[rows][first]] += np.add.reduceat(table.vectors[rows], first, axis=0)
+            # Opposite templates of one person have no mean direction: similarity 0, not a crash.
+            self._mean_norms = np.maximum(np.linalg.norm(sums, axis=1), np.float32(1e-6))
+        return self._mean_norms
+
+
+def _best(person_ids: NDArray[np.int64], scores: Float32Array, top: int) -> list[tuple[int, float]]:
+    count = min(top, len(scores))
+    places = np.argpartition(scores, -count)[-count:]
+    places = places[np.argsort(-scores[places], kind="stable")]
+    return [(int(person_ids[place]), float(np.clip(scores[place], -1.0, 1.0))) for place in places]
+
+
+def _group_starts(values: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Where each run of equal values begins."""
+    return np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])

@@ -1,0 +1,117 @@
+"""Everything that can be wrong with an SQLite gallery, looked at one by one."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+
+import numpy as np
+
+from facekit.gallery.search.cache import cache_path, read_cache
+from facekit.gallery.search.codes import encoded
+from facekit.gallery.search.exact import VectorTable
+from facekit.gallery.sqlite.search import stamp_of
+from facekit.gallery.sqlite.session import SqliteSession
+
+_NORM_TOLERANCE = 1e-3  # float16 storage loses 5e-4 at worst
+_ROWS_AT_ONCE = 10_000
+_MOST_FAULTS = 20  # of one kind; more do not say more
+
+
+def faults(session: SqliteSession) -> list[str]:
+    """A sentence a fault.  To be called within a transaction; raises sqlite3.Error at worst."""
+    found = [*_file_faults(session), *_person_faults(session)]
+    model = session.model()
+    if model is not None:
+        found += _vector_faults(session, model.dimension)
+        found += _cache_faults(session, model.dimension)
+    return found
+
+
+def _file_faults(session: SqliteSession) -> Iterator[str]:
+    for (report,) in session.connection.execute(f"PRAGMA integrity_check({_MOST_FAULTS})"):
+        if report != "ok":
+            yield f"SQLite: {report}"
+    for table, row, parent, _ in session.connection.execute("PRAGMA foreign_key_check"):
+        yield f"Row {row} of {table} refers to a {parent} that is not there."
+    if odd := session.path.stat().st_size % session.one("PRAGMA page_size"):
+        yield f"The file is truncated: {odd} bytes of its last page are left."
+    mode = stat.S_IMODE(session.path.stat().st_mode)
+    if mode & 0o077:
+        yield f"The file's mode is {mode:04o}: others can read it. Use: chmod 600 {session.path}"
+
+
+def _person_faults(session: SqliteSession) -> Iterator[str]:
+    for (name,) in session.connection.execute(
+        "SELECT name FROM person WHERE person_id NOT IN (SELECT person_id FROM template) LIMIT ?",
+        (_MOST_FAULTS,),
+    ):
+        yield f"{name} is enrolled without a template."
+
+
+def _vector_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
+    rows = session.connection.execute(
+        "SELECT name, person_id, photo, photo_sha256, vector "
+        "FROM template JOIN person USING (person_id)"
+    )
+    faulty = 0
+    for name, person_id, photo, sha256, blob in rows:
+        try:
+            vector = session.codec.decode([blob], [session.owner(person_id, sha256)], dimension)[0]
+            norm = float(np.linalg.norm(vector))
+            if not abs(norm - 1) <= _NORM_TOLERANCE:
+                raise ValueError(f"length {norm:.4g} in place of 1")
+        except ValueError as error:
+            yield f"The template of {name} from {photo}: {error}."
+            faulty += 1
+            if faulty == _MOST_FAULTS:
+                return
+
+
+def _cache_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
+    path = cache_path(session.path)
+    cached = read_cache(path, stamp_of(session, dimension))  # a stale one is removed here
+    if cached is None:
+        return
+    if session.lock:
+        yield f"The gallery is encrypted, and {path} holds its vectors in the clear."
+    last = session.one("SELECT coalesce(max(template_id), 0) FROM template")
+    known = session.connection.execute(
+        "SELECT template_id, person_id FROM template WHERE template_id <= ? ORDER BY template_id",
+        (int(cached.template_ids[-1]),),
+    ).fetchall()
+    pairs = np.array(known, np.int64).reshape(-1, 2)
+    if int(cached.template_ids[-1]) > last or not (
+        np.array_equal(pairs[:, 0], cached.template_ids)
+        and np.array_equal(pairs[:, 1], cached.person_ids)
+    ):
+        yield f"{path} does not hold the templates of the gallery: remove it."
+    elif not session.lock and not _holds_the_vectors(session, cached, dimension):
+        yield f"{path} is damaged: its vectors or codes are not those of the gallery. Remove it."
+
+
+def _holds_the_vectors(session: SqliteSession, cached: VectorTable, dimension: int) -> bool:
+    rows = session.connection.execute(
+        "SELECT vector FROM template WHERE template_id <= ? ORDER BY template_id",
+        (int(cached.template_ids[-1]),),
+    )
+    start = 0
+    while block := rows.fetchmany(_ROWS_AT_ONCE):
+        blobs = [blob for (blob,) in block]
+        try:
+            vectors = session.codec.decode(blobs, [b""] * len(blobs), dimension)
+        except ValueError:  # reported as the template's fault
+            return True
+        part = slice(start, start + len(blobs))
+        start = part.stop
+        coded = encoded(vectors)
+        kept = cached.codes
+        if not np.array_equal(vectors, cached.vectors[part]):
+            return False
+        if kept is not None and not (
+            np.array_equal(coded.codes, kept.codes[part])
+            and np.array_equal(coded.scales, kept.scales[part])
+            and coded.error <= kept.error
+        ):
+            return False
+    return True

@@ -1,0 +1,168 @@
+"""Template vectors under AES-256-GCM, with a key that a passphrase or a key file unlocks.
+
+A random data key encrypts the vectors; it is kept in the gallery, itself encrypted under a key
+derived from the secret (scrypt for a passphrase, HKDF for a key file).  Each vector is bound to
+its gallery, person and photo: one that is moved to somebody else does not decrypt.
+Names, photo hashes, boxes and times are not encrypted.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from facekit.errors import MissingExtraError, StorageError, UsageError
+from facekit.gallery.sqlite.vectors import PlainCodec
+from facekit.types import Float32Array
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12  # NIST SP 800-38D recommends 96 bits; drawn at random for each vector
+_SALT_BYTES = 16
+_SCRYPT = {"n": 2**15, "r": 8, "p": 3}
+"""OWASP's password storage advice for 32 MiB of memory, which a board can spare"""
+_SHORTEST_KEY_FILE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What unlocks a gallery."""
+
+    kind: str
+    """ "passphrase" or "key-file" """
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"Secret({self.kind})"
+
+
+SecretSource: TypeAlias = Callable[[], "Secret | None"]
+"""Asked only where a gallery is encrypted: it may ask a person"""
+
+
+def no_secret() -> None:
+    return None
+
+
+def passphrase(text: str) -> Secret:
+    """Raises UsageError for an empty one."""
+    if not text:
+        raise UsageError("An empty passphrase protects nothing.")
+    return Secret("passphrase", text.encode())
+
+
+def key_file(path: Path) -> Secret:
+    """Raises UsageError for a file that is too short to be a key, or cannot be read."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"Key file {path}: {error.strerror or error}") from error
+    if len(content) < _SHORTEST_KEY_FILE:
+        raise UsageError(
+            f"Key file {path} has {len(content)} bytes; {_SHORTEST_KEY_FILE} random ones are "
+            f"needed: head -c {_SHORTEST_KEY_FILE} /dev/urandom > {path}"
+        )
+    return Secret("key-file", content)
+
+
+@dataclass(frozen=True, slots=True)
+class AesGcmCodec:
+    """nonce, ciphertext and tag of what `plain` makes of a vector."""
+
+    plain: PlainCodec
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"AesGcmCodec({self.plain})"
+
+    def encode(self, vector: Float32Array, owner: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        cipher = _aes_gcm(self.key)
+        return nonce + bytes(cipher.encrypt(nonce, self.plain.encode(vector, owner), owner))
+
+    def decode(
+        self, blobs: Sequence[bytes], owners: Sequence[bytes], dimension: int
+    ) -> Float32Array:
+        cipher = _aes_gcm(self.key)
+        plain = [_decrypt(cipher, blob, owner) for blob, owner in zip(blobs, owners, strict=True)]
+        if not plain:
+            return np.zeros((0, dimension), np.float32)
+        return self.plain.decode(plain, owners, dimension)
+
+
+def new_key(secret: Secret) -> tuple[bytes, dict[str, Any]]:
+    """A data key, and the JSON-ready lock that `unlock` opens with the same secret."""
+    key = os.urandom(_KEY_BYTES)
+    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
+    lock: dict[str, Any] = {"kind": secret.kind, "salt": _text(salt), "nonce": _text(nonce)}
+    if secret.kind == "passphrase":
+        lock["scrypt"] = _SCRYPT
+    locked = _aes_gcm(_derived(secret, lock)).encrypt(nonce, key, _LOCK_CONTEXT)
+    return key, {**lock, "key": _text(locked)}
+
+
+def unlock(lock: Mapping[str, Any], secret: Secret | None, where: str) -> bytes:
+    """The data key.  Raises UsageError without a secret, StorageError with a wrong one."""
+    if secret is None:
+        raise UsageError(
+            f"{where} is encrypted: pass --key-file, or set FACEKIT_GALLERY_PASSPHRASE."
+        )
+    if secret.kind != lock["kind"]:
+        raise StorageError(f"{where} is locked with a {lock['kind']}. Received: a {secret.kind}")
+    try:
+        derived = _derived(secret, lock)
+        return _decrypt(
+            _aes_gcm(derived), _bytes(lock["nonce"]) + _bytes(lock["key"]), _LOCK_CONTEXT
+        )
+    except ValueError as error:
+        raise StorageError(f"{where}: this {secret.kind} does not unlock it.") from error
+
+
+_LOCK_CONTEXT = b"facekit gallery data key"
+
+
+def _derived(secret: Secret, lock: Mapping[str, Any]) -> bytes:
+    salt = _bytes(lock["salt"])
+    if secret.kind == "passphrase":
+        scrypt = _module("hazmat.primitives.kdf.scrypt").Scrypt
+        return bytes(scrypt(salt=salt, length=_KEY_BYTES, **lock["scrypt"]).derive(secret.content))
+    hashes = _module("hazmat.primitives.hashes")
+    hkdf = _module("hazmat.primitives.kdf.hkdf").HKDF
+    derive = hkdf(algorithm=hashes.SHA256(), length=_KEY_BYTES, salt=salt, info=_LOCK_CONTEXT)
+    return bytes(derive.derive(secret.content))
+
+
+def _decrypt(cipher: Any, sealed: bytes, owner: bytes) -> bytes:
+    """Raises ValueError where key, owner or a byte is not what it was."""
+    invalid = _module("exceptions").InvalidTag
+    try:
+        return bytes(cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner))
+    except invalid as error:
+        raise ValueError("a vector does not decrypt: it was changed or moved") from error
+
+
+def _aes_gcm(key: bytes) -> Any:
+    return _module("hazmat.primitives.ciphers.aead").AESGCM(key)
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(f"cryptography.{name}")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "cryptography", extra="encrypt", needed_for="An encrypted gallery"
+        ) from error
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text)

@@ -1,0 +1,283 @@
+"""A gallery in one SQLite file: write-ahead log, foreign keys, deleted content overwritten."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from facekit.enums import PersonRule, VectorType
+from facekit.errors import UsageError
+from facekit.gallery.gallery import Progress, unseen
+from facekit.gallery.records import (
+    Candidate,
+    GalleryInfo,
+    GalleryModel,
+    Person,
+    Template,
+    checked_name,
+    now_utc,
+)
+from facekit.gallery.sqlite import file as sqlite_file
+from facekit.gallery.sqlite.check import faults
+from facekit.gallery.sqlite.encryption import Secret, SecretSource, new_key, no_secret
+from facekit.gallery.sqlite.rekey import reencrypt
+from facekit.gallery.sqlite.search import SqliteSearch
+from facekit.gallery.sqlite.session import SqliteSession
+from facekit.types import Float32Array
+
+DEFAULT_TIMEOUT_S = 10.0
+"""how long a locked gallery is waited for"""
+
+_LEAST_RECALL = 0.99
+
+_log = logging.getLogger(__name__)
+
+
+def create_sqlite(
+    path: Path, *, vector_type: VectorType = VectorType.FLOAT32, secret: Secret | None = None
+) -> bool:
+    """An empty gallery; False where one is there already.  Raises StorageError."""
+    meta = {
+        "gallery_id": str(uuid.uuid4()),
+        "created_at": now_utc(),
+        "vector_type": vector_type.value,
+        "removals": "0",
+    }
+    if secret is not None:
+        _, lock = new_key(secret)
+        meta["lock"] = json.dumps(lock)
+    return sqlite_file.create(path, meta)
+
+
+class SqliteGallery:
+    """See store.Gallery.  One connection; not thread-safe, safe among processes."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        secret: SecretSource = no_secret,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        """Raises StorageError, and UsageError where a secret is needed and not given."""
+        self.path = path
+        self._session = SqliteSession(path, secret=secret, timeout_s=timeout_s)
+        self._connection = self._session.connection
+        self._search = SqliteSearch(self._session)
+
+    def __enter__(self) -> SqliteGallery:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with sqlite_file.translated(self.path):
+            self._connection.close()
+
+    def info(self) -> GalleryInfo:
+        with self._session.reading():
+            return GalleryInfo(
+                url=str(self.path),
+                schema_version=sqlite_file.schema_version(self._connection),
+                model=self._session.model(),
+                vector_type=VectorType(self._session.meta("vector_type")),
+                encrypted=self._session.meta("lock") != "",
+                people=self._session.one("SELECT count(*) FROM person"),
+                templates=self._session.one("SELECT count(*) FROM template"),
+                size_bytes=self.path.stat().st_size,
+            )
+
+    def people(self) -> list[Person]:
+        with self._session.reading():
+            return [
+                Person(*row)
+                for row in self._connection.execute(_PEOPLE + "GROUP BY person_id ORDER BY name")
+            ]
+
+    def person(self, name: str) -> Person | None:
+        with self._session.reading():
+            row = self._connection.execute(
+                _PEOPLE + "WHERE person.name = ? GROUP BY person_id", (name,)
+            ).fetchone()
+            return None if row is None else Person(*row)
+
+    def templates(self, name: str | None = None) -> Iterator[tuple[str, Template]]:
+        with self._session.reading():
+            model = self._session.model()
+            rows = self._connection.execute(
+                _TEMPLATES + ("ORDER BY person_id, template_id" if name is None else _OF_ONE),
+                () if name is None else (name,),
+            )
+            for person_id, person, photo, sha256, x1, y1, x2, y2, score, time, blob in rows:
+                assert model is not None  # a template refers to it
+                owner = self._session.owner(person_id, sha256)
+                vector = self._session.decoded([blob], [owner], model.dimension)[0]
+                box = None if x1 is None else (x1, y1, x2, y2)
+                yield person, Template(photo, sha256, box, score, time, vector)
+
+    def photo_hashes(self, name: str) -> frozenset[str]:
+        with self._session.reading():
+            rows = self._connection.execute(
+                "SELECT photo_sha256 FROM template JOIN person USING (person_id) WHERE name = ?",
+                (name,),
+            )
+            return frozenset(sha256 for (sha256,) in rows)
+
+    def add(self, name: str, templates: Sequence[Template], model: GalleryModel) -> int:
+        if not templates:
+            raise ValueError("A person is enrolled with at least one template.")
+        name = checked_name(name)
+        with self._session.writing():
+            self._bind(model)
+            self._connection.execute(
+                "INSERT INTO person (name, enrolled_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (name, now_utc()),
+            )
+            person_id = self._person_id(name)
+            assert person_id is not None
+            return sum(self._insert(person_id, template) for template in templates)
+
+    def remove(self, name: str) -> int:
+        self._search.forget()  # before and after: one that is killed between leaves no copy
+        with self._session.writing():
+            removed = self._connection.execute(
+                "DELETE FROM template WHERE person_id = ?", (self._person_id(name),)
+            ).rowcount
+            self._connection.execute("DELETE FROM person WHERE name = ?", (name,))
+            if removed:
+                self._session.set_meta("removals", str(int(self._session.meta("removals")) + 1))
+        if removed:
+            self._purge()
+        return removed
+
+    def rename(self, old: str, new: str) -> bool:
+        new = checked_name(new)
+        with self._session.writing():
+            if old != new and self._person_id(new) is not None:
+                raise UsageError(f"{new} is enrolled already: two people cannot share a name.")
+            return (
+                self._connection.execute(
+                    "UPDATE person SET name = ? WHERE name = ?", (new, old)
+                ).rowcount
+                > 0
+            )
+
+    def rank(
+        self, queries: Float32Array, model: GalleryModel, *, rule: PersonRule, top: int
+    ) -> list[list[Candidate]]:
+        with self._session.reading():
+            own = self._session.model()
+            if own is None:
+                return [[] for _ in queries]
+            own.require_same(model, f"Gallery {self.path}")
+            ranked = self._search.rank(queries, own.dimension, rule=rule, top=top)
+            return [[self._candidate(*place) for place in best] for best in ranked]
+
+    def check(self) -> list[str]:
+        with self._session.reading():
+            recall = self.recall_at_1()
+            found = faults(self._session)
+            if recall is not None and recall < _LEAST_RECALL:
+                found.append(
+                    f"The approximate index finds {recall:.1%} of the nearest templates: remove "
+                    f"{self.path}-index."
+                )
+            return found
+
+    def refresh_index(self, *, progress: Progress = unseen) -> bool:
+        """Brings the approximate index of a very large gallery up to date; True where it was made.
+
+        Raises MissingExtraError without usearch.
+        """
+        with self._session.reading():
+            model = self._session.model()
+            return model is not None and self._search.refresh_index(model.dimension, progress)
+
+    def recall_at_1(self) -> float | None:
+        """Of the approximate index against exact search; None where there is no index."""
+        with self._session.reading():
+            model = self._session.model()
+            return None if model is None else self._search.recall_at_1(model.dimension)
+
+    def rekey(self, secret: Secret) -> None:
+        """A new data key under `secret`; every vector is encrypted anew.
+
+        Raises UsageError where the gallery is not encrypted.
+        """
+        reencrypt(self._session, secret)
+        self._purge()
+
+    def _bind(self, model: GalleryModel) -> None:
+        own = self._session.model()
+        if own is None:
+            self._connection.execute(
+                "INSERT INTO model VALUES (1, ?, ?, ?, ?, ?)",
+                (model.name, model.sha256, model.crop, model.mean_sha256, model.dimension),
+            )
+        else:
+            own.require_same(model, f"Gallery {self.path}")
+
+    def _insert(self, person_id: int, template: Template) -> int:
+        owner = self._session.owner(person_id, template.photo_sha256)
+        return self._connection.execute(
+            _INSERT_TEMPLATE,
+            (
+                *(person_id, template.photo, template.photo_sha256),
+                *(template.box_xyxy or (None,) * 4),
+                *(template.score, template.enrolled_at),
+                self._session.codec.encode(template.vector, owner),
+            ),
+        ).rowcount
+
+    def _candidate(self, person_id: int, similarity: float) -> Candidate:
+        name, templates = self._connection.execute(
+            "SELECT name, (SELECT count(*) FROM template WHERE template.person_id = "
+            "person.person_id) FROM person WHERE person_id = ?",
+            (person_id,),
+        ).fetchone()
+        return Candidate(name, similarity, templates)
+
+    def _person_id(self, name: str) -> int | None:
+        row = self._connection.execute(
+            "SELECT person_id FROM person WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def _purge(self) -> None:
+        """Leaves no byte of what was removed: not in the caches, the log or free pages."""
+        self._search.forget()
+        with sqlite_file.translated(self.path):
+            self._connection.execute("VACUUM")
+            busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            _log.warning(
+                "Gallery %s is being read by another process: the log beside it holds what was "
+                "removed until that process ends.",
+                self.path,
+            )
+
+
+_PEOPLE = """
+SELECT person.name, count(template_id), person.enrolled_at
+FROM person LEFT JOIN template USING (person_id)
+"""
+_TEMPLATES = """
+SELECT person_id, name, photo, photo_sha256, x1, y1, x2, y2, score, template.enrolled_at, vector
+FROM person CROSS JOIN template USING (person_id)
+"""  # CROSS JOIN: SQLite goes from person to person, without sorting vectors in a temporary file
+_OF_ONE = "WHERE name = ? ORDER BY template_id"
+_INSERT_TEMPLATE = """
+INSERT INTO template (person_id, model_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at,
+    vector)
+VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""

@@ -1,0 +1,225 @@
+"""From the rows of an SQLite gallery to the tables that are searched."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from facekit.enums import PersonRule
+from facekit.errors import StorageError
+from facekit.gallery.gallery import Progress
+from facekit.gallery.search.approximate import AnnIndex, open_index, remove_index, write_index
+from facekit.gallery.search.cache import (
+    Stamp,
+    cache_path,
+    read_cache,
+    remove_cache,
+    write_cache,
+)
+from facekit.gallery.search.exact import ExactSearch, VectorTable
+from facekit.gallery.sqlite.session import SqliteSession
+from facekit.gallery.sqlite.vectors import PlainCodec
+from facekit.types import Float32Array
+
+CACHE_FROM = 20_000
+"""Templates beyond the cache that make it worth writing: they take 0.1 s to read."""
+INDEX_FROM = 1_000_000
+"""Templates that make the approximate index pay: comparing with each takes 0.05 s."""
+_LATE_SHARE = 0.1  # templates that the index does not have, before it is made anew
+_PROPOSALS = 64  # templates the index is asked for, of which the people are taken
+_RECALL_QUERIES = 100
+_ROWS_AT_ONCE = 10_000
+_HIGHEST = 2**63 - 1  # SQLite's integers
+
+_log = logging.getLogger(__name__)
+
+
+class SqliteSearch:
+    """Keeps the search of one connection until the gallery has changed.
+
+    Where the vectors are not encrypted, a large gallery's are kept in a file that is mapped;
+    see matrix_cache.py.
+    """
+
+    def __init__(self, session: SqliteSession) -> None:
+        self._session = session
+        self._cache = cache_path(session.path)
+        self._opened: tuple[Stamp, AnnIndex | None] | None = None
+        self._kept: tuple[tuple[int, int], ExactSearch] | None = None
+
+    def rank(
+        self,
+        queries: Float32Array,
+        dimension: int,
+        *,
+        rule: PersonRule,
+        top: int,
+    ) -> list[list[tuple[int, float]]]:
+        """See ExactSearch.rank.  To be called within a transaction."""
+        index = self._index(dimension) if rule is PersonRule.BEST else None
+        if index is not None:
+            late = self._read_after(index.last, dimension)
+            return [self._rank_proposed(index, late, query, top) for query in queries]
+        return self.exact(dimension).rank(queries, rule=rule, top=top)
+
+    def exact(self, dimension: int) -> ExactSearch:
+        """Over all templates; kept until the gallery has changed."""
+        last = self._session.one("SELECT coalesce(max(template_id), 0) FROM template")
+        stamp = stamp_of(self._session, dimension)
+        state = (stamp.removals, last)
+        if self._kept is None or self._kept[0] != state:
+            self._kept = state, ExactSearch(self._tables(stamp))
+        return self._kept[1]
+
+    def refresh_index(self, dimension: int, progress: Progress) -> bool:
+        """Makes the approximate index where it pays and is not there or too old; True if made.
+
+        Raises StorageError, MissingExtraError.
+        """
+        session = self._session
+        count = session.one("SELECT count(*) FROM template")
+        if count < INDEX_FROM or not isinstance(session.codec, PlainCodec):
+            return False
+        index = self._index(dimension)
+        if index is not None and self._late(index) <= _LATE_SHARE * count:
+            return False
+        try:
+            blocks = progress(self._blocks(dimension), -(-count // _ROWS_AT_ONCE))
+            write_index(session.path, stamp_of(session, dimension), blocks)
+        except OSError as error:
+            raise StorageError(
+                f"Cannot write the index beside {session.path}: {error.strerror}"
+            ) from error
+        self._opened = None
+        return True
+
+    def recall_at_1(self, dimension: int) -> float | None:
+        """How often the index proposes the nearest other template; None without an index."""
+        index = self._index(dimension)
+        if index is None:
+            return None
+        sample = self._session.connection.execute(
+            "SELECT template_id FROM template WHERE template_id <= ? ORDER BY random() LIMIT ?",
+            (index.last, _RECALL_QUERIES),
+        ).fetchall()
+        table = self._chosen([template_id for (template_id,) in sample], dimension)
+        nearest: list[tuple[float, int]] = [(-2.0, 0)] * len(table.template_ids)
+        for block in self._blocks(dimension, last=index.last):
+            scores = table.vectors @ block.vectors.T
+            scores[table.template_ids[:, None] == block.template_ids] = -2.0  # itself
+            for row, place in enumerate(scores.argmax(axis=1)):
+                found = (float(scores[row, place]), int(block.template_ids[place]))
+                nearest[row] = max(nearest[row], found)
+        hits = [
+            wanted in index.propose(query, _PROPOSALS)
+            for (_, wanted), query in zip(nearest, table.vectors, strict=True)
+        ]
+        return float(np.mean(hits))
+
+    def forget(self) -> None:
+        """Removes the copy of the vectors, on disk and in memory.  Raises StorageError."""
+        self._kept = self._opened = None
+        try:
+            remove_cache(self._cache)
+            remove_index(self._session.path)
+        except OSError as error:
+            raise StorageError(
+                f"Cannot remove {error.filename}, which holds vectors: {error.strerror}"
+            ) from error
+
+    def _tables(self, stamp: Stamp) -> tuple[VectorTable, ...]:
+        may_cache = isinstance(self._session.codec, PlainCodec)
+        cached = read_cache(self._cache, stamp) if may_cache else None
+        last = int(cached.template_ids[-1]) if cached is not None else 0
+        late = self._read_after(last, stamp.dimension)
+        tables = (late,) if cached is None else (cached, late)
+        if not may_cache or len(late.template_ids) < CACHE_FROM:
+            return tables
+        whole = _joined(tables)
+        try:
+            write_cache(self._cache, stamp, whole)
+        except OSError as error:  # the answer is the same, and the next one as slow as this
+            _log.warning("No copy of the vectors in %s: %s", self._cache, error.strerror)
+            return (whole,)
+        cached = read_cache(self._cache, stamp)
+        return (whole if cached is None else cached,)
+
+    def _read_after(self, last: int, dimension: int) -> VectorTable:
+        """The templates with a higher number than `last`."""
+        session = self._session
+        count = session.one("SELECT count(*) FROM template WHERE template_id > ?", last)
+        template_ids, person_ids = np.empty(count, np.int64), np.empty(count, np.int64)
+        vectors = np.empty((count, dimension), np.float32)
+        start = 0
+        for block in self._blocks(dimension, after=last):
+            place = slice(start, start + len(block.template_ids))
+            template_ids[place] = block.template_ids
+            person_ids[place] = block.person_ids
+            vectors[place] = block.vectors
+            start = place.stop
+        return VectorTable(template_ids, person_ids, vectors)
+
+    def _blocks(
+        self, dimension: int, *, after: int = 0, last: int = _HIGHEST
+    ) -> Iterator[VectorTable]:
+        """The templates numbered after + 1 to last, some at a time."""
+        rows = self._session.connection.execute(
+            _ROWS + "WHERE template_id > ? AND template_id <= ? ORDER BY template_id",
+            (after, last),
+        )
+        while block := rows.fetchmany(_ROWS_AT_ONCE):
+            yield self._table(block, dimension)
+
+    def _chosen(self, template_ids: Sequence[int], dimension: int) -> VectorTable:
+        marks = ",".join("?" * len(template_ids))
+        rows = self._session.connection.execute(
+            f"{_ROWS}WHERE template_id IN ({marks}) ORDER BY template_id", template_ids
+        )
+        return self._table(rows.fetchall(), dimension)
+
+    def _table(self, rows: Sequence[Any], dimension: int) -> VectorTable:
+        owners = [self._session.owner(row[1], row[2]) for row in rows]
+        return VectorTable(
+            np.array([row[0] for row in rows], np.int64),
+            np.array([row[1] for row in rows], np.int64),
+            self._session.decoded([row[3] for row in rows], owners, dimension),
+        )
+
+    def _index(self, dimension: int) -> AnnIndex | None:
+        """The index, opened once, while it is of this state of the gallery."""
+        stamp = stamp_of(self._session, dimension)
+        if self._opened is None or self._opened[0] != stamp:
+            self._opened = stamp, open_index(self._session.path, stamp)
+        return self._opened[1]
+
+    def _late(self, index: AnnIndex) -> int:
+        return self._session.one("SELECT count(*) FROM template WHERE template_id > ?", index.last)
+
+    def _rank_proposed(
+        self, index: AnnIndex, late: VectorTable, query: Float32Array, top: int
+    ) -> list[tuple[int, float]]:
+        """Proposed and late templates, compared exactly."""
+        proposed = index.propose(query, max(_PROPOSALS, 8 * top)).tolist()
+        tables = (self._chosen(proposed, len(query)), late)
+        (ranked,) = ExactSearch(tables).rank(query[None], rule=PersonRule.BEST, top=top)
+        return ranked
+
+
+def stamp_of(session: SqliteSession, dimension: int) -> Stamp:
+    return Stamp(session.gallery_id, int(session.meta("removals")), dimension)
+
+
+def _joined(tables: tuple[VectorTable, ...]) -> VectorTable:
+    if len(tables) == 1:
+        return tables[0]
+    return VectorTable(
+        np.concatenate([table.template_ids for table in tables]),
+        np.concatenate([table.person_ids for table in tables]),
+        np.concatenate([table.vectors for table in tables]),
+    )
+
+
+_ROWS = "SELECT template_id, person_id, photo_sha256, vector FROM template "

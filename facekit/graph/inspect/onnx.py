@@ -1,0 +1,166 @@
+"""The network in an .onnx file: tensors, operators, parameters, multiply-accumulates.
+
+Read by the package onnx, which nothing but this and making such files needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Iterable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from facekit.errors import MissingExtraError, ModelMismatchError, ModelMissingError, StorageError
+from facekit.graph.inspect.network import Macs, Network, Operator, Tensor
+
+_OPEN = -1
+_FLOATS = ("float16", "float32", "bfloat16")
+_QUANTISES, _DEQUANTISES = "QuantizeLinear", "DequantizeLinear"
+_WINDOW_OPERATORS = ("AveragePool", "MaxPool")
+
+
+def inspect_onnx(path: Path) -> Network:
+    """Reads the file's graph; a QDQ file's operators are listed with their quantise nodes.
+
+    Raises ModelMissingError, StorageError, ModelMismatchError for what is no sound .onnx, and
+    MissingExtraError without the package onnx.
+    """
+    onnx = _package()
+    graph = _read(onnx, path).graph
+    tensors = _tensors(onnx, graph)
+    operators = tuple(_operator(node, tensors) for node in graph.node)
+    constants = {constant.name for constant in graph.initializer}
+    return Network(
+        inputs=tuple(tensors[one.name] for one in graph.input if one.name not in constants),
+        outputs=tuple(tensors[one.name] for one in graph.output),
+        operators=operators,
+        parameters=_parameters(graph, tensors),
+        macs=_macs(operators),
+    )
+
+
+def _package() -> Any:
+    try:
+        importlib.import_module("onnx.shape_inference")
+        return importlib.import_module("onnx")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "onnx", extra="host", needed_for="Reading an .onnx file's operators"
+        ) from error
+
+
+def _read(onnx: Any, path: Path) -> Any:
+    """The model, checked, with the shapes of all its tensors."""
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+        onnx.checker.check_model(model)
+        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    except FileNotFoundError as error:
+        raise ModelMissingError(f"There is no model file {path}.") from error
+    except OSError as error:
+        raise StorageError(f"Model file {path} cannot be read: {error.strerror}") from error
+    except Exception as error:  # protobuf, the checker and shape inference have their own
+        first_line = str(error).strip().partition("\n")[0]
+        raise ModelMismatchError(
+            f"{path} is not an ONNX model, or is damaged: {first_line or type(error).__name__}. "
+            "Export it again, or copy it again from where it came."
+        ) from error
+
+
+def _tensors(onnx: Any, graph: Any) -> dict[str, Tensor]:
+    scales = _scales(onnx, graph)
+    found = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        kind = value.type.tensor_type
+        sides = tuple(
+            side.dim_value if side.HasField("dim_value") else _OPEN for side in kind.shape.dim
+        )
+        found[value.name] = _tensor(onnx, value.name, sides, kind.elem_type, scales)
+    for constant in graph.initializer:
+        shape = tuple(constant.dims)
+        found[constant.name] = _tensor(
+            onnx, constant.name, shape, constant.data_type, scales, is_constant=True
+        )
+    return found
+
+
+def _tensor(
+    onnx: Any,
+    name: str,
+    shape: tuple[int, ...],
+    data_type: int,
+    scales: dict[str, tuple[tuple[float, ...], tuple[int, ...]]],
+    *,
+    is_constant: bool = False,
+) -> Tensor:
+    own_scales, zero_points = scales.get(name, ((), ()))
+    try:
+        dtype = str(onnx.helper.tensor_dtype_to_np_dtype(data_type))
+    except (KeyError, ValueError):
+        dtype = f"unknown {data_type}"
+    return Tensor(name, shape, dtype, own_scales, zero_points, is_constant)
+
+
+def _scales(onnx: Any, graph: Any) -> dict[str, tuple[tuple[float, ...], tuple[int, ...]]]:
+    """Of each tensor of integers: scale and zero point stand beside it in the nodes that read
+    or write it."""
+    constants = {constant.name: constant for constant in graph.initializer}
+    found = {}
+    for node in graph.node:
+        if node.op_type in (_QUANTISES, _DEQUANTISES) and node.input[1] in constants:
+            integers = node.input[0] if node.op_type == _DEQUANTISES else node.output[0]
+            numbers = [
+                onnx.numpy_helper.to_array(constants[name]).ravel().tolist()
+                for name in node.input[1:3]
+                if name in constants
+            ]
+            zero_points = tuple(numbers[1]) if len(numbers) > 1 else (0,) * len(numbers[0])
+            found[integers] = tuple(numbers[0]), zero_points
+    return found
+
+
+def _operator(node: Any, tensors: dict[str, Tensor]) -> Operator:
+    window = 0
+    if node.op_type in _WINDOW_OPERATORS:
+        window = next(prod(one.ints) for one in node.attribute if one.name == "kernel_shape")
+    return Operator(
+        name=node.op_type,
+        inputs=tuple(tensors.get(name) for name in node.input),
+        outputs=tuple(tensors[name] for name in node.output if name in tensors),
+        window=window,
+    )
+
+
+def _parameters(graph: Any, tensors: dict[str, Tensor]) -> dict[str, int]:
+    """Constants that were trained: floats but for scales, and the integers that have a scale."""
+    nodes = [node for node in graph.node if node.op_type in (_QUANTISES, _DEQUANTISES)]
+    helpers = {name for node in nodes for name in node.input[1:]}
+    counts: Counter[str] = Counter()
+    for constant in graph.initializer:
+        tensor = tensors[constant.name]
+        if constant.name not in helpers and (tensor.dtype in _FLOATS or tensor.scales):
+            counts[tensor.dtype] += prod(tensor.shape)
+    return dict(counts.most_common())
+
+
+def _macs(operators: Iterable[Operator]) -> Macs | None:
+    """None where a side other than the batch is open, or a tensor's shape is not known."""
+    weighted = pooling = 0
+    for operator in operators:
+        if not operator.outputs or -1 in operator.outputs[0].shape[1:]:
+            return None
+        written = abs(prod(operator.outputs[0].shape))  # an open batch counts as one picture
+        if operator.name in ("Conv", "Gemm"):
+            data, kernel = operator.inputs[0], operator.inputs[1]
+            if data is None or kernel is None:
+                return None
+            # (out, in / groups, height, width); a Gemm's kernel has as many columns as data
+            weighted += written * (
+                prod(kernel.shape[1:]) if operator.name == "Conv" else data.shape[-1]
+            )
+        elif operator.name == "GlobalAveragePool" and operator.inputs[0] is not None:
+            pooling += abs(prod(operator.inputs[0].shape))
+        pooling += written * operator.window
+    return Macs(weighted, pooling)

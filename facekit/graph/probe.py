@@ -1,0 +1,61 @@
+"""What the nets answer to a known picture, computed once by other people's code.
+
+`golden.json` is keyed by the sha256 of the source weights, then by net, and lists each output
+as {"shape": [...], "values": "numbers between blanks"}.  It was made by
+
+    python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl
+
+which runs the frozen graph in OpenCV's DNN module and MTCNN in the mtcnn package itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.runtime.preprocess import model_input
+from facekit.types import Float32Array, InputSpec, UInt8Array
+
+_FILE = Path(__file__).with_name("golden.json")
+_PROBE_SHAPES = {
+    "inception_resnet_v1": (1, 160, 160, 3),
+    "pnet": (1, 16, 20, 3),
+    "rnet": (2, 24, 24, 3),
+    "onet": (2, 48, 48, 3),
+}
+
+
+def probe(net: str, spec: InputSpec) -> Float32Array:
+    """The known picture at the net's size, scaled by `spec`: (N, H, W, 3) float32."""
+    usual = (1, spec.height_px, spec.width_px, 3)
+    count, height, width, _ = _PROBE_SHAPES.get(net, usual)
+    return model_input(
+        pattern(count, height, width), replace(spec, height_px=height, width_px=width)
+    )
+
+
+def pattern(count: int, height: int, width: int) -> UInt8Array:
+    """(count, height, width, 3) uint8, from integers alone: the same on every machine.
+
+    Coloured rings that widen from the upper left and differ from picture to picture, so that
+    mirrored, transposed or wrongly coloured input is answered differently.
+    """
+    n, y, x, channel = np.ogrid[:count, :height, :width, :3]
+    rings: NDArray[np.int64] = (
+        (x * x + 2 * y * y) // (24 + 8 * channel) + (3 + n) * x + 5 * channel * y
+    )
+    return (rings % 256).astype(np.uint8)
+
+
+def golden_outputs(weights_sha256: str, net: str) -> tuple[Float32Array, ...] | None:
+    """The net's outputs for `probe`, or None for weights that no value is known for."""
+    outputs = json.loads(_FILE.read_bytes()).get(weights_sha256, {}).get(net)
+    if outputs is None:
+        return None
+    return tuple(
+        np.array(one["values"].split(), np.float32).reshape(one["shape"]) for one in outputs
+    )

@@ -1,0 +1,156 @@
+"""A .caffemodel's tensors by layer, without Caffe: its file is a protobuf message NetParameter.
+
+Of caffe.proto (BVLC/caffe, and wy1iu/sphereface's copy of it) only the fields below are named;
+protobuf skips the others.  Packed numbers are declared as bytes, which are the same on the wire,
+so that a hundred million of them never become Python objects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from google.protobuf import (  # type: ignore[import-untyped]
+    descriptor_pb2,
+    descriptor_pool,
+    message,
+    message_factory,
+)
+from numpy.typing import NDArray
+
+from facekit.errors import ModelBuildError
+from facekit.graph.source import MAX_BYTES
+
+_HEAD_BYTES = 1 << 20
+_LAYERS, _LAYER = 2, 100  # NetParameter's: the older kind and today's
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # protobuf's wire types
+_LOOKED_AT = 4  # top-level fields: a name and the first layers come first
+
+_Kind = descriptor_pb2.FieldDescriptorProto
+_FIELDS: dict[str, tuple[tuple[str, int, Any, bool], ...]] = {
+    "BlobShape": (("dim", 1, _Kind.TYPE_INT64, True),),
+    "BlobProto": (
+        ("num", 1, _Kind.TYPE_INT32, False),
+        ("channels", 2, _Kind.TYPE_INT32, False),
+        ("height", 3, _Kind.TYPE_INT32, False),
+        ("width", 4, _Kind.TYPE_INT32, False),
+        ("data", 5, _Kind.TYPE_BYTES, True),
+        ("shape", 7, "BlobShape", False),
+        ("double_data", 8, _Kind.TYPE_BYTES, True),
+    ),
+    "LayerParameter": (("name", 1, _Kind.TYPE_STRING, False), ("blobs", 7, "BlobProto", True)),
+    "V1LayerParameter": (("name", 4, _Kind.TYPE_STRING, False), ("blobs", 6, "BlobProto", True)),
+    "NetParameter": (
+        ("layers", _LAYERS, "V1LayerParameter", True),
+        ("layer", _LAYER, "LayerParameter", True),
+    ),
+}
+"""name, number, type and whether it repeats, by message"""
+
+
+def is_caffe_model(path: Path, *, with_layer: str) -> bool:
+    """Whether it is a NetParameter, by the fields it begins with, that names this layer."""
+    with path.open("rb") as file:
+        if with_layer.encode() not in file.read(_HEAD_BYTES):
+            return False
+        file.seek(0)
+        return any(number in (_LAYERS, _LAYER) for number in _first_fields(file))
+
+
+def read_caffe_model(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Every tensor as "layer[place]": kernel or slopes at place 0, bias at 1.
+
+    Older files give every tensor four sides; their leading ones are left out of all but kernels.
+    Raises ModelBuildError for a file that is no NetParameter, is truncated or huge, or whose
+    tensor has not as many numbers as its shape says.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ModelBuildError(f"{path} has {size} bytes; {MAX_BYTES} are allowed.")
+    net = _net_parameter()()
+    try:
+        net.ParseFromString(path.read_bytes())
+    except message.DecodeError as error:
+        raise ModelBuildError(f"{path} is not a whole Caffe model: {error}") from error
+    tensors: dict[str, NDArray[np.float32]] = {}
+    for layer in (*net.layers, *net.layer):
+        for place, blob in enumerate(layer.blobs):
+            name = f"{layer.name}[{place}]"
+            if name in tensors:
+                raise ModelBuildError(f"{path.name} has two layers called {layer.name}.")
+            tensors[name] = _tensor(blob, name, path.name)
+    return tensors
+
+
+def _tensor(blob: Any, name: str, origin: str) -> NDArray[np.float32]:
+    single = bool(blob.data)
+    content = b"".join(blob.data if single else blob.double_data)
+    dtype: np.dtype[Any] = np.dtype("<f4" if single else "<f8")
+    legacy = not blob.HasField("shape")
+    sides = (blob.num, blob.channels, blob.height, blob.width) if legacy else blob.shape.dim
+    shape = tuple(sides)
+    if min(shape, default=1) < 1 or math.prod(shape) * dtype.itemsize != len(content):
+        raise ModelBuildError(
+            f"{origin}: {name} must have as many numbers as its shape {shape} says. Received: "
+            f"{len(content)} bytes of {dtype.name}."
+        )
+    if legacy:
+        while len(shape) > 1 and shape[0] == 1:
+            shape = shape[1:]
+    return np.frombuffer(content, dtype).reshape(shape).astype(np.float32, copy=False)
+
+
+def _first_fields(file: IO[bytes]) -> Iterator[int]:
+    """Numbers of the first fields of a message that hold a string or message; none for nonsense."""
+    for _ in range(_LOOKED_AT):
+        tag = _varint(file)
+        if tag is None:
+            return
+        number, wire = tag >> 3, tag & 7
+        length = {_VARINT: 0, _FIXED64: 8, _FIXED32: 4}.get(wire)
+        if wire == _VARINT:
+            _varint(file)
+        elif wire == _LENGTH:
+            length = _varint(file)
+            yield number
+        if length is None:
+            return
+        file.seek(length, 1)
+
+
+def _varint(file: IO[bytes]) -> int | None:
+    value = 0
+    for shift in range(0, 64, 7):
+        byte = file.read(1)
+        if not byte:
+            return None
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    return None
+
+
+@cache
+def _net_parameter() -> Any:
+    """The class of NetParameter messages, in a pool of its own."""
+    file = descriptor_pb2.FileDescriptorProto(name="facekit_caffe.proto", package="facekit_caffe")
+    for name, fields in _FIELDS.items():
+        described = file.message_type.add(name=name)
+        for field, number, kind, repeats in fields:
+            is_message = isinstance(kind, str)
+            described.field.add(
+                name=field,
+                number=number,
+                type=_Kind.TYPE_MESSAGE if is_message else kind,
+                type_name=f".{file.package}.{kind}" if is_message else None,
+                label=_Kind.LABEL_REPEATED if repeats else _Kind.LABEL_OPTIONAL,
+            )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(
+        pool.FindMessageTypeByName(f"{file.package}.NetParameter")
+    )

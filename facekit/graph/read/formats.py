@@ -1,0 +1,93 @@
+"""The formats of weights that `models import` takes: one table, a row for each reader.
+
+A file is known by what is in it, whatever it is called; the first row that knows it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.enums import Architecture, Preprocessing
+from facekit.errors import ModelBuildError
+from facekit.graph.read.deepface_h5 import is_hdf5, read_deepface
+from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
+from facekit.graph.read.keras_archive import is_keras_archive, is_keras_weights, read_keras
+from facekit.graph.read.onnx import is_onnx, read_onnx
+from facekit.graph.read.sphereface_caffe import is_sphereface_caffe, read_sphereface_caffe
+from facekit.graph.read.sphereface_pytorch import (
+    is_sphereface_pytorch,
+    read_sphereface_pytorch,
+)
+from facekit.graph.read.tf_checkpoint import is_checkpoint, read_checkpoint
+from facekit.graph.read.tf_graph import is_graph, read_frozen_graph
+from facekit.graph.read.torch_file import is_torch_file
+from facekit.graph.source import SourceWeights
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFormat:
+    """One format."""
+
+    title: str
+    recognises: Callable[[Path], bool]
+    """by content; asked for files that exist, and must not raise for any"""
+    read: Callable[[Path], SourceWeights]
+    architectures: tuple[Architecture, ...] = tuple(Architecture)
+    """whose weights it can hold; the first where the user names none"""
+    preprocessing: Preprocessing | None = None
+    """how its authors feed the net, where the user does not say; None: as the graph's do"""
+
+
+_FACENET = (Architecture.INCEPTION_RESNET_V1,)
+_SPHEREFACE = (Architecture.SPHEREFACE20,)
+
+FORMATS: dict[str, SourceFormat] = {
+    "tf-checkpoint": SourceFormat(
+        "TensorFlow 1 checkpoint of facenet", is_checkpoint, read_checkpoint, _FACENET
+    ),
+    "keras": SourceFormat("Keras model", is_keras_archive, read_keras),
+    "keras-weights": SourceFormat("Keras weights", is_keras_weights, read_keras),
+    "deepface-h5": SourceFormat(
+        "deepface's HDF5 weights",
+        is_hdf5,
+        read_deepface,
+        preprocessing=Preprocessing.DEEPFACE,
+    ),
+    "sphereface-pytorch": SourceFormat(
+        "sphereface_pytorch's state_dict",
+        is_sphereface_pytorch,
+        read_sphereface_pytorch,
+        _SPHEREFACE,
+    ),
+    "facenet-pytorch": SourceFormat(
+        "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch, _FACENET
+    ),
+    "onnx": SourceFormat("ONNX model", is_onnx, read_onnx),
+    "sphereface-caffe": SourceFormat(
+        "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe, _SPHEREFACE
+    ),
+    "frozen-graph": SourceFormat(
+        "frozen TensorFlow graph of facenet", is_graph, read_frozen_graph, _FACENET
+    ),
+}
+
+
+def format_of(path: Path) -> SourceFormat:
+    """The format that the file, or a checkpoint's folder, is in.
+
+    Raises ModelBuildError for a path that is not there or that no row knows.
+    """
+    try:
+        folder = path.is_dir()  # which only checkpoints are kept in
+        asked = [FORMATS["tf-checkpoint"]] if folder else FORMATS.values()
+        found = [one for one in asked if one.recognises(path)]
+    except OSError as error:
+        raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
+    if not found:
+        raise ModelBuildError(
+            f"{path} is in no format that facekit knows. Known: an archive of "
+            f"`facekit models export`, {', '.join(one.title for one in FORMATS.values())}."
+        )
+    return found[0]

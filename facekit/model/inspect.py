@@ -1,0 +1,88 @@
+"""What is in a model file: tensors, operators, parameters, multiply-accumulates, and its card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.errors import ModelMismatchError
+from facekit.graph.inspect.litert import inspect_litert
+from facekit.graph.inspect.network import VELA_OPERATOR, Macs, Operator, Tensor
+from facekit.graph.inspect.onnx import inspect_onnx
+from facekit.model.card import Card
+from facekit.model.store import CARD_SUFFIX, load_checked
+from facekit.model.variants import ONNX_SUFFIX
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: a card holds an array
+class ModelInspection:
+    """What a model file's network is made of, with the card that stands beside the file."""
+
+    path: Path
+    size_bytes: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    """in the order in which they run"""
+    parameters: dict[str, int]
+    """constants that were trained, by dtype; indices, shapes and axes are not among them"""
+    folded_parameters: int
+    """further parameters of the graph that the file was made from, which conversion folded"""
+    macs: Macs | None
+    """for one picture where the batch is open; None where another side is, or after Vela"""
+    card: Card | None
+    card_problem: str
+    """"" where card and file belong together"""
+
+    @property
+    def histogram(self) -> dict[str, int]:
+        """How many there are of each operator, the most frequent first."""
+        return dict(Counter(operator.name for operator in self.operators).most_common())
+
+    @property
+    def has_wrong_card(self) -> bool:
+        """A card is there and does not describe this file."""
+        return self.card is None and self.path.with_suffix(CARD_SUFFIX).exists()
+
+    @property
+    def is_compiled_by_vela(self) -> bool:
+        return any(operator.name == VELA_OPERATOR for operator in self.operators)
+
+
+_FOLDED_AWAY = {"inception-resnet-v1": 29_600}
+"""Parameters of the graph that its file has no place for, by the card's architecture: moving
+mean and variance of each of 14,800 normalised channels, folded into kernels and biases."""
+
+
+def inspect_model(path: Path) -> ModelInspection:
+    """Reads a .tflite or .onnx file.
+
+    Raises ModelMissingError, StorageError, ModelMismatchError for a file that is not sound,
+    AcceleratorError or MissingExtraError where what knows the format is not installed.
+    """
+    network = inspect_onnx(path) if path.suffix == ONNX_SUFFIX else inspect_litert(path)
+    if not network.operators:
+        raise ModelMismatchError(f"{path} has no operators: it is not a network.")
+    card, card_problem = _card(path)
+    return ModelInspection(
+        path=path,
+        size_bytes=path.stat().st_size,
+        inputs=network.inputs,
+        outputs=network.outputs,
+        operators=network.operators,
+        parameters=network.parameters,
+        folded_parameters=_FOLDED_AWAY.get(card.architecture, 0) if card else 0,
+        macs=network.macs,
+        card=card,
+        card_problem=card_problem,
+    )
+
+
+def _card(path: Path) -> tuple[Card | None, str]:
+    if not path.with_suffix(CARD_SUFFIX).exists():
+        return None, f"no card {path.with_suffix(CARD_SUFFIX).name} beside the file"
+    try:
+        return load_checked(path, read_all=True).card, ""
+    except ModelMismatchError as error:
+        return None, str(error)

@@ -1,0 +1,146 @@
+"""Models come, change and go: each as a whole, so that readers never see half of one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from facekit.errors import (
+    ModelBuildError,
+    ModelMismatchError,
+    ModelMissingError,
+    StorageError,
+    UsageError,
+)
+from facekit.model import registry
+from facekit.model.card import Card
+from facekit.model.store import (
+    CARD_SUFFIX,
+    entries,
+    home,
+    is_installed,
+    load_checked,
+    models_folder,
+    sources_folder,
+    stored_variants,
+    variant_path,
+)
+from facekit.model.variants import MODEL_SUFFIXES, whole_variant
+from facekit.model.workspace import put_in_place, workspace
+from facekit.system.fields import PLAIN_NAME
+from facekit.system.files import write_atomically
+
+Build: TypeAlias = Callable[[Path], object]
+"""Fills an empty folder with model files and their cards."""
+
+_PLAIN = "A model's name is made of letters, digits and ._- only."
+
+
+def install(
+    name: str,
+    build: Build,
+    *,
+    only_if_missing: bool = False,
+    on_wait: Callable[[], None] | None = None,
+) -> None:
+    """Lets `build` fill an empty folder, checks what it made, and puts it in place as a whole.
+
+    Earlier variants that `build` does not make stay.  Where `build` raises or is killed, the
+    earlier model stays as it was.  Processes take turns; `on_wait` is called once before waiting,
+    and with `only_if_missing` nothing is built where another one has done it meanwhile.
+    Raises StorageError, ModelBuildError or ModelMismatchError, and whatever `build` raises.
+    """
+    _require_plain(name)
+    with storage_errors(), workspace(home(), name, on_wait=on_wait) as folder:
+        if only_if_missing and is_installed(name):
+            return
+        build(folder)
+        _check_built(name, folder)
+        target = models_folder() / name
+        for earlier in entries(target):
+            if not (folder / earlier.name).exists():
+                shutil.copy2(earlier, folder)
+        put_in_place(folder, target)
+
+
+def require_new(name: str) -> None:
+    """Raises UsageError for a name that is stored, or in the registry, or cannot be one."""
+    if not PLAIN_NAME.fullmatch(name):
+        raise UsageError(f"{_PLAIN} Received: {name!r}")
+    if name in registry.names():
+        raise UsageError(f"{name} is a model of the registry. Take another name.")
+    if stored := stored_variants(name):
+        raise UsageError(
+            f"There is a model {name} already ({', '.join(stored)}). Take another name, or remove "
+            f"it first: facekit models remove {name}"
+        )
+
+
+def write_card(model: Path, card: Card) -> None:
+    """Replaces the card beside a model file.  Raises StorageError."""
+    write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
+
+
+def remove(name: str) -> tuple[Path, ...]:
+    """Removes "name" with all variants, or "name:variant"; returns the model files that are gone.
+
+    Raises ModelMissingError where there is none, StorageError where it cannot be removed.
+    """
+    model, _, variant = name.partition(":")
+    variant = whole_variant(variant)
+    stored = stored_variants(model) if PLAIN_NAME.fullmatch(model) else ()
+    gone = tuple(one for one in stored if variant in ("", one))
+    if not gone:
+        raise ModelMissingError(f"No model {name} in {models_folder()}: nothing to remove.")
+    paths = tuple(variant_path(model, one) for one in gone)
+    with storage_errors(), workspace(home(), model):
+        for path in paths:
+            path.unlink(missing_ok=True)
+            path.with_suffix(CARD_SUFFIX).unlink(missing_ok=True)
+        if not stored_variants(model):
+            shutil.rmtree(models_folder() / model)
+    return paths
+
+
+def remove_sources(name: str) -> tuple[Path, ...]:
+    """Removes the downloaded weights; returns the files that are gone.  Raises StorageError."""
+    _require_plain(name)
+    folder = sources_folder(name)
+    with storage_errors():
+        paths = entries(folder)
+        if paths:
+            shutil.rmtree(folder)
+        return paths
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Translates what the file system says about facekit's home into StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"Cannot change the models in {home()}: {error}. Make that folder writable, make "
+            "room on its disk, or set FACEKIT_HOME to another folder."
+        ) from error
+
+
+def _require_plain(name: str) -> None:
+    if not PLAIN_NAME.fullmatch(name):
+        raise ModelMismatchError(f"{_PLAIN} Received: {name!r}")
+
+
+def _check_built(name: str, folder: Path) -> None:
+    files = sorted(path for path in folder.iterdir() if path.suffix in MODEL_SUFFIXES)
+    if not files:
+        raise ModelBuildError(f"Building {name} has made no model file.")
+    for path in files:
+        card = load_checked(path, read_all=True).card
+        if card.name != name or not path.name.startswith(f"{name}_"):
+            raise ModelMismatchError(
+                f"Model {name} needs files called {name}_VARIANT{path.suffix}. Received: "
+                f"{path.name} with the card of {card.name}."
+            )

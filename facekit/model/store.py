@@ -1,0 +1,193 @@
+"""The models on this machine.
+
+    <home>/models/<name>/<name>_<variant>.tflite    with <name>_<variant>.json, its card
+    <home>/models/<name>/<name>_onnx-fp32.onnx      the same for ONNX, see variants.py
+    <home>/sources/<name>/                          downloaded weights, see fetch.py
+    <home>/verified.json                            see checksum.py
+
+<home> is FACEKIT_HOME, or the platform's cache folder.  installation.py writes there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.errors import ModelMismatchError, ModelMissingError
+from facekit.model import registry
+from facekit.model.card import Card, read_card
+from facekit.model.checksum import remembered_sha256, sha256_of
+from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # so named by many
+from facekit.model.variants import (
+    LITERT_SUFFIX,
+    MODEL_SUFFIXES,
+    file_name,
+    precision_of,
+    whole_variant,
+)
+from facekit.system.fields import PLAIN_NAME
+
+MODEL_SUFFIX = LITERT_SUFFIX
+"""of what facekit builds and converts; export also makes the others of MODEL_SUFFIXES"""
+CARD_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InstalledModel:
+    """A model file that is as its card says."""
+
+    card: Card
+    path: Path
+
+
+def home() -> Path:
+    """FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist yet."""
+    if given := os.environ.get("FACEKIT_HOME"):
+        return Path(given).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("facekit", appauthor=False)
+
+
+def models_folder() -> Path:
+    return home() / "models"
+
+
+def sources_folder(name: str) -> Path:
+    return home() / "sources" / name
+
+
+def stored_names() -> tuple[str, ...]:
+    """Every model of which there is a file, by name."""
+    folders = sorted(path for path in entries(models_folder()) if not path.name.startswith("."))
+    return tuple(path.name for path in folders if stored_variants(path.name))
+
+
+def stored_variants(name: str) -> tuple[str, ...]:
+    """The variants of which there is a file or a card, by name."""
+    stems = {
+        path.stem.removeprefix(f"{name}_")
+        for path in entries(models_folder() / name)
+        if path.suffix in (*MODEL_SUFFIXES, CARD_SUFFIX) and path.name.startswith(f"{name}_")
+    }
+    return tuple(sorted(stems))
+
+
+def variant_path(name: str, variant: str) -> Path:
+    return models_folder() / name / file_name(name, variant)
+
+
+def find(name_or_path: str | Path) -> InstalledModel:
+    """The model called "name" or "name:variant", or the one in a .tflite, .onnx or .json
+    file.
+
+    The first of a detector's nets where only the detector is named.  Checks size and sha256
+    against the card (see checksum.py for when the file is read for that).
+    Raises ModelMissingError, which says how to get it, or ModelMismatchError.
+    """
+    return find_all(name_or_path)[0]
+
+
+def find_all(name_or_path: str | Path) -> tuple[InstalledModel, ...]:
+    """As `find`, with all the nets of a detector."""
+    return tuple(load_checked(path) for path in paths_of(name_or_path))
+
+
+def paths_of(name_or_path: str | Path) -> tuple[Path, ...]:
+    """The files that `find_all` would check, the first one first.  Raises ModelMissingError."""
+    text = str(name_or_path)
+    if text.endswith(CARD_SUFFIX):
+        return (Path(text).parent / read_card(Path(text)).file_name,)
+    if text.endswith(MODEL_SUFFIXES):
+        if not Path(text).is_file():
+            raise ModelMissingError(f"No model file {text}.")
+        return (Path(text),)
+    name, _, variant = text.partition(":")
+    variant = whole_variant(variant)
+    variants = (variant,) if variant else wanted_variants(name)
+    paths = tuple(variant_path(name, one) for one in variants)
+    plain = all(map(PLAIN_NAME.fullmatch, (name, *variants)))
+    if not plain or not all(path.is_file() for path in paths):
+        raise ModelMissingError(_how_to_get(name, variant))
+    return paths
+
+
+def wanted_variants(name: str) -> tuple[str, ...]:
+    """The variants that are meant where none is named."""
+    if name in registry.names():
+        return registry.entry(name).variants
+    stored = stored_variants(name)
+    return stored if len(stored) == 1 else (DEFAULT_VARIANT,)
+
+
+def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
+    """The model file with its card; `read_all` hashes it whatever was remembered.
+
+    Raises ModelMismatchError where the file is not the one that the card describes.
+    """
+    card = read_card(path.with_suffix(CARD_SUFFIX))
+    try:
+        size = path.stat().st_size
+        if size == card.file_size_bytes:
+            remembered = home() / "verified.json"
+            sha256 = sha256_of(path) if read_all else remembered_sha256(path, remembered)
+    except OSError as error:
+        raise ModelMismatchError(f"Model file {path} cannot be read: {error.strerror}") from error
+    if size != card.file_size_bytes:
+        wanted, received = f"{card.file_size_bytes} bytes", f"{size}"
+    elif sha256 != card.file_sha256:
+        wanted, received = f"sha256 {card.file_sha256}", sha256
+    elif path.name != card.file_name:
+        wanted, received = f"the file name {card.file_name}", path.name
+    else:
+        return InstalledModel(card, path)
+    raise ModelMismatchError(
+        f"Model file {path} is not the one that its card describes: {wanted} needed, received "
+        f"{received}. Build, convert or import it again."
+    )
+
+
+def is_installed(name_or_path: str | Path) -> bool:
+    """Whether the files are there; `find` also checks them."""
+    try:
+        return bool(paths_of(name_or_path))
+    except ModelMissingError:
+        return False
+
+
+def entries(folder: Path) -> tuple[Path, ...]:
+    """What is in it; nothing where it does not exist."""
+    return tuple(folder.iterdir()) if folder.is_dir() else ()
+
+
+def _how_to_get(name: str, variant: str) -> str:
+    """What is missing, what there is, and the commands that bring it."""
+    precision = precision_of(variant)
+    if precision is not None and name in (*registry.names(), *stored_names()):
+        return (
+            f"Model {name} has no ONNX file of precision {precision.value} here. Make it with:\n"
+            f"  facekit export {name} --format onnx --precision {precision.value} --install\n"
+            "or bring it with `facekit models import FILE`."
+        )
+    if name not in registry.names():
+        known = ", ".join(dict.fromkeys((*registry.names(), *stored_names())))
+        return (
+            f"No model is called {name!r}. Known models: {known}. A file ends in "
+            f"{' or '.join(MODEL_SUFFIXES)}."
+        )
+    if variant not in ("", *registry.entry(name).variants):
+        stored = ", ".join(stored_variants(name)) or "none"
+        return (
+            f"Model {name} has no variant {variant!r} here; stored variants: {stored}. Make it "
+            "with `facekit convert`, or bring it with `facekit models import FILE`."
+        )
+    return (
+        f"Model {name} is not in {models_folder()}. Build it here (TensorFlow is needed for "
+        "that, once):\n"
+        "  python -m pip install 'facekit-cli[host]'\n"
+        f"  facekit models build {name}\n"
+        "or build it on another machine and bring it over:\n"
+        f"  there:  facekit models export {name} -o {name}.tar\n"
+        f"  here:   facekit models import {name}.tar"
+    )

@@ -1,0 +1,67 @@
+"""Files as a .tar or .tar.gz that is the same, byte for byte, whenever it is made of the same."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from facekit.errors import StorageError
+from facekit.system.fields import PLAIN_NAME
+
+_GZIP_SUFFIXES = (".gz", ".tgz")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file, and what it is called in the archive: plain names with / between them."""
+
+    name: str
+    path: Path
+    executable: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(map(PLAIN_NAME.fullmatch, self.name.split("/"))):
+            raise ValueError(
+                f"A member's name is made of letters, digits and ._- only. Received: {self.name!r}"
+            )
+
+
+def write_tar(members: Iterable[Member], output: Path) -> None:
+    """Members in the order given; compressed where the output's name ends in .gz or .tgz.
+
+    Raises StorageError; an earlier file at `output` is then untouched.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                _write(members, file, compress=output.name.endswith(_GZIP_SUFFIXES))
+            part.chmod(0o644)  # mkstemp's 0600 is meant for secrets
+            part.replace(output)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"Cannot write {output}: {error.strerror or error}") from error
+
+
+def _write(members: Iterable[Member], file: IO[bytes], *, compress: bool) -> None:
+    """Without owner or time of their own."""
+    zipped = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if compress else nullcontext(file)
+    with (
+        zipped as target,
+        tarfile.open(fileobj=target, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for member in members:
+            info = tarfile.TarInfo(member.name)
+            info.size = member.path.stat().st_size
+            info.mode = 0o755 if member.executable else 0o644
+            with member.path.open("rb") as content:
+                tar.addfile(info, content)

@@ -1,0 +1,78 @@
+"""Variants of a model, and which kind of file holds each.
+
+    float32  float16  int8  uint8  ...         LiteRT       <name>_<variant>.tflite
+    onnx-fp32  onnx-fp16  onnx-int8            ONNX         <name>_<variant>.onnx
+
+A card tells all of it; names are for finding a file before its card is read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facekit.enums import Precision, Runtime
+from facekit.errors import UsageError
+
+LITERT_SUFFIX = Runtime.LITERT.suffix
+ONNX_SUFFIX = Runtime.ONNX.suffix
+MODEL_SUFFIXES = (LITERT_SUFFIX, ONNX_SUFFIX)
+DEFAULT_VARIANT = "float32"
+
+_ONNX = "onnx"
+_PRECISIONS = {
+    DEFAULT_VARIANT: Precision.FP32,
+    "float16": Precision.FP16,
+    "int8": Precision.INT8,
+}
+"""of the ONNX variant that stands for a LiteRT one"""
+
+
+def onnx_variant(precision: Precision) -> str:
+    """Precision.FP16 -> "onnx-fp16" """
+    return f"{_ONNX}-{precision.value}"
+
+
+def precision_of(variant: str) -> Precision | None:
+    """ "onnx-fp16" -> Precision.FP16; None for a variant that is not ONNX's."""
+    return next((one for one in Precision if onnx_variant(one) == variant), None)
+
+
+def whole_variant(variant: str) -> str:
+    """As users write it to what it is called: "onnx" stands for "onnx-fp32"."""
+    return onnx_variant(Precision.FP32) if variant == _ONNX else variant
+
+
+def file_name(name: str, variant: str) -> str:
+    """Of the model file in the store."""
+    return f"{name}_{variant}{suffix_of(variant)}"
+
+
+def suffix_of(variant: str) -> str:
+    return ONNX_SUFFIX if variant.startswith(f"{_ONNX}-") else LITERT_SUFFIX
+
+
+def for_runtime(name_or_path: str, runtime: Runtime | None) -> str:
+    """The model of this name that `runtime` can run: "facenet512-casia" -> "...:onnx-fp32".
+
+    Raises UsageError for a file or variant of the other runtime, or one that it has none for.
+    """
+    if runtime is None:
+        return name_or_path
+    suffix = Path(name_or_path).suffix
+    name, _, variant = name_or_path.partition(":")
+    variant = whole_variant(variant)
+    is_onnx = suffix == ONNX_SUFFIX or suffix_of(variant) == ONNX_SUFFIX
+    if runtime is Runtime.LITERT:
+        if is_onnx:
+            raise UsageError(f"--runtime litert runs .tflite files. Received: {name_or_path}")
+        return name_or_path
+    if is_onnx:
+        return name_or_path
+    precision = _PRECISIONS.get(variant or DEFAULT_VARIANT)
+    if suffix in (LITERT_SUFFIX, ".json") or precision is None:
+        known = ", ".join(_PRECISIONS)
+        raise UsageError(
+            f"--runtime onnx runs .onnx files, and the variants {known} of a model's name as "
+            f"ONNX. Received: {name_or_path}"
+        )
+    return f"{name}:{onnx_variant(precision)}"

@@ -1,0 +1,276 @@
+"""The one place that decodes pictures: a file's bytes become (H, W, 3) RGB uint8.
+
+JPEG, PNG, WebP, BMP, TIFF (first page) and GIF (first frame), in any of these forms:
+
+    EXIF orientation    applied, all eight, whatever the format
+    grey, 1-bit, palette    expanded to RGB
+    alpha               composited over white
+    16 bits a sample    round(v / 257), so that 65535 becomes 255
+    CMYK, YCCK          as OpenCV converts them, without a colour profile
+
+Colour profiles are not applied.  Limits are checked before anything is decoded; truncated and
+damaged files are refused, since OpenCV fills what it cannot decode with grey.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.errors import ImageError, ImageTooLargeError
+from facekit.photo.formats import HeaderError
+from facekit.photo.header import Header, read_header
+from facekit.system.native_output import captured
+from facekit.types import UInt8Array
+
+_Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
+EncodedSource: TypeAlias = "_Path | bytes"
+"""A path, "-" for standard input, or (bytes) an encoded picture itself."""
+PictureSource: TypeAlias = "EncodedSource | UInt8Array"
+"""The same, or the pixels: uint8 (H, W, 3) RGB."""
+
+_STDIN = "-"
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What is refused before it is decoded."""
+
+    max_pixels: int = 100_000_000
+    """width x height; a decoded pixel takes 3 bytes, and up to 8 on the way"""
+    max_bytes: int = 256_000_000
+    """of the encoded file"""
+
+    def __post_init__(self) -> None:
+        if self.max_pixels < 1 or self.max_bytes < 1:
+            raise ValueError(f"Limits must be positive. Received: {self}")
+
+
+DEFAULT_LIMITS = ImageLimits()
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
+class Picture:
+    """A decoded photo and where it comes from."""
+
+    name: str
+    """the path as given, "-" for standard input, "<bytes>" for bytes, "<array>" for pixels"""
+    pixels: UInt8Array
+    """(H, W, 3) RGB, as the photo is meant to be seen"""
+    sha256: str
+    """of the encoded file, or of the pixels where there was no file; hexadecimal"""
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
+            raise ValueError(
+                "pixels must be uint8 of shape (H, W, 3). "
+                f"Received: {self.pixels.dtype} {self.pixels.shape}"
+            )
+
+
+def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> Picture:
+    """A picture with its name and the hash of its file.
+
+    Raises ImageError, or ImageTooLargeError over a limit, in one line with name and reason;
+    ValueError for an array that is not uint8 (H, W, 3).
+    """
+    if isinstance(source, np.ndarray):
+        return Picture("<array>", source, hashlib.sha256(source.tobytes()).hexdigest())
+    data = read_bytes(source, limits=limits)
+    return Picture(
+        name=_name(source),
+        pixels=_decode(data, shown=_shown(source), limits=limits),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def read_image(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
+    """The (H, W, 3) RGB pixels of a picture.  Raises as load_picture does."""
+    return _decode(read_bytes(source, limits=limits), shown=_shown(source), limits=limits)
+
+
+def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+    """The encoded picture; not much more than `limits.max_bytes` is read, of a pipe either.
+
+    Raises ImageError where it cannot be read, ImageTooLargeError over the limit.
+    """
+    if isinstance(source, bytes):
+        chunks = [source]
+    else:
+        try:
+            if source != _STDIN and os.stat(source).st_size > limits.max_bytes:
+                raise _over_bytes(source, limits)
+            with _opened(source) as file:
+                chunks = _chunks(file, limits.max_bytes)
+        except IsADirectoryError as error:
+            raise ImageError(
+                f"Cannot read {_shown(source)}: it is a directory. Name the pictures in it."
+            ) from error
+        except OSError as error:
+            raise ImageError(f"Cannot read {_shown(source)}: {error.strerror or error}") from error
+        except ValueError as error:  # a null character in the name, or standard input is closed
+            raise ImageError(f"Cannot read {_shown(source)}: {error}") from error
+    if sum(map(len, chunks)) > limits.max_bytes:
+        raise _over_bytes(source, limits)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _over_bytes(source: EncodedSource, limits: ImageLimits) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"Cannot read {_shown(source)}: it has more bytes than the limit of "
+        f"{limits.max_bytes / 1e6:g} MB. Make it smaller."
+    )
+
+
+def _opened(source: _Path) -> AbstractContextManager[BinaryIO]:
+    if source != _STDIN:
+        return open(source, "rb")
+    if sys.stdin is None:
+        raise ValueError("it is closed")
+    return nullcontext(sys.stdin.buffer)
+
+
+def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
+    """All of `file`, or, where it has more than `enough_bytes`, at least one byte more."""
+    chunks: list[bytes] = []
+    total = 0
+    while total <= enough_bytes and (chunk := file.read(_CHUNK_BYTES)):
+        chunks.append(chunk)
+        total += len(chunk)
+    return chunks
+
+
+def _name(source: EncodedSource) -> str:
+    return "<bytes>" if isinstance(source, bytes) else os.fsdecode(source)
+
+
+def _shown(source: EncodedSource) -> str:
+    """The name for a message of one line: what cannot be printed is escaped."""
+    if source == _STDIN:
+        return "standard input"
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in _name(source)
+    )
+
+
+def _decode(data: bytes, *, shown: str, limits: ImageLimits) -> UInt8Array:
+    try:
+        header = read_header(data)
+        size = f"{header.width_px} x {header.height_px} pixels"
+        if header.width_px * header.height_px > limits.max_pixels:
+            raise ImageTooLargeError(
+                f"Cannot read {shown}: its {size} are over the limit of "
+                f"{limits.max_pixels / 1e6:g} megapixels. Make it smaller, or raise the limit."
+            )
+        decoded = _decoded(data, header)
+        if decoded.shape[0] * decoded.shape[1] != header.width_px * header.height_px:
+            raise HeaderError(
+                f"it is damaged: its header declares {size}, "
+                f"its data has {decoded.shape[1]} x {decoded.shape[0]}"
+            )
+        return _upright(_rgb(decoded, header), header.orientation)
+    except HeaderError as error:
+        raise ImageError(f"Cannot read {shown}: {error}") from error
+    except (cv2.error, MemoryError) as error:
+        raise ImageTooLargeError(
+            f"Cannot read {shown}: there is not enough memory for it, or it is over OpenCV's "
+            "own limits. Make it smaller."
+        ) from error
+
+
+_TO_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_CHATTER = re.compile(
+    rb"\s*$|> |\[ ?(WARN|ERROR|INFO|DEBUG)[:@]|libpng |Corrupt JPEG|Premature end of JPEG"
+    rb"|Inconsistent progression|Invalid SOS|Warning: unknown JFIF|Unknown Adobe"
+)
+_DAMAGE = re.compile(
+    r"premature end|bad (Huffman|arithmetic) code|instead of RST|TIFF_Error", re.IGNORECASE
+)
+"""Libraries' messages after which pixels are invented; padding and odd headers are harmless."""
+
+
+def _decoded(data: bytes, header: Header) -> NDArray[Any]:
+    """(H, W), (H, W, 3) or (H, W, 4), as OpenCV returns it.
+
+    Raises HeaderError for damage, cv2.error where memory or OpenCV's own limits do not suffice.
+    """
+    flags = _TO_RGB if header.plain else cv2.IMREAD_UNCHANGED
+    encoded = np.frombuffer(data, np.uint8)
+    with captured(lambda line: _CHATTER.match(line) is not None) as messages:
+        try:
+            decoded = cast("NDArray[Any] | None", cv2.imdecode(encoded, flags))
+        except cv2.error as error:
+            if error.code == cv2.Error.StsNoMem or "CV_IO_MAX_IMAGE" in str(error):
+                raise
+            decoded = None
+    name = header.format.value
+    if decoded is None:
+        if re.search(rf"^ *{name}: +(?!NO\b)\S", cv2.getBuildInformation(), re.MULTILINE) is None:
+            raise HeaderError(
+                f"this OpenCV ({cv2.__version__}) has no {name} decoder. "
+                "Upgrade opencv-python-headless, or convert the file to JPEG or PNG."
+            )
+        raise HeaderError(f"its {name} data is damaged or truncated, or of a kind that is not read")
+    for message in messages:
+        if damage := _DAMAGE.search(message):
+            raise HeaderError(f"its {name} data is damaged or truncated ({damage[0]})")
+    return decoded
+
+
+def _rgb(decoded: NDArray[Any], header: Header) -> UInt8Array:
+    """What OpenCV returned for `header` -> (H, W, 3) RGB, not yet turned upright."""
+    if header.transparent_grey is not None:
+        decoded[decoded == header.transparent_grey] = np.iinfo(decoded.dtype).max
+    if decoded.dtype == np.uint16:
+        decoded = cv2.convertScaleAbs(decoded, alpha=1 / 257)  # rounds
+    if decoded.dtype != np.uint8:
+        raise HeaderError(f"its samples are {decoded.dtype}, not whole numbers of 8 or 16 bits")
+    if header.plain:
+        return cast("UInt8Array", decoded)
+    if decoded.ndim == 2:
+        return _converted(decoded, cv2.COLOR_GRAY2RGB)
+    if decoded.shape[2] == 3:
+        return _converted(decoded, cv2.COLOR_BGR2RGB)
+    return _over_white(
+        _converted(decoded, cv2.COLOR_BGRA2RGB),
+        decoded[..., 3:],
+        premultiplied=header.premultiplied,
+    )
+
+
+def _converted(pixels: UInt8Array, code: int) -> UInt8Array:
+    return cast("UInt8Array", cv2.cvtColor(pixels, code))
+
+
+def _over_white(colour: UInt8Array, alpha: UInt8Array, *, premultiplied: bool) -> UInt8Array:
+    """(H, W, 3) and (H, W, 1) -> (H, W, 3): white shines through where alpha is below 255."""
+    if alpha.min() == 255:
+        return colour
+    wide = alpha.astype(np.uint16)
+    if premultiplied:
+        mixed = np.minimum(colour + (255 - wide), 255)
+    else:
+        mixed = 255 - ((255 - colour) * wide + 127) // 255
+    return np.asarray(mixed, np.uint8)
+
+
+def _upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
+    """Stored pixels as they were seen, by EXIF 2.3's Orientation (table 6)."""
+    if orientation >= 5:
+        pixels = cast("UInt8Array", cv2.transpose(pixels))
+    axis = _FLIPS[orientation]
+    return pixels if axis is None else cast("UInt8Array", cv2.flip(pixels, axis))
+
+
+_ROWS, _COLUMNS, _BOTH = 0, 1, -1  # what cv2.flip reverses
+_FLIPS = {1: None, 2: _COLUMNS, 3: _BOTH, 4: _ROWS, 5: None, 6: _COLUMNS, 7: _BOTH, 8: _ROWS}

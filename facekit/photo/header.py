@@ -1,0 +1,192 @@
+"""What a picture's header says, read without decoding: size, orientation, completeness.
+
+Everything comes from the file's own bytes and may lie; image.py checks it again after decoding.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from facekit.photo.formats import HeaderError, ImageFormat, image_format
+from facekit.photo.tiff import exif_orientation, first_page
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    format: ImageFormat
+    width_px: int
+    """as stored, before `orientation` is applied"""
+    height_px: int
+    orientation: int = 1
+    """EXIF's 1..8, still to be applied to decoded pixels; 1 for TIFF, where the decoder does it"""
+    premultiplied: bool = False
+    """whether decoded colours are already multiplied by alpha"""
+    transparent_grey: int | None = None
+    """the grey value, of decoded pixels, that a grey PNG declares transparent"""
+    plain: bool = False
+    """8 bits a sample and no alpha: the decoder itself may convert to RGB"""
+
+
+def read_header(data: bytes) -> Header:
+    """The header of an encoded picture, of which all bytes are there.
+
+    Raises HeaderError, which says why the bytes are not a whole picture of a known format.
+    """
+    kind = image_format(data)
+    try:
+        header = _READERS[kind](data)
+    except (struct.error, IndexError) as error:
+        raise HeaderError(f"it is truncated: its {kind.value} header is not complete") from error
+    if header.width_px < 1 or header.height_px < 1:
+        raise HeaderError(
+            f"it is damaged: its header declares {header.width_px} x {header.height_px} pixels"
+        )
+    return header
+
+
+def _truncated(data: bytes, missing: str) -> HeaderError:
+    return HeaderError(f"it is truncated: {missing} is missing after {len(data)} bytes")
+
+
+_START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
+_WITHOUT_LENGTH = {0x00, 0x01, *range(0xD0, 0xD9)}  # stuffing, TEM, RST0..7, SOI
+
+_MOST_SEGMENTS = 10_000  # before the first scan; at 64 KB each, more than any file's bytes
+
+
+def _jpeg(data: bytes) -> Header:
+    """ITU-T T.81 annex B: segments up to the first scan, which must be followed by an end.
+
+    What follows the end marker is nobody's business: multi-picture files, motion photos, padding.
+    """
+    size: tuple[int, int] | None = None
+    orientation = 1
+    place = 2
+    for _ in range(_MOST_SEGMENTS):
+        place = data.find(b"\xff", place)
+        if place < 0:
+            raise _truncated(data, "the JPEG's pixel data")
+        while data[place] == 0xFF:  # any number of fill bytes may precede a marker
+            place += 1
+        marker = data[place]
+        place += 1
+        if marker in _WITHOUT_LENGTH:
+            continue
+        if marker == _END_OF_IMAGE:
+            raise HeaderError("it is damaged: the JPEG ends before its pixel data")
+        (length,) = struct.unpack_from(">H", data, place)
+        if marker in _START_OF_FRAME and size is None:
+            size = struct.unpack_from(">HH", data, place + 3)
+        elif marker == _APP1 and data[place + 2 : place + 8] == b"Exif\0\0":
+            orientation = exif_orientation(data[place + 8 : place + length])
+        place += length
+        if marker == _START_OF_SCAN:
+            break
+    else:
+        raise HeaderError("it is damaged: the JPEG has no end of segments before its pixel data")
+    if size is None:
+        raise HeaderError("it is damaged: the JPEG has no frame header")
+    if data.rfind(b"\xff\xd9", place) < 0:  # cannot occur within a scan, where FF is stuffed
+        raise _truncated(data, "the JPEG's end-of-image marker")
+    height, width = size
+    return Header(ImageFormat.JPEG, width, height, orientation, plain=True)
+
+
+_PNG_GREY = 0
+
+
+def _png(data: bytes) -> Header:
+    """PNG, third edition, section 5: chunks from IHDR to IEND."""
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    if data[12:16] != b"IHDR":
+        raise HeaderError("it is damaged: the PNG does not begin with IHDR")
+    orientation = 1
+    transparent: int | None = None
+    place, kind = 8, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if place + 12 + length > len(data):
+            raise _truncated(data, "the rest of the PNG")
+        if kind == b"eXIf":
+            orientation = exif_orientation(data[place + 8 : place + 8 + length])
+        elif kind == b"tRNS" and colour == _PNG_GREY and length == 2:
+            (raw,) = struct.unpack_from(">H", data, place + 8)
+            transparent = raw * 255 // (2**bits - 1) if 0 < bits < 8 else raw
+        place += 12 + length
+    return Header(ImageFormat.PNG, width, height, orientation, transparent_grey=transparent)
+
+
+def _gif(data: bytes) -> Header:
+    width, height = struct.unpack_from("<HH", data, 6)
+    return Header(ImageFormat.GIF, width, height)
+
+
+_BMP_CORE_HEADER_BYTES = 12
+_BMP_UNCOMPRESSED = 0
+
+
+def _bmp(data: bytes) -> Header:
+    """OS/2's BITMAPCOREHEADER, and Windows' BITMAPINFOHEADER with its longer successors."""
+    start, header_bytes = struct.unpack_from("<II", data, 10)
+    if header_bytes == _BMP_CORE_HEADER_BYTES:
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
+        compression = _BMP_UNCOMPRESSED
+    else:
+        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+        height = abs(height)  # negative: rows from the top down
+    if (
+        compression == _BMP_UNCOMPRESSED
+        and len(data) < start + (width * bits + 31) // 32 * 4 * height
+    ):
+        raise _truncated(data, "the rest of the BMP")
+    return Header(ImageFormat.BMP, width, height, plain=bits != 32)
+
+
+_VP8L_SIDE = (1 << 14) - 1
+
+
+def _webp(data: bytes) -> Header:
+    """RFC 9649: one RIFF with a VP8, VP8L or VP8X chunk first."""
+    (riff_bytes,) = struct.unpack_from("<I", data, 4)
+    if riff_bytes + 8 > len(data):
+        raise _truncated(data, "the rest of the WebP")
+    kind = data[12:16]
+    if kind == b"VP8 ":
+        width, height = (side & _VP8L_SIDE for side in struct.unpack_from("<HH", data, 26))
+        return Header(ImageFormat.WEBP, width, height)
+    if kind == b"VP8L":
+        (sides,) = struct.unpack_from("<I", data, 21)
+        width, height = sides & _VP8L_SIDE, sides >> 14 & _VP8L_SIDE
+        return Header(ImageFormat.WEBP, width + 1, height + 1)
+    if kind == b"VP8X":
+        (sides,) = struct.unpack_from("<Q", data[24:30] + b"\0\0")
+        width, height = sides & 0xFFFFFF, sides >> 24
+        return Header(ImageFormat.WEBP, width + 1, height + 1, _webp_orientation(data))
+    raise HeaderError("it is damaged: the WebP has no picture chunk")
+
+
+def _webp_orientation(data: bytes) -> int:
+    place = 12
+    while place + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, place)
+        if kind == b"EXIF":
+            return exif_orientation(data[place + 8 : place + 8 + length].removeprefix(b"Exif\0\0"))
+        place += 8 + length + length % 2
+    return 1
+
+
+def _tiff(data: bytes) -> Header:
+    page = first_page(data)
+    return Header(ImageFormat.TIFF, page.width_px, page.height_px, premultiplied=page.premultiplied)
+
+
+_READERS = {
+    ImageFormat.JPEG: _jpeg,
+    ImageFormat.PNG: _png,
+    ImageFormat.GIF: _gif,
+    ImageFormat.BMP: _bmp,
+    ImageFormat.WEBP: _webp,
+    ImageFormat.TIFF: _tiff,
+}

@@ -1,0 +1,123 @@
+"""TIFF directories: EXIF's orientation, and what a TIFF file's first page is made of."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from facekit.photo.formats import HeaderError
+
+_ORIENTATION = 274
+_NEW_SUBFILE_TYPE = 254
+_WIDTH, _HEIGHT = 256, 257
+_BITS_PER_SAMPLE = 258
+_PHOTOMETRIC = 262
+_SAMPLES_PER_PIXEL = 277
+_PLANAR_CONFIGURATION = 284
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+_EXTRA_SAMPLES = 338
+_SAMPLE_FORMAT = 339
+_DNG_VERSION = 50706
+_PAGE_TAGS = {
+    _NEW_SUBFILE_TYPE,
+    _WIDTH,
+    _HEIGHT,
+    _BITS_PER_SAMPLE,
+    _PHOTOMETRIC,
+    _SAMPLES_PER_PIXEL,
+    _PLANAR_CONFIGURATION,
+    _TILE_WIDTH,
+    _TILE_HEIGHT,
+    _EXTRA_SAMPLES,
+    _SAMPLE_FORMAT,
+    _DNG_VERSION,
+}
+
+_VALUE_FORMATS = {1: "B", 3: "H", 4: "I"}  # BYTE, SHORT, LONG: all that is asked for here
+_MOST_VALUES = 8  # of one entry that are read
+
+_GREY_INVERTED, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_PLANES_APART = 2
+_UNSIGNED, _FLOATING = 1, 3
+_ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
+_MOST_TILE_PIXELS = 2**24  # a decoder takes memory for a whole tile, however small the picture
+
+_CONVERT = "Convert it to 8-bit RGB or to PNG first."
+
+
+@dataclass(frozen=True, slots=True)
+class TiffPage:
+    width_px: int
+    height_px: int
+    premultiplied: bool
+    """whether the decoder's colours are already multiplied by alpha"""
+
+
+def exif_orientation(block: bytes) -> int:
+    """1..8, EXIF's Orientation in a TIFF-shaped `block`; 1 where it has none or is damaged."""
+    try:
+        value = _directory(block, {_ORIENTATION}).get(_ORIENTATION, (1,))[0]
+    except (struct.error, IndexError, HeaderError):
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def first_page(data: bytes) -> TiffPage:
+    """What the first directory says.
+
+    Raises HeaderError for kinds of TIFF that OpenCV decodes wrongly or not at all, and
+    struct.error or IndexError where the file ends too early.
+    """
+    tags = _directory(data, _PAGE_TAGS)
+    if tags.get(_NEW_SUBFILE_TYPE, (0,))[0] & 1 or _DNG_VERSION in tags:
+        raise HeaderError(f"it looks like a camera's raw file, which is not supported. {_CONVERT}")
+    if _WIDTH not in tags or _HEIGHT not in tags:
+        raise HeaderError("it is damaged: the TIFF directory has no picture size")
+    if tags.get(_TILE_WIDTH, (0,))[0] * tags.get(_TILE_HEIGHT, (0,))[0] > _MOST_TILE_PIXELS:
+        raise HeaderError(f"its TIFF tiles are too large. {_CONVERT}")
+    bits = tags.get(_BITS_PER_SAMPLE, (1,))[0]
+    extra = tags.get(_EXTRA_SAMPLES, (0,))[0]
+    _require_decodable(tags, bits)
+    return TiffPage(
+        width_px=tags[_WIDTH][0],
+        height_px=tags[_HEIGHT][0],
+        # libtiff multiplies unassociated alpha in when it converts; 16 bits are not converted.
+        premultiplied=extra == _ASSOCIATED_ALPHA or (extra == _UNASSOCIATED_ALPHA and bits <= 8),
+    )
+
+
+def _require_decodable(tags: dict[int, tuple[int, ...]], bits: int) -> None:
+    samples = tags.get(_SAMPLES_PER_PIXEL, (1,))[0]
+    photometric = tags.get(_PHOTOMETRIC, (_RGB if samples >= 3 else _GREY,))[0]
+    planes_apart = samples > 1 and tags.get(_PLANAR_CONFIGURATION, (1,))[0] == _PLANES_APART
+    grey = photometric in (_GREY_INVERTED, _GREY)
+    refused = (
+        (tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _FLOATING, "floating-point"),
+        (tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] != _UNSIGNED, "signed"),
+        (bits not in (1, 2, 4, 8, 16), f"{bits}-bit"),
+        (not grey and photometric not in (_RGB, _PALETTE, _CMYK, _YCBCR), "its colour space in"),
+        (grey and samples != 1, "transparency in grey"),
+        (bits == 16 and planes_apart, "16-bit, plane by plane"),
+        (bits == 16 and photometric not in (_GREY, _RGB), "16-bit, neither grey nor RGB"),
+    )
+    for applies, kind in refused:
+        if applies:
+            raise HeaderError(f"{kind} TIFF is not supported. {_CONVERT}")
+
+
+def _directory(data: bytes, wanted: set[int]) -> dict[int, tuple[int, ...]]:
+    """Tag -> values, of the `wanted` tags in a TIFF's first directory, in either byte order."""
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    if order is None:
+        raise HeaderError("it is damaged: neither byte order of TIFF")
+    (start,) = struct.unpack_from(order + "4xI", data)
+    (entries,) = struct.unpack_from(order + "H", data, start)
+    tags: dict[int, tuple[int, ...]] = {}
+    for place in range(start + 2, start + 2 + 12 * entries, 12):
+        tag, kind, count = struct.unpack_from(order + "HHI", data, place)
+        if tag in wanted and kind in _VALUE_FORMATS and count:
+            form = f"{order}{min(count, _MOST_VALUES)}{_VALUE_FORMATS[kind]}"
+            inside = count * struct.calcsize(order + _VALUE_FORMATS[kind]) <= 4
+            at = place + 8 if inside else struct.unpack_from(order + "I", data, place + 8)[0]
+            tags.setdefault(tag, struct.unpack_from(form, data, at))
+    return tags

@@ -1,0 +1,25 @@
+"""Crops to model input, by the model's own card.  The only pixel scaling for every net."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facekit.enums import ColourOrder
+from facekit.types import Float32Array, InputSpec, UInt8Array
+
+
+def model_input(crops: UInt8Array, spec: InputSpec) -> Float32Array:
+    """(N, H, W, 3) RGB uint8 crops of the spec's size -> (N, H, W, 3) float32 model input.
+
+    Raises ValueError for another dtype, channel count or size: nothing is resized here.
+    """
+    wanted = (spec.height_px, spec.width_px, 3)
+    if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != wanted:
+        raise ValueError(
+            f"Crops must be uint8 of shape (N, {wanted[0]}, {wanted[1]}, 3). "
+            f"Received: {crops.dtype} {crops.shape}"
+        )
+    ordered = crops if spec.colour_order is ColourOrder.RGB else crops[..., ::-1]
+    scaled = np.subtract(ordered, np.float32(spec.mean), dtype=np.float32)
+    scaled /= np.float32(spec.std)
+    return np.asarray(scaled)

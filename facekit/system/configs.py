@@ -1,0 +1,49 @@
+"""The files of configs/ by name, in a checkout and in an installation; a user's own by its path."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from facekit.errors import MissingExtraError, UsageError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent / "configs"
+"""Beside the package in a checkout, within it where it is installed (see setup.py)."""
+
+
+def config_names(folder: str, *, suffix: str) -> tuple[str, ...]:
+    """The names of the files in configs/`folder` that end in `suffix`, sorted."""
+    return tuple(sorted(path.stem for path in (CONFIGS / folder).glob(f"*{suffix}")))
+
+
+def config_path(name_or_path: str, folder: str, *, suffix: str, title: str) -> Path:
+    """The file of configs/`folder` that is called so, or the path of a user's own.
+
+    A name that ends in `suffix` is a path, and is not looked for.  Raises UsageError where no
+    file is called so; it lists those that are, and calls one of them a `title`.
+    """
+    if name_or_path.endswith(suffix):
+        return Path(name_or_path)
+    names = config_names(folder, suffix=suffix)
+    if name_or_path not in names:
+        raise UsageError(
+            f"No {title} is called {name_or_path!r}. Known: {', '.join(names) or 'none'}; or pass "
+            f"a {suffix} file of your own."
+        )
+    return CONFIGS / folder / f"{name_or_path}{suffix}"
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML document.
+
+    Raises ValueError for text that is not TOML, and MissingExtraError with Python 3.10, whose
+    standard library does not read it, where the package tomli is not installed.
+    """
+    for module in ("tomllib", "tomli"):
+        try:
+            return dict(importlib.import_module(module).loads(text))
+        except ModuleNotFoundError:
+            continue
+    raise MissingExtraError("tomli", extra="host", needed_for="Reading TOML with Python 3.10")

@@ -1,0 +1,221 @@
+"""What this machine has of all that facekit needs, and what is wrong with it.
+
+Nothing is downloaded, built or changed.  Imports of numpy and OpenCV are tried here, not needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.errors import (
+    FacekitError,
+    MissingExtraError,
+    ModelMismatchError,
+    ModelMissingError,
+)
+from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS
+from facekit.version import __version__
+
+EXTRAS = {
+    "host": ("tensorflow", "mtcnn", "joblib", "lz4", "pooch"),
+    "plot": ("matplotlib",),
+    "onnx": ("onnxruntime",),
+}
+"""Import names that stand for an extra"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """A shared library that lets LiteRT use an accelerator."""
+
+    path: Path
+    accelerator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The folder that models are kept in."""
+
+    home: Path
+    writable: bool
+    """whether it can be written, or made where it does not exist yet"""
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model file in the cache; `problem` is "" where it is as its card says."""
+
+    name: str
+    variant: str
+    path: Path
+    size_bytes: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that keeps commands from working: all of them, or those that use one model."""
+
+    message: str
+    exit_code: int
+    """what a command that meets it exits with"""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that `examine` found; without numpy, models and cache are not looked at."""
+
+    versions: dict[str, str]
+    """of facekit, python, numpy, cv2; "" where a package cannot be imported"""
+    runtime: str
+    """import name and version of the LiteRT runtime in use, or "" """
+    onnx_runtime: str
+    """version of ONNX Runtime, or "" without the extra"""
+    providers: tuple[str, ...]
+    """ONNX Runtime's execution providers"""
+    delegates: tuple[Delegate, ...]
+    cache: Cache | None
+    models: tuple[StoredModel, ...]
+    to_build: tuple[str, ...]
+    """models that the first command which needs them will build"""
+    extras: dict[str, bool]
+    problems: tuple[Problem, ...]
+
+
+def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
+    """Looks at packages, runtime, delegates, cache and models."""
+    problems: list[Problem] = []
+    versions = {"facekit": __version__, "python": platform.python_version()}
+    for package, wheel in (("numpy", "numpy"), ("cv2", "opencv-python-headless")):
+        versions[package] = _imported_version(package, wheel, problems)
+    extras = {name: all(map(_is_installed, packages)) for name, packages in EXTRAS.items()}
+    runtime = onnx_runtime = ""
+    providers: tuple[str, ...] = ()
+    cache: Cache | None = None
+    models: tuple[StoredModel, ...] = ()
+    to_build: tuple[str, ...] = ()
+    if versions["numpy"]:
+        runtime = _runtime(problems)
+        if _is_installed("onnxruntime"):
+            onnx_runtime, providers = _onnx_runtime(problems)
+        cache = _cache()
+        models = _stored_models(problems)
+        to_build = _to_build(problems, can_build=extras["host"] and cache.writable)
+    return Report(
+        versions=versions,
+        runtime=runtime,
+        onnx_runtime=onnx_runtime,
+        providers=providers,
+        delegates=_delegates(library_folders),
+        cache=cache,
+        models=models,
+        to_build=to_build,
+        extras=extras,
+        problems=tuple(problems),
+    )
+
+
+def _imported_version(package: str, wheel: str, problems: list[Problem]) -> str:
+    """A package may be installed and not load, for want of a system library: so it is loaded."""
+    try:
+        return str(importlib.import_module(package).__version__)
+    except ImportError as error:
+        problems.append(
+            Problem(
+                f"{package} cannot be imported: {error}. "
+                f"Install it with: python -m pip install {wheel}",
+                MissingExtraError.exit_code,
+            )
+        )
+        return ""
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _runtime(problems: list[Problem]) -> str:
+    from facekit.runtime.interpreter import runtime_name
+
+    try:
+        name = runtime_name()
+    except FacekitError as error:
+        problems.append(Problem(str(error), error.exit_code))
+        return ""
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:  # a board's own build without metadata
+        return name
+
+
+def _onnx_runtime(problems: list[Problem]) -> tuple[str, tuple[str, ...]]:
+    from facekit.runtime.onnx import available_providers, runtime_version
+
+    try:
+        return runtime_version(), available_providers()
+    except FacekitError as error:  # installed, and cannot be loaded
+        problems.append(Problem(str(error), error.exit_code))
+        return "", ()
+
+
+def _delegates(folders: Iterable[Path]) -> tuple[Delegate, ...]:
+    return tuple(
+        Delegate(folder / name, accelerator.title)
+        for folder in folders
+        for accelerator in ACCELERATORS.values()
+        for name in accelerator.libraries
+        if (folder / name).exists()
+    )
+
+
+def _cache() -> Cache:
+    from facekit.model.store import home
+
+    place = home().absolute()
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    return Cache(
+        home=place,
+        writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
+        free_bytes=shutil.disk_usage(existing).free,
+    )
+
+
+def _stored_models(problems: list[Problem]) -> tuple[StoredModel, ...]:
+    from facekit.model import store
+
+    models = []
+    for name in store.stored_names():
+        for variant in store.stored_variants(name):
+            path = store.variant_path(name, variant)
+            problem, size_bytes = "", 0
+            try:
+                size_bytes = store.load_checked(path).card.file_size_bytes
+            except ModelMismatchError as error:
+                problem = str(error)
+                problems.append(Problem(problem, error.exit_code))
+            models.append(StoredModel(name, variant, path, size_bytes, problem))
+    return tuple(models)
+
+
+def _to_build(problems: list[Problem], *, can_build: bool) -> tuple[str, ...]:
+    from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+    from facekit.model.store import paths_of
+
+    missing = []
+    for name in (DEFAULT_MODEL, DETECTOR):
+        try:
+            paths_of(name)
+        except ModelMissingError as error:
+            missing.append(name)
+            if not can_build:
+                problems.append(Problem(str(error), error.exit_code))
+    return tuple(missing) if can_build else ()

@@ -1,0 +1,172 @@
+"""What was measured with one model file: its mean embedding, thresholds and score meanings.
+
+Part of the card, and of the registry for the variants that facekit itself has measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from facekit.enums import Metric
+from facekit.errors import NoOperatingPointError
+from facekit.system.fields import Fields
+from facekit.types import Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold with the error rates that were measured at it."""
+
+    target: str
+    """what the threshold was chosen for: "fmr=1e-3", "best-accuracy", or "published" """
+    threshold_similarity: float
+    """least cosine similarity that counts as the same person"""
+    fmr: float | None
+    """false match rate, 0..1, of n_impostor comparisons; None where the source states none"""
+    fnmr: float | None
+    n_genuine: int
+    n_impostor: int
+    fmr_ci95: tuple[float, float] | None
+    fnmr_ci95: tuple[float, float] | None
+    protocol: str
+    dataset: str
+    metric: Metric = Metric.COSINE
+
+    def __post_init__(self) -> None:
+        if not -1.0 <= self.threshold_similarity <= 1.0:
+            raise ValueError(
+                f"threshold_similarity lies in -1..1. Received: {self.threshold_similarity}"
+            )
+        for name in ("fmr", "fnmr"):
+            rate = getattr(self, name)
+            if rate is not None and not 0.0 <= rate <= 1.0:
+                raise ValueError(f"{name} lies in 0..1. Received: {rate}")
+        for name in ("n_genuine", "n_impostor"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative. Received: {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticScore:
+    """probability = 1 / (1 + exp(-(slope * similarity + intercept))).
+
+    Of "same person", where n_genuine of n_genuine + n_impostor pairs are genuine beforehand.
+    """
+
+    slope: float
+    intercept: float
+    n_genuine: int
+    n_impostor: int
+    """pairs it was fitted on"""
+
+    def probability(self, similarity: float) -> float:
+        """Cosine similarity, -1..1, to 0..1."""
+        return 0.5 * (1.0 + math.tanh((self.slope * similarity + self.intercept) / 2))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Measured on one model file, and good for that file alone.  Holds an array."""
+
+    embedding_mean: Float32Array | None = None
+    """(D,) float32: mean unit embedding of many people, or None"""
+    operating_points: tuple[OperatingPoint, ...] = ()
+    fmr_curve: tuple[tuple[float, float], ...] = ()
+    """(threshold similarity, FMR), thresholds rising: the FMR at any threshold"""
+    probability: LogisticScore | None = None
+    source: str = ""
+    """photos and command, in words"""
+
+    def __post_init__(self) -> None:
+        mean = self.embedding_mean
+        if mean is not None and not (mean.ndim == 1 and np.isfinite(mean).all()):
+            raise ValueError(
+                f"embedding_mean must be finite and of shape (D,). Received: {mean.shape}"
+            )
+        thresholds = [threshold for threshold, _ in self.fmr_curve]
+        rates = [fmr for _, fmr in self.fmr_curve]
+        if thresholds != sorted(set(thresholds)) or rates != sorted(rates, reverse=True):
+            raise ValueError("fmr_curve must have rising thresholds and falling rates.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; `parse_calibration` reads it back."""
+        plain = {**asdict(self), "fmr_curve": [list(place) for place in self.fmr_curve]}
+        if self.embedding_mean is not None:
+            plain["embedding_mean"] = [
+                float(f"{value:.9g}")  # 9 digits give every float32 back
+                for value in self.embedding_mean
+            ]
+        return plain
+
+    def operating_point(self, target: str) -> OperatingPoint:
+        """The point that was chosen for `target`, e.g. "fmr=1e-3".
+
+        Raises NoOperatingPointError, which names what there is.
+        """
+        for point in self.operating_points:
+            if point.target == target:
+                return point
+        known = ", ".join(point.target for point in self.operating_points) or "none"
+        raise NoOperatingPointError(
+            f"The model's card has no operating point {target!r}; it has: {known}. Pass "
+            "--threshold, or measure one on photos of your own with facekit calibrate."
+        )
+
+    def fmr_at_most(self, threshold_similarity: float) -> float | None:
+        """An upper bound of the FMR at any threshold: that of the next lower measured one.
+
+        None below the curve, where nothing was measured.
+        """
+        bounds = [fmr for threshold, fmr in self.fmr_curve if threshold <= threshold_similarity]
+        return bounds[-1] if bounds else None
+
+
+def fmr_target(fmr: float) -> str:
+    """The name under which a card keeps its operating point at this FMR: 0.001 -> "fmr=1e-3"."""
+    mantissa, exponent = f"{fmr:e}".split("e")
+    return f"fmr={float(mantissa):g}e{int(exponent)}"
+
+
+def parse_calibration(fields: Fields) -> Calibration:
+    """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    probability = fields.optional_part("probability")
+    return Calibration(
+        embedding_mean=_mean(fields.optional_numbers("embedding_mean")),
+        operating_points=tuple(map(parse_operating_point, fields.parts("operating_points"))),
+        fmr_curve=tuple(fields.number_pairs("fmr_curve")),
+        probability=None
+        if probability is None
+        else LogisticScore(
+            slope=probability.number("slope"),
+            intercept=probability.number("intercept"),
+            n_genuine=probability.integer("n_genuine"),
+            n_impostor=probability.integer("n_impostor"),
+        ),
+        source=fields.text("source"),
+    )
+
+
+def _mean(values: list[float] | None) -> Float32Array | None:
+    with np.errstate(over="ignore"):  # beyond float32 is infinity, which Calibration refuses
+        return None if values is None else np.asarray(values, np.float32)
+
+
+def parse_operating_point(fields: Fields) -> OperatingPoint:
+    """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    return OperatingPoint(
+        target=fields.text("target"),
+        threshold_similarity=fields.number("threshold_similarity"),
+        fmr=fields.optional_number("fmr"),
+        fnmr=fields.optional_number("fnmr"),
+        n_genuine=fields.integer("n_genuine"),
+        n_impostor=fields.integer("n_impostor"),
+        fmr_ci95=fields.optional_interval("fmr_ci95"),
+        fnmr_ci95=fields.optional_interval("fnmr_ci95"),
+        protocol=fields.text("protocol"),
+        dataset=fields.text("dataset"),
+        metric=fields.choice("metric", Metric),
+    )

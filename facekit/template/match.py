@@ -1,0 +1,138 @@
+"""From two unit vectors to a decision.
+
+Cosine similarity is the one score.  L2, squared L2 and angle are strictly decreasing functions
+of it, so a decision cannot depend on the metric it is shown in:
+
+    cosine distance   d = 1 - s             0..2
+    squared L2        2 d                   0..4
+    L2                sqrt(2 d)             0..2
+    angular           arccos(s) / pi        0..1
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from facekit.enums import Flip, Metric
+from facekit.types import Float32Array
+
+_UNIT_NORM_TOLERANCE = (
+    1e-3  # float16 storage loses 5e-4 at worst; a raw embedding is off by far more
+)
+
+
+def unit_length(vectors: Float32Array) -> Float32Array:
+    """(N, D) -> (N, D) float32, each row divided by its L2 norm.
+
+    Raises ValueError for a row of zero length or one that is not finite: it has no direction.
+    """
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(norms).all() and (norms > 0).all()):
+        raise ValueError("Every vector must be finite and not zero to be given unit length.")
+    return np.asarray(vectors / norms, dtype=np.float32)
+
+
+def centred(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
+    """(N, D) unit vectors -> unit vectors about `mean` (D,); with None, unit length alone.
+
+    The mean embedding of many people is what all faces share; without it cosines spread more
+    (DESIGN.md: +2 to 4 points of TAR).  Applied before every comparison, never twice.
+    """
+    unit = unit_length(vectors)
+    return unit if mean is None else unit_length(unit - mean)
+
+
+def joined(views: Float32Array, flip: Flip) -> Float32Array:
+    """(N, 1 or 2, D) unit vectors of crops and of their mirror images -> (N, D or 2 D) of length 1.
+
+    Each is given unit length before the two become one, so that either weighs the same; with
+    CONCAT the cosine of two templates is the mean of the two views' cosines.  NB: SphereFace's
+    evaluation.m concatenates the net's own vectors, whose lengths differ a little between a crop
+    and its mirror image.  Only the first view counts for NONE.
+    """
+    if flip is Flip.NONE:
+        return unit_length(views[:, 0])
+    if views.shape[1] != 2:
+        raise ValueError(f"Two views needed for flip {flip.value}. Received: {views.shape}")
+    if flip is Flip.CONCAT:
+        return unit_length(views.reshape(len(views), views.shape[1] * views.shape[2]))
+    return unit_length(views.sum(1, dtype=np.float32))
+
+
+def cosine_similarity(a: Float32Array, b: Float32Array) -> Float32Array:
+    """Row by row: (N, D), (N, D) unit vectors -> (N,) float32 in -1..1.
+
+    Raises ValueError where shapes differ or rows are not of unit length.
+    """
+    if a.shape != b.shape or a.ndim != 2:
+        raise ValueError(f"Two (N, D) arrays of one shape needed. Received: {a.shape}, {b.shape}")
+    _require_unit(a)
+    _require_unit(b)
+    return np.asarray(np.clip(np.einsum("nd,nd->n", a, b), -1.0, 1.0), np.float32)
+
+
+def similarity_matrix(a: Float32Array, b: Float32Array) -> Float32Array:
+    """All pairs: (N, D), (M, D) unit vectors -> (N, M) float32 in -1..1."""
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+        raise ValueError(f"(N, D) and (M, D) arrays needed. Received: {a.shape}, {b.shape}")
+    _require_unit(a)
+    _require_unit(b)
+    return np.asarray(np.clip(a @ b.T, -1.0, 1.0), np.float32)
+
+
+def _require_unit(vectors: Float32Array) -> None:
+    off = np.abs(np.linalg.norm(vectors, axis=1) - 1.0)
+    if len(off) and not float(off.max()) <= _UNIT_NORM_TOLERANCE:
+        raise ValueError(f"Unit vectors needed. Received a norm that is off by {off.max():.3g}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Formula:
+    from_similarity: Callable[[float], float]
+    to_similarity: Callable[[float], float]
+    largest: float
+
+
+_FORMULAE = {
+    Metric.COSINE: _Formula(lambda s: 1.0 - s, lambda d: 1.0 - d, 2.0),
+    Metric.SQL2: _Formula(lambda s: 2.0 * (1.0 - s), lambda d: 1.0 - d / 2.0, 4.0),
+    Metric.L2: _Formula(lambda s: math.sqrt(2.0 * (1.0 - s)), lambda d: 1.0 - d * d / 2.0, 2.0),
+    Metric.ANGULAR: _Formula(
+        lambda s: math.acos(s) / math.pi, lambda d: math.cos(d * math.pi), 1.0
+    ),
+}
+
+
+def distance(similarity: float, metric: Metric) -> float:
+    """Cosine similarity (-1..1) as a distance of `metric`; 0 for identical directions."""
+    return _FORMULAE[metric].from_similarity(min(1.0, max(-1.0, similarity)))
+
+
+def similarity_of(distance_value: float, metric: Metric) -> float:
+    """The cosine similarity that has this distance.  Raises ValueError outside the range."""
+    formula = _FORMULAE[metric]
+    if not 0.0 <= distance_value <= formula.largest:
+        raise ValueError(
+            f"A {metric.value} distance lies in 0..{formula.largest:g}. Received: {distance_value}"
+        )
+    return formula.to_similarity(distance_value)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer for one pair."""
+
+    same: bool
+    similarity: float
+    """cosine similarity, -1..1, of the (centred) unit vectors"""
+    threshold_similarity: float
+    """least similarity that counts as the same person"""
+
+
+def decide(similarity: float, *, threshold_similarity: float) -> Decision:
+    """Same person when similarity >= threshold."""
+    return Decision(similarity >= threshold_similarity, similarity, threshold_similarity)

@@ -1,0 +1,73 @@
+"""The whole state of a run in one file, from which it goes on as if nothing had happened.
+
+A checkpoint is an .npz file of plain arrays, no pickle: every variable of net, head and
+optimisers (Keras's random state is one of them), and the number of steps done.  What a step
+sees follows from that number and the seed; see epoch.py.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.errors import ModelMismatchError
+from facekit.system.files import write_atomically
+
+_NAME = re.compile(r"step-(\d{9})\.npz")
+_STEP = "step"
+
+
+def save(folder: Path, variables: Mapping[str, Any], *, step: int, keep: int) -> Path:
+    """Writes the state after `step` steps, then removes all but the last `keep`.
+
+    Raises StorageError; earlier checkpoints are then as they were.
+    """
+    content = io.BytesIO()
+    arrays: dict[str, Any] = {_STEP: np.array(step, np.int64)}
+    arrays.update((name, variable.numpy()) for name, variable in variables.items())
+    np.savez(content, **arrays)
+    path = folder / f"step-{step:09d}.npz"
+    write_atomically(path, content.getvalue())
+    for old in saved(folder)[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def saved(folder: Path) -> list[Path]:
+    """The checkpoints of a run, the latest last."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+def restore(path: Path, variables: Mapping[str, Any]) -> int:
+    """Assigns every variable and returns the number of steps done; nothing where an error is
+    raised.
+
+    Raises ModelMismatchError: not readable, or of another net, head or optimiser.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ModelMismatchError(
+            f"Checkpoint {path} cannot be read: {error}. Remove it to go on from the one before."
+        ) from error
+    step = arrays.pop(_STEP, None)
+    wrong = sorted(arrays.keys() ^ variables.keys()) or sorted(
+        name for name, variable in variables.items() if arrays[name].shape != tuple(variable.shape)
+    )
+    if step is None or wrong:
+        raise ModelMismatchError(
+            f"Checkpoint {path} is of another net or optimiser: "
+            f"{', '.join(wrong[:3]) or _STEP} does not fit."
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    return int(step)

@@ -1,0 +1,95 @@
+"""The curve of a run: a line of JSON a step in curve.jsonl, and TensorBoard's event files.
+
+Both are as long as the last checkpoint, plus what came since; a resumed run first cuts off what
+its checkpoint does not know, so that the curve is the one of a run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.errors import StorageError
+from facekit.system.files import write_atomically
+from facekit.system.keras_backend import tf
+
+CURVE_NAME = "curve.jsonl"
+TENSORBOARD_NAME = "tensorboard"
+_STEP = "step"
+_SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
+)
+_NOT_CURVES = frozenset((_STEP, "epoch"))
+
+
+@dataclass(slots=True)
+class CurveLog:
+    """Open with `resume_at`; every line that is written has "step"."""
+
+    folder: Path
+    _pending: list[dict[str, Any]] = field(default_factory=list)
+    _writer: Any = None
+
+    def resume_at(self, step: int) -> list[dict[str, Any]]:
+        """Begins, or goes on after `step` steps; returns the lines so far.  Raises StorageError."""
+        path = self.folder / CURVE_NAME
+        kept = [line for line in read_curve(path) if line[_STEP] <= step] if step else []
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        # Event files cannot be cut, so they are written anew.
+        board = self.folder / TENSORBOARD_NAME
+        try:
+            if board.exists():
+                shutil.rmtree(board)
+            self._writer = tf.summary.create_file_writer(str(board))
+        except (OSError, tf.errors.OpError) as error:
+            raise StorageError(f"Cannot write to {board}: {error}") from error
+        self._to_tensorboard(kept)
+        return kept
+
+    def add(self, step: int, epoch: int, **values: float) -> None:
+        """Values of the state after `step` steps; NaN, which JSON lacks, is left out."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._pending.append({_STEP: step, "epoch": epoch, **finite})
+
+    def flush(self) -> None:
+        """Puts what was added onto the disk.  Raises StorageError."""
+        path = self.folder / CURVE_NAME
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in self._pending)
+        except OSError as error:
+            raise StorageError(f"Cannot write {path}: {error.strerror or error}") from error
+        self._to_tensorboard(self._pending)
+        self._pending.clear()
+
+    def _to_tensorboard(self, lines: list[dict[str, Any]]) -> None:
+        with self._writer.as_default():
+            for line in lines:
+                for name in line.keys() - _NOT_CURVES:
+                    # tf.summary.scalar needs the package tensorboard; this is what it writes.
+                    tf.summary.write(
+                        name, np.float32(line[name]), step=line[_STEP], metadata=_SCALAR
+                    )
+        self._writer.flush()
+
+
+def read_curve(path: Path) -> list[dict[str, Any]]:
+    """The lines of a curve; a last line that a kill cut short is left out."""
+    lines = []
+    try:
+        for text in path.read_text(encoding="utf-8").splitlines():
+            line = json.loads(text)
+            if not isinstance(line, dict) or not isinstance(line.get(_STEP), int):
+                break
+            lines.append(line)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):  # cut short
+        return lines
+    return lines

@@ -1,0 +1,155 @@
+"""What a folder of aligned crops says of itself: align.json and failures.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.enums import CropFormat, CropRule, FacePolicy
+from facekit.errors import InputError, UsageError
+from facekit.face.align import landmark_template
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.model.card import parse_crop
+from facekit.system.fields import Fields
+from facekit.system.files import write_atomically
+from facekit.types import CropSpec
+
+SCHEMA_VERSION = 1
+SETTINGS_NAME = "align.json"
+FAILURES_NAME = "failures.csv"
+_COLUMNS = ("photo", "error", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class AlignSettings:
+    """All that decides what a crop looks like."""
+
+    crop: CropSpec
+    height_px: int
+    width_px: int
+    format: CropFormat
+    face_policy: FacePolicy
+    detector: DetectorOptions
+    max_pixels: int
+    """larger photos are refused"""
+
+    def __post_init__(self) -> None:
+        if self.crop.margin_px >= min(self.height_px, self.width_px):
+            raise UsageError(
+                f"The margin must be less than the crop's sides: {self.crop.margin_px:g} of "
+                f"{self.width_px} x {self.height_px} pixels leaves nothing for the face."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class AlignFailure:
+    """A photo that gave no crop."""
+
+    photo: str
+    """relative to the folder that was aligned, with forward slashes"""
+    error: str
+    """the name of the error's class"""
+    reason: str
+
+
+def settings_payload(settings: AlignSettings, detector_sha256: Iterable[str]) -> dict[str, Any]:
+    """As align.json holds it; `detector_sha256`: of each net of the cascade."""
+    plain = json.loads(json.dumps(asdict(settings)))  # tuples to lists, as they are read back
+    return {"schema_version": SCHEMA_VERSION, **plain, "detector_sha256": list(detector_sha256)}
+
+
+def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
+    """Writes align.json, or compares with the one that is there.
+
+    Raises UsageError naming what differs: crops of two kinds in one folder serve nobody.
+    """
+    path = folder / SETTINGS_NAME
+    kept = read_settings(folder)
+    if kept is None:
+        write_atomically(path, (json.dumps(payload, indent=1) + "\n").encode())
+    elif kept != payload:
+        changed = sorted(
+            name for name in kept.keys() | payload.keys() if kept.get(name) != payload.get(name)
+        )
+        told = "; ".join(
+            f"{name}: {kept.get(name)} there, {payload.get(name)} now" for name in changed
+        )
+        raise UsageError(
+            f"{folder} was aligned with other settings ({told}). Use the same ones to continue, "
+            "another folder, or --redo to align every photo again."
+        )
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """What align.json holds; None without one.  Raises InputError where it cannot be read."""
+    path = folder / SETTINGS_NAME
+    try:
+        raw = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}. Remove it, or pass --redo.") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path} must hold an object. Remove it, or pass --redo.")
+    return raw
+
+
+def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | None:
+    """The crop rule whose crops are the centres, of this size, of the aligned crops in `folder`.
+
+    A crop of S pixels with margin m, cut to s, is a crop of s pixels with margin m - (S - s);
+    landmarks have a template, whose size decides.  None without align.json, or where the centre
+    would cut into the box or the template.
+    Raises InputError for an align.json that is not valid.
+    """
+    raw = read_settings(folder)
+    if raw is None:
+        return None
+    try:
+        fields = Fields(raw, SETTINGS_NAME)
+        crop = parse_crop(fields.part("crop"))
+        sides = fields.integer("height_px"), fields.integer("width_px")
+    except ValueError as error:
+        raise InputError(f"{folder / SETTINGS_NAME} is not valid: {error}") from error
+    assert crop is not None
+    cut = sides[0] - height_px
+    if cut != sides[1] - width_px or cut < 0:
+        return None
+    margin_px = crop.margin_px - cut
+    if crop.rule is CropRule.SIMILARITY:
+        drawn = np.ptp(landmark_template(*sides, margin_px=crop.margin_px))
+        whole = np.ptp(landmark_template(height_px, width_px))
+        margin_px = min(height_px, width_px) * float(1 - drawn / whole)
+    margin_px = round(margin_px, 6)
+    return None if margin_px < 0 else CropSpec(crop.rule, margin_px, crop.resize_filter)
+
+
+def read_failures(folder: Path) -> tuple[AlignFailure, ...]:
+    """The failures noted so far; none without a file.  Raises InputError."""
+    path = folder / FAILURES_NAME
+    try:
+        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if not rows or tuple(rows[0]) != _COLUMNS or any(len(row) != len(_COLUMNS) for row in rows):
+        raise InputError(f"{path} is not a list with the columns {', '.join(_COLUMNS)}.")
+    return tuple(AlignFailure(*row) for row in rows[1:])
+
+
+def write_failures(folder: Path, failures: Iterable[AlignFailure]) -> None:
+    """Sorted by photo, whole or not at all.  Raises StorageError."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for one in sorted(failures, key=lambda failure: failure.photo):
+        writer.writerow([one.photo, one.error, " ".join(one.reason.split())])
+    write_atomically(folder / FAILURES_NAME, text.getvalue().encode())

@@ -1,0 +1,8 @@
+"""configs/ and scripts/imx/ stand at the top of the repository and are installed within facekit."""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=[*find_packages(include=["facekit*"]), "facekit.configs", "facekit.bundle.board"],
+    package_dir={"facekit.configs": "configs", "facekit.bundle.board": "scripts/imx"},
+)

@@ -1,0 +1,107 @@
+"""The frozen graph's tensors, with one of them spoilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from facekit.errors import ModelBuildError
+
+if TYPE_CHECKING:
+    import keras
+
+pytestmark = pytest.mark.host
+
+ROOT = "InceptionResnetV1"
+CONV = f"{ROOT}/Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7"
+
+
+@pytest.fixture(scope="module")
+def graph_def(frozen_graph: Path) -> Any:
+    from facekit.system.keras_backend import tf
+
+    return tf.compat.v1.GraphDef.FromString(frozen_graph.read_bytes())
+
+
+def _drop(graph: Any) -> None:
+    place = next(i for i, node in enumerate(graph.node) if node.name == f"{CONV}/weights")
+    del graph.node[place]
+
+
+def _rename(graph: Any) -> None:
+    _node(graph, f"{CONV}/Conv2D_bn_offset").name = f"{CONV}/BatchNorm/beta"
+
+
+def _not_finite(graph: Any) -> None:
+    _set(graph, f"{CONV}/Conv2D_bn_offset", np.full(128, np.nan, np.float32))
+
+
+def _reshape(graph: Any) -> None:
+    _set(graph, f"{CONV}/weights", np.zeros((7, 1, 128, 128), np.float32))
+
+
+def _scale(graph: Any) -> None:
+    _set(graph, f"{ROOT}/Repeat/block35_2/mul/x", np.float32(0.2))
+
+
+def _node(graph: Any, name: str) -> Any:
+    return next(node for node in graph.node if node.name == name)
+
+
+def _set(graph: Any, name: str, value: Any) -> None:
+    from facekit.system.keras_backend import tf
+
+    _node(graph, name).attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_drop, f"lacks the tensors {CONV}/weights"),
+        (_rename, f"lacks the tensors {CONV}/Conv2D_bn_offset"),
+        (_not_finite, f"{CONV}/Conv2D_bn_offset holds values that are not finite"),
+        (_reshape, "does not fit Block17_3_Branch_1_Conv2d_0b_1x7/kernel"),
+        (_scale, r"block35_2/mul/x must be 0\.17 throughout"),
+    ],
+)
+def test_a_spoilt_graph_is_refused_by_name(
+    scratch_facenet: keras.Model,
+    graph_def: Any,
+    tmp_path: Path,
+    spoil: Callable[[Any], None],
+    message: str,
+) -> None:
+    from facekit.graph.read.tf_graph import load_folded_frozen_graph
+
+    spoilt = type(graph_def)()
+    spoilt.CopyFrom(graph_def)
+    spoil(spoilt)
+    path = tmp_path / "spoilt.pb"
+    path.write_bytes(spoilt.SerializeToString())
+    with pytest.raises(ModelBuildError, match=message):
+        load_folded_frozen_graph(scratch_facenet, path)
+
+
+def test_an_embedding_of_another_size_does_not_fit(frozen_graph: Path) -> None:
+    from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+    from facekit.graph.read.tf_graph import load_folded_frozen_graph
+
+    message = r"Bottleneck/weights does not fit Bottleneck/kernel: shape \(1792, 128\) needed"
+    with pytest.raises(ModelBuildError, match=message):
+        load_folded_frozen_graph(inception_resnet_v1(embedding_size=128), frozen_graph)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", b"PK\x03\x04" + bytes(64)])
+def test_what_is_no_graph_is_refused(
+    scratch_facenet: keras.Model, tmp_path: Path, content: bytes
+) -> None:
+    from facekit.graph.read.tf_graph import load_folded_frozen_graph
+
+    path = tmp_path / "graph.pb"
+    path.write_bytes(content)
+    with pytest.raises(ModelBuildError, match=r"graph\.pb"):
+        load_folded_frozen_graph(scratch_facenet, path)

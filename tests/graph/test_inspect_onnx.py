@@ -1,0 +1,85 @@
+"""inspect_onnx on files made of the small net that test_inspect_model.py counts by hand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facekit.errors import MissingExtraError, ModelMismatchError, ModelMissingError
+from facekit.model.inspect import inspect_model
+
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
+pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
+
+BIASES = 8 + 8 + 10
+WEIGHTS = 3 * 3 * 3 * 8 + 3 * 3 * 8 + 8 * 10  # stem, depthwise, dense
+
+
+@pytest.fixture
+def content(data: Path) -> bytes:
+    return (data / "tiny" / "float32.tflite").read_bytes()
+
+
+def test_float32_is_what_the_litert_file_is(data: Path, tmp_path: Path, content: bytes) -> None:
+    from facekit.graph.write.onnx import onnx_graph
+
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(onnx_graph(content).model.SerializeToString())
+    found, litert = inspect_model(path), inspect_model(data / "tiny" / "float32.tflite")
+    assert found.macs == litert.macs
+    assert found.parameters == litert.parameters == {"float32": WEIGHTS + BIASES}
+    (image,) = found.inputs
+    assert (image.name, image.shape, image.dtype) == ("image", (-1, 16, 16, 3), "float32")
+    assert found.outputs[0].shape == (-1, 10)
+    assert found.histogram["Conv"] == 2
+    assert (found.card, found.card_problem) == (None, "no card tiny.json beside the file")
+
+
+def test_integers_have_their_scales_and_the_same_work(tmp_path: Path, content: bytes) -> None:
+    from facekit.convert.onnx_precision import integers
+    from facekit.enums import ColourOrder
+    from facekit.graph.write.onnx import onnx_graph
+    from facekit.types import InputSpec
+
+    graph = onnx_graph(content)
+    ranges = dict.fromkeys(graph.activations, (-3.0, 3.0))
+    spec = InputSpec(16, 16, ColourOrder.RGB, mean=127.5, std=128.0)
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(integers(graph, spec, ranges).SerializeToString())
+    found = inspect_model(path)
+    assert found.parameters == {
+        "int8": WEIGHTS - 3 * 3 * 3 * 8,
+        "float32": 3 * 3 * 3 * 8 + 8,  # the first layer
+        "int32": BIASES - 8,
+    }
+    plain = tmp_path / "plain.onnx"
+    plain.write_bytes(graph.model.SerializeToString())
+    assert found.macs == inspect_model(plain).macs
+    scales = [
+        tensor.scales
+        for operator in found.operators
+        for tensor in operator.outputs
+        if operator.name == "QuantizeLinear"
+    ]
+    assert any(one == pytest.approx((6 / 255,)) for one in scales)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"garbage", b"\x08\x08"])
+def test_a_file_that_is_none(tmp_path: Path, damaged: bytes) -> None:
+    path = tmp_path / "x.onnx"
+    with pytest.raises(ModelMissingError):
+        inspect_model(path)
+    path.write_bytes(damaged)
+    with pytest.raises(ModelMismatchError, match="is not an ONNX model"):
+        inspect_model(path)
+
+
+def test_without_the_package_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.onnx"
+    path.write_bytes(np.zeros(9, np.uint8).tobytes())
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'facekit-cli\[host\]'"):
+        inspect_model(path)

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+import string
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from facekit.enums import ColourOrder, CropRule, Flip, Metric, ResizeFilter
+from facekit.errors import ModelMismatchError, NoOperatingPointError
+from facekit.model.card import Card, Quantisation, Source, Task, parse_card, read_card
+from facekit.template.calibration import Calibration, LogisticScore, OperatingPoint, fmr_target
+from facekit.types import CropSpec, InputSpec
+from tests.model.made_up_model import CARD, SHA256
+
+PLAIN = st.text(string.ascii_letters + string.digits, min_size=1, max_size=20)
+HASH = st.text("0123456789abcdef", min_size=64, max_size=64)
+COUNT = st.integers(0, 10**12)
+RATE = st.floats(0, 1)
+INTERVAL = st.none() | st.tuples(RATE, RATE).map(lambda pair: (min(pair), max(pair)))
+REAL = st.floats(-1e6, 1e6)
+FMR_CURVES = st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1)), max_size=4).map(
+    lambda places: tuple(
+        zip(
+            sorted({threshold for threshold, _ in places}),
+            sorted((fmr for _, fmr in places), reverse=True),
+            strict=False,
+        )
+    )
+)
+POINT = st.builds(
+    OperatingPoint,
+    target=st.text(),
+    threshold_similarity=st.floats(-1, 1),
+    fmr=st.none() | RATE,
+    fnmr=st.none() | RATE,
+    n_genuine=COUNT,
+    n_impostor=COUNT,
+    fmr_ci95=INTERVAL,
+    fnmr_ci95=INTERVAL,
+    protocol=st.text(),
+    dataset=st.text(),
+    metric=st.sampled_from(Metric),
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> Card:
+    embedding = draw(st.booleans())
+    size = draw(st.integers(1, 6)) if embedding else 0
+    finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
+    crop = st.builds(
+        CropSpec,
+        rule=st.sampled_from(CropRule),
+        margin_px=st.floats(0, 1e6),
+        resize_filter=st.sampled_from(ResizeFilter),
+    )
+    return Card(
+        name=draw(PLAIN),
+        variant=draw(PLAIN),
+        task=Task.EMBEDDING if embedding else Task.DETECTION,
+        architecture=draw(st.text()),
+        file_name=draw(PLAIN),
+        file_sha256=draw(HASH),
+        file_size_bytes=draw(COUNT),
+        source=draw(st.builds(Source, st.text(), st.text(), HASH, st.text(), st.text())),
+        input=draw(
+            st.builds(
+                InputSpec,
+                height_px=st.integers(1, 4096),
+                width_px=st.integers(1, 4096),
+                colour_order=st.sampled_from(ColourOrder),
+                mean=st.floats(-1e6, 1e6),
+                std=st.floats(1e-6, 1e6),
+            )
+        ),
+        quantisation=draw(
+            st.builds(Quantisation, st.text(), st.text(), st.dictionaries(st.text(), JSON))
+        ),
+        crop=draw(crop) if embedding else None,
+        embedding_size=size,
+        flip=draw(st.sampled_from(Flip)) if size % 2 == 0 else Flip.NONE,
+        calibration=Calibration(
+            embedding_mean=draw(st.none() | npst.arrays(np.float32, size, elements=finite))
+            if embedding
+            else None,
+            operating_points=tuple(draw(st.lists(POINT, max_size=3))),
+            fmr_curve=draw(FMR_CURVES),
+            probability=draw(
+                st.none()
+                | st.builds(LogisticScore, REAL, REAL, st.integers(0, 99), st.integers(0, 99))
+            ),
+            source=draw(st.text()),
+        ),
+        tools=draw(st.dictionaries(st.text(), st.text(), max_size=3)),
+    )
+
+
+def plain() -> dict[str, Any]:
+    """A card with every kind of member, as parsed JSON."""
+    point = OperatingPoint("fmr=1e-3", 0.5, 1e-3, 0.05, 10, 20, (0, 0.1), (0, 0.2), "p", "d")
+    card = replace(
+        CARD,
+        calibration=Calibration(
+            embedding_mean=np.array([0.5, -0.5], np.float32),
+            operating_points=(point,),
+            fmr_curve=((0.1, 0.5), (0.2, 0.25)),
+            probability=LogisticScore(12.0, -3.0, 5, 6),
+        ),
+    )
+    parsed: dict[str, Any] = json.loads(card.to_json())
+    return parsed
+
+
+@given(cards())
+def test_a_card_comes_back_from_json_unchanged(card: Card) -> None:
+    again = parse_card(json.loads(card.to_json()), origin="test")
+    assert again.to_json() == card.to_json()
+    for name in ("name", "task", "source", "input", "crop", "quantisation"):
+        assert getattr(again, name) == getattr(card, name)
+    for name in ("operating_points", "fmr_curve", "probability", "source"):
+        assert getattr(again.calibration, name) == getattr(card.calibration, name)
+    if card.calibration.embedding_mean is None:
+        assert again.calibration.embedding_mean is None
+    else:
+        assert again.calibration.embedding_mean is not None
+        np.testing.assert_array_equal(
+            again.calibration.embedding_mean, card.calibration.embedding_mean
+        )
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path of every member of every object, and of the first of every list."""
+    found: list[tuple[str | int, ...]] = []
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            found += [(*path, key), *places(inner, (*path, key))]
+    elif isinstance(value, list) and value:
+        found += places(value[0], (*path, 0))
+    return found
+
+
+def put(raw: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    inner: Any = raw
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    return raw
+
+
+PLACES = places(plain())
+
+
+def test_the_places_are_all_there() -> None:
+    assert {("name",), ("input", "std"), ("calibration", "operating_points", 0, "fmr_ci95")} < set(
+        PLACES
+    )
+
+
+@pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
+def test_a_member_of_the_wrong_type_is_named(path: tuple[str | int, ...]) -> None:
+    with pytest.raises(ModelMismatchError, match=rf"here.*\b{path[-1]}\b"):
+        parse_card(put(plain(), path, object()), origin="here")
+
+
+REQUIRED = [path for path in PLACES if path != ("flip",)]
+
+
+@pytest.mark.parametrize("path", REQUIRED, ids=lambda path: ".".join(map(str, path)))
+def test_a_missing_member_is_named(path: tuple[str | int, ...]) -> None:
+    raw = plain()
+    inner: Any = raw
+    for step in path[:-1]:
+        inner = inner[step]
+    del inner[path[-1]]
+    with pytest.raises(ModelMismatchError, match=rf"{path[-1]} is missing"):
+        parse_card(raw, origin="here")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("schema_version", 2, "another facekit"),
+        ("name", "../toy", "name must be of letters"),
+        ("name", "", "name must be of letters"),
+        ("variant", "a/b", "variant must be"),
+        ("file_name", ".hidden", "file_name must be"),
+        ("file_name", "a\\b", "file_name must be"),
+        ("file_sha256", SHA256.upper(), "file_sha256 must be a sha256"),
+        ("file_size_bytes", True, "file_size_bytes must be an integer"),
+        ("task", "training", "task must be one of embedding, detection"),
+        ("input.height_px", 0, "sides must be positive"),
+        ("input.std", 0, "std positive"),
+        ("input.mean", float("nan"), "input.mean must be finite"),
+        ("input.mean", 10**400, "input.mean must be finite"),
+        ("crop", None, "needs a crop rule"),
+        ("crop.margin_px", -1, "margin_px must not be negative"),
+        ("crop.resize_filter", "best", "nearest, bilinear"),
+        ("embedding_size", 3, "embedding_mean must be of shape"),
+        ("calibration.embedding_mean", [1, 1e300], "embedding_mean must be finite"),
+        ("calibration.embedding_mean", [1, "2"], "embedding_mean.1 must be a number"),
+        (
+            "calibration.operating_points.0.threshold_similarity",
+            1.5,
+            "threshold_similarity lies in -1..1",
+        ),
+        ("calibration.operating_points.0.fmr", 2, "fmr lies in 0..1"),
+        ("calibration.operating_points.0.n_impostor", -1, "n_impostor must not be negative"),
+        ("calibration.operating_points.0.fnmr_ci95", [0.2, 0.1], "lower one first"),
+        ("calibration.operating_points.0.metric", "hamming", "metric must be one of"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_named(path: str, value: object, said: str) -> None:
+    steps = tuple(int(step) if step.isdigit() else step for step in path.split("."))
+    with pytest.raises(ModelMismatchError, match=said):
+        parse_card(put(plain(), steps, value), origin="here")
+
+
+@pytest.mark.parametrize("raw", [None, [], 3, "card"])
+def test_a_card_is_an_object(raw: object) -> None:
+    with pytest.raises(ModelMismatchError, match="card must be an object"):
+        parse_card(raw, origin="here")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 200_000], ids=range(4))
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "toy.json"
+    path.write_bytes(content)
+    with pytest.raises(ModelMismatchError, match=r"toy\.json cannot be read"):
+        read_card(path)
+
+
+def test_an_absent_card_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelMismatchError, match=r"No card toy\.json beside the model"):
+        read_card(tmp_path / "toy.json")
+
+
+def test_operating_point_by_target() -> None:
+    card = parse_card(plain(), origin="test")
+    assert card.calibration.operating_point("fmr=1e-3").threshold_similarity == 0.5
+    with pytest.raises(NoOperatingPointError, match=r"it has: fmr=1e-3\. Pass --threshold"):
+        card.calibration.operating_point("fmr=1e-4")
+
+
+@pytest.mark.parametrize(
+    ("fmr", "target"), [(1e-3, "fmr=1e-3"), (0.01, "fmr=1e-2"), (2.5e-4, "fmr=2.5e-4")]
+)
+def test_fmr_target(fmr: float, target: str) -> None:
+    assert fmr_target(fmr) == target
+
+
+def test_a_card_from_before_mirror_images_has_none() -> None:
+    raw = plain()
+    del raw["flip"]
+    card = parse_card(raw, origin="here")
+    assert (card.flip, card.output_size) == (Flip.NONE, card.embedding_size)
+
+
+def test_a_template_of_two_vectors_is_twice_the_nets_output() -> None:
+    card = parse_card(put(plain(), ("flip",), "concat"), origin="here")
+    assert (card.embedding_size, card.output_size) == (2, 1)
+    assert parse_card(put(plain(), ("flip",), "sum"), origin="here").output_size == 2
+
+
+def test_half_a_vector_is_refused() -> None:
+    raw = put(put(plain(), ("flip",), "concat"), ("embedding_size",), 3)
+    raw["calibration"]["embedding_mean"] = None
+    with pytest.raises(ModelMismatchError, match="must be even"):
+        parse_card(raw, origin="here")

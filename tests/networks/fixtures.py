@@ -1,0 +1,136 @@
+"""What is dear and shared: TensorFlow's graphs, their weights, and the files built from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from facekit.model import registry
+from facekit.model.fetch import fetch
+from facekit.types import Float32Array
+
+if TYPE_CHECKING:
+    import keras
+
+BOXES_XYXY = {
+    "obama.jpg": (371, 83, 615, 425),
+    "obama2.jpg": (199, 218, 469, 632),
+    "biden.jpg": (433, 170, 716, 559),
+}
+"""The face in each photo of tests/data, as the mtcnn package finds it."""
+
+
+@pytest.fixture(scope="session")
+def frozen_graph() -> Path:
+    """The default model's source weights, fetched once into FACEKIT_HOME."""
+    return fetch(registry.entry("facenet512-casia"))[0]
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """The mtcnn package's wheel, fetched once into FACEKIT_HOME."""
+    return fetch(registry.entry("mtcnn"))[0]
+
+
+@pytest.fixture(scope="session")
+def facenet(frozen_graph: Path) -> keras.Model:
+    """The embedding net with the default weights.  Not to be changed."""
+    from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+    from facekit.graph.read.tf_graph import load_folded_frozen_graph
+
+    net = inception_resnet_v1()
+    load_folded_frozen_graph(net, frozen_graph)
+    return net
+
+
+@pytest.fixture(scope="session")
+def scratch_facenet() -> keras.Model:
+    """An embedding net that tests may fill with whatever they like."""
+    from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+
+    return inception_resnet_v1()
+
+
+@pytest.fixture(scope="session")
+def detector_nets(wheel: Path) -> dict[str, keras.Model]:
+    """MTCNN's "pnet", "rnet", "onet" with their weights.  Not to be changed."""
+    from facekit.graph.nets import mtcnn
+    from facekit.graph.read.mtcnn_wheel import load_mtcnn, read_wheel
+
+    arrays = read_wheel(wheel, sha256=registry.entry("mtcnn").source.sha256)
+    nets = {net.name: net for net in (mtcnn.pnet(), mtcnn.rnet(), mtcnn.onet())}
+    for name, net in nets.items():
+        load_mtcnn(net, arrays[name])
+    return nets
+
+
+@pytest.fixture(scope="session")
+def facenet_file(frozen_graph: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default model as build_files makes it, its card beside it."""
+    from facekit.convert.build import build_files
+
+    folder = tmp_path_factory.mktemp("facenet")
+    entry = registry.entry("facenet512-casia")
+    return build_files(entry, [frozen_graph], folder, progress=lambda line: None)[0]
+
+
+@pytest.fixture(scope="session")
+def detector_files(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """MTCNN as build_files makes it, by net, the cards beside."""
+    from facekit.convert.build import build_files
+
+    folder = tmp_path_factory.mktemp("mtcnn")
+    build_files(registry.entry("mtcnn"), [wheel], folder, progress=lambda line: None)
+    return {net: folder / f"mtcnn_{net}.tflite" for net in ("pnet", "rnet", "onet")}
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up people whom tiny_training.py trains on.  Not to be changed."""
+    from tests.networks.tiny_training import write_people
+
+    return write_people(tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture(scope="session")
+def whole(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny run from beginning to end.  Not to be changed."""
+    from tests.networks.tiny_training import run_tiny
+
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    run_tiny(people, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def crops(data: Path) -> Float32Array:
+    """Three real faces as input of the default model: (3, 160, 160, 3) float32."""
+    return np.stack([_scaled(_face(data / name), 160, 160) for name in BOXES_XYXY])
+
+
+@pytest.fixture(scope="session")
+def windows(data: Path) -> dict[str, Float32Array]:
+    """Real input of each of MTCNN's nets: a whole photo, three faces, three faces."""
+    photo = cv2.imread(str(data / "obama.jpg"))
+    assert photo is not None
+    return {
+        "pnet": _scaled(photo, 182, 227)[None],
+        "rnet": np.stack([_scaled(_face(data / name), 24, 24) for name in BOXES_XYXY]),
+        "onet": np.stack([_scaled(_face(data / name), 48, 48) for name in BOXES_XYXY]),
+    }
+
+
+def _face(path: Path) -> cv2.typing.MatLike:
+    photo = cv2.imread(str(path))
+    assert photo is not None
+    x1, y1, x2, y2 = BOXES_XYXY[path.name]
+    return photo[y1:y2, x1:x2]
+
+
+def _scaled(bgr: cv2.typing.MatLike, width: int, height: int) -> Float32Array:
+    rgb = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)[..., ::-1]
+    return np.asarray((rgb.astype(np.float32) - 127.5) / 128, np.float32)

@@ -1,0 +1,51 @@
+"""Makes facekit/convert/quantize/activation_ranges/facenet512-casia.json from LFW.
+
+    PYTHONPATH=tests python -m host.make_activation_ranges ../shared/lfw
+
+One photo of each of 1,000 people of pairsDevTrain, none of whom is in pairsDevTest; deep-funneled
+photos, the most central face.  What is kept are two numbers a layer and rule, no picture.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from facekit.convert.crops import SEED, photo_crops, spread
+from facekit.convert.quantize import ranges as calibration
+from facekit.convert.quantize.histograms import activation_histograms
+from facekit.convert.quantize.range_rules import ranges
+from facekit.convert.quantize.ranges import Ranges
+from facekit.enums import FacePolicy, RangeRule
+from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
+from facekit.pipeline.locate import LocateOptions
+from facekit.system.files import write_atomically
+
+PEOPLE = 1000
+
+
+def main(folder: Path) -> None:
+    lfw = find_lfw(folder)
+    people = read_protocol(lfw, Protocol.DEVTRAIN).photos
+    chosen = spread([lfw.photos_dir / photo.path for photo in people], PEOPLE, seed=SEED)
+    listed = Path("devtrain.txt")
+    listed.write_text("".join(f"{photo}\n" for photo in chosen))
+    model = find(DEFAULT_MODEL)
+    cropped = photo_crops(listed, model, LocateOptions(face_policy=FacePolicy.CENTER), count=PEOPLE)
+    listed.unlink()
+    histograms = activation_histograms(model.path.read_bytes(), model.card.input, cropped.crops)
+    title = f"{PEOPLE:,} people of LFW's pairsDevTrain ({lfw.name}), a photo each"
+    made = Ranges(
+        source_sha256=model.card.source.sha256,
+        origin=replace(cropped.origin, title=title),
+        by_rule={rule: ranges(histograms, rule) for rule in RangeRule},
+    )
+    path = Path(calibration.__file__).with_name("activation_ranges") / f"{DEFAULT_MODEL}.json"
+    write_atomically(path, made.to_json().encode())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,47 @@
+"""Writes facekit/graph/golden.json.
+
+python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import facekit.graph.probe
+from facekit.model import registry
+from facekit.types import Float32Array
+from tests.networks.independent_nets import OpenCvFaceNet, package_net
+
+
+def main(frozen_graph: Path, wheel: Path) -> None:
+    facenet = registry.entry("facenet512-casia").card.input
+    picture = facekit.graph.probe.probe("inception_resnet_v1", facenet)
+    embedding = OpenCvFaceNet(frozen_graph).embed(picture)
+    detector = registry.entry("mtcnn").card.input
+    golden = {
+        _sha256(frozen_graph): {"inception_resnet_v1": _plain([embedding])},
+        _sha256(wheel): {
+            net: _plain(package_net(net, facekit.graph.probe.probe(net, detector)))
+            for net in ("pnet", "rnet", "onet")
+        },
+    }
+    path = Path(facekit.graph.probe.__file__).with_name("golden.json")
+    path.write_text(json.dumps(golden, indent=1) + "\n")
+
+
+def _plain(outputs: list[Float32Array]) -> list[dict[str, object]]:
+    return [
+        {"shape": one.shape, "values": " ".join(f"{value:.7g}" for value in one.ravel())}
+        for one in outputs
+    ]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

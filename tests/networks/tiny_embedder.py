@@ -1,0 +1,37 @@
+"""The network of tests/data/tiny as an embedding model: quantised in milliseconds."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from facekit.enums import ColourOrder, CropRule, ResizeFilter
+from facekit.model.card import Card, Source, Task
+from facekit.model.store import InstalledModel
+from facekit.types import CropSpec, InputSpec
+
+SPEC = InputSpec(16, 16, ColourOrder.RGB, mean=127.5, std=128.0)
+
+
+def tiny_embedder(data: Path, folder: Path, *, spec: InputSpec = SPEC) -> InstalledModel:
+    """tiny_float32.tflite with its card, in `folder`."""
+    path = folder / "tiny_float32.tflite"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(data / "tiny" / "float32.tflite", path)
+    content = path.read_bytes()
+    card = Card(
+        name="tiny",
+        variant="float32",
+        task=Task.EMBEDDING,
+        architecture="tiny",
+        file_name=path.name,
+        file_sha256=hashlib.sha256(content).hexdigest(),
+        file_size_bytes=len(content),
+        source=Source("noise", "", "0" * 64, "MIT"),
+        input=spec,
+        crop=CropSpec(CropRule.MARGIN, 3.2, ResizeFilter.BILINEAR),
+        embedding_size=10,
+    )
+    path.with_suffix(".json").write_text(card.to_json())
+    return InstalledModel(card, path)

@@ -1,0 +1,119 @@
+"""Contact sheets: which face stands on which, where, and that the pictures show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facekit.errors import ImageError
+from facekit.photo import sheets
+from facekit.photo.decode import read_image
+from facekit.photo.sheets import SheetFace, drawn, plan_sheets, square_about, write_sheet
+from facekit.photo.write import write_png
+from facekit.types import Float32Array
+
+BOX = (10.0, 20.0, 40.0, 60.0)
+
+
+def faces(*photos: str) -> list[SheetFace]:
+    return [SheetFace(photo, BOX) for photo in photos]
+
+
+def vectors(*angles: float) -> Float32Array:
+    return np.array([[np.cos(angle), np.sin(angle)] for angle in angles], np.float32)
+
+
+def test_a_sheet_for_each_group_one_for_who_is_alone_and_an_overview() -> None:
+    shown = faces("a/1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg", "6.jpg")
+    groups = np.array([0, 1, 0, 2, 0, 1], np.int64)
+    plan = plan_sheets(shown, groups, vectors(0.0, 1.0, 0.3, 2.0, 0.4, 1.1))
+    assert [sheet.name for sheet in plan] == ["overview", "0", "1", "alone"]
+    overview, first, second, alone = plan
+    assert overview.title == "2 groups with 5 faces, 1 alone"
+    assert overview.captions == ("0: 3 faces", "1: 2 faces")
+    assert overview.faces[0].photo == "3.jpg"  # 0.3 is nearest to the mean of 0, 0.3 and 0.4
+    assert first.captions == ("1.jpg", "3.jpg", "5.jpg")
+    assert second.captions == ("2.jpg", "6.jpg")
+    assert alone.title == "1 face like no other"
+    assert [face.photo for face in alone.faces] == ["4.jpg"]
+
+
+def test_nobody_makes_an_empty_overview() -> None:
+    (overview,) = plan_sheets([], np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
+    assert overview.title == "0 groups with 0 faces, 0 alone"
+    assert drawn(overview).shape[2] == 3
+
+
+def test_what_does_not_fit_goes_on_another_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "_ON_A_SHEET", 4)
+    plan = plan_sheets(faces(*"abcdefghi"), np.zeros(9, np.int64), vectors(*[0.0] * 9))
+    assert [(sheet.name, len(sheet.faces)) for sheet in plan[1:]] == [
+        ("0", 4),
+        ("0-2", 4),
+        ("0-3", 1),
+    ]
+    assert plan[1].title == "Group 0: 9 faces (1 of 3)"
+
+
+def test_the_tiles_show_the_faces_in_order(tmp_path: Path) -> None:
+    """Each photo is of one colour about its face and black elsewhere."""
+    colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30)]
+    for number, colour in enumerate(colours):
+        pixels = np.zeros((300, 400, 3), np.uint8)
+        cv2.rectangle(pixels, (50, 50), (250, 250), colour, cv2.FILLED)
+        write_png(tmp_path / f"{number}.png", pixels)
+    shown = [SheetFace(str(tmp_path / f"{n}.png"), (110.0, 100.0, 190.0, 200.0)) for n in range(4)]
+    _, sheet = plan_sheets(shown, np.zeros(4, np.int64), vectors(0, 0, 0, 0))
+    path = write_sheet(tmp_path / "new" / "folder", sheet)
+    picture = read_image(path)
+    step = sheets._TILE_PX + sheets._GAP_PX
+    down = sheets._TILE_PX + sheets._CAPTION_PX + sheets._GAP_PX
+    for place, colour in enumerate(colours):
+        x = sheets._EDGE_PX + place % 3 * step + sheets._TILE_PX // 2
+        y = sheets._EDGE_PX + sheets._TITLE_PX + place // 3 * down + sheets._TILE_PX // 2
+        assert picture[y, x] == pytest.approx(np.array(colour), abs=12)
+        # The caption below is dark on paper.
+        below = picture[y + sheets._TILE_PX // 2 + 4 :][: sheets._CAPTION_PX, x - 80 : x]
+        assert below.min() < 140
+    assert (picture[2, 2] > 240).all()
+
+
+def test_long_names_of_any_script_fit_and_keep_their_end() -> None:
+    text = sheets._fitted("Žluťoučký kůň " * 20 + "0042.jpg", 168, 0.45, 1)
+    assert text.endswith("0042.jpg")
+    assert "..." in text
+    assert cv2.getTextSize(text, sheets._FONT, 0.45, 1)[0][0] <= 168
+    assert sheets._fitted("a\nb", 168, 0.45, 1) == "a?b"
+
+
+def test_a_photo_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    plan = plan_sheets(faces(str(tmp_path / "gone.jpg")), np.zeros(1, np.int64), vectors(0))
+    with pytest.raises(ImageError, match=r"gone\.jpg"):
+        write_sheet(tmp_path, plan[-1])
+    assert not list(tmp_path.iterdir())
+
+
+@given(
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    x=st.floats(-50, 350),
+    y=st.floats(-50, 350),
+    w=st.floats(0, 400),
+    h=st.floats(0, 400),
+)
+def test_a_square_is_square_not_empty_and_within(
+    width: int, height: int, x: float, y: float, w: float, h: float
+) -> None:
+    x1, y1, x2, y2 = square_about((x, y, x + w, y + h), width, height)
+    assert x2 - x1 == y2 - y1 >= 1
+    assert 0 <= x1 <= x2 <= width
+    assert 0 <= y1 <= y2 <= height
+
+
+def test_the_whole_photo_gives_its_middle() -> None:
+    assert square_about(None, 300, 100) == (100, 0, 200, 100)
