@@ -22,7 +22,7 @@ import numpy as np
 from facekit.bench.machine import description, peak_gflops
 from facekit.model.inspect import inspect_model
 from facekit.model.store import find
-from facekit.runtime.delegates import DelegateRequest, open_net
+from facekit.runtime.delegates import AcceleratorRequest, open_net
 
 VARIANTS = ("float32", "int8", "onnx-fp32", "onnx-fp16", "onnx-int8")
 _LOAD = """
@@ -30,9 +30,10 @@ import json, sys, time
 import numpy as np
 from pathlib import Path
 from facekit.bench.machine import peak_rss_mb
-from facekit.runtime.delegates import DelegateRequest, open_net
+from facekit.runtime.delegates import AcceleratorRequest
+from facekit.runtime.delegates import open_net
 start = time.perf_counter()
-net = open_net(Path(sys.argv[1]), request=DelegateRequest()).net
+net = open_net(Path(sys.argv[1]), request=AcceleratorRequest()).net
 loaded = time.perf_counter()
 net.run(np.zeros((1, 160, 160, 3), np.float32))
 first = time.perf_counter()
@@ -63,9 +64,8 @@ def main() -> None:
     args = parser.parse_args()
 
     models = {variant: find(f"{args.model}:{variant}").path for variant in args.variants}
-    nets = {
-        variant: open_net(path, request=DelegateRequest()).net for variant, path in models.items()
-    }
+    cpu = AcceleratorRequest()
+    nets = {variant: open_net(path, request=cpu).net for variant, path in models.items()}
     macs = inspect_model(models[args.variants[0]]).macs
     assert macs is not None
     crops = np.random.default_rng(1).uniform(-1, 1, (64, 160, 160, 3)).astype(np.float32)

@@ -27,13 +27,23 @@ received and what to do.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class FacekitError(Exception):
     """Base of all of them; `exit_code` is what the command line exits with."""
 
     exit_code: ClassVar[int] = 70  # EX_SOFTWARE of sysexits.h: not raised itself, see cli.main
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as the one member of a failed result or record in JSON."""
+        return {
+            "error": {
+                "type": type(self).__name__,
+                "message": str(self),
+                "exit_code": self.exit_code,
+            }
+        }
 
 
 class UsageError(FacekitError):

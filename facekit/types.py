@@ -6,16 +6,13 @@ right, y down, the origin at the top left corner of the top left pixel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import ColourOrder, CropRule, ResizeFilter
-
-Item = TypeVar("Item")
 
 UInt8Array: TypeAlias = NDArray[np.uint8]
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -64,6 +61,25 @@ class Face:
     def eye_distance_px(self) -> float:
         return float(np.linalg.norm(self.landmarks_xy[1] - self.landmarks_xy[0]))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Box and landmarks in pixels of the picture; left and right as the viewer sees them."""
+        return {
+            "box_xyxy": _rounded(self.box_xyxy),
+            "score": round(self.score, 6),
+            "landmarks": {
+                name: _rounded(point)
+                for name, point in zip(LANDMARK_NAMES, self.landmarks_xy, strict=True)
+            },
+        }
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{value:.0f}" for value in self.box_xyxy.tolist())
+        return f"Face(box_xyxy=({box}), score={self.score:.4f})"
+
+
+def _rounded(values: Float32Array) -> list[float]:
+    return [round(value, 3) for value in values.tolist()]
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
@@ -96,24 +112,3 @@ class CropSpec:
     def __post_init__(self) -> None:
         if self.margin_px < 0:
             raise ValueError(f"margin_px must not be negative. Received: {self.margin_px}")
-
-
-class Reporter:
-    """Whom long work tells how far it is.
-
-    This one is silent; the command line has one that writes to a terminal.
-    """
-
-    def note(self, line: str) -> None:
-        """Tells a person one line, such as what is begun or passed over."""
-
-    def steps(self, items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
-        """Passes the items through, of which there are `length`, while they are worked off."""
-        return iter(items)
-
-    def amount(self, done: int, total: int, *, label: str) -> None:
-        """Says that `done` of `total` bytes are there.  The last call has `done` == `total`."""
-
-
-SILENT = Reporter()
-"""Tells nobody anything."""

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "facekit").rglob("*.py"))
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("version", "enums", "errors"),
+    ("version", "enums", "errors", "reporter"),
     ("types",),
     ("system",),
     ("photo", "runtime"),

@@ -16,11 +16,11 @@ from facekit.bench.machine import peak_gflops, peak_rss_mb
 from facekit.bench.plan import Task
 from facekit.bench.records import Delegate, DelegateUse, Measurement, spread
 from facekit.bench.stages import Prepared, prepare
-from facekit.enums import Flip, Stage
+from facekit.enums import Device, Flip, Stage
 from facekit.errors import AcceleratorError, FacekitError, MissingExtraError
 from facekit.model.inspect import inspect_model
 from facekit.model.store import find
-from facekit.runtime.delegates import DelegateRequest
+from facekit.runtime.delegates import AcceleratorRequest
 from facekit.system.processes import Crash, map_processes
 
 _LOADING_LIMIT_S = 600  # a board's NPU may compile the graph for minutes
@@ -156,13 +156,14 @@ def _macs(model: Path) -> int | None:
     return macs.weighted if macs else None
 
 
-def _delegate(request: DelegateRequest, prepared: Prepared) -> Delegate:
+def _delegate(request: AcceleratorRequest, prepared: Prepared) -> Delegate:
     """For ONNX Runtime, its execution providers are named whether one was asked for or not."""
     opened = prepared.opened
     if opened is None or not request.is_delegated:
         return Delegate(DelegateUse.NOT_ASKED, ", ".join(opened.providers) if opened else "")
     if opened.fallback:
-        asked = ", ".join(request.providers) or str(request.library or request.device.value)
+        device = (request.device or Device.CPU).value
+        asked = ", ".join(request.providers) or str(request.library or device)
         return Delegate(DelegateUse.UNUSED, asked, evidence=(opened.fallback,))
     return Delegate(
         DelegateUse.USED,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facekit.enums import Stage
 from facekit.errors import UsageError
-from facekit.runtime.delegates import DelegateRequest
+from facekit.runtime.delegates import AcceleratorRequest
 
 NEED_PHOTOS = frozenset((Stage.DETECT, Stage.ALIGN, Stage.VERIFY))
 _BATCHED = frozenset((Stage.DETECT, Stage.ALIGN, Stage.EMBED, Stage.MATCH))
@@ -28,7 +28,7 @@ class Task:
     runs: int
     warmup: int
     photos: tuple[Path, ...]
-    request: DelegateRequest
+    request: AcceleratorRequest
 
 
 def plan(
@@ -41,7 +41,7 @@ def plan(
     runs: int,
     warmup: int,
     photos: tuple[Path, ...],
-    request: DelegateRequest,
+    request: AcceleratorRequest,
 ) -> list[Task]:
     """Every setting that makes a difference to a stage, once.
 

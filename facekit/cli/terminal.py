@@ -1,20 +1,67 @@
-"""Progress on stderr, and only where a person is looking."""
+"""Progress, notes and Ctrl-C, where a person is looking."""
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Event
+from types import FrameType
+from typing import Any
 
 import click
 
-Item = TypeVar("Item")
+from facekit.cli.render.output import note
+from facekit.reporter import Item, Reporter
+
+
+class TerminalReporter(Reporter):
+    """Notes as lines on stderr, and bars with the time that is left where stderr is a terminal."""
+
+    def note(self, line: str) -> None:
+        note(line)
+
+    def steps(self, items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
+        if not sys.stderr.isatty():
+            yield from items
+            return
+        with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
+            yield from bar
+
+    @contextmanager
+    def amount(self, label: str) -> Iterator[Callable[[int, int], None] | None]:
+        if not sys.stderr.isatty():
+            yield None
+            return
+        with ExitStack() as stack:
+            bars: list[Any] = []
+
+            def tell(done: int, total: int) -> None:
+                if not bars:  # the total is known from the first byte on
+                    bar = click.progressbar(length=total, label=label, file=sys.stderr)
+                    bars.append(stack.enter_context(bar))
+                bars[0].update(done - bars[0].pos)
+
+            yield tell
 
 
 def with_progress(items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
-    """Passes items through; on a terminal with a bar and the time that is left."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
-        yield from bar
+    return TerminalReporter().steps(items, length=length, label=label)
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Event]:
+    """Yields an event that the first Ctrl-C sets; the second one interrupts as usual."""
+    asked = Event()
+    original = signal.getsignal(signal.SIGINT)
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, original)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, original)

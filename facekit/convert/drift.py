@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facekit.convert.crops import CropSet
 from facekit.convert.quantize.progress import Progress, silent
 from facekit.model.store import InstalledModel
-from facekit.runtime.delegates import DelegateRequest, open_net
+from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.litert import default_threads
 from facekit.template.embedder import Embedder
 from facekit.template.match import similarity_matrix
@@ -124,7 +124,7 @@ def measure_drift(
 
 def _embed(model: InstalledModel, crops: CropSet, progress: Progress) -> tuple[Float32Array, float]:
     """(N, D) unit embeddings, and the median of the milliseconds that one takes."""
-    opened = open_net(model.path, request=DelegateRequest(), threads=default_threads())
+    opened = open_net(model.path, request=AcceleratorRequest(), threads=default_threads())
     embedder = Embedder(opened.net, model.card)
     vectors, spent_ms = [], []
     label = f"embedding with {model.card.variant}"

@@ -20,7 +20,13 @@ from facekit.photo.decode import PictureSource
 from facekit.pipeline.background import Background
 from facekit.pipeline.locate import LocatedPicture, LocateOptions, Locator
 from facekit.pipeline.stopwatch import Stopwatch
-from facekit.runtime.delegates import DelegateRequest, OpenedNet, open_net
+from facekit.runtime.delegates import (
+    AcceleratorRequest,
+    DeviceUse,
+    OpenedNet,
+    device_use,
+    open_net,
+)
 from facekit.runtime.litert import default_threads
 from facekit.template.embedder import Embedder
 from facekit.template.file import SUFFIXES, EmbeddingTable, read_embeddings
@@ -40,7 +46,7 @@ class PipelineOptions:
     """None: the rule in the model's card"""
     threads: int | None = None
     """threads the embedding net may use; None: the cores this process may run on"""
-    accelerator: DelegateRequest = field(default_factory=DelegateRequest)
+    accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
     """what the embedding net runs on; the detector's nets are float32 with open sides, which no
     NPU takes, and stay on the CPU"""
 
@@ -110,6 +116,13 @@ class Pipeline:
         """
         threads = self.options.threads or default_threads()
         return open_net(self.model.path, request=self.options.accelerator, threads=threads)
+
+    @property
+    def device_use(self) -> DeviceUse:
+        """What the embedding net runs on; opens it where anything but the CPU was asked for."""
+        request = self.options.accelerator
+        opened = self.opened if request.is_delegated else None
+        return device_use(self.model.path, request, opened)
 
     def load(self) -> None:
         """Loads every network that is needed, now rather than at first use.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facekit.enums import Device, Runtime
 from facekit.errors import AcceleratorError, UsageError
@@ -20,10 +21,11 @@ from facekit.runtime.net import Net
 
 
 @dataclass(frozen=True, slots=True)
-class DelegateRequest:
+class AcceleratorRequest:
     """What the user asks for.  Raises UsageError for what cannot be meant together."""
 
-    device: Device = Device.CPU
+    device: Device | None = None
+    """None where none was named: the CPU, or the device that a bundle is for"""
     library: Path | None = None
     """a delegate of one's own, instead of a device's; a bare name is searched by the loader"""
     options: tuple[tuple[str, str], ...] = ()
@@ -33,13 +35,16 @@ class DelegateRequest:
     """ONNX Runtime's execution providers, the preferred one first; () for its CPU's"""
 
     def __post_init__(self) -> None:
-        if self.library is not None and self.device is not Device.CPU:
+        if self.library is not None and self.device not in (None, Device.CPU):
             raise UsageError("--device and --delegate both name an accelerator; pass one of them.")
         if self.providers and self.is_delegated_by_litert:
             raise UsageError(
                 "--provider is ONNX Runtime's, --device and --delegate are LiteRT's; pass one of "
                 "them."
             )
+
+    def require_delegate_for_options(self) -> None:
+        """Raises UsageError where a delegate's options are given and no delegate is asked for."""
         if self.options and not self.is_delegated_by_litert:
             raise UsageError("--delegate-option needs --delegate or --device.")
 
@@ -50,7 +55,7 @@ class DelegateRequest:
 
     @property
     def is_delegated_by_litert(self) -> bool:
-        return self.library is not None or self.device is not Device.CPU
+        return self.library is not None or self.device not in (None, Device.CPU)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,56 @@ class OpenedNet:
     """ONNX Runtime's execution providers; () for LiteRT"""
     delegated_nodes: int = 0
     """parts of the graph that the delegate or the providers have taken from the CPU"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """What a network runs on, as it is told to people and to programs."""
+
+    runtime: Runtime
+    device: str
+    """"cpu", a device's name, "delegate" for a library of the user's, or "provider" """
+    delegate: Path | None = None
+    """the library that has taken operators"""
+    providers: tuple[str, ...] | None = None
+    """ONNX Runtime's execution providers; None for LiteRT"""
+    cpu_fallback: str | None = None
+    """why the CPU is used although an accelerator was asked for"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The members of every JSON result of a command that runs a network."""
+        return {
+            "runtime": self.runtime.value,
+            "device": self.device,
+            "delegate": None if self.delegate is None else str(self.delegate),
+            "providers": None if self.providers is None else list(self.providers),
+            "cpu_fallback": self.cpu_fallback,
+        }
+
+    def __str__(self) -> str:
+        if self.cpu_fallback is not None:
+            return f"the embedding network runs on the CPU instead: {self.cpu_fallback}"
+        if self.delegate is not None:
+            return f"the embedding network runs on {self.device}, through {self.delegate}"
+        if self.device == "provider":
+            return f"the embedding network runs through {', '.join(self.providers or ())}"
+        return "the embedding network runs on the CPU"
+
+
+def device_use(path: Path, request: AcceleratorRequest, opened: OpenedNet | None) -> DeviceUse:
+    """What the network at `path` runs on; `opened` is not looked at where the CPU was asked for."""
+    runtime = Runtime.ONNX if path.suffix == Runtime.ONNX.suffix else Runtime.LITERT
+    providers = (CPU_PROVIDER,) if runtime is Runtime.ONNX else None
+    if opened is None or not request.is_delegated:
+        return DeviceUse(runtime, Device.CPU.value, providers=providers)
+    if opened.fallback:
+        return DeviceUse(
+            runtime, Device.CPU.value, providers=providers, cpu_fallback=opened.fallback
+        )
+    if opened.library is None:
+        return DeviceUse(runtime, "provider", providers=opened.providers)
+    device = "delegate" if request.library else (request.device or Device.CPU).value
+    return DeviceUse(runtime, device, delegate=opened.library, providers=providers)
 
 
 def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -97,7 +152,7 @@ def find_library(device: Device, *, folders: Iterable[Path] = LIBRARY_FOLDERS) -
 def open_net(
     path: Path,
     *,
-    request: DelegateRequest,
+    request: AcceleratorRequest,
     threads: int = 1,
     folders: Iterable[Path] = LIBRARY_FOLDERS,
 ) -> OpenedNet:
@@ -107,6 +162,7 @@ def open_net(
     no operator and `allow_cpu_fallback` is not set; UsageError for a delegate of the other
     runtime; and what LiteRtNet and OnnxNet raise.
     """
+    request.require_delegate_for_options()
     if path.suffix == Runtime.ONNX.suffix:
         return _by_onnx_runtime(path, request, threads)
     if request.providers:
@@ -125,9 +181,9 @@ def open_net(
 
 
 def _delegated(
-    path: Path, request: DelegateRequest, threads: int, folders: Iterable[Path]
+    path: Path, request: AcceleratorRequest, threads: int, folders: Iterable[Path]
 ) -> OpenedNet:
-    library = request.library or find_library(request.device, folders=folders)
+    library = request.library or find_library(request.device or Device.CPU, folders=folders)
     delegate = load_delegate(library, dict(request.options))
     net = LiteRtNet(path, threads=threads, delegates=[delegate])
     if net.delegated_nodes == 0:
@@ -139,7 +195,7 @@ def _delegated(
     return OpenedNet(net, library, "", delegated_nodes=net.delegated_nodes)
 
 
-def _by_onnx_runtime(path: Path, request: DelegateRequest, threads: int) -> OpenedNet:
+def _by_onnx_runtime(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:
     from facekit.runtime.onnx import OnnxNet  # what LiteRT alone needs stays small
 
     if request.is_delegated_by_litert:

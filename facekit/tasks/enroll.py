@@ -11,7 +11,7 @@ from facekit.errors import AmbiguousFaceError, FacekitError, InputError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import GalleryModel, Template, checked_name, now_utc
 from facekit.photo.sources import list_pictures
-from facekit.pipeline.photos import embed_each
+from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
 
 
@@ -43,10 +43,9 @@ def enroll(
     failures: list[tuple[str, FacekitError]] = []
     for result in embed_each(pipeline, fresh):
         try:
-            if result.embedded is None:
-                assert result.error is not None
+            if isinstance(result, PhotoFailure):
                 raise result.error
-            templates.append(_template(result.embedded))
+            templates.append(_template(result))
         except FacekitError as error:
             failures.append((result.name, error))
     added = gallery.add(name, templates, model) if templates else 0

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from facekit.errors import FacekitError, PairListError
-from facekit.pipeline.photos import EmbedResult, embed_each, without_pictures
+from facekit.pipeline.photos import PhotoFailure, embed_each, without_pictures
 from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, Verification
 from facekit.template.threshold import Threshold
 
@@ -79,16 +79,19 @@ def verify_pairs(
 
 
 def _compared(
-    pipeline: Pipeline, pairs: Iterable[Pair], coming: Iterator[EmbedResult], threshold: Threshold
+    pipeline: Pipeline,
+    pairs: Iterable[Pair],
+    coming: Iterator[EmbeddedPicture | PhotoFailure],
+    threshold: Threshold,
 ) -> Iterator[PairResult]:
     seen: dict[str, EmbeddedPicture | FacekitError] = {}
     for pair in pairs:
         while not (pair.a in seen and pair.b in seen):
             result = next(coming)
-            if result.embedded is not None:
-                seen[result.name] = without_pictures(result.embedded)
-            elif result.error is not None:
+            if isinstance(result, PhotoFailure):
                 seen[result.name] = result.error
+            else:
+                seen[result.name] = without_pictures(result)
         a, b = seen[pair.a], seen[pair.b]
         if isinstance(a, FacekitError):
             yield PairResult(pair, None, a)

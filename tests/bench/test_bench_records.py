@@ -22,7 +22,7 @@ from facekit.bench.records import (
 )
 from facekit.enums import Stage
 from facekit.errors import InputError, UsageError
-from facekit.runtime.delegates import DelegateRequest
+from facekit.runtime.delegates import AcceleratorRequest
 
 ONE = Measurement(
     model="m:float32",
@@ -118,7 +118,7 @@ def test_a_plan_has_every_setting_that_matters_once() -> None:
         "runs": 1,
         "warmup": 0,
         "photos": (),
-        "request": DelegateRequest(),
+        "request": AcceleratorRequest(),
     }
     stages = (Stage.LOAD, Stage.EMBED, Stage.MATCH)
     path = Path("m.tflite")

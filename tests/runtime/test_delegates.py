@@ -11,7 +11,7 @@ import pytest
 from facekit.enums import Device
 from facekit.errors import AcceleratorError, UsageError
 from facekit.runtime.delegates import (
-    DelegateRequest,
+    AcceleratorRequest,
     OpenedNet,
     find_library,
     open_net,
@@ -36,7 +36,7 @@ def opened(
 ) -> OpenedNet:
     return open_net(
         model,
-        request=DelegateRequest(
+        request=AcceleratorRequest(
             library=library, options=options, allow_cpu_fallback=allow_cpu_fallback
         ),
     )
@@ -69,7 +69,7 @@ def test_the_cpu_is_used_where_that_is_allowed_and_it_is_said(
     found = opened(model, library, option, allow_cpu_fallback=True)
     assert found.library is None
     assert str(library) in found.fallback or "no accelerator" in found.fallback
-    on_cpu = open_net(model, request=DelegateRequest())
+    on_cpu = open_net(model, request=AcceleratorRequest())
     assert on_cpu.fallback == ""
     np.testing.assert_array_equal(outputs(found), outputs(on_cpu))
     assert not np.any(outputs(found) == 42.0)
@@ -103,7 +103,7 @@ def test_a_vela_file_runs_through_a_delegate_and_says_so_without(data: Path, lib
     assert opened(compiled, library).delegated_nodes == 1
     message = "compiled by Vela for an Ethos-U NPU and runs only there"
     with pytest.raises(AcceleratorError, match=message):
-        open_net(compiled, request=DelegateRequest())
+        open_net(compiled, request=AcceleratorRequest())
     with pytest.raises(AcceleratorError, match=message):
         opened(compiled, library, ("take", "none"), allow_cpu_fallback=True)
 
@@ -152,6 +152,6 @@ def test_options() -> None:
 
 def test_requests_that_cannot_be_meant() -> None:
     with pytest.raises(UsageError, match="pass one of them"):
-        DelegateRequest(device=Device.IMX93_NPU, library=Path("x.so"))
+        AcceleratorRequest(device=Device.IMX93_NPU, library=Path("x.so"))
     with pytest.raises(UsageError, match="needs --delegate or --device"):
-        DelegateRequest(options=(("a", "1"),))
+        AcceleratorRequest(options=(("a", "1"),)).require_delegate_for_options()

@@ -18,7 +18,7 @@ from facekit.errors import (
     StorageError,
     UsageError,
 )
-from facekit.runtime.delegates import DelegateRequest, open_net
+from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.devices import CPU_PROVIDER
 from facekit.runtime.onnx import OnnxNet, available_providers
 from facekit.types import Float32Array
@@ -131,11 +131,11 @@ def test_threads_are_counted_from_one(doubling: Path) -> None:
 
 
 def test_a_provider_that_is_not_there(doubling: Path) -> None:
-    request = DelegateRequest(providers=("NoSuchExecutionProvider", CPU_PROVIDER))
+    request = AcceleratorRequest(providers=("NoSuchExecutionProvider", CPU_PROVIDER))
     with pytest.raises(AcceleratorError, match=f"has no NoSuchExecutionProvider.*{CPU_PROVIDER}"):
         open_net(doubling, request=request)
     allowed = open_net(
-        doubling, request=DelegateRequest(providers=request.providers, allow_cpu_fallback=True)
+        doubling, request=AcceleratorRequest(providers=request.providers, allow_cpu_fallback=True)
     )
     assert "has no NoSuchExecutionProvider" in allowed.fallback
     assert allowed.providers == (CPU_PROVIDER,)
@@ -145,7 +145,7 @@ def test_a_provider_that_is_not_there(doubling: Path) -> None:
 @needs_azure
 def test_a_provider_that_takes_nothing(doubling: Path) -> None:
     with pytest.raises(AcceleratorError, match=f"{TAKES_NOTHING} took no operator"):
-        open_net(doubling, request=DelegateRequest(providers=(TAKES_NOTHING,)))
+        open_net(doubling, request=AcceleratorRequest(providers=(TAKES_NOTHING,)))
 
 
 def test_a_provider_that_onnx_runtime_drops_itself(
@@ -162,21 +162,21 @@ def test_a_provider_that_onnx_runtime_drops_itself(
 
 
 def test_what_is_opened_names_its_provider(doubling: Path) -> None:
-    opened = open_net(doubling, request=DelegateRequest(providers=(CPU_PROVIDER,)))
+    opened = open_net(doubling, request=AcceleratorRequest(providers=(CPU_PROVIDER,)))
     assert (opened.providers, opened.library, opened.fallback) == ((CPU_PROVIDER,), None, "")
-    assert not DelegateRequest(providers=(CPU_PROVIDER,)).is_delegated
-    assert DelegateRequest(providers=("CUDAExecutionProvider",)).is_delegated
+    assert not AcceleratorRequest(providers=(CPU_PROVIDER,)).is_delegated
+    assert AcceleratorRequest(providers=("CUDAExecutionProvider",)).is_delegated
 
 
 def test_each_runtime_refuses_what_is_the_others(doubling: Path, data: Path) -> None:
     with pytest.raises(UsageError, match=r"--provider is for \.onnx files"):
         open_net(
-            data / "tiny" / "float32.tflite", request=DelegateRequest(providers=(CPU_PROVIDER,))
+            data / "tiny" / "float32.tflite", request=AcceleratorRequest(providers=(CPU_PROVIDER,))
         )
     with pytest.raises(UsageError, match="pass --provider"):
-        open_net(doubling, request=DelegateRequest(device=Device.IMX93_NPU))
+        open_net(doubling, request=AcceleratorRequest(device=Device.IMX93_NPU))
     with pytest.raises(UsageError, match="pass one of them"):
-        DelegateRequest(device=Device.IMX93_NPU, providers=(CPU_PROVIDER,))
+        AcceleratorRequest(device=Device.IMX93_NPU, providers=(CPU_PROVIDER,))
 
 
 def test_without_onnx_runtime_the_command_that_brings_it(
@@ -190,8 +190,8 @@ def test_without_onnx_runtime_the_command_that_brings_it(
 def test_opening_a_litert_file_does_not_import_onnx_runtime(data: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
-        "from facekit.runtime.delegates import DelegateRequest, open_net; "
-        f"open_net(Path({str(data / 'tiny' / 'float32.tflite')!r}), request=DelegateRequest()); "
+        "from facekit.runtime.delegates import AcceleratorRequest, open_net; "
+        f"open_net(Path({str(data / 'tiny' / 'float32.tflite')!r}), request=AcceleratorRequest()); "
         "print([name for name in sys.modules if name.startswith('onnx')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

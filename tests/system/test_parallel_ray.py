@@ -16,7 +16,8 @@ import pytest
 
 import facekit
 from facekit.errors import ImageError, MissingExtraError, ModelMissingError, UsageError
-from facekit.pipeline.photos import embed_each
+from facekit.pipeline.photos import PhotoFailure, embed_each
+from facekit.pipeline.pipeline import EmbeddedPicture
 from facekit.system.processes import Crash
 from facekit.system.ray_cluster import map_ray
 from facekit.template.file import read_embeddings
@@ -102,11 +103,12 @@ def test_photos_have_the_vectors_that_one_process_gives(
     here = list(embed_each(pipeline, names))
     there = list(embed_each(pipeline, names, workers=None, ray="local"))
     assert [one.name for one in there] == names
+    assert isinstance(there[1], PhotoFailure)
     assert isinstance(there[1].error, ImageError)
     for place in (0, 2):
-        one, other = here[place].embedded, there[place].embedded
-        assert one is not None
-        assert other is not None
+        one, other = here[place], there[place]
+        assert isinstance(one, EmbeddedPicture)
+        assert isinstance(other, EmbeddedPicture)
         assert other.name == names[place]
         np.testing.assert_array_equal(one.embeddings, other.embeddings)
 

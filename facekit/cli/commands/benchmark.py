@@ -140,8 +140,8 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
     from facekit.bench.plan import NEED_PHOTOS, plan
     from facekit.bench.records import Benchmark
     from facekit.cli.ensure import ensure_installed
-    from facekit.cli.open_pipeline import accelerator_request
     from facekit.cli.render.output import note
+    from facekit.cli.requests import accelerator_request
     from facekit.cli.terminal import with_progress
     from facekit.enums import Stage
     from facekit.model.registry import DETECTOR

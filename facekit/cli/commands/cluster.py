@@ -81,11 +81,11 @@ def cluster(
     import numpy as np
 
     from facekit.cli.open_pipeline import open_pipeline
-    from facekit.cli.render.output import emit_json, error_payload, note
+    from facekit.cli.render.output import emit_json, note
     from facekit.cli.terminal import with_progress
     from facekit.photo.sheets import SheetFace, plan_sheets, write_sheet
     from facekit.photo.sources import list_pictures
-    from facekit.pipeline.photos import embed_each
+    from facekit.pipeline.photos import PhotoFailure, embed_each
     from facekit.template.cluster import cluster as cluster_vectors
 
     names = list_pictures(images)
@@ -96,13 +96,12 @@ def cluster(
     failures = []
     results = embed_each(pipeline, names, workers=None)
     for result in with_progress(results, length=len(names), label="embedding"):
-        if result.embedded is None:
-            assert result.error is not None
+        if isinstance(result, PhotoFailure):
             failures.append((result.name, result.error))
             note(str(result.error))
             continue
-        vectors.append(result.embedded.embeddings)
-        for place, face in enumerate(result.embedded.faces):
+        vectors.append(result.embeddings)
+        for place, face in enumerate(result.faces):
             box = None if face is None else [round(side, 1) for side in face.box_xyxy.tolist()]
             faces.append({"image": result.name, "face": place, "box_xyxy": box})
     stacked = np.concatenate(vectors)
@@ -124,7 +123,7 @@ def cluster(
                 "faces": [
                     {"group": group, **face} for group, face in zip(groups, faces, strict=True)
                 ],
-                "failed": [{"image": name, **error_payload(error)} for name, error in failures],
+                "failed": [{"image": name, **error.to_dict()} for name, error in failures],
                 "model_sha256": pipeline.model.card.file_sha256,
             }
         )

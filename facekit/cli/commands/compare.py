@@ -33,10 +33,9 @@ def compare(
 
     from facekit.cli.open_pipeline import open_pipeline
     from facekit.cli.render.output import emit_json
-    from facekit.cli.render.payload import device_payload
     from facekit.cli.terminal import with_progress
     from facekit.photo.sources import list_pictures
-    from facekit.pipeline.photos import embed_each
+    from facekit.pipeline.photos import PhotoFailure, embed_each
     from facekit.template.match import similarity_matrix
 
     names = list_pictures(images)
@@ -44,12 +43,11 @@ def compare(
     labels: list[str] = []
     vectors = []
     for result in with_progress(embed_each(pipeline, names), length=len(names), label="embedding"):
-        if result.embedded is None:
-            assert result.error is not None
+        if isinstance(result, PhotoFailure):
             raise result.error
-        count = len(result.embedded.embeddings)
+        count = len(result.embeddings)
         labels += [result.name if count == 1 else f"{result.name}#{n}" for n in range(count)]
-        vectors.append(result.embedded.embeddings)
+        vectors.append(result.embeddings)
     matrix = similarity_matrix(np.concatenate(vectors), np.concatenate(vectors))
     if as_json:
         emit_json(
@@ -58,7 +56,7 @@ def compare(
                 "similarity": matrix.tolist(),
                 "model": f"{pipeline.model.card.name}:{pipeline.model.card.variant}",
                 "model_sha256": pipeline.model.card.file_sha256,
-                **device_payload(pipeline),
+                **pipeline.device_use.to_dict(),
             }
         )
     elif as_csv:

@@ -59,7 +59,7 @@ def detect(
     """
     from facekit.cli.ensure import ensure_installed
     from facekit.cli.open_pipeline import locate_options, open_pipeline
-    from facekit.cli.render.output import emit_json, error_payload, note
+    from facekit.cli.render.output import emit_json, note
     from facekit.cli.render.payload import located_payload
     from facekit.cli.terminal import with_progress
     from facekit.model.registry import DETECTOR
@@ -81,7 +81,7 @@ def detect(
         except FacekitError as error:
             failures.append(error)
             note(str(error))
-            records.append({"image": name, **error_payload(error)})
+            records.append({"image": name, **error.to_dict()})
             continue
         record = located_payload(located)
         if crops is not None and cropper is not None:

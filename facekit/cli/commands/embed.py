@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from facekit.cli.options import embedding_options, json_option, output_file, parallel_options
 from facekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from facekit.pipeline.photos import PhotoFailure
+    from facekit.pipeline.pipeline import EmbeddedPicture
+    from facekit.template.file import EmbeddingRow
 
 
 @click.command()
@@ -37,10 +42,10 @@ def embed(
     """
     from facekit.cli.open_pipeline import open_pipeline
     from facekit.cli.render.output import emit_json, note
-    from facekit.cli.render.payload import crop_text, device_payload
+    from facekit.cli.render.payload import crop_text
     from facekit.cli.terminal import with_progress
     from facekit.photo.sources import list_pictures
-    from facekit.pipeline.photos import embed_each, embedding_rows
+    from facekit.pipeline.photos import PhotoFailure, embed_each
     from facekit.template.file import SUFFIXES, EmbeddingTable, write_embeddings
 
     if output.suffix.lower() not in SUFFIXES:
@@ -51,8 +56,8 @@ def embed(
     failures = []
     results = embed_each(pipeline, names, workers=workers, ray=ray)
     for result in with_progress(results, length=len(names), label="embedding"):
-        rows += embedding_rows(result)
-        if result.error is not None:
+        rows += _rows(result)
+        if isinstance(result, PhotoFailure):
             failures.append(result.error)
             note(str(result.error))
     card = pipeline.model.card
@@ -75,10 +80,31 @@ def embed(
                 "failed": [{"image": row.name, "error": row.error} for row in rows if row.error],
                 "model": f"{card.name}:{card.variant}",
                 "model_sha256": card.file_sha256,
-                **device_payload(pipeline),
+                **pipeline.device_use.to_dict(),
             }
         )
     else:
         click.echo(f"{embedded} embeddings of {len(names)} photos in {output}")
     if failures:
         raise SystemExit(failures[0].exit_code)
+
+
+def _rows(result: EmbeddedPicture | PhotoFailure) -> list[EmbeddingRow]:
+    """One row a face, or one row with the error."""
+    from facekit.pipeline.photos import PhotoFailure
+    from facekit.template.file import EmbeddingRow
+
+    if isinstance(result, PhotoFailure):
+        error = f"{type(result.error).__name__}: {result.error}"
+        return [EmbeddingRow(result.name, "", 0, None, None, None, error)]
+    return [
+        EmbeddingRow(
+            name=result.name,
+            photo_sha256=result.photo_sha256,
+            face=index,
+            box_xyxy=None if face is None else tuple(face.box_xyxy.tolist()),
+            score=None if face is None else face.score,
+            vector=vector,
+        )
+        for index, (face, vector) in enumerate(zip(result.faces, result.embeddings, strict=True))
+    ]

@@ -54,7 +54,7 @@ def enroll(
 
     from facekit.cli.gallery_options import gallery_at, model_in_use, refresh_index
     from facekit.cli.open_pipeline import open_pipeline
-    from facekit.cli.render.output import emit_json, error_payload, note
+    from facekit.cli.render.output import emit_json, note
     from facekit.cli.terminal import with_progress
     from facekit.photo.sources import list_pictures
     from facekit.tasks.enroll import enroll as enroll_person
@@ -87,8 +87,7 @@ def enroll(
                         "added": result.added,
                         "known_already": result.known,
                         "failed": [
-                            {"image": photo, **error_payload(error)}
-                            for photo, error in result.failures
+                            {"image": photo, **error.to_dict()} for photo, error in result.failures
                         ],
                     }
                     for result in results

@@ -78,12 +78,11 @@ def identify(
 
     from facekit.cli.gallery_options import gallery_at, model_in_use
     from facekit.cli.open_pipeline import open_pipeline
-    from facekit.cli.render.output import emit_json, error_payload, note
-    from facekit.cli.render.payload import device_payload
+    from facekit.cli.render.output import emit_json, note
     from facekit.cli.terminal import with_progress
     from facekit.gallery.identify import identify as identify_faces
     from facekit.photo.sources import list_pictures
-    from facekit.pipeline.photos import embed_each
+    from facekit.pipeline.photos import PhotoFailure, embed_each
 
     names = list_pictures(images)
     records: list[dict[str, Any]] = []
@@ -97,22 +96,21 @@ def identify(
         for result in with_progress(
             embed_each(pipeline, names), length=len(names), label="identifying"
         ):
-            if result.embedded is None:
-                assert result.error is not None
+            if isinstance(result, PhotoFailure):
                 failures.append(result.error)
                 note(str(result.error))
-                records.append({"image": result.name, **error_payload(result.error)})
+                records.append({"image": result.name, **result.error.to_dict()})
                 continue
             answers = identify_faces(
                 gallery,
-                result.embedded.embeddings,
+                result.embeddings,
                 wanted,
                 threshold_similarity=cut.similarity,
                 rule=rule,
                 top=top,
             )
             all_known = all_known and all(answer.known for answer in answers)
-            records.append(_payload(result.embedded, answers))
+            records.append(_payload(result, answers))
             if not as_json:
                 _print(result.name, answers)
     if as_json:
@@ -124,7 +122,7 @@ def identify(
                 "compared_by": rule.value,
                 **_cut_payload(cut),
                 "model_sha256": wanted.sha256,
-                **device_payload(pipeline),
+                **pipeline.device_use.to_dict(),
                 "images": records,
             }
         )
@@ -157,14 +155,13 @@ def _threshold(
 
 
 def _payload(embedded: EmbeddedPicture, answers: list[Identification]) -> dict[str, Any]:
-    from facekit.cli.render.payload import face_payload
 
     return {
         "image": embedded.name,
         "photo_sha256": embedded.photo_sha256,
         "faces": [
             {
-                "face": None if face is None else face_payload(face),
+                "face": None if face is None else face.to_dict(),
                 "known": answer.known,
                 "name": answer.candidates[0].name if answer.known else None,
                 "margin": answer.margin,

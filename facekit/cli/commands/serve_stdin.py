@@ -51,7 +51,7 @@ def serve_stdin(
         raise UsageError("--threshold and --fmr both say where to cut; pass one of them.")
 
     from facekit.cli.open_pipeline import open_pipeline
-    from facekit.cli.render.output import emit_json_line, error_payload
+    from facekit.cli.render.output import emit_json_line
     from facekit.server.requests import parse_object, parse_request
     from facekit.template.threshold import chosen_threshold
 
@@ -74,13 +74,12 @@ def serve_stdin(
             pipeline.stopwatch.milliseconds.clear()
             answer = _answer(parse_request(found), pipeline, cut, metric)
         except FacekitError as error:
-            answer = error_payload(error)
+            answer = error.to_dict()
         emit_json_line(named | answer)
 
 
 def _answer(request: Request, pipeline: Pipeline, cut: Threshold, metric: Metric) -> dict[str, Any]:
     from facekit.cli.render.payload import (
-        device_payload,
         located_payload,
         meaning_of,
         verification_payload,
@@ -89,13 +88,16 @@ def _answer(request: Request, pipeline: Pipeline, cut: Threshold, metric: Metric
 
     if request.verb is Verb.VERIFY:
         result = pipeline.verify(*request.pictures, threshold=cut)
-        return verification_payload(
-            result,
-            model=pipeline.model,
-            metric=metric,
-            crop=pipeline.crop_spec,
-            means=meaning_of(result, pipeline),
-        ) | device_payload(pipeline)
+        return (
+            verification_payload(
+                result,
+                model=pipeline.model,
+                metric=metric,
+                crop=pipeline.crop_spec,
+                means=meaning_of(result, pipeline),
+            )
+            | pipeline.device_use.to_dict()
+        )
     if request.verb is Verb.DETECT:
         if pipeline.crop_spec.rule is CropRule.NONE:
             raise UsageError("Nothing is detected with --no-detect or --align none.")

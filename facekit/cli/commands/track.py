@@ -98,9 +98,9 @@ def track(
              ffmpeg -i cam.mp4 -f mpegts - | facekit track -
              facekit track 0 --gallery people.db --output seen.mp4 --json
     """
-    from facekit.cli.interrupt import asked_to_stop
     from facekit.cli.open_pipeline import open_pipeline
     from facekit.cli.render.output import emit_json_line
+    from facekit.cli.terminal import asked_to_stop
     from facekit.errors import UsageError
     from facekit.tasks.track import follow
     from facekit.tasks.vision import PipelineVision
@@ -202,7 +202,7 @@ def _shown(reader: VideoReader) -> Iterator[Frame]:
 
 def _report_damage(reader: VideoReader, *, as_json: bool) -> None:
     """A video that ends early is an error, though what could be read has been reported."""
-    from facekit.cli.render.output import emit_json_line, error_payload, note
+    from facekit.cli.render.output import emit_json_line, note
     from facekit.errors import InputError
 
     because = f" The decoder says: {reader.complaint}" if reader.complaint else ""
@@ -212,7 +212,7 @@ def _report_damage(reader: VideoReader, *, as_json: bool) -> None:
             f"truncated or damaged.{because}"
         )
         if as_json:
-            emit_json_line(error_payload(error))
+            emit_json_line(error.to_dict())
         note(f"error: {error}")
         raise SystemExit(error.exit_code)
     if because:
@@ -220,7 +220,6 @@ def _report_damage(reader: VideoReader, *, as_json: bool) -> None:
 
 
 def _payload(person: FinishedTrack) -> dict[str, Any]:
-    from facekit.cli.render.payload import face_payload
 
     best = person.best
     return {
@@ -237,7 +236,7 @@ def _payload(person: FinishedTrack) -> dict[str, Any]:
             "frame": best.frame,
             "time_s": round(best.time_s, 3),
             "quality": round(best.quality, 4),
-            **face_payload(best.face),
+            **best.face.to_dict(),
         },
     }
 

@@ -103,8 +103,7 @@ def train(
              facekit verify a.jpg b.jpg --model run/run_float32.tflite --threshold 0.5
     """
     from facekit.cli.ensure import ensure_installed
-    from facekit.cli.interrupt import asked_to_stop
-    from facekit.cli.terminal import with_progress
+    from facekit.cli.terminal import asked_to_stop, with_progress
     from facekit.model.installation import require_new
     from facekit.model.registry import DETECTOR
 

@@ -127,20 +127,21 @@ def _render(
 ) -> None:
     from facekit.cli.render.output import emit_json
     from facekit.cli.render.payload import (
-        device_payload,
-        device_text,
         meaning_of,
         threshold_source,
         verification_payload,
     )
 
-    payload = verification_payload(
-        result,
-        model=pipeline.model,
-        metric=metric,
-        crop=pipeline.crop_spec,
-        means=meaning_of(result, pipeline),
-    ) | device_payload(pipeline)
+    payload = (
+        verification_payload(
+            result,
+            model=pipeline.model,
+            metric=metric,
+            crop=pipeline.crop_spec,
+            means=meaning_of(result, pipeline),
+        )
+        | pipeline.device_use.to_dict()
+    )
     if as_json:
         emit_json(payload)
         return
@@ -155,6 +156,6 @@ def _render(
     if payload["probability"] is not None:
         click.echo(f"probability: {payload['probability']:.6g} {payload['probability_meaning']}")
     if pipeline.options.accelerator.is_delegated:
-        click.echo(f"device: {device_text(pipeline)}")
+        click.echo(f"device: {pipeline.device_use}")
     if result.comparisons > 1:
         click.echo(f"best of {result.comparisons} comparisons")

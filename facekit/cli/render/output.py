@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -24,24 +24,18 @@ def emit_json_line(payload: Mapping[str, Any]) -> None:
     click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **payload}, allow_nan=False))
 
 
-def error_payload(error: FacekitError) -> dict[str, Any]:
-    """The members of a failed result or record."""
-    return {
-        "error": {
-            "type": type(error).__name__,
-            "message": str(error),
-            "exit_code": error.exit_code,
-        }
-    }
-
-
 def emit_error(error: FacekitError, *, as_json: bool) -> None:
     """The message on stderr; with --json also an object on stdout, so that a parser gets one."""
     if as_json:
-        emit_json(error_payload(error))
+        emit_json(error.to_dict())
     note(f"error: {error}")
 
 
 def note(text: str) -> None:
     """A line for the person at the terminal; stderr, never part of the result."""
     click.echo(f"facekit: {text}", err=True)
+
+
+def exit_of(failures: Sequence[FacekitError], otherwise: int = 0) -> NoReturn:
+    """Ends a command over a list: with the exit code of the first failure, else with another."""
+    raise SystemExit(failures[0].exit_code if failures else otherwise)

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from facekit.enums import Device, Metric, Runtime
+from facekit.enums import Metric
 from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel
-from facekit.model.variants import ONNX_SUFFIX
 from facekit.pipeline.locate import LocatedPicture
 from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, Verification
-from facekit.runtime.devices import CPU_PROVIDER
 from facekit.template.calibration import LogisticScore, OperatingPoint
 from facekit.template.match import distance
 from facekit.template.threshold import Meaning, Threshold, meaning
-from facekit.types import LANDMARK_NAMES, CropSpec, Face
-
-
-def face_payload(face: Face) -> dict[str, Any]:
-    """Box and landmarks in pixels of the picture; left and right as the viewer sees them."""
-    return {
-        "box_xyxy": _rounded(face.box_xyxy.tolist()),
-        "score": round(face.score, 6),
-        "landmarks": {
-            name: _rounded(point)
-            for name, point in zip(LANDMARK_NAMES, face.landmarks_xy.tolist(), strict=True)
-        },
-    }
+from facekit.types import CropSpec
 
 
 def located_payload(located: LocatedPicture) -> dict[str, Any]:
@@ -36,7 +22,7 @@ def located_payload(located: LocatedPicture) -> dict[str, Any]:
         "width_px": width,
         "height_px": height,
         "faces_found": len(located.faces),
-        "faces": [face_payload(face) for face in located.selected],
+        "faces": [face.to_dict() for face in located.selected],
     }
 
 
@@ -77,7 +63,7 @@ def verification_payload(
         "photo_sha256": {key: side.photo_sha256 for key, (side, _) in sides.items()},
         "faces_found": {key: side.faces_found for key, (side, _) in sides.items()},
         "faces": {
-            key: None if (face := side.faces[place]) is None else face_payload(face)
+            key: None if (face := side.faces[place]) is None else face.to_dict()
             for key, (side, place) in sides.items()
         },
         "model_sha256": model.card.file_sha256,
@@ -94,41 +80,6 @@ def meaning_of(result: Verification, pipeline: Pipeline) -> Meaning:
         threshold_similarity=result.threshold.similarity,
         similarity=result.decision.similarity,
     )
-
-
-def device_payload(pipeline: Pipeline) -> dict[str, Any]:
-    """What the embedding network runs on: "cpu", a device's name, "delegate" for --delegate, or
-    "provider" for --provider."""
-    request = pipeline.options.accelerator
-    runs_onnx = pipeline.model.path.suffix == ONNX_SUFFIX
-    found = {
-        "runtime": (Runtime.ONNX if runs_onnx else Runtime.LITERT).value,
-        "device": Device.CPU.value,
-        "delegate": None,
-        "providers": [CPU_PROVIDER] if runs_onnx else None,
-        "cpu_fallback": None,
-    }
-    if not request.is_delegated:
-        return found
-    opened = pipeline.opened
-    if opened.fallback:
-        return {**found, "cpu_fallback": opened.fallback}
-    if opened.library is None:
-        return {**found, "device": "provider", "providers": list(opened.providers)}
-    device = request.device.value if request.library is None else "delegate"
-    return {**found, "device": device, "delegate": str(opened.library)}
-
-
-def device_text(pipeline: Pipeline) -> str:
-    """The same in words."""
-    found = device_payload(pipeline)
-    if found["cpu_fallback"] is not None:
-        return f"the embedding network runs on the CPU instead: {found['cpu_fallback']}"
-    if found["delegate"] is not None:
-        return f"the embedding network runs on {found['device']}, through {found['delegate']}"
-    if found["device"] == "provider":
-        return f"the embedding network runs through {', '.join(found['providers'])}"
-    return "the embedding network runs on the CPU"
 
 
 def threshold_source(threshold: Threshold) -> str:
@@ -188,7 +139,3 @@ def _facial_area(side: EmbeddedPicture, place: int) -> dict[str, Any] | None:
         "left_eye": viewers_right,
         "right_eye": viewers_left,
     }
-
-
-def _rounded(values: list[float]) -> list[float]:
-    return [round(value, 3) for value in values]

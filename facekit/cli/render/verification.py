@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from facekit.cli.render.output import SCHEMA_VERSION, error_payload, note
-from facekit.cli.render.payload import device_payload, meaning_of, verification_payload
+from facekit.cli.render.output import SCHEMA_VERSION, note
+from facekit.cli.render.payload import meaning_of, verification_payload
 from facekit.cli.terminal import with_progress
 from facekit.enums import Metric
 from facekit.errors import PairListError, UsageError
@@ -134,13 +134,16 @@ def _json_line(result: PairResult, pipeline: Pipeline, metric: Metric) -> str:
         "b": result.pair.b,
     }
     if result.verification is not None:
-        payload |= verification_payload(
-            result.verification,
-            model=pipeline.model,
-            metric=metric,
-            crop=pipeline.crop_spec,
-            means=meaning_of(result.verification, pipeline),
-        ) | device_payload(pipeline)
+        payload |= (
+            verification_payload(
+                result.verification,
+                model=pipeline.model,
+                metric=metric,
+                crop=pipeline.crop_spec,
+                means=meaning_of(result.verification, pipeline),
+            )
+            | pipeline.device_use.to_dict()
+        )
     elif result.error is not None:
-        payload |= error_payload(result.error)
+        payload |= result.error.to_dict()
     return json.dumps(payload, allow_nan=False) + "\n"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,10 @@ import pytest
 import facekit
 from facekit.enums import Metric
 from facekit.errors import ImageError, UsageError
-from facekit.pipeline import photos as embed_list
-from facekit.pipeline.photos import EmbedResult, embed_each, worth_workers
-from facekit.pipeline.pipeline import Pipeline
-from facekit.system.processes import Crash, available_cores
+from facekit.pipeline.photos import PhotoFailure, embed_each, map_photos, worth_workers
+from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
+from facekit.reporter import Item, Reporter
+from facekit.system.processes import available_cores
 from facekit.tasks.verify_pairs import Pair, photos_of, verify_pairs
 from facekit.template.threshold import given_threshold
 
@@ -37,8 +40,8 @@ def photos(data: Path, tmp_path: Path) -> list[str]:
     return [str(data / "obama.jpg"), str(data / "biden.jpg"), str(bad), str(data / "obama2.jpg")]
 
 
-def vectors(results: list[EmbedResult]) -> list[Any]:
-    return [None if one.embedded is None else one.embedded.embeddings for one in results]
+def vectors(results: list[EmbeddedPicture | PhotoFailure]) -> list[Any]:
+    return [None if isinstance(one, PhotoFailure) else one.embeddings for one in results]
 
 
 def test_workers_give_the_same_vectors_in_the_same_order(
@@ -47,12 +50,18 @@ def test_workers_give_the_same_vectors_in_the_same_order(
     here = list(embed_each(pipeline, photos))
     there = list(embed_each(pipeline, photos, workers=2))
     assert [one.name for one in there] == photos
-    assert [type(one.error) for one in there] == [type(None), type(None), ImageError, type(None)]
+    assert [type(one) for one in there] == [
+        *(EmbeddedPicture, EmbeddedPicture),
+        *(PhotoFailure, EmbeddedPicture),
+    ]
+    assert isinstance(here[2], PhotoFailure)
+    assert isinstance(there[2], PhotoFailure)
+    assert isinstance(there[2].error, ImageError)
     assert str(there[2].error) == str(here[2].error)
     for one, other in zip(vectors(here), vectors(there), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert there[0].embedded is not None
-    assert there[0].embedded.pixels is None, "pixels do not travel"
+    assert isinstance(there[0], EmbeddedPicture)
+    assert there[0].pixels is None, "pixels do not travel"
 
 
 def test_a_killed_worker_costs_nothing_but_time(
@@ -64,23 +73,60 @@ def test_a_killed_worker_costs_nothing_but_time(
     multiprocessing.active_children()[0].kill()
     rest = list(results)
     assert [one.name for one in [first, *rest]] == copies
-    assert all(one.error is None for one in rest)
+    assert all(isinstance(one, EmbeddedPicture) for one in rest)
 
 
-def test_a_photo_that_ends_two_workers_is_a_record(
-    pipeline: Pipeline, photos: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = EmbedResult("other", None, ImageError("x"))
+@dataclass(frozen=True)
+class DieOn:
+    """Job: doubles the name; a photo called `fatal` kills the process, `broken` cannot be meant."""
 
-    def crash_first(_make: Any, items: list[str], *, workers: int) -> Iterator[Any]:
-        assert workers == 2
-        return iter([Crash(-9), *[good] * (len(items) - 1)])
+    fatal: str = "fatal"
+    broken: str = "broken"
 
-    monkeypatch.setattr(embed_list, "map_processes", crash_first)
-    first, *_ = embed_each(pipeline, photos, workers=2)
-    assert first.name == photos[0]
-    assert isinstance(first.error, ImageError)
-    assert "exit code -9" in str(first.error)
+    def open(self) -> Callable[[str], str]:
+        def double(name: str) -> str:
+            if name == self.fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if name == self.broken:
+                raise ValueError("landmarks that all coincide")
+            return 2 * name
+
+        return double
+
+
+def test_a_photo_that_ends_two_workers_is_a_failure_and_the_others_are_done() -> None:
+    done = list(map_photos(DieOn(), ["a", "fatal", "b", "c"], workers=2, label="doubling"))
+    assert [one for one in done if isinstance(one, str)] == ["aa", "bb", "cc"]
+    assert isinstance(done[1], PhotoFailure)
+    assert done[1].name == "fatal"
+    assert isinstance(done[1].error, ImageError)
+    assert "two processes ended" in str(done[1].error)
+    assert "exit code -9" in str(done[1].error)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_value_error_is_a_failure_that_names_the_photo(workers: int) -> None:
+    done = list(map_photos(DieOn(), ["a", "broken"], workers=workers, label="doubling"))
+    assert done[0] == "aa"
+    assert isinstance(done[1], PhotoFailure)
+    assert str(done[1].error) == "broken: landmarks that all coincide"
+    assert done[1].to_dict()["error"]["exit_code"] == 4
+
+
+def test_every_photo_is_reported_once_whoever_works() -> None:
+    class Counting(Reporter):
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, str]] = []
+
+        def steps(self, items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
+            for item in items:
+                self.seen.append((length, label))
+                yield item
+
+    for workers in (1, 2):
+        reporter = Counting()
+        list(map_photos(DieOn(), list("abc"), workers=workers, label="x", reporter=reporter))
+        assert reporter.seen == [(3, "x")] * 3
 
 
 def test_standard_input_is_for_one_process(pipeline: Pipeline) -> None:

@@ -1,0 +1,101 @@
+"""Parsed options as the records that tasks take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from facekit.enums import Device, FacePolicy
+
+if TYPE_CHECKING:
+    from facekit.face.mtcnn.options import DetectorOptions
+    from facekit.photo.decode import ImageLimits
+    from facekit.runtime.delegates import AcceleratorRequest
+    from facekit.tasks.open_pipeline import CropChange, PipelineRequest
+
+
+def pipeline_request(model: str, **options: Any) -> PipelineRequest:
+    """Of --model and whatever of the options of facekit/cli/options.py a command has.
+
+    With --bundle, a model counts only where it was typed: it then says which of the bundle's.
+    """
+    from facekit.tasks.open_pipeline import PipelineRequest
+
+    bundle = options.get("bundle")
+    return PipelineRequest(
+        model=model if bundle is None or _is_typed("model") else None,
+        bundle=bundle,
+        face=options.get("face_policy", FacePolicy.LARGEST),
+        detect=not options.get("no_detect", False),
+        crop=crop_change(**options),
+        detector=detector_settings(**options),
+        limits=image_limits(**options),
+        threads=options.get("threads"),
+        runtime=options.get("runtime"),
+        accelerator=accelerator_request(**options),
+    )
+
+
+def accelerator_request(
+    *,
+    device: Device | None = None,
+    delegate: Path | None = None,
+    delegate_options: tuple[str, ...] = (),
+    allow_cpu_fallback: bool = False,
+    providers: tuple[str, ...] = (),
+    **_others: Any,
+) -> AcceleratorRequest:
+    """Of `accelerator_options`; the CPU where a command has none of them.  Raises UsageError."""
+    from facekit.runtime.delegates import AcceleratorRequest, parse_options
+
+    return AcceleratorRequest(
+        device=device,
+        library=delegate,
+        options=parse_options(delegate_options),
+        allow_cpu_fallback=allow_cpu_fallback,
+        providers=providers,
+    )
+
+
+def crop_change(**options: Any) -> CropChange:
+    """Of `crop_options`."""
+    from facekit.tasks.open_pipeline import CropChange
+
+    return CropChange(
+        rule=options.get("crop_rule"),
+        margin_px=options.get("margin_px"),
+        resize_filter=options.get("resize_filter"),
+    )
+
+
+def detector_settings(**options: Any) -> DetectorOptions:
+    """Of `detector_options`; a setting that was not given keeps its default.
+
+    Raises UsageError for a value that cannot be meant.
+    """
+    from facekit.face.mtcnn.options import DetectorOptions
+
+    given = {
+        name: options[name]
+        for name in ("min_face_px", "stage_thresholds", "scale_factor", "search_side_px")
+        if options.get(name) is not None
+    }
+    return DetectorOptions(**given)
+
+
+def image_limits(**options: Any) -> ImageLimits:
+    """Of `image_options`."""
+    from facekit.photo.decode import DEFAULT_LIMITS
+
+    if "max_megapixels" not in options:
+        return DEFAULT_LIMITS
+    return replace(DEFAULT_LIMITS, max_pixels=int(options["max_megapixels"] * 1e6))
+
+
+def _is_typed(parameter: str) -> bool:
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is ParameterSource.COMMANDLINE

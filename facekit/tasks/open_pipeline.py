@@ -1,0 +1,132 @@
+"""From what a caller asks for to a Pipeline: model found or built, bundle, crop, accelerator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from facekit.enums import CropRule, FacePolicy, ResizeFilter, Runtime
+from facekit.errors import UsageError
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.store import InstalledModel
+from facekit.model.variants import for_runtime
+from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits
+from facekit.pipeline.locate import LocateOptions
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.reporter import SILENT, Reporter
+from facekit.runtime.delegates import AcceleratorRequest
+from facekit.tasks.build import ensure_installed
+from facekit.types import CropSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CropChange:
+    """What a caller changes of the crop rule in a model's card; None for what stays."""
+
+    rule: CropRule | None = None
+    margin_px: float | None = None
+    """pixels of the finished crop outside the box, both sides together"""
+    resize_filter: ResizeFilter | None = None
+
+    def of(self, own: CropSpec) -> CropSpec | None:
+        """The changed rule; None where nothing is changed.  A margin goes with its own rule."""
+        if self == CropChange():
+            return None
+        rule = self.rule or own.rule
+        margin_px = self.margin_px
+        if margin_px is None:
+            margin_px = own.margin_px if rule is own.rule else 0.0
+        return CropSpec(rule, margin_px, self.resize_filter or own.resize_filter)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRequest:
+    """How pictures become embeddings, as a caller asks for it."""
+
+    model: str | None = None
+    """registry name, NAME:VARIANT, or a file with its card beside it; None for the default model,
+    and with `bundle` for the bundle's"""
+    bundle: Path | None = None
+    """folder of an unpacked bundle: its models and no others"""
+    face: FacePolicy = FacePolicy.LARGEST
+    detect: bool = True
+    """False: the pictures are face crops already"""
+    crop: CropChange = field(default_factory=CropChange)
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    limits: ImageLimits = DEFAULT_LIMITS
+    threads: int | None = None
+    """threads a network may use; None: of the embedding net the cores this process may run on,
+    of the detector's nets one"""
+    runtime: Runtime | None = None
+    """None: what the model's file is for"""
+    accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
+
+    @property
+    def locate_options(self) -> LocateOptions:
+        """How faces are looked for, the bundle's nets included."""
+        nets = None
+        if self.bundle is not None:
+            from facekit.bundle.manifest import detector_files
+
+            nets = detector_files(self.bundle)
+        return LocateOptions(
+            face_policy=self.face,
+            detector=self.detector,
+            limits=self.limits,
+            threads=self.threads or 1,
+            nets=nets,
+        )
+
+
+def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> Pipeline:
+    """The pipeline that `request` describes.  A model that is missing is built first.
+
+    An accelerator that was asked for is opened here, so that a list of photos does not begin
+    without it.  Raises UsageError, ModelMissingError, ModelMismatchError, AcceleratorError.
+    """
+    accelerator = request.accelerator
+    if request.bundle is None:
+        name = for_runtime(request.model or DEFAULT_MODEL, request.runtime)
+        installed = ensure_installed(name, reporter=reporter)
+    else:
+        installed, accelerator = _bundled(request.bundle, request)
+    accelerator.require_delegate_for_options()
+    own = installed.card.crop
+    crop = None if own is None else request.crop.of(own)
+    detects = request.detect and (crop is None or crop.rule is not CropRule.NONE)
+    if detects and request.bundle is None:
+        ensure_installed(DETECTOR, reporter=reporter)
+    pipeline = Pipeline(
+        installed,
+        options=PipelineOptions(
+            locate=request.locate_options,
+            detect=request.detect,
+            crop=crop,
+            threads=request.threads,
+            accelerator=accelerator,
+        ),
+    )
+    if accelerator.is_delegated:
+        reporter.note(str(pipeline.device_use))
+    return pipeline
+
+
+def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, AcceleratorRequest]:
+    """The model of an unpacked bundle, and the device that is asked for, else the bundle's."""
+    from facekit.bundle.manifest import find_embedder, read_bundle
+
+    accelerator = request.accelerator
+    if request.runtime is Runtime.ONNX or accelerator.providers:
+        raise UsageError("A bundle holds LiteRT's files: --runtime onnx cannot be meant with it.")
+    bundle = read_bundle(folder)
+    name, _, variant = (request.model or "").partition(":")
+    if name and name != bundle.model:
+        raise UsageError(
+            f"The bundle {folder} has the model {bundle.model}. Received: {request.model}"
+        )
+    device = accelerator.device or bundle.device
+    if accelerator.library is None:
+        accelerator = replace(accelerator, device=device)
+    installed = find_embedder(folder, bundle, device=device, variant=variant or None)
+    return installed, accelerator
