@@ -67,7 +67,7 @@ def test_a_file_that_is_wrong(content: str, said: str, tmp_path: Path) -> None:
 def test_a_name_that_is_none() -> None:
     result = CliRunner().invoke(cli, ["eval-lfw", "--config", "nothing"])
     assert result.exit_code == 2
-    assert "It is one of ixrt, or a .toml file" in result.stderr
+    assert "Known: ixrt; or pass a .toml file" in result.stderr
 
 
 def test_the_files_that_ship_fit_their_commands() -> None:

@@ -51,7 +51,9 @@ def test_kill_9_leaves_whole_people(postgres_url: str) -> None:
     told: list[str] = []
     for turn in range(5):
         process = start(postgres_url, turn * 10_000, (turn + 1) * 10_000)
-        time.sleep(1 + 0.1 * turn)  # Python alone takes half a second to start
+        assert process.stdout is not None
+        told.append(process.stdout.readline().strip())  # however long it takes to start
+        time.sleep(0.1 * turn)
         process.kill()
         output, _ = process.communicate()
         told += output.rpartition("\n")[0].split()

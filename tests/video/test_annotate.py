@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facekit.photo import draw
 from facekit.photo.draw import drawable
 from facekit.types import Face, UInt8Array
-from facekit.video import annotate
 from facekit.video.annotate import annotated, label
 from facekit.video.records import NOBODY, Identity, VisibleFace
 from tests.video.faces import face
@@ -71,5 +71,5 @@ def test_any_size_of_frame(shape: tuple[int, int, int]) -> None:
 
 
 def test_an_older_opencv_draws_without_accents(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotate, "_DRAWS_UNICODE", False)
+    monkeypatch.setattr(draw, "_DRAWS_UNICODE", False)
     assert drawable("José Ångström") == "Jose Angstrom"
