@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-from facekit.graph.read.tf_graph import load_folded_frozen_graph
+from facekit.graph.read.facenet_pb import load_folded_frozen_graph
 net = inception_resnet_v1(embedding_size=512)
 load_folded_frozen_graph(net, Path(sys.argv[1]))
 np.savez(sys.argv[2], **{variable.path: variable.numpy() for variable in net.variables})

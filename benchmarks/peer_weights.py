@@ -47,7 +47,7 @@ def main() -> None:
 def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
     sys.path.insert(0, str(_TESTS))
     from facekit.graph.probe import pattern
-    from facekit.graph.read.tf_graph import read_constants
+    from facekit.graph.read.graph_def import read_constants
     from facekit.model.store import find, sources_folder
     from facekit.runtime.litert import LiteRtNet
     from facekit.train.keras_export import facenet_pytorch_file

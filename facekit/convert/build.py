@@ -1,20 +1,20 @@
-"""Source weights to model files with their cards: what `models build` does on a host."""
+"""Source weights to model files with their cards: what `models build` does."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
-from facekit.convert.self_test import self_test
+from facekit.convert.self_test import Answers, self_test
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
-from facekit.graph.nets.designs import new_net
-from facekit.graph.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX, onet, pnet, rnet
-from facekit.graph.read.deepface_h5 import load_deepface_h5
-from facekit.graph.read.mtcnn_wheel import load_mtcnn, read_wheel
-from facekit.graph.read.tf_graph import load_folded_frozen_graph
+from facekit.graph.graph import Graph
+from facekit.graph.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX
+from facekit.graph.read.mtcnn_wheel import read_mtcnn_wheel
+from facekit.graph.read.tf_graph import read_tf_graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import Card, Task
 from facekit.model.registry import RegistryEntry, WeightsFormat
@@ -22,12 +22,23 @@ from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.system.files import write_atomically
-from facekit.system.keras_backend import keras, tf
 from facekit.template.calibration import Calibration
 from facekit.types import InputSpec
 from facekit.version import __version__
 
 _WINDOWS_PX = {"pnet": PNET_WINDOW_PX, "rnet": RNET_SIZE_PX, "onet": ONET_SIZE_PX}
+_INCEPTION_RESNET_V1 = "inception_resnet_v1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """One net that has been read, and how to make its file."""
+
+    name: str
+    convert: Callable[[], bytes]
+    answers: Answers | None = None
+    """of what it is converted from, where that can be run here"""
+    tools: dict[str, str] = field(default_factory=lambda: {"flatbuffers": version("flatbuffers")})
 
 
 def build_files(
@@ -43,8 +54,8 @@ def build_files(
     `into`: an empty folder, which the caller puts in place afterwards, or drops on an error.
     `progress` is told what happens, a line at a time.
 
-    Every file is run as it will be run later, and must answer a known picture as the Keras graph
-    does and, for weights that golden.json knows, as other implementations did.
+    Every file is run as it will be run later, and must answer a known picture as other
+    implementations did; see `self_test`.
 
     Raises ModelBuildError: weights that do not fit the graph, a failed conversion or test.
     """
@@ -52,41 +63,69 @@ def build_files(
         raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
     progress(f"reading {sources[0].name}")
     written = []
-    for graph in _graphs(entry, sources[0]):
-        progress(f"converting {graph.name} to LiteRT")
-        content = to_litert(graph)
-        card = _card(entry, graph.name, content)
+    for network in _networks(entry, sources[0]):
+        progress(f"converting {network.name} to LiteRT")
+        content = network.convert()
+        card = _card(entry, network, content)
         model_path = into / card.file_name
         card_path = model_path.with_suffix(CARD_SUFFIX)
         write_atomically(model_path, content)
-        self_test(graph, model_path, card, progress=progress)
+        self_test(network.name, model_path, card, answers=network.answers, progress=progress)
         write_atomically(card_path, card.to_json().encode())
         written += [model_path, card_path]
     return written
 
 
-def _graphs(entry: RegistryEntry, source: Path) -> list[keras.Model]:
+def _networks(entry: RegistryEntry, source: Path) -> Iterator[_Network]:
     """The entry's nets with their weights."""
     if entry.weights_format is WeightsFormat.MTCNN_WHEEL:
-        arrays = read_wheel(source, sha256=entry.source.sha256)
-        nets = [pnet(), rnet(), onet()]
-        for net in nets:
-            load_mtcnn(net, arrays[net.name])
-        return nets
+        for graph in read_mtcnn_wheel(source, sha256=entry.source.sha256):
+            yield _of_graph(graph)
+    elif entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
+        graph = read_tf_graph(source, name=_INCEPTION_RESNET_V1)
+        _require_card_fits(graph, entry)
+        yield _of_graph(graph)
+    else:
+        yield _by_keras(entry, source)
+
+
+def _of_graph(graph: Graph) -> _Network:
+    return _Network(graph.name, lambda: to_litert(graph))
+
+
+def _require_card_fits(graph: Graph, entry: RegistryEntry) -> None:
+    (picture,), (embedding,) = graph.inputs, graph.outputs
+    _, height, width, _ = picture.shape
+    said, numbers = entry.card.input, entry.card.embedding_size // entry.card.flip.vectors
+    if (height, width) != (said.height_px, said.width_px):
+        raise ModelBuildError(
+            f"{graph.name} is built for {height} x {width} pixels. "
+            f"Received: {said.height_px} x {said.width_px}."
+        )
+    if embedding.shape != (1, numbers):
+        raise ModelBuildError(
+            f"{graph.name} must give {numbers} numbers. Received: shape {embedding.shape}."
+        )
+
+
+def _by_keras(entry: RegistryEntry, source: Path) -> _Network:
+    """Weights without a graph, into the Keras net of the card."""
+    from facekit.graph.nets.designs import new_net
+    from facekit.graph.read.deepface_h5 import load_deepface_h5
+    from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
+
     net = new_net(
         Architecture(entry.architecture),
         input_spec=entry.card.input,
         embedding_size=entry.card.embedding_size // entry.card.flip.vectors,
     )
-    if entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
-        load_folded_frozen_graph(net, source)
-    else:
-        load_deepface_h5(net, source)
-    return [net]
+    load_deepface_h5(net, source)
+    return _Network(net.name, lambda: keras_to_litert(net), answers_of(net), keras_tools())
 
 
-def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
+def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
     """The card of one net's file; a detector's nets are its variants."""
+    net = network.name
     is_detector = entry.task is Task.DETECTION
     variant = net if is_detector else DEFAULT_VARIANT
     return Card(
@@ -103,15 +142,15 @@ def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
         embedding_size=entry.card.embedding_size,
         flip=entry.card.flip,
         calibration=_calibration(entry, variant),
-        tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+        tools={"facekit": __version__, **network.tools},
     )
 
 
 def _calibration(entry: RegistryEntry, variant: str) -> Calibration:
     """What facekit measured, else what the source published.
 
-    The self-test holds the embeddings to those of the measured file within 1e-5, whatever
-    TensorFlow wrote the file, so the measured thresholds hold for it.
+    The bytes of a file that is built without TensorFlow are those of the measured file; of any
+    other the self-test holds the embeddings to those that were measured.
     """
     shipped = shipped_calibration(entry.name, variant)
     return entry.card.calibration if shipped is None else shipped.calibration

@@ -13,13 +13,12 @@ from facekit.errors import ModelBuildError, UsageError
 from facekit.graph.nets.designs import DESIGNS, new_net
 from facekit.graph.read.formats import SourceFormat, format_of
 from facekit.graph.read.tf_checkpoint import checkpoint_files, is_checkpoint
-from facekit.graph.write.litert import to_litert
+from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
 from facekit.model import registry
 from facekit.model.card import Card, Source, Task
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.system.files import write_atomically
-from facekit.system.keras_backend import keras, tf
 from facekit.types import CropSpec, InputSpec
 from facekit.version import __version__
 
@@ -98,7 +97,7 @@ def import_weights(
     if weights.ignored:
         progress(f"left out: {_listed(weights.ignored)}")
     progress(f"converting {path.name} to LiteRT")
-    content = to_litert(net)
+    content = keras_to_litert(net)
     card = Card(
         name=name,
         variant=DEFAULT_VARIANT,
@@ -114,11 +113,11 @@ def import_weights(
         crop=said.crop or design.crop,
         embedding_size=weights.embedding_size * flip.vectors,
         flip=flip,
-        tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+        tools={"facekit": __version__, **keras_tools()},
     )
     model = into / card.file_name
     write_atomically(model, content)
-    self_test(net, model, _tested_as(card), progress=progress)
+    self_test(net.name, model, _tested_as(card), answers=answers_of(net), progress=progress)
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return Imported(InstalledModel(card, model), found, weights.ignored)
 

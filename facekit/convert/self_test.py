@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,8 +12,10 @@ from facekit.errors import ModelBuildError
 from facekit.graph.probe import golden_outputs, probe
 from facekit.model.card import Card, Task
 from facekit.runtime.litert import LiteRtNet
-from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
+
+Answers: TypeAlias = Callable[[Float32Array], Sequence[Float32Array]]
+"""a net's outputs for a batch of pictures"""
 
 LEAST_COSINE = 0.99999
 """of an embedding to the one it is checked against"""
@@ -21,23 +24,30 @@ GREATEST_DIFFERENCE = 1e-4
 
 
 def self_test(
-    graph: keras.Model, path: Path, card: Card, *, progress: Callable[[str], None]
+    net: str, path: Path, card: Card, *, answers: Answers | None, progress: Callable[[str], None]
 ) -> None:
-    """Runs the file at `path` on a known picture; see golden.py.
+    """Runs the file at `path` on a known picture; see `facekit.graph.probe`.
 
-    It must answer as `graph`, which it was converted from, and as other implementations did for
-    weights that golden.json knows; for others `progress` is told that there is no such value.
-    Raises ModelBuildError otherwise.
+    It must answer as `answers` do, what it was converted from where that can be run here, and as
+    other implementations did for weights that golden.json knows; for others `progress` is told
+    that there is no such value.
+    Raises ModelBuildError otherwise, and where there is nothing to compare the answer with.
     """
-    picture = probe(graph.name, card.input)
-    answers = LiteRtNet(path).run(picture)
-    converted_from = [np.asarray(output) for output in keras.tree.flatten(graph(picture))]
-    _compare(answers, converted_from, card.task, f"{path.name} and the graph it was made from")
-    golden = golden_outputs(card.source.sha256, graph.name)
-    if golden is None:
+    picture = probe(net, card.input)
+    given = LiteRtNet(path).run(picture)
+    if answers is not None:
+        which = f"{path.name} and the graph it was made from"
+        _compare(given, answers(picture), card.task, which)
+    golden = golden_outputs(card.source.sha256, net)
+    if golden is not None:
+        _compare(given, golden, card.task, f"{path.name} and its golden value")
+    elif answers is not None:
         progress(f"no golden value is known for {card.name}: tested against its own graph only")
     else:
-        _compare(answers, golden, card.task, f"{path.name} and its golden value")
+        raise ModelBuildError(
+            f"{path.name} cannot be tested: what weights of sha256 {card.source.sha256} answer to "
+            "a known picture is not known."
+        )
 
 
 def _compare(

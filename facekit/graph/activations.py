@@ -20,7 +20,8 @@ class Activation:
     """What one operator writes."""
 
     key: str
-    """its layer, the same in every file of the same graph: "Block35_1_Activation/Relu" """
+    """its layer, the same in every file of the same graph: "Block35_1_Activation/Relu"; of an
+    output "output_0", as the file's signature calls it"""
     tensor: str
     """its tensor's whole name in this file"""
     index: int
@@ -34,12 +35,14 @@ def activations(content: bytes) -> tuple[Activation, ...]:
     Raises ModelBuildError where two would have one key.
     """
     graph = schema.Model.GetRootAs(content).Subgraphs(0)
+    outputs = {int(index): f"output_{place}" for place, index in enumerate(graph.OutputsAsNumpy())}
     found = []
     for place in range(graph.OperatorsLength()):
         for index in _outputs(graph.Operators(place)):
             tensor = graph.Tensors(index)
             name = tensor.Name().decode()
-            found.append(Activation(_key(name), name, index, tensor.ShapeLength()))
+            key = outputs.get(index) or _key(name)
+            found.append(Activation(key, name, index, tensor.ShapeLength()))
     if len({one.key for one in found}) != len(found):
         raise ModelBuildError("Two layers of this file have one name: its graph is not facekit's.")
     return tuple(found)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import ModelBuildError
-from facekit.graph.fold import Node, Step
 from facekit.graph.keras_steps import keras_steps
+from facekit.graph.steps import Node, Step
 from facekit.graph.weights import Fill, Rule, Take, port
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array

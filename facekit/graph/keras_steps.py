@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import ModelBuildError
-from facekit.graph import fold as steps
-from facekit.graph.fold import Node
+from facekit.graph import steps
+from facekit.graph.steps import Node
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
 

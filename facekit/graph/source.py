@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.system.keras_backend import keras
+
+if TYPE_CHECKING:
+    from facekit.system.keras_backend import keras
 
 MAX_BYTES = 2 << 30
 """of a file of weights, packed or unpacked; the graphs here have 0.1 GB"""

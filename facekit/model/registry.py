@@ -29,7 +29,7 @@ _FOLDER = Path(__file__).with_name("registry")
 
 
 class WeightsFormat(str, Enum):
-    """What the source file holds; host/weights has one reader for each."""
+    """What the source file holds; graph/read has one reader for each."""
 
     FOLDED_FROZEN_GRAPH = "folded-frozen-graph"
     """a frozen TensorFlow GraphDef, batch norms folded into the convolutions"""
@@ -37,6 +37,11 @@ class WeightsFormat(str, Enum):
     """Keras weights with deepface's layer names"""
     MTCNN_WHEEL = "mtcnn-wheel"
     """the mtcnn package's wheel itself, its three nets' weights inside"""
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """Whether a build of it goes through Keras."""
+        return self is WeightsFormat.DEEPFACE_H5
 
 
 class DownloadKind(str, Enum):

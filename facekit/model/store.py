@@ -182,10 +182,12 @@ def _how_to_get(name: str, variant: str) -> str:
             f"Model {name} has no variant {variant!r} here; stored variants: {stored}. Make it "
             "with `facekit convert`, or bring it with `facekit models import FILE`."
         )
+    here, install = "Build it here:", ""
+    if registry.entry(name).weights_format.needs_tensorflow:
+        here = "Build it here (TensorFlow is needed for that, once):"
+        install = "  python -m pip install 'facekit-cli[host]'\n"
     return (
-        f"Model {name} is not in {models_folder()}. Build it here (TensorFlow is needed for "
-        "that, once):\n"
-        "  python -m pip install 'facekit-cli[host]'\n"
+        f"Model {name} is not in {models_folder()}. {here}\n{install}"
         f"  facekit models build {name}\n"
         "or build it on another machine and bring it over:\n"
         f"  there:  facekit models export {name} -o {name}.tar\n"

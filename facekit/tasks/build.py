@@ -17,14 +17,14 @@ from facekit.reporter import SILENT, Reporter
 def ensure_installed(name: str | Path, *, reporter: Reporter = SILENT) -> InstalledModel:
     """The model "name", "name:variant" or a file; built first where it is missing and can be.
 
-    Raises ModelMissingError, which names the commands that bring it, where TensorFlow is not
-    installed or the registry does not know how to build it.
+    Raises ModelMissingError, which names the commands that bring it, where the registry does not
+    know how to build it, or where that takes TensorFlow and it is not installed.
     """
     try:
         return find_all(name)[0]
     except ModelMissingError:
         entry = _buildable(str(name))
-        if entry is None or not _can_build():
+        if entry is None or not _can_build(entry):
             raise
     from facekit.model.fetch import offline_by_environment
 
@@ -44,16 +44,18 @@ def build(
 ) -> None:
     """Fetches the sources of a known model, builds it, tests it and puts it into the store.
 
-    Raises MissingExtraError without TensorFlow, and what `fetch_sources` and `install` raise.
+    Raises MissingExtraError where it takes TensorFlow and that is not installed, and what
+    `fetch_sources` and `install` raise.
     """
-    require_host(f"Building {entry.name}")
+    if entry.weights_format.needs_tensorflow:
+        require_host(f"Building {entry.name}")
     sources = fetch_sources(
         entry, offline=offline, find_links=find_links, from_file=from_file, reporter=reporter
     )
     from facekit.model.installation import install
 
     def make(folder: Path) -> None:
-        from facekit.convert.build import build_files  # TensorFlow: 5 s that a wait may spare
+        from facekit.convert.build import build_files  # LiteRT, which a model that is here spares
 
         build_files(entry, sources, folder, progress=reporter.note)
 
@@ -89,7 +91,7 @@ def fetch_sources(
 
 def require_host(needed_for: str) -> None:
     """Raises MissingExtraError where TensorFlow is not installed."""
-    if not _can_build():
+    if not _has_tensorflow():
         raise MissingExtraError("tensorflow", extra="host", needed_for=needed_for)
 
 
@@ -106,5 +108,9 @@ def _buildable(name: str) -> RegistryEntry | None:
     return entry if variant in ("", *entry.variants) else None
 
 
-def _can_build() -> bool:
+def _can_build(entry: RegistryEntry) -> bool:
+    return not entry.weights_format.needs_tensorflow or _has_tensorflow()
+
+
+def _has_tensorflow() -> bool:
     return importlib.util.find_spec("tensorflow") is not None

@@ -11,12 +11,12 @@ from facekit.convert.self_test import self_test
 from facekit.enums import Architecture, Flip
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.designs import Design
-from facekit.graph.write.litert import to_litert
+from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
 from facekit.model.card import Card, Source, Task
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.system.files import write_atomically
-from facekit.system.keras_backend import keras, tf
+from facekit.system.keras_backend import keras
 from facekit.template.calibration import Calibration
 from facekit.types import CropSpec, InputSpec
 from facekit.version import __version__
@@ -78,7 +78,7 @@ def write_model(
     """
     graph = design.graph(embedding_size=embedding_size)
     copy_weights(net, graph)
-    content = to_litert(graph)
+    content = keras_to_litert(graph)
     card = Card(
         name=described.name,
         variant=DEFAULT_VARIANT,
@@ -93,10 +93,10 @@ def write_model(
         embedding_size=embedding_size * described.flip.vectors,
         flip=described.flip,
         calibration=described.calibration,
-        tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+        tools={"facekit": __version__, **keras_tools()},
     )
     path = folder / card.file_name
     write_atomically(path, content)
-    self_test(graph, path, card, progress=progress)
+    self_test(graph.name, path, card, answers=answers_of(graph), progress=progress)
     write_atomically(path.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return InstalledModel(card, path)

@@ -75,7 +75,7 @@ def test_a_spoilt_graph_is_refused_by_name(
     spoil: Callable[[Any], None],
     message: str,
 ) -> None:
-    from facekit.graph.read.tf_graph import load_folded_frozen_graph
+    from facekit.graph.read.facenet_pb import load_folded_frozen_graph
 
     spoilt = type(graph_def)()
     spoilt.CopyFrom(graph_def)
@@ -88,7 +88,7 @@ def test_a_spoilt_graph_is_refused_by_name(
 
 def test_an_embedding_of_another_size_does_not_fit(frozen_graph: Path) -> None:
     from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-    from facekit.graph.read.tf_graph import load_folded_frozen_graph
+    from facekit.graph.read.facenet_pb import load_folded_frozen_graph
 
     message = r"Bottleneck/weights does not fit Bottleneck/kernel: shape \(1792, 128\) needed"
     with pytest.raises(ModelBuildError, match=message):
@@ -99,7 +99,7 @@ def test_an_embedding_of_another_size_does_not_fit(frozen_graph: Path) -> None:
 def test_what_is_no_graph_is_refused(
     scratch_facenet: keras.Model, tmp_path: Path, content: bytes
 ) -> None:
-    from facekit.graph.read.tf_graph import load_folded_frozen_graph
+    from facekit.graph.read.facenet_pb import load_folded_frozen_graph
 
     path = tmp_path / "graph.pb"
     path.write_bytes(content)

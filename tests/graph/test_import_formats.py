@@ -36,7 +36,7 @@ SLIM_KERNEL = "InceptionResnetV1/Mixed_6a/Branch_1/Conv2d_1a_3x3/weights"
 @pytest.fixture(scope="module")
 def slim_arrays(frozen_graph: Path) -> dict[str, Float32Array]:
     """The default weights as facenet's training would have left them, by TF-Slim's names."""
-    from facekit.graph.read.tf_graph import read_constants
+    from facekit.graph.read.graph_def import read_constants
     from tests.networks.facenet_tf1 import trained_arrays
 
     return trained_arrays(read_constants(frozen_graph))

@@ -53,7 +53,7 @@ def test_operators_that_other_nets_have(tmp_path: Path) -> None:
     from facekit.convert.quantize.histograms import activation_histograms
     from facekit.convert.quantize.range_rules import ranges
     from facekit.enums import RangeRule
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.graph.write.onnx import onnx_graph
     from facekit.runtime.onnx import OnnxNet
     from facekit.system.keras_backend import keras
@@ -71,7 +71,7 @@ def test_operators_that_other_nets_have(tmp_path: Path) -> None:
     )(x)
     x = layers.Dense(4)(layers.Flatten()(x))
     litert = tmp_path / "prelu.tflite"
-    litert.write_bytes(to_litert(keras.Model(image, x)))
+    litert.write_bytes(keras_to_litert(keras.Model(image, x)))
     batch = np.random.default_rng(0).uniform(-1, 1, (3, 14, 12, 3)).astype(np.float32)
     wanted = LiteRtNet(litert).run(batch)[0]
     found = OnnxNet(write_onnx(litert, tmp_path)).run(batch)[0]
@@ -93,12 +93,12 @@ def test_operators_that_other_nets_have(tmp_path: Path) -> None:
 
 @pytest.mark.host
 def test_an_operator_that_no_embedding_net_has(tmp_path: Path) -> None:
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.graph.write.onnx import onnx_graph
     from facekit.system.keras_backend import keras
 
     image = keras.Input((4, 4, 3), batch_size=1)
-    content = to_litert(keras.Model(image, keras.layers.Activation("softmax")(image)))
+    content = keras_to_litert(keras.Model(image, keras.layers.Activation("softmax")(image)))
     with pytest.raises(ModelBuildError, match="Operator SOFTMAX cannot be exported to ONNX"):
         onnx_graph(content)
 

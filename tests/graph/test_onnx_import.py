@@ -151,7 +151,7 @@ def test_either_way_of_writing_is_read(net: keras.Model, tmp_path: Path, writer:
 def test_what_facekit_exports_is_read(net: keras.Model, tmp_path: Path, factor: float) -> None:
     """Its PReLUs are max(x, a x), or with a slope above 1 relu(x) + a (x - relu(x))."""
     from facekit.graph.read.formats import format_of
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.graph.write.onnx import onnx_graph
 
     exported, again = small_net(), small_net()
@@ -160,7 +160,7 @@ def test_what_facekit_exports_is_read(net: keras.Model, tmp_path: Path, factor: 
     slopes.assign(slopes * factor)
     assert (np.max(slopes) > 1) == (factor > 1)
     path = tmp_path / "ours.onnx"
-    path.write_bytes(onnx_graph(to_litert(exported)).model.SerializeToString())
+    path.write_bytes(onnx_graph(keras_to_litert(exported)).model.SerializeToString())
     format_of(path).read(path).fill(again)
     picture = np.random.default_rng(1).normal(size=(1, 14, 12, 3)).astype(np.float32)
     np.testing.assert_allclose(again(picture), exported(picture), rtol=1e-4, atol=1e-5)
@@ -238,7 +238,7 @@ def test_tensors_in_another_file_are_refused(net: keras.Model, tmp_path: Path) -
 
 
 def test_a_number_a_column_is_not_one_a_channel() -> None:
-    from facekit.graph import fold as steps
+    from facekit.graph import steps
     from facekit.graph.read.onnx_layout import CHANNELS_FIRST, Tracked, by_channel
 
     x = Tracked(steps.image(3, 3, "image"), CHANNELS_FIRST)

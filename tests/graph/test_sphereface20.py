@@ -29,11 +29,11 @@ def net() -> keras.Model:
 
 
 def test_parameters_and_macs_are_the_published_ones(net: keras.Model, tmp_path: Path) -> None:
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
 
     assert net.count_params() == 22_670_656 == pytest.approx(PUBLISHED_PARAMETERS, rel=0.001)
     path = tmp_path / "sphereface20.tflite"
-    path.write_bytes(to_litert(net))
+    path.write_bytes(keras_to_litert(net))
     macs = inspect_model(path).macs
     assert macs is not None
     assert macs.total == 1_749_737_472 == pytest.approx(PUBLISHED_MACS, rel=0.001)

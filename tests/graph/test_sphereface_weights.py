@@ -107,13 +107,13 @@ def test_litert_embeds_as_the_graph_where_slopes_are_above_one(
 ) -> None:
     from facekit.graph.nets.sphereface20 import sphereface20
     from facekit.graph.read.litert import load_litert
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.model.inspect import inspect_model
     from facekit.runtime.litert import LiteRtNet
 
     _fill_caffe(net, tensors)
     path = tmp_path / "sphereface20.tflite"
-    path.write_bytes(to_litert(net))
+    path.write_bytes(keras_to_litert(net))
     operators = inspect_model(path).histogram
     # relu3_1 has slopes above 1: relu(x) + a (x - relu(x)); the other 19 are max(x, a x)
     assert (operators["MAXIMUM"], operators["SUB"], operators.get("PRELU")) == (19, 1, None)

@@ -19,28 +19,28 @@ pytestmark = pytest.mark.host
 
 
 def test_the_same_graph_gives_the_same_bytes(facenet: keras.Model, facenet_file: Path) -> None:
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
 
-    assert to_litert(facenet) == facenet_file.read_bytes()
+    assert keras_to_litert(facenet) == facenet_file.read_bytes()
 
 
 def test_says_nothing(
     detector_nets: dict[str, keras.Model], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
 
-    to_litert(detector_nets["rnet"])
+    keras_to_litert(detector_nets["rnet"])
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_graph_that_cannot_be_converted_is_a_build_error() -> None:
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.system.keras_backend import keras
 
     given = keras.Input((4, 4), batch_size=1)
     odd = keras.Model(given, keras.ops.cholesky(given), name="odd")
     with pytest.raises(ModelBuildError, match="cannot convert odd to LiteRT"):
-        to_litert(odd)
+        keras_to_litert(odd)
 
 
 def test_held_back_output_is_shown_on_an_error(capfd: pytest.CaptureFixture[str]) -> None:

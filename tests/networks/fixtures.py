@@ -40,7 +40,7 @@ def wheel() -> Path:
 def facenet(frozen_graph: Path) -> keras.Model:
     """The embedding net with the default weights.  Not to be changed."""
     from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-    from facekit.graph.read.tf_graph import load_folded_frozen_graph
+    from facekit.graph.read.facenet_pb import load_folded_frozen_graph
 
     net = inception_resnet_v1()
     load_folded_frozen_graph(net, frozen_graph)

@@ -63,14 +63,14 @@ def test_batch_norms_divide_by_one(read_back: keras.Model) -> None:
 def test_any_of_a_nets_layers_is_read_back(tmp_path: Path) -> None:
     """PReLU, padding of its own, a bias, a flattened picture: what SphereFace's nets have."""
     from facekit.graph.read.litert import load_litert
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
 
     net, again = _small_net(), _small_net()
     rng = np.random.default_rng(3)
     for variable in net.variables:
         variable.assign(rng.uniform(0.5, 1.5, variable.shape).astype(np.float32))
     path = tmp_path / "small.tflite"
-    path.write_bytes(to_litert(net))
+    path.write_bytes(keras_to_litert(net))
     load_litert(again, path)
     picture = rng.normal(size=(1, 14, 12, 3)).astype(np.float32)
     np.testing.assert_allclose(again(picture), net(picture), rtol=1e-5, atol=1e-5)
@@ -79,10 +79,10 @@ def test_any_of_a_nets_layers_is_read_back(tmp_path: Path) -> None:
 
 def test_a_file_of_another_graph_names_what_differs(tmp_path: Path) -> None:
     from facekit.graph.read.litert import load_litert
-    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.keras_litert import keras_to_litert
 
     path = tmp_path / "small.tflite"
-    path.write_bytes(to_litert(_small_net()))
+    path.write_bytes(keras_to_litert(_small_net()))
     with pytest.raises(
         ModelBuildError, match=r"second has .*kernel \(3, 3, 8, 9\).*\(3, 3, 8, 8\)"
     ):

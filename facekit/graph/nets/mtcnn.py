@@ -12,72 +12,128 @@ Input values are (pixel - 127.5) / 128, RGB.  Outputs in this order:
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
 
-from facekit.system.keras_backend import keras
-
-Tensor: TypeAlias = "keras.KerasTensor"
+from facekit.errors import ModelBuildError
+from facekit.graph import operations
+from facekit.graph.graph import NO_PADS, OPEN, Graph, Node
+from facekit.types import Float32Array
 
 PNET_WINDOW_PX = 12
-PNET_STRIDE_PX = 2
 RNET_SIZE_PX = 24
 ONET_SIZE_PX = 48
 
 
-def pnet() -> keras.Model:
+class Weights:
+    """A net's arrays, handed out in the order in which the layers below ask for them."""
+
+    def __init__(self, arrays: Sequence[Float32Array], *, origin: str) -> None:
+        self._arrays = arrays
+        self._origin = origin
+        self._taken = 0
+
+    def take(self, *shape: int) -> Float32Array:
+        """Raises ModelBuildError naming the array that is missing, or has another shape."""
+        name = f"{self._origin}[{self._taken}]"
+        if self._taken == len(self._arrays):
+            raise ModelBuildError(f"The mtcnn wheel lacks the array {name}.")
+        array = self._arrays[self._taken]
+        if array.shape != shape:
+            raise ModelBuildError(
+                f"The mtcnn wheel's {name} does not fit: shape {shape} needed, received "
+                f"{array.shape}."
+            )
+        self._taken += 1
+        return array
+
+    def graph(self, name: str, *outputs: Node) -> Graph:
+        """The net, whose layers are all drawn.  Raises ModelBuildError where arrays are left."""
+        if self._taken < len(self._arrays):
+            raise ModelBuildError(
+                f"The mtcnn wheel's {self._origin}[{self._taken}] has no place in {name}."
+            )
+        return Graph(name, outputs)
+
+
+def pnet(weights: Weights) -> Graph:
     """Proposals: (1, H, W, 3) -> boxes (1, h, w, 4), probability (1, h, w, 2).
 
     A 12-pixel window every 2 pixels: h = ceil((H - 2) / 2) - 4, and w likewise.
     """
-    image = keras.Input((None, None, 3), batch_size=1, name="image")
-    x = conv(image, 10, 3, "1")  # (1, H - 2, W - 2, 10)
-    x = keras.layers.MaxPooling2D(2, padding="same", name="pool1")(x)
-    x = conv(x, 16, 3, "2")
-    x = conv(x, 32, 3, "3")  # (1, h, w, 32)
-    boxes = keras.layers.Conv2D(4, 1, name="boxes")(x)
-    probability = keras.layers.Conv2D(2, 1, activation="softmax", name="probability")(x)
-    return keras.Model(image, [boxes, probability], name="pnet")
+    x = operations.graph_input("image", (1, OPEN, OPEN, 3))
+    x = conv(x, weights, 10, 3, "1")  # (1, H - 2, W - 2, 10)
+    x = pool(x, 2, "1", same=True)
+    x = conv(x, weights, 16, 3, "2")
+    x = conv(x, weights, 32, 3, "3")  # (1, h, w, 32)
+    boxes = plain_conv(x, weights, 4, 1, "boxes")
+    scores = plain_conv(x, weights, 2, 1, "scores")
+    return weights.graph("pnet", boxes, operations.softmax(scores, "probability"))
 
 
-def rnet() -> keras.Model:
+def rnet(weights: Weights) -> Graph:
     """Refinement: (N, 24, 24, 3) -> boxes (N, 4), probability (N, 2)."""
-    windows = keras.Input((RNET_SIZE_PX, RNET_SIZE_PX, 3), name="windows")
-    x = conv(windows, 28, 3, "1")  # (N, 22, 22, 28)
-    x = keras.layers.MaxPooling2D(3, strides=2, padding="same", name="pool1")(x)  # (N, 11, 11, 28)
-    x = conv(x, 48, 3, "2")  # (N, 9, 9, 48)
-    x = keras.layers.MaxPooling2D(3, strides=2, name="pool2")(x)  # (N, 4, 4, 48)
-    x = conv(x, 64, 2, "3")  # (N, 3, 3, 64)
-    x = dense(x, 128, "4")
-    boxes = keras.layers.Dense(4, name="boxes")(x)
-    probability = keras.layers.Dense(2, activation="softmax", name="probability")(x)
-    return keras.Model(windows, [boxes, probability], name="rnet")
+    x = operations.graph_input("windows", (OPEN, RNET_SIZE_PX, RNET_SIZE_PX, 3))
+    x = conv(x, weights, 28, 3, "1")  # (N, 22, 22, 28)
+    x = pool(x, 3, "1", same=True)  # (N, 11, 11, 28)
+    x = conv(x, weights, 48, 3, "2")  # (N, 9, 9, 48)
+    x = pool(x, 3, "2")  # (N, 4, 4, 48)
+    x = conv(x, weights, 64, 2, "3")  # (N, 3, 3, 64)
+    x = dense(x, weights, 128, "4")
+    boxes = plain_dense(x, weights, 4, "boxes")
+    scores = plain_dense(x, weights, 2, "scores")
+    return weights.graph("rnet", boxes, operations.softmax(scores, "probability"))
 
 
-def onet() -> keras.Model:
+def onet(weights: Weights) -> Graph:
     """Output: (N, 48, 48, 3) -> boxes (N, 4), landmarks (N, 10), probability (N, 2)."""
-    windows = keras.Input((ONET_SIZE_PX, ONET_SIZE_PX, 3), name="windows")
-    x = conv(windows, 32, 3, "1")  # (N, 46, 46, 32)
-    x = keras.layers.MaxPooling2D(3, strides=2, padding="same", name="pool1")(x)  # (N, 23, 23, 32)
-    x = conv(x, 64, 3, "2")  # (N, 21, 21, 64)
-    x = keras.layers.MaxPooling2D(3, strides=2, name="pool2")(x)  # (N, 10, 10, 64)
-    x = conv(x, 64, 3, "3")  # (N, 8, 8, 64)
-    x = keras.layers.MaxPooling2D(2, padding="same", name="pool3")(x)  # (N, 4, 4, 64)
-    x = conv(x, 128, 2, "4")  # (N, 3, 3, 128)
-    x = dense(x, 256, "5")
-    boxes = keras.layers.Dense(4, name="boxes")(x)
-    landmarks = keras.layers.Dense(10, name="landmarks")(x)
-    probability = keras.layers.Dense(2, activation="softmax", name="probability")(x)
-    return keras.Model(windows, [boxes, landmarks, probability], name="onet")
+    x = operations.graph_input("windows", (OPEN, ONET_SIZE_PX, ONET_SIZE_PX, 3))
+    x = conv(x, weights, 32, 3, "1")  # (N, 46, 46, 32)
+    x = pool(x, 3, "1", same=True)  # (N, 23, 23, 32)
+    x = conv(x, weights, 64, 3, "2")  # (N, 21, 21, 64)
+    x = pool(x, 3, "2")  # (N, 10, 10, 64)
+    x = conv(x, weights, 64, 3, "3")  # (N, 8, 8, 64)
+    x = pool(x, 2, "3", same=True)  # (N, 4, 4, 64)
+    x = conv(x, weights, 128, 2, "4")  # (N, 3, 3, 128)
+    x = dense(x, weights, 256, "5")
+    boxes = plain_dense(x, weights, 4, "boxes")
+    landmarks = plain_dense(x, weights, 10, "landmarks")
+    scores = plain_dense(x, weights, 2, "scores")
+    return weights.graph("onet", boxes, landmarks, operations.softmax(scores, "probability"))
 
 
-def conv(x: Tensor, filters: int, kernel: int, number: str) -> Tensor:
+NETS: dict[str, Callable[[Weights], Graph]] = {"pnet": pnet, "rnet": rnet, "onet": onet}
+
+
+def conv(x: Node, weights: Weights, filters: int, kernel: int, number: str) -> Node:
     """Unpadded convolution with bias, then PReLU with one slope a channel."""
-    x = keras.layers.Conv2D(filters, kernel, name=f"conv{number}")(x)
-    return keras.layers.PReLU(shared_axes=[1, 2], name=f"prelu{number}")(x)
+    x = plain_conv(x, weights, filters, kernel, f"conv{number}")
+    return operations.prelu(x, weights.take(1, 1, filters).reshape(-1), f"prelu{number}")
 
 
-def dense(x: Tensor, units: int, number: str) -> Tensor:
-    """(N, height, width, channels), flattened in that order, -> (N, units), then PReLU."""
-    x = keras.layers.Flatten(name=f"flatten{number}")(x)
-    x = keras.layers.Dense(units, name=f"dense{number}")(x)
-    return keras.layers.PReLU(name=f"prelu{number}")(x)
+def plain_conv(x: Node, weights: Weights, filters: int, kernel: int, name: str) -> Node:
+    array = weights.take(kernel, kernel, x.shape[3], filters)
+    return operations.convolution(x, array, name, bias=weights.take(filters))
+
+
+def pool(x: Node, size: int, number: str, *, same: bool = False) -> Node:
+    """Halves the sides."""
+    pads = None if same else NO_PADS
+    return operations.max_pool(x, (size, size), f"pool{number}", stride=(2, 2), pads=pads)
+
+
+def dense(x: Node, weights: Weights, units: int, number: str) -> Node:
+    """(N, height, width, channels) -> (N, units), then PReLU.
+
+    NB: the weights were trained by MATLAB, which flattens columns first: (x, y, channel).
+    """
+    _, height, width, channels = x.shape
+    x = operations.flatten(x, f"flatten{number}")
+    array = weights.take(height * width * channels, units)
+    by_row = array.reshape(width, height, channels, units).swapaxes(0, 1).reshape(array.shape)
+    x = operations.dense(x, by_row, f"dense{number}", bias=weights.take(units))
+    return operations.prelu(x, weights.take(units), f"prelu{number}")
+
+
+def plain_dense(x: Node, weights: Weights, units: int, name: str) -> Node:
+    array = weights.take(x.shape[1], units)
+    return operations.dense(x, array, name, bias=weights.take(units))

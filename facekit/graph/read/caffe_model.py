@@ -9,47 +9,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from google.protobuf import (  # type: ignore[import-untyped]
-    descriptor_pb2,
-    descriptor_pool,
-    message,
-    message_factory,
-)
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.source import MAX_BYTES
+from facekit.graph.read.protobuf import Messages, parsed
 
 _HEAD_BYTES = 1 << 20
 _LAYERS, _LAYER = 2, 100  # NetParameter's: the older kind and today's
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # protobuf's wire types
 _LOOKED_AT = 4  # top-level fields: a name and the first layers come first
 
-_Kind = descriptor_pb2.FieldDescriptorProto
-_FIELDS: dict[str, tuple[tuple[str, int, Any, bool], ...]] = {
-    "BlobShape": (("dim", 1, _Kind.TYPE_INT64, True),),
-    "BlobProto": (
-        ("num", 1, _Kind.TYPE_INT32, False),
-        ("channels", 2, _Kind.TYPE_INT32, False),
-        ("height", 3, _Kind.TYPE_INT32, False),
-        ("width", 4, _Kind.TYPE_INT32, False),
-        ("data", 5, _Kind.TYPE_BYTES, True),
-        ("shape", 7, "BlobShape", False),
-        ("double_data", 8, _Kind.TYPE_BYTES, True),
-    ),
-    "LayerParameter": (("name", 1, _Kind.TYPE_STRING, False), ("blobs", 7, "BlobProto", True)),
-    "V1LayerParameter": (("name", 4, _Kind.TYPE_STRING, False), ("blobs", 6, "BlobProto", True)),
-    "NetParameter": (
-        ("layers", _LAYERS, "V1LayerParameter", True),
-        ("layer", _LAYER, "LayerParameter", True),
-    ),
-}
-"""name, number, type and whether it repeats, by message"""
+_NET_PARAMETER = Messages(
+    "NetParameter",
+    {
+        "BlobShape": {"dim": (1, "int64", True)},
+        "BlobProto": {
+            "num": (1, "int32", False),
+            "channels": (2, "int32", False),
+            "height": (3, "int32", False),
+            "width": (4, "int32", False),
+            "data": (5, "bytes", True),
+            "shape": (7, "BlobShape", False),
+            "double_data": (8, "bytes", True),
+        },
+        "LayerParameter": {"name": (1, "string", False), "blobs": (7, "BlobProto", True)},
+        "V1LayerParameter": {"name": (4, "string", False), "blobs": (6, "BlobProto", True)},
+        "NetParameter": {
+            "layers": (_LAYERS, "V1LayerParameter", True),
+            "layer": (_LAYER, "LayerParameter", True),
+        },
+    },
+)
 
 
 def is_caffe_model(path: Path, *, with_layer: str) -> bool:
@@ -68,14 +62,7 @@ def read_caffe_model(path: Path) -> dict[str, NDArray[np.float32]]:
     Raises ModelBuildError for a file that is no NetParameter, is truncated or huge, or whose
     tensor has not as many numbers as its shape says.
     """
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ModelBuildError(f"{path} has {size} bytes; {MAX_BYTES} are allowed.")
-    net = _net_parameter()()
-    try:
-        net.ParseFromString(path.read_bytes())
-    except message.DecodeError as error:
-        raise ModelBuildError(f"{path} is not a whole Caffe model: {error}") from error
+    net = parsed(path, _NET_PARAMETER, title="whole Caffe model")
     tensors: dict[str, NDArray[np.float32]] = {}
     for layer in (*net.layers, *net.layer):
         for place, blob in enumerate(layer.blobs):
@@ -132,25 +119,3 @@ def _varint(file: IO[bytes]) -> int | None:
         if byte[0] < 0x80:
             return value
     return None
-
-
-@cache
-def _net_parameter() -> Any:
-    """The class of NetParameter messages, in a pool of its own."""
-    file = descriptor_pb2.FileDescriptorProto(name="facekit_caffe.proto", package="facekit_caffe")
-    for name, fields in _FIELDS.items():
-        described = file.message_type.add(name=name)
-        for field, number, kind, repeats in fields:
-            is_message = isinstance(kind, str)
-            described.field.add(
-                name=field,
-                number=number,
-                type=_Kind.TYPE_MESSAGE if is_message else kind,
-                type_name=f".{file.package}.{kind}" if is_message else None,
-                label=_Kind.LABEL_REPEATED if repeats else _Kind.LABEL_OPTIONAL,
-            )
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName(f"{file.package}.NetParameter")
-    )

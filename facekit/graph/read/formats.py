@@ -12,6 +12,7 @@ from pathlib import Path
 from facekit.enums import Architecture, Preprocessing
 from facekit.errors import ModelBuildError
 from facekit.graph.read.deepface_h5 import is_hdf5, read_deepface
+from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
 from facekit.graph.read.keras_archive import is_keras_archive, is_keras_weights, read_keras
 from facekit.graph.read.onnx import is_onnx, read_onnx
@@ -21,7 +22,6 @@ from facekit.graph.read.sphereface_pytorch import (
     read_sphereface_pytorch,
 )
 from facekit.graph.read.tf_checkpoint import is_checkpoint, read_checkpoint
-from facekit.graph.read.tf_graph import is_graph, read_frozen_graph
 from facekit.graph.read.torch_file import is_torch_file
 from facekit.graph.source import SourceWeights
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph import fold as steps
-from facekit.graph.fold import Node
+from facekit.graph import steps
 from facekit.graph.fold_port import port_steps
+from facekit.graph.steps import Node
 from facekit.runtime.interpreter import new_interpreter
 from facekit.system.keras_backend import keras
 
@@ -32,7 +32,7 @@ def load_litert(net: keras.Model, path: Path) -> None:
 
 def read_litert(path: Path) -> Node:
     """The file's one output.  Raises ModelBuildError naming the operator that is not known."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     new_interpreter(path, threads=1)  # for its verifier: the schema's classes trust every offset
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes())

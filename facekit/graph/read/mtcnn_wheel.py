@@ -1,8 +1,7 @@
-"""The weights inside the mtcnn package's wheel, into our three nets.
+"""The three nets of MTCNN, with the weights that lie inside the mtcnn package's wheel.
 
-They lie there as joblib files, and joblib reads pickles, which can run any code.  This is the
-one place in facekit that opens one.  It happens when a model is built, never when it is used,
-and only after the wheel has been found to be, bit for bit, the one that was looked at.
+They lie there as joblib files, which are pickles: `joblib_arrays` reads them and runs nothing.
+The wheel has been found to be, bit for bit, the one that is known, before anything is opened.
 """
 
 from __future__ import annotations
@@ -10,66 +9,45 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-from facekit.errors import MissingExtraError, ModelBuildError
-from facekit.graph.weights import Take, port
-from facekit.system.keras_backend import keras
+from facekit.errors import ModelBuildError
+from facekit.graph.graph import Graph
+from facekit.graph.nets.mtcnn import NETS, Weights
+from facekit.graph.read.joblib_arrays import read_arrays
+from facekit.graph.read.lz4_frame import unpacked
 from facekit.types import Float32Array
 
 _MEMBER = "mtcnn/assets/weights/{net}.lz4"
+_LARGEST_NET_BYTES = 4 << 20
+"""O-Net, the largest, has 1.6 MB"""
+
+
+def read_mtcnn_wheel(path: Path, *, sha256: str) -> tuple[Graph, ...]:
+    """P-, R- and O-Net.
+
+    Raises ModelBuildError for a wheel of another sha256, before anything in it is opened, and for
+    arrays that are not those of the nets.
+    """
+    return tuple(
+        NETS[net](Weights(arrays, origin=f"{net}.lz4"))
+        for net, arrays in read_wheel(path, sha256=sha256).items()
+    )
 
 
 def read_wheel(path: Path, *, sha256: str) -> dict[str, list[Float32Array]]:
-    """The arrays of "pnet", "rnet" and "onet", in the order the package stores them.
-
-    Raises ModelBuildError for a wheel of another sha256, before anything in it is opened.
-    """
+    """The arrays of "pnet", "rnet" and "onet", in the order the package stores them."""
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ModelBuildError(
             f"{path.name} is not the wheel that facekit knows: sha256 {sha256} needed, "
-            f"received {found}. Its weights are pickles and are not opened."
+            f"received {found}. It is not opened."
         )
-    try:
-        import joblib
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("joblib", extra="host", needed_for="Building mtcnn") from error
     with zipfile.ZipFile(io.BytesIO(content)) as wheel:
-        return {
-            net: joblib.load(io.BytesIO(wheel.read(_MEMBER.format(net=net))))
-            for net in ("pnet", "rnet", "onet")
-        }
+        return {net: arrays_of(wheel.read(_MEMBER.format(net=net)), origin=net) for net in NETS}
 
 
-def load_mtcnn(model: keras.Model, arrays: Sequence[Float32Array]) -> None:
-    """Fills `pnet`, `rnet` or `onet`.  Raises ModelBuildError naming variable or array.
-
-    The package stores each net's variables from input to output, as our graphs list them.
-    """
-    source = {f"{model.name}.lz4[{place}]": array for place, array in enumerate(arrays)}
-    changes = {
-        f"{layer.name.replace('flatten', 'dense')}/kernel": partial(
-            _rows_first, sides=layer.input.shape[1:]
-        )
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Flatten)
-    }
-    rules = {
-        variable.path: Take(f"{model.name}.lz4[{place}]", changes.get(variable.path))
-        for place, variable in enumerate(model.variables)
-    }
-    port(model, source, rules, origin="The mtcnn wheel")
-
-
-def _rows_first(kernel: Float32Array, *, sides: tuple[int, int, int]) -> Float32Array:
-    """A dense kernel's inputs from (x, y, channel) order, as in MATLAB's training, to (y, x, ...).
-
-    kernel: (height * width * channels, units), sides: (height, width, channels).
-    """
-    height, width, channels = sides
-    by_row: Float32Array = kernel.reshape(width, height, channels, -1).swapaxes(0, 1)
-    return by_row.reshape(kernel.shape)
+def arrays_of(member: bytes, *, origin: str) -> list[Float32Array]:
+    """The arrays in one of the wheel's LZ4 files.  Raises ModelBuildError naming `origin`."""
+    return read_arrays(unpacked(member, at_most=_LARGEST_NET_BYTES, origin=origin), origin=origin)

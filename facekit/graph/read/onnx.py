@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import MissingExtraError, ModelBuildError
-from facekit.graph import fold as steps
+from facekit.graph import steps
 from facekit.graph.agree import require_same_answer
 from facekit.graph.fold_port import port_steps
 from facekit.graph.probe import pattern

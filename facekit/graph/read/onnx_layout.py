@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.graph import fold as steps
-from facekit.graph.fold import Node
+from facekit.graph import steps
+from facekit.graph.steps import Node
 from facekit.types import Float32Array
 
 CHANNELS_FIRST, CHANNELS_LAST, VECTOR = "NCHW", "NHWC", "NC"

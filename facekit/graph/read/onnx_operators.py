@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from facekit.graph import fold as steps
-from facekit.graph.fold import Node, Step
+from facekit.graph import steps
 from facekit.graph.read.onnx_layout import (
     CHANNELS_FIRST,
     CHANNELS_LAST,
@@ -25,6 +24,7 @@ from facekit.graph.read.onnx_layout import (
     by_channel,
     changed,
 )
+from facekit.graph.steps import Node, Step
 
 
 def convolution(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:

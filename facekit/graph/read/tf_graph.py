@@ -1,152 +1,294 @@
-"""facenet's frozen TensorFlow graph into our graph, as trained or with its batch norms folded.
+"""facenet's frozen TensorFlow graph as a graph of ours, without TensorFlow.
 
-The file is read as a protocol buffer; nothing in it is executed.
+Only the operations of a frozen face network are known; nothing in the file is executed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable
+from math import prod
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.nets.inception_resnet_v1 import BATCH_NORM_EPSILON
-from facekit.graph.nets.layer_names import (
-    EMBEDDING_KERNEL,
-    RESIDUAL_SCALES,
-    ROOT,
-    scope_of,
-    variable_rules,
+from facekit.graph import operations
+from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Pads
+from facekit.graph.read.graph_def import attributes_of, graph_nodes, tensor_values
+
+_UNIT_LENGTH = re.compile(r"embeddings(/|$)")
+_UNIT_LENGTH_OPERATIONS = ("Const", "Square", "Sum", "Maximum", "Rsqrt", "Mul")
+
+_LAYER_NAMES = (
+    (r"^InceptionResnetV1/", ""),
+    (r"^Repeat(_\d)?/block(\d+_\d+)/", r"Block\2/"),
+    (r"^Block8/", "Block8_6/"),
+    (r"^Logits/AvgPool_1a_8x8/AvgPool$", "AvgPool/Mean"),
+    (r"/BatchNorm/(cond/)?FusedBatchNorm(_1)?$", "_BatchNorm/batchnorm"),
+    (r"/Relu$", "_Activation/Relu"),
+    (r"/MaxPool$", "/MaxPool2d"),
+    (r"^(Block\d+_\d+)/concat$", r"\1_Concatenate/concat"),
+    (r"/mul$", "_Scale/mul"),
+    (r"/add$", "_Add/Add"),
+    (r"/(?=.*/)", "_"),  # all slashes but the last
 )
-from facekit.graph.source import MAX_BYTES, SourceWeights, embedding_size_of
-from facekit.graph.weights import Fill, Rule, Take, port
-from facekit.system.keras_backend import keras, tf
-from facekit.types import Float32Array
-
-_FOLDED_OFFSET = "Conv2D_bn_offset"
-_IGNORED = re.compile(
-    r"^embeddings/"  # the unit-length step after the embedding, which is not part of our graph
-    rf"|^{ROOT}/Logits/Dropout/"  # acts in training only
-    r"|/BatchNorm/(.*/)?AssignMovingAvg(_\d+)?/"  # how training moves mean and variance
-)
-_EPSILON = re.compile(r"/BatchNorm/(.*/)?batchnorm(_\d+)?/add/y$")
-_BATCH_NORM_CONSTANT = re.compile(r"/BatchNorm/(.*/)?Const(_\d+)?$")
-"""What stands for the gamma that these batch norms do not have; or nothing, as FusedBatchNorm
-wants for mean and variance in training"""
+"""TF-Slim's names into those by which stored activation ranges know a tensor: our layer's, then
+the operation"""
 
 
-_FIRST_NODE = re.compile(rb"\x0a[\x80-\xff]*[\x00-\x7f]\x0a([\x01-\x7f])", re.DOTALL)
-"""field 1 of a graph with its length, then field 1 of the node with the length of the name"""
-_BOTTLENECK_GAMMA = f"{ROOT}/Bottleneck/BatchNorm/Const"
+def read_tf_graph(path: Path, *, name: str) -> Graph:
+    """The network up to the embedding, before the step that makes its length one.
 
-
-def is_graph(path: Path) -> bool:
-    """Whether the file is a GraphDef: nodes, each beginning with its name and its operation.
-
-    Judged by the first node, so that a file that was cut off is still known for what it was.
+    Raises ModelBuildError naming the file and the node: an operation or form that is not known,
+    a tensor that is missing, of another shape, not finite, used twice or not at all.
     """
-    with path.open("rb") as file:
-        head = file.read(1 << 10)
-    node = _FIRST_NODE.match(head)
-    if node is None:
-        return False
-    operation = node.end() + node[1][0]  # after the name
-    length = head[operation + 1 : operation + 2]
-    return head[operation : operation + 1] == b"\x12" and bool(
-        length and head[operation + 2 : operation + 2 + length[0]].isalnum()
-    )
-
-
-def read_frozen_graph(path: Path) -> SourceWeights:
-    """Either kind of graph.  Raises ModelBuildError naming the file, and later the tensor."""
-    constants = read_constants(path)
-    size = embedding_size_of(constants, EMBEDDING_KERNEL, axis=1, origin=path.name)
-    if any(name.endswith(_FOLDED_OFFSET) for name in constants):
-        return SourceWeights(size, lambda net: _fill_folded(net, constants, path.name))
-    ignored = tuple(name for name, value in constants.items() if _is_bookkeeping(name, value))
-    expected = {**RESIDUAL_SCALES, **_batch_norm_numbers(constants, ignored)}
-    return SourceWeights(
-        size,
-        lambda net: port(
-            net,
-            constants,
-            variable_rules(net),
-            expected=expected,
-            ignored=ignored,
-            origin=path.name,
-        ),
-        ignored,
-    )
-
-
-def load_folded_frozen_graph(model: keras.Model, path: Path) -> None:
-    """Fills an `inception_resnet_v1`.  Raises ModelBuildError naming file and tensor."""
-    _fill_folded(model, read_constants(path), path.name)
-
-
-def read_constants(path: Path) -> dict[str, Float32Array]:
-    """Every float32 constant by node name; integer constants are shapes and axes.
-
-    Raises ModelBuildError for a file that is not a graph.
-    """
-    graph = tf.compat.v1.GraphDef()
+    reader = _Reader(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{path.stat().st_size} bytes; {MAX_BYTES} are allowed")
-        graph.ParseFromString(path.read_bytes())
-        tensors = {
-            node.name: tf.make_ndarray(node.attr["value"].tensor)
-            for node in graph.node
-            if node.op == "Const"
-        }
-    except (OSError, DecodeError, ValueError, TypeError) as error:
-        raise ModelBuildError(f"{path} is not a frozen TensorFlow graph: {error}") from error
-    return {name: tensor for name, tensor in tensors.items() if tensor.dtype == np.float32}
+        return reader.graph(name)
+    except ModelBuildError as error:
+        raise ModelBuildError(f"{path.name}: {error}") from error
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+        raise ModelBuildError(f"{path.name} cannot be read: {error}.") from error
 
 
-def _fill_folded(net: keras.Model, constants: Mapping[str, Float32Array], origin: str) -> None:
-    """Folding left kernel * gamma / sqrt(variance + epsilon) as the kernel, the rest as an offset.
+class _Reader:
+    """The nodes of one file, and what has been made of them."""
 
-    With mean 0 and variance 1 - epsilon the batch norm divides by exactly one.  The bottleneck's
-    was not folded.
-    """
-    rules = variable_rules(net)
-    for layer in net.layers:
-        if isinstance(layer, keras.layers.Conv2D) and not layer.use_bias:
-            norm = f"{layer.name}_BatchNorm"
-            folded: dict[str, Rule] = {
-                f"{norm}/beta": Take(f"{scope_of(layer.name)}/{_FOLDED_OFFSET}"),
-                f"{norm}/moving_mean": Fill(0.0),
-                f"{norm}/moving_variance": Fill(1.0 - BATCH_NORM_EPSILON),
-            }
-            rules |= folded
-    port(
-        net,
-        constants,
-        rules,
-        # The bottleneck's batch norm has no gamma; the frozen operation wants one all the same.
-        expected={**RESIDUAL_SCALES, _BOTTLENECK_GAMMA: 1.0},
-        ignored=[name for name in constants if _IGNORED.search(name)],
-        origin=origin,
+    def __init__(self, path: Path) -> None:
+        self.nodes = {node.name: node for node in graph_nodes(path)}
+        self.made: dict[str, Node] = {}
+        self.used: Counter[str] = Counter()
+        """constants and operations, by how often they were read"""
+
+    def graph(self, name: str) -> Graph:
+        output = self._output()
+        pending = [output]
+        begun: set[str] = set()
+        while pending:  # without recursion: a graph may be deeper than Python's stack
+            if self._is_known(pending[-1]):
+                pending.pop()
+                continue
+            node = self._node(pending[-1])
+            begun.add(node.name)
+            missing = [one for one in _inputs(node) if not self._is_known(one)]
+            if circle := begun.intersection(missing):
+                raise ModelBuildError(f"{circle.pop()} is read by what it reads.")
+            if missing:
+                pending += missing
+            else:
+                self.made[node.name] = self._operation(node)
+        self.used[output] += 1
+        self._require_all_used()
+        return Graph(name, (self.made[output],))
+
+    def constant(self, name: str) -> NDArray[Any]:
+        node = self._node(name)
+        if node.op != "Const":
+            raise ModelBuildError(f"{name} must be a constant. It is a {node.op}.")
+        self.used[name] += 1
+        values = tensor_values(attributes_of(node)["value"].tensor, name)
+        if values is None:
+            raise ModelBuildError(f"{name} must hold float32 or int32 numbers.")
+        return values
+
+    def data(self, name: str) -> Node:
+        self.used[name] += 1
+        return self.made[name]
+
+    def is_constant(self, name: str) -> bool:
+        return bool(self._node(name).op == "Const")
+
+    def _is_known(self, name: str) -> bool:
+        return name in self.made or self.is_constant(name)
+
+    def _node(self, name: str) -> Any:
+        if name not in self.nodes:
+            raise ModelBuildError(f"it lacks the tensor {name}.")
+        return self.nodes[name]
+
+    def _operation(self, node: Any) -> Node:
+        make = _OPERATIONS.get(node.op)
+        if make is None:
+            raise ModelBuildError(
+                f"{node.name} is a {node.op}. Known are {', '.join(sorted(_OPERATIONS))}."
+            )
+        attributes = attributes_of(node)
+        if attributes.get("data_format") and attributes["data_format"].s != b"NHWC":
+            raise ModelBuildError(f"{node.name} must have its channels last.")
+        return make(self, _inputs(node), attributes, _layer_name(node.name))
+
+    def _output(self) -> str:
+        """What the step to unit length reads; without such a step, what nothing reads."""
+        steps = [node for node in self.nodes.values() if _UNIT_LENGTH.match(node.name)]
+        for node in steps:
+            if node.op not in _UNIT_LENGTH_OPERATIONS:
+                raise ModelBuildError(f"{node.name} is a {node.op}; a step to unit length needed.")
+        read = {one for node in steps for one in _inputs(node) if not _UNIT_LENGTH.match(one)}
+        if not steps:
+            all_read = {one for node in self.nodes.values() for one in _inputs(node)}
+            read = {node.name for node in self.nodes.values() if node.op != "Const"} - all_read
+        if len(read) != 1:
+            raise ModelBuildError(f"one output needed. Found: {', '.join(sorted(read)) or 'none'}.")
+        return read.pop()
+
+    def _require_all_used(self) -> None:
+        for name in self.nodes:
+            if not self.used[name] and not _UNIT_LENGTH.match(name):
+                raise ModelBuildError(f"{name} leads to no output.")
+            if self.used[name] > 1 and self.is_constant(name):
+                raise ModelBuildError(f"{name} is used in several places.")
+
+
+def _inputs(node: Any) -> list[str]:
+    """Without those that only say what runs first ("^name")."""
+    names = [name.removesuffix(":0") for name in node.input if not name.startswith("^")]
+    if other := [name for name in names if ":" in name]:
+        raise ModelBuildError(f"{node.name} reads {other[0]}, a second output.")
+    return names
+
+
+def _layer_name(name: str) -> str:
+    for pattern, ours in _LAYER_NAMES:
+        name = re.sub(pattern, ours, name)
+    return name
+
+
+def _placeholder(_: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
+    shape = tuple(max(dim.size, OPEN) for dim in attributes["shape"].shape.dim)
+    if inputs or len(shape) != 4 or 0 in shape:
+        raise ModelBuildError(f"{name} must be pictures of a known size. Received: shape {shape}.")
+    return operations.graph_input("image", shape)
+
+
+def _convolution(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
+    x, kernel = inputs
+    return operations.convolution(
+        reader.data(x),
+        reader.constant(kernel),
+        name,
+        stride=_two(attributes, "strides", name),
+        dilation=_two(attributes, "dilations", name),
+        pads=_pads(attributes, name),
     )
 
 
-def _is_bookkeeping(name: str, value: Float32Array) -> bool:
-    placeholder = value.size <= 1 and _BATCH_NORM_CONSTANT.search(name) is not None
-    return placeholder or _IGNORED.search(name) is not None
+def _shift(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
+    x, constant = inputs
+    return operations.add(reader.data(x), reader.constant(constant), name)
 
 
-def _batch_norm_numbers(
-    constants: Mapping[str, Float32Array], ignored: tuple[str, ...]
-) -> dict[str, float]:
-    """What the batch norms of a graph as trained have as constants, with the value needed."""
-    numbers: dict[str, float] = {}
-    for name in constants.keys() - set(ignored):
-        if _BATCH_NORM_CONSTANT.search(name):
-            numbers[name] = 1.0
-        elif _EPSILON.search(name):
-            numbers[name] = BATCH_NORM_EPSILON
-    return numbers
+def _add(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
+    a, b = inputs
+    return operations.add(reader.data(a), reader.data(b), name)
+
+
+def _multiply(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
+    constant, x = sorted(inputs, key=reader.is_constant, reverse=True)
+    return operations.multiply(reader.data(x), reader.constant(constant), name)
+
+
+def _relu(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
+    (x,) = inputs
+    return operations.relu(reader.data(x), name)
+
+
+def _concatenate(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
+    *members, axis = inputs
+    nodes = [reader.data(one) for one in members]
+    if int(reader.constant(axis)) not in (-1, len(nodes[0].shape) - 1):
+        raise ModelBuildError(f"{name} must put channels side by side.")
+    return operations.concatenate(nodes, name)
+
+
+def _max_pool(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
+    (x,) = inputs
+    return operations.max_pool(
+        reader.data(x),
+        _two(attributes, "ksize", name),
+        name,
+        stride=_two(attributes, "strides", name),
+        pads=_pads(attributes, name),
+    )
+
+
+def _average_pool(
+    reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str
+) -> Node:
+    """Of the whole picture."""
+    x = reader.data(inputs[0])
+    window = _two(attributes, "ksize", name)
+    if x.shape[1:3] != window or _pads(attributes, name) is None:
+        raise ModelBuildError(f"{name} must take the mean of all of {x.shape}, not of {window}.")
+    return operations.mean(x, name)
+
+
+def _reshape(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
+    """To vectors; a vector as a picture of one pixel stays a vector here."""
+    source, target = inputs
+    x, shape = reader.data(source), tuple(reader.constant(target).tolist())
+    numbers = prod(x.shape[1:])
+    sides = tuple(numbers if side == OPEN else side for side in shape[1:])
+    if len(x.shape) == 2 and sides == (1, 1, numbers):
+        sides = (numbers,)
+    if sides != (numbers,) or shape[0] not in (OPEN, x.shape[0]):
+        raise ModelBuildError(f"{name} must make vectors of {x.shape}. Received: {shape}.")
+    return operations.flatten(x, name) if len(x.shape) == 4 else x
+
+
+def _dense(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
+    x, kernel = inputs
+    if any(attributes[which].b for which in ("transpose_a", "transpose_b") if which in attributes):
+        raise ModelBuildError(f"{name} must not be transposed.")
+    return operations.dense(reader.data(x), reader.constant(kernel), name)
+
+
+def _batch_norm(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
+    x, gamma, beta, mean, variance = inputs
+    if "is_training" not in attributes or attributes["is_training"].b:
+        raise ModelBuildError(f"{name} must use the mean and variance of training.")
+    return operations.batch_norm(
+        reader.data(x),
+        name,
+        gamma=reader.constant(gamma),
+        beta=reader.constant(beta),
+        mean=reader.constant(mean),
+        variance=reader.constant(variance),
+        epsilon=attributes["epsilon"].f,
+    )
+
+
+def _two(attributes: dict[str, Any], which: str, name: str) -> tuple[int, int]:
+    """Rows and columns out of (1, rows, columns, 1); ones where nothing is said."""
+    listed = tuple(attributes[which].list.i) if which in attributes else (1, 1, 1, 1)
+    if len(listed) != 4 or listed[::3] != (1, 1) or min(listed) < 1:
+        raise ModelBuildError(f"{name}: {which} of (1, rows, columns, 1) needed, got {listed}.")
+    return listed[1], listed[2]
+
+
+def _pads(attributes: dict[str, Any], name: str) -> Pads | None:
+    kind = attributes["padding"].s
+    if kind not in (b"SAME", b"VALID"):
+        raise ModelBuildError(f"{name}: padding SAME or VALID needed, received {kind!r}.")
+    return NO_PADS if kind == b"VALID" else None
+
+
+_OPERATIONS: dict[str, Callable[[_Reader, list[str], dict[str, Any], str], Node]] = {
+    "Placeholder": _placeholder,
+    "Conv2D": _convolution,
+    "BiasAdd": _shift,
+    "Add": _add,
+    "AddV2": _add,
+    "Mul": _multiply,
+    "Relu": _relu,
+    "ConcatV2": _concatenate,
+    "MaxPool": _max_pool,
+    "AvgPool": _average_pool,
+    "Reshape": _reshape,
+    "MatMul": _dense,
+    "FusedBatchNorm": _batch_norm,
+    "FusedBatchNormV2": _batch_norm,
+    "FusedBatchNormV3": _batch_norm,
+}

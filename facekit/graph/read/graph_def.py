@@ -1,0 +1,101 @@
+"""TensorFlow's GraphDef, a protobuf message: nodes with a name, an operation and what they read."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.errors import ModelBuildError
+from facekit.graph.read.protobuf import Messages, parsed
+from facekit.types import Float32Array
+
+_GRAPH_DEF = Messages(
+    "GraphDef",
+    {
+        "Dim": {"size": (1, "int64", False)},
+        "Shape": {"dim": (2, "Dim", True)},
+        "Tensor": {
+            "dtype": (1, "int32", False),
+            "tensor_shape": (2, "Shape", False),
+            "tensor_content": (4, "bytes", False),
+            "float_val": (5, "float", True),
+            "int_val": (7, "int32", True),
+        },
+        "List": {"i": (3, "int64", True)},
+        "Value": {
+            "list": (1, "List", False),
+            "s": (2, "bytes", False),
+            "f": (4, "float", False),
+            "b": (5, "bool", False),
+            "shape": (7, "Shape", False),
+            "tensor": (8, "Tensor", False),
+        },
+        "Attribute": {"key": (1, "string", False), "value": (2, "Value", False)},
+        "Node": {
+            "name": (1, "string", False),
+            "op": (2, "string", False),
+            "input": (3, "string", True),
+            "attr": (5, "Attribute", True),
+        },
+        "GraphDef": {"node": (1, "Node", True)},
+    },
+)
+_DTYPES = {1: np.dtype("<f4"), 3: np.dtype("<i4")}  # DataType's DT_FLOAT and DT_INT32
+_MOST_REPEATED = 1 << 20  # numbers of a constant that the file gives once
+
+
+def read_constants(path: Path) -> dict[str, Float32Array]:
+    """Every float32 constant by node name; integer constants are shapes and axes.
+
+    Raises ModelBuildError for a file that is not a graph.
+    """
+    found = {
+        node.name: tensor_values(attributes_of(node)["value"].tensor, node.name)
+        for node in graph_nodes(path)
+        if node.op == "Const" and "value" in attributes_of(node)
+    }
+    return {
+        name: values
+        for name, values in found.items()
+        if values is not None and values.dtype == np.float32
+    }
+
+
+def graph_nodes(path: Path) -> Any:
+    """The file's nodes, in its order.  Raises ModelBuildError for a file that is not a graph."""
+    nodes = parsed(path, _GRAPH_DEF, title="frozen TensorFlow graph").node
+    if not nodes:
+        raise ModelBuildError(f"{path} is no frozen TensorFlow graph: it has no nodes.")
+    return nodes
+
+
+def attributes_of(node: Any) -> dict[str, Any]:
+    """A node's settings by name."""
+    return {one.key: one.value for one in node.attr}
+
+
+def tensor_values(tensor: Any, name: str) -> NDArray[Any] | None:
+    """A constant's float32 or int32 numbers; None where it holds something else.
+
+    Raises ModelBuildError naming the constant where they are not as many as its shape says.
+    """
+    dtype = _DTYPES.get(tensor.dtype)
+    if dtype is None:
+        return None
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    count = prod(shape)
+    if tensor.tensor_content:
+        values = np.frombuffer(tensor.tensor_content, dtype)
+    else:
+        values = np.array(tensor.float_val or tensor.int_val, dtype)
+        if len(values) == 1 and 1 < count <= _MOST_REPEATED and min(shape) > 0:
+            values = np.repeat(values, count)
+    if min(shape, default=1) < 0 or len(values) != count:
+        raise ModelBuildError(
+            f"{name} must have as many numbers as its shape {shape} says. Received: {len(values)}."
+        )
+    return values.reshape(shape).astype(dtype.newbyteorder("="), copy=False)
