@@ -25,7 +25,7 @@ from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS
 from facekit.version import __version__
 
 EXTRAS = {
-    "host": ("tensorflow", "mtcnn", "joblib", "lz4", "pooch"),
+    "host": ("tensorflow", "pooch"),
     "plot": ("matplotlib",),
     "onnx": ("onnxruntime",),
 }
@@ -109,7 +109,7 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
             onnx_runtime, providers = _onnx_runtime(problems)
         cache = _cache()
         models = _stored_models(problems)
-        to_build = _to_build(problems, can_build=extras["host"] and cache.writable)
+        to_build = _to_build(problems, can_build=cache.writable)
     return Report(
         versions=versions,
         runtime=runtime,

@@ -1,24 +1,15 @@
-"""P-, R- and O-Net against the mtcnn package's own, and the guard before its pickles."""
+"""The files of P-, R- and O-Net against the mtcnn package's own nets."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import joblib
 import numpy as np
 import pytest
 
-from facekit.errors import ModelBuildError
-from facekit.model import registry
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
 from tests.networks.independent_nets import package_net
-
-if TYPE_CHECKING:
-    import keras
-
-pytestmark = pytest.mark.host
 
 NETS = ("pnet", "rnet", "onet")
 TOLERANCE = 1e-5
@@ -36,27 +27,23 @@ def pictures(request: pytest.FixtureRequest, windows: dict[str, Float32Array]) -
     }
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("net", NETS)
 def test_answers_as_the_package_does(
-    detector_nets: dict[str, keras.Model],
-    detector_files: dict[str, Path],
-    pictures: dict[str, Float32Array],
-    net: str,
+    detector_files: dict[str, Path], pictures: dict[str, Float32Array], net: str
 ) -> None:
     theirs = package_net(net, pictures[net])
-    ours = [output.numpy() for output in detector_nets[net](pictures[net])]
-    from_file = LiteRtNet(detector_files[net]).run(pictures[net])
-    assert len(theirs) == len(ours) == len(from_file)
-    for wanted, keras_output, file_output in zip(theirs, ours, from_file, strict=True):
-        np.testing.assert_allclose(keras_output, wanted, atol=TOLERANCE)
-        np.testing.assert_allclose(file_output, wanted, atol=TOLERANCE)
+    ours = LiteRtNet(detector_files[net]).run(pictures[net])
+    assert len(theirs) == len(ours)
+    for wanted, output in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(output, wanted, atol=TOLERANCE)
 
 
 def test_real_faces_are_faces(
-    detector_nets: dict[str, keras.Model], windows: dict[str, Float32Array]
+    detector_files: dict[str, Path], windows: dict[str, Float32Array]
 ) -> None:
     for net in ("rnet", "onet"):
-        probability = detector_nets[net](windows[net])[-1].numpy()
+        probability = LiteRtNet(detector_files[net]).run(windows[net])[-1]
         assert (probability[:, 1] > 0.9).all()
         np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-6)
 
@@ -80,27 +67,3 @@ def test_outputs_come_in_the_documented_order(detector_files: dict[str, Path]) -
         "rnet": [(-1, 4), (-1, 2)],
         "onet": [(-1, 4), (-1, 10), (-1, 2)],
     }
-
-
-def test_another_wheel_is_not_unpickled(
-    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from facekit.graph.read.mtcnn_wheel import read_wheel
-
-    def load(*_: object) -> None:
-        raise AssertionError("a pickle was opened")
-
-    monkeypatch.setattr(joblib, "load", load)
-    changed = tmp_path / wheel.name
-    changed.write_bytes(wheel.read_bytes() + b"\0")
-    with pytest.raises(ModelBuildError, match="is not the wheel that facekit knows"):
-        read_wheel(changed, sha256=registry.entry("mtcnn").source.sha256)
-
-
-def test_a_missing_array_is_named(detector_nets: dict[str, keras.Model], wheel: Path) -> None:
-    from facekit.graph.nets.mtcnn import rnet
-    from facekit.graph.read.mtcnn_wheel import load_mtcnn, read_wheel
-
-    arrays = read_wheel(wheel, sha256=registry.entry("mtcnn").source.sha256)["rnet"]
-    with pytest.raises(ModelBuildError, match=r"lacks the tensors rnet\.lz4\[15\]"):
-        load_mtcnn(rnet(), arrays[:-1])

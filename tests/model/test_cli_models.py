@@ -211,7 +211,7 @@ def test_build_without_the_extra_says_what_to_install(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_tensorflow(monkeypatch)
-    result = run("build", "mtcnn")
+    result = run("build", "facenet512")
     assert result.exit_code == MissingExtraError.exit_code == 5
     assert "python -m pip install 'facekit-cli[host]'" in result.stderr
     assert not home.exists()

@@ -83,12 +83,16 @@ def test_a_missing_registry_model_names_the_commands(home: Path) -> None:
     with pytest.raises(ModelMissingError) as caught:
         store.find("facenet512-casia")
     for command in (
-        "python -m pip install 'facekit-cli[host]'",
-        "facekit models build facenet512-casia\n",
+        "Build it here:\n  facekit models build facenet512-casia\n",
         "facekit models export facenet512-casia -o facenet512-casia.tar\n",
         "facekit models import facenet512-casia.tar",
     ):
         assert command in str(caught.value)
+
+
+def test_a_missing_model_that_takes_tensorflow_says_how_to_install_it(home: Path) -> None:
+    with pytest.raises(ModelMissingError, match=r"python -m pip install 'facekit-cli\[host\]'\n"):
+        store.find("facenet512")
 
 
 def test_a_missing_variant_lists_what_is_stored(home: Path) -> None:

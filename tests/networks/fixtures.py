@@ -56,19 +56,6 @@ def scratch_facenet() -> keras.Model:
 
 
 @pytest.fixture(scope="session")
-def detector_nets(wheel: Path) -> dict[str, keras.Model]:
-    """MTCNN's "pnet", "rnet", "onet" with their weights.  Not to be changed."""
-    from facekit.graph.nets import mtcnn
-    from facekit.graph.read.mtcnn_wheel import load_mtcnn, read_wheel
-
-    arrays = read_wheel(wheel, sha256=registry.entry("mtcnn").source.sha256)
-    nets = {net.name: net for net in (mtcnn.pnet(), mtcnn.rnet(), mtcnn.onet())}
-    for name, net in nets.items():
-        load_mtcnn(net, arrays[name])
-    return nets
-
-
-@pytest.fixture(scope="session")
 def facenet_file(frozen_graph: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default model as build_files makes it, its card beside it."""
     from facekit.convert.build import build_files

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Measures anew what facekit/model/calibrations ships, wherever the bytes of built files change.
+#
+#   scripts/calibrations.sh LFW_DEEPFUNNELED [OUTPUT_FOLDER]
+#
+# Wants facekit with the extra `host` on the PATH; builds in a store of its own.
+set -euo pipefail
+photos=$(realpath "$1")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+output=${2:-facekit/model/calibrations}
+model=facenet512-casia
+
+FACEKIT_HOME=$(mktemp -d)
+export FACEKIT_HOME
+trap 'rm -rf "$FACEKIT_HOME"' EXIT
+facekit models build mtcnn
+facekit models build "$model"
+facekit convert "$model" --int8 --uint8-input --install
+facekit export "$model" --format onnx --precision int8 --install
+for variant in float32 int8 uint8 onnx-int8; do
+  facekit calibrate --model "$model:$variant" --data "$photos" -o "$output/${model}_$variant.json"
+done
