@@ -175,8 +175,8 @@ def test_what_scales_and_shifts_is_folded_into_the_kernel(tmp_path: Path) -> Non
     y = operations.batch_norm(
         y, "norm", gamma=FACTOR, beta=SHIFT, mean=SLOPE, variance=variance, epsilon=0.001
     )
-    y = operations.multiply(y, np.float32([0.5]), "half")
-    y = operations.multiply(y, np.float32([1]), "once")
+    y = operations.multiply(y, np.full(1, 0.5, np.float32), "half")
+    y = operations.multiply(y, np.ones(1, np.float32), "once")
     graph = folded(one(y))
     assert [node.operation for node in graph.nodes] == [Operation.INPUT, Operation.CONVOLUTION]
     assert graph.outputs[0].name == "half"
@@ -280,7 +280,7 @@ def test_a_chain_deeper_than_pythons_stack_is_written() -> None:
             "y: its inputs have different sides",
         ),
         (lambda x: operations.add(x, np.full(6, np.inf, np.float32), "y"), "not finite"),
-        (lambda x: operations.add(x, np.zeros(6), "y"), "y: constant must be float32"),
+        (lambda x: operations.add(x, np.zeros(6, np.float64), "y"), "y: constant must be float32"),
         (
             lambda x: to_litert(one(operations.relu(operations.relu(x, "y"), "y"))),
             "two nodes called",

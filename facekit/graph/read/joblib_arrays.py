@@ -71,6 +71,7 @@ def _run(content: bytes) -> list[Float32Array]:
     stream = io.BytesIO(content)
     stack: list[Any] = []
     memo: list[Any] = []
+    argument: Any
     for code, argument, _ in pickletools.genops(stream):
         name = code.name
         if name in ("PROTO", "FRAME"):
@@ -142,7 +143,8 @@ def _array(state: dict[str, Any], stream: io.BytesIO) -> Float32Array:
     if not all(isinstance(side, int) and side > 0 for side in shape):
         raise ValueError(f"an array of shape {shape}")
     data = stream.read(4 * prod(shape))
-    return np.frombuffer(data, "<f4").reshape(shape).astype(np.float32, copy=False)
+    array: Float32Array = np.frombuffer(data, "<f4").reshape(shape).astype(np.float32, copy=False)
+    return array
 
 
 def _arrays(members: Any) -> list[Float32Array]:
