@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
-use_venv '[host]'
+use_venv ''
 have_models mtcnn facenet512-casia
 
 # expect EXIT_CODE COMMAND...: runs the command in the open and checks its exit code.

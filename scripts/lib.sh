@@ -28,7 +28,7 @@ use_venv() {
   wanted=$(cat pyproject.toml setup.py facekit/version.py | .venv/bin/python -c \
     'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    say "installing facekit-cli$extras into .venv (the first time some 700 MB of wheels)"
+    say "installing facekit-cli$extras into .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$extras"
     echo "$wanted" >"$stamp"
   fi
