@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from facekit.errors import ModelBuildError
 from facekit.graph.write.integer_prelu import without_prelu
-from facekit.system.keras_backend import captured_output, keras, tf
+from facekit.system.keras_backend import keras, tf
+from facekit.system.native_output import captured_output
 
 
 def to_litert(model: keras.Model) -> bytes:
