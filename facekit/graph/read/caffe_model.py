@@ -23,7 +23,7 @@ from google.protobuf import (  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.source import MAX_BYTES
+from facekit.graph.weights import MAX_BYTES
 
 _HEAD_BYTES = 1 << 20
 _LAYERS, _LAYER = 2, 100  # NetParameter's: the older kind and today's

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.torch_file import read_state_dict
-from facekit.graph.source import SourceWeights, embedding_size_of
-from facekit.graph.weights import Rule, Take, port
+from facekit.graph.weights import SourceWeights, Take, VariableSource, embedding_size_of, port
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
 
@@ -112,7 +111,7 @@ def _place(block: str, branch: int, letter: str) -> int:
 
 def _fill(net: keras.Model, tensors: dict[str, NDArray[Any]], origin: str) -> None:
     source = dict(tensors)
-    rules: dict[str, Rule] = {}
+    rules: dict[str, VariableSource] = {}
     for layer in _with_weights(net):
         ours, theirs = layer.name, their_name(layer.name)
         if isinstance(layer, keras.layers.BatchNormalization):
