@@ -222,5 +222,5 @@ def test_what_is_no_picture(image: Float32Array) -> None:
         all_sure().detect([image])  # type: ignore[list-item]
 
 
-def test_no_pictures() -> None:
+def test_no_pictures_give_no_answers() -> None:
     assert all_sure().detect([]) == []

@@ -24,7 +24,7 @@ def test_the_same_graph_gives_the_same_bytes(facenet: keras.Model, facenet_file:
     assert to_litert(facenet) == facenet_file.read_bytes()
 
 
-def test_says_nothing(
+def test_conversion_prints_nothing(
     detector_nets: dict[str, keras.Model], capfd: pytest.CaptureFixture[str]
 ) -> None:
     from facekit.graph.write.litert import to_litert
