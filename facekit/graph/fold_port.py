@@ -79,12 +79,14 @@ def _rules(node: Node, kernel: str, offset: str) -> dict[str, VariableSource]:
 
 
 def _divided(scale: float, shape: tuple[int, ...], array: Float32Array) -> Float32Array:
+    """The array by `scale`, in `shape` where it has as many numbers."""
     quotient: Float32Array = (array.astype(np.float64) / scale).astype(np.float32)
     return _reshaped(quotient, shape=shape)
 
 
 def _reshaped(array: Float32Array, *, shape: tuple[int, ...]) -> Float32Array:
-    return array.reshape(shape) if array.size == prod(shape) else array  # port names the misfit
+    """The array in `shape` where it has as many numbers; `port` names one that has not."""
+    return array.reshape(shape) if array.size == prod(shape) else array
 
 
 def _pairs(ours: Node, source: Node) -> Iterator[tuple[Node, Node]]:

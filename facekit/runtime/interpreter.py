@@ -1,4 +1,4 @@
-"""Which LiteRT runtime is used, and the one place where its errors become facekit's."""
+"""Which LiteRT is used, how one is opened, and the one place where its errors become facekit's."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Candidates:
         return len(self.scores)
 
     def at(self, indices: NDArray[np.intp] | NDArray[np.bool_]) -> Candidates:
-        """Those at these indices, or where this mask is true."""
+        """Those at these indices (K,), or where this mask (N,) is true."""
         return Candidates(self.boxes[indices], self.scores[indices])
 
     def unsuppressed(self, threshold: float) -> Candidates:
@@ -69,6 +69,7 @@ def propose(image: Float32Array, pnet: Net, options: DetectorOptions) -> Candida
 
 
 def _of_level(image: Float32Array, scale: float, pnet: Net, options: DetectorOptions) -> Candidates:
+    """(H, W, 3) model input -> what P-Net finds in one level of the pyramid, best first."""
     offsets, probability = pnet.run(level(image, scale)[None])
     return cells(
         offsets[0], probability[0], scale=scale, threshold=options.stage_thresholds[0]
@@ -126,8 +127,8 @@ def placed(boxes: Float32Array, points: Float32Array) -> Float32Array:
     NB: sides + 1 and positions - 1, the authors' MATLAB counting of pixels.
     """
     in_sides = np.stack([points[:, :5], points[:, 5:]], axis=2)  # (N, 5, 2)
-    sides = boxes[:, None, 2:] - boxes[:, None, :2] + np.float32(1)
-    return np.asarray(boxes[:, None, :2] + in_sides * sides - np.float32(1))
+    sizes = boxes[:, None, 2:] - boxes[:, None, :2] + np.float32(1)
+    return np.asarray(boxes[:, None, :2] + in_sides * sizes - np.float32(1))
 
 
 def regressed(boxes: Float32Array, offsets: Float32Array) -> Float32Array:
@@ -135,5 +136,5 @@ def regressed(boxes: Float32Array, offsets: Float32Array) -> Float32Array:
 
     NB: sides count from the first pixel to the last, hence + 1, as in the authors' MATLAB code.
     """
-    sides = boxes[:, 2:] - boxes[:, :2] + np.float32(1)
-    return np.asarray(boxes + offsets * np.tile(sides, 2))
+    sizes = boxes[:, 2:] - boxes[:, :2] + np.float32(1)
+    return np.asarray(boxes + offsets * np.tile(sizes, 2))

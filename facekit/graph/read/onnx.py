@@ -72,6 +72,7 @@ def _fill(net: keras.Model, output: steps.Node, layout: str, path: Path) -> None
 
 
 def _run(path: Path, picture: Float32Array) -> Float32Array:
+    """What ONNX Runtime answers to a picture of the file's own shape: (1, D)."""
     onnxruntime = require(
         "onnxruntime", extra="onnx", needed_for=f"Testing what {path.name} answers"
     )

@@ -111,15 +111,18 @@ def fill(
 
 
 def _height_width_in_out(kernel: Float32Array) -> Float32Array:
+    """(out, in, height, width) -> (height, width, in, out)."""
     return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 
 
 def _one_a_channel(slopes: Float32Array) -> Float32Array:
+    """(channels,) -> (1, 1, channels)."""
     return slopes.reshape(1, 1, -1) if slopes.ndim == 1 else slopes
 
 
 def _rows_columns_channels(weights: Float32Array) -> Float32Array:
+    """(out, channels * rows * columns) -> (rows * columns * channels, out)."""
     if weights.ndim != 2 or weights.shape[1] != _CHANNELS * _ROWS * _COLUMNS:
         return weights
-    by_place = weights.reshape(-1, _CHANNELS, _ROWS, _COLUMNS).transpose(2, 3, 1, 0)
-    return np.ascontiguousarray(by_place.reshape(-1, len(weights)))
+    apart = weights.reshape(-1, _CHANNELS, _ROWS, _COLUMNS).transpose(2, 3, 1, 0)
+    return np.ascontiguousarray(apart.reshape(-1, len(weights)))

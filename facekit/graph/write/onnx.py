@@ -117,8 +117,8 @@ def _elementwise(kind: str) -> Callable[[Writer, Any], None]:
             if activation != schema.ActivationFunctionType.NONE:
                 raise ModelBuildError(f"{output}: a plain {kind} is needed for an ONNX export.")
         operands = [
-            _operand(writer, operator.Inputs(place), f"{output}/operand_{place}")
-            for place in range(2)
+            _operand(writer, operator.Inputs(index), f"{output}/operand_{index}")
+            for index in range(2)
         ]
         writer.node(kind, operands, output)
 

@@ -52,6 +52,7 @@ class Writer:
         return schema.Model.GetRootAs(self.content).Subgraphs(0)
 
     def write(self, producer: str) -> Any:
+        """The whole file as an onnx.ModelProto.  Raises ModelBuildError."""
         graph = self.graph
         first, last = int(graph.InputsAsNumpy()[0]), int(graph.OutputsAsNumpy()[0])
         if graph.InputsLength() != 1 or graph.OutputsLength() != 1:
@@ -84,6 +85,7 @@ class Writer:
         return model
 
     def operator(self, operator: Any) -> None:
+        """Adds what one operator becomes.  Raises ModelBuildError for one that is not known."""
         code = schema.Model.GetRootAs(self.content).OperatorCodes(operator.OpcodeIndex())
         # Codes above 126 stand in the newer, wider field; older files have the narrow one alone.
         kind = _OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
@@ -123,6 +125,7 @@ class Writer:
         return [self.name(operator.Inputs(which)) for which in range(operator.InputsLength())]
 
     def added(self, name: str, array: NDArray[Any]) -> str:
+        """Adds a constant, which keeps the array's shape, and returns its name."""
         self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
@@ -139,7 +142,7 @@ class Writer:
         return bool(buffer.DataLength())
 
     def constant(self, index: int, dtype: type = np.float32) -> NDArray[Any]:
-        """Raises ModelBuildError for a tensor that is none, or of another type."""
+        """In LiteRT's shape.  Raises ModelBuildError for none, or one of another type."""
         tensor = self.tensor(index)
         buffer = schema.Model.GetRootAs(self.content).Buffers(tensor.Buffer())
         wanted = schema.TensorType.FLOAT32 if dtype is np.float32 else schema.TensorType.INT32
