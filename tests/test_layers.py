@@ -38,7 +38,6 @@ PENDING = frozenset(
         ("facekit.template.threshold", "facekit.model.card"),
         ("facekit.system.keras_backend", "keras"),
         ("facekit.system.keras_backend", "tensorflow"),
-        ("facekit.system.onnx_package", "onnx"),
     )
 )
 """Arrows of the first house that are still to go"""

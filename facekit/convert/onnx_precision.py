@@ -14,8 +14,7 @@ import numpy as np
 from facekit.convert.quantize.range_rules import Range
 from facekit.errors import InputError, MissingExtraError, ModelBuildError
 from facekit.graph.write.onnx import OnnxGraph
-from facekit.graph.write.onnx_nodes import INPUT
-from facekit.system.onnx_package import onnx
+from facekit.graph.write.onnx_nodes import INPUT, onnx_package
 from facekit.types import InputSpec
 
 PACKAGE = "onnxruntime"
@@ -64,7 +63,7 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
     try:
         with _quiet():
             worker = quantizer(
-                onnx.shape_inference.infer_shapes(graph.model),
+                onnx_package().shape_inference.infer_shapes(graph.model),
                 per_channel=True,
                 reduce_range=True,  # 7 bits
                 weight_qType=types.QInt8,
@@ -126,6 +125,7 @@ def _finished(model: Any) -> Any:
                     seen.update(node.output)
     del model.graph.node[:]
     model.graph.node.extend(ordered)
+    onnx = onnx_package()
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -134,7 +134,7 @@ def _finished(model: Any) -> Any:
 
 
 def _copy(model: Any) -> Any:
-    copy = onnx.ModelProto()
+    copy = type(model)()
     copy.CopyFrom(model)
     return copy
 

@@ -6,7 +6,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import MissingExtraError, UsageError
+from facekit.errors import UsageError
+from facekit.system.extras import require
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent / "configs"
@@ -41,9 +42,8 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises ValueError for text that is not TOML, and MissingExtraError with Python 3.10, whose
     standard library does not read it, where the package tomli is not installed.
     """
-    for module in ("tomllib", "tomli"):
-        try:
-            return dict(importlib.import_module(module).loads(text))
-        except ModuleNotFoundError:
-            continue
-    raise MissingExtraError("tomli", extra="host", needed_for="Reading TOML with Python 3.10")
+    try:
+        tomllib = importlib.import_module("tomllib")
+    except ModuleNotFoundError:
+        tomllib = require("tomli", extra="host", needed_for="Reading TOML with Python 3.10")
+    return dict(tomllib.loads(text))

@@ -1,4 +1,4 @@
-"""The optional packages of evaluation, each loaded when it is first needed."""
+"""Optional packages, each loaded when it is first needed, or the pip command that brings it."""
 
 from __future__ import annotations
 

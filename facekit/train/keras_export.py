@@ -19,7 +19,8 @@ from facekit.errors import MissingExtraError, ModelBuildError, StorageError
 from facekit.graph.read.facenet_pytorch import state_dict_arrays
 from facekit.model.store import InstalledModel
 from facekit.system.files import write_atomically
-from facekit.system.keras_backend import captured_output, keras
+from facekit.system.keras_backend import keras
+from facekit.system.native_output import captured_output
 from facekit.train.keras_net import keras_net
 
 FACENET_PYTORCH_SIZE = 512

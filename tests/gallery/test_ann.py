@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,18 @@ from facekit.gallery.sqlite import search as sqlite_search
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from tests.gallery.made_up import MODEL, face_of, templates
 
-pytest.importorskip("usearch", reason="pip install '.[ann]'")
+usearch = pytest.importorskip("usearch.index", reason="pip install '.[ann]'")
 PEOPLE = 150
 
 
 @pytest.fixture
 def path(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A gallery that has an index."""
+    """A gallery that has an index.
+
+    It is made by one thread.  Several race for links, and may leave out half a dozen templates:
+    nothing of a million, but 2 % of these.
+    """
+    monkeypatch.setattr(usearch.Index, "add", partialmethod(usearch.Index.add, threads=1))
     monkeypatch.setattr(sqlite_search, "INDEX_FROM", 100)
     with SqliteGallery(sqlite_path) as gallery:
         for person in range(PEOPLE):
@@ -54,12 +60,16 @@ def test_it_is_used_and_agrees_with_exact_search(
     assert quick == slow
 
 
-def test_recall_is_measured_against_exact_search(path: Path) -> None:
+def test_recall_is_measured_against_exact_search(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with SqliteGallery(path) as gallery:
-        recall = gallery.recall_at_1()
-        assert recall is not None
-        assert recall >= 0.99
+        assert gallery.recall_at_1() == 1.0
         assert gallery.check() == []
+        monkeypatch.setattr(sqlite_search, "_PROPOSALS", 1)  # the template that is asked for
+        assert gallery.recall_at_1() == 0.0
+        (fault,) = gallery.check()
+    assert fault.startswith("The approximate index finds 0.0% of the nearest templates")
 
 
 def test_a_small_gallery_has_none(sqlite_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_caffe_model_embeds_as_pytorch_does(
     tmp_path: Path,
     old: bool,
 ) -> None:
-    from facekit.graph.read.sphereface_caffe import is_sphereface_caffe, read_sphereface_caffe
+    from facekit.graph.read.sphereface import is_sphereface_caffe, read_sphereface_caffe
 
     path = tmp_path / "sphereface_model.caffemodel"
     with_head = {**tensors, "fc6.weight": np.ones((512, 7), np.float32)}
@@ -84,7 +84,7 @@ def test_a_pytorch_file_embeds_as_pytorch_does(
 ) -> None:
     import torch
 
-    from facekit.graph.read.sphereface_pytorch import (
+    from facekit.graph.read.sphereface import (
         is_sphereface_pytorch,
         read_sphereface_pytorch,
     )
@@ -175,7 +175,7 @@ def test_a_caffe_models_tensors_by_place(tmp_path: Path, old: bool) -> None:
 
 def test_a_truncated_caffe_model_is_refused_wherever_it_ends(tmp_path: Path) -> None:
     from facekit.graph.read.caffe_model import is_caffe_model
-    from facekit.graph.read.sphereface_caffe import read_sphereface_caffe
+    from facekit.graph.read.sphereface import read_sphereface_caffe
 
     whole = files.caffe_model(SMALL)
     path = tmp_path / "cut.caffemodel"
@@ -257,7 +257,7 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
 
 
 def test_other_files_are_no_caffe_models(tmp_path: Path, data: Path) -> None:
-    from facekit.graph.read.sphereface_caffe import is_sphereface_caffe
+    from facekit.graph.read.sphereface import is_sphereface_caffe
 
     for content in (b"", b"\x0a", b"relu1_1", b"\xff" * 40 + b"relu1_1", b"\x08\x07relu1_1"):
         (tmp_path / "other").write_bytes(content)
@@ -272,7 +272,7 @@ class _Run:
 
 def test_pickled_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
-    from facekit.graph.read.sphereface_pytorch import read_sphereface_pytorch
+    from facekit.graph.read.sphereface import read_sphereface_pytorch
 
     monkeypatch.chdir(tmp_path)
     torch.save({"relu1_1.weight": torch.ones(64), "fc5.weight": _Run()}, tmp_path / "zipped.pth")
@@ -287,7 +287,7 @@ def _fill_caffe(
     net: keras.Model, tensors: files.Tensors, change: dict[str, Any] | None = None
 ) -> None:
     """As read_sphereface_caffe's, without a file of 90 MB; a change to None takes a tensor out."""
-    from facekit.graph.read import sphereface_caffe, sphereface_layout
+    from facekit.graph.read.sphereface import caffe_name, fill
 
     named = {
         f"{name.partition('.')[0]}[{int(name.endswith('.bias'))}]": tensor
@@ -295,4 +295,4 @@ def _fill_caffe(
     }
     named |= change or {}
     kept = {name: tensor for name, tensor in named.items() if tensor is not None}
-    sphereface_layout.fill(net, kept, sphereface_caffe._name_of, origin="sphereface.caffemodel")
+    fill(net, kept, caffe_name, origin="sphereface.caffemodel")

@@ -24,7 +24,7 @@ def test_the_same_graph_gives_the_same_bytes(facenet: keras.Model, facenet_file:
     assert to_litert(facenet) == facenet_file.read_bytes()
 
 
-def test_says_nothing(
+def test_conversion_prints_nothing(
     detector_nets: dict[str, keras.Model], capfd: pytest.CaptureFixture[str]
 ) -> None:
     from facekit.graph.write.litert import to_litert
@@ -44,7 +44,7 @@ def test_a_graph_that_cannot_be_converted_is_a_build_error() -> None:
 
 
 def test_held_back_output_is_shown_on_an_error(capfd: pytest.CaptureFixture[str]) -> None:
-    from facekit.system.keras_backend import captured_output
+    from facekit.system.native_output import captured_output
 
     with captured_output():
         print("said by Python")

@@ -257,7 +257,7 @@ def test_operating_point_by_target() -> None:
 @pytest.mark.parametrize(
     ("fmr", "target"), [(1e-3, "fmr=1e-3"), (0.01, "fmr=1e-2"), (2.5e-4, "fmr=2.5e-4")]
 )
-def test_fmr_target(fmr: float, target: str) -> None:
+def test_a_rate_is_written_as_its_target(fmr: float, target: str) -> None:
     assert fmr_target(fmr) == target
 
 

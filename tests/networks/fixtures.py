@@ -51,7 +51,9 @@ def facenet(frozen_graph: Path) -> keras.Model:
 def scratch_facenet() -> keras.Model:
     """An embedding net that tests may fill with whatever they like."""
     from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+    from facekit.system.keras_backend import keras
 
+    keras.utils.set_random_seed(1)
     return inception_resnet_v1()
 
 

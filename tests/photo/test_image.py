@@ -174,7 +174,7 @@ def cmyk_jpeg(*, adobe_transform: int | None) -> bytes:
 
 @pytest.mark.parametrize("adobe_transform", [0, 2, None])
 @pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
-def test_cmyk_jpeg(adobe_transform: int | None) -> None:
+def test_a_cmyk_jpeg_looks_as_pillow_sees_it(adobe_transform: int | None) -> None:
     """Two libraries' conversions without a profile; each rounds a product of 8-bit numbers."""
     data = cmyk_jpeg(adobe_transform=adobe_transform)
     assert_close(read_image(data), seen_by_pillow(data), tolerance=2)

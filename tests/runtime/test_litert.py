@@ -46,7 +46,7 @@ def test_more_shapes_than_are_kept() -> None:
 
 @given(sizes=st.lists(st.integers(0, 9), max_size=8))
 @settings(deadline=None)
-def test_open_batch(sizes: list[int]) -> None:
+def test_an_open_batch_takes_any_size_after_any_other(sizes: list[int]) -> None:
     doubling = net("open_batch")
     for size in sizes:
         (doubled,) = doubling.run(ramp(size, 4))
@@ -140,7 +140,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         LiteRtNet(tmp_path / "none.tflite")
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be read"):
         LiteRtNet(tmp_path)
 
@@ -176,7 +176,7 @@ def test_threads_do_not_change_the_result(threads: int) -> None:
     )
 
 
-def test_no_threads() -> None:
+def test_less_than_one_thread_is_refused() -> None:
     with pytest.raises(ValueError, match=r"at least 1\. Received: 0"):
         net("one_by_one", threads=0)
 

@@ -66,7 +66,9 @@ def ramp(count: int) -> Float32Array:
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 64])
 @pytest.mark.parametrize("batch", ["batch", 1])
-def test_any_batch(count: int, batch: str | int, tmp_path: Path) -> None:
+def test_open_and_fixed_batches_take_any_count(
+    count: int, batch: str | int, tmp_path: Path
+) -> None:
     net = OnnxNet(write_net(tmp_path / "net.onnx", batch=batch), threads=1)
     (doubled,) = net.run(ramp(count))
     assert doubled.dtype == np.float32
@@ -83,12 +85,12 @@ def test_inputs_and_outputs_are_described(doubling: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (1, 3, 2), (1, 2, 3, 1)])
-def test_another_shape(doubling: Path, shape: tuple[int, ...]) -> None:
+def test_another_shape_is_refused(doubling: Path, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"doubling.onnx needs float32 of shape \(N, 2, 3\)"):
         OnnxNet(doubling).run(np.zeros(shape, np.float32))
 
 
-def test_another_dtype(doubling: Path) -> None:
+def test_another_dtype_is_refused(doubling: Path) -> None:
     with pytest.raises(ValueError, match="Received: float64"):
         OnnxNet(doubling).run(np.zeros((1, 2, 3)))
 

@@ -19,7 +19,6 @@ from facekit.system.keras_backend import keras
 Tensor: TypeAlias = "keras.KerasTensor"
 
 PNET_WINDOW_PX = 12
-PNET_STRIDE_PX = 2
 RNET_SIZE_PX = 24
 ONET_SIZE_PX = 48
 

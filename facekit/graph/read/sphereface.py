@@ -1,4 +1,8 @@
-"""SphereFace-20's tensors as Caffe and PyTorch lay them out, into our graph.
+"""SphereFace-20's weights into our graph, from wy1iu's Caffe model or clcarwin's state_dict.
+
+https://github.com/wy1iu/sphereface, sphereface_model.caffemodel.
+https://github.com/clcarwin/sphereface_pytorch, sphere20a_20171020.pth, which is published in a .7z
+archive: unpack that first.  Either net is fed BGR, (x - 127.5) / 128.
 
 Both have kernels as (out, in, height, width), a slope a channel, and the last layer's weights as
 (out, in) over a picture that was flattened as channels, rows, columns; ours is flattened as rows,
@@ -8,14 +12,22 @@ columns, channels.  Layers are called as in our graph: the names are wy1iu's.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.graph.nets.sphereface20 import FILTERS, HEIGHT_PX, WIDTH_PX
-from facekit.graph.source import SourceWeights, embedding_size_of
-from facekit.graph.weights import Rule, Take, port
+from facekit.graph.read.caffe_model import is_caffe_model, read_caffe_model
+from facekit.graph.read.torch_file import is_torch_file, mentions, read_state_dict
+from facekit.graph.weights import (
+    SourceWeights,
+    Take,
+    VariableSource,
+    embedding_size_of,
+    port,
+)
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
 
@@ -31,10 +43,41 @@ class TensorName(Protocol):
     def __call__(self, layer: str, *, bias: bool) -> str: ...
 
 
-def source_weights(
+def is_sphereface_caffe(path: Path) -> bool:
+    """Whether it is a Caffe model with SphereFace's layers."""
+    return is_caffe_model(path, with_layer="relu1_1")
+
+
+def is_sphereface_pytorch(path: Path) -> bool:
+    """Whether it is a PyTorch file with SphereFace's tensors."""
+    return is_torch_file(path) and mentions(path, "relu1_1.weight")
+
+
+def read_sphereface_caffe(path: Path) -> SourceWeights:
+    """The Caffe model's tensors without its classifier's.  Raises ModelBuildError."""
+    return _source_weights(read_caffe_model(path), caffe_name, origin=path.name)
+
+
+def read_sphereface_pytorch(path: Path) -> SourceWeights:
+    """The state_dict's tensors without its classifier's.
+
+    Raises ModelBuildError, and MissingExtraError without PyTorch.
+    """
+    return _source_weights(read_state_dict(path), _pytorch_name, origin=path.name)
+
+
+def caffe_name(layer: str, *, bias: bool) -> str:
+    """The tensor's name as `read_caffe_model` makes it: conv1_1[0] is the kernel of conv1_1."""
+    return f"{layer}[{int(bias)}]"
+
+
+def _pytorch_name(layer: str, *, bias: bool) -> str:
+    return f"{layer}.{'bias' if bias else 'weight'}"
+
+
+def _source_weights(
     tensors: Mapping[str, NDArray[Any]], name_of: TensorName, *, origin: str
 ) -> SourceWeights:
-    """The file's tensors without its classifier's.  Raises ModelBuildError."""
     kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(CLASSIFIER)}
     return SourceWeights(
         embedding_size=embedding_size_of(kept, name_of("fc5", bias=False), axis=0, origin=origin),
@@ -48,9 +91,9 @@ def fill(
 ) -> None:
     """All variables of a `sphereface20`, from tensors of which none may be left over.
 
-    Raises ModelBuildError naming the tensor; see port.py.
+    Raises ModelBuildError naming the tensor; see `port`.
     """
-    rules: dict[str, Rule] = {}
+    rules: dict[str, VariableSource] = {}
     for layer in net.layers:
         weight, bias = (name_of(layer.name, bias=which) for which in (False, True))
         if isinstance(layer, keras.layers.Conv2D):
@@ -68,15 +111,18 @@ def fill(
 
 
 def _height_width_in_out(kernel: Float32Array) -> Float32Array:
+    """(out, in, height, width) -> (height, width, in, out)."""
     return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 
 
 def _one_a_channel(slopes: Float32Array) -> Float32Array:
+    """(channels,) -> (1, 1, channels)."""
     return slopes.reshape(1, 1, -1) if slopes.ndim == 1 else slopes
 
 
 def _rows_columns_channels(weights: Float32Array) -> Float32Array:
+    """(out, channels * rows * columns) -> (rows * columns * channels, out)."""
     if weights.ndim != 2 or weights.shape[1] != _CHANNELS * _ROWS * _COLUMNS:
         return weights
-    by_place = weights.reshape(-1, _CHANNELS, _ROWS, _COLUMNS).transpose(2, 3, 1, 0)
-    return np.ascontiguousarray(by_place.reshape(-1, len(weights)))
+    apart = weights.reshape(-1, _CHANNELS, _ROWS, _COLUMNS).transpose(2, 3, 1, 0)
+    return np.ascontiguousarray(apart.reshape(-1, len(weights)))
