@@ -26,8 +26,7 @@ from facekit.errors import ModelBuildError, StorageError
 from facekit.model.card import Card, read_card
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
-from facekit.system.files import write_atomically
-from facekit.system.output import put_files, require_absent
+from facekit.system.files import put_files, require_absent, write_atomically
 
 DRIFT_SEED = 1
 """of the shipped faces that drift is measured on: not those that ranges are measured on"""

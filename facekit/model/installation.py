@@ -30,9 +30,9 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.model.variants import MODEL_SUFFIXES, file_name, whole_variant
-from facekit.model.workspace import put_in_place, workspace
+from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
-from facekit.system.files import write_atomically
+from facekit.system.files import put_in_place, write_atomically
 
 Build: TypeAlias = Callable[[Path], object]
 """Fills an empty folder with model files and their cards."""

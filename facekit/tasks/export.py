@@ -16,7 +16,7 @@ from facekit.model.card import Card
 from facekit.model.store import CARD_SUFFIX, InstalledModel
 from facekit.model.variants import LITERT_SUFFIX, ONNX_SUFFIX
 from facekit.system.fields import PLAIN_NAME
-from facekit.system.output import put_files, require_absent
+from facekit.system.files import put_files, require_absent
 
 SUFFIXES = {
     ExportFormat.ONNX: ONNX_SUFFIX,

@@ -91,8 +91,7 @@ def quantize(
     from facekit.evaluate.view1 import compare_accuracy
     from facekit.model.store import InstalledModel
     from facekit.system.extras import require
-    from facekit.system.files import write_atomically
-    from facekit.system.output import require_absent
+    from facekit.system.files import require_absent, write_atomically
 
     recipe = read_recipe(scheme)
     if lfw_folder is not None:

@@ -19,7 +19,7 @@ from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.model.card import Card
 from facekit.model.checksum import sha256_of
 from facekit.model.inspect import ModelInspection, inspect_model
-from facekit.system.output import put_files, require_absent
+from facekit.system.files import put_files, require_absent
 from facekit.template.calibration import Calibration
 
 SCHEMA_VERSION = 1
