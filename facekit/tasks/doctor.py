@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -22,18 +21,12 @@ from facekit.errors import (
     ModelMissingError,
 )
 from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS
+from facekit.system.extras import EXTRAS, is_installed
 from facekit.version import __version__
-
-EXTRAS = {
-    "host": ("tensorflow", "mtcnn", "joblib", "lz4", "pooch"),
-    "plot": ("matplotlib",),
-    "onnx": ("onnxruntime",),
-}
-"""Import names that stand for an extra"""
 
 
 @dataclass(frozen=True, slots=True)
-class Delegate:
+class DelegateLibrary:
     """A shared library that lets LiteRT use an accelerator."""
 
     path: Path
@@ -82,7 +75,7 @@ class Report:
     """version of ONNX Runtime, or "" without the extra"""
     providers: tuple[str, ...]
     """ONNX Runtime's execution providers"""
-    delegates: tuple[Delegate, ...]
+    delegates: tuple[DelegateLibrary, ...]
     cache: Cache | None
     models: tuple[StoredModel, ...]
     to_build: tuple[str, ...]
@@ -97,7 +90,7 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
     versions = {"facekit": __version__, "python": platform.python_version()}
     for package, wheel in (("numpy", "numpy"), ("cv2", "opencv-python-headless")):
         versions[package] = _imported_version(package, wheel, problems)
-    extras = {name: all(map(_is_installed, packages)) for name, packages in EXTRAS.items()}
+    extras = {name: all(map(is_installed, packages)) for name, packages in EXTRAS.items()}
     runtime = onnx_runtime = ""
     providers: tuple[str, ...] = ()
     cache: Cache | None = None
@@ -105,7 +98,7 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
     to_build: tuple[str, ...] = ()
     if versions["numpy"]:
         runtime = _runtime(problems)
-        if _is_installed("onnxruntime"):
+        if is_installed("onnxruntime"):
             onnx_runtime, providers = _onnx_runtime(problems)
         cache = _cache()
         models = _stored_models(problems)
@@ -139,10 +132,6 @@ def _imported_version(package: str, wheel: str, problems: list[Problem]) -> str:
         return ""
 
 
-def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
-
-
 def _runtime(problems: list[Problem]) -> str:
     from facekit.runtime.interpreter import runtime_name
 
@@ -167,9 +156,9 @@ def _onnx_runtime(problems: list[Problem]) -> tuple[str, tuple[str, ...]]:
         return "", ()
 
 
-def _delegates(folders: Iterable[Path]) -> tuple[Delegate, ...]:
+def _delegates(folders: Iterable[Path]) -> tuple[DelegateLibrary, ...]:
     return tuple(
-        Delegate(folder / name, accelerator.title)
+        DelegateLibrary(folder / name, accelerator.title)
         for folder in folders
         for accelerator in ACCELERATORS.values()
         for name in accelerator.libraries
@@ -180,10 +169,10 @@ def _delegates(folders: Iterable[Path]) -> tuple[Delegate, ...]:
 def _cache() -> Cache:
     from facekit.model.store import home
 
-    place = home().absolute()
-    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    folder = home().absolute()
+    existing = next(one for one in (folder, *folder.parents) if one.exists())
     return Cache(
-        home=place,
+        home=folder,
         writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
         free_bytes=shutil.disk_usage(existing).free,
     )
