@@ -76,15 +76,14 @@ def fetch_sources(
     """
     from facekit.model.fetch import fetch  # pip's machinery, which a model that is here spares
 
-    with reporter.amount(f"fetching {entry.name}") as progress:
-        return fetch(
-            entry,
-            offline=offline,
-            find_links=find_links,
-            from_file=from_file,
-            progress=progress,
-            on_wait=waiting(entry.name, reporter),
-        )
+    return fetch(
+        entry,
+        offline=offline,
+        find_links=find_links,
+        from_file=from_file,
+        on_wait=waiting(entry.name, reporter),
+        reporter=reporter,
+    )
 
 
 def require_host(needed_for: str) -> None:

