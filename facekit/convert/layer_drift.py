@@ -28,7 +28,7 @@ class LayerDrift:
     added_error: float
     """what this layer adds to the greatest relative error of the layers before it, at least 0"""
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 

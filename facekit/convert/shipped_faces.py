@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.convert.crops import SEED, CropSet
-from facekit.convert.quantize.ranges import Origin, list_sha256
+from facekit.convert.crops import SEED, CropSet, Origin, list_sha256
 from facekit.enums import CropRule
 from facekit.errors import InputError
 from facekit.face.align import landmark_template, similarity_transform

@@ -45,7 +45,7 @@ class Accuracy:
     n_pairs: int
     failed_photos: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 

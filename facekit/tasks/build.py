@@ -55,7 +55,7 @@ def build(
     def make(folder: Path) -> None:
         from facekit.convert.build import build_files  # TensorFlow: 5 s that a wait may spare
 
-        build_files(entry, sources, folder, progress=reporter.note)
+        build_files(entry, sources, folder, reporter=reporter)
 
     install(
         entry.name, make, only_if_missing=only_if_missing, on_wait=waiting(entry.name, reporter)

