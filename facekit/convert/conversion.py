@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from facekit.convert.crops import CropSet
 from facekit.convert.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, require_sound
@@ -18,7 +19,7 @@ from facekit.convert.quantize.quantized_model import (
 )
 from facekit.convert.quantize.recipe import Recipe
 from facekit.convert.shipped_faces import shipped_crops
-from facekit.convert.vela.compile import CompiledModel, compile_model
+from facekit.convert.vela.compile import CompiledModel, compile_model, report_dict
 from facekit.convert.vela.target import Target
 from facekit.enums import RangeRule
 from facekit.errors import StorageError
@@ -42,6 +43,18 @@ class ConvertedFile:
     drift: Drift | None
     """None for float32 itself, and for what Vela made of a file whose drift is known"""
     compiled: CompiledModel | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        compiled = self.compiled
+        return {
+            "path": str(self.path),
+            "variant": self.card.variant,
+            "sha256": self.card.file_sha256,
+            "size_bytes": self.card.file_size_bytes,
+            "input_formula": self.card.quantisation.input_formula,
+            "drift": self.drift and self.drift.to_dict(),
+            "vela": compiled and report_dict(compiled.report, compiled.comparisons),
+        }
 
 
 @dataclass(frozen=True, slots=True)
