@@ -11,8 +11,9 @@ import os
 import platform
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from facekit.errors import (
     FacekitError,
@@ -32,6 +33,9 @@ class DelegateLibrary:
     path: Path
     accelerator: str
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"path": str(self.path), "accelerator": self.accelerator}
+
 
 @dataclass(frozen=True, slots=True)
 class Cache:
@@ -41,6 +45,9 @@ class Cache:
     writable: bool
     """whether it can be written, or made where it does not exist yet"""
     free_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"home": str(self.home), "writable": self.writable, "free_bytes": self.free_bytes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,9 @@ class StoredModel:
     path: Path
     size_bytes: int
     problem: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "path": str(self.path)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,20 @@ class Report:
     """models that the first command which needs them will build"""
     extras: dict[str, bool]
     problems: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "versions": self.versions,
+            "runtime": self.runtime,
+            "onnx_runtime": self.onnx_runtime or None,
+            "onnx_providers": list(self.providers),
+            "delegates": [found.to_dict() for found in self.delegates],
+            "cache": self.cache and self.cache.to_dict(),
+            "models": [model.to_dict() for model in self.models],
+            "to_build": list(self.to_build),
+            "extras": self.extras,
+            "problems": [asdict(problem) for problem in self.problems],
+        }
 
 
 def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
