@@ -221,7 +221,7 @@ def test_the_published_formats_are_known_by_their_content(tmp_path: Path) -> Non
 def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     tensors: files.Tensors, data: Path, tmp_path: Path
 ) -> None:
-    from facekit.convert.conversion import Wanted, convert
+    from facekit.convert.conversion import ConversionPlan, convert
     from facekit.convert.import_options import ImportOptions
     from facekit.convert.import_weights import import_weights
     from facekit.convert.quantize.recipe import read_recipe
@@ -241,7 +241,7 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     recipes = [read_recipe(name) for name in ("weight_only_wf16_afp32", "static_wi8_ai8_iu8")]
     half, quarter, compiled = convert(
         imported.model,
-        Wanted(tuple(recipes), targets=(read_target("imx93"),)),
+        ConversionPlan(tuple(recipes), targets=(read_target("imx93"),)),
         tmp_path / "out",
     )
     assert half.drift is not None
