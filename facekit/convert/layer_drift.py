@@ -22,7 +22,7 @@ CROPS = 16
 @dataclass(frozen=True, slots=True)
 class LayerDrift:
     key: str
-    """the activation's; see graph.py"""
+    """the activation's; see facekit/graph/activations.py"""
     relative_error: float
     """root mean square of the difference, over that of the float32 values"""
     added_error: float

@@ -61,7 +61,7 @@ def make_onnx(
     """`model`: float32, LiteRT.  Float files are the same bytes for the same file and tools.
 
     `crops`: what int8's ranges are measured on, None for what ships with facekit, as in
-    convert.py; the result is measured on them too, or on a few of the faces that ship.
+    conversion.py; the result is measured on them too, or on a few of the faces that ship.
     Raises UsageError for a model that is none of float32, ModelBuildError for a result that
     does not tell faces apart, MissingExtraError, and what making ranges raises.
     """

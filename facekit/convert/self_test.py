@@ -22,7 +22,7 @@ GREATEST_DIFFERENCE = 1e-4
 
 
 def self_test(graph: keras.Model, path: Path, card: Card, *, reporter: Reporter = SILENT) -> None:
-    """Runs the file at `path` on a known picture; see golden.py.
+    """Runs the file at `path` on a known picture; see facekit/graph/probe.py.
 
     It must answer as `graph`, which it was converted from, and as other implementations did for
     weights that golden.json knows; for others `reporter` is told that there is no such value.

@@ -29,7 +29,7 @@ _FILE = Path(__file__).with_name("faces.png")
 
 @dataclass(frozen=True, slots=True)
 class _BoxedFace:
-    """A face as facekit's detector finds it in its photo: sides of the box, and in it the points.
+    """A face as facekit's detector finds it in its photo: size of the box, and in it the points.
 
     Left eye, right eye, nose, mouth left, mouth right, in pixels from the box's upper left.
     """

@@ -50,9 +50,9 @@ def by_pip(
                 if tell and (told := _RAW_PROGRESS.fullmatch(line.strip())):
                     tell(int(told[1]), int(told[2]))
         log.seek(0)
-        said = log.read().decode(errors="replace").splitlines()
+        lines = log.read().decode(errors="replace").splitlines()
     if pip.returncode:
-        errors = [line for line in said if line.startswith("ERROR:")] or said
+        errors = [line for line in lines if line.startswith("ERROR:")] or lines
         reason = "\n".join(errors[-_PIP_ERROR_LINES:]) or f"it exited with {pip.returncode}"
         raise FetchError(f"pip could not download {requirement}:\n{reason}")
 

@@ -96,6 +96,8 @@ def export(
     elif precision is not Precision.INT8 and (calibration.source is not None or rule is not None):
         raise UsageError("--calibration and --rule are for --precision int8.")
     precision = precision or Precision.FP32
+    if output is not None:  # said now, not after minutes of work
+        require_writable_name(output, export_format, force=force)
     with ExitStack() as stack:
         if export_format is ExportFormat.TFLITE:
             source = ensure_installed(model, reporter=reporter)
@@ -106,7 +108,6 @@ def export(
             path = Path(folder) / file_name(source.card.name, onnx_variant(precision))
         else:
             path = output
-        require_writable_name(path, export_format, force=force)  # now, not after minutes of work
         if export_format is ExportFormat.ONNX:
             exported = _onnx_file(source, path, precision, calibration, rule, reporter)
         elif export_format is ExportFormat.TFLITE:

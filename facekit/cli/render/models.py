@@ -152,8 +152,8 @@ def _point_text(point: OperatingPoint) -> str:
         )
         if rate is not None
     ]
-    said = "; ".join([*rates, point.protocol, f"data: {point.dataset}"])
-    return f"similarity >= {point.threshold_similarity:.4f}; {said}"
+    measured = "; ".join([*rates, point.protocol, f"data: {point.dataset}"])
+    return f"similarity >= {point.threshold_similarity:.4f}; {measured}"
 
 
 def _print_fields(fields: Sequence[tuple[str, str]]) -> None:

@@ -87,7 +87,7 @@ def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
     """`chosen` may be None for a recipe that needs no ranges.
 
     What was measured with the float32 file does not hold for this one, but for the mean
-    embedding, which is the same within what quantising costs.  Raises as `engine.quantised`.
+    embedding, which is the same within what quantising costs.  Raises as `quantised`.
     """
     by_key = chosen.by_key if chosen is not None else {}
     content, fed = quantised(model.path.read_bytes(), model.card.input, recipe, by_key)

@@ -1,9 +1,8 @@
 """Activation ranges and where they come from: measured on crops, or stored with facekit.
 
 `activation_ranges/` holds what was measured for weights that facekit knows, so that they are
-quantised as well with no photo at hand as with a thousand.  A file was made by
-
-    facekit quantize facenet512-casia --calibration LIST --write-ranges FILE
+quantised as well with no photo at hand as with a thousand.  tests/networks/
+make_activation_ranges.py makes such a file.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Ranges:
     """of the weights"""
     origin: Origin
     by_rule: Mapping[RangeRule, Mapping[str, Range]]
-    """by activation key; see graph.py"""
+    """by activation key; see facekit/graph/activations.py"""
 
     def to_json(self) -> str:
         plain = {
