@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class ConvertedFile:
     """One file that was made."""
 
     path: Path
-    card: Card
+    card: Card = field(repr=False)
     drift: Drift | None
     """None for float32 itself, and for what Vela made of a file whose drift is known"""
     compiled: CompiledModel | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ class Origin:
 class CropSet:
     """Crops that a model can be fed, and where they come from."""
 
-    crops: UInt8Array
+    crops: UInt8Array = field(repr=False)
     """(N, H, W, 3) RGB"""
     origin: Origin
     failures: tuple[str, ...] = ()

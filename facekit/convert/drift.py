@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Drift:
     threads: int
     crops_title: str
     crops_sha256: str
-    cosines: NDArray[np.float64]
+    cosines: NDArray[np.float64] = field(repr=False)
     """(N,) one a crop"""
     least_alike: tuple[float, float]
     """similarity of the two least alike crops: float32, and the same two quantised"""

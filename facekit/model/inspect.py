@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class ModelInspection:
     size_bytes: int
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
+    operators: tuple[Operator, ...] = field(repr=False)
     """in the order in which they run"""
     parameters: dict[str, int]
     """constants that were trained, by dtype; indices, shapes and axes are not among them"""
@@ -32,7 +32,7 @@ class ModelInspection:
     """further parameters of the graph that the file was made from, which conversion folded"""
     macs: Macs | None
     """for one picture where the batch is open; None where another side is, or after Vela"""
-    card: Card | None
+    card: Card | None = field(repr=False)
     card_problem: str
     """"" where card and file belong together"""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class ExportedFile:
     """A file, or a SavedModel's folder, that was written."""
 
     path: Path
-    card: Card | None
+    card: Card | None = field(repr=False)
     """None for what facekit itself does not run"""
     drift: Drift | None
     """how far an ONNX file's embeddings are from float32's"""

@@ -75,6 +75,10 @@ class ModelInfo:
     cards: tuple[tuple[Path, Card], ...]
     """of the files on this machine, each with its path; files are not checked"""
 
+    def __repr__(self) -> str:
+        known = "unknown to the registry" if self.entry is None else self.entry.name
+        return f"ModelInfo({known}, {len(self.cards)} files)"
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "registry": self.entry and _entry_dict(self.entry),

@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -99,7 +99,7 @@ class VelaReport:
     weights_bytes: int
     """of all weights before Vela encoded them"""
     encoded_weights_bytes: int
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...] = field(repr=False)
     """in the order in which they run"""
 
     @property
