@@ -1,4 +1,4 @@
-"""Optional packages, each loaded when it is first needed, or the command that installs it."""
+"""Optional packages, each loaded when it is first needed, or the pip command that brings it."""
 
 from __future__ import annotations
 
