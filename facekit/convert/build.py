@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from facekit.model.registry import RegistryEntry, WeightsFormat
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX
 from facekit.model.variants import DEFAULT_VARIANT
+from facekit.reporter import SILENT, Reporter
 from facekit.system.files import write_atomically
 from facekit.system.keras_backend import keras, tf
 from facekit.template.calibration import Calibration
@@ -35,13 +36,13 @@ def build_files(
     sources: Sequence[Path],
     into: Path,
     *,
-    progress: Callable[[str], None],
+    reporter: Reporter = SILENT,
 ) -> list[Path]:
     """Builds the model, tests it, and returns the files written: each model, then its card.
 
     `sources`: the one file of weights, already fetched and found to have its sha256.
     `into`: an empty folder, which the caller puts in place afterwards, or drops on an error.
-    `progress` is told what happens, a line at a time.
+    `reporter` is told what happens, a line at a time.
 
     Every file is run as it will be run later, and must answer a known picture as the Keras graph
     does and, for weights that golden.json knows, as other implementations did.
@@ -50,16 +51,16 @@ def build_files(
     """
     if len(sources) != 1:
         raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
-    progress(f"reading {sources[0].name}")
+    reporter.note(f"reading {sources[0].name}")
     written = []
     for graph in _graphs(entry, sources[0]):
-        progress(f"converting {graph.name} to LiteRT")
+        reporter.note(f"converting {graph.name} to LiteRT")
         content = to_litert(graph)
         card = _card(entry, graph.name, content)
         model_path = into / card.file_name
         card_path = model_path.with_suffix(CARD_SUFFIX)
         write_atomically(model_path, content)
-        self_test(graph, model_path, card, progress=progress)
+        self_test(graph, model_path, card, reporter=reporter)
         write_atomically(card_path, card.to_json().encode())
         written += [model_path, card_path]
     return written

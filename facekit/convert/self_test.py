@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from facekit.errors import ModelBuildError
 from facekit.graph.probe import golden_outputs, probe
 from facekit.model.card import Card, Task
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.litert import LiteRtNet
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
@@ -20,13 +21,11 @@ GREATEST_DIFFERENCE = 1e-4
 """of a detector's outputs to those they are checked against"""
 
 
-def self_test(
-    graph: keras.Model, path: Path, card: Card, *, progress: Callable[[str], None]
-) -> None:
-    """Runs the file at `path` on a known picture; see golden.py.
+def self_test(graph: keras.Model, path: Path, card: Card, *, reporter: Reporter = SILENT) -> None:
+    """Runs the file at `path` on a known picture; see facekit/graph/probe.py.
 
     It must answer as `graph`, which it was converted from, and as other implementations did for
-    weights that golden.json knows; for others `progress` is told that there is no such value.
+    weights that golden.json knows; for others `reporter` is told that there is no such value.
     Raises ModelBuildError otherwise.
     """
     picture = probe(graph.name, card.input)
@@ -35,7 +34,9 @@ def self_test(
     _compare(answers, converted_from, card.task, f"{path.name} and the graph it was made from")
     golden = golden_outputs(card.source.sha256, graph.name)
     if golden is None:
-        progress(f"no golden value is known for {card.name}: tested against its own graph only")
+        reporter.note(
+            f"no golden value is known for {card.name}: tested against its own graph only"
+        )
     else:
         _compare(answers, golden, card.task, f"{path.name} and its golden value")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from facekit.evaluate.protocols.pairs import PairList, require_photos
 from facekit.evaluate.scoring import PairScorer
 from facekit.model.store import InstalledModel
 from facekit.pipeline.locate import LocateOptions
+from facekit.reporter import SILENT, Reporter
 from facekit.system.processes import available_cores
 
 TAR_TARGETS = (1e-1, 1e-2)
@@ -45,7 +45,7 @@ class Accuracy:
     n_pairs: int
     failed_photos: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
@@ -61,7 +61,7 @@ def compare_accuracy(
     quantised: InstalledModel,
     folder: Path,
     *,
-    progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda results, _total: results,
+    reporter: Reporter = SILENT,
 ) -> tuple[Accuracy, Accuracy]:
     """Both files on LFW; centred where their cards have a mean embedding, as at run time.
 
@@ -73,7 +73,7 @@ def compare_accuracy(
         require_photos(pairs, lfw.photos_dir)
     results: list[Accuracy] = []
     for model in (float32, quantised):
-        train, test = (_score(model, pairs, lfw.photos_dir, progress) for pairs in lists)
+        train, test = (_score(model, pairs, lfw.photos_dir, reporter) for pairs in lists)
         threshold = best_accuracy_threshold(train.scores, train.same)
         reference = results[0].threshold if results else threshold
         impostor_targets = {
@@ -103,7 +103,7 @@ def _score(
     model: InstalledModel,
     pairs: PairList,
     photos_dir: Path,
-    progress: Callable[[Iterator[Any], int], Iterator[Any]],
+    reporter: Reporter,
 ) -> _Scored:
     photos = pairs.photos
     embedded = embed_photos(
@@ -114,7 +114,7 @@ def _score(
             mirrored=model.card.flip is not Flip.NONE,
         ),
         workers=available_cores(),
-        progress=progress,
+        progress=lambda results, total: reporter.steps(results, length=total, label="embedding"),
     )
     scorer = PairScorer(
         photos,

@@ -29,7 +29,7 @@ _FOLDER = Path(__file__).with_name("registry")
 
 
 class WeightsFormat(str, Enum):
-    """What the source file holds; host/weights has one reader for each."""
+    """What the source file holds; facekit/graph/read has one reader for each."""
 
     FOLDED_FROZEN_GRAPH = "folded-frozen-graph"
     """a frozen TensorFlow GraphDef, batch norms folded into the convolutions"""

@@ -40,6 +40,9 @@ class InstalledModel:
     card: Card
     path: Path
 
+    def __repr__(self) -> str:
+        return f"InstalledModel({self.card.name}:{self.card.variant}, {self.path})"
+
 
 def home() -> Path:
     """FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist yet."""

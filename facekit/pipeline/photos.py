@@ -15,8 +15,9 @@ from typing import Any, Protocol, TypeVar
 import cv2
 import numpy as np
 
+from facekit.enums import CropRule
 from facekit.errors import FacekitError, ImageError, UsageError
-from facekit.face.align import crop_faces
+from facekit.face.align import crop_faces, whole_picture
 from facekit.model.store import find
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, PipelineOptions
@@ -168,7 +169,10 @@ class EmbedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class CropPhoto:
-    """Job: a photo's path to the crop of the face that is meant, (height_px, width_px, 3) RGB."""
+    """Job: a photo's path to the crop of the face that is meant, (height_px, width_px, 3) RGB.
+
+    By CropRule.NONE no face is looked for: the whole photo is the crop.
+    """
 
     locate: LocateOptions
     crop: CropSpec
@@ -178,15 +182,16 @@ class CropPhoto:
     def open(self) -> Callable[[Path], UInt8Array]:
         locator = Locator(options=replace(self.locate, threads=1))
 
+        size = {"height_px": self.height_px, "width_px": self.width_px}
+
         def crop(photo: Path) -> UInt8Array:
-            (located,) = locator.locate([photo])
-            crops = crop_faces(
-                located.picture.pixels,
-                located.selected[:1],
-                self.crop,
-                height_px=self.height_px,
-                width_px=self.width_px,
-            )
+            if self.crop.rule is CropRule.NONE:
+                (picture,) = locator.read([photo])
+                crops = whole_picture(picture.pixels, self.crop, **size)
+            else:
+                (located,) = locator.locate([photo])
+                pixels, faces = located.picture.pixels, located.selected[:1]
+                crops = crop_faces(pixels, faces, self.crop, **size)
             return np.asarray(crops[0])
 
         return crop

@@ -12,6 +12,7 @@ import pytest
 from facekit.errors import ModelBuildError
 from facekit.model import installation, registry, store
 from facekit.model.card import Task, read_card
+from tests.told import Told
 
 if TYPE_CHECKING:
     import keras
@@ -25,9 +26,9 @@ def build(name: str, source: Path, into: Path) -> list[str]:
     """Builds, and returns what was said on the way."""
     from facekit.convert.build import build_files
 
-    said: list[str] = []
-    build_files(registry.entry(name), [source], into, progress=said.append)
-    return said
+    told = Told()
+    build_files(registry.entry(name), [source], into, reporter=told)
+    return told.notes
 
 
 def test_building_again_gives_equal_files(
@@ -91,11 +92,11 @@ def test_weights_without_golden_value_are_said_to_be(
 
     card = read_card(facenet_file.with_suffix(".json"))
     unknown = replace(card, source=replace(card.source, sha256="0" * 64))
-    said: list[str] = []
-    self_test(facenet, facenet_file, card, progress=said.append)
-    assert said == []
-    self_test(facenet, facenet_file, unknown, progress=said.append)
-    assert said == [
+    told = Told()
+    self_test(facenet, facenet_file, card, reporter=told)
+    assert told.notes == []
+    self_test(facenet, facenet_file, unknown, reporter=told)
+    assert told.notes == [
         "no golden value is known for facenet512-casia: tested against its own graph only"
     ]
 
@@ -110,7 +111,7 @@ def test_a_file_of_other_weights_fails_the_self_test(
             variable.assign(variable * 1.5)
     card = read_card(facenet_file.with_suffix(".json"))
     with pytest.raises(ModelBuildError, match="and the graph it was made from do not agree"):
-        self_test(scratch_facenet, facenet_file, card, progress=lambda line: None)
+        self_test(scratch_facenet, facenet_file, card)
 
 
 def test_another_input_size_is_refused(frozen_graph: Path, tmp_path: Path) -> None:
@@ -119,9 +120,7 @@ def test_another_input_size_is_refused(frozen_graph: Path, tmp_path: Path) -> No
     entry = registry.entry("facenet512-casia")
     small = replace(entry.card, input=replace(entry.card.input, height_px=112))
     with pytest.raises(ModelBuildError, match=r"160 x 160 pixels\. Received: 112 x 160"):
-        build_files(
-            replace(entry, card=small), [frozen_graph], tmp_path, progress=lambda line: None
-        )
+        build_files(replace(entry, card=small), [frozen_graph], tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -129,4 +128,4 @@ def test_one_source_is_needed(tmp_path: Path) -> None:
     from facekit.convert.build import build_files
 
     with pytest.raises(ModelBuildError, match=r"is built from one file\. Received: 0"):
-        build_files(registry.entry("mtcnn"), [], tmp_path, progress=lambda line: None)
+        build_files(registry.entry("mtcnn"), [], tmp_path)

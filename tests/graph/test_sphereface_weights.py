@@ -221,8 +221,9 @@ def test_the_published_formats_are_known_by_their_content(tmp_path: Path) -> Non
 def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     tensors: files.Tensors, data: Path, tmp_path: Path
 ) -> None:
-    from facekit.convert.conversion import Wanted, convert
-    from facekit.convert.import_weights import Said, import_weights
+    from facekit.convert.conversion import ConversionPlan, convert
+    from facekit.convert.import_options import ImportOptions
+    from facekit.convert.import_weights import import_weights
     from facekit.convert.quantize.recipe import read_recipe
     from facekit.convert.vela.target import read_target
     from facekit.runtime.litert import LiteRtNet
@@ -232,9 +233,7 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     source = tmp_path / "sphereface_model.caffemodel"
     source.write_bytes(files.caffe_model(tensors))
     (tmp_path / "made").mkdir()
-    imported = import_weights(
-        source, "sphere", Said(), tmp_path / "made", progress=lambda line: None
-    )
+    imported = import_weights(source, "sphere", ImportOptions(), tmp_path / "made")
     card = imported.model.card
     assert (card.flip.value, card.embedding_size, card.output_size) == ("concat", 1024, 512)
     assert card.input.colour_order.value == "bgr"
@@ -242,7 +241,7 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     recipes = [read_recipe(name) for name in ("weight_only_wf16_afp32", "static_wi8_ai8_iu8")]
     half, quarter, compiled = convert(
         imported.model,
-        Wanted(tuple(recipes), targets=(read_target("imx93"),)),
+        ConversionPlan(tuple(recipes), targets=(read_target("imx93"),)),
         tmp_path / "out",
     )
     assert half.drift is not None

@@ -26,9 +26,9 @@ from facekit.evaluate.report.worst_errors import (
     worst_false_non_matches,
 )
 from facekit.evaluate.run import Column
-from facekit.model.workspace import put_in_place
 from facekit.photo.write import jpeg_bytes
 from facekit.system.extras import require
+from facekit.system.files import put_in_place
 
 REPORT = "report.json"
 _WORST = 12
