@@ -9,7 +9,7 @@ from facekit.bench.records import Benchmark, Measurement
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class CaseComparison:
     """One setting in both; each ratio is b's value over a's, None where one of them has none."""
 
     a: Measurement
@@ -24,7 +24,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ComparedBenchmarks:
-    both: tuple[Comparison, ...]
+    both: tuple[CaseComparison, ...]
     only_a: tuple[Measurement, ...]
     only_b: tuple[Measurement, ...]
 
@@ -59,10 +59,10 @@ def _paired(
     return pairs
 
 
-def _compared(a: Measurement, b: Measurement) -> Comparison:
+def _compared(a: Measurement, b: Measurement) -> CaseComparison:
     medians = a.runs.median_ms, b.runs.median_ms
     time = _ratio(*medians) if None not in medians else None
-    return Comparison(
+    return CaseComparison(
         a=a,
         b=b,
         time=b.runs.mean_ms / a.runs.mean_ms if time is None else time,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from facekit.bench.compare import ComparedBenchmarks, Comparison
-from facekit.bench.records import Benchmark, Delegate, Measurement, Spread
+from facekit.bench.compare import CaseComparison, ComparedBenchmarks
+from facekit.bench.records import Benchmark, DelegateReport, Measurement, Spread
 
 
 def benchmark_payload(done: Benchmark) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def comparison_payload(found: ComparedBenchmarks) -> dict[str, Any]:
     }
 
 
-def _compared(one: Comparison) -> dict[str, Any]:
+def _compared(one: CaseComparison) -> dict[str, Any]:
     return {
         "stage": one.a.stage.value,
         "threads": one.a.threads,
@@ -69,7 +69,7 @@ def _compared(one: Comparison) -> dict[str, Any]:
     }
 
 
-def _delegate_payload(delegate: Delegate) -> dict[str, Any]:
+def _delegate_payload(delegate: DelegateReport) -> dict[str, Any]:
     return {
         **asdict(delegate),
         "use": delegate.use.value,

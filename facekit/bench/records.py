@@ -63,7 +63,7 @@ class DelegateUse(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delegate:
+class DelegateReport:
     use: DelegateUse
     name: str = ""
     """its library, ONNX Runtime's execution providers, or what the log calls it"""
@@ -102,7 +102,7 @@ class Measurement:
     peak_fraction: float | None
     """gflops over what a float32 matrix product reaches on as many threads; an integer model
     can exceed 1"""
-    delegate: Delegate
+    delegate: DelegateReport
 
     @property
     def setting(self) -> tuple[Stage, int | None, int, int]:
@@ -143,7 +143,7 @@ def _measurement(raw: dict[str, Any]) -> Measurement:
             "stage": Stage(raw["stage"]),
             "warmup": None if raw["warmup"] is None else _spread(raw["warmup"]),
             "runs": _spread(raw["runs"]),
-            "delegate": Delegate(
+            "delegate": DelegateReport(
                 **{
                     **delegate,
                     "use": DelegateUse(delegate["use"]),

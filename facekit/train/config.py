@@ -23,7 +23,7 @@ class ScheduleName(str, Enum):
     COSINE = "cosine"
 
 
-class Precision(str, Enum):
+class ComputePrecision(str, Enum):
     """What the net computes in; its variables, the loss and the result are float32."""
 
     FLOAT32 = "float32"
@@ -128,7 +128,7 @@ class TrainConfig:
     batch_norm_momentum: float = 0.0
     """of the moving statistics; 0: as the graph has it.  0.995 needs some 1,000 steps to settle"""
     seed: int = 0
-    precision: Precision = Precision.FLOAT32
+    precision: ComputePrecision = ComputePrecision.FLOAT32
     held_out: float = 0.0
     """share of each person's photos, of those with two or more, that is kept for testing"""
     checkpoint_steps: int = 0

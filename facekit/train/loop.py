@@ -19,7 +19,7 @@ from facekit.train.step import Trainer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Surroundings:
+class LoopCallbacks:
     """What the loop tells and asks."""
 
     note: Callable[[str], None]
@@ -33,7 +33,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class LoopResult:
     """Where the loop stopped."""
 
     step: int
@@ -50,11 +50,11 @@ def run_loop(
     photos: Photos,
     config: TrainConfig,
     folder: Path,
-    around: Surroundings,
+    around: LoopCallbacks,
     *,
     fine_tunes: bool,
     done: int,
-) -> Ended:
+) -> LoopResult:
     """Goes on after `done` steps.  Only the chief process writes files.
 
     Raises ModelBuildError where the loss is no number any more, ImageError, StorageError.
@@ -120,8 +120,8 @@ def run_loop(
                 keep=config.keep_checkpoints,
             )
         if result.asked_to_stop and step + 1 < total:
-            return Ended(step + 1, True, epoch_loss, figures)
-    return Ended(total, False, epoch_loss, figures)
+            return LoopResult(step + 1, True, epoch_loss, figures)
+    return LoopResult(total, False, epoch_loss, figures)
 
 
 def _net_share(config: TrainConfig, epoch: int, *, fine_tunes: bool) -> float:

@@ -25,7 +25,7 @@ from facekit.train.devices import Replicas
 from facekit.train.heads import CosineHead
 from facekit.train.keras_net import keras_net
 from facekit.train.lfw_crops import LfwCrops, crop_lfw, photos_of
-from facekit.train.loop import Ended, Surroundings, run_loop
+from facekit.train.loop import LoopCallbacks, LoopResult, run_loop
 from facekit.train.request import CHECKPOINTS_NAME, TrainRequest, require_same_data
 from facekit.train.result import Described, copy_weights, write_model
 from facekit.train.step import Trainer
@@ -55,7 +55,7 @@ class Validation:
 class Trained:
     """What came of a run."""
 
-    ended: Ended
+    ended: LoopResult
     people: int
     photos: int
     held_out: int
@@ -126,7 +126,7 @@ def train(
         photos,
         config,
         folder,
-        Surroundings(note, progress, should_stop, validator.figures),
+        LoopCallbacks(note, progress, should_stop, validator.figures),
         fine_tunes=start is not None,
         done=done,
     )

@@ -14,7 +14,7 @@ from facekit.bench.payload import benchmark_payload, tool_payload
 from facekit.bench.plan import plan
 from facekit.bench.records import (
     Benchmark,
-    Delegate,
+    DelegateReport,
     DelegateUse,
     Measurement,
     from_payload,
@@ -39,7 +39,7 @@ ONE = Measurement(
     macs=1_000_000,
     gflops=0.1,
     peak_fraction=0.5,
-    delegate=Delegate(DelegateUse.NOT_ASKED),
+    delegate=DelegateReport(DelegateUse.NOT_ASKED),
 )
 
 
@@ -57,7 +57,7 @@ def test_a_spread_by_hand() -> None:
 
 
 def test_json_there_and_back() -> None:
-    delegate = Delegate(DelegateUse.PARTLY, "lib.so", 3, 4, ("why",))
+    delegate = DelegateReport(DelegateUse.PARTLY, "lib.so", 3, 4, ("why",))
     done = benchmark_of(ONE, replace(ONE, warmup=None, delegate=delegate))
     assert from_payload(json.loads(json.dumps(benchmark_payload(done))), name="x") == done
 

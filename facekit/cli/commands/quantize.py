@@ -14,7 +14,6 @@ from facekit.cli.render.conversion import (
     bar,
     calibration_crops,
     calibration_options,
-    embedding_bar,
     float32_model,
     print_accuracy,
     print_drift,
@@ -81,6 +80,7 @@ def quantize(
     Example: facekit quantize facenet512-casia --calibration lfw -o out --layers --plot
              facekit quantize facenet512-casia --scheme static_wi8_ai16 -o out
     """
+    from facekit.cli.terminal import TerminalReporter
     from facekit.convert.conversion import DRIFT_SEED, DRIFT_SUFFIX, Wanted, convert
     from facekit.convert.drift_plot import PLOT_SUFFIX, drift_png
     from facekit.convert.layer_drift import rank_layers
@@ -126,7 +126,9 @@ def quantize(
             report["layers"] = [layer.as_dict() for layer in layers]
         accuracies = None
         if lfw_folder is not None:
-            accuracies = compare_accuracy(source, quantised, lfw_folder, progress=embedding_bar())
+            accuracies = compare_accuracy(
+                source, quantised, lfw_folder, reporter=TerminalReporter()
+            )
             report["accuracy"] = [one.as_dict() for one in accuracies]
     write_atomically(
         made.path.with_name(f"{made.path.stem}{DRIFT_SUFFIX}"),
