@@ -96,9 +96,9 @@ def _verify(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     pipeline = Pipeline(installed, options=options)
     _, load_ms = _timed(pipeline.load)
     pairs = _batches(faces, 2)
-    cut = Threshold(0.0, None)
+    threshold = Threshold(0.0, None)
     return Prepared(
-        lambda: pipeline.verify(*next(pairs), threshold=cut), 2, load_ms, pipeline.opened
+        lambda: pipeline.verify(*next(pairs), threshold=threshold), 2, load_ms, pipeline.opened
     )
 
 
