@@ -49,7 +49,7 @@ def test_values_of_the_file_and_those_that_are_typed(config: Path) -> None:
     [
         ("colour = 1", "has no option colour"),
         ("config = 'ixrt'", "has no option config"),
-        ("batch = ", "cannot be used"),
+        ("batch = ", "cannot be read"),
         ("batch = 'many'", "'many' is not a valid int"),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_file_that_is_wrong(content: str, said: str, tmp_path: Path) -> None:
 def test_a_name_that_is_none() -> None:
     result = CliRunner().invoke(cli, ["eval-lfw", "--config", "nothing"])
     assert result.exit_code == 2
-    assert "It is one of ixrt, or a .toml file" in result.stderr
+    assert "Known: ixrt; or pass a .toml file" in result.stderr
 
 
 def test_the_files_that_ship_fit_their_commands() -> None:
