@@ -10,17 +10,11 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from facekit.errors import UsageError
-from facekit.system.configs import TOML_SUFFIX, parse_toml, read_toml
-from facekit.system.configs import config_names as _names_in
+from facekit.system.configs import parse_toml, read_toml
 from facekit.train.config import TrainConfig
 
 _FOLDER = "train"
 T = TypeVar("T")
-
-
-def config_names() -> tuple[str, ...]:
-    """The configurations that come with facekit."""
-    return _names_in(_FOLDER, suffix=TOML_SUFFIX)
 
 
 def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainConfig:
