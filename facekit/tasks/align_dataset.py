@@ -48,7 +48,6 @@ def align_dataset(
         raise UsageError("One face a photo is aligned: --face all has no place for the others.")
     usual_size, usual_margin = _USUAL[rule]
     height_px, width_px = size_px or usual_size
-    ensure_installed(DETECTOR, reporter=reporter)
     settings = AlignSettings(
         crop=CropSpec(rule, usual_margin if margin_px is None else margin_px, resize_filter),
         height_px=height_px,
@@ -58,6 +57,7 @@ def align_dataset(
         detector=locate.detector,
         max_pixels=locate.limits.max_pixels,
     )
+    ensure_installed(DETECTOR, reporter=reporter)
     return align.align_dataset(
         source,
         output,
