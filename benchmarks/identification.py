@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from facekit.cli.render.payload import crop_text
-from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.embeddings import EmbedSettings, embed_photos
 from facekit.evaluate.metrics.intervals import binomial_ci95
-from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.gallery.identify import Identification, identify
 from facekit.gallery.openset import default_threshold

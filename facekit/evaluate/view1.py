@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import FacePolicy, Flip
-from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.embeddings import EmbedSettings, embed_photos
 from facekit.evaluate.metrics.error_rates import (
     best_accuracy_threshold,
     equal_error_rate,
@@ -18,14 +18,12 @@ from facekit.evaluate.metrics.error_rates import (
     roc,
     tar_at_fmr,
 )
-from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.evaluate.protocols.pairs import PairList, require_photos
 from facekit.evaluate.scoring import PairScorer
 from facekit.model.store import InstalledModel
 from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
-from facekit.system.processes import available_cores
 
 TAR_TARGETS = (1e-1, 1e-2)
 """500 impostor pairs carry no finer ones"""
@@ -113,8 +111,7 @@ def _score(
             locate=LocateOptions(face_policy=FacePolicy.CENTER),
             mirrored=model.card.flip is not Flip.NONE,
         ),
-        workers=available_cores(),
-        progress=lambda results, total: reporter.steps(results, length=total, label="embedding"),
+        reporter=reporter,
     )
     scorer = PairScorer(
         photos,

@@ -42,6 +42,8 @@ class PhotoFailure:
 
     name: str
     error: FacekitError
+    crashed: bool = False
+    """whether it ended the workers that tried it, as they also do where memory is short"""
 
     def to_dict(self) -> dict[str, Any]:
         return {"image": self.name, **self.error.to_dict()}
@@ -130,7 +132,7 @@ def _by_workers(
                 f"{photo}: two processes ended while they worked on it, the second{code}. Look at "
                 "it with facekit detect; where memory is short, pass fewer --workers."
             )
-            yield PhotoFailure(str(photo), error)
+            yield PhotoFailure(str(photo), error, crashed=True)
         elif isinstance(result, PhotoFailure):
             yield replace(result, name=str(photo))
         else:
@@ -151,7 +153,7 @@ class _Open:
 
 def _reachable(photo: Any) -> Any:
     """A path that means the same on another machine that sees the same files."""
-    return os.path.abspath(photo) if isinstance(photo, (str, Path)) else photo
+    return type(photo)(os.path.abspath(photo)) if isinstance(photo, (str, Path)) else photo
 
 
 @dataclass(frozen=True, slots=True)

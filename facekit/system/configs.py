@@ -13,6 +13,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent / "configs"
 """Beside the package in a checkout, within it where it is installed (see setup.py)."""
 
+TOML_SUFFIX = ".toml"
+
 
 def config_names(folder: str, *, suffix: str) -> tuple[str, ...]:
     """The names of the files in configs/`folder` that end in `suffix`, sorted."""
@@ -34,6 +36,18 @@ def config_path(name_or_path: str, folder: str, *, suffix: str, title: str) -> P
             f"a {suffix} file of your own."
         )
     return CONFIGS / folder / f"{name_or_path}{suffix}"
+
+
+def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict[str, Any]]:
+    """The file that `config_path` finds, and its tables.
+
+    Raises UsageError where there is none or it is not TOML, MissingExtraError as `parse_toml`.
+    """
+    path = config_path(name_or_path, folder, suffix=TOML_SUFFIX, title=title)
+    try:
+        return path, parse_toml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{title.capitalize()} {path} cannot be read: {error}") from error
 
 
 def parse_toml(text: str) -> dict[str, Any]:

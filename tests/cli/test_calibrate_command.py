@@ -16,7 +16,6 @@ from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from tests.small_lfw import home_of_its_own, make_small_lfw
 
-pytestmark = pytest.mark.model
 pytest.importorskip("scipy", reason="needs the evaluate extra")
 
 
@@ -47,6 +46,7 @@ def run(command: str, *arguments: object) -> Result:
     return CliRunner().invoke(cli, [command, *map(str, arguments)])
 
 
+@pytest.mark.model
 def test_the_result_is_shown_and_not_written(small: Path, own_model: Path) -> None:
     before = own_model.with_suffix(".json").read_bytes()
     result = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2")
@@ -57,6 +57,7 @@ def test_the_result_is_shown_and_not_written(small: Path, own_model: Path) -> No
     assert own_model.with_suffix(".json").read_bytes() == before
 
 
+@pytest.mark.model
 def test_a_folder_a_person_needs_no_list(small: Path, own_model: Path, tmp_path: Path) -> None:
     people = tmp_path / "people"
     people.mkdir()
@@ -71,6 +72,7 @@ def test_a_folder_a_person_needs_no_list(small: Path, own_model: Path, tmp_path:
     assert point.protocol == "every pair of the photos of all people"
 
 
+@pytest.mark.model
 def test_what_is_written_is_what_verify_uses(small: Path, own_model: Path, data: Path) -> None:
     result = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2", "--write",
                  "--json")  # fmt: skip
@@ -96,6 +98,7 @@ def test_what_is_written_is_what_verify_uses(small: Path, own_model: Path, data:
     )
 
 
+@pytest.mark.model
 def test_a_users_threshold_has_its_fmr_too_unless_the_crop_is_another(
     own_home: Path, data: Path
 ) -> None:
@@ -110,6 +113,7 @@ def test_a_users_threshold_has_its_fmr_too_unless_the_crop_is_another(
     assert other["fmr_at_most"] is other["probability"] is other["probability_meaning"] is None
 
 
+@pytest.mark.model
 def test_the_calibration_file_is_bound_to_the_model(small: Path, own_home: Path, tmp_path: Path
                                                     ) -> None:  # fmt: skip
     output = tmp_path / "calibration.json"
@@ -123,11 +127,11 @@ def test_the_calibration_file_is_bound_to_the_model(small: Path, own_home: Path,
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--fmr", "1e-3"), 2, "rule of three"),
+        pytest.param(("--fmr", "1e-3"), 2, "rule of three", marks=pytest.mark.model),
         (("--fmr", "0,5"), 2, "between 0 and 1"),
         (("--fmr", "often"), 2, "not a list of numbers"),
         (("--model", "none"), 5, "No model is called"),
-        (("--pairs", "missing.txt"), 4, "missing.txt"),
+        pytest.param(("--pairs", "missing.txt"), 4, "missing.txt", marks=pytest.mark.model),
     ],
 )
 def test_bad_usage(small: Path, arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -15,15 +15,14 @@ import pytest
 from facekit.enums import CropRule
 from facekit.errors import InputError
 from facekit.evaluate import embeddings as module
-from facekit.evaluate.embeddings import PhotoEmbeddings, embed_photos
-from facekit.evaluate.photo_crop import EmbedSettings
+from facekit.evaluate.embeddings import EmbedSettings, PhotoEmbeddings, embed_photos
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from tests.small_lfw import group_is_gone, home_of_its_own, noise_photos
 
 pytestmark = pytest.mark.model
 N_PHOTOS = 150
-WHOLE = EmbedSettings(cut_px=1)
+WHOLE = EmbedSettings(trim_px=1)
 """no detector: fast, and any pixels will do"""
 
 
@@ -69,7 +68,7 @@ def test_photos_come_from_the_cache_the_second_time(own_home: Path, photos: list
 
 
 def test_a_mirrored_runs_first_view_serves_a_plain_run(own_home: Path, photos: list[Path]) -> None:
-    both = embed(photos[:2], EmbedSettings(cut_px=1, mirrored=True))
+    both = embed(photos[:2], EmbedSettings(trim_px=1, mirrored=True))
     plain = embed(photos[:2])
     assert plain.computed == 0
     assert (plain.vectors == both.vectors[:, :1]).all()
@@ -93,18 +92,21 @@ def test_a_photo_that_is_not_there_is_an_error_before_any_work(
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from facekit.evaluate.photo_crop import EmbedSettings
+from facekit.evaluate.embeddings import EmbedSettings
 from facekit.evaluate.embeddings import embed_photos
 from facekit.model.store import find
+from facekit.reporter import Reporter
 
-def told(results, total):
-    for number, result in enumerate(results, 1):
-        print(number, flush=True)
-        yield result
+class Counting(Reporter):
+    def steps(self, items, *, length, label):
+        for number, item in enumerate(items, 1):
+            print(number, flush=True)
+            yield item
 
 if __name__ == "__main__":
     photos = [Path(one) for one in json.loads(sys.argv[2])]
-    embed_photos(photos, find(sys.argv[1]), EmbedSettings(cut_px=1), workers=2, progress=told)
+    settings = EmbedSettings(trim_px=1)
+    embed_photos(photos, find(sys.argv[1]), settings, workers=2, reporter=Counting())
 """
 
 

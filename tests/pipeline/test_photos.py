@@ -102,6 +102,7 @@ def test_a_photo_that_ends_two_workers_is_a_failure_and_the_others_are_done() ->
     assert isinstance(done[1].error, ImageError)
     assert "two processes ended" in str(done[1].error)
     assert "exit code -9" in str(done[1].error)
+    assert done[1].crashed
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -110,6 +111,7 @@ def test_a_value_error_is_a_failure_that_names_the_photo(workers: int) -> None:
     assert done[0] == "aa"
     assert isinstance(done[1], PhotoFailure)
     assert str(done[1].error) == "broken: landmarks that all coincide"
+    assert not done[1].crashed
     assert done[1].to_dict()["error"]["exit_code"] == 4
 
 

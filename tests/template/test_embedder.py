@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError
-from facekit.evaluate.embeddings import PhotoEmbeddings
-from facekit.evaluate.photo_crop import EmbedSettings
+from facekit.evaluate.embeddings import EmbedSettings, PhotoEmbeddings
 from facekit.evaluate.protocols.pairs import Pair, Photo
 from facekit.evaluate.scoring import PairScorer
-from facekit.evaluate.setups import Wishes, setups_for
+from facekit.evaluate.setups import SetupOptions, setups_for
 from facekit.gallery.records import gallery_model
 from facekit.model.card import Card
 from facekit.model.store import InstalledModel
@@ -106,7 +105,7 @@ def test_an_evaluation_scores_what_verify_compares(flip: Flip, centred: bool) ->
     mean = [0.1, 0.2, 0.0, 0.3][: 4 if flip is Flip.CONCAT else 2]
     card = with_flip(flip, mean if centred else None)
     embedder = Embedder(Halves(), card)
-    (setup,) = setups_for(None, InstalledModel(card, Path("toy")), Wishes(EmbedSettings()))
+    (setup,) = setups_for(None, InstalledModel(card, Path("toy")), SetupOptions(EmbedSettings()))
     assert setup.cards_own
     crops = np.concatenate([CROP, crop_of(12, 166)])
     views = embedder.embed_views(crops, mirrored=setup.settings.mirrored)
