@@ -87,8 +87,8 @@ def facenet_pytorch_file(model: InstalledModel, path: Path) -> None:
 
 def open_batch(net: keras.Model) -> keras.Model:
     """The same net, with the same weights, for any number of pictures at once."""
-    _, *sides = net.input_shape
-    picture = keras.Input(sides, name=net.inputs[0].name)
+    _, *shape = net.input_shape
+    picture = keras.Input(shape, name=net.inputs[0].name)
     opened = keras.models.clone_model(net, input_tensors=picture)
     opened.set_weights(net.get_weights())
     return opened

@@ -125,9 +125,9 @@ class Trainer:
         }
         # Keras counts optimisers and random states over the life of a process: sgd_2, sgd_3.
         return {
-            f"{group}/{place:04d}/{_COUNTED.sub('', variable.path)}": variable
+            f"{group}/{index:04d}/{_COUNTED.sub('', variable.path)}": variable
             for group, variables in groups.items()
-            for place, variable in enumerate(variables)
+            for index, variable in enumerate(variables)
         }
 
     def wait_for_others(self) -> None:
