@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from facekit.errors import UsageError
 from facekit.types import Face, Float32Array, UInt8Array
@@ -51,8 +51,6 @@ class Vision(Protocol):
 class TrackOptions:
     """How faces are followed.  Raises UsageError for a value that cannot be meant."""
 
-    same_similarity: float
-    """least cosine at which two faces of the video are taken for one person"""
     key_every: int = 5
     """frames from one detection to the next"""
     longest_gap_s: float = 2.0
@@ -126,3 +124,28 @@ class FinishedTrack:
     def frames(self) -> int:
         """In how many frames the face was in sight."""
         return sum(span.last - span.first + 1 for span in self.spans)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "track": self.number,
+            "start_s": round(self.start_s, 3),
+            "end_s": round(self.end_s, 3),
+            "frames": self.frames,
+            "spans": [[span.first, span.last] for span in self.spans],
+            "detections": self.detections,
+            "faces_embedded": self.samples,
+            "name": self.identity.name,
+            "similarity": self.identity.similarity,
+            "best_face": {
+                "frame": self.best.frame,
+                "time_s": round(self.best.time_s, 3),
+                "quality": round(self.best.quality, 4),
+                **self.best.face.to_dict(),
+            },
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"FinishedTrack(number={self.number}, start_s={self.start_s:.2f}, "
+            f"end_s={self.end_s:.2f}, frames={self.frames}, identity={self.identity})"
+        )

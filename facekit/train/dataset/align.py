@@ -17,7 +17,7 @@ from facekit.face.align import crop_faces
 from facekit.model.registry import DETECTOR
 from facekit.model.store import find_all
 from facekit.photo.decode import DEFAULT_LIMITS
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 from facekit.photo.write import write_jpeg, write_png
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.system.processes import Crash, map_processes
