@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facekit.enums import VectorType
 from facekit.errors import MissingExtraError, UsageError
@@ -17,7 +17,6 @@ from facekit.gallery.records import GalleryModel, gallery_model
 from facekit.gallery.sqlite import encryption
 from facekit.gallery.sqlite.encryption import SecretSource, no_secret
 from facekit.gallery.sqlite.gallery import SqliteGallery
-from facekit.pipeline.pipeline import Pipeline
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.gallery_results import (
     CheckedGallery,
@@ -31,6 +30,9 @@ from facekit.tasks.gallery_results import (
     Renamed,
     ShownPerson,
 )
+
+if TYPE_CHECKING:  # who looks at a gallery needs neither OpenCV nor a network
+    from facekit.pipeline.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,9 @@ def model_in_use(pipeline: Pipeline) -> GalleryModel:
 
 def refresh_index(gallery: Gallery, *, reporter: Reporter = SILENT) -> None:
     """After many have been enrolled; without the package every search is exact, and slower."""
-
-    def progress(blocks: Iterator[Any], total: int) -> Iterator[Any]:
-        reporter.note("making the approximate index: some 20 minutes a million templates")
-        return reporter.steps(blocks, length=total, label="indexing")
-
+    begun = "making the approximate index: some 20 minutes a million templates"
     try:
-        if gallery.refresh_index(progress=progress):
+        if gallery.refresh_index(progress=_progress(reporter, "indexing", begun=begun)):
             reporter.note("the approximate index has been made anew")
     except MissingExtraError as error:
         reporter.note(str(error))
@@ -224,6 +222,12 @@ def import_file(
     return ImportedGallery(file, total, added)
 
 
-def _progress(reporter: Reporter, label: str) -> Progress:
-    """A reporter's steps as the gallery's rooms take them."""
-    return lambda steps, total: reporter.steps(steps, length=total, label=label)
+def _progress(reporter: Reporter, label: str, *, begun: str | None = None) -> Progress:
+    """A reporter's steps as the gallery's room takes them; `begun` is told before the first."""
+
+    def progress(steps: Iterator[Any], length: int) -> Iterator[Any]:
+        if begun is not None:
+            reporter.note(begun)
+        return reporter.steps(steps, length=length, label=label)
+
+    return progress

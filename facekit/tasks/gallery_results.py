@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class ShownPerson:
 
     person: Person
     model: GalleryModel
-    templates: tuple[Template, ...]
+    templates: tuple[Template, ...] = field(repr=False)
     merges: tuple[Merge, ...]
 
     def origin(self, template: Template) -> str | None:

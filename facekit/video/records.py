@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from facekit.errors import UsageError
@@ -18,7 +18,7 @@ class Frame:
     """from 0"""
     time_s: float
     """since the video's start; of a camera, since it was opened"""
-    pixels: UInt8Array
+    pixels: UInt8Array = field(repr=False)
     """(H, W, 3) RGB; the size may change within a video"""
 
 
@@ -80,7 +80,7 @@ class Sample:
     time_s: float
     face: Face
     quality: float
-    embedding: Float32Array
+    embedding: Float32Array = field(repr=False)
     """(D,) of unit length"""
 
 
@@ -116,7 +116,7 @@ class FinishedTrack:
     best: Sample
     samples: int
     """faces in the mean embedding"""
-    embedding: Float32Array
+    embedding: Float32Array = field(repr=False)
     """(D,) of unit length"""
     identity: Identity
 
@@ -143,9 +143,3 @@ class FinishedTrack:
                 **self.best.face.to_dict(),
             },
         }
-
-    def __repr__(self) -> str:
-        return (
-            f"FinishedTrack(number={self.number}, start_s={self.start_s:.2f}, "
-            f"end_s={self.end_s:.2f}, frames={self.frames}, identity={self.identity})"
-        )

@@ -102,22 +102,22 @@ class Tracker:
         self._match_by_place(faces, candidates, owners)
         unmatched = any(track not in owners.values() for track in candidates)
         doubtful = [
-            place
-            for place, face in enumerate(faces)
-            if place not in owners and (unmatched or face.score >= self._options.start_score)
+            index
+            for index, face in enumerate(faces)
+            if index not in owners and (unmatched or face.score >= self._options.start_score)
         ]
-        vectors = self._vision.embed(frame.pixels, [faces[place] for place in doubtful])
+        vectors = self._vision.embed(frame.pixels, [faces[index] for index in doubtful])
         embeddings = dict(zip(doubtful, vectors, strict=True))
         self._match_by_likeness(faces, embeddings, candidates, owners)
         self._match_what_is_left(faces, candidates, owners)
         for track in candidates:
             if track not in owners.values():
                 track.miss()
-        for place, face in enumerate(faces):
-            if place in owners:
-                owners[place].confirm(face)
+        for index, face in enumerate(faces):
+            if index in owners:
+                owners[index].confirm(face)
             elif self._may_start(face, candidates):
-                owners[place] = self._start(frame, face)
+                owners[index] = self._start(frame, face)
         self._note_meetings()
         self._add_samples(frame, faces, owners, embeddings)
         self._settle()
@@ -140,11 +140,11 @@ class Tracker:
         free = [track for track in candidates if track not in owners.values()]
         if not free or not embeddings:
             return
-        places = list(embeddings)
+        indices = list(embeddings)
         theirs = np.stack([track.embedding for track in free])
         similarities = theirs @ np.stack(list(embeddings.values())).T
         for track, column in best_pairs(similarities, least=self._same_similarity):
-            owners[places[column]] = free[track]
+            owners[indices[column]] = free[track]
 
     def _match_what_is_left(
         self, faces: Sequence[Face], candidates: list[Track], owners: dict[int, Track]
@@ -155,12 +155,12 @@ class Tracker:
             for track in candidates
             if track.in_sight and not track.rivals and track not in owners.values()
         ]
-        places = [place for place in range(len(faces)) if place not in owners]
+        indices = [index for index in range(len(faces)) if index not in owners]
         near = overlaps(
-            _boxes([track.face for track in free]), _boxes([faces[place] for place in places])
+            _boxes([track.face for track in free]), _boxes([faces[index] for index in indices])
         )
         for track, column in best_pairs(near, least=SAME_PLACE):
-            owners[places[column]] = free[track]
+            owners[indices[column]] = free[track]
 
     def _may_start(self, face: Face, candidates: list[Track]) -> bool:
         """Beside a track with a rival nobody new begins.
@@ -185,19 +185,19 @@ class Tracker:
         embeddings: dict[int, Float32Array],
     ) -> None:
         most = self._options.embedded_faces
-        merits = {place: quality(faces[place], image_shape=frame.pixels.shape) for place in owners}
+        merits = {index: quality(faces[index], image_shape=frame.pixels.shape) for index in owners}
         wanted = [
-            place
-            for place, track in owners.items()
-            if track.wants(merits[place], frame.time_s, most=most)
+            index
+            for index, track in owners.items()
+            if track.wants(merits[index], frame.time_s, most=most)
         ]
-        missing = [place for place in wanted if place not in embeddings]
-        vectors = self._vision.embed(frame.pixels, [faces[place] for place in missing])
+        missing = [index for index in wanted if index not in embeddings]
+        vectors = self._vision.embed(frame.pixels, [faces[index] for index in missing])
         embeddings = {**embeddings, **dict(zip(missing, vectors, strict=True))}
-        for place in wanted:
-            track = owners[place]
+        for index in wanted:
+            track = owners[index]
             sample = Sample(
-                frame.index, frame.time_s, faces[place], merits[place], embeddings[place]
+                frame.index, frame.time_s, faces[index], merits[index], embeddings[index]
             )
             track.add_sample(sample, most=most)
             track.identity = self._namer(track.embedding)
