@@ -7,8 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +26,7 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.postgres.gallery import create_postgres
 from facekit.gallery.records import Template
 from facekit.gallery.search.cache import cache_path
+from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite import search as sqlite_search
 from facekit.gallery.sqlite.encryption import passphrase
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
@@ -209,6 +213,35 @@ def test_an_export_holds_the_people_as_they_are_and_no_merge(
         assert copy.check() == []
 
 
+def test_who_enrolls_while_others_merge_loses_nothing(
+    gallery: Gallery, open_gallery: OpenGallery
+) -> None:
+    """One connection enrolls both people while another merges and undoes it."""
+    gallery.add("Ada", templates(1), MODEL)
+    gallery.add("Byron", templates(2), MODEL)
+    merging = Event()
+
+    def enroll() -> None:
+        with open_gallery() as mine:
+            merging.wait()
+            for number in range(10, 30):
+                mine.add("Byron", [template(2, number)], MODEL)
+                mine.add("Ada", [template(1, number)], MODEL)
+
+    with ThreadPoolExecutor(1) as pool:
+        enrolling = pool.submit(enroll)
+        while not enrolling.done():
+            gallery.merge("Ada", "Byron")
+            merging.set()
+            with suppress(UsageError):  # there may be another Byron by then
+                gallery.unmerge("Ada", "Byron")
+        enrolling.result()
+    assert gallery.check() == []
+    found = sorted(one.photo for _, one in gallery.templates())
+    numbers = [*range(3), *range(10, 30)]
+    assert found == sorted(f"{person}_{number}.jpg" for person in (1, 2) for number in numbers)
+
+
 PEOPLE = "ABCDE"
 STEPS = st.lists(
     st.tuples(st.booleans(), st.sampled_from(PEOPLE), st.sampled_from(PEOPLE)), max_size=12
@@ -252,6 +285,16 @@ def test_any_merges_undone_from_the_last_to_the_first_change_nothing(
 
 
 class TestSqlite:
+    def test_a_gallery_from_before_merging_is_brought_up(self, tmp_path: Path) -> None:
+        path = tmp_path / "old.db"
+        meta = {"gallery_id": "x", "vector_type": "float32", "removals": "0"}
+        assert sqlite_file.create(path, meta, migrations=sqlite_file.MIGRATIONS[:1])
+        with SqliteGallery(path) as gallery:
+            gallery.add("Ada", templates(1), MODEL)
+            gallery.add("Byron", templates(2), MODEL)
+            assert gallery.merge("Ada", "Byron") is not None
+            assert gallery.check() == []
+
     def test_the_file_of_vectors_follows(
         self, sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -85,7 +85,8 @@ class TestEnrollAndIdentify:
     def test_a_photo_is_told_of_as_soon_as_it_is_done(
         self, location: GalleryLocation, photo: dict[str, str], bad: str
     ) -> None:
-        told, reporter = [], Told()
+        told: list[IdentifiedPhoto | PhotoFailure] = []
+        reporter = Told()
         result = identify(
             [photo["obama2"], bad], location=location, on_photo=told.append, reporter=reporter
         )

@@ -38,7 +38,7 @@ def create_postgres(url: str) -> bool:
 
 
 class PostgresGallery:
-    """See store.Gallery.  One connection; not thread-safe, safe among processes."""
+    """See gallery.Gallery.  One connection; not thread-safe, safe among processes."""
 
     def __init__(self, url: str) -> None:
         """Raises StorageError."""

@@ -56,7 +56,7 @@ def create_sqlite(
 
 
 class SqliteGallery:
-    """See store.Gallery.  One connection; not thread-safe, safe among processes."""
+    """See gallery.Gallery.  One connection; not thread-safe, safe among processes."""
 
     def __init__(
         self,
