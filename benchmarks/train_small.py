@@ -28,7 +28,7 @@ from facekit.enums import Architecture
 from facekit.evaluate.protocols.lfw import find_lfw
 from facekit.model.store import find
 from facekit.photo.decode import read_image
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 from facekit.runtime.litert import LiteRtNet
 from facekit.template.embedder import Embedder
 from facekit.template.match import unit_length

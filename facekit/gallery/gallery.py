@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from facekit.enums import PersonRule
 from facekit.errors import UsageError
+from facekit.gallery.merge import Merge
 from facekit.gallery.records import Candidate, GalleryInfo, GalleryModel, Person, Template
 from facekit.types import Float32Array
 
@@ -63,6 +64,29 @@ class Gallery(Protocol):
 
     def rename(self, old: str, new: str) -> bool:
         """False where nobody is called `old`.  Raises UsageError where `new` is taken."""
+        ...
+
+    def merge(self, name: str, other: str) -> Merge | None:
+        """Files all templates of `other` under `name`; `other` is no longer listed.
+
+        Of a photo that both have, the template of `name` counts.  None where nobody has one of the
+        names.  Raises UsageError where both are one.
+        """
+        ...
+
+    def unmerge(self, name: str, other: str) -> Merge | None:
+        """Undoes the latest merge of `other` into `name`: each has again what each had.
+
+        What was added to `name` since then stays there.  None where there is no such merge.
+        Raises UsageError where somebody else is called `other` meanwhile.
+        """
+        ...
+
+    def merges(self, name: str | None = None) -> list[Merge]:
+        """Who was merged into a person, or into anybody, the earliest first.
+
+        Those who were merged into somebody who was merged later come back with that one.
+        """
         ...
 
     def rank(

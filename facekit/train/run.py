@@ -12,7 +12,7 @@ from facekit.errors import UsageError
 from facekit.graph.nets.designs import DESIGNS, Design
 from facekit.model.card import Source
 from facekit.model.store import InstalledModel, find
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 from facekit.reporter import SILENT, Reporter
 from facekit.system.keras_backend import keras, tf
 from facekit.train import checkpoint

@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
+from facekit.photo.decode import read_image
+from tests.group_photo import write_group
 
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
@@ -98,10 +100,13 @@ def test_an_embedding_file_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
-    result = run("--face", "all", "--json", OBAMA, OBAMA2)
-    payload = json.loads(result.stdout)
-    found = payload["faces_found"]
-    assert payload["comparisons"] == found["img1"] * found["img2"]
+    group = write_group(tmp_path / "group.png", DATA / "biden.jpg", DATA / "obama.jpg")
+    assert run("--face", "error", str(group), OBAMA2).exit_code == 3
+    payload = json.loads(run("--face", "all", "--json", str(group), OBAMA2).stdout)
+    assert payload["faces_found"] == {"img1": 2, "img2": 1}
+    assert (payload["comparisons"], payload["verified"]) == (2, True)
+    face = payload["faces"]["img1"]
+    assert face["box_xyxy"][0] > read_image(DATA / "biden.jpg").shape[1]  # the right one
 
 
 @pytest.mark.parametrize(

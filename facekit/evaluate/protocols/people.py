@@ -9,7 +9,7 @@ import numpy as np
 
 from facekit.errors import InputError
 from facekit.evaluate.protocols.pairs import Pair, PairList, Photo
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 
 NAME = "all people"
 

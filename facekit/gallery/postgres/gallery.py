@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from facekit.enums import PersonRule, VectorType
-from facekit.errors import StorageError, UsageError
+from facekit.errors import UsageError
 from facekit.gallery.gallery import Progress, shown_url, unseen
+from facekit.gallery.merge import Merge
+from facekit.gallery.postgres import merge as merging
 from facekit.gallery.postgres import schema as postgres_schema
 from facekit.gallery.postgres.check import faults, recall_at_1
-from facekit.gallery.postgres.schema import SCHEMA
+from facekit.gallery.postgres.schema import SCHEMA, parsed_vector, vector_text
 from facekit.gallery.records import (
     Candidate,
     GalleryInfo,
@@ -38,7 +38,7 @@ def create_postgres(url: str) -> bool:
 
 
 class PostgresGallery:
-    """See store.Gallery.  One connection; not thread-safe, safe among processes."""
+    """See gallery.Gallery.  One connection; not thread-safe, safe among processes."""
 
     def __init__(self, url: str) -> None:
         """Raises StorageError."""
@@ -98,7 +98,7 @@ class PostgresGallery:
             )
             for person, photo, sha256, x1, y1, x2, y2, score, time, embedding in cursor:
                 box = None if x1 is None else (x1, y1, x2, y2)
-                yield person, Template(photo, sha256, box, score, time, _vector(embedding))
+                yield person, Template(photo, sha256, box, score, time, parsed_vector(embedding))
 
     def photo_hashes(self, name: str) -> frozenset[str]:
         with self._reading():
@@ -135,7 +135,8 @@ class PostgresGallery:
             ).rowcount
             self._connection.execute(f"DELETE FROM {SCHEMA}.person WHERE person_id = %s", rows[0])
         with postgres_schema.translated(self._url):
-            self._connection.execute(f"VACUUM {SCHEMA}.template")  # not within a transaction
+            for table in ("template", "spare_template"):  # not within a transaction
+                self._connection.execute(f"VACUUM {SCHEMA}.{table}")
         return int(removed)
 
     def rename(self, old: str, new: str) -> bool:
@@ -151,6 +152,18 @@ class PostgresGallery:
                     f"{new} is enrolled already: two people cannot share a name."
                 ) from error
         return int(changed) > 0
+
+    def merge(self, name: str, other: str) -> Merge | None:
+        with self._transaction():
+            return merging.merge(self._connection, name, other)
+
+    def unmerge(self, name: str, other: str) -> Merge | None:
+        with self._transaction():
+            return merging.unmerge(self._connection, name, other)
+
+    def merges(self, name: str | None = None) -> list[Merge]:
+        with self._reading():
+            return merging.merges(self._connection, name)
 
     def rank(
         self, queries: Float32Array, model: GalleryModel, *, rule: PersonRule, top: int
@@ -186,7 +199,7 @@ class PostgresGallery:
             nearest = self._rows(
                 f"SELECT person_id, 1 - (embedding <=> %s::vector) FROM {SCHEMA}.template "
                 f"ORDER BY embedding <=> %s::vector LIMIT {limit}",
-                *(_text(query), _text(query)),
+                *(vector_text(query), vector_text(query)),
             )
             best: dict[int, float] = {}
             for person_id, similarity in nearest:
@@ -200,7 +213,7 @@ class PostgresGallery:
         nearest = self._rows(
             f"SELECT person_id, 1 - (avg(embedding) <=> %s::vector) AS similarity "
             f"FROM {SCHEMA}.template GROUP BY person_id ORDER BY similarity DESC LIMIT {int(top)}",
-            _text(query),
+            vector_text(query),
         )
         return [self._candidate(*place) for place in nearest]
 
@@ -235,7 +248,7 @@ class PostgresGallery:
                 (
                     *(person_id, template.photo, template.photo_sha256),
                     *(template.box_xyxy or (None,) * 4),
-                    *(template.score, template.enrolled_at, _text(template.vector)),
+                    *(template.score, template.enrolled_at, vector_text(template.vector)),
                 ),
             ).rowcount
         )
@@ -265,18 +278,6 @@ class PostgresGallery:
     def _transaction(self) -> Iterator[None]:
         with postgres_schema.translated(self._url), self._connection.transaction():
             yield
-
-
-def _text(vector: Float32Array) -> str:
-    """pgvector's text form; 9 digits give every float32 back."""
-    return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
-
-
-def _vector(text: str) -> Float32Array:
-    try:
-        return np.array(text[1:-1].split(","), np.float32)
-    except ValueError as error:
-        raise StorageError(f"A stored vector cannot be read: {error}") from error
 
 
 _PEOPLE = f"""

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from facekit.errors import MissingExtraError, StorageError
 from facekit.gallery.gallery import shown_url
+from facekit.types import Float32Array
 
 SCHEMA = "facekit_gallery"
 _LOCK = 0x666B6761  # advisory lock of everything that changes the tables themselves
@@ -49,7 +52,38 @@ CREATE TABLE {SCHEMA}.template (
     UNIQUE (person_id, photo_sha256)
 )
 """
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_MERGES = f"""
+CREATE TABLE {SCHEMA}.merge (
+    merge_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    person_id bigint REFERENCES {SCHEMA}.person ON DELETE CASCADE,
+    within bigint REFERENCES {SCHEMA}.merge ON DELETE CASCADE,
+    other_id bigint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    enrolled_at text NOT NULL,
+    merged_at text NOT NULL,
+    CHECK ((person_id IS NULL) <> (within IS NULL))
+);
+CREATE INDEX merge_of_person ON {SCHEMA}.merge (person_id);
+CREATE INDEX merge_within ON {SCHEMA}.merge (within);
+CREATE TABLE {SCHEMA}.moved_template (
+    merge_id bigint NOT NULL REFERENCES {SCHEMA}.merge ON DELETE CASCADE,
+    template_id bigint NOT NULL,
+    PRIMARY KEY (merge_id, template_id)
+);
+CREATE TABLE {SCHEMA}.spare_template (
+    template_id bigint PRIMARY KEY,
+    merge_id bigint NOT NULL REFERENCES {SCHEMA}.merge ON DELETE CASCADE,
+    model_id integer NOT NULL REFERENCES {SCHEMA}.model,
+    photo text NOT NULL,
+    photo_sha256 text NOT NULL,
+    x1 double precision, y1 double precision, x2 double precision, y2 double precision,
+    score double precision,
+    enrolled_at text NOT NULL,
+    embedding vector NOT NULL,
+    UNIQUE (merge_id, photo_sha256)
+)
+"""  # what they hold: see facekit/gallery/sqlite/file.py
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _MERGES)
 """Script n brings a gallery from schema version n to n + 1."""
 
 
@@ -125,6 +159,19 @@ def fix_dimension(connection: Any, dimension: int) -> None:
         f"CREATE INDEX IF NOT EXISTS template_embedding ON {SCHEMA}.template "
         "USING hnsw (embedding vector_cosine_ops)"
     )
+
+
+def vector_text(vector: Float32Array) -> str:
+    """pgvector's text form; 9 digits give every float32 back."""
+    return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
+
+
+def parsed_vector(text: str) -> Float32Array:
+    """Raises StorageError."""
+    try:
+        return np.array(text[1:-1].split(","), np.float32)
+    except ValueError as error:
+        raise StorageError(f"A stored vector cannot be read: {error}") from error
 
 
 def exists(connection: Any) -> bool:

@@ -54,7 +54,43 @@ CREATE INDEX template_of_person ON template (person_id);
 # AUTOINCREMENT: a number is never given twice, so that what is cached of the templates up to a
 # number stays right while others are added.
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_MERGES = """
+CREATE TABLE merge (
+    merge_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person_id INTEGER REFERENCES person ON DELETE CASCADE,
+    within INTEGER REFERENCES merge ON DELETE CASCADE,
+    other_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    enrolled_at TEXT NOT NULL,
+    merged_at TEXT NOT NULL,
+    CHECK ((person_id IS NULL) <> (within IS NULL))
+);
+CREATE INDEX merge_of_person ON merge (person_id);
+CREATE INDEX merge_within ON merge (within);
+CREATE TABLE moved_template (
+    merge_id INTEGER NOT NULL REFERENCES merge ON DELETE CASCADE,
+    template_id INTEGER NOT NULL,
+    PRIMARY KEY (merge_id, template_id)
+) WITHOUT ROWID;
+CREATE TABLE spare_template (
+    template_id INTEGER PRIMARY KEY,
+    merge_id INTEGER NOT NULL REFERENCES merge ON DELETE CASCADE,
+    model_id INTEGER NOT NULL REFERENCES model,
+    photo TEXT NOT NULL,
+    photo_sha256 TEXT NOT NULL,
+    x1 REAL, y1 REAL, x2 REAL, y2 REAL,
+    score REAL,
+    enrolled_at TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    UNIQUE (merge_id, photo_sha256)
+);
+"""
+# A merge keeps what undoing it needs: the number, name and time of who was merged (other_id, name,
+# enrolled_at), which templates were moved, and those of photos that the person had already, which
+# are not searched and stay encrypted for other_id.  Who had been merged into other_id is kept
+# within this merge, and comes back with it.
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _MERGES)
 """Script n brings a gallery from schema version n to n + 1."""
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from facekit.enums import PersonRule, VectorType
 from facekit.errors import UsageError
 from facekit.gallery.gallery import Progress, unseen
+from facekit.gallery.merge import Merge
 from facekit.gallery.records import (
     Candidate,
     GalleryInfo,
@@ -22,6 +23,7 @@ from facekit.gallery.records import (
     now_utc,
 )
 from facekit.gallery.sqlite import file as sqlite_file
+from facekit.gallery.sqlite import merge as merging
 from facekit.gallery.sqlite.check import faults
 from facekit.gallery.sqlite.encryption import Secret, SecretSource, new_key, no_secret
 from facekit.gallery.sqlite.rekey import reencrypt
@@ -54,7 +56,7 @@ def create_sqlite(
 
 
 class SqliteGallery:
-    """See store.Gallery.  One connection; not thread-safe, safe among processes."""
+    """See gallery.Gallery.  One connection; not thread-safe, safe among processes."""
 
     def __init__(
         self,
@@ -171,6 +173,15 @@ class SqliteGallery:
                 ).rowcount
                 > 0
             )
+
+    def merge(self, name: str, other: str) -> Merge | None:
+        return merging.merge(self._session, name, other)
+
+    def unmerge(self, name: str, other: str) -> Merge | None:
+        return merging.unmerge(self._session, name, other)
+
+    def merges(self, name: str | None = None) -> list[Merge]:
+        return merging.merges(self._session, name)
 
     def rank(
         self, queries: Float32Array, model: GalleryModel, *, rule: PersonRule, top: int

@@ -14,7 +14,7 @@ from facekit.errors import StorageError, UsageError
 from facekit.model.registry import DETECTOR
 from facekit.model.store import find_all
 from facekit.photo.decode import DEFAULT_LIMITS
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 from facekit.photo.write import write_jpeg, write_png
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos

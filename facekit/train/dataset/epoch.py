@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import InputError
-from facekit.photo.people import Person
+from facekit.photo.sources import PersonFolder
 from facekit.train.config import TrainConfig
 
 IntArray = NDArray[np.int64]
@@ -33,7 +33,7 @@ class PhotoSet:
         return len(self.paths)
 
 
-def split(people: Sequence[Person], config: TrainConfig) -> tuple[PhotoSet, PhotoSet]:
+def split(people: Sequence[PersonFolder], config: TrainConfig) -> tuple[PhotoSet, PhotoSet]:
     """Photos to train on and those that are held out, both of the same people.
 
     Of a person with n >= 2 photos, held_out x n are kept back, rounded, but one at least and one
