@@ -104,7 +104,7 @@ def new_secret(key_file: Path | None, variable: str) -> Secret:
 
 
 def model_in_use(pipeline: Pipeline) -> GalleryModel:
-    from facekit.cli.render.payload import crop_text
     from facekit.gallery.records import gallery_model
+    from facekit.pipeline.records import crop_text
 
     return gallery_model(pipeline.model.card, crop_text(pipeline.crop_spec))

@@ -12,7 +12,8 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import GalleryModel, Template, checked_name, now_utc
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.photos import PhotoFailure, embed_each
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
+from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import EmbeddedPicture
 
 
 @dataclass(frozen=True, slots=True)

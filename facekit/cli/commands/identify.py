@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from facekit.gallery.identify import Identification
     from facekit.gallery.openset import OpenSetThreshold
     from facekit.gallery.records import GalleryInfo
-    from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
+    from facekit.pipeline.pipeline import Pipeline
+    from facekit.pipeline.records import EmbeddedPicture
 
 EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
