@@ -35,17 +35,13 @@ class Once(Generic[Made]):
         self._made: list[Made] = []
         self._making = threading.Lock()
         self._is_begun = False
-        self._is_taken = False
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether anybody has got it yet."""
-        return self._is_taken
+        self.is_taken = False
+        """whether anybody has got it yet"""
 
     def get(self) -> Made:
         """Raises what making it raises."""
         made = self._get()
-        self._is_taken = True
+        self.is_taken = True
         return made
 
     def begin(self) -> None:

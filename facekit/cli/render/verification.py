@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -62,6 +60,9 @@ def pair_lines(results: Iterable[VerifiedPair], *, as_json: bool) -> Iterator[st
 
 
 def _csv_line(cells: tuple[Any, ...]) -> str:
+    import csv  # neither is needed for one verification
+    import io
+
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
