@@ -37,8 +37,8 @@ def pillow_pixels(picture: PillowPicture) -> UInt8Array:
 
     Raises ValueError for a mode whose range nobody knows, and what Pillow raises for damage.
     """
-    orientation = picture.getexif().get(_ORIENTATION, 1)
     pixels = _rgb(picture)
+    orientation = picture.getexif().get(_ORIENTATION, 1)  # Pillow turns a TIFF when it loads it
     return np.ascontiguousarray(upright(pixels, orientation if 1 <= orientation <= 8 else 1))
 
 
