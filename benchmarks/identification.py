@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.cli.render.payload import crop_text
 from facekit.evaluate.embeddings import EmbedSettings, embed_photos
 from facekit.evaluate.metrics.intervals import binomial_ci95
 from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
@@ -30,6 +29,7 @@ from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.model.card import Card
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
+from facekit.pipeline.records import crop_text
 from facekit.template.match import centred
 from facekit.types import Float32Array
 

@@ -25,8 +25,9 @@ from facekit.face.mtcnn.options import DetectorOptions
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, PictureSource
-from facekit.pipeline.locate import LocatedPicture, LocateOptions, Locator
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, PipelineOptions, Verification
+from facekit.pipeline.locate import LocateOptions, Locator
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
 from facekit.template.threshold import chosen_threshold
 from facekit.types import CropSpec
 

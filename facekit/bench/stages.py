@@ -16,8 +16,9 @@ from facekit.bench.plan import BenchmarkCase
 from facekit.enums import Stage
 from facekit.errors import NoFaceError
 from facekit.model.store import InstalledModel, find
-from facekit.pipeline.locate import LocatedPicture, LocateOptions, Locator
+from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.pipeline.records import LocatedPicture
 from facekit.runtime.delegates import OpenedNet, open_net
 from facekit.template.embedder import Embedder
 from facekit.template.match import Decision, cosine_similarity, decide, unit_length

@@ -20,7 +20,8 @@ from facekit.errors import FacekitError, ImageError, UsageError
 from facekit.face.align import crop_faces, whole_picture
 from facekit.model.store import find
 from facekit.pipeline.locate import LocateOptions, Locator
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, PipelineOptions
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.pipeline.records import EmbeddedPicture, LocatedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.system.processes import Crash, available_cores, map_processes
 from facekit.system.ray_cluster import map_ray
@@ -167,6 +168,22 @@ class EmbedPhoto:
         options = replace(self.options, threads=1, locate=replace(self.options.locate, threads=1))
         pipeline = Pipeline(find(self.model), options=options)
         return lambda name: without_pictures(_embed_one(pipeline, name))
+
+
+@dataclass(frozen=True, slots=True)
+class LocatePhoto:
+    """Job: a photo's name to its faces, with its pixels."""
+
+    options: LocateOptions
+
+    def open(self) -> Callable[[str], LocatedPicture]:
+        locator = Locator(options=self.options)
+
+        def locate(name: str) -> LocatedPicture:
+            (located,) = locator.locate([name])
+            return located
+
+        return locate
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,9 @@ float32, 330 MB for 64 in fours."""
 
 
 class OnnxNet:
-    """One loaded .onnx file with one float32 input.  Implements `Net`; not thread-safe.
+    """One loaded .onnx file with one float32 input.  Implements `Net`.
+
+    Many threads may run one: ONNX Runtime runs a session's calls side by side.
 
     An open batch takes the batch's size, on the CPU a few crops at a time; a file with a batch
     of 1 is run once for each member.

@@ -10,6 +10,7 @@ from typing import Any
 
 from facekit.errors import ModelMissingError
 from facekit.model import registry
+from facekit.model.card import Task
 from facekit.model.registry import RegistryEntry
 from facekit.model.store import InstalledModel, find_all
 from facekit.reporter import SILENT, Reporter
@@ -27,14 +28,17 @@ class ModelFiles:
         return {"name": self.name, "paths": [str(path) for path in self.paths]}
 
 
-def ensure_installed(name: str | Path, *, reporter: Reporter = SILENT) -> InstalledModel:
+def ensure_installed(
+    name: str | Path, *, task: Task | None = None, reporter: Reporter = SILENT
+) -> InstalledModel:
     """The model "name", "name:variant" or a file; built first where it is missing and can be.
 
+    `task`: what it is needed for; an error then names no models for anything else.
     Raises ModelMissingError, which names the commands that bring it, where TensorFlow is not
     installed or the registry does not know how to build it.
     """
     try:
-        return find_all(name)[0]
+        return find_all(name, task=task)[0]
     except ModelMissingError:
         entry = _buildable(str(name))
         if entry is None or not is_installed("tensorflow"):

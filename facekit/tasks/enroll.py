@@ -14,7 +14,8 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Template, checked_name, now_utc
 from facekit.photo.sources import is_picture_name, list_pictures, people_in
 from facekit.pipeline.photos import PhotoFailure, embed_each
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
+from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import EmbeddedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.gallery import GalleryLocation, model_in_use, open_gallery, refresh_index
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline

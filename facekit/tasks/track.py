@@ -17,8 +17,9 @@ from facekit.errors import InputError, UsageError
 from facekit.gallery.gallery import Gallery, default_url
 from facekit.gallery.identify import identify
 from facekit.photo.decode import Picture
-from facekit.pipeline.locate import LocatedPicture, Locator
+from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.gallery import GalleryLocation, model_in_use, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline

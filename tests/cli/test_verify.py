@@ -124,6 +124,10 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
         ((OBAMA, __file__), 4, "test_verify.py"),
         (("--max-megapixels", "0.01", OBAMA, OBAMA2), 4, "obama.jpg"),
         (("--model", "nobody", OBAMA, OBAMA2), 5, "nobody"),
+        (("--model", "mtcnn", OBAMA, OBAMA2), 5, "An embedding model is needed"),
+        (("--model", "mtcnn:onet", OBAMA, OBAMA2), 5, "mtcnn (onet) is for detection"),
+        (("--pairs", "none.csv"), 4, "none.csv"),
+        (("--pairs", "none.csv", "-o", "none.txt"), 2, ".csv or .jsonl"),
     ],
 )
 def test_wrong_input_has_its_exit_code_and_one_line(
@@ -133,6 +137,12 @@ def test_wrong_input_has_its_exit_code_and_one_line(
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_model_is_answered_with_embedding_models_alone() -> None:
+    message = run("--model", "nobody", OBAMA, OBAMA2).stderr
+    assert "facenet512-casia" in message
+    assert "mtcnn" not in message
 
 
 def test_an_error_is_json_too_when_json_is_asked_for() -> None:

@@ -17,7 +17,7 @@ import pytest
 import facekit
 from facekit.errors import ImageError, MissingExtraError, ModelMissingError, UsageError
 from facekit.pipeline.photos import PhotoFailure, embed_each
-from facekit.pipeline.pipeline import EmbeddedPicture
+from facekit.pipeline.records import EmbeddedPicture
 from facekit.system.processes import Crash
 from facekit.system.ray_cluster import map_ray
 from facekit.template.file import read_embeddings
