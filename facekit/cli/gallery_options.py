@@ -14,9 +14,7 @@ from facekit.errors import UsageError
 
 if TYPE_CHECKING:
     from facekit.gallery.gallery import Gallery
-    from facekit.gallery.records import GalleryModel
     from facekit.gallery.sqlite.encryption import Secret
-    from facekit.pipeline.pipeline import Pipeline
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 PASSPHRASE_VARIABLE = "FACEKIT_GALLERY_PASSPHRASE"
@@ -60,18 +58,12 @@ def gallery_at(url: str | None, key_file: Path | None, *, create: bool = False) 
 
 def refresh_index(gallery: Gallery) -> None:
     """After many have been enrolled; without the package every search is exact, and slower."""
-    from collections.abc import Iterator
-
     from facekit.cli.render.output import note
-    from facekit.cli.terminal import with_progress
+    from facekit.cli.terminal import TerminalReporter
     from facekit.errors import MissingExtraError
 
-    def progress(blocks: Iterator[Any], total: int) -> Iterator[Any]:
-        note("making the approximate index: some 20 minutes a million templates")
-        return with_progress(blocks, length=total, label="indexing")
-
     try:
-        if gallery.refresh_index(progress=progress):
+        if gallery.refresh_index(reporter=TerminalReporter()):
             note("the approximate index has been made anew")
     except MissingExtraError as error:
         note(str(error))
@@ -101,10 +93,3 @@ def new_secret(key_file: Path | None, variable: str) -> Secret:
     if secret is None:
         raise UsageError(f"A secret is needed: pass a key file, or set {variable}.")
     return secret
-
-
-def model_in_use(pipeline: Pipeline) -> GalleryModel:
-    from facekit.cli.render.payload import crop_text
-    from facekit.gallery.records import gallery_model
-
-    return gallery_model(pipeline.model.card, crop_text(pipeline.crop_spec))

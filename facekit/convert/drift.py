@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from facekit.convert.crops import CropSet
 from facekit.convert.quantize.progress import Progress, silent
+from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.litert import default_threads
-from facekit.template.embedder import Embedder
 from facekit.template.match import similarity_matrix
 from facekit.types import Float32Array
 
@@ -125,7 +125,7 @@ def measure_drift(
 def _embed(model: InstalledModel, crops: CropSet, progress: Progress) -> tuple[Float32Array, float]:
     """(N, D) unit embeddings, and the median of the milliseconds that one takes."""
     opened = open_net(model.path, request=AcceleratorRequest(), threads=default_threads())
-    embedder = Embedder(opened.net, model.card)
+    embedder = embedder_of(opened.net, model.card)
     vectors, spent_ms = [], []
     label = f"embedding with {model.card.variant}"
     for crop in progress(iter(crops.crops), len(crops.crops), label):

@@ -8,15 +8,16 @@ from functools import cached_property
 from pathlib import Path
 
 from facekit.enums import FacePolicy
+from facekit.face.detector import stated
 from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.face.select import select_faces
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
-from facekit.model.store import find
+from facekit.model.store import InstalledModel, find
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
 from facekit.pipeline.stopwatch import Stopwatch
 from facekit.runtime.litert import LiteRtNet
-from facekit.types import Face
+from facekit.types import DetectorIdentity, Face
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,25 @@ class Locator:
         self.stopwatch = stopwatch or Stopwatch()
 
     @cached_property
+    def nets(self) -> tuple[InstalledModel, ...]:
+        """The detector's net files in the cascade's order, checked and not loaded.
+
+        Raises ModelMissingError or ModelMismatchError where the store has no sound nets.
+        """
+        stored = [f"{DETECTOR}:{name}" for name in DETECTOR_NETS]
+        return tuple(find(net) for net in self.options.nets or stored)
+
+    @property
+    def identity(self) -> DetectorIdentity:
+        """How the detector states itself.  Raises as `nets`."""
+        return stated(DETECTOR, [net.card.source.sha256 for net in self.nets])
+
+    @cached_property
     def detector(self) -> Mtcnn:
-        """Raises ModelMissingError or ModelMismatchError where the store has no sound nets."""
+        """Raises as `nets`."""
         with self.stopwatch.stage("load"):
             pnet, rnet, onet = (
-                LiteRtNet(find(net).path, threads=self.options.threads)
-                for net in self.options.nets or [f"{DETECTOR}:{name}" for name in DETECTOR_NETS]
+                LiteRtNet(net.path, threads=self.options.threads) for net in self.nets
             )
             return Mtcnn(pnet, rnet, onet)
 

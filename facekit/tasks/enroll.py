@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facekit.errors import AmbiguousFaceError, FacekitError, InputError
 from facekit.gallery.gallery import Gallery
-from facekit.gallery.records import GalleryModel, Template, checked_name, now_utc
+from facekit.gallery.records import Template, checked_name, now_utc
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
@@ -28,9 +28,7 @@ class Enrolment:
     """photos that gave no template, with the reason"""
 
 
-def enroll(
-    gallery: Gallery, pipeline: Pipeline, model: GalleryModel, name: str, photos: Sequence[str]
-) -> Enrolment:
+def enroll(gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[str]) -> Enrolment:
     """Embeds the photos, then enrolls what they gave in one transaction.
 
     A photo that the person has already is not embedded again.  One that cannot be used is
@@ -48,7 +46,8 @@ def enroll(
             templates.append(_template(result))
         except FacekitError as error:
             failures.append((result.name, error))
-    added = gallery.add(name, templates, model) if templates else 0
+    mean = pipeline.model.card.calibration.embedding_mean
+    added = gallery.add(name, templates, pipeline.space, mean=mean) if templates else 0
     return Enrolment(
         name=name,
         added=added,

@@ -10,13 +10,13 @@ import pytest
 
 from facekit.enums import CropRule, FacePolicy, ResizeFilter
 from facekit.errors import AmbiguousFaceError, ModelMismatchError, NoFaceError
+from facekit.model.card import embedder_of
 from facekit.model.store import find
 from facekit.photo.decode import read_image
 from facekit.photo.write import write_png
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.runtime.litert import LiteRtNet
-from facekit.template.embedder import Embedder
 from facekit.template.threshold import card_threshold
 from facekit.types import CropSpec
 
@@ -56,7 +56,7 @@ def test_an_empty_batch_is_legal(pipeline: Pipeline) -> None:
 
 
 def test_verification_is_symmetric_and_sure_of_itself(pipeline: Pipeline) -> None:
-    cut = card_threshold(pipeline.model.card, crop=None)
+    cut = card_threshold(pipeline.model.card.calibration, pipeline.threshold_space)
     forth = pipeline.verify(PHOTOS[0], PHOTOS[2], threshold=cut)
     back = pipeline.verify(PHOTOS[2], PHOTOS[0], threshold=cut)
     assert forth.decision.similarity == pytest.approx(back.decision.similarity, abs=1e-6)
@@ -69,7 +69,7 @@ def test_all_faces_of_a_group_are_compared_and_the_best_pair_decides(tmp_path: P
     write_png(both, group(PHOTOS[2], PHOTOS[0]))
     options = PipelineOptions(LocateOptions(face_policy=FacePolicy.ALL))
     everyone = Pipeline(find("facenet512-casia"), options=options)
-    cut = card_threshold(everyone.model.card, crop=None)
+    cut = card_threshold(everyone.model.card.calibration, everyone.threshold_space)
     result = everyone.verify(both, PHOTOS[1], threshold=cut)
     assert result.decision.same
     assert result.comparisons == len(result.a.faces) * len(result.b.faces) >= 2
@@ -106,10 +106,10 @@ def test_a_card_that_does_not_fit_the_net_is_refused() -> None:
     net = LiteRtNet(model.path, threads=1)
     wrong = replace(model.card.input, height_px=112)
     with pytest.raises(ModelMismatchError, match="160, 160"):
-        Embedder(net, replace(model.card, input=wrong))
+        embedder_of(net, replace(model.card, input=wrong))
 
 
 def test_a_detectors_net_is_not_an_embedder() -> None:
     model = find("mtcnn:rnet")
     with pytest.raises(ModelMismatchError, match="detection"):
-        Embedder(LiteRtNet(model.path, threads=1), model.card)
+        embedder_of(LiteRtNet(model.path, threads=1), model.card)

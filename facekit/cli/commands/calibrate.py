@@ -65,6 +65,7 @@ def calibrate(
     from facekit.cli.ensure import ensure_installed
     from facekit.cli.render.output import emit_json
     from facekit.evaluate.calibrate import calibrate as measure
+    from facekit.evaluate.photo_crop import PhotoCropper
     from facekit.evaluate.protocols.plan import open_list
     from facekit.model.installation import write_card
     from facekit.model.shipped_calibrations import measured_on
@@ -85,6 +86,7 @@ def calibrate(
         pair_list,
         dataset=folder.name,
         flip=installed.card.flip,
+        space=PhotoCropper(installed, settings).pipeline.space,
         fmr_targets=fmr_targets,
     )
     card = replace(

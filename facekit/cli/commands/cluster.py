@@ -145,7 +145,9 @@ def _similarity(
         return 0.0
     if threshold is not None:
         return given_threshold(threshold, Metric.COSINE).similarity
-    return card_threshold(pipeline.model.card, crop=pipeline.changed_crop, fmr=fmr).similarity
+    return card_threshold(
+        pipeline.model.card.calibration, pipeline.threshold_space, fmr=fmr
+    ).similarity
 
 
 def _print(faces: list[dict[str, Any]], groups: list[int], *, as_csv: bool) -> None:

@@ -42,7 +42,6 @@ def embed(
     """
     from facekit.cli.open_pipeline import open_pipeline
     from facekit.cli.render.output import emit_json, note
-    from facekit.cli.render.payload import crop_text
     from facekit.cli.terminal import with_progress
     from facekit.photo.sources import list_pictures
     from facekit.pipeline.photos import PhotoFailure, embed_each
@@ -64,10 +63,7 @@ def embed(
     write_embeddings(
         output,
         EmbeddingTable(
-            model=f"{card.name}:{card.variant}",
-            model_sha256=card.file_sha256,
-            crop=crop_text(pipeline.crop_spec),
-            rows=tuple(rows),
+            space=pipeline.space, mean=card.calibration.embedding_mean, rows=tuple(rows)
         ),
     )
     embedded = sum(row.vector is not None for row in rows)

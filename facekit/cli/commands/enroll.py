@@ -52,7 +52,7 @@ def enroll(
     if name is not None and not images:
         raise UsageError(f"No photo of {name} is given.")
 
-    from facekit.cli.gallery_options import gallery_at, model_in_use, refresh_index
+    from facekit.cli.gallery_options import gallery_at, refresh_index
     from facekit.cli.open_pipeline import open_pipeline
     from facekit.cli.render.output import emit_json, note
     from facekit.cli.terminal import with_progress
@@ -64,11 +64,10 @@ def enroll(
         list(people_in(from_dir)) if from_dir is not None else [(str(name), list_pictures(images))]
     )
     pipeline = open_pipeline(model, **options)
-    wanted = model_in_use(pipeline)
     results: list[Enrolment] = []
     with gallery_at(gallery_url, key_file, create=True) as gallery:
         for person, photos in with_progress(people, length=len(people), label="enrolling"):
-            result = enroll_person(gallery, pipeline, wanted, person, photos)
+            result = enroll_person(gallery, pipeline, person, photos)
             results.append(result)
             for _, error in result.failures:
                 note(str(error))

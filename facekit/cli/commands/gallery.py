@@ -8,8 +8,14 @@ from typing import Any
 import click
 
 from facekit.cli.commands.gallery_transfer import export_command, import_command
-from facekit.cli.gallery_options import PASSPHRASE_VARIABLE, gallery_at, gallery_options, new_secret
-from facekit.cli.options import EnumChoice, json_option
+from facekit.cli.gallery_options import (
+    PASSPHRASE_VARIABLE,
+    gallery_at,
+    gallery_options,
+    new_secret,
+    refresh_index,
+)
+from facekit.cli.options import EnumChoice, crop_options, json_option, model_option
 from facekit.cli.render.output import emit_json, note
 from facekit.enums import VectorType
 from facekit.errors import UsageError
@@ -95,9 +101,9 @@ def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: boo
     """
     with gallery_at(gallery_url, key_file) as opened:
         person = opened.person(name)
-        model = opened.info().model
+        space = opened.info().space
         templates = [template for _, template in opened.templates(name)]
-    if person is None or model is None:
+    if person is None or space is None:
         _nobody(name)
     elif as_json:
         records = [
@@ -107,15 +113,17 @@ def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: boo
                 "box_xyxy": template.box_xyxy,
                 "score": template.score,
                 "enrolled_at": template.enrolled_at,
-                "model": model.name,
-                "model_sha256": model.sha256,
-                "crop": model.crop,
+                "model": space.model,
+                "model_sha256": space.model_sha256,
+                "crop": space.crop_text,
             }
             for template in templates
         ]
         emit_json({**_person(person), "records": records})
     else:
-        click.echo(f"{person.name}: {person.templates} templates of {model.name}, {model.crop}")
+        click.echo(
+            f"{person.name}: {person.templates} templates of {space.model}, {space.crop_text}"
+        )
         for template in templates:
             score = "" if template.score is None else f"\tscore {template.score:.4f}"
             click.echo(
@@ -241,6 +249,37 @@ def rekey(
         click.echo(f"{info.url}: {info.templates} templates encrypted anew")
 
 
+@gallery.command()
+@model_option
+@crop_options
+@click.option("--no-detect", is_flag=True, help="The gallery is of photos that were face crops.")
+@gallery_options
+@json_option
+def recenter(
+    model: str, gallery_url: str | None, key_file: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Bring the templates over to the mean embedding that the model's card has now.
+
+    Needed once after facekit calibrate --write; no photos are needed, and everybody stays
+    enrolled.  Model and crop options are those of enroll.
+
+    \b
+    Example: facekit gallery recenter --gallery people.db
+    """
+    from facekit.cli.requests import pipeline_request
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.gallery_recenter import recenter as recenter_gallery
+
+    request = pipeline_request(model, **options)
+    with gallery_at(gallery_url, key_file) as opened:
+        result = recenter_gallery(opened, request, reporter=TerminalReporter())
+        refresh_index(opened)
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        click.echo(f"{result.gallery}: {result.changed} of {result.templates} templates changed")
+
+
 gallery.add_command(export_command)
 gallery.add_command(import_command)
 
@@ -259,7 +298,7 @@ def _person(person: Any) -> dict[str, Any]:
 
 
 def _emit_info(info: Any, *, as_json: bool) -> None:
-    model = info.model
+    space = info.space
     if as_json:
         emit_json(
             {
@@ -270,9 +309,9 @@ def _emit_info(info: Any, *, as_json: bool) -> None:
                 "vector_type": info.vector_type.value,
                 "encrypted": info.encrypted,
                 "size_bytes": info.size_bytes,
-                "model": model and model.name,
-                "model_sha256": model and model.sha256,
-                "crop": model and model.crop,
+                "model": space and space.model,
+                "model_sha256": space and space.model_sha256,
+                "crop": space and space.crop_text,
             }
         )
         return
@@ -282,4 +321,4 @@ def _emit_info(info: Any, *, as_json: bool) -> None:
         f"templates: {info.templates} ({info.vector_type.value}"
         f"{', encrypted' if info.encrypted else ''})"
     )
-    click.echo(f"model:     {f'{model.name}, {model.crop}' if model else 'none yet'}")
+    click.echo(f"model:     {f'{space.model}, {space.crop_text}' if space else 'none yet'}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +10,6 @@ from facekit.cli.gallery_options import gallery_at, gallery_options, refresh_ind
 from facekit.cli.options import json_option, output_file
 from facekit.cli.render.output import emit_json, note
 from facekit.errors import UsageError
-
-if TYPE_CHECKING:
-    from facekit.gallery.gallery import Progress
 
 
 @click.command("export")
@@ -31,12 +27,13 @@ def export_command(
     \b
     Example: facekit gallery export -o people.jsonl
     """
+    from facekit.cli.terminal import TerminalReporter
     from facekit.gallery.transfer import CONTAINS, export_gallery
 
     with gallery_at(gallery_url, key_file) as opened:
         if opened.info().encrypted and not decrypt:
             raise UsageError("An export is not encrypted; pass --decrypt if that is meant.")
-        count = export_gallery(opened, output, progress=_bar("exporting"))
+        count = export_gallery(opened, output, reporter=TerminalReporter())
     note(f"{output} holds {CONTAINS}")
     if as_json:
         emit_json({"output": str(output), "templates": count, "contains": CONTAINS})
@@ -58,18 +55,13 @@ def import_command(
     \b
     Example: facekit gallery import people.jsonl --gallery postgresql://localhost/faces
     """
+    from facekit.cli.terminal import TerminalReporter
     from facekit.gallery.transfer import import_gallery
 
     with gallery_at(gallery_url, key_file, create=True) as opened:
-        added, total = import_gallery(opened, file, progress=_bar("importing"))
+        added, total = import_gallery(opened, file, reporter=TerminalReporter())
         refresh_index(opened)
     if as_json:
         emit_json({"file": str(file), "templates": total, "added": added})
     else:
         click.echo(f"{added} of {total} templates added")
-
-
-def _bar(label: str) -> Progress:
-    from facekit.cli.terminal import with_progress
-
-    return lambda steps, total: with_progress(steps, length=total, label=label)

@@ -13,8 +13,7 @@ from facekit.enums import PersonRule
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from facekit.gallery.identify import Identification
-    from facekit.gallery.openset import OpenSetThreshold
+    from facekit.gallery.identify import Identification, OpenSetThreshold
     from facekit.gallery.records import GalleryInfo
     from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
 
@@ -76,7 +75,7 @@ def identify(
     if sum(given is not None for given in (threshold, fmr, fpir)) > 1:
         raise UsageError("--threshold, --fmr and --fpir all say where to cut; pass one of them.")
 
-    from facekit.cli.gallery_options import gallery_at, model_in_use
+    from facekit.cli.gallery_options import gallery_at
     from facekit.cli.open_pipeline import open_pipeline
     from facekit.cli.render.output import emit_json, note
     from facekit.cli.terminal import with_progress
@@ -90,7 +89,7 @@ def identify(
     all_known = True
     with gallery_at(gallery_url, key_file) as gallery:
         pipeline = open_pipeline(model, **options)
-        wanted = model_in_use(pipeline)
+        space = pipeline.space
         info = gallery.info()
         cut = _threshold(pipeline, info, rule, threshold, fmr, fpir)
         for result in with_progress(
@@ -104,7 +103,7 @@ def identify(
             answers = identify_faces(
                 gallery,
                 result.embeddings,
-                wanted,
+                space,
                 threshold_similarity=cut.similarity,
                 rule=rule,
                 top=top,
@@ -121,7 +120,7 @@ def identify(
                 "templates": info.templates,
                 "compared_by": rule.value,
                 **_cut_payload(cut),
-                "model_sha256": wanted.sha256,
+                "model_sha256": space.model_sha256,
                 **pipeline.device_use.to_dict(),
                 "images": records,
             }
@@ -141,17 +140,17 @@ def _threshold(
     fmr: float | None,
     fpir: float | None,
 ) -> OpenSetThreshold:
-    from facekit.gallery import openset
+    from facekit.gallery import identify as openset
 
-    card, crop = pipeline.model.card, pipeline.changed_crop
+    measured = (pipeline.model.card.calibration, pipeline.threshold_space)
     comparisons = info.templates if rule is PersonRule.BEST else info.people
     if threshold is not None:
-        return openset.distance_threshold(card, threshold, comparisons)
+        return openset.distance_threshold(*measured, distance=threshold, comparisons=comparisons)
     if fmr is not None:
-        return openset.fmr_threshold(card, fmr, comparisons, crop=crop)
+        return openset.fmr_threshold(*measured, fmr=fmr, comparisons=comparisons)
     if fpir is not None:
-        return openset.fpir_threshold(card, fpir, comparisons, crop=crop)
-    return openset.default_threshold(card, comparisons, crop=crop)
+        return openset.fpir_threshold(*measured, fpir=fpir, comparisons=comparisons)
+    return openset.default_threshold(*measured, comparisons=comparisons)
 
 
 def _payload(embedded: EmbeddedPicture, answers: list[Identification]) -> dict[str, Any]:

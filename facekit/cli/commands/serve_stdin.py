@@ -57,8 +57,8 @@ def serve_stdin(
 
     pipeline = open_pipeline(model, **options)
     cut = chosen_threshold(
-        pipeline.model.card,
-        crop=pipeline.changed_crop,
+        pipeline.model.card.calibration,
+        pipeline.threshold_space,
         distance=threshold,
         metric=metric,
         fmr=fmr,

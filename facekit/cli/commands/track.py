@@ -126,7 +126,7 @@ def track(
             PipelineVision(pipeline),
             options=TrackOptions(
                 same_similarity=card_threshold(
-                    pipeline.model.card, crop=pipeline.changed_crop
+                    pipeline.model.card.calibration, pipeline.threshold_space
                 ).similarity,
                 key_every=every,
                 longest_gap_s=longest_gap,
@@ -161,27 +161,26 @@ def _namer(
     threshold: float | None,
 ) -> Namer | None:
     """Asks the gallery; None where none was named and there is none at the default place."""
-    from facekit.cli.gallery_options import gallery_at, model_in_use
+    from facekit.cli.gallery_options import gallery_at
     from facekit.gallery.gallery import default_url
-    from facekit.gallery.identify import identify
-    from facekit.gallery.openset import default_threshold, distance_threshold
+    from facekit.gallery.identify import default_threshold, distance_threshold, identify
     from facekit.types import Float32Array
     from facekit.video.records import Identity
 
     if gallery_url is None and not Path(default_url()).exists():
         return None
     gallery = stack.enter_context(gallery_at(gallery_url, key_file))
-    model = model_in_use(pipeline)
-    card, comparisons = pipeline.model.card, gallery.info().templates
+    measured = (pipeline.model.card.calibration, pipeline.threshold_space)
+    comparisons = gallery.info().templates
     cut = (
-        default_threshold(card, comparisons, crop=pipeline.changed_crop)
+        default_threshold(*measured, comparisons=comparisons)
         if threshold is None
-        else distance_threshold(card, threshold, comparisons)
+        else distance_threshold(*measured, distance=threshold, comparisons=comparisons)
     )
 
     def name(embedding: Float32Array) -> Identity:
         (answer,) = identify(
-            gallery, embedding[None], model, threshold_similarity=cut.similarity, top=1
+            gallery, embedding[None], pipeline.space, threshold_similarity=cut.similarity, top=1
         )
         if not answer.candidates:
             return Identity(None, None)

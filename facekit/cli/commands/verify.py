@@ -93,8 +93,8 @@ def verify(
 
     pipeline = open_pipeline(model, **options)
     cut = chosen_threshold(
-        pipeline.model.card,
-        crop=pipeline.changed_crop,
+        pipeline.model.card.calibration,
+        pipeline.threshold_space,
         distance=threshold,
         metric=metric,
         fmr=fmr,

@@ -11,6 +11,7 @@ from facekit.pipeline.locate import LocatedPicture
 from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, Verification
 from facekit.template.calibration import LogisticScore, OperatingPoint
 from facekit.template.match import distance
+from facekit.template.space import crop_text
 from facekit.template.threshold import Meaning, Threshold, meaning
 from facekit.types import CropSpec
 
@@ -75,8 +76,8 @@ def verification_payload(
 def meaning_of(result: Verification, pipeline: Pipeline) -> Meaning:
     """What the card says of this result's threshold and score."""
     return meaning(
-        pipeline.model.card,
-        crop=pipeline.changed_crop,
+        pipeline.model.card.calibration,
+        pipeline.threshold_space,
         threshold_similarity=result.threshold.similarity,
         similarity=result.decision.similarity,
     )
@@ -99,11 +100,6 @@ def probability_meaning(logistic: LogisticScore | None) -> str | None:
         f"that both are one person, where {logistic.n_genuine / n_pairs:.0%} of all pairs are; "
         f"fitted on {n_pairs:,} pairs"
     )
-
-
-def crop_text(crop: CropSpec) -> str:
-    """The crop rule in words; kept in embedding files."""
-    return f"{crop.rule.value}, {crop.margin_px:g} px, {crop.resize_filter.value}"
 
 
 def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:
