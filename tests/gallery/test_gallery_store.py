@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from facekit.enums import PersonRule
+from facekit.enums import PersonRule, VectorType
 from facekit.errors import ModelMismatchError, StorageError, UsageError
 from facekit.gallery.gallery import Gallery
+from facekit.gallery.records import Template
+from facekit.template.match import centred
+from facekit.template.space import TemplateSpace, mean_sha256_of
+from facekit.types import Float32Array
 from tests.gallery.conftest import OpenGallery
-from tests.gallery.made_up import OTHER_MODEL, SPACE, face_of, template, templates
+from tests.gallery.made_up import OTHER_MODEL, SIZE, SPACE, face_of, template, templates
 
 HALF = 2e-3  # float16 has 11 bits
 
@@ -145,3 +151,83 @@ def test_a_failure_in_the_middle_leaves_nothing(gallery: Gallery) -> None:
         gallery.add("Eve", [template(2), broken], SPACE)
     assert gallery.person("Eve") is None
     assert gallery.check() == []
+
+
+class TestRecenter:
+    """Templates about another mean embedding, without photos."""
+
+    MEAN = np.full(SIZE, 0.03, np.float32)
+    OTHER = np.linspace(-0.05, 0.05, SIZE, dtype=np.float32)
+
+    @staticmethod
+    def about(mean: Float32Array | None) -> TemplateSpace:
+        return replace(SPACE, mean_sha256=mean_sha256_of(mean))
+
+    @staticmethod
+    def centred_templates(person: int, mean: Float32Array | None, count: int = 3) -> list[Template]:
+        return [
+            replace(one, vector=centred(one.vector[None], mean)[0])
+            for one in templates(person, count)
+        ]
+
+    @pytest.mark.parametrize(("old", "new"), [(None, MEAN), (MEAN, None), (MEAN, OTHER)])
+    def test_they_are_as_if_enrolled_anew(
+        self, gallery: Gallery, old: Float32Array | None, new: Float32Array | None
+    ) -> None:
+        for person in range(5):
+            gallery.add(
+                f"P{person}", self.centred_templates(person, old), self.about(old), mean=old
+            )
+        before = [(name, one.photo, one.photo_sha256) for name, one in gallery.templates()]
+        half = gallery.info().vector_type is VectorType.FLOAT16
+        assert gallery.recenter(new, self.about(new)) == 15
+        for person in range(5):
+            found = np.stack([one.vector for _, one in gallery.templates(f"P{person}")])
+            anew = np.stack([one.vector for one in self.centred_templates(person, new)])
+            np.testing.assert_allclose(found, anew, atol=1e-3 if half else 1e-6)
+        assert before == [(name, one.photo, one.photo_sha256) for name, one in gallery.templates()]
+        assert gallery.info().space == self.about(new)
+        stored = gallery.mean()
+        assert (stored is None) == (new is None)
+        if stored is not None and new is not None:
+            np.testing.assert_array_equal(stored, new)
+        assert gallery.check() == []
+        assert gallery.recenter(new, self.about(new)) == 0
+        assert gallery.add("Eve", self.centred_templates(9, new), self.about(new), mean=new) == 3
+
+    def test_other_connections_see_it_at_once(
+        self, gallery: Gallery, open_gallery: OpenGallery
+    ) -> None:
+        """What they keep of the search is of the templates before."""
+        with open_gallery() as other:
+            gallery.add("Ada", templates(1), SPACE)
+            gallery.add("Eve", templates(2), SPACE)
+            query = face_of(1, 7)[np.newaxis]
+            other.rank(query, SPACE, rule=PersonRule.BEST, top=1)
+            gallery.recenter(self.MEAN, self.about(self.MEAN))
+            with pytest.raises(ModelMismatchError, match=r"embedding mean.*gallery recenter"):
+                other.rank(query, SPACE, rule=PersonRule.BEST, top=1)
+            moved = centred(query, self.MEAN)
+            (found,) = other.rank(moved, self.about(self.MEAN), rule=PersonRule.BEST, top=1)
+            best = max(float(one.vector @ moved[0]) for one in self.centred_templates(1, self.MEAN))
+            assert found[0].name == "Ada"
+            assert found[0].similarity == pytest.approx(best, abs=2e-3)
+
+    def test_more_than_another_mean_is_refused_and_changes_nothing(self, gallery: Gallery) -> None:
+        gallery.add("Ada", templates(1), SPACE)
+        wanted = replace(self.about(self.MEAN), model_sha256="12" * 32)
+        with pytest.raises(ModelMismatchError, match="model file"):
+            gallery.recenter(self.MEAN, wanted)
+        assert gallery.info().space == SPACE
+
+    def test_a_mean_that_the_space_does_not_name_is_a_mistake(self, gallery: Gallery) -> None:
+        gallery.add("Ada", templates(1), SPACE)
+        with pytest.raises(ValueError, match="mean"):
+            gallery.recenter(self.OTHER, self.about(self.MEAN))
+        assert gallery.info().space == SPACE
+        (first, *_) = [one.vector for _, one in gallery.templates()]
+        np.testing.assert_allclose(first, templates(1)[0].vector, atol=1e-3)
+
+    def test_an_empty_gallery_has_nothing_to_bring_over(self, gallery: Gallery) -> None:
+        assert gallery.recenter(self.MEAN, self.about(self.MEAN)) == 0
+        assert gallery.mean() is None
