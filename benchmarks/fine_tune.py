@@ -23,11 +23,11 @@ import numpy as np
 
 from facekit.evaluate.metrics.all_pairs import score_all_pairs
 from facekit.evaluate.protocols.lfw import LfwFolder, Protocol, find_lfw, read_protocol
+from facekit.model.card import embedder_of
 from facekit.model.store import find
 from facekit.photo.decode import read_image
 from facekit.photo.sources import PersonFolder, list_people
 from facekit.runtime.litert import LiteRtNet
-from facekit.template.embedder import Embedder
 from facekit.template.match import unit_length
 
 START = "facenet512-casia"
@@ -108,7 +108,7 @@ def parted(aligned: Path, trained_on: Path) -> tuple[list[PersonFolder], list[Pe
 def tars(model: str, people: list[PersonFolder]) -> str:
     """Over every pair of the crops' centres, in percent."""
     found = find(model)
-    embedder = Embedder(LiteRtNet(found.path), found.card)
+    embedder = embedder_of(LiteRtNet(found.path), found.card)
     side = found.card.input.height_px
     first = (SIZE_PX - side) // 2
     inner = slice(first, first + side)

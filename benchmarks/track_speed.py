@@ -81,7 +81,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     pipeline = Pipeline(find(DEFAULT_MODEL), options=PipelineOptions(threads=1))
     vision = PipelineVision(pipeline)
-    same = card_threshold(pipeline.model.card, crop=None).similarity
+    same = card_threshold(pipeline.model.card.calibration, pipeline.threshold_space).similarity
     warm = next(clips.ZOOM.pictures())
     for _ in range(2):
         vision.embed(warm, vision.detect(warm))

@@ -5,7 +5,9 @@ uint8 array (H, W, 3), RGB (see image.py).
 verify and embed load the networks at each call, some 0.1 s; what `load` returns keeps them:
 
     pipeline = facekit.load()
-    threshold = facekit.card_threshold(pipeline.model.card, crop=None, fmr=1e-4)
+    threshold = facekit.card_threshold(
+        pipeline.model.card.calibration, pipeline.threshold_space, fmr=1e-4
+    )
     same = pipeline.verify("a.jpg", "b.jpg", threshold=threshold).decision.same
 
 Nothing here fetches or builds a model: a missing one is a ModelMissingError that says what to do.
@@ -82,7 +84,11 @@ def verify(
         raise UsageError("threshold and fmr both say where to cut; pass one of them.")
     pipeline = load(model, face=face)
     cut = chosen_threshold(
-        pipeline.model.card, crop=None, distance=threshold, metric=metric, fmr=fmr
+        pipeline.model.card.calibration,
+        pipeline.threshold_space,
+        distance=threshold,
+        metric=metric,
+        fmr=fmr,
     )
     return pipeline.verify(a, b, threshold=cut)
 

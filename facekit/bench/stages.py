@@ -15,12 +15,12 @@ import numpy as np
 from facekit.bench.plan import BenchmarkCase
 from facekit.enums import Stage
 from facekit.errors import NoFaceError
+from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel, find
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.pipeline.records import LocatedPicture
 from facekit.runtime.delegates import OpenedNet, open_net
-from facekit.template.embedder import Embedder
 from facekit.template.match import Decision, cosine_similarity, decide, unit_length
 from facekit.template.threshold import Threshold
 from facekit.types import Float32Array, UInt8Array
@@ -62,7 +62,7 @@ def _embed(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     opened, load_ms = _timed(
         lambda: open_net(installed.path, request=case.request, threads=case.threads)
     )
-    embedder = Embedder(opened.net, installed.card)
+    embedder = embedder_of(opened.net, installed.card)
     batches = _batches(list(_crops(case, installed)), case.batch)
     return Prepared(lambda: embedder.embed(np.stack(next(batches))), case.batch, load_ms, opened)
 

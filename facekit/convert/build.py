@@ -16,7 +16,7 @@ from facekit.graph.read.deepface_h5 import load_deepface_h5
 from facekit.graph.read.mtcnn_wheel import load_mtcnn, read_wheel
 from facekit.graph.read.tf_graph import load_folded_frozen_graph
 from facekit.graph.write.litert import to_litert
-from facekit.model.card import Card, Task
+from facekit.model.card import Card, Task, bound
 from facekit.model.registry import RegistryEntry, WeightsFormat
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX
@@ -90,7 +90,7 @@ def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
     """The card of one net's file; a detector's nets are its variants."""
     is_detector = entry.task is Task.DETECTION
     variant = net if is_detector else DEFAULT_VARIANT
-    return Card(
+    card = Card(
         name=entry.name,
         variant=variant,
         task=entry.task,
@@ -106,6 +106,7 @@ def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
         calibration=_calibration(entry, variant),
         tools={"facekit": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )
+    return card if is_detector else bound(card)
 
 
 def _calibration(entry: RegistryEntry, variant: str) -> Calibration:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from facekit.convert.crops import CropSet
 from facekit.convert.layer_drift import LayerDrift
 from facekit.errors import ModelBuildError
+from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.litert import default_threads
 from facekit.system.extras import require
-from facekit.template.embedder import Embedder
 from facekit.template.match import similarity_matrix
 from facekit.types import Float32Array
 
@@ -171,7 +171,7 @@ def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
 def _embed(model: InstalledModel, crops: CropSet, reporter: Reporter) -> tuple[Float32Array, float]:
     """(N, D) unit embeddings, and the median of the milliseconds that one takes."""
     opened = open_net(model.path, request=AcceleratorRequest(), threads=default_threads())
-    embedder = Embedder(opened.net, model.card)
+    embedder = embedder_of(opened.net, model.card)
     vectors, spent_ms = [], []
     label = f"embedding with {model.card.variant}"
     for crop in reporter.steps(crops.crops, length=len(crops.crops), label=label):

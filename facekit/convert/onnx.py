@@ -21,7 +21,7 @@ from facekit.convert.shipped_faces import shipped_crops
 from facekit.enums import Precision, RangeRule
 from facekit.graph.write.onnx import onnx_graph
 from facekit.graph.write.onnx_nodes import OPSET
-from facekit.model.card import Card, Quantisation
+from facekit.model.card import Card, Quantisation, bound
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT, file_name, onnx_variant
@@ -82,9 +82,8 @@ def make_onnx(
         write_atomically(path, content)
         drift = measure_drift(model, InstalledModel(card, path), seen, reporter=reporter)
     require_sound(drift)
-    return ExportedOnnx(
-        ModelFile(replace(card, calibration=_measured(model.card, card, drift)), content), drift
-    )
+    measured = replace(card, calibration=_measured(model.card, card, drift))
+    return ExportedOnnx(ModelFile(bound(measured), content), drift)
 
 
 def _card(source: Card, precision: Precision, content: bytes, chosen: ChosenRanges | None) -> Card:

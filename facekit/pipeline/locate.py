@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from facekit.enums import FacePolicy
+from facekit.face.detector import stated
 from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.face.select import select_faces
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
-from facekit.model.store import find
+from facekit.model.store import InstalledModel, find
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
 from facekit.pipeline.records import LocatedPicture
 from facekit.runtime.litert import LiteRtNet
-from facekit.types import Face
+from facekit.types import DetectorIdentity, Face
 
 Made = TypeVar("Made")
 
@@ -105,12 +106,26 @@ class Locator:
     ) -> None:
         self.options = options or LocateOptions()
         self.stopwatch = stopwatch or Stopwatch()
+        self._nets = Once(self._find)
         self._detector = Once(self._load)
 
     @property
     def detector(self) -> Mtcnn:
-        """Raises ModelMissingError or ModelMismatchError where the store has no sound nets."""
+        """Raises as `nets`."""
         return self._detector.get()
+
+    @property
+    def nets(self) -> tuple[InstalledModel, ...]:
+        """The detector's net files in the cascade's order, checked and not loaded.
+
+        Raises ModelMissingError or ModelMismatchError where the store has no sound nets.
+        """
+        return self._nets.get()
+
+    @property
+    def identity(self) -> DetectorIdentity:
+        """How the detector states itself.  Raises as `nets`."""
+        return stated(DETECTOR, [net.card.source.sha256 for net in self.nets])
 
     def read(self, sources: Sequence[PictureSource]) -> list[Picture]:
         """Raises ImageError, which names the picture, and UsageError for what is no source."""
@@ -133,10 +148,13 @@ class Locator:
     def _load(self) -> Mtcnn:
         with self.stopwatch.stage("load"):
             pnet, rnet, onet = (
-                LiteRtNet(find(net).path, threads=self.options.threads)
-                for net in self.options.nets or [f"{DETECTOR}:{name}" for name in DETECTOR_NETS]
+                LiteRtNet(net.path, threads=self.options.threads) for net in self.nets
             )
             return Mtcnn(pnet, rnet, onet)
+
+    def _find(self) -> tuple[InstalledModel, ...]:
+        stored = [f"{DETECTOR}:{name}" for name in DETECTOR_NETS]
+        return tuple(find(net) for net in self.options.nets or stored)
 
     def _selected(self, picture: Picture, faces: tuple[Face, ...]) -> tuple[Face, ...]:
         return select_faces(

@@ -6,7 +6,7 @@ picture -> faces -> crops -> embeddings -> similarity -> decision
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from facekit.enums import CropRule, FacePolicy, Metric
 from facekit.errors import AmbiguousFaceError, EmbeddingFileError, ModelMismatchError
 from facekit.face.align import crop_faces, whole_picture
-from facekit.model.card import Task
+from facekit.model.card import Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.photo.decode import PictureSource
 from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
@@ -28,8 +28,9 @@ from facekit.runtime.delegates import (
 )
 from facekit.runtime.litert import default_threads
 from facekit.template.embedder import Embedder
-from facekit.template.file import SUFFIXES, EmbeddingTable, read_embeddings
+from facekit.template.file import SUFFIXES, read_embeddings
 from facekit.template.match import decide, similarity_matrix
+from facekit.template.space import TemplateSpace
 from facekit.template.threshold import Threshold, meaning
 from facekit.types import CropSpec, Float32Array, UInt8Array
 
@@ -65,6 +66,7 @@ class Pipeline:
                 f"for {model.card.task.value}."
             )
         self.model = model
+        self._card_crop = own
         self.options = options or PipelineOptions()
         self.stopwatch = Stopwatch()
         self._locator = Locator(options=self.options.locate, stopwatch=self.stopwatch)
@@ -191,11 +193,6 @@ class Pipeline:
         self.stopwatch.milliseconds = {}
         return self._compared(a, b, threshold, metric)
 
-    @property
-    def changed_crop(self) -> CropSpec | None:
-        """The user's crop rule; None for the card's, which ready crops are taken to follow too."""
-        return self.options.crop if self.options.detect else None
-
     def _compared(
         self, a: EmbeddedPicture, b: EmbeddedPicture, threshold: Threshold, metric: Metric
     ) -> Verification:
@@ -215,8 +212,8 @@ class Pipeline:
             threshold=threshold,
             metric=metric,
             meaning=meaning(
-                card,
-                crop=self.changed_crop,
+                card.calibration,
+                self.threshold_space,
                 threshold_similarity=threshold.similarity,
                 similarity=decision.similarity,
             ),
@@ -228,12 +225,27 @@ class Pipeline:
             timings_ms=dict(self.stopwatch.milliseconds),
         )
 
+    @property
+    def space(self) -> TemplateSpace:
+        """What this pipeline's templates are comparable with.
+
+        Raises ModelMissingError or ModelMismatchError where the detector's nets are not there.
+        """
+        detector = self._locator.identity if self._detects else None
+        return space_of(self.model.card, crop=self.crop_spec, detector=detector)
+
+    @property
+    def threshold_space(self) -> TemplateSpace:
+        """The space whose thresholds hold for its templates: ready crops are taken to follow the
+        card's crop rule."""
+        return self.space if self.options.detect else replace(self.space, crop=self._card_crop)
+
     def _open(self) -> OpenedNet:
         threads = self.options.threads or default_threads()
         return open_net(self.model.path, request=self.options.accelerator, threads=threads)
 
     def _new_embedder(self) -> Embedder:
-        return Embedder(self.opened.net, self.model.card)
+        return embedder_of(self.opened.net, self.model.card)
 
     @property
     def _detects(self) -> bool:
@@ -249,8 +261,8 @@ class Pipeline:
 
     def _from_file(self, path: Path) -> EmbeddedPicture:
         table = read_embeddings(path)
-        require_same_model(table, self.model, path)
-        vectors = table.vectors
+        mean = self.model.card.calibration.embedding_mean
+        vectors = table.vectors_in(self.space, mean, where=str(path))
         if not len(vectors):
             raise EmbeddingFileError(f"{path}: no row has an embedding.")
         if len(vectors) > 1 and self.options.locate.face_policy is not FacePolicy.ALL:
@@ -266,24 +278,6 @@ class Pipeline:
             faces=(None,) * len(vectors),
             crops=np.zeros((0, size.height_px, size.width_px, 3), np.uint8),
             embeddings=vectors,
-        )
-
-
-def require_same_model(table: EmbeddingTable, model: InstalledModel, path: Path) -> None:
-    """Raises ModelMismatchError where the file's vectors are of another model."""
-    if table.model_sha256 != model.card.file_sha256:
-        raise ModelMismatchError(
-            f"{path} holds embeddings of model {table.model or 'unknown'} (sha256 "
-            f"{table.model_sha256[:12]}...); the model in use is {model.card.name} "
-            f"({model.card.variant}, {model.card.file_sha256[:12]}...). Embeddings of two models "
-            "cannot be compared: embed the photos again, or pass that model with --model."
-        )
-    vectors = table.vectors
-    if len(vectors) and vectors.shape[1] != model.card.embedding_size:
-        raise ModelMismatchError(
-            f"{path} holds embeddings of {vectors.shape[1]} numbers; by its card (flip "
-            f"{model.card.flip.value}) {model.card.name} gives {model.card.embedding_size}. Embed "
-            "the photos again."
         )
 
 

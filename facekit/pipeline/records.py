@@ -11,6 +11,7 @@ from facekit.photo.decode import Picture
 from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
 from facekit.template.match import Decision, distance
+from facekit.template.space import crop_text
 from facekit.template.threshold import Meaning, Threshold
 from facekit.types import CropSpec, Face, Float32Array, UInt8Array
 
@@ -178,11 +179,6 @@ def probability_meaning(logistic: LogisticScore | None) -> str | None:
         f"that both are one person, where {logistic.n_genuine / n_pairs:.0%} of all pairs are; "
         f"fitted on {n_pairs:,} pairs"
     )
-
-
-def crop_text(crop: CropSpec) -> str:
-    """The crop rule in words; kept in embedding files."""
-    return f"{crop.rule.value}, {crop.margin_px:g} px, {crop.resize_filter.value}"
 
 
 def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:

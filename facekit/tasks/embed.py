@@ -10,7 +10,7 @@ from typing import Any
 from facekit.errors import UsageError
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.photos import PhotoFailure, embed_each
-from facekit.pipeline.records import EmbeddedPicture, crop_text
+from facekit.pipeline.records import EmbeddedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
@@ -79,9 +79,8 @@ def embed(
     write_embeddings(
         output,
         EmbeddingTable(
-            model=pipeline.model_name,
-            model_sha256=model_sha256,
-            crop=crop_text(pipeline.crop_spec),
+            space=pipeline.space,
+            mean=pipeline.model.card.calibration.embedding_mean,
             rows=tuple(rows),
         ),
     )

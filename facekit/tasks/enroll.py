@@ -17,7 +17,7 @@ from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture
 from facekit.reporter import SILENT, Reporter
-from facekit.tasks.gallery import GalleryLocation, model_in_use, open_gallery, refresh_index
+from facekit.tasks.gallery import GalleryLocation, open_gallery, refresh_index
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 
 
@@ -111,7 +111,8 @@ def enroll_person(
             templates.append(_template(result))
         except FacekitError as error:
             failures.append(PhotoFailure(result.name, error))
-    added = gallery.add(name, templates, model_in_use(pipeline)) if templates else 0
+    mean = pipeline.model.card.calibration.embedding_mean
+    added = gallery.add(name, templates, pipeline.space, mean=mean) if templates else 0
     return Enrolment(
         name=name,
         added=added,

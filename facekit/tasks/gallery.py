@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from facekit.enums import VectorType
 from facekit.errors import MissingExtraError, UsageError
 from facekit.gallery import transfer
-from facekit.gallery.gallery import Gallery, Progress, default_url
+from facekit.gallery.gallery import Gallery, default_url
 from facekit.gallery.open import init_gallery
 from facekit.gallery.open import open_gallery as open_at
-from facekit.gallery.records import GalleryModel, gallery_model
 from facekit.gallery.sqlite import encryption
 from facekit.gallery.sqlite.encryption import SecretSource, no_secret
 from facekit.gallery.sqlite.gallery import SqliteGallery
@@ -25,14 +24,16 @@ from facekit.tasks.gallery_results import (
     ImportedGallery,
     ListedPeople,
     Merged,
+    Recentered,
     Rekeyed,
     Removed,
     Renamed,
     ShownPerson,
 )
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 
 if TYPE_CHECKING:  # who looks at a gallery needs neither OpenCV nor a network
-    from facekit.pipeline.pipeline import Pipeline
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +72,10 @@ def open_gallery(location: GalleryLocation, *, create: bool = False) -> Gallery:
     return open_at(location.url or default_url(), secret=location.secret, create=create)
 
 
-def model_in_use(pipeline: Pipeline) -> GalleryModel:
-    """What a gallery's templates must have in common with this pipeline's vectors."""
-    crop = pipeline.crop_spec
-    words = f"{crop.rule.value}, {crop.margin_px:g} px, {crop.resize_filter.value}"
-    return gallery_model(pipeline.model.card, words)
-
-
 def refresh_index(gallery: Gallery, *, reporter: Reporter = SILENT) -> None:
     """After many have been enrolled; without the package every search is exact, and slower."""
-    begun = "making the approximate index: some 20 minutes a million templates"
     try:
-        if gallery.refresh_index(progress=_progress(reporter, "indexing", begun=begun)):
+        if gallery.refresh_index(reporter=reporter):
             reporter.note("the approximate index has been made anew")
     except MissingExtraError as error:
         reporter.note(str(error))
@@ -121,11 +114,11 @@ def people(location: GalleryLocation) -> ListedPeople:
 def show(location: GalleryLocation, name: str) -> ShownPerson | None:
     """A person with every template; None where nobody has this name.  Raises StorageError."""
     with open_gallery(location) as gallery:
-        person, model = gallery.person(name), gallery.info().model
-        if person is None or model is None:
+        person, space = gallery.person(name), gallery.info().space
+        if person is None or space is None:
             return None
         templates = tuple(template for _, template in gallery.templates(name))
-        return ShownPerson(person, model, templates, tuple(gallery.merges(name)))
+        return ShownPerson(person, space, templates, tuple(gallery.merges(name)))
 
 
 def remove(location: GalleryLocation, name: str) -> Removed:
@@ -187,6 +180,27 @@ def rekey(location: GalleryLocation, *, new_secret: SecretSource) -> Rekeyed:
         return Rekeyed(info.url, info.templates)
 
 
+def recenter(
+    location: GalleryLocation,
+    *,
+    request: PipelineRequest | None = None,
+    reporter: Reporter = SILENT,
+) -> Recentered:
+    """Brings the templates over to the mean embedding that the model's card has now.
+
+    `request`: the model and crop rule of those who were enrolled.  Raises ModelMismatchError,
+    which names the field, where more than the mean embedding differs, and what opening the
+    pipeline and the gallery raise.
+    """
+    pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+    with open_gallery(location) as gallery:
+        mean = pipeline.model.card.calibration.embedding_mean
+        changed = gallery.recenter(mean, pipeline.space, reporter=reporter)
+        refresh_index(gallery, reporter=reporter)
+        info = gallery.info()
+        return Recentered(info.url, info.templates, changed)
+
+
 def export(
     location: GalleryLocation, output: Path, *, decrypt: bool = False, reporter: Reporter = SILENT
 ) -> ExportedGallery:
@@ -197,8 +211,7 @@ def export(
     with open_gallery(location) as gallery:
         if gallery.info().encrypted and not decrypt:
             raise UsageError("An export is not encrypted; pass --decrypt if that is meant.")
-        bar = _progress(reporter, "exporting")
-        count = transfer.export_gallery(gallery, output, progress=bar)
+        count = transfer.export_gallery(gallery, output, reporter=reporter)
         merges = len(gallery.merges())
     reporter.note(f"{output} holds {transfer.CONTAINS}")
     if merges:
@@ -216,18 +229,6 @@ def import_file(
     Raises InputError for a file that is damaged or none of ours, ModelMismatchError, StorageError.
     """
     with open_gallery(location, create=True) as gallery:
-        bar = _progress(reporter, "importing")
-        added, total = transfer.import_gallery(gallery, file, progress=bar)
+        added, total = transfer.import_gallery(gallery, file, reporter=reporter)
         refresh_index(gallery, reporter=reporter)
     return ImportedGallery(file, total, added)
-
-
-def _progress(reporter: Reporter, label: str, *, begun: str | None = None) -> Progress:
-    """A reporter's steps as the gallery's room takes them; `begun` is told before the first."""
-
-    def progress(steps: Iterator[Any], length: int) -> Iterator[Any]:
-        if begun is not None:
-            reporter.note(begun)
-        return reporter.steps(steps, length=length, label=label)
-
-    return progress

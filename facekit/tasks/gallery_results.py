@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from facekit.gallery.merge import Merge
-from facekit.gallery.records import GalleryInfo, GalleryModel, Person, Template
+from facekit.gallery.records import GalleryInfo, Person, Template
 from facekit.gallery.transfer import CONTAINS
+from facekit.template.space import TemplateSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class GalleryStats:
     info: GalleryInfo
 
     def to_dict(self) -> dict[str, Any]:
-        info, model = self.info, self.info.model
+        info, space = self.info, self.info.space
         return {
             "gallery": info.url,
             "schema": info.schema_version,
@@ -27,9 +28,9 @@ class GalleryStats:
             "vector_type": info.vector_type.value,
             "encrypted": info.encrypted,
             "size_bytes": info.size_bytes,
-            "model": model and model.name,
-            "model_sha256": model and model.sha256,
-            "crop": model and model.crop,
+            "model": space and space.model,
+            "model_sha256": space and space.model_sha256,
+            "crop": space and space.crop_text,
         }
 
 
@@ -48,7 +49,7 @@ class ShownPerson:
     """A person, their templates in the order they were enrolled, and who was merged into them."""
 
     person: Person
-    model: GalleryModel
+    space: TemplateSpace
     templates: tuple[Template, ...] = field(repr=False)
     merges: tuple[Merge, ...]
 
@@ -66,9 +67,9 @@ class ShownPerson:
                 "box_xyxy": template.box_xyxy,
                 "score": template.score,
                 "enrolled_at": template.enrolled_at,
-                "model": self.model.name,
-                "model_sha256": self.model.sha256,
-                "crop": self.model.crop,
+                "model": self.space.model,
+                "model_sha256": self.space.model_sha256,
+                "crop": self.space.crop_text,
                 "merged_from": self.origin(template),
             }
             for template in self.templates
@@ -182,3 +183,21 @@ def _person_dict(person: Person) -> dict[str, Any]:
         "templates": person.templates,
         "enrolled_at": person.enrolled_at,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Recentered:
+    """Templates that were brought over to another mean embedding."""
+
+    gallery: str
+    """its URL, without a password"""
+    templates: int
+    changed: int
+    """all of them, or none where they were about this mean already"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "gallery": self.gallery,
+            "templates": self.templates,
+            "changed": self.changed,
+        }

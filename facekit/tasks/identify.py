@@ -8,16 +8,15 @@ from typing import Any
 
 from facekit.enums import Metric, PersonRule
 from facekit.gallery.gallery import Gallery
-from facekit.gallery.identify import Identification
+from facekit.gallery.identify import Identification, OpenSetThreshold
 from facekit.gallery.identify import identify as identify_vectors
-from facekit.gallery.openset import OpenSetThreshold
 from facekit.gallery.records import Candidate, GalleryInfo
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
-from facekit.tasks.gallery import GalleryLocation, model_in_use, open_gallery
+from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.tasks.thresholds import OpenSetChoice, open_set_threshold
 from facekit.template.match import distance
@@ -152,7 +151,7 @@ def identify_photos(
     reporter: Reporter = SILENT,
 ) -> Identified:
     """`identify`, with what is open already."""
-    wanted, info = model_in_use(pipeline), gallery.info()
+    info = gallery.info()
     comparisons = info.templates if rule is PersonRule.BEST else info.people
     limit = open_set_threshold(pipeline, threshold, comparisons=comparisons)
     photos: list[IdentifiedPhoto | PhotoFailure] = []
@@ -165,7 +164,7 @@ def identify_photos(
             answers = identify_vectors(
                 gallery,
                 result.embeddings,
-                wanted,
+                pipeline.space,
                 threshold_similarity=limit.similarity,
                 rule=rule,
                 top=top,
@@ -174,7 +173,9 @@ def identify_photos(
             photo = IdentifiedPhoto(result.name, result.photo_sha256, tuple(faces))
         photos.append(photo)
         on_photo(photo)
-    return Identified(info, rule, limit, wanted.sha256, pipeline.device_use, tuple(photos))
+    return Identified(
+        info, rule, limit, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
+    )
 
 
 def _candidate_dict(candidate: Candidate) -> dict[str, Any]:

@@ -35,8 +35,8 @@ class ThresholdChoice:
         the card has no threshold for what is asked.
         """
         return chosen_threshold(
-            pipeline.model.card,
-            crop=pipeline.changed_crop,
+            pipeline.model.card.calibration,
+            pipeline.threshold_space,
             distance=self.distance,
             metric=self.metric,
             fmr=self.fmr,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from facekit.errors import UsageError
-from facekit.gallery import openset
-from facekit.gallery.openset import OpenSetThreshold
+from facekit.gallery import identify as openset
+from facekit.gallery.identify import OpenSetThreshold
 from facekit.pipeline.pipeline import Pipeline
 from facekit.template.threshold import Threshold, chosen_threshold
 
@@ -39,14 +39,16 @@ def open_set_threshold(
 
     Raises UsageError, or NoOperatingPointError where the card has no error rates for it.
     """
-    card, crop = pipeline.model.card, pipeline.changed_crop
+    calibration, space = pipeline.model.card.calibration, pipeline.threshold_space
     if choice.distance is not None:
-        return openset.distance_threshold(card, choice.distance, comparisons)
+        return openset.distance_threshold(
+            calibration, space, distance=choice.distance, comparisons=comparisons
+        )
     if choice.fmr is not None:
-        return openset.fmr_threshold(card, choice.fmr, comparisons, crop=crop)
+        return openset.fmr_threshold(calibration, space, fmr=choice.fmr, comparisons=comparisons)
     if choice.fpir is not None:
-        return openset.fpir_threshold(card, choice.fpir, comparisons, crop=crop)
-    return openset.default_threshold(card, comparisons, crop=crop)
+        return openset.fpir_threshold(calibration, space, fpir=choice.fpir, comparisons=comparisons)
+    return openset.default_threshold(calibration, space, comparisons=comparisons)
 
 
 def pair_threshold(
@@ -57,5 +59,5 @@ def pair_threshold(
     Raises UsageError, or NoOperatingPointError where the card has none for it.
     """
     return chosen_threshold(
-        pipeline.model.card, crop=pipeline.changed_crop, distance=distance, fmr=fmr
+        pipeline.model.card.calibration, pipeline.threshold_space, distance=distance, fmr=fmr
     )

@@ -21,7 +21,7 @@ from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
-from facekit.tasks.gallery import GalleryLocation, model_in_use, open_gallery
+from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.tasks.thresholds import OpenSetChoice, open_set_threshold, pair_threshold
 from facekit.types import Face, Float32Array, UInt8Array
@@ -157,14 +157,15 @@ def _gallery(location: GalleryLocation) -> Gallery | None:
 
 
 def _namer(gallery: Gallery, pipeline: Pipeline, distance: float | None) -> Namer:
-    model = model_in_use(pipeline)
     threshold = open_set_threshold(
         pipeline, OpenSetChoice(distance), comparisons=gallery.info().templates
     )
 
+    space = pipeline.space
+
     def name(embedding: Float32Array) -> Identity:
         (answer,) = identify(
-            gallery, embedding[None], model, threshold_similarity=threshold.similarity, top=1
+            gallery, embedding[None], space, threshold_similarity=threshold.similarity, top=1
         )
         if not answer.candidates:
             return Identity(None, None)

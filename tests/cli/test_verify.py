@@ -93,7 +93,9 @@ def test_an_embedding_file_stands_for_its_photo(tmp_path: Path) -> None:
 def test_an_embedding_file_of_another_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "obama.jsonl"
     CliRunner().invoke(cli, ["embed", OBAMA, "-o", str(file)])
-    file.write_text(re.sub(r'"model_sha256": "\w+"', '"model_sha256": "00"', file.read_text()))
+    file.write_text(
+        re.sub(r'"model_sha256": "\w+"', f'"model_sha256": "{"0" * 64}"', file.read_text())
+    )
     result = run(str(file), OBAMA2)
     assert result.exit_code == 5
     assert "cannot be compared" in result.stderr

@@ -19,12 +19,12 @@ from facekit.convert.shipped_faces import shipped_crops
 from facekit.convert.vela.target import read_target
 from facekit.enums import RangeRule
 from facekit.errors import ModelBuildError, ModelMismatchError, StorageError, UsageError
+from facekit.model.card import embedder_of
 from facekit.model.inspect import inspect_model
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel, find, load_checked
 from facekit.runtime.litert import LiteRtNet
-from facekit.template.embedder import Embedder
 from tests.networks.tiny_embedder import tiny_embedder
 from tests.told import Told
 
@@ -217,7 +217,7 @@ def test_uint8_and_int8_input_answer_alike(real: tuple[ConvertedFile, ...], tmp_
     path.write_bytes(made.content)
     crops = shipped_crops(model.card, count=3).crops
     a, b = (
-        Embedder(LiteRtNet(file), card).embed(crops)
+        embedder_of(LiteRtNet(file), card).embed(crops)
         for file, card in ((real[0].path, real[0].card), (path, made.card))
     )
     np.testing.assert_array_equal(a, b)

@@ -11,7 +11,7 @@ from facekit.enums import PersonRule
 from facekit.gallery.search.approximate import index_paths
 from facekit.gallery.sqlite import search as sqlite_search
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
-from tests.gallery.made_up import MODEL, face_of, templates
+from tests.gallery.made_up import SPACE, face_of, templates
 
 usearch = pytest.importorskip("usearch.index", reason="pip install '.[ann]'")
 PEOPLE = 150
@@ -28,7 +28,7 @@ def path(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sqlite_search, "INDEX_FROM", 100)
     with SqliteGallery(sqlite_path) as gallery:
         for person in range(PEOPLE):
-            gallery.add(f"P{person}", templates(person, 2), MODEL)
+            gallery.add(f"P{person}", templates(person, 2), SPACE)
         assert gallery.refresh_index()
         assert not gallery.refresh_index()  # it is there
     return sqlite_path
@@ -36,7 +36,7 @@ def path(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def best(gallery: SqliteGallery, person: int) -> tuple[str, float]:
     query = face_of(person, 9)[None]
-    ((found,),) = gallery.rank(query, MODEL, rule=PersonRule.BEST, top=1)
+    ((found,),) = gallery.rank(query, SPACE, rule=PersonRule.BEST, top=1)
     return found.name, found.similarity
 
 
@@ -52,11 +52,11 @@ def test_it_is_used_and_agrees_with_exact_search(
             assert path_of_index.stat().st_mode & 0o777 == 0o600
         with monkeypatch.context() as patch:
             patch.setattr(sqlite_search.SqliteSearch, "exact", exact)
-            quick = [gallery.rank(q[None], MODEL, rule=PersonRule.BEST, top=3) for q in queries]
+            quick = [gallery.rank(q[None], SPACE, rule=PersonRule.BEST, top=3) for q in queries]
     for file in index_paths(path):
         file.unlink()
     with SqliteGallery(path) as gallery:
-        slow = [gallery.rank(q[None], MODEL, rule=PersonRule.BEST, top=3) for q in queries]
+        slow = [gallery.rank(q[None], SPACE, rule=PersonRule.BEST, top=3) for q in queries]
     assert quick == slow
 
 
@@ -74,18 +74,18 @@ def test_recall_is_measured_against_exact_search(
 
 def test_a_small_gallery_has_none(sqlite_path: Path) -> None:
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
         assert not gallery.refresh_index()
         assert gallery.recall_at_1() is None
 
 
 def test_later_templates_are_found_beside_it_and_many_make_it_anew(path: Path) -> None:
     with SqliteGallery(path) as gallery:
-        gallery.add("Late", templates(500, 2), MODEL)
+        gallery.add("Late", templates(500, 2), SPACE)
         assert best(gallery, 500)[0] == "Late"
         assert not gallery.refresh_index()
         for person in range(600, 620):
-            gallery.add(f"P{person}", templates(person, 2), MODEL)
+            gallery.add(f"P{person}", templates(person, 2), SPACE)
         assert gallery.refresh_index()
         assert best(gallery, 610)[0] == "P610"
 
@@ -119,5 +119,5 @@ def test_an_encrypted_gallery_has_none(tmp_path: Path, monkeypatch: pytest.Monke
     path, secret = tmp_path / "locked.db", passphrase("x")
     create_sqlite(path, secret=secret)
     with SqliteGallery(path, secret=lambda: secret) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
         assert not gallery.refresh_index()

@@ -32,7 +32,7 @@ from facekit.gallery.sqlite.encryption import passphrase
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.gallery.transfer import export_gallery, import_gallery
 from tests.gallery.conftest import OpenGallery
-from tests.gallery.made_up import MODEL, face_of, template, templates
+from tests.gallery.made_up import SPACE, face_of, template, templates
 
 ROOT = Path(__file__).parents[2]
 State: TypeAlias = Mapping[str, object]
@@ -55,7 +55,7 @@ def state(gallery: Gallery) -> State:
 
 
 def best(gallery: Gallery, person: int, rule: PersonRule = PersonRule.BEST) -> str:
-    ((found, *_),) = gallery.rank(face_of(person, 8)[None], MODEL, rule=rule, top=2)
+    ((found, *_),) = gallery.rank(face_of(person, 8)[None], SPACE, rule=rule, top=2)
     return found.name
 
 
@@ -68,8 +68,8 @@ def of_another_face(photo: Template) -> Template:
 def test_all_templates_go_to_one_name_and_the_other_is_gone(
     gallery: Gallery, rule: PersonRule
 ) -> None:
-    gallery.add("Ada", templates(1), MODEL)
-    gallery.add("Byron", templates(2, 2), MODEL)
+    gallery.add("Ada", templates(1), SPACE)
+    gallery.add("Byron", templates(2, 2), SPACE)
     assert best(gallery, 2, rule) == "Byron"
     done = gallery.merge("Ada", "Byron")
     assert done is not None
@@ -88,8 +88,8 @@ def test_all_templates_go_to_one_name_and_the_other_is_gone(
 def test_another_connection_searches_what_is_merged(
     gallery: Gallery, open_gallery: OpenGallery
 ) -> None:
-    gallery.add("Ada", templates(1), MODEL)
-    gallery.add("Byron", templates(2), MODEL)
+    gallery.add("Ada", templates(1), SPACE)
+    gallery.add("Byron", templates(2), SPACE)
     with open_gallery() as other:
         assert best(other, 2) == "Byron"
         gallery.merge("Ada", "Byron")
@@ -100,8 +100,8 @@ def test_another_connection_searches_what_is_merged(
 
 def test_a_photo_that_both_have_counts_once_and_comes_back_as_it_was(gallery: Gallery) -> None:
     shared = template(1, 0)
-    gallery.add("Ada", [shared, template(1, 1)], MODEL)
-    gallery.add("Byron", [of_another_face(shared), template(2, 1)], MODEL)
+    gallery.add("Ada", [shared, template(1, 1)], SPACE)
+    gallery.add("Byron", [of_another_face(shared), template(2, 1)], SPACE)
     before = state(gallery)
     done = gallery.merge("Ada", "Byron")
     assert done is not None
@@ -115,10 +115,10 @@ def test_a_photo_that_both_have_counts_once_and_comes_back_as_it_was(gallery: Ga
 
 
 def test_what_was_enrolled_since_stays(gallery: Gallery) -> None:
-    gallery.add("Ada", templates(1, 1), MODEL)
-    gallery.add("Byron", templates(2, 1), MODEL)
+    gallery.add("Ada", templates(1, 1), SPACE)
+    gallery.add("Byron", templates(2, 1), SPACE)
     gallery.merge("Ada", "Byron")
-    assert gallery.add("Ada", [template(2, 0), template(2, 5)], MODEL) == 1
+    assert gallery.add("Ada", [template(2, 0), template(2, 5)], SPACE) == 1
     gallery.rename("Ada", "Ada Lovelace")
     gallery.unmerge("Ada Lovelace", "Byron")
     assert [one.photo for _, one in gallery.templates("Ada Lovelace")] == ["1_0.jpg", "2_5.jpg"]
@@ -127,7 +127,7 @@ def test_what_was_enrolled_since_stays(gallery: Gallery) -> None:
 
 def test_nobody_of_a_name_and_one_name_twice(gallery: Gallery) -> None:
     assert gallery.merge("Ada", "Byron") is None
-    gallery.add("Ada", templates(1), MODEL)
+    gallery.add("Ada", templates(1), SPACE)
     before = state(gallery)
     assert gallery.merge("Ada", "Byron") is gallery.merge("Byron", "Ada") is None
     assert gallery.unmerge("Ada", "Byron") is gallery.unmerge("Byron", "Ada") is None
@@ -138,9 +138,9 @@ def test_nobody_of_a_name_and_one_name_twice(gallery: Gallery) -> None:
 
 def test_undoing_does_not_take_a_name_that_somebody_has(gallery: Gallery) -> None:
     for name, person in (("Ada", 1), ("Byron", 2)):
-        gallery.add(name, templates(person), MODEL)
+        gallery.add(name, templates(person), SPACE)
     gallery.merge("Ada", "Byron")
-    gallery.add("Byron", templates(3), MODEL)
+    gallery.add("Byron", templates(3), SPACE)
     before = state(gallery)
     with pytest.raises(UsageError, match="called Byron meanwhile"):
         gallery.unmerge("Ada", "Byron")
@@ -154,9 +154,9 @@ def test_undoing_does_not_take_a_name_that_somebody_has(gallery: Gallery) -> Non
 
 def test_who_was_merged_before_comes_back_with_the_one_in_between(gallery: Gallery) -> None:
     shared = template(3, 0)
-    gallery.add("Ada", [template(1, 0), shared], MODEL)
-    gallery.add("Byron", [template(2, 0)], MODEL)
-    gallery.add("King", [shared, template(3, 1)], MODEL)
+    gallery.add("Ada", [template(1, 0), shared], SPACE)
+    gallery.add("Byron", [template(2, 0)], SPACE)
+    gallery.add("King", [shared, template(3, 1)], SPACE)
     first = state(gallery)
     gallery.merge("Byron", "King")
     second = state(gallery)
@@ -171,9 +171,9 @@ def test_who_was_merged_before_comes_back_with_the_one_in_between(gallery: Galle
 
 def test_a_photo_of_two_merged_people_stays_while_one_of_them_is_merged(gallery: Gallery) -> None:
     shared = template(9, 0)
-    gallery.add("Ada", templates(1, 1), MODEL)
-    gallery.add("Byron", [shared, template(2, 1)], MODEL)
-    gallery.add("King", [shared, template(3, 1)], MODEL)
+    gallery.add("Ada", templates(1, 1), SPACE)
+    gallery.add("Byron", [shared, template(2, 1)], SPACE)
+    gallery.add("King", [shared, template(3, 1)], SPACE)
     before = state(gallery)
     gallery.merge("Ada", "Byron")
     gallery.merge("Ada", "King")
@@ -186,9 +186,9 @@ def test_a_photo_of_two_merged_people_stays_while_one_of_them_is_merged(gallery:
 
 def test_removing_a_person_forgets_who_was_merged(gallery: Gallery) -> None:
     shared = template(1, 0)
-    gallery.add("Ada", [shared], MODEL)
-    gallery.add("Byron", [shared, template(2, 1)], MODEL)
-    gallery.add("Eve", templates(5), MODEL)
+    gallery.add("Ada", [shared], SPACE)
+    gallery.add("Byron", [shared, template(2, 1)], SPACE)
+    gallery.add("Eve", templates(5), SPACE)
     gallery.merge("Ada", "Byron")
     assert gallery.remove("Ada") == 2
     assert gallery.merges() == []
@@ -200,8 +200,8 @@ def test_removing_a_person_forgets_who_was_merged(gallery: Gallery) -> None:
 def test_an_export_holds_the_people_as_they_are_and_no_merge(
     gallery: Gallery, tmp_path: Path
 ) -> None:
-    gallery.add("Ada", templates(1), MODEL)
-    gallery.add("Byron", [template(1, 0), template(2, 1)], MODEL)
+    gallery.add("Ada", templates(1), SPACE)
+    gallery.add("Byron", [template(1, 0), template(2, 1)], SPACE)
     gallery.merge("Ada", "Byron")
     file, path = tmp_path / "people.jsonl", tmp_path / "copy.db"
     assert export_gallery(gallery, file) == 4
@@ -217,16 +217,16 @@ def test_who_enrolls_while_others_merge_loses_nothing(
     gallery: Gallery, open_gallery: OpenGallery
 ) -> None:
     """One connection enrolls both people while another merges and undoes it."""
-    gallery.add("Ada", templates(1), MODEL)
-    gallery.add("Byron", templates(2), MODEL)
+    gallery.add("Ada", templates(1), SPACE)
+    gallery.add("Byron", templates(2), SPACE)
     merging = Event()
 
     def enroll() -> None:
         with open_gallery() as mine:
             merging.wait()
             for number in range(10, 30):
-                mine.add("Byron", [template(2, number)], MODEL)
-                mine.add("Ada", [template(1, number)], MODEL)
+                mine.add("Byron", [template(2, number)], SPACE)
+                mine.add("Ada", [template(1, number)], SPACE)
 
     with ThreadPoolExecutor(1) as pool:
         enrolling = pool.submit(enroll)
@@ -271,7 +271,7 @@ def test_any_merges_undone_from_the_last_to_the_first_change_nothing(
                 replace(template(0, photo), vector=face_of(number, photo))
                 for photo in photos[number]
             ]
-            gallery.add(name, faces, MODEL)
+            gallery.add(name, faces, SPACE)
         before = state(gallery)
         for is_merge, name, other in steps:
             if name != other:
@@ -290,8 +290,8 @@ class TestSqlite:
         meta = {"gallery_id": "x", "vector_type": "float32", "removals": "0"}
         assert sqlite_file.create(path, meta, migrations=sqlite_file.MIGRATIONS[:1])
         with SqliteGallery(path) as gallery:
-            gallery.add("Ada", templates(1), MODEL)
-            gallery.add("Byron", templates(2), MODEL)
+            gallery.add("Ada", templates(1), SPACE)
+            gallery.add("Byron", templates(2), SPACE)
             assert gallery.merge("Ada", "Byron") is not None
             assert gallery.check() == []
 
@@ -300,8 +300,8 @@ class TestSqlite:
     ) -> None:
         monkeypatch.setattr(sqlite_search, "CACHE_FROM", 2)
         with SqliteGallery(sqlite_path) as gallery:
-            gallery.add("Ada", templates(1), MODEL)
-            gallery.add("Byron", [template(1, 0), *templates(2)], MODEL)
+            gallery.add("Ada", templates(1), SPACE)
+            gallery.add("Byron", [template(1, 0), *templates(2)], SPACE)
             for merge in (False, True, False):
                 if merge:
                     gallery.merge("Ada", "Byron")
@@ -314,8 +314,8 @@ class TestSqlite:
     def test_removal_leaves_no_byte_of_a_spare_template(self, sqlite_path: Path) -> None:
         spare = of_another_face(template(1, 0))
         with SqliteGallery(sqlite_path) as gallery:
-            gallery.add("Ada", templates(1), MODEL)
-            gallery.add("Byron", [spare], MODEL)
+            gallery.add("Ada", templates(1), SPACE)
+            gallery.add("Byron", [spare], SPACE)
             gallery.merge("Ada", "Byron")
             gallery.remove("Ada")
         for path in sqlite_path.parent.iterdir():
@@ -325,8 +325,8 @@ class TestSqlite:
         path, old, new = tmp_path / "people.db", passphrase("old"), passphrase("new")
         create_sqlite(path, secret=old)
         with SqliteGallery(path, secret=lambda: old) as gallery:
-            gallery.add("Ada", templates(1), MODEL)
-            gallery.add("Byron", [template(1, 0), template(2, 1)], MODEL)
+            gallery.add("Ada", templates(1), SPACE)
+            gallery.add("Byron", [template(1, 0), template(2, 1)], SPACE)
             before = state(gallery)
             gallery.merge("Ada", "Byron")
             gallery.rekey(new)
@@ -339,9 +339,9 @@ class TestSqlite:
         self, sqlite_path: Path
     ) -> None:
         with SqliteGallery(sqlite_path) as gallery:
-            gallery.add("Ada", templates(1), MODEL)
-            gallery.add("Byron", [template(1, 0), template(2, 1)], MODEL)
-            gallery.add("Eve", templates(5), MODEL)
+            gallery.add("Ada", templates(1), SPACE)
+            gallery.add("Byron", [template(1, 0), template(2, 1)], SPACE)
+            gallery.add("Eve", templates(5), SPACE)
             gallery.merge("Ada", "Byron")
             gallery._connection.execute("UPDATE spare_template SET vector = x'00'")
             gallery._connection.execute(
@@ -369,8 +369,8 @@ def assert_all_or_nothing(url: str, *, kills: int) -> None:
     """A process merges and undoes it without an end; after kill -9 it is one or the other."""
     rng = random.Random(7)
     with opening.open_gallery(url) as gallery:
-        gallery.add("Ada", templates(1, 40), MODEL)
-        gallery.add("Byron", [*templates(1, 5), *templates(2, 40)], MODEL)
+        gallery.add("Ada", templates(1, 40), SPACE)
+        gallery.add("Byron", [*templates(1, 5), *templates(2, 40)], SPACE)
         apart = state(gallery)
         gallery.merge("Ada", "Byron")
         together = people_of(gallery)
@@ -398,8 +398,8 @@ def people_of(gallery: Gallery) -> dict[str, int]:
 
 def test_a_merge_that_fails_in_the_middle_changes_nothing(sqlite_path: Path) -> None:
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
-        gallery.add("Byron", [template(1, 0), *templates(2)], MODEL)
+        gallery.add("Ada", templates(1), SPACE)
+        gallery.add("Byron", [template(1, 0), *templates(2)], SPACE)
         before = people_of(gallery)
         gallery._connection.execute("UPDATE template SET vector = x'00' WHERE photo = '2_2.jpg'")
         with pytest.raises(StorageError, match="damaged"):

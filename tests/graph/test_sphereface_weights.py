@@ -226,8 +226,8 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     from facekit.convert.import_weights import import_weights
     from facekit.convert.quantize.recipe import read_recipe
     from facekit.convert.vela.target import read_target
+    from facekit.model.card import embedder_of
     from facekit.runtime.litert import LiteRtNet
-    from facekit.template.embedder import Embedder
     from facekit.train.keras_net import keras_net
 
     source = tmp_path / "sphereface_model.caffemodel"
@@ -250,7 +250,7 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     assert quarter.drift.mean > 0.99  # 0.998 with these weights
     assert quarter.card.flip is card.flip
     crops = np.zeros((2, 112, 96, 3), np.uint8)
-    assert Embedder(LiteRtNet(quarter.path), quarter.card).embed(crops).shape == (2, 1024)
+    assert embedder_of(LiteRtNet(quarter.path), quarter.card).embed(crops).shape == (2, 1024)
     assert compiled.compiled is not None
     assert compiled.compiled.report.npu_share >= 0.95
 

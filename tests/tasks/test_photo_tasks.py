@@ -179,8 +179,8 @@ class TestEmbed:
         assert reporter.lines == [str(written.failures[0].error)]
         payload = written.to_dict()
         assert payload["failed"] == [{"image": broken, "error": table.rows[1].error}]
-        assert payload["model"] == table.model == "facenet512-casia:float32"
-        assert payload["model_sha256"] == table.model_sha256
+        assert payload["model"] == table.space.model == "facenet512-casia:float32"
+        assert payload["model_sha256"] == table.space.model_sha256
 
     def test_another_suffix_is_refused_before_any_work(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"\.npz"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,9 +14,16 @@ from facekit.cli.gallery_options import (
     gallery_options,
     new_secret,
 )
-from facekit.cli.options import EnumChoice, json_option
+from facekit.cli.options import (
+    EnumChoice,
+    crop_options,
+    json_option,
+    model_option,
+    no_detect_option,
+)
 from facekit.cli.render.output import emit_json, note
 from facekit.cli.render.people import print_check, print_person, print_stats
+from facekit.cli.requests import pipeline_request
 from facekit.enums import VectorType
 from facekit.errors import StorageError
 
@@ -277,6 +284,37 @@ def rekey(
         emit_json(result.to_dict())
     else:
         click.echo(f"{result.gallery}: {result.templates} templates encrypted anew")
+
+
+@gallery.command()
+@model_option
+@crop_options
+@no_detect_option
+@gallery_options
+@json_option
+def recenter(
+    model: str, gallery_url: str | None, key_file: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Bring the templates over to the mean embedding that the model's card has now.
+
+    Needed once after facekit calibrate --write; no photos are needed, and everybody stays
+    enrolled.  Model and crop options are those of enroll.
+
+    \b
+    Example: facekit gallery recenter --gallery people.db
+    """
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks import gallery as tasks
+
+    result = tasks.recenter(
+        gallery_location(gallery_url, key_file),
+        request=pipeline_request(model, **options),
+        reporter=TerminalReporter(),
+    )
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        click.echo(f"{result.gallery}: {result.changed} of {result.templates} templates changed")
 
 
 gallery.add_command(export_command)

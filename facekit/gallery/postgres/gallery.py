@@ -9,21 +9,24 @@ from typing import Any
 
 from facekit.enums import PersonRule, VectorType
 from facekit.errors import UsageError
-from facekit.gallery.gallery import Progress, shown_url, unseen
+from facekit.gallery.gallery import shown_url
 from facekit.gallery.merge import Merge
 from facekit.gallery.postgres import merge as merging
 from facekit.gallery.postgres import schema as postgres_schema
+from facekit.gallery.postgres import space as postgres_space
 from facekit.gallery.postgres.check import faults, recall_at_1
-from facekit.gallery.postgres.schema import SCHEMA, parsed_vector, vector_text
+from facekit.gallery.postgres.schema import SCHEMA
+from facekit.gallery.postgres.space import vector_of, vector_text
 from facekit.gallery.records import (
     Candidate,
     GalleryInfo,
-    GalleryModel,
     Person,
     Template,
     checked_name,
     now_utc,
 )
+from facekit.reporter import SILENT, Reporter
+from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
 _EF_SEARCH = 200
@@ -70,7 +73,7 @@ class PostgresGallery:
             return GalleryInfo(
                 url=shown_url(self._url),
                 schema_version=self._schema_version,
-                model=self._model(),
+                space=postgres_space.read_space(self._connection),
                 vector_type=VectorType.FLOAT32,
                 encrypted=False,
                 people=self._one(f"SELECT count(*) FROM {SCHEMA}.person"),
@@ -98,7 +101,7 @@ class PostgresGallery:
             )
             for person, photo, sha256, x1, y1, x2, y2, score, time, embedding in cursor:
                 box = None if x1 is None else (x1, y1, x2, y2)
-                yield person, Template(photo, sha256, box, score, time, parsed_vector(embedding))
+                yield person, Template(photo, sha256, box, score, time, vector_of(embedding))
 
     def photo_hashes(self, name: str) -> frozenset[str]:
         with self._reading():
@@ -109,12 +112,23 @@ class PostgresGallery:
             )
             return frozenset(sha256 for (sha256,) in rows)
 
-    def add(self, name: str, templates: Sequence[Template], model: GalleryModel) -> int:
+    def mean(self) -> Float32Array | None:
+        with self._reading():
+            return postgres_space.read_mean(self._connection)
+
+    def add(
+        self,
+        name: str,
+        templates: Sequence[Template],
+        space: TemplateSpace,
+        *,
+        mean: Float32Array | None = None,
+    ) -> int:
         if not templates:
             raise ValueError("A person is enrolled with at least one template.")
         name = checked_name(name)
         with self._transaction():
-            self._bind(model)
+            postgres_space.bind(self._connection, space, mean, where=self._where)
             # The update locks the row: nobody removes the person before this is committed.
             ((person_id,),) = self._rows(
                 f"INSERT INTO {SCHEMA}.person (name, enrolled_at) VALUES (%s, %s) "
@@ -122,6 +136,17 @@ class PostgresGallery:
                 *(name, now_utc()),
             )
             return sum(self._insert(person_id, template) for template in templates)
+
+    def recenter(
+        self, mean: Float32Array | None, space: TemplateSpace, *, reporter: Reporter = SILENT
+    ) -> int:
+        with self._transaction():
+            count = postgres_space.recenter(
+                self._connection, space, mean, where=self._where, reporter=reporter
+            )
+        if count:
+            self._vacuum()
+        return count
 
     def remove(self, name: str) -> int:
         with self._transaction():
@@ -134,9 +159,7 @@ class PostgresGallery:
                 f"DELETE FROM {SCHEMA}.template WHERE person_id = %s", rows[0]
             ).rowcount
             self._connection.execute(f"DELETE FROM {SCHEMA}.person WHERE person_id = %s", rows[0])
-        with postgres_schema.translated(self._url):
-            for table in ("template", "spare_template"):  # not within a transaction
-                self._connection.execute(f"VACUUM {SCHEMA}.{table}")
+        self._vacuum()
         return int(removed)
 
     def rename(self, old: str, new: str) -> bool:
@@ -166,13 +189,13 @@ class PostgresGallery:
             return merging.merges(self._connection, name)
 
     def rank(
-        self, queries: Float32Array, model: GalleryModel, *, rule: PersonRule, top: int
+        self, queries: Float32Array, space: TemplateSpace, *, rule: PersonRule, top: int
     ) -> list[list[Candidate]]:
         with self._reading():
-            own = self._model()
+            own = postgres_space.read_space(self._connection)
             if own is None:
                 return [[] for _ in queries]
-            own.require_same(model, f"Gallery {shown_url(self._url)}")
+            own.require_same(space, where=self._where)
             if rule is PersonRule.MEAN:
                 return [self._by_mean(query, top) for query in queries]
             return [self._by_best(query, top) for query in queries]
@@ -186,7 +209,7 @@ class PostgresGallery:
         with self._reading():
             return recall_at_1(self._connection)
 
-    def refresh_index(self, *, progress: Progress = unseen) -> bool:
+    def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
         """The server keeps its index up to date itself."""
         return False
 
@@ -225,23 +248,10 @@ class PostgresGallery:
         )
         return Candidate(name, min(1.0, max(-1.0, similarity)), templates)
 
-    def _bind(self, model: GalleryModel) -> None:
-        own = self._model()
-        if own is None:
-            inserted = self._connection.execute(
-                f"INSERT INTO {SCHEMA}.model VALUES (1, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (model.name, model.sha256, model.crop, model.mean_sha256, model.dimension),
-            ).rowcount
-            if inserted:
-                postgres_schema.fix_dimension(self._connection, model.dimension)
-            own = self._model()
-            assert own is not None  # ours, or that of a faster process
-        own.require_same(model, f"Gallery {shown_url(self._url)}")
-
     def _insert(self, person_id: int, template: Template) -> int:
         return int(
             self._connection.execute(
-                f"INSERT INTO {SCHEMA}.template (person_id, model_id, photo, photo_sha256, "
+                f"INSERT INTO {SCHEMA}.template (person_id, space_id, photo, photo_sha256, "
                 "x1, y1, x2, y2, score, enrolled_at, embedding) "
                 "VALUES (%s, 1, %s, %s, %s, %s, %s, %s, %s, %s, %s::vector) "
                 "ON CONFLICT (person_id, photo_sha256) DO NOTHING",
@@ -253,9 +263,14 @@ class PostgresGallery:
             ).rowcount
         )
 
-    def _model(self) -> GalleryModel | None:
-        rows = self._rows(f"SELECT name, sha256, crop, mean_sha256, dimension FROM {SCHEMA}.model")
-        return GalleryModel(*rows[0]) if rows else None
+    @property
+    def _where(self) -> str:
+        return f"Gallery {shown_url(self._url)}"
+
+    def _vacuum(self) -> None:
+        with postgres_schema.translated(self._url):
+            for table in ("template", "spare_template"):  # not within a transaction
+                self._connection.execute(f"VACUUM {SCHEMA}.{table}")
 
     def _one(self, query: str) -> int:
         return int(self._rows(query)[0][0])

@@ -13,7 +13,7 @@ from facekit.gallery.postgres.schema import SCHEMA
 from facekit.gallery.records import now_utc
 
 _COLUMNS = (
-    "template_id, model_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at, embedding"
+    "template_id, space_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at, embedding"
 )
 
 

@@ -21,10 +21,10 @@ _MOST_FAULTS = 20  # of one kind; more do not say more
 def faults(session: SqliteSession) -> list[str]:
     """A sentence a fault.  To be called within a transaction; raises sqlite3.Error at worst."""
     found = [*_file_faults(session), *_person_faults(session), *_merge_faults(session)]
-    model = session.model()
-    if model is not None:
-        found += _vector_faults(session, model.dimension)
-        found += _cache_faults(session, model.dimension)
+    space = session.space()
+    if space is not None:
+        found += _vector_faults(session, space.size)
+        found += _cache_faults(session, space.size)
     return found
 
 

@@ -6,7 +6,7 @@ from facekit.gallery.merge import Merge, require_free, require_two
 from facekit.gallery.records import now_utc
 from facekit.gallery.sqlite.session import SqliteSession
 
-_COLUMNS = "template_id, model_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at"
+_COLUMNS = "template_id, space_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at"
 
 
 def merge(session: SqliteSession, name: str, other: str) -> Merge | None:
@@ -145,10 +145,10 @@ def _for_another(
     session: SqliteSession, blob: bytes, sha256: str, source: int, target: int
 ) -> bytes:
     """A stored vector bound to another person."""
-    model = session.model()
-    assert model is not None  # a template refers to it
+    space = session.space()
+    assert space is not None  # a template refers to it
     owner = session.owner(source, sha256)
-    (vector,) = session.decoded([blob], [owner], model.dimension)
+    (vector,) = session.decoded([blob], [owner], space.size)
     return session.codec.encode(vector, session.owner(target, sha256))
 
 

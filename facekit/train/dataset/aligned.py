@@ -16,9 +16,9 @@ from facekit.enums import CropFormat, CropRule, FacePolicy
 from facekit.errors import InputError, UsageError
 from facekit.face.align import landmark_template
 from facekit.face.mtcnn.options import DetectorOptions
-from facekit.model.card import parse_crop
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
+from facekit.template.space import parse_crop
 from facekit.types import CropSpec
 
 SCHEMA_VERSION = 1
