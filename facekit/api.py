@@ -44,7 +44,7 @@ def load(
     limits: ImageLimits = DEFAULT_LIMITS,
     threads: int | None = None,
 ) -> Pipeline:
-    """The pipeline of one model; its networks load at first use and stay.  Not thread-safe.
+    """The pipeline of one model; its networks load at first use and stay.  Threads may share it.
 
     `model`: registry name, "name:variant", or a .tflite file with its card beside it.
     `detect`: False where the pictures are face crops.  `crop`: None for the card's own rule.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_its_error_is_raised_where_it_is_wanted() -> None:
 
 
 def test_what_failed_is_tried_again() -> None:
-    outcomes = iter([OSError("busy"), 3])
+    outcomes: Iterator[OSError | int] = iter([OSError("busy"), 3])
 
     def make() -> int:
         outcome = next(outcomes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,25 @@ def test_more_shapes_than_are_kept() -> None:
         for width in range(1, 41):
             batch = ramp(1, 2, width, 3)
             np.testing.assert_array_equal(doubling.run(batch)[1], 2 * batch)
+
+
+def test_threads_that_ask_for_other_shapes_get_their_own_answers() -> None:
+    doubling = net("open_sides")
+    wrong = []
+
+    def work(thread: int) -> None:
+        for number in range(60):
+            batch = ramp(1, 2 + (thread + number) % 5, 3, 3) * thread
+            total, doubled = doubling.run(batch)
+            if not (np.array_equal(doubled, 2 * batch) and total.shape == (1,)):
+                wrong.append((thread, number))
+
+    crew = [threading.Thread(target=work, args=(thread,)) for thread in range(8)]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    assert wrong == []
 
 
 @given(sizes=st.lists(st.integers(0, 9), max_size=8))

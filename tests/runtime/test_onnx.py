@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,25 @@ def test_open_and_fixed_batches_take_any_count(
     (doubled,) = net.run(ramp(count))
     assert doubled.dtype == np.float32
     np.testing.assert_array_equal(doubled, 2 * ramp(count))
+
+
+def test_threads_get_their_own_answers(doubling: Path) -> None:
+    net = OnnxNet(doubling)
+    wrong = []
+
+    def work(thread: int) -> None:
+        for number in range(100):
+            batch = ramp(1 + number % 7) + np.float32(thread)
+            (doubled,) = net.run(batch)
+            if not np.array_equal(doubled, 2 * batch):
+                wrong.append((thread, number))
+
+    crew = [threading.Thread(target=work, args=(thread,)) for thread in range(8)]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    assert wrong == []
 
 
 def test_inputs_and_outputs_are_described(doubling: Path) -> None:

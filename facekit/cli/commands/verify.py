@@ -104,7 +104,6 @@ def verify(
             pairs, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
         )
         _write_list(results, len(pairs), output, as_json=as_json)
-        return
 
     from facekit.cli.render.verification import print_verification
     from facekit.tasks import verify as verify_task
