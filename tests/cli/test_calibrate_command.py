@@ -132,7 +132,8 @@ def test_the_enrolled_stay_and_are_brought_over_by_one_command(
     assert "crop rule" in other_crop.stderr
     for changed in (1, 0):
         told = json.loads(run("gallery", "recenter", *options, "--json").stdout)
-        assert told == {"gallery": str(options[1]), "templates": 1, "changed": changed}
+        assert (told["gallery"], told["templates"]) == (str(options[1]), 1)
+        assert told["changed"] == changed
     assert run("enroll", "Obama", a, *anew).exit_code == 0
     similarities = [
         json.loads(run("identify", b, "--threshold", "0.5", "--json", *where).stdout)["images"][0][
