@@ -9,7 +9,7 @@ from typing import Any
 
 from facekit.evaluate.calibrate import CalibrationResult
 from facekit.evaluate.calibrate import calibrate as measure
-from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.embeddings import PhotoCropper, embed_photos
 from facekit.evaluate.metrics.operating_points import DEFAULT_FMR_TARGETS
 from facekit.evaluate.protocols.plan import open_list
 from facekit.model.card import Card
@@ -90,6 +90,7 @@ def calibrate(
         pair_list,
         dataset=folder.name,
         flip=installed.card.flip,
+        space=PhotoCropper(installed, settings).pipeline.space,
         fmr_targets=fmr_targets,
     )
     card = replace(
