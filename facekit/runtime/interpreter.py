@@ -95,18 +95,23 @@ def translated(path: Path, *, delegated: bool = False) -> Iterator[None]:
         raise ModelMismatchError(f"{path} cannot be run by {runtime_name()}: {error}") from error
 
 
-def new_interpreter(path: Path, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
-    """An interpreter on the file at `path`, which is memory-mapped; tensors not yet allocated.
-
-    Raises ModelMissingError, StorageError, ModelMismatchError, AcceleratorError.
-    """
-    runtime = _module(runtime_name())
+def require_model_file(path: Path) -> None:
+    """Raises ModelMissingError for a file that is not there, StorageError for one not readable."""
     try:
         path.open("rb").close()
     except FileNotFoundError as error:
         raise ModelMissingError(f"There is no model file {path}.") from error
     except OSError as error:
         raise StorageError(f"Model file {path} cannot be read: {error.strerror}") from error
+
+
+def new_interpreter(path: Path, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
+    """An interpreter on the file at `path`, which is memory-mapped; tensors not yet allocated.
+
+    Raises ModelMissingError, StorageError, ModelMismatchError, AcceleratorError.
+    """
+    runtime = _module(runtime_name())
+    require_model_file(path)
     with translated(path, delegated=bool(delegates)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
         return runtime.Interpreter(
