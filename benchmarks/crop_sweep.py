@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from facekit.enums import CropRule, FacePolicy, Flip, ResizeFilter
-from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.embeddings import EmbedSettings, embed_photos
 from facekit.evaluate.metrics.all_pairs import score_all_pairs
 from facekit.evaluate.metrics.error_rates import best_accuracy_threshold, error_counts
-from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.evaluate.protocols.pairs import PairList
 from facekit.evaluate.scoring import PairScorer

@@ -23,11 +23,11 @@ import numpy as np
 
 from facekit.evaluate.metrics.all_pairs import score_all_pairs
 from facekit.evaluate.protocols.lfw import LfwFolder, Protocol, find_lfw, read_protocol
+from facekit.model.card import embedder_of
 from facekit.model.store import find
 from facekit.photo.decode import read_image
-from facekit.photo.people import Person, list_people
+from facekit.photo.sources import PersonFolder, list_people
 from facekit.runtime.litert import LiteRtNet
-from facekit.template.embedder import Embedder
 from facekit.template.match import unit_length
 
 START = "facenet512-casia"
@@ -91,7 +91,7 @@ def align(lfw: LfwFolder, work: Path) -> Path:
     return aligned
 
 
-def parted(aligned: Path, trained_on: Path) -> tuple[list[Person], list[Person]]:
+def parted(aligned: Path, trained_on: Path) -> tuple[list[PersonFolder], list[PersonFolder]]:
     """People to choose settings by, and people to train on, to whom links are made."""
     several = [person for person in list_people(aligned) if len(person.photos) >= 2]
     kept = several[::3]
@@ -105,10 +105,10 @@ def parted(aligned: Path, trained_on: Path) -> tuple[list[Person], list[Person]]
     return kept, trained
 
 
-def tars(model: str, people: list[Person]) -> str:
+def tars(model: str, people: list[PersonFolder]) -> str:
     """Over every pair of the crops' centres, in percent."""
     found = find(model)
-    embedder = Embedder(LiteRtNet(found.path), found.card)
+    embedder = embedder_of(LiteRtNet(found.path), found.card)
     side = found.card.input.height_px
     first = (SIZE_PX - side) // 2
     inner = slice(first, first + side)
@@ -123,7 +123,7 @@ def tars(model: str, people: list[Person]) -> str:
     return " / ".join(f"{100 * tar:.1f}" for tar in found_tars)
 
 
-def _counted(people: list[Person]) -> str:
+def _counted(people: list[PersonFolder]) -> str:
     return f"{sum(len(one.photos) for one in people)} photos of {len(people)} people"
 
 

@@ -112,7 +112,7 @@ def fill(path: Path, templates: int) -> None:
                     (person, f"P{person}"),
                 )
                 connection.execute(
-                    "INSERT INTO template (person_id, model_id, photo, photo_sha256, enrolled_at, "
+                    "INSERT INTO template (person_id, space_id, photo, photo_sha256, enrolled_at, "
                     "vector) VALUES (?, 1, '', ?, '', ?)",
                     (person, f"{number:064x}", vector.astype("<f4").tobytes()),
                 )

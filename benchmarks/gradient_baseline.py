@@ -20,7 +20,7 @@ from sklearn.model_selection import LeaveOneOut
 from sklearn.svm import LinearSVC
 
 from facekit.photo.decode import read_image
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 from facekit.train.config_file import read_config
 from facekit.train.dataset.epoch import split
 from facekit.types import Float32Array, UInt8Array

@@ -19,16 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.cli.render.payload import crop_text
-from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.embeddings import EmbedSettings, embed_photos
 from facekit.evaluate.metrics.intervals import binomial_ci95
-from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
-from facekit.gallery.identify import Identification, identify
-from facekit.gallery.openset import default_threshold
-from facekit.gallery.records import GalleryModel, Template, gallery_model, now_utc
+from facekit.gallery.identify import Identification, default_threshold, identify
+from facekit.gallery.records import Template, now_utc
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
-from facekit.model.card import Card
+from facekit.model.card import Card, space_of
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.template.match import centred
@@ -59,8 +56,6 @@ def main() -> None:
         if not error:
             mean = model.card.calibration.embedding_mean
             of_person[str(photo.person)].append(centred(vector[None], mean)[0])
-    assert model.card.crop is not None
-    wanted = gallery_model(model.card, crop_text(model.card.crop))
     print(
         json.dumps(
             {
@@ -68,18 +63,18 @@ def main() -> None:
                 "photos": len(photos),
                 "not_acquired": int((~embedded.acquired).sum()),
                 "people": len(of_person),
-                "closed_set": closed_set(of_person, wanted),
-                "open_set": open_set(of_person, wanted, model.card),
+                "closed_set": closed_set(of_person, model.card),
+                "open_set": open_set(of_person, model.card),
             },
             indent=1,
         )
     )
 
 
-def closed_set(people: dict[str, list[Float32Array]], model: GalleryModel) -> dict[str, object]:
+def closed_set(people: dict[str, list[Float32Array]], card: Card) -> dict[str, object]:
     several = {name: vectors for name, vectors in people.items() if len(vectors) > 1}
     probes = [(name, vector) for name, vectors in several.items() for vector in vectors[1:]]
-    answers = answered({name: v[:1] for name, v in several.items()}, probes, model, 0.0)
+    answers = answered({name: v[:1] for name, v in several.items()}, probes, card, 0.0)
     right = sum(
         answer.candidates[0].name == name for (name, _), answer in zip(probes, answers, strict=True)
     )
@@ -91,17 +86,15 @@ def closed_set(people: dict[str, list[Float32Array]], model: GalleryModel) -> di
     }
 
 
-def open_set(
-    people: dict[str, list[Float32Array]], model: GalleryModel, card: Card
-) -> dict[str, object]:
+def open_set(people: dict[str, list[Float32Array]], card: Card) -> dict[str, object]:
     several = sorted(name for name, vectors in people.items() if len(vectors) > 1)
     known = set(np.random.default_rng(SEED).permutation(several)[: len(several) // 2].tolist())
     mated = [(name, vector) for name in sorted(known) for vector in people[name][1:]]
     strange = [(name, v) for name, vs in people.items() if name not in known for v in vs]
     enrolled = {name: people[name][:1] for name in known}
-    cut = default_threshold(card, len(known), crop=None)
-    mated_answers = answered(enrolled, mated, model, cut.similarity)
-    strange_answers = answered(enrolled, strange, model, cut.similarity)
+    cut = default_threshold(card.calibration, space_of(card, detector=None), comparisons=len(known))
+    mated_answers = answered(enrolled, mated, card, cut.similarity)
+    strange_answers = answered(enrolled, strange, card, cut.similarity)
     best = np.array([answer.candidates[0].similarity for answer in strange_answers])
     own = np.array(
         [
@@ -132,19 +125,21 @@ def open_set(
 def answered(
     enrolled: dict[str, list[Float32Array]],
     probes: list[tuple[str, Float32Array]],
-    model: GalleryModel,
+    card: Card,
     threshold_similarity: float,
 ) -> list[Identification]:
+    space, mean = space_of(card, detector=None), card.calibration.embedding_mean
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gallery.db"
         create_sqlite(path)
         with SqliteGallery(path) as gallery:
             for name, vectors in enrolled.items():
-                gallery.add(name, [_template(name, vector) for vector in vectors], model)
+                templates = [_template(name, vector) for vector in vectors]
+                gallery.add(name, templates, space, mean=mean)
             return identify(
                 gallery,
                 np.stack([vector for _, vector in probes]),
-                model,
+                space,
                 threshold_similarity=threshold_similarity,
             )
 

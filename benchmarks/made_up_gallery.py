@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.evaluate.embeddings import embed_photos
-from facekit.evaluate.photo_crop import EmbedSettings
+from facekit.evaluate.embeddings import EmbedSettings, embed_photos
 from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.gallery.search.exact import VectorTable
 from facekit.model.registry import DEFAULT_MODEL

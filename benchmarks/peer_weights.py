@@ -96,13 +96,14 @@ def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
 
 def _difference(source: Path, wanted: Any) -> float:
     """Of the imported model's file, run as facekit runs it, to the source's own answers."""
-    from facekit.convert.import_weights import Said, import_weights
+    from facekit.convert.import_options import ImportOptions
+    from facekit.convert.import_weights import import_weights
     from facekit.enums import Preprocessing
     from facekit.runtime.litert import LiteRtNet
 
     with tempfile.TemporaryDirectory() as folder:
-        said = Said(preprocessing=Preprocessing.FACENET)
-        made = import_weights(source, "peer", said, Path(folder), progress=lambda line: None)
+        options = ImportOptions(preprocessing=Preprocessing.FACENET)
+        made = import_weights(source, "peer", options, Path(folder))
         net = LiteRtNet(made.model.path)
         pictures = np.load(source.parent / "pictures.npy")
         ours = np.concatenate([net.run(one[None])[0] for one in pictures])

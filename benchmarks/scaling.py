@@ -27,7 +27,7 @@ from facekit.enums import Metric
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.system.processes import Crash, map_processes
-from facekit.tasks.verify_pairs import Pair, verify_pairs
+from facekit.tasks.verify_pairs import PhotoPair, verify_each
 from facekit.template.match import similarity_matrix, unit_length
 from facekit.template.threshold import given_threshold
 
@@ -86,11 +86,11 @@ def pairs(count: int) -> tuple[float, Callable[[], object]]:
     """`count` pairs over the same 100 photos, each of which is embedded once."""
     names = [str(photo) for photo in lfw_photos(_PHOTOS_OF_PAIRS)]
     random = np.random.default_rng(count)
-    chosen = [Pair(names[a], names[b]) for a, b in random.integers(0, len(names), (count, 2))]
+    chosen = [PhotoPair(names[a], names[b]) for a, b in random.integers(0, len(names), (count, 2))]
     pipeline = facekit.load(threads=1)
     pipeline.load()
     cut = given_threshold(0.5, Metric.COSINE)
-    return count, lambda: list(verify_pairs(pipeline, chosen, threshold=cut))
+    return count, lambda: list(verify_each(pipeline, chosen, threshold=cut))
 
 
 def matrix(count: int) -> tuple[float, Callable[[], object]]:

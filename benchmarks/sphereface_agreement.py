@@ -47,7 +47,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the Caffe file")
     arguments = parser.parse_args()
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "host")]
-    from facekit.convert.import_weights import Said, import_weights
+    from facekit.convert.import_options import ImportOptions
+    from facekit.convert.import_weights import import_weights
     from facekit.runtime.litert import LiteRtNet
     from tests.networks import sphereface_files as files
 
@@ -57,9 +58,7 @@ def main() -> None:
         folder = Path(name)
         weights = arguments.write or folder / "sphereface_random.caffemodel"
         weights.write_bytes(files.caffe_model(tensors))
-        imported = import_weights(
-            weights, "sphereface-random", Said(), folder, progress=lambda line: None
-        )
+        imported = import_weights(weights, "sphereface-random", ImportOptions(), folder)
         (ours,) = LiteRtNet(imported.model.path).run(pictures)
         _print("PyTorch", ours, files.embed_by_torch(tensors, pictures))
         if arguments.opencv is not None:

@@ -21,7 +21,7 @@ import facekit
 from facekit.enums import Metric
 from facekit.pipeline.photos import embed_each
 from facekit.pipeline.pipeline import Pipeline
-from facekit.tasks.verify_pairs import Pair, verify_pairs
+from facekit.tasks.verify_pairs import PhotoPair, verify_each
 from facekit.template.threshold import given_threshold
 
 _STARTING = 50
@@ -57,7 +57,7 @@ def compare_workers(names: list[str], pipeline: Pipeline, rounds: int, count: in
         for workers, found in spent.items():
             found.append(embedding_s(names, pipeline, workers))
         start = perf_counter()
-        for _ in verify_pairs(pipeline, pairs, threshold=_CUT):
+        for _ in verify_each(pipeline, pairs, threshold=_CUT):
             pass
         listed.append(perf_counter() - start)
     one, two = (min(found.whole for found in all_found) for all_found in spent.values())
@@ -88,9 +88,9 @@ def embedding_s(names: list[str], pipeline: Pipeline, workers: int) -> Seconds:
     return Seconds(perf_counter() - start, perf_counter() - begun)
 
 
-def random_pairs(names: list[str], count: int) -> list[Pair]:
+def random_pairs(names: list[str], count: int) -> list[PhotoPair]:
     chosen = np.random.default_rng(0).integers(0, len(names), (count, 2))
-    return [Pair(names[a], names[b]) for a, b in chosen]
+    return [PhotoPair(names[a], names[b]) for a, b in chosen]
 
 
 def resident_mb(names: list[str], pipeline: Pipeline, verifies: int) -> list[float]:

@@ -26,7 +26,7 @@ import cv2
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
-from facekit.tasks.vision import PipelineVision
+from facekit.tasks.track import PipelineVision
 from facekit.template.threshold import card_threshold
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.annotate import annotated
@@ -81,7 +81,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     pipeline = Pipeline(find(DEFAULT_MODEL), options=PipelineOptions(threads=1))
     vision = PipelineVision(pipeline)
-    same = card_threshold(pipeline.model.card, crop=None).similarity
+    same = card_threshold(pipeline.model.card.calibration, pipeline.threshold_space).similarity
     warm = next(clips.ZOOM.pictures())
     for _ in range(2):
         vision.embed(warm, vision.detect(warm))
@@ -105,7 +105,7 @@ def row(
 ) -> None:
     clock = Clock()
     tracker = Tracker(
-        TimedVision(vision, clock), options=TrackOptions(same_similarity=same, key_every=every)
+        TimedVision(vision, clock), same_similarity=same, options=TrackOptions(key_every=every)
     )
     sights: list[list[VisibleFace]] = []
     cpu, wall = time.process_time(), time.perf_counter()
@@ -136,7 +136,7 @@ def peak_mb() -> float:
 
 def many_times(path: Path, vision: PipelineVision, same: float, times: int) -> int:
     """One long video out of one scene again and again; returns its number of frames."""
-    tracker = Tracker(vision, options=TrackOptions(same_similarity=same))
+    tracker = Tracker(vision, same_similarity=same)
     count = 0
     with VideoWriter(path.with_name("long.mp4"), fps=clips.FPS) as writer:
         for _ in range(times):

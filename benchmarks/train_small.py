@@ -26,11 +26,11 @@ import numpy as np
 
 from facekit.enums import Architecture
 from facekit.evaluate.protocols.lfw import find_lfw
+from facekit.model.card import embedder_of
 from facekit.model.store import find
 from facekit.photo.decode import read_image
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 from facekit.runtime.litert import LiteRtNet
-from facekit.template.embedder import Embedder
 from facekit.template.match import unit_length
 from facekit.train.dataset.epoch import PhotoSet, split
 from facekit.train.request import resumed
@@ -109,7 +109,7 @@ def by_means(output: Path) -> float:
     """0..1: held-out photos whose own person's mean embedding is the nearest."""
     request = resumed(output)
     model = find(str(output / f"{request.name}_float32.tflite"))
-    embedder = Embedder(LiteRtNet(model.path), model.card)
+    embedder = embedder_of(LiteRtNet(model.path), model.card)
     height, width = model.card.input.height_px, model.card.input.width_px
 
     def embedded(photos: PhotoSet) -> Float32Array:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from facekit.face.mtcnn.options import DetectorOptions
     from facekit.model.card import Card
     from facekit.photo.decode import ImageLimits, Picture
-    from facekit.pipeline.locate import LocatedPicture
-    from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, Verification
+    from facekit.pipeline.pipeline import Pipeline
+    from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
     from facekit.template.calibration import OperatingPoint
     from facekit.template.match import Decision
     from facekit.template.threshold import Threshold, card_threshold, given_threshold
@@ -101,15 +101,15 @@ _HOMES = {
     "CropSpec": "facekit.model.card",
     "Decision": "facekit.template.match",
     "DetectorOptions": "facekit.face.mtcnn.options",
-    "EmbeddedPicture": "facekit.pipeline.pipeline",
+    "EmbeddedPicture": "facekit.pipeline.records",
     "Face": "facekit.types",
     "ImageLimits": "facekit.photo.decode",
-    "LocatedPicture": "facekit.pipeline.locate",
+    "LocatedPicture": "facekit.pipeline.records",
     "OperatingPoint": "facekit.template.calibration",
     "Picture": "facekit.photo.decode",
     "Pipeline": "facekit.pipeline.pipeline",
     "Threshold": "facekit.template.threshold",
-    "Verification": "facekit.pipeline.pipeline",
+    "Verification": "facekit.pipeline.records",
     "card_threshold": "facekit.template.threshold",
     "detect": "facekit.api",
     "embed": "facekit.api",

@@ -5,7 +5,9 @@ uint8 array (H, W, 3), RGB (see image.py).
 verify and embed load the networks at each call, some 0.1 s; what `load` returns keeps them:
 
     pipeline = facekit.load()
-    threshold = facekit.card_threshold(pipeline.model.card, crop=None, fmr=1e-4)
+    threshold = facekit.card_threshold(
+        pipeline.model.card.calibration, pipeline.threshold_space, fmr=1e-4
+    )
     same = pipeline.verify("a.jpg", "b.jpg", threshold=threshold).decision.same
 
 Nothing here fetches or builds a model: a missing one is a ModelMissingError that says what to do.
@@ -25,8 +27,9 @@ from facekit.face.mtcnn.options import DetectorOptions
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, PictureSource
-from facekit.pipeline.locate import LocatedPicture, LocateOptions, Locator
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, PipelineOptions, Verification
+from facekit.pipeline.locate import LocateOptions, Locator
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
 from facekit.template.threshold import chosen_threshold
 from facekit.types import CropSpec
 
@@ -41,7 +44,7 @@ def load(
     limits: ImageLimits = DEFAULT_LIMITS,
     threads: int | None = None,
 ) -> Pipeline:
-    """The pipeline of one model; its networks load at first use and stay.  Not thread-safe.
+    """The pipeline of one model; its networks load at first use and stay.  Threads may share it.
 
     `model`: registry name, "name:variant", or a .tflite file with its card beside it.
     `detect`: False where the pictures are face crops.  `crop`: None for the card's own rule.
@@ -81,7 +84,11 @@ def verify(
         raise UsageError("threshold and fmr both say where to cut; pass one of them.")
     pipeline = load(model, face=face)
     cut = chosen_threshold(
-        pipeline.model.card, crop=None, distance=threshold, metric=metric, fmr=fmr
+        pipeline.model.card.calibration,
+        pipeline.threshold_space,
+        distance=threshold,
+        metric=metric,
+        fmr=fmr,
     )
     return pipeline.verify(a, b, threshold=cut)
 

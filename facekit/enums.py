@@ -202,3 +202,15 @@ class CropFormat(str, Enum):
     """lossless"""
     JPEG = "jpg"
     """quality 95: a fifth of the size"""
+
+
+class LfwAlignment(str, Enum):
+    """The copies of LFW that scikit-learn fetches."""
+
+    ORIGINAL = "original"
+    FUNNELED = "funneled"
+
+    @property
+    def folder(self) -> str:
+        """Where scikit-learn unpacks it, below its lfw_home."""
+        return "lfw" if self is LfwAlignment.ORIGINAL else "lfw_funneled"

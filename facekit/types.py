@@ -112,3 +112,14 @@ class CropSpec:
     def __post_init__(self) -> None:
         if self.margin_px < 0:
             raise ValueError(f"margin_px must not be negative. Received: {self.margin_px}")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorIdentity:
+    """Which detector found the faces; see facekit/face/detector.py."""
+
+    name: str
+    """such as "mtcnn" """
+    weights_sha256: tuple[str, ...]
+    """of the source weights of its nets, each once.  NB: not of the net files, which differ from
+    one converter's version to the next while what they find is the same within 1e-5"""

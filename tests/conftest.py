@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,14 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY_ROOMS = tuple(ROOT / "tests" / room for room in ("graph", "convert", "bundle", "train"))
 """Their tests share fixtures that build networks with TensorFlow."""
 SETTINGS = ("FACEKIT_MODEL", "FACEKIT_OFFLINE", "FACEKIT_RUNTIME")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C interrupts here even where a shell has started pytest in the background.
+
+    Such a shell lets its children ignore SIGINT, and programs that tests start inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -34,11 +34,8 @@ A file may import its own room and the rooms of the rows below; none of its own 
 
 PENDING = frozenset(
     (
-        ("facekit.template.embedder", "facekit.model.card"),
-        ("facekit.template.threshold", "facekit.model.card"),
         ("facekit.system.keras_backend", "keras"),
         ("facekit.system.keras_backend", "tensorflow"),
-        ("facekit.system.onnx_package", "onnx"),
     )
 )
 """Arrows of the first house that are still to go"""
@@ -61,31 +58,37 @@ class Import:
     module: str
     line: int
     lazy: bool
+    for_types: bool = False
+    """below `if TYPE_CHECKING:`"""
 
 
 def imports_of(source: str) -> Iterator[Import]:
     """Every import statement, and every import_module("...") with its name written out."""
-    pending: list[tuple[ast.AST, bool]] = [(ast.parse(source), False)]
+    pending: list[tuple[ast.AST, bool, bool]] = [(ast.parse(source), False, False)]
     while pending:
-        node, lazy = pending.pop()
+        node, lazy, for_types = pending.pop()
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, node.lineno, lazy)
+                yield Import(alias.name, node.lineno, lazy, for_types)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"relative import in line {node.lineno}"
             for alias in node.names:  # a package may be followed by a module's name
                 dotted = f"{node.module}.{alias.name}"
-                yield Import(dotted if is_module(dotted) else str(node.module), node.lineno, lazy)
+                module = dotted if is_module(dotted) else str(node.module)
+                yield Import(module, node.lineno, lazy, for_types)
         elif (
             isinstance(node, ast.Call)
             and ast.unparse(node.func).rpartition(".")[2] == "import_module"
             and isinstance(node.args[0], ast.Constant)
         ):
             yield Import(str(node.args[0].value), node.lineno, lazy)
-        inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or (
+        for_types = for_types or (
             isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         )
-        pending += [(child, lazy or inside) for child in ast.iter_child_nodes(node)]
+        inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        pending += [
+            (child, lazy or inside or for_types, for_types) for child in ast.iter_child_nodes(node)
+        ]
 
 
 def is_module(dotted: str) -> bool:
@@ -148,6 +151,40 @@ def test_imports_point_down(path: Path) -> None:
             assert found.lazy or room(importer) in KERAS_ROOMS, f"{place} when it is imported"
         if top in LAZY:
             assert found.lazy, f"{place} when it is imported"
+
+
+COMMANDS = [path for path in FILES if (ROOT / "facekit/cli/commands") in path.parents]
+WHAT_COMMANDS_IMPORT = (
+    *("facekit.cli", "facekit.tasks", "facekit.server"),
+    *("facekit.enums", "facekit.errors", "facekit.reporter"),
+)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_a_command_imports_its_task_options_and_rendering_alone(path: Path) -> None:
+    """Records of other rooms may be named for the type checker."""
+    for found in imports_of(path.read_text()):
+        if found.module.startswith("facekit") and not found.for_types:
+            assert found.module.startswith(WHAT_COMMANDS_IMPORT), (
+                f"{path.name}:{found.line} imports {found.module}: the work belongs into a task"
+            )
+
+
+def test_tasks_know_neither_click_nor_print() -> None:
+    for path in FILES:
+        if room(name_of(path)) in ("tasks", "server", "api"):
+            tree = ast.parse(path.read_text())
+            assert "click" not in {found.module for found in imports_of(path.read_text())}, path
+            called = {
+                ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)
+            }
+            assert not called & {"print", "sys.exit", "exit"}, path
+            raised = {
+                ast.unparse(node.exc)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Raise) and node.exc is not None
+            }
+            assert not any(text.startswith("SystemExit") for text in raised), path
 
 
 def test_no_circle_of_files() -> None:

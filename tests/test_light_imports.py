@@ -55,7 +55,7 @@ def test_the_heavy_packages_are_out_of_reach() -> None:
 
 
 def test_workers_that_crop_for_training_load_no_tensorflow() -> None:
-    done = python(f"{LIGHT}\nimport facekit.train.lfw_crops, facekit.train.dataset.align")
+    done = python(f"{LIGHT}\nimport facekit.pipeline.photos, facekit.train.dataset.align")
     assert done.returncode == 0, done.stderr
 
 
@@ -85,20 +85,20 @@ print(sorted(set(sys.modules) & {{"numpy", "cv2"}}))
 class TestRealRuns:
     """Each command on real photos, to its proper exit code."""
 
-    def test_verify(self, data: Path) -> None:
+    def test_verify_needs_no_extra(self, data: Path) -> None:
         photos = [str(data / f"{name}.jpg") for name in ("obama", "obama2", "biden")]
         cut = ("--threshold", "0.6")
         assert facekit("verify", *cut, photos[0], photos[1]).returncode == 0
         assert facekit("verify", *cut, photos[0], photos[2]).returncode == 1
 
-    def test_verify_of_a_list(self, data: Path, tmp_path: Path) -> None:
+    def test_verify_of_a_list_needs_no_extra(self, data: Path, tmp_path: Path) -> None:
         pairs = tmp_path / "pairs.csv"
         pairs.write_text(f"{data / 'obama.jpg'},{data / 'obama2.jpg'}\n")
         done = facekit("verify", "--threshold", "0.6", "--pairs", str(pairs))
         assert done.returncode == 0
         assert ",true," in done.stdout
 
-    def test_detect(self, data: Path, tmp_path: Path) -> None:
+    def test_detect_needs_no_extra(self, data: Path, tmp_path: Path) -> None:
         drawn, crops = tmp_path / "drawn", tmp_path / "crops"
         options = ("--draw", str(drawn), "--crops", str(crops))
         assert facekit("detect", *options, str(data / "obama.jpg")).returncode == 0
@@ -106,21 +106,21 @@ class TestRealRuns:
         assert list(crops.iterdir())
 
     @pytest.mark.parametrize("suffix", ["npz", "csv", "jsonl"])
-    def test_embed(self, suffix: str, data: Path, tmp_path: Path) -> None:
+    def test_embed_needs_no_extra(self, suffix: str, data: Path, tmp_path: Path) -> None:
         output = tmp_path / f"known.{suffix}"
         assert facekit("embed", str(data / "obama.jpg"), "-o", str(output)).returncode == 0
         assert output.stat().st_size > 512
 
-    def test_compare(self, data: Path) -> None:
+    def test_compare_needs_no_extra(self, data: Path) -> None:
         done = facekit("compare", str(data))
         assert done.returncode == 0
         assert len(done.stdout.splitlines()) == 3
 
     @pytest.mark.parametrize("arguments", ["list", "info facenet512-casia", "verify mtcnn"])
-    def test_models(self, arguments: str) -> None:
+    def test_models_needs_no_extra(self, arguments: str) -> None:
         assert facekit("models", *arguments.split()).returncode == 0
 
-    def test_doctor(self) -> None:
+    def test_doctor_needs_no_extra(self) -> None:
         assert facekit("doctor").returncode == 0
 
     def test_plot_names_the_extra_that_is_missing(self, data: Path, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class TestLightInstall:
         assert "facekit-cli" in packages
         assert not packages & {"tensorflow", "keras", "torch", "scipy", "matplotlib"}
 
-    def test_help(self, environment: tuple[Path, int]) -> None:
+    def test_help_works_without_extras(self, environment: tuple[Path, int]) -> None:
         assert run(environment, "facekit", "--help").returncode == 0
         assert run(environment, "python", "-m", "facekit", "--help").returncode == 0
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any
 
 from facekit.bench.records import Benchmark, Measurement
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class CaseComparison:
     """One setting in both; each ratio is b's value over a's, None where one of them has none."""
 
     a: Measurement
@@ -21,12 +22,37 @@ class Comparison:
     images_per_s: float | None
     peak_rss: float | None
 
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "stage": self.a.stage.value,
+            "threads": self.a.threads,
+            "batch": self.a.batch,
+            "workers": self.a.workers,
+            "model_a": self.a.model,
+            "model_b": self.b.model,
+            "time_ms": {"a": self.a.runs.typical_ms, "b": self.b.runs.typical_ms},
+            "ratio": {
+                "time": self.time,
+                "load": self.load,
+                "first": self.first,
+                "images_per_s": self.images_per_s,
+                "peak_rss": self.peak_rss,
+            },
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ComparedBenchmarks:
-    both: tuple[Comparison, ...]
+    both: tuple[CaseComparison, ...]
     only_a: tuple[Measurement, ...]
     only_b: tuple[Measurement, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "both": [one.to_dict() for one in self.both],
+            "only_a": [one.to_dict() for one in self.only_a],
+            "only_b": [one.to_dict() for one in self.only_b],
+        }
 
 
 def compare(a: Benchmark, b: Benchmark) -> ComparedBenchmarks:
@@ -35,7 +61,7 @@ def compare(a: Benchmark, b: Benchmark) -> ComparedBenchmarks:
     left_a, left_b = list(a.measurements), list(b.measurements)
     pairs = _paired(left_a, left_b, lambda one: (one.model, one.setting))
     pairs += _paired(left_a, left_b, lambda one: one.setting)
-    order = {id(one): place for place, one in enumerate(a.measurements)}
+    order = {id(one): index for index, one in enumerate(a.measurements)}
     pairs.sort(key=lambda pair: order[id(pair[0])])
     return ComparedBenchmarks(
         both=tuple(_compared(*pair) for pair in pairs),
@@ -59,10 +85,10 @@ def _paired(
     return pairs
 
 
-def _compared(a: Measurement, b: Measurement) -> Comparison:
+def _compared(a: Measurement, b: Measurement) -> CaseComparison:
     medians = a.runs.median_ms, b.runs.median_ms
     time = _ratio(*medians) if None not in medians else None
-    return Comparison(
+    return CaseComparison(
         a=a,
         b=b,
         time=b.runs.mean_ms / a.runs.mean_ms if time is None else time,

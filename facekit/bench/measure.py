@@ -1,4 +1,4 @@
-"""Runs the tasks of a plan, each in fresh processes, and works out what they reached."""
+"""Runs the cases of a plan, each in fresh processes, and works out what they reached."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from time import perf_counter
 from typing import Any
 
 from facekit.bench.machine import peak_gflops, peak_rss_mb
-from facekit.bench.plan import Task
-from facekit.bench.records import Delegate, DelegateUse, Measurement, spread
+from facekit.bench.plan import BenchmarkCase
+from facekit.bench.records import DelegateReport, DelegateUse, Measurement, spread
 from facekit.bench.stages import Prepared, prepare
 from facekit.enums import Device, Flip, Stage
 from facekit.errors import AcceleratorError, FacekitError, MissingExtraError
@@ -36,26 +36,26 @@ class _Sample:
     warmup_ms: list[float]
     runs_ms: list[float]
     images: int
-    delegate: Delegate
+    delegate: DelegateReport
     peak_rss_mb: float
 
 
-def measure(tasks: Sequence[Task]) -> Iterator[Measurement]:
-    """One measurement a task, in order.  Raises FacekitError where one cannot be made."""
-    for task in tasks:
-        yield _measured(task)
+def measure(cases: Sequence[BenchmarkCase]) -> Iterator[Measurement]:
+    """One measurement a case, in order.  Raises FacekitError where one cannot be made."""
+    for case in cases:
+        yield _measured(case)
 
 
-def _measured(task: Task) -> Measurement:
-    start_together = multiprocessing.get_context("spawn").Barrier(task.workers)
+def _measured(case: BenchmarkCase) -> Measurement:
+    start_together = multiprocessing.get_context("spawn").Barrier(case.workers)
     # The barrier travels with the function, at a process's start: pipes carry none.
     make = _MakeSampler(start_together)
     samples: list[_Sample] = []
     failures: list[FacekitError] = []
-    for result in map_processes(make, repeat(task, task.workers), workers=task.workers):
+    for result in map_processes(make, repeat(case, case.workers), workers=case.workers):
         if isinstance(result, Crash):
             raise FacekitError(
-                f"The process that measured {task.stage.value} of {task.model} ended with exit "
+                f"The process that measured {case.stage.value} of {case.model} ended with exit "
                 f"code {result.exit_code}."
             )
         if isinstance(result, FacekitError):
@@ -64,17 +64,17 @@ def _measured(task: Task) -> Measurement:
             samples.append(result)
     if failures:
         raise failures[0]
-    return _summary(task, samples)
+    return _summary(case, samples)
 
 
 @dataclass(frozen=True, slots=True)
 class _MakeSampler:
     barrier: Any
 
-    def __call__(self) -> Callable[[Task], _Sample | FacekitError | None]:
-        def sample(task: Task) -> _Sample | FacekitError | None:
+    def __call__(self) -> Callable[[BenchmarkCase], _Sample | FacekitError | None]:
+        def sample(case: BenchmarkCase) -> _Sample | FacekitError | None:
             try:
-                return _sample(task, self.barrier)
+                return _sample(case, self.barrier)
             except FacekitError as error:
                 self.barrier.abort()
                 return error
@@ -84,19 +84,19 @@ class _MakeSampler:
         return sample
 
 
-def _sample(task: Task, barrier: Any) -> _Sample:
-    prepared = prepare(task)
+def _sample(case: BenchmarkCase, barrier: Any) -> _Sample:
+    prepared = prepare(case)
     first_ms = _run(prepared, 1)[0]
-    warmup_ms = _run(prepared, task.warmup)
+    warmup_ms = _run(prepared, case.warmup)
     barrier.wait(_LOADING_LIMIT_S)
-    runs_ms = _run(prepared, task.runs)
+    runs_ms = _run(prepared, case.runs)
     return _Sample(
         load_ms=prepared.load_ms,
         first_ms=first_ms,
         warmup_ms=warmup_ms,
         runs_ms=runs_ms,
         images=prepared.images,
-        delegate=_delegate(task.request, prepared),
+        delegate=_delegate(case.request, prepared),
         peak_rss_mb=peak_rss_mb(),
     )
 
@@ -110,24 +110,24 @@ def _run(prepared: Prepared, times: int) -> list[float]:
     return milliseconds
 
 
-def _summary(task: Task, samples: list[_Sample]) -> Measurement:
-    installed = find(str(task.model))
+def _summary(case: BenchmarkCase, samples: list[_Sample]) -> Measurement:
+    installed = find(str(case.model))
     first = samples[0]
     # Workers run at the same time: what each does in a second adds up.
     images_per_s = sum(one.images * len(one.runs_ms) / (sum(one.runs_ms) / 1e3) for one in samples)
-    macs = _macs(installed.path) if task.stage is Stage.EMBED else None
+    macs = _macs(installed.path) if case.stage is Stage.EMBED else None
     passes = 1 if installed.card.flip is Flip.NONE else 2  # the mirror image is one more
     gflops = None if macs is None else 2e-9 * macs * passes * images_per_s
-    peak = None if gflops is None else _peak(task.threads * task.workers)
+    peak = None if gflops is None else _peak(case.threads * case.workers)
     return Measurement(
         model=f"{installed.card.name}:{installed.card.variant}",
-        stage=task.stage,
-        threads=task.threads,
-        batch=task.batch,
-        workers=task.workers,
+        stage=case.stage,
+        threads=case.threads,
+        batch=case.batch,
+        workers=case.workers,
         load_ms=max(one.load_ms for one in samples),
         first_ms=max(one.first_ms for one in samples),
-        warmup=spread([ms for one in samples for ms in one.warmup_ms]) if task.warmup else None,
+        warmup=spread([ms for one in samples for ms in one.warmup_ms]) if case.warmup else None,
         runs=spread([ms for one in samples for ms in one.runs_ms]),
         images_per_s=images_per_s or None,
         peak_rss_mb=max(one.peak_rss_mb for one in samples),
@@ -156,16 +156,16 @@ def _macs(model: Path) -> int | None:
     return macs.weighted if macs else None
 
 
-def _delegate(request: AcceleratorRequest, prepared: Prepared) -> Delegate:
+def _delegate(request: AcceleratorRequest, prepared: Prepared) -> DelegateReport:
     """For ONNX Runtime, its execution providers are named whether one was asked for or not."""
     opened = prepared.opened
     if opened is None or not request.is_delegated:
-        return Delegate(DelegateUse.NOT_ASKED, ", ".join(opened.providers) if opened else "")
+        return DelegateReport(DelegateUse.NOT_ASKED, ", ".join(opened.providers) if opened else "")
     if opened.fallback:
         device = (request.device or Device.CPU).value
         asked = ", ".join(request.providers) or str(request.library or device)
-        return Delegate(DelegateUse.UNUSED, asked, evidence=(opened.fallback,))
-    return Delegate(
+        return DelegateReport(DelegateUse.UNUSED, asked, evidence=(opened.fallback,))
+    return DelegateReport(
         DelegateUse.USED,
         ", ".join(opened.providers) or str(opened.library),
         evidence=(f"{opened.delegated_nodes} parts of the graph taken",),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from facekit.bench.records import Delegate, DelegateUse, Measurement, Spread
+from facekit.bench.records import DelegateReport, DelegateUse, Measurement, Spread
 from facekit.enums import Stage
 from facekit.errors import InputError
 
@@ -144,7 +144,7 @@ def _memory_mb(lines: list[str]) -> float | None:
     return float(match.group(2)) if match else None
 
 
-def _delegate(lines: list[str]) -> Delegate:
+def _delegate(lines: list[str]) -> DelegateReport:
     """XNNPACK, which runs on the CPU and is applied unasked, is no delegate here."""
     name = _first(_ASKED, lines) or _first(_ASKED_SWITCH, lines) or ""
     nodes = nodes_of = None
@@ -167,11 +167,11 @@ def _delegate(lines: list[str]) -> Delegate:
             continue
         evidence.append(line)
     if not (name or evidence):
-        return Delegate(DelegateUse.NOT_ASKED)
+        return DelegateReport(DelegateUse.NOT_ASKED)
     if any(_REFUSED.search(line) for line in evidence) or nodes == 0:
         use = DelegateUse.UNUSED
     elif partially or (nodes is not None and nodes_of is not None and nodes < nodes_of):
         use = DelegateUse.PARTLY
     else:
         use = DelegateUse.USED if wholly or nodes else DelegateUse.UNUSED
-    return Delegate(use, name, nodes, nodes_of, tuple(evidence))
+    return DelegateReport(use, name, nodes, nodes_of, tuple(evidence))

@@ -17,7 +17,7 @@ _OF_ONE_THREAD = frozenset((Stage.ALIGN, Stage.MATCH))
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class BenchmarkCase:
     """One measurement."""
 
     model: Path
@@ -42,7 +42,7 @@ def plan(
     warmup: int,
     photos: tuple[Path, ...],
     request: AcceleratorRequest,
-) -> list[Task]:
+) -> list[BenchmarkCase]:
     """Every setting that makes a difference to a stage, once.
 
     Raises UsageError where a stage needs photos and there are none.
@@ -51,8 +51,8 @@ def plan(
     unfed = [stage.value for stage in wanted if stage in NEED_PHOTOS and not photos]
     if unfed:
         raise UsageError(f"Photos are needed to measure {', '.join(unfed)}: pass --images DIR.")
-    tasks = {
-        Task(
+    cases = {
+        BenchmarkCase(
             model=model,
             stage=stage,
             threads=1 if stage in _OF_ONE_THREAD else count,
@@ -65,4 +65,4 @@ def plan(
         ): None
         for model, stage, count, batch in product(models, wanted, list(threads), list(batches))
     }
-    return list(tasks)
+    return list(cases)

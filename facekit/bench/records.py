@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
@@ -12,6 +12,9 @@ import numpy as np
 
 from facekit.enums import Stage
 from facekit.errors import InputError
+
+SCHEMA_VERSION = 1
+"""of a result in a file"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class DelegateUse(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delegate:
+class DelegateReport:
     use: DelegateUse
     name: str = ""
     """its library, ONNX Runtime's execution providers, or what the log calls it"""
@@ -73,6 +76,13 @@ class Delegate:
     """operators that there are"""
     evidence: tuple[str, ...] = ()
     """lines of the log, or the runtime's words, that say so"""
+
+    @property
+    def was_asked_for(self) -> bool:
+        return self.use is not DelegateUse.NOT_ASKED
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "use": self.use.value, "evidence": list(self.evidence)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +112,41 @@ class Measurement:
     peak_fraction: float | None
     """gflops over what a float32 matrix product reaches on as many threads; an integer model
     can exceed 1"""
-    delegate: Delegate
+    delegate: DelegateReport
 
     @property
     def setting(self) -> tuple[Stage, int | None, int, int]:
         return self.stage, self.threads, self.batch, self.workers
+
+    def tool_times(self) -> dict[str, float]:
+        """The times under the names, and in the microseconds, of benchmark_model."""
+        runs = self.runs
+        fields = {
+            "Init": self.load_ms,
+            "First inference": self.first_ms,
+            "Warmup (avg)": self.warmup.mean_ms if self.warmup else None,
+            "Inference (avg)": runs.mean_ms,
+            "first": runs.first_ms,
+            "curr": runs.last_ms,
+            "min": runs.min_ms,
+            "max": runs.max_ms,
+            "avg": runs.mean_ms,
+            "std": runs.std_ms,
+            "p5": runs.p5_ms,
+            "median": runs.median_ms,
+            "p95": runs.p95_ms,
+        }
+        return {"count": runs.count} | {
+            name: round(value * 1e3, 3) for name, value in fields.items() if value is not None
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            **asdict(self),
+            "stage": self.stage.value,
+            "delegate": self.delegate.to_dict(),
+            "benchmark_model": self.tool_times(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +158,43 @@ class Benchmark:
     """by threads: a large float32 matrix product"""
     measurements: tuple[Measurement, ...]
 
-
-def from_payload(payload: Any, *, name: str) -> Benchmark:
-    """What `facekit benchmark --json` has written.  Raises InputError, which says what is wrong."""
-    try:
-        return Benchmark(
-            machine=payload["machine"],
-            peak_gflops={int(key): value for key, value in payload["peak_gflops"].items()},
-            measurements=tuple(map(_measurement, payload["measurements"])),
+    @property
+    def unused_delegate(self) -> str | None:
+        """A delegate that was asked for and did nothing: times are the CPU's.  None without one."""
+        return next(
+            (
+                one.delegate.name or "that was asked for"
+                for one in self.measurements
+                if one.delegate.use is DelegateUse.UNUSED
+            ),
+            None,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{name} is not a result of facekit benchmark --json ({error!r}). Write it anew, or "
-            "turn a log of benchmark_model into one with --parse-log."
-        ) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """`from_dict` reads it back."""
+        return {
+            "machine": self.machine,
+            "peak_gflops": {str(threads): value for threads, value in self.peak_gflops.items()},
+            "measurements": [one.to_dict() for one in self.measurements],
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Any, *, name: str) -> Benchmark:
+        """What `facekit benchmark --json` has written, parsed; `name` stands in errors.
+
+        Raises InputError, which says what is wrong.
+        """
+        try:
+            return cls(
+                machine=raw["machine"],
+                peak_gflops={int(key): value for key, value in raw["peak_gflops"].items()},
+                measurements=tuple(map(_measurement, raw["measurements"])),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{name} is not a result of facekit benchmark --json ({error!r}). Write it anew, "
+                "or turn a log of benchmark_model into one with --parse-log."
+            ) from error
 
 
 def _measurement(raw: dict[str, Any]) -> Measurement:
@@ -143,7 +206,7 @@ def _measurement(raw: dict[str, Any]) -> Measurement:
             "stage": Stage(raw["stage"]),
             "warmup": None if raw["warmup"] is None else _spread(raw["warmup"]),
             "runs": _spread(raw["runs"]),
-            "delegate": Delegate(
+            "delegate": DelegateReport(
                 **{
                     **delegate,
                     "use": DelegateUse(delegate["use"]),

@@ -12,14 +12,15 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from facekit.bench.plan import Task
+from facekit.bench.plan import BenchmarkCase
 from facekit.enums import Stage
 from facekit.errors import NoFaceError
+from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel, find
-from facekit.pipeline.locate import LocatedPicture, LocateOptions, Locator
+from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.pipeline.records import LocatedPicture
 from facekit.runtime.delegates import OpenedNet, open_net
-from facekit.template.embedder import Embedder
 from facekit.template.match import Decision, cosine_similarity, decide, unit_length
 from facekit.template.threshold import Threshold
 from facekit.types import Float32Array, UInt8Array
@@ -42,67 +43,67 @@ class Prepared:
     """the embedding network, in stages that use it"""
 
 
-def prepare(task: Task) -> Prepared:
+def prepare(case: BenchmarkCase) -> Prepared:
     """Loads what the stage needs; loading alone is timed.  Raises FacekitError."""
-    cv2.setNumThreads(task.threads)
-    installed = find(str(task.model))
-    return _PREPARE[task.stage](task, installed)
+    cv2.setNumThreads(case.threads)
+    installed = find(str(case.model))
+    return _PREPARE[case.stage](case, installed)
 
 
-def _load(task: Task, installed: InstalledModel) -> Prepared:
+def _load(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     def load() -> OpenedNet:
-        return open_net(installed.path, request=task.request, threads=task.threads)
+        return open_net(installed.path, request=case.request, threads=case.threads)
 
     opened, load_ms = _timed(load)
     return Prepared(load, 0, load_ms, opened)
 
 
-def _embed(task: Task, installed: InstalledModel) -> Prepared:
+def _embed(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     opened, load_ms = _timed(
-        lambda: open_net(installed.path, request=task.request, threads=task.threads)
+        lambda: open_net(installed.path, request=case.request, threads=case.threads)
     )
-    embedder = Embedder(opened.net, installed.card)
-    batches = _batches(list(_crops(task, installed)), task.batch)
-    return Prepared(lambda: embedder.embed(np.stack(next(batches))), task.batch, load_ms, opened)
+    embedder = embedder_of(opened.net, installed.card)
+    batches = _batches(list(_crops(case, installed)), case.batch)
+    return Prepared(lambda: embedder.embed(np.stack(next(batches))), case.batch, load_ms, opened)
 
 
-def _detect(task: Task, _installed: InstalledModel) -> Prepared:
-    locator = _locator(task)
+def _detect(case: BenchmarkCase, _installed: InstalledModel) -> Prepared:
+    locator = _locator(case)
     detector, load_ms = _timed(lambda: locator.detector)
-    photos = [picture.pixels for picture in locator.read(task.photos[:_MOST_PHOTOS])]
-    batches = _batches(photos, task.batch)
-    return Prepared(lambda: detector.detect(next(batches)), task.batch, load_ms, None)
+    photos = [picture.pixels for picture in locator.read(case.photos[:_MOST_PHOTOS])]
+    batches = _batches(photos, case.batch)
+    return Prepared(lambda: detector.detect(next(batches)), case.batch, load_ms, None)
 
 
-def _align(task: Task, installed: InstalledModel) -> Prepared:
+def _align(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     pipeline = Pipeline(installed)
-    batches = _batches(_located(task), task.batch)
+    batches = _batches(_located(case), case.batch)
     return Prepared(
-        lambda: [pipeline.crop(located) for located in next(batches)], task.batch, 0.0, None
+        lambda: [pipeline.crop(located) for located in next(batches)], case.batch, 0.0, None
     )
 
 
-def _match(task: Task, installed: InstalledModel) -> Prepared:
-    shape = (2 * task.batch, installed.card.embedding_size)
+def _match(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
+    shape = (2 * case.batch, installed.card.embedding_size)
     vectors = unit_length(_random().standard_normal(shape, np.float32))
-    a, b = vectors[: task.batch], vectors[task.batch :]
+    a, b = vectors[: case.batch], vectors[case.batch :]
     return Prepared(lambda: _decisions(a, b), 0, 0.0, None)
 
 
-def _verify(task: Task, installed: InstalledModel) -> Prepared:
+def _verify(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     """Every photo against the next one that has a face; the decision itself is not looked at."""
-    faces = [located.picture.name for located in _located(task)]
-    options = PipelineOptions(threads=task.threads, accelerator=task.request)
+    faces = [located.picture.name for located in _located(case)]
+    options = PipelineOptions(threads=case.threads, accelerator=case.request)
     pipeline = Pipeline(installed, options=options)
     _, load_ms = _timed(pipeline.load)
     pairs = _batches(faces, 2)
-    cut = Threshold(0.0, None)
+    threshold = Threshold(0.0, None)
     return Prepared(
-        lambda: pipeline.verify(*next(pairs), threshold=cut), 2, load_ms, pipeline.opened
+        lambda: pipeline.verify(*next(pairs), threshold=threshold), 2, load_ms, pipeline.opened
     )
 
 
-_PREPARE: dict[Stage, Callable[[Task, InstalledModel], Prepared]] = {
+_PREPARE: dict[Stage, Callable[[BenchmarkCase, InstalledModel], Prepared]] = {
     Stage.LOAD: _load,
     Stage.DETECT: _detect,
     Stage.ALIGN: _align,
@@ -125,30 +126,30 @@ def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
         yield list(islice(endless, size))
 
 
-def _crops(task: Task, installed: InstalledModel) -> UInt8Array:
+def _crops(case: BenchmarkCase, installed: InstalledModel) -> UInt8Array:
     """(N, H, W, 3) from the photos, or made up: what is in them does not change the time."""
-    if task.photos:
+    if case.photos:
         pipeline = Pipeline(installed)
-        return np.concatenate([pipeline.crop(located) for located in _located(task)])
+        return np.concatenate([pipeline.crop(located) for located in _located(case)])
     size = installed.card.input
-    shape = (task.batch, size.height_px, size.width_px, 3)
+    shape = (case.batch, size.height_px, size.width_px, 3)
     return _random().integers(0, 256, shape, np.uint8)
 
 
-def _located(task: Task) -> list[LocatedPicture]:
+def _located(case: BenchmarkCase) -> list[LocatedPicture]:
     """The first photos that have a face.  Raises NoFaceError where none has."""
-    locator = _locator(task)
+    locator = _locator(case)
     found = []
-    for photo in task.photos[:_MOST_PHOTOS]:
+    for photo in case.photos[:_MOST_PHOTOS]:
         with suppress(NoFaceError):
             found += locator.locate([photo])
     if not found:
-        raise NoFaceError(f"None of {len(task.photos[:_MOST_PHOTOS])} photos has a face.")
+        raise NoFaceError(f"None of {len(case.photos[:_MOST_PHOTOS])} photos has a face.")
     return found
 
 
-def _locator(task: Task) -> Locator:
-    return Locator(options=LocateOptions(threads=task.threads))
+def _locator(case: BenchmarkCase) -> Locator:
+    return Locator(options=LocateOptions(threads=case.threads))
 
 
 def _decisions(a: Float32Array, b: Float32Array) -> list[Decision]:

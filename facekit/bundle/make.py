@@ -1,9 +1,9 @@
 """All that a board needs, as one archive: models, cards, facekit itself, scripts, a README.
 
 facekit-<target>/
-    bundle.json, models/        see models/bundle.py
+    bundle.json, models/        see manifest.py
     wheels/facekit_cli-*.whl
-    run.sh, verify.sh, ...      from board/
+    run.sh, verify.sh, ...      from scripts/imx
     README.md, SHA256SUMS
 """
 
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facekit.bundle.manifest import MANIFEST, Bundle, model_file
 from facekit.bundle.readme import readme
@@ -25,6 +26,7 @@ from facekit.model.checksum import sha256_of
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
 from facekit.model.store import CARD_SUFFIX, InstalledModel, load_checked, variant_path
 from facekit.model.tar import Member, write_tar
+from facekit.reporter import SILENT, Reporter
 
 _INSTALLED_BOARD = Path(__file__).with_name("board")
 BOARD = (
@@ -65,6 +67,27 @@ class MadeBundle:
     wheel: str
     """the name of its file"""
 
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "size_bytes": self.path.stat().st_size,
+            "target": self.bundle.target,
+            "devices": {
+                device.value: f"{self.bundle.model}:{variant}"
+                for device, variant in self.bundle.variants.items()
+            },
+            "models": [
+                {
+                    "name": model.card.name,
+                    "variant": model.card.variant,
+                    "sha256": model.card.file_sha256,
+                    "size_bytes": model.card.file_size_bytes,
+                }
+                for model in self.models
+            ],
+            "wheel": self.wheel,
+        }
+
 
 def make_bundle(
     name: str,
@@ -75,7 +98,7 @@ def make_bundle(
     cpu_variant: str | None = None,
     wheel: Path | None = None,
     force: bool = False,
-    note: Callable[[str], None] = lambda line: None,
+    reporter: Reporter = SILENT,
 ) -> MadeBundle:
     """Writes the bundle of the embedding model `name` for `target`, one of TARGETS.
 
@@ -97,7 +120,7 @@ def make_bundle(
     found = tuple(_model(*one, folder=models) for one in wanted)
     with _workspace() as work:
         if wheel is None:
-            note("making a wheel of facekit")
+            reporter.note("making a wheel of facekit")
             wheel = make_wheel(work)
         elif not (wheel.is_file() and _WHEEL.fullmatch(wheel.name)):
             raise UsageError(f"--wheel needs a facekit_cli-*.whl file. Received: {wheel}")
@@ -113,7 +136,7 @@ def make_bundle(
             files[str(path.with_suffix(CARD_SUFFIX))] = model.path.with_suffix(CARD_SUFFIX)
         sums = "".join(f"{sha256_of(files[one])}  {one}\n" for one in sorted(files))
         files["SHA256SUMS"] = _written(work / "SHA256SUMS", sums)
-        note(f"writing {output}")
+        reporter.note(f"writing {output}")
         write_tar(
             (
                 Member(f"facekit-{target}/{one}", files[one], executable=one.endswith(".sh"))

@@ -2,7 +2,7 @@
 
 bundle.json                             what the bundle is for, see Bundle
 models/<name>/<name>_<variant>.tflite   with its card, as in the store
-run.sh, wheels/, README.md, ...         see host/bundle.py
+run.sh, wheels/, README.md, ...         see make.py
 """
 
 from __future__ import annotations

@@ -58,8 +58,10 @@ def _built(source: Path, folder: Path) -> Path:
         )
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
-        said = " ".join((done.stderr or done.stdout).split()[-60:])
-        raise ModelBuildError(_failure(f"pip wheel ended with exit code {done.returncode}: {said}"))
+        output = " ".join((done.stderr or done.stdout).split()[-60:])
+        raise ModelBuildError(
+            _failure(f"pip wheel ended with exit code {done.returncode}: {output}")
+        )
     return wheels[0]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import errno
 import gc
 import importlib
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -123,23 +121,12 @@ def main() -> NoReturn:
         gc.set_threshold(100_000)
     try:
         cli.main(prog_name="facekit")
-    except SystemExit as ending:
-        if quick:
-            _leave(int(ending.code or 0))
-        raise
     except Exception:
         # Python's own 1 would say "different".
         sys.excepthook(*sys.exc_info())
         sys.exit(FacekitError.exit_code)
-
-
-def _leave(code: int) -> NoReturn:
-    """Ends the process without taking Python apart, which is 25 ms of a verify.
-
-    Threads and exit functions come to their end as they do otherwise.
-    """
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
-    atexit._run_exitfuncs()
-    os._exit(code)
+    finally:
+        if quick:
+            # Nor is it looked through when Python ends, which would cost 60 ms; os._exit instead
+            # would spare 9 ms more (processor time after the answer, on busy cores).
+            gc.freeze()

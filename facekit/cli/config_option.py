@@ -9,9 +9,7 @@ import click
 
 from facekit.cli.options import AnyCommand
 from facekit.errors import UsageError
-from facekit.system.configs import config_names, config_path, parse_toml
-
-_SUFFIX = ".toml"
+from facekit.system.configs import TOML_SUFFIX, config_names, read_toml
 
 
 def config_option(command_name: str) -> Callable[[AnyCommand], AnyCommand]:
@@ -28,24 +26,13 @@ def config_option(command_name: str) -> Callable[[AnyCommand], AnyCommand]:
         expose_value=False,
         callback=read,
         help="Take options that are not typed from a .toml file, or one of facekit's: "
-        f"{', '.join(_names(command_name))}.",
+        f"{', '.join(config_names(command_name, suffix=TOML_SUFFIX))}.",
     )
-
-
-def _names(command_name: str) -> tuple[str, ...]:
-    return config_names(command_name, suffix=_SUFFIX)
 
 
 def _defaults(ctx: click.Context, command_name: str, value: str) -> dict[str, Any]:
     """By the parameter's own name, as click wants defaults.  Raises UsageError."""
-    path = config_path(value, command_name, suffix=_SUFFIX, title="configuration")
-    try:
-        settings = parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"--config {value} cannot be used: {error}. It is one of "
-            f"{', '.join(_names(command_name))}, or a {_SUFFIX} file."
-        ) from error
+    path, settings = read_toml(value, command_name, title="configuration")
     known = {
         option.removeprefix("--"): str(parameter.name)
         for parameter in ctx.command.params

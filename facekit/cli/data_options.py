@@ -1,10 +1,9 @@
-"""What eval-lfw and calibrate share: their data options and the embedding of the photos."""
+"""The options that eval-lfw and calibrate share: which photos and pairs, and how they are read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,19 +13,14 @@ from facekit.cli.options import (
     crop_options,
     detector_options,
     image_options,
+    parallel_options,
     runtime_option,
 )
 from facekit.enums import FacePolicy
 
-if TYPE_CHECKING:
-    from facekit.evaluate.embeddings import PhotoEmbeddings
-    from facekit.evaluate.photo_crop import EmbedSettings
-    from facekit.model.card import Card
-    from facekit.model.store import InstalledModel
-
 
 def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand], AnyCommand]:
-    """--data, --protocol, --pairs, --face, --workers, --runtime, the detector's and the crop's."""
+    """Photos and pairs, workers, and how a photo is read, searched and cropped."""
 
     def decorate(command: AnyCommand) -> AnyCommand:
         for option in reversed(
@@ -58,11 +52,7 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                     show_default=True,
                     help="Which face of a photo is meant; LFW's people stand in the centre.",
                 ),
-                click.option(
-                    "--workers",
-                    type=click.IntRange(min=1),
-                    help="Worker processes; default: the cores this process may run on.",
-                ),
+                parallel_options,
                 runtime_option,
                 detector_options,
                 crop_options,
@@ -73,50 +63,3 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
         return command
 
     return decorate
-
-
-def embed_settings(card: Card, options: dict[str, Any]) -> EmbedSettings:
-    """What evaluation_options say of how a photo becomes a vector."""
-    from facekit.cli.open_pipeline import chosen_crop, locate_options
-    from facekit.enums import Flip
-    from facekit.evaluate.photo_crop import EmbedSettings
-
-    return EmbedSettings(
-        locate=locate_options(threads=1, **options),
-        crop=chosen_crop(card, options),
-        mirrored=card.flip is not Flip.NONE,
-    )
-
-
-def embed_with_progress(
-    paths: Sequence[Path],
-    model: InstalledModel,
-    settings: EmbedSettings,
-    *,
-    workers: int,
-    recompute: bool = False,
-) -> PhotoEmbeddings:
-    """Embeddings from the cache or by workers, with a bar on a terminal."""
-    from facekit.cli.ensure import ensure_installed
-    from facekit.cli.terminal import with_progress
-    from facekit.enums import CropRule
-    from facekit.evaluate.embeddings import embed_photos
-    from facekit.model.registry import DETECTOR
-
-    if settings.crop_of(model).rule is not CropRule.NONE:
-        ensure_installed(DETECTOR)
-
-    def progress(results: Iterator[Any], total: int) -> Iterator[Any]:
-        label = f"{model.card.name}:{model.card.variant}"
-        return with_progress(results, length=total, label=label)
-
-    return embed_photos(
-        paths, model, settings, workers=workers, recompute=recompute, progress=progress
-    )
-
-
-def worker_count(workers: int | None) -> int:
-    """--workers, or the cores this process may run on."""
-    from facekit.system.processes import available_cores
-
-    return workers or available_cores()

@@ -1,4 +1,4 @@
-"""Options of all commands that use a gallery, and what they open."""
+"""Options of all commands that use a gallery, and the secret that is asked for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import click
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from facekit.gallery.gallery import Gallery
-    from facekit.gallery.records import GalleryModel
-    from facekit.gallery.sqlite.encryption import Secret
-    from facekit.pipeline.pipeline import Pipeline
+    from facekit.gallery.sqlite.encryption import SecretSource
+    from facekit.tasks.gallery import GalleryLocation
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 PASSPHRASE_VARIABLE = "FACEKIT_GALLERY_PASSPHRASE"
@@ -46,65 +44,40 @@ def gallery_options(command: AnyCommand) -> AnyCommand:
     return command
 
 
-def gallery_at(url: str | None, key_file: Path | None, *, create: bool = False) -> Gallery:
-    """The gallery that the options name; see facekit.gallery.open."""
-    from facekit.gallery.gallery import default_url
-    from facekit.gallery.open import open_gallery
+def gallery_location(url: str | None, key_file: Path | None) -> GalleryLocation:
+    """Of `gallery_options`; a passphrase is asked for where it is needed."""
+    from facekit.tasks.gallery import GalleryLocation
 
-    return open_gallery(
-        url or default_url(),
-        secret=lambda: given_secret(key_file, PASSPHRASE_VARIABLE),
-        create=create,
-    )
+    return GalleryLocation(url, given_secret(key_file))
 
 
-def refresh_index(gallery: Gallery) -> None:
-    """After many have been enrolled; without the package every search is exact, and slower."""
-    from collections.abc import Iterator
-
-    from facekit.cli.render.output import note
-    from facekit.cli.terminal import with_progress
-    from facekit.errors import MissingExtraError
-
-    def progress(blocks: Iterator[Any], total: int) -> Iterator[Any]:
-        note("making the approximate index: some 20 minutes a million templates")
-        return with_progress(blocks, length=total, label="indexing")
-
-    try:
-        if gallery.refresh_index(progress=progress):
-            note("the approximate index has been made anew")
-    except MissingExtraError as error:
-        note(str(error))
-
-
-def given_secret(key_file: Path | None, variable: str) -> Secret | None:
+def given_secret(key_file: Path | None) -> SecretSource:
     """Of a key file, the environment or the person at the terminal, in this order."""
-    from facekit.gallery.sqlite import encryption
+    from facekit.tasks.gallery import secret_source
 
-    if key_file is not None:
-        return encryption.key_file(key_file)
+    return secret_source(key_file, lambda: _passphrase(PASSPHRASE_VARIABLE, "Passphrase"))
+
+
+def new_secret(key_file: Path | None, variable: str) -> SecretSource:
+    """The same for a secret that is set: a person types it twice.
+
+    The source raises UsageError where none is given.
+    """
+    from facekit.tasks.gallery import secret_source
+
+    def passphrase() -> str:
+        text = _passphrase(variable, "New passphrase", twice=True)
+        if text is None:
+            raise UsageError(f"A secret is needed: pass a key file, or set {variable}.")
+        return text
+
+    return secret_source(key_file, passphrase)
+
+
+def _passphrase(variable: str, asked: str, *, twice: bool = False) -> str | None:
+    """Of the environment, else of the person at the terminal; None where nobody is there."""
     if text := os.environ.get(variable):
-        return encryption.passphrase(text)
-    if sys.stdin.isatty():
-        return encryption.passphrase(click.prompt("Passphrase", hide_input=True, err=True))
-    return None
-
-
-def new_secret(key_file: Path | None, variable: str) -> Secret:
-    """The same for a secret that is set.  Raises UsageError where none is given."""
-    from facekit.gallery.sqlite import encryption
-
-    if key_file is None and variable not in os.environ and sys.stdin.isatty():
-        text = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
-        return encryption.passphrase(text)
-    secret = given_secret(key_file, variable)
-    if secret is None:
-        raise UsageError(f"A secret is needed: pass a key file, or set {variable}.")
-    return secret
-
-
-def model_in_use(pipeline: Pipeline) -> GalleryModel:
-    from facekit.cli.render.payload import crop_text
-    from facekit.gallery.records import gallery_model
-
-    return gallery_model(pipeline.model.card, crop_text(pipeline.crop_spec))
+        return text
+    if not sys.stdin.isatty():
+        return None
+    return str(click.prompt(asked, hide_input=True, confirmation_prompt=twice, err=True))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from facekit.photo.decode import ImageLimits
     from facekit.runtime.delegates import AcceleratorRequest
     from facekit.tasks.open_pipeline import CropChange, PipelineRequest
+    from facekit.video.records import TrackOptions
 
 
 def pipeline_request(model: str, **options: Any) -> PipelineRequest:
@@ -94,6 +95,20 @@ def image_limits(**options: Any) -> ImageLimits:
     if "max_megapixels" not in options:
         return DEFAULT_LIMITS
     return replace(DEFAULT_LIMITS, max_pixels=int(options["max_megapixels"] * 1e6))
+
+
+def track_options(
+    *, every: int, longest_gap: float, min_detections: int, start_score: float
+) -> TrackOptions:
+    """Of the options of `facekit track`.  Raises UsageError for a value that cannot be meant."""
+    from facekit.video.records import TrackOptions
+
+    return TrackOptions(
+        key_every=every,
+        longest_gap_s=longest_gap,
+        start_score=start_score,
+        least_detections=min_detections,
+    )
 
 
 def _is_typed(parameter: str) -> bool:

@@ -46,10 +46,6 @@ class TerminalReporter(Reporter):
             yield tell
 
 
-def with_progress(items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
-    return TerminalReporter().steps(items, length=length, label=label)
-
-
 @contextmanager
 def asked_to_stop() -> Iterator[Event]:
     """Yields an event that the first Ctrl-C sets; the second one interrupts as usual."""

@@ -16,11 +16,12 @@ from facekit.graph.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX
 from facekit.graph.read.mtcnn_wheel import read_mtcnn_wheel
 from facekit.graph.read.tf_graph import read_tf_graph
 from facekit.graph.write.litert import to_litert
-from facekit.model.card import Card, Task
+from facekit.model.card import Card, Task, bound
 from facekit.model.registry import RegistryEntry, WeightsFormat
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX
 from facekit.model.variants import DEFAULT_VARIANT
+from facekit.reporter import SILENT, Reporter
 from facekit.system.files import write_atomically
 from facekit.template.calibration import Calibration
 from facekit.types import InputSpec
@@ -46,13 +47,13 @@ def build_files(
     sources: Sequence[Path],
     into: Path,
     *,
-    progress: Callable[[str], None],
+    reporter: Reporter = SILENT,
 ) -> list[Path]:
     """Builds the model, tests it, and returns the files written: each model, then its card.
 
     `sources`: the one file of weights, already fetched and found to have its sha256.
     `into`: an empty folder, which the caller puts in place afterwards, or drops on an error.
-    `progress` is told what happens, a line at a time.
+    `reporter` is told what happens, a line at a time.
 
     Every file is run as it will be run later, and must answer a known picture as other
     implementations did; see `self_test`.
@@ -61,16 +62,16 @@ def build_files(
     """
     if len(sources) != 1:
         raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
-    progress(f"reading {sources[0].name}")
+    reporter.note(f"reading {sources[0].name}")
     written = []
     for network in _networks(entry, sources[0]):
-        progress(f"converting {network.name} to LiteRT")
+        reporter.note(f"converting {network.name} to LiteRT")
         content = network.convert()
         card = _card(entry, network, content)
         model_path = into / card.file_name
         card_path = model_path.with_suffix(CARD_SUFFIX)
         write_atomically(model_path, content)
-        self_test(network.name, model_path, card, answers=network.answers, progress=progress)
+        self_test(network.name, model_path, card, answers=network.answers, reporter=reporter)
         write_atomically(card_path, card.to_json().encode())
         written += [model_path, card_path]
     return written
@@ -128,7 +129,7 @@ def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
     net = network.name
     is_detector = entry.task is Task.DETECTION
     variant = net if is_detector else DEFAULT_VARIANT
-    return Card(
+    card = Card(
         name=entry.name,
         variant=variant,
         task=entry.task,
@@ -144,6 +145,7 @@ def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
         calibration=_calibration(entry, variant),
         tools={"facekit": __version__, **network.tools},
     )
+    return card if is_detector else bound(card)
 
 
 def _calibration(entry: RegistryEntry, variant: str) -> Calibration:

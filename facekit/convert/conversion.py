@@ -1,16 +1,16 @@
-"""A float32 model to all the files that are wanted of it, put in place together."""
+"""A float32 model to all the files that are plan of it, put in place together."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from facekit.convert.crops import CropSet
-from facekit.convert.drift import Drift, measure_drift
-from facekit.convert.quantize.progress import Progress, silent
+from facekit.convert.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, require_sound
 from facekit.convert.quantize.quantized_model import (
     ChosenRanges,
     choose_ranges,
@@ -19,37 +19,46 @@ from facekit.convert.quantize.quantized_model import (
 )
 from facekit.convert.quantize.recipe import Recipe
 from facekit.convert.shipped_faces import shipped_crops
-from facekit.convert.vela.compile import CompiledModel, compile_model
+from facekit.convert.vela.compile import CompiledModel, compile_model, report_dict
 from facekit.convert.vela.target import Target
 from facekit.enums import RangeRule
-from facekit.errors import ModelBuildError, StorageError
+from facekit.errors import StorageError
 from facekit.model.card import Card, read_card
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
-from facekit.system.files import write_atomically
-from facekit.system.output import put_files, require_absent
+from facekit.reporter import SILENT, Reporter
+from facekit.system.files import put_files, require_absent, write_atomically
 
-DRIFT_SEED = 1
-"""of the shipped faces that drift is measured on: not those that ranges are measured on"""
-DRIFT_CROPS = 48
 RECIPE_SUFFIX = "_recipe.json"
 DRIFT_SUFFIX = "_drift.json"
 _LABELLED_UINT8 = "uint8"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Converted:
+class ConvertedFile:
     """One file that was made."""
 
     path: Path
-    card: Card
+    card: Card = field(repr=False)
     drift: Drift | None
     """None for float32 itself, and for what Vela made of a file whose drift is known"""
     compiled: CompiledModel | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        compiled = self.compiled
+        return {
+            "path": str(self.path),
+            "variant": self.card.variant,
+            "sha256": self.card.file_sha256,
+            "size_bytes": self.card.file_size_bytes,
+            "input_formula": self.card.quantisation.input_formula,
+            "drift": self.drift and self.drift.to_dict(),
+            "vela": compiled and report_dict(compiled.report, compiled.comparisons),
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ConversionPlan:
     """Which files to make."""
 
     recipes: tuple[Recipe, ...]
@@ -58,10 +67,10 @@ class Wanted:
     """what Vela compiles the file with uint8 input for; its recipe must be among `recipes`"""
 
 
-def file_names(name: str, wanted: Wanted) -> dict[str, tuple[str, ...]]:
+def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
     """The files that conversion writes, by folder below the output's, "" for itself."""
-    stems = [f"{name}_{recipe.variant}" for recipe in wanted.recipes]
-    first = [f"{name}_{DEFAULT_VARIANT}"] if wanted.float32 else []
+    stems = [f"{name}_{recipe.variant}" for recipe in plan.recipes]
+    first = [f"{name}_{DEFAULT_VARIANT}"] if plan.float32 else []
     names = [f"{stem}{suffix}" for stem in first + stems for suffix in (MODEL_SUFFIX, CARD_SUFFIX)]
     names += [f"{stem}{suffix}" for stem in stems for suffix in (RECIPE_SUFFIX, DRIFT_SUFFIX)]
     return {"": tuple(names)} | {
@@ -69,22 +78,21 @@ def file_names(name: str, wanted: Wanted) -> dict[str, tuple[str, ...]]:
             f"{name}_{_LABELLED_UINT8}_vela{ending}"
             for ending in (MODEL_SUFFIX, CARD_SUFFIX, f"_report{CARD_SUFFIX}")
         )
-        for target in wanted.targets
+        for target in plan.targets
     }
 
 
 def convert(
     model: InstalledModel,
-    wanted: Wanted,
+    plan: ConversionPlan,
     folder: Path,
     *,
     crops: CropSet | None = None,
     drift_crops: CropSet | None = None,
     rule: RangeRule | None = None,
     force: bool = False,
-    note: Callable[[str], None] = lambda line: None,
-    progress: Progress = silent,
-) -> tuple[Converted, ...]:
+    reporter: Reporter = SILENT,
+) -> tuple[ConvertedFile, ...]:
     """Quantises `model` (float32) by every recipe, measures each result, compiles, writes.
 
     `crops`: what ranges are measured on, None for what ships with facekit; `drift_crops`: what
@@ -95,72 +103,60 @@ def convert(
     exist and `force` is not given, ModelBuildError for a result that does not tell faces apart,
     StorageError, and what quantising and Vela raise.
     """
-    names = file_names(model.card.name, wanted)
+    names = file_names(model.card.name, plan)
     for below, listed in names.items():
         require_absent(folder / below, listed, force=force)
     with _staging() as staging_name:
         staging = Path(staging_name)
         seen = drift_crops or crops
-        made = list(_made(model, wanted, staging, crops, seen, rule, note, progress))
+        made = list(_made(model, plan, staging, crops, seen, rule, reporter))
         for below, listed in reversed(names.items()):  # what others are made from comes last
             put_files(folder / below, {one: (staging / below / one).read_bytes() for one in listed})
     return tuple(
-        Converted(folder / one.path.relative_to(staging), one.card, one.drift, one.compiled)
+        ConvertedFile(folder / one.path.relative_to(staging), one.card, one.drift, one.compiled)
         for one in made
     )
 
 
 def _made(
     model: InstalledModel,
-    wanted: Wanted,
+    plan: ConversionPlan,
     staging: Path,
     crops: CropSet | None,
     drift_crops: CropSet | None,
     rule: RangeRule | None,
-    note: Callable[[str], None],
-    progress: Progress,
-) -> Sequence[Converted]:
+    reporter: Reporter,
+) -> Sequence[ConvertedFile]:
     made = []
-    if wanted.float32:
+    if plan.float32:
         card = _renamed(model.card)
         path = staging / card.file_name
         _write(path, card, model.path.read_bytes())
-        made.append(Converted(path, card, None))
-    if wanted.recipes:
+        made.append(ConvertedFile(path, card, None))
+    if plan.recipes:
         require_quantisable(model)
         seen = drift_crops or shipped_crops(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
     by_rule: dict[RangeRule | None, ChosenRanges | None] = {None: None}
-    for recipe in wanted.recipes:
+    for recipe in plan.recipes:
         ruled = recipe.rule and (rule or recipe.rule)
         if ruled is not None and ruled not in by_rule:
-            chosen = by_rule[ruled] = choose_ranges(model, crops, ruled, progress=progress)
-            note(f"activation ranges: {ruled.value}, {chosen.origin.title}")
-        note(f"quantising by {recipe.name}")
+            chosen = by_rule[ruled] = choose_ranges(model, crops, ruled, reporter=reporter)
+            reporter.note(f"activation ranges: {ruled.value}, {chosen.origin.title}")
+        reporter.note(f"quantising by {recipe.name}")
         quantised = quantise(model, recipe, by_rule[ruled])
         path = staging / quantised.card.file_name
         _write(path, quantised.card, quantised.content)
-        drift = measure_drift(model, InstalledModel(quantised.card, path), seen, progress=progress)
+        drift = measure_drift(model, InstalledModel(quantised.card, path), seen, reporter=reporter)
         require_sound(drift)
         _write_text(path, RECIPE_SUFFIX, recipe.to_json())
-        _write_text(path, DRIFT_SUFFIX, json.dumps(drift.as_dict(), indent=1) + "\n")
-        made.append(Converted(path, quantised.card, drift))
-    for target in wanted.targets:
-        note(f"compiling for {target.title}")
+        _write_text(path, DRIFT_SUFFIX, json.dumps(drift.to_dict(), indent=1) + "\n")
+        made.append(ConvertedFile(path, quantised.card, drift))
+    for target in plan.targets:
+        reporter.note(f"compiling for {target.title}")
         source = staging / f"{model.card.name}_{_LABELLED_UINT8}{MODEL_SUFFIX}"
         compiled = compile_model(source, target, staging / f"model_{target.name}")
         made.append(_compiled(compiled))
     return made
-
-
-def require_sound(drift: Drift) -> None:
-    """Raises ModelBuildError for a file that finds different faces alike."""
-    if not drift.faces_stay_different:
-        before, after = drift.least_alike
-        raise ModelBuildError(
-            f"{drift.quantised.variant} does not tell faces apart: two crops of similarity "
-            f"{before:.3f} have {after:.3f} after quantising. Nothing is written; calibrate on "
-            "more photos, or by another rule."
-        )
 
 
 def _renamed(card: Card) -> Card:
@@ -168,8 +164,8 @@ def _renamed(card: Card) -> Card:
     return replace(card, file_name=f"{card.name}_{DEFAULT_VARIANT}{MODEL_SUFFIX}")
 
 
-def _compiled(compiled: CompiledModel) -> Converted:
-    return Converted(
+def _compiled(compiled: CompiledModel) -> ConvertedFile:
+    return ConvertedFile(
         compiled.path, read_card(compiled.path.with_suffix(CARD_SUFFIX)), None, compiled
     )
 

@@ -1,23 +1,20 @@
-"""Calibration crops from photos: chosen by rule, cropped as at run time."""
+"""Calibration crops from photos: chosen by rule, cropped as at run time, and their origin."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from facekit.convert.quantize.progress import Progress, silent
-from facekit.convert.quantize.ranges import Origin, list_sha256
-from facekit.errors import FacekitError, InputError
+from facekit.errors import InputError
 from facekit.model.store import InstalledModel
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.locate import LocateOptions
-from facekit.pipeline.pipeline import Pipeline, PipelineOptions
-from facekit.system.processes import Crash, available_cores, map_processes
+from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos
+from facekit.reporter import SILENT, Reporter
 from facekit.types import UInt8Array
 
 LEAST_CROPS = 16
@@ -26,11 +23,25 @@ DEFAULT_CROPS = 400
 SEED = 20180408  # the default weights' date; any number would do, a fixed one repeats
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which pictures the ranges were measured on."""
+
+    title: str
+    crops: int
+    people: int
+    list_sha256: str
+    """of the list of the photos' hashes; see `list_sha256`"""
+    seed: int
+    photos: tuple[str, ...] = ()
+    """names of the photos, where there are any to name"""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CropSet:
     """Crops that a model can be fed, and where they come from."""
 
-    crops: UInt8Array
+    crops: UInt8Array = field(repr=False)
     """(N, H, W, 3) RGB"""
     origin: Origin
     failures: tuple[str, ...] = ()
@@ -44,7 +55,7 @@ def photo_crops(
     *,
     count: int = DEFAULT_CROPS,
     seed: int = SEED,
-    progress: Progress = silent,
+    reporter: Reporter = SILENT,
 ) -> CropSet:
     """At most `count` crops of the photos in a folder, or of those named in a text file.
 
@@ -57,18 +68,15 @@ def photo_crops(
         photos = spread([Path(name) for name in list_pictures([str(source)])], count, seed=seed)
     else:
         photos = _listed(source)[:count]
-    make = _MakeCrop(str(model.path), locate)
-    workers = min(available_cores(), len(photos)) or 1
-    results = map_processes(make, photos, workers=workers)
+    card = model.card
+    assert card.crop is not None  # an embedding card always has one
+    job = CropPhoto(locate, card.crop, card.input.height_px, card.input.width_px)
+    results = map_photos(job, photos, label="cropping photos", reporter=reporter)
     kept: list[tuple[Path, UInt8Array]] = []
     failures = []
-    for photo, result in zip(
-        photos, progress(results, len(photos), "cropping photos"), strict=True
-    ):
-        if isinstance(result, Crash):
-            failures.append(f"{photo}: it ended its process with exit code {result.exit_code}")
-        elif isinstance(result, str):
-            failures.append(result)
+    for photo, result in zip(photos, results, strict=True):
+        if isinstance(result, PhotoFailure):
+            failures.append(str(result.error))
         else:
             kept.append((photo, result))
     if len(kept) < LEAST_CROPS:
@@ -103,6 +111,11 @@ def spread(photos: Sequence[Path], count: int, *, seed: int) -> list[Path]:
     return sorted(photo for _, _, photo in sorted(ranked)[:count])
 
 
+def list_sha256(photo_sha256s: list[str]) -> str:
+    """Of the hashes in the order of use, a line each: what `sha256sum` of such a file says."""
+    return hashlib.sha256("".join(f"{one}\n" for one in photo_sha256s).encode()).hexdigest()
+
+
 def _listed(path: Path) -> list[Path]:
     """Photos named in a text file, a line each, seen from the file's folder."""
     try:
@@ -112,26 +125,3 @@ def _listed(path: Path) -> list[Path]:
             f"A folder of photos, or a text file that names one a line, needed. {path}: {error}"
         ) from error
     return [path.parent / line.strip() for line in lines if line.strip()]
-
-
-@dataclass(frozen=True, slots=True)
-class _MakeCrop:
-    """Loads the detector in a worker."""
-
-    model: str
-    locate: LocateOptions
-
-    def __call__(self) -> Callable[[Path], UInt8Array | str]:
-        from facekit.model.store import find
-
-        cv2.setNumThreads(1)
-        pipeline = Pipeline(find(self.model), options=PipelineOptions(self.locate, threads=1))
-
-        def crop(photo: Path) -> UInt8Array | str:
-            try:
-                (located,) = pipeline.locate([photo])
-                return np.asarray(pipeline.crop(located)[0])
-            except FacekitError as error:
-                return str(error)
-
-        return crop

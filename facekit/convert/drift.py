@@ -1,28 +1,38 @@
-"""How far a quantised file's embeddings are from those of the float32 file it was made from."""
+"""How far a file's embeddings are from those of the float32 file it was made from; its picture."""
 
 from __future__ import annotations
 
+import io
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.convert.crops import CropSet
-from facekit.convert.quantize.progress import Progress, silent
+from facekit.convert.layer_drift import LayerDrift
+from facekit.errors import ModelBuildError
+from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.litert import default_threads
-from facekit.template.embedder import Embedder
+from facekit.system.extras import require
 from facekit.template.match import similarity_matrix
 from facekit.types import Float32Array
 
 SCHEMA_VERSION = 1
+DRIFT_SEED = 1
+"""of the shipped faces that drift is measured on: not those that ranges are measured on"""
+DRIFT_CROPS = 48
+PLOT_SUFFIX = "_drift.png"
 ENOUGH_CROPS = 200
 """Fewer say little about the worst per cent."""
 GREATEST_APPROACH = 0.1
 """How much nearer, in cosine, the two least alike faces may come."""
+_SIZE_INCHES = (10, 3.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ class Drift:
     threads: int
     crops_title: str
     crops_sha256: str
-    cosines: NDArray[np.float64]
+    cosines: NDArray[np.float64] = field(repr=False)
     """(N,) one a crop"""
     least_alike: tuple[float, float]
     """similarity of the two least alike crops: float32, and the same two quantised"""
@@ -74,7 +84,7 @@ class Drift:
         """False for a file that answers everything alike, as badly quantised ones do."""
         return self.least_alike[1] - self.least_alike[0] <= GREATEST_APPROACH
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
             "float32": asdict(self.float32),
@@ -104,11 +114,11 @@ def measure_drift(
     quantised: InstalledModel,
     crops: CropSet,
     *,
-    progress: Progress = silent,
+    reporter: Reporter = SILENT,
 ) -> Drift:
     """Runs both on the crops, one at a time, as many threads as there are cores."""
-    a, a_ms = _embed(float32, crops, progress)
-    b, b_ms = _embed(quantised, crops, progress)
+    a, a_ms = _embed(float32, crops, reporter)
+    b, b_ms = _embed(quantised, crops, reporter)
     alike = similarity_matrix(a, a)
     first, second = np.unravel_index(int(alike.argmin()), alike.shape)
     return Drift(
@@ -122,13 +132,49 @@ def measure_drift(
     )
 
 
-def _embed(model: InstalledModel, crops: CropSet, progress: Progress) -> tuple[Float32Array, float]:
+def require_sound(drift: Drift) -> None:
+    """Raises ModelBuildError for a file that finds different faces alike."""
+    if not drift.faces_stay_different:
+        before, after = drift.least_alike
+        raise ModelBuildError(
+            f"{drift.quantised.variant} does not tell faces apart: two crops of similarity "
+            f"{before:.3f} have {after:.3f} after quantising. Nothing is written; calibrate on "
+            "more photos, or by another rule."
+        )
+
+
+def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
+    """Cosines of all crops and, where they were ranked, the error of every layer.
+
+    Raises MissingExtraError without matplotlib.
+    """
+    figure_module = require("matplotlib.figure", extra="plot", needed_for="--plot")
+    figure = figure_module.Figure(figsize=_SIZE_INCHES, layout="constrained")
+    left, right = figure.subplots(1, 2) if layers else (figure.subplots(), None)
+    left.hist(drift.cosines, bins=40, color="#2f7fd1")
+    for value, name in ((drift.mean, "mean"), (drift.minimum, "minimum")):
+        left.axvline(value, color="#d9792b", label=f"{name} {value:.5f}")
+    left.set(
+        title=f"{drift.quantised.variant} and float32, {drift.n_crops} crops",
+        xlabel="cosine of the two embeddings",
+        ylabel="crops",
+    )
+    left.legend(frameon=False)
+    if right is not None:
+        right.bar(range(len(layers)), [100 * one.relative_error for one in layers], width=1.0)
+        right.set(title="error by layer", xlabel="layers, worst first", ylabel="% of the signal")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _embed(model: InstalledModel, crops: CropSet, reporter: Reporter) -> tuple[Float32Array, float]:
     """(N, D) unit embeddings, and the median of the milliseconds that one takes."""
     opened = open_net(model.path, request=AcceleratorRequest(), threads=default_threads())
-    embedder = Embedder(opened.net, model.card)
+    embedder = embedder_of(opened.net, model.card)
     vectors, spent_ms = [], []
     label = f"embedding with {model.card.variant}"
-    for crop in progress(iter(crops.crops), len(crops.crops), label):
+    for crop in reporter.steps(crops.crops, length=len(crops.crops), label=label):
         start = time.perf_counter()
         vectors.append(embedder.embed_uncentred(crop[np.newaxis]))
         spent_ms.append((time.perf_counter() - start) * 1e3)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from facekit.convert.import_options import ImportedModel, ImportOptions
 from facekit.convert.self_test import self_test
-from facekit.enums import Architecture, ColourOrder, Flip, Preprocessing
+from facekit.enums import Architecture, ColourOrder, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
 from facekit.graph.nets.designs import DESIGNS, new_net
 from facekit.graph.read.formats import SourceFormat, format_of
@@ -18,11 +18,11 @@ from facekit.model import registry
 from facekit.model.card import Card, Source, Task
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
+from facekit.reporter import SILENT, Reporter
 from facekit.system.files import write_atomically
-from facekit.types import CropSpec, InputSpec
+from facekit.types import InputSpec
 from facekit.version import __version__
 
-NOT_STATED = "not stated"
 _CHUNK_BYTES = 1 << 20
 _UNKNOWN_SHA256 = "0" * 64
 
@@ -32,29 +32,6 @@ _SCALING: dict[Preprocessing, tuple[ColourOrder, float, float]] = {
     Preprocessing.SPHEREFACE: (ColourOrder.BGR, 127.5, 128.0),
 }
 """colour order, and mean and std in pixel values"""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What no file of weights tells; None is what is usual for the format and graph."""
-
-    architecture: Architecture | None = None
-    preprocessing: Preprocessing | None = None
-    input: InputSpec | None = None
-    """in place of `preprocessing`"""
-    crop: CropSpec | None = None
-    flip: Flip | None = None
-    licence: str = NOT_STATED
-
-
-@dataclass(frozen=True, slots=True, eq=False)  # eq=False: a card holds an array
-class Imported:
-    """A model file that was made of weights."""
-
-    model: InstalledModel
-    format: SourceFormat
-    ignored: tuple[str, ...]
-    """the source's tensors that have no place in an embedding net"""
 
 
 def require_free_name(name: str, path: Path) -> None:
@@ -73,30 +50,30 @@ def require_free_name(name: str, path: Path) -> None:
 
 
 def import_weights(
-    path: Path, name: str, said: Said, into: Path, *, progress: Callable[[str], None]
-) -> Imported:
+    path: Path, name: str, options: ImportOptions, into: Path, *, reporter: Reporter = SILENT
+) -> ImportedModel:
     """Reads, checks, converts and tests; the file and its card are in `into` afterwards.
 
     `path`: a file, or the folder of a TensorFlow 1 checkpoint.  `into`: an empty folder, which
-    the caller puts in place, or drops on an error.  `progress` is told what happens.
+    the caller puts in place, or drops on an error.  `reporter` is told what happens.
 
     The card has no thresholds: none was measured.
     Raises ModelBuildError for a file of no known format, or whose tensors are not those of the
     graph, and names the tensor; UsageError for a graph that the format cannot hold weights of.
     """
     found = format_of(path)
-    architecture = _architecture(found, said.architecture, path)
-    progress(f"reading {path.name}: {found.title}")
+    architecture = _architecture(found, options.architecture, path)
+    reporter.note(f"reading {path.name}: {found.title}")
     sha256 = source_sha256(path)
     weights = found.read(path)
     design = DESIGNS[architecture]
-    spec = said.input or _input(design.input, said.preprocessing or found.preprocessing)
-    flip = said.flip or design.flip
+    spec = options.input or _input(design.input, options.preprocessing or found.preprocessing)
+    flip = options.flip or design.flip
     net = new_net(architecture, input_spec=spec, embedding_size=weights.embedding_size)
     weights.fill(net)
     if weights.ignored:
-        progress(f"left out: {_listed(weights.ignored)}")
-    progress(f"converting {path.name} to LiteRT")
+        reporter.note(f"left out: {_listed(weights.ignored)}")
+    reporter.note(f"converting {path.name} to LiteRT")
     content = keras_to_litert(net)
     card = Card(
         name=name,
@@ -107,19 +84,19 @@ def import_weights(
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
         source=Source(
-            title=f"{found.title}: {path.name}", url="", sha256=sha256, licence=said.licence
+            title=f"{found.title}: {path.name}", url="", sha256=sha256, licence=options.licence
         ),
         input=spec,
-        crop=said.crop or design.crop,
+        crop=options.crop or design.crop,
         embedding_size=weights.embedding_size * flip.vectors,
         flip=flip,
         tools={"facekit": __version__, **keras_tools()},
     )
     model = into / card.file_name
     write_atomically(model, content)
-    self_test(net.name, model, _tested_as(card), answers=answers_of(net), progress=progress)
+    self_test(net.name, model, _tested_as(card), answers=answers_of(net), reporter=reporter)
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
-    return Imported(InstalledModel(card, model), found, weights.ignored)
+    return ImportedModel(InstalledModel(card, model), found, weights.ignored)
 
 
 def source_sha256(path: Path) -> str:

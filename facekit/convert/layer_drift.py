@@ -22,13 +22,13 @@ CROPS = 16
 @dataclass(frozen=True, slots=True)
 class LayerDrift:
     key: str
-    """the activation's; see graph.py"""
+    """the activation's; see facekit/graph/activations.py"""
     relative_error: float
     """root mean square of the difference, over that of the float32 values"""
     added_error: float
     """what this layer adds to the greatest relative error of the layers before it, at least 0"""
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 

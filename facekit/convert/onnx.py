@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from facekit.convert.conversion import DRIFT_CROPS, DRIFT_SEED, require_sound
 from facekit.convert.crops import CropSet
-from facekit.convert.drift import Drift, measure_drift
+from facekit.convert.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, require_sound
 from facekit.convert.onnx_precision import PACKAGE, half, integers
-from facekit.convert.quantize.progress import Progress, silent
 from facekit.convert.quantize.quantized_model import (
     ChosenRanges,
     ModelFile,
@@ -24,10 +21,11 @@ from facekit.convert.shipped_faces import shipped_crops
 from facekit.enums import Precision, RangeRule
 from facekit.graph.write.onnx import onnx_graph
 from facekit.graph.write.onnx_nodes import OPSET
-from facekit.model.card import Card, Quantisation
+from facekit.model.card import Card, Quantisation, bound
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT, file_name, onnx_variant
+from facekit.reporter import SILENT, Reporter
 from facekit.system.files import write_atomically
 from facekit.template.calibration import Calibration
 from facekit.version import __version__
@@ -58,13 +56,12 @@ def make_onnx(
     *,
     crops: CropSet | None = None,
     rule: RangeRule | None = None,
-    note: Callable[[str], None] = lambda line: None,
-    progress: Progress = silent,
+    reporter: Reporter = SILENT,
 ) -> ExportedOnnx:
     """`model`: float32, LiteRT.  Float files are the same bytes for the same file and tools.
 
     `crops`: what int8's ranges are measured on, None for what ships with facekit, as in
-    convert.py; the result is measured on them too, or on a few of the faces that ship.
+    conversion.py; the result is measured on them too, or on a few of the faces that ship.
     Raises UsageError for a model that is none of float32, ModelBuildError for a result that
     does not tell faces apart, MissingExtraError, and what making ranges raises.
     """
@@ -72,8 +69,8 @@ def make_onnx(
     graph = onnx_graph(model.path.read_bytes())
     chosen: ChosenRanges | None = None
     if precision is Precision.INT8:
-        chosen = choose_ranges(model, crops, rule or DEFAULT_RULE, progress=progress)
-        note(f"activation ranges: {chosen.rule.value}, {chosen.origin.title}")
+        chosen = choose_ranges(model, crops, rule or DEFAULT_RULE, reporter=reporter)
+        reporter.note(f"activation ranges: {chosen.rule.value}, {chosen.origin.title}")
         made = integers(graph, model.card.input, chosen.by_key)
     else:
         made = half(graph) if precision is Precision.FP16 else graph.model
@@ -83,11 +80,10 @@ def make_onnx(
     with tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
         path = Path(folder) / card.file_name
         write_atomically(path, content)
-        drift = measure_drift(model, InstalledModel(card, path), seen, progress=progress)
+        drift = measure_drift(model, InstalledModel(card, path), seen, reporter=reporter)
     require_sound(drift)
-    return ExportedOnnx(
-        ModelFile(replace(card, calibration=_measured(model.card, card, drift)), content), drift
-    )
+    measured = replace(card, calibration=_measured(model.card, card, drift))
+    return ExportedOnnx(ModelFile(bound(measured), content), drift)
 
 
 def _card(source: Card, precision: Precision, content: bytes, chosen: ChosenRanges | None) -> Card:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from facekit.convert.quantize.range_rules import Range
-from facekit.errors import InputError, MissingExtraError, ModelBuildError
+from facekit.errors import InputError, ModelBuildError
 from facekit.graph.write.onnx import OnnxGraph
-from facekit.graph.write.onnx_nodes import INPUT
-from facekit.system.onnx_package import onnx
+from facekit.graph.write.onnx_nodes import INPUT, onnx_package
+from facekit.system.extras import require
 from facekit.types import InputSpec
 
 PACKAGE = "onnxruntime"
@@ -64,7 +63,7 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
     try:
         with _quiet():
             worker = quantizer(
-                onnx.shape_inference.infer_shapes(graph.model),
+                onnx_package().shape_inference.infer_shapes(graph.model),
                 per_channel=True,
                 reduce_range=True,  # 7 bits
                 weight_qType=types.QInt8,
@@ -84,7 +83,7 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
 def _first_layer(graph: OnnxGraph) -> list[str]:
     """The names of its nodes: up to the first convolution, and its ReLU."""
     nodes = list(graph.model.graph.node)
-    end = 1 + next(place for place, node in enumerate(nodes) if node.op_type == "Conv")
+    end = 1 + next(index for index, node in enumerate(nodes) if node.op_type == "Conv")
     end += nodes[end].op_type == "Relu"
     return [node.name for node in nodes[:end]]
 
@@ -126,6 +125,7 @@ def _finished(model: Any) -> Any:
                     seen.update(node.output)
     del model.graph.node[:]
     model.graph.node.extend(ordered)
+    onnx = onnx_package()
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -134,18 +134,13 @@ def _finished(model: Any) -> Any:
 
 
 def _copy(model: Any) -> Any:
-    copy = onnx.ModelProto()
+    copy = type(model)()
     copy.CopyFrom(model)
     return copy
 
 
 def _tool(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != PACKAGE:
-            raise
-        raise MissingExtraError(PACKAGE, extra="host", needed_for="This precision") from error
+    return require(name, extra="host", needed_for="This precision")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 from facekit.errors import ModelBuildError
 from facekit.graph.probe import golden_outputs, probe
 from facekit.model.card import Card, Task
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
 
@@ -24,12 +25,12 @@ GREATEST_DIFFERENCE = 1e-4
 
 
 def self_test(
-    net: str, path: Path, card: Card, *, answers: Answers | None, progress: Callable[[str], None]
+    net: str, path: Path, card: Card, *, answers: Answers | None, reporter: Reporter = SILENT
 ) -> None:
     """Runs the file at `path` on a known picture; see `facekit.graph.probe`.
 
     It must answer as `answers` do, what it was converted from where that can be run here, and as
-    other implementations did for weights that golden.json knows; for others `progress` is told
+    other implementations did for weights that golden.json knows; for others `reporter` is told
     that there is no such value.
     Raises ModelBuildError otherwise, and where there is nothing to compare the answer with.
     """
@@ -42,7 +43,9 @@ def self_test(
     if golden is not None:
         _compare(given, golden, card.task, f"{path.name} and its golden value")
     elif answers is not None:
-        progress(f"no golden value is known for {card.name}: tested against its own graph only")
+        reporter.note(
+            f"no golden value is known for {card.name}: tested against its own graph only"
+        )
     else:
         raise ModelBuildError(
             f"{path.name} cannot be tested: what weights of sha256 {card.source.sha256} answer to "

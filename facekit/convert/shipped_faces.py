@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.convert.crops import SEED, CropSet
-from facekit.convert.quantize.ranges import Origin, list_sha256
+from facekit.convert.crops import SEED, CropSet, Origin, list_sha256
 from facekit.enums import CropRule
 from facekit.errors import InputError
 from facekit.face.align import landmark_template, similarity_transform
@@ -30,7 +29,7 @@ _FILE = Path(__file__).with_name("faces.png")
 
 @dataclass(frozen=True, slots=True)
 class _BoxedFace:
-    """A face as facekit's detector finds it in its photo: sides of the box, and in it the points.
+    """A face as facekit's detector finds it in its photo: size of the box, and in it the points.
 
     Left eye, right eye, nose, mouth left, mouth right, in pixels from the box's upper left.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from facekit.evaluate.metrics.probability import (
 from facekit.evaluate.protocols.pairs import PairList
 from facekit.evaluate.scoring import PairScorer
 from facekit.template.calibration import Calibration
+from facekit.template.space import TemplateSpace, mean_sha256_of
 
 _CURVE_TARGETS = tuple(
     mantissa * 10.0**exponent for exponent in range(-1, -8, -1) for mantissa in (3.0, 2.0, 1.0)
@@ -48,14 +49,17 @@ def calibrate(
     *,
     dataset: str,
     flip: Flip = Flip.NONE,
+    space: TemplateSpace | None = None,
     fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
 ) -> CalibrationResult:
     """Mean embedding, operating points, FMR curve and score-to-probability of one model.
 
     embeddings: of `pair_list.photos`, in that order; `flip`: the card's, two views for any but
-    NONE.  Rates come from every pair of the photos where the list names the people, else from the
-    listed pairs.  The probability is fitted on the listed pairs.  Raises InputError where photos
-    or people are too few, UsageError for an FMR that the impostor pairs cannot carry.
+    NONE; `space`: what they were embedded in, with whatever mean, None where the model file is not
+    there yet (see facekit.model.card.bound).  Rates come from every pair of the photos where the
+    list names the people, else from the listed pairs.  The probability is fitted on the listed
+    pairs.  Raises InputError where photos or people are too few, UsageError for an FMR that the
+    impostor pairs cannot carry.
     """
     photos = pair_list.photos
     scorer = PairScorer(photos, embeddings, flip=flip)
@@ -79,6 +83,7 @@ def calibrate(
             fmr_curve=_fmr_curve(pairs),
             probability=fit_probability(scores, same),
             source=f"{protocol}, {dataset}",
+            space=space and replace(space, mean_sha256=mean_sha256_of(mean)),
         ),
         n_photos=len(photos),
         n_people=len(set(named)) if all_named else None,

@@ -1,29 +1,94 @@
-"""The embeddings of many photos, by worker processes, kept in a cache."""
+"""The embeddings of many photos, cropped as a system does, kept in a cache."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import CropRule
-from facekit.errors import FacekitError, InputError
+from facekit.errors import ImageError, InputError
 from facekit.evaluate.embedding_cache import CachedPhoto, EmbeddingCache
-from facekit.evaluate.photo_crop import EmbedSettings, PhotoCropper
+from facekit.face.align import whole_picture
 from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel, find, find_all, home
-from facekit.system.processes import Crash, map_processes
-from facekit.types import Float32Array
+from facekit.pipeline.locate import LocateOptions
+from facekit.pipeline.photos import PhotoFailure, map_photos, worth_workers
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.reporter import SILENT, Reporter
+from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
 
 _BATCH = 64  # photos between two writes of the cache: what a kill may cost
 _LOADING = "load"  # once a worker, not once a photo
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedSettings:
+    """All that decides what vector a photo gets, besides the model."""
+
+    locate: LocateOptions = field(default_factory=LocateOptions)
+    crop: CropSpec | None = None
+    """None: the rule in the model's card"""
+    mirrored: bool = False
+    """also embed the mirror image of each crop, as a second view; here the card does not decide"""
+    trim_px: int = 0
+    """pixels taken off each side of the photo, whose rest is the crop: no detector looks"""
+    input: InputSpec | None = None
+    """None: colour order and scaling of the model's card"""
+
+    @property
+    def views(self) -> int:
+        """Vectors a photo: of its crop, and of the crop's mirror image."""
+        return 2 if self.mirrored else 1
+
+    def crop_of(self, model: InstalledModel) -> CropSpec:
+        """The rule in force; NONE where the photo's centre is the crop."""
+        spec = self.crop or model.card.crop
+        assert spec is not None  # an embedding card always has one
+        return CropSpec(CropRule.NONE, 0.0, spec.resize_filter) if self.trim_px else spec
+
+
+class PhotoCropper:
+    """Crops photos, and holds the pipeline that does so.  Not thread-safe."""
+
+    def __init__(self, model: InstalledModel, settings: EmbedSettings) -> None:
+        if settings.input is not None:
+            model = InstalledModel(replace(model.card, input=settings.input), model.path)
+        self._trim_px = settings.trim_px
+        self.pipeline = Pipeline(
+            model,
+            options=PipelineOptions(settings.locate, crop=settings.crop_of(model), threads=1),
+        )
+
+    def crop(self, photo: Path) -> UInt8Array:
+        """(1, height, width, 3) RGB uint8, of the model's input size.
+
+        Raises ImageError, NoFaceError or AmbiguousFaceError, which name the photo.
+        """
+        (located,) = self.pipeline.locate([photo])
+        with self.pipeline.stopwatch.stage("align"):
+            if not self._trim_px:
+                return self.pipeline.crop(located)[:1]
+            trim = self._trim_px
+            height_px, width_px = located.picture.pixels.shape[:2]
+            if min(height_px, width_px) <= 2 * trim:
+                raise ImageError(
+                    f"{photo}: more than {2 * trim} pixels a side needed to cut {trim} off each. "
+                    f"Received: {width_px} x {height_px}"
+                )
+            size = self.pipeline.model.card.input
+            return whole_picture(
+                located.picture.pixels[trim:-trim, trim:-trim],
+                self.pipeline.crop_spec,
+                height_px=size.height_px,
+                width_px=size.width_px,
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,11 +105,18 @@ class PhotoEmbeddings:
     """by stage, what each photo took that was embedded now and went through that stage"""
     wall_s: float = 0.0
     """from the start of the workers to their last photo; 0 where none was embedded now"""
+    workers: int | None = 1
+    """processes that embedded; None where a Ray cluster decided"""
 
     @property
     def acquired(self) -> NDArray[np.bool_]:
         """(N,) which photos have an embedding."""
         return np.array([not error for error in self.errors], bool)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.vectors.shape))
+        failed = sum(map(bool, self.errors))
+        return f"PhotoEmbeddings({shape}, {failed} failed, {self.computed} computed)"
 
 
 def embed_photos(
@@ -52,11 +124,12 @@ def embed_photos(
     model: InstalledModel,
     settings: EmbedSettings,
     *,
-    workers: int,
+    workers: int | None = None,
+    ray: str | None = None,
     recompute: bool = False,
-    progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda results, _total: results,
+    reporter: Reporter = SILENT,
 ) -> PhotoEmbeddings:
-    """Each distinct photo once.  `progress` wraps the stream of what has to be computed.
+    """Each distinct photo once.  `workers` and `ray`: see `map_photos`.
 
     `recompute` embeds also what the cache has, so that times are measured.  A photo without a
     face, an unreadable one and one that crashes its worker are rows with an error.
@@ -70,71 +143,79 @@ def embed_photos(
         for photo_hash, photo in zip(hashes, photos, strict=True)
         if photo_hash not in known
     }
+    if workers is None and ray is None:
+        workers = worth_workers(list(missing.values()))
+    nothing = np.zeros((settings.views, model.card.output_size), np.float32)
     stage_ms: dict[str, list[float]] = {}
     start = time.perf_counter()
     if missing:
-        make = _MakeEmbed(str(model.path), settings)
-        results = map_processes(make, missing.values(), workers=min(workers, len(missing)))
+        results = map_photos(
+            EmbedViews(model.path.absolute(), settings),
+            list(missing.values()),
+            label=f"{model.card.name}:{model.card.variant}",
+            workers=workers,
+            ray=ray,
+            reporter=reporter,
+        )
         waiting: list[CachedPhoto] = []
         try:
-            for photo_hash, result in zip(missing, progress(results, len(missing)), strict=True):
-                if isinstance(result, Crash):
-                    known[photo_hash] = _failed(photo_hash, result, model, settings)
-                    continue
-                row = CachedPhoto(photo_hash, result.vectors, result.error)
+            for photo_hash, result in zip(missing, results, strict=True):
+                if isinstance(result, PhotoFailure):
+                    reason = f"{type(result.error).__name__}: {result.error}"
+                    row = CachedPhoto(photo_hash, nothing, reason)
+                else:
+                    row = CachedPhoto(photo_hash, result.vectors)
+                    for stage, spent in result.stage_ms.items():
+                        stage_ms.setdefault(stage, []).append(spent)
                 known[photo_hash] = row
-                if photo_hash not in kept:
+                is_lasting = not (isinstance(result, PhotoFailure) and result.crashed)
+                if photo_hash not in kept and is_lasting:  # where memory was short, it may do later
                     waiting.append(row)
-                for stage, spent in result.stage_ms.items():
-                    stage_ms.setdefault(stage, []).append(spent)
                 if len(waiting) >= _BATCH:
                     cache.append(waiting)
                     waiting.clear()
         finally:  # Ctrl-C loses nothing, a kill the batch that waits
             cache.append(waiting)
     stage_ms.pop(_LOADING, None)
-    empty = np.zeros((0, _views(settings), model.card.output_size), np.float32)
     return PhotoEmbeddings(
-        vectors=np.stack([known[one].vectors for one in hashes]) if hashes else empty,
+        vectors=np.stack([known[one].vectors for one in hashes])
+        if hashes
+        else nothing[np.newaxis][:0],
         errors=tuple(known[one].error for one in hashes),
         computed=len(missing),
         stage_ms={stage: np.array(spent) for stage, spent in stage_ms.items()},
         wall_s=time.perf_counter() - start if missing else 0.0,
+        workers=None if ray is not None or workers is None else min(workers, len(missing)),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Embedded:
+class EmbeddedViews:
+    """What a photo gave, and what that took."""
+
     vectors: Float32Array
-    error: str
+    """(views, D) float32 of unit length, not centred"""
     stage_ms: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class _MakeEmbed:
-    """Loads detector and model in a worker; one thread each, since the workers fill the cores."""
+class EmbedViews:
+    """Job: a photo's path to the embeddings of its crop and of the crop's mirror image."""
 
-    model: str
+    model: Path
     settings: EmbedSettings
 
-    def __call__(self) -> Callable[[Path], _Embedded]:
-        cv2.setNumThreads(1)
+    def open(self) -> Callable[[Path], EmbeddedViews]:
         cropper = PhotoCropper(find(self.model), self.settings)
         pipeline = cropper.pipeline
-        shape = (_views(self.settings), pipeline.model.card.output_size)
 
-        def embed(photo: Path) -> _Embedded:
+        def embed(photo: Path) -> EmbeddedViews:
             pipeline.stopwatch.milliseconds.clear()
-            error = ""
-            try:
-                crops = cropper.crop(photo)
-                embedder = pipeline.embedder
-                with pipeline.stopwatch.stage("embed"):
-                    (vectors,) = embedder.embed_views(crops, mirrored=self.settings.mirrored)
-            except FacekitError as failure:
-                vectors = np.zeros(shape, np.float32)
-                error = f"{type(failure).__name__}: {failure}"
-            return _Embedded(vectors, error, dict(pipeline.stopwatch.milliseconds))
+            crops = cropper.crop(photo)
+            embedder = pipeline.embedder
+            with pipeline.stopwatch.stage("embed"):
+                (vectors,) = embedder.embed_views(crops, mirrored=self.settings.mirrored)
+            return EmbeddedViews(vectors, dict(pipeline.stopwatch.milliseconds))
 
         return embed
 
@@ -160,20 +241,9 @@ def _cache(model: InstalledModel, settings: EmbedSettings) -> EmbeddingCache:
     return EmbeddingCache(
         home() / "cache" / "embeddings",
         _configuration(model, settings),
-        views=_views(settings),
+        views=settings.views,
         size=model.card.output_size,
     )
-
-
-def _views(settings: EmbedSettings) -> int:
-    return 2 if settings.mirrored else 1
-
-
-def _failed(
-    photo_hash: str, crash: Crash, model: InstalledModel, settings: EmbedSettings
-) -> CachedPhoto:
-    vectors = np.zeros((_views(settings), model.card.output_size), np.float32)
-    return CachedPhoto(photo_hash, vectors, f"WorkerCrash: exit code {crash.exit_code}")
 
 
 def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, Any]:
@@ -182,7 +252,9 @@ def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, 
     return {
         "model": model.card.file_sha256,
         "input": asdict(settings.input or model.card.input),
-        "crop": asdict(crop) if not settings.cut_px else {**asdict(crop), "cut": settings.cut_px},
+        "crop": asdict(crop)
+        if not settings.trim_px
+        else {**asdict(crop), "trim_px": settings.trim_px},
         "mirrored": settings.mirrored,
         "detector": _detector(settings) if detects else None,
         "detector_options": asdict(settings.locate.detector) if detects else None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from facekit.evaluate.protocols.plan import Plan
-from facekit.evaluate.records import ModelResult, ThresholdOrigin
-from facekit.evaluate.report.worst_errors import WRONG_LABELS
+from facekit.evaluate.protocols.lfw import WRONG_LABELS
+from facekit.evaluate.protocols.plan import Plan, ThresholdOrigin
+from facekit.evaluate.records import ModelResult
 from facekit.evaluate.setups import Centring, Setup
 
 

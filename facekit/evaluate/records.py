@@ -6,28 +6,13 @@ import csv
 import io
 import json
 from dataclasses import asdict, dataclass, replace
-from enum import Enum
 from typing import Any
 
 from facekit.evaluate.metrics.intervals import binomial_ci95
+from facekit.evaluate.protocols.plan import ThresholdOrigin
 from facekit.template.calibration import OperatingPoint
 
 SCHEMA_VERSION = 1
-
-
-class ThresholdOrigin(str, Enum):
-    """Where the threshold comes from that pairs are scored with."""
-
-    OTHER_FOLDS = "other-folds"
-    """each fold with the best threshold of the other folds"""
-    OTHER_LIST = "other-list"
-    """the best threshold of another list, e.g. pairsDevTrain for pairsDevTest"""
-    CARD = "card"
-    """an operating point of the model's card"""
-    FIXED = "fixed"
-    """given by the protocol or the user"""
-    SAME_PAIRS = "same-pairs"
-    """the best threshold of the scored pairs themselves: the figure is too good, and marked"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +32,7 @@ def rate(n_events: int, n_trials: int) -> Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class PairResult:
+class ScoredPair:
     fold: int
     """from 1"""
     line: int
@@ -133,7 +118,8 @@ class Throughput:
     """
 
     n_photos: int
-    workers: int
+    workers: int | None
+    """None where a Ray cluster decided"""
     wall_s: float
     """of pre-processing and inference, workers' start included"""
     pre_processing_s: float
@@ -144,6 +130,11 @@ class Throughput:
     @property
     def photos_per_s(self) -> float:
         return self.n_photos / self.wall_s
+
+    @property
+    def crew(self) -> str:
+        """Who embedded, in words."""
+        return "a Ray cluster" if self.workers is None else f"{self.workers} workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +165,7 @@ class ModelResult:
     stages: tuple[StageTime, ...]
     all_pairs: tuple[OperatingPoint, ...]
     """operating points over every pair of the photos, if these were asked for"""
-    pairs: tuple[PairResult, ...]
+    pairs: tuple[ScoredPair, ...]
     """in file order; they go to pairs.csv, not into the JSON"""
     val: ValAtFar | None = None
     """None where the list is not scored by folds"""
@@ -194,7 +185,7 @@ class ModelResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ModelComparison:
     """Two models on the same pairs; a pair without a score is wrong."""
 
     a: str
@@ -219,18 +210,33 @@ class EvaluationReport:
     list_published_as: str | None
     """LFW's list with this MD5, or None: then the figures are not comparable with published ones"""
     models: tuple[ModelResult, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ModelComparison, ...]
     notes: tuple[str, ...]
     """what a reader must know to read the figures rightly"""
+
+    def below(self, least: float) -> tuple[str, ...]:
+        """The labels of the results below `least` (0..1), failures counted as errors."""
+        return tuple(
+            one.model.label for one in self.models if one.accuracy_failures_wrong.value < least
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the single pairs, in plain values."""
+        bare = replace(self, models=tuple(replace(model, pairs=()) for model in self.models))
+        plain = asdict(bare)
+        for model in plain["models"]:
+            del model["pairs"]
+            model["threshold_origin"] = model["threshold_origin"].value
+        return plain
+
+    def __repr__(self) -> str:
+        return f"EvaluationReport({self.title!r}, {', '.join(m.model.label for m in self.models)})"
 
 
 def report_json(report: EvaluationReport) -> str:
     """All but the single pairs, with `schema_version`."""
-    summary = replace(report, models=tuple(replace(model, pairs=()) for model in report.models))
-    plain: dict[str, Any] = asdict(summary)
-    for model in plain["models"]:
-        del model["pairs"]
-    return json.dumps({"schema_version": SCHEMA_VERSION, **plain}, indent=1, allow_nan=False) + "\n"
+    whole = {"schema_version": SCHEMA_VERSION, **report.to_dict()}
+    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
 def pairs_csv(report: EvaluationReport) -> str:

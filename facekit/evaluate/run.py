@@ -12,24 +12,21 @@ from pathlib import Path
 import numpy as np
 
 from facekit.errors import UsageError
-from facekit.evaluate.cut import ScoredPairs, score_plan
-from facekit.evaluate.embeddings import PhotoEmbeddings
+from facekit.evaluate.embeddings import EmbedSettings, PhotoEmbeddings
 from facekit.evaluate.metrics.all_pairs import score_all_pairs
 from facekit.evaluate.metrics.error_rates import is_measurable
 from facekit.evaluate.metrics.operating_points import operating_points
 from facekit.evaluate.notes import notes_on
-from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.protocols.plan import Plan
+from facekit.evaluate.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluate.records import (
     EvaluationReport,
     FailedPhoto,
     ModelIdentity,
     ModelResult,
     StageTime,
-    ThresholdOrigin,
     Throughput,
 )
-from facekit.evaluate.scoring import PairScorer
+from facekit.evaluate.scoring import PairScorer, PlanScores, score_plan
 from facekit.evaluate.setups import Centring, Setup
 from facekit.evaluate.summary import compare, summarise
 from facekit.model.store import InstalledModel
@@ -43,30 +40,22 @@ _INFERENCE = "embed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class ReportColumn:
     """One column of the report: a model in a setup."""
 
     model: InstalledModel
     setup: Setup
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How much is done, and by how many."""
-
-    all_pairs: bool = False
-    workers: int = 1
-
-
 def run_evaluation(
-    columns: Sequence[Column], plan: Plan, embed: Embed, extent: Extent
+    columns: Sequence[ReportColumn], plan: Plan, embed: Embed, *, all_pairs: bool = False
 ) -> EvaluationReport:
     """Photos are embedded once a model and settings, however many columns use them.
 
     Raises InputError where a kind of pair or all embeddings are missing, UsageError where all
     pairs are asked for and cannot be scored.
     """
-    if extent.all_pairs:
+    if all_pairs:
         _require_all_pairs(plan, columns)
     paths = plan.paths()
     embedded: dict[tuple[str, EmbedSettings], PhotoEmbeddings] = {}
@@ -75,7 +64,7 @@ def run_evaluation(
         key = (column.model.card.file_sha256, column.setup.settings)
         if key not in embedded:
             embedded[key] = embed(column.model, column.setup.settings, paths)
-        results.append(_result(column, plan, embedded[key], extent))
+        results.append(_result(column, plan, embedded[key], all_pairs=all_pairs))
     first_of = {column.setup.name: number for number, column in reversed(list(enumerate(columns)))}
     comparisons = [
         (results[first_of[column.setup.name]], result)
@@ -97,7 +86,9 @@ def run_evaluation(
     )
 
 
-def _result(column: Column, plan: Plan, embeddings: PhotoEmbeddings, extent: Extent) -> ModelResult:
+def _result(
+    column: ReportColumn, plan: Plan, embeddings: PhotoEmbeddings, *, all_pairs: bool
+) -> ModelResult:
     card, setup = column.model.card, column.setup
     start = time.perf_counter()
     view_mean, template_mean = setup.card_means(card)
@@ -130,13 +121,13 @@ def _result(column: Column, plan: Plan, embeddings: PhotoEmbeddings, extent: Ext
             if error and photo.path in listed
         ),
         stages=_stage_times(embeddings),
-        all_pairs=_all_pairs(plan, scorer, scored) if extent.all_pairs else (),
+        all_pairs=_all_pairs(plan, scorer, scored) if all_pairs else (),
         val=scored.val,
-        throughput=_throughput(embeddings, extent.workers, scoring_s),
+        throughput=_throughput(embeddings, scoring_s),
     )
 
 
-def _all_pairs(plan: Plan, scorer: PairScorer, scored: ScoredPairs) -> tuple[OperatingPoint, ...]:
+def _all_pairs(plan: Plan, scorer: PairScorer, scored: PlanScores) -> tuple[OperatingPoint, ...]:
     """Every pair of the list's photos, the training list's left out."""
     photos = plan.pair_list.photos
     vectors, rows = scorer.vectors_of(photos, mean=scored.mean)
@@ -150,7 +141,7 @@ def _all_pairs(plan: Plan, scorer: PairScorer, scored: ScoredPairs) -> tuple[Ope
     )
 
 
-def _require_all_pairs(plan: Plan, columns: Sequence[Column]) -> None:
+def _require_all_pairs(plan: Plan, columns: Sequence[ReportColumn]) -> None:
     if any(photo.person is None for photo in plan.pair_list.photos):
         raise UsageError(
             f"--all-pairs needs to know whose photos they are, and {plan.pair_list.name} names no "
@@ -171,14 +162,14 @@ def _stage_times(embeddings: PhotoEmbeddings) -> tuple[StageTime, ...]:
     )
 
 
-def _throughput(embeddings: PhotoEmbeddings, workers: int, scoring_s: float) -> Throughput | None:
+def _throughput(embeddings: PhotoEmbeddings, scoring_s: float) -> Throughput | None:
     if not embeddings.computed:
         return None
     spent = {stage: float(times.sum()) / 1e3 for stage, times in embeddings.stage_ms.items()}
     inference_s = spent.pop(_INFERENCE, 0.0)
     return Throughput(
         n_photos=embeddings.computed,
-        workers=min(workers, embeddings.computed),
+        workers=embeddings.workers,
         wall_s=embeddings.wall_s,
         pre_processing_s=sum(spent.values()),
         inference_s=inference_s,
@@ -191,12 +182,3 @@ def require_distinct(models: Sequence[InstalledModel]) -> None:
     seen = [model.card.file_sha256 for model in models]
     if len(set(seen)) != len(seen):
         raise UsageError("Each --model once. The same file was named twice.")
-
-
-def below_accuracy(report: EvaluationReport, least: float) -> tuple[str, ...]:
-    """The labels of the results below `least` (0..1), failures counted as errors."""
-    return tuple(
-        result.model.label
-        for result in report.models
-        if result.accuracy_failures_wrong.value < least
-    )

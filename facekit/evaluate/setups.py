@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from facekit.enums import ColourOrder, CropRule, Flip, Profile, ResizeFilter
+from facekit.evaluate.embeddings import EmbedSettings
 from facekit.evaluate.metrics.error_rates import ChooseThreshold, best_accuracy_threshold
 from facekit.evaluate.metrics.folds import facenet_grid_threshold
-from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.model.card import Card
 from facekit.model.store import InstalledModel
 from facekit.types import CropSpec, Float32Array, InputSpec
 
-NXP_CUT_PX = 45
+NXP_TRIM_PX = 45
 """img[45:-45, 45:-45]: 160 of LFW's 250 pixels (eIQ model zoo v1.2, facenet512/evaluate.py)"""
 NXP_SIMILARITY = 1 - 0.6
 """the same file's fixed cosine distance 0.6"""
@@ -52,8 +52,8 @@ class Setup:
         """All that decides the scores, in a line."""
         spec = self.settings.input or model.card.input
         crop = self.settings.crop_of(model)
-        if self.settings.cut_px:
-            cropped = f"centre of the photo, {self.settings.cut_px} px cut off each side"
+        if self.settings.trim_px:
+            cropped = f"centre of the photo, {self.settings.trim_px} px cut off each side"
         elif crop.rule is CropRule.NONE:
             cropped = f"the whole photo, {crop.resize_filter.value}"
         else:
@@ -91,11 +91,11 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class SetupOptions:
     """What the user asked for; None where the profile, or else the model's card, decides."""
 
     settings: EmbedSettings
-    """without mirror images, cut and input, which flip and profile add"""
+    """without mirror images, trimming and input, which flip and profile add"""
     flip: Flip | None = None
     subtract_mean: bool = False
 
@@ -116,29 +116,31 @@ _PROFILE_FLIP = {
 }
 
 
-def setups_for(profile: Profile | None, model: InstalledModel, wishes: Wishes) -> tuple[Setup, ...]:
+def setups_for(
+    profile: Profile | None, model: InstalledModel, options: SetupOptions
+) -> tuple[Setup, ...]:
     """One setup a column of the report."""
     card = model.card
     own = _flipped(
-        Setup(wishes.settings),
-        wishes.flip or (card.flip if profile is None else _PROFILE_FLIP[profile]),
+        Setup(options.settings),
+        options.flip or (card.flip if profile is None else _PROFILE_FLIP[profile]),
     )
     own = replace(
         own,
-        centring=Centring.TRAINING if wishes.subtract_mean else Centring.CARD,
-        cards_own=wishes.settings.crop in (None, card.crop)
-        and not wishes.subtract_mean
+        centring=Centring.TRAINING if options.subtract_mean else Centring.CARD,
+        cards_own=options.settings.crop in (None, card.crop)
+        and not options.subtract_mean
         and own.flip is card.flip,
     )
     if profile is None:
         return (own,)
-    columns: dict[Profile, Callable[[Setup, Wishes, Card], tuple[Setup, ...]]] = {
+    columns: dict[Profile, Callable[[Setup, SetupOptions, Card], tuple[Setup, ...]]] = {
         Profile.FACENET: _facenet,
         Profile.NXP: _nxp,
         Profile.SPHEREFACE: _sphereface,
         Profile.VASTAI: _vastai,
     }
-    return tuple(replace(setup, cards_own=False) for setup in columns[profile](own, wishes, card))
+    return tuple(replace(setup, cards_own=False) for setup in columns[profile](own, options, card))
 
 
 def _flipped(setup: Setup, flip: Flip) -> Setup:
@@ -147,7 +149,7 @@ def _flipped(setup: Setup, flip: Flip) -> Setup:
     )
 
 
-def _facenet(own: Setup, _wishes: Wishes, _card: Card) -> tuple[Setup, ...]:
+def _facenet(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup, ...]:
     """validate_on_lfw.py as the wiki runs it: cosine, mirror images, mean subtracted.
 
     Its grid of thresholds is that of squared L2, on vectors of unit length.
@@ -162,9 +164,11 @@ def _facenet(own: Setup, _wishes: Wishes, _card: Card) -> tuple[Setup, ...]:
     )
 
 
-def _nxp(own: Setup, _wishes: Wishes, card: Card) -> tuple[Setup, ...]:
+def _nxp(own: Setup, _options: SetupOptions, card: Card) -> tuple[Setup, ...]:
     """The fixed distance and BGR x/255 of the recipe, and facekit's ways on the same crops."""
-    plain = replace(own, centring=Centring.NONE, settings=replace(own.settings, cut_px=NXP_CUT_PX))
+    plain = replace(
+        own, centring=Centring.NONE, settings=replace(own.settings, trim_px=NXP_TRIM_PX)
+    )
     theirs = replace(
         plain,
         settings=replace(
@@ -180,7 +184,7 @@ def _nxp(own: Setup, _wishes: Wishes, card: Card) -> tuple[Setup, ...]:
     )
 
 
-def _sphereface(own: Setup, _wishes: Wishes, _card: Card) -> tuple[Setup, ...]:
+def _sphereface(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup, ...]:
     """The model's own crops; what is theirs are the mirror images, the cosine and 0.41."""
     return (
         replace(
@@ -193,14 +197,14 @@ def _sphereface(own: Setup, _wishes: Wishes, _card: Card) -> tuple[Setup, ...]:
     )
 
 
-def _vastai(own: Setup, wishes: Wishes, _card: Card) -> tuple[Setup, ...]:
+def _vastai(own: Setup, options: SetupOptions, _card: Card) -> tuple[Setup, ...]:
     """facenet's evaluate without mirror images, as in VastModelZOO and ixrt; nearest resize."""
     crop = own.settings.crop or replace(_FACENET_CROP, resize_filter=ResizeFilter.NEAREST)
     return (
         replace(
             own,
             settings=replace(own.settings, crop=crop),
-            centring=Centring.TRAINING if wishes.subtract_mean else Centring.NONE,
+            centring=Centring.TRAINING if options.subtract_mean else Centring.NONE,
             choose=facenet_grid_threshold,
         ),
     )

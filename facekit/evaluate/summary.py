@@ -17,16 +17,16 @@ from facekit.evaluate.metrics.error_rates import (
 )
 from facekit.evaluate.metrics.intervals import bootstrap_ci95, mcnemar_p
 from facekit.evaluate.protocols.pairs import Pair, PairList
+from facekit.evaluate.protocols.plan import ThresholdOrigin
 from facekit.evaluate.records import (
-    Comparison,
     FailedPhoto,
+    ModelComparison,
     ModelIdentity,
     ModelResult,
-    PairResult,
     Rate,
+    ScoredPair,
     StageTime,
     TarPoint,
-    ThresholdOrigin,
     Throughput,
     ValAtFar,
     rate,
@@ -60,7 +60,7 @@ def summarise(
     numbers = np.repeat(np.arange(len(sizes)), sizes)
     thresholds = np.asarray(fold_thresholds, np.float64)[numbers]
     pairs = tuple(
-        PairResult(int(number) + 1, pair.line, pair.a.path, pair.b.path, pair.same,
+        ScoredPair(int(number) + 1, pair.line, pair.a.path, pair.b.path, pair.same,
                    float(threshold), None if np.isnan(similarity) else float(similarity))
         for pair, number, threshold, similarity in zip(
             pair_list.pairs, numbers, thresholds, similarities, strict=True
@@ -101,12 +101,12 @@ def summarise(
     )
 
 
-def compare(a: ModelResult, b: ModelResult) -> Comparison:
+def compare(a: ModelResult, b: ModelResult) -> ModelComparison:
     """Raises InputError where the two were not scored on the same pairs."""
     if [(p.a, p.b, p.same) for p in a.pairs] != [(p.a, p.b, p.same) for p in b.pairs]:
         raise InputError(f"{a.model.label} and {b.model.label} were scored on different pairs.")
     right_a, right_b = (np.array([pair.right for pair in one.pairs]) for one in (a, b))
-    return Comparison(
+    return ModelComparison(
         a=a.model.label,
         b=b.model.label,
         n_pairs=len(a.pairs),

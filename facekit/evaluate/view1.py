@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import FacePolicy, Flip
-from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.embeddings import EmbedSettings, embed_photos
 from facekit.evaluate.metrics.error_rates import (
     best_accuracy_threshold,
     equal_error_rate,
@@ -19,13 +18,12 @@ from facekit.evaluate.metrics.error_rates import (
     roc,
     tar_at_fmr,
 )
-from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.evaluate.protocols.pairs import PairList, require_photos
 from facekit.evaluate.scoring import PairScorer
 from facekit.model.store import InstalledModel
 from facekit.pipeline.locate import LocateOptions
-from facekit.system.processes import available_cores
+from facekit.reporter import SILENT, Reporter
 
 TAR_TARGETS = (1e-1, 1e-2)
 """500 impostor pairs carry no finer ones"""
@@ -45,7 +43,7 @@ class Accuracy:
     n_pairs: int
     failed_photos: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
@@ -61,7 +59,7 @@ def compare_accuracy(
     quantised: InstalledModel,
     folder: Path,
     *,
-    progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda results, _total: results,
+    reporter: Reporter = SILENT,
 ) -> tuple[Accuracy, Accuracy]:
     """Both files on LFW; centred where their cards have a mean embedding, as at run time.
 
@@ -73,7 +71,7 @@ def compare_accuracy(
         require_photos(pairs, lfw.photos_dir)
     results: list[Accuracy] = []
     for model in (float32, quantised):
-        train, test = (_score(model, pairs, lfw.photos_dir, progress) for pairs in lists)
+        train, test = (_score(model, pairs, lfw.photos_dir, reporter) for pairs in lists)
         threshold = best_accuracy_threshold(train.scores, train.same)
         reference = results[0].threshold if results else threshold
         impostor_targets = {
@@ -103,7 +101,7 @@ def _score(
     model: InstalledModel,
     pairs: PairList,
     photos_dir: Path,
-    progress: Callable[[Iterator[Any], int], Iterator[Any]],
+    reporter: Reporter,
 ) -> _Scored:
     photos = pairs.photos
     embedded = embed_photos(
@@ -113,8 +111,7 @@ def _score(
             locate=LocateOptions(face_policy=FacePolicy.CENTER),
             mirrored=model.card.flip is not Flip.NONE,
         ),
-        workers=available_cores(),
-        progress=progress,
+        reporter=reporter,
     )
     scorer = PairScorer(
         photos,

@@ -43,11 +43,11 @@ def crop_faces(
     Raises ValueError for CropRule.NONE, which has no use for faces: see `whole_picture`.
     """
     crops = np.empty((len(faces), height_px, width_px, 3), np.uint8)
-    for place, face in enumerate(faces):
+    for index, face in enumerate(faces):
         if spec.rule is CropRule.MARGIN:
-            crops[place] = _margin_crop(image, face, spec, height_px, width_px)
+            crops[index] = _margin_crop(image, face, spec, height_px, width_px)
         elif spec.rule is CropRule.SIMILARITY:
-            crops[place] = _similarity_crop(image, face, spec, height_px, width_px)
+            crops[index] = _similarity_crop(image, face, spec, height_px, width_px)
         else:
             raise ValueError(f"Crop rule {spec.rule.value!r} does not crop faces.")
     return crops
@@ -69,7 +69,7 @@ def _margin_crop(
     source photo, which depends on the photo's resolution).  The aspect of the box is not kept:
     the weights were trained on boxes stretched to a square.
     """
-    x1, y1, x2, y2 = (float(side) for side in face.box_xyxy)
+    x1, y1, x2, y2 = map(float, face.box_xyxy)
     grow_x = spec.margin_px * (x2 - x1) / (width_px - spec.margin_px) / 2
     grow_y = spec.margin_px * (y2 - y1) / (height_px - spec.margin_px) / 2
     rows, columns = image.shape[:2]
@@ -140,6 +140,7 @@ def similarity_transform(
 
 
 def _resized(image: UInt8Array, how: ResizeFilter, height_px: int, width_px: int) -> UInt8Array:
+    """(H, W, 3) -> (height_px, width_px, 3)."""
     return np.asarray(
         cv2.resize(image, (width_px, height_px), interpolation=_CV2_FILTER[how]), np.uint8
     )

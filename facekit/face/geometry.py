@@ -27,8 +27,8 @@ class Overlap(Enum):
 
 def areas(boxes: Float32Array) -> Float32Array:
     """(N, 4) -> (N,) px^2; 0 for a box whose x2 <= x1 or y2 <= y1."""
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return np.asarray(sides[:, 0] * sides[:, 1])
+    sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return np.asarray(sizes[:, 0] * sizes[:, 1])
 
 
 def overlaps(a: Float32Array, b: Float32Array, measure: Overlap = Overlap.UNION) -> Float32Array:
@@ -63,7 +63,7 @@ def by_score(scores: Float32Array) -> NDArray[np.intp]:
 def suppressed(
     boxes: Float32Array, scores: Float32Array, *, threshold: float, measure: Overlap = Overlap.UNION
 ) -> NDArray[np.intp]:
-    """Indices of the boxes that no better box overlaps by more than `threshold`, best first.
+    """Indices (K,) of the boxes that no better box overlaps by more than `threshold`, best first.
 
     NB: a box that is itself suppressed still suppresses, as in the mtcnn package and unlike
     greedy suppression: of a chain a > b > c where a covers b and b covers c, a alone stays.
@@ -88,7 +88,7 @@ def suppressed(
 
 def squares(boxes: Float32Array) -> Float32Array:
     """(N, 4) -> (N, 4): the shorter side grown about the centre to the longer one."""
-    sides = boxes[:, 2:] - boxes[:, :2]
-    longest = sides.max(axis=1, keepdims=True)
-    corner = boxes[:, :2] + (sides - longest) * np.float32(0.5)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    longest = sizes.max(axis=1, keepdims=True)
+    corner = boxes[:, :2] + (sizes - longest) * np.float32(0.5)
     return np.concatenate([corner, corner + longest], axis=1)

@@ -22,8 +22,8 @@ def frontalness(face: Face) -> float:
     length_squared = float(line @ line)
     if length_squared == 0:
         return 0.0
-    place = float((nose - left_eye) @ line) / length_squared
-    return max(0.0, 1.0 - 2.0 * abs(place - 0.5))
+    along = float((nose - left_eye) @ line) / length_squared
+    return max(0.0, 1.0 - 2.0 * abs(along - 0.5))
 
 
 def _share_inside(face: Face, image_shape: tuple[int, ...]) -> float:

@@ -43,7 +43,7 @@ def select_faces(
 
 
 def _central_size(face: Face, image_shape: tuple[int, ...]) -> float:
-    """px^2: area less twice the squared distance of the box's centre from the picture's.
+    """Area less twice the squared distance of the box's centre from the picture's, px^2.
 
     The weight is that of facenet's align_dataset_mtcnn.py.
     """

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 from facekit.enums import PersonRule
 from facekit.errors import UsageError
-from facekit.gallery.records import Candidate, GalleryInfo, GalleryModel, Person, Template
+from facekit.gallery.merge import Merge
+from facekit.gallery.records import Candidate, GalleryInfo, Person, Template
+from facekit.reporter import SILENT, Reporter
+from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
-
-Progress: TypeAlias = "Callable[[Iterator[Any], int], Iterator[Any]]"
-"""Passes steps through, of which there are so many; shows how far it is."""
-
-
-def unseen(steps: Iterator[Any], _total: int) -> Iterator[Any]:
-    """No progress is shown."""
-    return steps
-
 
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 _SQLITE_SCHEME = "sqlite:///"
@@ -49,11 +43,35 @@ class Gallery(Protocol):
         """sha256 of the photos that the person has templates of."""
         ...
 
-    def add(self, name: str, templates: Sequence[Template], model: GalleryModel) -> int:
+    def mean(self) -> Float32Array | None:
+        """(D,) the embedding that the templates are centred about; None for nothing, or while
+        nobody is enrolled."""
+        ...
+
+    def add(
+        self,
+        name: str,
+        templates: Sequence[Template],
+        space: TemplateSpace,
+        *,
+        mean: Float32Array | None = None,
+    ) -> int:
         """Enrolls a person, or adds to one; returns how many templates were new.
 
-        A photo that the person has already is passed over.  The first call binds the gallery
-        to the model; another model is a ModelMismatchError.
+        `mean` is what the templates are centred about: the one that `space` names.  A photo that
+        the person has already is passed over.  The first call binds the gallery to the space;
+        templates of another are a ModelMismatchError.
+        """
+        ...
+
+    def recenter(
+        self, mean: Float32Array | None, space: TemplateSpace, *, reporter: Reporter = SILENT
+    ) -> int:
+        """Brings every template over to `space`, which differs by its mean embedding alone.
+
+        Returns how many were changed: none where the gallery is of that space already.  They are
+        then as if the photos had been enrolled anew, as exactly as vectors are stored.  Raises
+        ModelMismatchError, which names the field, for any other difference.
         """
         ...
 
@@ -65,12 +83,35 @@ class Gallery(Protocol):
         """False where nobody is called `old`.  Raises UsageError where `new` is taken."""
         ...
 
+    def merge(self, name: str, other: str) -> Merge | None:
+        """Files all templates of `other` under `name`; `other` is no longer listed.
+
+        Of a photo that both have, the template of `name` counts.  None where nobody has one of the
+        names.  Raises UsageError where both are one.
+        """
+        ...
+
+    def unmerge(self, name: str, other: str) -> Merge | None:
+        """Undoes the latest merge of `other` into `name`: each has again what each had.
+
+        What was added to `name` since then stays there.  None where there is no such merge.
+        Raises UsageError where somebody else is called `other` meanwhile.
+        """
+        ...
+
+    def merges(self, name: str | None = None) -> list[Merge]:
+        """Who was merged into a person, or into anybody, the earliest first.
+
+        Those who were merged into somebody who was merged later come back with that one.
+        """
+        ...
+
     def rank(
-        self, queries: Float32Array, model: GalleryModel, *, rule: PersonRule, top: int
+        self, queries: Float32Array, space: TemplateSpace, *, rule: PersonRule, top: int
     ) -> list[list[Candidate]]:
         """(Q, D) unit vectors -> for each the `top` most alike people, best first.
 
-        Raises ModelMismatchError where the gallery's templates are of another model.
+        Raises ModelMismatchError where the gallery's templates are of another space.
         """
         ...
 
@@ -82,7 +123,7 @@ class Gallery(Protocol):
         """How often an approximate index finds the nearest template; None without an index."""
         ...
 
-    def refresh_index(self, *, progress: Progress = unseen) -> bool:
+    def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
         """Makes an approximate index where it pays and is not there or too old; True if made.
 
         Raises MissingExtraError where its package is not installed.

@@ -1,14 +1,35 @@
-"""Who is it?  A face against everybody in a gallery."""
+"""Who is it?  A face against everybody in a gallery, and where "unknown" begins, by its size.
+
+A photo of somebody who is not enrolled is compared with N templates.  If each comparison matches
+falsely with probability FMR, independently, somebody is found with probability
+
+    FPIR(N) = 1 - (1 - FMR)^N
+
+It is a prediction from the card's 1:1 error rates, not a measurement: templates of one person
+are not independent, and photos may be other than those that the card was measured on.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from facekit.enums import PersonRule
+from facekit.enums import Metric, PersonRule
+from facekit.errors import NoOperatingPointError
 from facekit.gallery.gallery import Gallery
-from facekit.gallery.records import Candidate, GalleryModel
+from facekit.gallery.records import Candidate
+from facekit.template.calibration import Calibration
+from facekit.template.space import TemplateSpace
+from facekit.template.threshold import (
+    Threshold,
+    card_threshold,
+    given_threshold,
+    require_measured_in,
+)
 from facekit.types import Float32Array
+
+DEFAULT_FPIR = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +47,14 @@ class Identification:
 def identify(
     gallery: Gallery,
     queries: Float32Array,
-    model: GalleryModel,
+    space: TemplateSpace,
     *,
     threshold_similarity: float,
     rule: PersonRule = PersonRule.BEST,
     top: int = 5,
 ) -> list[Identification]:
     """(Q, D) unit vectors -> Q answers.  Raises ModelMismatchError, StorageError."""
-    ranked = gallery.rank(queries, model, rule=rule, top=max(top, 2))  # 2: for the margin
+    ranked = gallery.rank(queries, space, rule=rule, top=max(top, 2))  # 2: for the margin
     return [_answer(best, threshold_similarity, top) for best in ranked]
 
 
@@ -43,3 +64,109 @@ def _answer(best: Sequence[Candidate], threshold_similarity: float, top: int) ->
         candidates=tuple(best[:top]),
         margin=best[0].similarity - best[1].similarity if len(best) > 1 else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSetThreshold:
+    """Least similarity of a known face, and what it is expected to do."""
+
+    similarity: float
+    source: str
+    """where it comes from, in words"""
+    fmr: float | None
+    """of one comparison, at most; None where nothing was measured so low"""
+    comparisons: int
+    predicted_fpir: float | None
+    """of one unknown face, at most"""
+
+
+def predicted_fpir(fmr: float, comparisons: int) -> float:
+    """1 - (1 - fmr)^comparisons, without losing small numbers."""
+    if fmr >= 1.0:
+        return 1.0 if comparisons else 0.0
+    return -math.expm1(comparisons * math.log1p(-fmr))
+
+
+def fmr_for_fpir(fpir: float, comparisons: int) -> float:
+    """The inverse; 1.0 where nobody is enrolled."""
+    return -math.expm1(math.log1p(-fpir) / comparisons) if comparisons else 1.0
+
+
+def distance_threshold(
+    calibration: Calibration, space: TemplateSpace, *, distance: float, comparisons: int
+) -> OpenSetThreshold:
+    """The user's own number, a cosine distance.  Raises UsageError outside 0..2."""
+    threshold = given_threshold(distance, Metric.COSINE)
+    return _described(calibration, space, threshold, "given", comparisons)
+
+
+def fmr_threshold(
+    calibration: Calibration, space: TemplateSpace, *, fmr: float, comparisons: int
+) -> OpenSetThreshold:
+    """The card's operating point for one comparison.  Raises NoOperatingPointError."""
+    threshold = card_threshold(calibration, space, fmr=fmr)
+    source = f"model card, FMR {fmr:g} a comparison"
+    return _described(calibration, space, threshold, source, comparisons)
+
+
+def fpir_threshold(
+    calibration: Calibration, space: TemplateSpace, *, fpir: float, comparisons: int
+) -> OpenSetThreshold:
+    """The loosest measured threshold whose predicted FPIR is at most `fpir`, 0..1.
+
+    Raises NoOperatingPointError where no FMR so low was measured, or none in this space.
+    """
+    curve = _curve(calibration, space)
+    needed = fmr_for_fpir(fpir, comparisons)
+    for similarity, fmr in curve:
+        if fmr <= needed:
+            source = f"model card, FPIR {fpir:g} with {comparisons} templates"
+            threshold = Threshold(similarity, None)
+            return _described(calibration, space, threshold, source, comparisons)
+    lowest = curve[-1][1]
+    raise NoOperatingPointError(
+        f"FPIR {fpir:g} with {comparisons} templates needs FMR {needed:.2g} a comparison; the card "
+        f"of {space.model} goes down to {lowest:.2g}, with which FPIR "
+        f"{predicted_fpir(lowest, comparisons):.2g} is predicted. Pass a larger --fpir, or "
+        "--threshold."
+    )
+
+
+def default_threshold(
+    calibration: Calibration, space: TemplateSpace, *, comparisons: int
+) -> OpenSetThreshold:
+    """At FPIR 1 %, or at the strictest measured threshold where that cannot be reached.
+
+    Its `source` and `predicted_fpir` say which.  Raises NoOperatingPointError.
+    """
+    try:
+        return fpir_threshold(calibration, space, fpir=DEFAULT_FPIR, comparisons=comparisons)
+    except NoOperatingPointError:
+        similarity, _ = _curve(calibration, space)[-1]
+        threshold = Threshold(similarity, None)
+        source = "model card, its strictest"
+        return _described(calibration, space, threshold, source, comparisons)
+
+
+def _curve(calibration: Calibration, space: TemplateSpace) -> tuple[tuple[float, float], ...]:
+    require_measured_in(calibration, space)
+    if not calibration.fmr_curve:
+        raise NoOperatingPointError(
+            f"The card of {space.model} says nothing of its error rates. Pass --threshold, or "
+            "measure them on photos of your own with facekit calibrate."
+        )
+    return calibration.fmr_curve
+
+
+def _described(
+    calibration: Calibration,
+    space: TemplateSpace,
+    threshold: Threshold,
+    source: str,
+    comparisons: int,
+) -> OpenSetThreshold:
+    """With no error rate where the calibration was measured in another space."""
+    is_measured = not calibration.other_space(space)
+    fmr = calibration.fmr_at_most(threshold.similarity) if is_measured else None
+    fpir = None if fmr is None else predicted_fpir(fmr, comparisons)
+    return OpenSetThreshold(threshold.similarity, source, fmr, comparisons, fpir)

@@ -3,66 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from facekit.enums import Flip, VectorType
-from facekit.errors import ModelMismatchError, UsageError
-from facekit.model.card import Card
+from facekit.enums import VectorType
+from facekit.errors import UsageError
+from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
 _LONGEST_NAME = 200  # characters; a sentence is not a name
-
-
-@dataclass(frozen=True, slots=True)
-class GalleryModel:
-    """All that two vectors must have in common to be comparable; a gallery has one."""
-
-    name: str
-    """for people: "facenet512-casia:float32" """
-    sha256: str
-    """of the model file"""
-    crop: str
-    """the crop rule in words"""
-    mean_sha256: str
-    """of the mean embedding (float32 bytes) that was taken off; "" where none was"""
-    dimension: int
-
-    def require_same(self, other: GalleryModel, where: str) -> None:
-        """Raises ModelMismatchError, which says what differs."""
-        for field, ours, theirs in (
-            ("model", self.sha256, other.sha256),
-            ("crop rule", self.crop, other.crop),
-            ("embedding mean", self.mean_sha256, other.mean_sha256),
-            ("embedding size", self.dimension, other.dimension),
-        ):
-            if ours != theirs:
-                raise ModelMismatchError(
-                    f"{where} holds templates of {self.name} with {field} {_short(ours)}; in use "
-                    f"is {other.name} with {field} {_short(theirs)}. They cannot be compared: use "
-                    "that model and crop rule, or enroll the photos into another --gallery."
-                )
-
-
-def gallery_model(card: Card, crop: str) -> GalleryModel:
-    """Of the vectors that a pipeline with this card and crop rule makes."""
-    mean = card.calibration.embedding_mean
-    return GalleryModel(
-        name=f"{card.name}:{card.variant}",
-        sha256=card.file_sha256,
-        crop=crop if card.flip is Flip.NONE else f"{crop}, mirror image {card.flip.value}",
-        mean_sha256=""
-        if mean is None
-        else hashlib.sha256(mean.astype("<f4").tobytes()).hexdigest(),
-        dimension=card.embedding_size,
-    )
-
-
-def _short(value: str | int) -> str:
-    text = str(value) or "none"
-    return f"{text[:12]}..." if len(text) == 64 else repr(text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +69,7 @@ class GalleryInfo:
     url: str
     """without a password"""
     schema_version: int
-    model: GalleryModel | None
+    space: TemplateSpace | None
     """None until somebody is enrolled"""
     vector_type: VectorType
     encrypted: bool

@@ -10,8 +10,9 @@ import base64
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,30 +20,36 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import InputError, StorageError
-from facekit.gallery.gallery import Gallery, Progress, unseen
-from facekit.gallery.records import GalleryModel, Template
+from facekit.gallery.gallery import Gallery
+from facekit.gallery.records import Template
+from facekit.reporter import SILENT, Reporter
+from facekit.system.fields import Fields
+from facekit.template.match import recentred
+from facekit.template.space import TemplateSpace, parse_space
+from facekit.types import Float32Array
 
 FORMAT = "facekit-gallery"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 CONTAINS = (
     "biometric templates, not encrypted: names, face vectors that recognise their owners, and "
     "names, sha256, face boxes and times of their photos; no pixels"
 )
 
 
-def export_gallery(gallery: Gallery, path: Path, *, progress: Progress = unseen) -> int:
+def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT) -> int:
     """Writes mode 0600, by temporary name and rename; returns the number of templates.
 
     Raises StorageError.
     """
-    info = gallery.info()
+    info, mean = gallery.info(), gallery.mean()
     header = {
         "format": FORMAT,
         "schema_version": _SCHEMA_VERSION,
         "contains": CONTAINS,
         "people": info.people,
         "templates": info.templates,
-        "model": info.model and {field: getattr(info.model, field) for field in _MODEL_FIELDS},
+        "space": info.space and info.space.to_dict(),
+        "mean_f32": None if mean is None else _vector_text(mean),
     }
     count = 0
     temporary = ""
@@ -50,10 +57,16 @@ def export_gallery(gallery: Gallery, path: Path, *, progress: Progress = unseen)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(json.dumps(header) + "\n")
-            for name, template in progress(gallery.templates(), info.templates):
+            templates = gallery.templates()
+            for name, template in reporter.steps(
+                templates, length=info.templates, label="exporting"
+            ):
                 file.write(json.dumps(_line(name, template)) + "\n")
                 count += 1
-            if count != info.templates:  # an import would take it for a truncated file
+            if (count, gallery.info().space) != (
+                info.templates,
+                info.space,
+            ):  # an import would take it for a truncated file
                 raise StorageError(
                     f"The gallery has been changed meanwhile: {count} templates in place of "
                     f"{info.templates}. Repeat the export."
@@ -69,24 +82,30 @@ def export_gallery(gallery: Gallery, path: Path, *, progress: Progress = unseen)
     return count
 
 
-def import_gallery(gallery: Gallery, path: Path, *, progress: Progress = unseen) -> tuple[int, int]:
+def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT) -> tuple[int, int]:
     """(templates added, templates in the file); each person is one transaction.
 
-    What the gallery has already is passed over, so that an import can be repeated.  Raises
-    InputError for a file that is no export or is damaged, ModelMismatchError, StorageError.
+    What the gallery has already is passed over, so that an import can be repeated.  Templates
+    about another mean embedding than the gallery's are brought over.  Raises InputError for a
+    file that is no export or is damaged, ModelMismatchError, StorageError.
     """
     try:
         with path.open(encoding="utf-8") as file:
-            header = json.loads(file.readline())
-            model, promised = _model(header), int(header["templates"])
+            space, mean, promised = _header(json.loads(file.readline()))
+            own, own_mean = gallery.info().space, gallery.mean()
+            is_moved = own is not None and space is not None and space.differs_by_mean_alone(own)
             added = total = 0
-            lines = progress(_templates(file), promised)
+            lines = reporter.steps(_templates(file), length=promised, label="importing")
             for name, group in groupby(lines, key=lambda pair: pair[0]):
                 templates = [template for _, template in group]
                 total += len(templates)
-                if model is None:
-                    raise ValueError("templates without a model")
-                added += gallery.add(name, templates, model)
+                if space is None:
+                    raise ValueError("templates without a space")
+                if is_moved and own is not None:
+                    moved = _moved(templates, mean, own_mean)
+                    added += gallery.add(name, moved, own, mean=own_mean)
+                else:
+                    added += gallery.add(name, templates, space, mean=mean)
             if total != promised:
                 raise ValueError(f"{total} of its {promised} templates are there")
             return added, total
@@ -99,14 +118,31 @@ def import_gallery(gallery: Gallery, path: Path, *, progress: Progress = unseen)
         ) from error
 
 
-_MODEL_FIELDS = ("name", "sha256", "crop", "mean_sha256", "dimension")
-
-
-def _model(header: dict[str, Any]) -> GalleryModel | None:
-    if header["format"] != FORMAT or header["schema_version"] != _SCHEMA_VERSION:
+def _header(fields: dict[str, Any]) -> tuple[TemplateSpace | None, Float32Array | None, int]:
+    """Space, mean embedding and the number of templates."""
+    if fields["format"] != FORMAT or fields["schema_version"] != _SCHEMA_VERSION:
         raise ValueError(f"{FORMAT} of schema version {_SCHEMA_VERSION} needed")
-    fields = header["model"]
-    return fields and GalleryModel(**{field: fields[field] for field in _MODEL_FIELDS})
+    space, mean = fields["space"], fields["mean_f32"]
+    return (
+        space and parse_space(Fields(space, "space")),
+        None if mean is None else _vector(mean),
+        int(fields["templates"]),
+    )
+
+
+def _moved(
+    templates: Sequence[Template], old_mean: Float32Array | None, new_mean: Float32Array | None
+) -> list[Template]:
+    vectors = recentred(np.stack([one.vector for one in templates]), old_mean, new_mean)
+    return [replace(one, vector=row) for one, row in zip(templates, vectors, strict=True)]
+
+
+def _vector_text(vector: Float32Array) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+
+
+def _vector(text: str) -> Float32Array:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
 
 
 def _line(name: str, template: Template) -> dict[str, Any]:
@@ -117,7 +153,7 @@ def _line(name: str, template: Template) -> dict[str, Any]:
         "box_xyxy": template.box_xyxy,
         "score": template.score,
         "enrolled_at": template.enrolled_at,
-        "vector_f32": base64.b64encode(template.vector.astype("<f4").tobytes()).decode(),
+        "vector_f32": _vector_text(template.vector),
     }
 
 
@@ -134,8 +170,6 @@ def _templates(lines: Iterator[str]) -> Iterator[tuple[str, Template]]:
                 box_xyxy=None if box is None else (x1, y1, x2, y2),
                 score=fields["score"],
                 enrolled_at=str(fields["enrolled_at"]),
-                vector=np.frombuffer(
-                    base64.b64decode(fields["vector_f32"], validate=True), "<f4"
-                ).astype(np.float32),
+                vector=_vector(fields["vector_f32"]),
             ),
         )

@@ -25,7 +25,7 @@ class Activation:
     tensor: str
     """its tensor's whole name in this file"""
     index: int
-    """its place among the file's tensors"""
+    """among the file's tensors"""
     rank: int
 
 
@@ -37,8 +37,8 @@ def activations(content: bytes) -> tuple[Activation, ...]:
     graph = schema.Model.GetRootAs(content).Subgraphs(0)
     outputs = {int(index): f"output_{place}" for place, index in enumerate(graph.OutputsAsNumpy())}
     found = []
-    for place in range(graph.OperatorsLength()):
-        for index in _outputs(graph.Operators(place)):
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        for index in _outputs(operator):
             tensor = graph.Tensors(index)
             name = tensor.Name().decode()
             key = outputs.get(index) or _key(name)
@@ -59,8 +59,8 @@ def has_open_side(content: bytes) -> bool:
     """Whether a side of the input, the batch among them, is left open."""
     graph = schema.Model.GetRootAs(content).Subgraphs(0)
     tensor = graph.Tensors(int(graph.InputsAsNumpy()[0]))
-    sides = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else ()
-    return -1 in sides
+    shape = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else ()
+    return -1 in shape
 
 
 def with_shifted_input(content: bytes, shift: float) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 from facekit.errors import ModelBuildError
 from facekit.graph.keras_steps import keras_steps
 from facekit.graph.steps import Node, Step
-from facekit.graph.weights import Fill, Rule, Take, port
+from facekit.graph.weights import Fill, Take, VariableSource, port
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
 
@@ -34,7 +34,7 @@ def port_steps(net: keras.Model, source: Node, *, origin: str) -> None:
             f"{origin} is not a {net.name} of {ours.shape[2]} numbers: {_difference(ours, source)}."
         )
     tensors: dict[str, Float32Array] = {}
-    rules: dict[str, Rule] = {}
+    rules: dict[str, VariableSource] = {}
     zero: dict[str, float] = {}
     for node, theirs in _pairs(ours, source):
         if theirs.step is Step.PRELU and theirs.slope is not None:
@@ -53,7 +53,7 @@ def port_steps(net: keras.Model, source: Node, *, origin: str) -> None:
     port(net, tensors, rules, expected=zero, origin=origin)
 
 
-def _rules(node: Node, kernel: str, offset: str) -> dict[str, Rule]:
+def _rules(node: Node, kernel: str, offset: str) -> dict[str, VariableSource]:
     """For the variables of a kernel, and of the batch norm and the fixed scale after it."""
     first, *after = node.layers
     norm = after.pop(0) if after and isinstance(after[0], keras.layers.BatchNormalization) else None
@@ -61,7 +61,9 @@ def _rules(node: Node, kernel: str, offset: str) -> dict[str, Rule]:
     if after:
         raise ModelBuildError(f"{after[0].name} after {first.name}: such a graph is not read.")
     shape = tuple(first.kernel.shape)
-    rules: dict[str, Rule] = {first.kernel.path: Take(kernel, partial(_divided, scale, shape))}
+    rules: dict[str, VariableSource] = {
+        first.kernel.path: Take(kernel, partial(_divided, scale, shape))
+    }
     shift = Take(offset, partial(_divided, scale, (shape[-1],)))
     if norm is None:
         return rules | ({first.bias.path: shift} if first.use_bias else {})
@@ -77,12 +79,14 @@ def _rules(node: Node, kernel: str, offset: str) -> dict[str, Rule]:
 
 
 def _divided(scale: float, shape: tuple[int, ...], array: Float32Array) -> Float32Array:
+    """The array by `scale`, in `shape` where it has as many numbers."""
     quotient: Float32Array = (array.astype(np.float64) / scale).astype(np.float32)
     return _reshaped(quotient, shape=shape)
 
 
 def _reshaped(array: Float32Array, *, shape: tuple[int, ...]) -> Float32Array:
-    return array.reshape(shape) if array.size == prod(shape) else array  # port names the misfit
+    """The array in `shape` where it has as many numbers; `port` names one that has not."""
+    return array.reshape(shape) if array.size == prod(shape) else array
 
 
 def _pairs(ours: Node, source: Node) -> Iterator[tuple[Node, Node]]:

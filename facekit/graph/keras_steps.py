@@ -76,6 +76,7 @@ def _pads(layer: Any, x: Node, window: tuple[int, int] | None = None) -> steps.P
 
 
 def _without_values(*shape: int) -> Float32Array:
+    """Zeros of this shape that take no memory."""
     return np.broadcast_to(np.float32(0), shape)
 
 

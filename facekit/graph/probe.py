@@ -1,7 +1,8 @@
-"""What the nets answer to a known picture, computed once by other people's code.
+"""A known picture, what the nets answer to it, and whether two answers agree.
 
-`golden.json` is keyed by the sha256 of the source weights, then by net, and lists each output
-as {"shape": [...], "values": "numbers between blanks"}.  It was made by
+`golden.json` has answers that other people's code computed once.  It is keyed by the sha256 of the
+source weights, then by net, and lists each output as
+{"shape": [...], "values": "numbers between blanks"}.  It was made by
 
     python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl
 
@@ -17,9 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.errors import ModelBuildError
 from facekit.runtime.preprocess import model_input
 from facekit.types import Float32Array, InputSpec, UInt8Array
 
+GREATEST_DIFFERENCE = 1e-5
+"""between two unit-length embeddings of one picture, in any of their numbers"""
 _FILE = Path(__file__).with_name("golden.json")
 _PROBE_SHAPES = {
     "inception_resnet_v1": (1, 160, 160, 3),
@@ -59,3 +63,23 @@ def golden_outputs(weights_sha256: str, net: str) -> tuple[Float32Array, ...] | 
     return tuple(
         np.array(one["values"].split(), np.float32).reshape(one["shape"]) for one in outputs
     )
+
+
+def require_same_answer(ours: Float32Array, theirs: Float32Array, which: str) -> None:
+    """Raises ModelBuildError where two nets' embeddings, (N, D) each, differ in direction."""
+    difference = (
+        float(np.abs(_directions(ours) - _directions(theirs)).max())
+        if ours.shape == theirs.shape
+        else np.nan
+    )
+    if not difference <= GREATEST_DIFFERENCE:  # also for NaN
+        raise ModelBuildError(
+            f"{which} and the graph that was filled from it do not agree on a known picture: "
+            f"greatest difference {difference:.2g}, {GREATEST_DIFFERENCE} allowed."
+        )
+
+
+def _directions(vectors: Float32Array) -> Float32Array:
+    """(N, D), each row of unit length; a row of zeros is NaN, which agrees with nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

@@ -86,6 +86,7 @@ class Node:
 
 
 def image(height: int, width: int, name: str) -> Node:
+    """The input: a picture of (height, width, 3)."""
     return Node(Step.IMAGE, (), (int(height), int(width), 3), name)
 
 
@@ -116,11 +117,11 @@ def kernel_step(
         raise ValueError(
             f"{name}: a kernel of shape {kernel.shape} does not fit {x.shape[2]} channels"
         )
-    sides = _sides(x.shape, kernel.shape[:2], stride, pads)
+    size = _size(x.shape, kernel.shape[:2], stride, pads)
     return Node(
         Step.KERNEL,
         (x,),
-        (*sides, kernel.shape[3]),
+        (*size, kernel.shape[3]),
         name,
         stride=stride,
         pads=pads,
@@ -131,7 +132,7 @@ def kernel_step(
 
 
 def scaled(x: Node, factor: Float32Array, name: str) -> Node:
-    """Multiplied by a number or by one number a channel; after a kernel, or within a PReLU."""
+    """Multiplied by `factor`, one number or one a channel; after a kernel, or within a PReLU."""
     if x.step is Step.BELOW_ZERO and x.slope is not None:
         return replace(x, slope=(x.slope * factor.reshape(-1)).astype(np.float32))
     kernel, offset = _folded(x, name, "multiplied")
@@ -145,7 +146,7 @@ def scaled(x: Node, factor: Float32Array, name: str) -> Node:
 
 
 def shifted(x: Node, shift: Float32Array, name: str) -> Node:
-    """A number, or one number a channel, added; after a kernel only."""
+    """With `shift`, one number or one a channel, added; after a kernel only."""
     _, offset = _folded(x, name, "shifted")
     return replace(x, offset=(offset + shift.reshape(-1)).astype(np.float32))
 
@@ -157,10 +158,12 @@ def with_layer(x: Node, layer: keras.Layer) -> Node:
 
 
 def relu(x: Node, name: str) -> Node:
+    """Keeps the shape."""
     return Node(Step.RELU, (x,), x.shape, name)
 
 
 def prelu(x: Node, slope: Float32Array, name: str, *, layer: keras.Layer | None = None) -> Node:
+    """Keeps the shape.  `slope` has a number a channel, in any shape of C numbers."""
     if slope.size != x.shape[2]:
         raise ValueError(f"{name}: one slope a channel needed, received shape {slope.shape}")
     layers = () if layer is None else (layer,)
@@ -168,7 +171,7 @@ def prelu(x: Node, slope: Float32Array, name: str, *, layer: keras.Layer | None 
 
 
 def maximum(a: Node, b: Node, name: str) -> Node:
-    """max(x, a x), which is a PReLU whose slopes a are at most 1; see integer_prelu.py."""
+    """A PReLU whose slopes a are at most 1, written as max(x, a x); see write/integer_prelu.py."""
     for x, multiplied in ((a, b), (b, a)):
         slope = multiplied.slope
         if slope is None or x.kernel is None or multiplied.inputs != x.inputs:
@@ -183,11 +186,12 @@ def maximum(a: Node, b: Node, name: str) -> Node:
 
 
 def _values(array: Float32Array | None) -> Float32Array:
+    """The array, or (0,) for none."""
     return np.zeros(0, np.float32) if array is None else array
 
 
 def difference(x: Node, subtracted: Node, name: str) -> Node:
-    """x - relu(x), the half below zero of a PReLU that is written as a sum."""
+    """The half below zero of a PReLU that is written as a sum: x - relu(x)."""
     if subtracted.step is not Step.RELU or subtracted.inputs[0] is not x:
         raise ValueError(f"{name}: a difference other than x - relu(x)")
     return Node(Step.BELOW_ZERO, (x,), x.shape, name, slope=np.ones(x.shape[2], np.float32))
@@ -203,18 +207,21 @@ def pad(x: Node, pads: Pads, name: str) -> Node:
 def max_pool(
     x: Node, window: tuple[int, int], name: str, *, stride: tuple[int, int], pads: Pads = NO_PADS
 ) -> Node:
-    sides = _sides(x.shape, window, stride, pads)
+    """The greatest of each window, channel by channel."""
+    size = _size(x.shape, window, stride, pads)
     kernel = np.zeros((*window, 0, 0), np.float32)
     return Node(
-        Step.MAX_POOL, (x,), (*sides, x.shape[2]), name, stride=stride, pads=pads, kernel=kernel
+        Step.MAX_POOL, (x,), (*size, x.shape[2]), name, stride=stride, pads=pads, kernel=kernel
     )
 
 
 def mean(x: Node, name: str) -> Node:
+    """Over height and width: (H, W, C) -> (1, 1, C)."""
     return Node(Step.MEAN, (x,), (1, 1, x.shape[2]), name)
 
 
 def flatten(x: Node, name: str) -> Node:
+    """(H, W, C) -> (1, 1, H * W * C); a vector stays as it is."""
     height, width, channels = x.shape
     if height == width == 1:
         return x
@@ -222,14 +229,16 @@ def flatten(x: Node, name: str) -> Node:
 
 
 def concatenate(inputs: Sequence[Node], name: str) -> Node:
+    """Of channels: (H, W, C), (H, W, D), ... -> (H, W, C + D + ...)."""
     height, width, _ = inputs[0].shape
     if any(node.shape[:2] != (height, width) for node in inputs):
-        raise ValueError(f"{name}: its inputs have different sides")
+        raise ValueError(f"{name}: its inputs have different sizes")
     channels = sum(node.shape[2] for node in inputs)
     return Node(Step.CONCATENATE, tuple(inputs), (height, width, channels), name)
 
 
 def add(a: Node, b: Node, name: str) -> Node:
+    """The sum of two of one shape; of the two halves of a PReLU, that PReLU."""
     for above, below in ((a, b), (b, a)):
         halves = (above.step, below.step) == (Step.RELU, Step.BELOW_ZERO)
         if halves and above.inputs == below.inputs and below.slope is not None:
@@ -248,9 +257,10 @@ def same_pads(shape: Shape, window: tuple[int, int], stride: tuple[int, int]) ->
     return totals[0] // 2, totals[1] // 2, -(-totals[0] // 2), -(-totals[1] // 2)
 
 
-def _sides(
+def _size(
     shape: Shape, window: tuple[int, ...], stride: tuple[int, int], pads: Pads
 ) -> tuple[int, int]:
+    """Height and width of what a window leaves; ValueError where it does not fit in once."""
     height = (shape[0] + pads[0] + pads[2] - window[0]) // stride[0] + 1
     width = (shape[1] + pads[1] + pads[3] - window[1]) // stride[1] + 1
     if height < 1 or width < 1:
@@ -259,6 +269,7 @@ def _sides(
 
 
 def _folded(x: Node, name: str, done: str) -> tuple[Float32Array, Float32Array]:
+    """The kernel (height, width, in, out) and offset (out,); ValueError for another step."""
     if x.kernel is None or x.offset is None:
         raise ValueError(f"{name}: {x.name} ({x.step.value}) is {done}; only after a kernel may be")
     return x.kernel, x.offset

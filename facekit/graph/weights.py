@@ -1,7 +1,8 @@
 """Source tensors into a graph's variables: total and checked.
 
-A source format is described by data: for each of our variables a rule that says where its
-value comes from.  Nothing is skipped and nothing is left over, on either side.
+A reader of weights gives SourceWeights: tensors at hand, and the way into our graph.  A format is
+described by data: where the value of each of our variables comes from.  Nothing is skipped and
+nothing is left over, on either side.
 """
 
 from __future__ import annotations
@@ -9,14 +10,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
+
+if TYPE_CHECKING:
+    from facekit.system.keras_backend import keras
+
+MAX_BYTES = 2 << 30
+"""of a file of weights, packed or unpacked; the graphs here have 0.1 GB"""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWeights:
+    """A file of weights that has been read, not yet checked against a graph."""
+
+    embedding_size: int
+    fill: Callable[[keras.Model], None]
+    """all of a graph's variables; raises ModelBuildError naming the tensor"""
+    ignored: tuple[str, ...] = ()
+    """tensors that have no place in an embedding net, by a rule of the format"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +51,30 @@ class Fill:
     value: float
 
 
-Rule: TypeAlias = Take | Fill
+VariableSource: TypeAlias = Take | Fill
+"""where the value of one of our variables comes from"""
+
+
+def embedding_size_of(
+    tensors: Mapping[str, NDArray[Any]], name: str, *, axis: int, origin: str
+) -> int:
+    """The length of the embedding, by axis `axis` of the last layer's kernel.
+
+    Raises ModelBuildError where that tensor is missing or is no matrix.
+    """
+    if name not in tensors:
+        raise ModelBuildError(f"{origin} lacks the tensor {name}: it is not of the graph meant.")
+    if tensors[name].ndim != 2:
+        raise ModelBuildError(
+            f"{origin}: {name} must have two sides. Received: shape {tensors[name].shape}."
+        )
+    return int(tensors[name].shape[axis])
 
 
 def port(
     model: keras.Model,
     source: Mapping[str, NDArray[Any]],
-    rules: Mapping[str, Rule],
+    rules: Mapping[str, VariableSource],
     *,
     expected: Mapping[str, float] | None = None,
     ignored: Collection[str] = (),
@@ -80,7 +114,11 @@ def port(
 
 
 def _value(
-    rule: Rule, source: Mapping[str, NDArray[Any]], path: str, shape: tuple[int, ...], origin: str
+    rule: VariableSource,
+    source: Mapping[str, NDArray[Any]],
+    path: str,
+    shape: tuple[int, ...],
+    origin: str,
 ) -> Float32Array:
     if isinstance(rule, Fill):
         return np.full(shape, rule.value, np.float32)

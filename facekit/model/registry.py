@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, ModelMissingError
-from facekit.model.card import Source, Task, parse_crop, parse_input, parse_source
+from facekit.model.card import Source, Task, parse_input, parse_optional_crop, parse_source
 from facekit.system.fields import Fields
 from facekit.template.calibration import Calibration, parse_calibration
 from facekit.types import CropSpec, InputSpec
@@ -29,7 +29,7 @@ _FOLDER = Path(__file__).with_name("registry")
 
 
 class WeightsFormat(str, Enum):
-    """What the source file holds; graph/read has one reader for each."""
+    """What the source file holds; facekit/graph/read has one reader for each."""
 
     FOLDED_FROZEN_GRAPH = "folded-frozen-graph"
     """a frozen TensorFlow GraphDef, batch norms folded into the convolutions"""
@@ -149,7 +149,7 @@ def _entry(fields: Fields) -> RegistryEntry:
         downloads=tuple(map(_download, fields.parts("downloads"))),
         card=CardDefaults(
             input=parse_input(card.part("input")),
-            crop=parse_crop(card.optional_part("crop")),
+            crop=parse_optional_crop(card),
             embedding_size=card.integer("embedding_size"),
             calibration=parse_calibration(card.part("calibration")),
             flip=card.choice_or("flip", Flip.NONE),

@@ -19,7 +19,7 @@ _FOLDER = Path(__file__).with_name("calibrations")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class ShippedCalibration:
     """A calibration and the file that it was measured on."""
 
     file_sha256: str
@@ -36,7 +36,7 @@ class Measured:
         return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
-def shipped_calibration(name: str, variant: str) -> Measured | None:
+def shipped_calibration(name: str, variant: str) -> ShippedCalibration | None:
     """What facekit ships for this variant, or None.
 
     Raises ModelMismatchError naming the file where it is not valid.
@@ -48,11 +48,13 @@ def shipped_calibration(name: str, variant: str) -> Measured | None:
         fields = Fields(json.loads(path.read_bytes()), "calibration file")
         if fields.integer("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed")
-        return Measured(fields.sha256("file_sha256"), parse_calibration(fields.part("calibration")))
+        return ShippedCalibration(
+            fields.sha256("file_sha256"), parse_calibration(fields.part("calibration"))
+        )
     except (OSError, ValueError) as error:
         raise ModelMismatchError(f"Calibration file {path} is not valid: {error}") from error
 
 
-def measured_on(card: Card) -> Measured:
+def measured_on(card: Card) -> ShippedCalibration:
     """The card's own calibration, bound to its file."""
-    return Measured(card.file_sha256, card.calibration)
+    return ShippedCalibration(card.file_sha256, card.calibration)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model import registry
-from facekit.model.card import Card, read_card
+from facekit.model.card import Card, Task, read_card
 from facekit.model.checksum import remembered_sha256, sha256_of
 from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # so named by many
 from facekit.model.variants import (
@@ -39,6 +39,9 @@ class InstalledModel:
 
     card: Card
     path: Path
+
+    def __repr__(self) -> str:
+        return f"InstalledModel({self.card.name}:{self.card.variant}, {self.path})"
 
 
 def home() -> Path:
@@ -89,12 +92,15 @@ def find(name_or_path: str | Path) -> InstalledModel:
     return find_all(name_or_path)[0]
 
 
-def find_all(name_or_path: str | Path) -> tuple[InstalledModel, ...]:
-    """As `find`, with all the nets of a detector."""
-    return tuple(load_checked(path) for path in paths_of(name_or_path))
+def find_all(name_or_path: str | Path, *, task: Task | None = None) -> tuple[InstalledModel, ...]:
+    """As `find`, with all the nets of a detector.
+
+    `task`: what a model is needed for; an error then names no models for anything else.
+    """
+    return tuple(load_checked(path) for path in paths_of(name_or_path, task=task))
 
 
-def paths_of(name_or_path: str | Path) -> tuple[Path, ...]:
+def paths_of(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Path, ...]:
     """The files that `find_all` would check, the first one first.  Raises ModelMissingError."""
     text = str(name_or_path)
     if text.endswith(CARD_SUFFIX):
@@ -109,7 +115,7 @@ def paths_of(name_or_path: str | Path) -> tuple[Path, ...]:
     paths = tuple(variant_path(name, one) for one in variants)
     plain = all(map(PLAIN_NAME.fullmatch, (name, *variants)))
     if not plain or not all(path.is_file() for path in paths):
-        raise ModelMissingError(_how_to_get(name, variant))
+        raise ModelMissingError(_how_to_get(name, variant, task))
     return paths
 
 
@@ -161,7 +167,7 @@ def entries(folder: Path) -> tuple[Path, ...]:
     return tuple(folder.iterdir()) if folder.is_dir() else ()
 
 
-def _how_to_get(name: str, variant: str) -> str:
+def _how_to_get(name: str, variant: str, task: Task | None) -> str:
     """What is missing, what there is, and the commands that bring it."""
     precision = precision_of(variant)
     if precision is not None and name in (*registry.names(), *stored_names()):
@@ -171,7 +177,11 @@ def _how_to_get(name: str, variant: str) -> str:
             "or bring it with `facekit models import FILE`."
         )
     if name not in registry.names():
-        known = ", ".join(dict.fromkeys((*registry.names(), *stored_names())))
+        known = ", ".join(
+            known
+            for known in dict.fromkeys((*registry.names(), *stored_names()))
+            if known not in registry.names() or task in (None, registry.entry(known).task)
+        )
         return (
             f"No model is called {name!r}. Known models: {known}. A file ends in "
             f"{' or '.join(MODEL_SUFFIXES)}."

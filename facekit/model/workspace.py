@@ -10,10 +10,11 @@ process has left, and puts back a folder that was being replaced.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from facekit.system.files import remove_folder, replaced
 
 
 @contextmanager
@@ -28,48 +29,16 @@ def workspace(
     models = home / "models"
     models.mkdir(parents=True, exist_ok=True)
     with _locked(home / "locks" / f"{name}.lock", on_wait):
-        folder, target, old = models / f".{name}.part", models / name, _old(models / name)
+        folder, target, old = models / f".{name}.part", models / name, replaced(models / name)
         if old.exists() and not target.exists():
             old.rename(target)
-        _remove(old)
-        _remove(folder)
+        remove_folder(old)
+        remove_folder(folder)
         folder.mkdir()
         try:
             yield folder
         finally:
-            _remove(folder)
-
-
-def put_in_place(folder: Path, target: Path) -> None:
-    """Renames `folder` to `target`, whose earlier content is removed.  Raises OSError."""
-    for path in (*folder.iterdir(), folder):
-        _flush(path)
-    old = _old(target)
-    if target.exists():
-        target.rename(old)
-    folder.rename(target)
-    _flush(target.parent)
-    _remove(old)
-
-
-def _old(target: Path) -> Path:
-    return target.with_name(f".{target.name}.old")
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        import shutil  # with its compressors 5 ms, which finding a model need not pay
-
-        shutil.rmtree(folder)
-
-
-def _flush(path: Path) -> None:
-    """Until this returns, a power cut could leave the name without the bytes."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            remove_folder(folder)
 
 
 @contextmanager

@@ -8,8 +8,10 @@ JPEG, PNG, WebP, BMP, TIFF (first page) and GIF (first frame), in any of these f
     16 bits a sample    round(v / 257), so that 65535 becomes 255
     CMYK, YCCK          as OpenCV converts them, without a colour profile
 
-Colour profiles are not applied.  Limits are checked before anything is decoded; truncated and
-damaged files are refused, since OpenCV fills what it cannot decode with grey.
+A picture may also be a binary file object, an RGB array, or a picture of Pillow's, which is not
+needed for any of this.  Colour profiles are not applied.  Limits are checked before anything is
+decoded; truncated and damaged files are refused, since OpenCV fills what it cannot decode with
+grey.
 """
 
 from __future__ import annotations
@@ -26,17 +28,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.errors import ImageError, ImageTooLargeError
+from facekit.errors import ImageError, ImageTooLargeError, UsageError
 from facekit.photo.formats import HeaderError
 from facekit.photo.header import Header, read_header
+from facekit.photo.pillow import PillowPicture, is_pillow, pillow_pixels
+from facekit.photo.pixels import rgb, upright
 from facekit.system.native_output import captured
 from facekit.types import UInt8Array
 
 _Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
-EncodedSource: TypeAlias = "_Path | bytes"
-"""A path, "-" for standard input, or (bytes) an encoded picture itself."""
-PictureSource: TypeAlias = "EncodedSource | UInt8Array"
-"""The same, or the pixels: uint8 (H, W, 3) RGB."""
+
+
+EncodedSource: TypeAlias = "_Path | bytes | BinaryIO"
+"""A path, "-" for standard input, or an encoded picture itself: as bytes, or as a binary file
+object, which is read to its end."""
+PictureSource: TypeAlias = "EncodedSource | UInt8Array | PillowPicture"
+"""The same, or the pixels: uint8 (H, W, 3) RGB, or a picture of Pillow's."""
 
 _STDIN = "-"
 _CHUNK_BYTES = 1 << 20
@@ -64,7 +71,8 @@ class Picture:
     """A decoded photo and where it comes from."""
 
     name: str
-    """the path as given, "-" for standard input, "<bytes>" for bytes, "<array>" for pixels"""
+    """the path as given, "-" for standard input, a file object's own name, or "<bytes>",
+    "<file>", "<array>", "<picture>" for what has none"""
     pixels: UInt8Array
     """(H, W, 3) RGB, as the photo is meant to be seen"""
     sha256: str
@@ -77,15 +85,23 @@ class Picture:
                 f"Received: {self.pixels.dtype} {self.pixels.shape}"
             )
 
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[:2]
+        return f"Picture({self.name!r}, {width} x {height}, sha256={self.sha256[:12]!r}...)"
+
 
 def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> Picture:
     """A picture with its name and the hash of its file.
 
+    A picture of Pillow's is turned upright by its own EXIF data.
     Raises ImageError, or ImageTooLargeError over a limit, in one line with name and reason;
-    ValueError for an array that is not uint8 (H, W, 3).
+    UsageError for what is no source.
     """
     if isinstance(source, np.ndarray):
-        return Picture("<array>", source, hashlib.sha256(source.tobytes()).hexdigest())
+        return _of_pixels("<array>", source)
+    if is_pillow(source):
+        return _of_pillow(cast("PillowPicture", source), limits)
+    source = cast("EncodedSource", source)
     data = read_bytes(source, limits=limits)
     return Picture(
         name=_name(source),
@@ -102,13 +118,20 @@ def read_image(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
 def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
     """The encoded picture; not much more than `limits.max_bytes` is read, of a pipe either.
 
-    Raises ImageError where it cannot be read, ImageTooLargeError over the limit.
+    Raises ImageError where it cannot be read, ImageTooLargeError over the limit, UsageError for
+    what is no source.
     """
-    if isinstance(source, bytes):
-        chunks = [source]
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        chunks = [bytes(source)]
+    elif not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
+        raise _no_source(type(source).__name__)
     else:
         try:
-            if source != _STDIN and os.stat(source).st_size > limits.max_bytes:
+            if (
+                isinstance(source, (str, os.PathLike))
+                and source != _STDIN
+                and os.stat(source).st_size > limits.max_bytes
+            ):
                 raise _over_bytes(source, limits)
             with _opened(source) as file:
                 chunks = _chunks(file, limits.max_bytes)
@@ -125,6 +148,31 @@ def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+def _no_source(received: str) -> UsageError:
+    return UsageError(
+        'A picture is a path, "-" for standard input, bytes, a binary file object, a uint8 RGB '
+        f"array of shape (H, W, 3), or a Pillow picture. Received: {received}"
+    )
+
+
+def _of_pixels(name: str, pixels: NDArray[Any]) -> Picture:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise _no_source(f"an array of {pixels.dtype} {pixels.shape}")
+    return Picture(name, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+def _of_pillow(picture: PillowPicture, limits: ImageLimits) -> Picture:
+    name = getattr(picture, "filename", "") or "<picture>"
+    name = os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else "<picture>"
+    width_px, height_px = picture.size
+    shown = _printable(name)
+    _require_pixels(width_px, height_px, shown, limits)
+    try:
+        return _of_pixels(name, pillow_pixels(picture))
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for a damaged file
+        raise ImageError(f"Cannot read {shown}: {error}") from error
+
+
 def _over_bytes(source: EncodedSource, limits: ImageLimits) -> ImageTooLargeError:
     return ImageTooLargeError(
         f"Cannot read {_shown(source)}: it has more bytes than the limit of "
@@ -132,7 +180,9 @@ def _over_bytes(source: EncodedSource, limits: ImageLimits) -> ImageTooLargeErro
     )
 
 
-def _opened(source: _Path) -> AbstractContextManager[BinaryIO]:
+def _opened(source: _Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if not isinstance(source, (str, os.PathLike)):
+        return nullcontext(source)
     if source != _STDIN:
         return open(source, "rb")
     if sys.stdin is None:
@@ -145,40 +195,54 @@ def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
     chunks: list[bytes] = []
     total = 0
     while total <= enough_bytes and (chunk := file.read(_CHUNK_BYTES)):
+        if not isinstance(chunk, bytes):
+            raise _no_source("a file object opened as text; open it as binary")
         chunks.append(chunk)
         total += len(chunk)
     return chunks
 
 
 def _name(source: EncodedSource) -> str:
-    return "<bytes>" if isinstance(source, bytes) else os.fsdecode(source)
+    if isinstance(source, (str, os.PathLike)):
+        return os.fsdecode(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "<bytes>"
+    name = getattr(source, "name", None)  # a number where it was opened by its descriptor
+    return name if isinstance(name, str) else "<file>"
 
 
 def _shown(source: EncodedSource) -> str:
     """The name for a message of one line: what cannot be printed is escaped."""
     if source == _STDIN:
         return "standard input"
+    return _printable(_name(source))
+
+
+def _printable(name: str) -> str:
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in _name(source)
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in name
     )
+
+
+def _require_pixels(width_px: int, height_px: int, shown: str, limits: ImageLimits) -> None:
+    if width_px * height_px > limits.max_pixels:
+        raise ImageTooLargeError(
+            f"Cannot read {shown}: its {width_px} x {height_px} pixels are over the limit of "
+            f"{limits.max_pixels / 1e6:g} megapixels. Make it smaller, or raise the limit."
+        )
 
 
 def _decode(data: bytes, *, shown: str, limits: ImageLimits) -> UInt8Array:
     try:
         header = read_header(data)
-        size = f"{header.width_px} x {header.height_px} pixels"
-        if header.width_px * header.height_px > limits.max_pixels:
-            raise ImageTooLargeError(
-                f"Cannot read {shown}: its {size} are over the limit of "
-                f"{limits.max_pixels / 1e6:g} megapixels. Make it smaller, or raise the limit."
-            )
+        _require_pixels(header.width_px, header.height_px, shown, limits)
         decoded = _decoded(data, header)
         if decoded.shape[0] * decoded.shape[1] != header.width_px * header.height_px:
             raise HeaderError(
-                f"it is damaged: its header declares {size}, "
-                f"its data has {decoded.shape[1]} x {decoded.shape[0]}"
+                f"it is damaged: its header declares {header.width_px} x {header.height_px} "
+                f"pixels, its data has {decoded.shape[1]} x {decoded.shape[0]}"
             )
-        return _upright(_rgb(decoded, header), header.orientation)
+        return upright(rgb(decoded, header), header.orientation)
     except HeaderError as error:
         raise ImageError(f"Cannot read {shown}: {error}") from error
     except (cv2.error, MemoryError) as error:
@@ -225,52 +289,3 @@ def _decoded(data: bytes, header: Header) -> NDArray[Any]:
         if damage := _DAMAGE.search(message):
             raise HeaderError(f"its {name} data is damaged or truncated ({damage[0]})")
     return decoded
-
-
-def _rgb(decoded: NDArray[Any], header: Header) -> UInt8Array:
-    """What OpenCV returned for `header` -> (H, W, 3) RGB, not yet turned upright."""
-    if header.transparent_grey is not None:
-        decoded[decoded == header.transparent_grey] = np.iinfo(decoded.dtype).max
-    if decoded.dtype == np.uint16:
-        decoded = cv2.convertScaleAbs(decoded, alpha=1 / 257)  # rounds
-    if decoded.dtype != np.uint8:
-        raise HeaderError(f"its samples are {decoded.dtype}, not whole numbers of 8 or 16 bits")
-    if header.plain:
-        return cast("UInt8Array", decoded)
-    if decoded.ndim == 2:
-        return _converted(decoded, cv2.COLOR_GRAY2RGB)
-    if decoded.shape[2] == 3:
-        return _converted(decoded, cv2.COLOR_BGR2RGB)
-    return _over_white(
-        _converted(decoded, cv2.COLOR_BGRA2RGB),
-        decoded[..., 3:],
-        premultiplied=header.premultiplied,
-    )
-
-
-def _converted(pixels: UInt8Array, code: int) -> UInt8Array:
-    return cast("UInt8Array", cv2.cvtColor(pixels, code))
-
-
-def _over_white(colour: UInt8Array, alpha: UInt8Array, *, premultiplied: bool) -> UInt8Array:
-    """(H, W, 3) and (H, W, 1) -> (H, W, 3): white shines through where alpha is below 255."""
-    if alpha.min() == 255:
-        return colour
-    wide = alpha.astype(np.uint16)
-    if premultiplied:
-        mixed = np.minimum(colour + (255 - wide), 255)
-    else:
-        mixed = 255 - ((255 - colour) * wide + 127) // 255
-    return np.asarray(mixed, np.uint8)
-
-
-def _upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
-    """Stored pixels as they were seen, by EXIF 2.3's Orientation (table 6)."""
-    if orientation >= 5:
-        pixels = cast("UInt8Array", cv2.transpose(pixels))
-    axis = _FLIPS[orientation]
-    return pixels if axis is None else cast("UInt8Array", cv2.flip(pixels, axis))
-
-
-_ROWS, _COLUMNS, _BOTH = 0, 1, -1  # what cv2.flip reverses
-_FLIPS = {1: None, 2: _COLUMNS, 3: _BOTH, 4: _ROWS, 5: None, 6: _COLUMNS, 7: _BOTH, 8: _ROWS}

@@ -1,13 +1,11 @@
-"""Pictures for people: boxes and landmarks drawn in, crops on disk."""
+"""Boxes, landmarks and text drawn into a picture."""
 
 from __future__ import annotations
 
 import unicodedata
-from pathlib import Path
 
 import cv2
 
-from facekit.photo.write import write_png
 from facekit.types import Face, UInt8Array
 
 SELECTED_RGB = (46, 204, 113)
@@ -33,14 +31,6 @@ def draw_faces(
                 centre = (round(x), round(y))
                 cv2.circle(drawn, centre, thickness + 1, LANDMARK_RGB, -1, cv2.LINE_AA)
     return drawn
-
-
-def write_crops(folder: Path, stem: str, crops: UInt8Array) -> list[Path]:
-    """Writes (N, H, W, 3) RGB crops as folder/<stem>_<number from 0>.png; returns the paths."""
-    paths = [folder / f"{stem}_{place}.png" for place in range(len(crops))]
-    for path, crop in zip(paths, crops, strict=True):
-        write_png(path, crop)
-    return paths
 
 
 def drawable(text: str) -> str:

@@ -103,8 +103,8 @@ def drawn(sheet: Sheet, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
     height = _EDGE_PX + _TITLE_PX + rows * step_y
     paper: UInt8Array = np.full((height, width, 3), _PAPER_RGB, np.uint8)
     title = _fitted(sheet.title, width - 2 * _EDGE_PX, _TITLE_SCALE, 2)
-    place = (_EDGE_PX, _EDGE_PX + 22)
-    cv2.putText(paper, title, place, _FONT, _TITLE_SCALE, _TITLE_RGB, 2, cv2.LINE_AA)
+    origin = (_EDGE_PX, _EDGE_PX + 22)
+    cv2.putText(paper, title, origin, _FONT, _TITLE_SCALE, _TITLE_RGB, 2, cv2.LINE_AA)
     tiles = _tiles(sheet.faces, limits)
     for number, (tile, caption) in enumerate(zip(tiles, sheet.captions, strict=True)):
         left = _EDGE_PX + number % columns * step_x
@@ -113,8 +113,8 @@ def drawn(sheet: Sheet, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
         corner = (left + _TILE_PX - 1, top + _TILE_PX - 1)
         cv2.rectangle(paper, (left, top), corner, _FRAME_RGB, 1)
         text = _fitted(caption, _TILE_PX, _CAPTION_SCALE, 1)
-        place = (left, top + _TILE_PX + 20)
-        cv2.putText(paper, text, place, _FONT, _CAPTION_SCALE, _CAPTION_RGB, 1, cv2.LINE_AA)
+        origin = (left, top + _TILE_PX + 20)
+        cv2.putText(paper, text, origin, _FONT, _CAPTION_SCALE, _CAPTION_RGB, 1, cv2.LINE_AA)
     return paper
 
 

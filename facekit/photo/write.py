@@ -21,6 +21,14 @@ def write_png(path: Path, pixels: UInt8Array) -> None:
     write_atomically(path, _encoded(".png", pixels, []))
 
 
+def write_crops(folder: Path, stem: str, crops: UInt8Array) -> list[Path]:
+    """Writes (N, H, W, 3) RGB crops as folder/<stem>_<number from 0>.png; returns the paths."""
+    paths = [folder / f"{stem}_{index}.png" for index in range(len(crops))]
+    for path, crop in zip(paths, crops, strict=True):
+        write_png(path, crop)
+    return paths
+
+
 def write_jpeg(path: Path, pixels: UInt8Array, *, quality: int = JPEG_QUALITY) -> None:
     """(H, W, 3) RGB uint8 as a JPEG file, `quality` 0..100.  Raises as write_png does."""
     write_atomically(path, jpeg_bytes(pixels, quality=quality))

@@ -1,22 +1,88 @@
-"""From a picture's name to its faces: decode, detect, select."""
+"""From a picture's name to its faces: decode, detect, select; and the time that each takes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from facekit.enums import FacePolicy
+from facekit.face.detector import stated
 from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.face.select import select_faces
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
-from facekit.model.store import find
+from facekit.model.store import InstalledModel, find
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
-from facekit.pipeline.stopwatch import Stopwatch
+from facekit.pipeline.records import LocatedPicture
 from facekit.runtime.litert import LiteRtNet
-from facekit.types import Face
+from facekit.types import DetectorIdentity, Face
+
+Made = TypeVar("Made")
+
+
+class Once(Generic[Made]):
+    """What `make()` makes, made when it is first asked for and kept; threads share it.
+
+    An error is raised to who asks, and the next one to ask has it tried again.
+    """
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make = make
+        self._made: list[Made] = []
+        self._making = threading.Lock()
+        self._is_begun = False
+        self.is_taken = False
+        """whether anybody has got it yet"""
+
+    def get(self) -> Made:
+        """Raises what making it raises."""
+        made = self._get()
+        self.is_taken = True
+        return made
+
+    def begin(self) -> None:
+        """Makes it in a thread, for work that leaves Python, as LiteRT's planning does.
+
+        An error is put off until somebody asks.  Not concurrent.futures, whose import alone costs
+        10 ms.
+        """
+        if not (self._is_begun or self._made):
+            self._is_begun = True
+            threading.Thread(target=self._try).start()
+
+    def _get(self) -> Made:
+        with self._making:
+            if not self._made:
+                self._made.append(self._make())
+        return self._made[0]
+
+    def _try(self) -> None:
+        with suppress(Exception):
+            self._get()
+
+
+class Stopwatch(threading.local):
+    """Adds up what each named stage took, for each thread by itself.
+
+    `milliseconds` keeps the order of first use.
+    """
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - start) * 1e3
+            self.milliseconds[name] = self.milliseconds.get(name, 0.0) + spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,36 +98,37 @@ class LocateOptions:
     """files of the cascade's nets, in its order; None: those in the store"""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LocatedPicture:
-    """A picture, all its faces by falling score, and those that the policy selects."""
-
-    picture: Picture
-    faces: tuple[Face, ...]
-    selected: tuple[Face, ...]
-
-
 class Locator:
-    """The detector, loaded at first use and kept.  Not thread-safe."""
+    """The detector, loaded at first use and kept.  Many threads may use one."""
 
     def __init__(
         self, *, options: LocateOptions | None = None, stopwatch: Stopwatch | None = None
     ) -> None:
         self.options = options or LocateOptions()
         self.stopwatch = stopwatch or Stopwatch()
+        self._nets = Once(self._find)
+        self._detector = Once(self._load)
 
-    @cached_property
+    @property
     def detector(self) -> Mtcnn:
-        """Raises ModelMissingError or ModelMismatchError where the store has no sound nets."""
-        with self.stopwatch.stage("load"):
-            pnet, rnet, onet = (
-                LiteRtNet(find(net).path, threads=self.options.threads)
-                for net in self.options.nets or [f"{DETECTOR}:{name}" for name in DETECTOR_NETS]
-            )
-            return Mtcnn(pnet, rnet, onet)
+        """Raises as `nets`."""
+        return self._detector.get()
+
+    @property
+    def nets(self) -> tuple[InstalledModel, ...]:
+        """The detector's net files in the cascade's order, checked and not loaded.
+
+        Raises ModelMissingError or ModelMismatchError where the store has no sound nets.
+        """
+        return self._nets.get()
+
+    @property
+    def identity(self) -> DetectorIdentity:
+        """How the detector states itself.  Raises as `nets`."""
+        return stated(DETECTOR, [net.card.source.sha256 for net in self.nets])
 
     def read(self, sources: Sequence[PictureSource]) -> list[Picture]:
-        """Raises ImageError, which names the picture."""
+        """Raises ImageError, which names the picture, and UsageError for what is no source."""
         with self.stopwatch.stage("decode"):
             return [load_picture(source, limits=self.options.limits) for source in sources]
 
@@ -77,6 +144,17 @@ class Locator:
             LocatedPicture(picture, faces, self._selected(picture, faces))
             for picture, faces in zip(pictures, found, strict=True)
         ]
+
+    def _load(self) -> Mtcnn:
+        with self.stopwatch.stage("load"):
+            pnet, rnet, onet = (
+                LiteRtNet(net.path, threads=self.options.threads) for net in self.nets
+            )
+            return Mtcnn(pnet, rnet, onet)
+
+    def _find(self) -> tuple[InstalledModel, ...]:
+        stored = [f"{DETECTOR}:{name}" for name in DETECTOR_NETS]
+        return tuple(find(net) for net in self.options.nets or stored)
 
     def _selected(self, picture: Picture, faces: tuple[Face, ...]) -> tuple[Face, ...]:
         return select_faces(

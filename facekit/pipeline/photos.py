@@ -15,11 +15,13 @@ from typing import Any, Protocol, TypeVar
 import cv2
 import numpy as np
 
+from facekit.enums import CropRule
 from facekit.errors import FacekitError, ImageError, UsageError
-from facekit.face.align import crop_faces
+from facekit.face.align import crop_faces, whole_picture
 from facekit.model.store import find
 from facekit.pipeline.locate import LocateOptions, Locator
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, PipelineOptions
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.pipeline.records import EmbeddedPicture, LocatedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.system.processes import Crash, available_cores, map_processes
 from facekit.system.ray_cluster import map_ray
@@ -41,6 +43,8 @@ class PhotoFailure:
 
     name: str
     error: FacekitError
+    crashed: bool = False
+    """whether it ended the workers that tried it, as they also do where memory is short"""
 
     def to_dict(self) -> dict[str, Any]:
         return {"image": self.name, **self.error.to_dict()}
@@ -129,7 +133,7 @@ def _by_workers(
                 f"{photo}: two processes ended while they worked on it, the second{code}. Look at "
                 "it with facekit detect; where memory is short, pass fewer --workers."
             )
-            yield PhotoFailure(str(photo), error)
+            yield PhotoFailure(str(photo), error, crashed=True)
         elif isinstance(result, PhotoFailure):
             yield replace(result, name=str(photo))
         else:
@@ -150,7 +154,7 @@ class _Open:
 
 def _reachable(photo: Any) -> Any:
     """A path that means the same on another machine that sees the same files."""
-    return os.path.abspath(photo) if isinstance(photo, (str, Path)) else photo
+    return type(photo)(os.path.abspath(photo)) if isinstance(photo, (str, Path)) else photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +171,27 @@ class EmbedPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class LocatePhoto:
+    """Job: a photo's name to its faces, with its pixels."""
+
+    options: LocateOptions
+
+    def open(self) -> Callable[[str], LocatedPicture]:
+        locator = Locator(options=self.options)
+
+        def locate(name: str) -> LocatedPicture:
+            (located,) = locator.locate([name])
+            return located
+
+        return locate
+
+
+@dataclass(frozen=True, slots=True)
 class CropPhoto:
-    """Job: a photo's path to the crop of the face that is meant, (height_px, width_px, 3) RGB."""
+    """Job: a photo's path to the crop of the face that is meant, (height_px, width_px, 3) RGB.
+
+    By CropRule.NONE no face is looked for: the whole photo is the crop.
+    """
 
     locate: LocateOptions
     crop: CropSpec
@@ -178,15 +201,16 @@ class CropPhoto:
     def open(self) -> Callable[[Path], UInt8Array]:
         locator = Locator(options=replace(self.locate, threads=1))
 
+        size = {"height_px": self.height_px, "width_px": self.width_px}
+
         def crop(photo: Path) -> UInt8Array:
-            (located,) = locator.locate([photo])
-            crops = crop_faces(
-                located.picture.pixels,
-                located.selected[:1],
-                self.crop,
-                height_px=self.height_px,
-                width_px=self.width_px,
-            )
+            if self.crop.rule is CropRule.NONE:
+                (picture,) = locator.read([photo])
+                crops = whole_picture(picture.pixels, self.crop, **size)
+            else:
+                (located,) = locator.locate([photo])
+                pixels, faces = located.picture.pixels, located.selected[:1]
+                crops = crop_faces(pixels, faces, self.crop, **size)
             return np.asarray(crops[0])
 
         return crop

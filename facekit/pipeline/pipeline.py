@@ -6,20 +6,19 @@ picture -> faces -> crops -> embeddings -> similarity -> decision
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from facekit.enums import CropRule, FacePolicy
+from facekit.enums import CropRule, FacePolicy, Metric
 from facekit.errors import AmbiguousFaceError, EmbeddingFileError, ModelMismatchError
 from facekit.face.align import crop_faces, whole_picture
+from facekit.model.card import Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.photo.decode import PictureSource
-from facekit.pipeline.background import Background
-from facekit.pipeline.locate import LocatedPicture, LocateOptions, Locator
-from facekit.pipeline.stopwatch import Stopwatch
+from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
+from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
 from facekit.runtime.delegates import (
     AcceleratorRequest,
     DeviceUse,
@@ -29,10 +28,11 @@ from facekit.runtime.delegates import (
 )
 from facekit.runtime.litert import default_threads
 from facekit.template.embedder import Embedder
-from facekit.template.file import SUFFIXES, EmbeddingTable, read_embeddings
-from facekit.template.match import Decision, decide, similarity_matrix
-from facekit.template.threshold import Threshold
-from facekit.types import CropSpec, Face, Float32Array, UInt8Array
+from facekit.template.file import SUFFIXES, read_embeddings
+from facekit.template.match import decide, similarity_matrix
+from facekit.template.space import TemplateSpace
+from facekit.template.threshold import Threshold, meaning
+from facekit.types import CropSpec, Float32Array, UInt8Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,71 +51,52 @@ class PipelineOptions:
     NPU takes, and stay on the CPU"""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EmbeddedPicture:
-    """One side of a comparison: a picture's selected faces, or rows of an embedding file."""
-
-    name: str
-    photo_sha256: str
-    faces_found: int | None
-    """None where no detector looked: a crop, or an embedding file"""
-    faces: tuple[Face | None, ...]
-    """(N,) the selected faces; None for each where there is no detection"""
-    crops: UInt8Array
-    """(N, H, W, 3) RGB, or (0, ...) from an embedding file"""
-    embeddings: Float32Array
-    """(N, D) of unit length"""
-    pixels: UInt8Array | None = None
-    """(H, W, 3) RGB; None from an embedding file"""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Verification:
-    """Are the faces of `a` and `b` of one person?"""
-
-    a: EmbeddedPicture
-    b: EmbeddedPicture
-    best_pair: tuple[int, int]
-    """which face of a and of b are most alike: the pair that decides"""
-    comparisons: int
-    """faces of a times faces of b; the chance of a false match grows with it"""
-    decision: Decision
-    threshold: Threshold
-    timings_ms: dict[str, float]
-
-
 class Pipeline:
-    """Detector and embedder, each loaded at first use and kept.  Not thread-safe."""
+    """Detector and embedder, each loaded at first use and kept.
+
+    Many threads may use one: each net runs one call at a time, everything else runs side by side.
+    """
 
     def __init__(self, model: InstalledModel, *, options: PipelineOptions | None = None) -> None:
+        """Raises ModelMismatchError where `model` is not an embedding model."""
+        own = model.card.crop
+        if model.card.task is not Task.EMBEDDING or own is None:
+            raise ModelMismatchError(
+                f"An embedding model is needed. Model {model.card.name} ({model.card.variant}) is "
+                f"for {model.card.task.value}."
+            )
         self.model = model
+        self._card_crop = own
         self.options = options or PipelineOptions()
         self.stopwatch = Stopwatch()
         self._locator = Locator(options=self.options.locate, stopwatch=self.stopwatch)
-        self._coming_embedder: Background[Embedder] | None = None
-        own = model.card.crop
-        assert own is not None  # an embedding card always has one
+        self._opened = Once(self._open)
+        self._embedder = Once(self._new_embedder)
         if self.options.detect:
             self.crop_spec = self.options.crop or own
         else:
             self.crop_spec = CropSpec(CropRule.NONE, 0.0, own.resize_filter)
 
-    @cached_property
+    @property
     def embedder(self) -> Embedder:
         """Raises ModelMismatchError where the model is not as its card says."""
+        if self._embedder.is_taken:
+            return self._embedder.get()
         with self.stopwatch.stage("load"):
-            if self._coming_embedder is not None:
-                return self._coming_embedder.result()
-            return self._new_embedder()
+            return self._embedder.get()
 
-    @cached_property
+    @property
     def opened(self) -> OpenedNet:
         """The embedding net, and what it runs on.
 
         Raises AcceleratorError where that is not what was asked for, ModelMismatchError.
         """
-        threads = self.options.threads or default_threads()
-        return open_net(self.model.path, request=self.options.accelerator, threads=threads)
+        return self._opened.get()
+
+    @property
+    def model_name(self) -> str:
+        """Of the embedding model, with its variant: "name:variant"."""
+        return f"{self.model.card.name}:{self.model.card.variant}"
 
     @property
     def device_use(self) -> DeviceUse:
@@ -164,8 +145,10 @@ class Pipeline:
         A path that ends in .npz, .csv or .jsonl is read as an embedding file of this model.
         """
         pictures = [source for source in sources if not _is_embedding_file(source)]
-        if pictures:
-            self._begin_to_load()
+        if pictures and default_threads() > 1:
+            # Packing the embedding net's weights takes as long as finding a face: a second core
+            # can do it meanwhile.
+            self._embedder.begin()
         located = self.locate(pictures)
         with self.stopwatch.stage("align"):
             crops = [self.crop(one) for one in located]
@@ -181,18 +164,39 @@ class Pipeline:
             for source in sources
         ]
 
-    def verify(self, a: PictureSource, b: PictureSource, *, threshold: Threshold) -> Verification:
+    def verify(
+        self,
+        a: PictureSource,
+        b: PictureSource,
+        *,
+        threshold: Threshold,
+        metric: Metric = Metric.COSINE,
+    ) -> Verification:
         """Compares two pictures (or embedding files).  With FacePolicy.ALL the best pair decides.
 
+        `metric`: what distances are shown in; it never changes the decision.
         Raises what `embed` raises.
         """
+        self.stopwatch.milliseconds = {}
         embedded_a, embedded_b = self.embed([a, b])
-        return self.compare(embedded_a, embedded_b, threshold=threshold)
+        return self._compared(embedded_a, embedded_b, threshold, metric)
 
     def compare(
-        self, a: EmbeddedPicture, b: EmbeddedPicture, *, threshold: Threshold
+        self,
+        a: EmbeddedPicture,
+        b: EmbeddedPicture,
+        *,
+        threshold: Threshold,
+        metric: Metric = Metric.COSINE,
     ) -> Verification:
         """The decision for two pictures that are embedded already."""
+        self.stopwatch.milliseconds = {}
+        return self._compared(a, b, threshold, metric)
+
+    def _compared(
+        self, a: EmbeddedPicture, b: EmbeddedPicture, threshold: Threshold, metric: Metric
+    ) -> Verification:
+        card = self.model.card
         with self.stopwatch.stage("match"):
             similarities = similarity_matrix(a.embeddings, b.embeddings)
             row, column = np.unravel_index(int(similarities.argmax()), similarities.shape)
@@ -206,23 +210,42 @@ class Pipeline:
             comparisons=similarities.size,
             decision=decision,
             threshold=threshold,
+            metric=metric,
+            meaning=meaning(
+                card.calibration,
+                self.threshold_space,
+                threshold_similarity=threshold.similarity,
+                similarity=decision.similarity,
+            ),
+            score_to_probability=card.calibration.probability,
+            model=self.model_name,
+            model_sha256=card.file_sha256,
+            crop=self.crop_spec,
+            device=self.device_use,
             timings_ms=dict(self.stopwatch.milliseconds),
         )
 
     @property
-    def changed_crop(self) -> CropSpec | None:
-        """The user's crop rule; None for the card's, which ready crops are taken to follow too."""
-        return self.options.crop if self.options.detect else None
+    def space(self) -> TemplateSpace:
+        """What this pipeline's templates are comparable with.
 
-    def _begin_to_load(self) -> None:
-        """Packing the embedding net's weights takes as long as finding a face: a second core can
-        do it meanwhile."""
-        is_new = "embedder" not in self.__dict__ and self._coming_embedder is None
-        if is_new and default_threads() > 1:
-            self._coming_embedder = Background(self._new_embedder)
+        Raises ModelMissingError or ModelMismatchError where the detector's nets are not there.
+        """
+        detector = self._locator.identity if self._detects else None
+        return space_of(self.model.card, crop=self.crop_spec, detector=detector)
+
+    @property
+    def threshold_space(self) -> TemplateSpace:
+        """The space whose thresholds hold for its templates: ready crops are taken to follow the
+        card's crop rule."""
+        return self.space if self.options.detect else replace(self.space, crop=self._card_crop)
+
+    def _open(self) -> OpenedNet:
+        threads = self.options.threads or default_threads()
+        return open_net(self.model.path, request=self.options.accelerator, threads=threads)
 
     def _new_embedder(self) -> Embedder:
-        return Embedder(self.opened.net, self.model.card)
+        return embedder_of(self.opened.net, self.model.card)
 
     @property
     def _detects(self) -> bool:
@@ -238,8 +261,8 @@ class Pipeline:
 
     def _from_file(self, path: Path) -> EmbeddedPicture:
         table = read_embeddings(path)
-        require_same_model(table, self.model, path)
-        vectors = table.vectors
+        mean = self.model.card.calibration.embedding_mean
+        vectors = table.vectors_in(self.space, mean, where=str(path))
         if not len(vectors):
             raise EmbeddingFileError(f"{path}: no row has an embedding.")
         if len(vectors) > 1 and self.options.locate.face_policy is not FacePolicy.ALL:
@@ -255,24 +278,6 @@ class Pipeline:
             faces=(None,) * len(vectors),
             crops=np.zeros((0, size.height_px, size.width_px, 3), np.uint8),
             embeddings=vectors,
-        )
-
-
-def require_same_model(table: EmbeddingTable, model: InstalledModel, path: Path) -> None:
-    """Raises ModelMismatchError where the file's vectors are of another model."""
-    if table.model_sha256 != model.card.file_sha256:
-        raise ModelMismatchError(
-            f"{path} holds embeddings of model {table.model or 'unknown'} (sha256 "
-            f"{table.model_sha256[:12]}...); the model in use is {model.card.name} "
-            f"({model.card.variant}, {model.card.file_sha256[:12]}...). Embeddings of two models "
-            "cannot be compared: embed the photos again, or pass that model with --model."
-        )
-    vectors = table.vectors
-    if len(vectors) and vectors.shape[1] != model.card.embedding_size:
-        raise ModelMismatchError(
-            f"{path} holds embeddings of {vectors.shape[1]} numbers; by its card (flip "
-            f"{model.card.flip.value}) {model.card.name} gives {model.card.embedding_size}. Embed "
-            "the photos again."
         )
 
 

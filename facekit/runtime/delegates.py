@@ -87,6 +87,11 @@ class DeviceUse:
     cpu_fallback: str | None = None
     """why the CPU is used although an accelerator was asked for"""
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether anything but the CPU was asked for, taken or not."""
+        return self.device != Device.CPU.value or self.cpu_fallback is not None
+
     def to_dict(self) -> dict[str, Any]:
         """The members of every JSON result of a command that runs a network."""
         return {

@@ -1,10 +1,11 @@
-"""Which LiteRT runtime is used, and the one place where its errors become facekit's."""
+"""Which LiteRT is used, how one is opened, and the one place where its errors become facekit's."""
 
 from __future__ import annotations
 
 import ctypes
 import importlib
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,6 @@ from facekit.errors import (
     StorageError,
     UsageError,
 )
-from facekit.runtime.mapped_file import release_pages
 from facekit.system.native_output import captured
 
 RUNTIME_VARIABLE = "FACEKIT_RUNTIME"
@@ -37,8 +37,8 @@ _PACKAGES = {
     "tensorflow": "tensorflow",
 }
 
-
 _CREATE_DELEGATE = "tflite_plugin_create_delegate"
+_MADV_DONTNEED = 4  # Linux, <bits/mman-linux.h>
 
 
 @cache
@@ -95,18 +95,23 @@ def translated(path: Path, *, delegated: bool = False) -> Iterator[None]:
         raise ModelMismatchError(f"{path} cannot be run by {runtime_name()}: {error}") from error
 
 
-def new_interpreter(path: Path, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
-    """An interpreter on the file at `path`, which is memory-mapped; tensors not yet allocated.
-
-    Raises ModelMissingError, StorageError, ModelMismatchError, AcceleratorError.
-    """
-    runtime = _module(runtime_name())
+def require_model_file(path: Path) -> None:
+    """Raises ModelMissingError for a file that is not there, StorageError for one not readable."""
     try:
         path.open("rb").close()
     except FileNotFoundError as error:
         raise ModelMissingError(f"There is no model file {path}.") from error
     except OSError as error:
         raise StorageError(f"Model file {path} cannot be read: {error.strerror}") from error
+
+
+def new_interpreter(path: Path, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
+    """An interpreter on the file at `path`, which is memory-mapped; tensors not yet allocated.
+
+    Raises ModelMissingError, StorageError, ModelMismatchError, AcceleratorError.
+    """
+    runtime = _module(runtime_name())
+    require_model_file(path)
     with translated(path, delegated=bool(delegates)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
         return runtime.Interpreter(
@@ -152,3 +157,23 @@ def allocate(interpreter: Any, path: Path, *, delegated: bool = False) -> list[s
         interpreter.allocate_tensors()
     release_pages(path)
     return lines
+
+
+def release_pages(path: Path) -> None:
+    """Drops the resident pages of every read-only mapping of `path`; a no-op but on Linux.
+
+    When tensors are planned, XNNPACK copies the weights into its own layout and the file is
+    not read again: half of a float32 model's memory.  A page that is needed after all comes
+    back from the file by itself.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    name = str(path.resolve())
+    madvise = ctypes.CDLL(None).madvise
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            span, rights, *_ = line.split(maxsplit=2)
+            if "w" in rights or not line.rstrip("\n").endswith(name):
+                continue
+            start, end = (int(edge, 16) for edge in span.split("-"))
+            madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)

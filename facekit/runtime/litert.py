@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,11 @@ def default_threads() -> int:
 
 
 class LiteRtNet:
-    """One loaded model file with one input.  Implements `Net`; not thread-safe.
+    """One loaded model file with one input.  Implements `Net`.
+
+    An interpreter runs one batch at a time: of several threads each waits for its turn.  That is
+    as fast as an interpreter for each of them, which takes 100 MB more a thread
+    (benchmarks/threads.py).
 
     An open batch takes the batch's size; a file with a batch of 1 is run once for each member.
 
@@ -55,6 +60,7 @@ class LiteRtNet:
         self._path = path
         self._threads = threads
         self._delegates = tuple(delegates)
+        self._turn = threading.Lock()
         self._interpreter = self._new()
         self.delegated_nodes = delegated_nodes(self._interpreter) if delegates else 0
         """parts of the graph that the delegates have taken"""
@@ -101,8 +107,8 @@ class LiteRtNet:
         return tuple(np.concatenate(parts) for parts in zip(*members, strict=True))
 
     def _invoke(self, fed: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        interpreter = self._interpreter_for(fed.shape)
-        with translated(self._path, delegated=self._delegated):
+        with self._turn, translated(self._path, delegated=self._delegated):
+            interpreter = self._interpreter_for(fed.shape)
             interpreter.set_tensor(self._input_index, fed)
             interpreter.invoke()
             raw = [interpreter.get_tensor(index) for index in self._output_indices]  # copies

@@ -26,7 +26,7 @@ class TensorSpec:
 
 
 class Net(Protocol):
-    """A loaded network.  Not thread-safe: one for each thread or process."""
+    """A loaded network.  Many threads may run one."""
 
     @property
     def inputs(self) -> Sequence[TensorSpec]: ...

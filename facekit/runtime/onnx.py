@@ -6,7 +6,6 @@ it does not have and falls back to the CPU, with a warning at most; here that is
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.errors import (
-    AcceleratorError,
-    MissingExtraError,
-    ModelMismatchError,
-    ModelMissingError,
-    StorageError,
-)
+from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.runtime.devices import CPU_PROVIDER
+from facekit.runtime.interpreter import require_model_file
 from facekit.runtime.net import OPEN, TensorSpec, outputs_of_nothing, require_batch
+from facekit.system.extras import require
 
 PACKAGE = "onnxruntime"
 
@@ -38,7 +33,9 @@ float32, 330 MB for 64 in fours."""
 
 
 class OnnxNet:
-    """One loaded .onnx file with one float32 input.  Implements `Net`; not thread-safe.
+    """One loaded .onnx file with one float32 input.  Implements `Net`.
+
+    Many threads may run one: ONNX Runtime runs a session's calls side by side.
 
     An open batch takes the batch's size, on the CPU a few crops at a time; a file with a batch
     of 1 is run once for each member.
@@ -89,7 +86,7 @@ class OnnxNet:
         if len(batch) == 0:
             return outputs_of_nothing(self._outputs)
         step = self._step(len(batch))
-        parts = [self._invoke(batch[place : place + step]) for place in range(0, len(batch), step)]
+        parts = [self._invoke(batch[start : start + step]) for start in range(0, len(batch), step)]
         return tuple(np.concatenate(one) for one in zip(*parts, strict=True))
 
     def _step(self, count: int) -> int:
@@ -118,11 +115,7 @@ def runtime_version() -> str:
 
 def _runtime() -> Any:
     try:
-        return importlib.import_module(PACKAGE)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            PACKAGE, extra="onnx", needed_for="Running an .onnx file"
-        ) from error
+        return require(PACKAGE, extra="onnx", needed_for="Running an .onnx file")
     except ImportError as error:
         raise AcceleratorError(
             f"ONNX Runtime is installed and cannot be imported: {error}. Install it again with: "
@@ -133,12 +126,7 @@ def _runtime() -> Any:
 def _new_session(path: Path, threads: int, providers: tuple[str, ...]) -> Any:
     runtime = _runtime()
     _require_available(providers)
-    try:
-        path.open("rb").close()
-    except FileNotFoundError as error:
-        raise ModelMissingError(f"There is no model file {path}.") from error
-    except OSError as error:
-        raise StorageError(f"Model file {path} cannot be read: {error.strerror}") from error
+    require_model_file(path)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1  # operators one after the other, as in a straight graph
@@ -222,5 +210,5 @@ def _spec(value: Any, path: Path) -> TensorSpec:
             f"{path}: tensor {value.name} must be float32, whatever the weights are. "
             f"Received: {value.type}"
         )
-    sides = tuple(side if isinstance(side, int) else OPEN for side in value.shape)
-    return TensorSpec(name=value.name, shape=sides, dtype="float32")
+    shape = tuple(side if isinstance(side, int) else OPEN for side in value.shape)
+    return TensorSpec(name=value.name, shape=shape, dtype="float32")

@@ -6,11 +6,14 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import MissingExtraError, UsageError
+from facekit.errors import UsageError
+from facekit.system.extras import require
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent / "configs"
 """Beside the package in a checkout, within it where it is installed (see setup.py)."""
+
+TOML_SUFFIX = ".toml"
 
 
 def config_names(folder: str, *, suffix: str) -> tuple[str, ...]:
@@ -35,15 +38,26 @@ def config_path(name_or_path: str, folder: str, *, suffix: str, title: str) -> P
     return CONFIGS / folder / f"{name_or_path}{suffix}"
 
 
+def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict[str, Any]]:
+    """The file that `config_path` finds, and its tables.
+
+    Raises UsageError where there is none or it is not TOML, MissingExtraError as `parse_toml`.
+    """
+    path = config_path(name_or_path, folder, suffix=TOML_SUFFIX, title=title)
+    try:
+        return path, parse_toml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{title.capitalize()} {path} cannot be read: {error}") from error
+
+
 def parse_toml(text: str) -> dict[str, Any]:
     """The tables of a TOML document.
 
     Raises ValueError for text that is not TOML, and MissingExtraError with Python 3.10, whose
     standard library does not read it, where the package tomli is not installed.
     """
-    for module in ("tomllib", "tomli"):
-        try:
-            return dict(importlib.import_module(module).loads(text))
-        except ModuleNotFoundError:
-            continue
-    raise MissingExtraError("tomli", extra="host", needed_for="Reading TOML with Python 3.10")
+    try:
+        tomllib = importlib.import_module("tomllib")
+    except ModuleNotFoundError:
+        tomllib = require("tomli", extra="host", needed_for="Reading TOML with Python 3.10")
+    return dict(tomllib.loads(text))

@@ -41,7 +41,7 @@ class Fields:
 
     def texts(self, name: str) -> list[str]:
         members = self._members(name, "a list of strings")
-        return [members.text(place) for place in members]
+        return [members.text(index) for index in members]
 
     def plain_name(self, name: str) -> str:
         value = self.text(name)
@@ -92,7 +92,7 @@ class Fields:
 
     def numbers(self, name: str) -> list[float]:
         members = self._members(name, "a list of numbers")
-        return [members.number(place) for place in members]
+        return [members.number(index) for index in members]
 
     def optional_numbers(self, name: str) -> list[float] | None:
         return None if self._get(name) is None else self.numbers(name)
@@ -109,8 +109,8 @@ class Fields:
         value = self._get(name)
         if not isinstance(value, list):
             raise self._wrong(name, "a list of pairs of numbers")
-        members = Fields({str(place): one for place, one in enumerate(value)}, self._path(name))
-        pairs = [members.numbers(str(place)) for place in range(len(value))]
+        members = Fields({str(index): one for index, one in enumerate(value)}, self._path(name))
+        pairs = [members.numbers(str(index)) for index in range(len(value))]
         if any(len(pair) != 2 for pair in pairs):
             raise self._wrong(name, "a list of pairs of numbers")
         return [(first, second) for first, second in pairs]
@@ -131,7 +131,7 @@ class Fields:
         value = self._get(name)
         if not isinstance(value, list):
             raise self._wrong(name, "a list of objects")
-        return [Fields(one, f"{self._path(name)}[{place}]") for place, one in enumerate(value)]
+        return [Fields(one, f"{self._path(name)}[{index}]") for index, one in enumerate(value)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._raw)
@@ -140,7 +140,7 @@ class Fields:
         value = self._get(name)
         if not isinstance(value, list):
             raise self._wrong(name, wanted)
-        return Fields({str(place): one for place, one in enumerate(value)}, self._path(name))
+        return Fields({str(index): one for index, one in enumerate(value)}, self._path(name))
 
     def _path(self, name: str) -> str:
         return f"{self._where}.{name}"

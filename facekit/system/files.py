@@ -1,11 +1,12 @@
-"""Writing files so that a reader sees the old one or the new one, never a part."""
+"""Files and folders that a reader sees as they were or as they shall be, never a part of them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from facekit.errors import StorageError
+from facekit.errors import StorageError, UsageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -31,6 +32,84 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def require_absent(folder: Path, names: Iterable[str], *, force: bool) -> None:
+    """Raises UsageError where one of the files exists and `force` does not allow replacing it.
+
+    To be asked before the work whose result they are.
+    """
+    there = [name for name in names if (folder / name).exists()]
+    if there and not force:
+        raise UsageError(
+            f"{', '.join(there)} in {folder} would be replaced. Pass --force to allow it, or "
+            "another folder with -o."
+        )
+
+
+def put_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files that belong together under a temporary name, then renames them, the last last.
+
+    Until all are on the disk, nothing in the folder changes: a disk that is full or an
+    interrupt leaves earlier files as they were, and no parts of new ones.
+    Raises StorageError, which names the folder and the reason.
+    """
+    import shutil
+    import tempfile
+
+    temporary: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".facekit-", suffix=".part"))
+        for name, content in files.items():
+            with (temporary / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for name in files:
+            (temporary / name).replace(folder / name)
+    except OSError as error:
+        raise StorageError(f"Cannot write to {folder}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def put_in_place(folder: Path, target: Path) -> None:
+    """Renames `folder` to `target`, whose earlier content is removed.
+
+    A process that is killed meanwhile leaves that content in `replaced(target)`.  Raises OSError.
+    """
+    for path in (*folder.iterdir(), folder):
+        _flush(path)
+    old = replaced(target)
+    if target.exists():
+        target.rename(old)
+    folder.rename(target)
+    _flush(target.parent)
+    remove_folder(old)
+
+
+def replaced(target: Path) -> Path:
+    """Where `put_in_place` keeps a folder's earlier content until the new one is there."""
+    return target.with_name(f".{target.name}.old")
+
+
+def remove_folder(folder: Path) -> None:
+    """With all that is in it; a folder that is not there is no error.  Raises OSError."""
+    if folder.exists():
+        import shutil  # with its compressors 5 ms, which finding a model need not pay
+
+        shutil.rmtree(folder)
+
+
+def _flush(path: Path) -> None:
+    """Until this returns, a power cut could leave the name without the bytes."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

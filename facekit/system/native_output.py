@@ -1,14 +1,15 @@
-"""Keeps what native libraries write to file descriptor 2 off the terminal, to be read instead."""
+"""What native libraries write to file descriptors 1 and 2, kept off the terminal."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 _STDERR = 2
 
@@ -52,6 +53,43 @@ def captured(is_chatter: Callable[[bytes], bool]) -> Iterator[list[str]]:
             _leave(is_chatter, lines)
 
 
+@contextmanager
+def captured_output() -> Iterator[None]:
+    """Holds back whatever is written to file descriptors 1 and 2; on an error stderr gets it.
+
+    TensorFlow's C++ half writes past `sys.stdout` and Python's logging, Keras to `sys.stdout`,
+    and stdout is for results.  Affects the whole process while it lasts, so nothing else may
+    print inside.
+    """
+    import tempfile  # 5 ms, which a command that builds no model need not pay
+
+    _flush(sys.stdout, sys.stderr)
+    kept: dict[int, int] = {}
+    with (
+        tempfile.TemporaryFile(buffering=0) as log,
+        io.TextIOWrapper(log, write_through=True) as text,
+        redirect_stdout(text),  # where it is not descriptor 1, as in a notebook
+    ):
+        for descriptor in (1, 2):
+            with suppress(OSError):  # started with that one closed: nothing to keep clean
+                kept[descriptor] = os.dup(descriptor)
+                os.dup2(log.fileno(), descriptor)
+        failed = False
+        try:
+            yield
+        except Exception:
+            failed = True
+            raise
+        finally:
+            _flush(sys.stdout, sys.stderr)
+            for descriptor, original in kept.items():
+                os.dup2(original, descriptor)
+                os.close(original)
+            if failed and 2 in kept:
+                log.seek(0)
+                os.write(2, log.read())
+
+
 def _enter() -> bool:
     global _aside
     if _aside is None:
@@ -59,8 +97,7 @@ def _enter() -> bool:
             original = os.dup(_STDERR)
         except OSError:
             return False
-        with suppress(OSError, ValueError, AttributeError):  # notebooks and pytest replace it
-            sys.stderr.flush()
+        _flush(sys.stderr)
         _aside = _Aside(original, _new_file())
         os.dup2(_aside.file.fileno(), _STDERR)
     _aside.users += 1
@@ -98,7 +135,19 @@ def _size(aside: _Aside) -> int:
 
 def _new_file() -> BinaryIO:
     if hasattr(os, "memfd_create"):  # Linux: ten times faster, and needs no writable folder
-        return os.fdopen(os.memfd_create("stderr"), "w+b")
+        import fcntl
+
+        descriptor = os.memfd_create("stderr")
+        # NB: the kernel locks a usual file's position for each write, but not a memory file's:
+        # threads that write at once would overwrite each other's lines.
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
+        return os.fdopen(descriptor, "rb")
     import tempfile  # 5 ms, which Linux need not pay
 
     return tempfile.TemporaryFile()
+
+
+def _flush(*streams: TextIO | None) -> None:
+    for stream in streams:
+        with suppress(OSError, ValueError, AttributeError):  # closed, replaced, or None
+            stream.flush()  # type: ignore[union-attr]

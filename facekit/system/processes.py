@@ -56,9 +56,9 @@ class Tasks(Generic[Item]):
 
     def again_after_crash(self, task: tuple[int, Item]) -> bool:
         """Puts the item of a dead worker back; False where it has had all its tries."""
-        place = task[0]
-        self.tries[place] = self.tries.get(place, 0) + 1
-        if self.tries[place] == TRIES:
+        index = task[0]
+        self.tries[index] = self.tries.get(index, 0) + 1
+        if self.tries[index] == TRIES:
             return False
         self.again.append(task)
         return True
@@ -152,8 +152,8 @@ def _collect(
             continue
         try:
             result = worker.pipe.recv()
-            place, _item = worker.tasks.popleft()
-            done[place] = result
+            index, _item = worker.tasks.popleft()
+            done[index] = result
         except (EOFError, ConnectionError):
             worker.process.join()
             worker.pipe.close()

@@ -1,15 +1,15 @@
-"""The same function over many items on a Ray cluster: `parallel.map_processes` across machines."""
+"""The same function over many items on a Ray cluster: `processes.map_processes` across machines."""
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from facekit.errors import MissingExtraError, ModelError, UsageError
+from facekit.errors import ModelError, UsageError
+from facekit.system.extras import require
 from facekit.system.processes import AHEAD, TRIES, Crash, Tasks, available_cores
 
 Item = TypeVar("Item")
@@ -102,14 +102,14 @@ def _map(
                         f"Two Ray actors in a row ended before their first item: {error}"
                     ) from error
             continue
-        actor, (place, item) = busy.pop(ready)
+        actor, (index, item) = busy.pop(ready)
         try:
-            done[place] = _get(ray, ready)
+            done[index] = _get(ray, ready)
             idle.append(actor)
         except ray.exceptions.RayError:
             ray.kill(actor)  # where only the way to it broke, it would keep its core
-            if not tasks.again_after_crash((place, item)):
-                done[place] = Crash(None)
+            if not tasks.again_after_crash((index, item)):
+                done[index] = Crash(None)
 
 
 def _get(ray: Any, reference: Any) -> Any:
@@ -124,10 +124,7 @@ def _get(ray: Any, reference: Any) -> Any:
 def _connected(address: str) -> Iterator[Any]:
     """The module ray, connected and silent; Ray's own usage reports stay off."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        ray = importlib.import_module("ray")
-    except ImportError as error:
-        raise MissingExtraError("ray", extra="ray", needed_for="A Ray cluster") from error
+    ray = require("ray", extra="ray", needed_for="A Ray cluster")
     own = {"num_cpus": available_cores(), "include_dashboard": False} if address == LOCAL else {}
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:

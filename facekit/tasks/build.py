@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from facekit.errors import MissingExtraError, ModelMissingError
+from facekit.errors import ModelMissingError
 from facekit.model import registry
+from facekit.model.card import Task
 from facekit.model.registry import RegistryEntry
 from facekit.model.store import InstalledModel, find_all
 from facekit.reporter import SILENT, Reporter
+from facekit.system.extras import is_installed, require_installed
 
 
-def ensure_installed(name: str | Path, *, reporter: Reporter = SILENT) -> InstalledModel:
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """Files of one model: networks, or the weights that they are built from."""
+
+    name: str
+    paths: tuple[Path, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "paths": [str(path) for path in self.paths]}
+
+
+def ensure_installed(
+    name: str | Path, *, task: Task | None = None, reporter: Reporter = SILENT
+) -> InstalledModel:
     """The model "name", "name:variant" or a file; built first where it is missing and can be.
 
-    Raises ModelMissingError, which names the commands that bring it, where the registry does not
-    know how to build it, or where that takes TensorFlow and it is not installed.
+    `task`: what it is needed for; an error then names no models for anything else.
+    Raises ModelMissingError, which names the commands that bring it, where the registry does
+    not know how to build it, or where that takes TensorFlow and it is not installed.
     """
     try:
-        return find_all(name)[0]
+        return find_all(name, task=task)[0]
     except ModelMissingError:
         entry = _buildable(str(name))
         if entry is None or not _can_build(entry):
@@ -29,70 +46,66 @@ def ensure_installed(name: str | Path, *, reporter: Reporter = SILENT) -> Instal
     from facekit.model.fetch import offline_by_environment
 
     reporter.note(f"model {entry.name} is not here yet: building it, once")
-    build(entry, offline=offline_by_environment(), only_if_missing=True, reporter=reporter)
+    build(entry.name, offline=offline_by_environment(), only_if_missing=True, reporter=reporter)
     return find_all(name)[0]
 
 
 def build(
-    entry: RegistryEntry,
+    name: str,
     *,
     offline: bool = False,
     find_links: Sequence[str] = (),
     from_file: Path | None = None,
     only_if_missing: bool = False,
     reporter: Reporter = SILENT,
-) -> None:
+) -> ModelFiles:
     """Fetches the sources of a known model, builds it, tests it and puts it into the store.
 
-    Raises MissingExtraError where it takes TensorFlow and that is not installed, and what
-    `fetch_sources` and `install` raise.
+    Raises ModelMissingError for a name that the registry does not know, MissingExtraError where
+    it takes TensorFlow and that is not installed, and what `fetch` and `install` raise.
     """
+    entry = registry.entry(name)
     if entry.weights_format.needs_tensorflow:
-        require_host(f"Building {entry.name}")
-    sources = fetch_sources(
-        entry, offline=offline, find_links=find_links, from_file=from_file, reporter=reporter
+        require_installed("tensorflow", extra="host", needed_for=f"Building {name}")
+    sources = fetch(
+        name, offline=offline, find_links=find_links, from_file=from_file, reporter=reporter
     )
     from facekit.model.installation import install
 
     def make(folder: Path) -> None:
         from facekit.convert.build import build_files  # LiteRT, which a model that is here spares
 
-        build_files(entry, sources, folder, progress=reporter.note)
+        build_files(entry, sources.paths, folder, reporter=reporter)
 
-    install(
-        entry.name, make, only_if_missing=only_if_missing, on_wait=waiting(entry.name, reporter)
-    )
+    install(name, make, only_if_missing=only_if_missing, on_wait=waiting(name, reporter))
+    return ModelFiles(name, tuple(model.path for model in find_all(name)))
 
 
-def fetch_sources(
-    entry: RegistryEntry,
+def fetch(
+    name: str,
     *,
     offline: bool = False,
     find_links: Sequence[str] = (),
     from_file: Path | None = None,
     reporter: Reporter = SILENT,
-) -> tuple[Path, ...]:
+) -> ModelFiles:
     """The files that a known model is built from, fetched and checked where they are not here.
 
-    Raises FetchError, MissingExtraError, StorageError.
+    `offline`: the network is not used.  `find_links`: folders with wheels.  `from_file`: a file
+    that is there already, instead of fetching one.
+    Raises ModelMissingError for an unknown name, FetchError, MissingExtraError, StorageError.
     """
-    from facekit.model.fetch import fetch  # pip's machinery, which a model that is here spares
+    from facekit.model import fetch as source  # pip's machinery, which a model that is here spares
 
-    with reporter.amount(f"fetching {entry.name}") as progress:
-        return fetch(
-            entry,
-            offline=offline,
-            find_links=find_links,
-            from_file=from_file,
-            progress=progress,
-            on_wait=waiting(entry.name, reporter),
-        )
-
-
-def require_host(needed_for: str) -> None:
-    """Raises MissingExtraError where TensorFlow is not installed."""
-    if not _has_tensorflow():
-        raise MissingExtraError("tensorflow", extra="host", needed_for=needed_for)
+    paths = source.fetch(
+        registry.entry(name),
+        offline=offline,
+        find_links=find_links,
+        from_file=from_file,
+        on_wait=waiting(name, reporter),
+        reporter=reporter,
+    )
+    return ModelFiles(name, paths)
 
 
 def waiting(name: str, reporter: Reporter) -> Callable[[], None]:
@@ -109,8 +122,4 @@ def _buildable(name: str) -> RegistryEntry | None:
 
 
 def _can_build(entry: RegistryEntry) -> bool:
-    return not entry.weights_format.needs_tensorflow or _has_tensorflow()
-
-
-def _has_tensorflow() -> bool:
-    return importlib.util.find_spec("tensorflow") is not None
+    return not entry.weights_format.needs_tensorflow or is_installed("tensorflow")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from facekit.errors import (
     FacekitError,
@@ -22,22 +22,19 @@ from facekit.errors import (
     ModelMissingError,
 )
 from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS
+from facekit.system.extras import EXTRAS, is_installed
 from facekit.version import __version__
-
-EXTRAS = {
-    "host": ("tensorflow", "pooch"),
-    "plot": ("matplotlib",),
-    "onnx": ("onnxruntime",),
-}
-"""Import names that stand for an extra"""
 
 
 @dataclass(frozen=True, slots=True)
-class Delegate:
+class DelegateLibrary:
     """A shared library that lets LiteRT use an accelerator."""
 
     path: Path
     accelerator: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"path": str(self.path), "accelerator": self.accelerator}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,9 @@ class Cache:
     """whether it can be written, or made where it does not exist yet"""
     free_bytes: int
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"home": str(self.home), "writable": self.writable, "free_bytes": self.free_bytes}
+
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
@@ -59,6 +59,9 @@ class StoredModel:
     path: Path
     size_bytes: int
     problem: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "path": str(self.path)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,27 @@ class Report:
     """version of ONNX Runtime, or "" without the extra"""
     providers: tuple[str, ...]
     """ONNX Runtime's execution providers"""
-    delegates: tuple[Delegate, ...]
+    delegates: tuple[DelegateLibrary, ...]
     cache: Cache | None
     models: tuple[StoredModel, ...]
     to_build: tuple[str, ...]
     """models that the first command which needs them will build"""
     extras: dict[str, bool]
     problems: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "versions": self.versions,
+            "runtime": self.runtime,
+            "onnx_runtime": self.onnx_runtime or None,
+            "onnx_providers": list(self.providers),
+            "delegates": [found.to_dict() for found in self.delegates],
+            "cache": self.cache and self.cache.to_dict(),
+            "models": [model.to_dict() for model in self.models],
+            "to_build": list(self.to_build),
+            "extras": self.extras,
+            "problems": [asdict(problem) for problem in self.problems],
+        }
 
 
 def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
@@ -97,7 +114,7 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
     versions = {"facekit": __version__, "python": platform.python_version()}
     for package, wheel in (("numpy", "numpy"), ("cv2", "opencv-python-headless")):
         versions[package] = _imported_version(package, wheel, problems)
-    extras = {name: all(map(_is_installed, packages)) for name, packages in EXTRAS.items()}
+    extras = {name: all(map(is_installed, packages)) for name, packages in EXTRAS.items()}
     runtime = onnx_runtime = ""
     providers: tuple[str, ...] = ()
     cache: Cache | None = None
@@ -105,7 +122,7 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
     to_build: tuple[str, ...] = ()
     if versions["numpy"]:
         runtime = _runtime(problems)
-        if _is_installed("onnxruntime"):
+        if is_installed("onnxruntime"):
             onnx_runtime, providers = _onnx_runtime(problems)
         cache = _cache()
         models = _stored_models(problems)
@@ -139,10 +156,6 @@ def _imported_version(package: str, wheel: str, problems: list[Problem]) -> str:
         return ""
 
 
-def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
-
-
 def _runtime(problems: list[Problem]) -> str:
     from facekit.runtime.interpreter import runtime_name
 
@@ -167,9 +180,9 @@ def _onnx_runtime(problems: list[Problem]) -> tuple[str, tuple[str, ...]]:
         return "", ()
 
 
-def _delegates(folders: Iterable[Path]) -> tuple[Delegate, ...]:
+def _delegates(folders: Iterable[Path]) -> tuple[DelegateLibrary, ...]:
     return tuple(
-        Delegate(folder / name, accelerator.title)
+        DelegateLibrary(folder / name, accelerator.title)
         for folder in folders
         for accelerator in ACCELERATORS.values()
         for name in accelerator.libraries
@@ -180,10 +193,10 @@ def _delegates(folders: Iterable[Path]) -> tuple[Delegate, ...]:
 def _cache() -> Cache:
     from facekit.model.store import home
 
-    place = home().absolute()
-    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    folder = home().absolute()
+    existing = next(one for one in (folder, *folder.parents) if one.exists())
     return Cache(
-        home=place,
+        home=folder,
         writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
         free_bytes=shutil.disk_usage(existing).free,
     )

@@ -1,18 +1,24 @@
-"""From photos to a person in a gallery, all of them or none."""
+"""enroll: people's photos into a gallery, each person whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from facekit.errors import AmbiguousFaceError, FacekitError, InputError
+from facekit.errors import AmbiguousFaceError, FacekitError, UsageError
 from facekit.gallery.gallery import Gallery
-from facekit.gallery.records import GalleryModel, Template, checked_name, now_utc
-from facekit.photo.sources import list_pictures
+from facekit.gallery.records import Template, checked_name, now_utc
+from facekit.photo.sources import is_picture_name, list_pictures, people_in
 from facekit.pipeline.photos import PhotoFailure, embed_each
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
+from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import EmbeddedPicture
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.gallery import GalleryLocation, open_gallery, refresh_index
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +30,89 @@ class Enrolment:
     """templates that are new in the gallery"""
     known: int
     """photos that the person had already"""
-    failures: tuple[tuple[str, FacekitError], ...]
+    failures: tuple[PhotoFailure, ...]
     """photos that gave no template, with the reason"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "added": self.added,
+            "known_already": self.known,
+            "failed": [failure.to_dict() for failure in self.failures],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What came of everybody's photos."""
+
+    gallery: str
+    """its URL, without a password"""
+    people: tuple[Enrolment, ...]
+
+    @property
+    def failures(self) -> tuple[PhotoFailure, ...]:
+        """All photos that gave no template, in the order of the people."""
+        return tuple(failure for person in self.people for failure in person.failures)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"gallery": self.gallery, "people": [person.to_dict() for person in self.people]}
 
 
 def enroll(
-    gallery: Gallery, pipeline: Pipeline, model: GalleryModel, name: str, photos: Sequence[str]
+    name: str | None = None,
+    photos: Sequence[str] = (),
+    *,
+    from_dir: Path | None = None,
+    location: GalleryLocation | None = None,
+    request: PipelineRequest | None = None,
+    on_person: Callable[[Enrolment], object] = lambda _: None,
+    reporter: Reporter = SILENT,
+) -> Enrolled:
+    """Enrolls a person from photos and folders of photos, or everybody of `from_dir`.
+
+    Each person is one transaction: whom `on_person` has been told of is in the gallery, which is
+    made where there is none.  A photo that the person has already is passed over; one that cannot
+    be used is noted and is a failure, and the others count.  Raises UsageError, InputError, and
+    what opening the pipeline and the gallery raise.
+    """
+    people = _whom(name, photos, from_dir)
+    pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+    results = []
+    with open_gallery(location or GalleryLocation(), create=True) as gallery:
+        for person, files in reporter.steps(people, length=len(people), label="enrolling"):
+            result = enroll_person(gallery, pipeline, person, files)
+            results.append(result)
+            for failure in result.failures:
+                reporter.note(str(failure.error))
+            on_person(result)
+        refresh_index(gallery, reporter=reporter)
+        return Enrolled(gallery.info().url, tuple(results))
+
+
+def enroll_person(
+    gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[str]
 ) -> Enrolment:
     """Embeds the photos, then enrolls what they gave in one transaction.
 
-    A photo that the person has already is not embedded again.  One that cannot be used is
-    reported, and the others count.  Raises UsageError for a name that is none.
+    A photo that the person has already is not embedded again.  Raises UsageError for a name that
+    is none, ModelMismatchError where the gallery's templates are of another model, StorageError.
     """
     name = checked_name(name)
     have = gallery.photo_hashes(name)
     fresh = [photo for photo in photos if _sha256(photo) not in have]
     templates: list[Template] = []
-    failures: list[tuple[str, FacekitError]] = []
+    failures: list[PhotoFailure] = []
     for result in embed_each(pipeline, fresh):
+        if isinstance(result, PhotoFailure):
+            failures.append(result)
+            continue
         try:
-            if isinstance(result, PhotoFailure):
-                raise result.error
             templates.append(_template(result))
         except FacekitError as error:
-            failures.append((result.name, error))
-    added = gallery.add(name, templates, model) if templates else 0
+            failures.append(PhotoFailure(result.name, error))
+    mean = pipeline.model.card.calibration.embedding_mean
+    added = gallery.add(name, templates, pipeline.space, mean=mean) if templates else 0
     return Enrolment(
         name=name,
         added=added,
@@ -57,20 +121,21 @@ def enroll(
     )
 
 
-def people_in(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """(name, photos) of each folder in `folder`, sorted.
-
-    Raises InputError where there is no folder, ImageError for one without a photo.
-    """
-    try:
-        folders = sorted(path for path in folder.iterdir() if path.is_dir())
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror or error}") from error
-    folders = [path for path in folders if not path.name.startswith(".")]
-    if not folders:
-        raise InputError(f"{folder} has no folder in it; one folder a person is needed.")
-    for path in folders:
-        yield path.name, list_pictures([str(path)])
+def _whom(
+    name: str | None, photos: Sequence[str], from_dir: Path | None
+) -> list[tuple[str, list[str]]]:
+    """(name, photos) of everybody who is meant."""
+    if (from_dir is None) == (name is None):
+        raise UsageError("Pass a name and its photos, or --from-dir.")
+    if from_dir is not None:
+        return list(people_in(from_dir))
+    assert name is not None
+    if is_picture_name(name):
+        command = shlex.join(["facekit", "enroll", "NAME", name, *photos])
+        raise UsageError(f"{name} is a photo, and the person's NAME comes first: {command}")
+    if not photos:
+        raise UsageError(f"No photo of {name} is given.")
+    return [(name, list_pictures(photos))]
 
 
 def _template(embedded: EmbeddedPicture) -> Template:

@@ -1,22 +1,27 @@
-"""A model to one file of another format, put in place with its card."""
+"""facekit export: a model to one file of another format, put in place with its card."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from facekit.convert.crops import CropSet
 from facekit.convert.drift import Drift
-from facekit.convert.quantize.progress import Progress, silent
 from facekit.convert.quantize.quantized_model import require_float32
 from facekit.enums import ExportFormat, Precision, RangeRule
 from facekit.errors import UsageError
 from facekit.model.card import Card
-from facekit.model.store import CARD_SUFFIX, InstalledModel
-from facekit.model.variants import LITERT_SUFFIX, ONNX_SUFFIX
+from facekit.model.installation import install_files
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import CARD_SUFFIX, InstalledModel, load_checked
+from facekit.model.variants import LITERT_SUFFIX, ONNX_SUFFIX, file_name, onnx_variant
+from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import PLAIN_NAME
-from facekit.system.output import put_files, require_absent
+from facekit.system.files import put_files, require_absent
+from facekit.tasks.build import ensure_installed, waiting
+from facekit.tasks.convert import CalibrationPhotos, calibration_crops, float32_source
 
 SUFFIXES = {
     ExportFormat.ONNX: ONNX_SUFFIX,
@@ -30,9 +35,11 @@ WITH_CARD = (ExportFormat.ONNX, ExportFormat.TFLITE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Exported:
+class ExportedFile:
+    """A file, or a SavedModel's folder, that was written."""
+
     path: Path
-    card: Card | None
+    card: Card | None = field(repr=False)
     """None for what facekit itself does not run"""
     drift: Drift | None
     """how far an ONNX file's embeddings are from float32's"""
@@ -43,18 +50,91 @@ class Exported:
         files = [self.path] if self.path.is_file() else self.path.rglob("*")
         return sum(file.stat().st_size for file in files if file.is_file())
 
+    def to_dict(self) -> dict[str, Any]:
+        card = self.card
+        return {
+            "path": str(self.path),
+            "size_bytes": self.size_bytes,
+            "card": card
+            and {
+                "variant": card.variant,
+                "sha256": card.file_sha256,
+                "input_formula": card.quantisation.input_formula,
+                "thresholds": [point.target for point in card.calibration.operating_points],
+                "calibration_source": card.calibration.source,
+            },
+            "drift": self.drift and self.drift.to_dict(),
+        }
 
-def require_writable_name(path: Path, wanted: ExportFormat, *, force: bool) -> None:
+
+def export(
+    model: str = DEFAULT_MODEL,
+    export_format: ExportFormat = ExportFormat.ONNX,
+    *,
+    output: Path | None = None,
+    install: bool = False,
+    precision: Precision | None = None,
+    calibration: CalibrationPhotos | None = None,
+    rule: RangeRule | None = None,
+    force: bool = False,
+    reporter: Reporter = SILENT,
+) -> ExportedFile:
+    """Writes `output`, and the card beside a file that facekit can run; nothing changes there
+    before all is made and measured.
+
+    A .tflite file is the model's own file; a SavedModel is a folder.  Of ONNX alone: `install`
+    puts the file into the store, `precision` is None for float32, and `calibration` and `rule`
+    are for int8, as of `convert`.
+    Raises UsageError, also for a file that exists without `force`; ModelMissingError,
+    ModelBuildError, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
+    """
+    calibration = calibration or CalibrationPhotos()
+    if output is None and not install:
+        raise UsageError("Say where the file shall go: -o FILE, or --install for the store.")
+    if export_format is not ExportFormat.ONNX:
+        _refuse_onnx_options(precision, calibration, rule, install)
+    elif precision is not Precision.INT8 and (calibration.source is not None or rule is not None):
+        raise UsageError("--calibration and --rule are for --precision int8.")
+    precision = precision or Precision.FP32
+    if output is not None:  # said now, not after minutes of work
+        require_writable_name(output, export_format, force=force)
+    with ExitStack() as stack:
+        if export_format is ExportFormat.TFLITE:
+            source = ensure_installed(model, reporter=reporter)
+        else:  # what is made anew is made of the float32 file
+            source = stack.enter_context(float32_source(model, reporter=reporter))
+        if output is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-install-"))
+            path = Path(folder) / file_name(source.card.name, onnx_variant(precision))
+        else:
+            path = output
+        if export_format is ExportFormat.ONNX:
+            exported = _onnx_file(source, path, precision, calibration, rule, reporter)
+        elif export_format is ExportFormat.TFLITE:
+            exported = _copy(source, path)
+        else:
+            exported = _file_for_others(source, export_format, path)
+        if not install:
+            return exported
+        name, variant = source.card.name, onnx_variant(precision)
+        (stored,) = install_files(name, [exported.path], on_wait=waiting(name, reporter))
+        reporter.note(f"installed: {name}:{variant}")
+        if output is not None:
+            return exported
+        return replace(exported, path=stored, card=load_checked(stored).card)
+
+
+def require_writable_name(path: Path, export_format: ExportFormat, *, force: bool) -> None:
     """To be asked before the work.  Raises UsageError for a name that no card can have, another
     suffix than the format's, and a file that exists where `force` does not allow replacing it.
     """
-    suffix = SUFFIXES[wanted]
+    suffix = SUFFIXES[export_format]
     if suffix and path.suffix != suffix:
         raise UsageError(
-            f"A file of format {wanted.value} ends in {suffix}. Received: {path.name!r}"
+            f"A file of format {export_format.value} ends in {suffix}. Received: {path.name!r}"
         )
     names = [path.name]
-    if wanted in WITH_CARD:
+    if export_format in WITH_CARD:
         if not PLAIN_NAME.fullmatch(path.name):
             raise UsageError(
                 "The name of a model file with a card has letters, digits and ._- only. Received: "
@@ -64,54 +144,67 @@ def require_writable_name(path: Path, wanted: ExportFormat, *, force: bool) -> N
     require_absent(path.parent, names, force=force)
 
 
-def export(
+def _refuse_onnx_options(
+    precision: Precision | None,
+    calibration: CalibrationPhotos,
+    rule: RangeRule | None,
+    install: bool,
+) -> None:
+    if (
+        precision not in (None, Precision.FP32)
+        or calibration.source is not None
+        or rule is not None
+    ):
+        raise UsageError(
+            "--precision, --calibration and --rule are for --format onnx; facekit convert makes "
+            "float16 and integer files for LiteRT."
+        )
+    if install:
+        raise UsageError("--install is for --format onnx; facekit convert --install for LiteRT.")
+
+
+def _onnx_file(
     model: InstalledModel,
-    wanted: ExportFormat,
     path: Path,
-    *,
-    precision: Precision = Precision.FP32,
-    crops: CropSet | None = None,
-    rule: RangeRule | None = None,
-    force: bool = False,
-    note: Callable[[str], None] = lambda line: None,
-    progress: Progress = silent,
-) -> Exported:
-    """Writes `path`, and the card beside a file that facekit can run; nothing changes there
-    before all is made and measured.
+    precision: Precision,
+    calibration: CalibrationPhotos,
+    rule: RangeRule | None,
+    reporter: Reporter,
+) -> ExportedFile:
+    from facekit.convert.onnx import make_onnx  # the package onnx
 
-    `precision`, `crops`, `rule`: of ONNX, see onnx_file.py; a .tflite is the model's own file;
-    for the others see weights.py, a SavedModel is a folder.
-    Raises as `require_writable_name`, StorageError, and what making the file raises.
-    """
-    require_writable_name(path, wanted, force=force)
-    if wanted not in WITH_CARD:
-        require_float32(model)
-        _write_for_others(model, wanted, path)
-        return Exported(path, None, None)
-    drift = None
-    if wanted is ExportFormat.ONNX:
-        from facekit.convert.onnx import make_onnx
+    crops = calibration_crops(model, calibration, reporter=reporter)
+    made = make_onnx(model, precision, crops=crops, rule=rule, reporter=reporter)
+    return _with_card(path, made.file.card, made.file.content, made.drift)
 
-        made = make_onnx(model, precision, crops=crops, rule=rule, note=note, progress=progress)
-        card, content, drift = made.file.card, made.file.content, made.drift
-    else:
-        if model.path.suffix != LITERT_SUFFIX:
-            raise UsageError(f"{model.path} is no LiteRT file; {wanted.value} only copies one.")
-        card, content = model.card, model.path.read_bytes()
+
+def _copy(model: InstalledModel, path: Path) -> ExportedFile:
+    if model.path.suffix != LITERT_SUFFIX:
+        raise UsageError(
+            f"{model.path} is no LiteRT file; {ExportFormat.TFLITE.value} only copies one."
+        )
+    return _with_card(path, model.card, model.path.read_bytes(), None)
+
+
+def _with_card(path: Path, card: Card, content: bytes, drift: Drift | None) -> ExportedFile:
     card = replace(card, file_name=path.name)
     put_files(
         path.parent,
         {path.name: content, path.with_suffix(CARD_SUFFIX).name: card.to_json().encode()},
     )
-    return Exported(path, card, drift)
+    return ExportedFile(path, card, drift)
 
 
-def _write_for_others(model: InstalledModel, wanted: ExportFormat, path: Path) -> None:
-    from facekit.train import keras_export as weights  # TensorFlow
+def _file_for_others(
+    model: InstalledModel, export_format: ExportFormat, path: Path
+) -> ExportedFile:
+    require_float32(model)
+    from facekit.train import keras_export  # TensorFlow
 
     write = {
-        ExportFormat.SAVED_MODEL: weights.saved_model,
-        ExportFormat.KERAS: weights.keras_file,
-        ExportFormat.FACENET_PYTORCH: weights.facenet_pytorch_file,
-    }[wanted]
+        ExportFormat.SAVED_MODEL: keras_export.saved_model,
+        ExportFormat.KERAS: keras_export.keras_file,
+        ExportFormat.FACENET_PYTORCH: keras_export.facenet_pytorch_file,
+    }[export_format]
     write(model, path)
+    return ExportedFile(path, None, None)

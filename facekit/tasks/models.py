@@ -1,21 +1,31 @@
-"""What models there are, known or stored, and whether the stored ones are sound."""
+"""facekit models: what models there are, known or stored, whether they are sound, and moving them.
+
+Building and fetching are in build.py, importing in import_model.py.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from facekit.errors import ModelMismatchError
 from facekit.model import registry
 from facekit.model.card import Card, Source, Task, read_card
+from facekit.model.registry import RegistryEntry
 from facekit.model.store import (
     CARD_SUFFIX,
+    find_all,
+    home,
     load_checked,
     paths_of,
     stored_names,
     stored_variants,
     variant_path,
 )
+from facekit.tasks.build import ModelFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,52 @@ class ListedModel:
     """the variants on this machine"""
     is_default: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "task": self.task.value,
+            "default": self.is_default,
+            "licence": self.source.licence,
+            "origin": self.source.title,
+            "url": self.source.url,
+            "stored_variants": list(self.stored),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """The registry's models, then the others that are stored."""
+
+    home: Path
+    """where models are kept"""
+    models: tuple[ListedModel, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"home": str(self.home), "models": [model.to_dict() for model in self.models]}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelInfo:
+    """All that is known of a model."""
+
+    entry: RegistryEntry | None
+    """None for a model that the registry does not know"""
+    cards: tuple[tuple[Path, Card], ...]
+    """of the files on this machine, each with its path; files are not checked"""
+
+    def __repr__(self) -> str:
+        known = "unknown to the registry" if self.entry is None else self.entry.name
+        return f"ModelInfo({known}, {len(self.cards)} files)"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "registry": self.entry and _entry_dict(self.entry),
+            "cards": [
+                {"path": str(path), **json.loads(card.to_json())} for path, card in self.cards
+            ],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
@@ -40,11 +96,44 @@ class CheckedFile:
     problem: str
     """"" where file and card belong together"""
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"path": str(self.path), "problem": self.problem or None}
 
-def list_models() -> tuple[ListedModel, ...]:
-    """The registry's models, then the others that are stored.
 
-    Of a stored model that the registry does not know, a card that can be read is needed.
+@dataclass(frozen=True, slots=True)
+class CheckedFiles:
+    """Stored model files after they were compared with their cards."""
+
+    files: tuple[CheckedFile, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not any(file.problem for file in self.files)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"ok": self.ok, "files": [file.to_dict() for file in self.files]}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelArchive:
+    """An archive that was written, and the names of the model files in it."""
+
+    path: Path
+    models: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"archive": str(self.path), "models": list(self.models)}
+
+
+def known_names() -> tuple[str, ...]:
+    """The registry's names, then those of other stored models."""
+    return tuple(dict.fromkeys((*registry.names(), *stored_names())))
+
+
+def list_models() -> ModelList:
+    """Of a stored model that the registry does not know, a card that can be read is needed.
+
+    Raises ModelMismatchError where it cannot.
     """
     known = registry.names()
     listed = []
@@ -60,32 +149,77 @@ def list_models() -> tuple[ListedModel, ...]:
         if name not in known:
             card = read_card(variant_path(name, variants[0]).with_suffix(CARD_SUFFIX))
             listed.append(ListedModel(name, "", card.task, card.source, variants, False))
-    return tuple(listed)
+    return ModelList(home(), tuple(listed))
 
 
-def stored_cards(name_or_path: str, *, must_exist: bool) -> list[tuple[Path, Card]]:
-    """The stored model files with their cards; files are not checked.
+def info(name_or_path: str) -> ModelInfo:
+    """Of a registry name, a stored model or a model file.
 
-    Raises ModelMissingError where there is none and `must_exist`, and ModelMismatchError.
+    Raises ModelMissingError where there is none, ModelMismatchError for a card that is not valid.
     """
+    entry = registry.entry(name_or_path) if name_or_path in registry.names() else None
     variants = stored_variants(name_or_path)
     if variants:
         paths = tuple(variant_path(name_or_path, variant) for variant in variants)
-    elif must_exist:
+    elif entry is None:
         paths = paths_of(name_or_path)
     else:
-        return []
-    return [(path, read_card(path.with_suffix(CARD_SUFFIX))) for path in paths]
+        paths = ()
+    cards = tuple((path, read_card(path.with_suffix(CARD_SUFFIX))) for path in paths)
+    return ModelInfo(entry, cards)
 
 
-def check_files(name: str | None = None) -> tuple[CheckedFile, ...]:
+def verify(name: str | None = None) -> CheckedFiles:
     """Reads every byte of one model's files, or of all stored ones.
 
     A net that is missing from a known detector is a problem too.  Raises ModelMissingError
     where `name` is not stored at all.
     """
     names = stored_names() if name is None else (name,)
-    return tuple(_checked(path) for one in names for path in _whole(one))
+    return CheckedFiles(tuple(_checked(path) for one in names for path in _whole(one)))
+
+
+def path(name: str) -> ModelFiles:
+    """Where a model's files are, checked by their cards; each net of a detector.
+
+    Raises ModelMissingError, which says how to get it, or ModelMismatchError.
+    """
+    return ModelFiles(name, tuple(model.path for model in find_all(name)))
+
+
+def remove(name: str, *, sources: bool = False) -> ModelFiles:
+    """Removes "name" with all variants, or "name:variant"; with `sources` the downloaded weights.
+
+    Returns what is gone.  Raises ModelMissingError where there is none, StorageError.
+    """
+    from facekit.model import installation
+
+    removed = installation.remove_sources(name) if sources else installation.remove(name)
+    return ModelFiles(name, removed)
+
+
+def export(names: Sequence[str], output: Path) -> ModelArchive:
+    """Writes models and their cards to a .tar or .tar.gz.
+
+    Raises UsageError for another suffix, ModelMissingError, ModelMismatchError, StorageError.
+    """
+    from facekit.model.archive import export_models
+
+    exported = export_models(names, output)
+    return ModelArchive(output, tuple(model.path.name for model in exported))
+
+
+def _entry_dict(entry: RegistryEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "task": entry.task.value,
+        "architecture": entry.architecture,
+        "weights_format": entry.weights_format.value,
+        "variants": list(entry.variants),
+        "source": asdict(entry.source),
+        "downloads": [asdict(download) for download in entry.downloads],
+    }
 
 
 def _whole(name: str) -> tuple[Path, ...]:
@@ -97,9 +231,9 @@ def _whole(name: str) -> tuple[Path, ...]:
     return tuple(variant_path(name, variant) for variant in dict.fromkeys((*built, *variants)))
 
 
-def _checked(path: Path) -> CheckedFile:
+def _checked(file: Path) -> CheckedFile:
     try:
-        load_checked(path, read_all=True)
+        load_checked(file, read_all=True)
     except ModelMismatchError as error:
-        return CheckedFile(path, str(error))
-    return CheckedFile(path, "")
+        return CheckedFile(file, str(error))
+    return CheckedFile(file, "")

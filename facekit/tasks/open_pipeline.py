@@ -8,6 +8,7 @@ from pathlib import Path
 from facekit.enums import CropRule, FacePolicy, ResizeFilter, Runtime
 from facekit.errors import UsageError
 from facekit.face.mtcnn.options import DetectorOptions
+from facekit.model.card import Task
 from facekit.model.registry import DEFAULT_MODEL, DETECTOR
 from facekit.model.store import InstalledModel
 from facekit.model.variants import for_runtime
@@ -88,7 +89,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     accelerator = request.accelerator
     if request.bundle is None:
         name = for_runtime(request.model or DEFAULT_MODEL, request.runtime)
-        installed = ensure_installed(name, reporter=reporter)
+        installed = ensure_installed(name, task=Task.EMBEDDING, reporter=reporter)
     else:
         installed, accelerator = _bundled(request.bundle, request)
     accelerator.require_delegate_for_options()

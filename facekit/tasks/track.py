@@ -1,13 +1,115 @@
-"""From frames to finished tracks and an annotated video, one frame in memory at a time."""
+"""track: a video to tracks, named by a gallery, and an annotated video.
+
+One frame is in memory at a time, however long the video is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
 
+from facekit.enums import CropRule, FacePolicy
+from facekit.errors import InputError, UsageError
+from facekit.gallery.gallery import Gallery, default_url
+from facekit.gallery.identify import identify
+from facekit.photo.decode import Picture
+from facekit.pipeline.locate import Locator
+from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import LocatedPicture
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.gallery import GalleryLocation, open_gallery
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.tasks.thresholds import OpenSetChoice, open_set_threshold, pair_threshold
+from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.annotate import annotated
-from facekit.video.records import FinishedTrack, Frame
-from facekit.video.tracking import Tracker
+from facekit.video.reading import VideoReader
+from facekit.video.records import FinishedTrack, Frame, Identity, Namer, TrackOptions
+from facekit.video.tracking import Tracker, nobody
 from facekit.video.writing import VideoWriter
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedPerson:
+    """One person's way through a video."""
+
+    video: str
+    track: FinishedTrack
+    named: bool
+    """whether there was a gallery to ask for the name"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"video": self.video, **self.track.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEnd:
+    """How following the people of a video ended."""
+
+    found: bool
+    """was anybody followed; where there is a gallery, anybody known?"""
+    interrupted: bool
+    """whether the caller asked to stop before the video's end"""
+    damage: InputError | None
+    """what could not be read of a video that is truncated or damaged; its tracks are reported"""
+    warning: str | None
+    """what the decoder complained about, where every frame could be read"""
+
+
+def track(
+    video: str,
+    *,
+    request: PipelineRequest | None = None,
+    options: TrackOptions | None = None,
+    location: GalleryLocation | None = None,
+    distance: float | None = None,
+    output: Path | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    reporter: Reporter = SILENT,
+) -> Iterator[TrackedPerson | TrackEnd]:
+    """Each person of a video as soon as they are gone, and at last how it ended.
+
+    `video`: a file or named pipe, "-" for standard input, a stream's URL, or a camera's number.
+    Names come from the gallery; where no URL is given, from the default one if it is there.
+    `distance`: largest cosine distance of a known face, 0..2, in place of the card's threshold.
+    `output`: the video with boxes and names is written here, whole or not at all, once the iterator
+    is used up.  `should_stop`: asked before each frame.  Raises UsageError, InputError for a video
+    that cannot be opened, StorageError, and what opening the gallery and the pipeline raise.
+    """
+    if output is not None and output.resolve() == Path(video).resolve():
+        raise UsageError(f"--output would replace the video itself: {video}")
+    request = replace(request or PipelineRequest(), face=FacePolicy.ALL)
+    with ExitStack() as stack:
+        reader = stack.enter_context(VideoReader(video, max_pixels=request.limits.max_pixels))
+        pipeline = open_pipeline(request, reporter=reporter)
+        gallery = _gallery(location or GalleryLocation())
+        namer: Namer = nobody
+        if gallery is not None:
+            namer = _namer(stack.enter_context(gallery), pipeline, distance)
+        tracker = Tracker(
+            PipelineVision(pipeline),
+            same_similarity=pair_threshold(pipeline).similarity,
+            options=options,
+            namer=namer,
+        )
+        writer = (
+            None if output is None else stack.enter_context(VideoWriter(output, fps=reader.fps))
+        )
+        found = interrupted = False
+
+        def goes_on(_frame: Frame) -> bool:
+            nonlocal interrupted
+            interrupted = should_stop()
+            return not interrupted
+
+        for person in follow(takewhile(goes_on, _shown(reader, reporter)), tracker, writer):
+            found = found or gallery is None or person.identity.name is not None
+            yield TrackedPerson(video, person, named=gallery is not None)
+    damage, warning = (None, None) if interrupted else _complaints(reader)
+    yield TrackEnd(found, interrupted, damage, warning)
 
 
 def follow(
@@ -22,3 +124,71 @@ def follow(
         if output is not None:
             output.write(annotated(frame.pixels, tracker.visible))
     yield from tracker.finish()
+
+
+class PipelineVision:
+    """What a pipeline does with photos, for frames; see `facekit.video.records.Vision`."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        """Raises UsageError for a crop rule without faces."""
+        if pipeline.crop_spec.rule is CropRule.NONE:
+            raise UsageError("Following faces needs detection and a crop rule other than none.")
+        self._pipeline = pipeline
+        self._locator = Locator(options=pipeline.options.locate)
+
+    def detect(self, pixels: UInt8Array) -> tuple[Face, ...]:
+        """All faces of a (H, W, 3) RGB frame, highest score first."""
+        options = self._locator.options.detector
+        (faces,) = self._locator.detector.detect([pixels], options=options)
+        return faces
+
+    def embed(self, pixels: UInt8Array, faces: Sequence[Face]) -> Float32Array:
+        """(N, D) unit vectors."""
+        frame = Picture("frame", pixels, sha256="")
+        located = LocatedPicture(frame, tuple(faces), tuple(faces))
+        return self._pipeline.embedder.embed(self._pipeline.crop(located))
+
+
+def _gallery(location: GalleryLocation) -> Gallery | None:
+    """None where none was named and there is none at the default place."""
+    if location.url is None and not Path(default_url()).exists():
+        return None
+    return open_gallery(location)
+
+
+def _namer(gallery: Gallery, pipeline: Pipeline, distance: float | None) -> Namer:
+    threshold = open_set_threshold(
+        pipeline, OpenSetChoice(distance), comparisons=gallery.info().templates
+    )
+
+    space = pipeline.space
+
+    def name(embedding: Float32Array) -> Identity:
+        (answer,) = identify(
+            gallery, embedding[None], space, threshold_similarity=threshold.similarity, top=1
+        )
+        if not answer.candidates:
+            return Identity(None, None)
+        best = answer.candidates[0]
+        return Identity(best.name if answer.known else None, best.similarity)
+
+    return name
+
+
+def _shown(reader: VideoReader, reporter: Reporter) -> Iterator[Frame]:
+    """The frames, as steps where their number is known."""
+    if reader.frame_count is None:
+        return reader.frames()
+    return reporter.steps(reader.frames(), length=reader.frame_count, label="following")
+
+
+def _complaints(reader: VideoReader) -> tuple[InputError | None, str | None]:
+    """A video that ends early is an error, though what could be read has been reported."""
+    because = f" The decoder says: {reader.complaint}" if reader.complaint else ""
+    if reader.missing_s:
+        error = InputError(
+            f"{reader.source}: the last {reader.missing_s:.1f} s could not be read; the file is "
+            f"truncated or damaged.{because}"
+        )
+        return error, None
+    return None, f"{reader.source}: some frames may be damaged.{because}" if because else None

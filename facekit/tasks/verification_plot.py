@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facekit.errors import MissingExtraError, UsageError
 from facekit.photo.draw import draw_faces
-from facekit.pipeline.pipeline import EmbeddedPicture, Verification
+from facekit.pipeline.records import EmbeddedPicture, Verification
 from facekit.system.files import write_atomically
 
 SUFFIXES = (".png", ".svg", ".pdf")

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from facekit.errors import FacekitError, PairListError
+from facekit.enums import Metric
+from facekit.errors import FacekitError, PairListError, UsageError
 from facekit.pipeline.photos import PhotoFailure, embed_each, without_pictures
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline, Verification
+from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import EmbeddedPicture, Verification
+from facekit.reporter import SILENT, Reporter
+from facekit.system.files import write_atomically
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.tasks.threshold_choice import ThresholdChoice
+from facekit.template.match import distance
 from facekit.template.threshold import Threshold
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PhotoPair:
     """One line of a pair list: two picture paths."""
 
     a: str
@@ -22,15 +32,86 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class PairResult:
+class VerifiedPair:
     """What came of one pair: exactly one of `verification` and `error` is set."""
 
-    pair: Pair
+    pair: PhotoPair
     verification: Verification | None
     error: FacekitError | None
+    threshold: Threshold
+    metric: Metric
+
+    @property
+    def threshold_distance(self) -> float:
+        """The largest distance of a match, in `metric`; also where the pair failed."""
+        return distance(self.threshold.similarity, self.metric)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The pair with its verification's members, or with its error."""
+        outcome = self.error if self.verification is None else self.verification
+        return {
+            "a": self.pair.a,
+            "b": self.pair.b,
+            **({} if outcome is None else outcome.to_dict()),
+        }
 
 
-def parse_pairs(content: bytes, *, name: str) -> list[Pair]:
+def verify_pairs(
+    pairs: Sequence[PhotoPair],
+    *,
+    request: PipelineRequest | None = None,
+    threshold: ThresholdChoice | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    reporter: Reporter = SILENT,
+) -> Iterator[VerifiedPair]:
+    """Results in the order of the pairs; a photo that fails fails its pairs, not the list.
+
+    Keeps 2 KB a photo: the embeddings, not the pixels.  See `embed_each` for `workers` and `ray`.
+    Raises what `open_pipeline`, `ThresholdChoice.of` and `embed_each` raise.
+    """
+    threshold = threshold or ThresholdChoice()
+    pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+    return verify_each(
+        pipeline,
+        pairs,
+        threshold=threshold.of(pipeline),
+        metric=threshold.metric,
+        workers=workers,
+        ray=ray,
+        reporter=reporter,
+    )
+
+
+def verify_each(
+    pipeline: Pipeline,
+    pairs: Sequence[PhotoPair],
+    *,
+    threshold: Threshold,
+    metric: Metric = Metric.COSINE,
+    workers: int | None = 1,
+    ray: str | None = None,
+    reporter: Reporter = SILENT,
+) -> Iterator[VerifiedPair]:
+    """As `verify_pairs`, by a pipeline that is open."""
+    coming = embed_each(pipeline, photos_of(pairs), workers=workers, ray=ray)
+    results = _compared(pipeline, pairs, coming, threshold, metric)
+    return reporter.steps(results, length=len(pairs), label="verifying")
+
+
+def read_pairs(path: Path) -> list[PhotoPair]:
+    """The pair list at `path`, "-" for standard input; see `parse_pairs`.
+
+    Raises PairListError where it cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise PairListError(f"{path}: {error.strerror or error}") from error
+    return parse_pairs(content, name=str(path))
+
+
+def parse_pairs(content: bytes, *, name: str) -> list[PhotoPair]:
     """CSV of two columns; a first line "a,b" is a heading.  Blank lines are passed over.
 
     Raises PairListError naming the file, the line and what is wrong with it.
@@ -49,7 +130,7 @@ def parse_pairs(content: bytes, *, name: str) -> list[Pair]:
                 raise PairListError(
                     f"{name}, line {reader.line_num}: two paths needed. Received: {','.join(row)!r}"
                 )
-            pairs.append(Pair(row[0].strip(), row[1].strip()))
+            pairs.append(PhotoPair(row[0].strip(), row[1].strip()))
     except csv.Error as error:
         raise PairListError(f"{name}, line {reader.line_num}: {error}") from error
     if not pairs:
@@ -57,33 +138,32 @@ def parse_pairs(content: bytes, *, name: str) -> list[Pair]:
     return pairs
 
 
-def photos_of(pairs: Iterable[Pair]) -> list[str]:
+def photos_of(pairs: Iterable[PhotoPair]) -> list[str]:
     """Each photo once, in the order of its first use."""
     return list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b)))
 
 
-def verify_pairs(
-    pipeline: Pipeline,
-    pairs: Sequence[Pair],
-    *,
-    threshold: Threshold,
-    workers: int | None = 1,
-    ray: str | None = None,
-) -> Iterator[PairResult]:
-    """Results in the order of the pairs; a photo that fails fails its pairs, not the list.
+def require_list_suffix(output: Path) -> None:
+    """Raises UsageError where a list of results is to be written neither as CSV nor as JSON."""
+    if output.suffix.lower() not in (".csv", ".jsonl"):
+        raise UsageError(f"-o must end in .csv or .jsonl. Received: {output}")
 
-    Keeps 2 KB a photo: the embeddings, not the pixels.  See `embed_each` for `workers` and `ray`.
+
+def write_lines(output: Path, lines: Iterable[str]) -> None:
+    """Lines with their ends, as UTF-8; the file appears whole or not at all.
+
+    Raises StorageError where it cannot be written.
     """
-    coming = embed_each(pipeline, photos_of(pairs), workers=workers, ray=ray)
-    return _compared(pipeline, pairs, coming, threshold)
+    write_atomically(output, "".join(lines).encode())
 
 
 def _compared(
     pipeline: Pipeline,
-    pairs: Iterable[Pair],
+    pairs: Iterable[PhotoPair],
     coming: Iterator[EmbeddedPicture | PhotoFailure],
     threshold: Threshold,
-) -> Iterator[PairResult]:
+    metric: Metric,
+) -> Iterator[VerifiedPair]:
     seen: dict[str, EmbeddedPicture | FacekitError] = {}
     for pair in pairs:
         while not (pair.a in seen and pair.b in seen):
@@ -93,9 +173,11 @@ def _compared(
             else:
                 seen[result.name] = without_pictures(result)
         a, b = seen[pair.a], seen[pair.b]
+        verification = error = None
         if isinstance(a, FacekitError):
-            yield PairResult(pair, None, a)
+            error = a
         elif isinstance(b, FacekitError):
-            yield PairResult(pair, None, b)
+            error = b
         else:
-            yield PairResult(pair, pipeline.compare(a, b, threshold=threshold), None)
+            verification = pipeline.compare(a, b, threshold=threshold, metric=metric)
+        yield VerifiedPair(pair, verification, error, threshold, metric)

@@ -1,4 +1,4 @@
-"""What was measured with one model file: its mean embedding, thresholds and score meanings.
+"""What was measured in one space: its mean embedding, thresholds and score meanings.
 
 Part of the card, and of the registry for the variants that facekit itself has measured.
 """
@@ -6,7 +6,7 @@ Part of the card, and of the registry for the variants that facekit itself has m
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from facekit.enums import Metric
 from facekit.errors import NoOperatingPointError
 from facekit.system.fields import Fields
+from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
 
@@ -70,7 +71,7 @@ class LogisticScore:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Measured on one model file, and good for that file alone.  Holds an array."""
+    """Measured in one space, and good for that space alone.  Holds an array."""
 
     embedding_mean: Float32Array | None = None
     """(D,) float32: mean unit embedding of many people, or None"""
@@ -80,6 +81,9 @@ class Calibration:
     probability: LogisticScore | None = None
     source: str = ""
     """photos and command, in words"""
+    space: TemplateSpace | None = None
+    """what it was measured in; its detector is None where nobody said.  None as a whole while the
+    calibration belongs to no model file yet"""
 
     def __post_init__(self) -> None:
         mean = self.embedding_mean
@@ -91,16 +95,36 @@ class Calibration:
         rates = [fmr for _, fmr in self.fmr_curve]
         if thresholds != sorted(set(thresholds)) or rates != sorted(rates, reverse=True):
             raise ValueError("fmr_curve must have rising thresholds and falling rates.")
+        if self.space is not None and self.space.mean_sha256 != mean_sha256_of(mean):
+            raise ValueError("space.mean_sha256 must be that of embedding_mean.")
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; `parse_calibration` reads it back."""
-        plain = {**asdict(self), "fmr_curve": [list(place) for place in self.fmr_curve]}
+        plain = {
+            **asdict(self),
+            "fmr_curve": [list(point) for point in self.fmr_curve],
+            "space": self.space and self.space.to_dict(),
+        }
         if self.embedding_mean is not None:
             plain["embedding_mean"] = [
                 float(f"{value:.9g}")  # 9 digits give every float32 back
                 for value in self.embedding_mean
             ]
         return plain
+
+    def other_space(self, space: TemplateSpace) -> str:
+        """In which field `space` is another than the one that was measured in, with both values.
+
+        "" where it is the same.  A detector that one of the two does not say is no difference.
+        """
+        measured = self.space
+        if measured is None:
+            return ""
+        if measured.detector is None or space.detector is None:
+            space = replace(space, detector=measured.detector)
+        for difference in measured.differences(space):
+            return f"{difference.field} {difference.ours}; in use is {difference.theirs}"
+        return ""
 
     def operating_point(self, target: str) -> OperatingPoint:
         """The point that was chosen for `target`, e.g. "fmr=1e-3".
@@ -134,6 +158,7 @@ def fmr_target(fmr: float) -> str:
 def parse_calibration(fields: Fields) -> Calibration:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
     probability = fields.optional_part("probability")
+    space = fields.optional_part("space") if "space" in fields else None
     return Calibration(
         embedding_mean=_mean(fields.optional_numbers("embedding_mean")),
         operating_points=tuple(map(parse_operating_point, fields.parts("operating_points"))),
@@ -147,6 +172,7 @@ def parse_calibration(fields: Fields) -> Calibration:
             n_impostor=probability.integer("n_impostor"),
         ),
         source=fields.text("source"),
+        space=None if space is None else parse_space(space),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.enums import ClusterMethod
+from facekit.enums import ClusterMethod, Metric
 from facekit.system.extras import require
+from facekit.template.match import distance
 from facekit.types import Float32Array
 
 _NOISE = -1  # scikit-learn's label of what belongs to no cluster
@@ -28,7 +29,7 @@ def cluster(
             n_clusters=None,
             metric="precomputed",
             linkage="average",
-            distance_threshold=1.0 - threshold_similarity,
+            distance_threshold=distance(threshold_similarity, Metric.COSINE),
         )
         labels = model.fit_predict(1.0 - np.clip(vectors @ vectors.T, -1.0, 1.0))
     else:

@@ -1,4 +1,4 @@
-"""From crops to unit-length embeddings, by the model's card."""
+"""From crops to unit-length embeddings: the net's output, mirror image and mean taken in."""
 
 from __future__ import annotations
 
@@ -6,56 +6,64 @@ import numpy as np
 
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError
-from facekit.model.card import Card, Task
 from facekit.runtime.net import Net
 from facekit.runtime.preprocess import model_input
 from facekit.template.match import centred, joined, unit_length
-from facekit.types import Float32Array, UInt8Array
+from facekit.types import Float32Array, InputSpec, UInt8Array
 
 
 class Embedder:
-    """An embedding network with the card that says how to feed it."""
+    """An embedding network, and how its templates are made; see facekit.model.card.embedder_of."""
 
-    def __init__(self, net: Net, card: Card) -> None:
-        """Raises ModelMismatchError where the net's input or output is not what the card says."""
-        if card.task is not Task.EMBEDDING:
-            raise ModelMismatchError(
-                f"An embedding model is needed. Model {card.name} ({card.variant}) is for "
-                f"{card.task.value}."
-            )
-        wanted = (card.input.height_px, card.input.width_px, 3)
+    def __init__(
+        self,
+        net: Net,
+        *,
+        name: str,
+        spec: InputSpec,
+        output_size: int,
+        flip: Flip,
+        mean: Float32Array | None,
+    ) -> None:
+        """`name` is for messages; `output_size` the length of the net's own vector; `mean`,
+        (embedding_size,) float32, is taken off each template, None for nothing.
+
+        Raises ModelMismatchError where the net's input or output is not what is said.
+        """
+        wanted = (spec.height_px, spec.width_px, 3)
         received = net.inputs[0].shape[1:]
-        if received != wanted or net.outputs[0].shape[1:] != (card.output_size,):
+        if received != wanted or net.outputs[0].shape[1:] != (output_size,):
             raise ModelMismatchError(
-                f"The card of {card.name} ({card.variant}) says input {wanted} and "
-                f"{card.output_size} outputs; the model has {received} and "
-                f"{net.outputs[0].shape[1:]}."
+                f"The card of {name} says input {wanted} and {output_size} outputs; the model has "
+                f"{received} and {net.outputs[0].shape[1:]}."
             )
-        self.card = card
         self._net = net
+        self._spec = spec
+        self._output_size = output_size
+        self._flip = flip
+        self._mean = mean
 
     def embed(self, crops: UInt8Array) -> Float32Array:
-        """(N, H, W, 3) RGB uint8 -> (N, embedding_size) float32, unit length about the card's mean.
+        """(N, H, W, 3) RGB uint8 -> (N, embedding_size) float32, unit length about the mean.
 
-        These are the templates that thresholds in the card are for: with the mirror image where
-        the card says so.
+        These are the templates that thresholds are for, with the mirror image as `flip` says.
         """
-        return centred(self.embed_uncentred(crops), self.card.calibration.embedding_mean)
+        return centred(self.embed_uncentred(crops), self._mean)
 
     def embed_uncentred(self, crops: UInt8Array) -> Float32Array:
-        """The same before the card's mean is taken off, for measuring that mean and for peers."""
-        flip = self.card.flip
+        """The same before the mean is taken off, for measuring that mean and for peers."""
+        flip = self._flip
         return joined(self.embed_views(crops, mirrored=flip is not Flip.NONE), flip)
 
     def embed_views(self, crops: UInt8Array, *, mirrored: bool) -> Float32Array:
         """(N, H, W, 3) -> (N, 1 or 2, output_size): the net's own vectors, unit length.
 
-        One for the crop and, if `mirrored`, one for its mirror image, whatever the card says.
+        One for the crop and, if `mirrored`, one for its mirror image, whatever `flip` says.
         """
         views = [crops, crops[:, :, ::-1]] if mirrored else [crops]
         if not len(crops):
-            return np.zeros((0, len(views), self.card.output_size), np.float32)
-        rows = model_input(np.concatenate(views), self.card.input)
+            return np.zeros((0, len(views), self._output_size), np.float32)
+        rows = model_input(np.concatenate(views), self._spec)
         vectors = unit_length(np.asarray(self._net.run(rows)[0], np.float32))
         by_view = vectors.reshape(len(views), len(crops), -1)
         return np.ascontiguousarray(by_view.swapaxes(0, 1))

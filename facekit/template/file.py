@@ -1,12 +1,18 @@
 """Embeddings on disk: .npz, .csv and .jsonl, without pickle.
 
-Every row keeps what it came from, and the model and crop rule that made it; vectors of another
-model are never compared.  Columns: name, photo_sha256, face, x1 y1 x2 y2, score, model,
-model_sha256, crop, vector.  A photo that gave no embedding is a row with `error` instead.
+A file keeps the TemplateSpace of its vectors, and the mean embedding that they are centred about,
+so that they can be brought over when the model is calibrated anew.  Every row keeps what it came
+from: name, photo_sha256, face, x1 y1 x2 y2, score, vector.  A photo that gave no embedding is a
+row with `error` instead.
+
+    .npz      arrays schema_version, space (JSON), mean, rows (JSON), names, vectors, vector_row
+    .csv      a line a row; the column `space` in every row, `mean` (float32, base64) in the first
+    .jsonl    a first line with schema_version, space and mean (float32, base64), then a line a row
 """
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -17,15 +23,15 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import EmbeddingFileError
+from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
+from facekit.template.match import recentred
+from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
 SUFFIXES = (".npz", ".csv", ".jsonl")
-_SCHEMA_VERSION = 1
-_COLUMNS = (
-    *("name", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score"),
-    *("model", "model_sha256", "crop", "error"),
-)
+_SCHEMA_VERSION = 2
+_COLUMNS = ("name", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score", "error")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +41,7 @@ class EmbeddingRow:
     name: str
     photo_sha256: str
     face: int
-    """0-based place among the photo's selected faces"""
+    """0-based index among the photo's selected faces"""
     box_xyxy: tuple[float, float, float, float] | None
     """pixels of the photo; None for a crop or a failure"""
     score: float | None
@@ -46,19 +52,37 @@ class EmbeddingRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingTable:
-    """The rows of one file, all made by one model and one crop rule."""
+    """The rows of one file, all of one space."""
 
-    model: str
-    model_sha256: str
-    crop: str
-    """the crop rule as text, e.g. "margin 32 px, area" """
+    space: TemplateSpace
+    mean: Float32Array | None
+    """(D,) what the vectors are centred about; None for nothing, or where the row that kept it
+    has been taken out of the file"""
     rows: tuple[EmbeddingRow, ...]
 
     @property
     def vectors(self) -> Float32Array:
         """(N, D) float32 of the rows that have one."""
         good = [row.vector for row in self.rows if row.vector is not None]
-        return np.stack(good) if good else np.zeros((0, 0), np.float32)
+        return np.stack(good) if good else np.zeros((0, self.space.size), np.float32)
+
+    def vectors_in(
+        self, space: TemplateSpace, mean: Float32Array | None, *, where: str
+    ) -> Float32Array:
+        """(N, D) float32 in `space`, whose mean embedding is `mean`: equal within 1e-6 to
+        embedding the photos anew.
+
+        A file of another mean is brought over.  Raises ModelMismatchError, which names `where`
+        and the field, for any other difference.
+        """
+        if self.space.differs_by_mean_alone(space) and self._has_mean:
+            return recentred(self.vectors, self.mean, mean)
+        self.space.require_same(space, where=where)
+        return self.vectors
+
+    @property
+    def _has_mean(self) -> bool:
+        return mean_sha256_of(self.mean) == self.space.mean_sha256
 
 
 def write_embeddings(path: Path, table: EmbeddingTable) -> None:
@@ -77,10 +101,15 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     except OSError as error:
         raise EmbeddingFileError(f"{path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, EOFError, csv.Error, zipfile.BadZipFile) as error:
-        raise EmbeddingFileError(f"{path}: not an embedding file of facekit: {error}") from error
-    lengths = {len(row.vector) for row in table.rows if row.vector is not None}
-    if len(lengths) > 1:
-        raise EmbeddingFileError(f"{path}: vectors of different lengths: {sorted(lengths)}")
+        raise EmbeddingFileError(f"{path} cannot be read as an embedding file: {error}") from error
+    if table.mean is not None and mean_sha256_of(table.mean) != table.space.mean_sha256:
+        raise EmbeddingFileError(f"{path}: its mean is not the one that its space names.")
+    for number, row in enumerate(table.rows, 1):
+        if row.vector is not None and row.vector.shape != (table.space.size,):
+            raise EmbeddingFileError(
+                f"{path}: row {number} ({row.name}) has {row.vector.size} numbers; "
+                f"{table.space.size} needed."
+            )
     for number, row in enumerate(table.rows, 1):
         if row.vector is not None and not abs(float(np.linalg.norm(row.vector)) - 1) <= 1e-3:
             raise EmbeddingFileError(
@@ -90,13 +119,10 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     return table
 
 
-def _row_fields(table: EmbeddingTable, row: EmbeddingRow) -> dict[str, Any]:
+def _row_fields(row: EmbeddingRow) -> dict[str, Any]:
     """Everything but the vector, in the order of the columns."""
     box = row.box_xyxy or (None,) * 4
-    cells = (
-        *(row.name, row.photo_sha256, row.face, *box, row.score),
-        *(table.model, table.model_sha256, table.crop, row.error),
-    )
+    cells = (row.name, row.photo_sha256, row.face, *box, row.score, row.error)
     return dict(zip(_COLUMNS, cells, strict=True))
 
 
@@ -104,12 +130,27 @@ def _number(value: Any) -> float | None:
     return None if value is None or value == "" else float(value)
 
 
-def _table(rows: list[Mapping[str, Any]], vectors: list[Float32Array | None]) -> EmbeddingTable:
-    made_by = {(str(row["model"]), str(row["model_sha256"]), str(row["crop"])) for row in rows}
-    if len(made_by) != 1:
-        raise ValueError(f"rows of one model and crop rule needed. Received: {len(made_by)}")
-    model, sha256, crop = made_by.pop()
-    return EmbeddingTable(model, sha256, crop, tuple(map(_row, rows, vectors)))
+def _space(texts: set[str]) -> TemplateSpace:
+    """Of all the places where the file states it, as JSON."""
+    if len(texts) != 1:
+        raise ValueError(f"rows of one space needed. Received: {len(texts)} spaces")
+    return parse_space(Fields(json.loads(texts.pop()), "space"))
+
+
+def _require_version(version: object) -> None:
+    if version != _SCHEMA_VERSION:
+        raise ValueError(
+            f"schema_version {_SCHEMA_VERSION} needed, received {version}. Files of version 1 do "
+            "not say which detector and mean embedding made them: embed the photos again."
+        )
+
+
+def _mean_text(mean: Float32Array | None) -> str:
+    return "" if mean is None else base64.b64encode(mean.astype("<f4").tobytes()).decode()
+
+
+def _mean(text: str) -> Float32Array | None:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4") if text else None
 
 
 def _row(fields: Mapping[str, Any], vector: Float32Array | None) -> EmbeddingRow:
@@ -130,13 +171,15 @@ def _row(fields: Mapping[str, Any], vector: Float32Array | None) -> EmbeddingRow
 
 def _to_npz(table: EmbeddingTable) -> bytes:
     """`vectors` holds the good rows only; `vector_row` says which row each belongs to."""
-    good = [place for place, row in enumerate(table.rows) if row.vector is not None]
+    good = [index for index, row in enumerate(table.rows) if row.vector is not None]
     buffer = io.BytesIO()
     np.savez(
         buffer,
         schema_version=np.int64(_SCHEMA_VERSION),
-        rows=np.array([json.dumps(_row_fields(table, row)) for row in table.rows], dtype=np.str_),
-        names=np.array([table.rows[place].name for place in good], dtype=np.str_),
+        space=np.array(json.dumps(table.space.to_dict())),
+        mean=np.zeros(0, np.float32) if table.mean is None else table.mean,
+        rows=np.array([json.dumps(_row_fields(row)) for row in table.rows], dtype=np.str_),
+        names=np.array([table.rows[index].name for index in good], dtype=np.str_),
         vectors=table.vectors,
         vector_row=np.array(good, np.int64),
     )
@@ -145,25 +188,28 @@ def _to_npz(table: EmbeddingTable) -> bytes:
 
 def _from_npz(content: bytes) -> EmbeddingTable:
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        if int(file["schema_version"]) != _SCHEMA_VERSION:
-            raise ValueError(f"schema_version {_SCHEMA_VERSION} needed")
+        _require_version(int(file["schema_version"]))
+        space = _space({str(file["space"])})
+        mean = np.asarray(file["mean"], np.float32) if len(file["mean"]) else None
         rows = [json.loads(str(text)) for text in file["rows"]]
         vectors: list[Float32Array | None] = [None] * len(rows)
-        for place, vector in zip(file["vector_row"], file["vectors"], strict=True):
-            vectors[int(place)] = np.asarray(vector, np.float32)
-    return _table(rows, vectors)
+        for index, vector in zip(file["vector_row"], file["vectors"], strict=True):
+            vectors[int(index)] = np.asarray(vector, np.float32)
+    return EmbeddingTable(space, mean, tuple(map(_row, rows, vectors)))
 
 
 def _to_csv(table: EmbeddingTable) -> bytes:
     import csv
 
     text = io.StringIO(newline="")
-    size = table.vectors.shape[1]
+    size = table.space.size
     writer = csv.writer(text)
-    writer.writerow([*_COLUMNS, *(f"e{place}" for place in range(size))])
+    writer.writerow([*_COLUMNS, "space", "mean", *(f"e{index}" for index in range(size))])
+    space, mean = json.dumps(table.space.to_dict()), _mean_text(table.mean)
     for row in table.rows:
         vector = [""] * size if row.vector is None else [f"{v:.9g}" for v in row.vector]
-        writer.writerow([*_row_fields(table, row).values(), *vector])
+        writer.writerow([*_row_fields(row).values(), space, mean, *vector])
+        mean = ""
     return text.getvalue().encode()
 
 
@@ -171,36 +217,48 @@ def _from_csv(content: bytes) -> EmbeddingTable:
     import csv
 
     reader = csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True)
-    if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
+    columns = reader.fieldnames or ()
+    if "model_sha256" in columns and "space" not in columns:
+        _require_version(1)
+    if missing := [name for name in (*_COLUMNS, "space", "mean") if name not in columns]:
         raise ValueError(f"no column {', '.join(missing)}")
     rows: list[Mapping[str, Any]] = list(reader)
     vectors: list[Float32Array | None] = []
     for row in rows:
         values = [row[name] for name in row if name[:1] == "e" and name[1:].isdigit()]
         vectors.append(None if row["error"] else np.array(values, np.float32))
-    return _table(rows, vectors)
+    mean = next((row["mean"] for row in rows if row["mean"]), "")
+    space = _space({str(row["space"]) for row in rows})
+    return EmbeddingTable(space, _mean(mean), tuple(map(_row, rows, vectors)))
 
 
 def _to_jsonl(table: EmbeddingTable) -> bytes:
+    header = {
+        "schema_version": _SCHEMA_VERSION,
+        "space": table.space.to_dict(),
+        "mean": _mean_text(table.mean),
+    }
     lines = (
-        json.dumps(
-            {
-                "schema_version": _SCHEMA_VERSION,
-                **_row_fields(table, row),
-                "vector": None if row.vector is None else [float(f"{v:.9g}") for v in row.vector],
-            }
-        )
+        {
+            **_row_fields(row),
+            "vector": None if row.vector is None else [float(f"{v:.9g}") for v in row.vector],
+        }
         for row in table.rows
     )
-    return "".join(line + "\n" for line in lines).encode()
+    return "".join(json.dumps(line) + "\n" for line in (header, *lines)).encode()
 
 
 def _from_jsonl(content: bytes) -> EmbeddingTable:
-    rows = [json.loads(line) for line in content.decode().splitlines() if line.strip()]
+    lines = [json.loads(line) for line in content.decode().splitlines() if line.strip()]
+    headers = [line for line in lines if "schema_version" in line]  # several: files in a row
+    for header in headers:
+        _require_version(header["schema_version"])
+    space = _space({json.dumps(header["space"]) for header in headers})
+    rows = [line for line in lines if "schema_version" not in line]
     vectors = [
         None if row["vector"] is None else np.array(row["vector"], np.float32) for row in rows
     ]
-    return _table(rows, vectors)
+    return EmbeddingTable(space, _mean(headers[0]["mean"]), tuple(map(_row, rows, vectors)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facekit.enums import Flip, Metric
+from facekit.errors import ModelMismatchError
 from facekit.types import Float32Array
 
 _UNIT_NORM_TOLERANCE = (
@@ -44,6 +45,33 @@ def centred(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
     """
     unit = unit_length(vectors)
     return unit if mean is None else unit_length(unit - mean)
+
+
+def recentred(
+    vectors: Float32Array, old_mean: Float32Array | None, new_mean: Float32Array | None
+) -> Float32Array:
+    """(N, D) unit vectors about `old_mean` -> the same about `new_mean`, as if embedded anew.
+
+    A template u of length 1 was centred to c = (u - m) / |u - m|, so that u = m + t c for a
+    positive t.  From |u| = 1 follows t^2 + 2 t (m.c) + |m|^2 - 1 = 0, whose product of roots,
+    |m|^2 - 1, is negative: t = sqrt((m.c)^2 + 1 - |m|^2) - m.c is the only positive one.
+    Templates of two views (Flip.CONCAT) are of length 1 as a whole, and no exception.
+    Raises ModelMismatchError for an old mean that is no mean of unit vectors: one of length 1.
+    """
+    unit = unit_length(vectors).astype(np.float64)
+    if old_mean is not None:
+        mean = old_mean.astype(np.float64)
+        left = 1.0 - float(mean @ mean)
+        if left <= 0:
+            raise ModelMismatchError(
+                "Templates about an embedding mean of length 1 or more cannot be brought over: "
+                "embed the photos again."
+            )
+        along = unit @ mean
+        unit = mean + (np.sqrt(along**2 + left) - along)[:, None] * unit
+    if new_mean is not None:
+        unit = unit - new_mean.astype(np.float64)
+    return np.asarray(unit / np.linalg.norm(unit, axis=1, keepdims=True), np.float32)
 
 
 def joined(views: Float32Array, flip: Flip) -> Float32Array:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from facekit.enums import Metric
 from facekit.errors import NoOperatingPointError, UsageError
-from facekit.model.card import Card
-from facekit.template.calibration import OperatingPoint, fmr_target
+from facekit.template.calibration import Calibration, OperatingPoint, fmr_target
 from facekit.template.match import similarity_of
-from facekit.types import CropSpec
+from facekit.template.space import TemplateSpace
 
 DEFAULT_FMR = 1e-3
 PUBLISHED = "published"
@@ -32,29 +31,29 @@ def given_threshold(distance: float, metric: Metric) -> Threshold:
         raise UsageError(f"--threshold: {error}") from error
 
 
-def card_threshold(card: Card, *, crop: CropSpec | None, fmr: float | None = None) -> Threshold:
-    """The card's operating point at `fmr` (0..1).
+def card_threshold(
+    calibration: Calibration, space: TemplateSpace, *, fmr: float | None = None
+) -> Threshold:
+    """The operating point of a card's calibration at `fmr` (0..1), for templates of `space`.
 
     With None: at FMR 1e-3, or where nobody measured one, the source's published threshold.
-    Raises NoOperatingPointError where there is none, and where `crop` (None: the card's own) is
-    not the rule that the card's thresholds were measured with.
+    Raises NoOperatingPointError where there is none, and where the calibration was measured in
+    another space, whose field it names.
     """
-    if crop is not None and crop != card.crop:
-        raise NoOperatingPointError(
-            f"The thresholds of {card.name} ({card.variant}) were measured with its own crop rule "
-            "and do not hold for another. Pass --threshold, or leave the crop options out."
-        )
+    require_measured_in(calibration, space)
     if fmr is not None:
-        return _at(card, fmr_target(fmr))
-    targets = {point.target for point in card.calibration.operating_points}
+        return _at(calibration, fmr_target(fmr))
+    targets = {point.target for point in calibration.operating_points}
     default = fmr_target(DEFAULT_FMR)
-    return _at(card, PUBLISHED if default not in targets and PUBLISHED in targets else default)
+    return _at(
+        calibration, PUBLISHED if default not in targets and PUBLISHED in targets else default
+    )
 
 
 def chosen_threshold(
-    card: Card,
+    calibration: Calibration,
+    space: TemplateSpace,
     *,
-    crop: CropSpec | None,
     distance: float | None = None,
     metric: Metric = Metric.COSINE,
     fmr: float | None = None,
@@ -65,7 +64,7 @@ def chosen_threshold(
     """
     if distance is not None:
         return given_threshold(distance, metric)
-    return card_threshold(card, crop=crop, fmr=fmr)
+    return card_threshold(calibration, space, fmr=fmr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +78,14 @@ class Meaning:
 
 
 def meaning(
-    card: Card, *, crop: CropSpec | None, threshold_similarity: float, similarity: float
+    calibration: Calibration,
+    space: TemplateSpace,
+    *,
+    threshold_similarity: float,
+    similarity: float,
 ) -> Meaning:
-    """Nothing where `crop` (None: the card's own) is not the rule that the card is measured for."""
-    calibration = card.calibration
-    if crop is not None and crop != card.crop:
+    """Nothing where the calibration was measured in another space."""
+    if calibration.other_space(space):
         return Meaning(None, None)
     logistic = calibration.probability
     return Meaning(
@@ -92,6 +94,16 @@ def meaning(
     )
 
 
-def _at(card: Card, target: str) -> Threshold:
-    point = card.calibration.operating_point(target)
+def require_measured_in(calibration: Calibration, space: TemplateSpace) -> None:
+    """Raises NoOperatingPointError, which names the field in which `space` is another one."""
+    if difference := calibration.other_space(space):
+        raise NoOperatingPointError(
+            f"The thresholds of {space.model} were measured with {difference}, for which they do "
+            "not hold. Pass --threshold, leave the options out that change it, or measure them "
+            "anew with facekit calibrate."
+        )
+
+
+def _at(calibration: Calibration, target: str) -> Threshold:
+    point = calibration.operating_point(target)
     return Threshold(point.threshold_similarity, point)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
@@ -23,7 +24,7 @@ class ScheduleName(str, Enum):
     COSINE = "cosine"
 
 
-class Precision(str, Enum):
+class ComputePrecision(str, Enum):
     """What the net computes in; its variables, the loss and the result are float32."""
 
     FLOAT32 = "float32"
@@ -49,6 +50,25 @@ class OptimiserConfig:
     step_factor: float = 0.1
     final_share: float = 0.01
     """what is left of the rate at the end, for "cosine" """
+
+    def rate_at(self, step: int, *, steps_per_epoch: int, epochs: int) -> float:
+        """The learning rate of the step that is about to be done, 0 being the first.
+
+        The warm-up rises in a straight line to the full rate (Goyal et al. 2017, sec. 2.2); the
+        cosine is that of Loshchilov & Hutter 2017, eq. 5, over what is left after it, without
+        restarts.
+        """
+        warmup = round(self.warmup_epochs * steps_per_epoch)
+        if step < warmup:
+            return self.rate * (step + 1) / (warmup + 1)
+        if self.schedule is ScheduleName.STEP:
+            falls = sum(step >= epoch * steps_per_epoch for epoch in self.step_epochs)
+            return self.rate * self.step_factor**falls
+        if self.schedule is ScheduleName.COSINE:
+            total = max(steps_per_epoch * epochs - warmup, 1)
+            height = (1 + math.cos(math.pi * min((step - warmup) / total, 1.0))) / 2
+            return self.rate * (self.final_share + (1 - self.final_share) * height)
+        return self.rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +148,7 @@ class TrainConfig:
     batch_norm_momentum: float = 0.0
     """of the moving statistics; 0: as the graph has it.  0.995 needs some 1,000 steps to settle"""
     seed: int = 0
-    precision: Precision = Precision.FLOAT32
+    precision: ComputePrecision = ComputePrecision.FLOAT32
     held_out: float = 0.0
     """share of each person's photos, of those with two or more, that is kept for testing"""
     checkpoint_steps: int = 0

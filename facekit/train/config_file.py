@@ -10,18 +10,11 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from facekit.errors import UsageError
-from facekit.system.configs import config_names as _names_in
-from facekit.system.configs import config_path, parse_toml
+from facekit.system.configs import parse_toml, read_toml
 from facekit.train.config import TrainConfig
 
 _FOLDER = "train"
-_SUFFIX = ".toml"
 T = TypeVar("T")
-
-
-def config_names() -> tuple[str, ...]:
-    """The configurations that come with facekit."""
-    return _names_in(_FOLDER, suffix=_SUFFIX)
 
 
 def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainConfig:
@@ -32,11 +25,7 @@ def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainCo
     """
     if name_or_path is None:
         return config_from({}, changes, origin="these options")
-    path = config_path(name_or_path, _FOLDER, suffix=_SUFFIX, title="training configuration")
-    try:
-        raw = parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"Training configuration {path} cannot be read: {error}") from error
+    path, raw = read_toml(name_or_path, _FOLDER, title="training configuration")
     return config_from(raw, changes, origin=str(path))
 
 

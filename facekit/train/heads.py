@@ -18,7 +18,7 @@ Tensor: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class HeadOutput:
     """Of one replica's photos."""
 
     loss: Tensor
@@ -36,7 +36,7 @@ class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
         self.classes = classes
         self.settings = config
 
-    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> Measured:
+    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
         """x: (B, D) float32 embeddings, not of unit length; step: scalar, 0 for the first."""
         raise NotImplementedError
 
@@ -44,10 +44,10 @@ class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
         """(B, classes), higher is more alike; None for a head that knows no classes."""
         raise NotImplementedError
 
-    def _measured(self, logits: Tensor, plain: Tensor, labels: Tensor) -> Measured:
+    def _measured(self, logits: Tensor, plain: Tensor, labels: Tensor) -> HeadOutput:
         loss = losses.softmax_cross_entropy(logits, labels, smoothing=self.settings.label_smoothing)
         right = tf.argmax(plain, -1, output_type=labels.dtype) == labels
-        return Measured(tf.reduce_mean(loss), tf.reduce_mean(tf.cast(right, tf.float32)))
+        return HeadOutput(tf.reduce_mean(loss), tf.reduce_mean(tf.cast(right, tf.float32)))
 
 
 class SoftmaxHead(Head):
@@ -62,7 +62,7 @@ class SoftmaxHead(Head):
     def scores(self, x: Tensor) -> Tensor:
         return tf.matmul(x, tf.convert_to_tensor(self.kernel)) + tf.convert_to_tensor(self.bias)
 
-    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> Measured:
+    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
         logits = self.scores(x)
         return self._measured(logits, logits, labels)
 
@@ -83,7 +83,7 @@ class CenterHead(SoftmaxHead):
             aggregation="only_first_replica",  # all move them alike
         )
 
-    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> Measured:
+    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
         softmax = super().measure(x, labels, step)
         centers = tf.convert_to_tensor(self.centers)
         apart = tf.reduce_mean(losses.center_loss(x, labels, centers))
@@ -94,7 +94,7 @@ class CenterHead(SoftmaxHead):
         self.centers.assign(
             losses.moved_centers(centers, sums, counts, rate=self.settings.center_rate)
         )
-        return Measured(softmax.loss + self.settings.center_weight * apart, softmax.accuracy)
+        return HeadOutput(softmax.loss + self.settings.center_weight * apart, softmax.accuracy)
 
 
 class CosineHead(Head):
@@ -115,7 +115,7 @@ class CosineHead(Head):
 
 
 class ASoftmaxHead(CosineHead):
-    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> Measured:
+    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
         settings = self.settings
         annealing = losses.annealed_lambda(
             step,
@@ -131,7 +131,7 @@ class ASoftmaxHead(CosineHead):
 
 
 class ArcFaceHead(CosineHead):
-    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> Measured:
+    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
         cosine = self.scores(x)
         logits = losses.arcface_logits(
             cosine, labels, margin=self.settings.arc_margin, scale=self.settings.arc_scale
@@ -148,10 +148,10 @@ class TripletHead(Head):
     def scores(self, x: Tensor) -> None:
         return None
 
-    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> Measured:
+    def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
         unit = tf.nn.l2_normalize(x, -1)
         loss = losses.triplet_semi_hard(unit, labels, margin=self.settings.triplet_margin)
-        return Measured(loss, tf.constant(float("nan")))
+        return HeadOutput(loss, tf.constant(float("nan")))
 
 
 _HEADS: dict[TrainingLoss, type[Head]] = {

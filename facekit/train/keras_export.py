@@ -19,7 +19,8 @@ from facekit.errors import MissingExtraError, ModelBuildError, StorageError
 from facekit.graph.read.facenet_pytorch import state_dict_arrays
 from facekit.model.store import InstalledModel
 from facekit.system.files import write_atomically
-from facekit.system.keras_backend import captured_output, keras
+from facekit.system.keras_backend import keras
+from facekit.system.native_output import captured_output
 from facekit.train.keras_net import keras_net
 
 FACENET_PYTORCH_SIZE = 512
@@ -86,8 +87,8 @@ def facenet_pytorch_file(model: InstalledModel, path: Path) -> None:
 
 def open_batch(net: keras.Model) -> keras.Model:
     """The same net, with the same weights, for any number of pictures at once."""
-    _, *sides = net.input_shape
-    picture = keras.Input(sides, name=net.inputs[0].name)
+    _, *shape = net.input_shape
+    picture = keras.Input(shape, name=net.inputs[0].name)
     opened = keras.models.clone_model(net, input_tensors=picture)
     opened.set_weights(net.get_weights())
     return opened

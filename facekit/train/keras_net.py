@@ -8,9 +8,8 @@ import numpy as np
 
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
-from facekit.graph.agree import require_same_answer
 from facekit.graph.nets.designs import DESIGNS, Design, new_net
-from facekit.graph.probe import probe
+from facekit.graph.probe import probe, require_same_answer
 from facekit.graph.read.litert import load_litert
 from facekit.model.card import Task
 from facekit.model.store import InstalledModel

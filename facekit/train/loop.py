@@ -8,24 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facekit.reporter import SILENT, Reporter
 from facekit.train import checkpoint
 from facekit.train.config import TrainConfig
 from facekit.train.curve import CurveLog
 from facekit.train.dataset.batches import Photos
 from facekit.train.dataset.epoch import epoch_plan, steps_per_epoch
 from facekit.train.request import CHECKPOINTS_NAME
-from facekit.train.schedule import learning_rate
 from facekit.train.step import Trainer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Surroundings:
-    """What the loop tells and asks."""
+class LoopCallbacks:
+    """What the loop asks."""
 
-    note: Callable[[str], None]
-    """a line for a person"""
-    progress: Callable[[Iterator[int], int, str], Iterator[int]]
-    """wraps the steps that are left"""
     should_stop: Callable[[], bool]
     """asked before each step; True ends the run after it"""
     evaluate: Callable[[int], dict[str, float]]
@@ -33,7 +29,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class LoopResult:
     """Where the loop stopped."""
 
     step: int
@@ -50,11 +46,12 @@ def run_loop(
     photos: Photos,
     config: TrainConfig,
     folder: Path,
-    around: Surroundings,
+    callbacks: LoopCallbacks,
     *,
+    reporter: Reporter = SILENT,
     fine_tunes: bool,
     done: int,
-) -> Ended:
+) -> LoopResult:
     """Goes on after `done` steps.  Only the chief process writes files.
 
     Raises ModelBuildError where the loss is no number any more, ImageError, StorageError.
@@ -75,7 +72,7 @@ def run_loop(
     epoch_loss, figures = float("nan"), dict[str, float]()
     started, first = time.perf_counter(), done
     batches: Iterator[Any] = iter(())
-    for step in around.progress(iter(range(done, total)), total - done, "training"):
+    for step in reporter.steps(range(done, total), length=total - done, label="training"):
         epoch, within = divmod(step, per_epoch)
         if within == 0 or step == done:
             plan = epoch_plan(photos.photos, config, epoch)
@@ -86,15 +83,13 @@ def run_loop(
                 losses.clear()
                 accuracies.clear()
             started, first = time.perf_counter(), step
-        rate = learning_rate(
-            config.optimiser, step, steps_per_epoch=per_epoch, epochs=config.epochs
-        )
+        rate = config.optimiser.rate_at(step, steps_per_epoch=per_epoch, epochs=config.epochs)
         result = trainer.step(
             next(batches),
             step,
             rate=rate,
             net_rate_share=_net_share(config, epoch, fine_tunes=fine_tunes),
-            stop=around.should_stop(),
+            stop=callbacks.should_stop(),
         )
         losses.append(result.loss)
         accuracies.append(result.accuracy)
@@ -105,10 +100,10 @@ def run_loop(
             if chief:
                 photos_seen = (step + 1 - first) * config.batch_size
                 speed = photos_seen / (time.perf_counter() - started)
-                figures = around.evaluate(epoch + 1)
+                figures = callbacks.evaluate(epoch + 1)
                 log.add(step + 1, epoch + 1, epoch_loss=epoch_loss, **figures)
                 told = {"loss": epoch_loss, "accuracy": sum(accuracies) / len(accuracies)}
-                around.note(_line(epoch + 1, config.epochs, {**told, **figures}, speed))
+                reporter.note(_line(epoch + 1, config.epochs, {**told, **figures}, speed))
         every = config.checkpoint_steps
         due = ends_epoch or (every and (step + 1) % every == 0)
         if chief and (due or result.asked_to_stop):
@@ -120,8 +115,8 @@ def run_loop(
                 keep=config.keep_checkpoints,
             )
         if result.asked_to_stop and step + 1 < total:
-            return Ended(step + 1, True, epoch_loss, figures)
-    return Ended(total, False, epoch_loss, figures)
+            return LoopResult(step + 1, True, epoch_loss, figures)
+    return LoopResult(total, False, epoch_loss, figures)
 
 
 def _net_share(config: TrainConfig, epoch: int, *, fine_tunes: bool) -> float:

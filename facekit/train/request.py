@@ -32,6 +32,15 @@ class TrainRequest:
     licence: str = "not stated: trained by the user"
 
 
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """When and on what a run is validated on LFW."""
+
+    lfw: Path
+    every: int = 1
+    """epochs"""
+
+
 def begin(folder: Path, request: TrainRequest) -> None:
     """Notes what the run is.  Raises UsageError where the folder holds a run, StorageError."""
     if checkpoint.saved(folder / CHECKPOINTS_NAME):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_
 from facekit.model.card import Card, Source, Task
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
+from facekit.reporter import Reporter
 from facekit.system.files import write_atomically
 from facekit.system.keras_backend import keras
 from facekit.template.calibration import Calibration
@@ -70,7 +70,7 @@ def write_model(
     folder: Path,
     *,
     embedding_size: int,
-    progress: Callable[[str], None],
+    reporter: Reporter,
 ) -> InstalledModel:
     """NAME_float32.tflite and its card in `folder`, run and compared with the graph first.
 
@@ -97,6 +97,6 @@ def write_model(
     )
     path = folder / card.file_name
     write_atomically(path, content)
-    self_test(graph.name, path, card, answers=answers_of(graph), progress=progress)
+    self_test(graph.name, path, card, answers=answers_of(graph), reporter=reporter)
     write_atomically(path.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return InstalledModel(card, path)

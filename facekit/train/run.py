@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from facekit.enums import Architecture, Flip
 from facekit.errors import UsageError
 from facekit.graph.nets.designs import DESIGNS, Design
 from facekit.model.card import Source
 from facekit.model.store import InstalledModel, find
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
+from facekit.reporter import SILENT, Reporter
 from facekit.system.keras_backend import keras, tf
-from facekit.template.calibration import Calibration
 from facekit.train import checkpoint
 from facekit.train.config import TrainConfig
 from facekit.train.dataset.aligned import inner_crop
@@ -24,38 +23,20 @@ from facekit.train.dataset.epoch import PhotoSet, photos_sha256, split, steps_pe
 from facekit.train.devices import Replicas
 from facekit.train.heads import CosineHead
 from facekit.train.keras_net import keras_net
-from facekit.train.lfw_crops import LfwCrops, crop_lfw, photos_of
-from facekit.train.loop import Ended, Surroundings, run_loop
-from facekit.train.request import CHECKPOINTS_NAME, TrainRequest, require_same_data
+from facekit.train.loop import LoopCallbacks, LoopResult, run_loop
+from facekit.train.request import CHECKPOINTS_NAME, TrainRequest, Validation, require_same_data
 from facekit.train.result import Described, copy_weights, write_model
 from facekit.train.step import Trainer
-from facekit.train.validate import (
-    LfwResult,
-    calibrated,
-    class_means,
-    held_out_accuracy,
-    validate_lfw,
-)
+from facekit.train.validate import Validator, class_means, crop_lfw, photos_of
 from facekit.types import CropSpec, InputSpec
-
-Progress = Callable[[Iterator[Any], int, str], Iterator[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """When and on what a run is validated on LFW."""
-
-    lfw: Path
-    every: int
-    """epochs"""
-    workers: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
     """What came of a run."""
 
-    ended: Ended
+    loop: LoopResult
+    """where it stopped"""
     people: int
     photos: int
     held_out: int
@@ -73,8 +54,7 @@ def train(
     replicas: Replicas,
     validation: Validation | None = None,
     resume: bool = False,
-    note: Callable[[str], None] = lambda line: None,
-    progress: Progress = lambda items, _length, _label: items,
+    reporter: Reporter = SILENT,
     should_stop: Callable[[], bool] = lambda: False,
     designs: Mapping[Architecture, Design] = DESIGNS,
 ) -> Trained:
@@ -88,13 +68,13 @@ def train(
     design = designs[config.architecture]
     tf.config.experimental.enable_op_determinism()
     start = None if request.start is None else find(request.start)
-    spec, crop, flip = _preparation(request, design, start, note)
+    spec, crop, flip = _preparation(request, design, start, reporter)
     people = list_people(request.data)
     chosen, held = split(people, config)
     data_sha256 = photos_sha256(request.data, chosen, held)
     require_same_data(folder, data_sha256, is_chief=replicas.is_chief)
     steps = steps_per_epoch(chosen, config)
-    note(
+    reporter.note(
         f"{len(chosen)} photos of {len(chosen.names)} people"
         + (f", {len(held)} held out" if len(held) else "")
         + f"; {steps} steps an epoch, {config.epochs} epochs"
@@ -109,31 +89,33 @@ def train(
         replicas=replicas,
         fine_tunes=start is not None,
     )
-    done = _restored(folder, trainer, note) if resume else 0
+    done = _restored(folder, trainer, reporter) if resume else 0
     if start is not None and config.finetune.imprint and not done:
-        _imprint(trainer, photos, note)
+        _imprint(trainer, photos, reporter)
     lfw = None
     if validation is not None and replicas.is_chief:
-        lfw = crop_lfw(validation.lfw, spec, crop, workers=validation.workers, progress=progress)
+        lfw = crop_lfw(validation.lfw, spec, crop, reporter=reporter)
         if shared := photos_of(chosen.names, lfw):
-            note(
+            reporter.note(
                 f"warning: {shared} of the people trained on are among those of pairsDevTest; the "
                 "accuracy on it will be too high"
             )
-    validator = _Validator(trainer, photos, testing, spec, flip, lfw, validation, config.epochs)
-    ended = run_loop(
+    every = 1 if validation is None else validation.every
+    validator = Validator(trainer, photos, testing, spec, flip, lfw, every, config.epochs)
+    loop = run_loop(
         trainer,
         photos,
         config,
         folder,
-        Surroundings(note, progress, should_stop, validator.figures),
+        LoopCallbacks(should_stop, validator.figures),
+        reporter=reporter,
         fine_tunes=start is not None,
         done=done,
     )
     model = None
-    if replicas.is_chief and not ended.interrupted:
-        note("converting to LiteRT")
-        calibration = validator.calibration(note)
+    if replicas.is_chief and not loop.interrupted:
+        reporter.note("converting to LiteRT")
+        calibration = validator.calibration(reporter)
         source = _source(request, data_sha256, chosen, start)
         model = write_model(
             trainer.net,
@@ -141,11 +123,11 @@ def train(
             Described(request.name, config.architecture, spec, crop, flip, source, calibration),
             folder,
             embedding_size=config.embedding_size,
-            progress=note,
+            reporter=reporter,
         )
     trainer.wait_for_others()
     return Trained(
-        ended=ended,
+        loop=loop,
         people=len(chosen.names),
         photos=len(chosen),
         held_out=len(held),
@@ -155,55 +137,11 @@ def train(
     )
 
 
-class _Validator:
-    """The figures after an epoch, and the last LFW result for the card."""
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        photos: Photos,
-        testing: Photos,
-        spec: InputSpec,
-        flip: Flip,
-        lfw: LfwCrops | None,
-        validation: Validation | None,
-        epochs: int,
-    ) -> None:
-        self._trainer = trainer
-        self._photos = photos
-        self._testing = testing
-        self._spec = spec
-        self._flip = flip
-        self._lfw = lfw
-        self._every = validation.every if validation is not None else 1
-        self._epochs = epochs
-        self._last: LfwResult | None = None
-
-    def figures(self, epoch: int) -> dict[str, float]:
-        found: dict[str, float] = {}
-        if len(self._testing.photos):
-            found["held_out"] = held_out_accuracy(
-                self._testing, self._photos, self._trainer.embed, self._trainer.scores
-            )
-        if self._lfw is not None and (epoch % self._every == 0 or epoch == self._epochs):
-            self._last = validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
-            found["lfw_devtrain"] = self._last.devtrain_accuracy
-            found["lfw_devtest"] = self._last.accuracy
-        return found
-
-    def calibration(self, note: Callable[[str], None]) -> Calibration:
-        """Thresholds from pairsDevTrain; none without LFW."""
-        if self._lfw is None:
-            return Calibration()
-        result = self._last or validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
-        return calibrated(self._lfw, result, self._flip, note=note)
-
-
 def _preparation(
     request: TrainRequest,
     design: Design,
     start: InstalledModel | None,
-    note: Callable[[str], None],
+    reporter: Reporter,
 ) -> tuple[InputSpec, CropSpec, Flip]:
     """How the net is fed, and what its card shall ask for: crop, mirror image."""
     config = request.config
@@ -225,13 +163,13 @@ def _preparation(
         spec, usual, flip = card.input, card.crop, card.flip
     own = inner_crop(request.data, height_px=spec.height_px, width_px=spec.width_px)
     if own is None:
-        note(
+        reporter.note(
             f"{request.data} has no align.json of crops with this centre: the card will say "
             f"{usual.rule.value}, {usual.margin_px:g} px, as the architecture's usual crops"
         )
         return spec, usual, flip
     if own != usual:
-        note(
+        reporter.note(
             f"the card will ask for {own.rule.value} crops with {own.margin_px:g} px of margin, "
             f"as these photos have; {usual.margin_px:g} px of {usual.rule.value} is usual"
         )
@@ -249,24 +187,24 @@ def _new_net(
     return net
 
 
-def _imprint(trainer: Trainer, photos: Photos, note: Callable[[str], None]) -> None:
+def _imprint(trainer: Trainer, photos: Photos, reporter: Reporter) -> None:
     """Gives a head of cosines the people's mean embeddings to begin with."""
     if isinstance(trainer.head, CosineHead):
-        note("embedding the photos for the new head")
+        reporter.note("embedding the photos for the new head")
         means = class_means(photos, trainer.embed)
         with trainer.replicas.strategy.scope():
             trainer.head.imprint(means)
 
 
-def _restored(folder: Path, trainer: Trainer, note: Callable[[str], None]) -> int:
+def _restored(folder: Path, trainer: Trainer, reporter: Reporter) -> int:
     """Steps done by the last checkpoint; 0 where there is none yet."""
     found = checkpoint.saved(folder / CHECKPOINTS_NAME)
     if not found:
-        note("no checkpoint yet: beginning anew")
+        reporter.note("no checkpoint yet: beginning anew")
         return 0
     with trainer.replicas.strategy.scope():
         done = checkpoint.restore(found[-1], trainer.variables())
-    note(f"going on after step {done}, from {found[-1].name}")
+    reporter.note(f"going on after step {done}, from {found[-1].name}")
     return done
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.system.keras_backend import keras, tf
-from facekit.train.config import OptimiserConfig, OptimiserName, Precision, TrainConfig
+from facekit.train.config import ComputePrecision, OptimiserConfig, OptimiserName, TrainConfig
 from facekit.train.dataset.batches import Batch
 from facekit.train.devices import Replicas
 from facekit.train.heads import Head, make_head
@@ -64,7 +64,7 @@ class Trainer:
                         layer.trainable = False
             self.head: Head = make_head(config, classes=classes)
             self._net_optimiser = _optimiser(config.optimiser, self.net.trainable_variables)
-            if config.precision is Precision.FLOAT16:
+            if config.precision is ComputePrecision.FLOAT16:
                 self._net_optimiser = keras.optimizers.LossScaleOptimizer(self._net_optimiser)
             self._net_optimiser.build(self.net.trainable_variables)
             self._head_optimiser = _optimiser(config.optimiser, self.head.trainable_variables)
@@ -125,9 +125,9 @@ class Trainer:
         }
         # Keras counts optimisers and random states over the life of a process: sgd_2, sgd_3.
         return {
-            f"{group}/{place:04d}/{_COUNTED.sub('', variable.path)}": variable
+            f"{group}/{index:04d}/{_COUNTED.sub('', variable.path)}": variable
             for group, variables in groups.items()
-            for place, variable in enumerate(variables)
+            for index, variable in enumerate(variables)
         }
 
     def wait_for_others(self) -> None:
@@ -166,7 +166,7 @@ class Trainer:
         return run
 
     def _scaled(self, loss: Any) -> Any:
-        if self.config.precision is Precision.FLOAT16:
+        if self.config.precision is ComputePrecision.FLOAT16:
             return self._net_optimiser.scale_loss(loss)
         return loss
 
@@ -207,7 +207,7 @@ def _set_rate(optimiser: Any, rate: float) -> None:
 class _policy:
     """Keras's global precision while nets are built."""
 
-    def __init__(self, precision: Precision) -> None:
+    def __init__(self, precision: ComputePrecision) -> None:
         self._wanted = precision.value
 
     def __enter__(self) -> None:

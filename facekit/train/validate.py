@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from facekit.enums import Flip
+from facekit.enums import FacePolicy, Flip
+from facekit.errors import InputError
 from facekit.evaluate.calibrate import calibrate
 from facekit.evaluate.embeddings import PhotoEmbeddings
 from facekit.evaluate.metrics.error_rates import best_accuracy_threshold, is_measurable
 from facekit.evaluate.metrics.operating_points import DEFAULT_FMR_TARGETS
+from facekit.evaluate.protocols.plan import Plan, open_plan
 from facekit.evaluate.scoring import PairScorer
+from facekit.pipeline.locate import LocateOptions
+from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.preprocess import model_input
 from facekit.template.calibration import Calibration
 from facekit.template.match import unit_length
 from facekit.train.dataset.batches import Photos
-from facekit.train.lfw_crops import LfwCrops
-from facekit.types import Float32Array, InputSpec, UInt8Array
+from facekit.train.step import Trainer
+from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
 
 Embed = Callable[[Float32Array], Float32Array]
 """(B, H, W, 3) model input -> (B, D) embeddings"""
@@ -52,6 +58,48 @@ def class_means(photos: Photos, embed: Embed) -> Float32Array:
 
 def _embedded(photos: Photos, embed: Embed) -> Float32Array:
     return np.concatenate([embed(images) for images in photos.centres(_BATCH)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LfwCrops:
+    """The photos of View 1, cropped once for all validations of a run."""
+
+    plan: Plan
+    crops: UInt8Array
+    """(N, H, W, 3), of plan.photos; zeros where there is an error"""
+    errors: tuple[str, ...]
+    """(N,) "" or why there is no crop"""
+
+
+def crop_lfw(
+    folder: Path, spec: InputSpec, crop: CropSpec, *, reporter: Reporter = SILENT
+) -> LfwCrops:
+    """Of each photo the central face, as eval-lfw takes it.
+
+    Raises InputError or PairListError for a folder that is not LFW with View 1's lists.
+    """
+    plan = open_plan(data=folder, protocol="devtest", pairs_file=None, limit=None)
+    paths = plan.paths()
+    crops = np.zeros((len(paths), spec.height_px, spec.width_px, 3), np.uint8)
+    errors = [""] * len(paths)
+    job = CropPhoto(
+        LocateOptions(face_policy=FacePolicy.CENTER), crop, spec.height_px, spec.width_px
+    )
+    results = map_photos(job, paths, label="cropping LFW", reporter=reporter)
+    for index, result in enumerate(results):
+        if isinstance(result, PhotoFailure):
+            errors[index] = f"{type(result.error).__name__}: {result.error}"
+        else:
+            crops[index] = result
+    if all(errors):
+        raise InputError(f"No photo of {folder} gave a crop. The first reason: {errors[0]}")
+    return LfwCrops(plan, crops, tuple(errors))
+
+
+def photos_of(people: Sequence[str], lfw: LfwCrops) -> int:
+    """How many of the people that were trained on are among those of pairsDevTest."""
+    tested = {photo.person for photo in lfw.plan.pair_list.photos}
+    return len(tested.intersection(people))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +149,7 @@ def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
 
 
 def calibrated(
-    lfw: LfwCrops, result: LfwResult, flip: Flip, *, note: Callable[[str], None]
+    lfw: LfwCrops, result: LfwResult, flip: Flip, *, reporter: Reporter = SILENT
 ) -> Calibration:
     """Mean embedding and thresholds for a card, from pairsDevTrain's photos alone.
 
@@ -109,12 +157,12 @@ def calibrated(
     """
     training = lfw.plan.training
     assert training is not None
-    row = {photo.path: place for place, photo in enumerate(lfw.plan.photos)}
+    row = {photo.path: index for index, photo in enumerate(lfw.plan.photos)}
     rows = [row[photo.path] for photo in training.photos]
     theirs = replace(
         result.embeddings,
         vectors=result.embeddings.vectors[rows],
-        errors=tuple(lfw.errors[place] for place in rows),
+        errors=tuple(lfw.errors[index] for index in rows),
     )
     people = Counter(
         photo.person
@@ -124,10 +172,56 @@ def calibrated(
     impostors = (people.total() ** 2 - sum(count**2 for count in people.values())) // 2
     carried = [fmr for fmr in DEFAULT_FMR_TARGETS if is_measurable(fmr, impostors)]
     if left_out := [f"{fmr:g}" for fmr in DEFAULT_FMR_TARGETS if fmr not in carried]:
-        note(
+        reporter.note(
             f"the card gets no threshold for FMR {', '.join(left_out)}: pairsDevTrain's photos "
             f"make {impostors} impostor pairs"
         )
     return calibrate(
         theirs, training, dataset=lfw.plan.folder.name, flip=flip, fmr_targets=carried
     ).calibration
+
+
+class Validator:
+    """The figures after an epoch, and the last LFW result for the card."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        photos: Photos,
+        testing: Photos,
+        spec: InputSpec,
+        flip: Flip,
+        lfw: LfwCrops | None,
+        every: int,
+        epochs: int,
+    ) -> None:
+        """photos: trained on; testing: held out; every, epochs: LFW is asked after each `every`
+        epochs, and after the last."""
+        self._trainer = trainer
+        self._photos = photos
+        self._testing = testing
+        self._spec = spec
+        self._flip = flip
+        self._lfw = lfw
+        self._every = every
+        self._epochs = epochs
+        self._last: LfwResult | None = None
+
+    def figures(self, epoch: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        if len(self._testing.photos):
+            found["held_out"] = held_out_accuracy(
+                self._testing, self._photos, self._trainer.embed, self._trainer.scores
+            )
+        if self._lfw is not None and (epoch % self._every == 0 or epoch == self._epochs):
+            self._last = validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
+            found["lfw_devtrain"] = self._last.devtrain_accuracy
+            found["lfw_devtest"] = self._last.accuracy
+        return found
+
+    def calibration(self, reporter: Reporter = SILENT) -> Calibration:
+        """Thresholds from pairsDevTrain; none without LFW."""
+        if self._lfw is None:
+            return Calibration()
+        result = self._last or validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
+        return calibrated(self._lfw, result, self._flip, reporter=reporter)

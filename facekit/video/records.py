@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
 
 from facekit.errors import UsageError
 from facekit.types import Face, Float32Array, UInt8Array
@@ -18,7 +18,7 @@ class Frame:
     """from 0"""
     time_s: float
     """since the video's start; of a camera, since it was opened"""
-    pixels: UInt8Array
+    pixels: UInt8Array = field(repr=False)
     """(H, W, 3) RGB; the size may change within a video"""
 
 
@@ -51,8 +51,6 @@ class Vision(Protocol):
 class TrackOptions:
     """How faces are followed.  Raises UsageError for a value that cannot be meant."""
 
-    same_similarity: float
-    """least cosine at which two faces of the video are taken for one person"""
     key_every: int = 5
     """frames from one detection to the next"""
     longest_gap_s: float = 2.0
@@ -82,7 +80,7 @@ class Sample:
     time_s: float
     face: Face
     quality: float
-    embedding: Float32Array
+    embedding: Float32Array = field(repr=False)
     """(D,) of unit length"""
 
 
@@ -118,7 +116,7 @@ class FinishedTrack:
     best: Sample
     samples: int
     """faces in the mean embedding"""
-    embedding: Float32Array
+    embedding: Float32Array = field(repr=False)
     """(D,) of unit length"""
     identity: Identity
 
@@ -126,3 +124,22 @@ class FinishedTrack:
     def frames(self) -> int:
         """In how many frames the face was in sight."""
         return sum(span.last - span.first + 1 for span in self.spans)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "track": self.number,
+            "start_s": round(self.start_s, 3),
+            "end_s": round(self.end_s, 3),
+            "frames": self.frames,
+            "spans": [[span.first, span.last] for span in self.spans],
+            "detections": self.detections,
+            "faces_embedded": self.samples,
+            "name": self.identity.name,
+            "similarity": self.identity.similarity,
+            "best_face": {
+                "frame": self.best.frame,
+                "time_s": round(self.best.time_s, 3),
+                "quality": round(self.best.quality, 4),
+                **self.best.face.to_dict(),
+            },
+        }

@@ -1,4 +1,8 @@
-"""Following every face of a video: detected on key frames, carried by flow between them."""
+"""Following every face of a video: detected on key frames, carried by flow between them.
+
+Where a detected face is decides which track it continues, as long as that leaves no doubt; where
+two faces have met, or one comes back, likeness decides, as place would swap people who cross.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facekit.face.geometry import Overlap, overlaps
 from facekit.face.quality import quality
 from facekit.types import Face, Float32Array
 from facekit.video.flow import Flow
-from facekit.video.matching import SAME_PLACE, best_pairs, clear_pairs
 from facekit.video.records import (
     NOBODY,
     FinishedTrack,
@@ -25,6 +29,8 @@ from facekit.video.records import (
 )
 from facekit.video.track import Track
 
+SAME_PLACE = 0.3
+"""IoU from which a detection may be where a track is"""
 _REACH = 0.25  # how far beside a box, in its widths and heights, another face matters
 _MEETING = 0.2  # share of the smaller box, so grown, that another one covers
 
@@ -37,9 +43,18 @@ def nobody(_embedding: Float32Array) -> Identity:
 class Tracker:
     """Takes frames one by one, in order.  Not thread-safe."""
 
-    def __init__(self, vision: Vision, *, options: TrackOptions, namer: Namer = nobody) -> None:
+    def __init__(
+        self,
+        vision: Vision,
+        *,
+        same_similarity: float,
+        options: TrackOptions | None = None,
+        namer: Namer = nobody,
+    ) -> None:
+        """`same_similarity`: least cosine at which two faces are taken for one person."""
         self._vision = vision
-        self._options = options
+        self._same_similarity = same_similarity
+        self._options = options or TrackOptions()
         self._namer = namer
         self._flow = Flow()
         self._tracks: list[Track] = []
@@ -87,22 +102,22 @@ class Tracker:
         self._match_by_place(faces, candidates, owners)
         unmatched = any(track not in owners.values() for track in candidates)
         doubtful = [
-            place
-            for place, face in enumerate(faces)
-            if place not in owners and (unmatched or face.score >= self._options.start_score)
+            index
+            for index, face in enumerate(faces)
+            if index not in owners and (unmatched or face.score >= self._options.start_score)
         ]
-        vectors = self._vision.embed(frame.pixels, [faces[place] for place in doubtful])
+        vectors = self._vision.embed(frame.pixels, [faces[index] for index in doubtful])
         embeddings = dict(zip(doubtful, vectors, strict=True))
         self._match_by_likeness(faces, embeddings, candidates, owners)
         self._match_what_is_left(faces, candidates, owners)
         for track in candidates:
             if track not in owners.values():
                 track.miss()
-        for place, face in enumerate(faces):
-            if place in owners:
-                owners[place].confirm(face)
+        for index, face in enumerate(faces):
+            if index in owners:
+                owners[index].confirm(face)
             elif self._may_start(face, candidates):
-                owners[place] = self._start(frame, face)
+                owners[index] = self._start(frame, face)
         self._note_meetings()
         self._add_samples(frame, faces, owners, embeddings)
         self._settle()
@@ -125,11 +140,11 @@ class Tracker:
         free = [track for track in candidates if track not in owners.values()]
         if not free or not embeddings:
             return
-        places = list(embeddings)
+        indices = list(embeddings)
         theirs = np.stack([track.embedding for track in free])
         similarities = theirs @ np.stack(list(embeddings.values())).T
-        for track, column in best_pairs(similarities, least=self._options.same_similarity):
-            owners[places[column]] = free[track]
+        for track, column in best_pairs(similarities, least=self._same_similarity):
+            owners[indices[column]] = free[track]
 
     def _match_what_is_left(
         self, faces: Sequence[Face], candidates: list[Track], owners: dict[int, Track]
@@ -140,12 +155,12 @@ class Tracker:
             for track in candidates
             if track.in_sight and not track.rivals and track not in owners.values()
         ]
-        places = [place for place in range(len(faces)) if place not in owners]
+        indices = [index for index in range(len(faces)) if index not in owners]
         near = overlaps(
-            _boxes([track.face for track in free]), _boxes([faces[place] for place in places])
+            _boxes([track.face for track in free]), _boxes([faces[index] for index in indices])
         )
         for track, column in best_pairs(near, least=SAME_PLACE):
-            owners[places[column]] = free[track]
+            owners[indices[column]] = free[track]
 
     def _may_start(self, face: Face, candidates: list[Track]) -> bool:
         """Beside a track with a rival nobody new begins.
@@ -170,19 +185,19 @@ class Tracker:
         embeddings: dict[int, Float32Array],
     ) -> None:
         most = self._options.embedded_faces
-        merits = {place: quality(faces[place], image_shape=frame.pixels.shape) for place in owners}
+        merits = {index: quality(faces[index], image_shape=frame.pixels.shape) for index in owners}
         wanted = [
-            place
-            for place, track in owners.items()
-            if track.wants(merits[place], frame.time_s, most=most)
+            index
+            for index, track in owners.items()
+            if track.wants(merits[index], frame.time_s, most=most)
         ]
-        missing = [place for place in wanted if place not in embeddings]
-        vectors = self._vision.embed(frame.pixels, [faces[place] for place in missing])
+        missing = [index for index in wanted if index not in embeddings]
+        vectors = self._vision.embed(frame.pixels, [faces[index] for index in missing])
         embeddings = {**embeddings, **dict(zip(missing, vectors, strict=True))}
-        for place in wanted:
-            track = owners[place]
+        for index in wanted:
+            track = owners[index]
             sample = Sample(
-                frame.index, frame.time_s, faces[place], merits[place], embeddings[place]
+                frame.index, frame.time_s, faces[index], merits[index], embeddings[index]
             )
             track.add_sample(sample, most=most)
             track.identity = self._namer(track.embedding)
@@ -202,6 +217,29 @@ class Tracker:
             track.finished(least_detections=self._options.least_detections) for track in over
         ]
         return [report for report in reports if report is not None]
+
+
+def clear_pairs(
+    tracks: Float32Array, settled: NDArray[np.bool_], faces: Float32Array
+) -> list[tuple[int, int]]:
+    """(T, 4), (T,), (F, 4) -> (track, face) where each overlaps the other and nobody else.
+
+    `settled`: the track has not met another one since it was last sure.
+    """
+    near = overlaps(tracks, faces) >= SAME_PLACE
+    alone = near & (near.sum(0) == 1)[None, :] & (near.sum(1) == 1)[:, None]
+    return [(int(track), int(face)) for track, face in np.argwhere(alone & settled[:, None])]
+
+
+def best_pairs(merits: Float32Array, *, least: float) -> list[tuple[int, int]]:
+    """(T, F) -> (track, face) by falling merit, each used once, none below `least`."""
+    pairs: list[tuple[int, int]] = []
+    open_merits = merits.astype(np.float64)
+    while open_merits.size and open_merits.max() >= least:
+        track, face = np.unravel_index(int(open_merits.argmax()), open_merits.shape)
+        pairs.append((int(track), int(face)))
+        open_merits[track, :] = open_merits[:, face] = -np.inf
+    return pairs
 
 
 def _boxes(faces: Sequence[Face]) -> Float32Array:

@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 
 from facekit.bench.compare import compare
-from facekit.bench.payload import benchmark_payload, tool_payload
 from facekit.bench.plan import plan
 from facekit.bench.records import (
     Benchmark,
-    Delegate,
+    DelegateReport,
     DelegateUse,
     Measurement,
-    from_payload,
     spread,
 )
 from facekit.enums import Stage
@@ -39,7 +37,7 @@ ONE = Measurement(
     macs=1_000_000,
     gflops=0.1,
     peak_fraction=0.5,
-    delegate=Delegate(DelegateUse.NOT_ASKED),
+    delegate=DelegateReport(DelegateUse.NOT_ASKED),
 )
 
 
@@ -57,9 +55,9 @@ def test_a_spread_by_hand() -> None:
 
 
 def test_json_there_and_back() -> None:
-    delegate = Delegate(DelegateUse.PARTLY, "lib.so", 3, 4, ("why",))
+    delegate = DelegateReport(DelegateUse.PARTLY, "lib.so", 3, 4, ("why",))
     done = benchmark_of(ONE, replace(ONE, warmup=None, delegate=delegate))
-    assert from_payload(json.loads(json.dumps(benchmark_payload(done))), name="x") == done
+    assert Benchmark.from_dict(json.loads(json.dumps(done.to_dict())), name="x") == done
 
 
 @pytest.mark.parametrize(
@@ -72,13 +70,13 @@ def test_json_there_and_back() -> None:
     ],
 )
 def test_other_json_is_refused_by_name(change: dict[str, Any]) -> None:
-    payload = benchmark_payload(benchmark_of(ONE)) | change
+    payload = benchmark_of(ONE).to_dict() | change
     with pytest.raises(InputError, match=r"x\.json is not a result of facekit benchmark"):
-        from_payload(payload, name="x.json")
+        Benchmark.from_dict(payload, name="x.json")
 
 
 def test_the_tools_names_are_in_microseconds() -> None:
-    named = tool_payload(ONE)
+    named = ONE.tool_times()
     assert named["Init"] == 30_000
     assert named["First inference"] == 40_000
     assert named["Warmup (avg)"] == 36_000

@@ -178,7 +178,7 @@ def test_a_full_disk_leaves_the_earlier_archive(
     assert not list(archive.parent.glob(".bundle*"))
 
 
-def test_the_command(models: Path) -> None:
+def test_the_command_says_what_runs_on_which_device(models: Path) -> None:
     output = models.parent / "b.tar.gz"
     arguments = ["bundle", "toy", "--target", "imx93", "-o", str(output)]
     arguments += ["--models", str(models), "--wheel", str(models.parent / WHEEL)]

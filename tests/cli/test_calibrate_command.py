@@ -11,12 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
-from facekit.model.card import read_card
+from facekit.model.card import read_card, space_of
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from tests.small_lfw import home_of_its_own, make_small_lfw
 
-pytestmark = pytest.mark.model
 pytest.importorskip("scipy", reason="needs the evaluate extra")
 
 
@@ -47,6 +46,7 @@ def run(command: str, *arguments: object) -> Result:
     return CliRunner().invoke(cli, [command, *map(str, arguments)])
 
 
+@pytest.mark.model
 def test_the_result_is_shown_and_not_written(small: Path, own_model: Path) -> None:
     before = own_model.with_suffix(".json").read_bytes()
     result = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2")
@@ -57,6 +57,7 @@ def test_the_result_is_shown_and_not_written(small: Path, own_model: Path) -> No
     assert own_model.with_suffix(".json").read_bytes() == before
 
 
+@pytest.mark.model
 def test_a_folder_a_person_needs_no_list(small: Path, own_model: Path, tmp_path: Path) -> None:
     people = tmp_path / "people"
     people.mkdir()
@@ -71,6 +72,7 @@ def test_a_folder_a_person_needs_no_list(small: Path, own_model: Path, tmp_path:
     assert point.protocol == "every pair of the photos of all people"
 
 
+@pytest.mark.model
 def test_what_is_written_is_what_verify_uses(small: Path, own_model: Path, data: Path) -> None:
     result = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2", "--write",
                  "--json")  # fmt: skip
@@ -96,6 +98,69 @@ def test_what_is_written_is_what_verify_uses(small: Path, own_model: Path, data:
     )
 
 
+@pytest.mark.model
+@pytest.mark.parametrize("suffix", ["npz", "csv", "jsonl"])
+def test_what_was_embedded_before_is_compared_as_if_embedded_anew(
+    small: Path, own_model: Path, data: Path, tmp_path: Path, suffix: str
+) -> None:
+    a, b = data / "obama.jpg", data / "obama2.jpg"
+    file = tmp_path / f"obama.{suffix}"
+    assert run("embed", a, "-o", file, "--model", own_model).exit_code == 0
+    before = run("verify", a, b, "--model", own_model, "--json")
+    calibrated = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2", "--write")
+    assert calibrated.exit_code == 0, calibrated.output
+    verified = [
+        json.loads(run("verify", one, b, "--model", own_model, "--fmr", "0.2", "--json").stdout)
+        for one in (a, file)
+    ]
+    assert verified[1]["similarity"] == pytest.approx(verified[0]["similarity"], abs=1e-6)
+    assert abs(verified[0]["similarity"] - json.loads(before.stdout)["similarity"]) > 1e-3
+
+
+@pytest.mark.model
+def test_the_enrolled_stay_and_are_brought_over_by_one_command(
+    small: Path, own_model: Path, data: Path, tmp_path: Path
+) -> None:
+    a, b = data / "obama.jpg", data / "obama2.jpg"
+    options = ("--gallery", tmp_path / "people.db", "--model", own_model)
+    anew = ("--gallery", tmp_path / "anew.db", "--model", own_model)
+    assert run("enroll", "Obama", a, *options).exit_code == 0
+    assert run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2",
+               "--write").exit_code == 0  # fmt: skip
+    refused = run("identify", b, "--threshold", "0.5", *options)
+    assert refused.exit_code == 5
+    assert "embedding mean" in refused.stderr
+    assert "facekit gallery recenter" in refused.stderr
+    other_crop = run("gallery", "recenter", "--margin", "10", *options)
+    assert other_crop.exit_code == 5
+    assert "crop rule" in other_crop.stderr
+    for changed in (1, 0):
+        told = json.loads(run("gallery", "recenter", *options, "--json").stdout)
+        assert (told["gallery"], told["templates"]) == (str(options[1]), 1)
+        assert told["changed"] == changed
+    assert run("enroll", "Obama", a, *anew).exit_code == 0
+    similarities = [
+        json.loads(run("identify", b, "--threshold", "0.5", "--json", *where).stdout)["images"][0][
+            "faces"
+        ][0]["candidates"][0]["similarity"]
+        for where in (options, anew)
+    ]
+    assert similarities[0] == pytest.approx(similarities[1], abs=1e-6)
+
+
+@pytest.mark.model
+def test_the_card_says_which_space_was_measured(small: Path, own_model: Path) -> None:
+    result = run("calibrate", "--data", small, "--model", own_model, "--fmr", "0.2", "--margin",
+                 "10", "--write")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    card = read_card(own_model.with_suffix(".json"))
+    space = card.calibration.space
+    assert space is not None
+    assert space.detector is not None
+    assert space == space_of(card, detector=space.detector)
+    assert (space.detector.name, space.crop.margin_px) == ("mtcnn", 10)
+
+
 def test_a_users_threshold_has_its_fmr_too_unless_the_crop_is_another(
     own_home: Path, data: Path
 ) -> None:
@@ -110,6 +175,7 @@ def test_a_users_threshold_has_its_fmr_too_unless_the_crop_is_another(
     assert other["fmr_at_most"] is other["probability"] is other["probability_meaning"] is None
 
 
+@pytest.mark.model
 def test_the_calibration_file_is_bound_to_the_model(small: Path, own_home: Path, tmp_path: Path
                                                     ) -> None:  # fmt: skip
     output = tmp_path / "calibration.json"
@@ -123,11 +189,11 @@ def test_the_calibration_file_is_bound_to_the_model(small: Path, own_home: Path,
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--fmr", "1e-3"), 2, "rule of three"),
+        pytest.param(("--fmr", "1e-3"), 2, "rule of three", marks=pytest.mark.model),
         (("--fmr", "0,5"), 2, "between 0 and 1"),
         (("--fmr", "often"), 2, "not a list of numbers"),
         (("--model", "none"), 5, "No model is called"),
-        (("--pairs", "missing.txt"), 4, "missing.txt"),
+        pytest.param(("--pairs", "missing.txt"), 4, "missing.txt", marks=pytest.mark.model),
     ],
 )
 def test_bad_usage(small: Path, arguments: tuple[str, ...], code: int, message: str) -> None:

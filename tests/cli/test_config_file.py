@@ -49,7 +49,7 @@ def test_values_of_the_file_and_those_that_are_typed(config: Path) -> None:
     [
         ("colour = 1", "has no option colour"),
         ("config = 'ixrt'", "has no option config"),
-        ("batch = ", "cannot be used"),
+        ("batch = ", "cannot be read"),
         ("batch = 'many'", "'many' is not a valid int"),
     ],
 )

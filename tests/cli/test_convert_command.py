@@ -15,13 +15,12 @@ from facekit.model.store import find, home, load_checked
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
 
-pytestmark = pytest.mark.model
-
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(one) for one in arguments])
 
 
+@pytest.mark.model
 def test_without_flags_the_float32_file(tmp_path: Path) -> None:
     result = run("convert", "-o", tmp_path)
     assert result.exit_code == 0, result.stderr
@@ -34,6 +33,7 @@ def test_without_flags_the_float32_file(tmp_path: Path) -> None:
     assert "--force" in again.stderr
 
 
+@pytest.mark.model
 def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "out"
@@ -60,6 +60,7 @@ def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.model
 def test_installed_variants_answer_to_their_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +82,6 @@ def test_installed_variants_answer_to_their_name(
         (["convert", "--int8"], 2, "-o FOLDER, or --install"),
         (["convert", "--vela", "--install"], 2, "--vela needs -o"),
         (["convert", "--vela", "imx12", "-o", "out"], 2, "No target is called 'imx12'"),
-        (["convert", "mtcnn:pnet", "--int8", "-o", "out"], 2, "for detection"),
         (["convert", "nobody", "-o", "out"], 5, "No model is called 'nobody'"),
         (["convert", "broken.tflite", "-o", "out"], 5, "No card"),
         (["convert", "mine.keras", "-o", "out"], 2, "needs --arch"),
@@ -91,15 +91,37 @@ def test_installed_variants_answer_to_their_name(
             2,
             "no Keras file none.keras",
         ),
-        (["convert", "--calibration", "empty", "--int8", "-o", "out"], 4, "no picture"),
-        (["convert", "--calibration", "none", "--int8", "-o", "out"], 4, "one a line, needed"),
         (["quantize", DEFAULT_MODEL, "--evaluate", "empty", "-o", "out"], 4, "is not LFW"),
         (["quantize", DEFAULT_MODEL, "--scheme", "int3", "-o", "out"], 2, "No recipe"),
+    ],
+)
+def test_what_cannot_be_meant(
+    arguments: list[str], code: int, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said before any model is looked for."""
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
+    refused(arguments, code, complaint, tmp_path, monkeypatch)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["convert", "mtcnn:pnet", "--int8", "-o", "out"], 2, "for detection"),
+        (["convert", "--calibration", "empty", "--int8", "-o", "out"], 4, "no picture"),
+        (["convert", "--calibration", "none", "--int8", "-o", "out"], 4, "one a line, needed"),
     ],
 )
 def test_what_cannot_be_done(
     arguments: list[str], code: int, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refused(arguments, code, complaint, tmp_path, monkeypatch)
+
+
+def refused(
+    arguments: list[str], code: int, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command, in a folder with a broken model and a folder without photos."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.tflite").write_bytes(b"TFL3 no more")
     (tmp_path / "empty").mkdir()

@@ -36,7 +36,7 @@ def test_a_folder_in_every_format(suffix: str, tmp_path: Path) -> None:
     similarity = table.vectors @ table.vectors.T
     assert similarity[1, 2] > 0.6
     assert similarity[0, 1:].max() < 0.3
-    assert table.model == "facenet512-casia:float32"
+    assert table.space.model == "facenet512-casia:float32"
 
 
 def test_one_bad_photo_is_a_row_and_the_exit_code(tmp_path: Path) -> None:

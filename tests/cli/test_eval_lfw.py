@@ -27,7 +27,6 @@ from tests.small_lfw import (
     noise_photos,
 )
 
-pytestmark = pytest.mark.model
 pytest.importorskip("sklearn", reason="needs the evaluate extra")
 
 
@@ -59,6 +58,7 @@ def cold(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.model
 def test_the_report_says_what_the_photos_say(cold: Path) -> None:
     report = json.loads((cold / "report.json").read_text())
     (model,) = report["models"]
@@ -78,6 +78,7 @@ def test_the_report_says_what_the_photos_say(cold: Path) -> None:
     assert model["throughput"]["n_photos"] == 11
 
 
+@pytest.mark.model
 def test_the_folder_holds_pairs_page_and_figures(cold: Path) -> None:
     names = {path.name for path in cold.iterdir()}
     assert names >= {"report.json", "report.html", "pairs.csv", "roc.png", "det.png", "scores.png"}
@@ -89,6 +90,7 @@ def test_the_folder_holds_pairs_page_and_figures(cold: Path) -> None:
     assert "Barack Mirrored 0001" in page
 
 
+@pytest.mark.model
 def test_a_warm_run_has_the_same_results_and_says_that_no_time_was_measured(
     small: Path, cold: Path
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_warm_run_has_the_same_results_and_says_that_no_time_was_measured(
     assert any("times were not measured" in n for n in json.loads(result.stdout)["notes"])
 
 
+@pytest.mark.model
 def test_the_text_is_a_table_with_intervals_and_origin(small: Path, cold: Path) -> None:
     result = run("--data", small, "--all-pairs", "--protocol", "view1")
     assert result.exit_code == 0, result.stderr
@@ -111,11 +114,13 @@ def test_the_text_is_a_table_with_intervals_and_origin(small: Path, cold: Path) 
     assert "is not LFW's published list" in result.stderr
 
 
+@pytest.mark.model
 def test_the_threshold_of_the_pairs_themselves_is_marked(small: Path, cold: Path) -> None:
     result = run("--data", small, "--protocol", "devtrain")
     assert "THE SAME PAIRS'" in result.stdout
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(("least", "code"), [("0.75", 0), ("0.76", 1)])
 def test_an_accuracy_that_is_not_reached_exits_1(
     small: Path, cold: Path, least: str, code: int
@@ -125,6 +130,7 @@ def test_an_accuracy_that_is_not_reached_exits_1(
     assert ("accuracy below 0.76: facenet512-casia float32" in result.stderr) == bool(code)
 
 
+@pytest.mark.model
 def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
     result = run("--data", small, "--profile", "sphereface", "--protocol", "devtest", "--json")
     assert result.exit_code == 0, result.output
@@ -135,6 +141,7 @@ def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
     assert {"pre_processing_s", "inference_s", "post_processing_s"} <= set(own["throughput"])
 
 
+@pytest.mark.model
 def test_nxps_centre_crop_needs_no_detector_and_a_photo_that_is_large_enough(
     small: Path, tmp_path: Path
 ) -> None:
@@ -153,6 +160,7 @@ def test_nxps_centre_crop_needs_no_detector_and_a_photo_that_is_large_enough(
     assert {stage["stage"] for stage in models[0]["stages"]} == {"decode", "align", "embed"}
 
 
+@pytest.mark.model
 def test_a_corrupt_photo_is_a_counted_failure(small: Path, cold: Path, tmp_path: Path) -> None:
     good = small / "lfw" / "Barack_Obama" / "Barack_Obama_0001.jpg"
     biden = small / "lfw" / "Joe_Biden" / "Joe_Biden_0001.jpg"
@@ -174,7 +182,12 @@ def test_a_corrupt_photo_is_a_counted_failure(small: Path, cold: Path, tmp_path:
         (("--protocol", "nonsense"), 2, "or the path of a pair list"),
         (("--protocol", "view2"), 4, r"view2 needs pairs.txt"),
         (("--model", "no-such-model"), 5, "No model is called"),
-        (("--model", "facenet512-casia", "--model", "facenet512-casia:float32"), 2, "once"),
+        pytest.param(
+            ("--model", "facenet512-casia", "--model", "facenet512-casia:float32"),
+            2,
+            "once",
+            marks=pytest.mark.model,
+        ),
         (("--limit", "0"), 2, "--limit"),
     ],
 )
@@ -193,6 +206,7 @@ def test_a_folder_with_other_files_is_not_replaced(small: Path, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 
 
+@pytest.mark.model
 def test_an_earlier_report_is_replaced_as_a_whole(small: Path, cold: Path, tmp_path: Path) -> None:
     target = tmp_path / "report"
     target.mkdir()
@@ -204,6 +218,7 @@ def test_an_earlier_report_is_replaced_as_a_whole(small: Path, cold: Path, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
+@pytest.mark.model
 def test_ctrl_c_is_quiet_keeps_what_was_done_and_leaves_no_worker(
     own_home: Path, tmp_path: Path
 ) -> None:
@@ -229,6 +244,7 @@ def test_ctrl_c_is_quiet_keeps_what_was_done_and_leaves_no_worker(
     assert group_is_gone(process.pid)
 
 
+@pytest.mark.model
 @pytest.mark.lfw
 def test_a_part_of_lfw(lfw: Path, own_home: Path) -> None:
     """The first 15 pairs of each kind: 30 of devtest, 30 of devtrain; all are called right."""

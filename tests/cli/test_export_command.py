@@ -22,8 +22,6 @@ DATA = Path(__file__).parents[1] / "data"
 PHOTOS = [str(DATA / name) for name in ("obama.jpg", "obama2.jpg", "biden.jpg")]
 SAME, OTHER = PHOTOS[:2], PHOTOS[::2]
 
-pytestmark = pytest.mark.model
-
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(one) for one in arguments])
@@ -60,6 +58,7 @@ def in_store(store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return store
 
 
+@pytest.mark.model
 @pytest.mark.usefixtures("in_store")
 class TestInTheStore:
     def test_verify_by_either_runtime_gives_the_same(self) -> None:
@@ -150,6 +149,8 @@ class TestInTheStore:
 
 
 class TestRefused:
+    """Before any model is looked for, but for the last."""
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
@@ -174,12 +175,14 @@ class TestRefused:
         assert "--force" in result.stderr
         assert path.read_bytes() == b"mine"
 
+    @pytest.mark.model
     def test_a_detector(self, tmp_path: Path) -> None:
         result = run("export", DETECTOR, "--format", "onnx", "-o", tmp_path / "x.onnx")
         assert result.exit_code == 2
         assert "embedding model is needed" in result.stderr
 
 
+@pytest.mark.model
 def test_the_litert_file_itself(tmp_path: Path) -> None:
     path = tmp_path / "copy.tflite"
     result = run("export", "--format", "tflite", "-o", path, "--json")
@@ -196,6 +199,7 @@ def test_the_litert_file_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.host
+@pytest.mark.model
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 @pytest.mark.parametrize(
     ("wanted", "name"), [("keras", "x.keras"), ("saved-model", "x"), ("facenet-pytorch", "x.pt")]

@@ -76,7 +76,7 @@ class TestIdentify:
         told = payload("identify", OBAMA2, BIDEN, code=1)
         assert [image["faces"][0]["known"] for image in told["images"]] == [True, False]
 
-    def test_top(self) -> None:
+    def test_as_many_candidates_as_asked_and_the_margin_all_the_same(self) -> None:
         (face,) = payload("identify", "--top", "1", OBAMA2)["images"][0]["faces"]
         assert len(face["candidates"]) == 1
         assert face["margin"] > 0.3
@@ -138,6 +138,16 @@ class TestEnroll:
         assert run("enroll", "Obama", str(tmp_path / "bad.jpg")).exit_code == 4
         assert payload("gallery", "list")["people"] == []
 
+    @pytest.mark.parametrize("photos", [(OBAMA,), (OBAMA, OBAMA2)])
+    def test_photos_without_a_name_say_that_a_name_comes_first(
+        self, photos: tuple[str, ...], gallery: Path
+    ) -> None:
+        result = run("enroll", *photos)
+        assert (result.exit_code, result.stdout) == (2, "")
+        corrected = " ".join(("facekit enroll NAME", *photos))
+        assert f"the person's NAME comes first: {corrected}\n" in result.stderr
+        assert not gallery.exists()
+
     @pytest.mark.parametrize("arguments", [(), ("Obama",), ("Obama", OBAMA, "--from-dir", ".")])
     def test_wrong_use(self, arguments: tuple[str, ...]) -> None:
         assert run("enroll", *arguments).exit_code == 2
@@ -162,17 +172,51 @@ class TestGallery:
         assert run("gallery", "remove", "Joseph Biden").exit_code == 0
         assert len(payload("gallery", "list")["people"]) == 1
 
-    @pytest.mark.parametrize("words", [("show", "Eve"), ("remove", "Eve"), ("rename", "Eve", "A")])
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("show", "Eve"),
+            ("remove", "Eve"),
+            ("rename", "Eve", "A"),
+            ("merge", "Joe Biden", "Eve"),
+            ("merge", "Eve", "Joe Biden"),
+            ("unmerge", "Eve", "Joe Biden"),
+        ],
+    )
     def test_nobody_of_this_name_exits_1(self, words: tuple[str, ...]) -> None:
         result = run("gallery", *words)
         assert result.exit_code == 1
         assert "nobody called Eve" in result.stderr
 
-    def test_text(self) -> None:
+    def test_list_show_check_and_stats_as_text(self) -> None:
         assert run("gallery", "list").stdout.startswith("Barack Obama\t1\t20")
         assert OBAMA in run("gallery", "show", "Barack Obama").stdout
         assert run("gallery", "check").stdout == "2 people, 2 templates: sound\n"
         assert "people:    2" in run("gallery", "stats").stdout
+
+    def test_two_names_of_one_person(self) -> None:
+        assert run("enroll", "Obama", OBAMA2, OBAMA).exit_code == 0
+        words = ("Barack Obama", "Obama")
+        text = run("gallery", "merge", *words).stdout
+        assert text == "Obama is now Barack Obama\t1 templates moved, 1 known already\n"
+        lines = run("gallery", "show", "Barack Obama").stdout.splitlines()
+        assert lines[0].startswith("Barack Obama: 2 templates of ")
+        assert not lines[1].endswith("merged from Obama")
+        assert lines[2].endswith("\tmerged from Obama")
+        assert lines[3].startswith("merged: Obama\t20")
+        assert lines[3].endswith("\t1 templates, 1 known already")
+        assert payload("gallery", "check")["sound"]
+        (face,) = payload("identify", OBAMA2)["images"][0]["faces"]
+        assert [one["name"] for one in face["candidates"]] == ["Barack Obama", "Joe Biden"]
+        assert run("gallery", "unmerge", *words).stdout == "Obama is enrolled again\t2 templates\n"
+        told = payload("gallery", "merge", *words)
+        assert (told["moved"], told["known_already"]) == (1, 1)
+        assert payload("gallery", "unmerge", *words)["name"] == "Barack Obama"
+        assert len(payload("gallery", "list")["people"]) == 3
+        absent = run("gallery", "unmerge", *words)
+        assert (absent.exit_code, absent.stdout) == (1, "")
+        assert "nobody called Obama is merged into Barack Obama" in absent.stderr
+        assert run("gallery", "merge", "Obama", "Obama").exit_code == 2
 
     def test_export_and_import(self, tmp_path: Path) -> None:
         file = str(tmp_path / "people.jsonl")

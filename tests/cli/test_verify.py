@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
+from facekit.photo.decode import read_image
+from tests.group_photo import write_group
 
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
@@ -91,17 +93,22 @@ def test_an_embedding_file_stands_for_its_photo(tmp_path: Path) -> None:
 def test_an_embedding_file_of_another_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "obama.jsonl"
     CliRunner().invoke(cli, ["embed", OBAMA, "-o", str(file)])
-    file.write_text(re.sub(r'"model_sha256": "\w+"', '"model_sha256": "00"', file.read_text()))
+    file.write_text(
+        re.sub(r'"model_sha256": "\w+"', f'"model_sha256": "{"0" * 64}"', file.read_text())
+    )
     result = run(str(file), OBAMA2)
     assert result.exit_code == 5
     assert "cannot be compared" in result.stderr
 
 
 def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
-    result = run("--face", "all", "--json", OBAMA, OBAMA2)
-    payload = json.loads(result.stdout)
-    found = payload["faces_found"]
-    assert payload["comparisons"] == found["img1"] * found["img2"]
+    group = write_group(tmp_path / "group.png", DATA / "biden.jpg", DATA / "obama.jpg")
+    assert run("--face", "error", str(group), OBAMA2).exit_code == 3
+    payload = json.loads(run("--face", "all", "--json", str(group), OBAMA2).stdout)
+    assert payload["faces_found"] == {"img1": 2, "img2": 1}
+    assert (payload["comparisons"], payload["verified"]) == (2, True)
+    face = payload["faces"]["img1"]
+    assert face["box_xyxy"][0] > read_image(DATA / "biden.jpg").shape[1]  # the right one
 
 
 @pytest.mark.parametrize(
@@ -119,6 +126,10 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
         ((OBAMA, __file__), 4, "test_verify.py"),
         (("--max-megapixels", "0.01", OBAMA, OBAMA2), 4, "obama.jpg"),
         (("--model", "nobody", OBAMA, OBAMA2), 5, "nobody"),
+        (("--model", "mtcnn", OBAMA, OBAMA2), 5, "An embedding model is needed"),
+        (("--model", "mtcnn:onet", OBAMA, OBAMA2), 5, "mtcnn (onet) is for detection"),
+        (("--pairs", "none.csv"), 4, "none.csv"),
+        (("--pairs", "none.csv", "-o", "none.txt"), 2, ".csv or .jsonl"),
     ],
 )
 def test_wrong_input_has_its_exit_code_and_one_line(
@@ -128,6 +139,12 @@ def test_wrong_input_has_its_exit_code_and_one_line(
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_model_is_answered_with_embedding_models_alone() -> None:
+    message = run("--model", "nobody", OBAMA, OBAMA2).stderr
+    assert "facenet512-casia" in message
+    assert "mtcnn" not in message
 
 
 def test_an_error_is_json_too_when_json_is_asked_for() -> None:

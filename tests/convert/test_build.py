@@ -17,6 +17,7 @@ from facekit.model.card import Task, read_card
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
+from tests.told import Told
 
 if TYPE_CHECKING:
     import keras
@@ -26,9 +27,9 @@ NETS = ("pnet", "rnet", "onet")
 
 def build(name: str, source: Path, into: Path) -> list[str]:
     """Builds, and returns what was said on the way."""
-    said: list[str] = []
-    build_files(registry.entry(name), [source], into, progress=said.append)
-    return said
+    told = Told()
+    build_files(registry.entry(name), [source], into, reporter=told)
+    return told.notes
 
 
 def test_building_again_gives_equal_files(
@@ -93,12 +94,12 @@ def test_weights_without_golden_value_are_said_to_be(
 
     card = read_card(facenet_file.with_suffix(".json"))
     unknown = replace(card, source=replace(card.source, sha256="0" * 64))
-    said: list[str] = []
+    told = Told()
     answers = answers_of(facenet)
-    self_test(facenet.name, facenet_file, card, answers=answers, progress=said.append)
-    assert said == []
-    self_test(facenet.name, facenet_file, unknown, answers=answers, progress=said.append)
-    assert said == [
+    self_test(facenet.name, facenet_file, card, answers=answers, reporter=told)
+    assert told.notes == []
+    self_test(facenet.name, facenet_file, unknown, answers=answers, reporter=told)
+    assert told.notes == [
         "no golden value is known for facenet512-casia: tested against its own graph only"
     ]
 
@@ -107,7 +108,7 @@ def test_a_file_that_nothing_can_vouch_for_is_refused(facenet_file: Path) -> Non
     card = read_card(facenet_file.with_suffix(".json"))
     unknown = replace(card, source=replace(card.source, sha256="0" * 64))
     with pytest.raises(ModelBuildError, match="cannot be tested: what weights of sha256 0000"):
-        self_test("inception_resnet_v1", facenet_file, unknown, answers=None, progress=print)
+        self_test("inception_resnet_v1", facenet_file, unknown, answers=None)
 
 
 def test_a_file_of_other_weights_fails_the_self_test(facenet_file: Path) -> None:
@@ -118,22 +119,20 @@ def test_a_file_of_other_weights_fails_the_self_test(facenet_file: Path) -> None
         return [answer[:, ::-1]]
 
     with pytest.raises(ModelBuildError, match="and the graph it was made from do not agree"):
-        self_test("inception_resnet_v1", facenet_file, card, answers=others, progress=print)
+        self_test("inception_resnet_v1", facenet_file, card, answers=others)
 
 
 def test_another_input_size_is_refused(frozen_graph: Path, tmp_path: Path) -> None:
     entry = registry.entry("facenet512-casia")
     small = replace(entry.card, input=replace(entry.card.input, height_px=112))
     with pytest.raises(ModelBuildError, match=r"160 x 160 pixels\. Received: 112 x 160"):
-        build_files(
-            replace(entry, card=small), [frozen_graph], tmp_path, progress=lambda line: None
-        )
+        build_files(replace(entry, card=small), [frozen_graph], tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_source_is_needed(tmp_path: Path) -> None:
     with pytest.raises(ModelBuildError, match=r"is built from one file\. Received: 0"):
-        build_files(registry.entry("mtcnn"), [], tmp_path, progress=lambda line: None)
+        build_files(registry.entry("mtcnn"), [], tmp_path)
 
 
 def test_the_bytes_are_those_that_the_shipped_calibration_was_measured_on(
@@ -153,4 +152,4 @@ def test_an_embedding_of_another_length_than_the_card_says_is_refused(
     with pytest.raises(
         ModelBuildError, match=r"must give 128 numbers\. Received: shape \(1, 512\)"
     ):
-        build_files(replace(entry, card=short), [frozen_graph], tmp_path, progress=print)
+        build_files(replace(entry, card=short), [frozen_graph], tmp_path)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facekit.convert import conversion as convert_module
-from facekit.convert.conversion import Converted, Wanted, convert
+from facekit.convert.conversion import ConversionPlan, ConvertedFile, convert
 from facekit.convert.drift import measure_drift
 from facekit.convert.quantize.quantized_model import choose_ranges, quantise, require_quantisable
 from facekit.convert.quantize.recipe import Recipe, read_recipe, recipe_names
@@ -19,13 +19,14 @@ from facekit.convert.shipped_faces import shipped_crops
 from facekit.convert.vela.target import read_target
 from facekit.enums import RangeRule
 from facekit.errors import ModelBuildError, ModelMismatchError, StorageError, UsageError
+from facekit.model.card import embedder_of
 from facekit.model.inspect import inspect_model
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel, find, load_checked
 from facekit.runtime.litert import LiteRtNet
-from facekit.template.embedder import Embedder
 from tests.networks.tiny_embedder import tiny_embedder
+from tests.told import Told
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
 
@@ -43,9 +44,9 @@ def written(folder: Path) -> list[str]:
 
 
 def test_every_recipe_at_once(tiny: InstalledModel, tmp_path: Path) -> None:
+    told = Told()
     out = tmp_path / "out"
-    notes: list[str] = []
-    made = convert(tiny, Wanted(ALL, float32=True), out, note=notes.append)
+    made = convert(tiny, ConversionPlan(ALL, float32=True), out, reporter=told)
     variants = ["float32", *(recipe.variant for recipe in ALL)]
     assert [one.card.variant for one in made] == variants
     for one in made:
@@ -60,11 +61,11 @@ def test_every_recipe_at_once(tiny: InstalledModel, tmp_path: Path) -> None:
             report = json.loads((out / f"tiny_{card.variant}_drift.json").read_text())
             assert report["quantised"]["sha256"] == card.file_sha256
     assert len(written(out)) == 2 + 4 * len(ALL)
-    assert any("public-domain faces" in line for line in notes)
+    assert any("public-domain faces" in line for line in told.notes)
 
 
 def test_cards_say_how_they_were_calibrated(tiny: InstalledModel, tmp_path: Path) -> None:
-    (made,) = convert(tiny, Wanted((INT8,)), tmp_path / "out")
+    (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out")
     calibration = made.card.quantisation.calibration
     assert calibration["rule"] == "percentile"
     assert (calibration["crops"], calibration["people"]) == (96, 2)
@@ -76,7 +77,7 @@ def test_cards_say_how_they_were_calibrated(tiny: InstalledModel, tmp_path: Path
 def test_two_runs_give_the_same_bytes(tiny: InstalledModel, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("a", "b")]
     for folder in folders:
-        convert(tiny, Wanted((INT8, UINT8)), folder)
+        convert(tiny, ConversionPlan((INT8, UINT8)), folder)
     for name in written(folders[0]):
         if not name.endswith("_drift.json"):  # which has latencies
             assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
@@ -87,9 +88,9 @@ def test_existing_files_are_kept_unless_forced(tiny: InstalledModel, tmp_path: P
     out.mkdir()
     (out / "tiny_int8.json").write_text("mine")
     with pytest.raises(UsageError, match=r"tiny_int8.json .*--force"):
-        convert(tiny, Wanted((INT8,)), out)
+        convert(tiny, ConversionPlan((INT8,)), out)
     assert written(out) == ["tiny_int8.json"]
-    convert(tiny, Wanted((INT8,)), out, force=True)
+    convert(tiny, ConversionPlan((INT8,)), out, force=True)
     assert load_checked(out / "tiny_int8.tflite").card.variant == "int8"
 
 
@@ -105,7 +106,7 @@ def test_what_fails_half_way_leaves_nothing(
     out, temporary = tmp_path / "out", tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    convert(tiny, Wanted((INT8,)), out)
+    convert(tiny, ConversionPlan((INT8,)), out)
     before = {name: (out / name).read_bytes() for name in written(out)}
     measure = measure_drift
 
@@ -116,13 +117,13 @@ def test_what_fails_half_way_leaves_nothing(
 
     monkeypatch.setattr(convert_module, "measure_drift", fails_at_the_second)
     with pytest.raises(type(failure)):
-        convert(tiny, Wanted((INT8, UINT8)), out, force=True)
+        convert(tiny, ConversionPlan((INT8, UINT8)), out, force=True)
     assert {name: (out / name).read_bytes() for name in written(out)} == before
     assert list(temporary.iterdir()) == []
 
 
 def test_only_float32_embedding_models_are_quantised(tiny: InstalledModel, tmp_path: Path) -> None:
-    (made,) = convert(tiny, Wanted((INT8,)), tmp_path / "out")
+    (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out")
     with pytest.raises(UsageError, match="A float32 file is needed to start from"):
         require_quantisable(InstalledModel(made.card, made.path))
 
@@ -145,8 +146,8 @@ def test_an_open_side_is_refused(tiny: InstalledModel) -> None:
 def test_vela_compiles_the_file_with_uint8_input(tmp_path: Path) -> None:
     pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
     out = tmp_path / "out"
-    wanted = Wanted((UINT8,), targets=(read_target("imx93"),))
-    made = convert(find(DEFAULT_MODEL), wanted, out)
+    plan = ConversionPlan((UINT8,), targets=(read_target("imx93"),))
+    made = convert(find(DEFAULT_MODEL), plan, out)
     compiled = out / "model_imx93" / f"{DEFAULT_MODEL}_uint8_vela.tflite"
     assert [one.path for one in made] == [out / f"{DEFAULT_MODEL}_uint8.tflite", compiled]
     card = load_checked(compiled, read_all=True).card
@@ -158,13 +159,13 @@ def test_vela_compiles_the_file_with_uint8_input(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Converted, ...]:
+def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[ConvertedFile, ...]:
     """The default model's int8 file, made once from the ranges that ship."""
-    return convert(find(DEFAULT_MODEL), Wanted((INT8,)), tmp_path_factory.mktemp("real"))
+    return convert(find(DEFAULT_MODEL), ConversionPlan((INT8,)), tmp_path_factory.mktemp("real"))
 
 
 @pytest.mark.model
-def test_the_real_int8_model(real: tuple[Converted, ...]) -> None:
+def test_the_real_int8_model(real: tuple[ConvertedFile, ...]) -> None:
     (made,) = real
     assert made.card.file_size_bytes <= 24.7e6
     assert made.drift is not None
@@ -201,7 +202,7 @@ def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe
 
 
 @pytest.mark.model
-def test_the_real_int8_model_is_made_again_byte_by_byte(real: tuple[Converted, ...]) -> None:
+def test_the_real_int8_model_is_made_again_byte_by_byte(real: tuple[ConvertedFile, ...]) -> None:
     model = find(DEFAULT_MODEL)
     again = quantise(model, INT8, choose_ranges(model, None, RangeRule.PERCENTILE))
     assert again.card.to_json() == real[0].card.to_json()
@@ -209,14 +210,14 @@ def test_the_real_int8_model_is_made_again_byte_by_byte(real: tuple[Converted, .
 
 
 @pytest.mark.model
-def test_uint8_and_int8_input_answer_alike(real: tuple[Converted, ...], tmp_path: Path) -> None:
+def test_uint8_and_int8_input_answer_alike(real: tuple[ConvertedFile, ...], tmp_path: Path) -> None:
     model = find(DEFAULT_MODEL)
     made = quantise(model, UINT8, choose_ranges(model, None, RangeRule.PERCENTILE))
     path = tmp_path / made.card.file_name
     path.write_bytes(made.content)
     crops = shipped_crops(model.card, count=3).crops
     a, b = (
-        Embedder(LiteRtNet(file), card).embed(crops)
+        embedder_of(LiteRtNet(file), card).embed(crops)
         for file, card in ((real[0].path, real[0].card), (path, made.card))
     )
     np.testing.assert_array_equal(a, b)

@@ -6,12 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from facekit.convert.conversion import require_sound
-from facekit.convert.drift import Drift, FileFacts, measure_drift
-from facekit.convert.layer_drift import rank_layers
+from facekit.convert.drift import Drift, FileFacts, drift_png, measure_drift, require_sound
+from facekit.convert.layer_drift import LayerDrift, rank_layers
 from facekit.convert.quantize.quantized_model import choose_ranges, quantise
 from facekit.convert.quantize.recipe import read_recipe
 from facekit.convert.shipped_faces import shipped_crops
@@ -62,7 +62,7 @@ def test_a_quantised_net_drifts_a_little(pair: tuple[InstalledModel, InstalledMo
     found = measure_drift(model, quantised, crops)
     assert 0.99 < found.minimum <= found.first_percentile <= found.mean < 1.0
     assert found.quantised.size_bytes == quantised.path.stat().st_size
-    payload = json.loads(json.dumps(found.as_dict()))
+    payload = json.loads(json.dumps(found.to_dict()))
     assert payload["crops"] == {
         "n": 24,
         "enough": False,
@@ -103,11 +103,26 @@ def test_a_file_that_finds_all_faces_alike_is_refused() -> None:
         require_sound(drift([0.4], (0.05, 0.99)))
 
 
-def test_the_picture_is_a_png(pair: tuple[InstalledModel, InstalledModel]) -> None:
+def test_the_picture_has_a_bar_for_each_cosine_and_for_each_layer() -> None:
+    """Blue bars: two heights of cosines on the left, and layers by falling error on the right."""
     pytest.importorskip("matplotlib")
-    from facekit.convert.drift_plot import drift_png
+    known = drift([0.9, 0.9, 1.0])
+    layers = [LayerDrift(f"layer{number}", 0.5 / (1 + number), 0.0) for number in range(4)]
+    alone, with_layers = (blue(drift_png(known, ranked)) for ranked in ((), layers))
+    left, right = np.split(with_layers, [with_layers.shape[1] // 2], axis=1)
+    for cosines in (alone, left):
+        heights = cosines.sum(0)
+        tall, short = (heights[half].max() for half in np.array_split(np.arange(len(heights)), 2))
+        assert tall == pytest.approx(2 * short, rel=0.05)
+    heights = right.sum(0)
+    heights = heights[heights > 0]
+    assert (np.diff(heights) <= 0).all()
+    assert heights[0] == pytest.approx(4 * heights[-1], rel=0.05)
 
-    model, quantised = pair
-    found = measure_drift(model, quantised, shipped_crops(model.card, count=6))
-    for layers in ((), rank_layers(model, quantised, noise())):
-        assert drift_png(found, layers).startswith(b"\x89PNG")
+
+def blue(png: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """(H, W): which pixels are of a bar's colour."""
+    bgr = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None
+    red, _, blue_ = (bgr[..., channel].astype(int) for channel in (2, 1, 0))
+    return np.asarray(blue_ - red > 100)

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.convert.crops import CropSet
-from facekit.convert.quantize.ranges import Origin
+from facekit.convert.crops import CropSet, Origin
 from facekit.enums import Precision
 from facekit.errors import InputError, UsageError
 from facekit.model.registry import DEFAULT_MODEL

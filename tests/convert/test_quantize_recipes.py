@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from facekit.convert.quantize.ranges import list_sha256, read_ranges, stored_ranges
+from facekit.convert.crops import list_sha256
+from facekit.convert.quantize.ranges import read_ranges, stored_ranges
 from facekit.convert.quantize.recipe import InputType, read_recipe, recipe_names
 from facekit.enums import RangeRule
 from facekit.errors import InputError, UsageError

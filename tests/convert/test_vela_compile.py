@@ -195,7 +195,7 @@ def test_an_interrupt_ends_vela_and_leaves_nothing(model: Path, tmp_path: Path) 
     """`sleep` stands for a Vela that takes long: it must be gone after Ctrl-C."""
     marker, out = tmp_path / "vela_is_running", tmp_path / "out"
     code = (
-        "import sys; from pathlib import Path; from facekit.host.vela import run;"
+        "import sys; from pathlib import Path; from facekit.convert.vela import run;"
         "from facekit.convert.vela.compile import compile_model;"
         "from facekit.convert.vela.target import read_target;"
         f"run.sys.executable, model, out = {[str(tmp_path / 'slow'), str(model), str(out)]};"

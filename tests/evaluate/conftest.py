@@ -7,13 +7,13 @@ import pytest
 
 from facekit.evaluate.metrics.folds import ten_fold
 from facekit.evaluate.protocols.pairs import Pair, PairList, Photo
+from facekit.evaluate.protocols.plan import ThresholdOrigin
 from facekit.evaluate.records import (
     EvaluationReport,
     FailedPhoto,
     ModelIdentity,
     ModelResult,
     StageTime,
-    ThresholdOrigin,
     Throughput,
     ValAtFar,
 )

@@ -7,9 +7,10 @@ from urllib.error import URLError
 
 import pytest
 
+from facekit.enums import LfwAlignment
 from facekit.errors import FetchError, StorageError
 from facekit.evaluate.protocols import fetch_lfw as module
-from facekit.evaluate.protocols.fetch_lfw import Alignment, data_home, fetch_lfw
+from facekit.evaluate.protocols.fetch_lfw import data_home, fetch_lfw
 
 datasets = pytest.importorskip("sklearn.datasets", reason="needs the evaluate extra")
 
@@ -34,7 +35,7 @@ def test_a_whole_lfw_is_what_its_folder_is_returned_for(
     fetcher(monkeypatch)
     monkeypatch.setattr(module, "N_PHOTOS", 2)
     monkeypatch.setattr(module, "N_PEOPLE", 2)
-    for alignment in Alignment:
+    for alignment in LfwAlignment:
         assert fetch_lfw(tmp_path, alignment) == tmp_path / "lfw_home"
         assert (tmp_path / "lfw_home" / alignment.folder / "Ada").is_dir()
 
@@ -42,7 +43,7 @@ def test_a_whole_lfw_is_what_its_folder_is_returned_for(
 def test_a_part_of_lfw_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetcher(monkeypatch)
     with pytest.raises(FetchError, match=r"13,233 photos .* holds 2 of 2: remove that folder"):
-        fetch_lfw(tmp_path, Alignment.FUNNELED)
+        fetch_lfw(tmp_path, LfwAlignment.FUNNELED)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +63,13 @@ def test_a_failure_says_what_to_put_where(
 ) -> None:
     fetcher(monkeypatch, failure)
     with pytest.raises(error, match=message):
-        fetch_lfw(tmp_path, Alignment.FUNNELED)
+        fetch_lfw(tmp_path, LfwAlignment.FUNNELED)
 
 
 def test_offline_asks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetcher(monkeypatch, AssertionError("was called"))
     with pytest.raises(FetchError, match="--offline"):
-        fetch_lfw(tmp_path, Alignment.ORIGINAL, offline=True)
+        fetch_lfw(tmp_path, LfwAlignment.ORIGINAL, offline=True)
 
 
 def test_the_data_home_is_scikit_learns(monkeypatch: pytest.MonkeyPatch) -> None:

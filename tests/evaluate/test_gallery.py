@@ -1,8 +1,8 @@
 """Which errors are the worst, and which photos are known to be filed wrongly."""
 
-from facekit.evaluate.records import EvaluationReport, PairResult
+from facekit.evaluate.protocols.lfw import WRONG_LABELS
+from facekit.evaluate.records import EvaluationReport, ScoredPair
 from facekit.evaluate.report.worst_errors import (
-    WRONG_LABELS,
     ShownPair,
     worst_false_matches,
     worst_false_non_matches,
@@ -26,7 +26,7 @@ def test_worst_first(made_up: EvaluationReport) -> None:
 
 def test_known_faults_are_named_once() -> None:
     bart, ricky = "Bart_Hendricks/Bart_Hendricks_0001.jpg", "Ricky_Ray/Ricky_Ray_0001.jpg"
-    pair = PairResult(1, 2, bart, ricky, same=False, threshold=0.4, similarity=1.0)
+    pair = ScoredPair(1, 2, bart, ricky, same=False, threshold=0.4, similarity=1.0)
     assert ShownPair(pair, b"", b"").known_fault == WRONG_LABELS[bart]
-    other = PairResult(1, 2, "a/a_0001.jpg", "b/b_0001.jpg", same=True, threshold=0, similarity=0.1)
+    other = ScoredPair(1, 2, "a/a_0001.jpg", "b/b_0001.jpg", same=True, threshold=0, similarity=0.1)
     assert ShownPair(other, b"", b"").known_fault == ""

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,20 @@ import pytest
 from facekit.enums import CropRule
 from facekit.errors import InputError
 from facekit.evaluate import embeddings as module
-from facekit.evaluate.embeddings import PhotoEmbeddings, embed_photos
-from facekit.evaluate.photo_crop import EmbedSettings
+from facekit.evaluate.embeddings import (
+    EmbeddedViews,
+    EmbedSettings,
+    EmbedViews,
+    PhotoEmbeddings,
+    embed_photos,
+)
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from tests.small_lfw import group_is_gone, home_of_its_own, noise_photos
 
 pytestmark = pytest.mark.model
 N_PHOTOS = 150
-WHOLE = EmbedSettings(cut_px=1)
+WHOLE = EmbedSettings(trim_px=1)
 """no detector: fast, and any pixels will do"""
 
 
@@ -69,7 +75,7 @@ def test_photos_come_from_the_cache_the_second_time(own_home: Path, photos: list
 
 
 def test_a_mirrored_runs_first_view_serves_a_plain_run(own_home: Path, photos: list[Path]) -> None:
-    both = embed(photos[:2], EmbedSettings(cut_px=1, mirrored=True))
+    both = embed(photos[:2], EmbedSettings(trim_px=1, mirrored=True))
     plain = embed(photos[:2])
     assert plain.computed == 0
     assert (plain.vectors == both.vectors[:, :1]).all()
@@ -90,21 +96,64 @@ def test_a_photo_that_is_not_there_is_an_error_before_any_work(
         embed([photos[0], tmp_path / "none.png"])
 
 
+@dataclass(frozen=True, slots=True)
+class DieOnSeven:
+    """Job: as EmbedViews, but the photo 007.png ends its process."""
+
+    model: Path
+    settings: EmbedSettings
+
+    def open(self) -> Callable[[Path], EmbeddedViews]:
+        embed_views = EmbedViews(self.model, self.settings).open()
+
+        def embed_or_die(photo: Path) -> EmbeddedViews:
+            if photo.name == "007.png":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return embed_views(photo)
+
+        return embed_or_die
+
+
+def test_a_photo_that_ends_its_workers_is_a_failure_and_is_tried_again_by_the_next_run(
+    own_home: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "EmbedViews", DieOnSeven)
+        found = embed(photos[:12])
+    assert found.acquired.tolist() == [number != 7 for number in range(12)]
+    assert found.errors[7].startswith("ImageError: ")
+    assert "two processes ended" in found.errors[7]
+    assert (found.vectors[7] == 0).all()
+    again = embed(photos[:12])
+    assert (again.computed, again.errors) == (1, ("",) * 12)
+
+
+def test_few_photos_are_embedded_by_this_process(own_home: Path, photos: list[Path]) -> None:
+    model = find(DEFAULT_MODEL)
+    here = embed_photos(photos[:3], model, WHOLE)
+    assert here.workers == 1
+    there = embed_photos(photos[:3], model, WHOLE, workers=2, recompute=True)
+    assert there.workers == 2
+    assert (here.vectors == there.vectors).all()
+
+
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from facekit.evaluate.photo_crop import EmbedSettings
-from facekit.evaluate.embeddings import embed_photos
+from facekit.evaluate.embeddings import EmbedSettings, embed_photos
 from facekit.model.store import find
+from facekit.reporter import Reporter
 
-def told(results, total):
-    for number, result in enumerate(results, 1):
-        print(number, flush=True)
-        yield result
+class Counting(Reporter):
+    def steps(self, items, *, length, label):
+        for number, item in enumerate(items, 1):
+            print(number, flush=True)
+            yield item
 
 if __name__ == "__main__":
     photos = [Path(one) for one in json.loads(sys.argv[2])]
-    embed_photos(photos, find(sys.argv[1]), EmbedSettings(cut_px=1), workers=2, progress=told)
+    settings = EmbedSettings(trim_px=1)
+    embed_photos(photos, find(sys.argv[1]), settings, workers=2, reporter=Counting())
 """
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import FacekitError, InputError, PairListError, UsageError
-from facekit.evaluate.protocols.plan import Plan, open_plan
-from facekit.evaluate.records import ThresholdOrigin
+from facekit.evaluate.protocols.plan import Plan, ThresholdOrigin, open_plan
 
 TRAIN = "1\nAda\t1\t2\nAda\t1\tBob\t1\n"
 TEST = "1\nBob\t1\t2\nBob\t2\tEva\t1\n"

@@ -2,10 +2,12 @@
 
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from facekit.evaluate.records import EvaluationReport
 from facekit.evaluate.report.plots import SERIES_COLOURS, draw_figures, png, svg
@@ -51,6 +53,81 @@ def test_svg_takes_the_pages_colour_and_keeps_its_ids_apart(made_up: EvaluationR
     assert "#010203" not in element
     assert SERIES_COLOURS[0] in element
     assert "#ffffff" not in element
+
+
+def _picture(figure: Any) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB of the PNG file."""
+    pixels = cv2.imdecode(np.frombuffer(png(figure), np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert pixels is not None
+    return np.asarray(pixels, np.uint8)
+
+
+def _ink(picture: NDArray[np.uint8], colour: str) -> NDArray[np.bool_]:
+    """(H, W): the pixels of this colour."""
+    wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+    return np.asarray(np.abs(picture.astype(int) - wanted).max(2) < 12)
+
+
+def _at(figure: Any, picture: NDArray[np.uint8], x: float, y: float) -> tuple[int, int]:
+    """Row and column of a point of the first axes."""
+    scale = picture.shape[1] / figure.bbox.width
+    across, up = figure.axes[0].transData.transform((x, y)) * scale
+    return picture.shape[0] - round(up), round(across)
+
+
+@pytest.mark.parametrize("name", ["roc", "det", "folds", "latency", "scores"])
+def test_other_data_are_another_picture(name: str, made_up: EvaluationReport) -> None:
+    """Ink moves with the data, not with the letters alone."""
+    first = made_up.models[0]
+    worse = replace(
+        first,
+        pairs=tuple(
+            replace(pair, similarity=None if pair.similarity is None else pair.similarity / 2)
+            if pair.same
+            else pair
+            for pair in first.pairs
+        ),
+        fold_accuracies=tuple(share - 0.1 for share in first.fold_accuracies),
+        stages=tuple(replace(stage, median_ms=30 / stage.median_ms) for stage in first.stages),
+    )
+    before, after = (
+        _picture(draw_figures(replace(made_up, models=(model,)))[name]) for model in (first, worse)
+    )
+    assert before.shape == after.shape
+    colour = SERIES_COLOURS[2 if name == "scores" else 0]
+    weak = 0.65 if name == "scores" else 1.0  # histograms let the other kind shine through
+    seen = [_ink(one, _mixed(colour, weak)) for one in (before, after)]
+    for ink in seen:
+        assert ink.sum() > 300
+    assert (seen[0] ^ seen[1]).sum() > 0.2 * seen[0].sum()
+
+
+def _mixed(colour: str, share: float) -> str:
+    """The colour on white, so much of it."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(255 - share * (255 - part)):02x}" for part in parts)
+
+
+def test_each_fold_s_bar_ends_at_its_accuracy(made_up: EvaluationReport) -> None:
+    figure = draw_figures(made_up)["folds"]
+    picture = _picture(figure)
+    for number, bars in enumerate(figure.axes[0].containers):
+        for bar, share in zip(bars, made_up.models[number].fold_accuracies, strict=True):
+            middle = bar.get_x() + bar.get_width() / 2
+            top, column = _at(figure, picture, middle, 100 * share)
+            ink = _ink(picture[:, column : column + 1], SERIES_COLOURS[number])[:, 0]
+            # The folds' means are dashed lines across all bars.
+            assert ink[top + 2 : top + 32].mean() > 0.7, "filled below the top"
+            assert ink[top - 32 : top - 2].mean() < 0.3, "and not above it"
+
+
+def test_the_roc_curve_of_each_model_is_where_its_rates_are(made_up: EvaluationReport) -> None:
+    """The dot that marks the pairs as they were scored is of the model's colour."""
+    figure = draw_figures(made_up)["roc"]
+    picture = _picture(figure)
+    for model, colour in zip(made_up.models, SERIES_COLOURS, strict=False):
+        row, column = _at(figure, picture, model.fmr.value, 1 - model.fnmr.value)
+        assert _ink(picture[row - 3 : row + 4, column - 3 : column + 4], colour).any()
 
 
 def test_drawing_twice_gives_the_same_bytes(made_up: EvaluationReport) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from facekit.errors import InputError
 from facekit.evaluate.protocols.pairs import Pair, PairList, Photo
+from facekit.evaluate.protocols.plan import ThresholdOrigin
 from facekit.evaluate.records import (
     EvaluationReport,
     ModelIdentity,
-    PairResult,
-    ThresholdOrigin,
+    ScoredPair,
     pairs_csv,
     rate,
     report_json,
@@ -80,10 +80,10 @@ def test_a_fold_without_any_score() -> None:
 
 
 def test_a_pair_without_a_score_is_not_right() -> None:
-    lost = PairResult(1, 2, "a", "b", same=False, threshold=0.5, similarity=None)
+    lost = ScoredPair(1, 2, "a", "b", same=False, threshold=0.5, similarity=None)
     assert lost.called_same is None
     assert not lost.right
-    on_it = PairResult(1, 2, "a", "b", same=True, threshold=0.5, similarity=0.5)
+    on_it = ScoredPair(1, 2, "a", "b", same=True, threshold=0.5, similarity=0.5)
     assert on_it.right
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from facekit.evaluate.metrics.error_rates import ErrorCounts
 from facekit.evaluate.metrics.operating_points import operating_point
-from facekit.evaluate.records import EvaluationReport, ThresholdOrigin
-from facekit.evaluate.report.page import Gallery, report_html
+from facekit.evaluate.protocols.plan import ThresholdOrigin
+from facekit.evaluate.records import EvaluationReport
+from facekit.evaluate.report.page import ErrorGallery, report_html
 from facekit.evaluate.report.plots import draw_figures, svg
 from facekit.evaluate.report.worst_errors import (
     ShownPair,
@@ -47,9 +48,9 @@ def with_all_pairs(made_up: EvaluationReport) -> EvaluationReport:
     )
 
 
-def galleries(made_up: EvaluationReport) -> list[Gallery]:
+def galleries(made_up: EvaluationReport) -> list[ErrorGallery]:
     return [
-        Gallery(
+        ErrorGallery(
             model.model.label,
             tuple(ShownPair(pair, CROP, CROP) for pair in worst_false_matches(model, 12)),
             tuple(ShownPair(pair, CROP, CROP) for pair in worst_false_non_matches(model, 12)),

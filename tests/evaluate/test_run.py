@@ -11,18 +11,20 @@ import pytest
 
 from facekit.enums import Flip, Profile, ResizeFilter
 from facekit.errors import InputError, UsageError
-from facekit.evaluate.cut import score_plan
-from facekit.evaluate.embeddings import PhotoEmbeddings
+from facekit.evaluate.embeddings import EmbedSettings, PhotoEmbeddings
 from facekit.evaluate.metrics.error_rates import best_accuracy_threshold
 from facekit.evaluate.metrics.folds import facenet_grid_threshold
-from facekit.evaluate.photo_crop import EmbedSettings
 from facekit.evaluate.protocols.lfw import LfwFolder
 from facekit.evaluate.protocols.pairs import PairList
-from facekit.evaluate.protocols.plan import Plan
-from facekit.evaluate.records import EvaluationReport, ThresholdOrigin
-from facekit.evaluate.run import Column, Extent, below_accuracy, require_distinct, run_evaluation
-from facekit.evaluate.scoring import PairScorer
-from facekit.evaluate.setups import Centring, Setup, Wishes, setups_for
+from facekit.evaluate.protocols.plan import Plan, ThresholdOrigin
+from facekit.evaluate.records import EvaluationReport
+from facekit.evaluate.run import (
+    ReportColumn,
+    require_distinct,
+    run_evaluation,
+)
+from facekit.evaluate.scoring import PairScorer, score_plan
+from facekit.evaluate.setups import Centring, Setup, SetupOptions, setups_for
 from facekit.model.store import InstalledModel
 from facekit.template.calibration import Calibration, OperatingPoint
 from facekit.template.match import centred, unit_length
@@ -45,7 +47,7 @@ BY_LIST = make_plan(
 )
 
 
-def run(plan: Plan, *columns: Column, failed: Sequence[int] = (), **extent: bool
+def run(plan: Plan, *columns: ReportColumn, failed: Sequence[int] = (), all_pairs: bool = False
         ) -> EvaluationReport:  # fmt: skip
     def embed(
         model: InstalledModel, settings: EmbedSettings, paths: Sequence[Path]
@@ -54,7 +56,9 @@ def run(plan: Plan, *columns: Column, failed: Sequence[int] = (), **extent: bool
         seed = 0 if model is MODEL else 1
         return embeddings(plan.photos, views=1 + settings.mirrored, failed=failed, seed=seed)
 
-    return run_evaluation(columns or (Column(MODEL, PLAIN),), plan, embed, Extent(**extent))
+    return run_evaluation(
+        columns or (ReportColumn(MODEL, PLAIN),), plan, embed, all_pairs=all_pairs
+    )
 
 
 def test_another_lists_threshold_is_its_best_and_not_the_scored_lists() -> None:
@@ -90,7 +94,7 @@ def test_each_fold_is_scored_with_the_mean_of_the_other_folds() -> None:
 
 
 def test_a_given_threshold_is_marked_as_given_in_every_fold() -> None:
-    (result,) = run(BY_FOLDS, Column(MODEL, replace(PLAIN, fixed_similarity=0.4))).models
+    (result,) = run(BY_FOLDS, ReportColumn(MODEL, replace(PLAIN, fixed_similarity=0.4))).models
     assert result.threshold_origin is ThresholdOrigin.FIXED
     assert result.fold_thresholds == (0.4,) * 10
 
@@ -127,7 +131,7 @@ def test_failures_are_counted_and_both_accuracies_given() -> None:
 
 def test_models_are_compared_within_a_setup() -> None:
     given = replace(PLAIN, name="given", fixed_similarity=0.4)
-    report = run(BY_LIST, *(Column(m, s) for m in (MODEL, OTHER) for s in (PLAIN, given)))
+    report = run(BY_LIST, *(ReportColumn(m, s) for m in (MODEL, OTHER) for s in (PLAIN, given)))
     assert [(one.a, one.b) for one in report.comparisons] == [
         ("toy float32", "toy int8"),
         ("toy float32, given", "toy int8, given"),
@@ -145,7 +149,11 @@ def test_all_pairs_counts_every_pair_of_the_list_alone() -> None:
 
 def test_all_pairs_is_refused_where_it_has_no_meaning() -> None:
     with pytest.raises(UsageError, match="--subtract-mean"):
-        run(BY_FOLDS, Column(MODEL, replace(PLAIN, centring=Centring.TRAINING)), all_pairs=True)
+        run(
+            BY_FOLDS,
+            ReportColumn(MODEL, replace(PLAIN, centring=Centring.TRAINING)),
+            all_pairs=True,
+        )
     nameless = tuple(
         replace(pair, a=replace(pair.a, person=None), b=replace(pair.b, person=None))
         for pair in BY_LIST.pair_list.pairs
@@ -165,8 +173,8 @@ def test_one_identity_only_is_an_error() -> None:
 def test_the_least_accuracy_counts_failures_as_errors() -> None:
     report = run(BY_LIST, failed=(0,))
     accuracy = report.models[0].accuracy_failures_wrong.value
-    assert below_accuracy(report, accuracy) == ()
-    assert below_accuracy(report, np.nextafter(accuracy, 1)) == ("toy float32",)
+    assert report.below(accuracy) == ()
+    assert report.below(np.nextafter(accuracy, 1)) == ("toy float32",)
 
 
 def test_one_model_twice_is_refused() -> None:
@@ -176,37 +184,37 @@ def test_one_model_twice_is_refused() -> None:
 
 
 def test_facekits_own_setup_keeps_the_cards_threshold_unless_something_is_changed() -> None:
-    (own,) = setups_for(None, MODEL, Wishes(SETTINGS))
+    (own,) = setups_for(None, MODEL, SetupOptions(SETTINGS))
     assert own == Setup(SETTINGS, cards_own=True)
-    (flipped,) = setups_for(None, MODEL, Wishes(SETTINGS, flip=Flip.SUM))
+    (flipped,) = setups_for(None, MODEL, SetupOptions(SETTINGS, flip=Flip.SUM))
     assert flipped.settings.mirrored
     assert not flipped.cards_own
-    (subtracted,) = setups_for(None, MODEL, Wishes(SETTINGS, subtract_mean=True))
+    (subtracted,) = setups_for(None, MODEL, SetupOptions(SETTINGS, subtract_mean=True))
     assert subtracted.centring is Centring.TRAINING
     assert not subtracted.cards_own
 
 
 def test_the_profiles_are_those_of_their_authors() -> None:
-    (facenet,) = setups_for(Profile.FACENET, MODEL, Wishes(SETTINGS))
+    (facenet,) = setups_for(Profile.FACENET, MODEL, SetupOptions(SETTINGS))
     assert facenet.flip is Flip.CONCAT
     assert facenet.centring is Centring.TRAINING
     assert facenet.choose is facenet_grid_threshold
     assert "margin crop, 32 px, bilinear" in facenet.described(MODEL)
 
-    nxp = setups_for(Profile.NXP, MODEL, Wishes(SETTINGS))
+    nxp = setups_for(Profile.NXP, MODEL, SetupOptions(SETTINGS))
     assert [one.fixed_similarity for one in nxp] == [0.4, 0.4, None, None]
     assert nxp[0].described(MODEL) == (
         "BGR (x - 0) / 255, centre of the photo, 45 px cut off each side, not centred"
     )
     assert nxp[1].described(MODEL).startswith("RGB (x - 127.5) / 128, centre of the photo")
 
-    theirs, own = setups_for(Profile.SPHEREFACE, MODEL, Wishes(SETTINGS))
+    theirs, own = setups_for(Profile.SPHEREFACE, MODEL, SetupOptions(SETTINGS))
     assert theirs.fixed_similarity == 0.41
     assert own.fixed_similarity is None
     assert theirs.settings.mirrored
     assert theirs.settings == own.settings  # embedded once
 
-    (vastai,) = setups_for(Profile.VASTAI, MODEL, Wishes(SETTINGS))
+    (vastai,) = setups_for(Profile.VASTAI, MODEL, SetupOptions(SETTINGS))
     assert vastai.settings.crop is not None
     assert vastai.settings.crop.resize_filter is ResizeFilter.NEAREST
     assert not vastai.settings.mirrored

@@ -125,7 +125,7 @@ def test_squares_keep_centre_and_longer_side(case: tuple[Float32Array, Float32Ar
 
 
 @pytest.mark.parametrize("measure", Overlap)
-def test_no_boxes(measure: Overlap) -> None:
+def test_no_boxes_are_legal_everywhere(measure: Overlap) -> None:
     none = boxes()
     assert overlaps(none, none, measure).shape == (0, 0)
     assert suppressed(none, floats(), threshold=0.5, measure=measure).shape == (0,)

@@ -52,7 +52,7 @@ def golden_face(plain: dict[str, Any]) -> Face:
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_the_packages_faces(name: str, data: Path) -> None:
+def test_faces_are_those_of_the_mtcnn_package(name: str, data: Path) -> None:
     expected = [golden_face(plain) for plain in GOLDEN["faces"][name]]
     found = detect(load_picture(data / name).pixels, FULL_SIZE)
     assert len(found) == len(expected)
@@ -88,7 +88,7 @@ def test_left_is_the_viewers_left(data: Path) -> None:
     assert left_eye[1] < nose[1] < mouth_left[1]
 
 
-def test_a_batch_is_one_by_one(data: Path) -> None:
+def test_a_batch_finds_what_each_picture_alone_does(data: Path) -> None:
     images = [load_picture(data / name).pixels for name in PHOTOS]
     images.insert(1, np.zeros((1, 1, 3), np.uint8))
     together = cascade().detect(images)
@@ -117,7 +117,7 @@ def test_threads_do_not_change_the_faces(data: Path) -> None:
     assert one.score == pytest.approx(two.score, abs=1e-4)
 
 
-def test_a_grey_photo(data: Path) -> None:
+def test_a_grey_photo_has_the_face_of_the_coloured_one(data: Path) -> None:
     image = load_picture(data / "biden.jpg").pixels
     grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     assert iou(largest(detect(grey)).box_xyxy, largest(detect(image)).box_xyxy) > 0.8
@@ -135,22 +135,22 @@ def test_a_face_cut_by_the_edge_reaches_beyond_it(data: Path) -> None:
     [(1, 1), (1, 5000), (8, 8), (11, 400), (12, 12), (19, 19), (20, 20), (21, 9000), (250, 250)],
 )
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_blank_pictures_of_all_sizes(shape: tuple[int, int], value: int) -> None:
+def test_blank_pictures_of_all_sizes_have_no_face(shape: tuple[int, int], value: int) -> None:
     assert detect(np.full((*shape, 3), value, np.uint8)) == ()
     assert detect(np.full((*shape[::-1], 3), value, np.uint8)) == ()
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_noise(seed: int) -> None:
+def test_noise_holds_no_face(seed: int) -> None:
     noise = np.random.default_rng(seed).integers(0, 256, (300, 200, 3), dtype=np.uint8)
     assert detect(noise) == ()
 
 
-def test_a_picture_without_pixels() -> None:
+def test_a_picture_without_pixels_has_no_face() -> None:
     assert detect(np.zeros((0, 10, 3), np.uint8)) == ()
 
 
-def test_faces_smaller_than_asked_for(data: Path) -> None:
+def test_faces_smaller_than_asked_for_are_not_found(data: Path) -> None:
     image = load_picture(data / "biden.jpg").pixels
     width = largest(detect(image, FULL_SIZE)).width_px
     # P-Net sees a face that half fills its window, and less well a smaller one.

@@ -29,7 +29,9 @@ FACES = (SURE, CENTRAL, LARGE)
         (FacePolicy.ALL, FACES),
     ],
 )
-def test_each_policy(policy: FacePolicy, expected: tuple[Face, ...]) -> None:
+def test_each_policy_chooses_the_faces_it_means(
+    policy: FacePolicy, expected: tuple[Face, ...]
+) -> None:
     assert select_faces(FACES, policy, image_shape=SHAPE, name="a.jpg") == expected
 
 

@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facekit.face.mtcnn.candidates import Candidates, regressed
 from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import DetectorOptions
-from facekit.face.mtcnn.output import decide_faces, placed
-from facekit.face.mtcnn.proposal import cells, propose
-from facekit.face.mtcnn.refine import refine
+from facekit.face.mtcnn.stages import (
+    Candidates,
+    cells,
+    decide_faces,
+    placed,
+    propose,
+    refine,
+    regressed,
+)
 from facekit.runtime.net import TensorSpec
 from facekit.types import Float32Array
 
@@ -217,5 +222,5 @@ def test_what_is_no_picture(image: Float32Array) -> None:
         all_sure().detect([image])  # type: ignore[list-item]
 
 
-def test_no_pictures() -> None:
+def test_no_pictures_give_no_answers() -> None:
     assert all_sure().detect([]) == []

@@ -54,7 +54,7 @@ def test_a_box_off_the_picture() -> None:
 
 
 @pytest.mark.parametrize("side", [24, 48])
-def test_no_boxes(side: int) -> None:
+def test_no_boxes_give_no_windows(side: int) -> None:
     none = np.zeros((0, 4), np.float32)
     assert windows(ramp(11, 11), none, side_px=side).shape == (0, side, side, 3)
 
@@ -74,7 +74,7 @@ def test_more_boxes_than_one_call_takes() -> None:
     width=st.integers(2, 40),
 )
 @settings(deadline=None, max_examples=60)
-def test_the_definition(corners: list[float], height: int, width: int) -> None:
+def test_samples_are_those_of_the_definition(corners: list[float], height: int, width: int) -> None:
     # A sample within rounding of the picture's edge may fall on either side of it: keep off.
     one = np.array(corners, np.float32).round(1) + np.float32(0.0123)
     image = np.random.default_rng(7).standard_normal((height, width, 3)).astype(np.float32)

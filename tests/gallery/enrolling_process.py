@@ -9,13 +9,13 @@ import sys
 
 from facekit.errors import StorageError
 from facekit.gallery.open import open_gallery
-from tests.gallery.made_up import MODEL, templates
+from tests.gallery.made_up import SPACE, templates
 
 
 def main(url: str, first: int, last: int, count: int) -> None:
     with open_gallery(url, create=True) as gallery:
         for person in range(first, last):
-            gallery.add(f"P{person}", templates(person, count), MODEL)
+            gallery.add(f"P{person}", templates(person, count), SPACE)
             print(f"P{person}", flush=True)
 
 

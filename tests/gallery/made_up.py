@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
-from facekit.gallery.records import GalleryModel, Template
-from facekit.types import Float32Array
+from facekit.enums import CropRule, Flip, ResizeFilter
+from facekit.gallery.records import Template
+from facekit.template.space import TemplateSpace
+from facekit.types import CropSpec, DetectorIdentity, Float32Array
 
 SIZE = 64
-MODEL = GalleryModel("made-up:float32", "ab" * 32, "margin, 32 px, bilinear", "", SIZE)
-OTHER_MODEL = GalleryModel("made-up:int8", "cd" * 32, "margin, 32 px, bilinear", "", SIZE)
+SPACE = TemplateSpace(
+    model="made-up:float32",
+    model_sha256="ab" * 32,
+    detector=DetectorIdentity("mtcnn", ("ef" * 32,)),
+    crop=CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR),
+    flip=Flip.NONE,
+    mean_sha256="",
+    size=SIZE,
+)
+OTHER_MODEL = replace(SPACE, model="made-up:int8", model_sha256="cd" * 32)
 _SPREAD = 0.08  # of each coordinate about the person's centre: cosine 0.8 or so
 
 

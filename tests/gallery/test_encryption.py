@@ -14,7 +14,7 @@ from facekit.errors import StorageError, UsageError
 from facekit.gallery.sqlite import search as sqlite_search
 from facekit.gallery.sqlite.encryption import Secret, key_file, passphrase
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
-from tests.gallery.made_up import MODEL, face_of, template, templates
+from tests.gallery.made_up import SPACE, face_of, template, templates
 
 pytest.importorskip("cryptography", reason="pip install '.[encrypt]'")
 
@@ -26,8 +26,8 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "people.db"
     create_sqlite(path, secret=SECRET)
     with SqliteGallery(path, secret=lambda: SECRET) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
-        gallery.add("Eve", templates(2), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
+        gallery.add("Eve", templates(2), SPACE)
     return path
 
 
@@ -38,8 +38,8 @@ def opened(path: Path, secret: Secret | None = SECRET) -> SqliteGallery:
 def test_no_vector_is_on_disk_in_the_clear(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_search, "CACHE_FROM", 2)
     with opened(path) as gallery:
-        gallery.add("Bob", templates(3), MODEL)
-        gallery.rank(face_of(1)[None], MODEL, rule=PersonRule.BEST, top=1)
+        gallery.add("Bob", templates(3), SPACE)
+        gallery.rank(face_of(1)[None], SPACE, rule=PersonRule.BEST, top=1)
         for file in path.parent.iterdir():
             content = file.read_bytes()
             for person in (1, 2, 3):
@@ -49,7 +49,7 @@ def test_no_vector_is_on_disk_in_the_clear(path: Path, monkeypatch: pytest.Monke
 
 def test_equal_vectors_do_not_look_equal(path: Path) -> None:
     with opened(path) as gallery:
-        gallery.add("Twin", templates(1), MODEL)
+        gallery.add("Twin", templates(1), SPACE)
     with closing(sqlite3.connect(path)) as connection:
         blobs = [blob for (blob,) in connection.execute("SELECT vector FROM template")]
     assert len(set(blobs)) == len(blobs) == 9
@@ -81,7 +81,7 @@ def test_a_template_moved_to_somebody_else_is_found_out(path: Path) -> None:
             "The template of Eve from 2_0.jpg: a vector does not decrypt: it was changed or moved."
         ]
         with pytest.raises(StorageError, match="does not decrypt"):
-            gallery.rank(face_of(1)[None], MODEL, rule=PersonRule.BEST, top=1)
+            gallery.rank(face_of(1)[None], SPACE, rule=PersonRule.BEST, top=1)
 
 
 def test_rekey_locks_out_the_old_secret_and_keeps_the_people(path: Path, tmp_path: Path) -> None:
@@ -93,11 +93,11 @@ def test_rekey_locks_out_the_old_secret_and_keeps_the_people(path: Path, tmp_pat
         gallery.rekey(key_file(key))
         assert gallery.check() == []
         with pytest.raises(StorageError, match="rekeyed meanwhile"):
-            other.add("Bob", templates(3), MODEL)
+            other.add("Bob", templates(3), SPACE)
     with pytest.raises(StorageError, match="locked with a key-file"):
         opened(path)
     with opened(path, key_file(key)) as gallery:
-        (found,) = gallery.rank(face_of(2, 9)[None], MODEL, rule=PersonRule.BEST, top=1)
+        (found,) = gallery.rank(face_of(2, 9)[None], SPACE, rule=PersonRule.BEST, top=1)
         assert found[0].name == "Eve"
     content = path.read_bytes()
     assert not any(blob[:16] in content for blob in before)  # overwritten, not left in free pages

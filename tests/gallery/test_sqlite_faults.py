@@ -28,7 +28,7 @@ from facekit.gallery.search.exact import VectorTable
 from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite import search as sqlite_search
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
-from tests.gallery.made_up import MODEL, face_of, template, templates
+from tests.gallery.made_up import SPACE, face_of, template, templates
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = 3
@@ -115,14 +115,14 @@ def test_two_enrolling_processes_lose_and_double_nothing(tmp_path: Path) -> None
 
 def test_a_locked_gallery_says_so_and_nothing_is_lost(sqlite_path: Path) -> None:
     with SqliteGallery(sqlite_path, timeout_s=0.1) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
         with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StorageError, match=r"locked\. Another process is writing"):
-                gallery.add("Eve", templates(2), MODEL)
-            (found,) = gallery.rank(face_of(1)[None], MODEL, rule=PersonRule.BEST, top=1)
+                gallery.add("Eve", templates(2), SPACE)
+            (found,) = gallery.rank(face_of(1)[None], SPACE, rule=PersonRule.BEST, top=1)
             assert found[0].name == "Ada"  # readers are not held up
-        gallery.add("Eve", templates(2), MODEL)
+        gallery.add("Eve", templates(2), SPACE)
     assert assert_whole(sqlite_path, ["Ada", "Eve"]) == 2
 
 
@@ -171,7 +171,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused_or_found_out(sqlite_path: Path, tmp_path: Path) -> None:
     with SqliteGallery(sqlite_path) as gallery:
         for person in range(50):
-            gallery.add(f"P{person}", templates(person), MODEL)
+            gallery.add(f"P{person}", templates(person), SPACE)
     whole = sqlite_path.read_bytes()
     copy = tmp_path / "copy.db"
     for length in (0, 1, 50, 512, 4096, 4097, len(whole) // 2, len(whole) - 4096, len(whole) - 1):
@@ -190,7 +190,7 @@ def found_out(path: Path) -> bool:
 
 def test_flipped_bytes_in_a_vector_are_found_out(sqlite_path: Path) -> None:
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
     with closing(sqlite3.connect(sqlite_path)) as connection, connection:
         connection.execute("UPDATE template SET vector = zeroblob(256) WHERE template_id = 2")
         connection.execute("UPDATE template SET vector = x'00' WHERE template_id = 3")
@@ -228,8 +228,8 @@ def test_no_gallery_names_the_commands_that_make_one(tmp_path: Path) -> None:
 def test_only_the_owner_can_read_it(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_search, "CACHE_FROM", 2)
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
-        gallery.rank(face_of(1)[None], MODEL, rule=PersonRule.BEST, top=1)
+        gallery.add("Ada", templates(1), SPACE)
+        gallery.rank(face_of(1)[None], SPACE, rule=PersonRule.BEST, top=1)
         files = sorted(path.name for path in sqlite_path.parent.iterdir())
         assert files == ["people.db", "people.db-shm", "people.db-vectors", "people.db-wal"]
         for path in sqlite_path.parent.iterdir():
@@ -248,9 +248,9 @@ def test_remove_leaves_no_byte_in_any_file(
         return {path.name for path in sqlite_path.parent.iterdir() if secret in path.read_bytes()}
 
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
-        gallery.add("Eve", templates(2), MODEL)
-        gallery.rank(face_of(1)[None], MODEL, rule=PersonRule.BEST, top=1)
+        gallery.add("Ada", templates(1), SPACE)
+        gallery.add("Eve", templates(2), SPACE)
+        gallery.rank(face_of(1)[None], SPACE, rule=PersonRule.BEST, top=1)
         assert places() == {"people.db-wal", "people.db-vectors"}
         gallery.remove("Ada")
         assert places() == set()
@@ -268,7 +268,7 @@ class TestCache:
     def best(path: Path, person: int) -> str:
         with SqliteGallery(path) as gallery:
             query = face_of(person, 8)[None]
-            ((found,),) = gallery.rank(query, MODEL, rule=PersonRule.BEST, top=1)
+            ((found,),) = gallery.rank(query, SPACE, rule=PersonRule.BEST, top=1)
             assert gallery.check() == []
             return found.name
 
@@ -276,7 +276,7 @@ class TestCache:
     def path(self, sqlite_path: Path) -> Path:
         with SqliteGallery(sqlite_path) as gallery:
             for person in range(10):
-                gallery.add(f"P{person}", templates(person), MODEL)
+                gallery.add(f"P{person}", templates(person), SPACE)
         assert self.best(sqlite_path, 4) == "P4"
         assert cache_path(sqlite_path).exists()
         return sqlite_path
@@ -288,7 +288,7 @@ class TestCache:
     def test_later_templates_are_found_beside_it(self, path: Path) -> None:
         before = cache_path(path).stat().st_mtime_ns
         with SqliteGallery(path) as gallery:
-            gallery.add("P11", templates(11), MODEL)
+            gallery.add("P11", templates(11), SPACE)
         assert self.best(path, 11) == "P11"
         assert cache_path(path).stat().st_mtime_ns == before
 
@@ -296,7 +296,7 @@ class TestCache:
         before = cache_path(path).stat().st_size
         with SqliteGallery(path) as gallery:
             for person in range(20, 30):
-                gallery.add(f"P{person}", templates(person), MODEL)
+                gallery.add(f"P{person}", templates(person), SPACE)
         assert self.best(path, 25) == "P25"
         assert cache_path(path).stat().st_size > before
 
@@ -328,7 +328,7 @@ class TestCache:
         create_sqlite(other)
         with SqliteGallery(other) as gallery:
             for person in range(50, 60):
-                gallery.add(f"P{person}", templates(person), MODEL)
+                gallery.add(f"P{person}", templates(person), SPACE)
         shutil.copy(cache_path(path), cache_path(other))
         assert self.best(other, 54) == "P54"
 
@@ -341,13 +341,13 @@ def _only_none_left(self: object, last: int, dimension: int) -> object:
 
 
 class TestMigration:
-    """A made-up second schema version."""
+    """A made-up further schema version."""
 
     STEPS = (*sqlite_file.MIGRATIONS, "ALTER TABLE person ADD COLUMN note TEXT DEFAULT '';")
 
     def test_an_old_gallery_is_brought_up_with_its_people(self, sqlite_path: Path) -> None:
         with SqliteGallery(sqlite_path) as gallery:
-            gallery.add("Ada", templates(1), MODEL)
+            gallery.add("Ada", templates(1), SPACE)
         opened = sqlite_file.open_file(sqlite_path, timeout_s=1, migrations=self.STEPS)
         with closing(opened) as connection:
             assert sqlite_file.schema_version(connection) == len(self.STEPS)
@@ -355,7 +355,9 @@ class TestMigration:
 
     def test_a_newer_gallery_is_refused(self, sqlite_path: Path) -> None:
         sqlite_file.open_file(sqlite_path, timeout_s=1, migrations=self.STEPS).close()
-        with pytest.raises(StorageError, match="schema version 2; this facekit knows up to 1"):
+        known = len(sqlite_file.MIGRATIONS)
+        said = f"schema version {known + 1}; this facekit knows up to {known}"
+        with pytest.raises(StorageError, match=said):
             SqliteGallery(sqlite_path)
 
     def test_a_step_that_fails_changes_nothing(self, sqlite_path: Path) -> None:
@@ -363,5 +365,5 @@ class TestMigration:
         with pytest.raises(StorageError, match="already exists"):
             sqlite_file.open_file(sqlite_path, timeout_s=1, migrations=steps)
         with SqliteGallery(sqlite_path) as gallery:
-            assert gallery.info().schema_version == 1
+            assert gallery.info().schema_version == len(sqlite_file.MIGRATIONS)
             assert gallery.check() == []

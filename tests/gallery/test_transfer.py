@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,8 @@ from facekit.errors import InputError, ModelMismatchError, StorageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.gallery.transfer import export_gallery, import_gallery
-from tests.gallery.made_up import MODEL, OTHER_MODEL, template, templates
+from facekit.reporter import Item, Reporter
+from tests.gallery.made_up import OTHER_MODEL, SPACE, template, templates
 
 
 @pytest.fixture
@@ -26,16 +26,16 @@ def target(tmp_path: Path) -> Path:
 
 
 def test_everything_comes_back(gallery: Gallery, target: Path, tmp_path: Path) -> None:
-    gallery.add("Ada", templates(1), MODEL)
-    gallery.add("李", templates(2), MODEL)
-    gallery.add("Ada", [template(1, 9)], MODEL)
+    gallery.add("Ada", templates(1), SPACE)
+    gallery.add("李", templates(2), SPACE)
+    gallery.add("Ada", [template(1, 9)], SPACE)
     file = tmp_path / "people.jsonl"
     assert export_gallery(gallery, file) == 7
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with SqliteGallery(target) as other:
         assert import_gallery(other, file) == (7, 7)
         assert import_gallery(other, file) == (0, 7)
-        assert other.info().model == MODEL
+        assert other.info().space == SPACE
         for name in ("Ada", "李"):
             mine, theirs = list(gallery.templates(name)), list(other.templates(name))
             for (_, a), (_, b) in zip(mine, theirs, strict=True):
@@ -47,7 +47,7 @@ def test_everything_comes_back(gallery: Gallery, target: Path, tmp_path: Path) -
 
 def test_the_file_says_what_it_holds(sqlite_path: Path, tmp_path: Path) -> None:
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
         export_gallery(gallery, tmp_path / "out.jsonl")
     header = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
     assert "biometric" in header["contains"]
@@ -65,8 +65,8 @@ def test_damage_is_told_of_and_whole_people_stay(
 ) -> None:
     file = tmp_path / "out.jsonl"
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
-        gallery.add("Eve", templates(2), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
+        gallery.add("Eve", templates(2), SPACE)
         export_gallery(gallery, file)
     file.write_text(file.read_text()[:-40])
     with SqliteGallery(target) as other:
@@ -80,8 +80,8 @@ def test_a_file_cut_between_two_lines_is_damaged_too(
 ) -> None:
     file = tmp_path / "out.jsonl"
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
-        gallery.add("Eve", templates(2), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
+        gallery.add("Eve", templates(2), SPACE)
         export_gallery(gallery, file)
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:4]))
     with SqliteGallery(target) as other, pytest.raises(InputError, match="3 of its 6 templates"):
@@ -92,16 +92,17 @@ def test_a_gallery_that_changes_meanwhile_is_not_exported(
     sqlite_path: Path, tmp_path: Path
 ) -> None:
     with SqliteGallery(sqlite_path) as gallery:
-        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
 
-        def late(steps: Iterator[Any], total: int) -> Iterator[Any]:
-            assert total == 3
-            with SqliteGallery(sqlite_path) as other:
-                other.add("Eve", templates(2), MODEL)
-            return steps
+        class Late(Reporter):
+            def steps(self, items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
+                assert (length, label) == (3, "exporting")
+                with SqliteGallery(sqlite_path) as other:
+                    other.add("Eve", templates(2), SPACE)
+                return iter(items)
 
         with pytest.raises(StorageError, match="Repeat"):
-            export_gallery(gallery, tmp_path / "out.jsonl", progress=late)
+            export_gallery(gallery, tmp_path / "out.jsonl", reporter=Late())
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -114,7 +115,7 @@ def test_a_file_that_is_none(target: Path, tmp_path: Path, content: str) -> None
 
 def test_another_model_is_refused(sqlite_path: Path, target: Path, tmp_path: Path) -> None:
     with SqliteGallery(sqlite_path) as gallery, SqliteGallery(target) as other:
-        gallery.add("Ada", templates(1), MODEL)
+        gallery.add("Ada", templates(1), SPACE)
         other.add("Ada", templates(1), OTHER_MODEL)
         export_gallery(gallery, tmp_path / "out.jsonl")
         with pytest.raises(ModelMismatchError):

@@ -61,7 +61,7 @@ def test_a_caffe_model_embeds_as_pytorch_does(
     tmp_path: Path,
     old: bool,
 ) -> None:
-    from facekit.graph.read.sphereface_caffe import is_sphereface_caffe, read_sphereface_caffe
+    from facekit.graph.read.sphereface import is_sphereface_caffe, read_sphereface_caffe
 
     path = tmp_path / "sphereface_model.caffemodel"
     with_head = {**tensors, "fc6.weight": np.ones((512, 7), np.float32)}
@@ -84,7 +84,7 @@ def test_a_pytorch_file_embeds_as_pytorch_does(
 ) -> None:
     import torch
 
-    from facekit.graph.read.sphereface_pytorch import (
+    from facekit.graph.read.sphereface import (
         is_sphereface_pytorch,
         read_sphereface_pytorch,
     )
@@ -175,7 +175,7 @@ def test_a_caffe_models_tensors_by_place(tmp_path: Path, old: bool) -> None:
 
 def test_a_truncated_caffe_model_is_refused_wherever_it_ends(tmp_path: Path) -> None:
     from facekit.graph.read.caffe_model import is_caffe_model
-    from facekit.graph.read.sphereface_caffe import read_sphereface_caffe
+    from facekit.graph.read.sphereface import read_sphereface_caffe
 
     whole = files.caffe_model(SMALL)
     path = tmp_path / "cut.caffemodel"
@@ -221,20 +221,19 @@ def test_the_published_formats_are_known_by_their_content(tmp_path: Path) -> Non
 def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     tensors: files.Tensors, data: Path, tmp_path: Path
 ) -> None:
-    from facekit.convert.conversion import Wanted, convert
-    from facekit.convert.import_weights import Said, import_weights
+    from facekit.convert.conversion import ConversionPlan, convert
+    from facekit.convert.import_options import ImportOptions
+    from facekit.convert.import_weights import import_weights
     from facekit.convert.quantize.recipe import read_recipe
     from facekit.convert.vela.target import read_target
+    from facekit.model.card import embedder_of
     from facekit.runtime.litert import LiteRtNet
-    from facekit.template.embedder import Embedder
     from facekit.train.keras_net import keras_net
 
     source = tmp_path / "sphereface_model.caffemodel"
     source.write_bytes(files.caffe_model(tensors))
     (tmp_path / "made").mkdir()
-    imported = import_weights(
-        source, "sphere", Said(), tmp_path / "made", progress=lambda line: None
-    )
+    imported = import_weights(source, "sphere", ImportOptions(), tmp_path / "made")
     card = imported.model.card
     assert (card.flip.value, card.embedding_size, card.output_size) == ("concat", 1024, 512)
     assert card.input.colour_order.value == "bgr"
@@ -242,7 +241,7 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     recipes = [read_recipe(name) for name in ("weight_only_wf16_afp32", "static_wi8_ai8_iu8")]
     half, quarter, compiled = convert(
         imported.model,
-        Wanted(tuple(recipes), targets=(read_target("imx93"),)),
+        ConversionPlan(tuple(recipes), targets=(read_target("imx93"),)),
         tmp_path / "out",
     )
     assert half.drift is not None
@@ -251,13 +250,13 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     assert quarter.drift.mean > 0.99  # 0.998 with these weights
     assert quarter.card.flip is card.flip
     crops = np.zeros((2, 112, 96, 3), np.uint8)
-    assert Embedder(LiteRtNet(quarter.path), quarter.card).embed(crops).shape == (2, 1024)
+    assert embedder_of(LiteRtNet(quarter.path), quarter.card).embed(crops).shape == (2, 1024)
     assert compiled.compiled is not None
     assert compiled.compiled.report.npu_share >= 0.95
 
 
 def test_other_files_are_no_caffe_models(tmp_path: Path, data: Path) -> None:
-    from facekit.graph.read.sphereface_caffe import is_sphereface_caffe
+    from facekit.graph.read.sphereface import is_sphereface_caffe
 
     for content in (b"", b"\x0a", b"relu1_1", b"\xff" * 40 + b"relu1_1", b"\x08\x07relu1_1"):
         (tmp_path / "other").write_bytes(content)
@@ -272,7 +271,7 @@ class _Run:
 
 def test_pickled_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
-    from facekit.graph.read.sphereface_pytorch import read_sphereface_pytorch
+    from facekit.graph.read.sphereface import read_sphereface_pytorch
 
     monkeypatch.chdir(tmp_path)
     torch.save({"relu1_1.weight": torch.ones(64), "fc5.weight": _Run()}, tmp_path / "zipped.pth")
@@ -287,7 +286,7 @@ def _fill_caffe(
     net: keras.Model, tensors: files.Tensors, change: dict[str, Any] | None = None
 ) -> None:
     """As read_sphereface_caffe's, without a file of 90 MB; a change to None takes a tensor out."""
-    from facekit.graph.read import sphereface_caffe, sphereface_layout
+    from facekit.graph.read.sphereface import caffe_name, fill
 
     named = {
         f"{name.partition('.')[0]}[{int(name.endswith('.bias'))}]": tensor
@@ -295,4 +294,4 @@ def _fill_caffe(
     }
     named |= change or {}
     kept = {name: tensor for name, tensor in named.items() if tensor is not None}
-    sphereface_layout.fill(net, kept, sphereface_caffe._name_of, origin="sphereface.caffemodel")
+    fill(net, kept, caffe_name, origin="sphereface.caffemodel")

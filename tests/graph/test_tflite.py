@@ -33,7 +33,7 @@ def test_a_graph_that_cannot_be_converted_is_a_build_error() -> None:
 
 
 def test_held_back_output_is_shown_on_an_error(capfd: pytest.CaptureFixture[str]) -> None:
-    from facekit.system.keras_backend import captured_output
+    from facekit.system.native_output import captured_output
 
     with captured_output():
         print("said by Python")

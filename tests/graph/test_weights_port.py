@@ -13,7 +13,7 @@ from facekit.errors import ModelBuildError
 if TYPE_CHECKING:
     import keras
 
-    from facekit.graph.weights import Rule
+    from facekit.graph.weights import VariableSource
 
 pytestmark = pytest.mark.host
 
@@ -30,7 +30,7 @@ class Case:
             "scale": np.full(4, 0.5, np.float32),
             "unused": np.zeros(1, np.float32),
         }
-        self.rules: dict[str, Rule] = {
+        self.rules: dict[str, VariableSource] = {
             "last/kernel": Take("w", np.transpose),
             "last/bias": Fill(7.0),
         }

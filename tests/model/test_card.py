@@ -14,9 +14,18 @@ from hypothesis.extra import numpy as npst
 
 from facekit.enums import ColourOrder, CropRule, Flip, Metric, ResizeFilter
 from facekit.errors import ModelMismatchError, NoOperatingPointError
-from facekit.model.card import Card, Quantisation, Source, Task, parse_card, read_card
+from facekit.model.card import (
+    Card,
+    Quantisation,
+    Source,
+    Task,
+    bound,
+    parse_card,
+    read_card,
+    space_of,
+)
 from facekit.template.calibration import Calibration, LogisticScore, OperatingPoint, fmr_target
-from facekit.types import CropSpec, InputSpec
+from facekit.types import CropSpec, DetectorIdentity, InputSpec
 from tests.model.made_up_model import CARD, SHA256
 
 PLAIN = st.text(string.ascii_letters + string.digits, min_size=1, max_size=20)
@@ -120,12 +129,17 @@ def plain() -> dict[str, Any]:
             probability=LogisticScore(12.0, -3.0, 5, 6),
         ),
     )
+    detector = DetectorIdentity("mtcnn", ("ab" * 32,))
+    space = space_of(card, detector=detector)
+    card = replace(card, calibration=replace(card.calibration, space=space))
     parsed: dict[str, Any] = json.loads(card.to_json())
     return parsed
 
 
 @given(cards())
 def test_a_card_comes_back_from_json_unchanged(card: Card) -> None:
+    if card.task is Task.EMBEDDING:
+        card = bound(card)
     again = parse_card(json.loads(card.to_json()), origin="test")
     assert again.to_json() == card.to_json()
     for name in ("name", "task", "source", "input", "crop", "quantisation"):
@@ -175,7 +189,7 @@ def test_a_member_of_the_wrong_type_is_named(path: tuple[str | int, ...]) -> Non
         parse_card(put(plain(), path, object()), origin="here")
 
 
-REQUIRED = [path for path in PLACES if path != ("flip",)]
+REQUIRED = [path for path in PLACES if path not in (("flip",), ("calibration", "space"))]
 
 
 @pytest.mark.parametrize("path", REQUIRED, ids=lambda path: ".".join(map(str, path)))
@@ -257,7 +271,7 @@ def test_operating_point_by_target() -> None:
 @pytest.mark.parametrize(
     ("fmr", "target"), [(1e-3, "fmr=1e-3"), (0.01, "fmr=1e-2"), (2.5e-4, "fmr=2.5e-4")]
 )
-def test_fmr_target(fmr: float, target: str) -> None:
+def test_a_rate_is_written_as_its_target(fmr: float, target: str) -> None:
     assert fmr_target(fmr) == target
 
 
@@ -276,6 +290,28 @@ def test_a_template_of_two_vectors_is_twice_the_nets_output() -> None:
 
 def test_half_a_vector_is_refused() -> None:
     raw = put(put(plain(), ("flip",), "concat"), ("embedding_size",), 3)
-    raw["calibration"]["embedding_mean"] = None
+    raw["calibration"] |= {"embedding_mean": None, "space": None}
     with pytest.raises(ModelMismatchError, match="must be even"):
         parse_card(raw, origin="here")
+
+
+def test_a_card_from_before_spaces_says_that_it_was_measured_with_its_own_file() -> None:
+    raw = plain()
+    del raw["calibration"]["space"]
+    card = parse_card(raw, origin="here")
+    assert card.calibration.space == space_of(card, detector=None)
+
+
+def test_a_calibration_of_another_file_is_bound_to_the_one_with_the_same_embeddings() -> None:
+    card = parse_card(plain(), origin="here")
+    copied = bound(replace(card, variant="onnx-fp32", file_sha256="12" * 32))
+    assert copied.calibration.space is not None
+    assert card.calibration.space is not None
+    assert copied.calibration.space.detector == card.calibration.space.detector
+    assert copied.calibration.space.model == "toy:onnx-fp32"
+    assert copied.calibration.space.model_sha256 == "12" * 32
+
+
+def test_a_calibration_whose_space_names_another_mean_is_refused() -> None:
+    with pytest.raises(ModelMismatchError, match="mean_sha256"):
+        parse_card(put(plain(), ("calibration", "space", "mean_sha256"), "0" * 64), origin="here")

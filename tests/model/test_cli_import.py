@@ -12,8 +12,6 @@ from click.testing import CliRunner, Result
 from facekit.cli import cli
 from facekit.model import store
 
-pytestmark = [pytest.mark.host, pytest.mark.model]
-
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(one) for one in arguments])
@@ -42,6 +40,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.host
+@pytest.mark.model
 def test_weights_become_a_model_without_thresholds(
     home: Path, weights: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -74,23 +74,47 @@ def test_weights_become_a_model_without_thresholds(
     assert run("models", "import", moved, "--as", "other").exit_code == 2
 
 
-def test_what_cannot_be_meant(home: Path, weights: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in no format that facekit knows, and an empty store."""
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"no weights")
+    return path
+
+
+def test_what_cannot_be_meant(no_weights: Path, tmp_path: Path) -> None:
+    """Said without TensorFlow."""
+    archive = tmp_path / "empty.tar"
+    archive.touch()
     for arguments, code, message in (
-        ((weights,), 2, "Weights need a name: --as NAME"),
-        ((weights, "--as", "facenet512"), 2, "is a model of the registry"),
-        ((weights, "--as", "a/b"), 5, "A model's name is made of letters"),
-        ((weights, "--as", "m", "--margin", 3), 2, "--margin is for --crop margin"),
-        ((weights, "--as", "m", "--crop", "margin"), 2, "needs --margin PX"),
+        ((no_weights,), 2, "Weights need a name: --as NAME"),
+        ((no_weights, "--as", "m", "--margin", 3), 2, "--margin is for --crop margin"),
+        ((no_weights, "--as", "m", "--crop", "margin"), 2, "needs --margin PX"),
+        ((archive, "--license", "MIT"), 2, "is an archive: its models have names"),
+        ((archive, "--force"), 2, "is an archive: its models have names"),
         ((tmp_path / "none.h5", "--as", "m"), 5, "There is no file"),
+    ):
+        done = run("models", "import", *arguments)
+        assert (done.exit_code, message in done.stderr) == (code, True), done.stderr
+    assert not store.stored_names()
+
+
+@pytest.mark.host
+def test_what_cannot_be_imported(no_weights: Path, tmp_path: Path) -> None:
+    for arguments, code, message in (
+        ((no_weights, "--as", "facenet512"), 2, "is a model of the registry"),
+        ((no_weights, "--as", "a/b"), 5, "A model's name is made of letters"),
         ((tmp_path, "--as", "m"), 5, "is in no format that facekit knows"),
     ):
         done = run("models", "import", *arguments)
         assert (done.exit_code, message in done.stderr) == (code, True), done.stderr
-    assert not store.stored_variants("m")
+    assert not store.stored_names()
 
 
+@pytest.mark.host
 def test_the_registrys_own_source_is_to_be_built(
-    home: Path, monkeypatch: pytest.MonkeyPatch, weights: Path
+    monkeypatch: pytest.MonkeyPatch, no_weights: Path
 ) -> None:
     from facekit.convert import import_weights
     from facekit.errors import UsageError
@@ -99,4 +123,4 @@ def test_the_registrys_own_source_is_to_be_built(
     sha256 = registry.entry("facenet512").source.sha256
     monkeypatch.setattr(import_weights, "source_sha256", lambda path: sha256)
     with pytest.raises(UsageError, match="facekit models build facenet512 --from"):
-        import_weights.require_free_name("facenet512", weights)
+        import_weights.require_free_name("facenet512", no_weights)

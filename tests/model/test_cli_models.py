@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
-from facekit.cli.ensure import ensure_installed
+from facekit.cli.terminal import TerminalReporter
 from facekit.errors import FetchError, MissingExtraError, ModelMissingError
 from facekit.model import fetch, installation, store
 from facekit.model.card import read_card
 from facekit.model.registry import RegistryEntry
+from facekit.reporter import Reporter
+from facekit.tasks.build import ensure_installed
 from tests.model.made_up_model import write_model
 
 NETS = ("pnet", "rnet", "onet")
@@ -56,10 +58,10 @@ def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         sources: Sequence[Path],
         into: Path,
         *,
-        progress: Callable[[str], None],
+        reporter: Reporter,
     ) -> None:
         assert [source.read_bytes() for source in sources] == [b"weights"]
-        progress("Converting")
+        reporter.note("Converting")
         for variant in entry.variants:
             write_model(into, entry.name, variant)
         built.append(entry.name)
@@ -220,7 +222,8 @@ def test_build_without_the_extra_says_what_to_install(
 def test_ensure_installed_builds_once_and_says_so(
     home: Path, builds: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ensure_installed("mtcnn").card.variant == "pnet"
+    reporter = TerminalReporter()
+    assert ensure_installed("mtcnn", reporter=reporter).card.variant == "pnet"
     assert ensure_installed("mtcnn:onet").card.variant == "onet"
     assert builds == ["mtcnn"]
     captured = capsys.readouterr()

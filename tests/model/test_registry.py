@@ -31,8 +31,7 @@ def test_every_entry_is_whole(path: Path) -> None:
     assert (entry.card.embedding_size == 512) == (entry.task is Task.EMBEDDING)
 
 
-def test_facenet512_casia() -> None:
-    """DESIGN.md, decision 2 and 5."""
+def test_the_default_model_is_facenets_weights_from_a_wheel() -> None:
     entry = registry.entry("facenet512-casia")
     (download,) = entry.downloads
     assert entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH

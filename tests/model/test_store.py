@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from facekit.errors import (
     UsageError,
 )
 from facekit.model import installation, store
+from facekit.model.card import read_card
 from tests.model.made_up_model import write_model
 
 
@@ -51,6 +53,29 @@ def test_find_by_name_variant_file_and_card(home: Path) -> None:
 def test_a_file_anywhere_is_found(tmp_path: Path, home: Path) -> None:
     path = write_model(tmp_path / "größe x")
     assert store.find(path).path == path
+
+
+def test_files_are_installed_under_the_stores_names(tmp_path: Path, home: Path) -> None:
+    """Those of other names too, such as `export -o` and training make; the rest stays."""
+    earlier = add(home, variant="int8")
+    made = write_model(tmp_path, "run7", "float32", b"trained")
+    odd = made.rename(tmp_path / "odd.tflite")
+    card = replace(read_card(made.with_suffix(".json")), file_name=odd.name)
+    odd.with_suffix(".json").write_text(card.to_json())
+    onnx = write_model(tmp_path, "toy", "onnx-fp32", b"other")
+    installed = installation.install_files("toy", [odd, onnx])
+    folder = home / "models" / "toy"
+    assert installed == (folder / "toy_float32.tflite", folder / "toy_onnx-fp32.onnx")
+    assert [store.find(path).card.name for path in (*installed, earlier)] == ["toy"] * 3
+    assert installed[0].read_bytes() == b"trained"
+
+
+def test_a_file_that_is_not_as_its_card_says_is_not_installed(tmp_path: Path, home: Path) -> None:
+    made = write_model(tmp_path)
+    made.write_bytes(b"damaged beyond")
+    with pytest.raises(ModelMismatchError, match="not the one that its card describes"):
+        installation.install_files("toy", [made])
+    assert not store.is_installed("toy")
 
 
 def test_the_variant_that_is_meant(home: Path) -> None:

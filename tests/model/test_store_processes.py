@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from facekit.model import installation, store
-from facekit.model.workspace import put_in_place, workspace
+from facekit.model.workspace import workspace
+from facekit.system.files import put_in_place
 from tests.model.made_up_model import write_model
 
 ROOT = Path(__file__).parents[2]

@@ -51,7 +51,9 @@ def facenet(frozen_graph: Path) -> keras.Model:
 def scratch_facenet() -> keras.Model:
     """An embedding net that tests may fill with whatever they like."""
     from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+    from facekit.system.keras_backend import keras
 
+    keras.utils.set_random_seed(1)
     return inception_resnet_v1()
 
 
@@ -62,7 +64,7 @@ def facenet_file(frozen_graph: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     folder = tmp_path_factory.mktemp("facenet")
     entry = registry.entry("facenet512-casia")
-    return build_files(entry, [frozen_graph], folder, progress=lambda line: None)[0]
+    return build_files(entry, [frozen_graph], folder)[0]
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,7 @@ def detector_files(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     from facekit.convert.build import build_files
 
     folder = tmp_path_factory.mktemp("mtcnn")
-    build_files(registry.entry("mtcnn"), [wheel], folder, progress=lambda line: None)
+    build_files(registry.entry("mtcnn"), [wheel], folder)
     return {net: folder / f"mtcnn_{net}.tflite" for net in ("pnet", "rnet", "onet")}
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.system.keras_backend import captured_output, keras, tf
+from facekit.system.keras_backend import keras, tf
+from facekit.system.native_output import captured_output
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "tiny"
 SHAPE = (16, 16, 3)

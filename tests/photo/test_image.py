@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facekit.errors import ImageError
+from facekit.errors import ImageError, UsageError
 from facekit.photo.decode import Picture, load_picture, read_image
 from tests.photo.picture_samples import (
     HEIGHT,
@@ -174,7 +174,7 @@ def cmyk_jpeg(*, adobe_transform: int | None) -> bytes:
 
 @pytest.mark.parametrize("adobe_transform", [0, 2, None])
 @pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
-def test_cmyk_jpeg(adobe_transform: int | None) -> None:
+def test_a_cmyk_jpeg_looks_as_pillow_sees_it(adobe_transform: int | None) -> None:
     """Two libraries' conversions without a profile; each rounds a product of 8-bit numbers."""
     data = cmyk_jpeg(adobe_transform=adobe_transform)
     assert_close(read_image(data), seen_by_pillow(data), tolerance=2)
@@ -281,5 +281,5 @@ def test_pixels_are_a_picture_too() -> None:
     assert picture.name == "<array>"
     np.testing.assert_array_equal(picture.pixels, pixels)
     assert picture.sha256 == hashlib.sha256(pixels.tobytes()).hexdigest()
-    with pytest.raises(ValueError, match=r"float64 \(2, 4, 3\)"):
+    with pytest.raises(UsageError, match=r"float64 \(2, 4, 3\)"):
         load_picture(pixels / 255)  # type: ignore[arg-type] # what is tested

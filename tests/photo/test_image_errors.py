@@ -36,24 +36,24 @@ def reason(source: str | os.PathLike[str] | bytes) -> str:
     return message.removeprefix(start)
 
 
-def test_empty(tmp_path: Path) -> None:
+def test_an_empty_file_is_said_to_be(tmp_path: Path) -> None:
     path = tmp_path / "empty.jpg"
     path.touch()
     assert reason(path) == "it is empty"
     assert reason(b"") == "it is empty"
 
 
-def test_missing(tmp_path: Path) -> None:
+def test_a_missing_file_is_said_to_be(tmp_path: Path) -> None:
     assert reason(tmp_path / "nobody.jpg") == "No such file or directory"
     assert reason(tmp_path / ("x" * 300)) == "File name too long"
 
 
-def test_directory(tmp_path: Path) -> None:
+def test_a_directory_is_said_to_be(tmp_path: Path) -> None:
     assert reason(tmp_path) == "it is a directory. Name the pictures in it."
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_no_permission(tmp_path: Path) -> None:
+def test_a_file_without_permission_is_said_to_be(tmp_path: Path) -> None:
     path = tmp_path / "secret.jpg"
     path.write_bytes(sample("JPEG"))
     path.chmod(0)
@@ -192,7 +192,7 @@ def stdin_of(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
 
 
-def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stdin_of(monkeypatch, sample("JPEG"))
     assert load_picture("-").name == "-"
     with pytest.raises(ImageError, match=r"^Cannot read standard input: it is empty$"):

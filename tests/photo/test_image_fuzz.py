@@ -44,7 +44,7 @@ def assert_picture_or_error(data: bytes) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 @settings(max_examples=150, deadline=None)
 @given(drawn=st.data())
-def test_flipped_bytes(name: str, drawn: st.DataObject) -> None:
+def test_flipped_bytes_give_a_picture_or_an_image_error(name: str, drawn: st.DataObject) -> None:
     """Half of the changes fall into the first 64 bytes, where sizes and kinds are."""
     data = bytearray(SAMPLES[name])
     place = st.one_of(st.integers(0, 63), st.integers(0, len(data) - 1))
@@ -73,5 +73,5 @@ def test_anything_after_a_signature(name: str, rest: bytes) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=100))
-def test_any_bytes(data: bytes) -> None:
+def test_any_bytes_give_a_picture_or_an_image_error(data: bytes) -> None:
     assert_picture_or_error(data)

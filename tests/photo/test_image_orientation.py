@@ -35,7 +35,9 @@ def with_orientation(file_format: str, orientation: int, *, mode: str = "RGB") -
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_exif_orientation(file_format: str, mode: str, orientation: int) -> None:
+def test_exif_orientation_turns_the_picture_upright(
+    file_format: str, mode: str, orientation: int
+) -> None:
     data = with_orientation(file_format, orientation, mode=mode)
     wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     assert wanted.size == ((WIDTH, HEIGHT) if orientation < 5 else (HEIGHT, WIDTH))

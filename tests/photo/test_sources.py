@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from facekit.errors import ImageError
-from facekit.photo.sources import list_pictures, unique_stems
+from facekit.errors import ImageError, InputError
+from facekit.photo.sources import (
+    is_picture_name,
+    list_people,
+    list_pictures,
+    people_in,
+    unique_stems,
+)
 
 
 def test_folders_become_their_pictures_in_sorted_order(tmp_path: Path) -> None:
@@ -36,3 +42,30 @@ def test_stems_are_unique() -> None:
         "-": "stdin",
         "a-2.jpg": "a-2-2",
     }
+
+
+def test_a_word_is_a_picture_by_its_suffix_or_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "photo").touch()
+    assert is_picture_name(str(tmp_path / "photo"))
+    assert is_picture_name("absent.JPG")
+    assert not is_picture_name("Ada Lovelace")
+    assert not is_picture_name(str(tmp_path))
+
+
+def test_a_folder_a_person_with_and_without_what_lies_deeper(tmp_path: Path) -> None:
+    for name in ("Ada/b.jpg", "Ada/deep/c.jpg", "Eve/a.png", ".hidden/d.jpg", "alone.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "Eve" / "notes.txt").touch()
+    shallow = {person.name: len(person.photos) for person in list_people(tmp_path)}
+    assert shallow == {"Ada": 1, "Eve": 1}
+    assert [(name, len(photos)) for name, photos in people_in(tmp_path)] == [("Ada", 2), ("Eve", 1)]
+
+
+def test_no_folder_of_people_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no folder in it"):
+        list(people_in(tmp_path))
+    with pytest.raises(InputError, match="one folder a person"):
+        list_people(tmp_path)
+    with pytest.raises(InputError, match="No such file"):
+        list(people_in(tmp_path / "absent"))

@@ -18,10 +18,12 @@ import facekit
 from facekit.enums import Metric
 from facekit.errors import ImageError, UsageError
 from facekit.pipeline.photos import PhotoFailure, embed_each, map_photos, worth_workers
-from facekit.pipeline.pipeline import EmbeddedPicture, Pipeline
+from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import EmbeddedPicture
 from facekit.reporter import Item, Reporter
 from facekit.system.processes import available_cores
-from facekit.tasks.verify_pairs import Pair, photos_of, verify_pairs
+from facekit.tasks.verify_pairs import PhotoPair, VerifiedPair, photos_of, verify_each
+from facekit.template.match import Decision
 from facekit.template.threshold import given_threshold
 
 pytestmark = pytest.mark.model
@@ -102,6 +104,7 @@ def test_a_photo_that_ends_two_workers_is_a_failure_and_the_others_are_done() ->
     assert isinstance(done[1].error, ImageError)
     assert "two processes ended" in str(done[1].error)
     assert "exit code -9" in str(done[1].error)
+    assert done[1].crashed
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -110,6 +113,7 @@ def test_a_value_error_is_a_failure_that_names_the_photo(workers: int) -> None:
     assert done[0] == "aa"
     assert isinstance(done[1], PhotoFailure)
     assert str(done[1].error) == "broken: landmarks that all coincide"
+    assert not done[1].crashed
     assert done[1].to_dict()["error"]["exit_code"] == 4
 
 
@@ -152,9 +156,9 @@ def test_pairs_embed_each_photo_once(
 
     monkeypatch.setattr(Pipeline, "embed", counted)
     obama, biden, bad, obama2 = photos
-    pairs = [Pair(a, b) for a in photos for b in photos]
+    pairs = [PhotoPair(a, b) for a in photos for b in photos]
     assert photos_of(pairs) == photos
-    results = list(verify_pairs(pipeline, pairs, threshold=given_threshold(0.6, Metric.COSINE)))
+    results = list(verify_each(pipeline, pairs, threshold=given_threshold(0.6, Metric.COSINE)))
     assert asked == photos
     same = {
         (one.pair.a, one.pair.b): one.verification.decision.same
@@ -167,11 +171,13 @@ def test_pairs_embed_each_photo_once(
 
 
 def test_pairs_by_workers_are_decided_the_same(pipeline: Pipeline, photos: list[str]) -> None:
-    pairs = [Pair(a, b) for a in photos for b in photos]
+    pairs = [PhotoPair(a, b) for a in photos for b in photos]
     cut = given_threshold(0.6, Metric.COSINE)
-    runs = [list(verify_pairs(pipeline, pairs, threshold=cut, workers=n)) for n in (1, 2)]
+    runs = [list(verify_each(pipeline, pairs, threshold=cut, workers=n)) for n in (1, 2)]
     for one, other in zip(*runs, strict=True):
         assert one.pair == other.pair
-        assert (one.verification and one.verification.decision) == (
-            other.verification and other.verification.decision
-        )
+        assert decision(one) == decision(other)
+
+
+def decision(result: VerifiedPair) -> Decision | None:
+    return None if result.verification is None else result.verification.decision

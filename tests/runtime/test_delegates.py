@@ -143,7 +143,7 @@ def test_every_device_but_the_cpu_has_a_delegate() -> None:
     assert set(ACCELERATORS) == set(Device) - {Device.CPU}
 
 
-def test_options() -> None:
+def test_options_are_keys_with_values() -> None:
     assert parse_options(["a=1", "b=x=y", "c="]) == (("a", "1"), ("b", "x=y"), ("c", ""))
     for wrong in ("a", "=1", ""):
         with pytest.raises(UsageError, match="KEY=VALUE"):

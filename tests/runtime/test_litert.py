@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,28 @@ def test_more_shapes_than_are_kept() -> None:
             np.testing.assert_array_equal(doubling.run(batch)[1], 2 * batch)
 
 
+def test_threads_that_ask_for_other_shapes_get_their_own_answers() -> None:
+    doubling = net("open_sides")
+    wrong = []
+
+    def work(thread: int) -> None:
+        for number in range(60):
+            batch = ramp(1, 2 + (thread + number) % 5, 3, 3) * thread
+            total, doubled = doubling.run(batch)
+            if not (np.array_equal(doubled, 2 * batch) and total.shape == (1,)):
+                wrong.append((thread, number))
+
+    crew = [threading.Thread(target=work, args=(thread,)) for thread in range(8)]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    assert wrong == []
+
+
 @given(sizes=st.lists(st.integers(0, 9), max_size=8))
 @settings(deadline=None)
-def test_open_batch(sizes: list[int]) -> None:
+def test_an_open_batch_takes_any_size_after_any_other(sizes: list[int]) -> None:
     doubling = net("open_batch")
     for size in sizes:
         (doubled,) = doubling.run(ramp(size, 4))
@@ -140,7 +160,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         LiteRtNet(tmp_path / "none.tflite")
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be read"):
         LiteRtNet(tmp_path)
 
@@ -176,7 +196,7 @@ def test_threads_do_not_change_the_result(threads: int) -> None:
     )
 
 
-def test_no_threads() -> None:
+def test_less_than_one_thread_is_refused() -> None:
     with pytest.raises(ValueError, match=r"at least 1\. Received: 0"):
         net("one_by_one", threads=0)
 

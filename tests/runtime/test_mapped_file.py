@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.runtime.mapped_file import release_pages
+from facekit.runtime.interpreter import release_pages
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +67,32 @@ def ramp(count: int) -> Float32Array:
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 64])
 @pytest.mark.parametrize("batch", ["batch", 1])
-def test_any_batch(count: int, batch: str | int, tmp_path: Path) -> None:
+def test_open_and_fixed_batches_take_any_count(
+    count: int, batch: str | int, tmp_path: Path
+) -> None:
     net = OnnxNet(write_net(tmp_path / "net.onnx", batch=batch), threads=1)
     (doubled,) = net.run(ramp(count))
     assert doubled.dtype == np.float32
     np.testing.assert_array_equal(doubled, 2 * ramp(count))
+
+
+def test_threads_get_their_own_answers(doubling: Path) -> None:
+    net = OnnxNet(doubling)
+    wrong = []
+
+    def work(thread: int) -> None:
+        for number in range(100):
+            batch = ramp(1 + number % 7) + np.float32(thread)
+            (doubled,) = net.run(batch)
+            if not np.array_equal(doubled, 2 * batch):
+                wrong.append((thread, number))
+
+    crew = [threading.Thread(target=work, args=(thread,)) for thread in range(8)]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    assert wrong == []
 
 
 def test_inputs_and_outputs_are_described(doubling: Path) -> None:
@@ -83,12 +105,12 @@ def test_inputs_and_outputs_are_described(doubling: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (1, 3, 2), (1, 2, 3, 1)])
-def test_another_shape(doubling: Path, shape: tuple[int, ...]) -> None:
+def test_another_shape_is_refused(doubling: Path, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"doubling.onnx needs float32 of shape \(N, 2, 3\)"):
         OnnxNet(doubling).run(np.zeros(shape, np.float32))
 
 
-def test_another_dtype(doubling: Path) -> None:
+def test_another_dtype_is_refused(doubling: Path) -> None:
     with pytest.raises(ValueError, match="Received: float64"):
         OnnxNet(doubling).run(np.zeros((1, 2, 3)))
 

@@ -33,7 +33,7 @@ def test_deepface_profile_swaps_channels_and_divides_by_255() -> None:
     np.testing.assert_allclose(values[0, 0, 0], [0.2, 0, 1], atol=1e-7)
 
 
-def test_empty_batch() -> None:
+def test_an_empty_batch_keeps_its_shape() -> None:
     assert model_input(np.zeros((0, 1, 2, 3), np.uint8), FACENET).shape == (0, 1, 2, 3)
 
 

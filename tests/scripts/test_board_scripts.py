@@ -148,7 +148,7 @@ class TestWatch:
         assert done.stdout == "same\tsame.jpg\n"
         assert done.stderr == f"{folder}\n"
 
-    def test_usage(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_a_usage_error(self, tmp_path: Path) -> None:
         assert run("watch.sh", tmp_path / "none", "known.jpg").returncode == 2
 
 

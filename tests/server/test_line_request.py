@@ -21,7 +21,7 @@ from facekit.server.requests import Request, Verb, parse_object, parse_request
         (b'{"embed": {"base64": "AAEC"}}', Request(Verb.EMBED, (b"\0\1\2",))),
     ],
 )
-def test_requests(line: bytes, request_: Request) -> None:
+def test_a_line_becomes_the_request_it_means(line: bytes, request_: Request) -> None:
     assert parse_request(parse_object(line)) == request_
 
 

@@ -51,7 +51,7 @@ def server() -> Iterator[Server]:
     assert (rest, complaints, process.returncode) == (b"", b"", 0)
 
 
-def test_verify(server: Server) -> None:
+def test_verify_tells_same_from_different(server: Server) -> None:
     same = server.request(verify=[OBAMA, OBAMA2], id="x")
     assert (same["id"], same["verified"]) == ("x", True)
     different = server.request(verify=[OBAMA, BIDEN])
@@ -60,7 +60,7 @@ def test_verify(server: Server) -> None:
     assert different["time"] < 60, "each answer has its own time"
 
 
-def test_detect(server: Server) -> None:
+def test_detect_finds_the_face(server: Server) -> None:
     found = server.request(detect=OBAMA, id=None)
     assert found["id"] is None
     assert len(found["faces"]) == 1

@@ -23,7 +23,7 @@ WEIGHTED = 7 * 7 * 8 * (3 * 3 * 3) + 7 * 7 * 8 * (3 * 3) + 8 * 10
 POOLING = 3 * 3 * 8 * (2 * 2) + 3 * 3 * 8  # 2 x 2 windows, then the mean over 3 x 3
 
 
-def test_float32(tiny: Path) -> None:
+def test_a_float32_file_has_the_counted_weights_and_products(tiny: Path) -> None:
     inspected = inspect_model(tiny / "float32.tflite")
     assert inspected.parameters == {"float32": WEIGHTS + BIASES}
     assert inspected.macs == Macs(WEIGHTED, POOLING)

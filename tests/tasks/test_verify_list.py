@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from facekit.errors import PairListError
-from facekit.tasks.verify_pairs import Pair, parse_pairs
+from facekit.tasks.verify_pairs import PhotoPair, parse_pairs
 
 
 def test_two_columns_with_and_without_a_heading() -> None:
-    expected = [Pair("x.jpg", "y.jpg"), Pair("has, comma.jpg", "z.jpg")]
+    expected = [PhotoPair("x.jpg", "y.jpg"), PhotoPair("has, comma.jpg", "z.jpg")]
     body = b'x.jpg,y.jpg\n\n"has, comma.jpg", z.jpg\n'
     assert parse_pairs(body, name="l") == expected
     assert parse_pairs(b"\xef\xbb\xbfa,b\r\n" + body, name="l") == expected

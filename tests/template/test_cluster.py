@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from facekit.enums import ClusterMethod
 from facekit.template.cluster import cluster
-from facekit.template.cluster_scores import bcubed, pairwise
 from tests.gallery.made_up import face_of
+from tests.template.cluster_scores import bcubed, pairwise
 
 LABELS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30)
 

@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError
-from facekit.evaluate.embeddings import PhotoEmbeddings
-from facekit.evaluate.photo_crop import EmbedSettings
+from facekit.evaluate.embeddings import EmbedSettings, PhotoEmbeddings
 from facekit.evaluate.protocols.pairs import Pair, Photo
 from facekit.evaluate.scoring import PairScorer
-from facekit.evaluate.setups import Wishes, setups_for
-from facekit.gallery.records import gallery_model
-from facekit.model.card import Card
+from facekit.evaluate.setups import SetupOptions, setups_for
+from facekit.model.card import Card, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.runtime.net import TensorSpec
 from facekit.template.calibration import Calibration
-from facekit.template.embedder import Embedder
 from facekit.types import UInt8Array
 from tests.model.made_up_model import CARD
 
@@ -71,7 +68,7 @@ def with_flip(flip: Flip, mean: list[float] | None = None) -> Card:
     ],
 )
 def test_a_template_is_what_the_card_says(flip: Flip, expected: NDArray[np.float64]) -> None:
-    embedder = Embedder(Halves(), with_flip(flip))
+    embedder = embedder_of(Halves(), with_flip(flip))
     np.testing.assert_allclose(embedder.embed(CROP), [expected], atol=1e-6)
     assert embedder.embed(CROP[:0]).shape == (0, len(expected))
 
@@ -80,23 +77,23 @@ def test_the_cards_mean_is_the_templates() -> None:
     mean = [0.5, 0.0, 0.0, 0.25]
     template = np.concatenate([VIEW, VIEW[::-1]]) / 2**0.5
     expected = (template - mean) / np.linalg.norm(template - mean)
-    embedder = Embedder(Halves(), with_flip(Flip.CONCAT, mean))
+    embedder = embedder_of(Halves(), with_flip(Flip.CONCAT, mean))
     np.testing.assert_allclose(embedder.embed(CROP), [expected], atol=1e-6)
     np.testing.assert_allclose(embedder.embed_uncentred(CROP), [template], atol=1e-6)
 
 
 def test_each_crop_keeps_its_own_mirror_image() -> None:
     crops = np.concatenate([CROP, crop_of(12, 166), crop_of(140, 64)])
-    views = Embedder(Halves(), CARD).embed_views(crops, mirrored=True)
+    views = embedder_of(Halves(), CARD).embed_views(crops, mirrored=True)
     assert views.shape == (3, 2, 2)
     np.testing.assert_allclose(views[:, 1], views[:, 0, ::-1], atol=1e-6)
-    single = Embedder(Halves(), CARD).embed_views(crops, mirrored=False)
+    single = embedder_of(Halves(), CARD).embed_views(crops, mirrored=False)
     np.testing.assert_array_equal(single[:, 0], views[:, 0])
 
 
 def test_a_card_whose_template_is_not_twice_the_nets_output_is_refused() -> None:
     with pytest.raises(ModelMismatchError, match=r"says input .* 1 outputs; the model has"):
-        Embedder(Halves(), replace(with_flip(Flip.CONCAT), embedding_size=2))
+        embedder_of(Halves(), replace(with_flip(Flip.CONCAT), embedding_size=2))
 
 
 @pytest.mark.parametrize("flip", Flip)
@@ -105,8 +102,8 @@ def test_an_evaluation_scores_what_verify_compares(flip: Flip, centred: bool) ->
     """Its views come from a cache that knows no flip; the result is the card's template."""
     mean = [0.1, 0.2, 0.0, 0.3][: 4 if flip is Flip.CONCAT else 2]
     card = with_flip(flip, mean if centred else None)
-    embedder = Embedder(Halves(), card)
-    (setup,) = setups_for(None, InstalledModel(card, Path("toy")), Wishes(EmbedSettings()))
+    embedder = embedder_of(Halves(), card)
+    (setup,) = setups_for(None, InstalledModel(card, Path("toy")), SetupOptions(EmbedSettings()))
     assert setup.cards_own
     crops = np.concatenate([CROP, crop_of(12, 166)])
     views = embedder.embed_views(crops, mirrored=setup.settings.mirrored)
@@ -125,6 +122,6 @@ def test_an_evaluation_scores_what_verify_compares(flip: Flip, centred: bool) ->
 
 
 def test_a_galleries_templates_say_how_they_were_mirrored() -> None:
-    plain, summed = (gallery_model(with_flip(flip), "margin") for flip in (Flip.NONE, Flip.SUM))
+    plain, summed = (space_of(with_flip(flip), detector=None) for flip in (Flip.NONE, Flip.SUM))
     with pytest.raises(ModelMismatchError, match="mirror image sum"):
-        plain.require_same(summed, "The gallery")
+        plain.require_same(summed, where="The gallery")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facekit.errors import EmbeddingFileError, StorageError
+from facekit.errors import EmbeddingFileError, ModelMismatchError, StorageError
 from facekit.template.file import (
     SUFFIXES,
     EmbeddingRow,
@@ -18,12 +22,15 @@ from facekit.template.file import (
     read_embeddings,
     write_embeddings,
 )
+from facekit.template.match import centred as centred_about
 from facekit.template.match import unit_length
+from facekit.template.space import mean_sha256_of
+from tests.template.spaces import CHANGES, MEAN, SPACE
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
 
 
-def table(names: list[str], seed: int = 0) -> EmbeddingTable:
+def table(names: list[str], seed: int = 0, *, centred: bool = False) -> EmbeddingTable:
     generator = np.random.default_rng(seed)
     rows = [
         EmbeddingRow(
@@ -34,11 +41,15 @@ def table(names: list[str], seed: int = 0) -> EmbeddingTable:
         )
     ]
     rows.append(EmbeddingRow("bad.jpg", "", 0, None, None, None, "NoFaceError: bad.jpg: no face"))
-    return EmbeddingTable("net:float32", "cd" * 32, "margin, 32 px, area", tuple(rows))
+    space = replace(SPACE, mean_sha256=mean_sha256_of(MEAN) if centred else "")
+    return EmbeddingTable(space, MEAN if centred else None, tuple(rows))
 
 
 def assert_same(a: EmbeddingTable, b: EmbeddingTable) -> None:
-    assert (a.model, a.model_sha256, a.crop) == (b.model, b.model_sha256, b.crop)
+    assert a.space == b.space
+    assert (a.mean is None) == (b.mean is None)
+    if a.mean is not None and b.mean is not None:
+        np.testing.assert_array_equal(a.mean, b.mean)
     for mine, theirs in zip(a.rows, b.rows, strict=True):
         for field in ("name", "photo_sha256", "face", "box_xyxy", "score", "error"):
             assert getattr(mine, field) == getattr(theirs, field)
@@ -46,12 +57,16 @@ def assert_same(a: EmbeddingTable, b: EmbeddingTable) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@given(names=st.lists(NAMES, max_size=4), seed=st.integers(0, 99))
+@given(names=st.lists(NAMES, max_size=4), seed=st.integers(0, 99), centred=st.booleans())
 def test_round_trip(
-    suffix: str, names: list[str], seed: int, tmp_path_factory: pytest.TempPathFactory
+    suffix: str,
+    names: list[str],
+    seed: int,
+    centred: bool,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = tmp_path_factory.mktemp("embeddings") / f"e{suffix}"
-    written = table(names, seed)
+    written = table(names, seed, centred=centred)
     write_embeddings(path, written)
     assert_same(read_embeddings(path), written)
 
@@ -89,7 +104,7 @@ def test_a_changed_vector_is_refused(tmp_path: Path) -> None:
         read_embeddings(path)
 
 
-def test_rows_of_two_models_are_refused(tmp_path: Path) -> None:
+def test_rows_of_two_spaces_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     write_embeddings(path, table(["a", "b"]))
     lines = path.read_text().splitlines()
@@ -119,3 +134,91 @@ def test_written_files_have_ordinary_rights_and_no_leftovers(tmp_path: Path) -> 
     write_embeddings(path, table(["a"]))
     assert [one.name for one in tmp_path.iterdir()] == ["x.csv"]
     assert stat.S_IMODE(path.stat().st_mode) & 0o444 == 0o444
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_of_version_1_says_to_embed_again(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".npz":
+        np.savez(path, schema_version=np.int64(1), rows=np.array(["{}"]))
+    elif suffix == ".csv":
+        path.write_text("name,photo_sha256,model,model_sha256,crop,error,e0\na,,m,ab,none,,1\n")
+    else:
+        path.write_text(json.dumps({"schema_version": 1, "name": "a", "vector": [1.0]}) + "\n")
+    with pytest.raises(EmbeddingFileError, match=r"received 1.*embed the photos again"):
+        read_embeddings(path)
+
+
+def test_any_csv_reader_reads_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    written = table(["a", "b"], centred=True)
+    write_embeddings(path, written)
+    with path.open(newline="") as file:
+        first, second, _ = csv.DictReader(file)
+    assert (first["name"], second["name"]) == ("a", "b")
+    assert first["mean"]
+    assert not second["mean"]  # the same for every row, and as long as half a vector
+    assert json.loads(second["space"])["model_sha256"] == SPACE.model_sha256
+    assert float(second["e3"]) == written.vectors[1, 3]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(("change", "field"), CHANGES)
+def test_a_file_of_another_space_is_refused_or_brought_over(
+    change: dict[str, Any], field: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"x{suffix}"
+    write_embeddings(path, table(["a", "b"]))
+    file = read_embeddings(path)
+    other = replace(SPACE, **change)
+    if field == "embedding mean":
+        moved = file.vectors_in(other, MEAN, where=str(path))
+        np.testing.assert_allclose(moved, centred_about(file.vectors, MEAN), atol=1e-6)
+        return
+    with pytest.raises(ModelMismatchError, match=f"x{suffix} holds .*{field}.*cannot be compared"):
+        file.vectors_in(other, None, where=str(path))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_two_files_in_a_row_are_one_where_they_are_of_one_space(
+    suffix: str, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for path in paths:
+        write_embeddings(path, table([path.stem], centred=True))
+    lines = paths[1].read_text().splitlines(keepends=True)[suffix == ".csv" :]
+    paths[0].write_text(paths[0].read_text() + "".join(lines))
+    assert [row.name for row in read_embeddings(paths[0]).rows] == ["a", "bad.jpg", "b", "bad.jpg"]
+    write_embeddings(paths[1], table(["c"]))
+    lines = paths[1].read_text().splitlines(keepends=True)[suffix == ".csv" :]
+    paths[0].write_text(paths[0].read_text() + "".join(lines))
+    with pytest.raises(EmbeddingFileError, match="Received: 2 spaces"):
+        read_embeddings(paths[0])
+
+
+def test_without_the_row_that_keeps_the_mean_the_file_serves_its_own_space_alone(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.csv"
+    write_embeddings(path, table(["a", "b"], centred=True))
+    header, _, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text("".join((header, *rest)))
+    file = read_embeddings(path)
+    assert file.vectors_in(file.space, MEAN, where="x").shape == (1, 16)
+    with pytest.raises(ModelMismatchError, match="embedding mean"):
+        file.vectors_in(SPACE, None, where="x")
+
+
+def test_another_mean_than_the_one_that_is_named_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    file = table(["a"], centred=True)
+    write_embeddings(path, replace(file, mean=MEAN * 2))
+    with pytest.raises(EmbeddingFileError, match="mean"):
+        read_embeddings(path)
+
+
+def test_vectors_of_another_length_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    write_embeddings(path, replace(table(["a"]), space=replace(SPACE, size=8)))
+    with pytest.raises(EmbeddingFileError, match="16 numbers; 8 needed"):
+        read_embeddings(path)

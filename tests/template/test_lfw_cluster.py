@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from facekit.cli import cli
-from facekit.template.cluster_scores import bcubed, pairwise
+from tests.template.cluster_scores import bcubed, pairwise
 
 pytestmark = [pytest.mark.lfw, pytest.mark.model]
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from facekit.enums import ColourOrder, CropRule, Metric, ResizeFilter
+from facekit.enums import Metric
 from facekit.errors import NoOperatingPointError, UsageError
-from facekit.model.card import Card, Source, Task
 from facekit.template.calibration import Calibration, OperatingPoint
-from facekit.template.threshold import card_threshold, given_threshold
-from facekit.types import CropSpec, InputSpec
-
-CROP = CropSpec(CropRule.MARGIN, 32, ResizeFilter.BILINEAR)
+from facekit.template.threshold import Meaning, card_threshold, given_threshold, meaning
+from tests.template.spaces import CHANGES, SPACE
 
 
 def point(target: str, similarity: float) -> OperatingPoint:
@@ -22,50 +20,50 @@ def point(target: str, similarity: float) -> OperatingPoint:
     )
 
 
-def card(*points: OperatingPoint) -> Card:
-    return Card(
-        name="net",
-        variant="float32",
-        task=Task.EMBEDDING,
-        architecture="toy",
-        file_name="net.tflite",
-        file_sha256="0" * 64,
-        file_size_bytes=1,
-        source=Source("", "", "", "MIT"),
-        input=InputSpec(160, 160, ColourOrder.RGB, 127.5, 128),
-        crop=CROP,
-        embedding_size=2,
-        calibration=Calibration(operating_points=points),
-    )
+def measured(*points: OperatingPoint) -> Calibration:
+    return Calibration(operating_points=points, space=SPACE)
 
 
 def test_default_is_fmr_1e_3() -> None:
-    chosen = card_threshold(card(point("fmr=1e-2", 0.2), point("fmr=1e-3", 0.4)), crop=None)
+    chosen = card_threshold(measured(point("fmr=1e-2", 0.2), point("fmr=1e-3", 0.4)), SPACE)
     assert chosen.similarity == 0.4
     assert chosen.point is not None
     assert chosen.point.target == "fmr=1e-3"
 
 
 def test_published_threshold_serves_where_nothing_was_measured() -> None:
-    chosen = card_threshold(card(point("published", 0.7)), crop=None)
+    chosen = card_threshold(measured(point("published", 0.7)), SPACE)
     assert chosen.similarity == 0.7
 
 
 def test_fmr_asks_for_its_own_point_and_names_what_there_is() -> None:
     with pytest.raises(NoOperatingPointError, match=r"fmr=1e-4.*fmr=1e-3"):
-        card_threshold(card(point("fmr=1e-3", 0.4)), crop=None, fmr=1e-4)
+        card_threshold(measured(point("fmr=1e-3", 0.4)), SPACE, fmr=1e-4)
 
 
 def test_a_model_without_points_wants_a_threshold() -> None:
     with pytest.raises(NoOperatingPointError, match="--threshold"):
-        card_threshold(card(), crop=None)
+        card_threshold(measured(), SPACE)
 
 
-def test_another_crop_rule_voids_the_card() -> None:
-    measured = card(point("fmr=1e-3", 0.4))
-    assert card_threshold(measured, crop=CROP).similarity == 0.4
-    with pytest.raises(NoOperatingPointError, match="crop rule"):
-        card_threshold(measured, crop=replace(CROP, margin_px=16))
+@pytest.mark.parametrize(("change", "field"), CHANGES)
+def test_another_space_voids_the_card(change: dict[str, Any], field: str) -> None:
+    calibration = measured(point("fmr=1e-3", 0.4))
+    assert card_threshold(calibration, SPACE).similarity == 0.4
+    with pytest.raises(NoOperatingPointError, match=f"with {field}.*in use is"):
+        card_threshold(calibration, replace(SPACE, **change))
+    said = meaning(calibration, replace(SPACE, **change), threshold_similarity=0.4, similarity=0.5)
+    assert said == Meaning(None, None)
+
+
+def test_a_detector_that_is_not_said_is_no_other_detector() -> None:
+    nobody_said = replace(SPACE, detector=None)
+    point_at = point("fmr=1e-3", 0.4)
+    for calibration, space in (
+        (Calibration(operating_points=(point_at,), space=nobody_said), SPACE),
+        (measured(point_at), nobody_said),
+    ):
+        assert card_threshold(calibration, space).similarity == 0.4
 
 
 def test_given_threshold_is_a_distance_and_zero_is_a_number() -> None:

@@ -26,8 +26,6 @@ from facekit.pipeline.locate import Locator
 from facekit.train.dataset.aligned import inner_crop
 from facekit.types import CropSpec
 
-pytestmark = pytest.mark.model
-
 
 @pytest.fixture
 def photos(data: Path, tmp_path: Path) -> Path:
@@ -51,6 +49,7 @@ def _json(result: Result) -> dict[str, Any]:
     return payload
 
 
+@pytest.mark.model
 def test_crops_are_those_of_align(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = _run(photos, out, "--json")
@@ -72,6 +71,7 @@ def test_crops_are_those_of_align(photos: Path, tmp_path: Path) -> None:
     assert np.array_equal(read_image(out / "joe" / "biden.png"), wanted[0])
 
 
+@pytest.mark.model
 def test_a_second_run_goes_on(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     _run(photos, out)
@@ -87,6 +87,7 @@ def test_a_second_run_goes_on(photos: Path, tmp_path: Path) -> None:
     assert (told["aligned"], told["kept"], told["failed"]) == (0, 4, [])
 
 
+@pytest.mark.model
 def test_other_settings_are_refused_or_redone(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     _run(photos, out)
@@ -98,6 +99,7 @@ def test_other_settings_are_refused_or_redone(photos: Path, tmp_path: Path) -> N
     assert json.loads((out / "align.json").read_text())["crop"]["margin_px"] == 32
 
 
+@pytest.mark.model
 def test_similarity_crops_have_sphereface_s_sides(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     _run(photos, out, "--crop", "similarity", "--format", "jpg")
@@ -107,6 +109,7 @@ def test_similarity_crops_have_sphereface_s_sides(photos: Path, tmp_path: Path) 
     )
 
 
+@pytest.mark.model
 def test_the_centre_of_a_crop_is_a_crop_of_less_margin(photos: Path, tmp_path: Path) -> None:
     """182 pixels with 44 of margin, cut to 160, have 22: the same box, the same pixels of it."""
     out = tmp_path / "out"
@@ -129,6 +132,7 @@ def test_the_centre_of_a_crop_is_a_crop_of_less_margin(photos: Path, tmp_path: P
     assert difference.mean() < 4  # of 255: the box's sides are rounded to whole pixels
 
 
+@pytest.mark.model
 def test_two_photos_of_one_stem_clash(photos: Path, tmp_path: Path) -> None:
     shutil.copyfile(photos / "joe" / "biden.jpg", photos / "joe" / "biden.png")
     told = _json(_run(photos, tmp_path / "out", "--json"))
@@ -138,9 +142,9 @@ def test_two_photos_of_one_stem_clash(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("{photos}", "{photos}/out"), 2, "outside"),
-        (("{photos}/joe", "{out}"), 4, "PERSON/PHOTO"),
-        (("{photos}/nobody", "{out}"), 4, "No such file"),
+        pytest.param(("{photos}", "{photos}/out"), 2, "outside", marks=pytest.mark.model),
+        pytest.param(("{photos}/joe", "{out}"), 4, "PERSON/PHOTO", marks=pytest.mark.model),
+        pytest.param(("{photos}/nobody", "{out}"), 4, "No such file", marks=pytest.mark.model),
         (("{photos}", "{out}", "--size", "8"), 2, "16 to 4096"),
         (("{photos}", "{out}", "--size", "40", "--margin", "44"), 2, "less than the crop's sides"),
         (("{photos}", "{out}", "--face", "all"), 2, "--face all"),
@@ -155,6 +159,7 @@ def test_what_cannot_be_meant(
     assert not list(out.rglob("*.png"))
 
 
+@pytest.mark.model
 def test_redo_does_not_touch_a_folder_of_somebody_else(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
@@ -168,6 +173,7 @@ def test_align_json_that_is_none(tmp_path: Path) -> None:
         inner_crop(tmp_path, height_px=16, width_px=16)
 
 
+@pytest.mark.model
 def test_a_killed_run_goes_on(photos: Path, data: Path, tmp_path: Path) -> None:
     for number in range(40):
         shutil.copyfile(data / "obama.jpg", photos / "barack" / f"copy{number}.jpg")

@@ -23,25 +23,11 @@ def _run(*arguments: str | Path | int) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("-o", "{out}"), 2, "--data is needed"),
-        (("--data", "{data}", "-o", "{out}", "--config", "huge"), 2, "small-softmax"),
-        (("--data", "{data}", "-o", "{out}", "--set", "augment.flop=1"), 2, "augment.flop"),
-        (("--data", "{data}", "-o", "{out}", "--set", "augment.flip"), 2, "NAME=VALUE"),
-        (("--data", "{data}", "-o", "{out}", "--loss", "triplet"), 2, "photos_per_person"),
-        (("--data", "{data}", "-o", "{out}", "--workers-at", "a:1,b:2"), 2, "go together"),
         (
             ("--data", "{data}", "-o", "{out}", "--workers-at", "a:1,b", "--worker-index", "0"),
             2,
             "HOST:PORT",
         ),
-        (("-o", "{out}", "--resume"), 2, "settings.json"),
-        (("-o", "{out}", "--resume", "--epochs", "3"), 2, "the run began with"),
-        (
-            ("--data", "{data}", "-o", "{out}", "--install", "facenet512-casia"),
-            2,
-            "a model of the registry",
-        ),
-        (("--data", "{data}", "-o", "{out}", "--install", "a/b"), 2, "letters, digits"),
         (("--data", "{data}", "-o", "{out}", "--from", "nobody"), 5, "No model is called"),
         (("--data", "{data}/nobody", "-o", "{out}", "--batch-size", "4"), 4, "No such file"),
         (("--data", "{data}", "-o", "{out}", "--batch-size", "4"), 4, "160 x 160 pixels is needed"),

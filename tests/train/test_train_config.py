@@ -8,12 +8,12 @@ import pytest
 
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
+from facekit.system.configs import TOML_SUFFIX, config_names
 from facekit.train.config import OptimiserConfig, ScheduleName
-from facekit.train.config_file import config_from, config_names, parse_change, read_config
-from facekit.train.schedule import learning_rate
+from facekit.train.config_file import config_from, parse_change, read_config
 
 
-@pytest.mark.parametrize("name", config_names())
+@pytest.mark.parametrize("name", config_names("train", suffix=TOML_SUFFIX))
 def test_shipped_configurations_are_valid_and_survive_json(name: str) -> None:
     config = read_config(name, {})
     assert config_from(config.as_dict(), {}, origin="JSON") == config
@@ -66,7 +66,7 @@ def test_changes_are_toml_values() -> None:
 
 def _rates(steps: range, **changes: object) -> list[float]:
     config = OptimiserConfig(rate=1.0, **changes)  # type: ignore[arg-type]
-    return [learning_rate(config, step, steps_per_epoch=10, epochs=4) for step in steps]
+    return [config.rate_at(step, steps_per_epoch=10, epochs=4) for step in steps]
 
 
 def test_step_schedule() -> None:

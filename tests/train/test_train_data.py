@@ -10,7 +10,7 @@ import pytest
 from facekit.enums import ColourOrder
 from facekit.errors import ImageError
 from facekit.photo.decode import read_image
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 from facekit.photo.write import write_png
 from facekit.runtime.preprocess import model_input
 from facekit.train.config import AugmentConfig

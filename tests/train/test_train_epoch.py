@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from facekit.errors import InputError
-from facekit.photo.people import Person
+from facekit.photo.sources import PersonFolder
 from facekit.train.config import TrainConfig
 from facekit.train.config_file import config_from
 from facekit.train.dataset.epoch import epoch_plan, photos_sha256, split, steps_per_epoch
 
 
-def _people(*counts: int) -> list[Person]:
+def _people(*counts: int) -> list[PersonFolder]:
     return [
-        Person(f"p{place}", tuple(Path(f"p{place}/{n}.png") for n in range(count)))
+        PersonFolder(f"p{place}", tuple(Path(f"p{place}/{n}.png") for n in range(count)))
         for place, count in enumerate(counts)
     ]
 
@@ -84,6 +84,6 @@ def test_the_data_s_hash_sees_names_and_sizes_wherever_they_lie(tmp_path: Path) 
             photo = tmp_path / place / name / "1.png"
             photo.parent.mkdir(parents=True)
             photo.write_bytes(b"12" if (place, name) == ("c", "y") else b"1")
-            people.append(Person(name, (photo,)))
+            people.append(PersonFolder(name, (photo,)))
         hashes.append(photos_sha256(tmp_path / place, *split(people, _config())))
     assert hashes[0] == hashes[1] != hashes[2]

@@ -72,7 +72,7 @@ def test_every_loss_learns(people: Path, tmp_path: Path, loss: str) -> None:
         dropout=0.0,
         **{"optimiser.name": "adam", **changes},
     )
-    assert trained.ended.figures["held_out"] == 1.0  # by chance 0.25
+    assert trained.loop.figures["held_out"] == 1.0  # by chance 0.25
     curve = [line for line in read_curve(tmp_path / "run" / CURVE_NAME) if "epoch_loss" in line]
     assert curve[-1]["epoch_loss"] < 0.6 * curve[0]["epoch_loss"]
 
@@ -98,7 +98,7 @@ def test_an_interrupted_run_is_resumed_to_the_bit(
     """
     asked = iter([False] * 4 + [True])
     stopped = run_tiny(people, tmp_path / "run", should_stop=lambda: next(asked))
-    assert (stopped.ended.interrupted, stopped.ended.step, stopped.model) == (True, 5, None)
+    assert (stopped.loop.interrupted, stopped.loop.step, stopped.model) == (True, 5, None)
     with pytest.raises(InputError, match="not those that"):
         run_tiny(write_people(tmp_path / "people", photos=9), tmp_path / "run", resume=True)
     run_tiny(people, tmp_path / "run", resume=True)

@@ -14,12 +14,19 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 
 from facekit.cli import cli
+from facekit.enums import ColourOrder, CropRule, FacePolicy, ResizeFilter
+from facekit.evaluate.embeddings import EmbedSettings, PhotoCropper
 from facekit.graph.nets import designs as architectures
 from facekit.model.card import read_card
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.store import find
+from facekit.pipeline.locate import LocateOptions
 from facekit.train import checkpoint
 from facekit.train.curve import CURVE_NAME, read_curve
+from facekit.types import CropSpec, InputSpec
 from tests.networks.tiny_training import DESIGNS as TINY
 from tests.networks.tiny_training import write_people
 from tests.small_lfw import make_small_lfw
@@ -118,6 +125,42 @@ def test_validated_on_lfw_the_model_decides_at_once(lfw: Path, data: Path, tmp_p
     same = _run("verify", data / "obama.jpg", data / "obama.jpg", "--model",
                 run / "run_float32.tflite")  # fmt: skip
     assert same.exit_code == 0, same.stderr
+
+
+@pytest.mark.model
+def test_of_two_faces_the_central_one_is_taken_as_eval_lfw_does(data: Path, tmp_path: Path) -> None:
+    """LFW's people stand in the centre; somebody larger stands at the edge of this photo."""
+    from facekit.train.validate import crop_lfw  # TensorFlow
+
+    folder = make_small_lfw(tmp_path, data)
+    name = "Joe_Biden/Joe_Biden_0001.jpg"
+    large, small = (
+        _of_height(data / f"{one}.jpg", px) for one, px in (("obama", 300), ("biden", 200))
+    )
+    picture = np.full((500, 800, 3), 128, np.uint8)
+    picture[: large.shape[0], : large.shape[1]] = large
+    picture[150:350, 300 : 300 + small.shape[1]] = small
+    cv2.imwrite(str(folder / "lfw" / name), picture)
+
+    spec = InputSpec(160, 160, ColourOrder.RGB, 127.5, 128.0)
+    margin = CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR)
+    lfw = crop_lfw(folder, spec, margin)
+    index = [photo.path for photo in lfw.plan.photos].index(name)
+    taken = {
+        policy: PhotoCropper(
+            find(DEFAULT_MODEL), EmbedSettings(LocateOptions(face_policy=policy), crop=margin)
+        ).crop(folder / "lfw" / name)[0]
+        for policy in (FacePolicy.CENTER, FacePolicy.LARGEST)
+    }
+    assert np.array_equal(lfw.crops[index], taken[FacePolicy.CENTER])
+    assert not np.array_equal(lfw.crops[index], taken[FacePolicy.LARGEST])
+
+
+def _of_height(path: Path, height_px: int) -> NDArray[np.uint8]:
+    photo = cv2.imread(str(path))
+    assert photo is not None
+    height, width = photo.shape[:2]
+    return np.asarray(cv2.resize(photo, (round(width * height_px / height), height_px)), np.uint8)
 
 
 def test_ctrl_c_leaves_json_that_says_how_to_go_on(tmp_path: Path) -> None:

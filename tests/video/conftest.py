@@ -7,7 +7,7 @@ import pytest
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
-from facekit.tasks.vision import PipelineVision
+from facekit.tasks.track import PipelineVision
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from facekit.face.geometry import overlaps
-from facekit.video.matching import best_pairs
 from facekit.video.records import FinishedTrack, Frame, VisibleFace
-from facekit.video.tracking import Tracker
+from facekit.video.tracking import Tracker, best_pairs
 from tests.video.clips import FPS, Scene
 
 FOUND = 0.5

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from facekit.types import Float32Array
-from facekit.video.matching import best_pairs, clear_pairs
+from facekit.video.tracking import best_pairs, clear_pairs
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> Float32Array:

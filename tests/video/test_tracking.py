@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facekit.errors import UsageError
-from facekit.tasks.vision import PipelineVision
+from facekit.tasks.track import PipelineVision
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.records import FinishedTrack, Frame, Identity, Span, TrackOptions
 from facekit.video.tracking import Tracker, nobody
@@ -21,7 +21,7 @@ from tests.video.faces import face
 from tests.video.scoring import run, score
 
 SAME = 0.458  # similarity at FMR 1e-3 of facenet512-casia
-OPTIONS = TrackOptions(same_similarity=SAME, key_every=1)
+OPTIONS = TrackOptions(key_every=1)
 ADA, GRACE, EDITH = 0, 1, 2
 Sightings = Sequence[tuple[int, Face]]
 
@@ -47,7 +47,7 @@ class Script:
 def played(script: Script, frames: int, **changes: object) -> list[FinishedTrack]:
     """The tracks of a still video, at 10 frames a second, by number."""
     options = replace(OPTIONS, **changes)  # type: ignore[arg-type]
-    tracker = Tracker(script, options=options)
+    tracker = Tracker(script, same_similarity=SAME, options=options)
     still = clips.background()
     done = []
     for index in range(frames):
@@ -129,7 +129,8 @@ def test_who_is_detected_once_is_not_reported() -> None:
 
 
 def test_a_track_is_reported_as_soon_as_it_is_over() -> None:
-    tracker = Tracker(Script(*[[(ADA, LEFT)]] * 2, *[()] * 40), options=OPTIONS)
+    script = Script(*[[(ADA, LEFT)]] * 2, *[()] * 40)
+    tracker = Tracker(script, same_similarity=SAME, options=OPTIONS)
     over = [len(tracker.step(Frame(n, n / 10, clips.background()))) for n in range(42)]
     assert over.index(1) == 24  # carried up to 0.3 s, then 2 s out of sight
     assert sum(over) == 1
@@ -148,7 +149,7 @@ def test_memory_does_not_grow_with_the_video() -> None:
     there = face(10, 10, 30, 30)
     key_frames = [[(n // 30 % 3, there)] if n % 30 < 10 else [] for n in range(3000)]
     options = replace(OPTIONS, longest_gap_s=0.5)
-    tracker = Tracker(Script(*key_frames), options=options)
+    tracker = Tracker(Script(*key_frames), same_similarity=SAME, options=options)
     used = []
     tracemalloc.start()
     for index in range(3000):
@@ -168,7 +169,7 @@ def test_the_name_is_that_of_the_mean_of_the_samples() -> None:
         return Identity("Ada", float(embedding[ADA]))
 
     script = Script(*[[(ADA, LEFT)]] * 5, *[[(GRACE, LEFT)]] * 5)
-    tracker = Tracker(script, options=OPTIONS, namer=namer)
+    tracker = Tracker(script, same_similarity=SAME, options=OPTIONS, namer=namer)
     for index in range(10):
         tracker.step(Frame(index, index / 10, clips.background()))
     (seen,) = tracker.visible
@@ -206,8 +207,8 @@ class TestRealNets:
     def test_everybody_keeps_one_number(
         self, vision: PipelineVision, scene: Scene, every: int, least_found: float
     ) -> None:
-        options = TrackOptions(same_similarity=SAME, key_every=every)
-        sights, tracks = run(scene, Tracker(vision, options=options))
+        options = TrackOptions(key_every=every)
+        sights, tracks = run(scene, Tracker(vision, same_similarity=SAME, options=options))
         result = score(scene, sights)
         assert result.switches == 0
         assert len(tracks) == len(scene.people)
@@ -217,18 +218,15 @@ class TestRealNets:
 
     def test_by_place_alone_the_people_who_cross_are_mixed_up(self, vision: PipelineVision) -> None:
         """What likeness is for: the test above can fail."""
-        options = TrackOptions(same_similarity=2.0)
-        sights, tracks = run(clips.CROSSING, Tracker(vision, options=options))
+        sights, tracks = run(clips.CROSSING, Tracker(vision, same_similarity=2.0))
         assert score(clips.CROSSING, sights).switches > 0 or len(tracks) > 2
 
     def test_the_best_face_is_the_nearest_one(self, vision: PipelineVision) -> None:
-        options = TrackOptions(same_similarity=SAME)
-        _, (track,) = run(clips.ZOOM, Tracker(vision, options=options))
+        _, (track,) = run(clips.ZOOM, Tracker(vision, same_similarity=SAME))
         assert track.best.frame > 50
         assert track.best.face.width_px > 110
 
     def test_an_empty_scene_has_no_track(self, vision: PipelineVision) -> None:
-        options = TrackOptions(same_similarity=SAME)
-        sights, tracks = run(Scene((), frames=10), Tracker(vision, options=options))
+        sights, tracks = run(Scene((), frames=10), Tracker(vision, same_similarity=SAME))
         assert tracks == []
         assert not any(sights)

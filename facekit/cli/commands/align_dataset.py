@@ -8,21 +8,26 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import EnumChoice, detector_options, image_options, json_option
-from facekit.enums import CropRule, FacePolicy, ResizeFilter
-from facekit.errors import UsageError
+from facekit import errors
+from facekit.cli.options import (
+    EnumChoice,
+    detector_options,
+    image_options,
+    json_option,
+    parallel_options,
+)
+from facekit.cli.render.output import emit_json, note
+from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 
-_SIDES = re.compile(r"([1-9]\d*)(?:x([1-9]\d*))?")
-_USUAL = {CropRule.MARGIN: ((182, 182), 44.0), CropRule.SIMILARITY: ((128, 112), 14.0)}
-"""(height, width) and margin, pixels: facenet's; SphereFace's 112 x 96 with 16 more each way"""
+_SIZE = re.compile(r"([1-9]\d*)(?:x([1-9]\d*))?")
 _SIDE_LIMIT_PX = 4096
 
 
-def _sides(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any:
+def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any:
     """ "182" -> (182, 182), "112x96" -> (112, 96): height and width."""
     if text is None:
         return None
-    found = _SIDES.fullmatch(text)
+    found = _SIZE.fullmatch(text)
     height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not 16 <= height <= _SIDE_LIMIT_PX or not 16 <= width <= _SIDE_LIMIT_PX:
         raise click.BadParameter(
@@ -45,8 +50,8 @@ def _sides(_ctx: click.Context, _param: click.Parameter, text: str | None) -> An
 )
 @click.option(
     "--size",
-    "sides",
-    callback=_sides,
+    "size_px",
+    callback=_size,
     metavar="PX|HxW",
     help="The crop's sides.  [default: 182; with --crop similarity 128x112]",
 )
@@ -69,8 +74,7 @@ def _sides(_ctx: click.Context, _param: click.Parameter, text: str | None) -> An
               show_default=True, help="Filter of the crop's resize.")  # fmt: skip
 @click.option("--format", "crop_format", type=click.Choice(["png", "jpg"]), default="png",
               show_default=True, help="png is lossless; jpg has quality 95.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), envvar="FACEKIT_WORKERS",
-              help="Processes; default: the cores this process may run on.")  # fmt: skip
+@parallel_options
 @click.option("--redo", is_flag=True, help="Remove what is in OUT and align every photo again.")
 @click.option("--retry-failed", is_flag=True, help="Look again at the photos in OUT/failures.csv.")
 @click.option(
@@ -87,12 +91,13 @@ def align_dataset(
     source: Path,
     output: Path,
     rule: str,
-    sides: tuple[int, int] | None,
+    size_px: tuple[int, int] | None,
     margin_px: float | None,
     face_policy: FacePolicy,
     resize_filter: ResizeFilter,
     crop_format: str,
     workers: int | None,
+    ray: str | None,
     redo: bool,
     retry_failed: bool,
     allow_failed: float,
@@ -108,57 +113,27 @@ def align_dataset(
     Example: facekit align-dataset photos/ aligned/
              facekit align-dataset photos/ aligned/ --crop similarity --workers 8
     """
-    from facekit import errors
-    from facekit.cli.ensure import ensure_installed
-    from facekit.cli.open_pipeline import locate_options
-    from facekit.cli.render.output import emit_json, note
-    from facekit.cli.terminal import with_progress
-    from facekit.enums import CropFormat
-    from facekit.model.registry import DETECTOR
-    from facekit.system.processes import available_cores
-    from facekit.train.dataset.align import align_dataset as align
-    from facekit.train.dataset.aligned import FAILURES_NAME, AlignSettings
-    from facekit.types import CropSpec
+    from facekit.cli.requests import pipeline_request
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.align_dataset import align_dataset as align
 
-    crop_rule = CropRule(rule)
-    if face_policy is FacePolicy.ALL:
-        raise UsageError("One face a photo is aligned: --face all has no place for the others.")
-    usual_size, usual_margin = _USUAL[crop_rule]
-    height_px, width_px = sides or usual_size
-    ensure_installed(DETECTOR)
-    located = locate_options(threads=1, face_policy=face_policy, **options)
-    settings = AlignSettings(
-        crop=CropSpec(crop_rule, usual_margin if margin_px is None else margin_px, resize_filter),
-        height_px=height_px,
-        width_px=width_px,
-        format=CropFormat(crop_format),
-        face_policy=face_policy,
-        detector=located.detector,
-        max_pixels=located.limits.max_pixels,
-    )
     report = align(
         source,
         output,
-        settings,
-        workers=workers or available_cores(),
+        rule=CropRule(rule),
+        size_px=size_px,
+        margin_px=margin_px,
+        resize_filter=resize_filter,
+        locate=pipeline_request("", face_policy=face_policy, **options).locate_options,
+        crop_format=CropFormat(crop_format),
+        workers=workers,
+        ray=ray,
         redo=redo,
         retry_failed=retry_failed,
-        progress=lambda results, total: with_progress(results, length=total, label="aligning"),
+        reporter=TerminalReporter(),
     )
     if as_json:
-        emit_json(
-            {
-                "output": str(output),
-                "people": report.people,
-                "photos": report.photos,
-                "aligned": report.aligned,
-                "kept": report.kept,
-                "failed": [
-                    {"photo": one.photo, "error": one.error, "reason": one.reason}
-                    for one in report.failures
-                ],
-            }
-        )
+        emit_json(report.to_dict())
     else:
         click.echo(
             f"{report.aligned + report.kept} of {report.photos} photos of {report.people} people "
@@ -166,7 +141,7 @@ def align_dataset(
         )
     if report.failures:
         first = report.failures[0]
-        note(f"{len(report.failures)} photos failed, see {output / FAILURES_NAME}; the first: "
+        note(f"{len(report.failures)} photos failed, see {report.failures_file}; the first: "
              f"{first.photo}: {first.reason}")  # fmt: skip
         if len(report.failures) > allow_failed * report.photos:
             kind = getattr(errors, first.error, errors.InputError)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,15 @@ import click
 
 from facekit.cli.config_option import config_option
 from facekit.cli.options import DEFAULT_MODEL, accelerator_options, json_option
-from facekit.errors import AcceleratorError, InputError, UsageError
+from facekit.cli.render.output import emit_json, note
+from facekit.enums import Stage
+from facekit.errors import AcceleratorError, UsageError
 
 if TYPE_CHECKING:
+    from facekit.bench.compare import ComparedBenchmarks
     from facekit.bench.records import Benchmark
 
 ALL = "all"
-STAGES = ("load", "detect", "align", "embed", "match", "verify")
 _File = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -47,7 +48,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--stage",
     "stages",
-    type=click.Choice((*STAGES, ALL)),
+    type=click.Choice((*(stage.value for stage in Stage), ALL)),
     multiple=True,
     default=(ALL,),
     show_default=True,
@@ -109,123 +110,44 @@ def benchmark(
              facekit benchmark --compare host.json board.json
     """
     from facekit.cli.render.benchmark import benchmark_text, comparison_text
-    from facekit.cli.render.output import emit_json
+    from facekit.tasks import benchmark as task
 
     if log is not None and compared is not None:
         raise UsageError("--parse-log and --compare are two tasks; pass one of them.")
+    found: Benchmark | ComparedBenchmarks
+    unused = None
     if compared is not None:
-        from facekit.bench.compare import compare
-        from facekit.bench.payload import comparison_payload
-
-        found = compare(*map(_read, compared))
-        payload, text = comparison_payload(found), comparison_text(found)
+        found = task.compare(*compared)
+        text = comparison_text(found)
     else:
-        from facekit.bench.payload import benchmark_payload
-
-        done = _parsed(log) if log is not None else _measured(models, stages, **options)
-        payload, text = benchmark_payload(done), benchmark_text(done)
+        found = task.read_log(log) if log is not None else _measured(models, stages, **options)
+        text, unused = benchmark_text(found), found.unused_delegate
     if output is not None:
-        _write(output, payload, text)
+        task.write_result(output, found, text=text)
     if as_json:
-        emit_json(payload)
+        emit_json(found.to_dict())
     else:
         click.echo(text, nl=False)
-    if compared is None:
-        _require_delegate(done)
+    if unused is not None:
+        note(f"error: delegate {unused} was not used: these are times of the CPU")
+        raise SystemExit(AcceleratorError.exit_code)
 
 
 def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) -> Benchmark:
-    from facekit.bench.machine import description, is_busy
-    from facekit.bench.measure import measure, measured_peaks
-    from facekit.bench.plan import NEED_PHOTOS, plan
-    from facekit.bench.records import Benchmark
-    from facekit.cli.ensure import ensure_installed
-    from facekit.cli.render.output import note
     from facekit.cli.requests import accelerator_request
-    from facekit.cli.terminal import with_progress
-    from facekit.enums import Stage
-    from facekit.model.registry import DETECTOR
-    from facekit.model.variants import for_runtime
-    from facekit.photo.sources import list_pictures
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.benchmark import benchmark as measure
 
-    photos = tuple(map(Path, list_pictures([options["images"]]))) if options["images"] else ()
-    wanted = [Stage(name) for name in (STAGES if ALL in stages else stages)]
-    if ALL in stages and not photos:
-        wanted = [stage for stage in wanted if stage not in NEED_PHOTOS]
-        note("detect, align and verify are left out: they need photos, --images DIR")
-    tasks = plan(
-        [
-            ensure_installed(for_runtime(name, options["runtime"])).path
-            for name in models or (DEFAULT_MODEL,)
-        ],
-        stages=wanted,
+    return measure(
+        models,
+        stages=None if ALL in stages else [Stage(name) for name in stages],
         threads=options["threads"],
         batches=options["batch"],
         workers=options["workers"],
         runs=options["runs"],
         warmup=options["warmup"],
-        photos=photos,
-        request=accelerator_request(**options),
+        images=options["images"],
+        runtime=options["runtime"],
+        accelerator=accelerator_request(**options),
+        reporter=TerminalReporter(),
     )
-    if photos:
-        ensure_installed(DETECTOR)
-    if is_busy():
-        note("this machine is busy with something else: times will be longer than it needs")
-    measurements = tuple(with_progress(measure(tasks), length=len(tasks), label="measuring"))
-    return Benchmark(
-        machine=description(),
-        peak_gflops=measured_peaks([count * options["workers"] for count in options["threads"]]),
-        measurements=measurements,
-    )
-
-
-def _parsed(log: Path) -> Benchmark:
-    from facekit.bench.parse_log import parse_log
-    from facekit.bench.records import Benchmark
-
-    return Benchmark(
-        machine=f"log {log.name}",
-        peak_gflops={},
-        measurements=tuple(parse_log(_text(log), name=str(log))),
-    )
-
-
-def _read(path: Path) -> Benchmark:
-    import json
-
-    from facekit.bench.records import from_payload
-
-    try:
-        payload = json.loads(_text(path))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    return from_payload(payload, name=str(path))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-
-
-def _write(folder: Path, payload: dict[str, Any], text: str) -> None:
-    import json
-
-    from facekit.cli.render.output import SCHEMA_VERSION
-    from facekit.system.files import write_atomically
-
-    document = json.dumps({"schema_version": SCHEMA_VERSION, **payload}, indent=1, allow_nan=False)
-    write_atomically(folder / "benchmark.json", f"{document}\n".encode())
-    write_atomically(folder / "benchmark.txt", text.encode())
-
-
-def _require_delegate(done: Benchmark) -> None:
-    from facekit.bench.records import DelegateUse
-    from facekit.cli.render.output import note
-
-    unused = [one for one in done.measurements if one.delegate.use is DelegateUse.UNUSED]
-    if unused:
-        name = unused[0].delegate.name or "that was asked for"
-        note(f"error: delegate {name} was not used: these are times of the CPU")
-        sys.exit(AcceleratorError.exit_code)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from facekit.cli.options import DEFAULT_MODEL, json_option, output_file
-from facekit.cli.render.output import emit_json, note
-
-if TYPE_CHECKING:
-    from facekit.bundle.make import MadeBundle
+from facekit.cli.render.output import emit_json
+from facekit.cli.terminal import TerminalReporter
 
 
 @click.command()
@@ -55,23 +52,20 @@ def bundle(
              facekit bundle --target imx93 --models out -o facekit-imx93.tar.gz
              facekit verify a.jpg b.jpg --bundle facekit-imx93
     """
-    from facekit.bundle.make import make_bundle
-    from facekit.cli.ensure import ensure_installed
-    from facekit.model.registry import DETECTOR
+    from facekit.tasks import bundle as task
 
-    ensure_installed(DETECTOR)
-    made = make_bundle(
+    made = task.bundle(
         model,
-        target,
-        output,
+        target=target,
+        output=output,
         models=models,
         cpu_variant=cpu_variant,
         wheel=wheel,
         force=force,
-        note=note,
+        reporter=TerminalReporter(),
     )
     if as_json:
-        emit_json(_payload(made))
+        emit_json(made.to_dict())
         return
     click.echo(f"{made.path}  {made.path.stat().st_size / 1e6:.1f} MB")
     for one in made.models:
@@ -79,25 +73,3 @@ def bundle(
             f"  {one.card.name} {one.card.variant:12} {one.card.file_size_bytes / 1e6:6.1f} MB"
         )
     click.echo(f"  {made.wheel}")
-
-
-def _payload(made: MadeBundle) -> dict[str, object]:
-    return {
-        "path": str(made.path),
-        "size_bytes": made.path.stat().st_size,
-        "target": made.bundle.target,
-        "devices": {
-            device.value: f"{made.bundle.model}:{variant}"
-            for device, variant in made.bundle.variants.items()
-        },
-        "models": [
-            {
-                "name": one.card.name,
-                "variant": one.card.variant,
-                "sha256": one.card.file_sha256,
-                "size_bytes": one.card.file_size_bytes,
-            }
-            for one in made.models
-        ],
-        "wheel": made.wheel,
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import json_option, model_option, output_file
+from facekit.cli.render.output import emit_json
 
 
 def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -44,6 +44,7 @@ def calibrate(
     protocol: str,
     pairs_file: Path | None,
     workers: int | None,
+    ray: str | None,
     fmr_targets: tuple[float, ...],
     write: bool,
     output: Path | None,
@@ -61,58 +62,28 @@ def calibrate(
              facekit calibrate --data photos/ --protocol folders --write
              facekit calibrate --pairs mine.csv --data photos --model my.tflite --write
     """
-    from facekit.cli.data_options import embed_settings, embed_with_progress, worker_count
-    from facekit.cli.ensure import ensure_installed
-    from facekit.cli.render.output import emit_json
-    from facekit.evaluate.calibrate import calibrate as measure
-    from facekit.evaluate.protocols.plan import open_list
-    from facekit.model.installation import write_card
-    from facekit.model.shipped_calibrations import measured_on
-    from facekit.model.variants import for_runtime
-    from facekit.system.files import write_atomically
+    from facekit.cli.requests import pipeline_request
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.calibrate import calibrate as measure
 
-    installed = ensure_installed(for_runtime(model, options["runtime"]))
-    pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs_file)
-    settings = embed_settings(installed.card, options)
-    embeddings = embed_with_progress(
-        [folder.photos_dir / photo.path for photo in pair_list.photos],
-        installed,
-        settings,
-        workers=worker_count(workers),
-    )
-    result = measure(
-        embeddings,
-        pair_list,
-        dataset=folder.name,
-        flip=installed.card.flip,
+    done = measure(
+        pipeline_request(model, **options),
+        data=data,
+        protocol=protocol,
+        pairs_file=pairs_file,
         fmr_targets=fmr_targets,
+        write=write,
+        output=output,
+        workers=workers,
+        ray=ray,
+        reporter=TerminalReporter(),
     )
-    card = replace(
-        installed.card,
-        calibration=result.calibration,
-        crop=settings.crop or installed.card.crop,
-    )
-    if write:
-        write_card(installed.path, card)
-    if output is not None:
-        text = measured_on(card).to_json(name=card.name, variant=card.variant)
-        write_atomically(output, text.encode())
     if as_json:
-        emit_json(
-            {
-                "model": f"{card.name}:{card.variant}",
-                "model_sha256": card.file_sha256,
-                "written": write,
-                "photos": result.n_photos,
-                "people": result.n_people,
-                "failed_photos": result.n_failed,
-                "expected_calibration_error": result.reliability.expected_calibration_error,
-                "calibration": result.calibration.as_dict(),
-            }
-        )
+        emit_json(done.to_dict())
         return
+    result = done.result
     click.echo(
-        f"{card.name}:{card.variant} on {result.n_photos} photos of {result.n_people or 'unnamed'} "
+        f"{done.label} on {result.n_photos} photos of {result.n_people or 'unnamed'} "
         f"people, {result.n_failed} without an embedding"
     )
     for point in result.calibration.operating_points:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from facekit.cli.calibration_options import calibration_options, calibration_photos
 from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
-from facekit.cli.render.conversion import (
-    bar,
-    calibration_crops,
-    calibration_options,
-    float32_model,
-    print_drift,
-)
-from facekit.cli.render.output import emit_json, note
-from facekit.enums import Architecture
-from facekit.errors import UsageError
-
-if TYPE_CHECKING:
-    from facekit.convert.conversion import Converted
-
-_RECIPES = {
-    "float16": "weight_only_wf16_afp32",
-    "int8": "static_wi8_ai8",
-    "uint8": "static_wi8_ai8_iu8",
-}
+from facekit.cli.render.conversion import print_conversion
+from facekit.cli.render.output import emit_json
+from facekit.cli.terminal import TerminalReporter
+from facekit.enums import Architecture, RangeRule
 
 
 @click.command()
@@ -69,8 +54,7 @@ def convert(
     int8: bool,
     uint8: bool,
     target_names: tuple[str, ...],
-    calibration: Path | None,
-    rule: str | None,
+    rule: RangeRule | None,
     arch: Architecture | None,
     like: str | None,
     output: Path | None,
@@ -90,93 +74,24 @@ def convert(
              facekit convert --int8 --install
              facekit verify a.jpg b.jpg --model facenet512-casia:int8
     """
-    from facekit.convert.conversion import Wanted
-    from facekit.convert.conversion import convert as convert_files
-    from facekit.convert.quantize.recipe import read_recipe
-    from facekit.convert.vela.target import read_target
-    from facekit.enums import RangeRule
+    from facekit.tasks import convert as task
 
-    if output is None and not install:
-        raise UsageError("Say where the files shall go: -o FOLDER, or --install for the store.")
-    if target_names and output is None:
-        raise UsageError("--vela needs -o FOLDER: the store holds models for this machine.")
-    targets = tuple(map(read_target, target_names))
-    flags = {"float16": float16, "int8": int8, "uint8": uint8 or bool(targets)}
-    recipes = tuple(read_recipe(_RECIPES[name]) for name, wanted in flags.items() if wanted)
-    wanted = Wanted(recipes, float32=float32 or not recipes, targets=targets)
-    with ExitStack() as stack:
-        source = float32_model(model, stack, arch=arch, like=like)
-        crops = calibration_crops(source, calibration, **options)
-        folder = output or Path(stack.enter_context(_temporary_folder()))
-        converted = convert_files(
-            source,
-            wanted,
-            folder,
-            crops=crops,
-            rule=RangeRule(rule) if rule else None,
-            force=force,
-            note=note,
-            progress=bar,
-        )
-        if install:
-            converted = _installed(source.card.name, converted)
-    if as_json:
-        emit_json({"files": [_payload(one) for one in converted]})
-        return
-    for one in converted:
-        click.echo(f"{one.path}  {one.card.file_size_bytes / 1e6:.1f} MB")
-        if one.drift is not None:
-            print_drift(one.drift)
-        if one.compiled is not None:
-            report = one.compiled.report
-            click.echo(
-                f"  {report.npu_share:.1%} of the operators on the NPU, "
-                f"{report.estimate.milliseconds:.2f} ms estimated at "
-                f"{report.estimate.dram_gb_per_s:.2f} GB/s DRAM "
-                f"({report.estimate.system_config})"
-            )
-
-
-def _temporary_folder() -> Any:
-    import tempfile
-
-    return tempfile.TemporaryDirectory(prefix="facekit-install-")
-
-
-def _installed(name: str, converted: tuple[Converted, ...]) -> tuple[Converted, ...]:
-    """The same files in the store; what is there for an accelerator stays where it is."""
-    import shutil
-    from dataclasses import replace
-
-    from facekit.cli.ensure import waiting
-    from facekit.model.installation import install
-    from facekit.model.store import CARD_SUFFIX, variant_path
-
-    here = [one for one in converted if one.compiled is None]
-
-    def copy(folder: Path) -> None:
-        for one in here:
-            for path in (one.path, one.path.with_suffix(CARD_SUFFIX)):
-                shutil.copyfile(path, folder / path.name)
-
-    install(name, copy, on_wait=waiting(name))
-    note(f"installed: {', '.join(f'{name}:{one.card.variant}' for one in here)}")
-    return tuple(
-        replace(one, path=variant_path(name, one.card.variant)) if one in here else one
-        for one in converted
+    plan = task.conversion_plan(
+        float32=float32, float16=float16, int8=int8, uint8=uint8, targets=target_names
     )
-
-
-def _payload(one: Converted) -> dict[str, Any]:
-    from facekit.convert.vela.compile import report_payload
-
-    compiled = one.compiled
-    return {
-        "path": str(one.path),
-        "variant": one.card.variant,
-        "sha256": one.card.file_sha256,
-        "size_bytes": one.card.file_size_bytes,
-        "input_formula": one.card.quantisation.input_formula,
-        "drift": one.drift and one.drift.as_dict(),
-        "vela": compiled and report_payload(compiled.report, compiled.comparisons),
-    }
+    conversion = task.convert(
+        model,
+        plan,
+        output=output,
+        install=install,
+        calibration=calibration_photos(**options),
+        rule=rule,
+        architecture=arch,
+        like=like,
+        force=force,
+        reporter=TerminalReporter(),
+    )
+    if as_json:
+        emit_json(conversion.to_dict())
+    else:
+        print_conversion(conversion)

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import click
 
-from facekit.cli.options import json_option, offline_option
+from facekit.cli.options import EnumChoice, json_option, offline_option
+from facekit.cli.render.output import emit_json
+from facekit.cli.terminal import TerminalReporter
+from facekit.enums import LfwAlignment
+from facekit.reporter import SILENT
 
 
 @click.group()
@@ -22,8 +26,8 @@ def data() -> None:
 @click.argument("name", type=click.Choice(["lfw"]))
 @click.option(
     "--alignment",
-    type=click.Choice(["original", "funneled"]),
-    default="funneled",
+    type=EnumChoice(LfwAlignment),
+    default=LfwAlignment.FUNNELED.value,
     show_default=True,
     help="Which copy of LFW: as collected, or aligned by funneling.",
 )
@@ -34,7 +38,9 @@ def data() -> None:
 )
 @offline_option
 @json_option
-def fetch(name: str, alignment: str, home: Path | None, offline: bool, as_json: bool) -> None:
+def fetch(
+    name: str, alignment: LfwAlignment, home: Path | None, offline: bool, as_json: bool
+) -> None:
     """Fetch the photos and pair lists of LFW, about 240 MB.
 
     scikit-learn's fetcher does it and checks the archives; eval-lfw and calibrate find them
@@ -43,14 +49,15 @@ def fetch(name: str, alignment: str, home: Path | None, offline: bool, as_json: 
     \b
     Example: facekit data fetch lfw
     """
-    from facekit.cli.render.output import emit_json, note
-    from facekit.evaluate.protocols.fetch_lfw import Alignment, data_home, fetch_lfw
+    from facekit.tasks import data as task
 
-    target = data_home(home)
-    if not as_json:
-        note(f"{name} is fetched into {target}")
-    folder = fetch_lfw(target, Alignment(alignment), offline=offline)
+    fetched = task.fetch(
+        alignment=alignment,
+        home=home,
+        offline=offline,
+        reporter=SILENT if as_json else TerminalReporter(),
+    )
     if as_json:
-        emit_json({"data": name, "alignment": alignment, "folder": str(folder)})
+        emit_json(fetched.to_dict())
     else:
-        click.echo(str(folder))
+        click.echo(fetched.folder)

@@ -16,8 +16,9 @@ from facekit.cli.options import (
     model_option,
     threads_option,
 )
+from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.requests import pipeline_request
 from facekit.enums import FacePolicy
-from facekit.errors import FacekitError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -57,48 +58,28 @@ def detect(
     Example: facekit detect group.jpg
              facekit detect --json --crops crops/ --draw drawn/ photos/
     """
-    from facekit.cli.ensure import ensure_installed
-    from facekit.cli.open_pipeline import locate_options, open_pipeline
-    from facekit.cli.render.output import emit_json, note
-    from facekit.cli.render.payload import located_payload
-    from facekit.cli.terminal import with_progress
-    from facekit.model.registry import DETECTOR
-    from facekit.photo.draw import draw_faces, write_crops
-    from facekit.photo.sources import list_pictures, unique_stems
-    from facekit.photo.write import write_png
-    from facekit.pipeline.locate import Locator
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks import detect as task
 
-    names = list_pictures(images)
-    stems = unique_stems(names)
-    cropper = open_pipeline(model, no_detect=False, **options) if crops is not None else None
-    ensure_installed(DETECTOR)
-    locator = Locator(options=locate_options(**options))
     records: list[dict[str, Any]] = []
     failures = []
-    for name in with_progress(names, length=len(names), label="detecting"):
-        try:
-            (located,) = locator.locate([name])
-        except FacekitError as error:
-            failures.append(error)
-            note(str(error))
-            records.append({"image": name, **error.to_dict()})
-            continue
-        record = located_payload(located)
-        if crops is not None and cropper is not None:
-            written = write_crops(crops, stems[name], cropper.crop(located))
-            record["crops"] = [str(path) for path in written]
-        if draw is not None:
-            drawing = draw / f"{stems[name]}.png"
-            drawn = draw_faces(located.picture.pixels, located.faces, located.selected)
-            write_png(drawing, drawn)
-            record["drawing"] = str(drawing)
-        records.append(record)
-        if not as_json:
+    for result in task.detect(
+        images,
+        request=pipeline_request(model, **options),
+        crops=crops,
+        drawings=draw,
+        reporter=TerminalReporter(),
+    ):
+        record = result.to_dict()
+        if not isinstance(result, task.DetectedPhoto):
+            failures.append(result.error)
+        elif not as_json:
             _print(record)
+        if as_json:
+            records.append(record)
     if as_json:
         emit_json({"images": records})
-    if failures:
-        raise SystemExit(failures[0].exit_code)
+    exit_of(failures)
 
 
 def _print(record: dict[str, Any]) -> None:

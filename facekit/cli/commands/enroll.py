@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.gallery_options import gallery_options
+from facekit.cli.gallery_options import gallery_location, gallery_options
 from facekit.cli.options import embedding_options, json_option
-from facekit.errors import UsageError
+from facekit.cli.render.output import emit_json, exit_of
 
 if TYPE_CHECKING:
     from facekit.tasks.enroll import Enrolment
@@ -47,52 +47,23 @@ def enroll(
     Example: facekit enroll "Ada Lovelace" ada1.jpg ada2.jpg
              facekit enroll --from-dir people/
     """
-    if (from_dir is None) == (name is None):
-        raise UsageError("Pass a name and its photos, or --from-dir.")
-    if name is not None and not images:
-        raise UsageError(f"No photo of {name} is given.")
+    from facekit.cli.requests import pipeline_request
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.enroll import enroll as enroll_people
 
-    from facekit.cli.gallery_options import gallery_at, model_in_use, refresh_index
-    from facekit.cli.open_pipeline import open_pipeline
-    from facekit.cli.render.output import emit_json, note
-    from facekit.cli.terminal import with_progress
-    from facekit.photo.sources import list_pictures
-    from facekit.tasks.enroll import enroll as enroll_person
-    from facekit.tasks.enroll import people_in
-
-    people = (
-        list(people_in(from_dir)) if from_dir is not None else [(str(name), list_pictures(images))]
+    result = enroll_people(
+        name,
+        images,
+        from_dir=from_dir,
+        location=gallery_location(gallery_url, key_file),
+        request=pipeline_request(model, **options),
+        on_person=lambda person: None if as_json else _print(person),
+        reporter=TerminalReporter(),
     )
-    pipeline = open_pipeline(model, **options)
-    wanted = model_in_use(pipeline)
-    results: list[Enrolment] = []
-    with gallery_at(gallery_url, key_file, create=True) as gallery:
-        for person, photos in with_progress(people, length=len(people), label="enrolling"):
-            result = enroll_person(gallery, pipeline, wanted, person, photos)
-            results.append(result)
-            for _, error in result.failures:
-                note(str(error))
-            if not as_json:
-                click.echo(f"{result.name}\t{result.added} added, {result.known} known already")
-        refresh_index(gallery)
-        url = gallery.info().url
-    failures = [failure for result in results for failure in result.failures]
     if as_json:
-        emit_json(
-            {
-                "gallery": url,
-                "people": [
-                    {
-                        "name": result.name,
-                        "added": result.added,
-                        "known_already": result.known,
-                        "failed": [
-                            {"image": photo, **error.to_dict()} for photo, error in result.failures
-                        ],
-                    }
-                    for result in results
-                ],
-            }
-        )
-    if failures:
-        raise SystemExit(failures[0][1].exit_code)
+        emit_json(result.to_dict())
+    exit_of([failure.error for failure in result.failures])
+
+
+def _print(person: Enrolment) -> None:
+    click.echo(f"{person.name}\t{person.added} added, {person.known} known already")

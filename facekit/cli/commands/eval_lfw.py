@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
+from facekit.cli.render.output import emit_json, note
 from facekit.enums import Flip, Profile
-from facekit.errors import UsageError
-
-if TYPE_CHECKING:
-    from facekit.evaluate.embeddings import PhotoEmbeddings
-    from facekit.evaluate.photo_crop import EmbedSettings
-    from facekit.model.store import InstalledModel
 
 EXIT_BELOW = 1
 
@@ -85,6 +79,7 @@ def eval_lfw(
     protocol: str | None,
     pairs_file: Path | None,
     workers: int | None,
+    ray: str | None,
     all_pairs: bool,
     limit: int | None,
     recompute: bool,
@@ -104,68 +99,32 @@ def eval_lfw(
              facekit eval-lfw --pairs mine.csv --data photos
              facekit eval-lfw --data lfw --config ixrt
     """
-    from facekit.cli.data_options import embed_settings, embed_with_progress, worker_count
-    from facekit.cli.ensure import ensure_installed
-    from facekit.cli.render.output import note
-    from facekit.evaluate.protocols.plan import open_plan
-    from facekit.evaluate.run import (
-        Column,
-        Extent,
-        below_accuracy,
-        require_distinct,
-        run_evaluation,
-    )
-    from facekit.evaluate.setups import DEFAULT_PROTOCOL, Wishes, setups_for
-    from facekit.model.variants import for_runtime
-    from facekit.system.extras import require
+    from facekit.cli.requests import pipeline_request
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.evaluate import evaluate
 
-    if protocol is not None and pairs_file is not None:
-        raise UsageError("--protocol and --pairs both name the pairs; pass one of them.")
-    for module in ("sklearn.metrics", "scipy.stats"):
-        require(module, extra="evaluate", needed_for="Evaluation")
-    if output is not None:
-        from facekit.evaluate.report.files import require_writable
-
-        require_writable(output)
-    plan = open_plan(
+    report = evaluate(
+        [pipeline_request(model, **options) for model in models],
         data=data,
-        protocol=protocol or DEFAULT_PROTOCOL[profile],
+        protocol=protocol,
         pairs_file=pairs_file,
+        profile=profile,
+        flip=flip,
+        subtract_mean=subtract_mean,
+        all_pairs=all_pairs,
         limit=limit,
+        recompute=recompute,
+        workers=workers,
+        ray=ray,
+        output=output,
+        reporter=TerminalReporter(),
     )
-    if plan.pair_list.complete and plan.pair_list.published_as is None and pairs_file is None:
-        note(f"{plan.pair_list.name} is not LFW's published list (MD5 {plan.pair_list.md5})")
-    installed = [ensure_installed(for_runtime(model, options["runtime"])) for model in models]
-    require_distinct(installed)
-    columns = [
-        Column(model, setup)
-        for model in installed
-        for setup in setups_for(
-            profile,
-            model,
-            Wishes(embed_settings(model.card, options), flip=flip, subtract_mean=subtract_mean),
-        )
-    ]
-    n_workers = worker_count(workers)
-
-    def embed(
-        model: InstalledModel, settings: EmbedSettings, paths: Sequence[Path]
-    ) -> PhotoEmbeddings:
-        return embed_with_progress(paths, model, settings, workers=n_workers, recompute=recompute)
-
-    report = run_evaluation(columns, plan, embed, Extent(all_pairs, n_workers))
-    if output is not None:
-        from facekit.evaluate.report.files import write_report
-
-        write_report(output, report, columns, plan.folder)
     if as_json:
-        from facekit.evaluate.records import report_json
-
-        click.echo(report_json(report), nl=False)
+        emit_json(report.to_dict())
     else:
         from facekit.cli.render.evaluation import report_text
 
         click.echo(report_text(report))
-    if least_accuracy is not None and (below := below_accuracy(report, least_accuracy)):
+    if least_accuracy is not None and (below := report.below(least_accuracy)):
         note(f"accuracy below {least_accuracy:g}: {', '.join(below)}")
         raise SystemExit(EXIT_BELOW)

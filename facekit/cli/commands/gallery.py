@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from facekit.cli.commands.gallery_transfer import export_command, import_command
-from facekit.cli.gallery_options import PASSPHRASE_VARIABLE, gallery_at, gallery_options, new_secret
-from facekit.cli.options import EnumChoice, json_option
+from facekit.cli.gallery_options import (
+    PASSPHRASE_VARIABLE,
+    gallery_location,
+    gallery_options,
+    new_secret,
+)
+from facekit.cli.options import (
+    EnumChoice,
+    crop_options,
+    json_option,
+    model_option,
+    no_detect_option,
+)
 from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.people import print_check, print_person, print_stats
+from facekit.cli.requests import pipeline_request
 from facekit.enums import VectorType
-from facekit.errors import UsageError
+from facekit.errors import StorageError
+
+if TYPE_CHECKING:
+    from facekit.tasks.gallery_results import GalleryStats
 
 EXIT_NOBODY = 1
 _NEW_PASSPHRASE_VARIABLE = "FACEKIT_GALLERY_NEW_PASSPHRASE"
@@ -55,14 +71,11 @@ def init(
     \b
     Example: facekit gallery init --encrypt --key-file secret.key --gallery people.db
     """
-    from facekit.gallery.gallery import default_url
-    from facekit.gallery.open import init_gallery
+    from facekit.tasks import gallery as tasks
 
-    url = gallery_url or default_url()
-    secret = new_secret(key_file, PASSPHRASE_VARIABLE) if encrypt else None
-    init_gallery(url, vector_type=vector_type, secret=secret)
-    with gallery_at(url, key_file) as opened:
-        _emit_info(opened.info(), as_json=as_json)
+    secret = new_secret(key_file, PASSPHRASE_VARIABLE)
+    location = tasks.GalleryLocation(gallery_url, secret)
+    _tell_stats(tasks.init(location, encrypt=encrypt, vector_type=vector_type), as_json=as_json)
 
 
 @gallery.command("list")
@@ -74,12 +87,13 @@ def list_command(gallery_url: str | None, key_file: Path | None, as_json: bool) 
     \b
     Example: facekit gallery list
     """
-    with gallery_at(gallery_url, key_file) as opened:
-        people = opened.people()
+    from facekit.tasks import gallery as tasks
+
+    result = tasks.people(gallery_location(gallery_url, key_file))
     if as_json:
-        emit_json({"people": [_person(person) for person in people]})
+        emit_json(result.to_dict())
         return
-    for person in people:
+    for person in result.people:
         click.echo(f"{person.name}\t{person.templates}\t{person.enrolled_at}")
 
 
@@ -93,34 +107,15 @@ def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: boo
     \b
     Example: facekit gallery show "Ada Lovelace"
     """
-    with gallery_at(gallery_url, key_file) as opened:
-        person = opened.person(name)
-        model = opened.info().model
-        templates = [template for _, template in opened.templates(name)]
-    if person is None or model is None:
+    from facekit.tasks import gallery as tasks
+
+    person = tasks.show(gallery_location(gallery_url, key_file), name)
+    if person is None:
         _nobody(name)
     elif as_json:
-        records = [
-            {
-                "photo": template.photo,
-                "photo_sha256": template.photo_sha256,
-                "box_xyxy": template.box_xyxy,
-                "score": template.score,
-                "enrolled_at": template.enrolled_at,
-                "model": model.name,
-                "model_sha256": model.sha256,
-                "crop": model.crop,
-            }
-            for template in templates
-        ]
-        emit_json({**_person(person), "records": records})
+        emit_json(person.to_dict())
     else:
-        click.echo(f"{person.name}: {person.templates} templates of {model.name}, {model.crop}")
-        for template in templates:
-            score = "" if template.score is None else f"\tscore {template.score:.4f}"
-            click.echo(
-                f"{template.photo}\t{template.photo_sha256[:12]}\t{template.enrolled_at}{score}"
-            )
+        print_person(person.to_dict())
 
 
 @gallery.command()
@@ -135,14 +130,15 @@ def remove(name: str, gallery_url: str | None, key_file: Path | None, as_json: b
     \b
     Example: facekit gallery remove "Ada Lovelace"
     """
-    with gallery_at(gallery_url, key_file) as opened:
-        removed = opened.remove(name)
-    if not removed:
+    from facekit.tasks import gallery as tasks
+
+    result = tasks.remove(gallery_location(gallery_url, key_file), name)
+    if not result.removed:
         _nobody(name)
     elif as_json:
-        emit_json({"name": name, "removed": removed})
+        emit_json(result.to_dict())
     else:
-        click.echo(f"{name}\t{removed} templates removed")
+        click.echo(f"{name}\t{result.removed} templates removed")
 
 
 @gallery.command()
@@ -158,14 +154,75 @@ def rename(
     \b
     Example: facekit gallery rename "Ada Byron" "Ada Lovelace"
     """
-    with gallery_at(gallery_url, key_file) as opened:
-        renamed = opened.rename(old, new)
-    if not renamed:
+    from facekit.tasks import gallery as tasks
+
+    result = tasks.rename(gallery_location(gallery_url, key_file), old, new)
+    if not result.found:
         _nobody(old)
     elif as_json:
-        emit_json({"old": old, "new": new})
+        emit_json(result.to_dict())
     else:
         click.echo(f"{old} is now {new}")
+
+
+@gallery.command()
+@click.argument("name")
+@click.argument("other")
+@gallery_options
+@json_option
+def merge(
+    name: str, other: str, gallery_url: str | None, key_file: Path | None, as_json: bool
+) -> None:
+    """File all templates of OTHER under NAME: both are one person.
+
+    OTHER is no longer listed; a photo that both have counts once.  gallery show NAME says who was
+    merged, and gallery unmerge undoes it.
+
+    \b
+    Example: facekit gallery merge "Ada Lovelace" "Ada Byron"
+    """
+    from facekit.tasks import gallery as tasks
+
+    result = tasks.merge(gallery_location(gallery_url, key_file), name, other)
+    if result.merge is None:
+        _nobody(*result.absent)
+    elif as_json:
+        emit_json(result.to_dict())
+    else:
+        told = result.to_dict()
+        click.echo(
+            f"{other} is now {name}\t{told['moved']} templates moved, "
+            f"{told['known_already']} known already"
+        )
+
+
+@gallery.command()
+@click.argument("name")
+@click.argument("other")
+@gallery_options
+@json_option
+def unmerge(
+    name: str, other: str, gallery_url: str | None, key_file: Path | None, as_json: bool
+) -> None:
+    """Undo the merge of OTHER into NAME: each has again what each had.
+
+    What was enrolled under NAME since then stays there.
+
+    \b
+    Example: facekit gallery unmerge "Ada Lovelace" "Ada Byron"
+    """
+    from facekit.tasks import gallery as tasks
+
+    result = tasks.unmerge(gallery_location(gallery_url, key_file), name, other)
+    if result.absent:
+        _nobody(*result.absent)
+    elif result.merge is None:
+        note(f"nobody called {other} is merged into {name}")
+        raise SystemExit(EXIT_NOBODY)
+    elif as_json:
+        emit_json(result.to_dict())
+    else:
+        click.echo(f"{other} is enrolled again\t{len(result.merge.photos)} templates")
 
 
 @gallery.command()
@@ -177,8 +234,9 @@ def stats(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
     \b
     Example: facekit gallery stats --json
     """
-    with gallery_at(gallery_url, key_file) as opened:
-        _emit_info(opened.info(), as_json=as_json)
+    from facekit.tasks import gallery as tasks
+
+    _tell_stats(tasks.stats(gallery_location(gallery_url, key_file)), as_json=as_json)
 
 
 @gallery.command()
@@ -190,25 +248,15 @@ def check(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
     \b
     Example: facekit gallery check
     """
-    from facekit.errors import StorageError
+    from facekit.tasks import gallery as tasks
 
-    with gallery_at(gallery_url, key_file) as opened:
-        faults = opened.check()
-        recall = opened.recall_at_1()
-        info = opened.info()
+    result = tasks.check(gallery_location(gallery_url, key_file))
     if as_json:
-        emit_json(
-            {"gallery": info.url, "sound": not faults, "faults": faults, "recall_at_1": recall}
-        )
+        emit_json(result.to_dict())
     else:
-        for fault in faults:
-            click.echo(fault)
-        if recall is not None:
-            click.echo(f"the index finds {recall:.1%} of the nearest templates")
-        click.echo(
-            f"{info.people} people, {info.templates} templates: {'faulty' if faults else 'sound'}"
-        )
-    if faults:
+        info = result.info
+        print_check(result.to_dict(), people=info.people, templates=info.templates)
+    if result.faults:
         raise SystemExit(StorageError.exit_code)
 
 
@@ -228,58 +276,59 @@ def rekey(
     \b
     Example: facekit gallery rekey --key-file old.key --new-key-file new.key
     """
-    from facekit.gallery.sqlite.gallery import SqliteGallery
+    from facekit.tasks import gallery as tasks
 
-    with gallery_at(gallery_url, key_file) as opened:
-        if not isinstance(opened, SqliteGallery):
-            raise UsageError("Only a gallery in an SQLite file can be encrypted.")
-        opened.rekey(new_secret(new_key_file, _NEW_PASSPHRASE_VARIABLE))
-        info = opened.info()
+    secret = new_secret(new_key_file, _NEW_PASSPHRASE_VARIABLE)
+    result = tasks.rekey(gallery_location(gallery_url, key_file), new_secret=secret)
     if as_json:
-        emit_json({"gallery": info.url, "templates": info.templates})
+        emit_json(result.to_dict())
     else:
-        click.echo(f"{info.url}: {info.templates} templates encrypted anew")
+        click.echo(f"{result.gallery}: {result.templates} templates encrypted anew")
+
+
+@gallery.command()
+@model_option
+@crop_options
+@no_detect_option
+@gallery_options
+@json_option
+def recenter(
+    model: str, gallery_url: str | None, key_file: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Bring the templates over to the mean embedding that the model's card has now.
+
+    Needed once after facekit calibrate --write; no photos are needed, and everybody stays
+    enrolled.  Model and crop options are those of enroll.
+
+    \b
+    Example: facekit gallery recenter --gallery people.db
+    """
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks import gallery as tasks
+
+    result = tasks.recenter(
+        gallery_location(gallery_url, key_file),
+        request=pipeline_request(model, **options),
+        reporter=TerminalReporter(),
+    )
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        click.echo(f"{result.gallery}: {result.changed} of {result.templates} templates changed")
 
 
 gallery.add_command(export_command)
 gallery.add_command(import_command)
 
 
-def _nobody(name: str) -> None:
-    note(f"nobody called {name} is enrolled")
+def _nobody(*names: str) -> NoReturn:
+    for name in names:
+        note(f"nobody called {name} is enrolled")
     raise SystemExit(EXIT_NOBODY)
 
 
-def _person(person: Any) -> dict[str, Any]:
-    return {
-        "name": person.name,
-        "templates": person.templates,
-        "enrolled_at": person.enrolled_at,
-    }
-
-
-def _emit_info(info: Any, *, as_json: bool) -> None:
-    model = info.model
+def _tell_stats(stats: GalleryStats, *, as_json: bool) -> None:
     if as_json:
-        emit_json(
-            {
-                "gallery": info.url,
-                "schema": info.schema_version,
-                "people": info.people,
-                "templates": info.templates,
-                "vector_type": info.vector_type.value,
-                "encrypted": info.encrypted,
-                "size_bytes": info.size_bytes,
-                "model": model and model.name,
-                "model_sha256": model and model.sha256,
-                "crop": model and model.crop,
-            }
-        )
-        return
-    click.echo(f"gallery:   {info.url} ({info.size_bytes / 1e6:.1f} MB)")
-    click.echo(f"people:    {info.people}")
-    click.echo(
-        f"templates: {info.templates} ({info.vector_type.value}"
-        f"{', encrypted' if info.encrypted else ''})"
-    )
-    click.echo(f"model:     {f'{model.name}, {model.crop}' if model else 'none yet'}")
+        emit_json(stats.to_dict())
+    else:
+        print_stats(stats.to_dict())

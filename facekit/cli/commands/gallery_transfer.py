@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from facekit.cli.gallery_options import gallery_at, gallery_options, refresh_index
+from facekit.cli.gallery_options import gallery_location, gallery_options
 from facekit.cli.options import json_option, output_file
-from facekit.cli.render.output import emit_json, note
-from facekit.errors import UsageError
-
-if TYPE_CHECKING:
-    from facekit.gallery.gallery import Progress
+from facekit.cli.render.output import emit_json
 
 
 @click.command("export")
@@ -31,17 +26,15 @@ def export_command(
     \b
     Example: facekit gallery export -o people.jsonl
     """
-    from facekit.gallery.transfer import CONTAINS, export_gallery
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.gallery import export
 
-    with gallery_at(gallery_url, key_file) as opened:
-        if opened.info().encrypted and not decrypt:
-            raise UsageError("An export is not encrypted; pass --decrypt if that is meant.")
-        count = export_gallery(opened, output, progress=_bar("exporting"))
-    note(f"{output} holds {CONTAINS}")
+    location = gallery_location(gallery_url, key_file)
+    result = export(location, output, decrypt=decrypt, reporter=TerminalReporter())
     if as_json:
-        emit_json({"output": str(output), "templates": count, "contains": CONTAINS})
+        emit_json(result.to_dict())
     else:
-        click.echo(f"{count} templates in {output}")
+        click.echo(f"{result.templates} templates in {output}")
 
 
 @click.command("import")
@@ -58,18 +51,12 @@ def import_command(
     \b
     Example: facekit gallery import people.jsonl --gallery postgresql://localhost/faces
     """
-    from facekit.gallery.transfer import import_gallery
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.gallery import import_file
 
-    with gallery_at(gallery_url, key_file, create=True) as opened:
-        added, total = import_gallery(opened, file, progress=_bar("importing"))
-        refresh_index(opened)
+    location = gallery_location(gallery_url, key_file)
+    result = import_file(location, file, reporter=TerminalReporter())
     if as_json:
-        emit_json({"file": str(file), "templates": total, "added": added})
+        emit_json(result.to_dict())
     else:
-        click.echo(f"{added} of {total} templates added")
-
-
-def _bar(label: str) -> Progress:
-    from facekit.cli.terminal import with_progress
-
-    return lambda steps, total: with_progress(steps, length=total, label=label)
+        click.echo(f"{result.added} of {result.templates} templates added")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,16 @@ import click
 
 from facekit.cli.commands.models_import import import_command
 from facekit.cli.options import json_option, offline_option, output_file
+from facekit.cli.render.models import print_checked, print_files, print_info, print_list
 from facekit.cli.render.output import emit_json, note
+from facekit.cli.terminal import TerminalReporter
 from facekit.errors import ModelMismatchError
 
 
 def _complete_name(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from facekit.model import registry, store
+    from facekit.tasks.models import known_names
 
-    known = dict.fromkeys((*registry.names(), *store.stored_names()))
-    return [name for name in known if name.startswith(incomplete)]
+    return [name for name in known_names() if name.startswith(incomplete)]
 
 
 name_argument = click.argument("name", shell_complete=_complete_name)
@@ -54,15 +54,13 @@ def list_command(as_json: bool) -> None:
     \b
     Example: facekit models list
     """
-    from facekit.cli.render.models import listed_payload, print_listed
-    from facekit.model.store import home
     from facekit.tasks.models import list_models
 
     listed = list_models()
     if as_json:
-        emit_json({"home": str(home()), "models": [listed_payload(model) for model in listed]})
+        emit_json(listed.to_dict())
     else:
-        print_listed(listed)
+        print_list(listed)
 
 
 @models.command()
@@ -75,24 +73,13 @@ def info(name: str, as_json: bool) -> None:
     Example: facekit models info facenet512-casia
              facekit models info --json out/mine_int8.tflite
     """
-    from facekit.cli.render.models import card_payload, entry_payload, print_card, print_entry
-    from facekit.model import registry
-    from facekit.tasks.models import stored_cards
+    from facekit.tasks import models as task
 
-    entry = registry.entry(name) if name in registry.names() else None
-    cards = stored_cards(name, must_exist=entry is None)
+    found = task.info(name)
     if as_json:
-        emit_json(
-            {
-                "registry": entry and entry_payload(entry),
-                "cards": [card_payload(path, card) for path, card in cards],
-            }
-        )
-        return
-    if entry is not None:
-        print_entry(entry, stored=bool(cards))
-    for path, card in cards:
-        print_card(path, card, in_registry=entry is not None)
+        emit_json(found.to_dict())
+    else:
+        print_info(found)
 
 
 @models.command()
@@ -110,11 +97,9 @@ def fetch(name: str, as_json: bool, **options: Any) -> None:
     Example: facekit models fetch facenet512-casia
              facekit models fetch facenet512 --from facenet512_weights.h5
     """
-    from facekit.cli.ensure import fetch_sources
-    from facekit.model import registry
+    from facekit.tasks import build as task
 
-    entry = registry.entry(name)
-    _emit_paths(name, fetch_sources(entry, **options), as_json=as_json)
+    print_files(task.fetch(name, **options, reporter=TerminalReporter()), as_json=as_json)
 
 
 @models.command()
@@ -131,12 +116,9 @@ def build(name: str, as_json: bool, **options: Any) -> None:
     \b
     Example: facekit models build facenet512-casia
     """
-    from facekit.cli.ensure import build_model
-    from facekit.model import registry
-    from facekit.model.store import find_all
+    from facekit.tasks import build as task
 
-    build_model(registry.entry(name), **options)
-    _emit_paths(name, [model.path for model in find_all(name)], as_json=as_json)
+    print_files(task.build(name, **options, reporter=TerminalReporter()), as_json=as_json)
 
 
 @models.command()
@@ -151,25 +133,17 @@ def verify(name: str | None, as_json: bool) -> None:
     Example: facekit models verify
              facekit models verify facenet512-casia
     """
-    from facekit.tasks.models import check_files
+    from facekit.tasks import models as task
 
-    checked = check_files(name)
+    checked = task.verify(name)
     if as_json:
-        emit_json(
-            {
-                "ok": not any(file.problem for file in checked),
-                "files": [
-                    {"path": str(file.path), "problem": file.problem or None} for file in checked
-                ],
-            }
-        )
+        emit_json(checked.to_dict())
     else:
-        for file in checked:
-            click.echo(f"{'DAMAGED' if file.problem else 'ok':8}{file.path}")
-    for file in checked:
+        print_checked(checked)
+    for file in checked.files:
         if file.problem:
             note(f"error: {file.problem}")
-    if any(file.problem for file in checked):
+    if not checked.ok:
         raise SystemExit(ModelMismatchError.exit_code)
 
 
@@ -182,9 +156,9 @@ def path_command(name: str, as_json: bool) -> None:
     \b
     Example: facekit models path facenet512-casia
     """
-    from facekit.model.store import find_all
+    from facekit.tasks import models as task
 
-    _emit_paths(name, [model.path for model in find_all(name)], as_json=as_json)
+    print_files(task.path(name), as_json=as_json)
 
 
 @models.command()
@@ -198,9 +172,9 @@ def rm(name: str, sources: bool, as_json: bool) -> None:
     Example: facekit models rm facenet512
              facekit models rm --sources facenet512-casia
     """
-    from facekit.model.installation import remove, remove_sources
+    from facekit.tasks import models as task
 
-    _emit_paths(name, remove_sources(name) if sources else remove(name), as_json=as_json)
+    print_files(task.remove(name, sources=sources), as_json=as_json)
 
 
 @models.command()
@@ -213,21 +187,13 @@ def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
     \b
     Example: facekit models export facenet512-casia mtcnn -o models.tar
     """
-    from facekit.model.archive import export_models
+    from facekit.tasks import models as task
 
-    exported = export_models(names, output)
+    exported = task.export(names, output)
     if as_json:
-        emit_json({"archive": str(output), "models": [model.path.name for model in exported]})
+        emit_json(exported.to_dict())
     else:
-        click.echo(output)
+        click.echo(exported.path)
 
 
 models.add_command(import_command)
-
-
-def _emit_paths(name: str, paths: Sequence[Path], *, as_json: bool) -> None:
-    if as_json:
-        emit_json({"name": name, "paths": [str(path) for path in paths]})
-    else:
-        for path in paths:
-            click.echo(path)

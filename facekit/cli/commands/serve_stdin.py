@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from facekit.cli.options import EnumChoice, embedding_options
-from facekit.enums import CropRule, Metric
-from facekit.errors import FacekitError, UsageError
-
-if TYPE_CHECKING:
-    from facekit.pipeline.pipeline import Pipeline
-    from facekit.server.requests import Request
-    from facekit.template.threshold import Threshold
+from facekit.cli.render.output import emit_json_line
+from facekit.cli.requests import pipeline_request
+from facekit.enums import Metric
 
 
 @click.command("serve-stdin")
@@ -47,66 +43,15 @@ def serve_stdin(
     \b
     Example: facekit serve-stdin < requests.jsonl > answers.jsonl
     """
-    if threshold is not None and fmr is not None:
-        raise UsageError("--threshold and --fmr both say where to cut; pass one of them.")
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.server.stdin import serve
+    from facekit.tasks.threshold_choice import ThresholdChoice
 
-    from facekit.cli.open_pipeline import open_pipeline
-    from facekit.cli.render.output import emit_json_line
-    from facekit.server.requests import parse_object, parse_request
-    from facekit.template.threshold import chosen_threshold
-
-    pipeline = open_pipeline(model, **options)
-    cut = chosen_threshold(
-        pipeline.model.card,
-        crop=pipeline.changed_crop,
-        distance=threshold,
-        metric=metric,
-        fmr=fmr,
-    )
-    pipeline.load()
-    for line in iter(sys.stdin.buffer.readline, b""):  # iterating the stream would read ahead
-        if not line.strip():
-            continue
-        named: dict[str, Any] = {}
-        try:
-            found = parse_object(line)
-            named = {"id": found["id"]} if "id" in found else {}
-            pipeline.stopwatch.milliseconds.clear()
-            answer = _answer(parse_request(found), pipeline, cut, metric)
-        except FacekitError as error:
-            answer = error.to_dict()
-        emit_json_line(named | answer)
-
-
-def _answer(request: Request, pipeline: Pipeline, cut: Threshold, metric: Metric) -> dict[str, Any]:
-    from facekit.cli.render.payload import (
-        located_payload,
-        meaning_of,
-        verification_payload,
-    )
-    from facekit.server.requests import Verb
-
-    if request.verb is Verb.VERIFY:
-        result = pipeline.verify(*request.pictures, threshold=cut)
-        return (
-            verification_payload(
-                result,
-                model=pipeline.model,
-                metric=metric,
-                crop=pipeline.crop_spec,
-                means=meaning_of(result, pipeline),
-            )
-            | pipeline.device_use.to_dict()
-        )
-    if request.verb is Verb.DETECT:
-        if pipeline.crop_spec.rule is CropRule.NONE:
-            raise UsageError("Nothing is detected with --no-detect or --align none.")
-        (located,) = pipeline.locate(request.pictures)
-        return located_payload(located)
-    (embedded,) = pipeline.embed(request.pictures)
-    return {
-        "image": embedded.name,
-        "photo_sha256": embedded.photo_sha256,
-        "faces_found": embedded.faces_found,
-        "embeddings": embedded.embeddings.tolist(),
-    }
+    # NB: the lines are asked for one by one, since iterating the stream would read ahead.
+    for answer in serve(
+        iter(sys.stdin.buffer.readline, b""),
+        request=pipeline_request(model, **options),
+        threshold=ThresholdChoice(threshold, metric, fmr),
+        reporter=TerminalReporter(),
+    ):
+        emit_json_line(answer)

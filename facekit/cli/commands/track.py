@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import takewhile
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from facekit.cli.gallery_options import gallery_options
+from facekit.cli.gallery_options import gallery_location, gallery_options
 from facekit.cli.options import (
     crop_options,
     detector_options,
@@ -19,12 +19,11 @@ from facekit.cli.options import (
     model_option,
     threads_option,
 )
-from facekit.enums import FacePolicy
+from facekit.cli.render.output import emit_json_line, note
+from facekit.cli.render.people import track_line
 
 if TYPE_CHECKING:
-    from facekit.pipeline.pipeline import Pipeline
-    from facekit.video.reading import VideoReader
-    from facekit.video.records import FinishedTrack, Frame, Namer
+    from facekit.tasks.track import TrackEnd
 
 EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -83,7 +82,6 @@ def track(
     gallery_url: str | None,
     key_file: Path | None,
     model: str,
-    max_megapixels: float,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -98,153 +96,51 @@ def track(
              ffmpeg -i cam.mp4 -f mpegts - | facekit track -
              facekit track 0 --gallery people.db --output seen.mp4 --json
     """
-    from facekit.cli.open_pipeline import open_pipeline
-    from facekit.cli.render.output import emit_json_line
-    from facekit.cli.terminal import asked_to_stop
-    from facekit.errors import UsageError
-    from facekit.tasks.track import follow
-    from facekit.tasks.vision import PipelineVision
-    from facekit.template.threshold import card_threshold
-    from facekit.video.reading import VideoReader
-    from facekit.video.records import TrackOptions
-    from facekit.video.tracking import Tracker
-    from facekit.video.writing import VideoWriter
+    from facekit.cli.requests import pipeline_request, track_options
+    from facekit.cli.terminal import TerminalReporter, asked_to_stop
+    from facekit.tasks.track import TrackEnd
+    from facekit.tasks.track import track as track_people
 
-    if output is not None and output.resolve() == Path(video).resolve():
-        raise UsageError(f"--output would replace the video itself: {video}")
     with ExitStack() as stack:
-        reader = stack.enter_context(VideoReader(video, max_pixels=int(max_megapixels * 1e6)))
-        pipeline = open_pipeline(
-            model,
-            face_policy=FacePolicy.ALL,
-            no_detect=False,
-            max_megapixels=max_megapixels,
-            **options,
-        )
-        namer = _namer(stack, pipeline, gallery_url, key_file, threshold)
-        tracker = Tracker(
-            PipelineVision(pipeline),
-            options=TrackOptions(
-                same_similarity=card_threshold(
-                    pipeline.model.card, crop=pipeline.changed_crop
-                ).similarity,
-                key_every=every,
-                longest_gap_s=longest_gap,
+
+        @cache
+        def asked() -> Event:
+            """From the first frame on; before it Ctrl-C ends the command as usual."""
+            return stack.enter_context(asked_to_stop())
+
+        for result in track_people(
+            video,
+            request=pipeline_request(model, **options),
+            options=track_options(
+                every=every,
+                longest_gap=longest_gap,
+                min_detections=min_detections,
                 start_score=start_score,
-                least_detections=min_detections,
             ),
-            **({} if namer is None else {"namer": namer}),
-        )
-        asked = stack.enter_context(asked_to_stop())
-        writer = (
-            None if output is None else stack.enter_context(VideoWriter(output, fps=reader.fps))
-        )
-        found = False
-        frames = takewhile(lambda _: not asked.is_set(), _shown(reader))
-        for person in follow(frames, tracker, writer):
-            found = found or namer is None or person.identity.name is not None
-            if as_json:
-                emit_json_line({"video": video, **_payload(person)})
+            location=gallery_location(gallery_url, key_file),
+            distance=threshold,
+            output=output,
+            should_stop=lambda: asked().is_set(),
+            reporter=TerminalReporter(),
+        ):
+            if isinstance(result, TrackEnd):
+                end = result
+            elif as_json:
+                emit_json_line(result.to_dict())
             else:
-                click.echo(_line(person, named=namer is not None))
-    if asked.is_set():
+                click.echo(track_line(result.to_dict(), named=result.named))
+    _leave(end, as_json=as_json)
+
+
+def _leave(end: TrackEnd, *, as_json: bool) -> NoReturn:
+    """Tells of damage, after what could be read, and ends with the exit code."""
+    if end.interrupted:
         raise SystemExit(EXIT_INTERRUPTED)
-    _report_damage(reader, as_json=as_json)
-    raise SystemExit(EXIT_FOUND if found else EXIT_NOBODY)
-
-
-def _namer(
-    stack: ExitStack,
-    pipeline: Pipeline,
-    gallery_url: str | None,
-    key_file: Path | None,
-    threshold: float | None,
-) -> Namer | None:
-    """Asks the gallery; None where none was named and there is none at the default place."""
-    from facekit.cli.gallery_options import gallery_at, model_in_use
-    from facekit.gallery.gallery import default_url
-    from facekit.gallery.identify import identify
-    from facekit.gallery.openset import default_threshold, distance_threshold
-    from facekit.types import Float32Array
-    from facekit.video.records import Identity
-
-    if gallery_url is None and not Path(default_url()).exists():
-        return None
-    gallery = stack.enter_context(gallery_at(gallery_url, key_file))
-    model = model_in_use(pipeline)
-    card, comparisons = pipeline.model.card, gallery.info().templates
-    cut = (
-        default_threshold(card, comparisons, crop=pipeline.changed_crop)
-        if threshold is None
-        else distance_threshold(card, threshold, comparisons)
-    )
-
-    def name(embedding: Float32Array) -> Identity:
-        (answer,) = identify(
-            gallery, embedding[None], model, threshold_similarity=cut.similarity, top=1
-        )
-        if not answer.candidates:
-            return Identity(None, None)
-        best = answer.candidates[0]
-        return Identity(best.name if answer.known else None, best.similarity)
-
-    return name
-
-
-def _shown(reader: VideoReader) -> Iterator[Frame]:
-    """The frames; with a bar on a terminal where their number is known."""
-    from facekit.cli.terminal import with_progress
-
-    if reader.frame_count is None:
-        return reader.frames()
-    return with_progress(reader.frames(), length=reader.frame_count, label="following")
-
-
-def _report_damage(reader: VideoReader, *, as_json: bool) -> None:
-    """A video that ends early is an error, though what could be read has been reported."""
-    from facekit.cli.render.output import emit_json_line, note
-    from facekit.errors import InputError
-
-    because = f" The decoder says: {reader.complaint}" if reader.complaint else ""
-    if reader.missing_s:
-        error = InputError(
-            f"{reader.source}: the last {reader.missing_s:.1f} s could not be read; the file is "
-            f"truncated or damaged.{because}"
-        )
+    if end.damage is not None:
         if as_json:
-            emit_json_line(error.to_dict())
-        note(f"error: {error}")
-        raise SystemExit(error.exit_code)
-    if because:
-        note(f"{reader.source}: some frames may be damaged.{because}")
-
-
-def _payload(person: FinishedTrack) -> dict[str, Any]:
-
-    best = person.best
-    return {
-        "track": person.number,
-        "start_s": round(person.start_s, 3),
-        "end_s": round(person.end_s, 3),
-        "frames": person.frames,
-        "spans": [[span.first, span.last] for span in person.spans],
-        "detections": person.detections,
-        "faces_embedded": person.samples,
-        "name": person.identity.name,
-        "similarity": person.identity.similarity,
-        "best_face": {
-            "frame": best.frame,
-            "time_s": round(best.time_s, 3),
-            "quality": round(best.quality, 4),
-            **best.face.to_dict(),
-        },
-    }
-
-
-def _line(person: FinishedTrack, *, named: bool) -> str:
-    """Track, times, frames, and with a gallery name and similarity."""
-    text = f"#{person.number}\t{person.start_s:.2f}-{person.end_s:.2f} s\t{person.frames} frames"
-    if not named:
-        return text
-    name, similarity = person.identity.name or "unknown", person.identity.similarity
-    return f"{text}\t{name}" + ("" if similarity is None else f"\tsimilarity {similarity:.4f}")
+            emit_json_line(end.damage.to_dict())
+        note(f"error: {end.damage}")
+        raise SystemExit(end.damage.exit_code)
+    if end.warning is not None:
+        note(end.warning)
+    raise SystemExit(EXIT_FOUND if end.found else EXIT_NOBODY)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +14,8 @@ from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from facekit.train.devices import Cluster
-    from facekit.train.request import TrainRequest
-    from facekit.train.run import Trained
+    from facekit.tasks.train import NewRun
 
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 _SHORT = {
     "arch": "architecture",
     "loss": "loss",
@@ -102,76 +97,41 @@ def train(
              facekit train --data aligned/ --from facenet512-casia --config finetune -o tuned/
              facekit verify a.jpg b.jpg --model run/run_float32.tflite --threshold 0.5
     """
-    from facekit.cli.ensure import ensure_installed
-    from facekit.cli.terminal import asked_to_stop, with_progress
-    from facekit.model.installation import require_new
-    from facekit.model.registry import DETECTOR
-
-    cluster = _cluster(workers_at, worker_index)
-    request = _request(output, data, resume=resume, **options)
-    if install is not None:
-        require_new(install)  # now rather than after hours of training
-    for needed in (request.start, DETECTOR if validate else None):
-        if needed is not None:
-            ensure_installed(needed)
-    is_chief = cluster is None or cluster.index == 0
-    from facekit.system.processes import available_cores
-    from facekit.train.devices import open_replicas
-    from facekit.train.request import begin
-    from facekit.train.run import Validation
-    from facekit.train.run import train as run_training
-
-    if not resume and is_chief:
-        begin(output, request)
-
-    def progress(items: Iterator[Any], length: int, label: str) -> Iterator[Any]:
-        return with_progress(items, length=length, label=label) if is_chief else items
+    from facekit.cli.terminal import TerminalReporter, asked_to_stop
+    from facekit.tasks.train import train as run_training
 
     with asked_to_stop() as stop:
-        trained = run_training(
-            request,
+        done = run_training(
+            _new_run(data, resume=resume, **options),
             output,
-            replicas=open_replicas(cluster),
-            validation=None
-            if validate is None
-            else Validation(validate, validate_every, available_cores()),
-            resume=resume,
-            note=note if is_chief else _quiet,
-            progress=progress,
+            data=data,
+            validate_on=validate,
+            validate_every=validate_every,
+            workers_at=None
+            if workers_at is None
+            else [one.strip() for one in workers_at.split(",")],
+            worker_index=worker_index,
+            install=install,
             should_stop=stop.is_set,
+            reporter=TerminalReporter(),
         )
-    if trained.ended.interrupted:
+    if done.interrupted:
         resume_line = _resume_line(output, validate, validate_every, install)
-        if is_chief:
+        if done.is_chief:
             note(
-                f"stopped after step {trained.ended.step}, which is kept. Go on with: {resume_line}"
+                f"stopped after step {done.trained.loop.step}, which is kept. Go on with: "
+                f"{resume_line}"
             )
             if as_json:
-                emit_json({**_payload(output, trained, None), "resume": resume_line})
+                emit_json({**done.to_dict(), "resume": resume_line})
         raise SystemExit(130)
-    installed = _installed(install, trained) if install and trained.model else None
     if as_json:
-        emit_json({**_payload(output, trained, installed), "resume": None})
-    elif trained.model is not None:
-        click.echo(installed or trained.model.path)
+        emit_json({**done.to_dict(), "resume": None})
+    elif done.model is not None:
+        click.echo(done.installed or done.model)
 
 
-def _quiet(_line: str) -> None:
-    """The other processes of a run leave talking to the first one."""
-
-
-def _cluster(workers_at: str | None, worker_index: int | None) -> Cluster | None:
-    if (workers_at is None) != (worker_index is None):
-        raise UsageError("--workers-at and --worker-index go together.")
-    from facekit.train.devices import Cluster, cluster_of_environment
-
-    if workers_at is None or worker_index is None:
-        return cluster_of_environment()
-    return Cluster(tuple(one.strip() for one in workers_at.split(",")), worker_index)
-
-
-def _request(
-    output: Path,
+def _new_run(
     data: Path | None,
     *,
     resume: bool,
@@ -181,51 +141,29 @@ def _request(
     name: str | None,
     licence: str | None,
     **options: Any,
-) -> TrainRequest:
-    """What is asked for; of a run that goes on, what was asked for when it began."""
-    from facekit.train.config_file import parse_change, read_config
-    from facekit.train.request import TrainRequest, resumed
+) -> NewRun | None:
+    """What is asked for; None for a run that goes on.  Raises UsageError."""
+    from facekit.tasks.train import NewRun
 
     given = {_SHORT[key]: value for key, value in options.items() if value is not None}
-    given = {key: getattr(value, "value", value) for key, value in given.items()}
     if resume:
         if given or changes or config_name or start or name or licence:
             raise UsageError(
                 "--resume goes on with the settings that the run began with. Leave out "
                 "everything but -o, --data (where the photos have moved), --validate and workers."
             )
-        return resumed(output, data=data)
+        return None
     if data is None:
         raise UsageError("--data is needed: aligned crops, a folder a person; see align-dataset.")
-    config = read_config(config_name, {**dict(map(parse_change, changes)), **given})
-    plain = _NOT_PLAIN.sub("-", name or output.resolve().name).strip("-._") or "model"
-    request = TrainRequest(data=data, config=config, name=plain, start=start)
-    if licence is None:
-        return request
-    from dataclasses import replace
-
-    return replace(request, licence=licence)
-
-
-def _installed(name: str, trained: Trained) -> Path:
-    from dataclasses import replace
-
-    from facekit.cli.ensure import waiting
-    from facekit.model.installation import install
-    from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, variant_path
-    from facekit.system.files import write_atomically
-
-    assert trained.model is not None
-    model = trained.model
-    stem = f"{name}_{model.card.variant}"
-
-    def copy(folder: Path) -> None:
-        card = replace(model.card, name=name, file_name=f"{stem}{MODEL_SUFFIX}")
-        write_atomically(folder / card.file_name, model.path.read_bytes())
-        write_atomically(folder / f"{stem}{CARD_SUFFIX}", card.to_json().encode())
-
-    install(name, copy, on_wait=waiting(name))
-    return variant_path(name, model.card.variant)
+    return NewRun(
+        data=data,
+        config=config_name,
+        assignments=changes,
+        values={key: getattr(value, "value", value) for key, value in given.items()},
+        start=start,
+        name=name,
+        licence=licence,
+    )
 
 
 def _resume_line(output: Path, validate: Path | None, every: int, install: str | None) -> str:
@@ -236,22 +174,3 @@ def _resume_line(output: Path, validate: Path | None, every: int, install: str |
     if install is not None:
         words += ["--install", install]
     return shlex.join(words)
-
-
-def _payload(output: Path, trained: Trained, installed: Path | None) -> dict[str, Any]:
-    ended, model = trained.ended, trained.model
-    loss = ended.epoch_loss
-    return {
-        "output": str(output),
-        "interrupted": ended.interrupted,
-        "model": model and str(model.path),
-        "installed": installed and str(installed),
-        "sha256": model and model.card.file_sha256,
-        "people": trained.people,
-        "photos": trained.photos,
-        "held_out_photos": trained.held_out,
-        "parameters": trained.parameters,
-        "steps": ended.step,
-        "epoch_loss": loss if loss == loss else None,
-        **ended.figures,
-    }

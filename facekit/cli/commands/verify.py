@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,12 +15,13 @@ from facekit.cli.options import (
     output_file,
     parallel_options,
 )
+from facekit.cli.render.output import emit_json, exit_of, note
+from facekit.cli.requests import pipeline_request
 from facekit.enums import Metric
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from facekit.pipeline.pipeline import Pipeline, Verification
-    from facekit.template.threshold import Threshold
+    from facekit.tasks.verify_pairs import VerifiedPair
 
 EXIT_SAME, EXIT_DIFFERENT = 0, 1
 
@@ -77,8 +79,6 @@ def verify(
              facekit verify --fmr 1e-4 --json a.jpg b.jpg
              facekit verify --pairs list.csv -o result.csv
     """
-    if threshold is not None and fmr is not None:
-        raise UsageError("--threshold and --fmr both say where to cut; pass one of them.")
     if pairs_file is None and len(images) != 2:
         raise UsageError(f"Two pictures are needed. Received: {len(images)}")
     if pairs_file is not None and (images or plot):
@@ -88,74 +88,58 @@ def verify(
     if images == ("-", "-"):
         raise UsageError("stdin holds one picture; only one side can be -.")
 
-    from facekit.cli.open_pipeline import open_pipeline
-    from facekit.template.threshold import chosen_threshold
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.threshold_choice import ThresholdChoice
 
-    pipeline = open_pipeline(model, **options)
-    cut = chosen_threshold(
-        pipeline.model.card,
-        crop=pipeline.changed_crop,
-        distance=threshold,
-        metric=metric,
-        fmr=fmr,
-    )
+    choice = ThresholdChoice(threshold, metric, fmr)
+    request = pipeline_request(model, **options)
+    reporter = TerminalReporter()
     if pairs_file is not None:
-        from facekit.cli.render.verification import verify_list
+        from facekit.tasks import verify_pairs as task
 
-        verify_list(
-            pipeline,
-            pairs_file,
-            output,
-            cut,
-            metric=metric,
-            workers=workers,
-            ray=ray,
-            as_json=as_json,
+        if output is not None:
+            task.require_list_suffix(output)
+        pairs = task.read_pairs(pairs_file)
+        results = task.verify_pairs(
+            pairs, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
         )
-        return
-    result = pipeline.verify(images[0], images[1], threshold=cut)
-    if plot is not None:
-        from facekit.tasks.verification_plot import plot_verification
+        _write_list(results, len(pairs), output, as_json=as_json)
 
-        plot_verification(result, plot)
-    _render(result, pipeline, cut, metric=metric, as_json=as_json)
-    raise SystemExit(EXIT_SAME if result.decision.same else EXIT_DIFFERENT)
+    from facekit.cli.render.verification import print_verification
+    from facekit.tasks import verify as verify_task
 
-
-def _render(
-    result: Verification, pipeline: Pipeline, cut: Threshold, *, metric: Metric, as_json: bool
-) -> None:
-    from facekit.cli.render.output import emit_json
-    from facekit.cli.render.payload import (
-        meaning_of,
-        threshold_source,
-        verification_payload,
-    )
-
-    payload = (
-        verification_payload(
-            result,
-            model=pipeline.model,
-            metric=metric,
-            crop=pipeline.crop_spec,
-            means=meaning_of(result, pipeline),
-        )
-        | pipeline.device_use.to_dict()
+    result = verify_task.verify(
+        *images, request=request, threshold=choice, plot=plot, reporter=reporter
     )
     if as_json:
-        emit_json(payload)
-        return
-    relation = "<=" if result.decision.same else ">"
-    click.echo(
-        f"{'same' if result.decision.same else 'different'}: {metric.value} distance "
-        f"{payload['distance']:.4f} {relation} {payload['threshold']:.4f}"
-    )
-    bound = payload["fmr_at_most"]
-    at_most = "" if bound is None else f"; at most {bound:.2g} of strangers match there"
-    click.echo(f"threshold: {threshold_source(cut)}{at_most}")
-    if payload["probability"] is not None:
-        click.echo(f"probability: {payload['probability']:.6g} {payload['probability_meaning']}")
-    if pipeline.options.accelerator.is_delegated:
-        click.echo(f"device: {pipeline.device_use}")
-    if result.comparisons > 1:
-        click.echo(f"best of {result.comparisons} comparisons")
+        emit_json(result.to_dict())
+    else:
+        print_verification(result)
+    raise SystemExit(EXIT_SAME if result else EXIT_DIFFERENT)
+
+
+def _write_list(
+    results: Iterator[VerifiedPair], count: int, output: Path | None, *, as_json: bool
+) -> NoReturn:
+    """To a file, or to stdout as each pair is done.  Exits 0 when every pair has a decision."""
+    from facekit.cli.render.verification import pair_lines
+    from facekit.tasks.verify_pairs import write_lines
+
+    failures = []
+
+    def counted() -> Iterator[VerifiedPair]:
+        for result in results:
+            if result.error is not None:
+                failures.append(result.error)
+            yield result
+
+    as_json = as_json or (output is not None and output.suffix.lower() == ".jsonl")
+    lines = pair_lines(counted(), as_json=as_json)
+    if output is not None:
+        write_lines(output, lines)
+    else:
+        for line in lines:
+            click.echo(line, nl=False)
+    if failures:
+        note(f"{len(failures)} of {count} pairs failed; the first: {failures[0]}")
+    exit_of(failures)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from facekit.bench.compare import ComparedBenchmarks
-from facekit.bench.payload import tool_payload
-from facekit.bench.records import Benchmark, DelegateUse, Measurement
 from facekit.enums import Stage
+
+if TYPE_CHECKING:
+    from facekit.bench.compare import ComparedBenchmarks
+    from facekit.bench.records import Benchmark, Measurement
 
 _NONE = "-"
 _HEADINGS = (
@@ -73,7 +75,7 @@ def _notes(one: Measurement) -> list[str]:
         notes.append(
             f"{setting}: {one.gflops:.1f} GFLOP/s, {one.peak_fraction:.0%} of the matrix product"
         )
-    if one.delegate.use is not DelegateUse.NOT_ASKED:
+    if one.delegate.was_asked_for:
         of = "" if one.delegate.nodes is None else f", {one.delegate.nodes} nodes"
         of += "" if one.delegate.nodes_of is None else f" of {one.delegate.nodes_of}"
         notes.append(f"{setting}: delegate {one.delegate.name} {one.delegate.use.value}{of}")
@@ -81,7 +83,7 @@ def _notes(one: Measurement) -> list[str]:
     elif one.delegate.name:
         notes.append(f"{setting}: {one.delegate.name}")
     if one.stage is Stage.EMBED:
-        tool = tool_payload(one)
+        tool = one.tool_times()
         named = [
             f"{name}: {tool[name]:.6g}"
             for name in ("Init", "First inference", "Warmup (avg)", "Inference (avg)")
@@ -111,8 +113,8 @@ def _table(rows: Sequence[Sequence[str]], *, left: tuple[int, ...] = (0,)) -> li
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
-            cell.ljust(width) if place in left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
-from facekit.evaluate.records import EvaluationReport, ModelResult, Rate, ThresholdOrigin
+if TYPE_CHECKING:
+    from facekit.evaluate.records import EvaluationReport, ModelResult, Rate
 
 _ORIGINS = {
-    ThresholdOrigin.OTHER_FOLDS: "other folds'",
-    ThresholdOrigin.OTHER_LIST: "another list's",
-    ThresholdOrigin.CARD: "the card's",
-    ThresholdOrigin.FIXED: "given",
-    ThresholdOrigin.SAME_PAIRS: "THE SAME PAIRS'",
+    "other-folds": "other folds'",
+    "other-list": "another list's",
+    "card": "the card's",
+    "fixed": "given",
+    "same-pairs": "THE SAME PAIRS'",
 }
 
 
@@ -36,7 +38,7 @@ def report_text(report: EvaluationReport) -> str:
     return "\n".join(lines).rstrip()
 
 
-Cell = Callable[[ModelResult], str]
+Cell: TypeAlias = "Callable[[ModelResult], str]"
 
 
 def _rows(models: tuple[ModelResult, ...]) -> list[tuple[str, Cell]]:
@@ -49,7 +51,7 @@ def _rows(models: tuple[ModelResult, ...]) -> list[tuple[str, Cell]]:
         ("  mean of folds", _fold_mean),
         ("  failures wrong", lambda m: _rate(m.accuracy_failures_wrong)),
         ("threshold", _threshold),
-        ("  chosen by", lambda m: _ORIGINS[m.threshold_origin]),
+        ("  chosen by", lambda m: _ORIGINS[m.threshold_origin.value]),
         ("FMR", lambda m: _rate(m.fmr)),
         ("FNMR", lambda m: _rate(m.fnmr)),
         ("FAR", lambda m: _rate(m.far)),
@@ -137,7 +139,7 @@ def _speed(model: ModelResult) -> str:
     speed = model.throughput
     if speed is None:
         return ""
-    return f"{speed.photos_per_s:.1f} ({speed.workers} workers x batch 1)"
+    return f"{speed.photos_per_s:.1f} ({speed.crew} x batch 1)"
 
 
 def _phases(model: ModelResult) -> str:

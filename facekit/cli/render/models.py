@@ -1,21 +1,24 @@
-"""Models as text and as JSON-ready dicts."""
+"""Models as text."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from facekit.cli.render.output import emit_json
 from facekit.enums import Flip
-from facekit.model.card import Card, Source, Task
-from facekit.model.registry import Download, RegistryEntry
-from facekit.tasks.models import ListedModel
-from facekit.template.calibration import OperatingPoint
-from facekit.types import CropSpec, InputSpec
+
+if TYPE_CHECKING:
+    from facekit.convert.import_options import ImportedModel
+    from facekit.model.card import Card, Source
+    from facekit.model.registry import Download, RegistryEntry
+    from facekit.tasks.build import ModelFiles
+    from facekit.tasks.models import CheckedFiles, ModelInfo, ModelList
+    from facekit.template.calibration import OperatingPoint
+    from facekit.types import CropSpec, InputSpec
 
 _LABEL_WIDTH = 16
 _MIRROR = {
@@ -25,20 +28,7 @@ _MIRROR = {
 }
 
 
-def listed_payload(model: ListedModel) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "summary": model.summary,
-        "task": model.task.value,
-        "default": model.is_default,
-        "licence": model.source.licence,
-        "origin": model.source.title,
-        "url": model.source.url,
-        "stored_variants": list(model.stored),
-    }
-
-
-def print_listed(listed: Sequence[ListedModel]) -> None:
+def print_list(listed: ModelList) -> None:
     """A table; origin comes last, since it is the long one."""
     rows = [("MODEL", "STORED", "LICENCE", "ORIGIN")]
     rows += [
@@ -48,7 +38,7 @@ def print_listed(listed: Sequence[ListedModel]) -> None:
             model.source.licence,
             model.source.title,
         )
-        for model in listed
+        for model in listed.models
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -56,20 +46,29 @@ def print_listed(listed: Sequence[ListedModel]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def entry_payload(entry: RegistryEntry) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "summary": entry.summary,
-        "task": entry.task.value,
-        "architecture": entry.architecture,
-        "weights_format": entry.weights_format.value,
-        "variants": list(entry.variants),
-        "source": asdict(entry.source),
-        "downloads": [asdict(download) for download in entry.downloads],
-    }
+def print_info(info: ModelInfo) -> None:
+    """What the registry says, then what each card adds."""
+    if info.entry is not None:
+        _print_entry(info.entry, stored=bool(info.cards))
+    for path, card in info.cards:
+        _print_card(path, card, in_registry=info.entry is not None)
 
 
-def print_entry(entry: RegistryEntry, *, stored: bool) -> None:
+def print_checked(checked: CheckedFiles) -> None:
+    for file in checked.files:
+        click.echo(f"{'DAMAGED' if file.problem else 'ok':8}{file.path}")
+
+
+def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
+    """A path a line."""
+    if as_json:
+        emit_json(files.to_dict())
+    else:
+        for path in files.paths:
+            click.echo(path)
+
+
+def _print_entry(entry: RegistryEntry, *, stored: bool) -> None:
     """What the registry says; the card's defaults only where no card is there to say it."""
     fields = [("model", entry.name), ("summary", entry.summary), *_source_fields(entry.source)]
     fields += [("download", _download_text(download)) for download in entry.downloads]
@@ -79,7 +78,7 @@ def print_entry(entry: RegistryEntry, *, stored: bool) -> None:
             ("crop", _crop_text(entry.card.crop)),
             *(
                 _point_fields(entry.card.calibration.operating_points)
-                if entry.task is Task.EMBEDDING
+                if entry.card.embedding_size
                 else ()
             ),
             ("stored", f"no; facekit models build {entry.name}"),
@@ -87,13 +86,8 @@ def print_entry(entry: RegistryEntry, *, stored: bool) -> None:
     _print_fields(fields)
 
 
-def card_payload(path: Path, card: Card) -> dict[str, Any]:
-    """The card, and where its file is."""
-    return {"path": str(path), **json.loads(card.to_json())}
-
-
-def print_card(path: Path, card: Card, *, in_registry: bool) -> None:
-    """What `print_entry` has not said."""
+def _print_card(path: Path, card: Card, *, in_registry: bool) -> None:
+    """What `_print_entry` has not said."""
     fields = [
         ("stored", str(path)),
         ("variant", card.variant),
@@ -104,7 +98,7 @@ def print_card(path: Path, card: Card, *, in_registry: bool) -> None:
         ("quantisation", card.quantisation.scheme),
         ("crop", _crop_text(card.crop)),
     ]
-    if card.task is Task.EMBEDDING:
+    if card.embedding_size:  # a detector has none
         centred = "not centred" if card.calibration.embedding_mean is None else "centred"
         fields.append(
             ("embedding", f"{card.embedding_size} numbers, {centred}{_MIRROR[card.flip]}")
@@ -158,8 +152,8 @@ def _point_text(point: OperatingPoint) -> str:
         )
         if rate is not None
     ]
-    said = "; ".join([*rates, point.protocol, f"data: {point.dataset}"])
-    return f"similarity >= {point.threshold_similarity:.4f}; {said}"
+    measured = "; ".join([*rates, point.protocol, f"data: {point.dataset}"])
+    return f"similarity >= {point.threshold_similarity:.4f}; {measured}"
 
 
 def _print_fields(fields: Sequence[tuple[str, str]]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from facekit.convert.quantize.progress import Progress, silent
 from facekit.graph.activations import activations
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.litert import default_threads
 from facekit.runtime.preprocess import model_input
 from facekit.system.native_output import captured
@@ -55,7 +55,7 @@ def activation_histograms(
     spec: InputSpec,
     crops: UInt8Array,
     *,
-    progress: Progress = silent,
+    reporter: Reporter = SILENT,
 ) -> dict[str, Histogram]:
     """Histograms by activation key of the float32 file `content`; 0.1 s a crop on two cores.
 
@@ -65,7 +65,7 @@ def activation_histograms(
     input_index = interpreter.get_input_details()[0]["index"]
     found = activations(content)
     counters = {one.key: _Counter() for one in found}
-    for crop in progress(iter(crops), len(crops), "measuring activations"):
+    for crop in reporter.steps(crops, length=len(crops), label="measuring activations"):
         interpreter.set_tensor(input_index, model_input(crop[np.newaxis], spec))
         interpreter.invoke()
         for one in found:

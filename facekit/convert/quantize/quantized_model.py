@@ -6,12 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from facekit.convert.crops import CropSet
+from facekit.convert.crops import CropSet, Origin
 from facekit.convert.quantize.histograms import activation_histograms
-from facekit.convert.quantize.progress import Progress, silent
 from facekit.convert.quantize.quantizer import PACKAGE, input_formula, quantised, tool_version
 from facekit.convert.quantize.range_rules import Range, ranges
-from facekit.convert.quantize.ranges import Origin, stored_ranges
+from facekit.convert.quantize.ranges import stored_ranges
 from facekit.convert.quantize.recipe import Recipe
 from facekit.convert.shipped_faces import shipped_crops
 from facekit.enums import RangeRule
@@ -21,6 +20,7 @@ from facekit.model.card import Card, Quantisation, Task
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
+from facekit.reporter import SILENT, Reporter
 from facekit.template.calibration import Calibration
 
 
@@ -65,7 +65,7 @@ def require_quantisable(model: InstalledModel) -> None:
 
 
 def choose_ranges(
-    model: InstalledModel, crops: CropSet | None, rule: RangeRule, *, progress: Progress = silent
+    model: InstalledModel, crops: CropSet | None, rule: RangeRule, *, reporter: Reporter = SILENT
 ) -> ChosenRanges:
     """Measured on `crops`; without, those that are stored for the weights; without those,
     measured on the faces that come with facekit.
@@ -79,7 +79,7 @@ def choose_ranges(
                 return ChosenRanges(rule, stored.origin, by_key)
         crops = shipped_crops(model.card)
 
-    histograms = activation_histograms(content, model.card.input, crops.crops, progress=progress)
+    histograms = activation_histograms(content, model.card.input, crops.crops, reporter=reporter)
     return ChosenRanges(rule, crops.origin, ranges(histograms, rule))
 
 
@@ -87,7 +87,7 @@ def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
     """`chosen` may be None for a recipe that needs no ranges.
 
     What was measured with the float32 file does not hold for this one, but for the mean
-    embedding, which is the same within what quantising costs.  Raises as `engine.quantised`.
+    embedding, which is the same within what quantising costs.  Raises as `quantised`.
     """
     by_key = chosen.by_key if chosen is not None else {}
     content, fed = quantised(model.path.read_bytes(), model.card.input, recipe, by_key)

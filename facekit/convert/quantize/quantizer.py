@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 import warnings
@@ -17,8 +16,9 @@ import numpy as np
 
 from facekit.convert.quantize.range_rules import Range
 from facekit.convert.quantize.recipe import InputType, Recipe
-from facekit.errors import InputError, MissingExtraError, ModelBuildError
+from facekit.errors import InputError, ModelBuildError
 from facekit.graph.activations import activations, input_tensor, with_shifted_input
+from facekit.system.extras import require
 from facekit.system.native_output import captured
 from facekit.types import InputSpec
 
@@ -45,9 +45,10 @@ def quantised(
     if fed != spec:
         content = with_shifted_input(content, (fed.mean - spec.mean) / spec.std)
     statistics = _statistics(content, fed, ranges) if recipe.needs_ranges else None
+    module = require("ai_edge_quantizer.quantizer", extra="host", needed_for="Quantising")
     try:
         with _quiet():
-            quantiser = _quantizer().Quantizer(bytearray(content), list(recipe.operations))
+            quantiser = module.Quantizer(bytearray(content), list(recipe.operations))
             result = quantiser.quantize(statistics, enable_progress_report=False)
     except (ValueError, KeyError, RuntimeError, TypeError, NotImplementedError) as error:
         raise ModelBuildError(
@@ -126,12 +127,3 @@ def _quiet() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
-
-
-def _quantizer() -> Any:
-    try:
-        return importlib.import_module("ai_edge_quantizer.quantizer")
-    except ImportError as error:
-        if error.name is not None and error.name.startswith("ai_edge_quantizer"):
-            raise MissingExtraError(PACKAGE, extra="host", needed_for="Quantising") from error
-        raise

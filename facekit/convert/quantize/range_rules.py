@@ -65,14 +65,14 @@ def _squared_error(
     high: float,
 ) -> float:
     """Cut values are off by what is cut, the others by step²/12 on average."""
-    cut = values - np.clip(values, low, high)
+    beyond = values - np.clip(values, low, high)
     step = (high - low) / _STEPS
-    rounded = histogram.counts[cut == 0].sum() * step**2 / 12
-    return float((histogram.counts * cut**2).sum() + rounded)
+    rounded = histogram.counts[beyond == 0].sum() * step**2 / 12
+    return float((histogram.counts * beyond**2).sum() + rounded)
 
 
 def _entropy(histogram: Histogram) -> Range:
-    """One cut for both ends, at one of 121 places; 2048 bins of the values' size, as the paper.
+    """One cut for both ends, at one of 121 bins; 2048 bins of the values' size, as the paper.
 
     A bin of the histogram lies wholly in the bin of its middle.
     """
@@ -84,17 +84,17 @@ def _entropy(histogram: Histogram) -> Range:
     bins = np.minimum((sizes / far * _ENTROPY_BINS).astype(np.int64), _ENTROPY_BINS - 1)
     weights = histogram.counts.astype(np.float64)
     counts = np.bincount(bins, weights, _ENTROPY_BINS)
-    places = range(_ENTROPY_LEVELS, _ENTROPY_BINS + 1, _ENTROPY_STRIDE)
-    cut = far * min(places, key=lambda place: _divergence(counts, place)) / _ENTROPY_BINS
-    return max(least, -cut), min(greatest, cut)
+    ends = range(_ENTROPY_LEVELS, _ENTROPY_BINS + 1, _ENTROPY_STRIDE)
+    bound = far * min(ends, key=lambda end: _divergence(counts, end)) / _ENTROPY_BINS
+    return max(least, -bound), min(greatest, bound)
 
 
-def _divergence(counts: NDArray[Any], place: int) -> float:
-    """Of the values cut at bin `place` and rounded to 128 levels, from the values cut there."""
-    kept = counts[:place]
+def _divergence(counts: NDArray[Any], end: int) -> float:
+    """Of the values cut at bin `end` and rounded to 128 levels, from the values cut there."""
+    kept = counts[:end]
     wanted = kept.copy()
-    wanted[-1] += counts[place:].sum()
-    level = np.arange(place) * _ENTROPY_LEVELS // place
+    wanted[-1] += counts[end:].sum()
+    level = np.arange(end) * _ENTROPY_LEVELS // end
     there = kept > 0
     sums = np.bincount(level, weights=kept, minlength=_ENTROPY_LEVELS)
     filled = np.bincount(level, weights=there, minlength=_ENTROPY_LEVELS)

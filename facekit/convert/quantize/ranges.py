@@ -1,20 +1,19 @@
 """Activation ranges and where they come from: measured on crops, or stored with facekit.
 
 `activation_ranges/` holds what was measured for weights that facekit knows, so that they are
-quantised as well with no photo at hand as with a thousand.  A file was made by
-
-    facekit quantize facenet512-casia --calibration LIST --write-ranges FILE
+quantised as well with no photo at hand as with a thousand.  tests/networks/
+make_activation_ranges.py makes such a file.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facekit.convert.crops import Origin
 from facekit.convert.quantize.range_rules import Range
 from facekit.enums import RangeRule
 from facekit.errors import InputError
@@ -22,20 +21,6 @@ from facekit.system.fields import Fields
 
 SCHEMA_VERSION = 1
 _FOLDER = Path(__file__).with_name("activation_ranges")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Which pictures the ranges were measured on."""
-
-    title: str
-    crops: int
-    people: int
-    list_sha256: str
-    """of the list of the photos' hashes; see `list_sha256`"""
-    seed: int
-    photos: tuple[str, ...] = ()
-    """names of the photos, where there are any to name"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +31,7 @@ class Ranges:
     """of the weights"""
     origin: Origin
     by_rule: Mapping[RangeRule, Mapping[str, Range]]
-    """by activation key; see graph.py"""
+    """by activation key; see facekit/graph/activations.py"""
 
     def to_json(self) -> str:
         plain = {
@@ -111,8 +96,3 @@ def _ranges(raw: Any) -> dict[str, Range]:
             raise ValueError(f"the range of {key} must hold 0. Received: {low}..{high}")
         ranges[key] = (low, high)
     return ranges
-
-
-def list_sha256(photo_sha256s: list[str]) -> str:
-    """Of the hashes in the order of use, a line each: what `sha256sum` of such a file says."""
-    return hashlib.sha256("".join(f"{one}\n" for one in photo_sha256s).encode()).hexdigest()

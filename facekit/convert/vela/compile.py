@@ -19,7 +19,7 @@ from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.model.card import Card
 from facekit.model.checksum import sha256_of
 from facekit.model.inspect import ModelInspection, inspect_model
-from facekit.system.output import put_files, require_absent
+from facekit.system.files import put_files, require_absent
 from facekit.template.calibration import Calibration
 
 SCHEMA_VERSION = 1
@@ -38,6 +38,14 @@ class CompiledModel:
     report: VelaReport
     comparisons: tuple[Estimate, ...]
     """the same network under the target's other system configurations"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "model": str(self.path),
+            "card": self.card_path and str(self.card_path),
+            "report": str(self.report_path),
+            "vela": report_dict(self.report, self.comparisons),
+        }
 
 
 def compile_model(
@@ -79,7 +87,7 @@ def compile_model(
         comparisons = tuple(_estimates(source, target)) if compare else ()
     if report.npu_share < LEAST_NPU_SHARE and not allow_cpu:
         raise AcceleratorError(_left_on_cpu(report, source, target))
-    payload = report_payload(report, comparisons) | {"made": facts}
+    payload = report_dict(report, comparisons) | {"made": facts}
     files = {report_file: (json.dumps(payload, indent=1) + "\n").encode()}
     if card is not None:
         files[card_file] = _card(card, model, content, facts).to_json().encode()
@@ -109,7 +117,7 @@ def _without_thresholds(card: Card) -> Card:
     return replace(card, calibration=Calibration(embedding_mean=mean))
 
 
-def report_payload(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[str, Any]:
+def report_dict(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[str, Any]:
     """The report as JSON has it; all layers are in it."""
     return {
         "schema_version": SCHEMA_VERSION,

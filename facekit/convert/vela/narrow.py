@@ -79,8 +79,8 @@ def _integer_layers(buffer: bytearray) -> Iterator[_Layer]:
     """Convolutions and fully connected layers whose weights are int8 constants."""
     model = schema.Model.GetRootAs(buffer)
     graph = model.Subgraphs(0)
-    for place in range(graph.OperatorsLength()):
-        operator = graph.Operators(place)
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
         code = model.OperatorCodes(operator.OpcodeIndex())
         if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) not in (
             schema.BuiltinOperator.CONV_2D,
@@ -94,7 +94,7 @@ def _integer_layers(buffer: bytearray) -> Iterator[_Layer]:
         bias = graph.Tensors(operator.Inputs(2)) if has_bias else None
         output = graph.Tensors(operator.Outputs(0)).ShapeAsNumpy()
         yield _Layer(
-            positions=prod(int(side) for side in output[:-1]),
+            positions=prod(int(length) for length in output[:-1]),
             weights=_data(buffer, model, weights).view(np.int8),
             weight_scales=weights.Quantization().ScaleAsNumpy(),
             bias=bias and _data(buffer, model, bias).view(np.int32),

@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -99,7 +99,7 @@ class VelaReport:
     weights_bytes: int
     """of all weights before Vela encoded them"""
     encoded_weights_bytes: int
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...] = field(repr=False)
     """in the order in which they run"""
 
     @property
@@ -145,7 +145,7 @@ def _readable() -> Iterator[None]:
 
 def _report(output: VelaOutput) -> VelaReport:
     summary = _rows(output.summary)[0]
-    counts = {side: int(count) for side, count in _SPLIT.findall(output.stdout)}
+    counts = {unit: int(count) for unit, count in _SPLIT.findall(output.stdout)}
     on_cpu = _cpu_operators(output.stdout)
     if len(on_cpu) != counts["CPU"]:
         raise ValueError(f"{counts['CPU']} operators on the CPU, {len(on_cpu)} of them listed")
@@ -171,7 +171,7 @@ def _report(output: VelaOutput) -> VelaReport:
 
 def _estimate(summary: dict[str, str]) -> Estimate:
     on_chip, off_chip = (
-        float(summary[f"{place}_flash_bandwidth"]) for place in ("on_chip", "off_chip")
+        float(summary[f"{chip}_flash_bandwidth"]) for chip in ("on_chip", "off_chip")
     )
     return Estimate(
         system_config=summary["system_config"],
@@ -201,14 +201,14 @@ def _layer(row: dict[str, str]) -> Layer:
 
 def _cpu_operators(stdout: str) -> tuple[CpuOperator, ...]:
     """Vela's list of what is left, with the reason that it gave earlier for the same tensor."""
-    said = {
+    warned = {
         output: (operator, _reason(text)) for operator, output, text in _WARNING.findall(stdout)
     }
     outputs = _LEFT.findall(stdout)
     return tuple(
         CpuOperator(operator, short_name(output), reason)
         for output in outputs
-        for operator, reason in [said.get(output, ("operator", ""))]
+        for operator, reason in [warned.get(output, ("operator", ""))]
     )
 
 

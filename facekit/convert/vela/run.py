@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from facekit.convert.vela.target import Target
-from facekit.errors import AcceleratorError, MissingExtraError
+from facekit.errors import AcceleratorError
+from facekit.system.extras import require_installed
 
 _SHOWN_LINES = 5
 
@@ -33,8 +33,7 @@ class VelaOutput:
 
 def vela_version() -> str:
     """Raises MissingExtraError where Vela is not installed."""
-    if importlib.util.find_spec("ethosu") is None:
-        raise MissingExtraError("ethos-u-vela", extra="host", needed_for="Compiling for an Ethos-U")
+    require_installed("ethosu", extra="host", needed_for="Compiling for an Ethos-U")
     return version("ethos-u-vela")
 
 

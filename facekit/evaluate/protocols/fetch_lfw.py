@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from enum import Enum
 from pathlib import Path
 
+from facekit.enums import LfwAlignment
 from facekit.errors import FetchError, StorageError
 from facekit.system.extras import require
 
@@ -15,24 +15,13 @@ N_PHOTOS, N_PEOPLE = 13_233, 5_749
 SITE = "http://vis-www.cs.umass.edu/lfw/"
 
 
-class Alignment(str, Enum):
-    """The alignments that scikit-learn fetches."""
-
-    ORIGINAL = "original"
-    FUNNELED = "funneled"
-
-    @property
-    def folder(self) -> str:
-        return {"original": "lfw", "funneled": "lfw_funneled"}[self.value]
-
-
 def data_home(given: Path | None) -> Path:
     """scikit-learn's data home: `given`, SCIKIT_LEARN_DATA or ~/scikit_learn_data."""
     home = given or Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
     return home.expanduser()
 
 
-def fetch_lfw(home: Path, alignment: Alignment, *, offline: bool = False) -> Path:
+def fetch_lfw(home: Path, alignment: LfwAlignment, *, offline: bool = False) -> Path:
     """Photos and pair lists under `home`/lfw_home, about 240 MB; returns that folder.
 
     What is there already is not fetched again.  Raises FetchError, which says what to put where,
@@ -49,7 +38,7 @@ def fetch_lfw(home: Path, alignment: Alignment, *, offline: bool = False) -> Pat
             datasets.fetch_lfw_pairs(
                 subset="test",
                 data_home=str(home),
-                funneled=alignment is Alignment.FUNNELED,
+                funneled=alignment is LfwAlignment.FUNNELED,
                 resize=0.1,  # it also decodes 2,000 photos; small ones are soon done
                 download_if_missing=not offline,
             )

@@ -9,7 +9,7 @@ import numpy as np
 
 from facekit.errors import InputError
 from facekit.evaluate.protocols.pairs import Pair, PairList, Photo
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 
 NAME = "all people"
 
@@ -42,7 +42,7 @@ def pairs_of_people(folder: Path) -> PairList:
             f"{len(photos)} photos of {len(people)} people."
         )
     paired = {photo for pair in genuine for photo in pair}
-    alone = {place for place, photo in enumerate(photos) if photo not in paired}
+    alone = {index for index, photo in enumerate(photos) if photo not in paired}
     drawn = _strangers(photos, alone, wanted=len(genuine))
     pairs = [Pair(a, b, True, line) for line, (a, b) in enumerate(genuine, 1)]
     pairs += [Pair(a, b, False, line) for line, (a, b) in enumerate(drawn, len(pairs) + 1)]
@@ -53,7 +53,7 @@ def pairs_of_people(folder: Path) -> PairList:
 def _strangers(photos: list[Photo], alone: set[int], *, wanted: int) -> list[tuple[Photo, Photo]]:
     """Pairs of two people, each once: `wanted` if there are so many, and each of `alone` in one.
 
-    alone: places among the photos; changed here.
+    alone: indices of photos; changed here.
     """
     random = np.random.default_rng(0)
     pairs: dict[tuple[int, int], None] = {}

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from facekit.errors import UsageError
 from facekit.evaluate.protocols.lfw import LfwFolder, Protocol, find_lfw, locate_data, read_protocol
 from facekit.evaluate.protocols.pairs import PairList, Photo, read_pairs, require_photos
 from facekit.evaluate.protocols.people import pairs_of_people
-from facekit.evaluate.records import ThresholdOrigin
+
+
+class ThresholdOrigin(str, Enum):
+    """Where the threshold comes from that pairs are scored with."""
+
+    OTHER_FOLDS = "other-folds"
+    """each fold with the best threshold of the other folds"""
+    OTHER_LIST = "other-list"
+    """the best threshold of another list, e.g. pairsDevTrain for pairsDevTest"""
+    CARD = "card"
+    """an operating point of the model's card"""
+    FIXED = "fixed"
+    """given by the protocol or the user"""
+    SAME_PAIRS = "same-pairs"
+    """the best threshold of the scored pairs themselves: the figure is too good, and marked"""
 
 
 @dataclass(frozen=True, slots=True)

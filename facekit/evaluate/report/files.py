@@ -9,26 +9,26 @@ from pathlib import Path
 from shutil import rmtree
 
 from facekit.errors import StorageError, UsageError
-from facekit.evaluate.photo_crop import PhotoCropper
+from facekit.evaluate.embeddings import PhotoCropper
 from facekit.evaluate.protocols.lfw import LfwFolder
 from facekit.evaluate.records import (
     EvaluationReport,
     ModelResult,
-    PairResult,
+    ScoredPair,
     pairs_csv,
     report_json,
 )
-from facekit.evaluate.report.page import Gallery, report_html
+from facekit.evaluate.report.page import ErrorGallery, report_html
 from facekit.evaluate.report.plots import draw_figures, png, svg
 from facekit.evaluate.report.worst_errors import (
     ShownPair,
     worst_false_matches,
     worst_false_non_matches,
 )
-from facekit.evaluate.run import Column
-from facekit.model.workspace import put_in_place
+from facekit.evaluate.run import ReportColumn
 from facekit.photo.write import jpeg_bytes
 from facekit.system.extras import require
+from facekit.system.files import put_in_place
 
 REPORT = "report.json"
 _WORST = 12
@@ -47,7 +47,7 @@ def require_writable(folder: Path) -> None:
 
 
 def write_report(
-    folder: Path, report: EvaluationReport, columns: Sequence[Column], photos: LfwFolder
+    folder: Path, report: EvaluationReport, columns: Sequence[ReportColumn], photos: LfwFolder
 ) -> None:
     """All files in a folder of their own, which then takes the place of `folder`.
 
@@ -71,7 +71,7 @@ def write_report(
 
 
 def _files(
-    report: EvaluationReport, columns: Sequence[Column], photos: LfwFolder
+    report: EvaluationReport, columns: Sequence[ReportColumn], photos: LfwFolder
 ) -> dict[str, bytes]:
     figures = draw_figures(report)
     galleries = [
@@ -91,16 +91,16 @@ def _files(
     }
 
 
-def _gallery(result: ModelResult, column: Column, photos: LfwFolder) -> Gallery:
+def _gallery(result: ModelResult, column: ReportColumn, photos: LfwFolder) -> ErrorGallery:
     cropper = PhotoCropper(column.model, column.setup.settings)
 
-    def shown(pairs: Sequence[PairResult]) -> tuple[ShownPair, ...]:
+    def shown(pairs: Sequence[ScoredPair]) -> tuple[ShownPair, ...]:
         return tuple(ShownPair(pair, crop(pair.a), crop(pair.b)) for pair in pairs)
 
     def crop(path: str) -> bytes:
         return jpeg_bytes(cropper.crop(photos.photos_dir / path)[0])
 
-    return Gallery(
+    return ErrorGallery(
         result.model.label,
         shown(worst_false_matches(result, _WORST)),
         shown(worst_false_non_matches(result, _WORST)),

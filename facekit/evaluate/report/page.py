@@ -11,13 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from facekit.evaluate.records import (
-    EvaluationReport,
-    ModelResult,
-)
-from facekit.evaluate.report.parts import section, table, text
-from facekit.evaluate.report.style import CSS
-from facekit.evaluate.report.table import models_table
+from facekit.evaluate.records import EvaluationReport, ModelResult
+from facekit.evaluate.report.table import models_table, section, table, text
 from facekit.evaluate.report.worst_errors import ShownPair
 from facekit.template.calibration import OperatingPoint
 
@@ -31,9 +26,61 @@ _CAPTIONS = {
     "latency": "What one photo takes in each stage, in the median.",
 }
 
+_CSS = """
+:root { color-scheme: light dark; --ink: #1c2127; --soft: #5b6570; --line: #d9dee4;
+  --ground: #f6f7f9; --card: #ffffff; --warn: #9a5b00; --bad: #b3263a; --good: #1f7a50; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ed; --soft: #9aa5b1; --line: #343b44; --ground: #14181d; --card: #1d2229;
+    --warn: #e5b15c; --bad: #f07f8d; --good: #6cc79b; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 1180px; margin: 0 auto; padding: 24px 16px 64px; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 8px; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 40px 0 12px; }
+h3 { font-size: 1rem; margin: 24px 0 8px; overflow-wrap: anywhere; }
+p, li { max-width: 75ch; overflow-wrap: anywhere; }
+.soft, small { color: var(--soft); }
+small { font-size: .8rem; }
+.warn { color: var(--warn); }
+.scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--line);
+  border-radius: 8px; }
+.scroll:focus-visible { outline: 2px solid var(--soft); }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; vertical-align: top; padding: 8px 12px;
+  border-bottom: 1px solid var(--line); }
+tr:last-child > * { border-bottom: 0; }
+tbody th { font-weight: 500; color: var(--soft); min-width: 7.5rem; }
+td { min-width: 9rem; }
+td small { display: block; }
+.wide { overflow-wrap: anywhere; }
+.figures { display: grid; gap: 16px; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); }
+figure { margin: 0; padding: 12px; background: var(--card); border: 1px solid var(--line);
+  border-radius: 8px; min-width: 0; }
+figure svg { display: block; width: 100%; height: auto; }
+figcaption { color: var(--soft); font-size: .85rem; margin-top: 8px; }
+.pairs { display: grid; gap: 12px; padding: 0; margin: 0; list-style: none;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 200px), 1fr)); }
+.pairs li { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: 10px; min-width: 0; }
+.crops { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; }
+.crops img { width: 100%; height: auto; border-radius: 4px; display: block; }
+.score { font-weight: 600; font-variant-numeric: tabular-nums; margin: 8px 0 2px; }
+.score small { font-weight: 400; }
+.match .score { color: var(--bad); }
+.miss .score { color: var(--warn); }
+.names { font-size: .8rem; color: var(--soft); margin: 0; }
+details { margin-top: 12px; }
+@media (max-width: 480px) {
+  th, td { padding: 6px 8px; } td { min-width: 7.5rem; } body { font-size: 15px; }
+  .pairs { grid-template-columns: 1fr 1fr; } }
+"""
+"""The style: light and dark, from 320 px of width up."""
+
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
+class ErrorGallery:
     """A model's worst errors, the worst first."""
 
     label: str
@@ -42,7 +89,7 @@ class Gallery:
 
 
 def report_html(
-    report: EvaluationReport, *, figures: Mapping[str, str], galleries: Sequence[Gallery]
+    report: EvaluationReport, *, figures: Mapping[str, str], galleries: Sequence[ErrorGallery]
 ) -> str:
     """The page.  figures: SVG elements by name, in the order in which they are shown."""
     parts = [
@@ -59,7 +106,7 @@ def report_html(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<title>{text(report.title)}</title>\n<link rel="icon" href="data:,">\n'
-        f"<style>{CSS}</style>\n</head>\n<body>\n<main>\n{''.join(parts)}</main>\n</body>\n</html>\n"
+        f"<style>{_CSS}</style>\n</head>\n<body>\n<main>\n{''.join(parts)}</main>\n</body>\n</html>\n"
     )
 
 
@@ -127,7 +174,7 @@ def _figures(figures: Mapping[str, str]) -> str:
     return section("Figures", f'<div class="figures">{shown}</div>')
 
 
-def _gallery(gallery: Gallery) -> str:
+def _gallery(gallery: ErrorGallery) -> str:
     kinds = (
         ("match", "Different people, called the same", gallery.false_matches),
         ("miss", "One person, called different", gallery.false_non_matches),

@@ -147,9 +147,9 @@ def _folds(models: tuple[ModelResult, ...]) -> Any:
     names = _names(models)
     for number, (model, colour) in enumerate(_coloured(several)):
         percent = 100 * np.array(model.fold_accuracies)
-        places = np.arange(1, len(percent) + 1) + (number - (len(several) - 1) / 2) * width
+        centres = np.arange(1, len(percent) + 1) + (number - (len(several) - 1) / 2) * width
         label = f"{names[model.model]}: {percent.mean():.2f} ± {percent.std():.2f} %"
-        axes.bar(places, percent, width * 0.9, color=colour, label=label)
+        axes.bar(centres, percent, width * 0.9, color=colour, label=label)
         axes.axhline(percent.mean(), color=colour, linewidth=1, linestyle="--")
     lowest = 100 * min(min(model.fold_accuracies) for model in several)
     axes.set_ylim(max(0.0, lowest - 0.5 * (100.5 - lowest)), 100.0)

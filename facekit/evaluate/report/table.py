@@ -1,13 +1,14 @@
-"""The page's first table: models side by side."""
+"""The pieces of HTML that the page is made of, and its first table: models side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from html import escape
 
 from facekit.evaluate.metrics.error_rates import RULE_OF_THREE
-from facekit.evaluate.records import ModelResult, Rate, ThresholdOrigin
-from facekit.evaluate.report.parts import table, text
+from facekit.evaluate.protocols.plan import ThresholdOrigin
+from facekit.evaluate.records import ModelResult, Rate
 
 _ORIGINS = {
     ThresholdOrigin.OTHER_FOLDS: "chosen on the other folds",
@@ -115,8 +116,8 @@ def _throughput(model: ModelResult) -> str:
     if speed is None:
         return "not measured"
     return (
-        f"{speed.photos_per_s:.1f} photos/s<small>{speed.n_photos:,} photos, {speed.workers} "
-        f"workers, batch 1</small><small>work: pre-processing {speed.pre_processing_s:.1f} s, "
+        f"{speed.photos_per_s:.1f} photos/s<small>{speed.n_photos:,} photos, {speed.crew}, "
+        f"batch 1</small><small>work: pre-processing {speed.pre_processing_s:.1f} s, "
         f"inference {speed.inference_s:.1f} s</small><small>post-processing "
         f"{speed.post_processing_s:.3f} s</small>"
     )
@@ -131,3 +132,19 @@ def _val(model: ModelResult) -> str:
         f"{val.val_mean:.2%} ± {val.val_std:.2%}<small>at FAR {val.far_mean:.2e}, aimed at "
         f"{val.target_far:g} on the other folds</small>{marked}"
     )
+
+
+def section(title: str, content: str) -> str:
+    return f"<section><h2>{title}</h2>\n{content}</section>\n"
+
+
+def table(name: str, head: str, body: str) -> str:
+    # Focusable, so that a keyboard can scroll it where it is wider than the page.
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{name}"><table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>\n</table></div>\n"
+    )
+
+
+def text(value: str) -> str:
+    return escape(value, quote=True)

@@ -13,10 +13,8 @@ import numpy as np
 
 from facekit.enums import ColourOrder
 from facekit.face.mtcnn.options import DetectorOptions
-from facekit.face.mtcnn.output import decide_faces
-from facekit.face.mtcnn.proposal import propose
 from facekit.face.mtcnn.pyramid import reduced
-from facekit.face.mtcnn.refine import refine
+from facekit.face.mtcnn.stages import decide_faces, propose, refine
 from facekit.runtime.net import Net
 from facekit.runtime.preprocess import model_input
 from facekit.types import Face, Float32Array, InputSpec, UInt8Array

@@ -56,4 +56,5 @@ def reduced(image: UInt8Array, search_side_px: int) -> tuple[UInt8Array, tuple[f
 
 
 def _resized(image: UInt8Array, height: int, width: int) -> UInt8Array:
+    """(H, W, 3) -> (height, width, 3): each pixel the mean of the area it covers."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

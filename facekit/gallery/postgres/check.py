@@ -28,6 +28,16 @@ def faults(connection: Any) -> list[str]:
             f"WHERE abs(vector_norm(embedding) - 1) > 1e-3 LIMIT {_MOST_FAULTS}"
         )
     ]
+    found += [
+        f"A template of {name}, who was merged into somebody, is not where it was moved to."
+        for (name,) in connection.execute(
+            f"SELECT DISTINCT merge.name FROM {SCHEMA}.moved_template "
+            f"JOIN {SCHEMA}.merge USING (merge_id) LEFT JOIN {SCHEMA}.template USING (template_id) "
+            "WHERE template.template_id IS NULL AND moved_template.template_id NOT IN "
+            f"(SELECT template_id FROM {SCHEMA}.spare_template) "
+            f"OR template.person_id <> merge.person_id LIMIT {_MOST_FAULTS}"
+        )
+    ]
     recall = recall_at_1(connection)
     if recall is not None and recall < _LEAST_RECALL:
         found.append(

@@ -7,23 +7,26 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from facekit.enums import PersonRule, VectorType
-from facekit.errors import StorageError, UsageError
-from facekit.gallery.gallery import Progress, shown_url, unseen
+from facekit.errors import UsageError
+from facekit.gallery.gallery import shown_url
+from facekit.gallery.merge import Merge
+from facekit.gallery.postgres import merge as merging
 from facekit.gallery.postgres import schema as postgres_schema
+from facekit.gallery.postgres import space as postgres_space
 from facekit.gallery.postgres.check import faults, recall_at_1
 from facekit.gallery.postgres.schema import SCHEMA
+from facekit.gallery.postgres.space import vector_of, vector_text
 from facekit.gallery.records import (
     Candidate,
     GalleryInfo,
-    GalleryModel,
     Person,
     Template,
     checked_name,
     now_utc,
 )
+from facekit.reporter import SILENT, Reporter
+from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
 _EF_SEARCH = 200
@@ -38,7 +41,7 @@ def create_postgres(url: str) -> bool:
 
 
 class PostgresGallery:
-    """See store.Gallery.  One connection; not thread-safe, safe among processes."""
+    """See gallery.Gallery.  One connection; not thread-safe, safe among processes."""
 
     def __init__(self, url: str) -> None:
         """Raises StorageError."""
@@ -70,7 +73,7 @@ class PostgresGallery:
             return GalleryInfo(
                 url=shown_url(self._url),
                 schema_version=self._schema_version,
-                model=self._model(),
+                space=postgres_space.read_space(self._connection),
                 vector_type=VectorType.FLOAT32,
                 encrypted=False,
                 people=self._one(f"SELECT count(*) FROM {SCHEMA}.person"),
@@ -98,7 +101,7 @@ class PostgresGallery:
             )
             for person, photo, sha256, x1, y1, x2, y2, score, time, embedding in cursor:
                 box = None if x1 is None else (x1, y1, x2, y2)
-                yield person, Template(photo, sha256, box, score, time, _vector(embedding))
+                yield person, Template(photo, sha256, box, score, time, vector_of(embedding))
 
     def photo_hashes(self, name: str) -> frozenset[str]:
         with self._reading():
@@ -109,12 +112,23 @@ class PostgresGallery:
             )
             return frozenset(sha256 for (sha256,) in rows)
 
-    def add(self, name: str, templates: Sequence[Template], model: GalleryModel) -> int:
+    def mean(self) -> Float32Array | None:
+        with self._reading():
+            return postgres_space.read_mean(self._connection)
+
+    def add(
+        self,
+        name: str,
+        templates: Sequence[Template],
+        space: TemplateSpace,
+        *,
+        mean: Float32Array | None = None,
+    ) -> int:
         if not templates:
             raise ValueError("A person is enrolled with at least one template.")
         name = checked_name(name)
         with self._transaction():
-            self._bind(model)
+            postgres_space.bind(self._connection, space, mean, where=self._where)
             # The update locks the row: nobody removes the person before this is committed.
             ((person_id,),) = self._rows(
                 f"INSERT INTO {SCHEMA}.person (name, enrolled_at) VALUES (%s, %s) "
@@ -122,6 +136,17 @@ class PostgresGallery:
                 *(name, now_utc()),
             )
             return sum(self._insert(person_id, template) for template in templates)
+
+    def recenter(
+        self, mean: Float32Array | None, space: TemplateSpace, *, reporter: Reporter = SILENT
+    ) -> int:
+        with self._transaction():
+            count = postgres_space.recenter(
+                self._connection, space, mean, where=self._where, reporter=reporter
+            )
+        if count:
+            self._vacuum()
+        return count
 
     def remove(self, name: str) -> int:
         with self._transaction():
@@ -134,8 +159,7 @@ class PostgresGallery:
                 f"DELETE FROM {SCHEMA}.template WHERE person_id = %s", rows[0]
             ).rowcount
             self._connection.execute(f"DELETE FROM {SCHEMA}.person WHERE person_id = %s", rows[0])
-        with postgres_schema.translated(self._url):
-            self._connection.execute(f"VACUUM {SCHEMA}.template")  # not within a transaction
+        self._vacuum()
         return int(removed)
 
     def rename(self, old: str, new: str) -> bool:
@@ -152,14 +176,26 @@ class PostgresGallery:
                 ) from error
         return int(changed) > 0
 
+    def merge(self, name: str, other: str) -> Merge | None:
+        with self._transaction():
+            return merging.merge(self._connection, name, other)
+
+    def unmerge(self, name: str, other: str) -> Merge | None:
+        with self._transaction():
+            return merging.unmerge(self._connection, name, other)
+
+    def merges(self, name: str | None = None) -> list[Merge]:
+        with self._reading():
+            return merging.merges(self._connection, name)
+
     def rank(
-        self, queries: Float32Array, model: GalleryModel, *, rule: PersonRule, top: int
+        self, queries: Float32Array, space: TemplateSpace, *, rule: PersonRule, top: int
     ) -> list[list[Candidate]]:
         with self._reading():
-            own = self._model()
+            own = postgres_space.read_space(self._connection)
             if own is None:
                 return [[] for _ in queries]
-            own.require_same(model, f"Gallery {shown_url(self._url)}")
+            own.require_same(space, where=self._where)
             if rule is PersonRule.MEAN:
                 return [self._by_mean(query, top) for query in queries]
             return [self._by_best(query, top) for query in queries]
@@ -173,7 +209,7 @@ class PostgresGallery:
         with self._reading():
             return recall_at_1(self._connection)
 
-    def refresh_index(self, *, progress: Progress = unseen) -> bool:
+    def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
         """The server keeps its index up to date itself."""
         return False
 
@@ -186,7 +222,7 @@ class PostgresGallery:
             nearest = self._rows(
                 f"SELECT person_id, 1 - (embedding <=> %s::vector) FROM {SCHEMA}.template "
                 f"ORDER BY embedding <=> %s::vector LIMIT {limit}",
-                *(_text(query), _text(query)),
+                *(vector_text(query), vector_text(query)),
             )
             best: dict[int, float] = {}
             for person_id, similarity in nearest:
@@ -200,7 +236,7 @@ class PostgresGallery:
         nearest = self._rows(
             f"SELECT person_id, 1 - (avg(embedding) <=> %s::vector) AS similarity "
             f"FROM {SCHEMA}.template GROUP BY person_id ORDER BY similarity DESC LIMIT {int(top)}",
-            _text(query),
+            vector_text(query),
         )
         return [self._candidate(*place) for place in nearest]
 
@@ -212,37 +248,29 @@ class PostgresGallery:
         )
         return Candidate(name, min(1.0, max(-1.0, similarity)), templates)
 
-    def _bind(self, model: GalleryModel) -> None:
-        own = self._model()
-        if own is None:
-            inserted = self._connection.execute(
-                f"INSERT INTO {SCHEMA}.model VALUES (1, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (model.name, model.sha256, model.crop, model.mean_sha256, model.dimension),
-            ).rowcount
-            if inserted:
-                postgres_schema.fix_dimension(self._connection, model.dimension)
-            own = self._model()
-            assert own is not None  # ours, or that of a faster process
-        own.require_same(model, f"Gallery {shown_url(self._url)}")
-
     def _insert(self, person_id: int, template: Template) -> int:
         return int(
             self._connection.execute(
-                f"INSERT INTO {SCHEMA}.template (person_id, model_id, photo, photo_sha256, "
+                f"INSERT INTO {SCHEMA}.template (person_id, space_id, photo, photo_sha256, "
                 "x1, y1, x2, y2, score, enrolled_at, embedding) "
                 "VALUES (%s, 1, %s, %s, %s, %s, %s, %s, %s, %s, %s::vector) "
                 "ON CONFLICT (person_id, photo_sha256) DO NOTHING",
                 (
                     *(person_id, template.photo, template.photo_sha256),
                     *(template.box_xyxy or (None,) * 4),
-                    *(template.score, template.enrolled_at, _text(template.vector)),
+                    *(template.score, template.enrolled_at, vector_text(template.vector)),
                 ),
             ).rowcount
         )
 
-    def _model(self) -> GalleryModel | None:
-        rows = self._rows(f"SELECT name, sha256, crop, mean_sha256, dimension FROM {SCHEMA}.model")
-        return GalleryModel(*rows[0]) if rows else None
+    @property
+    def _where(self) -> str:
+        return f"Gallery {shown_url(self._url)}"
+
+    def _vacuum(self) -> None:
+        with postgres_schema.translated(self._url):
+            for table in ("template", "spare_template"):  # not within a transaction
+                self._connection.execute(f"VACUUM {SCHEMA}.{table}")
 
     def _one(self, query: str) -> int:
         return int(self._rows(query)[0][0])
@@ -265,18 +293,6 @@ class PostgresGallery:
     def _transaction(self) -> Iterator[None]:
         with postgres_schema.translated(self._url), self._connection.transaction():
             yield
-
-
-def _text(vector: Float32Array) -> str:
-    """pgvector's text form; 9 digits give every float32 back."""
-    return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
-
-
-def _vector(text: str) -> Float32Array:
-    try:
-        return np.array(text[1:-1].split(","), np.float32)
-    except ValueError as error:
-        raise StorageError(f"A stored vector cannot be read: {error}") from error
 
 
 _PEOPLE = f"""

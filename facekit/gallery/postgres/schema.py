@@ -7,29 +7,27 @@ is enrolled; an index scan is approximate, and `SET LOCAL enable_indexscan = off
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from facekit.errors import MissingExtraError, StorageError
+from facekit.errors import StorageError
 from facekit.gallery.gallery import shown_url
+from facekit.gallery.sqlite.file import OLDEST_VERSION, old_version_text
+from facekit.system.extras import require
 
 SCHEMA = "facekit_gallery"
 _LOCK = 0x666B6761  # advisory lock of everything that changes the tables themselves
 
-_VERSION_1 = f"""
+_TABLES = f"""
 CREATE TABLE {SCHEMA}.meta (
     key text PRIMARY KEY,
     value text NOT NULL
 );
-CREATE TABLE {SCHEMA}.model (
-    model_id integer PRIMARY KEY CHECK (model_id = 1),
-    name text NOT NULL,
-    sha256 text NOT NULL,
-    crop text NOT NULL,
-    mean_sha256 text NOT NULL,
-    dimension integer NOT NULL CHECK (dimension > 0)
+CREATE TABLE {SCHEMA}.space (
+    space_id integer PRIMARY KEY CHECK (space_id = 1),
+    description jsonb NOT NULL,
+    mean bytea NOT NULL
 );
 CREATE TABLE {SCHEMA}.person (
     person_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -39,7 +37,7 @@ CREATE TABLE {SCHEMA}.person (
 CREATE TABLE {SCHEMA}.template (
     template_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     person_id bigint NOT NULL REFERENCES {SCHEMA}.person ON DELETE CASCADE,
-    model_id integer NOT NULL REFERENCES {SCHEMA}.model,
+    space_id integer NOT NULL REFERENCES {SCHEMA}.space,
     photo text NOT NULL,
     photo_sha256 text NOT NULL,
     x1 double precision, y1 double precision, x2 double precision, y2 double precision,
@@ -49,18 +47,44 @@ CREATE TABLE {SCHEMA}.template (
     UNIQUE (person_id, photo_sha256)
 )
 """
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_MERGES = f"""
+CREATE TABLE {SCHEMA}.merge (
+    merge_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    person_id bigint REFERENCES {SCHEMA}.person ON DELETE CASCADE,
+    within bigint REFERENCES {SCHEMA}.merge ON DELETE CASCADE,
+    other_id bigint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    enrolled_at text NOT NULL,
+    merged_at text NOT NULL,
+    CHECK ((person_id IS NULL) <> (within IS NULL))
+);
+CREATE INDEX merge_of_person ON {SCHEMA}.merge (person_id);
+CREATE INDEX merge_within ON {SCHEMA}.merge (within);
+CREATE TABLE {SCHEMA}.moved_template (
+    merge_id bigint NOT NULL REFERENCES {SCHEMA}.merge ON DELETE CASCADE,
+    template_id bigint NOT NULL,
+    PRIMARY KEY (merge_id, template_id)
+);
+CREATE TABLE {SCHEMA}.spare_template (
+    template_id bigint PRIMARY KEY,
+    merge_id bigint NOT NULL REFERENCES {SCHEMA}.merge ON DELETE CASCADE,
+    space_id integer NOT NULL REFERENCES {SCHEMA}.space,
+    photo text NOT NULL,
+    photo_sha256 text NOT NULL,
+    x1 double precision, y1 double precision, x2 double precision, y2 double precision,
+    score double precision,
+    enrolled_at text NOT NULL,
+    embedding vector NOT NULL,
+    UNIQUE (merge_id, photo_sha256)
+)
+"""  # what they hold: see facekit/gallery/sqlite/file.py
+MIGRATIONS: tuple[str, ...] = ("", _TABLES, _MERGES)
 """Script n brings a gallery from schema version n to n + 1."""
 
 
 def psycopg() -> Any:
     """Raises MissingExtraError."""
-    try:
-        return importlib.import_module("psycopg")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "psycopg", extra="postgres", needed_for="A gallery in PostgreSQL"
-        ) from error
+    return require("psycopg", extra="postgres", needed_for="A gallery in PostgreSQL")
 
 
 def connect(url: str) -> Any:
@@ -103,6 +127,8 @@ def bring_up(connection: Any, url: str) -> int:
             f"No gallery at {shown_url(url)}. facekit enroll and facekit gallery init make one."
         )
     version = _version(connection)
+    if version < OLDEST_VERSION:
+        raise StorageError(old_version_text(f"Gallery {shown_url(url)}", version))
     if version > len(MIGRATIONS):
         raise StorageError(
             f"Gallery {shown_url(url)} has schema version {version}; this facekit knows up to "
@@ -116,11 +142,15 @@ def bring_up(connection: Any, url: str) -> int:
 
 
 def fix_dimension(connection: Any, dimension: int) -> None:
-    """Once the model is known: a column of its size, and the index."""
+    """Once the space is known: a column of its size, and the index."""
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     connection.execute(
         f"ALTER TABLE {SCHEMA}.template ALTER COLUMN embedding TYPE vector({int(dimension)})"
     )
+    make_index(connection)
+
+
+def make_index(connection: Any) -> None:
     connection.execute(
         f"CREATE INDEX IF NOT EXISTS template_embedding ON {SCHEMA}.template "
         "USING hnsw (embedding vector_cosine_ops)"

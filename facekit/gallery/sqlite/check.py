@@ -20,11 +20,11 @@ _MOST_FAULTS = 20  # of one kind; more do not say more
 
 def faults(session: SqliteSession) -> list[str]:
     """A sentence a fault.  To be called within a transaction; raises sqlite3.Error at worst."""
-    found = [*_file_faults(session), *_person_faults(session)]
-    model = session.model()
-    if model is not None:
-        found += _vector_faults(session, model.dimension)
-        found += _cache_faults(session, model.dimension)
+    found = [*_file_faults(session), *_person_faults(session), *_merge_faults(session)]
+    space = session.space()
+    if space is not None:
+        found += _vector_faults(session, space.size)
+        found += _cache_faults(session, space.size)
     return found
 
 
@@ -49,10 +49,23 @@ def _person_faults(session: SqliteSession) -> Iterator[str]:
         yield f"{name} is enrolled without a template."
 
 
+def _merge_faults(session: SqliteSession) -> Iterator[str]:
+    for (name,) in session.connection.execute(
+        "SELECT DISTINCT merge.name FROM moved_template JOIN merge USING (merge_id) "
+        "LEFT JOIN template USING (template_id) WHERE template.template_id IS NULL AND "
+        "moved_template.template_id NOT IN (SELECT template_id FROM spare_template) "
+        "OR template.person_id <> merge.person_id LIMIT ?",
+        (_MOST_FAULTS,),
+    ):
+        yield f"A template of {name}, who was merged into somebody, is not where it was moved to."
+
+
 def _vector_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
     rows = session.connection.execute(
         "SELECT name, person_id, photo, photo_sha256, vector "
-        "FROM template JOIN person USING (person_id)"
+        "FROM template JOIN person USING (person_id) UNION ALL "
+        "SELECT name, other_id, photo, photo_sha256, vector "
+        "FROM spare_template JOIN merge USING (merge_id)"
     )
     faulty = 0
     for name, person_id, photo, sha256, blob in rows:

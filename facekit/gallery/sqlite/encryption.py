@@ -9,7 +9,6 @@ Names, photo hashes, boxes and times are not encrypted.
 from __future__ import annotations
 
 import base64
-import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from facekit.errors import MissingExtraError, StorageError, UsageError
+from facekit.errors import StorageError, UsageError
 from facekit.gallery.sqlite.vectors import PlainCodec
+from facekit.system.extras import require
 from facekit.types import Float32Array
 
 _KEY_BYTES = 32
@@ -152,12 +152,7 @@ def _aes_gcm(key: bytes) -> Any:
 
 
 def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(f"cryptography.{name}")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "cryptography", extra="encrypt", needed_for="An encrypted gallery"
-        ) from error
+    return require(f"cryptography.{name}", extra="encrypt", needed_for="An encrypted gallery")
 
 
 def _text(content: bytes) -> str:

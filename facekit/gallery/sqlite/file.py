@@ -18,18 +18,15 @@ APPLICATION_ID = 0x666B6761
 _PAGE_BYTES = 8192  # three rows of 512 float32; SQLite's own 4096 hold one and waste half
 _SMALLEST_BYTES = 512  # one page of the smallest size that SQLite knows
 
-_VERSION_1 = """
+_TABLES = """
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE model (
-    model_id INTEGER PRIMARY KEY CHECK (model_id = 1),
-    name TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    crop TEXT NOT NULL,
-    mean_sha256 TEXT NOT NULL,
-    dimension INTEGER NOT NULL CHECK (dimension > 0)
+CREATE TABLE space (
+    space_id INTEGER PRIMARY KEY CHECK (space_id = 1),
+    description TEXT NOT NULL,
+    mean BLOB NOT NULL
 );
 CREATE TABLE person (
     person_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -39,7 +36,7 @@ CREATE TABLE person (
 CREATE TABLE template (
     template_id INTEGER PRIMARY KEY AUTOINCREMENT,
     person_id INTEGER NOT NULL REFERENCES person ON DELETE CASCADE,
-    model_id INTEGER NOT NULL REFERENCES model,
+    space_id INTEGER NOT NULL REFERENCES space,
     photo TEXT NOT NULL,
     photo_sha256 TEXT NOT NULL,
     x1 REAL, y1 REAL, x2 REAL, y2 REAL,
@@ -52,10 +49,49 @@ CREATE INDEX template_of_person ON template (person_id);
 """
 # The index gives a person's templates in the order of their numbers, without sorting vectors.
 # AUTOINCREMENT: a number is never given twice, so that what is cached of the templates up to a
-# number stays right while others are added.
+# number stays right while others are added.  space.description is a TemplateSpace as JSON,
+# space.mean the mean embedding that vectors are centred about, as little-endian float32.
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_MERGES = """
+CREATE TABLE merge (
+    merge_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person_id INTEGER REFERENCES person ON DELETE CASCADE,
+    within INTEGER REFERENCES merge ON DELETE CASCADE,
+    other_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    enrolled_at TEXT NOT NULL,
+    merged_at TEXT NOT NULL,
+    CHECK ((person_id IS NULL) <> (within IS NULL))
+);
+CREATE INDEX merge_of_person ON merge (person_id);
+CREATE INDEX merge_within ON merge (within);
+CREATE TABLE moved_template (
+    merge_id INTEGER NOT NULL REFERENCES merge ON DELETE CASCADE,
+    template_id INTEGER NOT NULL,
+    PRIMARY KEY (merge_id, template_id)
+) WITHOUT ROWID;
+CREATE TABLE spare_template (
+    template_id INTEGER PRIMARY KEY,
+    merge_id INTEGER NOT NULL REFERENCES merge ON DELETE CASCADE,
+    space_id INTEGER NOT NULL REFERENCES space,
+    photo TEXT NOT NULL,
+    photo_sha256 TEXT NOT NULL,
+    x1 REAL, y1 REAL, x2 REAL, y2 REAL,
+    score REAL,
+    enrolled_at TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    UNIQUE (merge_id, photo_sha256)
+);
+"""
+# A merge keeps what undoing it needs: the number, name and time of who was merged (other_id, name,
+# enrolled_at), which templates were moved, and those of photos that the person had already, which
+# are not searched and stay encrypted for other_id.  Who had been merged into other_id is kept
+# within this merge, and comes back with it.
+
+MIGRATIONS: tuple[str, ...] = ("", _TABLES, _MERGES)
 """Script n brings a gallery from schema version n to n + 1."""
+OLDEST_VERSION = 2
+"""Version 1 kept neither the detector nor the mean embedding: nothing can be brought over."""
 
 
 def create(path: Path, meta: Mapping[str, str], *, migrations: Sequence[str] = MIGRATIONS) -> bool:
@@ -162,11 +198,20 @@ def _require_gallery(connection: sqlite3.Connection, path: Path, migrations: Seq
     if application != APPLICATION_ID:
         raise StorageError(f"{path} is an SQLite database and not a gallery of facekit.")
     version = schema_version(connection)
+    if 0 < version < OLDEST_VERSION:
+        raise StorageError(old_version_text(f"Gallery {path}", version))
     if version > len(migrations):
         raise StorageError(
             f"Gallery {path} has schema version {version}; this facekit knows up to "
             f"{len(migrations)}. Use the facekit that wrote it, or a newer one."
         )
+
+
+def old_version_text(where: str, version: int) -> str:
+    return (
+        f"{where} has schema version {version}, which does not say which detector and mean "
+        "embedding made its templates. Enroll the photos again, into another --gallery."
+    )
 
 
 def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:

@@ -11,22 +11,23 @@ from types import TracebackType
 
 from facekit.enums import PersonRule, VectorType
 from facekit.errors import UsageError
-from facekit.gallery.gallery import Progress, unseen
+from facekit.gallery.merge import Merge
 from facekit.gallery.records import (
     Candidate,
     GalleryInfo,
-    GalleryModel,
     Person,
     Template,
     checked_name,
     now_utc,
 )
 from facekit.gallery.sqlite import file as sqlite_file
+from facekit.gallery.sqlite import merge as merging
 from facekit.gallery.sqlite.check import faults
 from facekit.gallery.sqlite.encryption import Secret, SecretSource, new_key, no_secret
-from facekit.gallery.sqlite.rekey import reencrypt
 from facekit.gallery.sqlite.search import SqliteSearch
 from facekit.gallery.sqlite.session import SqliteSession
+from facekit.reporter import SILENT, Reporter
+from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -54,7 +55,7 @@ def create_sqlite(
 
 
 class SqliteGallery:
-    """See store.Gallery.  One connection; not thread-safe, safe among processes."""
+    """See gallery.Gallery.  One connection; not thread-safe, safe among processes."""
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class SqliteGallery:
             return GalleryInfo(
                 url=str(self.path),
                 schema_version=sqlite_file.schema_version(self._connection),
-                model=self._session.model(),
+                space=self._session.space(),
                 vector_type=VectorType(self._session.meta("vector_type")),
                 encrypted=self._session.meta("lock") != "",
                 people=self._session.one("SELECT count(*) FROM person"),
@@ -113,15 +114,15 @@ class SqliteGallery:
 
     def templates(self, name: str | None = None) -> Iterator[tuple[str, Template]]:
         with self._session.reading():
-            model = self._session.model()
+            space = self._session.space()
             rows = self._connection.execute(
                 _TEMPLATES + ("ORDER BY person_id, template_id" if name is None else _OF_ONE),
                 () if name is None else (name,),
             )
             for person_id, person, photo, sha256, x1, y1, x2, y2, score, time, blob in rows:
-                assert model is not None  # a template refers to it
+                assert space is not None  # a template refers to it
                 owner = self._session.owner(person_id, sha256)
-                vector = self._session.decoded([blob], [owner], model.dimension)[0]
+                vector = self._session.decoded([blob], [owner], space.size)[0]
                 box = None if x1 is None else (x1, y1, x2, y2)
                 yield person, Template(photo, sha256, box, score, time, vector)
 
@@ -133,12 +134,23 @@ class SqliteGallery:
             )
             return frozenset(sha256 for (sha256,) in rows)
 
-    def add(self, name: str, templates: Sequence[Template], model: GalleryModel) -> int:
+    def mean(self) -> Float32Array | None:
+        with self._session.reading():
+            return self._session.mean()
+
+    def add(
+        self,
+        name: str,
+        templates: Sequence[Template],
+        space: TemplateSpace,
+        *,
+        mean: Float32Array | None = None,
+    ) -> int:
         if not templates:
             raise ValueError("A person is enrolled with at least one template.")
         name = checked_name(name)
         with self._session.writing():
-            self._bind(model)
+            self._bind(space, mean)
             self._connection.execute(
                 "INSERT INTO person (name, enrolled_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (name, now_utc()),
@@ -146,6 +158,14 @@ class SqliteGallery:
             person_id = self._person_id(name)
             assert person_id is not None
             return sum(self._insert(person_id, template) for template in templates)
+
+    def recenter(
+        self, mean: Float32Array | None, space: TemplateSpace, *, reporter: Reporter = SILENT
+    ) -> int:
+        with self._session.writing():
+            count = self._session.recenter(space, mean, reporter=reporter)
+        self._search.forget()
+        return count
 
     def remove(self, name: str) -> int:
         self._search.forget()  # before and after: one that is killed between leaves no copy
@@ -172,15 +192,24 @@ class SqliteGallery:
                 > 0
             )
 
+    def merge(self, name: str, other: str) -> Merge | None:
+        return merging.merge(self._session, name, other)
+
+    def unmerge(self, name: str, other: str) -> Merge | None:
+        return merging.unmerge(self._session, name, other)
+
+    def merges(self, name: str | None = None) -> list[Merge]:
+        return merging.merges(self._session, name)
+
     def rank(
-        self, queries: Float32Array, model: GalleryModel, *, rule: PersonRule, top: int
+        self, queries: Float32Array, space: TemplateSpace, *, rule: PersonRule, top: int
     ) -> list[list[Candidate]]:
         with self._session.reading():
-            own = self._session.model()
+            own = self._session.space()
             if own is None:
                 return [[] for _ in queries]
-            own.require_same(model, f"Gallery {self.path}")
-            ranked = self._search.rank(queries, own.dimension, rule=rule, top=top)
+            own.require_same(space, where=f"Gallery {self.path}")
+            ranked = self._search.rank(queries, own.size, rule=rule, top=top)
             return [[self._candidate(*place) for place in best] for best in ranked]
 
     def check(self) -> list[str]:
@@ -194,38 +223,35 @@ class SqliteGallery:
                 )
             return found
 
-    def refresh_index(self, *, progress: Progress = unseen) -> bool:
+    def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
         """Brings the approximate index of a very large gallery up to date; True where it was made.
 
         Raises MissingExtraError without usearch.
         """
         with self._session.reading():
-            model = self._session.model()
-            return model is not None and self._search.refresh_index(model.dimension, progress)
+            space = self._session.space()
+            return space is not None and self._search.refresh_index(space.size, reporter=reporter)
 
     def recall_at_1(self) -> float | None:
         """Of the approximate index against exact search; None where there is no index."""
         with self._session.reading():
-            model = self._session.model()
-            return None if model is None else self._search.recall_at_1(model.dimension)
+            space = self._session.space()
+            return None if space is None else self._search.recall_at_1(space.size)
 
     def rekey(self, secret: Secret) -> None:
         """A new data key under `secret`; every vector is encrypted anew.
 
         Raises UsageError where the gallery is not encrypted.
         """
-        reencrypt(self._session, secret)
+        self._session.reencrypt(secret)
         self._purge()
 
-    def _bind(self, model: GalleryModel) -> None:
-        own = self._session.model()
+    def _bind(self, space: TemplateSpace, mean: Float32Array | None) -> None:
+        own = self._session.space()
         if own is None:
-            self._connection.execute(
-                "INSERT INTO model VALUES (1, ?, ?, ?, ?, ?)",
-                (model.name, model.sha256, model.crop, model.mean_sha256, model.dimension),
-            )
+            self._session.set_space(space, mean)
         else:
-            own.require_same(model, f"Gallery {self.path}")
+            own.require_same(space, where=f"Gallery {self.path}")
 
     def _insert(self, person_id: int, template: Template) -> int:
         owner = self._session.owner(person_id, template.photo_sha256)
@@ -277,7 +303,7 @@ FROM person CROSS JOIN template USING (person_id)
 """  # CROSS JOIN: SQLite goes from person to person, without sorting vectors in a temporary file
 _OF_ONE = "WHERE name = ? ORDER BY template_id"
 _INSERT_TEMPLATE = """
-INSERT INTO template (person_id, model_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at,
+INSERT INTO template (person_id, space_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at,
     vector)
 VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """

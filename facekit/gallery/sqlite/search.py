@@ -10,7 +10,6 @@ import numpy as np
 
 from facekit.enums import PersonRule
 from facekit.errors import StorageError
-from facekit.gallery.gallery import Progress
 from facekit.gallery.search.approximate import AnnIndex, open_index, remove_index, write_index
 from facekit.gallery.search.cache import (
     Stamp,
@@ -22,6 +21,7 @@ from facekit.gallery.search.cache import (
 from facekit.gallery.search.exact import ExactSearch, VectorTable
 from facekit.gallery.sqlite.session import SqliteSession
 from facekit.gallery.sqlite.vectors import PlainCodec
+from facekit.reporter import Reporter
 from facekit.types import Float32Array
 
 CACHE_FROM = 20_000
@@ -74,7 +74,7 @@ class SqliteSearch:
             self._kept = state, ExactSearch(self._tables(stamp))
         return self._kept[1]
 
-    def refresh_index(self, dimension: int, progress: Progress) -> bool:
+    def refresh_index(self, dimension: int, *, reporter: Reporter) -> bool:
         """Makes the approximate index where it pays and is not there or too old; True if made.
 
         Raises StorageError, MissingExtraError.
@@ -86,8 +86,11 @@ class SqliteSearch:
         index = self._index(dimension)
         if index is not None and self._late(index) <= _LATE_SHARE * count:
             return False
+        reporter.note("making the approximate index: some 20 minutes a million templates")
         try:
-            blocks = progress(self._blocks(dimension), -(-count // _ROWS_AT_ONCE))
+            blocks = reporter.steps(
+                self._blocks(dimension), length=-(-count // _ROWS_AT_ONCE), label="indexing"
+            )
             write_index(session.path, stamp_of(session, dimension), blocks)
         except OSError as error:
             raise StorageError(

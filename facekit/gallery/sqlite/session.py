@@ -1,4 +1,4 @@
-"""An open SQLite gallery: its connection, transactions, model and key."""
+"""An open SQLite gallery: its connection, transactions, space and key, and other ones."""
 
 from __future__ import annotations
 
@@ -6,14 +6,33 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from facekit.enums import VectorType
-from facekit.errors import StorageError
-from facekit.gallery.records import GalleryModel
+from facekit.errors import StorageError, UsageError
 from facekit.gallery.sqlite import file as sqlite_file
-from facekit.gallery.sqlite.encryption import AesGcmCodec, SecretSource, unlock
+from facekit.gallery.sqlite.encryption import AesGcmCodec, Secret, SecretSource, new_key, unlock
 from facekit.gallery.sqlite.vectors import PlainCodec, VectorCodec
+from facekit.reporter import Reporter
+from facekit.system.fields import Fields
+from facekit.template.match import recentred
+from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
+
+_ROWS_AT_ONCE = 1_000
+_NEXT = {
+    "template": """
+SELECT template_id, person_id, photo_sha256, vector FROM template
+WHERE template_id > ? ORDER BY template_id LIMIT ?
+""",
+    "spare_template": """
+SELECT template_id, other_id, photo_sha256, vector FROM spare_template JOIN merge USING (merge_id)
+WHERE template_id > ? ORDER BY template_id LIMIT ?
+""",
+}
+"""The next templates with their owners; those that a merge keeps to be undone are stored alike"""
 
 
 class SqliteSession:
@@ -65,12 +84,28 @@ class SqliteSession:
         """The only number of the only row."""
         return int(self.connection.execute(query, values).fetchone()[0])
 
-    def model(self) -> GalleryModel | None:
+    def space(self) -> TemplateSpace | None:
         """None until somebody is enrolled."""
-        row = self.connection.execute(
-            "SELECT name, sha256, crop, mean_sha256, dimension FROM model"
-        ).fetchone()
-        return None if row is None else GalleryModel(*row)
+        row = self.connection.execute("SELECT description FROM space").fetchone()
+        return None if row is None else parse_space(Fields(json.loads(row[0]), "space"))
+
+    def mean(self) -> Float32Array | None:
+        """What the vectors are centred about; None for nothing."""
+        row = self.connection.execute("SELECT mean FROM space").fetchone()
+        return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
+
+    def set_space(self, space: TemplateSpace, mean: Float32Array | None) -> None:
+        """The first one, or another one.  Raises ValueError for a mean that it does not name."""
+        if mean_sha256_of(mean) != space.mean_sha256:
+            raise ValueError("The mean embedding must be the one that the space names.")
+        self.connection.execute(
+            "INSERT INTO space VALUES (1, ?, ?) ON CONFLICT (space_id) DO UPDATE "
+            "SET description = excluded.description, mean = excluded.mean",
+            (
+                json.dumps(space.to_dict()),
+                b"" if mean is None else mean.astype("<f4").tobytes(),
+            ),
+        )
 
     def owner(self, person_id: int, photo_sha256: str) -> bytes:
         """What an encrypted vector is bound to."""
@@ -86,6 +121,77 @@ class SqliteSession:
             raise StorageError(
                 f"Gallery {self.path} is damaged: {error}. facekit gallery check says more."
             ) from error
+
+    def recenter(
+        self, space: TemplateSpace, mean: Float32Array | None, *, reporter: Reporter
+    ) -> int:
+        """See Gallery.recenter.  To be called within a transaction that writes."""
+        own, old_mean = self.space(), self.mean()
+        if own is None or not own.differs_by_mean_alone(space):
+            if own is not None:
+                own.require_same(space, where=f"Gallery {self.path}")
+            return 0
+        count = self.one("SELECT count(*) FROM template")
+        blocks = reporter.steps(
+            self._blocks(), length=-(-count // _ROWS_AT_ONCE), label="recentering"
+        )
+        for table, rows in blocks:
+            owners = [self.owner(row[1], row[2]) for row in rows]
+            vectors = self.decoded([row[3] for row in rows], owners, space.size)
+            self._replace(table, rows, owners, recentred(vectors, old_mean, mean), self.codec)
+        self.set_space(space, mean)
+        self.set_meta("removals", str(int(self.meta("removals")) + 1))  # no copy holds any more
+        return count
+
+    def reencrypt(self, secret: Secret) -> None:
+        """A new data key under `secret`; every vector is encrypted anew, all or none.
+
+        What the old key opens is still in the log and in free pages.  Raises UsageError where
+        the gallery is not encrypted.
+        """
+        if not isinstance(self.codec, AesGcmCodec):
+            raise UsageError(
+                f"Gallery {self.path} is not encrypted. Make one with facekit gallery init "
+                "--encrypt, and bring the people over with gallery export and gallery import."
+            )
+        key, lock = new_key(secret)
+        fresh = AesGcmCodec(self.codec.plain, key)
+        with self.writing():
+            space = self.space()
+            for table, rows in self._blocks():
+                assert space is not None  # a template refers to it
+                owners = [self.owner(row[1], row[2]) for row in rows]
+                vectors = self.decoded([row[3] for row in rows], owners, space.size)
+                self._replace(table, rows, owners, vectors, fresh)
+            self.set_meta("lock", json.dumps(lock))
+        self.codec, self.lock = fresh, json.dumps(lock)
+
+    def _blocks(self) -> Iterator[tuple[str, list[Any]]]:
+        """Table, and every template's number, person, photo and stored vector, some at a time.
+
+        Each block is read as a whole before the next: the rows are changed meanwhile.
+        """
+        for table, next_rows in _NEXT.items():
+            last = 0
+            while rows := self.connection.execute(next_rows, (last, _ROWS_AT_ONCE)).fetchall():
+                yield table, rows
+                last = rows[-1][0]
+
+    def _replace(
+        self,
+        table: str,
+        rows: Sequence[Any],
+        owners: Sequence[bytes],
+        vectors: Float32Array,
+        codec: VectorCodec,
+    ) -> None:
+        self.connection.executemany(
+            f"UPDATE {table} SET vector = ? WHERE template_id = ?",
+            [
+                (codec.encode(vector, owner), row[0])
+                for row, owner, vector in zip(rows, owners, vectors, strict=True)
+            ],
+        )
 
     def _require_own_lock(self) -> None:
         """A vector under the key of before would be lost."""

@@ -27,10 +27,10 @@ def inspect_litert(path: Path) -> Network:
     new_interpreter(path, threads=1)  # for its verifier: the schema's classes trust every offset
     model = _schema().Model.GetRootAs(path.read_bytes())
     graph = model.Subgraphs(0)
-    tensors = [_tensor(model, graph.Tensors(place)) for place in range(graph.TensorsLength())]
+    tensors = [_tensor(model, graph.Tensors(index)) for index in range(graph.TensorsLength())]
     operators = tuple(
-        _operator(model, graph.Operators(place), tensors)
-        for place in range(graph.OperatorsLength())
+        _operator(model, graph.Operators(index), tensors)
+        for index in range(graph.OperatorsLength())
     )
     return Network(
         inputs=tuple(tensors[index] for index in graph.InputsAsNumpy()),
@@ -52,11 +52,11 @@ def _schema() -> Any:
 
 
 def _tensor(model: Any, raw: Any) -> Tensor:
-    sides = raw.ShapeSignatureAsNumpy() if raw.ShapeSignatureLength() else raw.ShapeAsNumpy()
+    shape = raw.ShapeSignatureAsNumpy() if raw.ShapeSignatureLength() else raw.ShapeAsNumpy()
     quantisation = raw.Quantization()
     return Tensor(
         name=raw.Name().decode(errors="replace"),
-        shape=tuple(map(int, sides)) if raw.ShapeLength() else (),
+        shape=tuple(map(int, shape)) if raw.ShapeLength() else (),
         dtype=_constant_name(_schema().TensorType, raw.Type()).lower(),
         scales=_listed(quantisation, "Scale", float),
         zero_points=_listed(quantisation, "ZeroPoint", int),
@@ -96,7 +96,7 @@ def _operator(model: Any, raw: Any, tensors: list[Tensor]) -> Operator:
 
 
 def _indices(raw: Any, field: str) -> Iterator[int]:
-    return (getattr(raw, field)(place) for place in range(getattr(raw, f"{field}Length")()))
+    return (getattr(raw, field)(index) for index in range(getattr(raw, f"{field}Length")()))
 
 
 def _constant_name(constants: type, number: int) -> str:

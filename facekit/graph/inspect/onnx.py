@@ -5,15 +5,15 @@ Read by the package onnx, which nothing but this and making such files needs.
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import MissingExtraError, ModelMismatchError, ModelMissingError, StorageError
+from facekit.errors import ModelMismatchError, ModelMissingError, StorageError
 from facekit.graph.inspect.network import Macs, Network, Operator, Tensor
+from facekit.system.extras import require
 
 _OPEN = -1
 _FLOATS = ("float16", "float32", "bfloat16")
@@ -27,7 +27,7 @@ def inspect_onnx(path: Path) -> Network:
     Raises ModelMissingError, StorageError, ModelMismatchError for what is no sound .onnx, and
     MissingExtraError without the package onnx.
     """
-    onnx = _package()
+    onnx = require("onnx", extra="host", needed_for="Reading an .onnx file's operators")
     graph = _read(onnx, path).graph
     tensors = _tensors(onnx, graph)
     operators = tuple(_operator(node, tensors) for node in graph.node)
@@ -39,16 +39,6 @@ def inspect_onnx(path: Path) -> Network:
         parameters=_parameters(graph, tensors),
         macs=_macs(operators),
     )
-
-
-def _package() -> Any:
-    try:
-        importlib.import_module("onnx.shape_inference")
-        return importlib.import_module("onnx")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "onnx", extra="host", needed_for="Reading an .onnx file's operators"
-        ) from error
 
 
 def _read(onnx: Any, path: Path) -> Any:
@@ -74,10 +64,10 @@ def _tensors(onnx: Any, graph: Any) -> dict[str, Tensor]:
     found = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
         kind = value.type.tensor_type
-        sides = tuple(
+        shape = tuple(
             side.dim_value if side.HasField("dim_value") else _OPEN for side in kind.shape.dim
         )
-        found[value.name] = _tensor(onnx, value.name, sides, kind.elem_type, scales)
+        found[value.name] = _tensor(onnx, value.name, shape, kind.elem_type, scales)
     for constant in graph.initializer:
         shape = tuple(constant.dims)
         found[constant.name] = _tensor(

@@ -13,7 +13,7 @@ from facekit.graph.nets.inception_resnet_v1 import (
     RESIDUAL_SCALE_B,
     RESIDUAL_SCALE_C,
 )
-from facekit.graph.weights import Rule, Take
+from facekit.graph.weights import Take, VariableSource
 from facekit.system.keras_backend import keras
 
 ROOT = "InceptionResnetV1"
@@ -28,9 +28,9 @@ RESIDUAL_SCALES = {
 """constants in a graph, by name"""
 
 
-def variable_rules(net: keras.Model) -> dict[str, Rule]:
+def variable_rules(net: keras.Model) -> dict[str, VariableSource]:
     """Where each variable of an `inception_resnet_v1` comes from among those that were trained."""
-    rules: dict[str, Rule] = {}
+    rules: dict[str, VariableSource] = {}
     for layer in net.layers:
         scope = scope_of(layer.name.removesuffix("_BatchNorm"))
         if isinstance(layer, keras.layers.BatchNormalization):

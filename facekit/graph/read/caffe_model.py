@@ -56,17 +56,17 @@ def is_caffe_model(path: Path, *, with_layer: str) -> bool:
 
 
 def read_caffe_model(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Every tensor as "layer[place]": kernel or slopes at place 0, bias at 1.
+    """Every tensor as "layer[index]": kernel or slopes at index 0, bias at 1.
 
-    Older files give every tensor four sides; their leading ones are left out of all but kernels.
+    Older files give every tensor four axes; their leading ones are left out of all but kernels.
     Raises ModelBuildError for a file that is no NetParameter, is truncated or huge, or whose
     tensor has not as many numbers as its shape says.
     """
     net = parsed(path, _NET_PARAMETER, title="whole Caffe model")
     tensors: dict[str, NDArray[np.float32]] = {}
     for layer in (*net.layers, *net.layer):
-        for place, blob in enumerate(layer.blobs):
-            name = f"{layer.name}[{place}]"
+        for index, blob in enumerate(layer.blobs):
+            name = f"{layer.name}[{index}]"
             if name in tensors:
                 raise ModelBuildError(f"{path.name} has two layers called {layer.name}.")
             tensors[name] = _tensor(blob, name, path.name)
@@ -74,12 +74,13 @@ def read_caffe_model(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _tensor(blob: Any, name: str, origin: str) -> NDArray[np.float32]:
+    """In the blob's own shape; of an older file's four axes without leading ones."""
     single = bool(blob.data)
     content = b"".join(blob.data if single else blob.double_data)
     dtype: np.dtype[Any] = np.dtype("<f4" if single else "<f8")
     legacy = not blob.HasField("shape")
-    sides = (blob.num, blob.channels, blob.height, blob.width) if legacy else blob.shape.dim
-    shape = tuple(sides)
+    axes = (blob.num, blob.channels, blob.height, blob.width) if legacy else blob.shape.dim
+    shape = tuple(axes)
     if min(shape, default=1) < 1 or math.prod(shape) * dtype.itemsize != len(content):
         raise ModelBuildError(
             f"{origin}: {name} must have as many numbers as its shape {shape} says. Received: "

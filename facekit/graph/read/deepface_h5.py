@@ -11,13 +11,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.source import MAX_BYTES, SourceWeights, embedding_size_of
-from facekit.graph.weights import Rule, Take, port
+from facekit.graph.weights import (
+    MAX_BYTES,
+    SourceWeights,
+    Take,
+    VariableSource,
+    embedding_size_of,
+    port,
+)
+from facekit.system.extras import require
 from facekit.system.keras_backend import keras
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -51,6 +57,7 @@ def read_variables(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises ModelBuildError for a file that is not HDF5, or two datasets of one name.
     """
+    h5py = require("h5py", extra="host", needed_for=f"Reading {path.name}")
     variables: dict[str, NDArray[Any]] = {}
 
     def visit(name: str, item: object) -> None:
@@ -73,7 +80,9 @@ def read_variables(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _fill(net: keras.Model, tensors: dict[str, NDArray[Any]], origin: str) -> None:
-    rules: dict[str, Rule] = {variable.path: Take(variable.path) for variable in net.variables}
+    rules: dict[str, VariableSource] = {
+        variable.path: Take(variable.path) for variable in net.variables
+    }
     port(net, tensors, rules, origin=origin)
 
 

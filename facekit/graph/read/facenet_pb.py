@@ -18,8 +18,14 @@ from facekit.graph.nets.layer_names import (
     variable_rules,
 )
 from facekit.graph.read.graph_def import read_constants
-from facekit.graph.source import SourceWeights, embedding_size_of
-from facekit.graph.weights import Fill, Rule, Take, port
+from facekit.graph.weights import (
+    Fill,
+    SourceWeights,
+    Take,
+    VariableSource,
+    embedding_size_of,
+    port,
+)
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
 
@@ -94,7 +100,7 @@ def _fill_folded(net: keras.Model, constants: Mapping[str, Float32Array], origin
     for layer in net.layers:
         if isinstance(layer, keras.layers.Conv2D) and not layer.use_bias:
             norm = f"{layer.name}_BatchNorm"
-            folded: dict[str, Rule] = {
+            folded: dict[str, VariableSource] = {
                 f"{norm}/beta": Take(f"{scope_of(layer.name)}/{_FOLDED_OFFSET}"),
                 f"{norm}/moving_mean": Fill(0.0),
                 f"{norm}/moving_variance": Fill(1.0 - BATCH_NORM_EPSILON),

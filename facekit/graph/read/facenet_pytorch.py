@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.torch_file import read_state_dict
-from facekit.graph.source import SourceWeights, embedding_size_of
-from facekit.graph.weights import Rule, Take, port
+from facekit.graph.weights import SourceWeights, Take, VariableSource, embedding_size_of, port
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
 
@@ -83,8 +82,8 @@ def their_name(layer: str) -> str:
     if found := re.fullmatch(r"Conv2d_(\d[a-z])_\dx\d", convolution):
         return f"conv2d_{found[1]}.{part}"
     if found := re.fullmatch(r"(Block(\d+)_(\d+)|Mixed_\d[a-z])_(.*)", convolution):
-        block, kind, place, rest = found.groups()
-        within = f"{_REPEATS[kind]}.{int(place) - 1}" if kind else block.lower()
+        block, kind, number, rest = found.groups()
+        within = f"{_REPEATS[kind]}.{int(number) - 1}" if kind else block.lower()
         if block == "Block8_6":
             within = "block8"
         if rest == "Conv2d_1x1":
@@ -101,10 +100,10 @@ def _branch(block: str, rest: str) -> str:
     single = letter is None or (block == "Mixed_6a" and found[1] == "0")
     if single:
         return branch
-    return f"{branch}.{_place(block, int(found[1]), letter)}"
+    return f"{branch}.{_index(block, int(found[1]), letter)}"
 
 
-def _place(block: str, branch: int, letter: str) -> int:
+def _index(block: str, branch: int, letter: str) -> int:
     if letter == "1a":  # the convolution that halves the sides ends its branch
         return 2 if (block, branch) in (("Mixed_6a", 1), ("Mixed_7a", 2)) else 1
     return {"0a": 0, "0b": 1, "0c": 2}[letter]
@@ -112,7 +111,7 @@ def _place(block: str, branch: int, letter: str) -> int:
 
 def _fill(net: keras.Model, tensors: dict[str, NDArray[Any]], origin: str) -> None:
     source = dict(tensors)
-    rules: dict[str, Rule] = {}
+    rules: dict[str, VariableSource] = {}
     for layer in _with_weights(net):
         ours, theirs = layer.name, their_name(layer.name)
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -133,8 +132,8 @@ def _fill(net: keras.Model, tensors: dict[str, NDArray[Any]], origin: str) -> No
 def _fold_gamma(source: dict[str, NDArray[Any]], norm: str, kernel: str, origin: str) -> None:
     """Takes a batch norm's gamma out of it: our batch norms have none.
 
-    gamma (Wx - m) / s = ((gamma W) x - gamma m) / s: kernel and mean are multiplied by gamma,
-    whatever its sign; a gamma of 1 changes nothing.
+    gamma (Wx - m) / s = ((gamma W) x - gamma m) / s: kernel (out, ...) and mean (out,) are
+    multiplied by gamma (out,), whatever its sign; a gamma of 1 changes nothing.
     """
     names = (f"{norm}.weight", kernel, f"{norm}.running_mean")
     if missing := [name for name in names if name not in source]:
@@ -157,4 +156,5 @@ def _fold_gamma(source: dict[str, NDArray[Any]], norm: str, kernel: str, origin:
 
 
 def _height_width_in_out(kernel: Float32Array) -> Float32Array:
-    return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel  # port names the misfit
+    """(out, in, height, width) -> (height, width, in, out); `port` names one of another shape."""
+    return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel

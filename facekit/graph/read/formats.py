@@ -16,14 +16,15 @@ from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
 from facekit.graph.read.keras_archive import is_keras_archive, is_keras_weights, read_keras
 from facekit.graph.read.onnx import is_onnx, read_onnx
-from facekit.graph.read.sphereface_caffe import is_sphereface_caffe, read_sphereface_caffe
-from facekit.graph.read.sphereface_pytorch import (
+from facekit.graph.read.sphereface import (
+    is_sphereface_caffe,
     is_sphereface_pytorch,
+    read_sphereface_caffe,
     read_sphereface_pytorch,
 )
 from facekit.graph.read.tf_checkpoint import is_checkpoint, read_checkpoint
 from facekit.graph.read.torch_file import is_torch_file
-from facekit.graph.source import SourceWeights
+from facekit.graph.weights import SourceWeights
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.source import MAX_BYTES, SourceWeights
-from facekit.graph.weights import Rule, Take, port
+from facekit.graph.weights import MAX_BYTES, SourceWeights, Take, VariableSource, port
+from facekit.system.extras import require
 from facekit.system.keras_backend import keras
 
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
@@ -41,6 +40,7 @@ def is_keras_archive(path: Path) -> bool:
 
 def is_keras_weights(path: Path) -> bool:
     """Whether it is a .weights.h5 file of Keras 3."""
+    h5py = require("h5py", extra="host", needed_for=f"Reading {path.name}")
     try:
         with h5py.File(path, "r") as file:
             return isinstance(file.get("layers"), h5py.Group)
@@ -90,6 +90,7 @@ def _unpacked(path: Path) -> tuple[io.BytesIO, list[tuple[str, str]]]:
 
 
 def _datasets(file: Path | io.BytesIO, path: Path) -> dict[str, NDArray[Any]]:
+    h5py = require("h5py", extra="host", needed_for=f"Reading {path.name}")
     arrays: dict[str, NDArray[Any]] = {}
 
     def visit(name: str, item: object) -> None:
@@ -106,14 +107,14 @@ def _datasets(file: Path | io.BytesIO, path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _rules(net: keras.Model, theirs: list[tuple[str, str]]) -> dict[str, Rule]:
+def _rules(net: keras.Model, theirs: list[tuple[str, str]]) -> dict[str, VariableSource]:
     ours = [(type(layer).__name__, layer.name) for layer in net.layers]
     listed = theirs if {name for _, name in ours} <= {name for _, name in theirs} else ours
     groups = dict(_groups(listed))
     return {
-        variable.path: Take(f"layers/{groups[layer.name]}/vars/{place}")
+        variable.path: Take(f"layers/{groups[layer.name]}/vars/{index}")
         for layer in net.layers
-        for place, variable in enumerate(layer.variables)
+        for index, variable in enumerate(layer.variables)
     }
 
 

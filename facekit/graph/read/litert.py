@@ -74,6 +74,7 @@ def _name(tensor: Any) -> str:
 
 
 def _constant(model: Any, tensor: Any, schema: Any) -> NDArray[Any]:
+    """In the tensor's own shape, float32 or int32."""
     dtypes = {schema.TensorType.FLOAT32: "<f4", schema.TensorType.INT32: "<i4"}
     data = model.buffers[tensor.buffer].data
     if tensor.type not in dtypes or data is None:

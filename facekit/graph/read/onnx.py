@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from facekit.errors import MissingExtraError, ModelBuildError
+from facekit.errors import ModelBuildError
 from facekit.graph import steps
-from facekit.graph.agree import require_same_answer
 from facekit.graph.fold_port import port_steps
-from facekit.graph.probe import pattern
+from facekit.graph.probe import pattern, require_same_answer
 from facekit.graph.read.onnx_layout import (
     CHANNELS_FIRST,
     CHANNELS_LAST,
@@ -25,7 +24,8 @@ from facekit.graph.read.onnx_layout import (
     Value,
 )
 from facekit.graph.read.onnx_operators import MAKERS
-from facekit.graph.source import MAX_BYTES, SourceWeights
+from facekit.graph.weights import MAX_BYTES, SourceWeights
+from facekit.system.extras import require
 from facekit.system.keras_backend import keras
 from facekit.types import Float32Array
 
@@ -37,7 +37,7 @@ _CONSTANT_FOLDING: dict[str, Callable[..., Constant]] = {
     "Sub": lambda a, b: a - b,
     "Mul": lambda a, b: a * b,
     "Div": lambda a, b: a / b,
-    "Reshape": lambda a, sides: a.reshape(tuple(sides)),
+    "Reshape": lambda a, shape: a.reshape(tuple(shape)),
 }
 _MESSAGE = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 """fields of a ModelProto with their wire types; 7 is the graph"""
@@ -72,12 +72,10 @@ def _fill(net: keras.Model, output: steps.Node, layout: str, path: Path) -> None
 
 
 def _run(path: Path, picture: Float32Array) -> Float32Array:
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "onnxruntime", extra="onnx", needed_for=f"Testing what {path.name} answers"
-        ) from error
+    """What ONNX Runtime answers to a picture of the file's own shape: (1, D)."""
+    onnxruntime = require(
+        "onnxruntime", extra="onnx", needed_for=f"Testing what {path.name} answers"
+    )
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         answer: Float32Array = session.run(None, {session.get_inputs()[0].name: picture})[0]
@@ -89,11 +87,7 @@ def _run(path: Path, picture: Float32Array) -> Float32Array:
 
 def _read(path: Path) -> tuple[steps.Node, str]:
     """The one output, and the input's layout."""
-    try:
-        import onnx
-        from onnx import numpy_helper
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("onnx", extra="host", needed_for=f"Reading {path.name}") from error
+    onnx = require("onnx", extra="host", needed_for=f"Reading {path.name}")
     if path.stat().st_size > MAX_BYTES:
         raise ModelBuildError(f"{path} has {path.stat().st_size} bytes; {MAX_BYTES} are allowed.")
     try:
@@ -104,7 +98,7 @@ def _read(path: Path) -> tuple[steps.Node, str]:
                 "tensors in one file."
             )
         values: dict[str, Value] = {
-            one.name: numpy_helper.to_array(one) for one in graph.initializer
+            one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer
         }
     except ModelBuildError:
         raise
@@ -153,12 +147,12 @@ def _follow(node: Any, values: dict[str, Value], path: Path, onnx: Any) -> None:
 
 
 def _picture(declared: Any, path: Path) -> Tracked:
-    sides = [one.dim_value for one in declared.type.tensor_type.shape.dim]  # 0: open
-    layout = CHANNELS_FIRST if len(sides) == 4 and sides[1] == 3 else CHANNELS_LAST
-    by_axis = dict(zip(layout, sides, strict=False))
-    if len(sides) != 4 or by_axis["C"] != 3 or not by_axis["H"] or not by_axis["W"]:
+    shape = [one.dim_value for one in declared.type.tensor_type.shape.dim]  # 0: open
+    layout = CHANNELS_FIRST if len(shape) == 4 and shape[1] == 3 else CHANNELS_LAST
+    by_axis = dict(zip(layout, shape, strict=False))
+    if len(shape) != 4 or by_axis["C"] != 3 or not by_axis["H"] or not by_axis["W"]:
         raise ModelBuildError(
             f"{path.name} must take pictures of (N, 3, height, width) or (N, height, width, 3) "
-            f"with known sides. Received: {sides} (0 is open)."
+            f"with known sides. Received: {shape} (0 is open)."
         )
     return Tracked(steps.image(by_axis["H"], by_axis["W"], declared.name), layout)

@@ -40,16 +40,21 @@ Value = Tracked | Constant | None
 
 
 def changed(x: Tracked, **changes: Any) -> Tracked:
+    """The tensor with some of its members replaced."""
     return replace(x, **changes)
 
 
 def as_vector(x: Tracked, name: str) -> Tracked:
+    """The tensor flattened to one vector a picture, in the order of its layout."""
     node = steps.flatten(x.node, name)
     return Tracked(node, VECTOR, flattened="" if node is x.node else x.layout)
 
 
 def by_channel(constant: Constant, x: Tracked) -> Float32Array:
-    """One number a channel, or one for all; ValueError where it would be one a row or column."""
+    """One number a channel, (C,), or one for all, (1,).
+
+    Raises ValueError where it would be one a row or column.
+    """
     shape = tuple(x.node.shape[2] if axis == "C" else 1 for axis in x.layout)
     if np.broadcast_shapes(constant.shape, shape) not in (shape, (1,) * len(shape)):
         raise ValueError(f"a constant of shape {constant.shape} on channels of {x.layout}")

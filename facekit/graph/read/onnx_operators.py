@@ -179,8 +179,8 @@ def average_pool(given: Sequence[Any], attributes: Attributes, name: str) -> Tra
 def reduce_mean(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
     x = given[0]
     axes = attributes.get("axes") or (given[1].tolist() if len(given) > 1 else [])
-    sides = [x.layout.index("H"), x.layout.index("W")] if "H" in x.layout else []
-    if not sides or sorted(axis % 4 for axis in axes) != sides:
+    wanted = [x.layout.index("H"), x.layout.index("W")] if "H" in x.layout else []
+    if not wanted or sorted(axis % 4 for axis in axes) != wanted:
         raise ValueError("a mean over other axes than height and width")
     layout = x.layout if attributes.get("keepdims", 1) else VECTOR
     return Tracked(steps.mean(x.node, name), layout)
@@ -205,7 +205,7 @@ def pad(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
         raise ValueError("padding other than with zeros")
     before = dict(zip(x.layout, amounts[:4], strict=True))
     after = dict(zip(x.layout, amounts[4:], strict=True))
-    if any(sides[axis] for sides in (before, after) for axis in "NC"):
+    if any(edge[axis] for edge in (before, after) for axis in "NC"):
         raise ValueError("padding of batch or channels")
     pads = (before["H"], before["W"], after["H"], after["W"])
     return changed(x, node=steps.pad(x.node, pads, name))
@@ -218,12 +218,12 @@ def flatten(given: Sequence[Any], attributes: Attributes, name: str) -> Tracked:
 
 
 def reshape(given: Sequence[Any], _attributes: Attributes, name: str) -> Tracked:
-    x, sides = given
-    if sides is not None and len(sides) != 2:
-        if len(sides) == 4 and x.node.shape[:2] == (1, 1):
-            first = sides[1] in (-1, x.node.shape[2]) and list(sides[2:]) == [1, 1]
+    x, shape = given
+    if shape is not None and len(shape) != 2:
+        if len(shape) == 4 and x.node.shape[:2] == (1, 1):
+            first = shape[1] in (-1, x.node.shape[2]) and list(shape[2:]) == [1, 1]
             return changed(x, layout=CHANNELS_FIRST if first else CHANNELS_LAST)
-        raise ValueError(f"a reshape to {list(sides)}")
+        raise ValueError(f"a reshape to {list(shape)}")
     return as_vector(x, name)
 
 

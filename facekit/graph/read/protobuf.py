@@ -20,7 +20,7 @@ from google.protobuf import (  # type: ignore[import-untyped]
 )
 
 from facekit.errors import ModelBuildError
-from facekit.graph.source import MAX_BYTES
+from facekit.graph.weights import MAX_BYTES
 
 _Kind = descriptor_pb2.FieldDescriptorProto
 _KINDS = {

@@ -13,9 +13,9 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.layer_names import EMBEDDING_KERNEL, variable_rules
-from facekit.graph.source import MAX_BYTES, SourceWeights, embedding_size_of
-from facekit.graph.weights import port
-from facekit.system.keras_backend import captured_output, keras, tf
+from facekit.graph.weights import MAX_BYTES, SourceWeights, embedding_size_of, port
+from facekit.system.keras_backend import keras, tf
+from facekit.system.native_output import captured_output
 from facekit.types import Float32Array
 
 INDEX_SUFFIX = ".index"

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.errors import MissingExtraError, ModelBuildError
-from facekit.graph.source import MAX_BYTES
+from facekit.errors import ModelBuildError
+from facekit.graph.weights import MAX_BYTES
+from facekit.system.extras import require
 
 _LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """how PyTorch before 1.6 begins a file: a pickled number"""
@@ -43,12 +44,7 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
     MissingExtraError without PyTorch.
     """
     _require_small(path)
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "torch", extra="torch", needed_for=f"Reading {path.name}"
-        ) from error
+    torch = require("torch", extra="torch", needed_for=f"Reading {path.name}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling raises whatever it meets

@@ -8,7 +8,8 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph.write.integer_prelu import without_prelu
-from facekit.system.keras_backend import captured_output, keras, tf
+from facekit.system.keras_backend import keras, tf
+from facekit.system.native_output import captured_output
 from facekit.types import Float32Array
 
 
@@ -46,9 +47,9 @@ def _outputs_in_order(content: bytes, count: int) -> bytes:
     buffer = bytearray(content)
     root = schema.Model.GetRootAs(buffer)
     signature = root.SignatureDefs(0)
-    entries = [signature.Outputs(place) for place in range(signature.OutputsLength())]
+    entries = [signature.Outputs(index) for index in range(signature.OutputsLength())]
     by_name = {entry.Name().decode(): entry.TensorIndex() for entry in entries}
     listed = root.Subgraphs(0).OutputsAsNumpy()  # a view: what is assigned lands in `buffer`
     # Patched in place, since writing the file anew in Python would lose its buffers' alignment.
-    listed[:] = [by_name[f"output_{place}"] for place in range(count)]
+    listed[:] = [by_name[f"output_{index}"] for index in range(count)]
     return bytes(buffer)

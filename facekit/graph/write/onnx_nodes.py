@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.activations import activations
-from facekit.system.onnx_package import onnx
+from facekit.system.extras import require
 
 OPSET = 17
 """The latest of 2022: every runtime of the last years reads it, and nothing newer is needed."""
@@ -27,6 +27,11 @@ TO_CHANNELS_LAST = (0, 2, 3, 1)
 _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 
 
+def onnx_package() -> Any:
+    """The package onnx.  Raises MissingExtraError where it is not installed."""
+    return require("onnx", extra="host", needed_for="Making an .onnx file")
+
+
 @dataclass(slots=True, eq=False)
 class Writer:
     """Goes through the file's operators in their order and gathers what they become."""
@@ -39,12 +44,15 @@ class Writer:
     activations: dict[str, str] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     """of the tensor in ONNX, by the tensor's index in LiteRT"""
+    onnx: Any = field(default_factory=onnx_package)
+    """the package"""
 
     @property
     def graph(self) -> Any:
         return schema.Model.GetRootAs(self.content).Subgraphs(0)
 
     def write(self, producer: str) -> Any:
+        """The whole file as an onnx.ModelProto.  Raises ModelBuildError."""
         graph = self.graph
         first, last = int(graph.InputsAsNumpy()[0]), int(graph.OutputsAsNumpy()[0])
         if graph.InputsLength() != 1 or graph.OutputsLength() != 1:
@@ -61,22 +69,23 @@ class Writer:
         self.names = {**keys, first: f"{INPUT}/channels_first", last: OUTPUT}
         self.activations = {key: self.names[index] for index, key in keys.items()}
         self.node("Transpose", [INPUT], self.names[first], perm=TO_CHANNELS_FIRST)
-        for place in range(graph.OperatorsLength()):
-            self.operator(graph.Operators(place))
-        made = onnx.helper.make_graph(
+        for index in range(graph.OperatorsLength()):
+            self.operator(graph.Operators(index))
+        made = self.onnx.helper.make_graph(
             self.nodes,
             "embedding",
             [self.value(INPUT, first)],
             [self.value(OUTPUT, last)],
             self.constants,
         )
-        model = onnx.helper.make_model(
-            made, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name=producer
+        model = self.onnx.helper.make_model(
+            made, opset_imports=[self.onnx.helper.make_opsetid("", OPSET)], producer_name=producer
         )
         model.ir_version = IR_VERSION
         return model
 
     def operator(self, operator: Any) -> None:
+        """Adds what one operator becomes.  Raises ModelBuildError for one that is not known."""
         code = schema.Model.GetRootAs(self.content).OperatorCodes(operator.OpcodeIndex())
         # Codes above 126 stand in the newer, wider field; older files have the narrow one alone.
         kind = _OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
@@ -88,7 +97,9 @@ class Writer:
         write(self, operator)
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        self.nodes.append(onnx.helper.make_node(kind, inputs, [output], name=output, **attributes))
+        self.nodes.append(
+            self.onnx.helper.make_node(kind, inputs, [output], name=output, **attributes)
+        )
 
     def activated(
         self, kind: str, inputs: list[str], operator: Any, options: Any, **attributes: Any
@@ -111,10 +122,11 @@ class Writer:
         return self.names[index]
 
     def inputs(self, operator: Any) -> list[str]:
-        return [self.name(operator.Inputs(place)) for place in range(operator.InputsLength())]
+        return [self.name(operator.Inputs(which)) for which in range(operator.InputsLength())]
 
     def added(self, name: str, array: NDArray[Any]) -> str:
-        self.constants.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        """Adds a constant, which keeps the array's shape, and returns its name."""
+        self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
     def tensor(self, index: int) -> Any:
@@ -130,7 +142,7 @@ class Writer:
         return bool(buffer.DataLength())
 
     def constant(self, index: int, dtype: type = np.float32) -> NDArray[Any]:
-        """Raises ModelBuildError for a tensor that is none, or of another type."""
+        """In LiteRT's shape.  Raises ModelBuildError for none, or one of another type."""
         tensor = self.tensor(index)
         buffer = schema.Model.GetRootAs(self.content).Buffers(tensor.Buffer())
         wanted = schema.TensorType.FLOAT32 if dtype is np.float32 else schema.TensorType.INT32
@@ -147,5 +159,5 @@ class Writer:
         return found
 
     def value(self, name: str, index: int) -> Any:
-        sides: list[str | int | None] = [BATCH, *self.shape(index)[1:]]
-        return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sides)
+        shape: list[str | int | None] = [BATCH, *self.shape(index)[1:]]
+        return self.onnx.helper.make_tensor_value_info(name, self.onnx.TensorProto.FLOAT, shape)

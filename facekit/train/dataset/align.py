@@ -1,27 +1,26 @@
-"""A folder a person to aligned crops, by worker processes; an interrupted run is continued."""
+"""A folder a person to aligned crops; an interrupted run is continued."""
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from facekit.enums import CropFormat
-from facekit.errors import FacekitError, StorageError, UsageError
-from facekit.face.align import crop_faces
+from facekit.errors import StorageError, UsageError
 from facekit.model.registry import DETECTOR
 from facekit.model.store import find_all
 from facekit.photo.decode import DEFAULT_LIMITS
-from facekit.photo.people import list_people
+from facekit.photo.sources import list_people
 from facekit.photo.write import write_jpeg, write_png
-from facekit.pipeline.locate import LocateOptions, Locator
-from facekit.system.processes import Crash, map_processes
+from facekit.pipeline.locate import LocateOptions
+from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos
+from facekit.reporter import SILENT, Reporter
 from facekit.train.dataset.aligned import (
+    FAILURES_NAME,
     SETTINGS_NAME,
     AlignFailure,
     AlignSettings,
@@ -30,19 +29,17 @@ from facekit.train.dataset.aligned import (
     settings_payload,
     write_failures,
 )
-from facekit.types import CropSpec, UInt8Array
 
-CRASH = "WorkerCrash"
 _CLASH = "NameClash"
 _FAILURES_BETWEEN_WRITES = 20
-
-Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class AlignReport:
     """What a folder of aligned crops holds after a run."""
 
+    output: Path
+    """that folder"""
     people: int
     photos: int
     aligned: int
@@ -52,22 +49,44 @@ class AlignReport:
     failures: tuple[AlignFailure, ...]
     """of this run and of those it continues"""
 
+    @property
+    def failures_file(self) -> Path:
+        """The list of the failures, CSV."""
+        return self.output / FAILURES_NAME
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "output": str(self.output),
+            "people": self.people,
+            "photos": self.photos,
+            "aligned": self.aligned,
+            "kept": self.kept,
+            "failed": [asdict(one) for one in self.failures],
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"AlignReport({self.output}, {self.aligned} aligned, {self.kept} kept, "
+            f"{len(self.failures)} failed)"
+        )
+
 
 def align_dataset(
     source: Path,
     output: Path,
     settings: AlignSettings,
     *,
-    workers: int,
+    workers: int | None = None,
+    ray: str | None = None,
     redo: bool = False,
     retry_failed: bool = False,
-    progress: Progress = lambda results, _total: results,
+    reporter: Reporter = SILENT,
 ) -> AlignReport:
     """SOURCE/PERSON/PHOTO.x to OUTPUT/PERSON/PHOTO.png, one face of each photo.
 
     Photos that have a crop, or a line in failures.csv, are not looked at again; with
     `retry_failed` the failures are, with `redo` all.  A photo without a face, an unreadable one
-    and one that ends its worker are failures, not errors.
+    and one that ends its worker are failures, not errors.  `workers` and `ray`: see `map_photos`.
 
     Raises InputError for a source without people, UsageError where OUTPUT holds crops of other
     settings or lies in SOURCE, ModelMissingError without a detector, StorageError.
@@ -82,26 +101,33 @@ def align_dataset(
     photos = [photo for person in people for photo in person.photos]
     targets, clashes = _targets(photos, source, output, settings.format)
     known = () if retry_failed else read_failures(output)
-    failures = {one.photo: one for one in known if _name(source, one.photo) in targets} | clashes
+    failures = {one.photo: one for one in known if source / one.photo in targets} | clashes
     there = {path for person in people for path in (output / person.name).glob("*")}
     _remove_parts(there)
     waiting = [
-        (photo, target)
+        photo
         for photo, target in targets.items()
-        if target not in there and photo.relative_to(source).as_posix() not in failures
+        if target not in there and _name(source, photo) not in failures
     ]
     kept = sum(target in there for target in targets.values())
     aligned, unwritten = 0, 0
     try:
-        results = _results(waiting, settings, workers)
-        for (photo, _target), failure in zip(waiting, progress(results, len(waiting)), strict=True):
-            if failure is None:
+        results = map_photos(
+            AlignPhoto(Path(os.path.abspath(source)), Path(os.path.abspath(output)), settings),
+            waiting,
+            label="aligning",
+            workers=workers,
+            ray=ray,
+            reporter=reporter,
+        )
+        for photo, result in zip(waiting, results, strict=True):
+            if not isinstance(result, PhotoFailure):
                 aligned += 1
                 continue
-            if failure.error == StorageError.__name__:
-                raise StorageError(failure.reason)
-            name = photo.relative_to(source).as_posix()
-            failures[name] = replace(failure, photo=name)
+            if isinstance(result.error, StorageError):
+                raise result.error
+            name = _name(source, photo)
+            failures[name] = AlignFailure(name, type(result.error).__name__, str(result.error))
             unwritten += 1
             if unwritten == _FAILURES_BETWEEN_WRITES:
                 write_failures(output, failures.values())
@@ -109,98 +135,62 @@ def align_dataset(
     finally:  # Ctrl-C loses nothing, a kill the last few failures, which are then tried again
         write_failures(output, failures.values())
     found = tuple(sorted(failures.values(), key=lambda failure: failure.photo))
-    return AlignReport(len(people), len(photos), aligned, kept, found)
+    return AlignReport(output, len(people), len(photos), aligned, kept, found)
 
 
-def _name(source: Path, photo: str) -> Path:
-    return source / photo
+def _name(source: Path, photo: Path) -> str:
+    return photo.relative_to(source).as_posix()
+
+
+def _target(photo: Path, source: Path, output: Path, crop_format: CropFormat) -> Path:
+    """Where the photo's crop goes."""
+    name = photo.relative_to(source)
+    return output / name.parent / f"{name.stem}.{crop_format.value}"
 
 
 def _targets(
     photos: list[Path], source: Path, output: Path, crop_format: CropFormat
 ) -> tuple[dict[Path, Path], dict[str, AlignFailure]]:
-    """Where each photo's crop goes; a second photo of the same stem has no place to go."""
+    """Where each photo's crop goes; a second photo of the same stem has nowhere to go."""
     targets: dict[Path, Path] = {}
     clashes: dict[str, AlignFailure] = {}
     taken: dict[Path, Path] = {}
     for photo in photos:
-        name = photo.relative_to(source)
-        target = output / name.parent / f"{name.stem}.{crop_format.value}"
+        target = _target(photo, source, output, crop_format)
         if target in taken:
+            name = _name(source, photo)
             reason = f"{taken[target].name} of the same person would have the same crop's name"
-            clashes[name.as_posix()] = AlignFailure(name.as_posix(), _CLASH, reason)
+            clashes[name] = AlignFailure(name, _CLASH, reason)
         else:
-            taken[target] = name
+            taken[target] = photo
             targets[photo] = target
     return targets, clashes
 
 
-def _results(
-    waiting: list[tuple[Path, Path]], settings: AlignSettings, workers: int
-) -> Iterator[AlignFailure | None]:
-    if not waiting:
-        return
-    crew = min(workers, len(waiting))
-    for result in map_processes(_MakeAlign(settings), waiting, workers=crew):
-        if isinstance(result, Crash):
-            reason = f"two processes ended while they worked on it, exit code {result.exit_code}"
-            yield AlignFailure("", CRASH, reason)
-        else:
-            yield result
-
-
-def photo_crop(
-    locator: Locator, photo: Path, crop: CropSpec, *, height_px: int, width_px: int
-) -> UInt8Array:
-    """The crop of the face that is meant in a photo: (height_px, width_px, 3) RGB uint8.
-
-    Raises ImageError, FaceError, or ValueError where the landmarks all coincide.
-    """
-    (located,) = locator.locate([photo])
-    crops = crop_faces(
-        located.picture.pixels,
-        located.selected[:1],
-        crop,
-        height_px=height_px,
-        width_px=width_px,
-    )
-    return np.asarray(crops[0])
-
-
 @dataclass(frozen=True, slots=True)
-class _MakeAlign:
-    """Loads the detector in a worker; one thread each, since the workers fill the cores."""
+class AlignPhoto:
+    """Job: a photo's path to its crop's file."""
 
+    source: Path
+    """absolute, as the output: workers may be on other machines"""
+    output: Path
     settings: AlignSettings
 
-    def __call__(self) -> Callable[[tuple[Path, Path]], AlignFailure | None]:
-        cv2.setNumThreads(1)
+    def open(self) -> Callable[[Path], Path]:
         settings = self.settings
-        locator = Locator(
-            options=LocateOptions(
-                face_policy=settings.face_policy,
-                detector=settings.detector,
-                limits=replace(DEFAULT_LIMITS, max_pixels=settings.max_pixels),
-            )
+        locate = LocateOptions(
+            face_policy=settings.face_policy,
+            detector=settings.detector,
+            limits=replace(DEFAULT_LIMITS, max_pixels=settings.max_pixels),
         )
+        crop = CropPhoto(locate, settings.crop, settings.height_px, settings.width_px).open()
         write = write_png if settings.format is CropFormat.PNG else write_jpeg
 
-        def align(item: tuple[Path, Path]) -> AlignFailure | None:
-            photo, target = item
-            try:
-                crop = photo_crop(
-                    locator,
-                    photo,
-                    settings.crop,
-                    height_px=settings.height_px,
-                    width_px=settings.width_px,
-                )
-                write(target, crop)
-            except FacekitError as error:
-                return AlignFailure("", type(error).__name__, str(error))
-            except ValueError as error:  # landmarks that all coincide
-                return AlignFailure("", type(error).__name__, str(error))
-            return None
+        def align(photo: Path) -> Path:
+            absolute = Path(os.path.abspath(photo))
+            target = _target(absolute, self.source, self.output, settings.format)
+            write(target, crop(photo))
+            return target
 
         return align
 

@@ -16,9 +16,9 @@ from facekit.enums import CropFormat, CropRule, FacePolicy
 from facekit.errors import InputError, UsageError
 from facekit.face.align import landmark_template
 from facekit.face.mtcnn.options import DetectorOptions
-from facekit.model.card import parse_crop
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
+from facekit.template.space import parse_crop
 from facekit.types import CropSpec
 
 SCHEMA_VERSION = 1
@@ -115,16 +115,16 @@ def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | Non
     try:
         fields = Fields(raw, SETTINGS_NAME)
         crop = parse_crop(fields.part("crop"))
-        sides = fields.integer("height_px"), fields.integer("width_px")
+        size = fields.integer("height_px"), fields.integer("width_px")
     except ValueError as error:
         raise InputError(f"{folder / SETTINGS_NAME} is not valid: {error}") from error
     assert crop is not None
-    cut = sides[0] - height_px
-    if cut != sides[1] - width_px or cut < 0:
+    trimmed = size[0] - height_px
+    if trimmed != size[1] - width_px or trimmed < 0:
         return None
-    margin_px = crop.margin_px - cut
+    margin_px = crop.margin_px - trimmed
     if crop.rule is CropRule.SIMILARITY:
-        drawn = np.ptp(landmark_template(*sides, margin_px=crop.margin_px))
+        drawn = np.ptp(landmark_template(*size, margin_px=crop.margin_px))
         whole = np.ptp(landmark_template(height_px, width_px))
         margin_px = min(height_px, width_px) * float(1 - drawn / whole)
     margin_px = round(margin_px, 6)

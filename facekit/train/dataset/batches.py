@@ -1,6 +1,6 @@
 """Photos to batches: decoded, changed a little each time, scaled by the card's InputSpec.
 
-Every random number comes from the seed, the epoch and the photo's place in it (TensorFlow's
+Every random number comes from the seed, the epoch and the photo's index in it (TensorFlow's
 stateless functions), so a batch is the same whoever makes it and whenever: after a resume, with
 one process or with four.
 """
@@ -60,11 +60,11 @@ class Photos:
             if len(photos) * int(np.prod(shape)) <= memory_mb * 10**6:
                 self._kept = _read_all(photos.paths, spec, shape)
 
-    def pixels(self, place: int) -> UInt8Array:
+    def pixels(self, index: int) -> UInt8Array:
         """(H, W, 3) RGB, at least as large as the input.  Raises ImageError, naming the photo."""
         if self._kept is not None:
-            return np.asarray(self._kept[place])
-        return _read(self.photos.paths[place], self.spec)
+            return np.asarray(self._kept[index])
+        return _read(self.photos.paths[index], self.spec)
 
     def batches(
         self,
@@ -78,18 +78,18 @@ class Photos:
     ) -> Iterator[Batch]:
         """The epoch's batches from `first_step` on.
 
-        plan: (steps, batch) places among the photos; `share`: columns of it.
+        plan: (steps, batch) indices of photos; `share`: columns of it.
         Raises ImageError, which names the photo.
         """
         share = share or Share(0, plan.shape[1])
-        places = plan[first_step:, share.first : share.last]
+        indices = plan[first_step:, share.first : share.last]
         # A photo's own number within the epoch, whatever the share: the root of its randomness.
         numbers = np.arange(plan.size).reshape(plan.shape)[first_step:, share.first : share.last]
         change = augmentation(augment, self.spec, seed=seed, epoch=epoch)
 
-        def prepare(place: Tensor, label: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+        def prepare(index: Tensor, label: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
             pixels = tf.numpy_function(
-                lambda one: self.pixels(int(one)), [place], tf.uint8, stateful=False
+                lambda one: self.pixels(int(one)), [index], tf.uint8, stateful=False
             )
             pixels.set_shape((None, None, 3))
             return change(pixels, number), label
@@ -97,8 +97,8 @@ class Photos:
         with tf.device("CPU"):
             data = tf.data.Dataset.from_tensor_slices(
                 (
-                    places.ravel(),
-                    self.photos.labels[places.ravel()].astype(np.int32),
+                    indices.ravel(),
+                    self.photos.labels[indices.ravel()].astype(np.int32),
                     numbers.ravel(),
                 )
             )
@@ -111,9 +111,9 @@ class Photos:
         from facekit.runtime.preprocess import model_input
 
         for first in range(0, len(self.photos), batch_size):
-            places = range(first, min(first + batch_size, len(self.photos)))
+            indices = range(first, min(first + batch_size, len(self.photos)))
             yield model_input(
-                np.stack([_centre(self.pixels(place), self.spec) for place in places]), self.spec
+                np.stack([_centre(self.pixels(index), self.spec) for index in indices]), self.spec
             )
 
 
@@ -144,11 +144,11 @@ def _read_all(
 ) -> UInt8Array | None:
     """(N, H, W, 3), or None where the crops are not all of one size."""
     kept = np.empty((len(paths), *shape), np.uint8)
-    for place, path in enumerate(paths):
+    for index, path in enumerate(paths):
         pixels = _read(path, spec)
         if pixels.shape != shape:
             return None
-        kept[place] = pixels
+        kept[index] = pixels
     return kept
 
 
@@ -212,8 +212,8 @@ def augmentation(
 def turned(x: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
     """(H, W, C) about its centre by `angle` in radians, enlarged by `scale`; bilinear, edges
     mirrored."""
-    sides = tf.cast(tf.shape(x)[:2], tf.float32)
-    centre_y, centre_x = (sides[0] - 1) / 2, (sides[1] - 1) / 2
+    size = tf.cast(tf.shape(x)[:2], tf.float32)
+    centre_y, centre_x = (size[0] - 1) / 2, (size[1] - 1) / 2
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
     # Of each output pixel, where it comes from: the eight numbers of ImageProjectiveTransform.
     matrix = [cos, -sin, centre_x - cos * centre_x + sin * centre_y,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import InputError
-from facekit.photo.people import Person
+from facekit.photo.sources import PersonFolder
 from facekit.train.config import TrainConfig
 
 IntArray = NDArray[np.int64]
@@ -33,7 +33,7 @@ class PhotoSet:
         return len(self.paths)
 
 
-def split(people: Sequence[Person], config: TrainConfig) -> tuple[PhotoSet, PhotoSet]:
+def split(people: Sequence[PersonFolder], config: TrainConfig) -> tuple[PhotoSet, PhotoSet]:
     """Photos to train on and those that are held out, both of the same people.
 
     Of a person with n >= 2 photos, held_out x n are kept back, rounded, but one at least and one
@@ -51,8 +51,8 @@ def split(people: Sequence[Person], config: TrainConfig) -> tuple[PhotoSet, Phot
             count = min(max(round(config.held_out * n), 1), n - 1)
         order = np.random.default_rng((config.seed, _SPLIT, label)).permutation(n)
         chosen = set(order[:count].tolist())
-        for place, photo in enumerate(person.photos):
-            (out if place in chosen else kept).append((photo, label))
+        for index, photo in enumerate(person.photos):
+            (out if index in chosen else kept).append((photo, label))
     names = tuple(person.name for person in people)
     return _photo_set(kept, names), _photo_set(out, names)
 
@@ -94,7 +94,7 @@ def steps_per_epoch(photos: PhotoSet, config: TrainConfig) -> int:
 
 
 def epoch_plan(photos: PhotoSet, config: TrainConfig, epoch: int) -> IntArray:
-    """(steps, batch_size): the photo at each place of each batch.
+    """(steps, batch_size): the index of each photo of each batch.
 
     Without photos_per_person: every photo once in random order, over and over where
     steps_per_epoch asks for more than there are.  With it: people in random order, so many of
@@ -128,10 +128,10 @@ def _balanced(
     waiting: list[int] = []
     for step in range(steps):
         if len(waiting) < people:
-            fresh = [there[place] for place in random.permutation(len(there))]
+            fresh = [there[index] for index in random.permutation(len(there))]
             waiting += [one for one in fresh if one not in waiting]
         chosen, waiting = waiting[:people], waiting[people:]
-        for place, label in enumerate(chosen):
+        for index, label in enumerate(chosen):
             own = of_class[label]
-            plan[step, place] = np.resize(random.permutation(own), each)
+            plan[step, index] = np.resize(random.permutation(own), each)
     return plan.reshape(steps, people * each)

@@ -1,0 +1,75 @@
+"""Which photos integers are calibrated on: what convert, quantize and export share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facekit.cli.options import AnyCommand, EnumChoice, detector_options, image_options
+from facekit.enums import FacePolicy, RangeRule
+
+if TYPE_CHECKING:
+    from facekit.tasks.convert import CalibrationPhotos
+
+
+def calibration_options(command: AnyCommand) -> AnyCommand:
+    """Which photos, which faces of them, and the rule that makes ranges of them."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--calibration",
+                type=click.Path(path_type=Path),
+                metavar="DIR|LIST",
+                help="Photos to calibrate on: a folder, or a text file with one a line.  "
+                "[default: what ships with facekit]",
+            ),
+            click.option(
+                "--calibration-count",
+                "count",
+                type=click.IntRange(min=1),
+                default=400,
+                show_default=True,
+                help="Use at most so many of them, spread over the people (folders).",
+            ),
+            click.option(
+                "--seed",
+                type=click.IntRange(min=0),
+                help="Of the choice among the photos.  [default: a fixed one]",
+            ),
+            click.option(
+                "--rule",
+                type=EnumChoice(RangeRule),
+                help="From an activation's values to its range.  [default: the recipe's]",
+            ),
+            click.option(
+                "--face",
+                "face_policy",
+                type=EnumChoice(FacePolicy),
+                default=FacePolicy.LARGEST.value,
+                show_default=True,
+                help="Which face of a calibration photo is meant.",
+            ),
+            detector_options,
+            image_options,
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def calibration_photos(
+    *, calibration: Path | None, count: int, seed: int | None, **options: Any
+) -> CalibrationPhotos:
+    """Of `calibration_options`, but for the rule."""
+    from facekit.cli.options import DEFAULT_MODEL
+    from facekit.cli.requests import pipeline_request
+    from facekit.tasks.convert import CalibrationPhotos
+
+    return CalibrationPhotos(
+        source=calibration,
+        count=count,
+        seed=seed,
+        locate=pipeline_request(DEFAULT_MODEL, **options).locate_options,
+    )

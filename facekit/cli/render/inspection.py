@@ -1,0 +1,50 @@
+"""What is in a model file, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from facekit.graph.inspect.network import Tensor
+    from facekit.model.inspect import ModelInspection
+
+
+def print_inspection(inspected: ModelInspection) -> None:
+    macs, card = inspected.macs, inspected.card
+    operators = ", ".join(f"{name} {count}" for name, count in inspected.histogram.items())
+    lines = [
+        ("file", f"{inspected.path}  {inspected.size_bytes / 1e6:.2f} MB"),
+        *(("input", _tensor_text(tensor)) for tensor in inspected.inputs),
+        *(("output", _tensor_text(tensor)) for tensor in inspected.outputs),
+        ("operators", f"{len(inspected.operators)}: {operators}"),
+        ("parameters", _parameters_text(inspected)),
+        (
+            "MACs",
+            f"{macs.total:,}: {macs.weighted:,} in convolutions and fully connected layers, "
+            f"{macs.pooling:,} in pooling windows"
+            if macs
+            else "not known: a side is open, or the operators are compiled",
+        ),
+        ("card", f"{card.name}:{card.variant}, file as it says" if card else "none"),
+    ]
+    for label, text in lines:
+        click.echo(f"{label:12}{text}")
+
+
+def _tensor_text(tensor: Tensor) -> str:
+    shape = " x ".join("any" if length == -1 else str(length) for length in tensor.shape)
+    text = f"{tensor.name}  {tensor.dtype} {shape}"
+    if not tensor.scales:
+        return text
+    return f"{text}, real = {tensor.scales[0]:.9g} * (integer - {tensor.zero_points[0]})"
+
+
+def _parameters_text(inspected: ModelInspection) -> str:
+    in_file, folded = sum(inspected.parameters.values()), inspected.folded_parameters
+    kinds = ", ".join(f"{dtype} {count:,}" for dtype, count in inspected.parameters.items())
+    text = f"{in_file:,} in the file ({kinds})" if kinds else "0 in the file"
+    if not folded:
+        return text
+    return f"{in_file + folded:,}: {text}, {folded:,} moving means and variances folded into them"

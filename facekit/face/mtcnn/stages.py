@@ -1,0 +1,140 @@
+"""The three stages of the cascade, and what one hands to the next.
+
+P-Net looks at every place and size, roughly; R-Net rejects most of what it proposes and moves the
+rest; O-Net decides, places the box and finds five landmarks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.face.geometry import Overlap, squares, suppressed
+from facekit.face.mtcnn.options import PNET_WINDOW_PX, DetectorOptions
+from facekit.face.mtcnn.pyramid import level, pyramid_scales
+from facekit.face.mtcnn.windows import windows
+from facekit.runtime.net import Net
+from facekit.types import Face, Float32Array
+
+_PNET_STRIDE_PX = 2  # its one pooling layer
+RNET_SIDE_PX = 24
+ONET_SIDE_PX = 48
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Boxes that may hold a face, in pixels of the searched picture."""
+
+    boxes: Float32Array
+    """(N, 4): x1, y1, x2, y2; may reach beyond the picture"""
+    scores: Float32Array
+    """(N,): face probability, 0..1"""
+
+    def __post_init__(self) -> None:
+        if self.boxes.shape != (len(self.scores), 4) or self.scores.ndim != 1:
+            raise ValueError(
+                "Boxes (N, 4) and scores (N,) needed. "
+                f"Received: {self.boxes.shape}, {self.scores.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def at(self, indices: NDArray[np.intp] | NDArray[np.bool_]) -> Candidates:
+        """Those at these indices (K,), or where this mask (N,) is true."""
+        return Candidates(self.boxes[indices], self.scores[indices])
+
+    def unsuppressed(self, threshold: float) -> Candidates:
+        """Those that no better one overlaps by more than this IoU, best first."""
+        return self.at(
+            suppressed(self.boxes, self.scores, threshold=threshold, measure=Overlap.UNION)
+        )
+
+
+def propose(image: Float32Array, pnet: Net, options: DetectorOptions) -> Candidates:
+    """(H, W, 3) model input -> square candidates, best first."""
+    height, width = image.shape[:2]
+    scales = pyramid_scales(
+        height, width, min_face_px=options.min_face_px, scale_factor=options.scale_factor
+    )
+    found = [_of_level(image, scale, pnet, options) for scale in scales]
+    if not found:
+        return Candidates(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+    together = Candidates(
+        np.concatenate([one.boxes for one in found]), np.concatenate([one.scores for one in found])
+    ).unsuppressed(options.proposal_overlap)
+    return Candidates(squares(together.boxes), together.scores)
+
+
+def _of_level(image: Float32Array, scale: float, pnet: Net, options: DetectorOptions) -> Candidates:
+    """(H, W, 3) model input -> what P-Net finds in one level of the pyramid, best first."""
+    offsets, probability = pnet.run(level(image, scale)[None])
+    return cells(
+        offsets[0], probability[0], scale=scale, threshold=options.stage_thresholds[0]
+    ).unsuppressed(options.level_overlap)
+
+
+def cells(
+    offsets: Float32Array, probability: Float32Array, *, scale: float, threshold: float
+) -> Candidates:
+    """P-Net's maps (h, w, 4) and (h, w, 2) -> boxes of the cells whose probability exceeds.
+
+    Cell (row, column) judges the 12-pixel window of the level at (2 column, 2 row); offsets move
+    the window's corners by window sides.  Boxes are in pixels of the picture, not of the level.
+
+    NB: the window's corners are its first and last pixel as MATLAB counts them, 1 and 12.
+    """
+    scores = probability[..., 1]
+    rows, columns = np.nonzero(scores > threshold)
+    corners = np.stack([columns, rows], axis=1).astype(np.float32) * np.float32(_PNET_STRIDE_PX)
+    window = np.concatenate([corners + np.float32(1), corners + np.float32(PNET_WINDOW_PX)], axis=1)
+    boxes = (window + offsets[rows, columns] * np.float32(PNET_WINDOW_PX - 1)) / np.float32(scale)
+    return Candidates(boxes, scores[rows, columns])
+
+
+def refine(
+    image: Float32Array, proposals: Candidates, rnet: Net, options: DetectorOptions
+) -> Candidates:
+    """(H, W, 3) model input and square proposals -> square candidates, best first."""
+    offsets, probability = rnet.run(windows(image, proposals.boxes, side_px=RNET_SIDE_PX))
+    judged = Candidates(regressed(proposals.boxes, offsets), probability[:, 1])
+    passed = judged.at(judged.scores > options.stage_thresholds[1])
+    kept = passed.unsuppressed(options.refined_overlap)
+    return Candidates(squares(kept.boxes), kept.scores)
+
+
+def decide_faces(
+    image: Float32Array, candidates: Candidates, onet: Net, options: DetectorOptions
+) -> tuple[Face, ...]:
+    """(H, W, 3) model input and square candidates -> faces in its pixels, best first."""
+    offsets, points, probability = onet.run(windows(image, candidates.boxes, side_px=ONET_SIDE_PX))
+    scores = probability[:, 1]
+    passed = scores > options.stage_thresholds[2]
+    scores = scores[passed]
+    boxes = regressed(candidates.boxes, offsets)[passed]
+    landmarks = placed(candidates.boxes, points)[passed]
+    best = suppressed(boxes, scores, threshold=options.face_overlap, measure=Overlap.SMALLER)
+    return tuple(
+        Face(boxes[index], landmarks[index], min(float(scores[index]), 1.0)) for index in best
+    )
+
+
+def placed(boxes: Float32Array, points: Float32Array) -> Float32Array:
+    """(N, 4), (N, 10) x1..x5 y1..y5 in box sides -> (N, 5, 2) px.
+
+    NB: sides + 1 and positions - 1, the authors' MATLAB counting of pixels.
+    """
+    in_sides = np.stack([points[:, :5], points[:, 5:]], axis=2)  # (N, 5, 2)
+    sizes = boxes[:, None, 2:] - boxes[:, None, :2] + np.float32(1)
+    return np.asarray(boxes[:, None, :2] + in_sides * sizes - np.float32(1))
+
+
+def regressed(boxes: Float32Array, offsets: Float32Array) -> Float32Array:
+    """(N, 4), (N, 4) in box sides -> (N, 4): each corner moved by R- or O-Net's offset.
+
+    NB: sides count from the first pixel to the last, hence + 1, as in the authors' MATLAB code.
+    """
+    sizes = boxes[:, 2:] - boxes[:, :2] + np.float32(1)
+    return np.asarray(boxes + offsets * np.tile(sizes, 2))

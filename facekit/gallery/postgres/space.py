@@ -1,0 +1,127 @@
+"""The space of a gallery in PostgreSQL, its vectors as text, and the way to another mean.
+
+Every function is to be called within a transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from facekit.errors import StorageError
+from facekit.gallery.postgres.schema import SCHEMA, fix_dimension, make_index
+from facekit.reporter import Reporter
+from facekit.system.fields import Fields
+from facekit.template.match import recentred
+from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
+from facekit.types import Float32Array
+
+_ROWS_AT_ONCE = 1_000
+
+
+def read_space(connection: Any, *, lock: str = "") -> TemplateSpace | None:
+    """None until somebody is enrolled.  `lock`: "FOR SHARE" or "FOR UPDATE"."""
+    row = connection.execute(f"SELECT description FROM {SCHEMA}.space {lock}").fetchone()
+    return None if row is None else parse_space(Fields(row[0], "space"))
+
+
+def read_mean(connection: Any) -> Float32Array | None:
+    row = connection.execute(f"SELECT mean FROM {SCHEMA}.space").fetchone()
+    return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
+
+
+def bind(connection: Any, space: TemplateSpace, mean: Float32Array | None, *, where: str) -> None:
+    """The first templates give a gallery their space.  Raises ModelMismatchError for another."""
+    own = read_space(connection, lock="FOR SHARE")  # nobody recenters before this is committed
+    if own is None:
+        if _write(connection, space, mean, "DO NOTHING"):
+            fix_dimension(connection, space.size)
+        own = read_space(connection, lock="FOR SHARE")
+        assert own is not None  # ours, or that of a faster process
+    own.require_same(space, where=where)
+
+
+def recenter(
+    connection: Any,
+    space: TemplateSpace,
+    mean: Float32Array | None,
+    *,
+    where: str,
+    reporter: Reporter,
+) -> int:
+    """See Gallery.recenter.  The index is made anew, which is faster than changing every row's."""
+    own = read_space(connection, lock="FOR UPDATE")  # whoever enrolls waits for the new mean
+    if own is None or not own.differs_by_mean_alone(space):
+        if own is not None:
+            own.require_same(space, where=where)
+        return 0
+    old_mean = read_mean(connection)
+    (count,) = connection.execute(f"SELECT count(*) FROM {SCHEMA}.template").fetchone()
+    connection.execute(f"DROP INDEX IF EXISTS {SCHEMA}.template_embedding")
+    blocks = reporter.steps(
+        _blocks(connection), length=-(-count // _ROWS_AT_ONCE), label="recentering"
+    )
+    with connection.cursor() as cursor:
+        for table, ids, vectors in blocks:
+            cursor.executemany(
+                f"UPDATE {SCHEMA}.{table} SET embedding = %s::vector WHERE template_id = %s",
+                [
+                    (vector_text(vector), template_id)
+                    for vector, template_id in zip(
+                        recentred(vectors, old_mean, mean), ids, strict=True
+                    )
+                ],
+            )
+    make_index(connection)
+    _write(
+        connection,
+        space,
+        mean,
+        "(space_id) DO UPDATE SET description = EXCLUDED.description, mean = EXCLUDED.mean",
+    )
+    return int(count)
+
+
+def vector_text(vector: Float32Array) -> str:
+    """pgvector's text form; 9 digits give every float32 back."""
+    return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
+
+
+def vector_of(text: str) -> Float32Array:
+    """Raises StorageError."""
+    try:
+        return np.array(text[1:-1].split(","), np.float32)
+    except ValueError as error:
+        raise StorageError(f"A stored vector cannot be read: {error}") from error
+
+
+def _write(
+    connection: Any, space: TemplateSpace, mean: Float32Array | None, on_conflict: str
+) -> int:
+    """How many rows were written.  Raises ValueError for a mean that the space does not name."""
+    if mean_sha256_of(mean) != space.mean_sha256:
+        raise ValueError("The mean embedding must be the one that the space names.")
+    content = b"" if mean is None else mean.astype("<f4").tobytes()
+    return int(
+        connection.execute(
+            f"INSERT INTO {SCHEMA}.space VALUES (1, %s, %s) ON CONFLICT {on_conflict}",
+            (json.dumps(space.to_dict()), content),
+        ).rowcount
+    )
+
+
+def _blocks(connection: Any) -> Iterator[tuple[str, list[int], Float32Array]]:
+    """Table, numbers and vectors of all templates, some at a time; those that a merge keeps to
+    be undone are vectors like the others."""
+    for table in ("template", "spare_template"):
+        last = 0
+        while rows := connection.execute(
+            f"SELECT template_id, embedding FROM {SCHEMA}.{table} WHERE template_id > %s "
+            f"ORDER BY template_id LIMIT {_ROWS_AT_ONCE}",
+            (last,),
+        ).fetchall():
+            yield table, [row[0] for row in rows], np.stack([vector_of(row[1]) for row in rows])
+            last = rows[-1][0]

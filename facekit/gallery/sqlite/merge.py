@@ -1,0 +1,184 @@
+"""Merging two people of an SQLite gallery, and undoing it."""
+
+from __future__ import annotations
+
+from facekit.gallery.merge import Merge, require_free, require_two
+from facekit.gallery.records import now_utc
+from facekit.gallery.sqlite.session import SqliteSession
+
+_COLUMNS = "template_id, space_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at"
+
+
+def merge(session: SqliteSession, name: str, other: str) -> Merge | None:
+    """See Gallery.merge; all or nothing."""
+    require_two(name, other)
+    connection = session.connection
+    with session.writing():
+        person_id, other_id = _person_id(session, name), _person_id(session, other)
+        if person_id is None or other_id is None:
+            return None
+        ((enrolled_at,),) = connection.execute(
+            "SELECT enrolled_at FROM person WHERE person_id = ?", (other_id,)
+        )
+        merge_id = connection.execute(
+            "INSERT INTO merge (person_id, other_id, name, enrolled_at, merged_at) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (person_id, other_id, other, enrolled_at, now_utc()),
+        ).lastrowid
+        connection.execute(
+            f"INSERT INTO spare_template (merge_id, {_COLUMNS}, vector) "
+            f"SELECT ?, {_COLUMNS}, vector FROM template WHERE person_id = ? AND photo_sha256 IN "
+            "(SELECT photo_sha256 FROM template WHERE person_id = ?)",
+            (merge_id, other_id, person_id),
+        )
+        connection.execute(
+            "DELETE FROM template WHERE template_id IN "
+            "(SELECT template_id FROM spare_template WHERE merge_id = ?)",
+            (merge_id,),
+        )
+        connection.execute(
+            "INSERT INTO moved_template SELECT ?, template_id FROM template WHERE person_id = ?",
+            (merge_id, other_id),
+        )
+        _move(session, merge_id, other_id, person_id)
+        connection.execute(
+            "UPDATE merge SET person_id = NULL, within = ? WHERE person_id = ?",
+            (merge_id, other_id),
+        )
+        connection.execute("DELETE FROM person WHERE person_id = ?", (other_id,))
+        _make_copies_stale(session)
+        return _merge_of(session, merge_id)
+
+
+def unmerge(session: SqliteSession, name: str, other: str) -> Merge | None:
+    """See Gallery.unmerge; all or nothing."""
+    connection = session.connection
+    with session.writing():
+        row = connection.execute(
+            "SELECT merge_id, person_id, other_id, merge.enrolled_at "
+            "FROM merge JOIN person USING (person_id) WHERE person.name = ? AND merge.name = ? "
+            "ORDER BY merge_id DESC LIMIT 1",
+            (name, other),
+        ).fetchone()
+        if row is None:
+            return None
+        merge_id, person_id, other_id, enrolled_at = row
+        require_free(other, taken=_person_id(session, other) is not None)
+        undone = _merge_of(session, merge_id)
+        connection.execute(
+            "INSERT INTO person (person_id, name, enrolled_at) VALUES (?, ?, ?)",
+            (other_id, other, enrolled_at),
+        )
+        _move(session, merge_id, person_id, other_id)
+        connection.execute(
+            f"INSERT INTO template (person_id, {_COLUMNS}, vector) "
+            f"SELECT ?, {_COLUMNS}, vector FROM spare_template WHERE merge_id = ?",
+            (other_id, merge_id),
+        )
+        connection.execute(
+            "UPDATE merge SET person_id = ?, within = NULL WHERE within = ?", (other_id, merge_id)
+        )
+        connection.execute("DELETE FROM merge WHERE merge_id = ?", (merge_id,))
+        _take_spares(session, person_id)
+        _make_copies_stale(session)
+        return undone
+
+
+def merges(session: SqliteSession, name: str | None) -> list[Merge]:
+    """See Gallery.merges."""
+    with session.reading():
+        rows = session.connection.execute(
+            "SELECT merge_id FROM merge JOIN person USING (person_id) "
+            "WHERE ? IS NULL OR person.name = ? ORDER BY merge_id",
+            (name, name),
+        ).fetchall()
+        return [_merge_of(session, merge_id) for (merge_id,) in rows]
+
+
+def _move(session: SqliteSession, merge_id: int | None, source: int, target: int) -> None:
+    """The moved templates of a merge from one person to the other, encrypted for that one."""
+    rows = session.connection.execute(
+        "SELECT template_id, photo_sha256, vector FROM template WHERE person_id = ? AND "
+        "template_id IN (SELECT template_id FROM moved_template WHERE merge_id = ?)",
+        (source, merge_id),
+    ).fetchall()
+    session.connection.executemany(
+        "UPDATE template SET person_id = ?, vector = ? WHERE template_id = ?",
+        (
+            (target, _for_another(session, blob, sha256, source, target), template_id)
+            for template_id, sha256, blob in rows
+        ),
+    )
+
+
+def _take_spares(session: SqliteSession, person_id: int) -> None:
+    """Photos that left with an undone merge, and that another merge brought as well."""
+    rows = session.connection.execute(
+        "SELECT template_id, merge_id, other_id, photo_sha256, vector "
+        "FROM spare_template JOIN merge USING (merge_id) WHERE person_id = ? AND photo_sha256 "
+        "NOT IN (SELECT photo_sha256 FROM template WHERE person_id = ?) ORDER BY merge_id",
+        (person_id, person_id),
+    ).fetchall()
+    taken = set()
+    for template_id, merge_id, other_id, sha256, blob in rows:
+        if sha256 in taken:
+            continue
+        taken.add(sha256)
+        session.connection.execute(
+            f"INSERT INTO template (person_id, {_COLUMNS}, vector) "
+            f"SELECT ?, {_COLUMNS}, ? FROM spare_template WHERE template_id = ?",
+            (
+                person_id,
+                _for_another(session, blob, sha256, other_id, person_id),
+                template_id,
+            ),
+        )
+        session.connection.execute(
+            "DELETE FROM spare_template WHERE template_id = ?", (template_id,)
+        )
+        session.connection.execute(
+            "INSERT INTO moved_template VALUES (?, ?)", (merge_id, template_id)
+        )
+
+
+def _for_another(
+    session: SqliteSession, blob: bytes, sha256: str, source: int, target: int
+) -> bytes:
+    """A stored vector bound to another person."""
+    space = session.space()
+    assert space is not None  # a template refers to it
+    owner = session.owner(source, sha256)
+    (vector,) = session.decoded([blob], [owner], space.size)
+    return session.codec.encode(vector, session.owner(target, sha256))
+
+
+def _make_copies_stale(session: SqliteSession) -> None:
+    """Templates are another person's now: the file of vectors and the index belong to before."""
+    session.set_meta("removals", str(int(session.meta("removals")) + 1))
+
+
+def _merge_of(session: SqliteSession, merge_id: int | None) -> Merge:
+    ((name, merged_at),) = session.connection.execute(
+        "SELECT name, merged_at FROM merge WHERE merge_id = ?", (merge_id,)
+    )
+    moved = session.connection.execute(
+        "SELECT photo_sha256 FROM moved_template JOIN template USING (template_id) "
+        "WHERE merge_id = ?",
+        (merge_id,),
+    )
+    known = session.connection.execute(
+        "SELECT photo_sha256 FROM spare_template WHERE merge_id = ?", (merge_id,)
+    )
+    return Merge(
+        name,
+        merged_at,
+        frozenset(sha256 for (sha256,) in moved),
+        frozenset(sha256 for (sha256,) in known),
+    )
+
+
+def _person_id(session: SqliteSession, name: str) -> int | None:
+    row = session.connection.execute(
+        "SELECT person_id FROM person WHERE name = ?", (name,)
+    ).fetchone()
+    return None if row is None else int(row[0])

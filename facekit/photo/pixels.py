@@ -1,0 +1,62 @@
+"""Decoded samples to (H, W, 3) RGB uint8, upright."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.photo.formats import HeaderError
+from facekit.photo.header import Header
+from facekit.types import UInt8Array
+
+
+def rgb(decoded: NDArray[Any], header: Header) -> UInt8Array:
+    """What OpenCV returned for `header` -> (H, W, 3) RGB, not yet turned upright."""
+    if header.transparent_grey is not None:
+        decoded[decoded == header.transparent_grey] = np.iinfo(decoded.dtype).max
+    if decoded.dtype == np.uint16:
+        decoded = cv2.convertScaleAbs(decoded, alpha=1 / 257)  # rounds
+    if decoded.dtype != np.uint8:
+        raise HeaderError(f"its samples are {decoded.dtype}, not whole numbers of 8 or 16 bits")
+    if header.plain:
+        return cast("UInt8Array", decoded)
+    if decoded.ndim == 2:
+        return converted(decoded, cv2.COLOR_GRAY2RGB)
+    if decoded.shape[2] == 3:
+        return converted(decoded, cv2.COLOR_BGR2RGB)
+    return over_white(
+        converted(decoded, cv2.COLOR_BGRA2RGB),
+        decoded[..., 3:],
+        premultiplied=header.premultiplied,
+    )
+
+
+def converted(pixels: UInt8Array, code: int) -> UInt8Array:
+    return cast("UInt8Array", cv2.cvtColor(pixels, code))
+
+
+def over_white(colour: UInt8Array, alpha: UInt8Array, *, premultiplied: bool) -> UInt8Array:
+    """(H, W, 3) and (H, W, 1) -> (H, W, 3): white shines through where alpha is below 255."""
+    if alpha.min() == 255:
+        return colour
+    wide = alpha.astype(np.uint16)
+    if premultiplied:
+        mixed = np.minimum(colour + (255 - wide), 255)
+    else:
+        mixed = 255 - ((255 - colour) * wide + 127) // 255
+    return np.asarray(mixed, np.uint8)
+
+
+def upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
+    """Stored pixels as they were seen, by EXIF 2.3's Orientation (table 6)."""
+    if orientation >= 5:
+        pixels = cast("UInt8Array", cv2.transpose(pixels))
+    axis = _FLIPS[orientation]
+    return pixels if axis is None else cast("UInt8Array", cv2.flip(pixels, axis))
+
+
+_ROWS, _COLUMNS, _BOTH = 0, 1, -1  # what cv2.flip reverses
+_FLIPS = {1: None, 2: _COLUMNS, 3: _BOTH, 4: _ROWS, 5: None, 6: _COLUMNS, 7: _BOTH, 8: _ROWS}

@@ -1,0 +1,215 @@
+"""What the pipeline answers, as records; `to_dict()` of each is what the shell writes as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from facekit.enums import CropRule, Metric
+from facekit.model.registry import DETECTOR
+from facekit.photo.decode import Picture
+from facekit.runtime.delegates import DeviceUse
+from facekit.template.calibration import LogisticScore, OperatingPoint
+from facekit.template.match import Decision, distance
+from facekit.template.space import crop_text
+from facekit.template.threshold import Meaning, Threshold
+from facekit.types import CropSpec, Face, Float32Array, UInt8Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocatedPicture:
+    """A picture, all its faces by falling score, and those that the policy selects."""
+
+    picture: Picture
+    faces: tuple[Face, ...]
+    selected: tuple[Face, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and size of the picture, and the selected faces."""
+        height, width = self.picture.pixels.shape[:2]
+        return {
+            "image": self.picture.name,
+            "width_px": width,
+            "height_px": height,
+            "faces_found": len(self.faces),
+            "faces": [face.to_dict() for face in self.selected],
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"LocatedPicture({self.picture.name!r}, {len(self.faces)} faces, "
+            f"selected={self.selected!r})"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedPicture:
+    """One side of a comparison: a picture's selected faces, or rows of an embedding file."""
+
+    name: str
+    photo_sha256: str
+    faces_found: int | None
+    """None where no detector looked: a crop, or an embedding file"""
+    faces: tuple[Face | None, ...]
+    """(N,) the selected faces; None for each where there is no detection"""
+    crops: UInt8Array
+    """(N, H, W, 3) RGB, or (0, ...) from an embedding file"""
+    embeddings: Float32Array
+    """(N, D) of unit length"""
+    pixels: UInt8Array | None = None
+    """(H, W, 3) RGB; None from an embedding file"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The embeddings as lists of numbers, without pixels."""
+        return {
+            "image": self.name,
+            "photo_sha256": self.photo_sha256,
+            "faces_found": self.faces_found,
+            "embeddings": self.embeddings.tolist(),
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"EmbeddedPicture({self.name!r}, faces={self.faces!r}, "
+            f"embeddings={self.embeddings.shape})"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """Are the faces of `a` and `b` of one person?  True where they are, False otherwise."""
+
+    a: EmbeddedPicture
+    b: EmbeddedPicture
+    best_pair: tuple[int, int]
+    """which face of a and of b are most alike: the pair that decides"""
+    comparisons: int
+    """faces of a times faces of b; the chance of a false match grows with it"""
+    decision: Decision
+    threshold: Threshold
+    metric: Metric
+    """in which distances are shown; it never changes the decision"""
+    meaning: Meaning
+    """what the model's card says of the threshold and of the score"""
+    score_to_probability: LogisticScore | None
+    """what `meaning.probability` was computed by; None where the card has nothing"""
+    model: str
+    """"name:variant" of the embedding model"""
+    model_sha256: str
+    crop: CropSpec
+    """the crop rule in force; NONE where nothing was detected"""
+    device: DeviceUse
+    """what the embedding net ran on"""
+    timings_ms: dict[str, float]
+    """wall time of each stage of this call"""
+
+    def __bool__(self) -> bool:
+        return self.decision.same
+
+    @property
+    def distance(self) -> float:
+        """Of the pair that decides, in `metric`."""
+        return distance(self.decision.similarity, self.metric)
+
+    @property
+    def threshold_distance(self) -> float:
+        """The largest distance of a match, in `metric`."""
+        return distance(self.threshold.similarity, self.metric)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A superset of the keys of deepface's verify(), with its meaning of each.
+
+        Deviation: numbers are not rounded to two decimals, and `model` says the variant too.
+        """
+        sides = {"img1": (self.a, self.best_pair[0]), "img2": (self.b, self.best_pair[1])}
+        faces = {key: side.faces[index] for key, (side, index) in sides.items()}
+        probability = self.meaning.probability
+        return {
+            "verified": self.decision.same,
+            "distance": self.distance,
+            "threshold": self.threshold_distance,
+            "model": self.model,
+            "detector_backend": "skip" if self.crop.rule is CropRule.NONE else DETECTOR,
+            "similarity_metric": self.metric.value,
+            "facial_areas": {key: _facial_area(face) for key, face in faces.items()},
+            "time": round(sum(self.timings_ms.values()) / 1e3, 4),
+            "similarity": self.decision.similarity,
+            "threshold_similarity": self.threshold.similarity,
+            "threshold_source": threshold_source(self.threshold),
+            "fmr_at_threshold": _error_rates(self.threshold.point),
+            "fmr_at_most": self.meaning.fmr_at_most,
+            "probability": probability,
+            "probability_meaning": None
+            if probability is None
+            else probability_meaning(self.score_to_probability),
+            "comparisons": self.comparisons,
+            "images": {key: side.name for key, (side, _) in sides.items()},
+            "photo_sha256": {key: side.photo_sha256 for key, (side, _) in sides.items()},
+            "faces_found": {key: side.faces_found for key, (side, _) in sides.items()},
+            "faces": {key: None if face is None else face.to_dict() for key, face in faces.items()},
+            "model_sha256": self.model_sha256,
+            "crop": crop_text(self.crop),
+            "timings_ms": {stage: round(spent, 3) for stage, spent in self.timings_ms.items()},
+            **self.device.to_dict(),
+        }
+
+    def __repr__(self) -> str:
+        relation = ">=" if self.decision.same else "<"
+        return (
+            f"Verification({'same' if self.decision.same else 'different'}, similarity "
+            f"{self.decision.similarity:.4f} {relation} {self.threshold.similarity:.4f}, "
+            f"{self.a.name!r}, {self.b.name!r})"
+        )
+
+
+def threshold_source(threshold: Threshold) -> str:
+    """Where the threshold comes from, in a few words."""
+    point = threshold.point
+    if point is None:
+        return "given by the user"
+    return f"model card, {point.target}, {point.protocol} on {point.dataset}"
+
+
+def probability_meaning(logistic: LogisticScore | None) -> str | None:
+    """What a probability is one of, and on what it was fitted."""
+    if logistic is None:
+        return None
+    n_pairs = logistic.n_genuine + logistic.n_impostor
+    return (
+        f"that both are one person, where {logistic.n_genuine / n_pairs:.0%} of all pairs are; "
+        f"fitted on {n_pairs:,} pairs"
+    )
+
+
+def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:
+    if point is None:
+        return None
+    return {
+        "target": point.target,
+        "fmr": point.fmr,
+        "fmr_ci95": point.fmr_ci95,
+        "n_impostor": point.n_impostor,
+        "fnmr": point.fnmr,
+        "fnmr_ci95": point.fnmr_ci95,
+        "n_genuine": point.n_genuine,
+        "protocol": point.protocol,
+        "dataset": point.dataset,
+    }
+
+
+def _facial_area(face: Face | None) -> dict[str, Any] | None:
+    """deepface's form: whole pixels, and eyes named as the person's own left and right."""
+    if face is None:
+        return None
+    x1, y1, x2, y2 = (round(value) for value in face.box_xyxy.tolist())
+    viewers_left, viewers_right = (
+        [round(value) for value in eye] for eye in face.landmarks_xy[:2].tolist()
+    )
+    return {
+        "x": x1,
+        "y": y1,
+        "w": x2 - x1,
+        "h": y2 - y1,
+        "left_eye": viewers_right,
+        "right_eye": viewers_left,
+    }

@@ -1,0 +1,64 @@
+"""A line in, a record out, networks loaded once: the loop of `facekit serve-stdin`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from facekit.enums import CropRule, Metric
+from facekit.errors import FacekitError, UsageError
+from facekit.pipeline.pipeline import Pipeline
+from facekit.reporter import SILENT, Reporter
+from facekit.server.requests import Request, Verb, parse_object, parse_request
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.tasks.threshold_choice import ThresholdChoice
+from facekit.template.threshold import Threshold
+
+
+def serve(
+    lines: Iterable[bytes],
+    *,
+    request: PipelineRequest | None = None,
+    threshold: ThresholdChoice | None = None,
+    reporter: Reporter = SILENT,
+) -> Iterator[dict[str, Any]]:
+    """The answer to each line, before the next one is taken; blank lines are passed over.
+
+    What is wrong with a line is its answer.  Raises what `open_pipeline`, `ThresholdChoice.of`
+    and `Pipeline.load` raise, before a line is taken.
+    """
+    threshold = threshold or ThresholdChoice()
+    pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+    chosen = threshold.of(pipeline)
+    pipeline.load()
+    for line in lines:
+        if line.strip():
+            yield answer(line, pipeline, threshold=chosen, metric=threshold.metric)
+
+
+def answer(
+    line: bytes, pipeline: Pipeline, *, threshold: Threshold, metric: Metric = Metric.COSINE
+) -> dict[str, Any]:
+    """The record for one request, with its `id` where it has one, or the error of it."""
+    named: dict[str, Any] = {}
+    try:
+        found = parse_object(line)
+        named = {"id": found["id"]} if "id" in found else {}
+        return named | _answered(parse_request(found), pipeline, threshold, metric)
+    except FacekitError as error:
+        return named | error.to_dict()
+
+
+def _answered(
+    request: Request, pipeline: Pipeline, threshold: Threshold, metric: Metric
+) -> dict[str, Any]:
+    if request.verb is Verb.VERIFY:
+        a, b = request.pictures
+        return pipeline.verify(a, b, threshold=threshold, metric=metric).to_dict()
+    if request.verb is Verb.DETECT:
+        if pipeline.crop_spec.rule is CropRule.NONE:
+            raise UsageError("Nothing is detected with --no-detect or --align none.")
+        (located,) = pipeline.locate(request.pictures)
+        return located.to_dict()
+    (embedded,) = pipeline.embed(request.pictures)
+    return embedded.to_dict()

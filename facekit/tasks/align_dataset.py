@@ -1,0 +1,70 @@
+"""Labelled photos to crops for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
+from facekit.errors import UsageError
+from facekit.model.registry import DETECTOR
+from facekit.pipeline.locate import LocateOptions
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.build import ensure_installed
+from facekit.train.dataset import align
+from facekit.train.dataset.align import AlignReport
+from facekit.train.dataset.aligned import AlignSettings
+from facekit.types import CropSpec
+
+_USUAL = {CropRule.MARGIN: ((182, 182), 44.0), CropRule.SIMILARITY: ((128, 112), 14.0)}
+"""(height, width) and margin, pixels: facenet's; SphereFace's 112 x 96 with 16 more each way"""
+
+
+def align_dataset(
+    source: Path,
+    output: Path,
+    *,
+    rule: CropRule = CropRule.MARGIN,
+    size_px: tuple[int, int] | None = None,
+    margin_px: float | None = None,
+    resize_filter: ResizeFilter = ResizeFilter.BILINEAR,
+    locate: LocateOptions | None = None,
+    crop_format: CropFormat = CropFormat.PNG,
+    workers: int | None = None,
+    ray: str | None = None,
+    redo: bool = False,
+    retry_failed: bool = False,
+    reporter: Reporter = SILENT,
+) -> AlignReport:
+    """SOURCE/PERSON/PHOTO to OUTPUT/PERSON/PHOTO.png, one face a photo; goes on where it was.
+
+    rule: MARGIN or SIMILARITY.  size_px: (height, width) of the crops; margin_px: pixels of the
+    crop outside the box, both sides together; None is what the rule's authors take.
+    locate: which face, detector settings, limits; None takes the central face.
+    workers, ray: see `facekit.pipeline.photos.map_photos`.  redo: every photo anew; retry_failed:
+    those that failed.  Raises UsageError, InputError, ModelError, StorageError.
+    """
+    locate = locate or LocateOptions(face_policy=FacePolicy.CENTER)
+    if locate.face_policy is FacePolicy.ALL:
+        raise UsageError("One face a photo is aligned: --face all has no place for the others.")
+    usual_size, usual_margin = _USUAL[rule]
+    height_px, width_px = size_px or usual_size
+    settings = AlignSettings(
+        crop=CropSpec(rule, usual_margin if margin_px is None else margin_px, resize_filter),
+        height_px=height_px,
+        width_px=width_px,
+        format=crop_format,
+        face_policy=locate.face_policy,
+        detector=locate.detector,
+        max_pixels=locate.limits.max_pixels,
+    )
+    ensure_installed(DETECTOR, reporter=reporter)
+    return align.align_dataset(
+        source,
+        output,
+        settings,
+        workers=workers,
+        ray=ray,
+        redo=redo,
+        retry_failed=retry_failed,
+        reporter=reporter,
+    )

@@ -1,0 +1,115 @@
+"""How fast models are: measured here, read from a log, or two results side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from facekit.bench.compare import ComparedBenchmarks
+from facekit.bench.compare import compare as side_by_side
+from facekit.bench.machine import description, is_busy
+from facekit.bench.measure import measure, measured_peaks
+from facekit.bench.parse_log import parse_log
+from facekit.bench.plan import NEED_PHOTOS, plan
+from facekit.bench.records import SCHEMA_VERSION, Benchmark
+from facekit.enums import Runtime, Stage
+from facekit.errors import InputError
+from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.variants import for_runtime
+from facekit.photo.sources import list_pictures
+from facekit.reporter import SILENT, Reporter
+from facekit.runtime.delegates import AcceleratorRequest
+from facekit.system.files import write_atomically
+from facekit.tasks.build import ensure_installed
+
+
+def benchmark(
+    models: Sequence[str] = (),
+    *,
+    stages: Sequence[Stage] | None = None,
+    threads: Sequence[int] = (1,),
+    batches: Sequence[int] = (1,),
+    workers: int = 1,
+    runs: int = 50,
+    warmup: int = 5,
+    images: str | None = None,
+    runtime: Runtime | None = None,
+    accelerator: AcceleratorRequest | None = None,
+    reporter: Reporter = SILENT,
+) -> Benchmark:
+    """Times each stage of each model in each setting, each in a process of its own.
+
+    models: as --model has them; none for the default model.  stages: None is all of them, or
+    without photos those that need none.  threads: of a network.  batches: pictures a run.
+    workers: processes that run at the same time.  images: a folder of photos, or one photo.
+    Raises UsageError where a stage needs photos and there are none, ModelError, AcceleratorError.
+    """
+    photos = tuple(map(Path, list_pictures([images]))) if images else ()
+    if stages is None:
+        stages = [stage for stage in Stage if photos or stage not in NEED_PHOTOS]
+        if not photos:
+            reporter.note("detect, align and verify are left out: they need photos, --images DIR")
+    cases = plan(
+        [
+            ensure_installed(for_runtime(name, runtime), reporter=reporter).path
+            for name in models or (DEFAULT_MODEL,)
+        ],
+        stages=stages,
+        threads=threads,
+        batches=batches,
+        workers=workers,
+        runs=runs,
+        warmup=warmup,
+        photos=photos,
+        request=accelerator or AcceleratorRequest(),
+    )
+    if photos:
+        ensure_installed(DETECTOR, reporter=reporter)
+    if is_busy():
+        reporter.note(
+            "this machine is busy with something else: times will be longer than it needs"
+        )
+    return Benchmark(
+        measurements=tuple(reporter.steps(measure(cases), length=len(cases), label="measuring")),
+        machine=description(),
+        peak_gflops=measured_peaks([count * workers for count in threads]),
+    )
+
+
+def read_log(log: Path) -> Benchmark:
+    """What TensorFlow Lite's benchmark_model printed.  Raises InputError where it has no times."""
+    return Benchmark(
+        machine=f"log {log.name}",
+        peak_gflops={},
+        measurements=tuple(parse_log(_text(log), name=str(log))),
+    )
+
+
+def read_result(path: Path) -> Benchmark:
+    """What `facekit benchmark --json` wrote.  Raises InputError for anything else."""
+    try:
+        raw = json.loads(_text(path))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    return Benchmark.from_dict(raw, name=str(path))
+
+
+def compare(a: Path, b: Path) -> ComparedBenchmarks:
+    """Two results with ratios, b over a.  Raises InputError, as `read_result`."""
+    return side_by_side(read_result(a), read_result(b))
+
+
+def write_result(folder: Path, done: Benchmark | ComparedBenchmarks, *, text: str) -> None:
+    """benchmark.json, and `text` for people as benchmark.txt.  Raises StorageError."""
+    whole = {"schema_version": SCHEMA_VERSION, **done.to_dict()}
+    document = json.dumps(whole, indent=1, allow_nan=False)
+    write_atomically(folder / "benchmark.json", f"{document}\n".encode())
+    write_atomically(folder / "benchmark.txt", text.encode())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error

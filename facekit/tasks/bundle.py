@@ -1,0 +1,38 @@
+"""facekit bundle: all that a board needs as one archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facekit.bundle.make import MadeBundle, make_bundle
+from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.build import ensure_installed
+
+
+def bundle(
+    model: str = DEFAULT_MODEL,
+    *,
+    target: str,
+    output: Path,
+    models: Path | None = None,
+    cpu_variant: str | None = None,
+    wheel: Path | None = None,
+    force: bool = False,
+    reporter: Reporter = SILENT,
+) -> MadeBundle:
+    """Packs models, cards, thresholds, facekit, scripts and a README; the detector is built first.
+
+    See `make_bundle` for the options and for what is raised; `target` is one of its TARGETS.
+    """
+    ensure_installed(DETECTOR, reporter=reporter)
+    return make_bundle(
+        model,
+        target,
+        output,
+        models=models,
+        cpu_variant=cpu_variant,
+        wheel=wheel,
+        force=force,
+        reporter=reporter,
+    )

@@ -1,0 +1,106 @@
+"""A model's thresholds on labelled photos, into its card or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from facekit.evaluate.calibrate import CalibrationResult
+from facekit.evaluate.calibrate import calibrate as measure
+from facekit.evaluate.embeddings import PhotoCropper, embed_photos
+from facekit.evaluate.metrics.operating_points import DEFAULT_FMR_TARGETS
+from facekit.evaluate.protocols.plan import open_list
+from facekit.model.card import Card
+from facekit.model.installation import write_card
+from facekit.model.shipped_calibrations import measured_on
+from facekit.reporter import SILENT, Reporter
+from facekit.system.files import write_atomically
+from facekit.tasks.evaluate import embed_settings, ensure_detector, installed_for
+from facekit.tasks.open_pipeline import PipelineRequest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibratedModel:
+    """What was measured, and the card that says so."""
+
+    card: Card
+    result: CalibrationResult
+    written: bool
+    """whether the card beside the model file is this one"""
+
+    @property
+    def label(self) -> str:
+        return f"{self.card.name}:{self.card.variant}"
+
+    def to_dict(self) -> dict[str, Any]:
+        result = self.result
+        return {
+            "model": self.label,
+            "model_sha256": self.card.file_sha256,
+            "written": self.written,
+            "photos": result.n_photos,
+            "people": result.n_people,
+            "failed_photos": result.n_failed,
+            "expected_calibration_error": result.reliability.expected_calibration_error,
+            "calibration": result.calibration.as_dict(),
+        }
+
+    def __repr__(self) -> str:
+        return f"CalibratedModel({self.label}, {self.result.n_photos} photos)"
+
+
+def calibrate(
+    request: PipelineRequest,
+    *,
+    data: Path | None = None,
+    protocol: str = "devtrain",
+    pairs_file: Path | None = None,
+    fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
+    write: bool = False,
+    output: Path | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    reporter: Reporter = SILENT,
+) -> CalibratedModel:
+    """The thresholds at which strangers match at given rates, and what probability a score is.
+
+    request: its model, face, crop, detector, limits and runtime count; the crop goes into the
+    card.  data, protocol, pairs_file: see `facekit.evaluate.protocols.plan.open_list`.
+    fmr_targets: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON).
+    workers, ray: see `facekit.pipeline.photos.map_photos`.
+    Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
+    carry, ModelError, StorageError.
+    """
+    installed = installed_for(request, reporter=reporter)
+    pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs_file)
+    settings = embed_settings(installed.card, request)
+    ensure_detector(installed, settings, reporter=reporter)
+    embeddings = embed_photos(
+        [folder.photos_dir / photo.path for photo in pair_list.photos],
+        installed,
+        settings,
+        workers=workers,
+        ray=ray,
+        reporter=reporter,
+    )
+    result = measure(
+        embeddings,
+        pair_list,
+        dataset=folder.name,
+        flip=installed.card.flip,
+        space=PhotoCropper(installed, settings).pipeline.space,
+        fmr_targets=fmr_targets,
+    )
+    card = replace(
+        installed.card,
+        calibration=result.calibration,
+        crop=settings.crop or installed.card.crop,
+    )
+    if write:
+        write_card(installed.path, card)
+    if output is not None:
+        text = measured_on(card).to_json(name=card.name, variant=card.variant)
+        write_atomically(output, text.encode())
+    return CalibratedModel(card, result, written=write)

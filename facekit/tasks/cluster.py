@@ -1,0 +1,155 @@
+"""cluster: photos to groups of faces, copies of the photos, contact sheets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.enums import ClusterMethod, Metric
+from facekit.errors import StorageError, UsageError
+from facekit.photo.sheets import SheetFace, plan_sheets, write_sheet
+from facekit.photo.sources import list_pictures, unique_stems
+from facekit.pipeline.photos import PhotoFailure, embed_each
+from facekit.pipeline.pipeline import Pipeline
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.tasks.thresholds import pair_threshold
+from facekit.template.cluster import cluster as cluster_vectors
+from facekit.template.match import distance
+from facekit.types import Face
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedFace:
+    """A face of a photo, and the group that it is in."""
+
+    group: int
+    """from 0, the largest group first"""
+    image: str
+    """the photo's name"""
+    face: int
+    """its number among the selected faces of its photo, from 0"""
+    box_xyxy: tuple[float, float, float, float] | None
+    """pixels of the photo; None for a ready crop"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "group": self.group,
+            "image": self.image,
+            "face": self.face,
+            "box_xyxy": self.box_xyxy and list(self.box_xyxy),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """Which faces are of one person."""
+
+    method: ClusterMethod
+    threshold_similarity: float | None
+    """least mean similarity within a group, -1..1; None for a method without a threshold"""
+    faces: tuple[GroupedFace, ...]
+    """in the order of the photos"""
+    failures: tuple[PhotoFailure, ...]
+    model_sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        similarity = self.threshold_similarity
+        return {
+            "method": self.method.value,
+            "threshold": None if similarity is None else distance(similarity, Metric.COSINE),
+            "groups": len({face.group for face in self.faces}),
+            "faces": [face.to_dict() for face in self.faces],
+            "failed": [failure.to_dict() for failure in self.failures],
+            "model_sha256": self.model_sha256,
+        }
+
+
+def cluster(
+    sources: Sequence[str],
+    *,
+    request: PipelineRequest | None = None,
+    method: ClusterMethod = ClusterMethod.AGGLOMERATIVE,
+    distance: float | None = None,
+    fmr: float | None = None,
+    copy_to: Path | None = None,
+    sheets: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> Clustering:
+    """Groups the selected faces of photos and folders of photos by person.
+
+    `distance`: largest mean cosine distance within a group, 0..2; else the card's threshold at the
+    false match rate `fmr` (None: 1e-3); HDBSCAN takes neither.  `copy_to`: a folder for copies of
+    the photos, a folder a group.  `sheets`: a folder for contact sheets.  A photo that cannot be
+    used is noted and is a failure.  Raises UsageError, ImageError for a folder without a picture,
+    NoOperatingPointError, MissingExtraError without scikit-learn, StorageError, and what opening
+    the pipeline raises.
+    """
+    if distance is not None and fmr is not None:
+        raise UsageError("--threshold and --fmr both say where to cut; pass one of them.")
+    if sheets is not None and "-" in sources:
+        raise UsageError(
+            "--sheets reads the photos again, and standard input has only one reading."
+        )
+    names = list_pictures(sources)
+    pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+    similarity = _least_similarity(pipeline, method, distance, fmr)
+    faces: list[SheetFace] = []
+    numbers: list[int] = []
+    vectors = [np.zeros((0, pipeline.model.card.embedding_size), np.float32)]
+    failures: list[PhotoFailure] = []
+    for result in embed_each(pipeline, names, workers=None, reporter=reporter):
+        if isinstance(result, PhotoFailure):
+            failures.append(result)
+            reporter.note(str(result.error))
+            continue
+        vectors.append(result.embeddings)
+        for number, face in enumerate(result.faces):
+            faces.append(SheetFace(result.name, None if face is None else _rounded_box(face)))
+            numbers.append(number)
+    stacked = np.concatenate(vectors)
+    groups = cluster_vectors(stacked, method=method, threshold_similarity=similarity or 0.0)
+    grouped = tuple(
+        GroupedFace(group, face.photo, number, face.box_xyxy)
+        for group, face, number in zip(groups.tolist(), faces, numbers, strict=True)
+    )
+    if copy_to is not None:
+        _copy(copy_to, grouped)
+    if sheets is not None:
+        plan = plan_sheets(faces, groups, stacked)
+        for sheet in reporter.steps(plan, length=len(plan), label="drawing"):
+            write_sheet(sheets, sheet, limits=pipeline.options.locate.limits)
+    return Clustering(method, similarity, grouped, tuple(failures), pipeline.model.card.file_sha256)
+
+
+def _least_similarity(
+    pipeline: Pipeline, method: ClusterMethod, distance: float | None, fmr: float | None
+) -> float | None:
+    if method is not ClusterMethod.HDBSCAN:
+        return pair_threshold(pipeline, distance=distance, fmr=fmr).similarity
+    if distance is not None or fmr is not None:
+        raise UsageError("hdbscan has no threshold: leave --threshold and --fmr out.")
+    return None
+
+
+def _rounded_box(face: Face) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (round(side, 1) for side in face.box_xyxy.tolist())
+    return x1, y1, x2, y2
+
+
+def _copy(folder: Path, faces: Sequence[GroupedFace]) -> None:
+    """A photo with faces of two groups goes to both; photos of one name get numbers."""
+    stems = unique_stems(face.image for face in faces)
+    width = len(str(max((face.group for face in faces), default=0)))
+    try:
+        for photo, group in sorted({(face.image, face.group) for face in faces}):
+            target = folder / f"{group:0{width}d}" / f"{stems[photo]}{Path(photo).suffix}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(photo, target)
+    except OSError as error:
+        raise StorageError(f"Cannot copy to {folder}: {error}") from error

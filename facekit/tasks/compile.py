@@ -1,0 +1,45 @@
+"""facekit compile: an integer .tflite file for an Arm Ethos-U NPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facekit.convert.vela import compile as vela
+from facekit.convert.vela.compile import CompiledModel
+from facekit.convert.vela.narrow import FULL_BITS
+from facekit.convert.vela.target import read_target
+from facekit.reporter import SILENT, Reporter
+
+DEFAULT_TARGET = "imx93"
+
+
+def compile_model(
+    model: Path,
+    *,
+    target: str = DEFAULT_TARGET,
+    output: Path | None = None,
+    weight_bits: int = FULL_BITS,
+    compare: bool = True,
+    allow_cpu: bool = False,
+    force: bool = False,
+    reporter: Reporter = SILENT,
+) -> CompiledModel:
+    """Writes the compiled model, its card and Vela's report into a folder.
+
+    `target`: a name of configs/targets or a .toml file.  `output`: None is model_<target> beside
+    the model.  `weight_bits`: below 8, weights that the NPU waits for are narrowed first.
+    `compare`: estimate under the target's other bandwidths too.  `allow_cpu`: accept a network
+    that is mostly left on the CPU.  Raises UsageError for an unknown target, and what
+    `facekit.convert.vela.compile.compile_model` raises.
+    """
+    read = read_target(target)
+    reporter.note(f"compiling {model.name} for {read.title}")
+    return vela.compile_model(
+        model,
+        read,
+        output or model.parent / f"model_{read.name}",
+        force=force,
+        compare=compare,
+        allow_cpu=allow_cpu,
+        weight_bits=weight_bits,
+    )

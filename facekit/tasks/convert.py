@@ -1,0 +1,227 @@
+"""facekit convert: a model to float32, float16 and integer LiteRT files, and for NPUs."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from facekit.convert.conversion import ConversionPlan, ConvertedFile
+from facekit.convert.conversion import convert as convert_model
+from facekit.convert.crops import DEFAULT_CROPS, SEED, CropSet, photo_crops
+from facekit.convert.import_options import ImportOptions
+from facekit.convert.quantize.recipe import read_recipe
+from facekit.convert.vela.target import read_target
+from facekit.enums import Architecture, CropRule, RangeRule
+from facekit.errors import UsageError
+from facekit.model import registry
+from facekit.model.card import Task
+from facekit.model.installation import install_files
+from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.store import InstalledModel
+from facekit.model.variants import DEFAULT_VARIANT
+from facekit.pipeline.locate import LocateOptions
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.build import ensure_installed, waiting
+
+KERAS_SUFFIXES = (".keras", ".h5")
+_RECIPES = {
+    "float16": "weight_only_wf16_afp32",
+    "int8": "static_wi8_ai8",
+    "uint8": "static_wi8_ai8_iu8",
+}
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationPhotos:
+    """Which photos activation ranges are measured on, and which faces of them."""
+
+    source: Path | None = None
+    """a folder, or a text file that names one a line; None: what ships with facekit"""
+    count: int | None = DEFAULT_CROPS
+    """at most so many, spread over the people (folders); None: all"""
+    seed: int | None = None
+    """of the choice among the photos; None: a fixed one"""
+    locate: LocateOptions = field(default_factory=LocateOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The files that were made of one model."""
+
+    files: tuple[ConvertedFile, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"files": [file.to_dict() for file in self.files]}
+
+
+def conversion_plan(
+    *,
+    float32: bool = False,
+    float16: bool = False,
+    int8: bool = False,
+    uint8: bool = False,
+    targets: Sequence[str] = (),
+) -> ConversionPlan:
+    """Which files to make: by the recipes that stand for these names; float32 where none does.
+
+    `uint8`: all integers, and the input too.  `targets`: names such as "imx93" or .toml files;
+    the file with uint8 input is compiled for each.  Raises UsageError for an unknown target.
+    """
+    read = tuple(map(read_target, targets))
+    flags = {"float16": float16, "int8": int8, "uint8": uint8 or bool(read)}
+    recipes = tuple(read_recipe(_RECIPES[name]) for name, given in flags.items() if given)
+    return ConversionPlan(recipes, float32=float32 or not recipes, targets=read)
+
+
+def convert(
+    model: str = DEFAULT_MODEL,
+    plan: ConversionPlan | None = None,
+    *,
+    output: Path | None = None,
+    install: bool = False,
+    calibration: CalibrationPhotos | None = None,
+    rule: RangeRule | None = None,
+    architecture: Architecture | None = None,
+    like: str | None = None,
+    force: bool = False,
+    reporter: Reporter = SILENT,
+) -> Conversion:
+    """Makes the files of `plan` with their cards, and measures integer ones against float32.
+
+    `model`: registry name, a card or .tflite file, or a Keras file: its weights are for the graph
+    `architecture`, and are fed and cropped as those of the registry's model `like`.
+    `output`: the folder to write to; `install`: put all but what is for an NPU into the store.
+    `rule`: from an activation's values to its range, instead of the recipe's own.
+    Raises UsageError, ModelMissingError, ModelBuildError for a file that does not tell faces
+    apart, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
+    """
+    plan = plan or conversion_plan()
+    if output is None and not install:
+        raise UsageError("Say where the files shall go: -o FOLDER, or --install for the store.")
+    if plan.targets and output is None:
+        raise UsageError("--vela needs -o FOLDER: the store holds models for this machine.")
+    with ExitStack() as stack:
+        source = stack.enter_context(
+            float32_source(model, architecture=architecture, like=like, reporter=reporter)
+        )
+        crops = calibration_crops(source, calibration or CalibrationPhotos(), reporter=reporter)
+        folder = output or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-install-"))
+        )
+        files = convert_model(
+            source, plan, folder, crops=crops, rule=rule, force=force, reporter=reporter
+        )
+        if install:
+            files = _installed(source.card.name, files, reporter)
+    return Conversion(files)
+
+
+@contextmanager
+def float32_source(
+    name: str,
+    *,
+    architecture: Architecture | None = None,
+    like: str | None = None,
+    reporter: Reporter = SILENT,
+) -> Iterator[InstalledModel]:
+    """The float32 model that `name` is, or was made from.
+
+    A registry name, a card or .tflite file (one that is quantised is traced to the registry), or
+    a Keras file, which is built in a temporary folder that lives as long as the context.
+    Raises UsageError, ModelMissingError, ModelMismatchError, and for a Keras file what
+    `import_weights` raises.
+    """
+    if name.endswith(KERAS_SUFFIXES):
+        with tempfile.TemporaryDirectory(prefix="facekit-keras-") as folder:
+            yield _from_keras(Path(name), Path(folder), architecture, like, reporter)
+        return
+    if architecture is not None or like is not None:
+        raise UsageError("--arch and --like are for Keras files; other models have a card.")
+    model = ensure_installed(name, reporter=reporter)
+    if model.card.task is not Task.EMBEDDING:
+        raise UsageError(
+            f"An embedding model is needed. {name} is for {model.card.task.value}; a detector's "
+            "nets are small and stay float32."
+        )
+    if model.card.variant != DEFAULT_VARIANT:
+        origin = model.card.name
+        if origin not in registry.names() or (
+            model.card.source.sha256 != registry.entry(origin).source.sha256
+        ):
+            raise UsageError(
+                f"{name} is {model.card.variant}, and the model it was made from, {origin}, is "
+                f"not in the registry. Pass its {DEFAULT_VARIANT} file."
+            )
+        reporter.note(f"{name} is {model.card.variant}: starting from {origin}")
+        model = ensure_installed(f"{origin}:{DEFAULT_VARIANT}", reporter=reporter)
+    yield model
+
+
+def calibration_crops(
+    model: InstalledModel, photos: CalibrationPhotos, *, reporter: Reporter = SILENT
+) -> CropSet | None:
+    """The crops of a folder or list, or None without; photos that gave none are noted.
+
+    Raises InputError where too few photos have a face, ImageError for a folder without photos.
+    """
+    if photos.source is None:
+        return None
+    assert model.card.crop is not None  # an embedding card always has one
+    if model.card.crop.rule is not CropRule.NONE:
+        ensure_installed(DETECTOR, reporter=reporter)
+    cropped = photo_crops(
+        photos.source,
+        model,
+        photos.locate,
+        count=sys.maxsize if photos.count is None else photos.count,
+        seed=SEED if photos.seed is None else photos.seed,
+        reporter=reporter,
+    )
+    for failure in cropped.failures:
+        reporter.note(f"left out: {failure}")
+    return cropped
+
+
+def _from_keras(
+    path: Path,
+    folder: Path,
+    architecture: Architecture | None,
+    like: str | None,
+    reporter: Reporter,
+) -> InstalledModel:
+    if architecture is None:
+        raise UsageError("A Keras file needs --arch: which graph its weights are for.")
+    if not path.is_file():
+        raise UsageError(f"There is no Keras file {path}.")
+    defaults = None if like is None else registry.entry(like).card
+    from facekit.convert.import_weights import import_weights  # TensorFlow
+
+    options = ImportOptions(
+        architecture=architecture,
+        input=None if defaults is None else defaults.input,
+        crop=None if defaults is None else defaults.crop,
+        flip=None if defaults is None else defaults.flip,
+        licence="not stated: the weights are the user's own",
+    )
+    name = _NOT_PLAIN.sub("-", path.name.partition(".")[0]).strip("-._") or "model"
+    return import_weights(path, name, options, folder, reporter=reporter).model
+
+
+def _installed(
+    name: str, files: Sequence[ConvertedFile], reporter: Reporter
+) -> tuple[ConvertedFile, ...]:
+    """The same files in the store; what is there for an accelerator stays where it is."""
+    here = [file for file in files if file.compiled is None]
+    paths = install_files(name, [file.path for file in here], on_wait=waiting(name, reporter))
+    reporter.note(f"installed: {', '.join(f'{name}:{file.card.variant}' for file in here)}")
+    stored = iter(paths)
+    return tuple(
+        replace(file, path=next(stored)) if file.compiled is None else file for file in files
+    )

@@ -1,0 +1,44 @@
+"""facekit data: photos to evaluate on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facekit.enums import LfwAlignment
+from facekit.evaluate.protocols.fetch_lfw import data_home, fetch_lfw
+from facekit.reporter import SILENT, Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedData:
+    """A data set that is on this machine now."""
+
+    name: str
+    alignment: LfwAlignment
+    folder: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "data": self.name,
+            "alignment": self.alignment.value,
+            "folder": str(self.folder),
+        }
+
+
+def fetch(
+    *,
+    alignment: LfwAlignment = LfwAlignment.FUNNELED,
+    home: Path | None = None,
+    offline: bool = False,
+    reporter: Reporter = SILENT,
+) -> FetchedData:
+    """The photos and pair lists of LFW, about 240 MB, where eval-lfw and calibrate find them.
+
+    `home`: scikit-learn's data home; None: SCIKIT_LEARN_DATA or ~/scikit_learn_data.
+    Raises FetchError, StorageError, MissingExtraError without scikit-learn.
+    """
+    target = data_home(home)
+    reporter.note(f"lfw is fetched into {target}")
+    return FetchedData("lfw", alignment, fetch_lfw(target, alignment, offline=offline))

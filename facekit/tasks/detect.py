@@ -1,0 +1,86 @@
+"""Photos to the faces on them, with crops and drawings as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facekit.enums import FacePolicy
+from facekit.model.registry import DETECTOR
+from facekit.photo.draw import draw_faces
+from facekit.photo.sources import list_pictures, unique_stems
+from facekit.photo.write import write_crops, write_png
+from facekit.pipeline.photos import LocatePhoto, PhotoFailure, map_photos
+from facekit.pipeline.records import LocatedPicture
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.build import ensure_installed
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedPhoto:
+    """A photo's faces, and the files that were made of it."""
+
+    located: LocatedPicture
+    crops: tuple[Path, ...] | None = None
+    """a file for each selected face; None where none were asked for"""
+    drawing: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The photo's record; paths only of files that were asked for."""
+        record = self.located.to_dict()
+        if self.crops is not None:
+            record["crops"] = [str(path) for path in self.crops]
+        if self.drawing is not None:
+            record["drawing"] = str(self.drawing)
+        return record
+
+
+def detect(
+    images: Iterable[str],
+    *,
+    request: PipelineRequest | None = None,
+    crops: Path | None = None,
+    drawings: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> Iterator[DetectedPhoto | PhotoFailure]:
+    """The faces of each photo, one after the other; folders stand for the pictures below them.
+
+    `request`: None for all faces.  `crops`: folder for the crops that its model would see.
+    `drawings`: folder for the pictures with boxes and landmarks.  Neither need exist.
+    A photo that gives no face is a PhotoFailure, and the reporter is told of it.
+    Raises ImageError for a folder without a picture, StorageError, and what `open_pipeline`
+    raises.
+    """
+    request = request or PipelineRequest(face=FacePolicy.ALL)
+    names = list_pictures(images)
+    stems = unique_stems(names)
+    cropper = None if crops is None else open_pipeline(request, reporter=reporter)
+    ensure_installed(DETECTOR, reporter=reporter)
+    results = map_photos(
+        LocatePhoto(request.locate_options),
+        names,
+        workers=1,
+        label="detecting",
+        reporter=reporter,
+    )
+
+    def written(located: LocatedPicture) -> DetectedPhoto:
+        stem = stems[located.picture.name]
+        paths = drawing = None
+        if crops is not None and cropper is not None:
+            paths = tuple(write_crops(crops, stem, cropper.crop(located)))
+        if drawings is not None:
+            drawing = drawings / f"{stem}.png"
+            pixels = located.picture.pixels
+            write_png(drawing, draw_faces(pixels, located.faces, located.selected))
+        return DetectedPhoto(located, paths, drawing)
+
+    for result in results:
+        if isinstance(result, PhotoFailure):
+            reporter.note(str(result.error))
+            yield result
+        else:
+            yield written(result)

@@ -1,0 +1,116 @@
+"""Photos to a file of embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facekit.errors import UsageError
+from facekit.photo.sources import list_pictures
+from facekit.pipeline.photos import PhotoFailure, embed_each
+from facekit.pipeline.records import EmbeddedPicture
+from facekit.reporter import SILENT, Reporter
+from facekit.runtime.delegates import DeviceUse
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.template.file import SUFFIXES, EmbeddingRow, EmbeddingTable, write_embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedFile:
+    """An embedding file that was written."""
+
+    output: Path
+    photos: int
+    embeddings: int
+    """rows with an embedding, one a face"""
+    failures: tuple[PhotoFailure, ...]
+    """photos that are rows with an error"""
+    model: str
+    """"name:variant" """
+    model_sha256: str
+    device: DeviceUse
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "output": str(self.output),
+            "photos": self.photos,
+            "embeddings": self.embeddings,
+            "failed": [
+                {"image": failure.name, "error": _error_text(failure)} for failure in self.failures
+            ],
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            **self.device.to_dict(),
+        }
+
+
+def embed(
+    images: Iterable[str],
+    output: Path,
+    *,
+    request: PipelineRequest | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    reporter: Reporter = SILENT,
+) -> EmbeddedFile:
+    """Writes the embeddings of photos, and of the pictures below folders, to `output`.
+
+    A photo that gives none is a row with its error, and the reporter is told of it.
+    See `embed_each` for `workers` and `ray`.
+    Raises UsageError for a suffix other than .npz, .csv and .jsonl, ImageError for a folder
+    without a picture, StorageError, and what `open_pipeline` and `embed_each` raise.
+    """
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
+    names = list_pictures(images)
+    pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+    rows: list[EmbeddingRow] = []
+    failures = []
+    for result in embed_each(pipeline, names, workers=workers, ray=ray, reporter=reporter):
+        if isinstance(result, PhotoFailure):
+            failures.append(result)
+            reporter.note(str(result.error))
+            rows.append(EmbeddingRow(result.name, "", 0, None, None, None, _error_text(result)))
+        else:
+            rows += _rows(result)
+    model_sha256 = pipeline.model.card.file_sha256
+    write_embeddings(
+        output,
+        EmbeddingTable(
+            space=pipeline.space,
+            mean=pipeline.model.card.calibration.embedding_mean,
+            rows=tuple(rows),
+        ),
+    )
+    return EmbeddedFile(
+        output=output,
+        photos=len(names),
+        embeddings=len(rows) - len(failures),
+        failures=tuple(failures),
+        model=pipeline.model_name,
+        model_sha256=model_sha256,
+        device=pipeline.device_use,
+    )
+
+
+def _rows(embedded: EmbeddedPicture) -> list[EmbeddingRow]:
+    """One a face."""
+    return [
+        EmbeddingRow(
+            name=embedded.name,
+            photo_sha256=embedded.photo_sha256,
+            face=index,
+            box_xyxy=None if face is None else tuple(face.box_xyxy.tolist()),
+            score=None if face is None else face.score,
+            vector=vector,
+        )
+        for index, (face, vector) in enumerate(
+            zip(embedded.faces, embedded.embeddings, strict=True)
+        )
+    ]
+
+
+def _error_text(failure: PhotoFailure) -> str:
+    return f"{type(failure.error).__name__}: {failure.error}"

@@ -1,0 +1,128 @@
+"""Models on labelled photos to a report of how often they are right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from facekit.enums import CropRule, Flip, Profile
+from facekit.errors import UsageError
+from facekit.evaluate.embeddings import EmbedSettings, PhotoEmbeddings, embed_photos
+from facekit.evaluate.protocols.plan import open_plan
+from facekit.evaluate.records import EvaluationReport
+from facekit.evaluate.run import ReportColumn, require_distinct, run_evaluation
+from facekit.evaluate.setups import DEFAULT_PROTOCOL, SetupOptions, setups_for
+from facekit.model.card import Card
+from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.store import InstalledModel
+from facekit.model.variants import for_runtime
+from facekit.reporter import SILENT, Reporter
+from facekit.system.extras import require
+from facekit.tasks.build import ensure_installed
+from facekit.tasks.open_pipeline import PipelineRequest
+
+
+def evaluate(
+    requests: Sequence[PipelineRequest],
+    *,
+    data: Path | None = None,
+    protocol: str | None = None,
+    pairs_file: Path | None = None,
+    profile: Profile | None = None,
+    flip: Flip | None = None,
+    subtract_mean: bool = False,
+    all_pairs: bool = False,
+    limit: int | None = None,
+    recompute: bool = False,
+    workers: int | None = None,
+    ray: str | None = None,
+    output: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> EvaluationReport:
+    """Each model on one list of pairs, in as many setups as the profile has.
+
+    requests: one a model; its model, face, crop, detector, limits and runtime count.  LFW's people
+    stand in the centre, so FacePolicy.CENTER is right for it.
+    protocol, pairs_file, data: see `facekit.evaluate.protocols.plan.open_list`; without a protocol
+    it is the profile's, else devtest.  profile, flip, subtract_mean: see
+    `facekit.evaluate.setups`.  all_pairs: every pair of the photos is scored as well.
+    limit: only the first pairs of each kind of every fold.  recompute: photos are embedded also
+    where the cache has them, so that times are measured.  workers, ray: see
+    `facekit.pipeline.photos.map_photos`.  output: folder of the report with figures and errors.
+    Raises UsageError, InputError, ModelError, StorageError.
+    """
+    if protocol is not None and pairs_file is not None:
+        raise UsageError("--protocol and --pairs both name the pairs; pass one of them.")
+    for module in ("sklearn.metrics", "scipy.stats"):
+        require(module, extra="evaluate", needed_for="Evaluation")
+    if output is not None:
+        from facekit.evaluate.report.files import require_writable
+
+        require_writable(output)
+    plan = open_plan(
+        data=data,
+        protocol=protocol or DEFAULT_PROTOCOL[profile],
+        pairs_file=pairs_file,
+        limit=limit,
+    )
+    pairs = plan.pair_list
+    if pairs.complete and pairs.published_as is None and pairs_file is None:
+        reporter.note(f"{pairs.name} is not LFW's published list (MD5 {pairs.md5})")
+    models = [installed_for(request, reporter=reporter) for request in requests]
+    require_distinct(models)
+    columns = [
+        ReportColumn(model, setup)
+        for model, request in zip(models, requests, strict=True)
+        for setup in setups_for(
+            profile,
+            model,
+            SetupOptions(
+                embed_settings(model.card, request), flip=flip, subtract_mean=subtract_mean
+            ),
+        )
+    ]
+
+    def embed(
+        model: InstalledModel, settings: EmbedSettings, paths: Sequence[Path]
+    ) -> PhotoEmbeddings:
+        ensure_detector(model, settings, reporter=reporter)
+        return embed_photos(
+            paths,
+            model,
+            settings,
+            workers=workers,
+            ray=ray,
+            recompute=recompute,
+            reporter=reporter,
+        )
+
+    report = run_evaluation(columns, plan, embed, all_pairs=all_pairs)
+    if output is not None:
+        from facekit.evaluate.report.files import write_report
+
+        write_report(output, report, columns, plan.folder)
+    return report
+
+
+def installed_for(request: PipelineRequest, *, reporter: Reporter = SILENT) -> InstalledModel:
+    """The request's model, as its runtime needs it; built first where it is missing."""
+    name = for_runtime(request.model or DEFAULT_MODEL, request.runtime)
+    return ensure_installed(name, reporter=reporter)
+
+
+def embed_settings(card: Card, request: PipelineRequest) -> EmbedSettings:
+    """What the request says of how a photo becomes a vector; the card says the rest."""
+    assert card.crop is not None  # an embedding card always has one
+    return EmbedSettings(
+        locate=request.locate_options,
+        crop=request.crop.of(card.crop),
+        mirrored=card.flip is not Flip.NONE,
+    )
+
+
+def ensure_detector(
+    model: InstalledModel, settings: EmbedSettings, *, reporter: Reporter = SILENT
+) -> None:
+    """Builds the detector where it is missing and the settings need one."""
+    if settings.crop_of(model).rule is not CropRule.NONE:
+        ensure_installed(DETECTOR, reporter=reporter)

@@ -1,0 +1,187 @@
+"""identify: who is on each photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from facekit.enums import Metric, PersonRule
+from facekit.gallery.gallery import Gallery
+from facekit.gallery.identify import Identification, OpenSetThreshold
+from facekit.gallery.identify import identify as identify_vectors
+from facekit.gallery.records import Candidate, GalleryInfo
+from facekit.photo.sources import list_pictures
+from facekit.pipeline.photos import PhotoFailure, embed_each
+from facekit.pipeline.pipeline import Pipeline
+from facekit.reporter import SILENT, Reporter
+from facekit.runtime.delegates import DeviceUse
+from facekit.tasks.gallery import GalleryLocation, open_gallery
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.tasks.thresholds import OpenSetChoice, open_set_threshold
+from facekit.template.match import distance
+from facekit.types import Face
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFace:
+    """Who a face is, and who else it might be."""
+
+    face: Face | None
+    """None for a ready crop"""
+    answer: Identification
+
+    @property
+    def name(self) -> str | None:
+        """None where the face is unknown."""
+        return self.answer.candidates[0].name if self.answer.known else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "face": None if self.face is None else self.face.to_dict(),
+            "known": self.answer.known,
+            "name": self.name,
+            "margin": self.answer.margin,
+            "candidates": [_candidate_dict(candidate) for candidate in self.answer.candidates],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedPhoto:
+    """A photo's selected faces, each with its answer."""
+
+    name: str
+    photo_sha256: str
+    faces: tuple[IdentifiedFace, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "image": self.name,
+            "photo_sha256": self.photo_sha256,
+            "faces": [face.to_dict() for face in self.faces],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Who is on each photo, and what the answers rest on."""
+
+    gallery: GalleryInfo
+    rule: PersonRule
+    threshold: OpenSetThreshold
+    model_sha256: str
+    device: DeviceUse
+    photos: tuple[IdentifiedPhoto | PhotoFailure, ...]
+
+    @property
+    def failures(self) -> tuple[PhotoFailure, ...]:
+        return tuple(photo for photo in self.photos if isinstance(photo, PhotoFailure))
+
+    @property
+    def all_known(self) -> bool:
+        """Is every face of the photos that could be used known?"""
+        return all(
+            face.answer.known
+            for photo in self.photos
+            if isinstance(photo, IdentifiedPhoto)
+            for face in photo.faces
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        threshold = self.threshold
+        return {
+            "gallery": self.gallery.url,
+            "people": self.gallery.people,
+            "templates": self.gallery.templates,
+            "compared_by": self.rule.value,
+            "threshold": distance(threshold.similarity, Metric.COSINE),
+            "threshold_similarity": threshold.similarity,
+            "threshold_source": threshold.source,
+            "fmr_at_most": threshold.fmr,
+            "comparisons": threshold.comparisons,
+            "predicted_fpir_at_most": threshold.predicted_fpir,
+            "model_sha256": self.model_sha256,
+            **self.device.to_dict(),
+            "images": [photo.to_dict() for photo in self.photos],
+        }
+
+
+def identify(
+    sources: Sequence[str],
+    *,
+    location: GalleryLocation | None = None,
+    request: PipelineRequest | None = None,
+    threshold: OpenSetChoice | None = None,
+    rule: PersonRule = PersonRule.BEST,
+    top: int = 5,
+    on_photo: Callable[[IdentifiedPhoto | PhotoFailure], object] = lambda _: None,
+    reporter: Reporter = SILENT,
+) -> Identified:
+    """Compares the selected faces of photos and folders of photos with everybody in a gallery.
+
+    `top`: candidates a face, 1 or more.  `on_photo` is told of each photo as soon as it is done; a
+    photo that cannot be used is noted and is a failure.  Raises UsageError, ImageError for a folder
+    without a picture, ModelMismatchError where the gallery's templates are of another model, and
+    what opening the gallery and the pipeline raise.
+    """
+    names = list_pictures(sources)
+    with open_gallery(location or GalleryLocation()) as gallery:
+        pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+        return identify_photos(
+            gallery,
+            pipeline,
+            names,
+            threshold=threshold or OpenSetChoice(),
+            rule=rule,
+            top=top,
+            on_photo=on_photo,
+            reporter=reporter,
+        )
+
+
+def identify_photos(
+    gallery: Gallery,
+    pipeline: Pipeline,
+    names: Sequence[str],
+    *,
+    threshold: OpenSetChoice,
+    rule: PersonRule,
+    top: int,
+    on_photo: Callable[[IdentifiedPhoto | PhotoFailure], object] = lambda _: None,
+    reporter: Reporter = SILENT,
+) -> Identified:
+    """`identify`, with what is open already."""
+    info = gallery.info()
+    comparisons = info.templates if rule is PersonRule.BEST else info.people
+    limit = open_set_threshold(pipeline, threshold, comparisons=comparisons)
+    photos: list[IdentifiedPhoto | PhotoFailure] = []
+    for result in embed_each(pipeline, names, label="identifying", reporter=reporter):
+        photo: IdentifiedPhoto | PhotoFailure
+        if isinstance(result, PhotoFailure):
+            reporter.note(str(result.error))
+            photo = result
+        else:
+            answers = identify_vectors(
+                gallery,
+                result.embeddings,
+                pipeline.space,
+                threshold_similarity=limit.similarity,
+                rule=rule,
+                top=top,
+            )
+            faces = map(IdentifiedFace, result.faces, answers)
+            photo = IdentifiedPhoto(result.name, result.photo_sha256, tuple(faces))
+        photos.append(photo)
+        on_photo(photo)
+    return Identified(
+        info, rule, limit, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
+    )
+
+
+def _candidate_dict(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "name": candidate.name,
+        "similarity": candidate.similarity,
+        "distance": distance(candidate.similarity, Metric.COSINE),
+        "templates": candidate.templates,
+    }

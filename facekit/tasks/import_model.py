@@ -1,0 +1,130 @@
+"""facekit models import: an archive of models, or weights that other systems have trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from facekit.convert.import_options import NOT_STATED, ImportedModel, ImportOptions
+from facekit.enums import Architecture, CropRule, Flip, Preprocessing, ResizeFilter
+from facekit.errors import ModelMissingError, UsageError
+from facekit.model import installation, store
+from facekit.reporter import SILENT, Reporter
+from facekit.system.extras import require_installed
+from facekit.tasks.build import ModelFiles, waiting
+from facekit.types import CropSpec
+
+
+def import_model(
+    path: Path,
+    *,
+    name: str | None = None,
+    options: ImportOptions | None = None,
+    force: bool = False,
+    reporter: Reporter = SILENT,
+) -> ModelFiles | ImportedModel:
+    """Installs the models of an archive, which have names and cards; or weights, as `name`.
+
+    What a file is, its content says.  `options`: what no file of weights tells.  `force`: replace
+    a model of that name, with all variants.
+    Raises ModelMissingError for a file that cannot be read, UsageError, ModelMismatchError for an
+    archive that export does not write, ModelBuildError for weights that do not fit their graph,
+    MissingExtraError without TensorFlow, StorageError.
+    """
+    if not path.exists():
+        raise ModelMissingError(f"There is no file {path}.")
+    options = options or ImportOptions()
+    if is_archive(path):
+        if name is not None or options != ImportOptions() or force:
+            raise UsageError(
+                f"{path} is an archive: its models have names and cards. Leave --as and the "
+                "options that say how weights are used away."
+            )
+        return _import_archive(path, reporter)
+    if name is None:
+        raise UsageError(f"{path} is no archive of models. Weights need a name: --as NAME.")
+    return _import_weights(path, name, options, force, reporter)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether it is a .tar or .tar.gz, by its content; an empty file counts as a broken one.
+
+    Raises ModelMissingError for a file that may not be read.
+    """
+    if path.is_dir():
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise ModelMissingError(f"{path} cannot be read: {error.strerror}.") from error
+    return head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar" or not head
+
+
+def import_options(
+    *,
+    architecture: Architecture | None = None,
+    preprocessing: Preprocessing | None = None,
+    crop_rule: CropRule | None = None,
+    margin_px: float | None = None,
+    flip: Flip | None = None,
+    licence: str | None = None,
+) -> ImportOptions:
+    """What no file of weights tells; None for what is usual for its format and graph.
+
+    `margin_px`: pixels of the crop outside the box, both sides together, of CropRule.MARGIN.
+    Raises UsageError for a margin without its rule, or the rule without its margin.
+    """
+    return ImportOptions(
+        architecture=architecture,
+        preprocessing=preprocessing,
+        crop=_crop(crop_rule, margin_px),
+        flip=flip,
+        licence=licence or NOT_STATED,
+    )
+
+
+def _crop(rule: CropRule | None, margin_px: float | None) -> CropSpec | None:
+    if margin_px is not None and rule is not CropRule.MARGIN:
+        raise UsageError("--margin is for --crop margin.")
+    if rule is None:
+        return None
+    if rule is CropRule.MARGIN and margin_px is None:
+        raise UsageError("--crop margin needs --margin PX; facenet's nets were trained with 32.")
+    return CropSpec(rule, margin_px or 0.0, ResizeFilter.BILINEAR)
+
+
+def _import_archive(path: Path, reporter: Reporter) -> ModelFiles:
+    from facekit.model.archive import import_models
+
+    imported = import_models(path, on_wait=waiting("these models", reporter))
+    return ModelFiles(path.name, tuple(model.path for model in imported))
+
+
+def _import_weights(
+    path: Path, name: str, options: ImportOptions, force: bool, reporter: Reporter
+) -> ImportedModel:
+    require_installed("tensorflow", extra="host", needed_for=f"Importing {path.name}")
+    from facekit.convert.import_weights import import_weights, require_free_name
+
+    require_free_name(name, path)
+    earlier = store.stored_variants(name)
+    if earlier and not force:
+        raise UsageError(
+            f"There is a model {name} already ({', '.join(earlier)}). Take another name with "
+            "--as, or pass --force to replace it."
+        )
+    made: list[ImportedModel] = []
+
+    def build(folder: Path) -> None:
+        made.append(import_weights(path, name, options, folder, reporter=reporter))
+
+    installation.install(name, build, on_wait=waiting(name, reporter))
+    for variant in earlier:  # made of other weights
+        if variant != store.DEFAULT_VARIANT:
+            installation.remove(f"{name}:{variant}")
+    reporter.note(
+        f"{name} has no threshold yet: pass --threshold to verify, or measure one: "
+        f"facekit calibrate --model {name}"
+    )
+    return replace(made[0], model=store.find(f"{name}:{store.DEFAULT_VARIANT}"))

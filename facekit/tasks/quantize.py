@@ -1,0 +1,118 @@
+"""facekit quantize: one recipe, and how far its file drifts from float32."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from facekit.convert.conversion import DRIFT_SUFFIX, ConversionPlan, ConvertedFile, convert
+from facekit.convert.drift import DRIFT_SEED, PLOT_SUFFIX, Drift, drift_png
+from facekit.convert.layer_drift import LayerDrift, rank_layers
+from facekit.convert.quantize.recipe import read_recipe
+from facekit.convert.shipped_faces import shipped_crops
+from facekit.enums import RangeRule
+from facekit.evaluate.protocols.lfw import find_lfw
+from facekit.evaluate.view1 import Accuracy, compare_accuracy
+from facekit.model.store import InstalledModel
+from facekit.reporter import SILENT, Reporter
+from facekit.system.extras import require
+from facekit.system.files import require_absent, write_atomically
+from facekit.tasks.convert import CalibrationPhotos, calibration_crops, float32_source
+
+DEFAULT_RECIPE = "static_wi8_ai8"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedFile:
+    """The file that was made, and what was measured on it."""
+
+    file: ConvertedFile
+    layers: tuple[LayerDrift, ...] = ()
+    """by falling error; empty where they were not asked for"""
+    accuracies: tuple[Accuracy, Accuracy] | None = None
+    """float32's and its own on pairsDevTest"""
+
+    @property
+    def drift(self) -> Drift:
+        """How far its embeddings are from float32's."""
+        assert self.file.drift is not None  # every recipe's file is measured
+        return self.file.drift
+
+    def report(self) -> dict[str, Any]:
+        """The drift report, as its file has it."""
+        report = self.drift.to_dict()
+        if self.layers:
+            report["layers"] = [layer.to_dict() for layer in self.layers]
+        if self.accuracies is not None:
+            report["accuracy"] = [accuracy.to_dict() for accuracy in self.accuracies]
+        return report
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": str(self.file.path),
+            "input_formula": self.file.card.quantisation.input_formula,
+            "drift": self.report(),
+        }
+
+
+def quantize(
+    model: str,
+    *,
+    output: Path,
+    recipe: str = DEFAULT_RECIPE,
+    calibration: CalibrationPhotos | None = None,
+    drift_on: Path | None = None,
+    rule: RangeRule | None = None,
+    layers: bool = False,
+    lfw: Path | None = None,
+    plot: bool = False,
+    force: bool = False,
+    reporter: Reporter = SILENT,
+) -> QuantizedFile:
+    """Writes the model, its card, the recipe, and the drift report into the folder `output`.
+
+    `recipe`: a name of configs/recipes or a .json file.  `drift_on`: photos to measure the drift
+    on, a folder or list; None: those of `calibration`.  `layers`: rank them by their error.
+    `lfw`: LFW's folder, to measure the accuracy on View 1 before and after.  `plot`: draw the
+    drift as <model>_drift.png.  `rule`: instead of the recipe's own.
+    Raises what `convert` raises, InputError for a folder that is not LFW.
+    """
+    read = read_recipe(recipe)
+    calibration = calibration or CalibrationPhotos()
+    if lfw is not None:
+        find_lfw(lfw)  # said now, not after minutes of work
+    with float32_source(model, reporter=reporter) as source:
+        picture = f"{source.card.name}_{read.variant}{PLOT_SUFFIX}"
+        if plot:
+            require("matplotlib.figure", extra="plot", needed_for="--plot")
+            require_absent(output, [picture], force=force)
+        crops = calibration_crops(source, calibration, reporter=reporter)
+        all_of_them = replace(calibration, source=drift_on, count=None)
+        drift_crops = calibration_crops(source, all_of_them, reporter=reporter)
+        (made,) = convert(
+            source,
+            ConversionPlan((read,)),
+            output,
+            crops=crops,
+            drift_crops=drift_crops,
+            rule=rule,
+            force=force,
+            reporter=reporter,
+        )
+        quantized = InstalledModel(made.card, made.path)
+        result = QuantizedFile(made)
+        if layers:
+            seen = drift_crops or crops or shipped_crops(source.card, seed=DRIFT_SEED)
+            result = replace(result, layers=rank_layers(source, quantized, seen.crops))
+        if lfw is not None:
+            accuracies = compare_accuracy(source, quantized, lfw, reporter=reporter)
+            result = replace(result, accuracies=accuracies)
+    write_atomically(
+        made.path.with_name(f"{made.path.stem}{DRIFT_SUFFIX}"),
+        (json.dumps(result.report(), indent=1) + "\n").encode(),
+    )
+    if plot:
+        write_atomically(output / picture, drift_png(result.drift, result.layers))
+    return result

@@ -1,0 +1,155 @@
+"""A training run, begun or gone on with; its model into the store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facekit.errors import UsageError
+from facekit.model.installation import install_files, require_new
+from facekit.model.registry import DETECTOR
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.build import ensure_installed, waiting
+from facekit.train.config_file import parse_change, read_config
+from facekit.train.request import TrainRequest, Validation, begin, resumed
+
+if TYPE_CHECKING:
+    from facekit.train.devices import Cluster
+    from facekit.train.run import Trained
+
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a run that begins is asked for."""
+
+    data: Path
+    """aligned crops, a folder a person: see align_dataset"""
+    config: str | None = None
+    """a configuration of configs/train by name, or a .toml file; None for the defaults"""
+    assignments: tuple[str, ...] = ()
+    """KEY=VALUE, such as augment.flip=false: they win over the configuration"""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """by key of the configuration, such as "optimiser.rate": they win over all"""
+    start: str | None = None
+    """the model whose weights are begun with; None for fresh ones"""
+    name: str | None = None
+    """of the model that comes out; None for that of the output folder"""
+    licence: str | None = None
+    """what may be done with the result, for its card"""
+
+    def request(self, output: Path) -> TrainRequest:
+        """The run with its whole configuration.  Raises UsageError."""
+        changes = {**dict(map(parse_change, self.assignments)), **self.values}
+        config = read_config(self.config, changes)
+        plain = _NOT_PLAIN.sub("-", self.name or output.resolve().name).strip("-._") or "model"
+        request = TrainRequest(data=self.data, config=config, name=plain, start=self.start)
+        return request if self.licence is None else replace(request, licence=self.licence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedRun:
+    """A run that has ended, or was asked to stop and can go on."""
+
+    output: Path
+    trained: Trained
+    installed: Path | None
+    """the model's file in the store, where it was to go there"""
+    is_chief: bool
+    """whether this process is the one that writes files and speaks"""
+
+    @property
+    def interrupted(self) -> bool:
+        return self.trained.loop.interrupted
+
+    @property
+    def model(self) -> Path | None:
+        """The model file; None where the run was interrupted, and in processes but the chief."""
+        return None if self.trained.model is None else self.trained.model.path
+
+    def to_dict(self) -> dict[str, Any]:
+        trained, loop, model = self.trained, self.trained.loop, self.trained.model
+        return {
+            "output": str(self.output),
+            "interrupted": loop.interrupted,
+            "model": model and str(model.path),
+            "installed": self.installed and str(self.installed),
+            "sha256": model and model.card.file_sha256,
+            "people": trained.people,
+            "photos": trained.photos,
+            "held_out_photos": trained.held_out,
+            "parameters": trained.parameters,
+            "steps": loop.step,
+            "epoch_loss": loop.epoch_loss if loop.epoch_loss == loop.epoch_loss else None,
+            **loop.figures,
+        }
+
+    def __repr__(self) -> str:
+        return f"TrainedRun({self.output}, {self.trained.loop.step} steps, model {self.model})"
+
+
+def train(
+    run: NewRun | None,
+    output: Path,
+    *,
+    data: Path | None = None,
+    validate_on: Path | None = None,
+    validate_every: int = 1,
+    workers_at: Sequence[str] | None = None,
+    worker_index: int | None = None,
+    install: str | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    reporter: Reporter = SILENT,
+) -> TrainedRun:
+    """Trains a model, or fine-tunes one; its file is OUTPUT/NAME_float32.tflite.
+
+    run: what begins; None goes on with the run in `output`, with its own settings, and `data`
+    then says where its crops are now.  validate_on: LFW's folder, whose View 1 is scored after
+    each `validate_every` epochs.  workers_at, worker_index: HOST:PORT of all processes of a run,
+    and which this one is; None for what TF_CONFIG says, or for a run of this process alone.
+    install: the new name under which the model goes into the store.  should_stop: asked before
+    each step; True ends the run after it, with all kept that it needs to go on.
+    Raises UsageError, InputError, ModelError, StorageError.
+    """
+    request = resumed(output, data=data) if run is None else run.request(output)
+    if install is not None:
+        require_new(install)  # now rather than after hours of training
+    cluster = _cluster(workers_at, worker_index)
+    is_chief = cluster is None or cluster.index == 0
+    validation = None if validate_on is None else Validation(validate_on, validate_every)
+    for needed in (request.start, None if validation is None else DETECTOR):
+        if needed is not None:
+            ensure_installed(needed, reporter=reporter)
+    from facekit.train.devices import open_replicas
+    from facekit.train.run import train as run_training
+
+    if run is not None and is_chief:
+        begin(output, request)
+    told = reporter if is_chief else SILENT  # the other processes leave talking to the first one
+    trained = run_training(
+        request,
+        output,
+        replicas=open_replicas(cluster),
+        validation=validation,
+        resume=run is None,
+        reporter=told,
+        should_stop=should_stop,
+    )
+    installed = None
+    if install is not None and trained.model is not None:
+        (installed,) = install_files(install, [trained.model.path], on_wait=waiting(install, told))
+    return TrainedRun(output, trained, installed, is_chief)
+
+
+def _cluster(addresses: Sequence[str] | None, index: int | None) -> Cluster | None:
+    if (addresses is None) != (index is None):
+        raise UsageError("--workers-at and --worker-index go together.")
+    from facekit.train.devices import Cluster, cluster_of_environment  # TensorFlow
+
+    if addresses is None or index is None:
+        return cluster_of_environment()
+    return Cluster(tuple(addresses), index)

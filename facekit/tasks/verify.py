@@ -1,0 +1,37 @@
+"""Two photos: are they of one person?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facekit.photo.decode import PictureSource
+from facekit.pipeline.records import Verification
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.tasks.threshold_choice import ThresholdChoice
+
+
+def verify(
+    a: PictureSource,
+    b: PictureSource,
+    *,
+    request: PipelineRequest | None = None,
+    threshold: ThresholdChoice | None = None,
+    plot: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> Verification:
+    """Compares two pictures, or embedding files by their paths.
+
+    `request`, `threshold`: None for the default model and its card's threshold.  `plot`: where a
+    picture of both faces, their crops and the decision is written (.png, .svg or .pdf).
+    Raises what `open_pipeline`, `ThresholdChoice.of`, `Pipeline.embed` and `plot_verification`
+    raise.
+    """
+    threshold = threshold or ThresholdChoice()
+    pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+    result = pipeline.verify(a, b, threshold=threshold.of(pipeline), metric=threshold.metric)
+    if plot is not None:
+        from facekit.tasks.verification_plot import plot_verification
+
+        plot_verification(result, plot)
+    return result

@@ -1,0 +1,106 @@
+"""FPIR by the gallery's size: the formula, its inverse, and which threshold follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facekit.enums import CropRule, ResizeFilter
+from facekit.errors import NoOperatingPointError, UsageError
+from facekit.gallery.identify import (
+    default_threshold,
+    distance_threshold,
+    fmr_for_fpir,
+    fmr_threshold,
+    fpir_threshold,
+    predicted_fpir,
+)
+from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.template.space import TemplateSpace
+from facekit.types import CropSpec
+from tests.gallery.made_up import SPACE
+
+POINT = OperatingPoint(
+    "fmr=1e-3", 0.5, 9e-4, 0.05, 1000, 1_000_000, None, None, "made up", "nobody"
+)
+CURVE = ((0.3, 1e-2), (0.4, 3e-3), (0.5, 9e-4), (0.6, 1e-4), (0.7, 1e-6))
+
+
+def measured(
+    curve: tuple[tuple[float, float], ...] = CURVE, space: TemplateSpace = SPACE
+) -> tuple[Calibration, TemplateSpace]:
+    """A calibration of SPACE, and the space in use."""
+    return Calibration(operating_points=(POINT,), fmr_curve=curve, space=SPACE), space
+
+
+def test_the_formula_by_hand() -> None:
+    assert predicted_fpir(0.5, 2) == pytest.approx(0.75)
+    assert predicted_fpir(1e-3, 100) == pytest.approx(0.0952079, abs=1e-7)
+    assert predicted_fpir(1e-9, 1) == pytest.approx(1e-9, rel=1e-9)
+    assert predicted_fpir(0.3, 0) == 0.0
+    assert predicted_fpir(1.0, 3) == 1.0
+
+
+@given(st.floats(1e-6, 0.99), st.integers(1, 10_000_000))
+def test_the_inverse_is_one(fpir: float, comparisons: int) -> None:
+    assert predicted_fpir(fmr_for_fpir(fpir, comparisons), comparisons) == pytest.approx(fpir)
+
+
+def test_it_is_the_share_of_simulated_unknown_people_that_are_found() -> None:
+    rng = np.random.default_rng(1)
+    matches = rng.random((20_000, 200)) < 2e-3
+    assert float(matches.any(axis=1).mean()) == pytest.approx(predicted_fpir(2e-3, 200), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("templates", "similarity"), [(0, 0.3), (1, 0.3), (3, 0.4), (10, 0.5), (100, 0.6), (9000, 0.7)]
+)
+def test_a_larger_gallery_has_a_stricter_threshold(templates: int, similarity: float) -> None:
+    cut = fpir_threshold(*measured(), fpir=0.01, comparisons=templates)
+    assert cut.similarity == similarity
+    assert cut.predicted_fpir is not None
+    assert cut.predicted_fpir <= 0.01
+
+
+def test_what_was_not_measured_is_not_promised() -> None:
+    with pytest.raises(NoOperatingPointError, match="needs FMR 1e-08"):
+        fpir_threshold(*measured(), fpir=0.01, comparisons=1_000_000)
+    cut = default_threshold(*measured(), comparisons=1_000_000)
+    assert cut.similarity == 0.7
+    assert cut.predicted_fpir == pytest.approx(0.632, abs=1e-3)
+    assert "strictest" in cut.source
+
+
+def test_the_users_own_threshold_has_its_prediction() -> None:
+    cut = distance_threshold(*measured(), distance=0.45, comparisons=100)
+    assert cut.similarity == pytest.approx(0.55)
+    assert cut.fmr == 9e-4  # of the next lower measured threshold: an upper bound
+    assert cut.predicted_fpir == pytest.approx(predicted_fpir(9e-4, 100))
+    assert distance_threshold(*measured(), distance=0.9, comparisons=100).predicted_fpir is None
+    with pytest.raises(UsageError, match=r"0\.\.2"):
+        distance_threshold(*measured(), distance=3.0, comparisons=1)
+
+
+def test_the_cards_operating_point() -> None:
+    assert fmr_threshold(*measured(), fmr=1e-3, comparisons=10).similarity == 0.5
+    with pytest.raises(NoOperatingPointError, match="fmr=1e-9"):
+        fmr_threshold(*measured(), fmr=1e-9, comparisons=10)
+
+
+def test_a_card_without_error_rates_is_refused() -> None:
+    with pytest.raises(NoOperatingPointError, match="facekit calibrate"):
+        default_threshold(*measured(()), comparisons=10)
+
+
+def test_the_error_rates_hold_for_no_other_space() -> None:
+    other = replace(SPACE, crop=CropSpec(CropRule.MARGIN, 0.0, ResizeFilter.AREA))
+    for choose in (default_threshold, partial(fpir_threshold, fpir=0.01)):
+        with pytest.raises(NoOperatingPointError, match="crop rule"):
+            choose(*measured(space=other), comparisons=10)
+    given = distance_threshold(*measured(space=other), distance=0.45, comparisons=10)
+    assert (given.fmr, given.predicted_fpir) == (None, None)

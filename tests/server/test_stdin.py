@@ -1,0 +1,70 @@
+"""A line in, a record out, by one pipeline that is open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import facekit
+from facekit.enums import Metric
+from facekit.errors import UsageError
+from facekit.pipeline.pipeline import Pipeline
+from facekit.server.stdin import answer, serve
+from facekit.tasks.open_pipeline import PipelineRequest
+from facekit.tasks.threshold_choice import ThresholdChoice
+from facekit.template.threshold import given_threshold
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return facekit.load(threads=1)
+
+
+def asked(pipeline: Pipeline, **members: Any) -> dict[str, Any]:
+    threshold = given_threshold(0.6, Metric.COSINE)
+    return answer(json.dumps(members).encode(), pipeline, threshold=threshold)
+
+
+def test_each_verb_answers_what_its_record_says(pipeline: Pipeline, data: Path) -> None:
+    obama, biden = str(data / "obama.jpg"), str(data / "biden.jpg")
+    verified = asked(pipeline, verify=[obama, biden], id=7)
+    assert (verified["id"], verified["verified"], verified["threshold"]) == (7, False, 0.6)
+    (located,) = pipeline.locate([obama])
+    assert asked(pipeline, detect=obama) == located.to_dict()
+    (embedded,) = pipeline.embed([obama])
+    assert asked(pipeline, embed=obama) == embedded.to_dict()
+
+
+def test_a_failure_is_an_answer_with_its_id(pipeline: Pipeline) -> None:
+    failed = asked(pipeline, detect="missing.jpg", id="x")
+    assert (failed["id"], failed["error"]["exit_code"]) == ("x", 4)
+
+
+def test_crops_are_not_looked_at_for_faces(data: Path) -> None:
+    refused = asked(facekit.load(detect=False), detect=str(data / "obama.jpg"))
+    assert "--no-detect" in refused["error"]["message"]
+
+
+def test_a_line_is_answered_before_the_next_is_taken(data: Path) -> None:
+    taken = []
+
+    def lines() -> Iterator[bytes]:
+        for line in (b"\n", b"nonsense", b"more nonsense"):
+            taken.append(line)
+            yield line
+
+    answers = serve(lines(), request=PipelineRequest(threads=1))
+    assert next(answers)["error"]["exit_code"] == 2
+    assert taken == [b"\n", b"nonsense"], "the blank line has no answer"
+
+
+def test_a_threshold_that_cannot_be_meant_ends_it_before_a_line_is_taken() -> None:
+    answers = serve(iter(()), threshold=ThresholdChoice(distance=3.0))
+    with pytest.raises(UsageError, match=r"0\.\.2"):
+        next(answers)
