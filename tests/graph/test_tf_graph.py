@@ -224,7 +224,7 @@ def test_a_file_that_was_cut_off_is_refused(
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelBuildError, match=r"graph\.pb is no frozen TensorFlow graph"):
+    with pytest.raises(ModelBuildError, match=r"graph\.pb is not a frozen TensorFlow graph"):
         read_tf_graph(tmp_path / "graph.pb", name="absent")
 
 

@@ -69,7 +69,7 @@ def graph_nodes(path: Path) -> Any:
     """The file's nodes, in its order.  Raises ModelBuildError for a file that is not a graph."""
     nodes = parsed(path, _GRAPH_DEF, title="frozen TensorFlow graph").node
     if not nodes:
-        raise ModelBuildError(f"{path} is no frozen TensorFlow graph: it has no nodes.")
+        raise ModelBuildError(f"{path} is not a frozen TensorFlow graph: it has no nodes.")
     return nodes
 
 

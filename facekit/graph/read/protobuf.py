@@ -45,7 +45,7 @@ class Messages:
 def parsed(path: Path, messages: Messages, *, title: str) -> Any:
     """The file's message.
 
-    Raises ModelBuildError, "is no TITLE", for one that is truncated or of another kind, that is
+    Raises ModelBuildError, "is not a TITLE", for one that is truncated or of another kind, that is
     huge, or that cannot be read.
     """
     found = _message_class(messages)()
@@ -55,7 +55,7 @@ def parsed(path: Path, messages: Messages, *, title: str) -> Any:
             raise ValueError(f"{size} bytes; {MAX_BYTES} are allowed")
         found.ParseFromString(path.read_bytes())
     except (OSError, ValueError, message.DecodeError) as error:
-        raise ModelBuildError(f"{path} is no {title}: {error}") from error
+        raise ModelBuildError(f"{path} is not a {title}: {error}") from error
     return found
 
 
