@@ -29,11 +29,16 @@ class ModelFiles:
 
 
 def ensure_installed(
-    name: str | Path, *, task: Task | None = None, reporter: Reporter = SILENT
+    name: str | Path,
+    *,
+    task: Task | None = None,
+    build_missing: bool = True,
+    reporter: Reporter = SILENT,
 ) -> InstalledModel:
     """The model "name", "name:variant" or a file; built first where it is missing and can be.
 
     `task`: what it is needed for; an error then names no models for anything else.
+    `build_missing`: False where nothing may be fetched or built.
     Raises ModelMissingError, which names the commands that bring it, where TensorFlow is not
     installed or the registry does not know how to build it.
     """
@@ -41,7 +46,7 @@ def ensure_installed(
         return find_all(name, task=task)[0]
     except ModelMissingError:
         entry = _buildable(str(name))
-        if entry is None or not is_installed("tensorflow"):
+        if entry is None or not (build_missing and is_installed("tensorflow")):
             raise
     from facekit.model.fetch import offline_by_environment
 
