@@ -18,7 +18,7 @@ from facekit.model.card import Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.photo.decode import PictureSource
 from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
-from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
+from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification, embedded_picture
 from facekit.runtime.delegates import (
     AcceleratorRequest,
     DeviceUse,
@@ -155,7 +155,7 @@ class Pipeline:
         vectors = self._embed_crops(crops)
         embedded = iter(
             [
-                _embedded(one, crop, vector, detected=self._detects)
+                embedded_picture(one, crop, vector, detected=self._detects)
                 for one, crop, vector in zip(located, crops, vectors, strict=True)
             ]
         )
@@ -296,17 +296,3 @@ class Pipeline:
 
 def _is_embedding_file(source: PictureSource) -> bool:
     return isinstance(source, (str, Path)) and Path(source).suffix.lower() in SUFFIXES
-
-
-def _embedded(
-    located: LocatedPicture, crops: UInt8Array, vectors: Float32Array, *, detected: bool
-) -> EmbeddedPicture:
-    return EmbeddedPicture(
-        name=located.picture.name,
-        photo_sha256=located.picture.sha256,
-        faces_found=len(located.faces) if detected else None,
-        faces=located.selected if detected else (None,),
-        crops=crops,
-        embeddings=vectors,
-        pixels=located.picture.pixels,
-    )
