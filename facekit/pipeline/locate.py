@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from facekit.enums import FacePolicy
-from facekit.face.detector import stated
+from facekit.face.detector import Detector, stated
 from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.face.select import select_faces
@@ -66,7 +66,7 @@ class Locator:
         return stated(DETECTOR, [net.card.source.sha256 for net in self.nets])
 
     @cached_property
-    def detector(self) -> Mtcnn:
+    def detector(self) -> Detector:
         """Raises as `nets`."""
         with self.stopwatch.stage("load"):
             pnet, rnet, onet = (
