@@ -77,6 +77,7 @@ def report(
 
     columns: dict[str, list[float]] = defaultdict(list)
     for image in images:
+        assert isinstance(detector, Mtcnn)
         nets = [TimedNet(net) for net in (detector.pnet, detector.rnet, detector.onet)]
         start, cpu_start = time.perf_counter(), time.process_time()
         Mtcnn(*nets).detect([image], options=options)

@@ -61,9 +61,8 @@ def moved(pixels: UInt8Array) -> UInt8Array:
 
 def encoded(pixels: UInt8Array) -> UInt8Array:
     _, content = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
-    assert decoded is not None
-    return np.ascontiguousarray(decoded[:, :, ::-1], np.uint8)
+    decoded = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[:, :, ::-1])
 
 
 def enlarged(pixels: UInt8Array) -> UInt8Array:
@@ -127,9 +126,9 @@ def main() -> None:
     for crop in CROPS:
         text = f"{crop.rule.value}, {crop.margin_px:g} px, {crop.resize_filter.value}"
         compare(text, default, templates(photos, crop=crop), least)
-    for settings in CHANGES:
-        ((name, value),) = settings.items()
-        options = replace(DetectorOptions(), **settings)
+    for option in CHANGES:
+        ((name, value),) = option.items()
+        options = replace(DetectorOptions(), **option)
         compare(f"{name} {value}", default, templates(photos, detector=options), least)
 
 

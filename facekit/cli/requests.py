@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from facekit.enums import Device, FacePolicy
+from facekit.enums import Device, FacePolicy, Metric
 
 if TYPE_CHECKING:
     from facekit.face.mtcnn.options import DetectorOptions
+    from facekit.gallery.identify import OpenSetChoice
     from facekit.photo.decode import ImageLimits
     from facekit.runtime.delegates import AcceleratorRequest
     from facekit.tasks.open_pipeline import CropChange, PipelineRequest
+    from facekit.template.threshold import ThresholdChoice
     from facekit.video.records import TrackOptions
 
 
@@ -109,6 +111,20 @@ def track_options(
         start_score=start_score,
         least_detections=min_detections,
     )
+
+
+def threshold_choice(distance: float | None, metric: Metric, fmr: float | None) -> ThresholdChoice:
+    """Of --threshold, --metric and --fmr.  Raises UsageError for two thresholds."""
+    from facekit.template.threshold import ThresholdChoice
+
+    return ThresholdChoice(distance, metric, fmr)
+
+
+def open_set_choice(distance: float | None, fmr: float | None, fpir: float | None) -> OpenSetChoice:
+    """Of --threshold, --fmr and --fpir.  Raises UsageError for more than one of them."""
+    from facekit.gallery.identify import OpenSetChoice
+
+    return OpenSetChoice(distance, fmr, fpir)
 
 
 def _is_typed(parameter: str) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facekit.enums import Metric, PersonRule
-from facekit.errors import NoOperatingPointError
+from facekit.errors import NoOperatingPointError, UsageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Candidate
 from facekit.template.calibration import Calibration
@@ -78,6 +78,44 @@ class OpenSetThreshold:
     comparisons: int
     predicted_fpir: float | None
     """of one unknown face, at most"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSetChoice:
+    """What a caller says of the threshold of known faces: one of the three, or nothing.
+
+    Raises UsageError for more than one.
+    """
+
+    distance: float | None = None
+    """largest cosine distance of a known face, 0..2"""
+    fmr: float | None = None
+    """false match rate of one comparison, 0..1, whatever the gallery's size"""
+    fpir: float | None = None
+    """share of unknown faces that are found, 0..1, as the gallery's size predicts it"""
+
+    def __post_init__(self) -> None:
+        if sum(given is not None for given in (self.distance, self.fmr, self.fpir)) > 1:
+            raise UsageError(
+                "--threshold, --fmr and --fpir all say where to cut; pass one of them."
+            )
+
+    def of(
+        self, calibration: Calibration, space: TemplateSpace, *, comparisons: int
+    ) -> OpenSetThreshold:
+        """Where "unknown" begins with so many comparisons a face.
+
+        Raises UsageError, or NoOperatingPointError where the card has no error rates for it.
+        """
+        if self.distance is not None:
+            return distance_threshold(
+                calibration, space, distance=self.distance, comparisons=comparisons
+            )
+        if self.fmr is not None:
+            return fmr_threshold(calibration, space, fmr=self.fmr, comparisons=comparisons)
+        if self.fpir is not None:
+            return fpir_threshold(calibration, space, fpir=self.fpir, comparisons=comparisons)
+        return default_threshold(calibration, space, comparisons=comparisons)
 
 
 def predicted_fpir(fmr: float, comparisons: int) -> float:

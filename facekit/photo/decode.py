@@ -104,7 +104,7 @@ def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS)
     source = cast("EncodedSource", source)
     data = read_bytes(source, limits=limits)
     return Picture(
-        name=_name(source),
+        name=source_name(source),
         pixels=_decode(data, shown=_shown(source), limits=limits),
         sha256=hashlib.sha256(data).hexdigest(),
     )
@@ -202,11 +202,16 @@ def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
     return chunks
 
 
-def _name(source: EncodedSource) -> str:
+def source_name(source: PictureSource) -> str:
+    """What a picture's records and errors call it; see `Picture.name`."""
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "<bytes>"
+    if isinstance(source, np.ndarray):
+        return "<array>"
+    if is_pillow(source):
+        return "<picture>"
     name = getattr(source, "name", None)  # a number where it was opened by its descriptor
     return name if isinstance(name, str) else "<file>"
 
@@ -215,7 +220,7 @@ def _shown(source: EncodedSource) -> str:
     """The name for a message of one line: what cannot be printed is escaped."""
     if source == _STDIN:
         return "standard input"
-    return _printable(_name(source))
+    return _printable(source_name(source))
 
 
 def _printable(name: str) -> str:

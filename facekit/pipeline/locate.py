@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from facekit.enums import FacePolicy
-from facekit.face.detector import stated
+from facekit.face.detector import Detector, stated
 from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.face.select import select_faces
@@ -110,7 +110,7 @@ class Locator:
         self._detector = Once(self._load)
 
     @property
-    def detector(self) -> Mtcnn:
+    def detector(self) -> Detector:
         """Raises as `nets`."""
         return self._detector.get()
 
@@ -145,7 +145,7 @@ class Locator:
             for picture, faces in zip(pictures, found, strict=True)
         ]
 
-    def _load(self) -> Mtcnn:
+    def _load(self) -> Detector:
         with self.stopwatch.stage("load"):
             pnet, rnet, onet = (
                 LiteRtNet(net.path, threads=self.options.threads) for net in self.nets

@@ -19,6 +19,8 @@ from facekit.enums import CropRule
 from facekit.errors import FacekitError, ImageError, UsageError
 from facekit.face.align import crop_faces, whole_picture
 from facekit.model.store import find
+from facekit.photo.decode import PictureSource, source_name
+from facekit.photo.pillow import is_pillow
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.pipeline.records import EmbeddedPicture, LocatedPicture
@@ -67,7 +69,7 @@ def worth_workers(names: Sequence[object], *, is_delegated: bool = False) -> int
 
     Standard input ("-") and an accelerator (`is_delegated`) are used by this process alone.
     """
-    if "-" in names or is_delegated:
+    if is_delegated or _reads_stdin(names):
         return 1
     return max(1, min(available_cores(), len(names) // _WORTH_A_WORKER))
 
@@ -95,11 +97,15 @@ def map_photos(
         workers = worth_workers(photos)
     if workers == 1 and ray is None:
         results = _one_after_the_other(here or job.open(), photos)
-    elif "-" in photos:
+    elif _reads_stdin(photos):
         raise UsageError("Worker processes cannot read standard input: pass --workers 1.")
     else:
         results = _by_workers(job, photos, workers, ray)
     return reporter.steps(results, length=len(photos), label=label)
+
+
+def _reads_stdin(photos: Sequence[object]) -> bool:
+    return any(isinstance(photo, str) and photo == "-" for photo in photos)
 
 
 def _one_after_the_other(
@@ -112,9 +118,15 @@ def _tried(function: Callable[[Photo], Made], photo: Photo) -> Made | PhotoFailu
     try:
         return function(photo)
     except FacekitError as error:
-        return PhotoFailure(str(photo), error)
+        return PhotoFailure(_name(photo), error)
     except ValueError as error:  # arrays that cannot be meant, such as landmarks that coincide
-        return PhotoFailure(str(photo), ImageError(f"{photo}: {error}"))
+        return PhotoFailure(_name(photo), ImageError(f"{_name(photo)}: {error}"))
+
+
+def _name(photo: Any) -> str:
+    """Of a picture's source, and of an item of another kind, which says it by `str`."""
+    is_picture = isinstance(photo, (bytes, np.ndarray)) or hasattr(photo, "read")
+    return source_name(photo) if is_picture or is_pillow(photo) else str(photo)
 
 
 def _by_workers(
@@ -130,12 +142,12 @@ def _by_workers(
         if isinstance(result, Crash):
             code = "" if result.exit_code is None else f" with exit code {result.exit_code}"
             error = ImageError(
-                f"{photo}: two processes ended while they worked on it, the second{code}. Look at "
-                "it with facekit detect; where memory is short, pass fewer --workers."
+                f"{_name(photo)}: two processes ended while they worked on it, the second{code}. "
+                "Look at it with facekit detect; where memory is short, pass fewer --workers."
             )
-            yield PhotoFailure(str(photo), error, crashed=True)
+            yield PhotoFailure(_name(photo), error, crashed=True)
         elif isinstance(result, PhotoFailure):
-            yield replace(result, name=str(photo))
+            yield replace(result, name=_name(photo))
         else:
             yield result
 
@@ -164,7 +176,7 @@ class EmbedPhoto:
     model: Path
     options: PipelineOptions
 
-    def open(self) -> Callable[[str], EmbeddedPicture]:
+    def open(self) -> Callable[[PictureSource], EmbeddedPicture]:
         options = replace(self.options, threads=1, locate=replace(self.options.locate, threads=1))
         pipeline = Pipeline(find(self.model), options=options)
         return lambda name: without_pictures(_embed_one(pipeline, name))
@@ -218,7 +230,7 @@ class CropPhoto:
 
 def embed_each(
     pipeline: Pipeline,
-    names: Sequence[str],
+    names: Sequence[PictureSource],
     *,
     workers: int | None = 1,
     ray: str | None = None,
@@ -245,7 +257,7 @@ def embed_each(
         reporter=reporter,
     )
     return (  # a cluster's names are absolute paths
-        replace(result, name=name) for name, result in zip(names, results, strict=True)
+        replace(result, name=_name(name)) for name, result in zip(names, results, strict=True)
     )
 
 
@@ -254,6 +266,6 @@ def without_pictures(embedded: EmbeddedPicture) -> EmbeddedPicture:
     return replace(embedded, crops=embedded.crops[:0], pixels=None)
 
 
-def _embed_one(pipeline: Pipeline, name: str) -> EmbeddedPicture:
+def _embed_one(pipeline: Pipeline, name: PictureSource) -> EmbeddedPicture:
     (embedded,) = pipeline.embed([name])
     return embedded

@@ -18,7 +18,7 @@ from facekit.model.card import Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.photo.decode import PictureSource
 from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
-from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
+from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification, embedded_picture
 from facekit.runtime.delegates import (
     AcceleratorRequest,
     DeviceUse,
@@ -31,7 +31,7 @@ from facekit.template.embedder import Embedder
 from facekit.template.file import SUFFIXES, read_embeddings
 from facekit.template.match import decide, similarity_matrix
 from facekit.template.space import TemplateSpace
-from facekit.template.threshold import Threshold, meaning
+from facekit.template.threshold import Threshold, ThresholdChoice, meaning
 from facekit.types import CropSpec, Float32Array, UInt8Array
 
 
@@ -155,7 +155,7 @@ class Pipeline:
         vectors = self._embed_crops(crops)
         embedded = iter(
             [
-                _embedded(one, crop, vector, detected=self._detects)
+                embedded_picture(one, crop, vector, detected=self._detects)
                 for one, crop, vector in zip(located, crops, vectors, strict=True)
             ]
         )
@@ -169,17 +169,30 @@ class Pipeline:
         a: PictureSource,
         b: PictureSource,
         *,
-        threshold: Threshold,
+        threshold: Threshold | float | None = None,
         metric: Metric = Metric.COSINE,
+        fmr: float | None = None,
     ) -> Verification:
         """Compares two pictures (or embedding files).  With FacePolicy.ALL the best pair decides.
 
+        `threshold`: one of `threshold()`, or the largest distance of a match, in `metric`; None
+        for the card's at the false match rate `fmr`, 0..1, of which None is 1e-3.
         `metric`: what distances are shown in; it never changes the decision.
-        Raises what `embed` raises.
+        Raises what `embed` and `threshold` raise.
         """
+        if not isinstance(threshold, Threshold):
+            threshold = self.threshold(ThresholdChoice(threshold, metric, fmr))
         self.stopwatch.milliseconds = {}
         embedded_a, embedded_b = self.embed([a, b])
         return self._compared(embedded_a, embedded_b, threshold, metric)
+
+    def threshold(self, choice: ThresholdChoice | None = None) -> Threshold:
+        """What `choice` says, for this pipeline's templates; the card's default without one.
+
+        Raises UsageError, or NoOperatingPointError where the card has no threshold for it.
+        """
+        choice = choice or ThresholdChoice()
+        return choice.of(self.model.card.calibration, self.threshold_space)
 
     def compare(
         self,
@@ -283,17 +296,3 @@ class Pipeline:
 
 def _is_embedding_file(source: PictureSource) -> bool:
     return isinstance(source, (str, Path)) and Path(source).suffix.lower() in SUFFIXES
-
-
-def _embedded(
-    located: LocatedPicture, crops: UInt8Array, vectors: Float32Array, *, detected: bool
-) -> EmbeddedPicture:
-    return EmbeddedPicture(
-        name=located.picture.name,
-        photo_sha256=located.picture.sha256,
-        faces_found=len(located.faces) if detected else None,
-        faces=located.selected if detected else (None,),
-        crops=crops,
-        embeddings=vectors,
-        pixels=located.picture.pixels,
-    )

@@ -162,6 +162,24 @@ class Verification:
         )
 
 
+def embedded_picture(
+    located: LocatedPicture, crops: UInt8Array, vectors: Float32Array, *, detected: bool
+) -> EmbeddedPicture:
+    """A located picture with its crops (N, H, W, 3) and their embeddings (N, D).
+
+    `detected`: whether a detector looked for faces; else its one crop has none.
+    """
+    return EmbeddedPicture(
+        name=located.picture.name,
+        photo_sha256=located.picture.sha256,
+        faces_found=len(located.faces) if detected else None,
+        faces=located.selected if detected else (None,),
+        crops=crops,
+        embeddings=vectors,
+        pixels=located.picture.pixels,
+    )
+
+
 def threshold_source(threshold: Threshold) -> str:
     """Where the threshold comes from, in a few words."""
     point = threshold.point

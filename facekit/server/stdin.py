@@ -11,8 +11,7 @@ from facekit.pipeline.pipeline import Pipeline
 from facekit.reporter import SILENT, Reporter
 from facekit.server.requests import Request, Verb, parse_object, parse_request
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.tasks.threshold_choice import ThresholdChoice
-from facekit.template.threshold import Threshold
+from facekit.template.threshold import Threshold, ThresholdChoice
 
 
 def serve(
@@ -29,7 +28,7 @@ def serve(
     """
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
-    chosen = threshold.of(pipeline)
+    chosen = pipeline.threshold(threshold)
     pipeline.load()
     for line in lines:
         if line.strip():

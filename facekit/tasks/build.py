@@ -29,11 +29,16 @@ class ModelFiles:
 
 
 def ensure_installed(
-    name: str | Path, *, task: Task | None = None, reporter: Reporter = SILENT
+    name: str | Path,
+    *,
+    task: Task | None = None,
+    build_missing: bool = True,
+    reporter: Reporter = SILENT,
 ) -> InstalledModel:
     """The model "name", "name:variant" or a file; built first where it is missing and can be.
 
     `task`: what it is needed for; an error then names no models for anything else.
+    `build_missing`: False where nothing may be fetched or built.
     Raises ModelMissingError, which names the commands that bring it, where the registry does
     not know how to build it, or where that takes TensorFlow and it is not installed.
     """
@@ -41,7 +46,7 @@ def ensure_installed(
         return find_all(name, task=task)[0]
     except ModelMissingError:
         entry = _buildable(str(name))
-        if entry is None or not _can_build(entry):
+        if entry is None or not (build_missing and _can_build(entry)):
             raise
     from facekit.model.fetch import offline_by_environment
 

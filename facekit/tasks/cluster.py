@@ -18,9 +18,9 @@ from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.tasks.thresholds import pair_threshold
 from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
+from facekit.template.threshold import ThresholdChoice
 from facekit.types import Face
 
 
@@ -131,7 +131,7 @@ def _least_similarity(
     pipeline: Pipeline, method: ClusterMethod, distance: float | None, fmr: float | None
 ) -> float | None:
     if method is not ClusterMethod.HDBSCAN:
-        return pair_threshold(pipeline, distance=distance, fmr=fmr).similarity
+        return pipeline.threshold(ThresholdChoice(distance, fmr=fmr)).similarity
     if distance is not None or fmr is not None:
         raise UsageError("hdbscan has no threshold: leave --threshold and --fmr out.")
     return None

@@ -58,7 +58,7 @@ def detect(
     names = list_pictures(images)
     stems = unique_stems(names)
     cropper = None if crops is None else open_pipeline(request, reporter=reporter)
-    ensure_installed(DETECTOR, reporter=reporter)
+    ensure_installed(DETECTOR, build_missing=request.build_missing, reporter=reporter)
     results = map_photos(
         LocatePhoto(request.locate_options),
         names,

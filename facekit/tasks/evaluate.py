@@ -107,7 +107,7 @@ def evaluate(
 def installed_for(request: PipelineRequest, *, reporter: Reporter = SILENT) -> InstalledModel:
     """The request's model, as its runtime needs it; built first where it is missing."""
     name = for_runtime(request.model or DEFAULT_MODEL, request.runtime)
-    return ensure_installed(name, reporter=reporter)
+    return ensure_installed(name, build_missing=request.build_missing, reporter=reporter)
 
 
 def embed_settings(card: Card, request: PipelineRequest) -> EmbedSettings:

@@ -30,10 +30,9 @@ from facekit.tasks.gallery_results import (
     Renamed,
     ShownPerson,
 )
-from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 
 if TYPE_CHECKING:  # who looks at a gallery needs neither OpenCV nor a network
-    pass
+    from facekit.tasks.open_pipeline import PipelineRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +191,8 @@ def recenter(
     which names the field, where more than the mean embedding differs, and what opening the
     pipeline and the gallery raise.
     """
+    from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     with open_gallery(location) as gallery:
         mean = pipeline.model.card.calibration.embedding_mean

@@ -8,7 +8,7 @@ from typing import Any
 
 from facekit.enums import Metric, PersonRule
 from facekit.gallery.gallery import Gallery
-from facekit.gallery.identify import Identification, OpenSetThreshold
+from facekit.gallery.identify import Identification, OpenSetChoice, OpenSetThreshold
 from facekit.gallery.identify import identify as identify_vectors
 from facekit.gallery.records import Candidate, GalleryInfo
 from facekit.photo.sources import list_pictures
@@ -18,7 +18,6 @@ from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.tasks.thresholds import OpenSetChoice, open_set_threshold
 from facekit.template.match import distance
 from facekit.types import Face
 
@@ -153,7 +152,9 @@ def identify_photos(
     """`identify`, with what is open already."""
     info = gallery.info()
     comparisons = info.templates if rule is PersonRule.BEST else info.people
-    limit = open_set_threshold(pipeline, threshold, comparisons=comparisons)
+    limit = threshold.of(
+        pipeline.model.card.calibration, pipeline.threshold_space, comparisons=comparisons
+    )
     photos: list[IdentifiedPhoto | PhotoFailure] = []
     for result in embed_each(pipeline, names, label="identifying", reporter=reporter):
         photo: IdentifiedPhoto | PhotoFailure

@@ -62,6 +62,8 @@ class PipelineRequest:
     runtime: Runtime | None = None
     """None: what the model's file is for"""
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
+    build_missing: bool = True
+    """False: a model that is not here is an error, and nothing is fetched"""
 
     @property
     def locate_options(self) -> LocateOptions:
@@ -89,7 +91,9 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     accelerator = request.accelerator
     if request.bundle is None:
         name = for_runtime(request.model or DEFAULT_MODEL, request.runtime)
-        installed = ensure_installed(name, task=Task.EMBEDDING, reporter=reporter)
+        installed = ensure_installed(
+            name, task=Task.EMBEDDING, build_missing=request.build_missing, reporter=reporter
+        )
     else:
         installed, accelerator = _bundled(request.bundle, request)
     accelerator.require_delegate_for_options()
@@ -97,7 +101,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     crop = None if own is None else request.crop.of(own)
     detects = request.detect and (crop is None or crop.rule is not CropRule.NONE)
     if detects and request.bundle is None:
-        ensure_installed(DETECTOR, reporter=reporter)
+        ensure_installed(DETECTOR, build_missing=request.build_missing, reporter=reporter)
     pipeline = Pipeline(
         installed,
         options=PipelineOptions(

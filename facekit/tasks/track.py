@@ -15,7 +15,7 @@ from typing import Any
 from facekit.enums import CropRule, FacePolicy
 from facekit.errors import InputError, UsageError
 from facekit.gallery.gallery import Gallery, default_url
-from facekit.gallery.identify import identify
+from facekit.gallery.identify import OpenSetChoice, identify
 from facekit.photo.decode import Picture
 from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
@@ -23,7 +23,6 @@ from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.tasks.thresholds import OpenSetChoice, open_set_threshold, pair_threshold
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.annotate import annotated
 from facekit.video.reading import VideoReader
@@ -91,7 +90,7 @@ def track(
             namer = _namer(stack.enter_context(gallery), pipeline, distance)
         tracker = Tracker(
             PipelineVision(pipeline),
-            same_similarity=pair_threshold(pipeline).similarity,
+            same_similarity=pipeline.threshold().similarity,
             options=options,
             namer=namer,
         )
@@ -157,8 +156,10 @@ def _gallery(location: GalleryLocation) -> Gallery | None:
 
 
 def _namer(gallery: Gallery, pipeline: Pipeline, distance: float | None) -> Namer:
-    threshold = open_set_threshold(
-        pipeline, OpenSetChoice(distance), comparisons=gallery.info().templates
+    threshold = OpenSetChoice(distance).of(
+        pipeline.model.card.calibration,
+        pipeline.threshold_space,
+        comparisons=gallery.info().templates,
     )
 
     space = pipeline.space

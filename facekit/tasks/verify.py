@@ -8,7 +8,7 @@ from facekit.photo.decode import PictureSource
 from facekit.pipeline.records import Verification
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.tasks.threshold_choice import ThresholdChoice
+from facekit.template.threshold import ThresholdChoice
 
 
 def verify(
@@ -29,7 +29,7 @@ def verify(
     """
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
-    result = pipeline.verify(a, b, threshold=threshold.of(pipeline), metric=threshold.metric)
+    result = pipeline.verify(a, b, threshold=pipeline.threshold(threshold), metric=threshold.metric)
     if plot is not None:
         from facekit.tasks.verification_plot import plot_verification
 

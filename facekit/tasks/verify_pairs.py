@@ -18,9 +18,8 @@ from facekit.pipeline.records import EmbeddedPicture, Verification
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import write_atomically
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.tasks.threshold_choice import ThresholdChoice
 from facekit.template.match import distance
-from facekit.template.threshold import Threshold
+from facekit.template.threshold import Threshold, ThresholdChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def verify_pairs(
     return verify_each(
         pipeline,
         pairs,
-        threshold=threshold.of(pipeline),
+        threshold=pipeline.threshold(threshold),
         metric=threshold.metric,
         workers=workers,
         ray=ray,

@@ -50,21 +50,32 @@ def card_threshold(
     )
 
 
-def chosen_threshold(
-    calibration: Calibration,
-    space: TemplateSpace,
-    *,
-    distance: float | None = None,
-    metric: Metric = Metric.COSINE,
-    fmr: float | None = None,
-) -> Threshold:
-    """The user's `distance` in `metric` where there is one, else the card's at `fmr`.
+@dataclass(frozen=True, slots=True)
+class ThresholdChoice:
+    """A threshold of the caller's own, or the model card's.
 
-    Raises what `given_threshold` and `card_threshold` raise.
+    Raises UsageError where both are asked for.
     """
-    if distance is not None:
-        return given_threshold(distance, metric)
-    return card_threshold(calibration, space, fmr=fmr)
+
+    distance: float | None = None
+    """largest distance of a match, in `metric`"""
+    metric: Metric = Metric.COSINE
+    """in which `distance` is, and in which results are shown"""
+    fmr: float | None = None
+    """the card's threshold at this false match rate, 0..1; None: at 1e-3"""
+
+    def __post_init__(self) -> None:
+        if self.distance is not None and self.fmr is not None:
+            raise UsageError("--threshold and --fmr both say where to cut; pass one of them.")
+
+    def of(self, calibration: Calibration, space: TemplateSpace) -> Threshold:
+        """The caller's distance where there is one, else the card's threshold at `fmr`.
+
+        Raises what `given_threshold` and `card_threshold` raise.
+        """
+        if self.distance is not None:
+            return given_threshold(self.distance, self.metric)
+        return card_threshold(calibration, space, fmr=self.fmr)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from facekit.face.detector import Detector
 from facekit.face.geometry import overlaps
-from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.photo.decode import load_picture
 from facekit.pipeline.locate import LocateOptions, Locator
@@ -30,7 +30,7 @@ RANKED_BY_ROUNDING = {"obama2.jpg"}
 
 
 @cache
-def cascade(threads: int = 1) -> Mtcnn:
+def cascade(threads: int = 1) -> Detector:
     return Locator(options=LocateOptions(threads=threads)).detector
 
 

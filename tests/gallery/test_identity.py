@@ -24,7 +24,7 @@ from facekit.template.space import TemplateSpace
 from facekit.template.threshold import card_threshold
 from facekit.types import Float32Array
 from tests.gallery.made_up import face_of, template
-from tests.template.spaces import CHANGES, MEAN, SPACE
+from tests.template.spaces import CHANGES, MEAN, OTHER_MEAN_SPACE, SPACE
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,14 @@ def test_things_of_one_space_meet(ours: Things, tmp_path: Path, meet: str) -> No
 
 
 def test_another_mean_names_the_command(ours: Things, tmp_path: Path) -> None:
-    theirs = things(tmp_path / "theirs", replace(SPACE, **dict(CHANGES[-2][0])))
+    theirs = things(tmp_path / "theirs", OTHER_MEAN_SPACE)
     with pytest.raises(ModelMismatchError, match="facekit gallery recenter"):
         rank(ours.gallery, theirs.vectors, theirs.space)
     theirs.gallery.close()
 
 
 def test_what_is_brought_over_is_what_embedding_anew_gives(ours: Things, tmp_path: Path) -> None:
-    theirs = things(tmp_path / "theirs", replace(SPACE, **dict(CHANGES[-2][0])))
+    theirs = things(tmp_path / "theirs", OTHER_MEAN_SPACE)
     moved = ours.file.vectors_in(theirs.space, theirs.mean, where="x")
     np.testing.assert_allclose(moved, theirs.vectors, atol=1e-6)
     assert import_gallery(ours.gallery, theirs.export) == (0, 1)  # the photo is there already
@@ -137,7 +137,7 @@ def test_the_copy_of_the_vectors_beside_a_gallery_is_not_used_any_more(
     ours: Things, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_search, "CACHE_FROM", 1)
-    theirs = things(tmp_path / "theirs", replace(SPACE, **dict(CHANGES[-2][0])))
+    theirs = things(tmp_path / "theirs", OTHER_MEAN_SPACE)
     rank(ours.gallery, ours.vectors, ours.space)
     assert cache_path(ours.gallery.path).exists()
     ours.gallery.recenter(theirs.mean, theirs.space)

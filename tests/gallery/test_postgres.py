@@ -124,6 +124,16 @@ def test_a_newer_gallery_is_refused(postgres_url: str) -> None:
         PostgresGallery(postgres_url)
 
 
+def test_a_gallery_of_version_1_says_to_enroll_again(postgres_url: str) -> None:
+    create_postgres(postgres_url)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(
+            "UPDATE facekit_gallery.meta SET value = '1' WHERE key = 'schema_version'"
+        )
+    with pytest.raises(StorageError, match=r"schema version 1.*Enroll the photos again"):
+        PostgresGallery(postgres_url)
+
+
 def test_a_migration_keeps_the_people(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     create_postgres(postgres_url)
     with PostgresGallery(postgres_url) as gallery:

@@ -353,6 +353,12 @@ class TestMigration:
             assert sqlite_file.schema_version(connection) == len(self.STEPS)
             assert connection.execute("SELECT name, note FROM person").fetchall() == [("Ada", "")]
 
+    def test_a_gallery_of_version_1_says_to_enroll_again(self, sqlite_path: Path) -> None:
+        with closing(sqlite3.connect(sqlite_path)) as connection, connection:
+            connection.execute("PRAGMA user_version = 1")
+        with pytest.raises(StorageError, match=r"schema version 1.*Enroll the photos again"):
+            SqliteGallery(sqlite_path)
+
     def test_a_newer_gallery_is_refused(self, sqlite_path: Path) -> None:
         sqlite_file.open_file(sqlite_path, timeout_s=1, migrations=self.STEPS).close()
         known = len(sqlite_file.MIGRATIONS)

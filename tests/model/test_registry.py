@@ -7,9 +7,12 @@ import pytest
 
 from facekit.enums import ColourOrder
 from facekit.errors import ModelMismatchError, ModelMissingError
+from facekit.face.detector import stated
 from facekit.model import registry
 from facekit.model.card import Task
 from facekit.model.registry import Download, DownloadKind, WeightsFormat
+from facekit.model.shipped_calibrations import shipped_calibration
+from facekit.template.space import TemplateSpace, mean_sha256_of
 
 FILES = sorted(Path(registry.__file__).with_name("registry").glob("*.json"))
 
@@ -71,3 +74,27 @@ def test_a_download_is_a_wheel_or_a_url() -> None:
         Download(DownloadKind.WHEEL, "", "https://example.org/a.whl", "a.whl", "0" * 64, 1)
     with pytest.raises(ValueError, match="go together"):
         Download(DownloadKind.WHEEL, "a==1", "", "a.whl", "0" * 64, 1, member="a/b")
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(Path(registry.__file__).with_name("calibrations").glob("*.json")),
+    ids=lambda path: path.stem,
+)
+def test_a_shipped_calibration_says_in_which_space_it_was_measured(path: Path) -> None:
+    """With the default detector, the registry's crop rule and its own mean."""
+    name, _, variant = path.stem.partition("_")
+    shipped = shipped_calibration(name, variant)
+    assert shipped is not None
+    entry = registry.entry(name)
+    detector = registry.entry(registry.DETECTOR)
+    assert entry.card.crop is not None
+    assert shipped.calibration.space == TemplateSpace(
+        model=f"{name}:{variant}",
+        model_sha256=shipped.file_sha256,
+        detector=stated(detector.name, [detector.source.sha256]),
+        crop=entry.card.crop,
+        flip=entry.card.flip,
+        mean_sha256=mean_sha256_of(shipped.calibration.embedding_mean),
+        size=entry.card.embedding_size,
+    )

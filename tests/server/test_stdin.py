@@ -15,8 +15,7 @@ from facekit.errors import UsageError
 from facekit.pipeline.pipeline import Pipeline
 from facekit.server.stdin import answer, serve
 from facekit.tasks.open_pipeline import PipelineRequest
-from facekit.tasks.threshold_choice import ThresholdChoice
-from facekit.template.threshold import given_threshold
+from facekit.template.threshold import ThresholdChoice, given_threshold
 
 pytestmark = pytest.mark.model
 

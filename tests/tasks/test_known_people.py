@@ -11,6 +11,7 @@ import pytest
 
 from facekit.enums import ClusterMethod, FacePolicy, PersonRule, VectorType
 from facekit.errors import ModelMismatchError, StorageError, UsageError
+from facekit.gallery.identify import OpenSetChoice
 from facekit.pipeline.photos import PhotoFailure
 from facekit.reporter import Item, Reporter
 from facekit.tasks import gallery
@@ -19,7 +20,6 @@ from facekit.tasks.enroll import Enrolment, enroll
 from facekit.tasks.gallery import GalleryLocation, secret_source
 from facekit.tasks.identify import Identified, IdentifiedFace, IdentifiedPhoto, identify
 from facekit.tasks.open_pipeline import CropChange, PipelineRequest
-from facekit.tasks.thresholds import OpenSetChoice
 from tests.group_photo import write_group
 
 EVERY_FACE = PipelineRequest(face=FacePolicy.ALL)

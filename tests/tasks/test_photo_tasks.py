@@ -27,10 +27,10 @@ from facekit.tasks.compare import compare
 from facekit.tasks.detect import DetectedPhoto, detect
 from facekit.tasks.embed import embed
 from facekit.tasks.open_pipeline import CropChange, PipelineRequest
-from facekit.tasks.threshold_choice import ThresholdChoice
 from facekit.tasks.verify import verify
 from facekit.tasks.verify_pairs import PhotoPair, read_pairs, verify_pairs
 from facekit.template.file import read_embeddings
+from facekit.template.threshold import ThresholdChoice
 
 pytestmark = pytest.mark.model
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from facekit.enums import CropRule, Flip, ResizeFilter
@@ -18,8 +21,10 @@ SPACE = TemplateSpace(
     size=16,
 )
 MEAN = np.full(16, 0.05, np.float32)
+OTHER_MEAN_SPACE = replace(SPACE, mean_sha256=mean_sha256_of(MEAN))
+"""of the same templates, centred about MEAN"""
 
-CHANGES = (
+CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"model_sha256": "ab" * 32}, "model file"),
     ({"detector": DetectorIdentity("yunet", ("ef" * 32,))}, "detector"),
     ({"detector": DetectorIdentity("mtcnn", ("01" * 32,))}, "detector"),

@@ -68,16 +68,15 @@ def identify(
     Example: facekit identify somebody.jpg
              facekit identify --face all --fpir 0.001 --json group.jpg
     """
-    from facekit.cli.requests import pipeline_request
+    from facekit.cli.requests import open_set_choice, pipeline_request
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.identify import identify as identify_faces
-    from facekit.tasks.thresholds import OpenSetChoice
 
     result = identify_faces(
         images,
         location=gallery_location(gallery_url, key_file),
         request=pipeline_request(model, **options),
-        threshold=OpenSetChoice(threshold, fmr, fpir),
+        threshold=open_set_choice(threshold, fmr, fpir),
         rule=rule,
         top=top,
         on_photo=lambda photo: None if as_json else print_photo(photo.to_dict()),

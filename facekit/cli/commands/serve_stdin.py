@@ -43,15 +43,15 @@ def serve_stdin(
     \b
     Example: facekit serve-stdin < requests.jsonl > answers.jsonl
     """
+    from facekit.cli.requests import threshold_choice
     from facekit.cli.terminal import TerminalReporter
     from facekit.server.stdin import serve
-    from facekit.tasks.threshold_choice import ThresholdChoice
 
     # NB: the lines are asked for one by one, since iterating the stream would read ahead.
     for answer in serve(
         iter(sys.stdin.buffer.readline, b""),
         request=pipeline_request(model, **options),
-        threshold=ThresholdChoice(threshold, metric, fmr),
+        threshold=threshold_choice(threshold, metric, fmr),
         reporter=TerminalReporter(),
     ):
         emit_json_line(answer)

@@ -88,10 +88,10 @@ def verify(
     if images == ("-", "-"):
         raise UsageError("stdin holds one picture; only one side can be -.")
 
+    from facekit.cli.requests import threshold_choice
     from facekit.cli.terminal import TerminalReporter
-    from facekit.tasks.threshold_choice import ThresholdChoice
 
-    choice = ThresholdChoice(threshold, metric, fmr)
+    choice = threshold_choice(threshold, metric, fmr)
     request = pipeline_request(model, **options)
     reporter = TerminalReporter()
     if pairs_file is not None:
