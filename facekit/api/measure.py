@@ -8,8 +8,8 @@ from pathlib import Path
 
 from facekit.api.arguments import choice, optional_choice, pipeline_request
 from facekit.enums import FacePolicy, Flip, Profile
-from facekit.evaluate.calibrate import DEFAULT_FMR_TARGETS
-from facekit.evaluate.records import EvaluationReport
+from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
+from facekit.evaluation.records import EvaluationReport
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks import calibrate as calibrate_task
 from facekit.tasks import evaluate as evaluate_task

@@ -13,6 +13,7 @@ or built, unless a PipelineRequest with `build_missing=True` asks for it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,13 @@ from pathlib import Path
 from facekit.api.arguments import choice, listed, names, pipeline_request
 from facekit.enums import ClusterMethod, FacePolicy, Metric
 from facekit.errors import UsageError
-from facekit.photo.decode import PictureSource
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, PictureSource
 from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
 from facekit.reporter import SILENT, Reporter
+from facekit.runtime.delegates import AcceleratorRequest
 from facekit.tasks import cluster as cluster_task
 from facekit.tasks import compare as compare_task
 from facekit.tasks import embed as embed_task
@@ -35,27 +38,48 @@ from facekit.tasks.cluster import Clustering
 from facekit.tasks.compare import SimilarityMatrix
 from facekit.tasks.embed import EmbeddedFile
 from facekit.tasks.gallery import GalleryLocation
-from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.tasks.open_pipeline import CropChange, PipelineRequest, open_pipeline
 from facekit.tasks.track import TrackedPerson, TrackEnd
 from facekit.tasks.verify_pairs import PhotoPair, VerifiedPair
 from facekit.template.threshold import ThresholdChoice
-from facekit.video.tracking import TrackOptions
+from facekit.types import CropSpec
+from facekit.video.records import TrackOptions
 
 
 def load(
     model: str | Path | None = None,
     *,
-    face: FacePolicy | str | None = None,
-    request: PipelineRequest | None = None,
+    face: FacePolicy | str = FacePolicy.LARGEST,
+    detect: bool = True,
+    crop: CropSpec | None = None,
+    detector: DetectorOptions | None = None,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    threads: int | None = None,
+    accelerator: AcceleratorRequest | None = None,
 ) -> Pipeline:
     """The pipeline of one model; its networks load at first use and stay.  Threads may share it.
 
     `model`: registry name, "name:variant", or a model file with its card beside it; None for the
-    default model.  `face`: which face of a picture is meant; None for the largest.  `request`:
-    everything else that can be asked of a pipeline.
+    default model.  `face`: which face of a picture is meant.  `detect`: False where the pictures
+    are face crops.  `crop`: None for the card's own rule.  `threads`: of the embedding network;
+    None for all the cores this process may run on.  `accelerator`: None for the CPU.
     Raises UsageError, ModelMissingError, ModelMismatchError, AcceleratorError.
     """
-    return open_pipeline(pipeline_request(model, face, request))
+    return open_pipeline(
+        PipelineRequest(
+            model=None if model is None else os.fspath(model),
+            face=choice(FacePolicy, face, "face"),
+            detect=detect,
+            crop=CropChange()
+            if crop is None
+            else CropChange(crop.rule, crop.margin_px, crop.resize_filter),
+            detector=detector or DetectorOptions(),
+            limits=limits,
+            threads=threads,
+            accelerator=accelerator or AcceleratorRequest(),
+            build_missing=False,
+        )
+    )
 
 
 def verify(
@@ -75,7 +99,8 @@ def verify(
     `threshold`: largest distance of a match, in `metric`; None for the model card's threshold at
     the false match rate `fmr`, 0..1, of which None is 1e-3.  Either side may be the path of an
     embedding file.  With `face` "all" the two most alike faces decide.  `plot`: where a picture of
-    the comparison is written.  `model`, `request`: see `load`.
+    the comparison is written.  `model`: see `load`; `request`: everything else
+    that can be asked of a pipeline.
     Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
     ModelMismatchError, NoOperatingPointError, UsageError.
     """
@@ -152,7 +177,7 @@ def embed(
     ModelMismatchError.
     """
     pictures = listed(images)
-    return load(model, face=face, request=request).embed(pictures)
+    return open_pipeline(pipeline_request(model, face, request)).embed(pictures)
 
 
 def embed_to_file(

@@ -77,7 +77,7 @@ def build(
     from facekit.model.installation import install
 
     def make(folder: Path) -> None:
-        from facekit.convert.build import build_files  # TensorFlow: 5 s that a wait may spare
+        from facekit.conversion.build import build_files  # TensorFlow: 5 s that a wait may spare
 
         build_files(entry, sources.paths, folder, reporter=reporter)
 
