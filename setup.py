@@ -3,6 +3,6 @@
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["facekit*"]), "facekit.configs", "facekit.bundle.board"],
-    package_dir={"facekit.configs": "configs", "facekit.bundle.board": "scripts/imx"},
+    packages=[*find_packages(include=["facekit*"]), "facekit.configs", "facekit.board.scripts"],
+    package_dir={"facekit.configs": "configs", "facekit.board.scripts": "scripts/imx"},
 )

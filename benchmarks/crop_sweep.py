@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from facekit.enums import CropRule, FacePolicy, Flip, ResizeFilter
-from facekit.evaluate.embeddings import EmbedSettings, embed_photos
-from facekit.evaluate.metrics.all_pairs import score_all_pairs
-from facekit.evaluate.metrics.error_rates import best_accuracy_threshold, error_counts
-from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
-from facekit.evaluate.protocols.pairs import PairList
-from facekit.evaluate.scoring import PairScorer
+from facekit.evaluation.embeddings import EmbedSettings, embed_photos
+from facekit.evaluation.metrics.all_pairs import score_all_pairs
+from facekit.evaluation.metrics.error_rates import best_accuracy_threshold, error_counts
+from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluation.protocols.pairs import PairList
+from facekit.evaluation.scoring import PairScorer
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.model.store import find
 from facekit.pipeline.locate import LocateOptions

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.evaluate.metrics.all_pairs import score_all_pairs
-from facekit.evaluate.protocols.lfw import LfwFolder, Protocol, find_lfw, read_protocol
+from facekit.evaluation.metrics.all_pairs import score_all_pairs
+from facekit.evaluation.protocols.lfw import LfwFolder, Protocol, find_lfw, read_protocol
 from facekit.model.card import embedder_of
 from facekit.model.store import find
 from facekit.photo.decode import read_image

@@ -21,8 +21,8 @@ from sklearn.svm import LinearSVC
 
 from facekit.photo.decode import read_image
 from facekit.photo.sources import list_people
-from facekit.train.config_file import read_config
-from facekit.train.dataset.epoch import split
+from facekit.training.config_file import read_config
+from facekit.training.dataset.epoch import split
 from facekit.types import Float32Array, UInt8Array
 
 HEIGHT_PX, WIDTH_PX, CELL_PX, BINS = 112, 96, 8, 9

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.evaluate.embeddings import EmbedSettings, embed_photos
-from facekit.evaluate.metrics.intervals import binomial_ci95
-from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluation.embeddings import EmbedSettings, embed_photos
+from facekit.evaluation.metrics.intervals import binomial_ci95
+from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.gallery.identify import Identification, default_threshold, identify
 from facekit.gallery.records import Template, now_utc
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite

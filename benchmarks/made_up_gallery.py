@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.evaluate.embeddings import EmbedSettings, embed_photos
-from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluation.embeddings import EmbedSettings, embed_photos
+from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.gallery.search.exact import VectorTable
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find

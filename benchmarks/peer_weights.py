@@ -50,7 +50,7 @@ def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
     from facekit.graph.read.graph_def import read_constants
     from facekit.model.store import find, sources_folder
     from facekit.runtime.litert import LiteRtNet
-    from facekit.train.keras_export import facenet_pytorch_file
+    from facekit.training.keras_export import facenet_pytorch_file
     from tests.networks.facenet_tf1 import TrainingGraph, trained_arrays
 
     pictures = ((pattern(PICTURES, 160, 160) - 127.5) / 128).astype(np.float32)
@@ -96,8 +96,8 @@ def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
 
 def _difference(source: Path, wanted: Any) -> float:
     """Of the imported model's file, run as facekit runs it, to the source's own answers."""
-    from facekit.convert.import_options import ImportOptions
-    from facekit.convert.import_weights import import_weights
+    from facekit.conversion.import_options import ImportOptions
+    from facekit.conversion.import_weights import import_weights
     from facekit.enums import Preprocessing
     from facekit.runtime.litert import LiteRtNet
 

@@ -47,8 +47,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the Caffe file")
     arguments = parser.parse_args()
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "host")]
-    from facekit.convert.import_options import ImportOptions
-    from facekit.convert.import_weights import import_weights
+    from facekit.conversion.import_options import ImportOptions
+    from facekit.conversion.import_weights import import_weights
     from facekit.runtime.litert import LiteRtNet
     from tests.networks import sphereface_files as files
 

@@ -24,10 +24,11 @@ import numpy as np
 
 import facekit
 from facekit.photo.write import jpeg_bytes
+from facekit.template.threshold import given_threshold
 
 ROOT = Path(__file__).resolve().parent.parent
 WAYS = ("one thread", "one pipeline", "a pipeline each")
-_THRESHOLD = facekit.given_threshold(0.6, facekit.Metric.COSINE)
+_THRESHOLD = given_threshold(0.6, facekit.Metric.COSINE)
 
 
 def photos() -> list[bytes]:

@@ -25,15 +25,15 @@ from pathlib import Path
 import numpy as np
 
 from facekit.enums import Architecture
-from facekit.evaluate.protocols.lfw import find_lfw
+from facekit.evaluation.protocols.lfw import find_lfw
 from facekit.model.card import embedder_of
 from facekit.model.store import find
 from facekit.photo.decode import read_image
 from facekit.photo.sources import list_people
 from facekit.runtime.litert import LiteRtNet
 from facekit.template.match import unit_length
-from facekit.train.dataset.epoch import PhotoSet, split
-from facekit.train.request import resumed
+from facekit.training.dataset.epoch import PhotoSet, split
+from facekit.training.request import resumed
 from facekit.types import Float32Array, UInt8Array
 
 PEOPLE = 20

@@ -1,11 +1,11 @@
 """facekit: are these two photos of the same person?
 
     >>> import facekit
-    >>> facekit.verify("a.jpg", "b.jpg").decision.same
+    >>> bool(facekit.verify("a.jpg", "b.jpg"))
     True
 
-The functions are in facekit/api.py.  Importing facekit loads neither numpy nor OpenCV: each name
-is loaded when it is first used.
+What the shell offers, `facekit` offers here: the verbs are in facekit/api/.  Importing facekit
+loads neither numpy nor OpenCV: each name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,22 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from facekit.enums import ColourOrder, CropRule, FacePolicy, Metric, ResizeFilter
+from facekit.enums import (
+    ClusterMethod,
+    ColourOrder,
+    CropRule,
+    Device,
+    ExportFormat,
+    FacePolicy,
+    Flip,
+    Metric,
+    PersonRule,
+    Precision,
+    Profile,
+    ResizeFilter,
+    Runtime,
+    VectorType,
+)
 from facekit.errors import (
     AcceleratorError,
     AmbiguousFaceError,
@@ -38,33 +53,73 @@ from facekit.errors import (
 from facekit.version import __version__
 
 if TYPE_CHECKING:
-    from facekit.api import detect, embed, load, verify
+    from facekit.api import models
+    from facekit.api.files import (
+        align_dataset,
+        benchmark,
+        bundle,
+        convert,
+        doctor,
+        export,
+        fetch_lfw,
+        quantize,
+        train,
+    )
+    from facekit.api.files import compile_model as compile
+    from facekit.api.files import inspect_model as inspect
+    from facekit.api.measure import calibrate, evaluate
+    from facekit.api.people import Gallery
+    from facekit.api.photos import (
+        cluster,
+        compare,
+        detect,
+        embed,
+        embed_to_file,
+        load,
+        track,
+        verify,
+        verify_pairs,
+    )
     from facekit.face.mtcnn.options import DetectorOptions
+    from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold
     from facekit.model.card import Card
     from facekit.photo.decode import ImageLimits, Picture
+    from facekit.pipeline.photos import PhotoFailure
     from facekit.pipeline.pipeline import Pipeline
     from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
-    from facekit.template.calibration import OperatingPoint
+    from facekit.reporter import Reporter
+    from facekit.runtime.delegates import AcceleratorRequest
+    from facekit.tasks.open_pipeline import CropChange, PipelineRequest
+    from facekit.template.calibration import Calibration, OperatingPoint
     from facekit.template.match import Decision
-    from facekit.template.threshold import Threshold, card_threshold, given_threshold
+    from facekit.template.space import TemplateSpace
+    from facekit.template.threshold import Threshold, ThresholdChoice
     from facekit.types import CropSpec, Face
 
 __all__ = [
     "AcceleratorError",
+    "AcceleratorRequest",
     "AmbiguousFaceError",
+    "Calibration",
     "Card",
+    "ClusterMethod",
     "ColourOrder",
+    "CropChange",
     "CropRule",
     "CropSpec",
     "Decision",
     "DetectorOptions",
+    "Device",
     "EmbeddedPicture",
     "EmbeddingFileError",
+    "ExportFormat",
     "Face",
     "FaceError",
     "FacePolicy",
     "FacekitError",
     "FetchError",
+    "Flip",
+    "Gallery",
     "ImageError",
     "ImageLimits",
     "ImageTooLargeError",
@@ -78,44 +133,101 @@ __all__ = [
     "ModelMissingError",
     "NoFaceError",
     "NoOperatingPointError",
+    "OpenSetChoice",
+    "OpenSetThreshold",
     "OperatingPoint",
     "PairListError",
+    "PersonRule",
+    "PhotoFailure",
     "Picture",
     "Pipeline",
+    "PipelineRequest",
+    "Precision",
+    "Profile",
+    "Reporter",
     "ResizeFilter",
+    "Runtime",
     "StorageError",
+    "TemplateSpace",
     "Threshold",
+    "ThresholdChoice",
     "UsageError",
+    "VectorType",
     "Verification",
     "__version__",
-    "card_threshold",
+    "align_dataset",
+    "benchmark",
+    "bundle",
+    "calibrate",
+    "cluster",
+    "compare",
+    "compile",
+    "convert",
     "detect",
+    "doctor",
     "embed",
-    "given_threshold",
+    "embed_to_file",
+    "evaluate",
+    "export",
+    "fetch_lfw",
+    "inspect",
     "load",
+    "models",
+    "quantize",
+    "track",
+    "train",
     "verify",
+    "verify_pairs",
 ]
 
 _HOMES = {
-    "Card": "facekit.model.card",
-    "CropSpec": "facekit.model.card",
-    "Decision": "facekit.template.match",
-    "DetectorOptions": "facekit.face.mtcnn.options",
-    "EmbeddedPicture": "facekit.pipeline.records",
-    "Face": "facekit.types",
-    "ImageLimits": "facekit.photo.decode",
-    "LocatedPicture": "facekit.pipeline.records",
-    "OperatingPoint": "facekit.template.calibration",
-    "Picture": "facekit.photo.decode",
-    "Pipeline": "facekit.pipeline.pipeline",
-    "Threshold": "facekit.template.threshold",
-    "Verification": "facekit.pipeline.records",
-    "card_threshold": "facekit.template.threshold",
-    "detect": "facekit.api",
-    "embed": "facekit.api",
-    "given_threshold": "facekit.template.threshold",
-    "load": "facekit.api",
-    "verify": "facekit.api",
+    "AcceleratorRequest": "facekit.runtime.delegates.AcceleratorRequest",
+    "Calibration": "facekit.template.calibration.Calibration",
+    "Card": "facekit.model.card.Card",
+    "CropChange": "facekit.tasks.open_pipeline.CropChange",
+    "CropSpec": "facekit.types.CropSpec",
+    "Decision": "facekit.template.match.Decision",
+    "DetectorOptions": "facekit.face.mtcnn.options.DetectorOptions",
+    "EmbeddedPicture": "facekit.pipeline.records.EmbeddedPicture",
+    "Face": "facekit.types.Face",
+    "Gallery": "facekit.api.people.Gallery",
+    "ImageLimits": "facekit.photo.decode.ImageLimits",
+    "LocatedPicture": "facekit.pipeline.records.LocatedPicture",
+    "OpenSetChoice": "facekit.gallery.identify.OpenSetChoice",
+    "OpenSetThreshold": "facekit.gallery.identify.OpenSetThreshold",
+    "OperatingPoint": "facekit.template.calibration.OperatingPoint",
+    "PhotoFailure": "facekit.pipeline.photos.PhotoFailure",
+    "Picture": "facekit.photo.decode.Picture",
+    "Pipeline": "facekit.pipeline.pipeline.Pipeline",
+    "PipelineRequest": "facekit.tasks.open_pipeline.PipelineRequest",
+    "Reporter": "facekit.reporter.Reporter",
+    "TemplateSpace": "facekit.template.space.TemplateSpace",
+    "Threshold": "facekit.template.threshold.Threshold",
+    "ThresholdChoice": "facekit.template.threshold.ThresholdChoice",
+    "Verification": "facekit.pipeline.records.Verification",
+    "align_dataset": "facekit.api.files.align_dataset",
+    "benchmark": "facekit.api.files.benchmark",
+    "bundle": "facekit.api.files.bundle",
+    "calibrate": "facekit.api.measure.calibrate",
+    "cluster": "facekit.api.photos.cluster",
+    "compare": "facekit.api.photos.compare",
+    "compile": "facekit.api.files.compile_model",
+    "convert": "facekit.api.files.convert",
+    "detect": "facekit.api.photos.detect",
+    "doctor": "facekit.api.files.doctor",
+    "embed": "facekit.api.photos.embed",
+    "embed_to_file": "facekit.api.photos.embed_to_file",
+    "evaluate": "facekit.api.measure.evaluate",
+    "export": "facekit.api.files.export",
+    "fetch_lfw": "facekit.api.files.fetch_lfw",
+    "inspect": "facekit.api.files.inspect_model",
+    "load": "facekit.api.photos.load",
+    "quantize": "facekit.api.files.quantize",
+    "track": "facekit.api.photos.track",
+    "train": "facekit.api.files.train",
+    "verify": "facekit.api.photos.verify",
+    "verify_pairs": "facekit.api.photos.verify_pairs",
+    "models": "facekit.api.models",
 }
 """Where each name that is loaded at first use stands"""
 
@@ -124,7 +236,10 @@ if not TYPE_CHECKING:  # a type checker that saw it would accept any name
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module 'facekit' has no attribute {name!r}")
-        value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+        module, _, attribute = _HOMES[name].rpartition(".")
+        home = importlib.import_module(module)
+        value = getattr(home, attribute, None) or importlib.import_module(_HOMES[name])
+        globals()[name] = value
         return value
 
 

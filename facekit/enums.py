@@ -109,7 +109,7 @@ class Precision(str, Enum):
 
 
 class TrainingLoss(str, Enum):
-    """What training minimises; facekit/train/losses.py has the equations."""
+    """What training minimises; facekit/training/losses.py has the equations."""
 
     SOFTMAX = "softmax"
     SOFTMAX_CENTER = "softmax+center"

@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("facekit")
 pytest_plugins = ("tests.networks.fixtures",)
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY_ROOMS = tuple(ROOT / "tests" / room for room in ("graph", "convert", "bundle", "train"))
+HEAVY_ROOMS = tuple(ROOT / "tests" / room for room in ("graph", "conversion", "board", "training"))
 """Their tests share fixtures that build networks with TensorFlow."""
 SETTINGS = ("FACEKIT_MODEL", "FACEKIT_OFFLINE", "FACEKIT_RUNTIME")
 

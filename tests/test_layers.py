@@ -20,8 +20,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("face", "template", "graph"),
     ("model",),
     ("pipeline", "gallery", "video"),
-    ("convert", "bench", "bundle", "evaluate"),
-    ("train",),
+    ("conversion", "bench", "board", "evaluation"),
+    ("training",),
     ("tasks",),
     ("api", "server"),
     ("cli",),
@@ -40,7 +40,7 @@ PENDING = frozenset(
 )
 """Arrows of the first house that are still to go"""
 
-KERAS_ROOMS = ("train",)
+KERAS_ROOMS = ("training",)
 """may import TensorFlow and Keras when they are imported themselves"""
 HEAVY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
 LAZY = frozenset(

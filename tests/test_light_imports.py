@@ -55,7 +55,7 @@ def test_the_heavy_packages_are_out_of_reach() -> None:
 
 
 def test_workers_that_crop_for_training_load_no_tensorflow() -> None:
-    done = python(f"{LIGHT}\nimport facekit.pipeline.photos, facekit.train.dataset.align")
+    done = python(f"{LIGHT}\nimport facekit.pipeline.photos, facekit.training.dataset.align")
     assert done.returncode == 0, done.stderr
 
 

@@ -10,9 +10,9 @@ from facekit.model.registry import DETECTOR
 from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed
-from facekit.train.dataset import align
-from facekit.train.dataset.align import AlignReport
-from facekit.train.dataset.aligned import AlignSettings
+from facekit.training.dataset import align
+from facekit.training.dataset.align import AlignReport
+from facekit.training.dataset.aligned import AlignSettings
 from facekit.types import CropSpec
 
 _USUAL = {CropRule.MARGIN: ((182, 182), 44.0), CropRule.SIMILARITY: ((128, 112), 14.0)}

@@ -78,7 +78,9 @@ def build(
     from facekit.model.installation import install
 
     def make(folder: Path) -> None:
-        from facekit.convert.build import build_files  # LiteRT, which a model that is here spares
+        from facekit.conversion.build import (
+            build_files,  # LiteRT, which a model that is here spares
+        )
 
         build_files(entry, sources.paths, folder, reporter=reporter)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facekit.bundle.make import MadeBundle, make_bundle
+from facekit.board.make import MadeBundle, make_bundle
 from facekit.model.registry import DEFAULT_MODEL, DETECTOR
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.evaluate.calibrate import CalibrationResult
-from facekit.evaluate.calibrate import calibrate as measure
-from facekit.evaluate.embeddings import PhotoCropper, embed_photos
-from facekit.evaluate.metrics.operating_points import DEFAULT_FMR_TARGETS
-from facekit.evaluate.protocols.plan import open_list
+from facekit.evaluation.calibrate import CalibrationResult
+from facekit.evaluation.calibrate import calibrate as measure
+from facekit.evaluation.embeddings import PhotoCropper, embed_photos
+from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
+from facekit.evaluation.protocols.plan import open_list
 from facekit.model.card import Card
 from facekit.model.installation import write_card
 from facekit.model.shipped_calibrations import measured_on
@@ -67,7 +67,7 @@ def calibrate(
     """The thresholds at which strangers match at given rates, and what probability a score is.
 
     request: its model, face, crop, detector, limits and runtime count; the crop goes into the
-    card.  data, protocol, pairs_file: see `facekit.evaluate.protocols.plan.open_list`.
+    card.  data, protocol, pairs_file: see `facekit.evaluation.protocols.plan.open_list`.
     fmr_targets: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON).
     workers, ray: see `facekit.pipeline.photos.map_photos`.
     Raises InputError where photos or people are too few, UsageError for an FMR that they cannot

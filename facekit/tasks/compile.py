@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facekit.convert.vela import compile as vela
-from facekit.convert.vela.compile import CompiledModel
-from facekit.convert.vela.narrow import FULL_BITS
-from facekit.convert.vela.target import read_target
+from facekit.conversion.vela import compile as vela
+from facekit.conversion.vela.compile import CompiledModel
+from facekit.conversion.vela.narrow import FULL_BITS
+from facekit.conversion.vela.target import read_target
 from facekit.reporter import SILENT, Reporter
 
 DEFAULT_TARGET = "imx93"
@@ -30,7 +30,7 @@ def compile_model(
     the model.  `weight_bits`: below 8, weights that the NPU waits for are narrowed first.
     `compare`: estimate under the target's other bandwidths too.  `allow_cpu`: accept a network
     that is mostly left on the CPU.  Raises UsageError for an unknown target, and what
-    `facekit.convert.vela.compile.compile_model` raises.
+    `facekit.conversion.vela.compile.compile_model` raises.
     """
     read = read_target(target)
     reporter.note(f"compiling {model.name} for {read.title}")

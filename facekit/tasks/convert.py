@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.convert.conversion import ConversionPlan, ConvertedFile
-from facekit.convert.conversion import convert as convert_model
-from facekit.convert.crops import DEFAULT_CROPS, SEED, CropSet, photo_crops
-from facekit.convert.import_options import ImportOptions
-from facekit.convert.quantize.recipe import read_recipe
-from facekit.convert.vela.target import read_target
+from facekit.conversion.conversion import ConversionPlan, ConvertedFile
+from facekit.conversion.conversion import convert as convert_model
+from facekit.conversion.crops import DEFAULT_CROPS, SEED, CropSet, photo_crops
+from facekit.conversion.import_options import ImportOptions
+from facekit.conversion.quantize.recipe import read_recipe
+from facekit.conversion.vela.target import read_target
 from facekit.enums import Architecture, CropRule, RangeRule
 from facekit.errors import UsageError
 from facekit.model import registry
@@ -201,7 +201,7 @@ def _from_keras(
     if not path.is_file():
         raise UsageError(f"There is no Keras file {path}.")
     defaults = None if like is None else registry.entry(like).card
-    from facekit.convert.import_weights import import_weights  # TensorFlow
+    from facekit.conversion.import_weights import import_weights  # TensorFlow
 
     options = ImportOptions(
         architecture=architecture,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facekit.enums import LfwAlignment
-from facekit.evaluate.protocols.fetch_lfw import data_home, fetch_lfw
+from facekit.evaluation.protocols.fetch_lfw import data_home, fetch_lfw
 from facekit.reporter import SILENT, Reporter
 
 

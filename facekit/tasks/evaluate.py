@@ -7,11 +7,11 @@ from pathlib import Path
 
 from facekit.enums import CropRule, Flip, Profile
 from facekit.errors import UsageError
-from facekit.evaluate.embeddings import EmbedSettings, PhotoEmbeddings, embed_photos
-from facekit.evaluate.protocols.plan import open_plan
-from facekit.evaluate.records import EvaluationReport
-from facekit.evaluate.run import ReportColumn, require_distinct, run_evaluation
-from facekit.evaluate.setups import DEFAULT_PROTOCOL, SetupOptions, setups_for
+from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings, embed_photos
+from facekit.evaluation.protocols.plan import open_plan
+from facekit.evaluation.records import EvaluationReport
+from facekit.evaluation.run import ReportColumn, require_distinct, run_evaluation
+from facekit.evaluation.setups import DEFAULT_PROTOCOL, SetupOptions, setups_for
 from facekit.model.card import Card
 from facekit.model.registry import DEFAULT_MODEL, DETECTOR
 from facekit.model.store import InstalledModel
@@ -43,9 +43,9 @@ def evaluate(
 
     requests: one a model; its model, face, crop, detector, limits and runtime count.  LFW's people
     stand in the centre, so FacePolicy.CENTER is right for it.
-    protocol, pairs_file, data: see `facekit.evaluate.protocols.plan.open_list`; without a protocol
-    it is the profile's, else devtest.  profile, flip, subtract_mean: see
-    `facekit.evaluate.setups`.  all_pairs: every pair of the photos is scored as well.
+    protocol, pairs_file, data: see `facekit.evaluation.protocols.plan.open_list`; without a
+    protocol it is the profile's, else devtest.  profile, flip, subtract_mean: see
+    `facekit.evaluation.setups`.  all_pairs: every pair of the photos is scored as well.
     limit: only the first pairs of each kind of every fold.  recompute: photos are embedded also
     where the cache has them, so that times are measured.  workers, ray: see
     `facekit.pipeline.photos.map_photos`.  output: folder of the report with figures and errors.
@@ -56,7 +56,7 @@ def evaluate(
     for module in ("sklearn.metrics", "scipy.stats"):
         require(module, extra="evaluate", needed_for="Evaluation")
     if output is not None:
-        from facekit.evaluate.report.files import require_writable
+        from facekit.evaluation.report.files import require_writable
 
         require_writable(output)
     plan = open_plan(
@@ -98,7 +98,7 @@ def evaluate(
 
     report = run_evaluation(columns, plan, embed, all_pairs=all_pairs)
     if output is not None:
-        from facekit.evaluate.report.files import write_report
+        from facekit.evaluation.report.files import write_report
 
         write_report(output, report, columns, plan.folder)
     return report

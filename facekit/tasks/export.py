@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.convert.drift import Drift
-from facekit.convert.quantize.quantized_model import require_float32
+from facekit.conversion.drift import Drift
+from facekit.conversion.quantize.quantized_model import require_float32
 from facekit.enums import ExportFormat, Precision, RangeRule
 from facekit.errors import UsageError
 from facekit.model.card import Card
@@ -171,7 +171,7 @@ def _onnx_file(
     rule: RangeRule | None,
     reporter: Reporter,
 ) -> ExportedFile:
-    from facekit.convert.onnx import make_onnx  # the package onnx
+    from facekit.conversion.onnx import make_onnx  # the package onnx
 
     crops = calibration_crops(model, calibration, reporter=reporter)
     made = make_onnx(model, precision, crops=crops, rule=rule, reporter=reporter)
@@ -199,7 +199,7 @@ def _file_for_others(
     model: InstalledModel, export_format: ExportFormat, path: Path
 ) -> ExportedFile:
     require_float32(model)
-    from facekit.train import keras_export  # TensorFlow
+    from facekit.training import keras_export  # TensorFlow
 
     write = {
         ExportFormat.SAVED_MODEL: keras_export.saved_model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from facekit.convert.import_options import NOT_STATED, ImportedModel, ImportOptions
+from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
 from facekit.enums import Architecture, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import ModelMissingError, UsageError
 from facekit.model import installation, store
@@ -105,7 +105,7 @@ def _import_weights(
     path: Path, name: str, options: ImportOptions, force: bool, reporter: Reporter
 ) -> ImportedModel:
     require_installed("tensorflow", extra="host", needed_for=f"Importing {path.name}")
-    from facekit.convert.import_weights import import_weights, require_free_name
+    from facekit.conversion.import_weights import import_weights, require_free_name
 
     require_free_name(name, path)
     earlier = store.stored_variants(name)

@@ -70,7 +70,7 @@ class PipelineRequest:
         """How faces are looked for, the bundle's nets included."""
         nets = None
         if self.bundle is not None:
-            from facekit.bundle.manifest import detector_files
+            from facekit.board.manifest import detector_files
 
             nets = detector_files(self.bundle)
         return LocateOptions(
@@ -119,7 +119,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
 
 def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, AcceleratorRequest]:
     """The model of an unpacked bundle, and the device that is asked for, else the bundle's."""
-    from facekit.bundle.manifest import find_embedder, read_bundle
+    from facekit.board.manifest import find_embedder, read_bundle
 
     accelerator = request.accelerator
     if request.runtime is Runtime.ONNX or accelerator.providers:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.convert.conversion import DRIFT_SUFFIX, ConversionPlan, ConvertedFile, convert
-from facekit.convert.drift import DRIFT_SEED, PLOT_SUFFIX, Drift, drift_png
-from facekit.convert.layer_drift import LayerDrift, rank_layers
-from facekit.convert.quantize.recipe import read_recipe
-from facekit.convert.shipped_faces import shipped_crops
+from facekit.conversion.conversion import DRIFT_SUFFIX, ConversionPlan, ConvertedFile, convert
+from facekit.conversion.drift import DRIFT_SEED, PLOT_SUFFIX, Drift, drift_png
+from facekit.conversion.layer_drift import LayerDrift, rank_layers
+from facekit.conversion.quantize.recipe import read_recipe
+from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import RangeRule
-from facekit.evaluate.protocols.lfw import find_lfw
-from facekit.evaluate.view1 import Accuracy, compare_accuracy
+from facekit.evaluation.protocols.lfw import find_lfw
+from facekit.evaluation.view1 import Accuracy, compare_accuracy
 from facekit.model.store import InstalledModel
 from facekit.reporter import SILENT, Reporter
 from facekit.system.extras import require

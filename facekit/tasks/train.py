@@ -13,12 +13,12 @@ from facekit.model.installation import install_files, require_new
 from facekit.model.registry import DETECTOR
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed, waiting
-from facekit.train.config_file import parse_change, read_config
-from facekit.train.request import TrainRequest, Validation, begin, resumed
+from facekit.training.config_file import parse_change, read_config
+from facekit.training.request import TrainRequest, Validation, begin, resumed
 
 if TYPE_CHECKING:
-    from facekit.train.devices import Cluster
-    from facekit.train.run import Trained
+    from facekit.training.devices import Cluster
+    from facekit.training.run import Trained
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -124,8 +124,8 @@ def train(
     for needed in (request.start, None if validation is None else DETECTOR):
         if needed is not None:
             ensure_installed(needed, reporter=reporter)
-    from facekit.train.devices import open_replicas
-    from facekit.train.run import train as run_training
+    from facekit.training.devices import open_replicas
+    from facekit.training.run import train as run_training
 
     if run is not None and is_chief:
         begin(output, request)
@@ -148,7 +148,7 @@ def train(
 def _cluster(addresses: Sequence[str] | None, index: int | None) -> Cluster | None:
     if (addresses is None) != (index is None):
         raise UsageError("--workers-at and --worker-index go together.")
-    from facekit.train.devices import Cluster, cluster_of_environment  # TensorFlow
+    from facekit.training.devices import Cluster, cluster_of_environment  # TensorFlow
 
     if addresses is None or index is None:
         return cluster_of_environment()

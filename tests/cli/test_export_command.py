@@ -39,7 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 (into / path.name).symlink_to(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEKIT_HOME", str(folder))
-        patch.setattr("facekit.convert.onnx.DRIFT_CROPS", 6)
+        patch.setattr("facekit.conversion.onnx.DRIFT_CROPS", 6)
         result = run("export", "--format", "onnx", "--install", "--json")
     assert result.exit_code == 0, result.stderr
     assert f"installed: {DEFAULT_MODEL}:onnx-fp32" in result.stderr

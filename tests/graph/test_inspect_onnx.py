@@ -39,7 +39,7 @@ def test_float32_is_what_the_litert_file_is(data: Path, tmp_path: Path, content:
 
 
 def test_integers_have_their_scales_and_the_same_work(tmp_path: Path, content: bytes) -> None:
-    from facekit.convert.onnx_precision import integers
+    from facekit.conversion.onnx_precision import integers
     from facekit.enums import ColourOrder
     from facekit.graph.write.onnx import onnx_graph
     from facekit.types import InputSpec

@@ -49,9 +49,9 @@ def test_every_operator_of_a_small_net(data: Path, tmp_path: Path) -> None:
 def test_operators_that_other_nets_have(tmp_path: Path) -> None:
     """PReLU in both of its forms, zero padding and flattening before a dense layer, as in
     SphereFace-20."""
-    from facekit.convert.onnx_precision import integers
-    from facekit.convert.quantize.histograms import activation_histograms
-    from facekit.convert.quantize.range_rules import ranges
+    from facekit.conversion.onnx_precision import integers
+    from facekit.conversion.quantize.histograms import activation_histograms
+    from facekit.conversion.quantize.range_rules import ranges
     from facekit.enums import RangeRule
     from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.graph.write.onnx import onnx_graph

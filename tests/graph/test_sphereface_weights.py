@@ -221,14 +221,14 @@ def test_the_published_formats_are_known_by_their_content(tmp_path: Path) -> Non
 def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     tensors: files.Tensors, data: Path, tmp_path: Path
 ) -> None:
-    from facekit.convert.conversion import ConversionPlan, convert
-    from facekit.convert.import_options import ImportOptions
-    from facekit.convert.import_weights import import_weights
-    from facekit.convert.quantize.recipe import read_recipe
-    from facekit.convert.vela.target import read_target
+    from facekit.conversion.conversion import ConversionPlan, convert
+    from facekit.conversion.import_options import ImportOptions
+    from facekit.conversion.import_weights import import_weights
+    from facekit.conversion.quantize.recipe import read_recipe
+    from facekit.conversion.vela.target import read_target
     from facekit.model.card import embedder_of
     from facekit.runtime.litert import LiteRtNet
-    from facekit.train.keras_net import keras_net
+    from facekit.training.keras_net import keras_net
 
     source = tmp_path / "sphereface_model.caffemodel"
     source.write_bytes(files.caffe_model(tensors))

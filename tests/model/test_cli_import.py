@@ -20,7 +20,7 @@ def run(*arguments: object) -> Result:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default model's weights by the names of deepface and of ours, under another ending."""
-    from facekit.train.keras_net import keras_net
+    from facekit.training.keras_net import keras_net
 
     path = tmp_path_factory.mktemp("weights") / "weights.bin"
     with h5py.File(path, "w") as file:
@@ -116,7 +116,7 @@ def test_what_cannot_be_imported(no_weights: Path, tmp_path: Path) -> None:
 def test_the_registrys_own_source_is_to_be_built(
     monkeypatch: pytest.MonkeyPatch, no_weights: Path
 ) -> None:
-    from facekit.convert import import_weights
+    from facekit.conversion import import_weights
     from facekit.errors import UsageError
     from facekit.model import registry
 

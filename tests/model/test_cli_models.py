@@ -72,9 +72,9 @@ def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         (tmp_path / "weights").write_bytes(b"weights")
         return (tmp_path / "weights",)
 
-    host = ModuleType("facekit.convert.build")
+    host = ModuleType("facekit.conversion.build")
     host.build_files = build_files  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "facekit.convert.build", host)
+    monkeypatch.setitem(sys.modules, "facekit.conversion.build", host)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(fetch, "fetch", sources)
     return built

@@ -60,7 +60,7 @@ def scratch_facenet() -> keras.Model:
 @pytest.fixture(scope="session")
 def facenet_file(frozen_graph: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default model as build_files makes it, its card beside it."""
-    from facekit.convert.build import build_files
+    from facekit.conversion.build import build_files
 
     folder = tmp_path_factory.mktemp("facenet")
     entry = registry.entry("facenet512-casia")
@@ -70,7 +70,7 @@ def facenet_file(frozen_graph: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def detector_files(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """MTCNN as build_files makes it, by net, the cards beside."""
-    from facekit.convert.build import build_files
+    from facekit.conversion.build import build_files
 
     folder = tmp_path_factory.mktemp("mtcnn")
     build_files(registry.entry("mtcnn"), [wheel], folder)

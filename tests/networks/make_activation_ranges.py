@@ -1,4 +1,4 @@
-"""Makes facekit/convert/quantize/activation_ranges/facenet512-casia.json from LFW.
+"""Makes facekit/conversion/quantize/activation_ranges/facenet512-casia.json from LFW.
 
     PYTHONPATH=tests python -m host.make_activation_ranges ../shared/lfw
 
@@ -12,13 +12,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from facekit.convert.crops import SEED, photo_crops, spread
-from facekit.convert.quantize import ranges as calibration
-from facekit.convert.quantize.histograms import activation_histograms
-from facekit.convert.quantize.range_rules import ranges
-from facekit.convert.quantize.ranges import Ranges
+from facekit.conversion.crops import SEED, photo_crops, spread
+from facekit.conversion.quantize import ranges as calibration
+from facekit.conversion.quantize.histograms import activation_histograms
+from facekit.conversion.quantize.range_rules import ranges
+from facekit.conversion.quantize.ranges import Ranges
 from facekit.enums import FacePolicy, RangeRule
-from facekit.evaluate.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.pipeline.locate import LocateOptions

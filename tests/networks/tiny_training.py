@@ -19,11 +19,11 @@ from facekit.enums import Architecture, ColourOrder, CropRule, ResizeFilter
 from facekit.graph.nets.designs import Design
 from facekit.photo.write import write_png
 from facekit.system.keras_backend import keras
-from facekit.train.config import TrainConfig
-from facekit.train.config_file import config_from, parse_change
-from facekit.train.devices import Cluster, open_replicas
-from facekit.train.request import TrainRequest, begin, resumed
-from facekit.train.run import Trained, train
+from facekit.training.config import TrainConfig
+from facekit.training.config_file import config_from, parse_change
+from facekit.training.devices import Cluster, open_replicas
+from facekit.training.request import TrainRequest, begin, resumed
+from facekit.training.run import Trained, train
 from facekit.types import CropSpec, InputSpec
 
 SIDE_PX = 16

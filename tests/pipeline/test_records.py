@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import facekit
-from facekit import FacePolicy, Metric, Verification, given_threshold
+from facekit import FacePolicy, Metric, Verification
 from facekit.pipeline.pipeline import Pipeline
+from facekit.template.threshold import given_threshold
 
 pytestmark = pytest.mark.model
 

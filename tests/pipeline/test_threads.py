@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import facekit
-from facekit import DetectorOptions, Metric, given_threshold
+from facekit import DetectorOptions, Metric
+from facekit.template.threshold import given_threshold
 from facekit.types import UInt8Array
 
 N_THREADS = 8

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError
-from facekit.evaluate.embeddings import EmbedSettings, PhotoEmbeddings
-from facekit.evaluate.protocols.pairs import Pair, Photo
-from facekit.evaluate.scoring import PairScorer
-from facekit.evaluate.setups import SetupOptions, setups_for
+from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
+from facekit.evaluation.protocols.pairs import Pair, Photo
+from facekit.evaluation.scoring import PairScorer
+from facekit.evaluation.setups import SetupOptions, setups_for
 from facekit.model.card import Card, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.runtime.net import TensorSpec

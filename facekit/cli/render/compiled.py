@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from facekit.convert.vela.compile import CompiledModel
-    from facekit.convert.vela.report import Estimate, VelaReport
+    from facekit.conversion.vela.compile import CompiledModel
+    from facekit.conversion.vela.report import Estimate, VelaReport
 
 _SLOWEST = 8
 

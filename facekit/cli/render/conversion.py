@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from facekit.convert.drift import Drift
-    from facekit.convert.layer_drift import LayerDrift
-    from facekit.evaluate.view1 import Accuracy
+    from facekit.conversion.drift import Drift
+    from facekit.conversion.layer_drift import LayerDrift
+    from facekit.evaluation.view1 import Accuracy
     from facekit.tasks.convert import Conversion
     from facekit.tasks.quantize import QuantizedFile
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from facekit.evaluate.records import EvaluationReport, ModelResult, Rate
+    from facekit.evaluation.records import EvaluationReport, ModelResult, Rate
 
 _ORIGINS = {
     "other-folds": "other folds'",

@@ -12,7 +12,7 @@ from facekit.cli.render.output import emit_json
 from facekit.enums import Flip
 
 if TYPE_CHECKING:
-    from facekit.convert.import_options import ImportedModel
+    from facekit.conversion.import_options import ImportedModel
     from facekit.model.card import Card, Source
     from facekit.model.registry import Download, RegistryEntry
     from facekit.tasks.build import ModelFiles

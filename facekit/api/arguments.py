@@ -1,0 +1,93 @@
+"""What the verbs of Python take, as the records that tasks take."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
+
+import numpy as np
+
+from facekit.enums import FacePolicy
+from facekit.errors import UsageError
+from facekit.tasks.open_pipeline import PipelineRequest
+
+Choice = TypeVar("Choice", bound=Enum)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def choice(kind: type[Choice], word: Choice | str, name: str) -> Choice:
+    """The member of an enum by its word.  Raises UsageError, which lists the right words."""
+    try:
+        return kind(word)
+    except ValueError:
+        words = ", ".join(repr(member.value) for member in kind)
+        raise UsageError(f"{name} must be one of {words}. Received: {word!r}") from None
+
+
+def optional_choice(kind: type[Choice], word: Choice | str | None, name: str) -> Choice | None:
+    """The same, where None stands for no choice."""
+    return None if word is None else choice(kind, word, name)
+
+
+def pipeline_request(
+    model: str | Path | None, face: FacePolicy | str | None, request: PipelineRequest | None
+) -> PipelineRequest:
+    """`request` with the model and the face policy that are given beside it.
+
+    Nothing is fetched or built, unless the request says so itself.
+    """
+    request = request or PipelineRequest(build_missing=False)
+    if model is not None:
+        request = replace(request, model=os.fspath(model))
+    if face is not None:
+        request = replace(request, face=choice(FacePolicy, face, "face"))
+    return request
+
+
+def listed(pictures: Iterable[Any]) -> list[Any]:
+    """Several pictures.  Raises UsageError for one picture where a list is needed."""
+    if isinstance(pictures, (str, bytes, os.PathLike, np.ndarray)) or hasattr(pictures, "read"):
+        raise UsageError(f"A list of pictures is needed. Received: one {type(pictures).__name__}")
+    return list(pictures)
+
+
+def names(photos: Iterable[str | Path]) -> list[str]:
+    """Paths of photos and folders as tasks take them.  Raises UsageError for one path."""
+    return [os.fspath(photo) for photo in listed(photos)]
+
+
+def by_words(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The same function, which takes the word of an enum's member where it wants the member."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def called(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        kinds = get_type_hints(function)
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            enums = [kind for kind in _members(kinds.get(name)) if _is_enum(kind)]
+            if not enums or value is None:
+                continue
+            if isinstance(value, (list, tuple)):
+                bound.arguments[name] = [choice(enums[0], one, name) for one in value]
+            else:
+                bound.arguments[name] = choice(enums[0], value, name)
+        return function(*bound.args, **bound.kwargs)
+
+    return called
+
+
+def _members(kind: Any) -> list[Any]:
+    """The types that an annotation is made of: of `Sequence[Stage] | None` also Stage."""
+    return [kind, *(member for part in get_args(kind) for member in _members(part))]
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)

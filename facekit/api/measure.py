@@ -1,0 +1,96 @@
+"""How accurate a model is, from Python, and what its thresholds are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from facekit.api.arguments import choice, optional_choice, pipeline_request
+from facekit.enums import FacePolicy, Flip, Profile
+from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
+from facekit.evaluation.records import EvaluationReport
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks import calibrate as calibrate_task
+from facekit.tasks import evaluate as evaluate_task
+from facekit.tasks.calibrate import CalibratedModel
+from facekit.tasks.open_pipeline import PipelineRequest
+
+
+def evaluate(
+    models: Sequence[str | Path] = (),
+    *,
+    data: Path | None = None,
+    protocol: str | None = None,
+    pairs: Path | None = None,
+    profile: Profile | str | None = None,
+    flip: Flip | str | None = None,
+    subtract_mean: bool = False,
+    all_pairs: bool = False,
+    limit: int | None = None,
+    recompute: bool = False,
+    workers: int | None = None,
+    output: Path | None = None,
+    face: FacePolicy | str = FacePolicy.CENTER,
+    request: PipelineRequest | None = None,
+    reporter: Reporter = SILENT,
+) -> EvaluationReport:
+    """How accurate models are on labelled photos, as `facekit eval-lfw` measures it.
+
+    `models`: names or files, none for the default model.  `data`: folder of photos, a folder a
+    person; None for FACEKIT_LFW.  `protocol`: devtrain, devtest, view1, view2, fold1 of LFW, or
+    folders; `pairs`: a pair list instead.  `profile`: the evaluation of another system, as its
+    authors run it.  `all_pairs`: rates over all pairs of the photos as well.  `output`: a folder
+    for the report.  `face`: LFW's people stand in the center.
+    Raises InputError, PairListError, UsageError, ModelError, StorageError.
+    """
+    requests = [pipeline_request(model, face, request) for model in models or (None,)]
+    return evaluate_task.evaluate(
+        requests,
+        data=data,
+        protocol=protocol,
+        pairs_file=pairs,
+        profile=optional_choice(Profile, profile, "profile"),
+        flip=optional_choice(Flip, flip, "flip"),
+        subtract_mean=subtract_mean,
+        all_pairs=all_pairs,
+        limit=limit,
+        recompute=recompute,
+        workers=workers,
+        output=output,
+        reporter=reporter,
+    )
+
+
+def calibrate(
+    model: str | Path | None = None,
+    *,
+    data: Path | None = None,
+    protocol: str = "devtrain",
+    pairs: Path | None = None,
+    fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
+    write: bool = False,
+    output: Path | None = None,
+    workers: int | None = None,
+    face: FacePolicy | str = FacePolicy.CENTER,
+    request: PipelineRequest | None = None,
+    reporter: Reporter = SILENT,
+) -> CalibratedModel:
+    """The thresholds at which strangers match at given rates, and what probability a score is.
+
+    `fmr_targets`: 0..1.  `write`: into the model's card.  `output`: into a calibration file.  The
+    other arguments are those of `evaluate`.
+    Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
+    carry, ModelError, StorageError.
+    """
+    return calibrate_task.calibrate(
+        replace(pipeline_request(model, None, request), face=choice(FacePolicy, face, "face")),
+        data=data,
+        protocol=protocol,
+        pairs_file=pairs,
+        fmr_targets=fmr_targets,
+        write=write,
+        output=output,
+        workers=workers,
+        reporter=reporter,
+    )

@@ -1,0 +1,20 @@
+"""The models on this machine, from Python: listed, fetched, built, checked and moved."""
+
+from __future__ import annotations
+
+from facekit.tasks.build import build, fetch
+from facekit.tasks.import_model import import_model, import_options
+from facekit.tasks.models import export, info, list_models, path, remove, verify
+
+__all__ = [
+    "build",
+    "export",
+    "fetch",
+    "import_model",
+    "import_options",
+    "info",
+    "list_models",
+    "path",
+    "remove",
+    "verify",
+]

@@ -1,0 +1,197 @@
+"""Known people from Python: a gallery, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from facekit.api.arguments import choice, names, pipeline_request
+from facekit.enums import FacePolicy, PersonRule, VectorType
+from facekit.gallery.identify import OpenSetChoice
+from facekit.reporter import SILENT, Reporter
+from facekit.tasks import enroll as enroll_task
+from facekit.tasks import gallery as gallery_task
+from facekit.tasks import identify as identify_task
+from facekit.tasks.enroll import Enrolled
+from facekit.tasks.gallery import GalleryLocation, secret_source
+from facekit.tasks.gallery_results import (
+    CheckedGallery,
+    ExportedGallery,
+    GalleryStats,
+    ImportedGallery,
+    ListedPeople,
+    Merged,
+    Recentered,
+    Rekeyed,
+    Removed,
+    Renamed,
+    ShownPerson,
+)
+from facekit.tasks.identify import Identified
+from facekit.tasks.open_pipeline import PipelineRequest
+
+
+class Gallery:
+    """Known people in an SQLite file or in PostgreSQL; each call opens it anew.
+
+        gallery = facekit.Gallery("people.db")
+        gallery.enroll("Ada Lovelace", ["ada1.jpg", "ada2.jpg"])
+        for photo in gallery.identify(["somebody.jpg"]).photos:
+            print(photo)
+
+    Every method raises StorageError where the gallery cannot be read, written or locked.
+    """
+
+    def __init__(
+        self,
+        url: str | Path | None = None,
+        *,
+        key_file: Path | None = None,
+        passphrase: Callable[[], str | None] | None = None,
+        model: str | Path | None = None,
+        face: FacePolicy | str | None = None,
+        request: PipelineRequest | None = None,
+    ) -> None:
+        """Nothing is opened yet.
+
+        `url`: an SQLite file or postgresql://...; None for FACEKIT_GALLERY, else gallery.db in the
+        user's data folder.  `key_file`, `passphrase`: what unlocks an encrypted one.  `model`,
+        `face`, `request`: how photos become templates, see `load`.
+        """
+        self._request = pipeline_request(model, face, request)
+        secret = secret_source(key_file, passphrase or (lambda: None))
+        self._location = GalleryLocation(None if url is None else str(url), secret)
+
+    def create(
+        self, *, encrypt: bool = False, vector_type: VectorType | str = VectorType.FLOAT32
+    ) -> GalleryStats:
+        """Makes an empty gallery.  Raises UsageError where there is one already."""
+        return gallery_task.init(
+            self._location,
+            encrypt=encrypt,
+            vector_type=choice(VectorType, vector_type, "vector_type"),
+        )
+
+    def enroll(
+        self, name: str, photos: Iterable[str | Path], *, reporter: Reporter = SILENT
+    ) -> Enrolled:
+        """Remembers a person's face from photos, all that can be used or none.
+
+        The gallery is made where there is none.  A photo that the person has already is passed
+        over; one that cannot be used is a failure of the record.
+        Raises UsageError for a name that is none, ModelMismatchError for another template space.
+        """
+        return enroll_task.enroll(
+            name,
+            names(photos),
+            location=self._location,
+            request=self._request,
+            reporter=reporter,
+        )
+
+    def enroll_folder(self, folder: str | Path, *, reporter: Reporter = SILENT) -> Enrolled:
+        """The same for everybody: one folder a person, named after the person."""
+        return enroll_task.enroll(
+            from_dir=Path(folder),
+            location=self._location,
+            request=self._request,
+            reporter=reporter,
+        )
+
+    def identify(
+        self,
+        photos: Iterable[str | Path],
+        *,
+        threshold: float | None = None,
+        fmr: float | None = None,
+        fpir: float | None = None,
+        by: PersonRule | str = PersonRule.BEST,
+        top: int = 5,
+        reporter: Reporter = SILENT,
+    ) -> Identified:
+        """Who is on each photo, with the `top` most alike people.
+
+        `threshold`: largest cosine distance of a known face, 0..2; `fmr`: the card's for one
+        comparison, 0..1; `fpir`: share of unknown faces that are found, 0..1, as the gallery's
+        size predicts it.  At most one of them.  `by`: a person's best template, or their mean.
+        Raises UsageError, NoOperatingPointError, ModelMismatchError for another template space.
+        """
+        return identify_task.identify(
+            names(photos),
+            location=self._location,
+            request=self._request,
+            threshold=OpenSetChoice(threshold, fmr, fpir),
+            rule=choice(PersonRule, by, "by"),
+            top=top,
+            reporter=reporter,
+        )
+
+    def stats(self) -> GalleryStats:
+        """How many people and templates, of which model, in how much room."""
+        return gallery_task.stats(self._location)
+
+    def people(self) -> ListedPeople:
+        """Everybody who is enrolled, by name."""
+        return gallery_task.people(self._location)
+
+    def show(self, name: str) -> ShownPerson | None:
+        """A person with every template; None where nobody has this name."""
+        return gallery_task.show(self._location, name)
+
+    def remove(self, name: str) -> Removed:
+        """Forgets a person."""
+        return gallery_task.remove(self._location, name)
+
+    def rename(self, old: str, new: str) -> Renamed:
+        """Raises UsageError where `new` is taken or is no name."""
+        return gallery_task.rename(self._location, old, new)
+
+    def merge(self, name: str, other: str) -> Merged:
+        """Files all templates of `other` under `name`.  Raises UsageError where both are one."""
+        return gallery_task.merge(self._location, name, other)
+
+    def unmerge(self, name: str, other: str) -> Merged:
+        """Undoes the latest merge of `other` into `name`."""
+        return gallery_task.unmerge(self._location, name, other)
+
+    def check(self) -> CheckedGallery:
+        """Reads everything and says what is wrong."""
+        return gallery_task.check(self._location)
+
+    def recenter(self, *, reporter: Reporter = SILENT) -> Recentered:
+        """Brings the templates over to the mean embedding that the model's card has now.
+
+        Raises ModelMismatchError where more than the mean embedding differs.
+        """
+        return gallery_task.recenter(self._location, request=self._request, reporter=reporter)
+
+    def rekey(
+        self,
+        *,
+        key_file: Path | None = None,
+        passphrase: Callable[[], str | None] | None = None,
+    ) -> Rekeyed:
+        """Encrypts every template anew.  Raises UsageError for a gallery that is not encrypted."""
+        new = secret_source(key_file, passphrase or (lambda: None))
+        return gallery_task.rekey(self._location, new_secret=new)
+
+    def export(
+        self, output: str | Path, *, decrypt: bool = False, reporter: Reporter = SILENT
+    ) -> ExportedGallery:
+        """Writes everybody to a JSON Lines file, which is not encrypted.
+
+        Raises UsageError for an encrypted gallery without `decrypt`.
+        """
+        return gallery_task.export(self._location, Path(output), decrypt=decrypt, reporter=reporter)
+
+    def import_file(self, file: str | Path, *, reporter: Reporter = SILENT) -> ImportedGallery:
+        """Enrolls everybody in a file that `export` has written.
+
+        Raises InputError for a damaged file, ModelMismatchError for another template space.
+        """
+        return gallery_task.import_file(self._location, Path(file), reporter=reporter)
+
+    def __repr__(self) -> str:
+        from facekit.gallery.gallery import default_url, shown_url
+
+        return f"Gallery({shown_url(self._location.url or default_url())!r})"

@@ -1,0 +1,285 @@
+"""Photos from Python: verify, detect, embed, compare, cluster, track, and `load` for many.
+
+A picture is a path, "-" for standard input, a binary file object, the bytes of an encoded file, a
+picture of Pillow's, or its pixels as a uint8 array (H, W, 3), RGB; see facekit/photo/decode.py.
+The verbs load the networks at each call, some 0.1 s; what `load` returns keeps them:
+
+    pipeline = facekit.load()
+    same = bool(pipeline.verify("a.jpg", "b.jpg", fmr=1e-4))
+
+A model that is not on this machine is a ModelMissingError that says what to do: nothing is fetched
+or built, unless a PipelineRequest with `build_missing=True` asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from facekit.api.arguments import choice, listed, names, pipeline_request
+from facekit.enums import ClusterMethod, FacePolicy, Metric
+from facekit.errors import UsageError
+from facekit.face.mtcnn.options import DetectorOptions
+from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, PictureSource
+from facekit.pipeline.locate import Locator
+from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
+from facekit.reporter import SILENT, Reporter
+from facekit.runtime.delegates import AcceleratorRequest
+from facekit.tasks import cluster as cluster_task
+from facekit.tasks import compare as compare_task
+from facekit.tasks import embed as embed_task
+from facekit.tasks import track as track_task
+from facekit.tasks import verify as verify_task
+from facekit.tasks import verify_pairs as pairs_task
+from facekit.tasks.cluster import Clustering
+from facekit.tasks.compare import SimilarityMatrix
+from facekit.tasks.embed import EmbeddedFile
+from facekit.tasks.gallery import GalleryLocation
+from facekit.tasks.open_pipeline import CropChange, PipelineRequest, open_pipeline
+from facekit.tasks.track import TrackedPerson, TrackEnd
+from facekit.tasks.verify_pairs import PhotoPair, VerifiedPair
+from facekit.template.threshold import ThresholdChoice
+from facekit.types import CropSpec
+from facekit.video.records import TrackOptions
+
+
+def load(
+    model: str | Path | None = None,
+    *,
+    face: FacePolicy | str = FacePolicy.LARGEST,
+    detect: bool = True,
+    crop: CropSpec | None = None,
+    detector: DetectorOptions | None = None,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    threads: int | None = None,
+    accelerator: AcceleratorRequest | None = None,
+) -> Pipeline:
+    """The pipeline of one model; its networks load at first use and stay.  Threads may share it.
+
+    `model`: registry name, "name:variant", or a model file with its card beside it; None for the
+    default model.  `face`: which face of a picture is meant.  `detect`: False where the pictures
+    are face crops.  `crop`: None for the card's own rule.  `threads`: of the embedding network;
+    None for all the cores this process may run on.  `accelerator`: None for the CPU.
+    Raises UsageError, ModelMissingError, ModelMismatchError, AcceleratorError.
+    """
+    return open_pipeline(
+        PipelineRequest(
+            model=None if model is None else os.fspath(model),
+            face=choice(FacePolicy, face, "face"),
+            detect=detect,
+            crop=CropChange()
+            if crop is None
+            else CropChange(crop.rule, crop.margin_px, crop.resize_filter),
+            detector=detector or DetectorOptions(),
+            limits=limits,
+            threads=threads,
+            accelerator=accelerator or AcceleratorRequest(),
+            build_missing=False,
+        )
+    )
+
+
+def verify(
+    a: PictureSource,
+    b: PictureSource,
+    *,
+    model: str | Path | None = None,
+    threshold: float | None = None,
+    metric: Metric | str = Metric.COSINE,
+    fmr: float | None = None,
+    face: FacePolicy | str | None = None,
+    plot: Path | None = None,
+    request: PipelineRequest | None = None,
+) -> Verification:
+    """Are the faces of two pictures of one person?  The answer is true where they are.
+
+    `threshold`: largest distance of a match, in `metric`; None for the model card's threshold at
+    the false match rate `fmr`, 0..1, of which None is 1e-3.  Either side may be the path of an
+    embedding file.  With `face` "all" the two most alike faces decide.  `plot`: where a picture of
+    the comparison is written.  `model`: see `load`; `request`: everything else
+    that can be asked of a pipeline.
+    Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
+    ModelMismatchError, NoOperatingPointError, UsageError.
+    """
+    if threshold is not None and fmr is not None:
+        raise UsageError("threshold and fmr both say where to cut; pass one of them.")
+    return verify_task.verify(
+        a,
+        b,
+        request=pipeline_request(model, face, request),
+        threshold=ThresholdChoice(threshold, choice(Metric, metric, "metric"), fmr),
+        plot=plot,
+    )
+
+
+def verify_pairs(
+    pairs: Iterable[tuple[str | Path, str | Path]] | Path,
+    *,
+    model: str | Path | None = None,
+    threshold: float | None = None,
+    metric: Metric | str = Metric.COSINE,
+    fmr: float | None = None,
+    face: FacePolicy | str | None = None,
+    request: PipelineRequest | None = None,
+    workers: int | None = None,
+    reporter: Reporter = SILENT,
+) -> Iterator[VerifiedPair]:
+    """The answer for each pair of photo paths, or each line of a CSV file of two columns.
+
+    Each photo is decoded and embedded once.  A photo that cannot be used fails its pairs, whose
+    `error` says why, and no others.  `workers`: processes; None for as many as the photos pay for.
+    The other arguments and errors are those of `verify`; PairListError for a bad list.
+    """
+    listed_pairs = (
+        pairs_task.read_pairs(pairs)
+        if isinstance(pairs, Path)
+        else [PhotoPair(str(a), str(b)) for a, b in pairs]
+    )
+    return pairs_task.verify_pairs(
+        listed_pairs,
+        request=pipeline_request(model, face, request),
+        threshold=ThresholdChoice(threshold, choice(Metric, metric, "metric"), fmr),
+        workers=workers,
+        reporter=reporter,
+    )
+
+
+def detect(
+    images: Sequence[PictureSource],
+    *,
+    face: FacePolicy | str = FacePolicy.ALL,
+    request: PipelineRequest | None = None,
+) -> list[LocatedPicture]:
+    """N pictures to N records; `.faces` are all faces by falling score, `.selected` those that
+    `face` selects.
+
+    Boxes and landmarks are in pixels of the picture as it is seen; see `Face`.
+    Raises ImageError, NoFaceError, AmbiguousFaceError, ModelMissingError, ModelMismatchError.
+    """
+    options = pipeline_request(None, face, request).locate_options
+    return Locator(options=options).locate(listed(images))
+
+
+def embed(
+    images: Sequence[PictureSource],
+    *,
+    model: str | Path | None = None,
+    face: FacePolicy | str | None = None,
+    request: PipelineRequest | None = None,
+) -> list[EmbeddedPicture]:
+    """N pictures to N records; `.embeddings` is (faces, D) float32, rows of unit length.
+
+    The cosine similarity of two rows is their dot product, -1..1.  `model`, `request`: see `load`.
+    Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
+    ModelMismatchError.
+    """
+    pictures = listed(images)
+    return open_pipeline(pipeline_request(model, face, request)).embed(pictures)
+
+
+def embed_to_file(
+    photos: Iterable[str | Path],
+    output: str | Path,
+    *,
+    model: str | Path | None = None,
+    face: FacePolicy | str | None = None,
+    request: PipelineRequest | None = None,
+    workers: int | None = None,
+    reporter: Reporter = SILENT,
+) -> EmbeddedFile:
+    """Writes the embeddings of photos, and of the pictures below folders, to `output`.
+
+    `output` ends in .npz, .csv or .jsonl; `verify` takes such a file in place of a picture.  A
+    photo that gives no embedding is a row with its error, and a failure of the record.
+    Raises UsageError, StorageError, and what `load` raises.
+    """
+    return embed_task.embed(
+        names(photos),
+        Path(output),
+        request=pipeline_request(model, face, request),
+        workers=workers,
+        reporter=reporter,
+    )
+
+
+def compare(
+    photos: Iterable[str | Path],
+    *,
+    model: str | Path | None = None,
+    face: FacePolicy | str | None = None,
+    request: PipelineRequest | None = None,
+    reporter: Reporter = SILENT,
+) -> SimilarityMatrix:
+    """The cosine similarity, -1..1, of every face to every other: `.similarity` is (N, N).
+
+    Folders stand for the pictures below them.  Raises what the first photo that cannot be used
+    raises, and what `load` raises.
+    """
+    return compare_task.compare(
+        names(photos), request=pipeline_request(model, face, request), reporter=reporter
+    )
+
+
+def cluster(
+    photos: Iterable[str | Path],
+    *,
+    method: ClusterMethod | str = ClusterMethod.AGGLOMERATIVE,
+    threshold: float | None = None,
+    fmr: float | None = None,
+    copy_to: Path | None = None,
+    sheets: Path | None = None,
+    model: str | Path | None = None,
+    face: FacePolicy | str = FacePolicy.ALL,
+    request: PipelineRequest | None = None,
+    reporter: Reporter = SILENT,
+) -> Clustering:
+    """Which faces are of one person, when nobody has said who they are.
+
+    `threshold`: largest cosine distance within a group, 0..2; None for the card's at `fmr`.
+    `copy_to`: photos are copied into a folder a group there.  `sheets`: a contact sheet a group.
+    Raises UsageError, ImageError for a folder without a picture, StorageError, MissingExtraError
+    for "hdbscan" without scikit-learn, and what `load` raises.
+    """
+    return cluster_task.cluster(
+        names(photos),
+        request=pipeline_request(model, face, request),
+        method=choice(ClusterMethod, method, "method"),
+        distance=threshold,
+        fmr=fmr,
+        copy_to=copy_to,
+        sheets=sheets,
+        reporter=reporter,
+    )
+
+
+def track(
+    video: str | Path | int,
+    *,
+    gallery: str | Path | None = None,
+    threshold: float | None = None,
+    output: Path | None = None,
+    options: TrackOptions | None = None,
+    model: str | Path | None = None,
+    request: PipelineRequest | None = None,
+    reporter: Reporter = SILENT,
+) -> Iterator[TrackedPerson | TrackEnd]:
+    """Each person of a video as soon as they are gone; the last record says how it ended.
+
+    `video`: a file, a stream's URL, or a camera's number.  `gallery`: who is known; None for the
+    default gallery, if it is there.  `threshold`: largest cosine distance of a known face, 0..2.
+    `output`: a video with boxes and names is written here, once the iterator is used up.
+    Raises UsageError, InputError for a video that cannot be opened, StorageError, and what `load`
+    raises.
+    """
+    return track_task.track(
+        str(video),
+        request=replace(pipeline_request(model, None, request), face=FacePolicy.ALL),
+        options=options,
+        location=GalleryLocation(None if gallery is None else str(gallery)),
+        distance=threshold,
+        output=output,
+        reporter=reporter,
+    )

@@ -1,0 +1,182 @@
+"""All that a board needs, as one archive: models, cards, facekit itself, scripts, a README.
+
+facekit-<target>/
+    bundle.json, models/        see manifest.py
+    wheels/facekit_cli-*.whl
+    run.sh, verify.sh, ...      from scripts/imx
+    README.md, SHA256SUMS
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facekit.board.manifest import MANIFEST, Bundle, model_file
+from facekit.board.readme import readme
+from facekit.board.wheel import make_wheel
+from facekit.enums import Device
+from facekit.errors import ModelMissingError, StorageError, UsageError
+from facekit.model.checksum import sha256_of
+from facekit.model.registry import DETECTOR, DETECTOR_NETS
+from facekit.model.store import CARD_SUFFIX, InstalledModel, load_checked, variant_path
+from facekit.model.tar import Member, write_tar
+from facekit.reporter import SILENT, Reporter
+
+_INSTALLED_BOARD = Path(__file__).with_name("scripts")
+BOARD = (
+    _INSTALLED_BOARD
+    if _INSTALLED_BOARD.is_dir()
+    else Path(__file__).resolve().parents[2] / "scripts" / "imx"
+)
+"""The scripts that run on a board: in an installation, and in a checkout (see setup.py)"""
+SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_WHEEL = re.compile(r"facekit_cli-[0-9][0-9A-Za-z.]*-py3-none-any\.whl")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleTarget:
+    """A kind of board."""
+
+    title: str
+    variants: Mapping[Device, str]
+    """which file of the embedding model each device runs; the board's own device comes first"""
+
+
+TARGETS = {
+    "imx93": BundleTarget(
+        "NXP i.MX 93 (Ethos-U65)", {Device.IMX93_NPU: "uint8_vela", Device.CPU: "int8"}
+    ),
+    "imx8mp": BundleTarget("NXP i.MX 8M Plus", {Device.IMX8MP_NPU: "int8", Device.CPU: "int8"}),
+    "cpu": BundleTarget("any board, without an NPU", {Device.CPU: "float32"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBundle:
+    """The archive, and the models in it."""
+
+    path: Path
+    bundle: Bundle
+    models: tuple[InstalledModel, ...]
+    wheel: str
+    """the name of its file"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "size_bytes": self.path.stat().st_size,
+            "target": self.bundle.target,
+            "devices": {
+                device.value: f"{self.bundle.model}:{variant}"
+                for device, variant in self.bundle.variants.items()
+            },
+            "models": [
+                {
+                    "name": model.card.name,
+                    "variant": model.card.variant,
+                    "sha256": model.card.file_sha256,
+                    "size_bytes": model.card.file_size_bytes,
+                }
+                for model in self.models
+            ],
+            "wheel": self.wheel,
+        }
+
+
+def make_bundle(
+    name: str,
+    target: str,
+    output: Path,
+    *,
+    models: Path | None = None,
+    cpu_variant: str | None = None,
+    wheel: Path | None = None,
+    force: bool = False,
+    reporter: Reporter = SILENT,
+) -> MadeBundle:
+    """Writes the bundle of the embedding model `name` for `target`, one of TARGETS.
+
+    Models are searched in the folder `models`, what convert wrote, then in the store.
+    `cpu_variant` replaces the CPU's; `wheel` is taken as it is instead of making one.
+    Raises UsageError, ModelMissingError, ModelMismatchError, ModelBuildError for the wheel,
+    StorageError; an earlier archive is then untouched.
+    """
+    if not output.name.endswith(SUFFIXES):
+        raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
+    if output.exists() and not force:
+        raise UsageError(f"{output} would be replaced. Pass --force to allow it.")
+    variants = dict(TARGETS[target].variants)
+    if cpu_variant is not None:
+        variants[Device.CPU] = cpu_variant
+    bundle = Bundle(target, name, variants)
+    wanted = [(name, variant) for variant in dict.fromkeys(variants.values())]
+    wanted += [(DETECTOR, net) for net in DETECTOR_NETS]
+    found = tuple(_model(*one, folder=models) for one in wanted)
+    with _workspace() as work:
+        if wheel is None:
+            reporter.note("making a wheel of facekit")
+            wheel = make_wheel(work)
+        elif not (wheel.is_file() and _WHEEL.fullmatch(wheel.name)):
+            raise UsageError(f"--wheel needs a facekit_cli-*.whl file. Received: {wheel}")
+        files = {path.name: path for path in sorted(BOARD.glob("*.sh"))}
+        files[MANIFEST] = _written(work / MANIFEST, bundle.to_json())
+        files["README.md"] = _written(
+            work / "README.md", readme(TARGETS[target].title, bundle, found)
+        )
+        files[f"wheels/{wheel.name}"] = wheel
+        for model in found:
+            path = Path(model_file(model.card.name, model.card.variant))
+            files[str(path)] = model.path
+            files[str(path.with_suffix(CARD_SUFFIX))] = model.path.with_suffix(CARD_SUFFIX)
+        sums = "".join(f"{sha256_of(files[one])}  {one}\n" for one in sorted(files))
+        files["SHA256SUMS"] = _written(work / "SHA256SUMS", sums)
+        reporter.note(f"writing {output}")
+        write_tar(
+            (
+                Member(f"facekit-{target}/{one}", files[one], executable=one.endswith(".sh"))
+                for one in sorted(files)
+            ),
+            output,
+        )
+    return MadeBundle(output, bundle, found, wheel.name)
+
+
+def _model(name: str, variant: str, *, folder: Path | None) -> InstalledModel:
+    """The checked file, called as in the store; a detector's variant is the net alone."""
+    stored = variant_path(name, variant)
+    there = sorted(folder.rglob(stored.name)) if folder is not None else []
+    if len(there) > 1:
+        listed = ", ".join(map(str, there))
+        raise UsageError(f"One {stored.name} is needed. Received: {listed}")
+    for path in (*there, stored):
+        if path.is_file():
+            return load_checked(path, read_all=True)
+    looked = stored.parent if folder is None else f"{folder} and {stored.parent}"
+    raise ModelMissingError(
+        f"No {stored.name} in {looked}. Make it, and say where it is:\n"
+        f"  facekit convert {name} --float32 --int8 --vela imx93 -o out\n"
+        "  facekit bundle --models out ..."
+    )
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def _workspace() -> Iterator[Path]:
+    """A temporary folder; what the file system says there becomes a StorageError."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="facekit-bundle-") as name:
+            yield Path(name)
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write the bundle's own files: {error}. Make room, or set TMPDIR."
+        ) from error

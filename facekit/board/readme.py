@@ -1,0 +1,126 @@
+"""The README of a bundle: what is in it, and what to type on the board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from facekit.board.manifest import Bundle, model_file
+from facekit.enums import Device
+from facekit.model.card import Task
+from facekit.model.store import InstalledModel
+from facekit.runtime.devices import ACCELERATORS
+from facekit.version import __version__
+
+
+def readme(title: str, bundle: Bundle, models: Sequence[InstalledModel]) -> str:
+    """Markdown."""
+    return f"""# facekit {__version__} for {title}
+
+Are two photos of the same person? Everything that answers is in this folder: the models with
+their cards and thresholds, facekit as a wheel, and shell scripts.
+
+## Needs
+
+- Python 3.10 or later with NumPy, OpenCV (`cv2`) and click. NXP's images bring the first two;
+  `python3 -m pip install click` adds the third.
+- A LiteRT runtime: the image's `tflite_runtime`, or `ai_edge_litert`. An NPU's delegate belongs
+  to the image's own: `export FACEKIT_RUNTIME=tflite_runtime` chooses it.
+{_npu_needs(bundle)}
+## Use
+
+```sh
+sha256sum -c SHA256SUMS                # was it copied well?
+./run.sh doctor                        # what is here, and what is missing
+./run.sh verify a.jpg b.jpg            # exit code 0: the same person, 1: different people
+./run.sh verify a.jpg b.jpg --json     # the device, the score, the threshold
+{_other_device(bundle)}./run.sh enroll NAME photo.jpg         # people are kept in this folder, then
+./run.sh identify photo.jpg
+./watch.sh FOLDER known.jpg            # each new photo in FOLDER against known.jpg
+./benchmark.sh                         # the network alone, by the board's benchmark_model
+```
+
+When it first runs, `run.sh` unpacks the wheel into `python/`; nothing is installed. An installed
+facekit uses the same models: `facekit verify a.jpg b.jpg --bundle FOLDER`.
+
+Nothing falls back to the CPU in silence: where the delegate is missing or takes nothing, the exit
+code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it.
+
+## Models
+
+| file | MB | sha256 |
+| --- | --- | --- |
+{_model_rows(models)}
+
+| device | runs |
+| --- | --- |
+{_device_rows(bundle)}
+
+The detector always runs on the CPU.
+
+## Thresholds
+
+Largest cosine distance of a match, from the card of the model that the board runs; `--fmr` chooses
+among them.
+
+| for | distance | false match rate | measured on |
+| --- | --- | --- | --- |
+{_threshold_rows(bundle, models)}
+"""
+
+
+def _npu_needs(bundle: Bundle) -> str:
+    if bundle.device is Device.CPU:
+        return ""
+    libraries = " or ".join(ACCELERATORS[bundle.device].libraries)
+    needs = f"- {libraries} in /usr/lib; elsewhere: `--delegate PATH`.\n"
+    if bundle.device is Device.IMX93_NPU:
+        needs += (
+            "- The Vela file must fit the image's driver. Where it is refused, compile the int8 "
+            "file with the\n  Vela that belongs to the image (`facekit compile`), or pass "
+            f"`--model {bundle.model}:int8`: delegates of\n  LF6.1.36_2.1.0 and later compile "
+            "that file themselves.\n"
+        )
+    if bundle.device is Device.IMX8MP_NPU:
+        needs += (
+            "- The first run compiles the graph, which may take a minute; "
+            "`export VIV_VX_ENABLE_CACHE_GRAPH_BINARY=1`\n  and `VIV_VX_CACHE_BINARY_GRAPH_DIR` "
+            "keep the result.\n"
+        )
+    return needs
+
+
+def _other_device(bundle: Bundle) -> str:
+    if bundle.device is Device.CPU:
+        return ""
+    return "./run.sh verify a.jpg b.jpg --device cpu    # without the NPU\n"
+
+
+def _model_rows(models: Sequence[InstalledModel]) -> str:
+    return "\n".join(
+        f"| `{model_file(model.card.name, model.card.variant)}` "
+        f"| {model.card.file_size_bytes / 1e6:.1f} | `{model.card.file_sha256[:16]}` |"
+        for model in models
+    )
+
+
+def _device_rows(bundle: Bundle) -> str:
+    return "\n".join(
+        f"| `{device.value}` | {bundle.model}, {variant} |"
+        for device, variant in bundle.variants.items()
+    )
+
+
+def _threshold_rows(bundle: Bundle, models: Sequence[InstalledModel]) -> str:
+    (card,) = (
+        model.card
+        for model in models
+        if model.card.task is Task.EMBEDDING
+        and model.card.variant == bundle.variants[bundle.device]
+    )
+    rows = [
+        f"| {point.target} | {1 - point.threshold_similarity:.4f} "
+        f"| {'unknown' if point.fmr is None else f'{point.fmr:.2g}'} "
+        f"| {point.dataset}, {point.protocol} |"
+        for point in card.calibration.operating_points
+    ]
+    return "\n".join(rows or ["| none measured | pass `--threshold` | | |"])

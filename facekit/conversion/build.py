@@ -1,0 +1,164 @@
+"""Source weights to model files with their cards: what `models build` does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from facekit.conversion.self_test import Answers, self_test
+from facekit.enums import Architecture
+from facekit.errors import ModelBuildError
+from facekit.graph.graph import Graph
+from facekit.graph.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX
+from facekit.graph.read.mtcnn_wheel import read_mtcnn_wheel
+from facekit.graph.read.tf_graph import read_tf_graph
+from facekit.graph.write.litert import to_litert
+from facekit.model.card import Card, Task, bound
+from facekit.model.registry import RegistryEntry, WeightsFormat
+from facekit.model.shipped_calibrations import shipped_calibration
+from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX
+from facekit.model.variants import DEFAULT_VARIANT
+from facekit.reporter import SILENT, Reporter
+from facekit.system.files import write_atomically
+from facekit.template.calibration import Calibration
+from facekit.types import InputSpec
+from facekit.version import __version__
+
+_WINDOWS_PX = {"pnet": PNET_WINDOW_PX, "rnet": RNET_SIZE_PX, "onet": ONET_SIZE_PX}
+_INCEPTION_RESNET_V1 = "inception_resnet_v1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """One net that has been read, and how to make its file."""
+
+    name: str
+    convert: Callable[[], bytes]
+    answers: Answers | None = None
+    """of what it is converted from, where that can be run here"""
+    tools: dict[str, str] = field(default_factory=lambda: {"flatbuffers": version("flatbuffers")})
+
+
+def build_files(
+    entry: RegistryEntry,
+    sources: Sequence[Path],
+    into: Path,
+    *,
+    reporter: Reporter = SILENT,
+) -> list[Path]:
+    """Builds the model, tests it, and returns the files written: each model, then its card.
+
+    `sources`: the one file of weights, already fetched and found to have its sha256.
+    `into`: an empty folder, which the caller puts in place afterwards, or drops on an error.
+    `reporter` is told what happens, a line at a time.
+
+    Every file is run as it will be run later, and must answer a known picture as other
+    implementations did; see `self_test`.
+
+    Raises ModelBuildError: weights that do not fit the graph, a failed conversion or test.
+    """
+    if len(sources) != 1:
+        raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
+    reporter.note(f"reading {sources[0].name}")
+    written = []
+    for network in _networks(entry, sources[0]):
+        reporter.note(f"converting {network.name} to LiteRT")
+        content = network.convert()
+        card = _card(entry, network, content)
+        model_path = into / card.file_name
+        card_path = model_path.with_suffix(CARD_SUFFIX)
+        write_atomically(model_path, content)
+        self_test(network.name, model_path, card, answers=network.answers, reporter=reporter)
+        write_atomically(card_path, card.to_json().encode())
+        written += [model_path, card_path]
+    return written
+
+
+def _networks(entry: RegistryEntry, source: Path) -> Iterator[_Network]:
+    """The entry's nets with their weights."""
+    if entry.weights_format is WeightsFormat.MTCNN_WHEEL:
+        for graph in read_mtcnn_wheel(source, sha256=entry.source.sha256):
+            yield _of_graph(graph)
+    elif entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
+        graph = read_tf_graph(source, name=_INCEPTION_RESNET_V1)
+        _require_card_fits(graph, entry)
+        yield _of_graph(graph)
+    else:
+        yield _by_keras(entry, source)
+
+
+def _of_graph(graph: Graph) -> _Network:
+    return _Network(graph.name, lambda: to_litert(graph))
+
+
+def _require_card_fits(graph: Graph, entry: RegistryEntry) -> None:
+    (picture,), (embedding,) = graph.inputs, graph.outputs
+    _, height, width, _ = picture.shape
+    said, numbers = entry.card.input, entry.card.embedding_size // entry.card.flip.vectors
+    if (height, width) != (said.height_px, said.width_px):
+        raise ModelBuildError(
+            f"{graph.name} is built for {height} x {width} pixels. "
+            f"Received: {said.height_px} x {said.width_px}."
+        )
+    if embedding.shape != (1, numbers):
+        raise ModelBuildError(
+            f"{graph.name} must give {numbers} numbers. Received: shape {embedding.shape}."
+        )
+
+
+def _by_keras(entry: RegistryEntry, source: Path) -> _Network:
+    """Weights without a graph, into the Keras net of the card."""
+    from facekit.graph.nets.designs import new_net
+    from facekit.graph.read.deepface_h5 import load_deepface_h5
+    from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
+
+    net = new_net(
+        Architecture(entry.architecture),
+        input_spec=entry.card.input,
+        embedding_size=entry.card.embedding_size // entry.card.flip.vectors,
+    )
+    load_deepface_h5(net, source)
+    return _Network(net.name, lambda: keras_to_litert(net), answers_of(net), keras_tools())
+
+
+def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
+    """The card of one net's file; a detector's nets are its variants."""
+    net = network.name
+    is_detector = entry.task is Task.DETECTION
+    variant = net if is_detector else DEFAULT_VARIANT
+    card = Card(
+        name=entry.name,
+        variant=variant,
+        task=entry.task,
+        architecture=f"{entry.architecture}-{net}" if is_detector else entry.architecture,
+        file_name=f"{entry.name}_{variant}{MODEL_SUFFIX}",
+        file_sha256=hashlib.sha256(content).hexdigest(),
+        file_size_bytes=len(content),
+        source=entry.source,
+        input=_input(entry, net),
+        crop=entry.card.crop,
+        embedding_size=entry.card.embedding_size,
+        flip=entry.card.flip,
+        calibration=_calibration(entry, variant),
+        tools={"facekit": __version__, **network.tools},
+    )
+    return card if is_detector else bound(card)
+
+
+def _calibration(entry: RegistryEntry, variant: str) -> Calibration:
+    """What facekit measured, else what the source published.
+
+    The bytes of a file that is built without TensorFlow are those of the measured file; of any
+    other the self-test holds the embeddings to those that were measured.
+    """
+    shipped = shipped_calibration(entry.name, variant)
+    return entry.card.calibration if shipped is None else shipped.calibration
+
+
+def _input(entry: RegistryEntry, net: str) -> InputSpec:
+    if net not in _WINDOWS_PX:
+        return entry.card.input
+    return replace(entry.card.input, height_px=_WINDOWS_PX[net], width_px=_WINDOWS_PX[net])

@@ -1,0 +1,148 @@
+"""Weights in any known format to a float32 LiteRT file with its card."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from facekit.conversion.import_options import ImportedModel, ImportOptions
+from facekit.conversion.self_test import self_test
+from facekit.enums import Architecture, ColourOrder, Preprocessing
+from facekit.errors import ModelBuildError, UsageError
+from facekit.graph.nets.designs import DESIGNS, new_net
+from facekit.graph.read.formats import SourceFormat, format_of
+from facekit.graph.read.tf_checkpoint import checkpoint_files, is_checkpoint
+from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
+from facekit.model import registry
+from facekit.model.card import Card, Source, Task
+from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
+from facekit.model.variants import DEFAULT_VARIANT
+from facekit.reporter import SILENT, Reporter
+from facekit.system.files import write_atomically
+from facekit.types import InputSpec
+from facekit.version import __version__
+
+_CHUNK_BYTES = 1 << 20
+_UNKNOWN_SHA256 = "0" * 64
+
+_SCALING: dict[Preprocessing, tuple[ColourOrder, float, float]] = {
+    Preprocessing.FACENET: (ColourOrder.RGB, 127.5, 128.0),
+    Preprocessing.DEEPFACE: (ColourOrder.BGR, 0.0, 255.0),
+    Preprocessing.SPHEREFACE: (ColourOrder.BGR, 127.5, 128.0),
+}
+"""colour order, and mean and std in pixel values"""
+
+
+def require_free_name(name: str, path: Path) -> None:
+    """Raises UsageError for the name of a registry model: its card would not be the registry's."""
+    if name not in registry.names():
+        return
+    if registry.entry(name).source.sha256 == source_sha256(path):
+        raise UsageError(
+            f"{path} is what the registry's {name} is built from. Build that: facekit models "
+            f"build {name} --from {path}"
+        )
+    raise UsageError(
+        f"{name} is a model of the registry, and {path} is not what that is built from. Import "
+        "it under another name with --as."
+    )
+
+
+def import_weights(
+    path: Path, name: str, options: ImportOptions, into: Path, *, reporter: Reporter = SILENT
+) -> ImportedModel:
+    """Reads, checks, converts and tests; the file and its card are in `into` afterwards.
+
+    `path`: a file, or the folder of a TensorFlow 1 checkpoint.  `into`: an empty folder, which
+    the caller puts in place, or drops on an error.  `reporter` is told what happens.
+
+    The card has no thresholds: none was measured.
+    Raises ModelBuildError for a file of no known format, or whose tensors are not those of the
+    graph, and names the tensor; UsageError for a graph that the format cannot hold weights of.
+    """
+    found = format_of(path)
+    architecture = _architecture(found, options.architecture, path)
+    reporter.note(f"reading {path.name}: {found.title}")
+    sha256 = source_sha256(path)
+    weights = found.read(path)
+    design = DESIGNS[architecture]
+    spec = options.input or _input(design.input, options.preprocessing or found.preprocessing)
+    flip = options.flip or design.flip
+    net = new_net(architecture, input_spec=spec, embedding_size=weights.embedding_size)
+    weights.fill(net)
+    if weights.ignored:
+        reporter.note(f"left out: {_listed(weights.ignored)}")
+    reporter.note(f"converting {path.name} to LiteRT")
+    content = keras_to_litert(net)
+    card = Card(
+        name=name,
+        variant=DEFAULT_VARIANT,
+        task=Task.EMBEDDING,
+        architecture=architecture.value,
+        file_name=f"{name}_{DEFAULT_VARIANT}{MODEL_SUFFIX}",
+        file_sha256=hashlib.sha256(content).hexdigest(),
+        file_size_bytes=len(content),
+        source=Source(
+            title=f"{found.title}: {path.name}", url="", sha256=sha256, licence=options.licence
+        ),
+        input=spec,
+        crop=options.crop or design.crop,
+        embedding_size=weights.embedding_size * flip.vectors,
+        flip=flip,
+        tools={"facekit": __version__, **keras_tools()},
+    )
+    model = into / card.file_name
+    write_atomically(model, content)
+    self_test(net.name, model, _tested_as(card), answers=answers_of(net), reporter=reporter)
+    write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
+    return ImportedModel(InstalledModel(card, model), found, weights.ignored)
+
+
+def source_sha256(path: Path) -> str:
+    """Of a file's bytes; of a checkpoint's index and data one after the other.
+
+    Raises ModelBuildError for what cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for file in checkpoint_files(path) if is_checkpoint(path) else (path,):
+            with file.open("rb") as opened:
+                while chunk := opened.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+    except OSError as error:
+        raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
+    return digest.hexdigest()
+
+
+def _architecture(found: SourceFormat, asked: Architecture | None, path: Path) -> Architecture:
+    if asked is None:
+        return found.architectures[0]
+    if asked not in found.architectures:
+        raise UsageError(
+            f"{path.name} is a {found.title}, which holds weights of "
+            f"{', '.join(one.value for one in found.architectures)}. Received: --arch "
+            f"{asked.value}."
+        )
+    return asked
+
+
+def _input(usual: InputSpec, preprocessing: Preprocessing | None) -> InputSpec:
+    if preprocessing is None:
+        return usual
+    order, mean, std = _SCALING[preprocessing]
+    return replace(usual, colour_order=order, mean=mean, std=std)
+
+
+def _tested_as(card: Card) -> Card:
+    """The golden values of a registry model's weights hold for that model's own input."""
+    for name in registry.names():
+        entry = registry.entry(name)
+        if entry.source.sha256 == card.source.sha256 and entry.card.input != card.input:
+            return replace(card, source=replace(card.source, sha256=_UNKNOWN_SHA256))
+    return card
+
+
+def _listed(names: tuple[str, ...], at_most: int = 4) -> str:
+    first = ", ".join(names[:at_most])
+    return f"{first} and {len(names) - at_most} more" if len(names) > at_most else first

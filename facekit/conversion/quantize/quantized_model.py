@@ -1,0 +1,126 @@
+"""A float32 model to a quantised one with its card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from facekit.conversion.crops import CropSet, Origin
+from facekit.conversion.quantize.histograms import activation_histograms
+from facekit.conversion.quantize.quantizer import PACKAGE, input_formula, quantised, tool_version
+from facekit.conversion.quantize.range_rules import Range, ranges
+from facekit.conversion.quantize.ranges import stored_ranges
+from facekit.conversion.quantize.recipe import Recipe
+from facekit.conversion.shipped_faces import shipped_crops
+from facekit.enums import RangeRule
+from facekit.errors import ModelMismatchError, UsageError
+from facekit.graph.activations import activations, has_open_side
+from facekit.model.card import Card, Quantisation, Task
+from facekit.model.shipped_calibrations import shipped_calibration
+from facekit.model.store import MODEL_SUFFIX, InstalledModel
+from facekit.model.variants import DEFAULT_VARIANT
+from facekit.reporter import SILENT, Reporter
+from facekit.template.calibration import Calibration
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelFile:
+    """A model that is not on the disk yet."""
+
+    card: Card
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChosenRanges:
+    """What static quantisation needs to know, and who says so."""
+
+    rule: RangeRule
+    origin: Origin
+    by_key: Mapping[str, Range]
+
+
+def require_float32(model: InstalledModel) -> None:
+    """Raises UsageError for anything but a float32 embedding model for LiteRT."""
+    card = model.card
+    if card.task is not Task.EMBEDDING:
+        raise UsageError(f"An embedding model is needed. {card.name} is for {card.task.value}.")
+    if card.variant != DEFAULT_VARIANT or card.quantisation.scheme != "none":
+        raise UsageError(
+            f"A {DEFAULT_VARIANT} file is needed to start from. Received: {model.path} "
+            f"({card.variant}, {card.quantisation.scheme})"
+        )
+
+
+def require_quantisable(model: InstalledModel) -> None:
+    """Raises UsageError or ModelMismatchError for anything but a float32 embedding model."""
+    require_float32(model)
+    if has_open_side(model.path.read_bytes()):
+        raise ModelMismatchError(
+            f"{model.path} leaves a side of its input open. Accelerators and integer kernels "
+            "need a batch of 1: build the model again with facekit models build, or convert its "
+            "Keras file."
+        )
+
+
+def choose_ranges(
+    model: InstalledModel, crops: CropSet | None, rule: RangeRule, *, reporter: Reporter = SILENT
+) -> ChosenRanges:
+    """Measured on `crops`; without, those that are stored for the weights; without those,
+    measured on the faces that come with facekit.
+    """
+    content = model.path.read_bytes()
+    if crops is None:
+        stored = stored_ranges(model.card.source.sha256)
+        if stored is not None and rule in stored.by_rule:
+            by_key = stored.by_rule[rule]
+            if by_key.keys() == {one.key for one in activations(content)}:
+                return ChosenRanges(rule, stored.origin, by_key)
+        crops = shipped_crops(model.card)
+
+    histograms = activation_histograms(content, model.card.input, crops.crops, reporter=reporter)
+    return ChosenRanges(rule, crops.origin, ranges(histograms, rule))
+
+
+def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None) -> ModelFile:
+    """`chosen` may be None for a recipe that needs no ranges.
+
+    What was measured with the float32 file does not hold for this one, but for the mean
+    embedding, which is the same within what quantising costs.  Raises as `quantised`.
+    """
+    by_key = chosen.by_key if chosen is not None else {}
+    content, fed = quantised(model.path.read_bytes(), model.card.input, recipe, by_key)
+    calibrated = {"rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
+    if "photos" in calibrated:
+        calibrated["photos"] = list(calibrated["photos"])
+    sha256 = hashlib.sha256(content).hexdigest()
+    card = replace(
+        model.card,
+        variant=recipe.variant,
+        file_name=f"{model.card.name}_{recipe.variant}{MODEL_SUFFIX}",
+        file_sha256=sha256,
+        file_size_bytes=len(content),
+        input=fed,
+        quantisation=Quantisation(
+            scheme=recipe.name,
+            input_formula=input_formula(model.card.input, recipe),
+            calibration=calibrated,
+        ),
+        calibration=_measured(model.card, recipe.variant, sha256),
+        tools={**model.card.tools, PACKAGE: tool_version()},
+    )
+    return ModelFile(card, content)
+
+
+def _measured(card: Card, variant: str, sha256: str) -> Calibration:
+    shipped = shipped_calibration(card.name, variant)
+    if shipped is not None and shipped.file_sha256 == sha256:
+        return shipped.calibration
+    if card.calibration.embedding_mean is None:
+        return Calibration()
+    return Calibration(
+        embedding_mean=card.calibration.embedding_mean,
+        source=f"mean embedding of the {DEFAULT_VARIANT} file ({card.calibration.source}); "
+        "thresholds are not measured yet: facekit calibrate",
+    )

@@ -1,0 +1,195 @@
+"""An integer .tflite file to one that an Ethos-U runs, with its card and Vela's report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from facekit.conversion.vela.narrow import FULL_BITS, narrow_weights
+from facekit.conversion.vela.report import Estimate, VelaReport, read_estimate, read_report
+from facekit.conversion.vela.run import vela, vela_version
+from facekit.conversion.vela.target import Target
+from facekit.errors import AcceleratorError, ModelMismatchError
+from facekit.model.card import Card
+from facekit.model.checksum import sha256_of
+from facekit.model.inspect import ModelInspection, inspect_model
+from facekit.system.files import put_files, require_absent
+from facekit.template.calibration import Calibration
+
+SCHEMA_VERSION = 1
+LEAST_NPU_SHARE = 0.95
+_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledModel:
+    """Where the files are, and what Vela says of them."""
+
+    path: Path
+    report_path: Path
+    card_path: Path | None
+    """None where the source has no card"""
+    report: VelaReport
+    comparisons: tuple[Estimate, ...]
+    """the same network under the target's other system configurations"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "model": str(self.path),
+            "card": self.card_path and str(self.card_path),
+            "report": str(self.report_path),
+            "vela": report_dict(self.report, self.comparisons),
+        }
+
+
+def compile_model(
+    source: Path,
+    target: Target,
+    folder: Path,
+    *,
+    force: bool = False,
+    compare: bool = True,
+    allow_cpu: bool = False,
+    weight_bits: int = FULL_BITS,
+) -> CompiledModel:
+    """Writes <stem>_vela.tflite, its card <stem>_vela.json and <stem>_vela_report.json.
+
+    `weight_bits` below 8 first narrows the weights that the NPU waits for (see narrow.py); the
+    source's thresholds do not hold for the result, and its card has none.
+    `compare` runs Vela once more for each of the target's other system configurations;
+    `allow_cpu` accepts a network that is mostly left on the CPU.
+    Raises ModelMissingError and ModelMismatchError for a source that cannot be compiled,
+    AcceleratorError where its input is not integer, where Vela fails or leaves more than 5 % of
+    the operators on the CPU, UsageError where files exist, MissingExtraError, StorageError.
+    """
+    vela_version()
+    inspected = inspect_model(source)
+    _require_compilable(inspected)
+    stem = f"{source.stem}_vela"
+    model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
+    require_absent(folder, (model, card_file, report_file), force=force)
+    facts = _provenance(source, target)
+    card = inspected.card
+    with ExitStack() as stack:
+        if weight_bits != FULL_BITS:
+            source = stack.enter_context(_narrowed(source, weight_bits))
+            facts["weight bits"] = str(weight_bits)
+            card = card and _without_thresholds(card)
+        output = stack.enter_context(vela(source, target))
+        report = read_report(output)
+        content = output.model.read_bytes()
+        comparisons = tuple(_estimates(source, target)) if compare else ()
+    if report.npu_share < LEAST_NPU_SHARE and not allow_cpu:
+        raise AcceleratorError(_left_on_cpu(report, source, target))
+    payload = report_dict(report, comparisons) | {"made": facts}
+    files = {report_file: (json.dumps(payload, indent=1) + "\n").encode()}
+    if card is not None:
+        files[card_file] = _card(card, model, content, facts).to_json().encode()
+    put_files(folder, {**files, model: content})
+    return CompiledModel(
+        path=folder / model,
+        report_path=folder / report_file,
+        card_path=folder / card_file if card is not None else None,
+        report=report,
+        comparisons=comparisons,
+    )
+
+
+@contextmanager
+def _narrowed(source: Path, weight_bits: int) -> Iterator[Path]:
+    """A copy of the source with narrower weights, under the same name, while it is compiled."""
+    content = narrow_weights(source.read_bytes(), bits=weight_bits)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / source.name
+        path.write_bytes(content)
+        yield path
+
+
+def _without_thresholds(card: Card) -> Card:
+    """Other weights, other scores: only the mean embedding, which hardly moves, is kept."""
+    mean = card.calibration.embedding_mean
+    return replace(card, calibration=Calibration(embedding_mean=mean))
+
+
+def report_dict(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[str, Any]:
+    """The report as JSON has it; all layers are in it."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "npu_share": report.npu_share,
+        **asdict(report),
+        "share_of_time": {one.value: part for one, part in report.share_of_time.items()},
+        "comparisons": [asdict(estimate) for estimate in comparisons],
+    }
+
+
+def _require_compilable(inspected: ModelInspection) -> None:
+    path = inspected.path
+    if inspected.has_wrong_card:
+        raise ModelMismatchError(inspected.card_problem)
+    if inspected.is_compiled_by_vela:
+        raise ModelMismatchError(
+            f"{path} has been compiled by Vela already. Compile the integer model it was made from."
+        )
+    for tensor in inspected.inputs:
+        if -1 in tensor.shape:
+            raise ModelMismatchError(
+                f"An NPU needs every side known in advance. Received: {path} with an input of "
+                f"shape {tensor.shape}, where -1 is open. Convert the model with a batch of 1."
+            )
+        if not tensor.is_integer:
+            raise AcceleratorError(
+                f"An Ethos-U runs integers only. Received: {path} with the input {tensor.name} of "
+                f"{tensor.dtype}. Quantise it first: facekit convert --int8"
+            )
+
+
+def _left_on_cpu(report: VelaReport, source: Path, target: Target) -> str:
+    reasons: dict[tuple[str, str], int] = {}
+    for left in report.cpu_operators:
+        key = left.operator, left.reason or "no reason given"
+        reasons[key] = reasons.get(key, 0) + 1
+    listed = [f"  {count} x {name}: {why}" for (name, why), count in reasons.items()]
+    if len(listed) > _LISTED:
+        listed[_LISTED:] = [f"  and {len(listed) - _LISTED} more"]
+    total = report.npu_operators + len(report.cpu_operators)
+    return (
+        f"Vela puts {report.npu_operators} of {total} operators of {source} on the NPU of "
+        f"{target.name} ({report.npu_share:.1%}); at least {LEAST_NPU_SHARE:.0%} are needed. "
+        "Left on the CPU:\n" + "\n".join(listed)
+    )
+
+
+def _estimates(source: Path, target: Target) -> list[Estimate]:
+    estimates = []
+    for system_config in target.compare:
+        with vela(source, target, system_config=system_config) as output:
+            estimates.append(read_estimate(output))
+    return estimates
+
+
+def _provenance(source: Path, target: Target) -> dict[str, str]:
+    return {
+        "ethos-u-vela": vela_version(),
+        "vela target": f"{target.name}: {target.accelerator_config}, {target.system_config}, "
+        f"{target.memory_mode}, {target.optimise}",
+        "compiled from": source.name,
+        "compiled from sha256": sha256_of(source),
+    }
+
+
+def _card(card: Card, file_name: str, content: bytes, facts: dict[str, str]) -> Card:
+    """The source's card for the compiled file: the same integers, so the same thresholds."""
+    return replace(
+        card,
+        variant=f"{card.variant}_vela",
+        file_name=file_name,
+        file_sha256=sha256(content).hexdigest(),
+        file_size_bytes=len(content),
+        tools={**card.tools, **facts},
+    )

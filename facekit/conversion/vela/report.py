@@ -1,0 +1,228 @@
+"""What Vela says of a network that it has compiled, as records.
+
+Counts of operators stand on stdout alone, cycles and bytes in the CSV files alone (Vela 5.2).
+Times are Vela's estimates from a model of the memory system; no NPU has run anything.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from facekit.conversion.vela.run import VelaOutput
+from facekit.errors import AcceleratorError
+
+_GIB = 1 << 30
+_SPLIT = re.compile(r"^(CPU|NPU) operators = (\d+)", re.MULTILINE)
+_LEFT = re.compile(r"^ +CPU: \S+ = (.*) \(outputs .*\)$", re.MULTILINE)
+_WARNING = re.compile(r"^Warning \([^)]*\) operator: (\S+), ofm: '(.*)'\n((?:.+\n)*)", re.MULTILINE)
+
+
+class Bottleneck(str, Enum):
+    """What an operator waits for."""
+
+    MAC = "mac"
+    """the NPU itself: multiply-accumulators and weight decoder"""
+    SRAM = "sram"
+    DRAM = "dram"
+    FLASH = "flash"
+
+
+_CYCLES = {
+    Bottleneck.MAC: ("NPU",),
+    Bottleneck.SRAM: ("SRAM AC",),
+    Bottleneck.DRAM: ("DRAM AC",),
+    Bottleneck.FLASH: ("OnFlash AC", "OffFlash AC"),
+}
+"""Columns of the per-layer CSV"""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuOperator:
+    """An operator that Vela left for the CPU."""
+
+    operator: str
+    output: str
+    """the tensor that it writes, shortened"""
+    reason: str
+    """in Vela's words; "" where it gives none"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An operator on the NPU, with what is fused into it."""
+
+    operator: str
+    name: str
+    """its output tensor's, shortened to what tells layers apart"""
+    cycles: int
+    bottleneck: Bottleneck
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Time of one inference, and the system that Vela assumed for it."""
+
+    system_config: str
+    milliseconds: float
+    cycles: int
+    clock_hz: float
+    sram_gb_per_s: float
+    """peak, in 1e9 bytes a second, as the other two"""
+    dram_gb_per_s: float
+    flash_gb_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class VelaReport:
+    """One compiled network."""
+
+    accelerator_config: str
+    memory_mode: str
+    estimate: Estimate
+    npu_operators: int
+    cpu_operators: tuple[CpuOperator, ...]
+    macs: int
+    sram_used_bytes: int
+    dram_used_bytes: int
+    flash_used_bytes: int
+    sram_traffic_bytes: int
+    """read and written in one inference, as the other two"""
+    dram_traffic_bytes: int
+    flash_traffic_bytes: int
+    weights_bytes: int
+    """of all weights before Vela encoded them"""
+    encoded_weights_bytes: int
+    layers: tuple[Layer, ...] = field(repr=False)
+    """in the order in which they run"""
+
+    @property
+    def npu_share(self) -> float:
+        """Of all operators, 0..1, as Vela counts them: an activation is one of its own."""
+        return self.npu_operators / max(self.npu_operators + len(self.cpu_operators), 1)
+
+    def slowest(self, count: int) -> tuple[Layer, ...]:
+        return tuple(sorted(self.layers, key=lambda layer: -layer.cycles)[:count])
+
+    @property
+    def share_of_time(self) -> dict[Bottleneck, float]:
+        """How much of the time is spent in layers that wait for each; adds up to 1."""
+        total = max(sum(layer.cycles for layer in self.layers), 1)
+        return {
+            one: sum(layer.cycles for layer in self.layers if layer.bottleneck is one) / total
+            for one in Bottleneck
+        }
+
+
+def read_report(output: VelaOutput) -> VelaReport:
+    """Raises AcceleratorError where Vela's output is not as version 5.2 writes it."""
+    with _readable():
+        return _report(output)
+
+
+def read_estimate(output: VelaOutput) -> Estimate:
+    """The time alone; raises AcceleratorError as `read_report` does."""
+    with _readable():
+        return _estimate(_rows(output.summary)[0])
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, ValueError, IndexError) as error:
+        raise AcceleratorError(
+            f"Vela's report cannot be read ({type(error).__name__}: {error}): this version of "
+            "ethos-u-vela may write another one than facekit knows."
+        ) from error
+
+
+def _report(output: VelaOutput) -> VelaReport:
+    summary = _rows(output.summary)[0]
+    counts = {unit: int(count) for unit, count in _SPLIT.findall(output.stdout)}
+    on_cpu = _cpu_operators(output.stdout)
+    if len(on_cpu) != counts["CPU"]:
+        raise ValueError(f"{counts['CPU']} operators on the CPU, {len(on_cpu)} of them listed")
+    return VelaReport(
+        accelerator_config=summary["accelerator_configuration"],
+        memory_mode=summary["memory_mode"],
+        estimate=_estimate(summary),
+        npu_operators=counts["NPU"],
+        cpu_operators=on_cpu,
+        macs=int(summary["nn_macs"]),
+        sram_used_bytes=_used(summary, "sram"),
+        dram_used_bytes=_used(summary, "dram"),
+        flash_used_bytes=_used(summary, "on_chip_flash") + _used(summary, "off_chip_flash"),
+        sram_traffic_bytes=int(summary["sram_total_bytes"]),
+        dram_traffic_bytes=int(summary["dram_total_bytes"]),
+        flash_traffic_bytes=int(summary["on_chip_flash_total_bytes"])
+        + int(summary["off_chip_flash_total_bytes"]),
+        weights_bytes=int(summary["total_original_weights"]),
+        encoded_weights_bytes=int(summary["total_npu_encoded_weights"]),
+        layers=tuple(_layer(row) for row in _rows(output.layers) if int(row["Op Cycles"])),
+    )
+
+
+def _estimate(summary: dict[str, str]) -> Estimate:
+    on_chip, off_chip = (
+        float(summary[f"{chip}_flash_bandwidth"]) for chip in ("on_chip", "off_chip")
+    )
+    return Estimate(
+        system_config=summary["system_config"],
+        milliseconds=float(summary["inference_time"]) * 1e3,
+        cycles=int(float(summary["cycles_total"])),
+        clock_hz=float(summary["core_clock"]),
+        sram_gb_per_s=float(summary["sram_bandwidth"]) * _GIB / 1e9,
+        dram_gb_per_s=float(summary["dram_bandwidth"]) * _GIB / 1e9,
+        flash_gb_per_s=min(on_chip, off_chip) * _GIB / 1e9,
+    )
+
+
+def _used(summary: dict[str, str], memory: str) -> int:
+    return round(float(summary[f"{memory}_memory_used"]) * 1024)
+
+
+def _layer(row: dict[str, str]) -> Layer:
+    spent = {one: sum(int(row[name]) for name in names) for one, names in _CYCLES.items()}
+    return Layer(
+        operator=row["Original Operator"],
+        name=short_name(row["Name"]),
+        cycles=int(row["Op Cycles"]),
+        bottleneck=max(spent, key=lambda one: spent[one]),
+        macs=int(row["MAC Count"]),
+    )
+
+
+def _cpu_operators(stdout: str) -> tuple[CpuOperator, ...]:
+    """Vela's list of what is left, with the reason that it gave earlier for the same tensor."""
+    warned = {
+        output: (operator, _reason(text)) for operator, output, text in _WARNING.findall(stdout)
+    }
+    outputs = _LEFT.findall(stdout)
+    return tuple(
+        CpuOperator(operator, short_name(output), reason)
+        for output in outputs
+        for operator, reason in [warned.get(output, ("operator", ""))]
+    )
+
+
+def _reason(text: str) -> str:
+    """On one line, without the tensors' names, which fill several."""
+    return re.sub(r" \([^()]*[/;:][^()]*\)", "", " ".join(text.removeprefix("Reason: ").split()))
+
+
+def short_name(tensor: str) -> str:
+    """model_1/Block8_6_Conv2d_1x1_1/BiasAdd;model_1/... -> Block8_6_Conv2d_1x1_1"""
+    parts = tensor.partition(";")[0].split("/")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

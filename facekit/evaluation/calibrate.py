@@ -1,0 +1,113 @@
+"""From the embeddings of labelled photos to what a model's card says of its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from facekit.enums import Flip
+from facekit.evaluation.embeddings import PhotoEmbeddings
+from facekit.evaluation.metrics.all_pairs import AllPairs, score_all_pairs
+from facekit.evaluation.metrics.error_rates import Flags, Scores, is_measurable
+from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS, operating_points
+from facekit.evaluation.metrics.probability import (
+    Reliability,
+    fit_probability,
+    probabilities,
+    reliability,
+)
+from facekit.evaluation.protocols.pairs import PairList
+from facekit.evaluation.scoring import PairScorer
+from facekit.template.calibration import Calibration
+from facekit.template.space import TemplateSpace, mean_sha256_of
+
+_CURVE_TARGETS = tuple(
+    mantissa * 10.0**exponent for exponent in range(-1, -8, -1) for mantissa in (3.0, 2.0, 1.0)
+)
+"""FMRs of the card's curve, three a decade, as far down as the impostor pairs carry"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationResult:
+    """A calibration and how it came about."""
+
+    calibration: Calibration
+    n_photos: int
+    n_people: int | None
+    """None where the list does not name them"""
+    n_failed: int
+    """photos that gave no embedding; they take no part"""
+    reliability: Reliability
+    """of the probability, on the second half of the list's pairs, fitted on the first half"""
+
+
+def calibrate(
+    embeddings: PhotoEmbeddings,
+    pair_list: PairList,
+    *,
+    dataset: str,
+    flip: Flip = Flip.NONE,
+    space: TemplateSpace | None = None,
+    fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
+) -> CalibrationResult:
+    """Mean embedding, operating points, FMR curve and score-to-probability of one model.
+
+    embeddings: of `pair_list.photos`, in that order; `flip`: the card's, two views for any but
+    NONE; `space`: what they were embedded in, with whatever mean, None where the model file is not
+    there yet (see facekit.model.card.bound).  Rates come from every pair of the photos where the
+    list names the people, else from the listed pairs.  The probability is fitted on the listed
+    pairs.  Raises InputError where photos or people are too few, UsageError for an FMR that the
+    impostor pairs cannot carry.
+    """
+    photos = pair_list.photos
+    scorer = PairScorer(photos, embeddings, flip=flip)
+    mean = scorer.unit.mean(0, dtype=np.float64).astype(np.float32)
+    scores, same = scorer.scored(pair_list.pairs, mean=mean)
+    vectors, rows = scorer.vectors_of(photos, mean=mean)
+    named = [person for row in rows if (person := photos[row].person) is not None]
+    all_named = len(named) == len(rows)
+    if all_named:
+        pairs = score_all_pairs(vectors, named)
+        protocol = f"every pair of the photos of {pair_list.name}"
+    else:
+        pairs = _listed_pairs(scores, same, len(photos))
+        protocol = f"the pairs of {pair_list.name}"
+    return CalibrationResult(
+        calibration=Calibration(
+            embedding_mean=mean,
+            operating_points=operating_points(
+                pairs, protocol=protocol, dataset=dataset, fmr_targets=tuple(fmr_targets)
+            ),
+            fmr_curve=_fmr_curve(pairs),
+            probability=fit_probability(scores, same),
+            source=f"{protocol}, {dataset}",
+            space=space and replace(space, mean_sha256=mean_sha256_of(mean)),
+        ),
+        n_photos=len(photos),
+        n_people=len(set(named)) if all_named else None,
+        n_failed=len(photos) - len(rows),
+        reliability=_split_half_reliability(scores, same),
+    )
+
+
+def _listed_pairs(scores: Scores, same: Flags, n_photos: int) -> AllPairs:
+    genuine, impostor = (np.sort(scores[kind]).astype(np.float32) for kind in (same, ~same))
+    return AllPairs(genuine, impostor, len(impostor), -np.inf, n_photos, 0)
+
+
+def _fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
+    places = {
+        counts.threshold: counts.fmr
+        for target in _CURVE_TARGETS
+        if is_measurable(target, pairs.n_impostor)
+        for counts in [pairs.counts_at(pairs.threshold_at_fmr(target))]
+    }
+    return tuple(sorted(places.items()))
+
+
+def _split_half_reliability(scores: Scores, same: Flags) -> Reliability:
+    """Every second pair fits, the others judge."""
+    fit = fit_probability(scores[::2], same[::2])
+    return reliability(probabilities(fit, scores[1::2]), same[1::2])

@@ -1,0 +1,276 @@
+"""The embeddings of many photos, cropped as a system does, kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.enums import CropRule
+from facekit.errors import ImageError, InputError
+from facekit.evaluation.embedding_cache import CachedPhoto, EmbeddingCache
+from facekit.face.align import whole_picture
+from facekit.model.registry import DETECTOR
+from facekit.model.store import InstalledModel, find, find_all, home
+from facekit.pipeline.locate import LocateOptions
+from facekit.pipeline.photos import PhotoFailure, map_photos, worth_workers
+from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.reporter import SILENT, Reporter
+from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
+
+_BATCH = 64  # photos between two writes of the cache: what a kill may cost
+_LOADING = "load"  # once a worker, not once a photo
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedSettings:
+    """All that decides what vector a photo gets, besides the model."""
+
+    locate: LocateOptions = field(default_factory=LocateOptions)
+    crop: CropSpec | None = None
+    """None: the rule in the model's card"""
+    mirrored: bool = False
+    """also embed the mirror image of each crop, as a second view; here the card does not decide"""
+    trim_px: int = 0
+    """pixels taken off each side of the photo, whose rest is the crop: no detector looks"""
+    input: InputSpec | None = None
+    """None: colour order and scaling of the model's card"""
+
+    @property
+    def views(self) -> int:
+        """Vectors a photo: of its crop, and of the crop's mirror image."""
+        return 2 if self.mirrored else 1
+
+    def crop_of(self, model: InstalledModel) -> CropSpec:
+        """The rule in force; NONE where the photo's centre is the crop."""
+        spec = self.crop or model.card.crop
+        assert spec is not None  # an embedding card always has one
+        return CropSpec(CropRule.NONE, 0.0, spec.resize_filter) if self.trim_px else spec
+
+
+class PhotoCropper:
+    """Crops photos, and holds the pipeline that does so.  Not thread-safe."""
+
+    def __init__(self, model: InstalledModel, settings: EmbedSettings) -> None:
+        if settings.input is not None:
+            model = InstalledModel(replace(model.card, input=settings.input), model.path)
+        self._trim_px = settings.trim_px
+        self.pipeline = Pipeline(
+            model,
+            options=PipelineOptions(settings.locate, crop=settings.crop_of(model), threads=1),
+        )
+
+    def crop(self, photo: Path) -> UInt8Array:
+        """(1, height, width, 3) RGB uint8, of the model's input size.
+
+        Raises ImageError, NoFaceError or AmbiguousFaceError, which name the photo.
+        """
+        (located,) = self.pipeline.locate([photo])
+        with self.pipeline.stopwatch.stage("align"):
+            if not self._trim_px:
+                return self.pipeline.crop(located)[:1]
+            trim = self._trim_px
+            height_px, width_px = located.picture.pixels.shape[:2]
+            if min(height_px, width_px) <= 2 * trim:
+                raise ImageError(
+                    f"{photo}: more than {2 * trim} pixels a side needed to cut {trim} off each. "
+                    f"Received: {width_px} x {height_px}"
+                )
+            size = self.pipeline.model.card.input
+            return whole_picture(
+                located.picture.pixels[trim:-trim, trim:-trim],
+                self.pipeline.crop_spec,
+                height_px=size.height_px,
+                width_px=size.width_px,
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoEmbeddings:
+    """Row n is of photo n; photos that gave no embedding have zeros and an error."""
+
+    vectors: Float32Array
+    """(N, views, D) float32 of unit length, not centred: the net's own, whatever the card's flip"""
+    errors: tuple[str, ...]
+    """(N,) "" or the reason of a failure to acquire"""
+    computed: int
+    """how many were embedded now; the others came from the cache"""
+    stage_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """by stage, what each photo took that was embedded now and went through that stage"""
+    wall_s: float = 0.0
+    """from the start of the workers to their last photo; 0 where none was embedded now"""
+    workers: int | None = 1
+    """processes that embedded; None where a Ray cluster decided"""
+
+    @property
+    def acquired(self) -> NDArray[np.bool_]:
+        """(N,) which photos have an embedding."""
+        return np.array([not error for error in self.errors], bool)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.vectors.shape))
+        failed = sum(map(bool, self.errors))
+        return f"PhotoEmbeddings({shape}, {failed} failed, {self.computed} computed)"
+
+
+def embed_photos(
+    photos: Sequence[Path],
+    model: InstalledModel,
+    settings: EmbedSettings,
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    recompute: bool = False,
+    reporter: Reporter = SILENT,
+) -> PhotoEmbeddings:
+    """Each distinct photo once.  `workers` and `ray`: see `map_photos`.
+
+    `recompute` embeds also what the cache has, so that times are measured.  A photo without a
+    face, an unreadable one and one that crashes its worker are rows with an error.
+    Raises InputError for a photo that does not exist, StorageError for the cache.
+    """
+    hashes = [_sha256(photo) for photo in photos]
+    cache, kept = _open_cache(model, settings)
+    known = {} if recompute else dict(kept)
+    missing = {
+        photo_hash: photo
+        for photo_hash, photo in zip(hashes, photos, strict=True)
+        if photo_hash not in known
+    }
+    if workers is None and ray is None:
+        workers = worth_workers(list(missing.values()))
+    nothing = np.zeros((settings.views, model.card.output_size), np.float32)
+    stage_ms: dict[str, list[float]] = {}
+    start = time.perf_counter()
+    if missing:
+        results = map_photos(
+            EmbedViews(model.path.absolute(), settings),
+            list(missing.values()),
+            label=f"{model.card.name}:{model.card.variant}",
+            workers=workers,
+            ray=ray,
+            reporter=reporter,
+        )
+        waiting: list[CachedPhoto] = []
+        try:
+            for photo_hash, result in zip(missing, results, strict=True):
+                if isinstance(result, PhotoFailure):
+                    reason = f"{type(result.error).__name__}: {result.error}"
+                    row = CachedPhoto(photo_hash, nothing, reason)
+                else:
+                    row = CachedPhoto(photo_hash, result.vectors)
+                    for stage, spent in result.stage_ms.items():
+                        stage_ms.setdefault(stage, []).append(spent)
+                known[photo_hash] = row
+                is_lasting = not (isinstance(result, PhotoFailure) and result.crashed)
+                if photo_hash not in kept and is_lasting:  # where memory was short, it may do later
+                    waiting.append(row)
+                if len(waiting) >= _BATCH:
+                    cache.append(waiting)
+                    waiting.clear()
+        finally:  # Ctrl-C loses nothing, a kill the batch that waits
+            cache.append(waiting)
+    stage_ms.pop(_LOADING, None)
+    return PhotoEmbeddings(
+        vectors=np.stack([known[one].vectors for one in hashes])
+        if hashes
+        else nothing[np.newaxis][:0],
+        errors=tuple(known[one].error for one in hashes),
+        computed=len(missing),
+        stage_ms={stage: np.array(spent) for stage, spent in stage_ms.items()},
+        wall_s=time.perf_counter() - start if missing else 0.0,
+        workers=None if ray is not None or workers is None else min(workers, len(missing)),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedViews:
+    """What a photo gave, and what that took."""
+
+    vectors: Float32Array
+    """(views, D) float32 of unit length, not centred"""
+    stage_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedViews:
+    """Job: a photo's path to the embeddings of its crop and of the crop's mirror image."""
+
+    model: Path
+    settings: EmbedSettings
+
+    def open(self) -> Callable[[Path], EmbeddedViews]:
+        cropper = PhotoCropper(find(self.model), self.settings)
+        pipeline = cropper.pipeline
+
+        def embed(photo: Path) -> EmbeddedViews:
+            pipeline.stopwatch.milliseconds.clear()
+            crops = cropper.crop(photo)
+            embedder = pipeline.embedder
+            with pipeline.stopwatch.stage("embed"):
+                (vectors,) = embedder.embed_views(crops, mirrored=self.settings.mirrored)
+            return EmbeddedViews(vectors, dict(pipeline.stopwatch.milliseconds))
+
+        return embed
+
+
+def _open_cache(
+    model: InstalledModel, settings: EmbedSettings
+) -> tuple[EmbeddingCache, dict[str, CachedPhoto]]:
+    """The cache to append to, and all that is known: a mirrored run's first view is what a run
+    without mirror images would compute."""
+    cache = _cache(model, settings)
+    kept = cache.read()
+    if not settings.mirrored:
+        with_mirror = _cache(model, replace(settings, mirrored=True)).read()
+        first_views = {
+            photo_hash: replace(photo, vectors=photo.vectors[:1])
+            for photo_hash, photo in with_mirror.items()
+        }
+        kept = first_views | kept
+    return cache, kept
+
+
+def _cache(model: InstalledModel, settings: EmbedSettings) -> EmbeddingCache:
+    return EmbeddingCache(
+        home() / "cache" / "embeddings",
+        _configuration(model, settings),
+        views=settings.views,
+        size=model.card.output_size,
+    )
+
+
+def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, Any]:
+    crop = settings.crop_of(model)
+    detects = crop.rule is not CropRule.NONE
+    return {
+        "model": model.card.file_sha256,
+        "input": asdict(settings.input or model.card.input),
+        "crop": asdict(crop)
+        if not settings.trim_px
+        else {**asdict(crop), "trim_px": settings.trim_px},
+        "mirrored": settings.mirrored,
+        "detector": _detector(settings) if detects else None,
+        "detector_options": asdict(settings.locate.detector) if detects else None,
+        "face": settings.locate.face_policy.value if detects else None,
+    }
+
+
+def _detector(settings: EmbedSettings) -> list[str]:
+    """sha256 of each net of the cascade."""
+    nets = settings.locate.nets
+    installed = find_all(DETECTOR) if nets is None else tuple(map(find, nets))
+    return [one.card.file_sha256 for one in installed]
+
+
+def _sha256(photo: Path) -> str:
+    try:
+        return hashlib.sha256(photo.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{photo}: {error.strerror or error}") from error

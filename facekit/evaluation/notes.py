@@ -1,0 +1,51 @@
+"""What a reader must know to read an evaluation's figures rightly, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from facekit.evaluation.protocols.lfw import WRONG_LABELS
+from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
+from facekit.evaluation.records import ModelResult
+from facekit.evaluation.setups import Centring, Setup
+
+
+def notes_on(
+    plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]
+) -> tuple[str, ...]:
+    return tuple(_notes(plan, setups, results))
+
+
+def _notes(plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]) -> Iterator[str]:
+    if plan.pair_list.published_as is not None:
+        yield (
+            "The weights were trained on other photos: LFW's protocol “unrestricted, labelled "
+            "outside data”."
+        )
+    if not plan.pair_list.complete:
+        yield "Only a part of the list was scored: the figures cannot be compared with others."
+    origins = {result.threshold_origin for result in results}
+    if ThresholdOrigin.SAME_PAIRS in origins:
+        yield (
+            "Where the threshold was chosen on the scored pairs themselves, accuracy, FMR and "
+            "FNMR are too good."
+        )
+    if ThresholdOrigin.OTHER_LIST in origins and plan.training is not None:
+        yield f"Thresholds that were chosen on another list: {plan.training.name}."
+    if ThresholdOrigin.FIXED in origins:
+        yield "A given threshold was chosen by its authors, for other weights."
+    if any(setup.centring is Centring.CARD for setup in setups):
+        yield (
+            "A card's mean embedding is that of the photos the card was calibrated on, LFW's "
+            "View 1 training list for the models that ship."
+        )
+    doubtful = sum(
+        pair.a.path in WRONG_LABELS or pair.b.path in WRONG_LABELS for pair in plan.pair_list.pairs
+    )
+    if doubtful:
+        yield (
+            f"{doubtful} pairs hold a photo that is known to be filed under a wrong name. They "
+            "are scored as the list has them, as LFW's rules want it."
+        )
+    if all(result.throughput is None for result in results):
+        yield "Every embedding came from the cache: times were not measured."

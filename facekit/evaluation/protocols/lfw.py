@@ -1,0 +1,143 @@
+"""Labeled Faces in the Wild on disk: where the photos are, and which protocol is which list.
+
+Any of LFW's alignments (original, funneled, deep-funneled) has the layout `Name/Name_0001.jpg`;
+archives unpack it directly or under one folder, protocol files beside it or in `protocol/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import reduce
+from pathlib import Path
+
+from facekit.errors import InputError, PairListError
+from facekit.evaluation.protocols.fetch_lfw import SITE, data_home
+from facekit.evaluation.protocols.pairs import PairList, read_pairs
+
+_ONE_PHOTO = "one photo is filed as {} and as {}"
+_OTHER_PERSON = "reported to show {}"
+
+WRONG_LABELS = {
+    "Bart_Hendricks/Bart_Hendricks_0001.jpg": _ONE_PHOTO.format("Bart_Hendricks", "Ricky_Ray"),
+    "Ricky_Ray/Ricky_Ray_0001.jpg": _ONE_PHOTO.format("Bart_Hendricks", "Ricky_Ray"),
+    "Carlos_Beltran/Carlos_Beltran_0001.jpg": _ONE_PHOTO.format("Carlos_Beltran", "Raul_Ibanez"),
+    "Raul_Ibanez/Raul_Ibanez_0001.jpg": _ONE_PHOTO.format("Carlos_Beltran", "Raul_Ibanez"),
+    "Janica_Kostelic/Janica_Kostelic_0001.jpg": _OTHER_PERSON.format("Anja Paerson"),
+    "Michael_Schumacher/Michael_Schumacher_0008.jpg": _OTHER_PERSON.format("Rubens Barrichello"),
+    "Recep_Tayyip_Erdogan/Recep_Tayyip_Erdogan_0004.jpg": _OTHER_PERSON.format("Abdullah Gul"),
+}
+"""LFW's wrong labels as its users report them, by photo; not a complete list.
+
+Errors on these photos are scored as they are, as LFW's rules want it: the list's label counts.
+"""
+
+
+class Protocol(str, Enum):
+    """Which pairs are scored.  View 1 is for development, View 2 for reporting."""
+
+    DEVTRAIN = "devtrain"
+    """View 1, pairsDevTrain.txt: 1,100 pairs of each kind"""
+    DEVTEST = "devtest"
+    """View 1, pairsDevTest.txt: 500 of each kind"""
+    VIEW1 = "view1"
+    """both lists of View 1 as two folds, each scored with the threshold of the other"""
+    VIEW2 = "view2"
+    """pairs.txt: 10 folds of 300 of each kind"""
+    FOLD1 = "fold1"
+    """the first fold of View 2, MLPerf's SphereFace20 test"""
+    FOLDERS = "folders"
+    """photos of one's own, a folder a person; the pairs are made: people_pairs.py"""
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        return {
+            Protocol.DEVTRAIN: ("pairsDevTrain.txt",),
+            Protocol.DEVTEST: ("pairsDevTest.txt",),
+            Protocol.VIEW1: ("pairsDevTrain.txt", "pairsDevTest.txt"),
+            Protocol.FOLDERS: (),
+        }.get(self, ("pairs.txt",))
+
+
+@dataclass(frozen=True, slots=True)
+class LfwFolder:
+    photos_dir: Path
+    """the folder that holds one folder a person"""
+    protocol_dirs: tuple[Path, ...]
+    """where pair lists are looked for, in this order"""
+
+    @property
+    def name(self) -> str:
+        """The alignment as its folder calls it, e.g. "lfw-deepfunneled"."""
+        return self.photos_dir.name
+
+
+def locate_data(given: Path | None) -> Path:
+    """The folder the user named, else scikit-learn's data home, where its fetcher puts LFW.
+
+    Raises InputError that says what to put where.
+    """
+    if given is not None:
+        return given
+    folder = data_home(None) / "lfw_home"
+    if not folder.is_dir():
+        raise InputError(
+            "Photos of LFW are needed. Pass their folder with --data or FACEKIT_LFW (photos as "
+            "Name/Name_0001.jpg, pairs.txt and the other lists beside them or in protocol/), or "
+            f"run: facekit data fetch lfw. Looked in {folder}."
+        )
+    return folder
+
+
+def find_lfw(folder: Path) -> LfwFolder:
+    """The photos in `folder`, or in exactly one folder right below it.
+
+    Raises InputError where there are none or where several alignments stand side by side.
+    """
+    if not folder.is_dir():
+        raise InputError(f"A folder with LFW's photos needed. {folder} is not a folder.")
+    folder = folder.resolve()
+    if _holds_people(folder):
+        found = [folder]
+    else:
+        found = [child for child in sorted(folder.iterdir()) if _holds_people(child)]
+    if not found:
+        raise InputError(
+            f"{folder} is not LFW: no photo Name/Name_0001.jpg in it or in a folder right below it."
+        )
+    if len(found) > 1:
+        names = ", ".join(child.name for child in found)
+        raise InputError(f"{folder} holds LFW {len(found)} times: {names}. Pass one of them.")
+    photos_dir = found[0]
+    homes = dict.fromkeys((folder, photos_dir, photos_dir.parent))
+    return LfwFolder(
+        photos_dir, tuple(folder for home in homes for folder in (home, home / "protocol"))
+    )
+
+
+def read_protocol(lfw: LfwFolder, protocol: Protocol) -> PairList:
+    """The protocol's list.  Raises PairListError where its file is missing or not valid.
+
+    Whether the file is the published one is for the caller to report: `published_as`.
+    """
+    lists = [_read_list(lfw, name, protocol) for name in protocol.file_names]
+    pairs = reduce(PairList.joined, lists)
+    return pairs.only_fold(1) if protocol is Protocol.FOLD1 else pairs
+
+
+def _read_list(lfw: LfwFolder, file_name: str, protocol: Protocol) -> PairList:
+    for folder in lfw.protocol_dirs:
+        if (folder / file_name).is_file():
+            return read_pairs(folder / file_name)
+    looked_in = ", ".join(map(str, lfw.protocol_dirs))
+    raise PairListError(
+        f"Protocol {protocol.value} needs {file_name}. Looked in {looked_in}. "
+        f"It is published at {SITE} (for photos of your own, a folder a person, pass --protocol "
+        "folders)."
+    )
+
+
+def _holds_people(folder: Path) -> bool:
+    return folder.is_dir() and any(
+        (child / f"{child.name}_0001.jpg").is_file() for child in folder.iterdir()
+    )

@@ -1,0 +1,72 @@
+"""Pairs for photos of one's own, a folder a person, for which nobody has written a list."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from facekit.errors import InputError
+from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
+from facekit.photo.sources import list_people
+
+NAME = "all people"
+
+_PARTNERS = 3  # genuine pairs of a photo with the next ones of its person
+_ROUNDS = 20  # in each, every photo meets one other; few people have few pairs of strangers
+
+
+def pairs_of_people(folder: Path) -> PairList:
+    """One fold of the people in `folder` (PERSON/PHOTO), the same for the same folder.
+
+    Each photo with the next three of its person, and as many pairs of two people, drawn; more
+    where a photo would be in no pair otherwise.  Raises InputError where the folder has no second
+    person, or nobody with two photos.
+    """
+    people = [person for person in list_people(folder) if person.photos]
+    photos = [
+        Photo(path.relative_to(folder).as_posix(), person.name)
+        for person in people
+        for path in person.photos
+    ]
+    genuine = [
+        (photos[first], photos[second])
+        for first in range(len(photos))
+        for second in range(first + 1, min(first + 1 + _PARTNERS, len(photos)))
+        if photos[first].person == photos[second].person
+    ]
+    if not genuine or len(people) < 2:
+        raise InputError(
+            f"{folder}: two people, and two photos of one of them, are needed for pairs. Received: "
+            f"{len(photos)} photos of {len(people)} people."
+        )
+    paired = {photo for pair in genuine for photo in pair}
+    alone = {index for index, photo in enumerate(photos) if photo not in paired}
+    drawn = _strangers(photos, alone, wanted=len(genuine))
+    pairs = [Pair(a, b, True, line) for line, (a, b) in enumerate(genuine, 1)]
+    pairs += [Pair(a, b, False, line) for line, (a, b) in enumerate(drawn, len(pairs) + 1)]
+    names = "\n".join(photo.path for photo in photos).encode()
+    return PairList(NAME, (tuple(pairs),), hashlib.md5(names, usedforsecurity=False).hexdigest())
+
+
+def _strangers(photos: list[Photo], alone: set[int], *, wanted: int) -> list[tuple[Photo, Photo]]:
+    """Pairs of two people, each once: `wanted` if there are so many, and each of `alone` in one.
+
+    alone: indices of photos; changed here.
+    """
+    random = np.random.default_rng(0)
+    pairs: dict[tuple[int, int], None] = {}
+    for _ in range(_ROUNDS):
+        order = random.permutation(len(photos)).tolist()
+        for a, b in zip(order, [*order[1:], order[0]], strict=True):
+            needed = len(pairs) < wanted or a in alone
+            if needed and photos[a].person != photos[b].person:
+                pairs.setdefault((min(a, b), max(a, b)))
+                alone -= {a, b}
+        if len(pairs) >= wanted and not alone:
+            break
+    for a in sorted(alone):  # all but one photo may be of one person
+        b = next(b for b, other in enumerate(photos) if other.person != photos[a].person)
+        pairs.setdefault((min(a, b), max(a, b)))
+    return [(photos[a], photos[b]) for a, b in sorted(pairs)]

@@ -1,0 +1,116 @@
+"""Which pairs are scored, where their photos are, and on which pairs the threshold is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from facekit.errors import UsageError
+from facekit.evaluation.protocols.lfw import (
+    LfwFolder,
+    Protocol,
+    find_lfw,
+    locate_data,
+    read_protocol,
+)
+from facekit.evaluation.protocols.pairs import PairList, Photo, read_pairs, require_photos
+from facekit.evaluation.protocols.people import pairs_of_people
+
+
+class ThresholdOrigin(str, Enum):
+    """Where the threshold comes from that pairs are scored with."""
+
+    OTHER_FOLDS = "other-folds"
+    """each fold with the best threshold of the other folds"""
+    OTHER_LIST = "other-list"
+    """the best threshold of another list, e.g. pairsDevTrain for pairsDevTest"""
+    CARD = "card"
+    """an operating point of the model's card"""
+    FIXED = "fixed"
+    """given by the protocol or the user"""
+    SAME_PAIRS = "same-pairs"
+    """the best threshold of the scored pairs themselves: the figure is too good, and marked"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One evaluation, before any model is known."""
+
+    protocol: str
+    pair_list: PairList
+    folder: LfwFolder
+    origin: ThresholdOrigin
+    """OTHER_FOLDS, OTHER_LIST, or CARD: then SAME_PAIRS where the card has no threshold"""
+    training: PairList | None
+    """the list that the threshold is chosen on; None where folds or the card give it"""
+
+    @property
+    def photos(self) -> tuple[Photo, ...]:
+        """Of both lists, each once, sorted by path."""
+        if self.training is None or self.training is self.pair_list:
+            return self.pair_list.photos
+        by_path = {photo.path: photo for photo in (*self.training.photos, *self.pair_list.photos)}
+        return tuple(by_path[path] for path in sorted(by_path))
+
+    def paths(self) -> list[Path]:
+        """The files of `photos`."""
+        return [self.folder.photos_dir / photo.path for photo in self.photos]
+
+
+def open_list(
+    *, data: Path | None, protocol: str, pairs_file: Path | None
+) -> tuple[PairList, LfwFolder, Protocol | None]:
+    """The pair list and the photos it names, all of which are there; which protocol of LFW it is.
+
+    `protocol`: one of Protocol's values or a pair list's path; `pairs_file` stands instead of it.
+    Photos of a CSV list are looked for in `data`, else beside the list.
+    Raises InputError or PairListError that say what to put where.
+    """
+    known = {one.value: one for one in Protocol}
+    if pairs_file is None and protocol == Protocol.FOLDERS.value:
+        photos_dir = locate_data(data)
+        return pairs_of_people(photos_dir), LfwFolder(photos_dir.resolve(), ()), Protocol.FOLDERS
+    if pairs_file is None and protocol in known:
+        folder = find_lfw(locate_data(data))
+        pair_list = read_protocol(folder, known[protocol])
+        require_photos(pair_list, folder.photos_dir)
+        return pair_list, folder, known[protocol]
+    path = pairs_file or Path(protocol)
+    if pairs_file is None and not path.is_file():
+        raise UsageError(
+            f"--protocol is one of {', '.join(known)}, or the path of a pair list. "
+            f"Received: {protocol!r}, which is no file."
+        )
+    pair_list = read_pairs(path)
+    if data is None:
+        folder = LfwFolder(path.resolve().parent, ())
+    else:
+        folder = LfwFolder(data, ()) if path.suffix.lower() == ".csv" else find_lfw(data)
+    require_photos(pair_list, folder.photos_dir)
+    return pair_list, folder, None
+
+
+def open_plan(
+    *, data: Path | None, protocol: str, pairs_file: Path | None, limit: int | None
+) -> Plan:
+    """As `open_list`, with the list that the threshold comes from.
+
+    `limit`: score and train on the first pairs of each kind of every fold alone.
+    """
+    pair_list, folder, known = open_list(data=data, protocol=protocol, pairs_file=pairs_file)
+    training: PairList | None = None
+    if known in (Protocol.DEVTEST, Protocol.FOLD1):
+        origin = ThresholdOrigin.OTHER_LIST
+        training = read_protocol(folder, Protocol.DEVTRAIN)
+        require_photos(training, folder.photos_dir)
+    elif len(pair_list.folds) > 1:
+        origin = ThresholdOrigin.OTHER_FOLDS
+    elif known is Protocol.DEVTRAIN:
+        origin = ThresholdOrigin.SAME_PAIRS
+    else:
+        origin = ThresholdOrigin.CARD
+    if limit is not None:
+        pair_list = pair_list.first(limit)
+        training = training.first(limit) if training is not None else None
+    return Plan(known.value if known else "own list", pair_list, folder, origin, training)

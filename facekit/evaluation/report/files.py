@@ -1,0 +1,107 @@
+"""An evaluation as a folder of files: JSON, CSV, page, figures."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import rmtree
+
+from facekit.errors import StorageError, UsageError
+from facekit.evaluation.embeddings import PhotoCropper
+from facekit.evaluation.protocols.lfw import LfwFolder
+from facekit.evaluation.records import (
+    EvaluationReport,
+    ModelResult,
+    ScoredPair,
+    pairs_csv,
+    report_json,
+)
+from facekit.evaluation.report.page import ErrorGallery, report_html
+from facekit.evaluation.report.plots import draw_figures, png, svg
+from facekit.evaluation.report.worst_errors import (
+    ShownPair,
+    worst_false_matches,
+    worst_false_non_matches,
+)
+from facekit.evaluation.run import ReportColumn
+from facekit.photo.write import jpeg_bytes
+from facekit.system.extras import require
+from facekit.system.files import put_in_place
+
+REPORT = "report.json"
+_WORST = 12
+"""errors of each kind in the gallery"""
+
+
+def require_writable(folder: Path) -> None:
+    """Before the work: raises UsageError for a folder with other files, MissingExtraError
+    without matplotlib."""
+    require("matplotlib.figure", extra="plot", needed_for="A report with figures")
+    if folder.exists() and not (folder / REPORT).is_file() and any(folder.iterdir()):
+        raise UsageError(
+            f"{folder} holds other files, and a report replaces the whole folder. Pass a new or "
+            "empty folder, or one with an earlier report."
+        )
+
+
+def write_report(
+    folder: Path, report: EvaluationReport, columns: Sequence[ReportColumn], photos: LfwFolder
+) -> None:
+    """All files in a folder of their own, which then takes the place of `folder`.
+
+    Raises StorageError, which leaves an earlier report as it was.
+    """
+    files = _files(report, columns, photos)
+    target = Path(os.path.abspath(folder))
+    part: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+        for name, content in files.items():
+            (part / name).write_bytes(content)
+        part.chmod(0o755)  # mkdtemp's 0700 is meant for secrets
+        put_in_place(part, target)
+    except OSError as error:
+        raise StorageError(f"Cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        if part is not None:
+            rmtree(part, ignore_errors=True)
+
+
+def _files(
+    report: EvaluationReport, columns: Sequence[ReportColumn], photos: LfwFolder
+) -> dict[str, bytes]:
+    figures = draw_figures(report)
+    galleries = [
+        _gallery(result, column, photos)
+        for result, column in zip(report.models, columns, strict=True)
+    ]
+    page = report_html(
+        report,
+        figures={name: svg(figure, name) for name, figure in figures.items()},
+        galleries=galleries,
+    )
+    return {
+        **{f"{name}.png": png(figure) for name, figure in figures.items()},
+        "report.html": page.encode(),
+        "pairs.csv": pairs_csv(report).encode(),
+        REPORT: report_json(report).encode(),
+    }
+
+
+def _gallery(result: ModelResult, column: ReportColumn, photos: LfwFolder) -> ErrorGallery:
+    cropper = PhotoCropper(column.model, column.setup.settings)
+
+    def shown(pairs: Sequence[ScoredPair]) -> tuple[ShownPair, ...]:
+        return tuple(ShownPair(pair, crop(pair.a), crop(pair.b)) for pair in pairs)
+
+    def crop(path: str) -> bytes:
+        return jpeg_bytes(cropper.crop(photos.photos_dir / path)[0])
+
+    return ErrorGallery(
+        result.model.label,
+        shown(worst_false_matches(result, _WORST)),
+        shown(worst_false_non_matches(result, _WORST)),
+    )

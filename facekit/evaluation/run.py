@@ -1,0 +1,184 @@
+"""One evaluation: every model in every setup on one plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import starmap
+from pathlib import Path
+
+import numpy as np
+
+from facekit.errors import UsageError
+from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
+from facekit.evaluation.metrics.all_pairs import score_all_pairs
+from facekit.evaluation.metrics.error_rates import is_measurable
+from facekit.evaluation.metrics.operating_points import operating_points
+from facekit.evaluation.notes import notes_on
+from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
+from facekit.evaluation.records import (
+    EvaluationReport,
+    FailedPhoto,
+    ModelIdentity,
+    ModelResult,
+    StageTime,
+    Throughput,
+)
+from facekit.evaluation.scoring import PairScorer, PlanScores, score_plan
+from facekit.evaluation.setups import Centring, Setup
+from facekit.evaluation.summary import compare, summarise
+from facekit.model.store import InstalledModel
+from facekit.template.calibration import OperatingPoint
+from facekit.version import __version__
+
+Embed = Callable[[InstalledModel, EmbedSettings, Sequence[Path]], PhotoEmbeddings]
+
+_ALL_PAIRS_FMR = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+_INFERENCE = "embed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportColumn:
+    """One column of the report: a model in a setup."""
+
+    model: InstalledModel
+    setup: Setup
+
+
+def run_evaluation(
+    columns: Sequence[ReportColumn], plan: Plan, embed: Embed, *, all_pairs: bool = False
+) -> EvaluationReport:
+    """Photos are embedded once a model and settings, however many columns use them.
+
+    Raises InputError where a kind of pair or all embeddings are missing, UsageError where all
+    pairs are asked for and cannot be scored.
+    """
+    if all_pairs:
+        _require_all_pairs(plan, columns)
+    paths = plan.paths()
+    embedded: dict[tuple[str, EmbedSettings], PhotoEmbeddings] = {}
+    results = []
+    for column in columns:
+        key = (column.model.card.file_sha256, column.setup.settings)
+        if key not in embedded:
+            embedded[key] = embed(column.model, column.setup.settings, paths)
+        results.append(_result(column, plan, embedded[key], all_pairs=all_pairs))
+    first_of = {column.setup.name: number for number, column in reversed(list(enumerate(columns)))}
+    comparisons = [
+        (results[first_of[column.setup.name]], result)
+        for number, (column, result) in enumerate(zip(columns, results, strict=True))
+        if first_of[column.setup.name] != number
+    ]
+    return EvaluationReport(
+        title=f"{plan.protocol} on {plan.folder.name}",
+        created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        facekit_version=__version__,
+        dataset=plan.folder.name,
+        protocol=plan.protocol,
+        list_name=plan.pair_list.name,
+        list_md5=plan.pair_list.md5,
+        list_published_as=plan.pair_list.published_as,
+        models=tuple(results),
+        comparisons=tuple(starmap(compare, comparisons)),
+        notes=notes_on(plan, [column.setup for column in columns], results),
+    )
+
+
+def _result(
+    column: ReportColumn, plan: Plan, embeddings: PhotoEmbeddings, *, all_pairs: bool
+) -> ModelResult:
+    card, setup = column.model.card, column.setup
+    start = time.perf_counter()
+    view_mean, template_mean = setup.card_means(card)
+    scorer = PairScorer(
+        plan.photos,
+        embeddings,
+        flip=setup.flip,
+        mean=view_mean,
+        template_mean=template_mean,
+    )
+    scored = score_plan(plan, setup, scorer, card)
+    scoring_s = time.perf_counter() - start
+    listed = {photo.path for photo in plan.pair_list.photos}
+    return summarise(
+        ModelIdentity(
+            name=card.name,
+            variant=card.variant,
+            file_sha256=card.file_sha256,
+            file_size_bytes=card.file_size_bytes,
+            profile=setup.described(column.model),
+            setup=setup.name,
+        ),
+        plan.pair_list,
+        scored.similarities,
+        fold_thresholds=scored.fold_thresholds,
+        threshold_origin=scored.origin,
+        failed_photos=tuple(
+            FailedPhoto(photo.path, error)
+            for photo, error in zip(plan.photos, embeddings.errors, strict=True)
+            if error and photo.path in listed
+        ),
+        stages=_stage_times(embeddings),
+        all_pairs=_all_pairs(plan, scorer, scored) if all_pairs else (),
+        val=scored.val,
+        throughput=_throughput(embeddings, scoring_s),
+    )
+
+
+def _all_pairs(plan: Plan, scorer: PairScorer, scored: PlanScores) -> tuple[OperatingPoint, ...]:
+    """Every pair of the list's photos, the training list's left out."""
+    photos = plan.pair_list.photos
+    vectors, rows = scorer.vectors_of(photos, mean=scored.mean)
+    people = [photos[row].person or "" for row in rows]
+    pairs = score_all_pairs(vectors, people)
+    return operating_points(
+        pairs,
+        protocol=f"every pair of the photos of {plan.pair_list.name}",
+        dataset=plan.folder.name,
+        fmr_targets=tuple(fmr for fmr in _ALL_PAIRS_FMR if is_measurable(fmr, pairs.n_impostor)),
+    )
+
+
+def _require_all_pairs(plan: Plan, columns: Sequence[ReportColumn]) -> None:
+    if any(photo.person is None for photo in plan.pair_list.photos):
+        raise UsageError(
+            f"--all-pairs needs to know whose photos they are, and {plan.pair_list.name} names no "
+            "people: add the columns person_a and person_b."
+        )
+    by_fold = plan.origin is ThresholdOrigin.OTHER_FOLDS
+    if by_fold and any(column.setup.centring is Centring.TRAINING for column in columns):
+        raise UsageError(
+            "--all-pairs goes with one mean embedding; with --subtract-mean (and --profile "
+            "facenet) each fold has its own. Leave one of them out."
+        )
+
+
+def _stage_times(embeddings: PhotoEmbeddings) -> tuple[StageTime, ...]:
+    return tuple(
+        StageTime(stage, float(np.median(spent)), float(np.percentile(spent, 95)), len(spent))
+        for stage, spent in embeddings.stage_ms.items()
+    )
+
+
+def _throughput(embeddings: PhotoEmbeddings, scoring_s: float) -> Throughput | None:
+    if not embeddings.computed:
+        return None
+    spent = {stage: float(times.sum()) / 1e3 for stage, times in embeddings.stage_ms.items()}
+    inference_s = spent.pop(_INFERENCE, 0.0)
+    return Throughput(
+        n_photos=embeddings.computed,
+        workers=embeddings.workers,
+        wall_s=embeddings.wall_s,
+        pre_processing_s=sum(spent.values()),
+        inference_s=inference_s,
+        post_processing_s=scoring_s,
+    )
+
+
+def require_distinct(models: Sequence[InstalledModel]) -> None:
+    """Raises UsageError where one model is asked for twice."""
+    seen = [model.card.file_sha256 for model in models]
+    if len(set(seen)) != len(seen):
+        raise UsageError("Each --model once. The same file was named twice.")

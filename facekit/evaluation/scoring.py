@@ -1,0 +1,178 @@
+"""From the embeddings of photos to the similarities of pairs, and the thresholds that they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.enums import Flip
+from facekit.errors import InputError, NoOperatingPointError
+from facekit.evaluation.embeddings import PhotoEmbeddings
+from facekit.evaluation.metrics.folds import TenFold, ten_fold
+from facekit.evaluation.metrics.operating_points import BEST_ACCURACY
+from facekit.evaluation.protocols.pairs import Pair, Photo
+from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
+from facekit.evaluation.records import ValAtFar
+from facekit.evaluation.setups import Centring, Setup
+from facekit.model.card import Card
+from facekit.template.match import centred, cosine_similarity, joined
+from facekit.types import Float32Array
+
+
+class PairScorer:
+    """Scores pairs of the photos that were embedded; a photo without an embedding has no score."""
+
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        embeddings: PhotoEmbeddings,
+        *,
+        flip: Flip = Flip.NONE,
+        mean: Float32Array | None = None,
+        template_mean: Float32Array | None = None,
+    ) -> None:
+        """photos: those of `embeddings`, in that order; mean: (D,), taken off each view;
+        template_mean: (D or 2 D,), taken off what the views become.
+
+        Raises InputError where no photo has an embedding.
+        """
+        self._row = {photo.path: row for row, photo in enumerate(photos)}
+        self.acquired = embeddings.acquired
+        if not self.acquired.any():
+            raise InputError(
+                "No photo of the list gave an embedding. The first reason: "
+                f"{next(iter(embeddings.errors), 'there is no photo')}"
+            )
+        self.unit = centred(
+            _one_vector_each(embeddings.vectors[self.acquired], flip, mean), template_mean
+        )
+        """(acquired, D or 2 D) float32 of unit length"""
+        self._index = np.cumsum(self.acquired) - 1  # row of `unit` of an acquired photo
+
+    def mean_of(self, pairs: Sequence[Pair]) -> Float32Array:
+        """(D or 2 D,): of both sides of the pairs, so a photo weighs as often as it occurs."""
+        rows = self._rows(pairs).ravel()
+        used = self._index[rows[self.acquired[rows]]]
+        if not len(used):
+            raise InputError("No photo of the training pairs gave an embedding.")
+        return np.asarray(self.unit[used].mean(0, dtype=np.float64), np.float32)
+
+    def scores(
+        self, pairs: Sequence[Pair], *, mean: Float32Array | None = None
+    ) -> NDArray[np.float64]:
+        """(N,) cosine similarities, NaN for a pair without a score; `mean` is taken off first."""
+        unit = self.unit if mean is None else centred(self.unit, mean)
+        rows = self._rows(pairs)
+        usable = self.acquired[rows].all(1)
+        a, b = self._index[rows[usable]].T
+        similarities = np.full(len(pairs), np.nan)
+        similarities[usable] = cosine_similarity(unit[a], unit[b])
+        return similarities
+
+    def scored(
+        self, pairs: Sequence[Pair], *, mean: Float32Array | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Similarities and truth of the pairs that have a score."""
+        scores = self.scores(pairs, mean=mean)
+        there = ~np.isnan(scores)
+        return scores[there], np.array([pair.same for pair in pairs], bool)[there]
+
+    def vectors_of(
+        self, photos: Sequence[Photo], *, mean: Float32Array | None = None
+    ) -> tuple[Float32Array, list[int]]:
+        """Unit vectors of the photos that have one, and which of `photos` these are."""
+        rows = np.array([self._row[photo.path] for photo in photos], np.intp)
+        there = np.flatnonzero(self.acquired[rows])
+        unit = self.unit[self._index[rows[there]]]
+        return (unit if mean is None else centred(unit, mean)), there.tolist()
+
+    def _rows(self, pairs: Sequence[Pair]) -> NDArray[np.intp]:
+        return np.array(
+            [(self._row[pair.a.path], self._row[pair.b.path]) for pair in pairs], np.intp
+        ).reshape(-1, 2)
+
+
+def _one_vector_each(views: Float32Array, flip: Flip, mean: Float32Array | None) -> Float32Array:
+    """(N, views, D) unit vectors -> (N, D or 2 D) unit vectors."""
+    by_view = [centred(views[:, number], mean) for number in range(views.shape[1])]
+    return joined(np.stack(by_view, axis=1), flip)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanScores:
+    """The pairs of the plan's list, in its order."""
+
+    similarities: NDArray[np.float64]
+    """(N,), NaN for a pair without a score"""
+    fold_thresholds: tuple[float, ...]
+    origin: ThresholdOrigin
+    val: ValAtFar | None = None
+    mean: Float32Array | None = None
+    """what was taken off besides the card's mean; None also where each fold has its own"""
+
+
+def score_plan(plan: Plan, setup: Setup, scorer: PairScorer, card: Card) -> PlanScores:
+    """Raises InputError where the pairs that a threshold is chosen on lack a kind."""
+    if plan.origin is ThresholdOrigin.OTHER_FOLDS and setup.fixed_similarity is None:
+        return _by_folds(plan, setup, scorer)
+    pairs = plan.pair_list.pairs
+    training = plan.training.pairs if plan.training is not None else pairs
+    mean = scorer.mean_of(training) if setup.centring is Centring.TRAINING else None
+    similarities = scorer.scores(pairs, mean=mean)
+    if setup.fixed_similarity is not None:
+        threshold, origin = setup.fixed_similarity, ThresholdOrigin.FIXED
+    elif plan.training is not None:
+        threshold = setup.choose(*scorer.scored(training, mean=mean))
+        origin = ThresholdOrigin.OTHER_LIST
+    elif (on_card := _card_threshold(plan, setup, card)) is not None:
+        threshold, origin = on_card, ThresholdOrigin.CARD
+    else:
+        threshold = setup.choose(*scorer.scored(pairs, mean=mean))
+        origin = ThresholdOrigin.SAME_PAIRS
+    n_folds = len(plan.pair_list.folds)
+    return PlanScores(similarities, (threshold,) * n_folds, origin, mean=mean)
+
+
+def _by_folds(plan: Plan, setup: Setup, scorer: PairScorer) -> PlanScores:
+    folds = plan.pair_list.folds
+    sizes = [len(fold) for fold in folds]
+    pairs = plan.pair_list.pairs
+    if setup.centring is Centring.TRAINING:
+        rows = np.stack([
+            scorer.scores(pairs, mean=scorer.mean_of(_others(folds, held_out)))
+            for held_out in range(len(folds))
+        ])  # fmt: skip
+    else:
+        rows = scorer.scores(pairs)[np.newaxis].repeat(len(folds), 0)
+    same = np.array([pair.same for pair in pairs])
+    result = ten_fold(
+        rows, same, acquired=~np.isnan(rows[0]), fold_sizes=sizes, choose=setup.choose
+    )
+    held_out_of = np.repeat(np.arange(len(folds)), sizes)
+    return PlanScores(
+        rows[held_out_of, np.arange(len(pairs))],
+        tuple(result.thresholds.tolist()),
+        ThresholdOrigin.OTHER_FOLDS,
+        _val(result),
+    )
+
+
+def _others(folds: Sequence[tuple[Pair, ...]], held_out: int) -> list[Pair]:
+    return [pair for number, fold in enumerate(folds) if number != held_out for pair in fold]
+
+
+def _val(result: TenFold) -> ValAtFar:
+    mean, std = result.val
+    return ValAtFar(result.val_fmr_target, mean, std, result.val_fmr, result.val_measurable)
+
+
+def _card_threshold(plan: Plan, setup: Setup, card: Card) -> float | None:
+    if plan.origin is not ThresholdOrigin.CARD or not setup.cards_own:
+        return None
+    try:
+        return card.calibration.operating_point(BEST_ACCURACY).threshold_similarity
+    except NoOperatingPointError:
+        return None

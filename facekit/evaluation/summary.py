@@ -1,0 +1,146 @@
+"""From a pair list and the scores of its pairs to a model's result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.errors import InputError
+from facekit.evaluation.metrics.error_rates import (
+    Flags,
+    auc,
+    equal_error_rate,
+    roc,
+    tar_at_fmr,
+)
+from facekit.evaluation.metrics.intervals import bootstrap_ci95, mcnemar_p
+from facekit.evaluation.protocols.pairs import Pair, PairList
+from facekit.evaluation.protocols.plan import ThresholdOrigin
+from facekit.evaluation.records import (
+    FailedPhoto,
+    ModelComparison,
+    ModelIdentity,
+    ModelResult,
+    Rate,
+    ScoredPair,
+    StageTime,
+    TarPoint,
+    Throughput,
+    ValAtFar,
+    rate,
+)
+from facekit.template.calibration import OperatingPoint
+
+DEFAULT_TAR_TARGETS = (1e-1, 1e-2, 1e-3)
+
+
+def summarise(
+    model: ModelIdentity,
+    pair_list: PairList,
+    similarities: NDArray[np.float64],
+    *,
+    fold_thresholds: Sequence[float],
+    threshold_origin: ThresholdOrigin,
+    failed_photos: tuple[FailedPhoto, ...] = (),
+    stages: tuple[StageTime, ...] = (),
+    all_pairs: tuple[OperatingPoint, ...] = (),
+    tar_targets: Sequence[float] = DEFAULT_TAR_TARGETS,
+    val: ValAtFar | None = None,
+    throughput: Throughput | None = None,
+) -> ModelResult:
+    """similarities (N,) in the list's order, NaN for a pair without a score; a threshold a fold.
+
+    Raises InputError where no genuine or no impostor pair has a score.
+    """
+    if len(similarities) != len(pair_list.pairs):
+        raise ValueError(f"{len(pair_list.pairs)} similarities needed, not {len(similarities)}")
+    sizes = [len(fold) for fold in pair_list.folds]
+    numbers = np.repeat(np.arange(len(sizes)), sizes)
+    thresholds = np.asarray(fold_thresholds, np.float64)[numbers]
+    pairs = tuple(
+        ScoredPair(int(number) + 1, pair.line, pair.a.path, pair.b.path, pair.same,
+                   float(threshold), None if np.isnan(similarity) else float(similarity))
+        for pair, number, threshold, similarity in zip(
+            pair_list.pairs, numbers, thresholds, similarities, strict=True
+        )
+    )  # fmt: skip
+    right = np.array([pair.right for pair in pairs])
+    same = np.array([pair.same for pair in pairs])
+    scored = ~np.isnan(similarities)
+    accepted = np.array([pair.called_same is True for pair in pairs])
+    curve = roc(similarities[scored], same[scored])
+    genuine, impostor = scored & same, scored & ~same
+    return ModelResult(
+        model=model,
+        threshold_origin=threshold_origin,
+        accuracy=_share(right, scored),
+        accuracy_ci95_by_identity=_by_identity(pair_list.pairs, right, scored),
+        accuracy_failures_wrong=rate(int(right.sum()), len(pairs)),
+        fmr=_share(~right, impostor),
+        fnmr=_share(~right, genuine),
+        far=_share(accepted, ~same),
+        frr=_share(~accepted, same),
+        fold_accuracies=tuple(
+            _share(right, scored & (numbers == fold)).value for fold in range(len(sizes))
+        ),
+        fold_thresholds=tuple(fold_thresholds),
+        auc=auc(curve),
+        eer=equal_error_rate(curve),
+        tar_at_fmr=tuple(
+            _tar_point(similarities[scored], same[scored], target) for target in tar_targets
+        ),
+        failed_photos=failed_photos,
+        n_photos=len(pair_list.photos),
+        stages=stages,
+        all_pairs=all_pairs,
+        pairs=pairs,
+        val=val,
+        throughput=throughput,
+    )
+
+
+def compare(a: ModelResult, b: ModelResult) -> ModelComparison:
+    """Raises InputError where the two were not scored on the same pairs."""
+    if [(p.a, p.b, p.same) for p in a.pairs] != [(p.a, p.b, p.same) for p in b.pairs]:
+        raise InputError(f"{a.model.label} and {b.model.label} were scored on different pairs.")
+    right_a, right_b = (np.array([pair.right for pair in one.pairs]) for one in (a, b))
+    return ModelComparison(
+        a=a.model.label,
+        b=b.model.label,
+        n_pairs=len(a.pairs),
+        only_a_right=int((right_a & ~right_b).sum()),
+        only_b_right=int((right_b & ~right_a).sum()),
+        p_value=mcnemar_p(right_a, right_b),
+    )
+
+
+def _share(events: Flags, among: Flags) -> Rate:
+    if not among.any():
+        raise InputError("No pair of a fold has a score: no photo of it gave an embedding.")
+    return rate(int(events[among].sum()), int(among.sum()))
+
+
+def _by_identity(
+    pairs: tuple[Pair, ...], right: Flags, scored: Flags
+) -> tuple[float, float] | None:
+    names = [(pair.a.person, pair.b.person) for pair in pairs]
+    if any(None in both for both in names):
+        return None
+    _, numbers = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
+    person_a, person_b = numbers.reshape(-1, 2)[scored].T
+    return bootstrap_ci95(right[scored], person_a, person_b)
+
+
+def _tar_point(scores: NDArray[np.float64], same: Flags, target: float) -> TarPoint:
+    counts = tar_at_fmr(scores, same, target).counts
+    if counts is None:
+        return TarPoint(target, None, None, None)
+    n_matched = counts.n_genuine - counts.false_non_matches
+    return TarPoint(
+        target,
+        counts.threshold,
+        rate(n_matched, counts.n_genuine),
+        rate(counts.false_matches, counts.n_impostor),
+    )

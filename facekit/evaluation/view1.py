@@ -1,0 +1,127 @@
+"""What quantising costs on LFW's View 1: thresholds from DevTrain, results on DevTest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.enums import FacePolicy, Flip
+from facekit.evaluation.embeddings import EmbedSettings, embed_photos
+from facekit.evaluation.metrics.error_rates import (
+    best_accuracy_threshold,
+    equal_error_rate,
+    error_counts,
+    roc,
+    tar_at_fmr,
+)
+from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.evaluation.protocols.pairs import PairList, require_photos
+from facekit.evaluation.scoring import PairScorer
+from facekit.model.store import InstalledModel
+from facekit.pipeline.locate import LocateOptions
+from facekit.reporter import SILENT, Reporter
+
+TAR_TARGETS = (1e-1, 1e-2)
+"""500 impostor pairs carry no finer ones"""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Of one file on pairsDevTest.  Rates are 0..1."""
+
+    variant: str
+    threshold: float
+    """best on pairsDevTrain, with this file's own scores"""
+    accuracy: float
+    accuracy_at_float32_threshold: float
+    eer: float
+    tar_at_fmr: dict[str, float]
+    n_pairs: int
+    failed_photos: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scored:
+    scores: NDArray[np.float64]
+    same: NDArray[np.bool_]
+    failed: int
+
+
+def compare_accuracy(
+    float32: InstalledModel,
+    quantised: InstalledModel,
+    folder: Path,
+    *,
+    reporter: Reporter = SILENT,
+) -> tuple[Accuracy, Accuracy]:
+    """Both files on LFW; centred where their cards have a mean embedding, as at run time.
+
+    Embeds 4,992 photos with each, unless the cache has them.  Raises InputError, PairListError.
+    """
+    lfw = find_lfw(folder)
+    lists = [read_protocol(lfw, protocol) for protocol in (Protocol.DEVTRAIN, Protocol.DEVTEST)]
+    for pairs in lists:
+        require_photos(pairs, lfw.photos_dir)
+    results: list[Accuracy] = []
+    for model in (float32, quantised):
+        train, test = (_score(model, pairs, lfw.photos_dir, reporter) for pairs in lists)
+        threshold = best_accuracy_threshold(train.scores, train.same)
+        reference = results[0].threshold if results else threshold
+        impostor_targets = {
+            f"{target:g}": tar_at_fmr(test.scores, test.same, target).counts
+            for target in TAR_TARGETS
+        }
+        results.append(
+            Accuracy(
+                variant=model.card.variant,
+                threshold=threshold,
+                accuracy=error_counts(test.scores, test.same, threshold).accuracy,
+                accuracy_at_float32_threshold=error_counts(
+                    test.scores, test.same, reference
+                ).accuracy,
+                eer=equal_error_rate(roc(test.scores, test.same)),
+                tar_at_fmr={
+                    name: counts.tar for name, counts in impostor_targets.items() if counts
+                },
+                n_pairs=len(test.scores),
+                failed_photos=test.failed,
+            )
+        )
+    return results[0], results[1]
+
+
+def _score(
+    model: InstalledModel,
+    pairs: PairList,
+    photos_dir: Path,
+    reporter: Reporter,
+) -> _Scored:
+    photos = pairs.photos
+    embedded = embed_photos(
+        [photos_dir / photo.path for photo in photos],
+        model,
+        EmbedSettings(
+            locate=LocateOptions(face_policy=FacePolicy.CENTER),
+            mirrored=model.card.flip is not Flip.NONE,
+        ),
+        reporter=reporter,
+    )
+    scorer = PairScorer(
+        photos,
+        embedded,
+        flip=model.card.flip,
+        template_mean=model.card.calibration.embedding_mean,
+    )
+    scores, same = scorer.scored(pairs.pairs)
+    return _Scored(
+        scores=scores,
+        same=same,
+        failed=int((~embedded.acquired).sum()),
+    )

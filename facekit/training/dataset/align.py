@@ -1,0 +1,225 @@
+"""A folder a person to aligned crops; an interrupted run is continued."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from facekit.enums import CropFormat
+from facekit.errors import StorageError, UsageError
+from facekit.model.registry import DETECTOR
+from facekit.model.store import find_all
+from facekit.photo.decode import DEFAULT_LIMITS
+from facekit.photo.sources import list_people
+from facekit.photo.write import write_jpeg, write_png
+from facekit.pipeline.locate import LocateOptions
+from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos
+from facekit.reporter import SILENT, Reporter
+from facekit.training.dataset.aligned import (
+    FAILURES_NAME,
+    SETTINGS_NAME,
+    AlignFailure,
+    AlignSettings,
+    keep_settings,
+    read_failures,
+    settings_payload,
+    write_failures,
+)
+
+_CLASH = "NameClash"
+_FAILURES_BETWEEN_WRITES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AlignReport:
+    """What a folder of aligned crops holds after a run."""
+
+    output: Path
+    """that folder"""
+    people: int
+    photos: int
+    aligned: int
+    """crops made now"""
+    kept: int
+    """crops that were there already"""
+    failures: tuple[AlignFailure, ...]
+    """of this run and of those it continues"""
+
+    @property
+    def failures_file(self) -> Path:
+        """The list of the failures, CSV."""
+        return self.output / FAILURES_NAME
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "output": str(self.output),
+            "people": self.people,
+            "photos": self.photos,
+            "aligned": self.aligned,
+            "kept": self.kept,
+            "failed": [asdict(one) for one in self.failures],
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"AlignReport({self.output}, {self.aligned} aligned, {self.kept} kept, "
+            f"{len(self.failures)} failed)"
+        )
+
+
+def align_dataset(
+    source: Path,
+    output: Path,
+    settings: AlignSettings,
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    redo: bool = False,
+    retry_failed: bool = False,
+    reporter: Reporter = SILENT,
+) -> AlignReport:
+    """SOURCE/PERSON/PHOTO.x to OUTPUT/PERSON/PHOTO.png, one face of each photo.
+
+    Photos that have a crop, or a line in failures.csv, are not looked at again; with
+    `retry_failed` the failures are, with `redo` all.  A photo without a face, an unreadable one
+    and one that ends its worker are failures, not errors.  `workers` and `ray`: see `map_photos`.
+
+    Raises InputError for a source without people, UsageError where OUTPUT holds crops of other
+    settings or lies in SOURCE, ModelMissingError without a detector, StorageError.
+    """
+    people = list_people(source)
+    if output.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"The aligned crops need a folder outside {source}. Received: {output}")
+    payload = settings_payload(settings, (net.card.file_sha256 for net in find_all(DETECTOR)))
+    if redo:
+        _clear(output)
+    keep_settings(output, payload)
+    photos = [photo for person in people for photo in person.photos]
+    targets, clashes = _targets(photos, source, output, settings.format)
+    known = () if retry_failed else read_failures(output)
+    failures = {one.photo: one for one in known if source / one.photo in targets} | clashes
+    there = {path for person in people for path in (output / person.name).glob("*")}
+    _remove_parts(there)
+    waiting = [
+        photo
+        for photo, target in targets.items()
+        if target not in there and _name(source, photo) not in failures
+    ]
+    kept = sum(target in there for target in targets.values())
+    aligned, unwritten = 0, 0
+    try:
+        results = map_photos(
+            AlignPhoto(Path(os.path.abspath(source)), Path(os.path.abspath(output)), settings),
+            waiting,
+            label="aligning",
+            workers=workers,
+            ray=ray,
+            reporter=reporter,
+        )
+        for photo, result in zip(waiting, results, strict=True):
+            if not isinstance(result, PhotoFailure):
+                aligned += 1
+                continue
+            if isinstance(result.error, StorageError):
+                raise result.error
+            name = _name(source, photo)
+            failures[name] = AlignFailure(name, type(result.error).__name__, str(result.error))
+            unwritten += 1
+            if unwritten == _FAILURES_BETWEEN_WRITES:
+                write_failures(output, failures.values())
+                unwritten = 0
+    finally:  # Ctrl-C loses nothing, a kill the last few failures, which are then tried again
+        write_failures(output, failures.values())
+    found = tuple(sorted(failures.values(), key=lambda failure: failure.photo))
+    return AlignReport(output, len(people), len(photos), aligned, kept, found)
+
+
+def _name(source: Path, photo: Path) -> str:
+    return photo.relative_to(source).as_posix()
+
+
+def _target(photo: Path, source: Path, output: Path, crop_format: CropFormat) -> Path:
+    """Where the photo's crop goes."""
+    name = photo.relative_to(source)
+    return output / name.parent / f"{name.stem}.{crop_format.value}"
+
+
+def _targets(
+    photos: list[Path], source: Path, output: Path, crop_format: CropFormat
+) -> tuple[dict[Path, Path], dict[str, AlignFailure]]:
+    """Where each photo's crop goes; a second photo of the same stem has nowhere to go."""
+    targets: dict[Path, Path] = {}
+    clashes: dict[str, AlignFailure] = {}
+    taken: dict[Path, Path] = {}
+    for photo in photos:
+        target = _target(photo, source, output, crop_format)
+        if target in taken:
+            name = _name(source, photo)
+            reason = f"{taken[target].name} of the same person would have the same crop's name"
+            clashes[name] = AlignFailure(name, _CLASH, reason)
+        else:
+            taken[target] = photo
+            targets[photo] = target
+    return targets, clashes
+
+
+@dataclass(frozen=True, slots=True)
+class AlignPhoto:
+    """Job: a photo's path to its crop's file."""
+
+    source: Path
+    """absolute, as the output: workers may be on other machines"""
+    output: Path
+    settings: AlignSettings
+
+    def open(self) -> Callable[[Path], Path]:
+        settings = self.settings
+        locate = LocateOptions(
+            face_policy=settings.face_policy,
+            detector=settings.detector,
+            limits=replace(DEFAULT_LIMITS, max_pixels=settings.max_pixels),
+        )
+        crop = CropPhoto(locate, settings.crop, settings.height_px, settings.width_px).open()
+        write = write_png if settings.format is CropFormat.PNG else write_jpeg
+
+        def align(photo: Path) -> Path:
+            absolute = Path(os.path.abspath(photo))
+            target = _target(absolute, self.source, self.output, settings.format)
+            write(target, crop(photo))
+            return target
+
+        return align
+
+
+def _clear(output: Path) -> None:
+    """Removes what an earlier run left; a folder that is not one of ours is not touched.
+
+    Raises UsageError, StorageError.
+    """
+    if not output.is_dir() or not any(output.iterdir()):
+        return
+    if not (output / SETTINGS_NAME).is_file():
+        raise UsageError(
+            f"{output} has no {SETTINGS_NAME}: facekit did not make it, and --redo removes only "
+            "what facekit made. Pass another folder."
+        )
+    try:
+        for path in output.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != SETTINGS_NAME:
+                path.unlink()
+        (output / SETTINGS_NAME).unlink()  # last: a clearing that was interrupted can be repeated
+    except OSError as error:
+        raise StorageError(f"Cannot clear {output}: {error.strerror or error}") from error
+
+
+def _remove_parts(paths: set[Path]) -> None:
+    """What workers that were killed while they wrote left behind."""
+    for path in paths:
+        if path.name.startswith(".") and path.suffix == ".part":
+            path.unlink(missing_ok=True)

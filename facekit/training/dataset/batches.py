@@ -1,0 +1,242 @@
+"""Photos to batches: decoded, changed a little each time, scaled by the card's InputSpec.
+
+Every random number comes from the seed, the epoch and the photo's index in it (TensorFlow's
+stateless functions), so a batch is the same whoever makes it and whenever: after a resume, with
+one process or with four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.enums import ColourOrder
+from facekit.errors import ImageError
+from facekit.photo.decode import read_image
+from facekit.system.keras_backend import tf
+from facekit.training.config import AugmentConfig
+from facekit.training.dataset.epoch import IntArray, PhotoSet
+from facekit.types import Float32Array, InputSpec, UInt8Array
+
+Tensor: TypeAlias = Any
+
+_AHEAD = 4  # batches that are made while the net works on one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What one process feeds to its replicas in one step."""
+
+    images: Float32Array
+    """(B, H, W, 3), model input"""
+    labels: NDArray[np.int32]
+    """(B,)"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """The part of each batch that this process makes."""
+
+    first: int
+    last: int
+    """exclusive"""
+
+
+class Photos:
+    """The crops of a set, decoded once where they fit into memory, else each time."""
+
+    def __init__(self, photos: PhotoSet, spec: InputSpec, *, memory_mb: int) -> None:
+        """Raises ImageError for a first crop that cannot be read or is smaller than the input."""
+        self.photos = photos
+        self.spec = spec
+        self._kept: UInt8Array | None = None
+        if photos.paths:
+            shape = _read(photos.paths[0], spec).shape
+            if len(photos) * int(np.prod(shape)) <= memory_mb * 10**6:
+                self._kept = _read_all(photos.paths, spec, shape)
+
+    def pixels(self, index: int) -> UInt8Array:
+        """(H, W, 3) RGB, at least as large as the input.  Raises ImageError, naming the photo."""
+        if self._kept is not None:
+            return np.asarray(self._kept[index])
+        return _read(self.photos.paths[index], self.spec)
+
+    def batches(
+        self,
+        plan: IntArray,
+        augment: AugmentConfig,
+        *,
+        seed: int,
+        epoch: int,
+        first_step: int = 0,
+        share: Share | None = None,
+    ) -> Iterator[Batch]:
+        """The epoch's batches from `first_step` on.
+
+        plan: (steps, batch) indices of photos; `share`: columns of it.
+        Raises ImageError, which names the photo.
+        """
+        share = share or Share(0, plan.shape[1])
+        indices = plan[first_step:, share.first : share.last]
+        # A photo's own number within the epoch, whatever the share: the root of its randomness.
+        numbers = np.arange(plan.size).reshape(plan.shape)[first_step:, share.first : share.last]
+        change = augmentation(augment, self.spec, seed=seed, epoch=epoch)
+
+        def prepare(index: Tensor, label: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+            pixels = tf.numpy_function(
+                lambda one: self.pixels(int(one)), [index], tf.uint8, stateful=False
+            )
+            pixels.set_shape((None, None, 3))
+            return change(pixels, number), label
+
+        with tf.device("CPU"):
+            data = tf.data.Dataset.from_tensor_slices(
+                (
+                    indices.ravel(),
+                    self.photos.labels[indices.ravel()].astype(np.int32),
+                    numbers.ravel(),
+                )
+            )
+            data = data.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            data = data.batch(share.last - share.first, drop_remainder=True).prefetch(_AHEAD)
+        return _batches(data)
+
+    def centres(self, batch_size: int) -> Iterator[Float32Array]:
+        """Every photo's centre as model input, in order: (<= batch_size, H, W, 3) each."""
+        from facekit.runtime.preprocess import model_input
+
+        for first in range(0, len(self.photos), batch_size):
+            indices = range(first, min(first + batch_size, len(self.photos)))
+            yield model_input(
+                np.stack([_centre(self.pixels(index), self.spec) for index in indices]), self.spec
+            )
+
+
+def _batches(data: Tensor) -> Iterator[Batch]:
+    try:
+        for images, labels in data.as_numpy_iterator():
+            yield Batch(images, labels)
+    except tf.errors.OpError as error:  # wraps what Python raised inside numpy_function
+        _head, found, message = str(error.message).partition("ImageError: ")
+        if not found:
+            raise
+        raise ImageError(message.partition("\n")[0]) from error
+
+
+def _read(path: Path, spec: InputSpec) -> UInt8Array:
+    pixels = read_image(path)
+    if pixels.shape[0] < spec.height_px or pixels.shape[1] < spec.width_px:
+        raise ImageError(
+            f"{path}: a crop of at least {spec.width_px} x {spec.height_px} pixels is needed. "
+            f"Received: {pixels.shape[1]} x {pixels.shape[0]}. Make crops with align-dataset "
+            "--size."
+        )
+    return pixels
+
+
+def _read_all(
+    paths: tuple[Path, ...], spec: InputSpec, shape: tuple[int, ...]
+) -> UInt8Array | None:
+    """(N, H, W, 3), or None where the crops are not all of one size."""
+    kept = np.empty((len(paths), *shape), np.uint8)
+    for index, path in enumerate(paths):
+        pixels = _read(path, spec)
+        if pixels.shape != shape:
+            return None
+        kept[index] = pixels
+    return kept
+
+
+def _centre(pixels: UInt8Array, spec: InputSpec) -> UInt8Array:
+    top = (pixels.shape[0] - spec.height_px) // 2
+    left = (pixels.shape[1] - spec.width_px) // 2
+    return pixels[top : top + spec.height_px, left : left + spec.width_px]
+
+
+def augmentation(
+    config: AugmentConfig, spec: InputSpec, *, seed: int, epoch: int
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """A function of TensorFlow's: uint8 (H, W, 3) RGB and a number to (h, w, 3) model input.
+
+    The same number gives the same result.  With everything off it is the centre, scaled as
+    `model_input` scales.
+    """
+    height, width = spec.height_px, spec.width_px
+
+    def change(pixels: Tensor, number: Tensor) -> Tensor:
+        root = tf.stack([tf.constant(seed, tf.int64), epoch * (1 << 32) + number])
+
+        def drawn(stream: int, low: float, high: float) -> Tensor:
+            return tf.random.stateless_uniform(
+                (), tf.stack([root[0], root[1] + (stream << 56)]), low, high
+            )
+
+        x = tf.cast(pixels, tf.float32)
+        if config.rotate_degrees or config.zoom:
+            degrees = drawn(1, -config.rotate_degrees, config.rotate_degrees)
+            x = turned(x, degrees * np.pi / 180, 1 + drawn(2, -config.zoom, config.zoom))
+        spare_y, spare_x = tf.shape(x)[0] - height, tf.shape(x)[1] - width
+        if config.random_crop:
+            top = tf.cast(drawn(3, 0, 1) * tf.cast(spare_y + 1, tf.float32), tf.int32)
+            left = tf.cast(drawn(4, 0, 1) * tf.cast(spare_x + 1, tf.float32), tf.int32)
+            top, left = tf.minimum(top, spare_y), tf.minimum(left, spare_x)
+        else:
+            top, left = spare_y // 2, spare_x // 2
+        x = tf.image.crop_to_bounding_box(x, top, left, height, width)
+        if config.flip:
+            x = tf.where(drawn(5, 0, 1) < 0.5, x[:, ::-1], x)
+        if config.contrast:
+            mean = tf.reduce_mean(x, (0, 1), keepdims=True)
+            x = mean + (x - mean) * (1 + drawn(6, -config.contrast, config.contrast))
+        if config.saturation:
+            grey = tf.reduce_mean(x, -1, keepdims=True)
+            x = grey + (x - grey) * (1 + drawn(7, -config.saturation, config.saturation))
+        if config.brightness:
+            x += drawn(8, -config.brightness, config.brightness)
+        if config.erase:
+            x = _erased(x, config.erase, drawn(9, 0, 1), drawn(10, 0, 1), root)
+        x = tf.clip_by_value(x, 0.0, 255.0)
+        if spec.colour_order is ColourOrder.BGR:
+            x = x[..., ::-1]
+        x = (x - np.float32(spec.mean)) / np.float32(spec.std)
+        return tf.ensure_shape(x, (height, width, 3))
+
+    return change
+
+
+def turned(x: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
+    """(H, W, C) about its centre by `angle` in radians, enlarged by `scale`; bilinear, edges
+    mirrored."""
+    size = tf.cast(tf.shape(x)[:2], tf.float32)
+    centre_y, centre_x = (size[0] - 1) / 2, (size[1] - 1) / 2
+    cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
+    # Of each output pixel, where it comes from: the eight numbers of ImageProjectiveTransform.
+    matrix = [cos, -sin, centre_x - cos * centre_x + sin * centre_y,
+              sin, cos, centre_y - sin * centre_x - cos * centre_y, 0.0, 0.0]  # fmt: skip
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=x[tf.newaxis],
+        transforms=tf.stack(matrix)[tf.newaxis],
+        output_shape=tf.shape(x)[:2],
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+        fill_value=0.0,
+    )[0]
+
+
+def _erased(x: Tensor, share: float, at_y: Tensor, at_x: Tensor, root: Tensor) -> Tensor:
+    """Noise over a square that lies anywhere (Zhong et al. 2017, "Random Erasing")."""
+    height, width = x.shape[0], x.shape[1]
+    side_y, side_x = round(share * height), round(share * width)
+    top = tf.cast(at_y * (height - side_y + 1), tf.int32)
+    left = tf.cast(at_x * (width - side_x + 1), tf.int32)
+    rows, columns = tf.range(height)[:, None], tf.range(width)[None]
+    inside = (rows >= top) & (rows < top + side_y) & (columns >= left) & (columns < left + side_x)
+    noise = tf.random.stateless_uniform(
+        tf.shape(x), tf.stack([root[0], root[1] + (11 << 56)]), 0.0, 255.0
+    )
+    return tf.where(inside[..., None], noise, x)

@@ -1,0 +1,137 @@
+"""Which photos each step sees: from the seed and the epoch alone, so that a run can be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.errors import InputError
+from facekit.photo.sources import PersonFolder
+from facekit.training.config import TrainConfig
+
+IntArray = NDArray[np.int64]
+
+_ORDER, _SPLIT = 1, 2  # streams of random numbers that do not meet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoSet:
+    """Labelled photos; `labels` count from 0 in the order of `names`."""
+
+    paths: tuple[Path, ...]
+    labels: IntArray
+    """(N,) class of each photo"""
+    names: tuple[str, ...]
+    """of the classes"""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def split(people: Sequence[PersonFolder], config: TrainConfig) -> tuple[PhotoSet, PhotoSet]:
+    """Photos to train on and those that are held out, both of the same people.
+
+    Of a person with n >= 2 photos, held_out x n are kept back, rounded, but one at least and one
+    less than all; with held_out 0 none.  Raises InputError where fewer than two people remain.
+    """
+    people = [person for person in people if person.photos]
+    if len(people) < 2:
+        raise InputError(f"Photos of two people at least are needed. Received: {len(people)}.")
+    kept: list[tuple[Path, int]] = []
+    out: list[tuple[Path, int]] = []
+    for label, person in enumerate(people):
+        n = len(person.photos)
+        count = 0
+        if config.held_out and n >= 2:
+            count = min(max(round(config.held_out * n), 1), n - 1)
+        order = np.random.default_rng((config.seed, _SPLIT, label)).permutation(n)
+        chosen = set(order[:count].tolist())
+        for index, photo in enumerate(person.photos):
+            (out if index in chosen else kept).append((photo, label))
+    names = tuple(person.name for person in people)
+    return _photo_set(kept, names), _photo_set(out, names)
+
+
+def _photo_set(items: list[tuple[Path, int]], names: tuple[str, ...]) -> PhotoSet:
+    labels = np.array([label for _path, label in items], np.int64)
+    return PhotoSet(tuple(path for path, _label in items), labels, names)
+
+
+def photos_sha256(folder: Path, *sets: PhotoSet) -> str:
+    """Of names, labels and sizes in bytes: whether a folder holds what a run began with.
+
+    The same wherever the folder lies.  Raises InputError for a photo that is gone.
+    """
+    digest = hashlib.sha256()
+    for photos in sets:
+        for path, label in zip(photos.paths, photos.labels.tolist(), strict=True):
+            try:
+                size = path.stat().st_size
+            except OSError as error:
+                raise InputError(f"{path}: {error.strerror or error}") from error
+            digest.update(f"{path.relative_to(folder).as_posix()}\t{label}\t{size}\n".encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def steps_per_epoch(photos: PhotoSet, config: TrainConfig) -> int:
+    """Raises InputError where the photos do not fill one batch."""
+    if config.steps_per_epoch:
+        return config.steps_per_epoch
+    if config.photos_per_person:
+        return max(len(photos) // config.batch_size, 1)
+    if len(photos) < config.batch_size:
+        raise InputError(
+            f"A batch of {config.batch_size} photos is more than the {len(photos)} there are to "
+            "train on. Pass a smaller --batch-size."
+        )
+    return len(photos) // config.batch_size
+
+
+def epoch_plan(photos: PhotoSet, config: TrainConfig, epoch: int) -> IntArray:
+    """(steps, batch_size): the index of each photo of each batch.
+
+    Without photos_per_person: every photo once in random order, over and over where
+    steps_per_epoch asks for more than there are.  With it: people in random order, so many of
+    each one's photos; people with fewer photos repeat some.  Raises InputError where the people
+    are too few for a batch.
+    """
+    random = np.random.default_rng((config.seed, _ORDER, epoch))
+    steps = steps_per_epoch(photos, config)
+    wanted = steps * config.batch_size
+    if config.photos_per_person:
+        return _balanced(photos, config, random, steps)
+    rounds = -(-wanted // len(photos))
+    order = np.concatenate([random.permutation(len(photos)) for _ in range(rounds)])
+    return order[:wanted].reshape(steps, config.batch_size)
+
+
+def _balanced(
+    photos: PhotoSet, config: TrainConfig, random: np.random.Generator, steps: int
+) -> IntArray:
+    each = config.photos_per_person
+    people = config.batch_size // each
+    of_class = [np.flatnonzero(photos.labels == label) for label in range(len(photos.names))]
+    # A person with one photo has no genuine pair, but others need him as a stranger.
+    there = [label for label, own in enumerate(of_class) if len(own)]
+    if len(there) < people:
+        raise InputError(
+            f"A batch of {people} people needs as many in the data. Received: {len(there)}. Pass "
+            "a smaller --batch-size, or a larger photos_per_person."
+        )
+    plan = np.empty((steps, people, each), np.int64)
+    waiting: list[int] = []
+    for step in range(steps):
+        if len(waiting) < people:
+            fresh = [there[index] for index in random.permutation(len(there))]
+            waiting += [one for one in fresh if one not in waiting]
+        chosen, waiting = waiting[:people], waiting[people:]
+        for index, label in enumerate(chosen):
+            own = of_class[label]
+            plan[step, index] = np.resize(random.permutation(own), each)
+    return plan.reshape(steps, people * each)

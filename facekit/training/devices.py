@@ -1,0 +1,150 @@
+"""What a step runs on: one device, several GPUs, or several processes on several machines.
+
+All three are strategies of tf.distribute under one loop of our own.  Keras's `fit` refuses
+MultiWorkerMirroredStrategy (keras issue 20585); a step in `strategy.run`, with variables made in
+the strategy's scope, works: Keras 3's optimisers then add up the gradients of all replicas.
+JAX or PyTorch under Keras would need the nets, the converters and TensorFlow side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facekit.errors import UsageError
+from facekit.system.keras_backend import tf
+from facekit.system.native_output import captured_output
+from facekit.training.dataset.batches import Share
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_SETTING = "TF_CONFIG"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The processes of a run and which of them this one is."""
+
+    addresses: tuple[str, ...]
+    """host:port of each, the same list in the same order everywhere"""
+    index: int
+
+    def __post_init__(self) -> None:
+        wrong = [one for one in self.addresses if not _ADDRESS.fullmatch(one)]
+        if wrong or not self.addresses:
+            raise UsageError(
+                "--workers-at is a list HOST:PORT,HOST:PORT. Received: "
+                f"{', '.join(wrong) or 'nothing'}"
+            )
+        if len(set(self.addresses)) != len(self.addresses):
+            raise UsageError(f"Each worker needs an address of its own. Received: {self.addresses}")
+        if not 0 <= self.index < len(self.addresses):
+            raise UsageError(
+                f"--worker-index counts from 0 to {len(self.addresses) - 1} here. "
+                f"Received: {self.index}"
+            )
+
+
+def cluster_of_environment() -> Cluster | None:
+    """What TF_CONFIG says, as TensorFlow's own schedulers set it; None without workers in it.
+
+    Raises UsageError for one that is not valid.
+    """
+    text = os.environ.get(_SETTING)
+    if not text:
+        return None
+    try:
+        raw = json.loads(text)
+        workers = raw.get("cluster", {}).get("worker", [])
+        if not workers:
+            return None
+        task = raw["task"]
+        if task["type"] != "worker" or set(raw["cluster"]) != {"worker"}:
+            raise ValueError("tasks other than worker have no part here")
+        return Cluster(tuple(map(str, workers)), int(task["index"]))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(f"{_SETTING} is not a cluster of workers: {error!r}. {text}") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replicas:
+    """Where the copies of the net are, and which of them this process feeds."""
+
+    strategy: Any
+    """tf.distribute.Strategy"""
+    index: int
+    """of this process"""
+    local: int
+    """replicas of this process"""
+
+    @property
+    def count(self) -> int:
+        """Replicas of all processes."""
+        return int(self.strategy.num_replicas_in_sync)
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes files and says what happens."""
+        return self.index == 0
+
+    def share(self, batch_size: int) -> Share:
+        """This process's part of each batch.  Raises UsageError where it cannot be cut evenly."""
+        if batch_size % self.count:
+            raise UsageError(
+                f"A batch is cut evenly over {self.count} replicas. Received: batch_size "
+                f"{batch_size}; pass a multiple of {self.count} with --batch-size."
+            )
+        mine = batch_size // self.count * self.local
+        return Share(self.index * mine, (self.index + 1) * mine)
+
+    def feed(self, array: np.ndarray[Any, Any]) -> Any:
+        """(local batch, ...) in equal parts to the replicas of this process."""
+        if self.local == 1:
+            return tf.constant(array)
+        parts = np.split(array, self.local)
+        first = self.index * self.local
+
+        def part(context: Any) -> Any:
+            return tf.constant(parts[context.replica_id_in_sync_group - first])
+
+        return self.strategy.experimental_distribute_values_from_function(part)
+
+
+def open_replicas(
+    cluster: Cluster | None = None, *, devices: Sequence[str] | None = None
+) -> Replicas:
+    """The processes of `cluster`; else all GPUs of this one; else its one device.
+
+    devices: TensorFlow's names of what this process shall use, instead of all its GPUs.
+    To be called before anything else is done with TensorFlow.  With a cluster it waits until
+    every process is there.  Raises UsageError where the cluster cannot be joined.
+    """
+    if cluster is not None and len(cluster.addresses) > 1:
+        os.environ[_SETTING] = json.dumps(
+            {
+                "cluster": {"worker": list(cluster.addresses)},
+                "task": {"type": "worker", "index": cluster.index},
+            }
+        )
+        try:
+            with captured_output():
+                strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except (tf.errors.OpError, RuntimeError, ValueError) as error:
+            first = str(error).partition("\n")[0]
+            raise UsageError(
+                f"The workers {cluster.addresses} cannot be joined: {first}"
+            ) from error
+        return Replicas(
+            strategy, cluster.index, strategy.num_replicas_in_sync // len(cluster.addresses)
+        )
+    names = devices or [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    if len(names) > 1:
+        with captured_output():
+            strategy = tf.distribute.MirroredStrategy(list(names))
+        return Replicas(strategy, 0, len(names))
+    return Replicas(tf.distribute.get_strategy(), 0, 1)

@@ -1,0 +1,95 @@
+"""What a run is, kept in its folder so that it can go on with the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.errors import InputError, UsageError
+from facekit.system.files import write_atomically
+from facekit.training import checkpoint
+from facekit.training.config import TrainConfig
+from facekit.training.config_file import config_from
+
+CHECKPOINTS_NAME = "checkpoints"
+SETTINGS_NAME = "settings.json"
+SCHEMA_VERSION = 1
+_DATA_NAME = "data.sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What a run is, apart from where it writes and what it runs on."""
+
+    data: Path
+    """aligned crops, a folder a person"""
+    config: TrainConfig
+    name: str
+    """of the model that comes out"""
+    start: str | None = None
+    """the model to begin with, as --model has it; None: fresh weights"""
+    licence: str = "not stated: trained by the user"
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """When and on what a run is validated on LFW."""
+
+    lfw: Path
+    every: int = 1
+    """epochs"""
+
+
+def begin(folder: Path, request: TrainRequest) -> None:
+    """Notes what the run is.  Raises UsageError where the folder holds a run, StorageError."""
+    if checkpoint.saved(folder / CHECKPOINTS_NAME):
+        raise UsageError(
+            f"{folder} holds a training run. Go on with it: facekit train -o {folder} --resume; "
+            "or pass another folder."
+        )
+    (folder / _DATA_NAME).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
+    plain = {
+        "schema_version": SCHEMA_VERSION,
+        "data": str(request.data.absolute()),
+        "config": request.config.as_dict(),
+        "name": request.name,
+        "start": request.start,
+        "licence": request.licence,
+    }
+    write_atomically(folder / SETTINGS_NAME, (json.dumps(plain, indent=1) + "\n").encode())
+
+
+def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
+    """The run that `folder` holds; `data`: where its crops are now.  Raises UsageError."""
+    path = folder / SETTINGS_NAME
+    try:
+        raw = json.loads(path.read_bytes())
+        if raw["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version {SCHEMA_VERSION} needed")
+        return TrainRequest(
+            data=data or Path(raw["data"]),
+            config=config_from(raw["config"], {}, origin=str(path)),
+            name=str(raw["name"]),
+            start=None if raw["start"] is None else str(raw["start"]),
+            licence=str(raw["licence"]),
+        )
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{folder} holds no training run: there is no {SETTINGS_NAME} to go on from."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} cannot be read: {error!r}") from error
+
+
+def require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
+    """Notes the photos' hash, or compares with the one that is there.  Raises InputError."""
+    path = folder / _DATA_NAME
+    if path.exists():
+        if path.read_text().strip() != sha256:
+            raise InputError(
+                f"The photos are not those that {folder} began with: some were added, removed, "
+                "renamed or changed. A run goes on with the same photos only."
+            )
+    elif is_chief:
+        write_atomically(path, f"{sha256}\n".encode())

@@ -1,0 +1,223 @@
+"""A training run from its folder of crops to its model file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from facekit.enums import Architecture, Flip
+from facekit.errors import UsageError
+from facekit.graph.nets.designs import DESIGNS, Design
+from facekit.model.card import Source
+from facekit.model.store import InstalledModel, find
+from facekit.photo.sources import list_people
+from facekit.reporter import SILENT, Reporter
+from facekit.system.keras_backend import keras, tf
+from facekit.training import checkpoint
+from facekit.training.config import TrainConfig
+from facekit.training.dataset.aligned import inner_crop
+from facekit.training.dataset.batches import Photos
+from facekit.training.dataset.epoch import PhotoSet, photos_sha256, split, steps_per_epoch
+from facekit.training.devices import Replicas
+from facekit.training.heads import CosineHead
+from facekit.training.keras_net import keras_net
+from facekit.training.loop import LoopCallbacks, LoopResult, run_loop
+from facekit.training.request import CHECKPOINTS_NAME, TrainRequest, Validation, require_same_data
+from facekit.training.result import Described, copy_weights, write_model
+from facekit.training.step import Trainer
+from facekit.training.validate import Validator, class_means, crop_lfw, photos_of
+from facekit.types import CropSpec, InputSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """What came of a run."""
+
+    loop: LoopResult
+    """where it stopped"""
+    people: int
+    photos: int
+    held_out: int
+    parameters: int
+    model: InstalledModel | None
+    """None where the run was interrupted, and in processes other than the chief"""
+    net: keras.Model
+    """the trained net, for any batch; the same in every process"""
+
+
+def train(
+    request: TrainRequest,
+    folder: Path,
+    *,
+    replicas: Replicas,
+    validation: Validation | None = None,
+    resume: bool = False,
+    reporter: Reporter = SILENT,
+    should_stop: Callable[[], bool] = lambda: False,
+    designs: Mapping[Architecture, Design] = DESIGNS,
+) -> Trained:
+    """Trains and writes the model into `folder`; with `resume` from its last checkpoint.
+
+    `replicas` must have been opened before anything else was done with TensorFlow.  `designs`:
+    graphs by architecture instead of facekit's own.
+    Raises InputError for data that cannot be trained on, UsageError, ModelError, StorageError.
+    """
+    config = request.config
+    design = designs[config.architecture]
+    tf.config.experimental.enable_op_determinism()
+    start = None if request.start is None else find(request.start)
+    spec, crop, flip = _preparation(request, design, start, reporter)
+    people = list_people(request.data)
+    chosen, held = split(people, config)
+    data_sha256 = photos_sha256(request.data, chosen, held)
+    require_same_data(folder, data_sha256, is_chief=replicas.is_chief)
+    steps = steps_per_epoch(chosen, config)
+    reporter.note(
+        f"{len(chosen)} photos of {len(chosen.names)} people"
+        + (f", {len(held)} held out" if len(held) else "")
+        + f"; {steps} steps an epoch, {config.epochs} epochs"
+        + (f", {replicas.count} replicas" if replicas.count > 1 else "")
+    )
+    photos = Photos(chosen, spec, memory_mb=config.memory_mb)
+    testing = Photos(held, spec, memory_mb=config.memory_mb)
+    trainer = Trainer(
+        partial(_new_net, designs, config, start),
+        config,
+        classes=len(chosen.names),
+        replicas=replicas,
+        fine_tunes=start is not None,
+    )
+    done = _restored(folder, trainer, reporter) if resume else 0
+    if start is not None and config.finetune.imprint and not done:
+        _imprint(trainer, photos, reporter)
+    lfw = None
+    if validation is not None and replicas.is_chief:
+        lfw = crop_lfw(validation.lfw, spec, crop, reporter=reporter)
+        if shared := photos_of(chosen.names, lfw):
+            reporter.note(
+                f"warning: {shared} of the people trained on are among those of pairsDevTest; the "
+                "accuracy on it will be too high"
+            )
+    every = 1 if validation is None else validation.every
+    validator = Validator(trainer, photos, testing, spec, flip, lfw, every, config.epochs)
+    loop = run_loop(
+        trainer,
+        photos,
+        config,
+        folder,
+        LoopCallbacks(should_stop, validator.figures),
+        reporter=reporter,
+        fine_tunes=start is not None,
+        done=done,
+    )
+    model = None
+    if replicas.is_chief and not loop.interrupted:
+        reporter.note("converting to LiteRT")
+        calibration = validator.calibration(reporter)
+        source = _source(request, data_sha256, chosen, start)
+        model = write_model(
+            trainer.net,
+            design,
+            Described(request.name, config.architecture, spec, crop, flip, source, calibration),
+            folder,
+            embedding_size=config.embedding_size,
+            reporter=reporter,
+        )
+    trainer.wait_for_others()
+    return Trained(
+        loop=loop,
+        people=len(chosen.names),
+        photos=len(chosen),
+        held_out=len(held),
+        parameters=sum(int(weight.numpy().size) for weight in trainer.net.weights),
+        model=model,
+        net=trainer.net,
+    )
+
+
+def _preparation(
+    request: TrainRequest,
+    design: Design,
+    start: InstalledModel | None,
+    reporter: Reporter,
+) -> tuple[InputSpec, CropSpec, Flip]:
+    """How the net is fed, and what its card shall ask for: crop, mirror image."""
+    config = request.config
+    if start is None:
+        spec, usual, flip = design.input, design.crop, design.flip
+    else:
+        card = start.card
+        if card.architecture != config.architecture.value:
+            raise UsageError(
+                f"{request.start} is of the architecture {card.architecture}. Received: --arch "
+                f"{config.architecture.value}."
+            )
+        if card.output_size != config.embedding_size:
+            raise UsageError(
+                f"{request.start} has embeddings of {card.output_size} numbers. Received: "
+                f"embedding_size {config.embedding_size}."
+            )
+        assert card.crop is not None  # an embedding card always has one
+        spec, usual, flip = card.input, card.crop, card.flip
+    own = inner_crop(request.data, height_px=spec.height_px, width_px=spec.width_px)
+    if own is None:
+        reporter.note(
+            f"{request.data} has no align.json of crops with this centre: the card will say "
+            f"{usual.rule.value}, {usual.margin_px:g} px, as the architecture's usual crops"
+        )
+        return spec, usual, flip
+    if own != usual:
+        reporter.note(
+            f"the card will ask for {own.rule.value} crops with {own.margin_px:g} px of margin, "
+            f"as these photos have; {usual.margin_px:g} px of {usual.rule.value} is usual"
+        )
+    return spec, own, flip
+
+
+def _new_net(
+    designs: Mapping[Architecture, Design], config: TrainConfig, start: InstalledModel | None
+) -> keras.Model:
+    net = designs[config.architecture].graph(
+        embedding_size=config.embedding_size, batch_size=None, dropout=config.dropout
+    )
+    if start is not None:
+        copy_weights(keras_net(start, designs=designs), net)
+    return net
+
+
+def _imprint(trainer: Trainer, photos: Photos, reporter: Reporter) -> None:
+    """Gives a head of cosines the people's mean embeddings to begin with."""
+    if isinstance(trainer.head, CosineHead):
+        reporter.note("embedding the photos for the new head")
+        means = class_means(photos, trainer.embed)
+        with trainer.replicas.strategy.scope():
+            trainer.head.imprint(means)
+
+
+def _restored(folder: Path, trainer: Trainer, reporter: Reporter) -> int:
+    """Steps done by the last checkpoint; 0 where there is none yet."""
+    found = checkpoint.saved(folder / CHECKPOINTS_NAME)
+    if not found:
+        reporter.note("no checkpoint yet: beginning anew")
+        return 0
+    with trainer.replicas.strategy.scope():
+        done = checkpoint.restore(found[-1], trainer.variables())
+    reporter.note(f"going on after step {done}, from {found[-1].name}")
+    return done
+
+
+def _source(
+    request: TrainRequest, data_sha256: str, photos: PhotoSet, start: InstalledModel | None
+) -> Source:
+    begun = ""
+    if start is not None:
+        begun = f", from {start.card.name}:{start.card.variant} (sha256 {start.card.file_sha256})"
+    return Source(
+        title=f"trained by facekit, {request.config.loss.value}, on {len(photos)} photos of "
+        f"{len(photos.names)} people in {request.data.name}{begun}",
+        url="",
+        sha256=data_sha256,
+        licence=request.licence,
+    )

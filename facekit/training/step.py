@@ -1,0 +1,218 @@
+"""One step of training on every replica: forward, loss, gradients, update.
+
+Batch norms take their statistics over the photos of all replicas (`synchronized`), so two
+processes compute what one would with the same batch, but for rounding.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facekit.errors import ModelBuildError
+from facekit.system.keras_backend import keras, tf
+from facekit.training.config import ComputePrecision, OptimiserConfig, OptimiserName, TrainConfig
+from facekit.training.dataset.batches import Batch
+from facekit.training.devices import Replicas
+from facekit.training.heads import Head, make_head
+from facekit.types import Float32Array
+
+_COUNTED = re.compile(
+    r"^(?:sgd|adam|rmsprop|adagrad|loss_scale_optimizer|seed_generator)(?:_\d+)?/"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """Over the photos of all replicas."""
+
+    loss: float
+    accuracy: float
+    """NaN for a loss without classes"""
+    asked_to_stop: bool
+    """whether any process was"""
+
+
+class Trainer:
+    """A net, its head and their optimisers: everything that a checkpoint holds."""
+
+    def __init__(
+        self,
+        build_net: Callable[[], keras.Model],
+        config: TrainConfig,
+        *,
+        classes: int,
+        replicas: Replicas,
+        fine_tunes: bool,
+    ) -> None:
+        """build_net: of any batch, called in the strategy's scope and under the precision."""
+        self.config = config
+        self.replicas = replicas
+        with replicas.strategy.scope(), _policy(config.precision):
+            keras.utils.set_random_seed(config.seed)
+            self.net = build_net()
+            for layer in self.net.layers:
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.synchronized = True
+                    layer.momentum = config.batch_norm_momentum or layer.momentum
+                    if fine_tunes and config.finetune.freeze_batch_norm:
+                        layer.trainable = False
+            self.head: Head = make_head(config, classes=classes)
+            self._net_optimiser = _optimiser(config.optimiser, self.net.trainable_variables)
+            if config.precision is ComputePrecision.FLOAT16:
+                self._net_optimiser = keras.optimizers.LossScaleOptimizer(self._net_optimiser)
+            self._net_optimiser.build(self.net.trainable_variables)
+            self._head_optimiser = _optimiser(config.optimiser, self.head.trainable_variables)
+            self._head_optimiser.build(self.head.trainable_variables)
+        self._whole = tf.function(self._on_replicas(train_net=True))
+        self._head_alone = tf.function(self._on_replicas(train_net=False))
+        self._embed = tf.function(
+            lambda images: tf.cast(self.net(images, training=False), tf.float32),
+            input_signature=[tf.TensorSpec((None, *self.net.input_shape[1:]), tf.float32)],
+        )
+
+    def step(
+        self,
+        batch: Batch,
+        number: int,
+        *,
+        rate: float,
+        net_rate_share: float = 1.0,
+        stop: bool = False,
+    ) -> StepResult:
+        """Trains on one batch.  net_rate_share: 0 leaves the net as it is, statistics included.
+
+        Raises ModelBuildError where the loss is not finite: training has failed.
+        """
+        _set_rate(self._head_optimiser, rate)
+        if net_rate_share:
+            _set_rate(self._net_optimiser, rate * net_rate_share)
+        run = self._whole if net_rate_share else self._head_alone
+        loss, accuracy, stops = run(
+            self.replicas.feed(batch.images),
+            self.replicas.feed(batch.labels),
+            tf.constant(number, tf.int64),
+            tf.constant(float(stop)),
+        )
+        if not math.isfinite(float(loss)):
+            raise ModelBuildError(
+                f"The loss of step {number} is {float(loss)}: training has diverged. Pass a "
+                "smaller --rate or a longer warm-up; checkpoints made before this step are kept."
+            )
+        return StepResult(float(loss), float(accuracy), bool(stops > 0))
+
+    def embed(self, images: Float32Array) -> Float32Array:
+        """(B, H, W, 3) model input -> (B, D) float32, not of unit length.  As the model file."""
+        return np.asarray(self._embed(tf.constant(images)).numpy())
+
+    def scores(self, embeddings: Float32Array) -> Float32Array | None:
+        """(B, classes) by the head; None where it knows no classes."""
+        scores = self.head.scores(tf.constant(embeddings))
+        return None if scores is None else np.asarray(scores.numpy())
+
+    def variables(self) -> dict[str, Any]:
+        """Every variable by a name of its own, in a fixed order."""
+        groups = {
+            "net": self.net.variables,
+            "head": self.head.variables,
+            "net_optimiser": self._net_optimiser.variables,
+            "head_optimiser": self._head_optimiser.variables,
+        }
+        # Keras counts optimisers and random states over the life of a process: sgd_2, sgd_3.
+        return {
+            f"{group}/{index:04d}/{_COUNTED.sub('', variable.path)}": variable
+            for group, variables in groups.items()
+            for index, variable in enumerate(variables)
+        }
+
+    def wait_for_others(self) -> None:
+        """Returns when every process has come here."""
+
+        def meet() -> Any:
+            return tf.distribute.get_replica_context().all_reduce("sum", tf.constant(1.0))
+
+        if self.replicas.count > 1:
+            tf.function(lambda: self.replicas.strategy.run(meet))()
+
+    def _on_replicas(self, *, train_net: bool) -> Callable[..., tuple[Any, Any, Any]]:
+        count = self.replicas.count
+
+        def one(images: Any, labels: Any, number: Any, stop: Any) -> tuple[Any, Any, Any]:
+            with tf.GradientTape(persistent=True) as tape:
+                x = tf.cast(self.net(images, training=train_net), tf.float32)
+                measured = self.head.measure(x, labels, number)
+                loss = measured.loss / count  # the optimisers add up over the replicas
+                net_loss = self._scaled(loss)
+            if train_net:
+                self._apply(self._net_optimiser, tape, net_loss, self.net.trainable_variables)
+            self._apply(self._head_optimiser, tape, loss, self.head.trainable_variables)
+            # identity: MirroredStrategy cannot add up one tensor that all replicas share
+            told = [loss, measured.accuracy / count, tf.identity(stop)]
+            if count > 1:
+                told = tf.distribute.get_replica_context().all_reduce("sum", told)
+            return told[0], told[1], told[2]
+
+        def run(*values: Any) -> tuple[Any, Any, Any]:
+            strategy = self.replicas.strategy
+            results = strategy.run(one, args=values)
+            first = [strategy.experimental_local_results(result)[0] for result in results]
+            return first[0], first[1], first[2]
+
+        return run
+
+    def _scaled(self, loss: Any) -> Any:
+        if self.config.precision is ComputePrecision.FLOAT16:
+            return self._net_optimiser.scale_loss(loss)
+        return loss
+
+    @staticmethod
+    def _apply(optimiser: Any, tape: Any, loss: Any, variables: list[Any]) -> None:
+        if variables:
+            gradients = tape.gradient(loss, [variable.value for variable in variables])
+            optimiser.apply(gradients, variables)
+
+
+def _optimiser(config: OptimiserConfig, variables: list[Any]) -> Any:
+    common = {
+        "learning_rate": config.rate,
+        "weight_decay": config.weight_decay or None,
+        "clipnorm": config.clip_norm or None,
+    }
+    made = {
+        OptimiserName.SGD: lambda: keras.optimizers.SGD(momentum=config.momentum, **common),
+        OptimiserName.ADAM: lambda: keras.optimizers.Adam(beta_1=config.momentum, **common),
+        # facenet's settings: decay 0.9, epsilon 1.0
+        OptimiserName.RMSPROP: lambda: keras.optimizers.RMSprop(
+            rho=0.9, momentum=config.momentum, epsilon=1.0, **common
+        ),
+        OptimiserName.ADAGRAD: lambda: keras.optimizers.Adagrad(**common),
+    }[config.name]()
+    if config.weight_decay:
+        made.exclude_from_weight_decay(
+            var_list=[variable for variable in variables if variable.name != "kernel"]
+        )
+    return made
+
+
+def _set_rate(optimiser: Any, rate: float) -> None:
+    inner = getattr(optimiser, "inner_optimizer", optimiser)
+    inner.learning_rate = rate
+
+
+class _policy:
+    """Keras's global precision while nets are built."""
+
+    def __init__(self, precision: ComputePrecision) -> None:
+        self._wanted = precision.value
+
+    def __enter__(self) -> None:
+        self._before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self._wanted)
+
+    def __exit__(self, *_error: object) -> None:
+        keras.config.set_dtype_policy(self._before)

@@ -1,0 +1,227 @@
+"""How good a net is while it trains: on photos that were held out, and on LFW's View 1."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from facekit.enums import FacePolicy, Flip
+from facekit.errors import InputError
+from facekit.evaluation.calibrate import calibrate
+from facekit.evaluation.embeddings import PhotoEmbeddings
+from facekit.evaluation.metrics.error_rates import best_accuracy_threshold, is_measurable
+from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
+from facekit.evaluation.protocols.plan import Plan, open_plan
+from facekit.evaluation.scoring import PairScorer
+from facekit.pipeline.locate import LocateOptions
+from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos
+from facekit.reporter import SILENT, Reporter
+from facekit.runtime.preprocess import model_input
+from facekit.template.calibration import Calibration
+from facekit.template.match import unit_length
+from facekit.training.dataset.batches import Photos
+from facekit.training.step import Trainer
+from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
+
+Embed = Callable[[Float32Array], Float32Array]
+"""(B, H, W, 3) model input -> (B, D) embeddings"""
+Scores = Callable[[Float32Array], "Float32Array | None"]
+"""(B, D) -> (B, classes)"""
+
+_BATCH = 64
+
+
+def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Scores) -> float:
+    """0..1: the share of photos whose own person is the one they are most like.
+
+    By the head's class weights; by the people's mean embeddings of the training photos where it
+    has none.  A photo is its centre, as at run time.  Raises ImageError.
+    """
+    vectors = _embedded(photos, embed)
+    by_class = scores(vectors)
+    if by_class is None:
+        by_class = unit_length(vectors) @ class_means(training, embed).T
+    return float((by_class.argmax(1) == photos.photos.labels).mean())
+
+
+def class_means(photos: Photos, embed: Embed) -> Float32Array:
+    """(classes, D) unit length: of each person's photos, which each have one at least."""
+    known = unit_length(_embedded(photos, embed))
+    means = np.zeros((len(photos.photos.names), known.shape[1]), np.float32)
+    np.add.at(means, photos.photos.labels, known)
+    return unit_length(means)
+
+
+def _embedded(photos: Photos, embed: Embed) -> Float32Array:
+    return np.concatenate([embed(images) for images in photos.centres(_BATCH)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LfwCrops:
+    """The photos of View 1, cropped once for all validations of a run."""
+
+    plan: Plan
+    crops: UInt8Array
+    """(N, H, W, 3), of plan.photos; zeros where there is an error"""
+    errors: tuple[str, ...]
+    """(N,) "" or why there is no crop"""
+
+
+def crop_lfw(
+    folder: Path, spec: InputSpec, crop: CropSpec, *, reporter: Reporter = SILENT
+) -> LfwCrops:
+    """Of each photo the central face, as eval-lfw takes it.
+
+    Raises InputError or PairListError for a folder that is not LFW with View 1's lists.
+    """
+    plan = open_plan(data=folder, protocol="devtest", pairs_file=None, limit=None)
+    paths = plan.paths()
+    crops = np.zeros((len(paths), spec.height_px, spec.width_px, 3), np.uint8)
+    errors = [""] * len(paths)
+    job = CropPhoto(
+        LocateOptions(face_policy=FacePolicy.CENTER), crop, spec.height_px, spec.width_px
+    )
+    results = map_photos(job, paths, label="cropping LFW", reporter=reporter)
+    for index, result in enumerate(results):
+        if isinstance(result, PhotoFailure):
+            errors[index] = f"{type(result.error).__name__}: {result.error}"
+        else:
+            crops[index] = result
+    if all(errors):
+        raise InputError(f"No photo of {folder} gave a crop. The first reason: {errors[0]}")
+    return LfwCrops(plan, crops, tuple(errors))
+
+
+def photos_of(people: Sequence[str], lfw: LfwCrops) -> int:
+    """How many of the people that were trained on are among those of pairsDevTest."""
+    tested = {photo.person for photo in lfw.plan.pair_list.photos}
+    return len(tested.intersection(people))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LfwResult:
+    """Accuracy on pairsDevTest at the threshold that is best on pairsDevTrain."""
+
+    accuracy: float
+    """0..1, pairs without a score counted as wrong"""
+    devtrain_accuracy: float
+    """0..1, of the pairs that the threshold was chosen on"""
+    n_pairs: int
+    embeddings: PhotoEmbeddings
+
+
+def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> LfwResult:
+    """Templates are centred by the mean over pairsDevTrain's photos, as `calibrate` does."""
+    views = [lfw.crops] if flip is Flip.NONE else [lfw.crops, lfw.crops[:, :, ::-1]]
+    vectors = np.stack([_vectors(view, spec, embed) for view in views], axis=1)
+    embeddings = PhotoEmbeddings(vectors, lfw.errors, computed=len(vectors))
+    training = lfw.plan.training
+    assert training is not None  # devtest has one
+    scorer = PairScorer(lfw.plan.photos, embeddings, flip=flip)
+    own, _rows = scorer.vectors_of(training.photos)
+    mean = own.mean(0, dtype=np.float64).astype(np.float32)
+    scores, same = scorer.scored(training.pairs, mean=mean)
+    threshold = best_accuracy_threshold(scores, same)
+    pairs = lfw.plan.pair_list.pairs
+    found = scorer.scores(pairs, mean=mean)
+    truth = np.array([pair.same for pair in pairs])
+    right = np.where(np.isnan(found), False, (found >= threshold) == truth)
+    return LfwResult(
+        accuracy=float(right.mean()),
+        devtrain_accuracy=float(((scores >= threshold) == same).sum() / len(training.pairs)),
+        n_pairs=len(pairs),
+        embeddings=embeddings,
+    )
+
+
+def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
+    """(N, H, W, 3) crops -> (N, D) unit length."""
+    return np.concatenate(
+        [
+            unit_length(embed(model_input(crops[first : first + _BATCH], spec)))
+            for first in range(0, len(crops), _BATCH)
+        ]
+    )
+
+
+def calibrated(
+    lfw: LfwCrops, result: LfwResult, flip: Flip, *, reporter: Reporter = SILENT
+) -> Calibration:
+    """Mean embedding and thresholds for a card, from pairsDevTrain's photos alone.
+
+    FMRs that their impostor pairs cannot carry get no threshold, and a note.
+    """
+    training = lfw.plan.training
+    assert training is not None
+    row = {photo.path: index for index, photo in enumerate(lfw.plan.photos)}
+    rows = [row[photo.path] for photo in training.photos]
+    theirs = replace(
+        result.embeddings,
+        vectors=result.embeddings.vectors[rows],
+        errors=tuple(lfw.errors[index] for index in rows),
+    )
+    people = Counter(
+        photo.person
+        for photo, error in zip(training.photos, theirs.errors, strict=True)
+        if not error
+    )
+    impostors = (people.total() ** 2 - sum(count**2 for count in people.values())) // 2
+    carried = [fmr for fmr in DEFAULT_FMR_TARGETS if is_measurable(fmr, impostors)]
+    if left_out := [f"{fmr:g}" for fmr in DEFAULT_FMR_TARGETS if fmr not in carried]:
+        reporter.note(
+            f"the card gets no threshold for FMR {', '.join(left_out)}: pairsDevTrain's photos "
+            f"make {impostors} impostor pairs"
+        )
+    return calibrate(
+        theirs, training, dataset=lfw.plan.folder.name, flip=flip, fmr_targets=carried
+    ).calibration
+
+
+class Validator:
+    """The figures after an epoch, and the last LFW result for the card."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        photos: Photos,
+        testing: Photos,
+        spec: InputSpec,
+        flip: Flip,
+        lfw: LfwCrops | None,
+        every: int,
+        epochs: int,
+    ) -> None:
+        """photos: trained on; testing: held out; every, epochs: LFW is asked after each `every`
+        epochs, and after the last."""
+        self._trainer = trainer
+        self._photos = photos
+        self._testing = testing
+        self._spec = spec
+        self._flip = flip
+        self._lfw = lfw
+        self._every = every
+        self._epochs = epochs
+        self._last: LfwResult | None = None
+
+    def figures(self, epoch: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        if len(self._testing.photos):
+            found["held_out"] = held_out_accuracy(
+                self._testing, self._photos, self._trainer.embed, self._trainer.scores
+            )
+        if self._lfw is not None and (epoch % self._every == 0 or epoch == self._epochs):
+            self._last = validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
+            found["lfw_devtrain"] = self._last.devtrain_accuracy
+            found["lfw_devtest"] = self._last.accuracy
+        return found
+
+    def calibration(self, reporter: Reporter = SILENT) -> Calibration:
+        """Thresholds from pairsDevTrain; none without LFW."""
+        if self._lfw is None:
+            return Calibration()
+        result = self._last or validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
+        return calibrated(self._lfw, result, self._flip, reporter=reporter)

@@ -1,0 +1,141 @@
+"""float16 and integer ONNX files against float32, on a small net and on real faces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facekit.conversion.crops import CropSet, Origin
+from facekit.enums import Precision
+from facekit.errors import InputError, UsageError
+from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.shipped_calibrations import shipped_calibration
+from facekit.model.store import InstalledModel, find
+from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.types import UInt8Array
+from tests.networks.tiny_embedder import tiny_embedder
+
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
+onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
+
+
+def noise_crops(count: int = 24) -> CropSet:
+    pixels: UInt8Array = np.random.default_rng(5).integers(0, 256, (count, 16, 16, 3), np.uint8)
+    return CropSet(pixels, Origin("noise", count, count, "0" * 64, 5))
+
+
+@pytest.fixture
+def tiny(data: Path, tmp_path: Path) -> InstalledModel:
+    return tiny_embedder(data, tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("precision", "least"), [("fp32", 1 - 1e-6), ("fp16", 1 - 1e-4), ("int8", 0.995)]
+)
+def test_a_small_net_in_each_precision(tiny: InstalledModel, precision: str, least: float) -> None:
+    from facekit.conversion.onnx import make_onnx
+
+    made = make_onnx(tiny, Precision(precision), crops=noise_crops())
+    assert made.drift.minimum >= least
+    if precision != "fp32":
+        assert made.drift.minimum < 1 - 1e-8, "nothing was rounded"
+    card = made.file.card
+    assert (card.variant, card.file_name) == (f"onnx-{precision}", f"tiny_onnx-{precision}.onnx")
+    assert card.quantisation.input_formula.startswith("x = (pixel - 127.5) / 128, float32")
+    model = onnx.load_model_from_string(made.file.content)
+    kinds = {node.op_type for node in model.graph.node}
+    assert ("Cast" in kinds) == (precision == "fp16")
+    assert ("QuantizeLinear" in kinds) == (precision == "int8")
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    again = make_onnx(tiny, Precision(precision), crops=noise_crops())
+    assert again.file.content == made.file.content
+
+
+def test_integer_weights_keep_to_seven_bits_and_pixels_are_not_rounded(
+    tiny: InstalledModel,
+) -> None:
+    from facekit.conversion.onnx import make_onnx
+
+    made = make_onnx(tiny, Precision.INT8, crops=noise_crops())
+    graph = onnx.load_model_from_string(made.file.content).graph
+    weights = [
+        onnx.numpy_helper.to_array(one)
+        for one in graph.initializer
+        if one.data_type == onnx.TensorProto.INT8 and len(one.dims) > 1
+    ]
+    assert weights
+    assert max(int(np.abs(one.astype(int)).max()) for one in weights) <= 64
+    first = next(node for node in graph.node if node.op_type == "Conv")
+    assert first.input[0] == "image/channels_first"
+    assert first.input[1].endswith("/kernel")  # float32, as it was
+
+
+@pytest.mark.parametrize("rule", ["minmax", "percentile", "mse", "entropy"])
+def test_the_rule_is_in_the_card(tiny: InstalledModel, rule: str) -> None:
+    from facekit.conversion.onnx import make_onnx
+    from facekit.enums import RangeRule
+
+    made = make_onnx(tiny, Precision.INT8, crops=noise_crops(), rule=RangeRule(rule))
+    calibrated = made.file.card.quantisation.calibration
+    assert (calibrated["rule"], calibrated["crops"]) == (rule, 24)
+    assert made.drift.minimum > 0.97
+
+
+def test_thresholds_hold_for_equal_embeddings_alone(tiny: InstalledModel) -> None:
+    from facekit.conversion.onnx import make_onnx
+
+    point = OperatingPoint("fmr=1e-3", 0.5, 1e-3, 0.1, 9, 9, None, None, "made up", "noise")
+    mean = np.full(10, 0.1, np.float32)
+    calibration = Calibration(embedding_mean=mean, operating_points=(point,), source="noise")
+    measured = InstalledModel(replace(tiny.card, calibration=calibration), tiny.path)
+    exact, rounded = (
+        make_onnx(measured, precision, crops=noise_crops()).file.card.calibration
+        for precision in (Precision.FP32, Precision.INT8)
+    )
+    assert exact.operating_points == (point,)
+    assert "cosine of at least 0.999999 " in exact.source
+    assert rounded.operating_points == ()
+    assert rounded.embedding_mean is mean
+    assert "thresholds are not measured yet" in rounded.source
+
+
+def test_ranges_of_another_net(tiny: InstalledModel) -> None:
+    from facekit.conversion.onnx_precision import integers
+    from facekit.graph.write.onnx import onnx_graph
+
+    with pytest.raises(InputError, match="Missing or too many: "):
+        integers(onnx_graph(tiny.path.read_bytes()), tiny.card.input, {"nothing": (0.0, 1.0)})
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("precision", "least_mean", "least"),
+    [("fp32", 1 - 1e-6, 1 - 1e-6), ("fp16", 0.99999, 0.99998), ("int8", 0.998, 0.985)],
+)
+def test_the_default_model_on_the_shipped_faces(
+    precision: str, least_mean: float, least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facekit.conversion import onnx as onnx_file
+    from facekit.conversion.onnx import make_onnx
+
+    monkeypatch.setattr(onnx_file, "DRIFT_CROPS", 12)  # for the sake of time
+    source = find(DEFAULT_MODEL)
+    made = make_onnx(source, Precision(precision))
+    assert made.drift.n_crops == 12
+    assert made.drift.mean >= least_mean
+    assert made.drift.minimum >= least
+    card = made.file.card
+    own = source.card.calibration
+    assert card.calibration.embedding_mean is not None
+    assert own.embedding_mean is not None
+    shipped = shipped_calibration(card.name, card.variant)
+    is_measured = shipped is not None and shipped.file_sha256 == card.file_sha256
+    assert bool(card.calibration.operating_points) == (precision == "fp32" or is_measured)
+    if precision == "fp32":
+        assert card.calibration.operating_points == own.operating_points
+        assert "a cosine of at least 0.999999 " in card.calibration.source
+    with pytest.raises(UsageError, match="float32 file is needed"):
+        make_onnx(InstalledModel(card, source.path), Precision.FP32)

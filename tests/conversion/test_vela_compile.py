@@ -1,0 +1,224 @@
+"""Real runs of Vela on networks of a few kilobytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from facekit.conversion.vela import run
+from facekit.conversion.vela.compile import compile_model
+from facekit.conversion.vela.target import read_target
+from facekit.enums import ColourOrder
+from facekit.errors import (
+    AcceleratorError,
+    MissingExtraError,
+    ModelMismatchError,
+    StorageError,
+    UsageError,
+)
+from facekit.model.card import Card, Source, Task, read_card
+from facekit.model.inspect import inspect_model
+from facekit.model.store import load_checked
+from facekit.types import InputSpec
+
+pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
+IMX93 = read_target("imx93")
+
+
+@pytest.fixture
+def model(data: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(data / "tiny" / "int8.tflite", tmp_path))
+
+
+def with_card(model: Path) -> Path:
+    content = model.read_bytes()
+    card = Card(
+        name="tiny",
+        variant="int8",
+        task=Task.DETECTION,
+        architecture="tiny",
+        file_name=model.name,
+        file_sha256=sha256(content).hexdigest(),
+        file_size_bytes=len(content),
+        source=Source("noise", "", "0" * 64, "MIT"),
+        input=InputSpec(16, 16, ColourOrder.RGB, mean=127.5, std=127.5),
+        tools={"tensorflow": "2.21.0"},
+    )
+    model.with_suffix(".json").write_text(card.to_json())
+    return model
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_all_operators_on_the_npu(model: Path, tmp_path: Path) -> None:
+    compiled = compile_model(with_card(model), IMX93, tmp_path / "out")
+    report = compiled.report
+    assert report.cpu_operators == ()
+    assert report.npu_share == 1.0
+    assert report.macs == 14_552  # as tests/tasks/test_inspect_model.py counts by hand
+    assert report.estimate.dram_gb_per_s == pytest.approx(5.0)
+    assert [one.system_config for one in compiled.comparisons] == list(IMX93.compare)
+    assert names(tmp_path / "out") == [
+        "int8_vela.json",
+        "int8_vela.tflite",
+        "int8_vela_report.json",
+    ]
+    assert inspect_model(compiled.path).is_compiled_by_vela
+
+
+def test_the_card_names_vela_and_the_source(model: Path, tmp_path: Path) -> None:
+    compiled = compile_model(with_card(model), IMX93, tmp_path / "out", compare=False)
+    card = load_checked(compiled.path, read_all=True).card  # sha256 and size are right
+    assert (card.name, card.variant) == ("tiny", "int8_vela")
+    assert card.tools["tensorflow"] == "2.21.0"
+    assert card.tools["ethos-u-vela"] == run.vela_version()
+    assert card.tools["compiled from sha256"] == sha256(model.read_bytes()).hexdigest()
+    assert "ethos-u65-256" in card.tools["vela target"]
+
+
+def test_narrowed_weights_are_other_weights_without_thresholds(model: Path, tmp_path: Path) -> None:
+    source = with_card(model)
+    plain = compile_model(source, IMX93, tmp_path / "plain", compare=False)
+    narrow = compile_model(source, IMX93, tmp_path / "narrow", compare=False, weight_bits=4)
+    assert narrow.path.read_bytes() != plain.path.read_bytes()
+    assert narrow.path.name == plain.path.name
+    assert narrow.card_path is not None
+    card = read_card(narrow.card_path)
+    assert card.tools["weight bits"] == "4"
+    assert card.calibration.operating_points == ()
+    assert card.file_sha256 == sha256(narrow.path.read_bytes()).hexdigest()
+
+
+def test_the_report_is_complete_json(model: Path, tmp_path: Path) -> None:
+    compiled = compile_model(model, IMX93, tmp_path / "out", compare=False)
+    assert compiled.card_path is None
+    payload = json.loads(compiled.report_path.read_bytes())
+    assert payload["npu_operators"] == compiled.report.npu_operators
+    assert len(payload["layers"]) == len(compiled.report.layers)
+    assert sum(payload["share_of_time"].values()) == pytest.approx(1.0)
+
+
+def test_two_runs_are_byte_identical(model: Path, tmp_path: Path) -> None:
+    first, second = (
+        compile_model(model, IMX93, tmp_path / name, compare=False).path.read_bytes()
+        for name in ("a", "b")
+    )
+    assert first == second
+
+
+def test_a_network_left_on_the_cpu_is_refused_with_the_reasons(data: Path, tmp_path: Path) -> None:
+    source = data / "tiny" / "cosines_int8.tflite"
+    with pytest.raises(AcceleratorError, match=r"8 of 14 operators") as caught:
+        compile_model(source, IMX93, tmp_path / "out")
+    assert "4 x COS: Unsupported opType" in str(caught.value)
+    assert names(tmp_path / "out") == []
+    allowed = compile_model(source, IMX93, tmp_path / "out", compare=False, allow_cpu=True)
+    assert allowed.report.npu_share == pytest.approx(8 / 14)
+
+
+def test_a_float_input_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(AcceleratorError, match="convert --int8"):
+        compile_model(data / "tiny" / "float32.tflite", IMX93, tmp_path)
+
+
+def test_a_compiled_file_is_refused(model: Path, tmp_path: Path) -> None:
+    compiled = compile_model(model, IMX93, tmp_path, compare=False)
+    with pytest.raises(ModelMismatchError, match="compiled by Vela already"):
+        compile_model(compiled.path, IMX93, tmp_path)
+
+
+def test_a_wrong_card_is_refused(model: Path, tmp_path: Path) -> None:
+    with_card(model)
+    with model.open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(ModelMismatchError, match="not the one that its card describes"):
+        compile_model(model, IMX93, tmp_path)
+
+
+def test_files_are_replaced_only_by_force(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "int8_vela.tflite").write_bytes(b"earlier")
+    with pytest.raises(UsageError, match="--force"):
+        compile_model(model, IMX93, folder, compare=False)
+    assert (folder / "int8_vela.tflite").read_bytes() == b"earlier"
+    compile_model(model, IMX93, folder, compare=False, force=True)
+    assert (folder / "int8_vela.tflite").read_bytes() != b"earlier"
+
+
+def test_a_full_disk_leaves_earlier_files_alone(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "int8_vela_report.json").write_text("earlier")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        compile_model(model, IMX93, folder, compare=False, force=True)
+    assert names(folder) == ["int8_vela_report.json"]
+    assert (folder / "int8_vela_report.json").read_text() == "earlier"
+
+
+def test_vela_failing_is_said_in_its_words(model: Path, tmp_path: Path) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text(
+        'title = "x"\naccelerator_config = "ethos-u65-256"\nmemory_mode = "No_Such_Mode"\n'
+        'system_config = "Ethos_U65_High_End"\n'
+    )
+    with pytest.raises(AcceleratorError, match=r"exit status 1\): .*No_Such_Mode not found"):
+        compile_model(model, read_target(str(board)), tmp_path / "out")
+    assert names(tmp_path / "out") == []
+
+
+def test_vela_missing(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(MissingExtraError, match=r"facekit-cli\[host\]"):
+        compile_model(model, IMX93, tmp_path / "out")
+
+
+def test_an_interrupt_ends_vela_and_leaves_nothing(model: Path, tmp_path: Path) -> None:
+    """`sleep` stands for a Vela that takes long: it must be gone after Ctrl-C."""
+    marker, out = tmp_path / "vela_is_running", tmp_path / "out"
+    code = (
+        "import sys; from pathlib import Path; from facekit.conversion.vela import run;"
+        "from facekit.conversion.vela.compile import compile_model;"
+        "from facekit.conversion.vela.target import read_target;"
+        f"run.sys.executable, model, out = {[str(tmp_path / 'slow'), str(model), str(out)]};"
+        "compile_model(Path(model), read_target('imx93'), Path(out))"
+    )
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\necho $$ > {marker}\nexec sleep 60\n")
+    slow.chmod(0o755)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (marker.exists() and marker.read_text().strip()):
+        assert time.monotonic() < deadline, "Vela was not started"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text()), 0)
+    assert names(out) == []
+    assert names(temporary) == []

@@ -1,0 +1,99 @@
+"""A made-up evaluation of two models, for the tests of records, plots and the page."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from facekit.evaluation.metrics.folds import ten_fold
+from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
+from facekit.evaluation.protocols.plan import ThresholdOrigin
+from facekit.evaluation.records import (
+    EvaluationReport,
+    FailedPhoto,
+    ModelIdentity,
+    ModelResult,
+    StageTime,
+    Throughput,
+    ValAtFar,
+)
+from facekit.evaluation.summary import compare, summarise
+
+HOSTILE = "<script>alert('x')</script>&\"O'Neil\""
+"""a person whose name would break a page that forgets to escape"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: needs Chromium; skipped where there is none")
+
+
+def _pair_list(n_each: int = 30, n_folds: int = 10) -> PairList:
+    """Genuine pairs of person k, impostor pairs of persons k and k + 1; person 0 is hostile."""
+
+    def photo(person: int, number: int) -> Photo:
+        name = HOSTILE.replace("/", "") if person == 0 else f"Person_{person:03d}"
+        return Photo(f"{name}/{name}_{number:04d}.jpg", name)
+
+    line = 1
+    folds = []
+    for fold in range(n_folds):
+        pairs = []
+        for same in (True, False):
+            for k in range(fold * n_each, (fold + 1) * n_each):
+                line += 1
+                other = photo(k, 2) if same else photo(k + 1, 1)
+                pairs.append(Pair(photo(k, 1), other, same, line))
+        folds.append(tuple(pairs))
+    return PairList("made-up.txt", tuple(folds), "0" * 32)
+
+
+def _model_result(
+    variant: str, pairs: PairList, *, seed: int, failed: Sequence[int] = ()
+) -> ModelResult:
+    random = np.random.default_rng(seed)
+    same = np.array([pair.same for pair in pairs.pairs])
+    scores = random.normal(np.where(same, 0.7, 0.05), 0.17).clip(-1, 1)
+    scores[list(failed)] = np.nan
+    folds = ten_fold(scores, same, acquired=~np.isnan(scores), n_folds=len(pairs.folds))
+    return summarise(
+        ModelIdentity(
+            "facenet", variant, "ab" * 32, 94_000_000, "RGB, margin 32, centred", f"as {HOSTILE}"
+        ),
+        pairs,
+        scores,
+        fold_thresholds=folds.thresholds.tolist(),
+        threshold_origin=ThresholdOrigin.OTHER_FOLDS,
+        failed_photos=tuple(
+            FailedPhoto(pairs.pairs[index].a.path, "NoFaceError: no face") for index in failed
+        ),
+        stages=(
+            StageTime("detect", 21.5, 30.0, 100),
+            StageTime("align", 0.4, 0.6, 100),
+            StageTime("embed", 17.0, 19.0, 100),
+        ),
+        val=ValAtFar(1e-3, *folds.val, folds.val_fmr, folds.val_measurable),
+        throughput=Throughput(100, 2, 2.0, 2.2, 1.7, 0.05),
+    )
+
+
+@pytest.fixture(scope="session")
+def made_up() -> EvaluationReport:
+    """Two models on ten folds of 60 pairs; the photo of pair 8 gave no embedding."""
+    pairs = _pair_list()
+    models = (
+        _model_result("float32", pairs, seed=1, failed=(7,)),
+        _model_result("int8", pairs, seed=2, failed=(7,)),
+    )
+    return EvaluationReport(
+        title=f"Made-up pairs of {HOSTILE}",
+        created_utc="2026-01-02T03:04:05+00:00",
+        facekit_version="0.0.0",
+        dataset="made up",
+        protocol="ten folds",
+        list_name=pairs.name,
+        list_md5=pairs.md5,
+        list_published_as=pairs.published_as,
+        models=models,
+        comparisons=(compare(*models),),
+        notes=("Weights were trained on other data: unrestricted, labelled outside data.",),
+    )

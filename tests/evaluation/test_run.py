@@ -1,0 +1,220 @@
+"""Whole evaluations of made-up embeddings: thresholds, centring, comparisons, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facekit.enums import Flip, Profile, ResizeFilter
+from facekit.errors import InputError, UsageError
+from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
+from facekit.evaluation.metrics.error_rates import best_accuracy_threshold
+from facekit.evaluation.metrics.folds import facenet_grid_threshold
+from facekit.evaluation.protocols.lfw import LfwFolder
+from facekit.evaluation.protocols.pairs import PairList
+from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
+from facekit.evaluation.records import EvaluationReport
+from facekit.evaluation.run import (
+    ReportColumn,
+    require_distinct,
+    run_evaluation,
+)
+from facekit.evaluation.scoring import PairScorer, score_plan
+from facekit.evaluation.setups import Centring, Setup, SetupOptions, setups_for
+from facekit.model.store import InstalledModel
+from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.template.match import centred, unit_length
+from tests.evaluation.made_up_photos import embeddings, pair_list
+from tests.model.made_up_model import CARD
+
+SETTINGS = EmbedSettings()
+PLAIN = Setup(SETTINGS, centring=Centring.NONE)
+MODEL = InstalledModel(CARD, Path("toy_float32.tflite"))
+OTHER = InstalledModel(replace(CARD, variant="int8", file_sha256="f" * 64), Path("x.tflite"))
+
+
+def make_plan(pairs: PairList, origin: ThresholdOrigin, training: PairList | None = None) -> Plan:
+    return Plan("made up", pairs, LfwFolder(Path("photos"), ()), origin, training)
+
+
+BY_FOLDS = make_plan(pair_list(10, 30), ThresholdOrigin.OTHER_FOLDS)
+BY_LIST = make_plan(
+    pair_list(1, 200), ThresholdOrigin.OTHER_LIST, pair_list(1, 300, first_person=500, name="t")
+)
+
+
+def run(plan: Plan, *columns: ReportColumn, failed: Sequence[int] = (), all_pairs: bool = False
+        ) -> EvaluationReport:  # fmt: skip
+    def embed(
+        model: InstalledModel, settings: EmbedSettings, paths: Sequence[Path]
+    ) -> PhotoEmbeddings:
+        assert len(paths) == len(plan.photos)
+        seed = 0 if model is MODEL else 1
+        return embeddings(plan.photos, views=1 + settings.mirrored, failed=failed, seed=seed)
+
+    return run_evaluation(
+        columns or (ReportColumn(MODEL, PLAIN),), plan, embed, all_pairs=all_pairs
+    )
+
+
+def test_another_lists_threshold_is_its_best_and_not_the_scored_lists() -> None:
+    scorer = PairScorer(BY_LIST.photos, embeddings(BY_LIST.photos))
+    scored = score_plan(BY_LIST, PLAIN, scorer, CARD)
+    assert BY_LIST.training is not None
+    chosen, own = (
+        best_accuracy_threshold(scorer.scores(one.pairs), np.array([p.same for p in one.pairs]))
+        for one in (BY_LIST.training, BY_LIST.pair_list)
+    )
+    assert scored.fold_thresholds == (chosen,)
+    assert chosen != own
+    assert scored.origin is ThresholdOrigin.OTHER_LIST
+
+
+def test_each_fold_is_scored_with_the_mean_of_the_other_folds() -> None:
+    photos = BY_FOLDS.photos
+    made = embeddings(photos, views=2)
+    setup = replace(PLAIN, centring=Centring.TRAINING, flip=Flip.CONCAT)
+    scored = score_plan(BY_FOLDS, setup, PairScorer(photos, made, flip=Flip.CONCAT), CARD)
+    row = {photo.path: number for number, photo in enumerate(photos)}
+    joined = unit_length(made.vectors.reshape(len(photos), -1))
+    for held_out in (0, 7):
+        others = [p for k, fold in enumerate(BY_FOLDS.pair_list.folds) if k != held_out
+                  for p in fold]  # fmt: skip
+        rows = [row[one.path] for pair in others for one in (pair.a, pair.b)]
+        vectors = centred(joined, joined[rows].mean(0))
+        pair = BY_FOLDS.pair_list.folds[held_out][3]
+        expected = float(vectors[row[pair.a.path]] @ vectors[row[pair.b.path]])
+        assert scored.similarities[held_out * 60 + 3] == pytest.approx(expected, abs=1e-5)
+    assert scored.val is not None
+    assert not scored.val.measurable  # 270 impostor pairs cannot carry 1e-3
+
+
+def test_a_given_threshold_is_marked_as_given_in_every_fold() -> None:
+    (result,) = run(BY_FOLDS, ReportColumn(MODEL, replace(PLAIN, fixed_similarity=0.4))).models
+    assert result.threshold_origin is ThresholdOrigin.FIXED
+    assert result.fold_thresholds == (0.4,) * 10
+
+
+def test_training_on_the_scored_pairs_is_marked_and_noted() -> None:
+    report = run(make_plan(pair_list(1, 100), ThresholdOrigin.SAME_PAIRS))
+    assert report.models[0].threshold_origin is ThresholdOrigin.SAME_PAIRS
+    assert any("too good" in note for note in report.notes)
+
+
+def test_the_cards_threshold_is_used_only_where_it_holds() -> None:
+    point = OperatingPoint("best-accuracy", 0.5, 0.0, 0.0, 1, 1, None, None, "p", "d")
+    card = replace(CARD, calibration=Calibration(operating_points=(point,)))
+    plan = make_plan(pair_list(1, 100), ThresholdOrigin.CARD)
+    scorer = PairScorer(plan.photos, embeddings(plan.photos))
+    own = score_plan(plan, replace(PLAIN, cards_own=True), scorer, card)
+    assert (own.origin, own.fold_thresholds) == (ThresholdOrigin.CARD, (0.5,))
+    assert score_plan(plan, PLAIN, scorer, card).origin is ThresholdOrigin.SAME_PAIRS
+    bare = score_plan(plan, replace(PLAIN, cards_own=True), scorer, CARD)
+    assert bare.origin is ThresholdOrigin.SAME_PAIRS
+
+
+def test_failures_are_counted_and_both_accuracies_given() -> None:
+    (result,) = run(BY_LIST, failed=(0,)).models  # person 0's first photo: two pairs
+    assert result.accuracy.n_trials == 398
+    assert result.accuracy_failures_wrong.n_trials == 400
+    assert result.accuracy_failures_wrong.n_events == result.accuracy.n_events
+    assert [photo.reason for photo in result.failed_photos] == ["NoFaceError: no face"]
+    assert result.frr.n_trials == 200
+    assert result.frr.n_events == result.fnmr.n_events + 1  # the genuine pair is missed
+    assert result.far.n_events == result.fmr.n_events  # the impostor pair is not accepted
+    assert result.far.n_trials == result.fmr.n_trials + 1
+
+
+def test_models_are_compared_within_a_setup() -> None:
+    given = replace(PLAIN, name="given", fixed_similarity=0.4)
+    report = run(BY_LIST, *(ReportColumn(m, s) for m in (MODEL, OTHER) for s in (PLAIN, given)))
+    assert [(one.a, one.b) for one in report.comparisons] == [
+        ("toy float32", "toy int8"),
+        ("toy float32, given", "toy int8, given"),
+    ]
+
+
+def test_all_pairs_counts_every_pair_of_the_list_alone() -> None:
+    (result,) = run(BY_LIST, all_pairs=True, failed=(0,)).models
+    assert result.n_photos == 401
+    point = result.all_pairs[0]
+    assert point.target == "fmr=1e-2"
+    assert point.n_genuine == 199  # two photos each, of whom one lost one
+    assert point.n_genuine + point.n_impostor == 400 * 399 // 2
+
+
+def test_all_pairs_is_refused_where_it_has_no_meaning() -> None:
+    with pytest.raises(UsageError, match="--subtract-mean"):
+        run(
+            BY_FOLDS,
+            ReportColumn(MODEL, replace(PLAIN, centring=Centring.TRAINING)),
+            all_pairs=True,
+        )
+    nameless = tuple(
+        replace(pair, a=replace(pair.a, person=None), b=replace(pair.b, person=None))
+        for pair in BY_LIST.pair_list.pairs
+    )
+    pairs = replace(BY_LIST.pair_list, folds=(nameless,))
+    with pytest.raises(UsageError, match="person_a"):
+        run(make_plan(pairs, ThresholdOrigin.CARD), all_pairs=True)
+
+
+def test_one_identity_only_is_an_error() -> None:
+    pairs = pair_list(1, 50)
+    genuine = replace(pairs, folds=(pairs.folds[0][:50],))
+    with pytest.raises(InputError, match="50 genuine, 0 impostor"):
+        run(make_plan(genuine, ThresholdOrigin.CARD))
+
+
+def test_the_least_accuracy_counts_failures_as_errors() -> None:
+    report = run(BY_LIST, failed=(0,))
+    accuracy = report.models[0].accuracy_failures_wrong.value
+    assert report.below(accuracy) == ()
+    assert report.below(np.nextafter(accuracy, 1)) == ("toy float32",)
+
+
+def test_one_model_twice_is_refused() -> None:
+    require_distinct([MODEL, OTHER])
+    with pytest.raises(UsageError, match="once"):
+        require_distinct([MODEL, MODEL])
+
+
+def test_facekits_own_setup_keeps_the_cards_threshold_unless_something_is_changed() -> None:
+    (own,) = setups_for(None, MODEL, SetupOptions(SETTINGS))
+    assert own == Setup(SETTINGS, cards_own=True)
+    (flipped,) = setups_for(None, MODEL, SetupOptions(SETTINGS, flip=Flip.SUM))
+    assert flipped.settings.mirrored
+    assert not flipped.cards_own
+    (subtracted,) = setups_for(None, MODEL, SetupOptions(SETTINGS, subtract_mean=True))
+    assert subtracted.centring is Centring.TRAINING
+    assert not subtracted.cards_own
+
+
+def test_the_profiles_are_those_of_their_authors() -> None:
+    (facenet,) = setups_for(Profile.FACENET, MODEL, SetupOptions(SETTINGS))
+    assert facenet.flip is Flip.CONCAT
+    assert facenet.centring is Centring.TRAINING
+    assert facenet.choose is facenet_grid_threshold
+    assert "margin crop, 32 px, bilinear" in facenet.described(MODEL)
+
+    nxp = setups_for(Profile.NXP, MODEL, SetupOptions(SETTINGS))
+    assert [one.fixed_similarity for one in nxp] == [0.4, 0.4, None, None]
+    assert nxp[0].described(MODEL) == (
+        "BGR (x - 0) / 255, centre of the photo, 45 px cut off each side, not centred"
+    )
+    assert nxp[1].described(MODEL).startswith("RGB (x - 127.5) / 128, centre of the photo")
+
+    theirs, own = setups_for(Profile.SPHEREFACE, MODEL, SetupOptions(SETTINGS))
+    assert theirs.fixed_similarity == 0.41
+    assert own.fixed_similarity is None
+    assert theirs.settings.mirrored
+    assert theirs.settings == own.settings  # embedded once
+
+    (vastai,) = setups_for(Profile.VASTAI, MODEL, SetupOptions(SETTINGS))
+    assert vastai.settings.crop is not None
+    assert vastai.settings.crop.resize_filter is ResizeFilter.NEAREST
+    assert not vastai.settings.mirrored
