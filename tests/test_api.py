@@ -53,11 +53,11 @@ class TestVerify:
     def test_a_pipeline_takes_the_same_numbers(self, photos: list[Path]) -> None:
         pipeline = facekit.load(threads=1)
         for options in ({}, {"fmr": 1e-2}, {"threshold": 0.3}, {"threshold": 0.9, "metric": "l2"}):
-            kept = dict(options)
-            if "metric" in kept:
-                kept["metric"] = Metric(kept["metric"])
-            one = facekit.verify(photos[0], photos[2], **options)  # type: ignore[arg-type]
-            other = pipeline.verify(photos[0], photos[2], **kept)  # type: ignore[arg-type]
+            given = cast("Any", options)
+            one = facekit.verify(photos[0], photos[2], **given)
+            if "metric" in options:
+                given = {**given, "metric": Metric(options["metric"])}
+            other = pipeline.verify(photos[0], photos[2], **given)
             assert (one.decision, one.threshold) == (other.decision, other.threshold)
 
     def test_repr_says_the_answer_and_no_pixels(self, photos: list[Path]) -> None:
@@ -66,7 +66,7 @@ class TestVerify:
         assert len(text) < 300
 
     def test_pairs_are_decided_as_single_pairs_are(self, photos: list[Path]) -> None:
-        pairs = [(photos[0], photos[1]), (photos[0], photos[2]), (photos[0], "nothing.jpg")]
+        pairs = [(photos[0], other) for other in (photos[1], photos[2], Path("nothing.jpg"))]
         same, different, failed = facekit.verify_pairs(pairs)
         assert same.verification
         assert different.verification is not None

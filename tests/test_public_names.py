@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -105,7 +105,7 @@ def named(path: str) -> Callable[..., Any]:
     for name in path.split("."):
         found = getattr(found, name)
     assert callable(found)
-    return found
+    return cast("Callable[..., Any]", found)
 
 
 FUNCTIONS = sorted({path for paths in VERBS.values() for path in paths})
