@@ -40,9 +40,11 @@ def evaluate(
     `models`: names or files, none for the default model.  `data`: folder of photos, a folder a
     person; None for FACEKIT_LFW.  `protocol`: devtrain, devtest, view1, view2, fold1 of LFW, or
     folders; `pairs`: a pair list instead.  `profile`: the evaluation of another system, as its
-    authors run it.  `all_pairs`: rates over all pairs of the photos as well.  `output`: a folder
-    for the report.  `face`: LFW's people stand in the center.
-    Raises InputError, PairListError, UsageError, ModelError, StorageError.
+    authors run it.  `flip`: how the mirror image is taken in, None for the card's way.
+    `subtract_mean`: of the photos' embeddings, instead of the card's.  `all_pairs`: rates over all
+    pairs of the photos as well.  `limit`: so many listed pairs at most.  `recompute`: embed also
+    what the cache has.  `output`: a folder for the report.  `face`: LFW's people stand in the
+    center.  Raises InputError, PairListError, UsageError, ModelError, StorageError.
     """
     requests = [pipeline_request(model, face, request) for model in models or (None,)]
     return evaluate_task.evaluate(
@@ -78,10 +80,9 @@ def calibrate(
 ) -> CalibratedModel:
     """The thresholds at which strangers match at given rates, and what probability a score is.
 
-    `fmr_targets`: 0..1.  `write`: into the model's card.  `output`: into a calibration file.  The
-    other arguments are those of `evaluate`.
-    Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
-    carry, ModelError, StorageError.
+    `data`, `protocol`, `pairs`: as of `evaluate`.  `fmr_targets`: 0..1.  `write`: into the model's
+    card.  `output`: into a calibration file.  Raises InputError where photos or people are too few,
+    UsageError for an FMR that they cannot carry, ModelError, StorageError.
     """
     return calibrate_task.calibrate(
         replace(pipeline_request(model, None, request), face=choice(FacePolicy, face, "face")),

@@ -61,7 +61,9 @@ def load(
 
     `model`: registry name, "name:variant", or a model file with its card beside it; None for the
     default model.  `face`: which face of a picture is meant.  `detect`: False where the pictures
-    are face crops.  `crop`: None for the card's own rule.  `threads`: of the embedding network;
+    are face crops.  `crop`: None for the card's own rule.  `detector`:
+    settings of the face detector.  `limits`: pictures that are refused before they are decoded.
+    `threads`: of the embedding network;
     None for all the cores this process may run on.  `accelerator`: None for the CPU.
     Raises UsageError, ModelMissingError, ModelMismatchError, AcceleratorError.
     """
@@ -131,7 +133,8 @@ def verify_pairs(
 
     Each photo is decoded and embedded once.  A photo that cannot be used fails its pairs, whose
     `error` says why, and no others.  `workers`: processes; None for as many as the photos pay for.
-    The other arguments and errors are those of `verify`; PairListError for a bad list.
+    `threshold`, `metric`, `fmr`: as of `verify`.  Raises PairListError for a bad list, and what
+    `verify` raises.
     """
     listed_pairs = (
         pairs_task.read_pairs(pairs)
@@ -153,11 +156,11 @@ def detect(
     face: FacePolicy | str = FacePolicy.ALL,
     request: PipelineRequest | None = None,
 ) -> list[LocatedPicture]:
-    """N pictures to N records; `.faces` are all faces by falling score, `.selected` those that
-    `face` selects.
+    """The faces of each picture: `.faces` are all, by falling score, `.selected` those meant.
 
-    Boxes and landmarks are in pixels of the picture as it is seen; see `Face`.
-    Raises ImageError, NoFaceError, AmbiguousFaceError, ModelMissingError, ModelMismatchError.
+    `images`: N pictures, for N records.  `face`: which of a picture's faces are meant.  Boxes and
+    landmarks are in pixels of the picture as it is seen; see `Face`.  Raises ImageError,
+    NoFaceError, AmbiguousFaceError, ModelMissingError, ModelMismatchError.
     """
     options = pipeline_request(None, face, request).locate_options
     return Locator(options=options).locate(listed(images))
@@ -170,8 +173,9 @@ def embed(
     face: FacePolicy | str | None = None,
     request: PipelineRequest | None = None,
 ) -> list[EmbeddedPicture]:
-    """N pictures to N records; `.embeddings` is (faces, D) float32, rows of unit length.
+    """The embeddings of each picture: `.embeddings` is (faces, D) float32, rows of unit length.
 
+    `images`: N pictures or embedding files, for N records.
     The cosine similarity of two rows is their dot product, -1..1.  `model`, `request`: see `load`.
     Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
     ModelMismatchError.
@@ -215,8 +219,8 @@ def compare(
 ) -> SimilarityMatrix:
     """The cosine similarity, -1..1, of every face to every other: `.similarity` is (N, N).
 
-    Folders stand for the pictures below them.  Raises what the first photo that cannot be used
-    raises, and what `load` raises.
+    `photos`: paths; folders stand for the pictures below them.  Raises what the first photo that
+    cannot be used raises, and what `load` raises.
     """
     return compare_task.compare(
         names(photos), request=pipeline_request(model, face, request), reporter=reporter
@@ -238,6 +242,7 @@ def cluster(
 ) -> Clustering:
     """Which faces are of one person, when nobody has said who they are.
 
+    `method`: "agglomerative", or "hdbscan", which has no threshold.
     `threshold`: largest cosine distance within a group, 0..2; None for the card's at `fmr`.
     `copy_to`: photos are copied into a folder a group there.  `sheets`: a contact sheet a group.
     Raises UsageError, ImageError for a folder without a picture, StorageError, MissingExtraError
@@ -270,9 +275,9 @@ def track(
 
     `video`: a file, a stream's URL, or a camera's number.  `gallery`: who is known; None for the
     default gallery, if it is there.  `threshold`: largest cosine distance of a known face, 0..2.
-    `output`: a video with boxes and names is written here, once the iterator is used up.
-    Raises UsageError, InputError for a video that cannot be opened, StorageError, and what `load`
-    raises.
+    `options`: how faces are followed.  `output`: a video with boxes and names is written here, once
+    the iterator is used up.  Raises UsageError, InputError for a video that cannot be opened,
+    StorageError, and what `load` raises.
     """
     return track_task.track(
         str(video),

@@ -111,6 +111,8 @@ def make_bundle(
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
     if output.exists() and not force:
         raise UsageError(f"{output} would be replaced. Pass --force to allow it.")
+    if target not in TARGETS:
+        raise UsageError(f"A bundle is for one of {', '.join(TARGETS)}. Received: {target}")
     variants = dict(TARGETS[target].variants)
     if cpu_variant is not None:
         variants[Device.CPU] = cpu_variant

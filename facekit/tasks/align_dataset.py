@@ -35,13 +35,14 @@ def align_dataset(
     retry_failed: bool = False,
     reporter: Reporter = SILENT,
 ) -> AlignReport:
-    """SOURCE/PERSON/PHOTO to OUTPUT/PERSON/PHOTO.png, one face a photo; goes on where it was.
+    """source/PERSON/PHOTO to output/PERSON/PHOTO.png, one face a photo; goes on where it was.
 
     rule: MARGIN or SIMILARITY.  size_px: (height, width) of the crops; margin_px: pixels of the
-    crop outside the box, both sides together; None is what the rule's authors take.
-    locate: which face, detector settings, limits; None takes the central face.
-    workers, ray: see `facekit.pipeline.photos.map_photos`.  redo: every photo anew; retry_failed:
-    those that failed.  Raises UsageError, InputError, ModelError, StorageError.
+    crop outside the box, both sides together; resize_filter: of the crop; None is what the rule's
+    authors take. crop_format: how crops are stored.  locate: which face, detector settings, limits;
+    None takes the central face. workers, ray: see `facekit.pipeline.photos.map_photos`.  redo:
+    every photo anew; retry_failed: those that failed.  Raises UsageError, InputError, ModelError,
+    StorageError.
     """
     locate = locate or LocateOptions(face_policy=FacePolicy.CENTER)
     if locate.face_policy is FacePolicy.ALL:

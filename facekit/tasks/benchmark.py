@@ -41,9 +41,11 @@ def benchmark(
     """Times each stage of each model in each setting, each in a process of its own.
 
     models: as --model has them; none for the default model.  stages: None is all of them, or
-    without photos those that need none.  threads: of a network.  batches: pictures a run.
-    workers: processes that run at the same time.  images: a folder of photos, or one photo.
-    Raises UsageError where a stage needs photos and there are none, ModelError, AcceleratorError.
+    without photos those that need none.  threads: of a network.  batches: pictures a run. workers:
+    processes that run at the same time.  runs: counted, after `warmup` that are not. runtime: None
+    for what each file is for.  accelerator: None for the CPU.  images: a folder of photos, or one
+    photo.  Raises UsageError where a stage needs photos and there are none, ModelError,
+    AcceleratorError.
     """
     photos = tuple(map(Path, list_pictures([images]))) if images else ()
     if stages is None:

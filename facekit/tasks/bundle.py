@@ -23,7 +23,12 @@ def bundle(
 ) -> MadeBundle:
     """Packs models, cards, thresholds, facekit, scripts and a README; the detector is built first.
 
-    See `make_bundle` for the options and for what is raised; `target` is one of its TARGETS.
+    model: the name of an embedding model, whose files are searched in the folder `models`, what
+    convert wrote, then in the store.
+    target: the board, one of `facekit.board.make.TARGETS`.  output: the archive, .tar.gz.
+    cpu_variant: what the CPU runs; None for the target's own.  wheel: of facekit; None makes one.
+    force: replace the archive.
+    Raises UsageError, ModelMissingError, ModelBuildError where no wheel can be made, StorageError.
     """
     ensure_installed(DETECTOR, reporter=reporter)
     return make_bundle(

@@ -26,10 +26,11 @@ def compile_model(
 ) -> CompiledModel:
     """Writes the compiled model, its card and Vela's report into a folder.
 
-    `target`: a name of configs/targets or a .toml file.  `output`: None is model_<target> beside
-    the model.  `weight_bits`: below 8, weights that the NPU waits for are narrowed first.
-    `compare`: estimate under the target's other bandwidths too.  `allow_cpu`: accept a network
-    that is mostly left on the CPU.  Raises UsageError for an unknown target, and what
+    `model`: an integer .tflite file with its card.  `target`: a name of configs/targets or a .toml
+    file.  `output`: None is model_<target> beside the model.  `weight_bits`: below 8, weights that
+    the NPU waits for are narrowed first. `compare`: estimate under the target's other bandwidths
+    too.  `allow_cpu`: accept a network that is mostly left on the CPU.  `force`: replace files that
+    exist.  Raises UsageError for an unknown target, and what
     `facekit.conversion.vela.compile.compile_model` raises.
     """
     read = read_target(target)

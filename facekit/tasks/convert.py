@@ -98,7 +98,9 @@ def convert(
     `model`: registry name, a card or .tflite file, or a Keras file: its weights are for the graph
     `architecture`, and are fed and cropped as those of the registry's model `like`.
     `output`: the folder to write to; `install`: put all but what is for an NPU into the store.
+    `calibration`: photos that activation ranges are measured on; None for the ranges that ship.
     `rule`: from an activation's values to its range, instead of the recipe's own.
+    `force`: replace files that exist.
     Raises UsageError, ModelMissingError, ModelBuildError for a file that does not tell faces
     apart, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
     """

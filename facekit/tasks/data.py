@@ -36,6 +36,7 @@ def fetch(
 ) -> FetchedData:
     """The photos and pair lists of LFW, about 240 MB, where eval-lfw and calibrate find them.
 
+    `alignment`: which edition of the photos.  `offline`: use what is there already.
     `home`: scikit-learn's data home; None: SCIKIT_LEARN_DATA or ~/scikit_learn_data.
     Raises FetchError, StorageError, MissingExtraError without scikit-learn.
     """

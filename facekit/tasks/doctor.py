@@ -109,7 +109,10 @@ class Report:
 
 
 def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
-    """Looks at packages, runtime, delegates, cache and models."""
+    """Looks at packages, runtime, delegates, cache and models; what is wrong is in the report.
+
+    library_folders: where the libraries of delegates are looked for.  Raises nothing.
+    """
     problems: list[Problem] = []
     versions = {"facekit": __version__, "python": platform.python_version()}
     for package, wheel in (("numpy", "numpy"), ("cv2", "opencv-python-headless")):

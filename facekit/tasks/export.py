@@ -79,9 +79,9 @@ def export(
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> ExportedFile:
-    """Writes `output`, and the card beside a file that facekit can run; nothing changes there
-    before all is made and measured.
+    """Writes a model in another system's format, with a card where facekit can run the file.
 
+    Nothing changes at `output` before all is made and measured.  `export_format`: what is written.
     A .tflite file is the model's own file; a SavedModel is a folder.  Of ONNX alone: `install`
     puts the file into the store, `precision` is None for float32, and `calibration` and `rule`
     are for int8, as of `convert`.

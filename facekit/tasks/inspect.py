@@ -8,7 +8,7 @@ from facekit.model.inspect import ModelInspection, inspect_model
 
 
 def inspect(path: Path) -> ModelInspection:
-    """Reads a .tflite or .onnx file; whether the card is right is told, not raised.
+    """Reads the .tflite or .onnx file at `path`; whether the card is right is told, not raised.
 
     Raises ModelMissingError, StorageError, ModelMismatchError for a file that is not sound,
     AcceleratorError or MissingExtraError where what knows the format is not installed.

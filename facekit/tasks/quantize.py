@@ -76,7 +76,8 @@ def quantize(
     `recipe`: a name of configs/recipes or a .json file.  `drift_on`: photos to measure the drift
     on, a folder or list; None: those of `calibration`.  `layers`: rank them by their error.
     `lfw`: LFW's folder, to measure the accuracy on View 1 before and after.  `plot`: draw the
-    drift as <model>_drift.png.  `rule`: instead of the recipe's own.
+    drift as <model>_drift.png.  `rule`: instead of the recipe's own.  `force`:
+    replace files that exist.
     Raises what `convert` raises, InputError for a folder that is not LFW.
     """
     read = read_recipe(recipe)
