@@ -314,3 +314,44 @@ def test_same_padding_follows_tensorflow_whatever_the_side(
     (found,) = run(one(y), tmp_path_factory.mktemp("same"), noise(1, side, side, 2))
     assert found.shape == (1, -(-side // stride), -(-side // stride), 2)
     assert open_ or y.shape == found.shape
+
+
+def test_sphereface20_drawn_as_a_graph_answers_as_pytorch(tmp_path: Path) -> None:
+    """PReLU with slopes below 0 and above 1, Caffe's padding, sums: in the order of the paper."""
+    pytest.importorskip("torch")
+    from tests.networks.sphereface_files import (
+        FILTERS,
+        LAST_OF_STAGE,
+        embed_by_torch,
+        random_tensors,
+    )
+
+    tensors = random_tensors()
+
+    def conv(x: Node, number: str, stride: int = 1) -> Node:
+        kernel = tensors[f"conv{number}.weight"].transpose(2, 3, 1, 0)
+        bias, slope = tensors[f"conv{number}.bias"], tensors[f"relu{number}.weight"]
+        x = operations.convolution(
+            x, kernel, f"conv{number}", bias=bias, stride=(stride, stride), pads=(1, 1, 1, 1)
+        )
+        return operations.prelu(x, slope, f"relu{number}")
+
+    x = operations.graph_input("image", (1, 112, 96, 3))
+    for stage, last in LAST_OF_STAGE.items():
+        x = conv(x, f"{stage}_1", 2)
+        for first in range(2, last, 2):
+            branch = conv(conv(x, f"{stage}_{first}"), f"{stage}_{first + 1}")
+            x = operations.add(x, branch, f"res{stage}_{first + 1}")
+    x = operations.flatten(x, "flatten5")
+    by_channel = tensors["fc5.weight"].reshape(512, FILTERS[4], 7, 6)
+    kernel = by_channel.transpose(2, 3, 1, 0).reshape(-1, 512)
+    x = operations.dense(x, np.ascontiguousarray(kernel), "fc5", bias=tensors["fc5.bias"])
+
+    pictures = np.random.default_rng(3).uniform(-1, 1, (2, 112, 96, 3)).astype(np.float32)
+    (found,) = run(Graph("sphereface20", (x,)), tmp_path, pictures)
+    wanted = embed_by_torch(tensors, pictures)
+    lengths = (
+        np.linalg.norm(found, axis=1, keepdims=True),
+        np.linalg.norm(wanted, axis=1, keepdims=True),
+    )
+    np.testing.assert_allclose(found / lengths[0], wanted / lengths[1], atol=1e-5)
