@@ -14,8 +14,6 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias
 
-import numpy as np
-
 from facekit.errors import ModelBuildError
 from facekit.types import Float32Array
 
@@ -83,15 +81,6 @@ class Node:
     window: Window = Window()
     numbers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """settings of an operation that are no weights"""
-
-    def __post_init__(self) -> None:
-        for role, weight in self.weights.items():
-            if weight.dtype != np.float32:
-                raise ModelBuildError(
-                    f"{self.name}: {role} must be float32. Received: {weight.dtype}."
-                )
-            if not np.isfinite(weight).all():
-                raise ModelBuildError(f"{self.name}: {role} holds values that are not finite.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,7 +41,7 @@ def convolution(
         kernel,
     )
     window = Window((height, width), stride, dilation, pads)
-    weights = {"kernel": kernel} | _bias(bias, filters, name)
+    weights = _finite(name, {"kernel": kernel} | _bias(bias, filters, name))
     return Node(Operation.CONVOLUTION, name, (x,), _slid(x, window, filters, name), weights, window)
 
 
@@ -50,7 +50,7 @@ def dense(x: Node, kernel: Float32Array, name: str, *, bias: Float32Array | None
     fits = len(x.shape) == 2 and kernel.ndim == 2 and kernel.shape[0] == x.shape[1]
     _require(fits, name, f"a kernel for vectors of shape {x.shape}", kernel)
     units = kernel.shape[1]
-    weights = {"kernel": kernel} | _bias(bias, units, name)
+    weights = _finite(name, {"kernel": kernel} | _bias(bias, units, name))
     return Node(Operation.DENSE, name, (x,), (x.shape[0], units), weights)
 
 
@@ -69,6 +69,7 @@ def batch_norm(
     weights |= {} if gamma is None else {"gamma": gamma}
     for weight in weights.values():
         _require_channels(x, weight, name)
+    _finite(name, weights)
     positive = bool((variance.astype(np.float64) + epsilon > 0).all())
     _require(positive, name, "variances above minus epsilon", variance)
     return Node(Operation.BATCH_NORM, name, (x,), x.shape, weights, numbers={"epsilon": epsilon})
@@ -88,7 +89,7 @@ def relu(x: Node, name: str) -> Node:
 
 def prelu(x: Node, slope: Float32Array, name: str) -> Node:
     _require_channels(x, slope, name)
-    return Node(Operation.PRELU, name, (x,), x.shape, {"slope": slope})
+    return Node(Operation.PRELU, name, (x,), x.shape, _finite(name, {"slope": slope}))
 
 
 def softmax(x: Node, name: str) -> Node:
@@ -152,7 +153,7 @@ def _elementwise(operation: Operation, a: Node, b: Node | Float32Array, name: st
         return Node(operation, name, (a, b), a.shape)
     constant = np.resize(b, a.shape[-1]) if b.size == 1 else b
     _require_channels(a, constant, name)
-    return Node(operation, name, (a,), a.shape, {"constant": constant})
+    return Node(operation, name, (a,), a.shape, _finite(name, {"constant": constant}))
 
 
 def _slid(x: Node, window: Window, channels: int, name: str) -> Shape:
@@ -190,6 +191,16 @@ def _bias(bias: Float32Array | None, units: int, name: str) -> dict[str, Float32
         return {}
     _require(bias.shape == (units,), name, f"a bias of shape {(units,)}", bias)
     return {"bias": bias}
+
+
+def _finite(name: str, weights: dict[str, Float32Array]) -> dict[str, Float32Array]:
+    """Where weights come from outside; not again whenever a graph is rewritten."""
+    for role, weight in weights.items():
+        if weight.dtype != np.float32:
+            raise ModelBuildError(f"{name}: {role} must be float32. Received: {weight.dtype}.")
+        if not np.isfinite(weight).all():
+            raise ModelBuildError(f"{name}: {role} holds values that are not finite.")
+    return weights
 
 
 def _require_channels(x: Node, weight: Float32Array, name: str) -> None:
