@@ -145,7 +145,7 @@ def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
         calibration=_calibration(entry, variant),
         tools={"facekit": __version__, **network.tools},
     )
-    return card if is_detector else bound(card)
+    return bound(card)
 
 
 def _calibration(entry: RegistryEntry, variant: str) -> Calibration:

@@ -125,8 +125,11 @@ def bound(card: Card) -> Card:
     """The card whose calibration says that it was measured with this very file.
 
     For a calibration that states no space yet, and for one that was measured with a file whose
-    embeddings are shown to be the same; the detector it was measured with stays.
+    embeddings are shown to be the same; the detector it was measured with stays.  A detector's
+    card has nothing to be bound.
     """
+    if card.task is not Task.EMBEDDING:
+        return card
     calibration = card.calibration
     detector = None if calibration.space is None else calibration.space.detector
     return replace(card, calibration=replace(calibration, space=space_of(card, detector=detector)))
@@ -201,8 +204,7 @@ def _card(fields: Fields) -> Card:
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
     )
     # A card that states no space came before them: what was measured was measured with its own.
-    is_unbound = card.task is Task.EMBEDDING and card.calibration.space is None
-    return bound(card) if is_unbound else card
+    return bound(card) if card.calibration.space is None else card
 
 
 def parse_source(fields: Fields) -> Source:

@@ -11,7 +11,7 @@ from facekit.enums import Architecture, Flip
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.designs import Design
 from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
-from facekit.model.card import Card, Source, Task
+from facekit.model.card import Card, Source, Task, bound
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import Reporter
@@ -95,6 +95,7 @@ def write_model(
         calibration=described.calibration,
         tools={"facekit": __version__, **keras_tools()},
     )
+    card = bound(card)
     path = folder / card.file_name
     write_atomically(path, content)
     self_test(graph.name, path, card, answers=answers_of(graph), reporter=reporter)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,18 +18,21 @@ import pytest
 from facekit.conversion.vela import run
 from facekit.conversion.vela.compile import compile_model
 from facekit.conversion.vela.target import read_target
-from facekit.enums import ColourOrder
+from facekit.enums import ColourOrder, CropRule, ResizeFilter
 from facekit.errors import (
     AcceleratorError,
     MissingExtraError,
     ModelMismatchError,
+    NoOperatingPointError,
     StorageError,
     UsageError,
 )
-from facekit.model.card import Card, Source, Task, read_card
+from facekit.model.card import Card, Source, Task, bound, read_card, space_of
 from facekit.model.inspect import inspect_model
 from facekit.model.store import load_checked
-from facekit.types import InputSpec
+from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.template.threshold import card_threshold
+from facekit.types import CropSpec, InputSpec
 
 pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
 IMX93 = read_target("imx93")
@@ -85,6 +89,26 @@ def test_the_card_names_vela_and_the_source(model: Path, tmp_path: Path) -> None
     assert card.tools["ethos-u-vela"] == run.vela_version()
     assert card.tools["compiled from sha256"] == sha256(model.read_bytes()).hexdigest()
     assert "ethos-u65-256" in card.tools["vela target"]
+
+
+def test_thresholds_hold_for_the_compiled_file(model: Path, tmp_path: Path) -> None:
+    """It has the integers that they were measured with, and another sha256."""
+    point = OperatingPoint("fmr=1e-3", 0.4, 1e-3, 0.1, 9, 9, None, None, "made up", "nobody")
+    card = replace(
+        read_card(with_card(model).with_suffix(".json")),
+        task=Task.EMBEDDING,
+        crop=CropSpec(CropRule.MARGIN, 0.0, ResizeFilter.AREA),
+        embedding_size=4,
+        calibration=Calibration(operating_points=(point,)),
+    )
+    model.with_suffix(".json").write_text(bound(card).to_json())
+    compiled = compile_model(model, IMX93, tmp_path / "out", compare=False)
+    made = load_checked(compiled.path, read_all=True).card
+    assert (
+        card_threshold(made.calibration, space_of(made, detector=None), fmr=1e-3).similarity == 0.4
+    )
+    with pytest.raises(NoOperatingPointError, match="model file"):
+        card_threshold(made.calibration, space_of(bound(card), detector=None), fmr=1e-3)
 
 
 def test_narrowed_weights_are_other_weights_without_thresholds(model: Path, tmp_path: Path) -> None:

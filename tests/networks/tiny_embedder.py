@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from facekit.enums import ColourOrder, CropRule, ResizeFilter
-from facekit.model.card import Card, Source, Task
+from facekit.model.card import Card, Source, Task, bound
 from facekit.model.store import InstalledModel
 from facekit.types import CropSpec, InputSpec
 
@@ -33,5 +33,6 @@ def tiny_embedder(data: Path, folder: Path, *, spec: InputSpec = SPEC) -> Instal
         crop=CropSpec(CropRule.MARGIN, 3.2, ResizeFilter.BILINEAR),
         embedding_size=10,
     )
+    card = bound(card)
     path.with_suffix(".json").write_text(card.to_json())
     return InstalledModel(card, path)

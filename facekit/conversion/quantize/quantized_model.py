@@ -16,7 +16,7 @@ from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import RangeRule
 from facekit.errors import ModelMismatchError, UsageError
 from facekit.graph.activations import activations, has_open_side
-from facekit.model.card import Card, Quantisation, Task
+from facekit.model.card import Card, Quantisation, Task, bound
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
@@ -110,7 +110,7 @@ def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
         calibration=_measured(model.card, recipe.variant, sha256),
         tools={**model.card.tools, PACKAGE: tool_version()},
     )
-    return ModelFile(card, content)
+    return ModelFile(bound(card), content)
 
 
 def _measured(card: Card, variant: str, sha256: str) -> Calibration:

@@ -16,7 +16,7 @@ from facekit.conversion.vela.report import Estimate, VelaReport, read_estimate, 
 from facekit.conversion.vela.run import vela, vela_version
 from facekit.conversion.vela.target import Target
 from facekit.errors import AcceleratorError, ModelMismatchError
-from facekit.model.card import Card
+from facekit.model.card import Card, bound
 from facekit.model.checksum import sha256_of
 from facekit.model.inspect import ModelInspection, inspect_model
 from facekit.system.files import put_files, require_absent
@@ -185,11 +185,13 @@ def _provenance(source: Path, target: Target) -> dict[str, str]:
 
 def _card(card: Card, file_name: str, content: bytes, facts: dict[str, str]) -> Card:
     """The source's card for the compiled file: the same integers, so the same thresholds."""
-    return replace(
-        card,
-        variant=f"{card.variant}_vela",
-        file_name=file_name,
-        file_sha256=sha256(content).hexdigest(),
-        file_size_bytes=len(content),
-        tools={**card.tools, **facts},
+    return bound(
+        replace(
+            card,
+            variant=f"{card.variant}_vela",
+            file_name=file_name,
+            file_sha256=sha256(content).hexdigest(),
+            file_size_bytes=len(content),
+            tools={**card.tools, **facts},
+        )
     )
