@@ -33,7 +33,8 @@ def require_schema(name: str, payload: Mapping[str, Any]) -> None:
     """
     whole = json.loads(json.dumps({"schema_version": 1, **payload}, allow_nan=False))
     errors = [
-        f"{error.json_path}: {error.message[:2000]}" for error in _validator(name).iter_errors(whole)
+        f"{error.json_path}: {error.message[:2000]}"
+        for error in _validator(name).iter_errors(whole)
     ]
     assert not errors, f"{name}:\n" + "\n".join(errors)
 
