@@ -22,6 +22,7 @@ from facekit.tasks.export import export
 from facekit.tasks.quantize import quantize
 from tests.networks.tiny_embedder import tiny_embedder
 from tests.schemas import require_schema
+from tests.small_lfw import home_of_its_own, make_small_lfw
 from tests.told import Told
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
@@ -123,6 +124,21 @@ def test_quantize_writes_what_it_returns(tiny: InstalledModel, tmp_path: Path) -
     assert [layer["key"] for layer in made.report()["layers"]] == [one.key for one in made.layers]
     assert made.accuracies is None
     assert made.drift.minimum > 0.99
+
+
+@pytest.mark.model
+def test_the_accuracy_before_and_after_is_that_of_view_1(
+    tiny: InstalledModel, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEKIT_HOME")  # the detector is in the real store
+    monkeypatch.setenv("FACEKIT_HOME", str(home_of_its_own(tmp_path / "own")))
+    lfw = make_small_lfw(tmp_path, data)
+    made = quantize(str(tiny.path), output=tmp_path / "out", lfw=lfw)
+    assert made.accuracies is not None
+    before, after = made.accuracies
+    assert (before.variant, after.variant) == ("float32", "int8")
+    assert before.n_pairs == after.n_pairs == 7, "one pair has a photo without a face"
+    require_schema("quantize", made.to_dict())
 
 
 @pytest.mark.model
