@@ -46,8 +46,12 @@ def require_failure(payload: Mapping[str, Any], *, exit_code: int) -> None:
 
 
 @cache
+def registry() -> Registry[Any]:
+    """The schemas, so that they can refer to each other by the names of their files."""
+    resources = [(file, Resource.from_contents(schema)) for file, schema in schemas().items()]
+    return Registry().with_resources(resources)
+
+
+@cache
 def _validator(name: str) -> Draft202012Validator:
-    registry: Registry[Any] = Registry().with_resources(
-        (file, Resource.from_contents(schema)) for file, schema in schemas().items()
-    )
-    return Draft202012Validator({"$ref": reference(name)}, registry=registry)
+    return Draft202012Validator({"$ref": reference(name)}, registry=registry())
