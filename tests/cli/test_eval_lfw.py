@@ -136,6 +136,7 @@ def test_an_accuracy_that_is_not_reached_exits_1(
 def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
     result = run("--data", small, "--profile", "sphereface", "--protocol", "devtest", "--json")
     assert result.exit_code == 0, result.output
+    require_schema("eval-lfw", json.loads(result.stdout))
     theirs, own = json.loads(result.stdout)["models"]
     assert (theirs["threshold_origin"], theirs["fold_thresholds"]) == ("fixed", [0.41])
     assert own["threshold_origin"] == "other-list"
@@ -154,6 +155,7 @@ def test_nxps_centre_crop_needs_no_detector_and_a_photo_that_is_large_enough(
     pairs.write_text("a,b,same\na.jpg,d.jpg,1\na.jpg,b.jpg,0\na.jpg,c.jpg,0\n")
     result = run("--pairs", pairs, "--profile", "nxp", "--json")
     assert result.exit_code == 0, result.output
+    require_schema("eval-lfw", json.loads(result.stdout))
     models = json.loads(result.stdout)["models"]
     assert [one["fold_thresholds"] for one in models[:2]] == [[0.4], [0.4]]
     (failed,) = models[0]["failed_photos"]
