@@ -29,6 +29,7 @@ from facekit.errors import (
 )
 from facekit.model.store import models_folder
 from tests.model.made_up_model import write_model
+from tests.schemas import require_schema
 
 WHEEL = "facekit_cli-9.9-py3-none-any.whl"
 
@@ -185,6 +186,7 @@ def test_the_command_says_what_runs_on_which_device(models: Path) -> None:
     result = CliRunner().invoke(cli, [*arguments, "--json"])
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
+    require_schema("bundle", payload)
     assert payload["devices"] == {"imx93-npu": "toy:uint8_vela", "cpu": "toy:int8"}
     assert payload["size_bytes"] == output.stat().st_size
     assert CliRunner().invoke(cli, arguments).exit_code == 2

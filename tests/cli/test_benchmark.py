@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from facekit.cli import cli
 from tests.bench.logs import NEW_NPU, OLD_CPU, REFUSED
+from tests.schemas import require_schema
 
 DATA = Path(__file__).parents[1] / "data"
 BRIEF = ("--runs", "2", "--warmup", "1")
@@ -30,6 +31,7 @@ def test_a_log_becomes_json_and_can_be_compared(log: Path, tmp_path: Path) -> No
     parsed = run("--parse-log", str(log), "--json", "-o", str(tmp_path / "out"))
     assert parsed.exit_code == 0, parsed.stderr
     payload = json.loads(parsed.stdout)
+    require_schema("benchmark", payload)
     assert payload["measurements"][0]["delegate"]["use"] == "partly used"
     assert json.loads((tmp_path / "out" / "benchmark.json").read_text()) == payload
     assert "partly used, 1 nodes of 2" in (tmp_path / "out" / "benchmark.txt").read_text()
@@ -40,6 +42,7 @@ def test_a_log_becomes_json_and_can_be_compared(log: Path, tmp_path: Path) -> No
     other.write_text(run("--parse-log", str(slower), "--json").stdout)
     compared = run("--compare", str(tmp_path / "out" / "benchmark.json"), str(other), "--json")
     answer = json.loads(compared.stdout)
+    require_schema("benchmark compare", answer)
     assert answer["both"] == []  # two threads against four are two settings
     assert len(answer["only_a"]) == len(answer["only_b"]) == 1
 
@@ -85,6 +88,7 @@ def test_every_stage_of_real_photos() -> None:
     done = run("--images", str(DATA), *BRIEF, "--batch", "2", "--workers", "2", "--json")
     assert done.exit_code == 0, done.stderr
     payload = json.loads(done.stdout)
+    require_schema("benchmark", payload)
     by_stage = {one["stage"]: one for one in payload["measurements"]}
     assert list(by_stage) == ["load", "detect", "align", "embed", "match", "verify"]
     for one in by_stage.values():

@@ -14,6 +14,7 @@ from facekit.cli import cli
 from facekit.model.card import read_card, space_of
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
+from tests.schemas import require_schema
 from tests.small_lfw import home_of_its_own, make_small_lfw
 
 pytest.importorskip("scipy", reason="needs the evaluate extra")
@@ -78,6 +79,7 @@ def test_what_is_written_is_what_verify_uses(small: Path, own_model: Path, data:
                  "--json")  # fmt: skip
     assert result.exit_code == 0, result.output
     payload = json.loads(result.stdout)
+    require_schema("calibrate", payload)
     assert payload["written"] is True
     card = read_card(own_model.with_suffix(".json"))
     point = card.calibration.operating_point("fmr=2e-1")

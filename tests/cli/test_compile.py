@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from facekit.cli import cli
+from tests.schemas import require_schema
 
 pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
 
@@ -35,6 +36,7 @@ def test_text_names_what_was_assumed_and_what_is_slow(model: str, tmp_path: Path
 def test_json(model: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["compile", model, "-o", str(tmp_path / "out"), "--json"])
     payload = json.loads(result.stdout)
+    require_schema("compile", payload)
     assert payload["model"] == str(tmp_path / "out" / "int8_vela.tflite")
     assert payload["card"] is None
     assert payload["vela"]["npu_operators"] == 8

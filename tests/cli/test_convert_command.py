@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from facekit.cli import cli
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find, home, load_checked
+from tests.schemas import require_schema
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
 
@@ -41,6 +42,7 @@ def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     result = run("quantize", DEFAULT_MODEL, *scheme, "-o", out, "--layers", "--plot", "--json")
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
+    require_schema("quantize", payload)
     assert payload["path"] == str(out / f"{DEFAULT_MODEL}_dynamic8.tflite")
     assert payload["input_formula"].startswith("x = (pixel - 127.5) / 128, float32")
     assert payload["drift"]["cosine"]["minimum"] > 0.99

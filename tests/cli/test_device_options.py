@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from facekit.cli import cli
 from tests.c_delegate import compile_delegate, needs_compiler
+from tests.schemas import require_schema
 
 DATA = Path(__file__).parents[1] / "data"
 PHOTOS = [str(DATA / "obama.jpg"), str(DATA / "biden.jpg")]
@@ -55,6 +56,7 @@ def test_a_missing_delegate_is_exit_code_6(command: str, tmp_path: Path) -> None
 
     allowed = run(command, *PHOTOS, *more, *MISSING, "--allow-cpu-fallback", "--json")
     assert allowed.exit_code in (0, 1), allowed.stderr
+    require_schema(command, json.loads(allowed.stdout))
     device, delegate, reason = used(allowed)
     assert (device, delegate) == ("cpu", None)
     assert reason is not None

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from facekit.cli import cli
 from facekit.photo.decode import load_picture
 from facekit.photo.write import jpeg_bytes
+from tests.schemas import require_schema
 from tests.small_lfw import (
     FACELESS,
     group_is_gone,
@@ -61,6 +62,7 @@ def cold(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.model
 def test_the_report_says_what_the_photos_say(cold: Path) -> None:
     report = json.loads((cold / "report.json").read_text())
+    require_schema("eval-lfw", report)
     (model,) = report["models"]
     assert report["schema_version"] == 1
     assert report["list_published_as"] is None
@@ -134,6 +136,7 @@ def test_an_accuracy_that_is_not_reached_exits_1(
 def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
     result = run("--data", small, "--profile", "sphereface", "--protocol", "devtest", "--json")
     assert result.exit_code == 0, result.output
+    require_schema("eval-lfw", json.loads(result.stdout))
     theirs, own = json.loads(result.stdout)["models"]
     assert (theirs["threshold_origin"], theirs["fold_thresholds"]) == ("fixed", [0.41])
     assert own["threshold_origin"] == "other-list"
@@ -152,6 +155,7 @@ def test_nxps_centre_crop_needs_no_detector_and_a_photo_that_is_large_enough(
     pairs.write_text("a,b,same\na.jpg,d.jpg,1\na.jpg,b.jpg,0\na.jpg,c.jpg,0\n")
     result = run("--pairs", pairs, "--profile", "nxp", "--json")
     assert result.exit_code == 0, result.output
+    require_schema("eval-lfw", json.loads(result.stdout))
     models = json.loads(result.stdout)["models"]
     assert [one["fold_thresholds"] for one in models[:2]] == [[0.4], [0.4]]
     (failed,) = models[0]["failed_photos"]
@@ -251,6 +255,7 @@ def test_a_part_of_lfw(lfw: Path, own_home: Path) -> None:
     result = run("--data", lfw, "--limit", "15", "--json", "--assert-accuracy", "0.9")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
+    require_schema("eval-lfw", report)
     assert report["list_published_as"] is None  # a part is not the published list
     assert report["models"][0]["accuracy"]["n_trials"] == 30
     assert any("Only a part" in note for note in report["notes"])

@@ -13,6 +13,7 @@ from facekit.cli import cli
 from facekit.model.registry import DEFAULT_MODEL, DETECTOR
 from facekit.model.store import find, home, load_checked
 from facekit.template.file import read_embeddings
+from tests.schemas import require_schema
 from tests.small_lfw import make_small_lfw
 
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
@@ -44,6 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.exit_code == 0, result.stderr
     assert f"installed: {DEFAULT_MODEL}:onnx-fp32" in result.stderr
     payload = json.loads(result.stdout)
+    require_schema("export", payload)
     stored = folder / "models" / DEFAULT_MODEL / f"{DEFAULT_MODEL}_onnx-fp32.onnx"
     assert payload["path"] == str(stored)
     assert payload["card"]["variant"] == "onnx-fp32"
@@ -188,6 +190,7 @@ def test_the_litert_file_itself(tmp_path: Path) -> None:
     result = run("export", "--format", "tflite", "-o", path, "--json")
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
+    require_schema("export", payload)
     assert (payload["card"]["variant"], payload["drift"]) == ("float32", None)
     assert path.read_bytes() == find(DEFAULT_MODEL).path.read_bytes()
     assert load_checked(path, read_all=True).card.file_name == "copy.tflite"
@@ -211,6 +214,7 @@ def test_files_for_other_systems(wanted: str, name: str, tmp_path: Path) -> None
     result = run("export", "--format", wanted, "-o", path, "--json")
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
+    require_schema("export", payload)
     assert (payload["card"], payload["drift"]) == (None, None)
     assert payload["size_bytes"] > 90_000_000
     assert [one.name for one in tmp_path.iterdir()] == [name]

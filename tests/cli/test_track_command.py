@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from facekit.video.reading import VideoReader
+from tests.schemas import require_schema
 from tests.video import clips
 
 FACEKIT = (sys.executable, "-m", "facekit")
@@ -57,7 +58,10 @@ def facekit(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> Sequence[dict[str, Any]]:
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    for record in records:
+        require_schema("common failure" if "error" in record else "track", record)
+    return records
 
 
 def test_one_json_line_a_person_with_names(crossing: Path, gallery: Path, tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from urllib.error import URLError
 
 import pytest
+from click.testing import CliRunner
 
+from facekit.cli import cli
 from facekit.enums import LfwAlignment
 from facekit.errors import FetchError, StorageError
 from facekit.evaluation.protocols import fetch_lfw as module
 from facekit.evaluation.protocols.fetch_lfw import data_home, fetch_lfw
+from tests.schemas import require_schema
 
 datasets = pytest.importorskip("sklearn.datasets", reason="needs the evaluate extra")
 
@@ -38,6 +42,10 @@ def test_a_whole_lfw_is_what_its_folder_is_returned_for(
     for alignment in LfwAlignment:
         assert fetch_lfw(tmp_path, alignment) == tmp_path / "lfw_home"
         assert (tmp_path / "lfw_home" / alignment.folder / "Ada").is_dir()
+        options = ("--alignment", alignment.value, "--home", str(tmp_path), "--json")
+        told = json.loads(CliRunner().invoke(cli, ["data", "fetch", "lfw", *options]).stdout)
+        require_schema("data fetch", told)
+        assert (told["alignment"], told["folder"]) == (alignment.value, str(tmp_path / "lfw_home"))
 
 
 def test_a_part_of_lfw_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

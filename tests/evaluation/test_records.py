@@ -20,6 +20,7 @@ from facekit.evaluation.records import (
     report_json,
 )
 from facekit.evaluation.summary import compare, summarise
+from tests.schemas import require_schema
 
 IDENTITY = ModelIdentity("m", "float32", "0" * 64, 1, "as it is")
 
@@ -107,6 +108,7 @@ def test_comparison(made_up: EvaluationReport) -> None:
 def test_json(made_up: EvaluationReport) -> None:
     plain = json.loads(report_json(made_up))
     assert plain["schema_version"] == 1
+    require_schema("eval-lfw", plain)
     assert plain["models"][0]["model"]["variant"] == "float32"
     assert plain["models"][0]["threshold_origin"] == "other-folds"
     assert plain["models"][0]["accuracy"]["n_trials"] == 599

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from facekit.cli import cli
 from facekit.model import store
+from tests.schemas import require_schema
 
 
 def run(*arguments: object) -> Result:
@@ -49,6 +50,7 @@ def test_weights_become_a_model_without_thresholds(
     done = run("models", "import", weights, "--as", "mine", *given, "--json")
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
+    require_schema("models import", told)
     assert (told["name"], told["format"]) == ("mine", "deepface's HDF5 weights")
     card = store.find("mine").card
     assert (card.source.licence, card.embedding_size) == ("MIT", 512)

@@ -23,6 +23,7 @@ from facekit.model.registry import RegistryEntry
 from facekit.reporter import Reporter
 from facekit.tasks.build import ensure_installed
 from tests.model.made_up_model import write_model
+from tests.schemas import require_schema
 
 NETS = ("pnet", "rnet", "onet")
 
@@ -35,6 +36,7 @@ def run_json(*arguments: str | Path) -> dict[str, Any]:
     result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
     payload: dict[str, Any] = json.loads(result.stdout)
+    require_schema(f"models {arguments[0]}", payload)
     assert payload.pop("schema_version") == 1
     return payload
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.schemas import require_schema
+
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
 
@@ -30,6 +32,7 @@ class Server:
         self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
+        require_schema("serve-stdin", answer)
         assert answer.pop("schema_version") == 1
         assert isinstance(answer, dict)
         return answer

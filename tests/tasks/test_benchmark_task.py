@@ -14,6 +14,7 @@ from facekit.enums import Stage
 from facekit.errors import InputError, UsageError
 from facekit.tasks.benchmark import benchmark, compare, read_log, read_result, write_result
 from tests.bench.logs import NEW_NPU, REFUSED
+from tests.schemas import require_schema
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def test_two_results_side_by_side_are_the_commands_json(log: Path, tmp_path: Pat
     assert [one.time for one in found.both] == [1.0]
     shown = CliRunner().invoke(cli, ["benchmark", "--compare", str(a), str(a), "--json"])
     assert json.loads(shown.stdout) == {"schema_version": 1, **found.to_dict()}
+    require_schema("benchmark compare", found.to_dict())
 
 
 def test_a_delegate_that_did_nothing_is_named(log: Path, tmp_path: Path) -> None:

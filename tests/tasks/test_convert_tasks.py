@@ -21,6 +21,8 @@ from facekit.tasks.convert import CalibrationPhotos, conversion_plan, convert, f
 from facekit.tasks.export import export
 from facekit.tasks.quantize import quantize
 from tests.networks.tiny_embedder import tiny_embedder
+from tests.schemas import require_schema
+from tests.small_lfw import home_of_its_own, make_small_lfw
 from tests.told import Told
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
@@ -59,7 +61,7 @@ def test_converted_files_are_written_and_installed(tiny: InstalledModel, tmp_pat
     assert find("tiny:int8").card.to_json() == load_checked(out / "tiny_int8.tflite").card.to_json()
     assert told.notes[-1] == "installed: tiny:float32, tiny:int8"
     assert "measuring activations" in told.labels
-    json.dumps(conversion.to_dict())
+    require_schema("convert", conversion.to_dict())
     assert len(repr(conversion)) < 2000  # no array, no card
 
 
@@ -77,6 +79,7 @@ def test_what_convert_returns_is_the_json_of_the_command(
     done = CliRunner().invoke(cli, ["convert", str(tiny.path), "-o", str(tmp_path / "b"), "--json"])
     printed = json.loads(done.stdout.replace(str(tmp_path / "b"), str(tmp_path / "a")))
     assert printed == {"schema_version": 1, **returned}
+    require_schema("convert", printed)
 
 
 def test_a_keras_files_folder_is_gone_with_its_context(
@@ -117,9 +120,25 @@ def test_quantize_writes_what_it_returns(tiny: InstalledModel, tmp_path: Path) -
     ]
     assert json.loads((out / "tiny_int8_drift.json").read_text()) == made.report()
     assert made.to_dict()["drift"] == made.report()
+    require_schema("quantize", made.to_dict())
     assert [layer["key"] for layer in made.report()["layers"]] == [one.key for one in made.layers]
     assert made.accuracies is None
     assert made.drift.minimum > 0.99
+
+
+@pytest.mark.model
+def test_the_accuracy_before_and_after_is_that_of_view_1(
+    tiny: InstalledModel, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEKIT_HOME")  # the detector is in the real store
+    monkeypatch.setenv("FACEKIT_HOME", str(home_of_its_own(tmp_path / "own")))
+    lfw = make_small_lfw(tmp_path, data)
+    made = quantize(str(tiny.path), output=tmp_path / "out", lfw=lfw)
+    assert made.accuracies is not None
+    before, after = made.accuracies
+    assert (before.variant, after.variant) == ("float32", "int8")
+    assert before.n_pairs == after.n_pairs == 7, "one pair has a photo without a face"
+    require_schema("quantize", made.to_dict())
 
 
 @pytest.mark.model

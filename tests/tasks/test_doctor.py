@@ -13,6 +13,7 @@ from facekit.cli import cli
 from facekit.model import store
 from facekit.tasks import doctor
 from facekit.version import __version__
+from tests.schemas import require_schema
 
 
 @pytest.fixture
@@ -104,6 +105,7 @@ def test_a_package_that_does_not_load_exits_5(
     monkeypatch.setitem(sys.modules, package, None)
     report = doctor.examine()
     assert report.versions[package] == ""
+    require_schema("doctor", report.to_dict())
     assert report.problems[0].message.startswith(f"{package} cannot be imported: ")
     assert report.problems[0].exit_code == 5
 
@@ -119,6 +121,7 @@ def home_below_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_json_is_an_object_with_all_of_it() -> None:
     result = CliRunner().invoke(cli, ["doctor", "--json"])
     payload = json.loads(result.stdout)
+    require_schema("doctor", payload)
     assert result.exit_code != 0
     assert payload["versions"]["facekit"] == __version__
     assert payload["cache"]["home"] == str(store.home())

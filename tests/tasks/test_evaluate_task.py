@@ -21,6 +21,7 @@ from facekit.reporter import Reporter
 from facekit.tasks.calibrate import calibrate
 from facekit.tasks.evaluate import evaluate
 from facekit.tasks.open_pipeline import PipelineRequest
+from tests.schemas import require_schema
 from tests.small_lfw import FACELESS, home_of_its_own, make_small_lfw
 
 pytest.importorskip("sklearn", reason="needs the evaluate extra")
@@ -61,6 +62,7 @@ def test_a_report_is_what_the_command_prints_as_json(small: Path) -> None:
     again = evaluate([CENTRAL], data=small)
     shown = CliRunner().invoke(cli, ["eval-lfw", "--data", str(small), "--json"])
     told, expected = json.loads(shown.stdout), json.loads(json.dumps(again.to_dict()))
+    require_schema("eval-lfw", told)
     assert told.pop("schema_version") == 1
     assert told | {"created_utc": ""} == expected | {"created_utc": ""}
 
@@ -104,6 +106,7 @@ def test_a_calibration_goes_into_the_card_and_a_file_and_is_the_commands_json(
     before = model.with_suffix(".json").read_bytes()
     options = ("calibrate", "--data", str(small), "--fmr", "0.2", "--model", str(model), "--json")
     shown = json.loads(CliRunner().invoke(cli, options).stdout)
+    require_schema("calibrate", shown)
     assert model.with_suffix(".json").read_bytes() == before
 
     output = tmp_path / "calibration.json"

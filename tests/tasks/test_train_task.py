@@ -11,6 +11,7 @@ import pytest
 from facekit.enums import TrainingLoss
 from facekit.errors import UsageError
 from facekit.tasks.train import NewRun, train
+from tests.schemas import require_schema
 
 SMALL = {"embedding_size": 8, "batch_size": 8, "epochs": 2, "steps_per_epoch": 3}
 
@@ -71,6 +72,7 @@ def test_a_run_that_is_stopped_goes_on_and_its_model_goes_into_the_store(
     assert done.model == output / "run_float32.tflite"
     assert done.installed == find("own").path
     told = json.loads(json.dumps(done.to_dict()))
+    require_schema("train", {**told, "resume": None})
     assert (told["steps"], told["people"], told["photos"]) == (6, 4, 32)
     assert told["sha256"] == find("own").card.file_sha256
     assert len(repr(done)) < 200 + len(str(output))

@@ -25,6 +25,7 @@ from facekit.photo.decode import read_image
 from facekit.pipeline.locate import Locator
 from facekit.training.dataset.aligned import inner_crop
 from facekit.types import CropSpec
+from tests.schemas import require_schema
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def _run(*arguments: str | Path) -> Result:
 def _json(result: Result) -> dict[str, Any]:
     payload = json.loads(result.stdout)
     assert isinstance(payload, dict)
+    require_schema("align-dataset", payload)
     return payload
 
 

@@ -29,6 +29,7 @@ from facekit.training.curve import CURVE_NAME, read_curve
 from facekit.types import CropSpec, InputSpec
 from tests.networks.tiny_training import DESIGNS as TINY
 from tests.networks.tiny_training import write_people
+from tests.schemas import require_schema
 from tests.small_lfw import make_small_lfw
 
 pytestmark = pytest.mark.host
@@ -103,6 +104,7 @@ def test_validated_on_lfw_the_model_decides_at_once(lfw: Path, data: Path, tmp_p
     assert "no threshold for FMR 0.0001" in result.stderr
 
     told = json.loads(result.stdout)
+    require_schema("train", told)
     assert (told["interrupted"], told["resume"]) == (False, None)
     validated = [line for line in read_curve(run / CURVE_NAME) if "lfw_devtest" in line]
     assert [line["epoch"] for line in validated] == [2, 3], "every second one, and the last"
@@ -178,6 +180,7 @@ def test_ctrl_c_leaves_json_that_says_how_to_go_on(tmp_path: Path) -> None:
     user.join()
     assert result.exit_code == 130, result.stderr
     told = json.loads(result.stdout)
+    require_schema("train", told)
     assert (told["interrupted"], told["model"]) == (True, None)
     assert checkpoint.saved(run / "checkpoints")[-1].stem == f"step-{told['steps']:09d}"
     assert told["resume"] == f"facekit train -o '{run}' --resume"

@@ -1,0 +1,236 @@
+"""Every command's JSON keeps to its schema, and is what `to_dict()` of its record says.
+
+Commands that take long are held to theirs in their own tests, by `require_schema`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import facekit
+from facekit.api import models
+from facekit.cli import cli
+from facekit.model import installation
+from facekit.tasks.doctor import examine
+from tests.model.made_up_model import write_model
+from tests.schemas import require_failure, require_schema
+
+DATA = Path(__file__).parent / "data"
+OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
+MISSING = "missing.jpg"
+TIMINGS = ("time", "timings_ms")
+
+
+def told(*arguments: object, code: int = 0) -> dict[str, Any]:
+    """What a command prints with --json."""
+    result = CliRunner().invoke(cli, [*map(str, arguments), "--json"])
+    assert result.exit_code == code, result.stderr
+    payload: dict[str, Any] = json.loads(result.stdout)
+    return payload
+
+
+def require_same(payload: dict[str, Any], record: Any) -> None:
+    """The command says what the record says, but for the time that it took."""
+    said = json.loads(json.dumps(record.to_dict()))
+    assert {**payload, **dict.fromkeys(TIMINGS)} == {
+        "schema_version": 1,
+        **said,
+        **dict.fromkeys(TIMINGS),
+    }
+
+
+# Commands that need no network.
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store that holds "toy", whose bytes are no network."""
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
+    installation.install("toy", partial(write_model, name="toy", variant="float32"))
+    return tmp_path / "home"
+
+
+@pytest.mark.usefixtures("store")
+def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, payload, record in (
+        ("list", told("models", "list"), models.list_models()),
+        ("info", told("models", "info", "toy"), models.info("toy")),
+        ("info", told("models", "info", "mtcnn"), models.info("mtcnn")),
+        ("path", told("models", "path", "toy"), models.path("toy")),
+        ("verify", told("models", "verify"), models.verify()),
+    ):
+        require_schema(f"models {name}", payload)
+        require_same(payload, record)
+    archive = tmp_path / "toy.tar"
+    require_schema("models export", told("models", "export", "toy", "-o", archive))
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "fresh"))
+    require_schema("models import", told("models", "import", archive))
+    require_schema("models rm", told("models", "rm", "toy"))
+
+
+def test_a_damaged_model_file(store: Path) -> None:
+    Path(told("models", "path", "toy")["paths"][0]).write_bytes(b"damaged")
+    require_schema("models verify", told("models", "verify", code=5))
+    report = told("doctor", code=5)
+    require_schema("doctor", report)
+    assert any(model["problem"] for model in report["models"])
+
+
+@pytest.mark.parametrize("name", ["int8", "float32"])
+def test_inspect(name: str) -> None:
+    path = DATA / "tiny" / f"{name}.tflite"
+    payload = told("inspect", path)
+    require_schema("inspect", payload)
+    require_same(payload, facekit.inspect(path))
+
+
+@pytest.mark.model
+def test_doctor() -> None:
+    payload, report = told("doctor"), examine().to_dict()
+    require_schema("doctor", payload)
+    del payload["cache"]["free_bytes"], report["cache"]["free_bytes"]  # which others change
+    assert payload == {"schema_version": 1, **report}
+
+
+# Commands that look at photos.
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("name", "arguments", "record", "code"),
+    [
+        ("verify", (OBAMA, OBAMA2), lambda: facekit.verify(OBAMA, OBAMA2), 0),
+        ("verify", (OBAMA, BIDEN), lambda: facekit.verify(OBAMA, BIDEN), 1),
+        (
+            "verify",
+            (OBAMA, BIDEN, "--threshold", "0.9", "--metric", "l2"),
+            lambda: facekit.verify(OBAMA, BIDEN, threshold=0.9, metric="l2"),
+            1,
+        ),
+        ("compare", (OBAMA, BIDEN), lambda: facekit.compare([OBAMA, BIDEN]), 0),
+        ("cluster", (OBAMA, OBAMA2, BIDEN), lambda: facekit.cluster([OBAMA, OBAMA2, BIDEN]), 0),
+        (
+            "cluster",
+            (OBAMA, MISSING, "--method", "hdbscan"),
+            lambda: facekit.cluster([OBAMA, MISSING], method="hdbscan"),
+            4,
+        ),
+    ],
+)
+def test_what_a_command_prints_is_its_record(
+    name: str, arguments: tuple[str, ...], record: Callable[[], Any], code: int
+) -> None:
+    payload = told(name, *arguments, code=code)
+    require_schema(name, payload)
+    require_same(payload, record())
+
+
+@pytest.mark.model
+def test_without_detection_there_are_no_faces(tmp_path: Path) -> None:
+    at = ("--gallery", tmp_path / "people.db", "--no-detect")
+    payload = told("verify", OBAMA, OBAMA2, "--no-detect", "--threshold", "2")
+    require_schema("verify", payload)
+    assert payload["faces"] == payload["facial_areas"] == {"img1": None, "img2": None}
+    require_schema("cluster", told("cluster", OBAMA, "--no-detect", "--threshold", "1"))
+    require_schema("enroll", told("enroll", "Barack", OBAMA, *at))
+    require_schema("identify", told("identify", OBAMA, "--threshold", "1", *at))
+    require_schema("gallery show", told("gallery", "show", "Barack", *at[:2]))
+
+
+@pytest.mark.model
+def test_detect(tmp_path: Path) -> None:
+    payload = told("detect", OBAMA, BIDEN)
+    require_schema("detect", payload)
+    assert payload["images"] == [one.to_dict() for one in facekit.detect([OBAMA, BIDEN])]
+    files = ("--crops", tmp_path / "crops", "--draw", tmp_path / "drawings")
+    failed = told("detect", OBAMA, MISSING, *files, code=4)
+    require_schema("detect", failed)
+    assert [set(one) >= {"crops", "drawing"} for one in failed["images"]] == [True, False]
+
+
+@pytest.mark.model
+def test_embed(tmp_path: Path) -> None:
+    output = tmp_path / "out.npz"
+    for photos, code in (([OBAMA], 0), ([OBAMA, MISSING], 4)):
+        payload = told("embed", *photos, "-o", output, code=code)
+        require_schema("embed", payload)
+        require_same(payload, facekit.embed_to_file(photos, output))
+
+
+@pytest.mark.model
+def test_a_list_of_pairs_prints_a_line_for_each(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(f"{OBAMA},{OBAMA2}\n{OBAMA},{MISSING}\n")
+    done = CliRunner().invoke(cli, ["verify", "--pairs", str(pairs), "--json"])
+    assert done.exit_code == 4
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    for line, record in zip(lines, facekit.verify_pairs(pairs), strict=True):
+        require_schema("verify pair", line)
+        require_same(line, record)
+
+
+@pytest.mark.model
+def test_a_gallery_from_its_first_day_to_its_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEKIT_GALLERY_PASSPHRASE", "one")
+    monkeypatch.setenv("FACEKIT_GALLERY_NEW_PASSPHRASE", "two")
+    at = ("--gallery", tmp_path / "people.db")
+    gallery = facekit.Gallery(tmp_path / "people.db", passphrase=lambda: "one")
+
+    def require(command: str, *arguments: object, code: int = 0) -> dict[str, Any]:
+        payload = told(*command.split(), *arguments, *at, code=code)
+        require_schema(command, payload)
+        return payload
+
+    require("gallery init", "--encrypt")
+    enrolled = require("enroll", "Barack Obama", OBAMA, MISSING, code=4)
+    again = facekit.Gallery(tmp_path / "again.db").enroll("Barack Obama", [OBAMA, MISSING])
+    require_same({**enrolled, "gallery": again.gallery}, again)
+    require("enroll", "Joe", BIDEN)
+    require_same(require("identify", OBAMA2), gallery.identify([OBAMA2]))
+    require_same(require("identify", OBAMA2, MISSING, code=4), gallery.identify([OBAMA2, MISSING]))
+    require_same(require("gallery list"), gallery.people())
+    require_same(require("gallery show", "Joe"), gallery.show("Joe"))
+    require_same(require("gallery check"), gallery.check())
+    require_same(require("gallery stats"), gallery.stats())
+    require("gallery rename", "Joe", "Joe Biden")
+    require("gallery merge", "Joe Biden", "Barack Obama")
+    require("gallery show", "Joe Biden")
+    require("gallery unmerge", "Joe Biden", "Barack Obama")
+    require("gallery recenter")
+    exported = tmp_path / "people.jsonl"
+    require("gallery export", "-o", exported, "--decrypt")
+    require("gallery remove", "Joe Biden")
+    require("gallery import", exported)
+    require("gallery rekey")
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("verify", OBAMA), 2),
+        (("inspect", MISSING), 5),
+        (("benchmark", "--parse-log", __file__), 4),
+        pytest.param(("verify", OBAMA, "grey.png"), 3, marks=pytest.mark.model),
+        pytest.param(("verify", OBAMA, MISSING), 4, marks=pytest.mark.model),
+    ],
+)
+def test_an_error_is_an_object(
+    arguments: tuple[str, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("grey.png", np.full((100, 100, 3), 128, np.uint8))
+    require_failure(told(*arguments, code=code), exit_code=code)
