@@ -43,7 +43,8 @@ def evaluate(
     authors run it.  `flip`: whether the mirror image counts, instead of the card's rule.
     `subtract_mean`: center about the mean of the pairs that the threshold is chosen on.
     `all_pairs`: rates over all pairs of the photos as well.  `limit`: only the first pairs of each
-    kind of every fold.  `recompute`: embed also what is in the cache.  `workers`: processes, None for as many as the photos pay for.
+    kind of every fold.  `recompute`: embed also what is in the cache.  `workers`: processes; None
+    for as many as the photos pay for.
     `output`: a folder for the report.  `face`: LFW's people stand in the center.
     Raises InputError, PairListError, UsageError, ModelError, StorageError.
     """

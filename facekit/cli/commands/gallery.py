@@ -10,8 +10,8 @@ import click
 from facekit.cli.commands.gallery_transfer import export_command, import_command
 from facekit.cli.gallery_options import (
     PASSPHRASE_VARIABLE,
-    gallery_location,
     gallery_options,
+    gallery_url_options,
     new_secret,
 )
 from facekit.cli.options import (
@@ -21,13 +21,14 @@ from facekit.cli.options import (
     model_option,
     no_detect_option,
 )
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, note, print_result
 from facekit.cli.render.people import print_check, print_person, print_stats
 from facekit.cli.requests import pipeline_request
 from facekit.enums import VectorType
 from facekit.errors import StorageError
 
 if TYPE_CHECKING:
+    from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.gallery_results import GalleryStats
 
 EXIT_NOBODY = 1
@@ -55,7 +56,7 @@ def gallery() -> None:
     show_default=True,
     help="How templates are stored; float16 takes half the room.",
 )
-@gallery_options
+@gallery_url_options
 @json_option
 def init(
     encrypt: bool,
@@ -81,7 +82,7 @@ def init(
 @gallery.command("list")
 @gallery_options
 @json_option
-def list_command(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def list_command(location: GalleryLocation, as_json: bool) -> None:
     """Everybody who is enrolled, with the number of templates.
 
     \b
@@ -89,7 +90,7 @@ def list_command(gallery_url: str | None, key_file: Path | None, as_json: bool) 
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.people(gallery_location(gallery_url, key_file))
+    result = tasks.people(location)
     if as_json:
         emit_json(result.to_dict())
         return
@@ -101,7 +102,7 @@ def list_command(gallery_url: str | None, key_file: Path | None, as_json: bool) 
 @click.argument("name")
 @gallery_options
 @json_option
-def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def show(name: str, location: GalleryLocation, as_json: bool) -> None:
     """Show a person's templates: photo, its sha256, box, detector score, time.
 
     \b
@@ -109,7 +110,7 @@ def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: boo
     """
     from facekit.tasks import gallery as tasks
 
-    person = tasks.show(gallery_location(gallery_url, key_file), name)
+    person = tasks.show(location, name)
     if person is None:
         _nobody(name)
     elif as_json:
@@ -122,7 +123,7 @@ def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: boo
 @click.argument("name")
 @gallery_options
 @json_option
-def remove(name: str, gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
     """Forget a person: no byte of the templates stays in the gallery's files.
 
     What the disk or a backup keeps below or beside them is out of reach.
@@ -132,13 +133,11 @@ def remove(name: str, gallery_url: str | None, key_file: Path | None, as_json: b
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.remove(gallery_location(gallery_url, key_file), name)
+    result = tasks.remove(location, name)
     if not result.removed:
         _nobody(name)
-    elif as_json:
-        emit_json(result.to_dict())
     else:
-        click.echo(f"{name}\t{result.removed} templates removed")
+        print_result(result, f"{name}\t{result.removed} templates removed", as_json=as_json)
 
 
 @gallery.command()
@@ -146,9 +145,7 @@ def remove(name: str, gallery_url: str | None, key_file: Path | None, as_json: b
 @click.argument("new")
 @gallery_options
 @json_option
-def rename(
-    old: str, new: str, gallery_url: str | None, key_file: Path | None, as_json: bool
-) -> None:
+def rename(old: str, new: str, location: GalleryLocation, as_json: bool) -> None:
     """Give a person another name.
 
     \b
@@ -156,13 +153,11 @@ def rename(
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.rename(gallery_location(gallery_url, key_file), old, new)
+    result = tasks.rename(location, old, new)
     if not result.found:
         _nobody(old)
-    elif as_json:
-        emit_json(result.to_dict())
     else:
-        click.echo(f"{old} is now {new}")
+        print_result(result, f"{old} is now {new}", as_json=as_json)
 
 
 @gallery.command()
@@ -170,9 +165,7 @@ def rename(
 @click.argument("other")
 @gallery_options
 @json_option
-def merge(
-    name: str, other: str, gallery_url: str | None, key_file: Path | None, as_json: bool
-) -> None:
+def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> None:
     """File all templates of OTHER under NAME: both are one person.
 
     OTHER is no longer listed; a photo that both have counts once.  gallery show NAME says who was
@@ -183,17 +176,13 @@ def merge(
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.merge(gallery_location(gallery_url, key_file), name, other)
+    result = tasks.merge(location, name, other)
     if result.merge is None:
         _nobody(*result.absent)
-    elif as_json:
-        emit_json(result.to_dict())
     else:
-        told = result.to_dict()
-        click.echo(
-            f"{other} is now {name}\t{told['moved']} templates moved, "
-            f"{told['known_already']} known already"
-        )
+        moved, known = len(result.merge.moved), len(result.merge.known)
+        text = f"{other} is now {name}\t{moved} templates moved, {known} known already"
+        print_result(result, text, as_json=as_json)
 
 
 @gallery.command()
@@ -201,9 +190,7 @@ def merge(
 @click.argument("other")
 @gallery_options
 @json_option
-def unmerge(
-    name: str, other: str, gallery_url: str | None, key_file: Path | None, as_json: bool
-) -> None:
+def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> None:
     """Undo the merge of OTHER into NAME: each has again what each had.
 
     What was enrolled under NAME since then stays there.
@@ -213,22 +200,24 @@ def unmerge(
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.unmerge(gallery_location(gallery_url, key_file), name, other)
+    result = tasks.unmerge(location, name, other)
     if result.absent:
         _nobody(*result.absent)
     elif result.merge is None:
         note(f"nobody called {other} is merged into {name}")
         raise SystemExit(EXIT_NOBODY)
-    elif as_json:
-        emit_json(result.to_dict())
     else:
-        click.echo(f"{other} is enrolled again\t{len(result.merge.photos)} templates")
+        print_result(
+            result,
+            f"{other} is enrolled again\t{len(result.merge.photos)} templates",
+            as_json=as_json,
+        )
 
 
 @gallery.command()
 @gallery_options
 @json_option
-def stats(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def stats(location: GalleryLocation, as_json: bool) -> None:
     """How many people and templates, of which model, in how much room.
 
     \b
@@ -236,13 +225,13 @@ def stats(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
     """
     from facekit.tasks import gallery as tasks
 
-    _tell_stats(tasks.stats(gallery_location(gallery_url, key_file)), as_json=as_json)
+    _tell_stats(tasks.stats(location), as_json=as_json)
 
 
 @gallery.command()
 @gallery_options
 @json_option
-def check(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def check(location: GalleryLocation, as_json: bool) -> None:
     """Is the gallery sound?  Reads everything; exit code 7 where something is wrong.
 
     \b
@@ -250,7 +239,7 @@ def check(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.check(gallery_location(gallery_url, key_file))
+    result = tasks.check(location)
     if as_json:
         emit_json(result.to_dict())
     else:
@@ -268,9 +257,7 @@ def check(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
 )
 @gallery_options
 @json_option
-def rekey(
-    new_key_file: Path | None, gallery_url: str | None, key_file: Path | None, as_json: bool
-) -> None:
+def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -> None:
     """Encrypt every template anew under another key file or passphrase.
 
     \b
@@ -279,11 +266,10 @@ def rekey(
     from facekit.tasks import gallery as tasks
 
     secret = new_secret(new_key_file, _NEW_PASSPHRASE_VARIABLE)
-    result = tasks.rekey(gallery_location(gallery_url, key_file), new_secret=secret)
-    if as_json:
-        emit_json(result.to_dict())
-    else:
-        click.echo(f"{result.gallery}: {result.templates} templates encrypted anew")
+    result = tasks.rekey(location, new_secret=secret)
+    print_result(
+        result, f"{result.gallery}: {result.templates} templates encrypted anew", as_json=as_json
+    )
 
 
 @gallery.command()
@@ -292,9 +278,7 @@ def rekey(
 @no_detect_option
 @gallery_options
 @json_option
-def recenter(
-    model: str, gallery_url: str | None, key_file: Path | None, as_json: bool, **options: Any
-) -> None:
+def recenter(model: str, location: GalleryLocation, as_json: bool, **options: Any) -> None:
     """Bring the templates over to the mean embedding that the model's card has now.
 
     Needed once after facekit calibrate --write; no photos are needed, and everybody stays
@@ -307,14 +291,15 @@ def recenter(
     from facekit.tasks import gallery as tasks
 
     result = tasks.recenter(
-        gallery_location(gallery_url, key_file),
+        location,
         request=pipeline_request(model, **options),
         reporter=TerminalReporter(),
     )
-    if as_json:
-        emit_json(result.to_dict())
-    else:
-        click.echo(f"{result.gallery}: {result.changed} of {result.templates} templates changed")
+    print_result(
+        result,
+        f"{result.gallery}: {result.changed} of {result.templates} templates changed",
+        as_json=as_json,
+    )
 
 
 gallery.add_command(export_command)
