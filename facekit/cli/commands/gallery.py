@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.commands.gallery_merge import merge, unmerge
 from facekit.cli.commands.gallery_transfer import export_command, import_command
 from facekit.cli.gallery_options import (
     PASSPHRASE_VARIABLE,
@@ -21,8 +22,8 @@ from facekit.cli.options import (
     model_option,
     no_detect_option,
 )
-from facekit.cli.render.output import emit_json, note, print_result
-from facekit.cli.render.people import print_check, print_person, print_stats
+from facekit.cli.render.output import emit_json, print_result
+from facekit.cli.render.people import exit_nobody, print_check, print_person, print_stats
 from facekit.cli.requests import pipeline_request
 from facekit.enums import VectorType
 from facekit.errors import StorageError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.gallery_results import GalleryStats
 
-EXIT_NOBODY = 1
 _NEW_PASSPHRASE_VARIABLE = "FACEKIT_GALLERY_NEW_PASSPHRASE"
 
 
@@ -112,7 +112,7 @@ def show(name: str, location: GalleryLocation, as_json: bool) -> None:
 
     person = tasks.show(location, name)
     if person is None:
-        _nobody(name)
+        exit_nobody(name)
     elif as_json:
         emit_json(person.to_dict())
     else:
@@ -135,7 +135,7 @@ def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
 
     result = tasks.remove(location, name)
     if not result.removed:
-        _nobody(name)
+        exit_nobody(name)
     else:
         print_result(result, f"{name}\t{result.removed} templates removed", as_json=as_json)
 
@@ -155,63 +155,9 @@ def rename(old: str, new: str, location: GalleryLocation, as_json: bool) -> None
 
     result = tasks.rename(location, old, new)
     if not result.found:
-        _nobody(old)
+        exit_nobody(old)
     else:
         print_result(result, f"{old} is now {new}", as_json=as_json)
-
-
-@gallery.command()
-@click.argument("name")
-@click.argument("other")
-@gallery_options
-@json_option
-def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> None:
-    """File all templates of OTHER under NAME: both are one person.
-
-    OTHER is no longer listed; a photo that both have counts once.  gallery show NAME says who was
-    merged, and gallery unmerge undoes it.
-
-    \b
-    Example: facekit gallery merge "Ada Lovelace" "Ada Byron"
-    """
-    from facekit.tasks import gallery as tasks
-
-    result = tasks.merge(location, name, other)
-    if result.merge is None:
-        _nobody(*result.absent)
-    else:
-        moved, known = len(result.merge.moved), len(result.merge.known)
-        text = f"{other} is now {name}\t{moved} templates moved, {known} known already"
-        print_result(result, text, as_json=as_json)
-
-
-@gallery.command()
-@click.argument("name")
-@click.argument("other")
-@gallery_options
-@json_option
-def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> None:
-    """Undo the merge of OTHER into NAME: each has again what each had.
-
-    What was enrolled under NAME since then stays there.
-
-    \b
-    Example: facekit gallery unmerge "Ada Lovelace" "Ada Byron"
-    """
-    from facekit.tasks import gallery as tasks
-
-    result = tasks.unmerge(location, name, other)
-    if result.absent:
-        _nobody(*result.absent)
-    elif result.merge is None:
-        note(f"nobody called {other} is merged into {name}")
-        raise SystemExit(EXIT_NOBODY)
-    else:
-        print_result(
-            result,
-            f"{other} is enrolled again\t{len(result.merge.photos)} templates",
-            as_json=as_json,
-        )
 
 
 @gallery.command()
@@ -302,14 +248,10 @@ def recenter(model: str, location: GalleryLocation, as_json: bool, **options: An
     )
 
 
+gallery.add_command(merge)
+gallery.add_command(unmerge)
 gallery.add_command(export_command)
 gallery.add_command(import_command)
-
-
-def _nobody(*names: str) -> NoReturn:
-    for name in names:
-        note(f"nobody called {name} is enrolled")
-    raise SystemExit(EXIT_NOBODY)
 
 
 def _tell_stats(stats: GalleryStats, *, as_json: bool) -> None:
