@@ -113,6 +113,10 @@ class CropSpec:
         if self.margin_px < 0:
             raise ValueError(f"margin_px must not be negative. Received: {self.margin_px}")
 
+    def __str__(self) -> str:
+        """In words, for people."""
+        return f"{self.rule.value}, {self.margin_px:g} px, {self.resize_filter.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorIdentity:

@@ -15,10 +15,12 @@ from docs.commands import every_command
 from facekit import errors
 from facekit.cli import COMMANDS, INTERRUPTED, cli
 from facekit.version import __version__
+from tests.small_lfw import home_of_its_own, make_small_lfw
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MODULES = sorted((ROOT / "facekit").rglob("*.py"))
 
 
@@ -83,11 +85,20 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert versions[0] == __version__
 
 
-def test_the_python_example_is_valid() -> None:
-    """Its names exist; what they do is tested in test_api.py."""
-    import facekit
-
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "facekit":
-            assert hasattr(facekit, node.attr)
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if PYTHON.search(page.read_text())], ids=lambda path: path.name
+)
+def test_python_examples_run(
+    page: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, each by itself, in a folder with the photos that they name."""
+    make_small_lfw(tmp_path, data)
+    for photo in data.glob("*.jpg"):
+        (tmp_path / photo.name).symlink_to(photo)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACEKIT_HOME", str(home_of_its_own(tmp_path / "home")))
+    monkeypatch.setenv("FACEKIT_GALLERY", str(tmp_path / "default.db"))
+    for example in PYTHON.finditer(page.read_text()):
+        line = page.read_text().count("\n", 0, example.start(1))
+        exec(compile("\n" * line + example[1], str(page), "exec"), {"__name__": "example"})

@@ -36,6 +36,11 @@ def optional_choice(kind: type[Choice], word: Choice | str | None, name: str) ->
     return None if word is None else choice(kind, word, name)
 
 
+def optional_path(path: str | Path | None) -> Path | None:
+    """A path that may be typed as text."""
+    return None if path is None else Path(path)
+
+
 def pipeline_request(
     model: str | Path | None, face: FacePolicy | str | None, request: PipelineRequest | None
 ) -> PipelineRequest:
@@ -64,7 +69,8 @@ def names(photos: Iterable[str | Path]) -> list[str]:
 
 
 def by_words(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The same function, which takes the word of an enum's member where it wants the member."""
+    """The same function, which takes the word of an enum's member where it wants the member, and
+    text where it wants a path."""
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -72,10 +78,13 @@ def by_words(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
         kinds = get_type_hints(function)
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
-            enums = [kind for kind in _members(kinds.get(name)) if _is_enum(kind)]
-            if not enums or value is None:
+            members = _members(kinds.get(name))
+            enums = [kind for kind in members if _is_enum(kind)]
+            if isinstance(value, str) and Path in members and str not in members:
+                bound.arguments[name] = Path(value)
+            elif not enums or value is None:
                 continue
-            if isinstance(value, (list, tuple)):
+            elif isinstance(value, (list, tuple)):
                 bound.arguments[name] = [choice(enums[0], one, name) for one in value]
             else:
                 bound.arguments[name] = choice(enums[0], value, name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from facekit.api.arguments import choice, optional_choice, pipeline_request
+from facekit.api.arguments import choice, optional_choice, optional_path, pipeline_request
 from facekit.enums import FacePolicy, Flip, Profile
 from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
 from facekit.evaluation.records import EvaluationReport
@@ -20,9 +20,9 @@ from facekit.tasks.open_pipeline import PipelineRequest
 def evaluate(
     models: Sequence[str | Path] = (),
     *,
-    data: Path | None = None,
+    data: str | Path | None = None,
     protocol: str | None = None,
-    pairs: Path | None = None,
+    pairs: str | Path | None = None,
     profile: Profile | str | None = None,
     flip: Flip | str | None = None,
     subtract_mean: bool = False,
@@ -30,7 +30,7 @@ def evaluate(
     limit: int | None = None,
     recompute: bool = False,
     workers: int | None = None,
-    output: Path | None = None,
+    output: str | Path | None = None,
     face: FacePolicy | str = FacePolicy.CENTER,
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
@@ -40,18 +40,20 @@ def evaluate(
     `models`: names or files, none for the default model.  `data`: folder of photos, a folder a
     person; None for FACEKIT_LFW.  `protocol`: devtrain, devtest, view1, view2, fold1 of LFW, or
     folders; `pairs`: a pair list instead.  `profile`: the evaluation of another system, as its
-    authors run it.  `flip`: how the mirror image is taken in, None for the card's way.
-    `subtract_mean`: of the photos' embeddings, instead of the card's.  `all_pairs`: rates over all
-    pairs of the photos as well.  `limit`: so many listed pairs at most.  `recompute`: embed also
-    what the cache has.  `output`: a folder for the report.  `face`: LFW's people stand in the
-    center.  Raises InputError, PairListError, UsageError, ModelError, StorageError.
+    authors run it.  `flip`: whether the mirror image counts, instead of the card's rule.
+    `subtract_mean`: center about the mean of the pairs that the threshold is chosen on.
+    `all_pairs`: rates over all pairs of the photos as well.  `limit`: only the first pairs of each
+    kind of every fold.  `recompute`: embed also what is in the cache.  `workers`: processes; None
+    for as many as the photos pay for.
+    `output`: a folder for the report.  `face`: LFW's people stand in the center.
+    Raises InputError, PairListError, UsageError, ModelError, StorageError.
     """
     requests = [pipeline_request(model, face, request) for model in models or (None,)]
     return evaluate_task.evaluate(
         requests,
-        data=data,
+        data=optional_path(data),
         protocol=protocol,
-        pairs_file=pairs,
+        pairs_file=optional_path(pairs),
         profile=optional_choice(Profile, profile, "profile"),
         flip=optional_choice(Flip, flip, "flip"),
         subtract_mean=subtract_mean,
@@ -59,7 +61,7 @@ def evaluate(
         limit=limit,
         recompute=recompute,
         workers=workers,
-        output=output,
+        output=optional_path(output),
         reporter=reporter,
     )
 
@@ -67,12 +69,12 @@ def evaluate(
 def calibrate(
     model: str | Path | None = None,
     *,
-    data: Path | None = None,
+    data: str | Path | None = None,
     protocol: str = "devtrain",
-    pairs: Path | None = None,
+    pairs: str | Path | None = None,
     fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
     write: bool = False,
-    output: Path | None = None,
+    output: str | Path | None = None,
     workers: int | None = None,
     face: FacePolicy | str = FacePolicy.CENTER,
     request: PipelineRequest | None = None,
@@ -80,18 +82,20 @@ def calibrate(
 ) -> CalibratedModel:
     """The thresholds at which strangers match at given rates, and what probability a score is.
 
-    `data`, `protocol`, `pairs`: as of `evaluate`.  `fmr_targets`: 0..1.  `write`: into the model's
-    card.  `output`: into a calibration file.  Raises InputError where photos or people are too few,
-    UsageError for an FMR that they cannot carry, ModelError, StorageError.
+    `data`, `protocol`, `pairs`: as of `evaluate`.  `fmr_targets`: shares of strangers that match,
+    0..1.  `write`: into the model's card, after which galleries need `recenter`.  `output`: into a
+    calibration file.
+    Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
+    carry, ModelError, StorageError.
     """
     return calibrate_task.calibrate(
         replace(pipeline_request(model, None, request), face=choice(FacePolicy, face, "face")),
-        data=data,
+        data=optional_path(data),
         protocol=protocol,
-        pairs_file=pairs,
+        pairs_file=optional_path(pairs),
         fmr_targets=fmr_targets,
         write=write,
-        output=output,
+        output=optional_path(output),
         workers=workers,
         reporter=reporter,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from facekit.api.arguments import choice, names, pipeline_request
+from facekit.api.arguments import choice, names, optional_path, pipeline_request
 from facekit.enums import FacePolicy, PersonRule, VectorType
 from facekit.gallery.identify import OpenSetChoice
 from facekit.reporter import SILENT, Reporter
@@ -37,7 +37,7 @@ class Gallery:
         gallery = facekit.Gallery("people.db")
         gallery.enroll("Ada Lovelace", ["ada1.jpg", "ada2.jpg"])
         for photo in gallery.identify(["somebody.jpg"]).photos:
-            print(photo)
+            print([face.name for face in photo.faces])  # None for an unknown face
 
     Every method raises StorageError where the gallery cannot be read, written or locked.
     """
@@ -46,7 +46,7 @@ class Gallery:
         self,
         url: str | Path | None = None,
         *,
-        key_file: Path | None = None,
+        key_file: str | Path | None = None,
         passphrase: Callable[[], str | None] | None = None,
         model: str | Path | None = None,
         face: FacePolicy | str | None = None,
@@ -55,17 +55,23 @@ class Gallery:
         """Nothing is opened yet.
 
         `url`: an SQLite file or postgresql://...; None for FACEKIT_GALLERY, else gallery.db in the
-        user's data folder.  `key_file`, `passphrase`: what unlocks an encrypted one.  `model`,
-        `face`, `request`: how photos become templates, see `load`.
+        user's data folder.  `key_file`, or else `passphrase`, a function that is called when it is
+        needed: what unlocks an encrypted one.  `model`, `face`, `request`: how photos become
+        templates, see `verify`.
         """
         self._request = pipeline_request(model, face, request)
-        secret = secret_source(key_file, passphrase or (lambda: None))
+        secret = secret_source(optional_path(key_file), passphrase or (lambda: None))
         self._location = GalleryLocation(None if url is None else str(url), secret)
 
     def create(
         self, *, encrypt: bool = False, vector_type: VectorType | str = VectorType.FLOAT32
     ) -> GalleryStats:
-        """Makes an empty gallery.  Raises UsageError where there is one already."""
+        """Makes an empty gallery; `enroll` makes one too, of float32 and not encrypted.
+
+        `vector_type`: "float16" takes half the room.  `encrypt`: the templates, but neither names
+        nor times, with the key file or passphrase.
+        Raises UsageError where there is one already, or no secret to encrypt with.
+        """
         return gallery_task.init(
             self._location,
             encrypt=encrypt,
@@ -90,7 +96,7 @@ class Gallery:
         )
 
     def enroll_folder(self, folder: str | Path, *, reporter: Reporter = SILENT) -> Enrolled:
-        """The same for everybody: one folder a person, named after the person."""
+        """The same for everybody: `folder` holds a folder a person, named after the person."""
         return enroll_task.enroll(
             from_dir=Path(folder),
             location=self._location,
@@ -139,28 +145,42 @@ class Gallery:
         return gallery_task.show(self._location, name)
 
     def remove(self, name: str) -> Removed:
-        """Forgets a person."""
+        """Forgets a person and whoever was merged into them; `.removed` is 0 for nobody.
+
+        No byte of the templates stays in the gallery's files.
+        """
         return gallery_task.remove(self._location, name)
 
     def rename(self, old: str, new: str) -> Renamed:
-        """Raises UsageError where `new` is taken or is no name."""
+        """Gives a person another name; `.found` is False where nobody is called `old`.
+
+        Raises UsageError where `new` is taken or is no name.
+        """
         return gallery_task.rename(self._location, old, new)
 
     def merge(self, name: str, other: str) -> Merged:
-        """Files all templates of `other` under `name`.  Raises UsageError where both are one."""
+        """Files all templates of `other` under `name`: both are one person.
+
+        `other` is no longer listed; a photo that both have counts once.  `.absent` are names that
+        nobody has; then nothing is done.  Raises UsageError where both names are one.
+        """
         return gallery_task.merge(self._location, name, other)
 
     def unmerge(self, name: str, other: str) -> Merged:
-        """Undoes the latest merge of `other` into `name`."""
+        """Undoes the latest merge of `other` into `name`: each has again what each had.
+
+        Raises UsageError where somebody else is called `other` meanwhile.
+        """
         return gallery_task.unmerge(self._location, name, other)
 
     def check(self) -> CheckedGallery:
-        """Reads everything and says what is wrong."""
+        """Reads everything and says what is wrong: `.faults`, a sentence each."""
         return gallery_task.check(self._location)
 
     def recenter(self, *, reporter: Reporter = SILENT) -> Recentered:
         """Brings the templates over to the mean embedding that the model's card has now.
 
+        Needed after `calibrate(write=True)`; no photos are.
         Raises ModelMismatchError where more than the mean embedding differs.
         """
         return gallery_task.recenter(self._location, request=self._request, reporter=reporter)
@@ -168,11 +188,11 @@ class Gallery:
     def rekey(
         self,
         *,
-        key_file: Path | None = None,
+        key_file: str | Path | None = None,
         passphrase: Callable[[], str | None] | None = None,
     ) -> Rekeyed:
         """Encrypts every template anew.  Raises UsageError for a gallery that is not encrypted."""
-        new = secret_source(key_file, passphrase or (lambda: None))
+        new = secret_source(optional_path(key_file), passphrase or (lambda: None))
         return gallery_task.rekey(self._location, new_secret=new)
 
     def export(

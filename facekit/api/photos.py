@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from facekit.api.arguments import choice, listed, names, pipeline_request
+from facekit.api.arguments import choice, listed, names, optional_path, pipeline_request
 from facekit.enums import ClusterMethod, FacePolicy, Metric
 from facekit.errors import UsageError
 from facekit.face.mtcnn.options import DetectorOptions
@@ -93,16 +93,16 @@ def verify(
     metric: Metric | str = Metric.COSINE,
     fmr: float | None = None,
     face: FacePolicy | str | None = None,
-    plot: Path | None = None,
+    plot: str | Path | None = None,
     request: PipelineRequest | None = None,
 ) -> Verification:
     """Are the faces of two pictures of one person?  The answer is true where they are.
 
     `threshold`: largest distance of a match, in `metric`; None for the model card's threshold at
     the false match rate `fmr`, 0..1, of which None is 1e-3.  Either side may be the path of an
-    embedding file.  With `face` "all" the two most alike faces decide.  `plot`: where a picture of
-    the comparison is written.  `model`: see `load`; `request`: everything else
-    that can be asked of a pipeline.
+    embedding file.  `face`: which face of a picture is meant, None for the largest; with "all" the
+    two most alike faces decide.  `plot`: a .png, .svg or .pdf file to draw the comparison into.
+    `model`: see `load`.  `request`: everything else that can be asked of a pipeline.
     Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
     ModelMismatchError, NoOperatingPointError, UsageError.
     """
@@ -113,12 +113,12 @@ def verify(
         b,
         request=pipeline_request(model, face, request),
         threshold=ThresholdChoice(threshold, choice(Metric, metric, "metric"), fmr),
-        plot=plot,
+        plot=optional_path(plot),
     )
 
 
 def verify_pairs(
-    pairs: Iterable[tuple[str | Path, str | Path]] | Path,
+    pairs: Iterable[tuple[str | Path, str | Path]] | str | Path,
     *,
     model: str | Path | None = None,
     threshold: float | None = None,
@@ -131,14 +131,14 @@ def verify_pairs(
 ) -> Iterator[VerifiedPair]:
     """The answer for each pair of photo paths, or each line of a CSV file of two columns.
 
-    Each photo is decoded and embedded once.  A photo that cannot be used fails its pairs, whose
-    `error` says why, and no others.  `workers`: processes; None for as many as the photos pay for.
-    `threshold`, `metric`, `fmr`: as of `verify`.  Raises PairListError for a bad list, and what
-    `verify` raises.
+    The answers come one by one, in the order of the pairs.  Each photo is decoded and embedded
+    once.  A photo that cannot be used fails its pairs, whose `error` says why, and no others.
+    `workers`: processes; None for as many as the photos pay for.  `threshold`, `metric`, `fmr`: as
+    of `verify`.  Raises PairListError for a bad list, and what `verify` raises.
     """
     listed_pairs = (
-        pairs_task.read_pairs(pairs)
-        if isinstance(pairs, Path)
+        pairs_task.read_pairs(Path(pairs))
+        if isinstance(pairs, (str, Path))
         else [PhotoPair(str(a), str(b)) for a, b in pairs]
     )
     return pairs_task.verify_pairs(
@@ -175,8 +175,8 @@ def embed(
 ) -> list[EmbeddedPicture]:
     """The embeddings of each picture: `.embeddings` is (faces, D) float32, rows of unit length.
 
-    `images`: N pictures or embedding files, for N records.
-    The cosine similarity of two rows is their dot product, -1..1.  `model`, `request`: see `load`.
+    `images`: N pictures or embedding files, for N records.  The cosine similarity of two rows is
+    their dot product, -1..1.  `model`, `face`, `request`: see `verify`.
     Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
     ModelMismatchError.
     """
@@ -233,8 +233,8 @@ def cluster(
     method: ClusterMethod | str = ClusterMethod.AGGLOMERATIVE,
     threshold: float | None = None,
     fmr: float | None = None,
-    copy_to: Path | None = None,
-    sheets: Path | None = None,
+    copy_to: str | Path | None = None,
+    sheets: str | Path | None = None,
     model: str | Path | None = None,
     face: FacePolicy | str = FacePolicy.ALL,
     request: PipelineRequest | None = None,
@@ -244,7 +244,8 @@ def cluster(
 
     `method`: "agglomerative", or "hdbscan", which has no threshold.
     `threshold`: largest cosine distance within a group, 0..2; None for the card's at `fmr`.
-    `copy_to`: photos are copied into a folder a group there.  `sheets`: a contact sheet a group.
+    `fmr`: 0..1, the share of pairs of strangers that are as near.  `copy_to`: photos are copied
+    into a folder a group there.  `sheets`: a folder for a contact sheet a group.
     Raises UsageError, ImageError for a folder without a picture, StorageError, MissingExtraError
     for "hdbscan" without scikit-learn, and what `load` raises.
     """
@@ -254,8 +255,8 @@ def cluster(
         method=choice(ClusterMethod, method, "method"),
         distance=threshold,
         fmr=fmr,
-        copy_to=copy_to,
-        sheets=sheets,
+        copy_to=optional_path(copy_to),
+        sheets=optional_path(sheets),
         reporter=reporter,
     )
 
@@ -265,7 +266,7 @@ def track(
     *,
     gallery: str | Path | None = None,
     threshold: float | None = None,
-    output: Path | None = None,
+    output: str | Path | None = None,
     options: TrackOptions | None = None,
     model: str | Path | None = None,
     request: PipelineRequest | None = None,
@@ -285,6 +286,6 @@ def track(
         options=options,
         location=GalleryLocation(None if gallery is None else str(gallery)),
         distance=threshold,
-        output=output,
+        output=optional_path(output),
         reporter=reporter,
     )

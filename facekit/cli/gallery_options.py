@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -14,14 +15,13 @@ from facekit.errors import UsageError
 
 if TYPE_CHECKING:
     from facekit.gallery.sqlite.encryption import SecretSource
-    from facekit.tasks.gallery import GalleryLocation
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 PASSPHRASE_VARIABLE = "FACEKIT_GALLERY_PASSPHRASE"
 
 
-def gallery_options(command: AnyCommand) -> AnyCommand:
-    """Which gallery, and what unlocks it."""
+def gallery_url_options(command: AnyCommand) -> AnyCommand:
+    """Which gallery, and a key file, as they were typed."""
     for decorate in reversed(
         (
             click.option(
@@ -44,14 +44,19 @@ def gallery_options(command: AnyCommand) -> AnyCommand:
     return command
 
 
-def gallery_location(url: str | None, key_file: Path | None) -> GalleryLocation:
-    """Of `gallery_options`; a passphrase is asked for where it is needed."""
-    from facekit.tasks.gallery import GalleryLocation
+def gallery_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same as the argument `location`; a passphrase is asked for where it is needed."""
 
-    return GalleryLocation(url, given_secret(key_file))
+    @functools.wraps(command)
+    def located(*, gallery_url: str | None, key_file: Path | None, **options: Any) -> None:
+        from facekit.tasks.gallery import GalleryLocation
+
+        command(location=GalleryLocation(gallery_url, _given_secret(key_file)), **options)
+
+    return gallery_url_options(located)
 
 
-def given_secret(key_file: Path | None) -> SecretSource:
+def _given_secret(key_file: Path | None) -> SecretSource:
     """Of a key file, the environment or the person at the terminal, in this order."""
     from facekit.tasks.gallery import secret_source
 

@@ -98,13 +98,13 @@ def _listed_pairs(scores: Scores, same: Flags, n_photos: int) -> AllPairs:
 
 
 def _fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
-    places = {
+    by_similarity = {
         counts.threshold: counts.fmr
         for target in _CURVE_TARGETS
         if is_measurable(target, pairs.n_impostor)
         for counts in [pairs.counts_at(pairs.threshold_at_fmr(target))]
     }
-    return tuple(sorted(places.items()))
+    return tuple(sorted(by_similarity.items()))
 
 
 def _split_half_reliability(scores: Scores, same: Flags) -> Reliability:

@@ -99,7 +99,7 @@ class Card:
         return self.embedding_size // self.flip.vectors
 
     def to_json(self) -> str:
-        plain = {**asdict(self), "calibration": self.calibration.as_dict()}
+        plain = {**asdict(self), "calibration": self.calibration.to_dict()}
         whole = {"schema_version": SCHEMA_VERSION, **plain}
         return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 

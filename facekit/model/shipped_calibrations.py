@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import ModelMismatchError
-from facekit.model.card import Card
 from facekit.system.fields import Fields
 from facekit.template.calibration import Calibration, parse_calibration
 
@@ -31,7 +30,7 @@ class ShippedCalibration:
             "name": name,
             "variant": variant,
             "file_sha256": self.file_sha256,
-            "calibration": self.calibration.as_dict(),
+            "calibration": self.calibration.to_dict(),
         }
         return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
@@ -53,8 +52,3 @@ def shipped_calibration(name: str, variant: str) -> ShippedCalibration | None:
         )
     except (OSError, ValueError) as error:
         raise ModelMismatchError(f"Calibration file {path} is not valid: {error}") from error
-
-
-def measured_on(card: Card) -> ShippedCalibration:
-    """The card's own calibration, bound to its file."""
-    return ShippedCalibration(card.file_sha256, card.calibration)

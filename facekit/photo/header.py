@@ -63,32 +63,32 @@ def _jpeg(data: bytes) -> Header:
     """
     size: tuple[int, int] | None = None
     orientation = 1
-    place = 2
+    offset = 2
     for _ in range(_MOST_SEGMENTS):
-        place = data.find(b"\xff", place)
-        if place < 0:
+        offset = data.find(b"\xff", offset)
+        if offset < 0:
             raise _truncated(data, "the JPEG's pixel data")
-        while data[place] == 0xFF:  # any number of fill bytes may precede a marker
-            place += 1
-        marker = data[place]
-        place += 1
+        while data[offset] == 0xFF:  # any number of fill bytes may precede a marker
+            offset += 1
+        marker = data[offset]
+        offset += 1
         if marker in _WITHOUT_LENGTH:
             continue
         if marker == _END_OF_IMAGE:
             raise HeaderError("it is damaged: the JPEG ends before its pixel data")
-        (length,) = struct.unpack_from(">H", data, place)
+        (length,) = struct.unpack_from(">H", data, offset)
         if marker in _START_OF_FRAME and size is None:
-            size = struct.unpack_from(">HH", data, place + 3)
-        elif marker == _APP1 and data[place + 2 : place + 8] == b"Exif\0\0":
-            orientation = exif_orientation(data[place + 8 : place + length])
-        place += length
+            size = struct.unpack_from(">HH", data, offset + 3)
+        elif marker == _APP1 and data[offset + 2 : offset + 8] == b"Exif\0\0":
+            orientation = exif_orientation(data[offset + 8 : offset + length])
+        offset += length
         if marker == _START_OF_SCAN:
             break
     else:
         raise HeaderError("it is damaged: the JPEG has no end of segments before its pixel data")
     if size is None:
         raise HeaderError("it is damaged: the JPEG has no frame header")
-    if data.rfind(b"\xff\xd9", place) < 0:  # cannot occur within a scan, where FF is stuffed
+    if data.rfind(b"\xff\xd9", offset) < 0:  # cannot occur within a scan, where FF is stuffed
         raise _truncated(data, "the JPEG's end-of-image marker")
     height, width = size
     return Header(ImageFormat.JPEG, width, height, orientation, plain=True)
@@ -104,17 +104,17 @@ def _png(data: bytes) -> Header:
         raise HeaderError("it is damaged: the PNG does not begin with IHDR")
     orientation = 1
     transparent: int | None = None
-    place, kind = 8, b""
+    offset, kind = 8, b""
     while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, place)
-        if place + 12 + length > len(data):
+        length, kind = struct.unpack_from(">I4s", data, offset)
+        if offset + 12 + length > len(data):
             raise _truncated(data, "the rest of the PNG")
         if kind == b"eXIf":
-            orientation = exif_orientation(data[place + 8 : place + 8 + length])
+            orientation = exif_orientation(data[offset + 8 : offset + 8 + length])
         elif kind == b"tRNS" and colour == _PNG_GREY and length == 2:
-            (raw,) = struct.unpack_from(">H", data, place + 8)
+            (raw,) = struct.unpack_from(">H", data, offset + 8)
             transparent = raw * 255 // (2**bits - 1) if 0 < bits < 8 else raw
-        place += 12 + length
+        offset += 12 + length
     return Header(ImageFormat.PNG, width, height, orientation, transparent_grey=transparent)
 
 
@@ -157,23 +157,25 @@ def _webp(data: bytes) -> Header:
         width, height = (side & _VP8L_SIDE for side in struct.unpack_from("<HH", data, 26))
         return Header(ImageFormat.WEBP, width, height)
     if kind == b"VP8L":
-        (sides,) = struct.unpack_from("<I", data, 21)
-        width, height = sides & _VP8L_SIDE, sides >> 14 & _VP8L_SIDE
+        (size,) = struct.unpack_from("<I", data, 21)
+        width, height = size & _VP8L_SIDE, size >> 14 & _VP8L_SIDE
         return Header(ImageFormat.WEBP, width + 1, height + 1)
     if kind == b"VP8X":
-        (sides,) = struct.unpack_from("<Q", data[24:30] + b"\0\0")
-        width, height = sides & 0xFFFFFF, sides >> 24
+        (size,) = struct.unpack_from("<Q", data[24:30] + b"\0\0")
+        width, height = size & 0xFFFFFF, size >> 24
         return Header(ImageFormat.WEBP, width + 1, height + 1, _webp_orientation(data))
     raise HeaderError("it is damaged: the WebP has no picture chunk")
 
 
 def _webp_orientation(data: bytes) -> int:
-    place = 12
-    while place + 8 <= len(data):
-        kind, length = struct.unpack_from("<4sI", data, place)
+    offset = 12
+    while offset + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, offset)
         if kind == b"EXIF":
-            return exif_orientation(data[place + 8 : place + 8 + length].removeprefix(b"Exif\0\0"))
-        place += 8 + length + length % 2
+            return exif_orientation(
+                data[offset + 8 : offset + 8 + length].removeprefix(b"Exif\0\0")
+            )
+        offset += 8 + length + length % 2
     return 1
 
 

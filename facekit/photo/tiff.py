@@ -113,11 +113,11 @@ def _directory(data: bytes, wanted: set[int]) -> dict[int, tuple[int, ...]]:
     (start,) = struct.unpack_from(order + "4xI", data)
     (entries,) = struct.unpack_from(order + "H", data, start)
     tags: dict[int, tuple[int, ...]] = {}
-    for place in range(start + 2, start + 2 + 12 * entries, 12):
-        tag, kind, count = struct.unpack_from(order + "HHI", data, place)
+    for entry in range(start + 2, start + 2 + 12 * entries, 12):
+        tag, kind, count = struct.unpack_from(order + "HHI", data, entry)
         if tag in wanted and kind in _VALUE_FORMATS and count:
             form = f"{order}{min(count, _MOST_VALUES)}{_VALUE_FORMATS[kind]}"
             inside = count * struct.calcsize(order + _VALUE_FORMATS[kind]) <= 4
-            at = place + 8 if inside else struct.unpack_from(order + "I", data, place + 8)[0]
-            tags.setdefault(tag, struct.unpack_from(form, data, at))
+            offset = entry + 8 if inside else struct.unpack_from(order + "I", data, entry + 8)[0]
+            tags.setdefault(tag, struct.unpack_from(form, data, offset))
     return tags

@@ -31,7 +31,7 @@ from facekit.template.embedder import Embedder
 from facekit.template.file import SUFFIXES, read_embeddings
 from facekit.template.match import decide, similarity_matrix
 from facekit.template.space import TemplateSpace
-from facekit.template.threshold import Threshold, ThresholdChoice, meaning
+from facekit.template.threshold import Threshold, ThresholdChoice, score_meaning
 from facekit.types import CropSpec, Float32Array, UInt8Array
 
 
@@ -224,7 +224,7 @@ class Pipeline:
             decision=decision,
             threshold=threshold,
             metric=metric,
-            meaning=meaning(
+            meaning=score_meaning(
                 card.calibration,
                 self.threshold_space,
                 threshold_similarity=threshold.similarity,

@@ -11,8 +11,7 @@ from facekit.photo.decode import Picture
 from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
 from facekit.template.match import Decision, distance
-from facekit.template.space import crop_text
-from facekit.template.threshold import Meaning, Threshold
+from facekit.template.threshold import ScoreMeaning, Threshold
 from facekit.types import CropSpec, Face, Float32Array, UInt8Array
 
 
@@ -89,7 +88,7 @@ class Verification:
     threshold: Threshold
     metric: Metric
     """in which distances are shown; it never changes the decision"""
-    meaning: Meaning
+    meaning: ScoreMeaning
     """what the model's card says of the threshold and of the score"""
     score_to_probability: LogisticScore | None
     """what `meaning.probability` was computed by; None where the card has nothing"""
@@ -121,8 +120,8 @@ class Verification:
 
         Deviation: numbers are not rounded to two decimals, and `model` says the variant too.
         """
-        sides = {"img1": (self.a, self.best_pair[0]), "img2": (self.b, self.best_pair[1])}
-        faces = {key: side.faces[index] for key, (side, index) in sides.items()}
+        pictures = {"img1": (self.a, self.best_pair[0]), "img2": (self.b, self.best_pair[1])}
+        faces = {key: picture.faces[index] for key, (picture, index) in pictures.items()}
         probability = self.meaning.probability
         return {
             "verified": self.decision.same,
@@ -143,12 +142,12 @@ class Verification:
             if probability is None
             else probability_meaning(self.score_to_probability),
             "comparisons": self.comparisons,
-            "images": {key: side.name for key, (side, _) in sides.items()},
-            "photo_sha256": {key: side.photo_sha256 for key, (side, _) in sides.items()},
-            "faces_found": {key: side.faces_found for key, (side, _) in sides.items()},
+            "images": {key: picture.name for key, (picture, _) in pictures.items()},
+            "photo_sha256": {key: picture.photo_sha256 for key, (picture, _) in pictures.items()},
+            "faces_found": {key: picture.faces_found for key, (picture, _) in pictures.items()},
             "faces": {key: None if face is None else face.to_dict() for key, face in faces.items()},
             "model_sha256": self.model_sha256,
-            "crop": crop_text(self.crop),
+            "crop": str(self.crop),
             "timings_ms": {stage: round(spent, 3) for stage, spent in self.timings_ms.items()},
             **self.device.to_dict(),
         }

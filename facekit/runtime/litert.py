@@ -20,7 +20,7 @@ from facekit.runtime.interpreter import (
     new_interpreter,
     translated,
 )
-from facekit.runtime.net import OPEN, TensorSpec, outputs_of_nothing, require_batch
+from facekit.runtime.net import OPEN, TensorSpec, only_input, outputs_of_nothing, require_batch
 
 _INTEGERS = ("int8", "uint8", "int16")
 
@@ -69,17 +69,10 @@ class LiteRtNet:
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
-        if len(inputs) != 1:
-            raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
-        self._input_index = inputs[0]["index"]
         self._output_indices = [output["index"] for output in outputs]
-        self._input = _spec(inputs[0], path)
+        self._input = only_input([_spec(one, path) for one in inputs], path)
+        self._input_index = inputs[0]["index"]
         self._outputs = tuple(_spec(output, path) for output in outputs)
-        if self._input.shape[:1] not in ((1,), (OPEN,)):
-            raise ModelMismatchError(
-                f"{path} must have a batch of 1 or an open one. "
-                f"Received: input of shape {self._input.shape}"
-            )
         if OPEN not in self._input.shape:
             allocate(self._interpreter, path, delegated=self._delegated)
             self._planned_shape = self._input.shape
@@ -103,7 +96,7 @@ class LiteRtNet:
         fed = _quantised(batch, self._input)
         if self._input.shape[0] == OPEN or len(fed) == 1:
             return self._invoke(fed)
-        members = [self._invoke(fed[place : place + 1]) for place in range(len(fed))]
+        members = [self._invoke(fed[index : index + 1]) for index in range(len(fed))]
         return tuple(np.concatenate(parts) for parts in zip(*members, strict=True))
 
     def _invoke(self, fed: NDArray[Any]) -> tuple[NDArray[Any], ...]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facekit.errors import ModelMismatchError
 
 OPEN = -1
 """what a shape has for a side that may change from call to call"""
@@ -43,14 +46,26 @@ class Net(Protocol):
         ...
 
 
+def only_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec:
+    """Raises ModelMismatchError for a file with several inputs, or a batch neither 1 nor open."""
+    if len(inputs) != 1:
+        raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
+    if inputs[0].shape[:1] not in ((1,), (OPEN,)):
+        raise ModelMismatchError(
+            f"{path} must have a batch of 1 or an open one. "
+            f"Received: input of shape {inputs[0].shape}"
+        )
+    return inputs[0]
+
+
 def require_batch(batch: NDArray[Any], spec: TensorSpec, *, name: str) -> None:
     """Raises ValueError for a batch of another dtype or shape than the net's input; `name` is the
     file's."""
     wanted = spec.shape[1:]
     if batch.dtype != np.float32 or not fits(batch.shape[1:], wanted):
-        sides = ", ".join("any" if side == OPEN else str(side) for side in wanted)
+        shape = ", ".join("any" if side == OPEN else str(side) for side in wanted)
         raise ValueError(
-            f"{name} needs float32 of shape (N, {sides}). Received: {batch.dtype} {batch.shape}"
+            f"{name} needs float32 of shape (N, {shape}). Received: {batch.dtype} {batch.shape}"
         )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.runtime.devices import CPU_PROVIDER
 from facekit.runtime.interpreter import require_model_file
-from facekit.runtime.net import OPEN, TensorSpec, outputs_of_nothing, require_batch
+from facekit.runtime.net import OPEN, TensorSpec, only_input, outputs_of_nothing, require_batch
 from facekit.system.extras import require
 
 PACKAGE = "onnxruntime"
@@ -59,15 +59,8 @@ class OnnxNet:
         self.delegated_nodes = _require_used(self._session, self._providers, path)
         """operators that a provider other than the CPU's has taken"""
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1:
-            raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
-        self._input = _spec(inputs[0], path)
+        self._input = only_input([_spec(one, path) for one in inputs], path)
         self._outputs = tuple(_spec(output, path) for output in outputs)
-        if self._input.shape[:1] not in ((1,), (OPEN,)):
-            raise ModelMismatchError(
-                f"{path} must have a batch of 1 or an open one. "
-                f"Received: input of shape {self._input.shape}"
-            )
 
     @property
     def inputs(self) -> Sequence[TensorSpec]:

@@ -14,7 +14,7 @@ from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
 from facekit.evaluation.protocols.plan import open_list
 from facekit.model.card import Card
 from facekit.model.installation import write_card
-from facekit.model.shipped_calibrations import measured_on
+from facekit.model.shipped_calibrations import ShippedCalibration
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import write_atomically
 from facekit.tasks.evaluate import embed_settings, ensure_detector, installed_for
@@ -44,7 +44,7 @@ class CalibratedModel:
             "people": result.n_people,
             "failed_photos": result.n_failed,
             "expected_calibration_error": result.reliability.expected_calibration_error,
-            "calibration": result.calibration.as_dict(),
+            "calibration": result.calibration.to_dict(),
         }
 
     def __repr__(self) -> str:
@@ -101,6 +101,7 @@ def calibrate(
     if write:
         write_card(installed.path, card)
     if output is not None:
-        text = measured_on(card).to_json(name=card.name, variant=card.variant)
+        shipped = ShippedCalibration(card.file_sha256, card.calibration)
+        text = shipped.to_json(name=card.name, variant=card.variant)
         write_atomically(output, text.encode())
     return CalibratedModel(card, result, written=write)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from facekit.errors import MissingExtraError, UsageError
+from facekit.errors import UsageError
 from facekit.photo.draw import draw_faces
 from facekit.pipeline.records import EmbeddedPicture, Verification
+from facekit.system.extras import require
 from facekit.system.files import write_atomically
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -23,30 +24,28 @@ def plot_verification(result: Verification, path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"--plot must end in {', '.join(SUFFIXES)}. Received: {path}")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="plot", needed_for="--plot") from error
+    require("matplotlib", extra="plot", needed_for="--plot")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     same = result.decision.same
     figure = Figure(figsize=(9, 6.4), dpi=110, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(2, 4, height_ratios=(5, 1), width_ratios=(3, 2, 2, 3))
-    sides = ((result.a, result.best_pair[0], (0, 1)), (result.b, result.best_pair[1], (3, 2)))
-    for side, place, (photo_column, crop_column) in sides:
+    pictures = ((result.a, result.best_pair[0], (0, 1)), (result.b, result.best_pair[1], (3, 2)))
+    for picture, index, (photo_column, crop_column) in pictures:
         photo = figure.add_subplot(grid[0, photo_column])
         crop = figure.add_subplot(grid[0, crop_column])
         for axes in (photo, crop):
             axes.set_axis_off()
-        photo.set_title(_title(side), fontsize=9)
-        if side.pixels is None:
+        photo.set_title(_title(picture), fontsize=9)
+        if picture.pixels is None:
             photo.text(0.5, 0.5, "embedding file", ha="center", transform=photo.transAxes)
         else:
-            faces = tuple(face for face in side.faces if face is not None)
-            photo.imshow(draw_faces(side.pixels, faces, faces))
-        if len(side.crops):
-            crop.imshow(side.crops[place])
+            faces = tuple(face for face in picture.faces if face is not None)
+            photo.imshow(draw_faces(picture.pixels, faces, faces))
+        if len(picture.crops):
+            crop.imshow(picture.crops[index])
             crop.set_title("what the model sees", fontsize=8, color="#566573")
 
     scale = figure.add_subplot(grid[1, :])
@@ -70,11 +69,11 @@ def plot_verification(result: Verification, path: Path) -> None:
     write_atomically(path, content.getvalue())
 
 
-def _title(side: EmbeddedPicture) -> str:
-    name = Path(side.name).name
-    if side.faces_found is None:
+def _title(picture: EmbeddedPicture) -> str:
+    name = Path(picture.name).name
+    if picture.faces_found is None:
         return name
-    return f"{name}\n{side.faces_found} face{'' if side.faces_found == 1 else 's'} found"
+    return f"{name}\n{picture.faces_found} face{'' if picture.faces_found == 1 else 's'} found"
 
 
 def _rate(result: Verification) -> str:

@@ -98,7 +98,7 @@ class Calibration:
         if self.space is not None and self.space.mean_sha256 != mean_sha256_of(mean):
             raise ValueError("space.mean_sha256 must be that of embedding_mean.")
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `parse_calibration` reads it back."""
         plain = {
             **asdict(self),

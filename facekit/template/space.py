@@ -65,7 +65,7 @@ class TemplateSpace:
     def crop_text(self) -> str:
         """Crop rule and mirror image in words, for people."""
         mirror = "" if self.flip is Flip.NONE else f", mirror image {self.flip.value}"
-        return crop_text(self.crop) + mirror
+        return f"{self.crop}{mirror}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `parse_space` reads it back."""
@@ -145,11 +145,6 @@ def parse_crop(fields: Fields) -> CropSpec:
     )
 
 
-def crop_text(crop: CropSpec) -> str:
-    """A crop rule in words, for people."""
-    return f"{crop.rule.value}, {crop.margin_px:g} px, {crop.resize_filter.value}"
-
-
 def mean_sha256_of(mean: Float32Array | None) -> str:
     """sha256 of a mean embedding's numbers as little-endian float32; "" for None."""
     return "" if mean is None else hashlib.sha256(mean.astype("<f4").tobytes()).hexdigest()
@@ -157,7 +152,7 @@ def mean_sha256_of(mean: Float32Array | None) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, CropSpec):
-        return repr(crop_text(value))
+        return repr(str(value))
     if isinstance(value, DetectorIdentity):
         return f"{value.name} of weights {', '.join(map(_text, value.weights_sha256))}"
     if isinstance(value, Flip):

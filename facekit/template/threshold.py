@@ -79,7 +79,7 @@ class ThresholdChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class ScoreMeaning:
     """What a card's calibration says of a threshold and of a score; None where nothing."""
 
     fmr_at_most: float | None
@@ -88,18 +88,18 @@ class Meaning:
     """of the same person, among pairs mixed as those that the card was calibrated on"""
 
 
-def meaning(
+def score_meaning(
     calibration: Calibration,
     space: TemplateSpace,
     *,
     threshold_similarity: float,
     similarity: float,
-) -> Meaning:
+) -> ScoreMeaning:
     """Nothing where the calibration was measured in another space."""
     if calibration.other_space(space):
-        return Meaning(None, None)
+        return ScoreMeaning(None, None)
     logistic = calibration.probability
-    return Meaning(
+    return ScoreMeaning(
         calibration.fmr_at_most(threshold_similarity),
         None if logistic is None else logistic.probability(similarity),
     )

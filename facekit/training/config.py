@@ -249,7 +249,7 @@ class TrainConfig:
         if list(steps) != sorted(set(steps)):
             raise ValueError(f"optimiser.step_epochs must rise. Received: {list(steps)}")
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, as TOML and JSON have them; `config_file.config_from` reads them back."""
         plain = json.loads(json.dumps(asdict(self)))
         assert isinstance(plain, dict)

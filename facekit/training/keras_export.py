@@ -1,7 +1,7 @@
 """An installed float32 model for other systems: Keras, TensorFlow's SavedModel, facenet-pytorch.
 
-Each takes the model back into its Keras graph (host/keras_net.py) and lands as a whole: what was
-there before stays until the new file is complete.  Nothing is run that a file brought.
+Each takes the model back into its Keras graph (training/keras_net.py) and lands as a whole: what
+was there before stays until the new file is complete.  Nothing is run that a file brought.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from facekit.enums import Architecture
-from facekit.errors import MissingExtraError, ModelBuildError, StorageError
+from facekit.errors import ModelBuildError, StorageError
 from facekit.graph.read.facenet_pytorch import state_dict_arrays
 from facekit.model.store import InstalledModel
+from facekit.system.extras import require
 from facekit.system.files import write_atomically
 from facekit.system.keras_backend import keras
 from facekit.system.native_output import captured_output
@@ -73,12 +74,7 @@ def facenet_pytorch_file(model: InstalledModel, path: Path) -> None:
             f"facenet-pytorch has one graph, {wanted} with {FACENET_PYTORCH_SIZE} numbers. "
             f"Received: {card.name}, {card.architecture} with {card.embedding_size}."
         )
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "torch", extra="torch", needed_for=f"Writing {path.name}"
-        ) from error
+    torch = require("torch", extra="torch", needed_for=f"Writing {path.name}")
     arrays = state_dict_arrays(keras_net(model))
     content = io.BytesIO()
     torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, content)

@@ -52,7 +52,7 @@ def begin(folder: Path, request: TrainRequest) -> None:
     plain = {
         "schema_version": SCHEMA_VERSION,
         "data": str(request.data.absolute()),
-        "config": request.config.as_dict(),
+        "config": request.config.to_dict(),
         "name": request.name,
         "start": request.start,
         "licence": request.licence,

@@ -251,6 +251,6 @@ def _meet(one: Face, other: Face) -> bool:
     """Is one near enough to hide part of the other?  The box of a half hidden face is smaller."""
     reach = np.array([-_REACH, -_REACH, _REACH, _REACH], np.float32)
     boxes = _boxes([one, other])
-    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-    grown = boxes + reach * sides
+    size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    grown = boxes + reach * size
     return float(overlaps(grown[:1], grown[1:], Overlap.SMALLER)[0, 0]) > _MEETING

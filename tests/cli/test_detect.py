@@ -14,19 +14,19 @@ from facekit.photo.decode import read_image
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, BIDEN = str(DATA / "obama.jpg"), str(DATA / "biden.jpg")
 
-pytestmark = pytest.mark.model
-
 
 def run(*arguments: str, stdin: bytes | None = None) -> Result:
     return CliRunner().invoke(cli, ["detect", *arguments], input=stdin)
 
 
+@pytest.mark.model
 def test_one_line_a_face() -> None:
     result = run(OBAMA, BIDEN)
     assert result.exit_code == 0, result.stderr
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [OBAMA, BIDEN]
 
 
+@pytest.mark.model
 def test_json_names_landmarks_as_the_viewer_sees_them() -> None:
     (record,) = json.loads(run("--json", BIDEN).stdout)["images"]
     (face,) = record["faces"]
@@ -38,6 +38,7 @@ def test_json_names_landmarks_as_the_viewer_sees_them() -> None:
     assert 0 < y1 < landmarks["nose"][1] < y2 < record["height_px"]
 
 
+@pytest.mark.model
 def test_a_bad_photo_is_a_record_and_the_others_go_on() -> None:
     result = run("--json", "missing.jpg", BIDEN)
     assert result.exit_code == 4
@@ -46,6 +47,7 @@ def test_a_bad_photo_is_a_record_and_the_others_go_on() -> None:
     assert good["faces_found"] == 1
 
 
+@pytest.mark.model
 def test_crops_and_drawings(tmp_path: Path) -> None:
     crops, drawn = tmp_path / "crops", tmp_path / "drawn"
     assert run("--crops", str(crops), "--draw", str(drawn), OBAMA, BIDEN).exit_code == 0
@@ -54,11 +56,13 @@ def test_crops_and_drawings(tmp_path: Path) -> None:
     assert read_image(drawn / "biden.png").shape == read_image(BIDEN).shape
 
 
+@pytest.mark.model
 def test_stdin() -> None:
     result = run("--json", "-", stdin=Path(BIDEN).read_bytes())
     assert json.loads(result.stdout)["images"][0]["faces_found"] == 1
 
 
+@pytest.mark.model
 def test_folder() -> None:
     assert len(run(str(DATA)).stdout.splitlines()) == 3
 
@@ -71,6 +75,7 @@ def test_wrong_options_are_usage_errors(arguments: tuple[str, ...]) -> None:
     assert run(*arguments, *([BIDEN] if arguments else [])).exit_code == 2
 
 
+@pytest.mark.model
 def test_a_high_threshold_finds_nothing_and_exits_3() -> None:
     result = run("--face-thresholds", "0.6", "0.7", "1", BIDEN)
     assert result.exit_code == 3

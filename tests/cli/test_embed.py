@@ -18,13 +18,12 @@ from facekit.template.file import read_embeddings
 DATA = Path(__file__).parents[1] / "data"
 PHOTOS = [str(DATA / f"{name}.jpg") for name in ("biden", "obama", "obama2")]
 
-pytestmark = pytest.mark.model
-
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments))
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("suffix", ["npz", "csv", "jsonl"])
 def test_a_folder_in_every_format(suffix: str, tmp_path: Path) -> None:
     output = tmp_path / f"faces.{suffix}"
@@ -39,6 +38,7 @@ def test_a_folder_in_every_format(suffix: str, tmp_path: Path) -> None:
     assert table.space.model == "facenet512-casia:float32"
 
 
+@pytest.mark.model
 def test_one_bad_photo_is_a_row_and_the_exit_code(tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out.npz"
     folder.mkdir()
@@ -58,11 +58,13 @@ def test_an_unknown_format_is_refused_before_any_work(tmp_path: Path) -> None:
     assert ".npz" in result.stderr
 
 
+@pytest.mark.model
 def test_an_output_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert run("embed", PHOTOS[0], "-o", str(tmp_path / "file" / "x.npz")).exit_code == 7
 
 
+@pytest.mark.model
 def test_compare_prints_a_symmetric_matrix() -> None:
     payload = json.loads(run("compare", "--json", *PHOTOS).stdout)
     matrix = np.array(payload["similarity"])
@@ -72,6 +74,7 @@ def test_compare_prints_a_symmetric_matrix() -> None:
     assert matrix[1, 2] > 0.6 > 0.3 > matrix[0, 1]
 
 
+@pytest.mark.model
 def test_compare_as_csv_and_as_text_say_the_same() -> None:
     rows = list(csv.reader(io.StringIO(run("compare", "--csv", *PHOTOS).stdout)))
     assert rows[0] == ["", *PHOTOS]
@@ -80,6 +83,7 @@ def test_compare_as_csv_and_as_text_say_the_same() -> None:
         assert [f"{float(cell):.3f}" for cell in row[1:]] == line.split()[-3:]
 
 
+@pytest.mark.model
 def test_compare_stops_at_a_photo_without_a_face(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_text("text")
     assert run("compare", PHOTOS[0], str(tmp_path / "x.jpg")).exit_code == 4

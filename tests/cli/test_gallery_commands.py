@@ -17,8 +17,6 @@ from facekit.cli import cli
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
 
-pytestmark = pytest.mark.model
-
 
 @pytest.fixture(autouse=True)
 def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -45,6 +43,7 @@ def enrolled() -> None:
     assert run("enroll", "Joe Biden", BIDEN).exit_code == 0
 
 
+@pytest.mark.model
 @pytest.mark.usefixtures("enrolled")
 class TestIdentify:
     def test_a_known_face_exits_0(self) -> None:
@@ -111,11 +110,13 @@ class TestIdentify:
 
 
 class TestEnroll:
+    @pytest.mark.model
     def test_repeating_it_changes_nothing(self) -> None:
         assert "1 added, 0 known already" in run("enroll", "Obama", OBAMA).stdout
         assert "0 added, 1 known already" in run("enroll", "Obama", OBAMA).stdout
         assert payload("gallery", "stats")["templates"] == 1
 
+    @pytest.mark.model
     def test_a_folder_a_person(self, tmp_path: Path) -> None:
         for person, photo in (("Obama", OBAMA), ("Obama", OBAMA2), ("Biden", BIDEN)):
             (tmp_path / "people" / person).mkdir(parents=True, exist_ok=True)
@@ -126,6 +127,7 @@ class TestEnroll:
             ("Obama", 2),
         ]
 
+    @pytest.mark.model
     def test_a_bad_photo_is_told_of_and_the_others_count(self, tmp_path: Path) -> None:
         (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff bad")
         told = payload("enroll", "Obama", str(tmp_path / "bad.jpg"), OBAMA, code=4)
@@ -133,6 +135,7 @@ class TestEnroll:
         assert (person["added"], len(person["failed"])) == (1, 1)
         assert payload("gallery", "check")["sound"]
 
+    @pytest.mark.model
     def test_nobody_is_enrolled_without_a_template(self, tmp_path: Path) -> None:
         (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff bad")
         assert run("enroll", "Obama", str(tmp_path / "bad.jpg")).exit_code == 4
@@ -152,6 +155,7 @@ class TestEnroll:
     def test_wrong_use(self, arguments: tuple[str, ...]) -> None:
         assert run("enroll", *arguments).exit_code == 2
 
+    @pytest.mark.model
     def test_another_crop_rule_is_refused(self) -> None:
         assert run("enroll", "Obama", OBAMA).exit_code == 0
         result = run("enroll", "Biden", "--margin", "0", BIDEN)
@@ -159,6 +163,7 @@ class TestEnroll:
         assert "cannot be compared" in result.stderr
 
 
+@pytest.mark.model
 @pytest.mark.usefixtures("enrolled")
 class TestGallery:
     def test_list_show_rename_remove(self) -> None:
@@ -240,6 +245,7 @@ class TestGallery:
 
 
 class TestEncrypted:
+    @pytest.mark.model
     def test_passphrase_and_rekey(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FACEKIT_GALLERY_PASSPHRASE", "one")
         assert payload("gallery", "init", "--encrypt")["encrypted"]
@@ -262,6 +268,7 @@ class TestEncrypted:
 
 
 class TestCluster:
+    @pytest.mark.model
     def test_text_csv_json_and_copies_agree(self, tmp_path: Path) -> None:
         expected = [(0, OBAMA), (0, OBAMA2), (1, BIDEN)]
         text = run("cluster", str(DATA)).stdout
@@ -274,6 +281,7 @@ class TestCluster:
         copies = sorted(path.relative_to(tmp_path / "out") for path in tmp_path.rglob("out/*/*"))
         assert list(map(str, copies)) == ["0/obama.jpg", "0/obama2.jpg", "1/biden.jpg"]
 
+    @pytest.mark.model
     def test_contact_sheets(self, tmp_path: Path) -> None:
         folder = tmp_path / "sheets"
         assert run("cluster", str(DATA), "--sheets", str(folder)).exit_code == 0
@@ -285,7 +293,7 @@ class TestCluster:
         [
             ("--threshold", "0.5", "--fmr", "1e-3"),
             ("--csv", "--json"),
-            ("--method", "hdbscan", "--threshold", "0.5"),
+            pytest.param(("--method", "hdbscan", "--threshold", "0.5"), marks=pytest.mark.model),
             ("--sheets", "sheets", "-"),
         ],
     )

@@ -21,8 +21,6 @@ from tests.video import clips
 
 FACEKIT = (sys.executable, "-m", "facekit")
 
-pytestmark = pytest.mark.model
-
 
 @pytest.fixture(scope="module")
 def crossing(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -64,6 +62,7 @@ def lines(done: subprocess.CompletedProcess[str]) -> Sequence[dict[str, Any]]:
     return records
 
 
+@pytest.mark.model
 def test_one_json_line_a_person_with_names(crossing: Path, gallery: Path, tmp_path: Path) -> None:
     annotated = tmp_path / "seen.mp4"
     done = facekit(
@@ -89,6 +88,7 @@ def test_one_json_line_a_person_with_names(crossing: Path, gallery: Path, tmp_pa
         assert [frame.pixels.shape for frame in reader.frames()] == [(480, 640, 3)] * 120
 
 
+@pytest.mark.model
 def test_without_a_gallery_nobody_is_named(crossing: Path, tmp_path: Path) -> None:
     done = facekit("track", str(crossing), home=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -97,6 +97,7 @@ def test_without_a_gallery_nobody_is_named(crossing: Path, tmp_path: Path) -> No
     assert in_front == "#2\t0.00-4.76 s\t120 frames"
 
 
+@pytest.mark.model
 def test_only_strangers_is_exit_code_1(crossing: Path, gallery: Path, tmp_path: Path) -> None:
     strict = ("--threshold", "0.05")
     done = facekit("track", str(crossing), *strict, "--gallery", str(gallery), home=tmp_path)
@@ -104,6 +105,7 @@ def test_only_strangers_is_exit_code_1(crossing: Path, gallery: Path, tmp_path: 
     assert [line.split("\t")[3] for line in done.stdout.splitlines()] == ["unknown", "unknown"]
 
 
+@pytest.mark.model
 def test_nobody_is_an_empty_result_and_exit_code_1(empty: Path, tmp_path: Path) -> None:
     annotated = tmp_path / "seen.avi"
     done = facekit("track", str(empty), "--json", "--output", str(annotated), home=tmp_path)
@@ -111,6 +113,7 @@ def test_nobody_is_an_empty_result_and_exit_code_1(empty: Path, tmp_path: Path) 
     assert annotated.exists()
 
 
+@pytest.mark.model
 def test_a_truncated_video_is_reported_after_its_tracks(crossing: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.avi"
     short.write_bytes(crossing.read_bytes()[: crossing.stat().st_size // 2])
@@ -126,10 +129,12 @@ def test_a_truncated_video_is_reported_after_its_tracks(crossing: Path, tmp_path
     [
         (("absent.mp4",), 4, "no such file"),
         (("97",), 4, "Camera 97 cannot be opened"),
-        (("VIDEO", "--output", "v.gif"), 2, "must end in"),
+        pytest.param(("VIDEO", "--output", "v.gif"), 2, "must end in", marks=pytest.mark.model),
         (("VIDEO", "--output", "VIDEO"), 2, "would replace the video itself"),
-        (("VIDEO", "--gallery", "absent.db"), 7, "absent.db"),
-        (("VIDEO", "--align", "none"), 2, "crop rule other than none"),
+        pytest.param(("VIDEO", "--gallery", "absent.db"), 7, "absent.db", marks=pytest.mark.model),
+        pytest.param(
+            ("VIDEO", "--align", "none"), 2, "crop rule other than none", marks=pytest.mark.model
+        ),
         (("VIDEO", "--every", "0"), 2, "--every"),
     ],
 )
@@ -143,6 +148,7 @@ def test_what_cannot_be_done(
     assert done.stdout == ""
 
 
+@pytest.mark.model
 def test_ctrl_c_finishes_the_output_and_reports_what_was_seen(tmp_path: Path) -> None:
     long = clips.Scene((clips.Person("obama", clips.still(300)),), frames=400)
     video, annotated = long.write(tmp_path / "long.avi"), tmp_path / "seen.avi"

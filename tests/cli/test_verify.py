@@ -20,25 +20,26 @@ DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
 LOOSE = ("--threshold", "0.7")
 
-pytestmark = pytest.mark.model
-
 
 def run(*arguments: str, stdin: bytes | None = None) -> Result:
     return CliRunner().invoke(cli, ["verify", *arguments], input=stdin)
 
 
+@pytest.mark.model
 def test_same_person_exits_0_and_says_so() -> None:
     result = run(OBAMA, OBAMA2)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith("same: cosine distance ")
 
 
+@pytest.mark.model
 def test_different_people_exit_1() -> None:
     result = run(OBAMA, BIDEN)
     assert result.exit_code == 1, result.stderr
     assert result.stdout.startswith("different: cosine distance ")
 
 
+@pytest.mark.model
 def test_json_has_deepfaces_keys_and_ours() -> None:
     result = run("--json", OBAMA, OBAMA2)
     payload = json.loads(result.stdout)
@@ -58,12 +59,14 @@ def test_json_has_deepfaces_keys_and_ours() -> None:
     assert set(payload["timings_ms"]) == {"decode", "load", "detect", "align", "embed", "match"}
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("metric", ["cosine", "l2", "sql2", "angular"])
 def test_no_metric_flips_the_decision(metric: str) -> None:
     assert run("--metric", metric, OBAMA, OBAMA2).exit_code == 0
     assert run("--metric", metric, OBAMA, BIDEN).exit_code == 1
 
 
+@pytest.mark.model
 def test_a_stricter_fmr_has_a_smaller_distance_threshold() -> None:
     cuts = [
         json.loads(run("--json", "--fmr", fmr, OBAMA, OBAMA2).stdout)["threshold"]
@@ -73,14 +76,17 @@ def test_a_stricter_fmr_has_a_smaller_distance_threshold() -> None:
     assert len(set(cuts)) == 3
 
 
+@pytest.mark.model
 def test_threshold_zero_is_a_threshold() -> None:
     assert run("--threshold", "0", OBAMA, OBAMA2).exit_code == 1
 
 
+@pytest.mark.model
 def test_stdin_is_a_picture() -> None:
     assert run("-", OBAMA2, stdin=Path(OBAMA).read_bytes()).exit_code == 0
 
 
+@pytest.mark.model
 def test_an_embedding_file_stands_for_its_photo(tmp_path: Path) -> None:
     file = str(tmp_path / "obama.npz")
     assert CliRunner().invoke(cli, ["embed", OBAMA, "-o", file]).exit_code == 0
@@ -90,6 +96,7 @@ def test_an_embedding_file_stands_for_its_photo(tmp_path: Path) -> None:
     assert from_file["facial_areas"]["img1"] is None
 
 
+@pytest.mark.model
 def test_an_embedding_file_of_another_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "obama.jsonl"
     CliRunner().invoke(cli, ["embed", OBAMA, "-o", str(file)])
@@ -101,6 +108,7 @@ def test_an_embedding_file_of_another_model_is_refused(tmp_path: Path) -> None:
     assert "cannot be compared" in result.stderr
 
 
+@pytest.mark.model
 def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
     group = write_group(tmp_path / "group.png", DATA / "biden.jpg", DATA / "obama.jpg")
     assert run("--face", "error", str(group), OBAMA2).exit_code == 3
@@ -116,18 +124,32 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
     [
         ((OBAMA,), 2, "Two pictures"),
         (("-", "-"), 2, "one side"),
-        (("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2"),
+        pytest.param(
+            ("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2", marks=pytest.mark.model
+        ),
         (("--threshold", "0.5", "--fmr", "1e-3", OBAMA, OBAMA2), 2, "one of them"),
-        (("--fmr", "1e-5", OBAMA, OBAMA2), 2, "fmr=1e-5"),
-        (("--margin", "10", OBAMA, OBAMA2), 2, "crop rule"),
+        pytest.param(("--fmr", "1e-5", OBAMA, OBAMA2), 2, "fmr=1e-5", marks=pytest.mark.model),
+        pytest.param(("--margin", "10", OBAMA, OBAMA2), 2, "crop rule", marks=pytest.mark.model),
         (("--face", "somebody", OBAMA, OBAMA2), 2, "somebody"),
-        (("none.jpg", OBAMA2), 4, "none.jpg"),
-        ((str(DATA), OBAMA2), 4, "data"),
-        ((OBAMA, __file__), 4, "test_verify.py"),
-        (("--max-megapixels", "0.01", OBAMA, OBAMA2), 4, "obama.jpg"),
+        pytest.param(("none.jpg", OBAMA2), 4, "none.jpg", marks=pytest.mark.model),
+        pytest.param((str(DATA), OBAMA2), 4, "data", marks=pytest.mark.model),
+        pytest.param((OBAMA, __file__), 4, "test_verify.py", marks=pytest.mark.model),
+        pytest.param(
+            ("--max-megapixels", "0.01", OBAMA, OBAMA2), 4, "obama.jpg", marks=pytest.mark.model
+        ),
         (("--model", "nobody", OBAMA, OBAMA2), 5, "nobody"),
-        (("--model", "mtcnn", OBAMA, OBAMA2), 5, "An embedding model is needed"),
-        (("--model", "mtcnn:onet", OBAMA, OBAMA2), 5, "mtcnn (onet) is for detection"),
+        pytest.param(
+            ("--model", "mtcnn", OBAMA, OBAMA2),
+            5,
+            "An embedding model is needed",
+            marks=pytest.mark.model,
+        ),
+        pytest.param(
+            ("--model", "mtcnn:onet", OBAMA, OBAMA2),
+            5,
+            "mtcnn (onet) is for detection",
+            marks=pytest.mark.model,
+        ),
         (("--pairs", "none.csv"), 4, "none.csv"),
         (("--pairs", "none.csv", "-o", "none.txt"), 2, ".csv or .jsonl"),
     ],
@@ -147,11 +169,13 @@ def test_an_unknown_model_is_answered_with_embedding_models_alone() -> None:
     assert "mtcnn" not in message
 
 
+@pytest.mark.model
 def test_an_error_is_json_too_when_json_is_asked_for() -> None:
     result = run("--json", "none.jpg", OBAMA2)
     assert json.loads(result.stdout)["error"]["exit_code"] == result.exit_code == 4
 
 
+@pytest.mark.model
 def test_a_picture_without_a_face_exits_3(tmp_path: Path) -> None:
     import numpy as np
 
@@ -165,6 +189,7 @@ def test_a_picture_without_a_face_exits_3(tmp_path: Path) -> None:
     assert "blank.png" in result.stderr
 
 
+@pytest.mark.model
 def test_crops_need_no_detection(tmp_path: Path) -> None:
     crops = str(tmp_path)
     made = CliRunner().invoke(cli, ["detect", "--face", "largest", "--crops", crops, OBAMA, OBAMA2])
@@ -174,6 +199,7 @@ def test_crops_need_no_detection(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["similarity"] == pytest.approx(whole["similarity"], abs=1e-5)
 
 
+@pytest.mark.model
 def test_pairs_file(tmp_path: Path) -> None:
     listed = tmp_path / "list.csv"
     listed.write_text(f"a,b\n{OBAMA},{OBAMA2}\n{OBAMA},{BIDEN}\n{OBAMA},missing.jpg\n")
@@ -184,6 +210,7 @@ def test_pairs_file(tmp_path: Path) -> None:
     assert result.exit_code == 4
 
 
+@pytest.mark.model
 def test_pairs_as_json_lines_into_a_file(tmp_path: Path) -> None:
     listed, output = tmp_path / "list.csv", tmp_path / "out.jsonl"
     listed.write_text(f"{OBAMA},{OBAMA2}\n")
@@ -192,12 +219,14 @@ def test_pairs_as_json_lines_into_a_file(tmp_path: Path) -> None:
     assert json.loads(line)["verified"] is True
 
 
+@pytest.mark.model
 def test_non_ascii_names(tmp_path: Path) -> None:
     copy = tmp_path / "görüntü фото 写真.jpg"
     shutil.copy(OBAMA, copy)
     assert run(str(copy), OBAMA2).exit_code == 0
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_plot_is_written(tmp_path: Path, suffix: str) -> None:
     plot = tmp_path / f"v.{suffix}"
@@ -206,5 +235,6 @@ def test_plot_is_written(tmp_path: Path, suffix: str) -> None:
     assert plot.read_bytes().startswith(start)
 
 
+@pytest.mark.model
 def test_plot_of_an_unknown_kind_is_refused() -> None:
     assert run("--plot", "v.docx", OBAMA, BIDEN).exit_code == 2

@@ -95,9 +95,9 @@ def test_a_list_without_names_is_measured_on_its_own_pairs() -> None:
 
 def test_it_survives_its_json() -> None:
     calibration = measured().calibration
-    plain = json.loads(json.dumps(calibration.as_dict()))
+    plain = json.loads(json.dumps(calibration.to_dict()))
     back = parse_calibration(Fields(plain, "calibration"))
-    assert json.loads(json.dumps(back.as_dict())) == plain
+    assert json.loads(json.dumps(back.to_dict())) == plain
 
 
 def test_no_embedding_is_an_error() -> None:

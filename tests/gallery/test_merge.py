@@ -288,7 +288,9 @@ class TestSqlite:
     def test_a_gallery_from_before_merging_is_brought_up(self, tmp_path: Path) -> None:
         path = tmp_path / "old.db"
         meta = {"gallery_id": "x", "vector_type": "float32", "removals": "0"}
-        assert sqlite_file.create(path, meta, migrations=sqlite_file.MIGRATIONS[:1])
+        assert sqlite_file.create(
+            path, meta, migrations=sqlite_file.MIGRATIONS[: sqlite_file.OLDEST_VERSION]
+        )
         with SqliteGallery(path) as gallery:
             gallery.add("Ada", templates(1), SPACE)
             gallery.add("Byron", templates(2), SPACE)

@@ -18,9 +18,8 @@ from tests.schemas import require_schema
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
 
-pytestmark = pytest.mark.model
 
-
+@pytest.mark.model
 class Server:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -54,6 +53,7 @@ def server() -> Iterator[Server]:
     assert (rest, complaints, process.returncode) == (b"", b"", 0)
 
 
+@pytest.mark.model
 def test_verify_tells_same_from_different(server: Server) -> None:
     same = server.request(verify=[OBAMA, OBAMA2], id="x")
     assert (same["id"], same["verified"]) == ("x", True)
@@ -63,6 +63,7 @@ def test_verify_tells_same_from_different(server: Server) -> None:
     assert different["time"] < 60, "each answer has its own time"
 
 
+@pytest.mark.model
 def test_detect_finds_the_face(server: Server) -> None:
     found = server.request(detect=OBAMA, id=None)
     assert found["id"] is None
@@ -70,6 +71,7 @@ def test_detect_finds_the_face(server: Server) -> None:
     assert found["faces"][0]["score"] > 0.9
 
 
+@pytest.mark.model
 def test_embed_from_a_path_and_from_base64(server: Server) -> None:
     encoded = base64.b64encode(Path(OBAMA).read_bytes()).decode()
     by_path, by_content = server.request(embed=OBAMA), server.request(embed={"base64": encoded})
@@ -78,6 +80,7 @@ def test_embed_from_a_path_and_from_base64(server: Server) -> None:
     assert np.linalg.norm(by_path["embeddings"][0]) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("line", "code"),
     [

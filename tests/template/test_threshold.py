@@ -10,7 +10,7 @@ import pytest
 from facekit.enums import Metric
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.template.calibration import Calibration, OperatingPoint
-from facekit.template.threshold import Meaning, card_threshold, given_threshold, meaning
+from facekit.template.threshold import ScoreMeaning, card_threshold, given_threshold, score_meaning
 from tests.template.spaces import CHANGES, SPACE
 
 
@@ -52,8 +52,10 @@ def test_another_space_voids_the_card(change: dict[str, Any], field: str) -> Non
     assert card_threshold(calibration, SPACE).similarity == 0.4
     with pytest.raises(NoOperatingPointError, match=f"with {field}.*in use is"):
         card_threshold(calibration, replace(SPACE, **change))
-    said = meaning(calibration, replace(SPACE, **change), threshold_similarity=0.4, similarity=0.5)
-    assert said == Meaning(None, None)
+    found = score_meaning(
+        calibration, replace(SPACE, **change), threshold_similarity=0.4, similarity=0.5
+    )
+    assert found == ScoreMeaning(None, None)
 
 
 def test_a_detector_that_is_not_said_is_no_other_detector() -> None:

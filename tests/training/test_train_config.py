@@ -16,7 +16,7 @@ from facekit.training.config_file import config_from, parse_change, read_config
 @pytest.mark.parametrize("name", config_names("train", suffix=TOML_SUFFIX))
 def test_shipped_configurations_are_valid_and_survive_json(name: str) -> None:
     config = read_config(name, {})
-    assert config_from(config.as_dict(), {}, origin="JSON") == config
+    assert config_from(config.to_dict(), {}, origin="JSON") == config
 
 
 def test_sphereface_s_is_for_its_net() -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.gallery_options import gallery_location, gallery_options
+from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import embedding_options, json_option
 from facekit.cli.render.output import emit_json, exit_of
 
 if TYPE_CHECKING:
     from facekit.tasks.enroll import Enrolment
+    from facekit.tasks.gallery import GalleryLocation
 
 
 @click.command()
@@ -30,8 +31,7 @@ def enroll(
     name: str | None,
     images: tuple[str, ...],
     from_dir: Path | None,
-    gallery_url: str | None,
-    key_file: Path | None,
+    location: GalleryLocation,
     model: str,
     as_json: bool,
     **options: Any,
@@ -55,7 +55,7 @@ def enroll(
         name,
         images,
         from_dir=from_dir,
-        location=gallery_location(gallery_url, key_file),
+        location=location,
         request=pipeline_request(model, **options),
         on_person=lambda person: None if as_json else _print(person),
         reporter=TerminalReporter(),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.commands.gallery_merge import merge, unmerge
 from facekit.cli.commands.gallery_transfer import export_command, import_command
 from facekit.cli.gallery_options import (
     PASSPHRASE_VARIABLE,
-    gallery_location,
     gallery_options,
+    gallery_url_options,
     new_secret,
 )
 from facekit.cli.options import (
@@ -21,16 +22,16 @@ from facekit.cli.options import (
     model_option,
     no_detect_option,
 )
-from facekit.cli.render.output import emit_json, note
-from facekit.cli.render.people import print_check, print_person, print_stats
+from facekit.cli.render.output import emit_json, print_result
+from facekit.cli.render.people import exit_nobody, print_check, print_person, print_stats
 from facekit.cli.requests import pipeline_request
 from facekit.enums import VectorType
 from facekit.errors import StorageError
 
 if TYPE_CHECKING:
+    from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.gallery_results import GalleryStats
 
-EXIT_NOBODY = 1
 _NEW_PASSPHRASE_VARIABLE = "FACEKIT_GALLERY_NEW_PASSPHRASE"
 
 
@@ -55,7 +56,7 @@ def gallery() -> None:
     show_default=True,
     help="How templates are stored; float16 takes half the room.",
 )
-@gallery_options
+@gallery_url_options
 @json_option
 def init(
     encrypt: bool,
@@ -81,7 +82,7 @@ def init(
 @gallery.command("list")
 @gallery_options
 @json_option
-def list_command(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def list_command(location: GalleryLocation, as_json: bool) -> None:
     """Everybody who is enrolled, with the number of templates.
 
     \b
@@ -89,7 +90,7 @@ def list_command(gallery_url: str | None, key_file: Path | None, as_json: bool) 
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.people(gallery_location(gallery_url, key_file))
+    result = tasks.people(location)
     if as_json:
         emit_json(result.to_dict())
         return
@@ -101,7 +102,7 @@ def list_command(gallery_url: str | None, key_file: Path | None, as_json: bool) 
 @click.argument("name")
 @gallery_options
 @json_option
-def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def show(name: str, location: GalleryLocation, as_json: bool) -> None:
     """Show a person's templates: photo, its sha256, box, detector score, time.
 
     \b
@@ -109,9 +110,9 @@ def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: boo
     """
     from facekit.tasks import gallery as tasks
 
-    person = tasks.show(gallery_location(gallery_url, key_file), name)
+    person = tasks.show(location, name)
     if person is None:
-        _nobody(name)
+        exit_nobody(name)
     elif as_json:
         emit_json(person.to_dict())
     else:
@@ -122,7 +123,7 @@ def show(name: str, gallery_url: str | None, key_file: Path | None, as_json: boo
 @click.argument("name")
 @gallery_options
 @json_option
-def remove(name: str, gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
     """Forget a person: no byte of the templates stays in the gallery's files.
 
     What the disk or a backup keeps below or beside them is out of reach.
@@ -132,13 +133,11 @@ def remove(name: str, gallery_url: str | None, key_file: Path | None, as_json: b
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.remove(gallery_location(gallery_url, key_file), name)
+    result = tasks.remove(location, name)
     if not result.removed:
-        _nobody(name)
-    elif as_json:
-        emit_json(result.to_dict())
+        exit_nobody(name)
     else:
-        click.echo(f"{name}\t{result.removed} templates removed")
+        print_result(result, f"{name}\t{result.removed} templates removed", as_json=as_json)
 
 
 @gallery.command()
@@ -146,9 +145,7 @@ def remove(name: str, gallery_url: str | None, key_file: Path | None, as_json: b
 @click.argument("new")
 @gallery_options
 @json_option
-def rename(
-    old: str, new: str, gallery_url: str | None, key_file: Path | None, as_json: bool
-) -> None:
+def rename(old: str, new: str, location: GalleryLocation, as_json: bool) -> None:
     """Give a person another name.
 
     \b
@@ -156,79 +153,17 @@ def rename(
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.rename(gallery_location(gallery_url, key_file), old, new)
+    result = tasks.rename(location, old, new)
     if not result.found:
-        _nobody(old)
-    elif as_json:
-        emit_json(result.to_dict())
+        exit_nobody(old)
     else:
-        click.echo(f"{old} is now {new}")
-
-
-@gallery.command()
-@click.argument("name")
-@click.argument("other")
-@gallery_options
-@json_option
-def merge(
-    name: str, other: str, gallery_url: str | None, key_file: Path | None, as_json: bool
-) -> None:
-    """File all templates of OTHER under NAME: both are one person.
-
-    OTHER is no longer listed; a photo that both have counts once.  gallery show NAME says who was
-    merged, and gallery unmerge undoes it.
-
-    \b
-    Example: facekit gallery merge "Ada Lovelace" "Ada Byron"
-    """
-    from facekit.tasks import gallery as tasks
-
-    result = tasks.merge(gallery_location(gallery_url, key_file), name, other)
-    if result.merge is None:
-        _nobody(*result.absent)
-    elif as_json:
-        emit_json(result.to_dict())
-    else:
-        told = result.to_dict()
-        click.echo(
-            f"{other} is now {name}\t{told['moved']} templates moved, "
-            f"{told['known_already']} known already"
-        )
-
-
-@gallery.command()
-@click.argument("name")
-@click.argument("other")
-@gallery_options
-@json_option
-def unmerge(
-    name: str, other: str, gallery_url: str | None, key_file: Path | None, as_json: bool
-) -> None:
-    """Undo the merge of OTHER into NAME: each has again what each had.
-
-    What was enrolled under NAME since then stays there.
-
-    \b
-    Example: facekit gallery unmerge "Ada Lovelace" "Ada Byron"
-    """
-    from facekit.tasks import gallery as tasks
-
-    result = tasks.unmerge(gallery_location(gallery_url, key_file), name, other)
-    if result.absent:
-        _nobody(*result.absent)
-    elif result.merge is None:
-        note(f"nobody called {other} is merged into {name}")
-        raise SystemExit(EXIT_NOBODY)
-    elif as_json:
-        emit_json(result.to_dict())
-    else:
-        click.echo(f"{other} is enrolled again\t{len(result.merge.photos)} templates")
+        print_result(result, f"{old} is now {new}", as_json=as_json)
 
 
 @gallery.command()
 @gallery_options
 @json_option
-def stats(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def stats(location: GalleryLocation, as_json: bool) -> None:
     """How many people and templates, of which model, in how much room.
 
     \b
@@ -236,13 +171,13 @@ def stats(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
     """
     from facekit.tasks import gallery as tasks
 
-    _tell_stats(tasks.stats(gallery_location(gallery_url, key_file)), as_json=as_json)
+    _tell_stats(tasks.stats(location), as_json=as_json)
 
 
 @gallery.command()
 @gallery_options
 @json_option
-def check(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None:
+def check(location: GalleryLocation, as_json: bool) -> None:
     """Is the gallery sound?  Reads everything; exit code 7 where something is wrong.
 
     \b
@@ -250,7 +185,7 @@ def check(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
     """
     from facekit.tasks import gallery as tasks
 
-    result = tasks.check(gallery_location(gallery_url, key_file))
+    result = tasks.check(location)
     if as_json:
         emit_json(result.to_dict())
     else:
@@ -268,9 +203,7 @@ def check(gallery_url: str | None, key_file: Path | None, as_json: bool) -> None
 )
 @gallery_options
 @json_option
-def rekey(
-    new_key_file: Path | None, gallery_url: str | None, key_file: Path | None, as_json: bool
-) -> None:
+def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -> None:
     """Encrypt every template anew under another key file or passphrase.
 
     \b
@@ -279,11 +212,10 @@ def rekey(
     from facekit.tasks import gallery as tasks
 
     secret = new_secret(new_key_file, _NEW_PASSPHRASE_VARIABLE)
-    result = tasks.rekey(gallery_location(gallery_url, key_file), new_secret=secret)
-    if as_json:
-        emit_json(result.to_dict())
-    else:
-        click.echo(f"{result.gallery}: {result.templates} templates encrypted anew")
+    result = tasks.rekey(location, new_secret=secret)
+    print_result(
+        result, f"{result.gallery}: {result.templates} templates encrypted anew", as_json=as_json
+    )
 
 
 @gallery.command()
@@ -292,9 +224,7 @@ def rekey(
 @no_detect_option
 @gallery_options
 @json_option
-def recenter(
-    model: str, gallery_url: str | None, key_file: Path | None, as_json: bool, **options: Any
-) -> None:
+def recenter(model: str, location: GalleryLocation, as_json: bool, **options: Any) -> None:
     """Bring the templates over to the mean embedding that the model's card has now.
 
     Needed once after facekit calibrate --write; no photos are needed, and everybody stays
@@ -307,24 +237,21 @@ def recenter(
     from facekit.tasks import gallery as tasks
 
     result = tasks.recenter(
-        gallery_location(gallery_url, key_file),
+        location,
         request=pipeline_request(model, **options),
         reporter=TerminalReporter(),
     )
-    if as_json:
-        emit_json(result.to_dict())
-    else:
-        click.echo(f"{result.gallery}: {result.changed} of {result.templates} templates changed")
+    print_result(
+        result,
+        f"{result.gallery}: {result.changed} of {result.templates} templates changed",
+        as_json=as_json,
+    )
 
 
+gallery.add_command(merge)
+gallery.add_command(unmerge)
 gallery.add_command(export_command)
 gallery.add_command(import_command)
-
-
-def _nobody(*names: str) -> NoReturn:
-    for name in names:
-        note(f"nobody called {name} is enrolled")
-    raise SystemExit(EXIT_NOBODY)
 
 
 def _tell_stats(stats: GalleryStats, *, as_json: bool) -> None:

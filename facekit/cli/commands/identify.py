@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.gallery_options import gallery_location, gallery_options
+from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import print_photo, threshold_text
 from facekit.enums import PersonRule
+
+if TYPE_CHECKING:
+    from facekit.tasks.gallery import GalleryLocation
 
 EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
@@ -53,8 +55,7 @@ def identify(
     fmr: float | None,
     fpir: float | None,
     rule: PersonRule,
-    gallery_url: str | None,
-    key_file: Path | None,
+    location: GalleryLocation,
     model: str,
     as_json: bool,
     **options: Any,
@@ -74,7 +75,7 @@ def identify(
 
     result = identify_faces(
         images,
-        location=gallery_location(gallery_url, key_file),
+        location=location,
         request=pipeline_request(model, **options),
         threshold=open_set_choice(threshold, fmr, fpir),
         rule=rule,

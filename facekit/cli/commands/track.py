@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from facekit.cli.gallery_options import gallery_location, gallery_options
+from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import (
     crop_options,
     detector_options,
@@ -23,6 +23,7 @@ from facekit.cli.render.output import emit_json_line, note
 from facekit.cli.render.people import track_line
 
 if TYPE_CHECKING:
+    from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.track import TrackEnd
 
 EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
@@ -79,8 +80,7 @@ def track(
     start_score: float,
     threshold: float | None,
     output: Path | None,
-    gallery_url: str | None,
-    key_file: Path | None,
+    location: GalleryLocation,
     model: str,
     as_json: bool,
     **options: Any,
@@ -117,7 +117,7 @@ def track(
                 min_detections=min_detections,
                 start_score=start_score,
             ),
-            location=gallery_location(gallery_url, key_file),
+            location=location,
             distance=threshold,
             output=output,
             should_stop=lambda: asked().is_set(),

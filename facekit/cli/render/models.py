@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from facekit.tasks.build import ModelFiles
     from facekit.tasks.models import CheckedFiles, ModelInfo, ModelList
     from facekit.template.calibration import OperatingPoint
-    from facekit.types import CropSpec, InputSpec
+    from facekit.types import InputSpec
 
 _LABEL_WIDTH = 16
 _MIRROR = {
@@ -75,7 +75,7 @@ def _print_entry(entry: RegistryEntry, *, stored: bool) -> None:
     if not stored:
         fields += [
             ("input", _input_text(entry.card.input)),
-            ("crop", _crop_text(entry.card.crop)),
+            ("crop", str(entry.card.crop or "")),
             *(
                 _point_fields(entry.card.calibration.operating_points)
                 if entry.card.embedding_size
@@ -96,7 +96,7 @@ def _print_card(path: Path, card: Card, *, in_registry: bool) -> None:
         *(() if in_registry else _source_fields(card.source)),
         ("input", _input_text(card.input)),
         ("quantisation", card.quantisation.scheme),
-        ("crop", _crop_text(card.crop)),
+        ("crop", str(card.crop or "")),
     ]
     if card.embedding_size:  # a detector has none
         centred = "not centred" if card.calibration.embedding_mean is None else "centred"
@@ -129,12 +129,6 @@ def _input_text(spec: InputSpec) -> str:
         f"{spec.width_px} x {spec.height_px} px {spec.colour_order.value}, "
         f"(pixel - {spec.mean:g}) / {spec.std:g}"
     )
-
-
-def _crop_text(crop: CropSpec | None) -> str:
-    if crop is None:
-        return ""
-    return f"{crop.rule.value}, {crop.margin_px:g} px, {crop.resize_filter.value}"
 
 
 def _point_fields(points: Sequence[OperatingPoint]) -> list[tuple[str, str]]:

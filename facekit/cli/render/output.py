@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import click
 
@@ -14,9 +14,25 @@ SCHEMA_VERSION = 1
 """Of every JSON result; raised when a member changes its meaning or goes away."""
 
 
+class Result(Protocol):
+    """What a task answers."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        ...
+
+
 def emit_json(payload: Mapping[str, Any]) -> None:
     """One JSON object on stdout.  Refuses NaN and infinity, which are not JSON."""
     click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **payload}, indent=1, allow_nan=False))
+
+
+def print_result(result: Result, text: str, *, as_json: bool) -> None:
+    """A result as one JSON object, or as `text`."""
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        click.echo(text)
 
 
 def emit_json_line(payload: Mapping[str, Any]) -> None:

@@ -8,9 +8,13 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import click
+
+from facekit.cli.render.output import note
+
+EXIT_NOBODY = 1
 
 
 def print_photo(photo: Mapping[str, Any]) -> None:
@@ -99,3 +103,10 @@ def print_check(checked: Mapping[str, Any], *, people: int, templates: int) -> N
     click.echo(
         f"{people} people, {templates} templates: {'sound' if checked['sound'] else 'faulty'}"
     )
+
+
+def exit_nobody(*names: str) -> NoReturn:
+    """Ends a command that was asked for people who are not enrolled."""
+    for name in names:
+        note(f"nobody called {name} is enrolled")
+    raise SystemExit(EXIT_NOBODY)

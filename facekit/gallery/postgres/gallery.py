@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
 from facekit.enums import PersonRule, VectorType
@@ -57,12 +56,7 @@ class PostgresGallery:
     def __enter__(self) -> PostgresGallery:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -228,7 +222,7 @@ class PostgresGallery:
             for person_id, similarity in nearest:
                 best.setdefault(person_id, similarity)
             if len(best) >= top or len(nearest) < limit:
-                return [self._candidate(*place) for place in list(best.items())[:top]]
+                return [self._candidate(*one) for one in list(best.items())[:top]]
             limit *= 4
 
     def _by_mean(self, query: Float32Array, top: int) -> list[Candidate]:
@@ -238,7 +232,7 @@ class PostgresGallery:
             f"FROM {SCHEMA}.template GROUP BY person_id ORDER BY similarity DESC LIMIT {int(top)}",
             vector_text(query),
         )
-        return [self._candidate(*place) for place in nearest]
+        return [self._candidate(*one) for one in nearest]
 
     def _candidate(self, person_id: int, similarity: float) -> Candidate:
         ((name, templates),) = self._rows(

@@ -121,14 +121,14 @@ class ExactSearch:
         return sums / self._norms_of_sums()
 
     def _rows_of(self, people: NDArray[np.intp]) -> NDArray[np.intp]:
-        """All templates of some people, person by person; places over all tables."""
+        """All templates of some people, person by person; indices over all tables."""
         counts = self._counts[people]
         first = np.repeat(self._starts[people] - np.append(0, np.cumsum(counts)[:-1]), counts)
-        places = first + np.arange(len(first))
-        return places if self._order is None else self._order[places]
+        indices = first + np.arange(len(first))
+        return indices if self._order is None else self._order[indices]
 
     def _vectors_at(self, rows: NDArray[np.intp]) -> Float32Array:
-        """(M,) places over all tables -> (M, D)."""
+        """(M,) indices over all tables -> (M, D)."""
         vectors = np.empty((len(rows), self._tables[0].vectors.shape[1]), np.float32)
         first = 0
         for table in self._tables:
@@ -143,12 +143,14 @@ class ExactSearch:
             dimension = self._tables[0].vectors.shape[1]
             sums = np.zeros((len(self.person_ids), dimension), np.float32)
             for table in self._tables:
-                places = np.searchsorted(self.person_ids, table.person_ids)
-                order = np.argsort(places, kind="stable")
+                indices = np.searchsorted(self.person_ids, table.person_ids)
+                order = np.argsort(indices, kind="stable")
                 for start in range(0, len(order), _BLOCK_ROWS):
                     rows = order[start : start + _BLOCK_ROWS]
-                    first = _group_starts(places[rows])
-                    sums[places[rows][first]] += np.add.reduceat(table.vectors[rows], first, axis=0)
+                    first = _group_starts(indices[rows])
+                    sums[indices[rows][first]] += np.add.reduceat(
+                        table.vectors[rows], first, axis=0
+                    )
             # Opposite templates of one person have no mean direction: similarity 0, not a crash.
             self._mean_norms = np.maximum(np.linalg.norm(sums, axis=1), np.float32(1e-6))
         return self._mean_norms
@@ -156,9 +158,9 @@ class ExactSearch:
 
 def _best(person_ids: NDArray[np.int64], scores: Float32Array, top: int) -> list[tuple[int, float]]:
     count = min(top, len(scores))
-    places = np.argpartition(scores, -count)[-count:]
-    places = places[np.argsort(-scores[places], kind="stable")]
-    return [(int(person_ids[place]), float(np.clip(scores[place], -1.0, 1.0))) for place in places]
+    indices = np.argpartition(scores, -count)[-count:]
+    indices = indices[np.argsort(-scores[indices], kind="stable")]
+    return [(int(person_ids[index]), float(np.clip(scores[index], -1.0, 1.0))) for index in indices]
 
 
 def _group_starts(values: NDArray[np.int64]) -> NDArray[np.intp]:

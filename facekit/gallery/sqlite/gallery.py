@@ -7,7 +7,6 @@ import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from facekit.enums import PersonRule, VectorType
 from facekit.errors import UsageError
@@ -73,12 +72,7 @@ class SqliteGallery:
     def __enter__(self) -> SqliteGallery:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -210,7 +204,7 @@ class SqliteGallery:
                 return [[] for _ in queries]
             own.require_same(space, where=f"Gallery {self.path}")
             ranked = self._search.rank(queries, own.size, rule=rule, top=top)
-            return [[self._candidate(*place) for place in best] for best in ranked]
+            return [[self._candidate(*one) for one in best] for best in ranked]
 
     def check(self) -> list[str]:
         with self._session.reading():

@@ -41,7 +41,7 @@ class SqliteSearch:
     """Keeps the search of one connection until the gallery has changed.
 
     Where the vectors are not encrypted, a large gallery's are kept in a file that is mapped;
-    see matrix_cache.py.
+    see gallery/search/cache.py.
     """
 
     def __init__(self, session: SqliteSession) -> None:
@@ -113,8 +113,8 @@ class SqliteSearch:
         for block in self._blocks(dimension, last=index.last):
             scores = table.vectors @ block.vectors.T
             scores[table.template_ids[:, None] == block.template_ids] = -2.0  # itself
-            for row, place in enumerate(scores.argmax(axis=1)):
-                found = (float(scores[row, place]), int(block.template_ids[place]))
+            for row, column in enumerate(scores.argmax(axis=1)):
+                found = (float(scores[row, column]), int(block.template_ids[column]))
                 nearest[row] = max(nearest[row], found)
         hits = [
             wanted in index.propose(query, _PROPOSALS)
@@ -158,11 +158,11 @@ class SqliteSearch:
         vectors = np.empty((count, dimension), np.float32)
         start = 0
         for block in self._blocks(dimension, after=last):
-            place = slice(start, start + len(block.template_ids))
-            template_ids[place] = block.template_ids
-            person_ids[place] = block.person_ids
-            vectors[place] = block.vectors
-            start = place.stop
+            rows = slice(start, start + len(block.template_ids))
+            template_ids[rows] = block.template_ids
+            person_ids[rows] = block.person_ids
+            vectors[rows] = block.vectors
+            start = rows.stop
         return VectorTable(template_ids, person_ids, vectors)
 
     def _blocks(
