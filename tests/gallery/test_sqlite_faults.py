@@ -148,7 +148,7 @@ def test_no_room_ends_the_enrolment_and_keeps_who_is_in(tmp_path: Path) -> None:
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
     folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=440k", "none", str(folder)]
+    options = ["-t", "tmpfs", "-o", "size=520k", "none", str(folder)]
     mounted = shutil.which("mount") and subprocess.run(["mount", *options], capture_output=True)
     if not mounted or mounted.returncode:
         pytest.skip("a small disk can only be mounted by root")
@@ -158,7 +158,7 @@ def small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_whoever_was_enrolled(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk"):
         path = tmp_path / "disk" / "people.db"
         process = start(path, 0, 10_000)
