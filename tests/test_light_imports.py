@@ -87,9 +87,9 @@ class TestRealRuns:
 
     def test_verify_needs_no_extra(self, data: Path) -> None:
         photos = [str(data / f"{name}.jpg") for name in ("obama", "obama2", "biden")]
-        cut = ("--threshold", "0.6")
-        assert facekit("verify", *cut, photos[0], photos[1]).returncode == 0
-        assert facekit("verify", *cut, photos[0], photos[2]).returncode == 1
+        given = ("--threshold", "0.6")
+        assert facekit("verify", *given, photos[0], photos[1]).returncode == 0
+        assert facekit("verify", *given, photos[0], photos[2]).returncode == 1
 
     def test_verify_of_a_list_needs_no_extra(self, data: Path, tmp_path: Path) -> None:
         pairs = tmp_path / "pairs.csv"

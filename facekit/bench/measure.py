@@ -24,7 +24,6 @@ from facekit.runtime.delegates import AcceleratorRequest
 from facekit.system.processes import Crash, map_processes
 
 _LOADING_LIMIT_S = 600  # a board's NPU may compile the graph for minutes
-_USES_MODEL = frozenset((Stage.LOAD, Stage.EMBED, Stage.VERIFY))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a picture's header says, read without decoding: size, orientation, completeness.
 
-Everything comes from the file's own bytes and may lie; image.py checks it again after decoding.
+Everything comes from the file's own bytes and may lie; decode.py checks it again after decoding.
 """
 
 from __future__ import annotations

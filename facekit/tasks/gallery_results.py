@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class ListedPeople:
     people: tuple[Person, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"people": [_person_dict(person) for person in self.people]}
+        return {"people": [asdict(person) for person in self.people]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +75,7 @@ class ShownPerson:
             for template in self.templates
         ]
         merged = [merge.to_dict() for merge in self.merges]
-        return {**_person_dict(self.person), "records": records, "merged": merged}
+        return {**asdict(self.person), "records": records, "merged": merged}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Removed:
     removed: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "removed": self.removed}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Rekeyed:
     templates: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {"gallery": self.gallery, "templates": self.templates}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +177,6 @@ class ImportedGallery:
         return {"file": str(self.file), "templates": self.templates, "added": self.added}
 
 
-def _person_dict(person: Person) -> dict[str, Any]:
-    return {
-        "name": person.name,
-        "templates": person.templates,
-        "enrolled_at": person.enrolled_at,
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Recentered:
     """Templates that were brought over to another mean embedding."""
@@ -196,8 +188,4 @@ class Recentered:
     """all of them, or none where they were about this mean already"""
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "gallery": self.gallery,
-            "templates": self.templates,
-            "changed": self.changed,
-        }
+        return asdict(self)

@@ -2,7 +2,7 @@
 
 A checkpoint is an .npz file of plain arrays, no pickle: every variable of net, head and
 optimisers (Keras's random state is one of them), and the number of steps done.  What a step
-sees follows from that number and the seed; see epoch.py.
+sees follows from that number and the seed; see dataset/epoch.py.
 """
 
 from __future__ import annotations

@@ -198,7 +198,9 @@ def test_the_calibration_file_is_bound_to_the_model(small: Path, own_home: Path,
         pytest.param(("--pairs", "missing.txt"), 4, "missing.txt", marks=pytest.mark.model),
     ],
 )
-def test_bad_usage(small: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
+def test_wrong_options_have_their_exit_code_and_message(
+    small: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
     result = run("calibrate", "--data", small, *arguments)
     assert result.exit_code == code, result.output
     assert message in result.stderr

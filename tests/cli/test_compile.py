@@ -33,7 +33,7 @@ def test_text_names_what_was_assumed_and_what_is_slow(model: str, tmp_path: Path
     assert "Conv2D stem" in result.stdout
 
 
-def test_json(model: str, tmp_path: Path) -> None:
+def test_json_has_the_report_and_both_systems(model: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["compile", model, "-o", str(tmp_path / "out"), "--json"])
     payload = json.loads(result.stdout)
     require_schema("compile", payload)
@@ -55,7 +55,9 @@ def test_json(model: str, tmp_path: Path) -> None:
         ("none.tflite", [], 5),
     ],
 )
-def test_exit_codes(data: Path, tmp_path: Path, name: str, arguments: list[str], code: int) -> None:
+def test_what_cannot_be_compiled_has_its_exit_code_and_leaves_nothing(
+    data: Path, tmp_path: Path, name: str, arguments: list[str], code: int
+) -> None:
     result = CliRunner().invoke(
         cli, ["compile", str(data / "tiny" / name), "-o", str(tmp_path / "out"), *arguments]
     )

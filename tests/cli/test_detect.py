@@ -57,13 +57,13 @@ def test_crops_and_drawings(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-def test_stdin() -> None:
+def test_a_picture_comes_from_standard_input() -> None:
     result = run("--json", "-", stdin=Path(BIDEN).read_bytes())
     assert json.loads(result.stdout)["images"][0]["faces_found"] == 1
 
 
 @pytest.mark.model
-def test_folder() -> None:
+def test_a_folder_stands_for_its_pictures() -> None:
     assert len(run(str(DATA)).stdout.splitlines()) == 3
 
 

@@ -195,7 +195,9 @@ def test_a_corrupt_photo_is_a_counted_failure(small: Path, cold: Path, tmp_path:
         (("--limit", "0"), 2, "--limit"),
     ],
 )
-def test_bad_usage(small: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
+def test_wrong_options_have_their_exit_code_and_message(
+    small: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
     result = run("--data", small, *arguments)
     assert result.exit_code == code
     assert message in result.stderr

@@ -76,7 +76,7 @@ class TestInTheStore:
         assert by_litert["providers"] is None
         assert run("verify", *OTHER, "--model", f"{DEFAULT_MODEL}:onnx").exit_code == 1
 
-    def test_embed(self, tmp_path: Path) -> None:
+    def test_either_runtime_embeds_alike_and_files_are_not_mixed(self, tmp_path: Path) -> None:
         files = {}
         for runtime in ("onnx", "litert"):
             files[runtime] = tmp_path / f"{runtime}.npz"
@@ -100,7 +100,7 @@ class TestInTheStore:
         assert payload["providers"] == ["CPUExecutionProvider"]
         assert "has no NoSuchExecutionProvider" in payload["cpu_fallback"]
 
-    def test_a_precision_that_is_not_there(self) -> None:
+    def test_a_precision_that_is_not_there_is_named(self) -> None:
         result = run("verify", *SAME, "--runtime", "onnx", "--model", f"{DEFAULT_MODEL}:int8")
         assert result.exit_code == 5
         assert "--format onnx --precision int8 --install" in result.stderr
@@ -169,7 +169,7 @@ class TestRefused:
         assert result.exit_code == 2
         assert said in result.stderr
 
-    def test_a_file_that_exists(self, tmp_path: Path) -> None:
+    def test_a_file_that_exists_is_replaced_by_force_alone(self, tmp_path: Path) -> None:
         path = tmp_path / "x.onnx"
         path.write_bytes(b"mine")
         result = run("export", "--format", "onnx", "-o", path)
@@ -178,14 +178,14 @@ class TestRefused:
         assert path.read_bytes() == b"mine"
 
     @pytest.mark.model
-    def test_a_detector(self, tmp_path: Path) -> None:
+    def test_a_detector_is_not_exported(self, tmp_path: Path) -> None:
         result = run("export", DETECTOR, "--format", "onnx", "-o", tmp_path / "x.onnx")
         assert result.exit_code == 2
         assert "embedding model is needed" in result.stderr
 
 
 @pytest.mark.model
-def test_the_litert_file_itself(tmp_path: Path) -> None:
+def test_the_litert_format_is_the_file_itself(tmp_path: Path) -> None:
     path = tmp_path / "copy.tflite"
     result = run("export", "--format", "tflite", "-o", path, "--json")
     assert result.exit_code == 0, result.stderr

@@ -103,7 +103,9 @@ class TestIdentify:
             (("--gallery", "nowhere/none.db"), 7, "facekit enroll"),
         ],
     )
-    def test_wrong_use(self, arguments: tuple[str, ...], code: int, message: str) -> None:
+    def test_wrong_options_have_their_exit_code(
+        self, arguments: tuple[str, ...], code: int, message: str
+    ) -> None:
         result = run("identify", *arguments, OBAMA2)
         assert (result.exit_code, result.stdout) == (code, "")
         assert message in result.stderr
@@ -152,7 +154,7 @@ class TestEnroll:
         assert not gallery.exists()
 
     @pytest.mark.parametrize("arguments", [(), ("Obama",), ("Obama", OBAMA, "--from-dir", ".")])
-    def test_wrong_use(self, arguments: tuple[str, ...]) -> None:
+    def test_wrong_options_have_their_exit_code(self, arguments: tuple[str, ...]) -> None:
         assert run("enroll", *arguments).exit_code == 2
 
     @pytest.mark.model
@@ -282,7 +284,7 @@ class TestCluster:
         assert list(map(str, copies)) == ["0/obama.jpg", "0/obama2.jpg", "1/biden.jpg"]
 
     @pytest.mark.model
-    def test_contact_sheets(self, tmp_path: Path) -> None:
+    def test_every_group_has_a_contact_sheet(self, tmp_path: Path) -> None:
         folder = tmp_path / "sheets"
         assert run("cluster", str(DATA), "--sheets", str(folder)).exit_code == 0
         written = sorted(path.name for path in folder.iterdir())
@@ -297,5 +299,5 @@ class TestCluster:
             ("--sheets", "sheets", "-"),
         ],
     )
-    def test_wrong_use(self, arguments: tuple[str, ...]) -> None:
+    def test_wrong_options_have_their_exit_code(self, arguments: tuple[str, ...]) -> None:
         assert run("cluster", *arguments, str(DATA)).exit_code == 2

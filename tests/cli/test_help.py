@@ -42,14 +42,14 @@ def test_help_says_what_the_command_does_and_gives_an_example(words: tuple[str, 
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
-def test_examples_parse(words: tuple[str, ...]) -> None:
+def test_the_examples_in_help_can_be_parsed(words: tuple[str, ...]) -> None:
     """Each example line is parsed, not run: its commands and options exist."""
     for line in re.findall(r"^ *(?:Example:)? *facekit (.+)$", help_of(words), re.MULTILINE):
         arguments = shlex.split(
             line.partition(" #")[0].partition(" | ")[0].partition(" > ")[0].partition(" < ")[0]
         )
         depth = next(
-            (place for place in range(len(arguments), 0, -1) if tuple(arguments[:place]) in ALL), 0
+            (count for count in range(len(arguments), 0, -1) if tuple(arguments[:count]) in ALL), 0
         )
         assert depth, f"{line}: no such command"
         ALL[tuple(arguments[:depth])].make_context("facekit", list(arguments[depth:]))

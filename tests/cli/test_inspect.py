@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from facekit.cli import cli
 
 
-def test_text(data: Path) -> None:
+def test_text_names_input_parameters_and_work(data: Path) -> None:
     result = CliRunner().invoke(cli, ["inspect", str(data / "tiny" / "int8.tflite")])
     assert result.exit_code == 0
     lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
@@ -21,7 +21,7 @@ def test_text(data: Path) -> None:
     assert lines["card"] == "none"
 
 
-def test_json(data: Path) -> None:
+def test_json_has_shapes_parameters_and_work(data: Path) -> None:
     result = CliRunner().invoke(cli, ["inspect", "--json", str(data / "tiny" / "float32.tflite")])
     payload = json.loads(result.stdout)
     assert payload["schema_version"] == 1

@@ -68,12 +68,12 @@ def test_no_metric_flips_the_decision(metric: str) -> None:
 
 @pytest.mark.model
 def test_a_stricter_fmr_has_a_smaller_distance_threshold() -> None:
-    cuts = [
+    thresholds = [
         json.loads(run("--json", "--fmr", fmr, OBAMA, OBAMA2).stdout)["threshold"]
         for fmr in ("1e-2", "1e-3", "1e-4")
     ]
-    assert cuts == sorted(cuts, reverse=True)
-    assert len(set(cuts)) == 3
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert len(set(thresholds)) == 3
 
 
 @pytest.mark.model
@@ -200,7 +200,7 @@ def test_crops_need_no_detection(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-def test_pairs_file(tmp_path: Path) -> None:
+def test_a_pair_with_a_missing_photo_fails_alone(tmp_path: Path) -> None:
     listed = tmp_path / "list.csv"
     listed.write_text(f"a,b\n{OBAMA},{OBAMA2}\n{OBAMA},{BIDEN}\n{OBAMA},missing.jpg\n")
     result = run("--pairs", str(listed))
@@ -220,7 +220,7 @@ def test_pairs_as_json_lines_into_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-def test_non_ascii_names(tmp_path: Path) -> None:
+def test_non_ascii_names_are_shown_as_they_are(tmp_path: Path) -> None:
     copy = tmp_path / "görüntü фото 写真.jpg"
     shutil.copy(OBAMA, copy)
     assert run(str(copy), OBAMA2).exit_code == 0

@@ -14,7 +14,7 @@ from facekit.conversion import conversion as convert_module
 from facekit.conversion.conversion import ConversionPlan, ConvertedFile, convert
 from facekit.conversion.drift import measure_drift
 from facekit.conversion.quantize.quantized_model import choose_ranges, quantise, require_quantisable
-from facekit.conversion.quantize.recipe import Recipe, read_recipe, recipe_names
+from facekit.conversion.quantize.recipe import Recipe, read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.conversion.vela.target import read_target
 from facekit.enums import RangeRule
@@ -25,12 +25,13 @@ from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel, find, load_checked
 from facekit.runtime.litert import LiteRtNet
+from facekit.system.configs import config_names
 from tests.networks.tiny_embedder import tiny_embedder
 from tests.told import Told
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
 
-ALL = tuple(map(read_recipe, recipe_names()))
+ALL = tuple(map(read_recipe, config_names("recipes", suffix=".json")))
 INT8, UINT8 = read_recipe("static_wi8_ai8"), read_recipe("static_wi8_ai8_iu8")
 
 

@@ -53,9 +53,9 @@ def model() -> InstalledModel:
 def test_a_folder_of_photos_becomes_crops(
     model: InstalledModel, data: Path, tmp_path: Path
 ) -> None:
-    for place in range(LEAST_CROPS):
-        name = ("obama", "obama2", "biden")[place % 3]
-        target = tmp_path / name / f"{place:02}.jpg"
+    for index in range(LEAST_CROPS):
+        name = ("obama", "obama2", "biden")[index % 3]
+        target = tmp_path / name / f"{index:02}.jpg"
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(data / f"{name}.jpg", target)
     (tmp_path / "biden" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")

@@ -9,14 +9,15 @@ import pytest
 
 from facekit.conversion.crops import list_sha256
 from facekit.conversion.quantize.ranges import read_ranges, stored_ranges
-from facekit.conversion.quantize.recipe import InputType, read_recipe, recipe_names
+from facekit.conversion.quantize.recipe import InputType, read_recipe
 from facekit.enums import RangeRule
 from facekit.errors import InputError, UsageError
 from facekit.model import registry
+from facekit.system.configs import config_names
 
 
 def test_every_recipe_that_ships_is_valid() -> None:
-    recipes = [read_recipe(name) for name in recipe_names()]
+    recipes = [read_recipe(name) for name in config_names("recipes", suffix=".json")]
     assert len({recipe.variant for recipe in recipes}) == len(recipes) == 6
     for recipe in recipes:
         assert recipe.needs_ranges == recipe.name.startswith("static_")

@@ -209,7 +209,9 @@ def test_vela_failing_is_said_in_its_words(model: Path, tmp_path: Path) -> None:
     assert names(tmp_path / "out") == []
 
 
-def test_vela_missing(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_vela_the_error_names_the_extra(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError, match=r"facekit-cli\[host\]"):
         compile_model(model, IMX93, tmp_path / "out")

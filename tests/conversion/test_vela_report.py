@@ -83,7 +83,7 @@ def test_operators_left_on_the_cpu_and_why(tmp_path: Path) -> None:
     ]
 
 
-def test_units(tmp_path: Path) -> None:
+def test_velas_units_become_ours(tmp_path: Path) -> None:
     report = read_report(output(tmp_path))
     estimate = report.estimate
     assert estimate.milliseconds == pytest.approx(9.466)
@@ -125,6 +125,6 @@ def test_another_report_than_is_known(tmp_path: Path, stdout: str, summary: dict
         read_report(output(tmp_path, stdout=stdout, summary=summary))
 
 
-def test_short_names() -> None:
+def test_long_tensor_names_become_their_layers() -> None:
     assert short_name("model_1/Block8_6_Conv2d_1x1_1/BiasAdd;model_1/x") == "Block8_6_Conv2d_1x1_1"
     assert short_name("StatefulPartitionedCall_1:0") == "StatefulPartitionedCall_1:0"

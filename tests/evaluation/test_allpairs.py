@@ -133,7 +133,7 @@ def hand_made(genuine: list[float], impostor: list[float]) -> AllPairs:
     return AllPairs(top[0], top[1], len(impostor), -np.inf, n_photos=0, n_people=0)
 
 
-def test_operating_points() -> None:
+def test_operating_points_have_the_rates_and_intervals_counted_by_hand() -> None:
     scores = hand_made([0.25, 0.5, 0.75, 0.875], [i / 1024 for i in range(-600, 400)])
     points = operating_points(scores, protocol="all pairs", dataset="ours", fmr_targets=(1e-2,))
     strict, best = points

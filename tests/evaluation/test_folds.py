@@ -70,7 +70,7 @@ def test_a_row_of_scores_for_each_fold() -> None:
         )
 
 
-def test_facenet_grid() -> None:
+def test_facenets_grid_takes_its_first_best_step() -> None:
     scores, same = view2_like()
     chosen = facenet_grid_threshold(scores, same)
     squared_l2 = 2 * (1 - scores.astype(np.float64))

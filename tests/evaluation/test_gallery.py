@@ -9,7 +9,7 @@ from facekit.evaluation.report.worst_errors import (
 )
 
 
-def test_worst_first(made_up: EvaluationReport) -> None:
+def test_errors_are_shown_the_worst_first(made_up: EvaluationReport) -> None:
     result = made_up.models[0]
     matches = worst_false_matches(result, 100)
     misses = worst_false_non_matches(result, 100)

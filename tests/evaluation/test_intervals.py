@@ -19,7 +19,7 @@ def test_one_event_of_two() -> None:
     assert high == pytest.approx(0.975**0.5, abs=1e-9)
 
 
-def test_mcnemar() -> None:
+def test_mcnemars_test_is_as_computed_by_hand() -> None:
     # 6 pairs that only a gets right, 1 that only b does: 2 (C(7,0) + C(7,1)) / 2^7 = 0.125
     right_a = np.array([True] * 6 + [False] + [True] * 90 + [False] * 3)
     right_b = np.array([False] * 6 + [True] + [True] * 90 + [False] * 3)

@@ -18,7 +18,9 @@ def make_photos(folder: Path) -> Path:
 
 @pytest.mark.parametrize("photos", [".", "lfw_funneled"])
 @pytest.mark.parametrize("lists", [".", "protocol"])
-def test_layouts(tmp_path: Path, photos: str, lists: str) -> None:
+def test_photos_and_lists_are_found_wherever_they_lie(
+    tmp_path: Path, photos: str, lists: str
+) -> None:
     photos_dir = make_photos(tmp_path / photos).resolve()
     list_file = tmp_path / lists / "pairsDevTest.txt"
     list_file.parent.mkdir(exist_ok=True)
@@ -55,7 +57,7 @@ def test_a_protocol_without_its_file(tmp_path: Path) -> None:
         (Protocol.FOLD1, "pairs.txt", 1, 600, 807),
     ],
 )
-def test_published_lists(
+def test_the_published_lists_are_known_and_whole(
     lfw: Path, protocol: Protocol, published: str, n_folds: int, n_pairs: int, n_photos: int
 ) -> None:
     folder = find_lfw(lfw)

@@ -91,7 +91,7 @@ def test_roc_points_are_the_rates_at_their_thresholds(data: tuple[Scores, Flags]
 
 
 @given(labelled_scores())
-def test_best_accuracy(data: tuple[Scores, Flags]) -> None:
+def test_the_best_threshold_has_the_fewest_errors(data: tuple[Scores, Flags]) -> None:
     scores, same = data
     threshold = best_accuracy_threshold(scores, same)
     distinct = sorted({float(s) for s in scores})

@@ -76,7 +76,9 @@ def test_names_beyond_ascii(tmp_path: Path) -> None:
         (b"1\nAda\t1\t2\nAda\t1\tB\xffb\t3\n", 3, "UTF-8 text needed, received byte 0xff"),
     ],
 )
-def test_lfw_faults(tmp_path: Path, text: str | bytes, line: int, reason: str) -> None:
+def test_a_fault_in_an_lfw_list_is_named_with_its_line(
+    tmp_path: Path, text: str | bytes, line: int, reason: str
+) -> None:
     path = write(tmp_path, text)
     with pytest.raises(PairListError) as caught:
         read_pairs(path)
@@ -84,7 +86,7 @@ def test_lfw_faults(tmp_path: Path, text: str | bytes, line: int, reason: str) -
     assert reason in str(caught.value)
 
 
-def test_csv(tmp_path: Path) -> None:
+def test_a_csv_list_may_name_people_or_not(tmp_path: Path) -> None:
     text = 'a,b,same,person_a,person_b\n"x, 1.jpg",y.jpg,1,ada,ada\ny.jpg,z.png,No,ada,bob\n'
     pairs = read_pairs(write(tmp_path, text, "list.CSV"))
     assert pairs.pairs == (
@@ -113,7 +115,9 @@ def test_csv(tmp_path: Path) -> None:
         ('a,b,same\n"x"y,z,1\n', 2, "not CSV"),
     ],
 )
-def test_csv_faults(tmp_path: Path, text: str, line: int, reason: str) -> None:
+def test_a_fault_in_a_csv_list_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, reason: str
+) -> None:
     path = write(tmp_path, text, "list.csv")
     with pytest.raises(PairListError) as caught:
         read_pairs(path)

@@ -93,7 +93,7 @@ def test_a_rate_of_nothing_is_refused() -> None:
         rate(0, 0)
 
 
-def test_comparison(made_up: EvaluationReport) -> None:
+def test_a_comparison_counts_what_one_alone_gets_right(made_up: EvaluationReport) -> None:
     a, b = made_up.models
     result = compare(a, b)
     both = [(p.right, q.right) for p, q in zip(a.pairs, b.pairs, strict=True)]
@@ -105,7 +105,7 @@ def test_comparison(made_up: EvaluationReport) -> None:
         compare(a, replace(b, pairs=b.pairs[1:]))
 
 
-def test_json(made_up: EvaluationReport) -> None:
+def test_the_json_has_the_rates_and_no_single_pairs(made_up: EvaluationReport) -> None:
     plain = json.loads(report_json(made_up))
     assert plain["schema_version"] == 1
     require_schema("eval-lfw", plain)
@@ -117,7 +117,7 @@ def test_json(made_up: EvaluationReport) -> None:
     assert plain["comparisons"][0]["n_pairs"] == 600
 
 
-def test_csv(made_up: EvaluationReport) -> None:
+def test_the_csv_has_every_pair_of_every_model(made_up: EvaluationReport) -> None:
     rows = list(csv.DictReader(io.StringIO(pairs_csv(made_up))))
     assert len(rows) == 2 * 600
     lost = rows[7]

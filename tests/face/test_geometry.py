@@ -23,8 +23,8 @@ def scored_boxes(draw: st.DrawFn) -> tuple[Float32Array, Float32Array]:
     count = draw(st.integers(0, 300))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     corners = rng.integers(-20, 80, (count, 2))
-    sides = rng.integers(0, 30, (count, 2))
-    found = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+    size = rng.integers(0, 30, (count, 2))
+    found = np.concatenate([corners, corners + size], axis=1).astype(np.float32)
     return found, rng.integers(0, 20, count).astype(np.float32) / np.float32(20)
 
 
@@ -116,9 +116,9 @@ def test_squares_by_hand() -> None:
 def test_squares_keep_centre_and_longer_side(case: tuple[Float32Array, Float32Array]) -> None:
     found, _ = case
     square = squares(found)
-    sides = square[:, 2:] - square[:, :2]
+    size = square[:, 2:] - square[:, :2]
     longest = (found[:, 2:] - found[:, :2]).max(axis=1, initial=0)
-    np.testing.assert_allclose(sides, np.stack([longest, longest], axis=1), atol=1e-4)
+    np.testing.assert_allclose(size, np.stack([longest, longest], axis=1), atol=1e-4)
     np.testing.assert_allclose(
         square[:, :2] + square[:, 2:], found[:, :2] + found[:, 2:], atol=1e-3
     )

@@ -39,14 +39,14 @@ def by_definition(image: Float32Array, one: Float32Array, side_px: int) -> Float
 
 def test_samples_by_hand() -> None:
     # 11 px of an 11 px picture: samples 0, 2.5, 5, 7.5, 10 along each side.
-    cut = windows(ramp(11, 11), box(0, 0, 11, 11), side_px=5)[0]
-    np.testing.assert_allclose(cut[0, :, 0], [0, 2.5, 5, 7.5, 10], atol=1e-5)
-    np.testing.assert_allclose(cut[:, 3, 1], [0, 2.5, 5, 7.5, 10], atol=1e-5)
+    window = windows(ramp(11, 11), box(0, 0, 11, 11), side_px=5)[0]
+    np.testing.assert_allclose(window[0, :, 0], [0, 2.5, 5, 7.5, 10], atol=1e-5)
+    np.testing.assert_allclose(window[:, 3, 1], [0, 2.5, 5, 7.5, 10], atol=1e-5)
 
 
 def test_outside_is_grey() -> None:
-    cut = windows(ramp(11, 11), box(-11, 0, 11, 11), side_px=5)[0]  # x = -10, -5, 0, 5, 10
-    np.testing.assert_allclose(cut[2], [[0, 0, 0], [0, 0, 0], [0, 5, 1], [5, 5, 1], [10, 5, 1]])
+    window = windows(ramp(11, 11), box(-11, 0, 11, 11), side_px=5)[0]  # x = -10, -5, 0, 5, 10
+    np.testing.assert_allclose(window[2], [[0, 0, 0], [0, 0, 0], [0, 5, 1], [5, 5, 1], [10, 5, 1]])
 
 
 def test_a_box_off_the_picture() -> None:
@@ -79,7 +79,7 @@ def test_samples_are_those_of_the_definition(corners: list[float], height: int, 
     one = np.array(corners, np.float32).round(1) + np.float32(0.0123)
     image = np.random.default_rng(7).standard_normal((height, width, 3)).astype(np.float32)
     expected = by_definition(image, one, 6)
-    cut = windows(image, one[None], side_px=6)[0]
+    window = windows(image, one[None], side_px=6)[0]
     # OpenCV 4 rounds positions to 1/32 px.
-    np.testing.assert_allclose(cut, expected, atol=0.3)
-    assert np.abs(cut - expected).mean() < 0.03
+    np.testing.assert_allclose(window, expected, atol=0.3)
+    assert np.abs(window - expected).mean() < 0.03

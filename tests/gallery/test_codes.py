@@ -11,7 +11,7 @@ from facekit.gallery.search.codes import coded_scores, encoded, kernels
 from facekit.template.match import unit_length
 
 
-def test_by_hand() -> None:
+def test_codes_scale_and_error_are_as_computed_by_hand() -> None:
     """0.6 and -0.8: the scale is 0.8 / 127, 0.6 is 95.25 of it, and 0.25 of it is left."""
     coded = encoded(np.array([[0.6, -0.8], [0.0, 0.0]], np.float32))
     assert coded.codes.tolist() == [[95, -127], [0, 0]]
@@ -19,7 +19,7 @@ def test_by_hand() -> None:
     assert coded.error == pytest.approx(0.25 * 0.8 / 127, rel=1e-4)
 
 
-def test_none() -> None:
+def test_no_vectors_have_no_codes_and_no_error() -> None:
     coded = encoded(np.zeros((0, 4), np.float32))
     assert coded.codes.shape == (0, 4)
     assert coded.error == 0.0

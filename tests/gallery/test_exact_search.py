@@ -22,7 +22,7 @@ def table(person_ids: list[int], vectors: Float32Array) -> VectorTable:
     return VectorTable(ids, np.array(person_ids, np.int64), vectors)
 
 
-def test_by_hand() -> None:
+def test_people_in_a_plane_are_ranked_as_by_hand() -> None:
     """In the plane: person 7 looks east and north, person 3 west; the query looks east."""
     vectors = np.array([[1, 0], [-1, 0], [0, 1]], np.float32)
     east = np.array([[1, 0]], np.float32)

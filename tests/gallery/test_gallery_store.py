@@ -138,8 +138,8 @@ def test_a_name_must_be_one_that_can_be_listed(gallery: Gallery, name: str) -> N
 
 
 def test_names_of_all_the_world(gallery: Gallery) -> None:
-    for place, name in enumerate(("Žofie Nováková", "李小龍", "O'Brien; DROP TABLE person")):
-        gallery.add(name, [template(place)], SPACE)
+    for index, name in enumerate(("Žofie Nováková", "李小龍", "O'Brien; DROP TABLE person")):
+        gallery.add(name, [template(index)], SPACE)
         assert gallery.person(name) is not None
 
 

@@ -61,26 +61,26 @@ def test_it_is_the_share_of_simulated_unknown_people_that_are_found() -> None:
     ("templates", "similarity"), [(0, 0.3), (1, 0.3), (3, 0.4), (10, 0.5), (100, 0.6), (9000, 0.7)]
 )
 def test_a_larger_gallery_has_a_stricter_threshold(templates: int, similarity: float) -> None:
-    cut = fpir_threshold(*measured(), fpir=0.01, comparisons=templates)
-    assert cut.similarity == similarity
-    assert cut.predicted_fpir is not None
-    assert cut.predicted_fpir <= 0.01
+    threshold = fpir_threshold(*measured(), fpir=0.01, comparisons=templates)
+    assert threshold.similarity == similarity
+    assert threshold.predicted_fpir is not None
+    assert threshold.predicted_fpir <= 0.01
 
 
 def test_what_was_not_measured_is_not_promised() -> None:
     with pytest.raises(NoOperatingPointError, match="needs FMR 1e-08"):
         fpir_threshold(*measured(), fpir=0.01, comparisons=1_000_000)
-    cut = default_threshold(*measured(), comparisons=1_000_000)
-    assert cut.similarity == 0.7
-    assert cut.predicted_fpir == pytest.approx(0.632, abs=1e-3)
-    assert "strictest" in cut.source
+    threshold = default_threshold(*measured(), comparisons=1_000_000)
+    assert threshold.similarity == 0.7
+    assert threshold.predicted_fpir == pytest.approx(0.632, abs=1e-3)
+    assert "strictest" in threshold.source
 
 
 def test_the_users_own_threshold_has_its_prediction() -> None:
-    cut = distance_threshold(*measured(), distance=0.45, comparisons=100)
-    assert cut.similarity == pytest.approx(0.55)
-    assert cut.fmr == 9e-4  # of the next lower measured threshold: an upper bound
-    assert cut.predicted_fpir == pytest.approx(predicted_fpir(9e-4, 100))
+    threshold = distance_threshold(*measured(), distance=0.45, comparisons=100)
+    assert threshold.similarity == pytest.approx(0.55)
+    assert threshold.fmr == 9e-4  # of the next lower measured threshold: an upper bound
+    assert threshold.predicted_fpir == pytest.approx(predicted_fpir(9e-4, 100))
     assert distance_threshold(*measured(), distance=0.9, comparisons=100).predicted_fpir is None
     with pytest.raises(UsageError, match=r"0\.\.2"):
         distance_threshold(*measured(), distance=3.0, comparisons=1)

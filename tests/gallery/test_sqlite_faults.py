@@ -148,7 +148,7 @@ def test_no_room_ends_the_enrolment_and_keeps_who_is_in(tmp_path: Path) -> None:
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
     folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=440k", "none", str(folder)]
+    options = ["-t", "tmpfs", "-o", "size=520k", "none", str(folder)]
     mounted = shutil.which("mount") and subprocess.run(["mount", *options], capture_output=True)
     if not mounted or mounted.returncode:
         pytest.skip("a small disk can only be mounted by root")
@@ -158,7 +158,7 @@ def small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_whoever_was_enrolled(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk"):
         path = tmp_path / "disk" / "people.db"
         process = start(path, 0, 10_000)
@@ -243,7 +243,7 @@ def test_remove_leaves_no_byte_in_any_file(
 ) -> None:
     monkeypatch.setattr(sqlite_search, "CACHE_FROM", 2)
 
-    def places() -> set[str]:
+    def copies() -> set[str]:
         secret = template(1).vector.tobytes()[:32]
         return {path.name for path in sqlite_path.parent.iterdir() if secret in path.read_bytes()}
 
@@ -251,10 +251,10 @@ def test_remove_leaves_no_byte_in_any_file(
         gallery.add("Ada", templates(1), SPACE)
         gallery.add("Eve", templates(2), SPACE)
         gallery.rank(face_of(1)[None], SPACE, rule=PersonRule.BEST, top=1)
-        assert places() == {"people.db-wal", "people.db-vectors"}
+        assert copies() == {"people.db-wal", "people.db-vectors"}
         gallery.remove("Ada")
-        assert places() == set()
-    assert places() == set()
+        assert copies() == set()
+    assert copies() == set()
 
 
 class TestCache:
@@ -314,10 +314,10 @@ class TestCache:
         assert self.best(path, 4) == "P4"
         assert cache_path(path).read_bytes() == whole
 
-    @pytest.mark.parametrize("place", [-1, -64 * 30 - 2, 4096 + 16 * 30 + 7])
-    def test_a_changed_code_scale_or_vector_is_found(self, path: Path, place: int) -> None:
+    @pytest.mark.parametrize("offset", [-1, -64 * 30 - 2, 4096 + 16 * 30 + 7])
+    def test_a_changed_code_scale_or_vector_is_found(self, path: Path, offset: int) -> None:
         content = bytearray(cache_path(path).read_bytes())
-        content[place] ^= 0x04
+        content[offset] ^= 0x04
         cache_path(path).write_bytes(content)
         with SqliteGallery(path) as gallery:
             (fault,) = gallery.check()

@@ -28,8 +28,8 @@ def graph_def(frozen_graph: Path) -> Any:
 
 
 def _drop(graph: Any) -> None:
-    place = next(i for i, node in enumerate(graph.node) if node.name == f"{CONV}/weights")
-    del graph.node[place]
+    index = next(i for i, node in enumerate(graph.node) if node.name == f"{CONV}/weights")
+    del graph.node[index]
 
 
 def _rename(graph: Any) -> None:

@@ -67,12 +67,12 @@ class Writer:
         extra = [self.constant(self.values[f"{layer}/bias"])] if bias else []
         return self.op("Conv", x, kernel, *extra, **attributes)
 
-    def write(self, path: Path, picture: str, output: str, sides: list[Any]) -> Path:
+    def write(self, path: Path, picture: str, output: str, shape: list[Any]) -> Path:
         value = onnx.helper.make_tensor_value_info
         graph = onnx.helper.make_graph(
             self.nodes,
             "small",
-            [value(picture, onnx.TensorProto.FLOAT, sides)],
+            [value(picture, onnx.TensorProto.FLOAT, shape)],
             [value(output, onnx.TensorProto.FLOAT, ["n", 5])],
             self.initializers,
         )

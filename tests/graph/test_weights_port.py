@@ -82,7 +82,7 @@ def _tensor_surplus(case: Case) -> None:
 
 
 def _many_surplus(case: Case) -> None:
-    case.source |= {f"s{place}": case.source["w"] for place in range(5)}
+    case.source |= {f"s{index}": case.source["w"] for index in range(5)}
 
 
 def _taken_twice(case: Case) -> None:

@@ -47,8 +47,8 @@ def assert_picture_or_error(data: bytes) -> None:
 def test_flipped_bytes_give_a_picture_or_an_image_error(name: str, drawn: st.DataObject) -> None:
     """Half of the changes fall into the first 64 bytes, where sizes and kinds are."""
     data = bytearray(SAMPLES[name])
-    place = st.one_of(st.integers(0, 63), st.integers(0, len(data) - 1))
-    changes = st.lists(st.tuples(place, st.integers(0, 255)), min_size=1, max_size=4)
+    offset = st.one_of(st.integers(0, 63), st.integers(0, len(data) - 1))
+    changes = st.lists(st.tuples(offset, st.integers(0, 255)), min_size=1, max_size=4)
     for at, value in drawn.draw(changes):
         data[at] = value
     assert_picture_or_error(bytes(data))

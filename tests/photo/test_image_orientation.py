@@ -68,8 +68,8 @@ def test_meaningless_orientation_is_none(orientation: int) -> None:
 
 def test_damaged_exif_does_not_spoil_the_picture() -> None:
     data = with_orientation("JPEG", 6)
-    place = data.index(b"Exif\0\0") + 6
+    offset = data.index(b"Exif\0\0") + 6
     assert read_image(data).shape == (WIDTH, HEIGHT, 3)
-    assert read_image(data[:place] + b"XX" + data[place + 2 :]).shape == (HEIGHT, WIDTH, 3)
+    assert read_image(data[:offset] + b"XX" + data[offset + 2 :]).shape == (HEIGHT, WIDTH, 3)
     far = struct.pack(">I", 2**31)
-    assert read_image(data[: place + 4] + far + data[place + 8 :]).shape == (HEIGHT, WIDTH, 3)
+    assert read_image(data[: offset + 4] + far + data[offset + 8 :]).shape == (HEIGHT, WIDTH, 3)

@@ -73,9 +73,9 @@ def test_the_tiles_show_the_faces_in_order(tmp_path: Path) -> None:
     picture = read_image(path)
     step = sheets._TILE_PX + sheets._GAP_PX
     down = sheets._TILE_PX + sheets._CAPTION_PX + sheets._GAP_PX
-    for place, colour in enumerate(colours):
-        x = sheets._EDGE_PX + place % 3 * step + sheets._TILE_PX // 2
-        y = sheets._EDGE_PX + sheets._TITLE_PX + place // 3 * down + sheets._TILE_PX // 2
+    for index, colour in enumerate(colours):
+        x = sheets._EDGE_PX + index % 3 * step + sheets._TILE_PX // 2
+        y = sheets._EDGE_PX + sheets._TITLE_PX + index // 3 * down + sheets._TILE_PX // 2
         assert picture[y, x] == pytest.approx(np.array(colour), abs=12)
         # The caption below is dark on paper.
         below = picture[y + sheets._TILE_PX // 2 + 4 :][: sheets._CAPTION_PX, x - 80 : x]

@@ -22,12 +22,12 @@ def resident_mb() -> float:
 def test_memory_stays_flat(verifies: int, data: Path) -> None:
     """Within 10 MB of what it was when every pyramid level had been seen."""
     pipeline = facekit.load(threads=1)
-    cut = given_threshold(0.6, Metric.COSINE)
+    threshold = given_threshold(0.6, Metric.COSINE)
     photos = [str(data / f"{name}.jpg") for name in ("obama", "obama2", "biden")]
     settled = min(100, verifies // 2)
     after_settling = 0.0
     for number in range(verifies):
-        pipeline.verify(photos[number % 3], photos[(number + 1) % 3], threshold=cut)
+        pipeline.verify(photos[number % 3], photos[(number + 1) % 3], threshold=threshold)
         if number == settled:
             after_settling = resident_mb()
     assert resident_mb() <= after_settling + 10

@@ -172,8 +172,8 @@ def test_pairs_embed_each_photo_once(
 
 def test_pairs_by_workers_are_decided_the_same(pipeline: Pipeline, photos: list[str]) -> None:
     pairs = [PhotoPair(a, b) for a in photos for b in photos]
-    cut = given_threshold(0.6, Metric.COSINE)
-    runs = [list(verify_each(pipeline, pairs, threshold=cut, workers=n)) for n in (1, 2)]
+    threshold = given_threshold(0.6, Metric.COSINE)
+    runs = [list(verify_each(pipeline, pairs, threshold=threshold, workers=n)) for n in (1, 2)]
     for one, other in zip(*runs, strict=True):
         assert one.pair == other.pair
         assert decision(one) == decision(other)

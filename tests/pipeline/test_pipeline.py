@@ -44,7 +44,7 @@ def pipeline() -> Pipeline:
 
 
 def group(*photos: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """The photos side by side, each cut to the same height."""
+    """The photos side by side, each threshold to the same height."""
     pictures = [read_image(photo)[:800] for photo in photos]
     return np.concatenate(pictures, axis=1)
 
@@ -68,11 +68,11 @@ def test_an_empty_batch_is_legal(pipeline: Pipeline) -> None:
 
 
 def test_verification_is_symmetric_and_sure_of_itself(pipeline: Pipeline) -> None:
-    cut = card_threshold(pipeline.model.card.calibration, pipeline.threshold_space)
-    forth = pipeline.verify(PHOTOS[0], PHOTOS[2], threshold=cut)
-    back = pipeline.verify(PHOTOS[2], PHOTOS[0], threshold=cut)
+    threshold = card_threshold(pipeline.model.card.calibration, pipeline.threshold_space)
+    forth = pipeline.verify(PHOTOS[0], PHOTOS[2], threshold=threshold)
+    back = pipeline.verify(PHOTOS[2], PHOTOS[0], threshold=threshold)
     assert forth.decision.similarity == pytest.approx(back.decision.similarity, abs=1e-6)
-    itself = pipeline.verify(PHOTOS[0], PHOTOS[0], threshold=cut)
+    itself = pipeline.verify(PHOTOS[0], PHOTOS[0], threshold=threshold)
     assert itself.decision.similarity == pytest.approx(1, abs=1e-5)
 
 
@@ -81,8 +81,8 @@ def test_all_faces_of_a_group_are_compared_and_the_best_pair_decides(tmp_path: P
     write_png(both, group(PHOTOS[2], PHOTOS[0]))
     options = PipelineOptions(LocateOptions(face_policy=FacePolicy.ALL))
     everyone = Pipeline(find("facenet512-casia"), options=options)
-    cut = card_threshold(everyone.model.card.calibration, everyone.threshold_space)
-    result = everyone.verify(both, PHOTOS[1], threshold=cut)
+    threshold = card_threshold(everyone.model.card.calibration, everyone.threshold_space)
+    result = everyone.verify(both, PHOTOS[1], threshold=threshold)
     assert result.decision.same
     assert result.comparisons == len(result.a.faces) * len(result.b.faces) >= 2
     face = result.a.faces[result.best_pair[0]]

@@ -125,9 +125,9 @@ def test_results_belong_to_the_caller() -> None:
 
 
 def test_what_a_net_says_of_itself() -> None:
-    sides = net("open_sides")
-    assert sides.inputs[0].shape == (-1, -1, -1, 3)
-    assert len(sides.outputs) == 2
+    opened = net("open_sides")
+    assert opened.inputs[0].shape == (-1, -1, -1, 3)
+    assert len(opened.outputs) == 2
     integers = net("uint8")
     assert (integers.inputs[0].dtype, integers.outputs[0].dtype) == ("uint8", "float32")
     assert integers.inputs[0].shape == (1, 2, 2, 4)

@@ -105,11 +105,11 @@ def test_photos_have_the_vectors_that_one_process_gives(
     assert [one.name for one in there] == names
     assert isinstance(there[1], PhotoFailure)
     assert isinstance(there[1].error, ImageError)
-    for place in (0, 2):
-        one, other = here[place], there[place]
+    for index in (0, 2):
+        one, other = here[index], there[index]
         assert isinstance(one, EmbeddedPicture)
         assert isinstance(other, EmbeddedPicture)
-        assert other.name == names[place]
+        assert other.name == names[index]
         np.testing.assert_array_equal(one.embeddings, other.embeddings)
 
 

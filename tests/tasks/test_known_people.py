@@ -231,7 +231,7 @@ class TestEnrollName:
 
 
 class TestGallery:
-    def test_nobody(self, location: GalleryLocation) -> None:
+    def test_what_is_asked_of_nobody_changes_nothing(self, location: GalleryLocation) -> None:
         gallery.init(location, vector_type=VectorType.FLOAT16)
         assert gallery.show(location, "Eve") is None
         assert gallery.remove(location, "Eve").removed == 0

@@ -41,7 +41,7 @@ def printed(*arguments: object) -> dict[str, Any]:
     return payload
 
 
-def test_listed_models(store: Path) -> None:
+def test_models_are_listed_as_the_command_lists_them(store: Path) -> None:
     listed = models.list_models()
     assert {model.name: model.stored for model in listed.models if model.stored} == {
         "mtcnn": ("onet", "pnet", "rnet"),
@@ -97,14 +97,14 @@ def test_only_models_of_the_registry_are_fetched_and_built() -> None:
     assert ensure_installed("toy").card.name == "toy"
 
 
-def test_inspected_files(data: Path) -> None:
+def test_a_file_is_inspected_as_by_the_command(data: Path) -> None:
     path = data / "tiny" / "int8.tflite"
     inspected = inspect(path)
     assert inspected.parameters == {"int8": 368, "int32": 26}
     assert inspected.to_dict() == printed("inspect", path)
 
 
-def test_bundles(tmp_path: Path) -> None:
+def test_a_bundle_is_made_as_by_the_command(tmp_path: Path) -> None:
     wheel = tmp_path / "facekit_cli-9.9-py3-none-any.whl"
     wheel.write_bytes(b"no wheel")
     told = Told()

@@ -18,7 +18,7 @@ LABELS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, m
 @pytest.mark.parametrize("method", ClusterMethod)
 def test_people_who_are_far_apart_are_found(method: ClusterMethod) -> None:
     truth = [person for person in range(8) for _ in range(person + 2)]
-    vectors = np.stack([face_of(person, place) for place, person in enumerate(truth)])
+    vectors = np.stack([face_of(person, index) for index, person in enumerate(truth)])
     groups = cluster(vectors, method=method, threshold_similarity=0.4).tolist()
     assert pairwise(groups, truth).f == 1.0
     sizes = [groups.count(group) for group in range(max(groups) + 1)]
@@ -28,7 +28,7 @@ def test_people_who_are_far_apart_are_found(method: ClusterMethod) -> None:
 @pytest.mark.parametrize("method", ClusterMethod)
 def test_a_stranger_is_a_group_alone(method: ClusterMethod) -> None:
     people = [1, 1, 1, 1, 2, 2, 2, 2, 3]
-    vectors = np.stack([face_of(person, place) for place, person in enumerate(people)])
+    vectors = np.stack([face_of(person, index) for index, person in enumerate(people)])
     groups = cluster(vectors, method=method, threshold_similarity=0.4).tolist()
     assert groups == [0, 0, 0, 0, 1, 1, 1, 1, 2]
 

@@ -58,7 +58,7 @@ def assert_same(a: EmbeddingTable, b: EmbeddingTable) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @given(names=st.lists(NAMES, max_size=4), seed=st.integers(0, 99), centred=st.booleans())
-def test_round_trip(
+def test_what_is_written_is_read_back(
     suffix: str,
     names: list[str],
     seed: int,

@@ -69,7 +69,7 @@ def _rates(steps: range, **changes: object) -> list[float]:
     return [config.rate_at(step, steps_per_epoch=10, epochs=4) for step in steps]
 
 
-def test_step_schedule() -> None:
+def test_the_step_schedule_falls_to_a_tenth_at_each_step() -> None:
     found = _rates(range(0, 40, 10), schedule=ScheduleName.STEP, step_epochs=(1, 3))
     assert found == pytest.approx([1, 0.1, 0.1, 0.01])
 

@@ -16,8 +16,8 @@ from facekit.training.dataset.epoch import epoch_plan, photos_sha256, split, ste
 
 def _people(*counts: int) -> list[PersonFolder]:
     return [
-        PersonFolder(f"p{place}", tuple(Path(f"p{place}/{n}.png") for n in range(count)))
-        for place, count in enumerate(counts)
+        PersonFolder(f"p{index}", tuple(Path(f"p{index}/{n}.png") for n in range(count)))
+        for index, count in enumerate(counts)
     ]
 
 
@@ -78,12 +78,12 @@ def test_batches_that_cannot_be_filled() -> None:
 
 def test_the_data_s_hash_sees_names_and_sizes_wherever_they_lie(tmp_path: Path) -> None:
     hashes = []
-    for place in ("a", "b", "c"):
+    for folder in ("a", "b", "c"):
         people = []
         for name in ("x", "y"):
-            photo = tmp_path / place / name / "1.png"
+            photo = tmp_path / folder / name / "1.png"
             photo.parent.mkdir(parents=True)
-            photo.write_bytes(b"12" if (place, name) == ("c", "y") else b"1")
+            photo.write_bytes(b"12" if (folder, name) == ("c", "y") else b"1")
             people.append(PersonFolder(name, (photo,)))
-        hashes.append(photos_sha256(tmp_path / place, *split(people, _config())))
+        hashes.append(photos_sha256(tmp_path / folder, *split(people, _config())))
     assert hashes[0] == hashes[1] != hashes[2]

@@ -16,9 +16,9 @@ def face(
     """`nose`: where it is across the box, 0.3 under the left eye, 0.7 under the right one."""
     landmarks = _LANDMARKS.copy()
     landmarks[2, 0] = nose
-    corner, sides = np.array([x1, y1]), np.array([x2 - x1, y2 - y1])
+    corner, size = np.array([x1, y1]), np.array([x2 - x1, y2 - y1])
     return Face(
         np.array([x1, y1, x2, y2], np.float32),
-        np.asarray(corner + landmarks * sides, np.float32),
+        np.asarray(corner + landmarks * size, np.float32),
         score,
     )

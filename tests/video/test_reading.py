@@ -190,7 +190,7 @@ def test_a_pipe_of_what_is_no_video_neither_hangs_nor_is_taken_for_one(tmp_path:
     writer.join(10)
 
 
-def test_standard_input(tmp_path: Path) -> None:
+def test_a_video_comes_from_standard_input(tmp_path: Path) -> None:
     script = (
         "from facekit.video.reading import VideoReader\n"
         "with VideoReader('-', max_pixels=10**7) as reader:\n"

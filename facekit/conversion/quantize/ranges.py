@@ -2,7 +2,7 @@
 
 `activation_ranges/` holds what was measured for weights that facekit knows, so that they are
 quantised as well with no photo at hand as with a thousand.  tests/networks/
-make_activation_ranges.py makes such a file.
+tests/networks/make_activation_ranges.py makes such a file.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 from facekit.enums import RangeRule
 from facekit.errors import UsageError
-from facekit.system.configs import config_names, config_path
+from facekit.system.configs import config_path
 from facekit.system.fields import Fields
 
 SCHEMA_VERSION = 1
@@ -55,11 +55,6 @@ class Recipe:
             "operations": list(self.operations),
         }
         return json.dumps(plain, indent=1) + "\n"
-
-
-def recipe_names() -> tuple[str, ...]:
-    """The recipes that come with facekit."""
-    return config_names(_FOLDER, suffix=_SUFFIX)
 
 
 def read_recipe(name_or_path: str) -> Recipe:

@@ -199,7 +199,7 @@ class PostgresGallery:
             return faults(self._connection)
 
     def recall_at_1(self) -> float | None:
-        """Of the index, against exact search; see postgres_check."""
+        """Of the index, against exact search; see postgres/check.py."""
         with self._reading():
             return recall_at_1(self._connection)
 

@@ -149,7 +149,7 @@ class SqliteGallery:
                 "INSERT INTO person (name, enrolled_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (name, now_utc()),
             )
-            person_id = self._person_id(name)
+            person_id = self._session.person_id(name)
             assert person_id is not None
             return sum(self._insert(person_id, template) for template in templates)
 
@@ -165,11 +165,11 @@ class SqliteGallery:
         self._search.forget()  # before and after: one that is killed between leaves no copy
         with self._session.writing():
             removed = self._connection.execute(
-                "DELETE FROM template WHERE person_id = ?", (self._person_id(name),)
+                "DELETE FROM template WHERE person_id = ?", (self._session.person_id(name),)
             ).rowcount
             self._connection.execute("DELETE FROM person WHERE name = ?", (name,))
             if removed:
-                self._session.set_meta("removals", str(int(self._session.meta("removals")) + 1))
+                self._session.make_copies_stale()
         if removed:
             self._purge()
         return removed
@@ -177,7 +177,7 @@ class SqliteGallery:
     def rename(self, old: str, new: str) -> bool:
         new = checked_name(new)
         with self._session.writing():
-            if old != new and self._person_id(new) is not None:
+            if old != new and self._session.person_id(new) is not None:
                 raise UsageError(f"{new} is enrolled already: two people cannot share a name.")
             return (
                 self._connection.execute(
@@ -266,12 +266,6 @@ class SqliteGallery:
             (person_id,),
         ).fetchone()
         return Candidate(name, similarity, templates)
-
-    def _person_id(self, name: str) -> int | None:
-        row = self._connection.execute(
-            "SELECT person_id FROM person WHERE name = ?", (name,)
-        ).fetchone()
-        return None if row is None else int(row[0])
 
     def _purge(self) -> None:
         """Leaves no byte of what was removed: not in the caches, the log or free pages."""

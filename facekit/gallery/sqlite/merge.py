@@ -14,7 +14,7 @@ def merge(session: SqliteSession, name: str, other: str) -> Merge | None:
     require_two(name, other)
     connection = session.connection
     with session.writing():
-        person_id, other_id = _person_id(session, name), _person_id(session, other)
+        person_id, other_id = session.person_id(name), session.person_id(other)
         if person_id is None or other_id is None:
             return None
         ((enrolled_at,),) = connection.execute(
@@ -46,7 +46,7 @@ def merge(session: SqliteSession, name: str, other: str) -> Merge | None:
             (merge_id, other_id),
         )
         connection.execute("DELETE FROM person WHERE person_id = ?", (other_id,))
-        _make_copies_stale(session)
+        session.make_copies_stale()
         return _merge_of(session, merge_id)
 
 
@@ -63,7 +63,7 @@ def unmerge(session: SqliteSession, name: str, other: str) -> Merge | None:
         if row is None:
             return None
         merge_id, person_id, other_id, enrolled_at = row
-        require_free(other, taken=_person_id(session, other) is not None)
+        require_free(other, taken=session.person_id(other) is not None)
         undone = _merge_of(session, merge_id)
         connection.execute(
             "INSERT INTO person (person_id, name, enrolled_at) VALUES (?, ?, ?)",
@@ -80,7 +80,7 @@ def unmerge(session: SqliteSession, name: str, other: str) -> Merge | None:
         )
         connection.execute("DELETE FROM merge WHERE merge_id = ?", (merge_id,))
         _take_spares(session, person_id)
-        _make_copies_stale(session)
+        session.make_copies_stale()
         return undone
 
 
@@ -152,11 +152,6 @@ def _for_another(
     return session.codec.encode(vector, session.owner(target, sha256))
 
 
-def _make_copies_stale(session: SqliteSession) -> None:
-    """Templates are another person's now: the file of vectors and the index belong to before."""
-    session.set_meta("removals", str(int(session.meta("removals")) + 1))
-
-
 def _merge_of(session: SqliteSession, merge_id: int | None) -> Merge:
     ((name, merged_at),) = session.connection.execute(
         "SELECT name, merged_at FROM merge WHERE merge_id = ?", (merge_id,)
@@ -175,10 +170,3 @@ def _merge_of(session: SqliteSession, merge_id: int | None) -> Merge:
         frozenset(sha256 for (sha256,) in moved),
         frozenset(sha256 for (sha256,) in known),
     )
-
-
-def _person_id(session: SqliteSession, name: str) -> int | None:
-    row = session.connection.execute(
-        "SELECT person_id FROM person WHERE name = ?", (name,)
-    ).fetchone()
-    return None if row is None else int(row[0])

@@ -77,6 +77,17 @@ class SqliteSession:
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return "" if row is None else str(row[0])
 
+    def make_copies_stale(self) -> None:
+        """The file of vectors and the index hold what is no longer so, and are not read again."""
+        self.set_meta("removals", str(int(self.meta("removals")) + 1))
+
+    def person_id(self, name: str) -> int | None:
+        """None where nobody has this name."""
+        row = self.connection.execute(
+            "SELECT person_id FROM person WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
     def set_meta(self, key: str, value: str) -> None:
         self.connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
 
@@ -140,7 +151,7 @@ class SqliteSession:
             vectors = self.decoded([row[3] for row in rows], owners, space.size)
             self._replace(table, rows, owners, recentred(vectors, old_mean, mean), self.codec)
         self.set_space(space, mean)
-        self.set_meta("removals", str(int(self.meta("removals")) + 1))  # no copy holds any more
+        self.make_copies_stale()
         return count
 
     def reencrypt(self, secret: Secret) -> None:

@@ -33,7 +33,7 @@ class _Sum(keras.layers.PReLU):  # type: ignore[misc]
 def without_prelu(model: keras.Model) -> keras.Model:
     """The same function of the same weights and layer names; `model` itself where it has none.
 
-    A net with an open side is left as it is: it is never quantised (see quantize/make.py).
+    A net with an open side is left as it is: it is never quantised.
     """
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.PReLU)]
     if not layers or any(None in one.shape for one in model.inputs):
