@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         align_dataset,
         benchmark,
         bundle,
+        conversion_plan,
         convert,
         doctor,
         export,
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
     from facekit.reporter import Reporter
     from facekit.runtime.delegates import AcceleratorRequest
+    from facekit.tasks.convert import CalibrationPhotos
     from facekit.tasks.open_pipeline import CropChange, PipelineRequest
     from facekit.template.calibration import Calibration, OperatingPoint
     from facekit.template.match import Decision
@@ -101,6 +103,7 @@ __all__ = [
     "AcceleratorRequest",
     "AmbiguousFaceError",
     "Calibration",
+    "CalibrationPhotos",
     "Card",
     "ClusterMethod",
     "ColourOrder",
@@ -162,6 +165,7 @@ __all__ = [
     "cluster",
     "compare",
     "compile",
+    "conversion_plan",
     "convert",
     "detect",
     "doctor",
@@ -212,6 +216,8 @@ _HOMES = {
     "cluster": "facekit.api.photos.cluster",
     "compare": "facekit.api.photos.compare",
     "compile": "facekit.api.files.compile_model",
+    "CalibrationPhotos": "facekit.tasks.convert.CalibrationPhotos",
+    "conversion_plan": "facekit.api.files.conversion_plan",
     "convert": "facekit.api.files.convert",
     "detect": "facekit.api.photos.detect",
     "doctor": "facekit.api.files.doctor",

@@ -30,7 +30,7 @@ VERBS = {
     "data fetch": ["fetch_lfw"],
     "align-dataset": ["align_dataset"],
     "train": ["train"],
-    "convert": ["convert"],
+    "convert": ["convert", "conversion_plan"],
     "quantize": ["quantize"],
     "export": ["export"],
     "benchmark": ["benchmark"],
@@ -72,6 +72,7 @@ ERRORS = [
 RECORDS = [
     "AcceleratorRequest",
     "Calibration",
+    "CalibrationPhotos",
     "Card",
     "CropChange",
     "CropSpec",

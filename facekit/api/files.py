@@ -23,6 +23,7 @@ align_dataset = by_words(align_task.align_dataset)
 benchmark = by_words(benchmark_task.benchmark)
 bundle = by_words(bundle_task.bundle)
 compile_model = by_words(compile_task.compile_model)
+conversion_plan = convert_task.conversion_plan
 convert = by_words(convert_task.convert)
 doctor = by_words(doctor_task.examine)
 export = by_words(export_task.export)

@@ -71,7 +71,8 @@ def conversion_plan(
 ) -> ConversionPlan:
     """Which files to make: by the recipes that stand for these names; float32 where none does.
 
-    `uint8`: all integers, and the input too.  `targets`: names such as "imx93" or .toml files;
+    `float32`, `float16`: how weights are stored.  `int8`: all integers.  `uint8`: the same, with
+    bytes as input.  `targets`: names such as "imx93" or .toml files;
     the file with uint8 input is compiled for each.  Raises UsageError for an unknown target.
     """
     read = tuple(map(read_target, targets))
