@@ -29,7 +29,7 @@ def folded(graph: Graph) -> Graph:
         if node.operation not in _FOLDED or len(node.inputs) != 1:
             return node
         x = node.inputs[0]
-        factor, offset = _line(node)
+        factor, offset = line_of(node)
         if offset is None and factor is not None and (factor == 1).all():
             readers[x.name] += readers[node.name] - 1
             return x
@@ -45,7 +45,37 @@ def folded(graph: Graph) -> Graph:
     return graph.rewritten(change)
 
 
-def _line(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+def without_input_scaling(graph: Graph) -> tuple[Graph, tuple[float, float] | None]:
+    """The network behind (pixels - mean) / std, and these two numbers; None where it has no such
+    beginning.
+
+    The same mean and std for all channels, as a card has them.
+    """
+    readers = graph.readers
+    (last,) = graph.inputs
+    scaling: set[str] = set()
+    factor, offset = 1.0, 0.0
+    for node in graph.nodes:
+        if node.inputs != (last,) or node.operation not in (Operation.ADD, Operation.MULTIPLY):
+            continue
+        number = float(node.weights["constant"][0])
+        if readers[last] > 1 or (node.weights["constant"] != number).any():
+            break
+        if node.operation is Operation.ADD:
+            offset += number
+        elif number == 0:
+            break
+        else:
+            factor, offset = factor * number, offset * number
+        scaling.add(node.name)
+        last = node
+    if not scaling:
+        return graph, None
+    network = graph.rewritten(lambda node: node.inputs[0] if node.name in scaling else node)
+    return network, (-offset / factor, 1 / factor)
+
+
+def line_of(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Factor and offset of a node that does factor * x + offset, (channels,) each."""
     weights = {role: weight.astype(np.float64) for role, weight in node.weights.items()}
     if node.operation is Operation.MULTIPLY:

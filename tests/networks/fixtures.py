@@ -37,6 +37,12 @@ def wheel() -> Path:
 
 
 @pytest.fixture(scope="session")
+def sface_source() -> Path:
+    """SFace's ONNX file, fetched once into FACEKIT_HOME."""
+    return fetch(registry.entry("sface"))[0]
+
+
+@pytest.fixture(scope="session")
 def facenet(frozen_graph: Path) -> keras.Model:
     """The embedding net with the default weights.  Not to be changed."""
     from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
