@@ -109,9 +109,9 @@ def written(made: Any, folder: Path) -> Path:
     return path
 
 
-def norms(name: str, channels: int) -> dict[str, Float32Array]:
+def norms(name: str, channels: int) -> dict[str, Any]:
     numbers = {f"{name}_{role}": noise(channels) for role in ("gamma", "beta", "mean")}
-    return numbers | {f"{name}_variance": np.abs(noise(channels)) + 0.5}
+    return numbers | {f"{name}_variance": np.abs(noise(channels)) + np.float32(0.5)}
 
 
 def norm(name: str, x: str, y: str) -> Any:
@@ -251,7 +251,7 @@ def test_a_batch_left_open_becomes_one_picture(batch: str | int, tmp_path: Path)
         (lambda x: operations.add(operations.multiply(x, shift(0.5), "a"), shift(-1), "b"), (2, 2)),
         (lambda x: operations.multiply(x, shift(0.25), "a"), (0, 4)),
         (lambda x: operations.multiply(x, shift(0), "a"), None),
-        (lambda x: operations.add(x, np.float32([1, 2, 3]), "a"), None),
+        (lambda x: operations.add(x, np.array([1, 2, 3], np.float32), "a"), None),
         (lambda x: operations.add(operations.relu(x, "r"), x, "a"), None),
         (lambda x: x, None),
     ],
@@ -477,8 +477,8 @@ def test_a_spoilt_file_is_refused_or_read(
 ) -> None:
     """Nothing but a ModelBuildError may come of it."""
     chosen = random.Random(seed)
-    draw = chosen.choice([residual, head, pooled, lambda: dequantized((4, 3), (4,), axis=0)])
-    spoilt = bytearray(model(*draw()).SerializeToString())
+    draw: Draw = chosen.choice([residual, head, pooled, arithmetic])()
+    spoilt = bytearray(model(*draw).SerializeToString())
     for _ in range(chosen.randrange(1, 6)):
         spoilt[chosen.randrange(len(spoilt))] = chosen.randrange(256)
     path = written(bytes(spoilt), tmp_path_factory.getbasetemp())

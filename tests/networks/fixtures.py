@@ -74,6 +74,15 @@ def facenet_file(frozen_graph: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def sface_file(sface_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SFace as build_files makes it, its card beside it."""
+    from facekit.conversion.build import build_files
+
+    folder = tmp_path_factory.mktemp("sface")
+    return build_files(registry.entry("sface"), [sface_source], folder)[0]
+
+
+@pytest.fixture(scope="session")
 def detector_files(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """MTCNN as build_files makes it, by net, the cards beside."""
     from facekit.conversion.build import build_files

@@ -58,7 +58,7 @@ _MODEL = Messages(
     },
 )
 FLOAT32 = 1  # TensorProto's data types
-_DTYPES = {
+_DTYPES: dict[int, np.dtype[Any]] = {
     FLOAT32: np.dtype("<f4"),
     2: np.dtype("u1"),
     3: np.dtype("i1"),
