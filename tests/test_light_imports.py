@@ -153,6 +153,17 @@ class TestBuilding:
         assert len(list(home.glob("models/*/*.tflite"))) == 4
         assert facekit("verify", photos[0], photos[2]).returncode == 1
 
+    def test_sface_is_built_from_its_onnx_file_and_answers(
+        self, home: Path, sface_source: Path, data: Path
+    ) -> None:
+        folder = home / "sources" / "sface"
+        folder.mkdir()
+        (folder / sface_source.name).symlink_to(sface_source)
+        photos = [str(data / f"{name}.jpg") for name in ("obama", "obama2", "biden")]
+        assert facekit("verify", "--model", "sface", photos[0], photos[1]).returncode == 0
+        assert (home / "models" / "sface" / "sface_float32.tflite").is_file()
+        assert facekit("verify", "--model", "sface", photos[0], photos[2]).returncode == 1
+
     def test_building_is_quick_and_takes_little_memory(self, home: Path) -> None:
         """Some 1.2 s of processor time and 430 MB for the larger one on an idle machine."""
         done = python(f"""{LIGHT}
