@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph, Node, Operation
 from facekit.types import Float32Array
 
@@ -22,6 +23,7 @@ def folded(graph: Graph) -> Graph:
 
     What scales or shifts channels goes into the convolution or dense layer whose output it reads,
     where nothing else reads that; the layer is then called after it.  A factor of one is left out.
+    Raises ModelBuildError for a product that float32 cannot hold.
     """
     readers = {node.name: count for node, count in graph.readers.items()}
 
@@ -37,9 +39,9 @@ def folded(graph: Graph) -> Graph:
             return node
         weights = dict(x.weights)
         if factor is not None:
-            weights |= {role: _single(weight * factor) for role, weight in weights.items()}
+            weights |= {role: in_float32(one * factor, node) for role, one in weights.items()}
         if offset is not None:
-            weights["bias"] = _single(weights.get("bias", np.float32(0)) + offset)
+            weights["bias"] = in_float32(weights.get("bias", np.float32(0)) + offset, node)
         return replace(x, name=node.name, weights=weights)
 
     return graph.rewritten(change)
@@ -86,5 +88,10 @@ def line_of(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]
     return factor, weights["beta"] - weights["mean"] * factor
 
 
-def _single(values: NDArray[np.float64]) -> Float32Array:
-    return values.astype(np.float32)
+def in_float32(values: NDArray[np.float64], node: Node) -> Float32Array:
+    """Raises ModelBuildError naming the node where a value is too large."""
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    if not np.isfinite(single).all():
+        raise ModelBuildError(f"{node.name}: its factors are too large for float32.")
+    return single

@@ -433,7 +433,7 @@ def _training(made: Any) -> None:
         (_no_input, "one input needed. Found: none"),
         (_two_outputs, "one computed output needed. Found: fc1, conv_9_relu"),
         (_no_arguments, f"{CONV} is a Conv of constants"),
-        (_one_argument, "cannot be read"),
+        (_one_argument, f"{CONV}, a Conv, cannot be read: "),
         (_many, "10000 nodes are allowed"),
         (_training, "bn1: training_mode 0 needed"),
     ],

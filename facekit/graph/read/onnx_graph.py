@@ -26,6 +26,8 @@ _MOST_NUMBERS = 1 << 27
 """of what all nodes together give for one picture; face networks have some tens of millions"""
 _MOST_CHANNELS = 4  # of a picture
 _MOST_NAMED = 8  # tensors in an error message
+_MISFITS = (ValueError, IndexError, KeyError, TypeError, OverflowError)
+"""what comes of inputs and numbers that nobody expects"""
 
 
 def read_onnx_graph(path: Path, *, name: str) -> Graph:
@@ -40,7 +42,7 @@ def read_onnx_graph(path: Path, *, name: str) -> Graph:
             return _Reader(onnx_graph(path)).graph(name)
     except ModelBuildError as error:
         raise ModelBuildError(f"{path.name}: {error}") from error
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+    except _MISFITS as error:
         raise ModelBuildError(f"{path.name} cannot be read: {error}.") from error
 
 
@@ -60,7 +62,13 @@ class _Reader:
             self.constants[tensor.name] = tensor_values(tensor, tensor.name)
         self._add_input()
         for node in self.source.node:
-            self._add(node)
+            try:
+                self._add(node)
+            except _MISFITS as error:
+                which = node.output[0] if node.output else node.name
+                raise ModelBuildError(
+                    f"{which}, a {node.op_type}, cannot be read: {error}."
+                ) from error
         output = self._output()
         self._require_all_used()
         return Graph(name, (output.node,))

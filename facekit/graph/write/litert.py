@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from facekit.errors import ModelBuildError
-from facekit.graph.fold import folded, line_of
+from facekit.graph.fold import folded, in_float32, line_of
 from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Operation, Pads, Shape, Window
 from facekit.graph.operations import same_pads
 from facekit.graph.write.litert_file import LiteRtFile
@@ -121,7 +121,7 @@ def _batch_norm(file: LiteRtFile, node: Node, fused: Node | None) -> None:
     It is not folded into what reads it, either: zeros that are padded there are not shifted.
     """
     factor, offset = (
-        file.constant(f"{node.name}/{role}", np.asarray(numbers, np.float32))
+        file.constant(f"{node.name}/{role}", in_float32(np.asarray(numbers), node))
         for role, numbers in zip(("factor", "offset"), line_of(node), strict=True)
     )
     scaled = file.computed(node, name=f"{node.name}/scaled")
