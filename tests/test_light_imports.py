@@ -174,7 +174,9 @@ try:
 except SystemExit as done:
     assert not done.code
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_utime + used.ru_stime, used.ru_maxrss // 1024)
+# Not ru_maxrss, which begins with what the process that started this one had used.
+peak_kb = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]
+print(used.ru_utime + used.ru_stime, int(peak_kb) // 1024)
 """)
         assert done.returncode == 0, done.stderr
         seconds, peak_mb = done.stdout.splitlines()[-1].split()
