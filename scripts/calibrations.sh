@@ -8,15 +8,15 @@ set -euo pipefail
 photos=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 output=${2:-facekit/model/calibrations}
-model=facenet512-casia
 
 FACEKIT_HOME=$(mktemp -d)
 export FACEKIT_HOME
 trap 'rm -rf "$FACEKIT_HOME"' EXIT
 facekit models build mtcnn
-facekit models build "$model"
-facekit convert "$model" --int8 --uint8-input --install
-facekit export "$model" --format onnx --precision int8 --install
-for variant in float32 int8 uint8 onnx-int8; do
-  facekit calibrate --model "$model:$variant" --data "$photos" -o "$output/${model}_$variant.json"
+facekit models build facenet512-casia
+facekit models build sface
+facekit convert facenet512-casia --int8 --uint8-input --install
+facekit export facenet512-casia --format onnx --precision int8 --install
+for model in facenet512-casia:{float32,int8,uint8,onnx-int8} sface:float32; do
+  facekit calibrate --model "$model" --data "$photos" -o "$output/${model/:/_}.json"
 done

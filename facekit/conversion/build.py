@@ -11,9 +11,11 @@ from pathlib import Path
 from facekit.conversion.self_test import Answers, self_test
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
+from facekit.graph.fold import without_input_scaling
 from facekit.graph.graph import Graph
 from facekit.graph.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX
 from facekit.graph.read.mtcnn_wheel import read_mtcnn_wheel
+from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.tf_graph import read_tf_graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import Card, Task, bound
@@ -86,12 +88,28 @@ def _networks(entry: RegistryEntry, source: Path) -> Iterator[_Network]:
         graph = read_tf_graph(source, name=_INCEPTION_RESNET_V1)
         _require_card_fits(graph, entry)
         yield _of_graph(graph)
+    elif entry.weights_format is WeightsFormat.ONNX:
+        graph = _scaled_as_card_says(read_onnx_graph(source, name=entry.name), entry)
+        _require_card_fits(graph, entry)
+        yield _of_graph(graph)
     else:
         yield _by_keras(entry, source)
 
 
 def _of_graph(graph: Graph) -> _Network:
     return _Network(graph.name, lambda: to_litert(graph))
+
+
+def _scaled_as_card_says(graph: Graph, entry: RegistryEntry) -> Graph:
+    """Without the scaling of pixels that it begins with: that is the card's, as for every model."""
+    network, scaling = without_input_scaling(graph)
+    said = (entry.card.input.mean, entry.card.input.std)
+    if scaling is not None and scaling != said:
+        raise ModelBuildError(
+            f"{graph.name} subtracts {scaling[0]:g} from pixels and divides them by "
+            f"{scaling[1]:g}. Received: {said[0]:g} and {said[1]:g}."
+        )
+    return network
 
 
 def _require_card_fits(graph: Graph, entry: RegistryEntry) -> None:

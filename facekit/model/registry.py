@@ -37,6 +37,8 @@ class WeightsFormat(str, Enum):
     """Keras weights with deepface's layer names"""
     MTCNN_WHEEL = "mtcnn-wheel"
     """the mtcnn package's wheel itself, its three nets' weights inside"""
+    ONNX = "onnx"
+    """a whole network, channels first"""
 
     @property
     def needs_tensorflow(self) -> bool:
@@ -108,6 +110,7 @@ class RegistryEntry:
     where none is named"""
     source: Source
     downloads: tuple[Download, ...]
+    """of several with one source file, the first that can be had is taken"""
     card: CardDefaults
 
 

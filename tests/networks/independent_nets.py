@@ -1,4 +1,5 @@
-"""The same weights run by other people's code: OpenCV's DNN module and the mtcnn package."""
+"""The same weights run by other people's code: OpenCV's DNN module, the mtcnn package, and
+ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -26,6 +27,29 @@ class OpenCvFaceNet:
             self._net.setInput(np.ascontiguousarray(picture.transpose(2, 0, 1)[None]))
             embeddings.append(np.asarray(self._net.forward(_RAW_EMBEDDING), np.float32).ravel())
         return np.stack(embeddings)
+
+
+class RuntimeNet:
+    """The ONNX file at `path`, channels first, in ONNX Runtime."""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 3
+        self._session = onnxruntime.InferenceSession(str(path), options)
+
+    def run(self, pictures: Float32Array) -> Float32Array:
+        """(N, H, W, C) float32 -> (N, ...), a picture at a time.
+
+        Inputs that no node reads, which files keep of weights that were replaced, are fed zeros.
+        """
+        picture, *left = self._session.get_inputs()
+        unread = {one.name: np.zeros(one.shape, np.float32) for one in left}
+        channels_first = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+        return np.concatenate(
+            [self._session.run(None, {picture.name: x[None]} | unread)[0] for x in channels_first]
+        )
 
 
 def package_net(name: str, pictures: Float32Array) -> list[Float32Array]:

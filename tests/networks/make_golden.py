@@ -1,6 +1,7 @@
 """Writes facekit/graph/golden.json.
 
-python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl
+python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl \\
+    face_recognition_sface_2021dec_int8bq.onnx
 """
 
 from __future__ import annotations
@@ -10,23 +11,27 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import facekit.graph.probe
 from facekit.model import registry
 from facekit.types import Float32Array
-from tests.networks.independent_nets import OpenCvFaceNet, package_net
+from tests.networks.independent_nets import OpenCvFaceNet, RuntimeNet, package_net
 
 
-def main(frozen_graph: Path, wheel: Path) -> None:
+def main(frozen_graph: Path, wheel: Path, sface: Path) -> None:
     facenet = registry.entry("facenet512-casia").card.input
     picture = facekit.graph.probe.probe("inception_resnet_v1", facenet)
     embedding = OpenCvFaceNet(frozen_graph).embed(picture)
     detector = registry.entry("mtcnn").card.input
+    pixels = facekit.graph.probe.pattern(1, 112, 112).astype(np.float32)  # the file scales itself
     golden = {
         _sha256(frozen_graph): {"inception_resnet_v1": _plain([embedding])},
         _sha256(wheel): {
             net: _plain(package_net(net, facekit.graph.probe.probe(net, detector)))
             for net in ("pnet", "rnet", "onet")
         },
+        _sha256(sface): {"sface": _plain([RuntimeNet(sface).run(pixels)])},
     }
     path = Path(facekit.graph.probe.__file__).with_name("golden.json")
     path.write_text(json.dumps(golden, indent=1) + "\n")
@@ -44,4 +49,4 @@ def _sha256(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

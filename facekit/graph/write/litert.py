@@ -13,14 +13,20 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from facekit.errors import ModelBuildError
-from facekit.graph.fold import folded
+from facekit.graph.fold import folded, in_float32, line_of
 from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Operation, Pads, Shape, Window
 from facekit.graph.operations import same_pads
 from facekit.graph.write.litert_file import LiteRtFile
 
 _BUILTIN = schema.BuiltinOperator
 _OPTIONS = schema.BuiltinOptions
-_FUSING = (Operation.CONVOLUTION, Operation.DENSE, Operation.ADD, Operation.MULTIPLY)
+_FUSING = (
+    Operation.CONVOLUTION,
+    Operation.DENSE,
+    Operation.BATCH_NORM,
+    Operation.ADD,
+    Operation.MULTIPLY,
+)
 
 
 def to_litert(graph: Graph) -> bytes:
@@ -109,11 +115,21 @@ def _elementwise(
     return write
 
 
-def _batch_norm(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
-    raise ModelBuildError(
-        f"{node.name}: a batch norm that does not directly follow a convolution or dense layer "
-        "cannot be written to LiteRT."
+def _batch_norm(file: LiteRtFile, node: Node, fused: Node | None) -> None:
+    """One that follows no convolution or dense layer: LiteRT has no operator for it.
+
+    It is not folded into what reads it, either: zeros that are padded there are not shifted.
+    """
+    factor, offset = (
+        file.constant(f"{node.name}/{role}", in_float32(np.asarray(numbers), node))
+        for role, numbers in zip(("factor", "offset"), line_of(node), strict=True)
     )
+    scaled = file.computed(node, name=f"{node.name}/scaled")
+    options = (_OPTIONS.MulOptions, schema.MulOptionsT())
+    file.operator(_BUILTIN.MUL, [*_tensors(file, node), factor], scaled, options)
+    table = schema.AddOptionsT(fusedActivationFunction=_activation(fused))
+    shifted = _given(file, node, fused)
+    file.operator(_BUILTIN.ADD, [scaled, offset], shifted, (_OPTIONS.AddOptions, table))
 
 
 def _relu(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
