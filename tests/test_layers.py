@@ -201,3 +201,9 @@ def test_no_circle_of_files() -> None:
         for name in free:
             del below[name]
     assert not below, "circles among, or above: " + ", ".join(sorted(below))
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports a test file by its bare name, and refuses the second."""
+    names = sorted(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert not {name for name in names if names.count(name) > 1}
