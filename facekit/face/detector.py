@@ -26,6 +26,6 @@ class Detector(Protocol):
         ...
 
 
-def stated(name: str, weights_sha256: Iterable[str]) -> DetectorIdentity:
+def identity_of(name: str, weights_sha256: Iterable[str]) -> DetectorIdentity:
     """A detector by the name of its method and the source weights of each of its nets."""
     return DetectorIdentity(name, tuple(dict.fromkeys(weights_sha256)))

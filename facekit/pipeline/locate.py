@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from facekit.enums import FacePolicy
-from facekit.face.detector import Detector, stated
+from facekit.face.detector import Detector, identity_of
 from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.face.select import select_faces
@@ -125,7 +125,7 @@ class Locator:
     @property
     def identity(self) -> DetectorIdentity:
         """How the detector states itself.  Raises as `nets`."""
-        return stated(DETECTOR, [net.card.source.sha256 for net in self.nets])
+        return identity_of(DETECTOR, [net.card.source.sha256 for net in self.nets])
 
     def read(self, sources: Sequence[PictureSource]) -> list[Picture]:
         """Raises ImageError, which names the picture, and UsageError for what is no source."""

@@ -150,4 +150,4 @@ def _new_file() -> BinaryIO:
 def _flush(*streams: TextIO | None) -> None:
     for stream in streams:
         with suppress(OSError, ValueError, AttributeError):  # closed, replaced, or None
-            stream.flush()  # type: ignore[union-attr]
+            stream.flush()  # type: ignore[union-attr]  # None without a console

@@ -7,7 +7,7 @@ import pytest
 
 from facekit.enums import ColourOrder, CropRule
 from facekit.errors import ModelMismatchError, ModelMissingError
-from facekit.face.detector import stated
+from facekit.face.detector import identity_of
 from facekit.model import registry
 from facekit.model.card import Task
 from facekit.model.registry import Download, DownloadKind, WeightsFormat
@@ -105,7 +105,7 @@ def test_a_shipped_calibration_says_in_which_space_it_was_measured(path: Path) -
     assert shipped.calibration.space == TemplateSpace(
         model=f"{name}:{variant}",
         model_sha256=shipped.file_sha256,
-        detector=stated(detector.name, [detector.source.sha256]),
+        detector=identity_of(detector.name, [detector.source.sha256]),
         crop=entry.card.crop,
         flip=entry.card.flip,
         mean_sha256=mean_sha256_of(shipped.calibration.embedding_mean),

@@ -50,7 +50,7 @@ class TestFileObjects:
 
     def test_text_is_refused(self) -> None:
         with pytest.raises(UsageError, match="opened as text"):
-            load_picture(io.StringIO("text"))  # type: ignore[arg-type]
+            load_picture(io.StringIO("text"))  # type: ignore[arg-type]  # refused
 
     def test_what_cannot_be_read_is_an_image_error(self, tmp_path: Path) -> None:
         path = tmp_path / "a.png"

@@ -77,7 +77,7 @@ class TestEnrollAndIdentify:
         assert isinstance(found, IdentifiedPhoto)
         faces = [face for face in found.faces if face.face is not None]
         assert len(faces) == len(found.faces) == 2
-        left_to_right = sorted(faces, key=lambda face: face.face.box_xyxy[0])  # type: ignore[union-attr]
+        left_to_right = sorted(faces, key=lambda face: face.face.box_xyxy[0])  # type: ignore[union-attr]  # filtered above
         assert [face.name for face in left_to_right] == ["Biden", "Obama"]
         assert result.all_known
         assert result.failures == ()
