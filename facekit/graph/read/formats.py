@@ -9,13 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.enums import Architecture, Preprocessing
+from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError
 from facekit.graph.read.deepface_h5 import is_hdf5, read_deepface
 from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
-from facekit.graph.read.keras_archive import is_keras_archive, is_keras_weights, read_keras
-from facekit.graph.read.onnx import is_onnx, read_onnx
+from facekit.graph.read.keras_archive import (
+    is_keras_archive,
+    is_keras_hdf5,
+    read_keras,
+    read_keras_hdf5,
+)
+from facekit.graph.read.network import ReadNetwork
+from facekit.graph.read.onnx_file import is_onnx
+from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.sphereface import (
     is_sphereface_caffe,
     is_sphereface_pytorch,
@@ -24,7 +31,6 @@ from facekit.graph.read.sphereface import (
 )
 from facekit.graph.read.tf_checkpoint import is_checkpoint, read_checkpoint
 from facekit.graph.read.torch_file import is_torch_file
-from facekit.graph.weights import SourceWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,43 +40,35 @@ class SourceFormat:
     title: str
     recognises: Callable[[Path], bool]
     """by content; asked for files that exist, and must not raise for any"""
-    read: Callable[[Path], SourceWeights]
-    architectures: tuple[Architecture, ...] = tuple(Architecture)
-    """whose weights it can hold; the first where the user names none"""
+    read: Callable[[Path], ReadNetwork]
+    """raises ModelBuildError naming the file and the tensor or node that is wrong"""
     preprocessing: Preprocessing | None = None
-    """how its authors feed the net, where the user does not say; None: as the graph's do"""
+    """how its authors feed the net, where the user does not say; None: as the net's own do"""
 
-
-_FACENET = (Architecture.INCEPTION_RESNET_V1,)
-_SPHEREFACE = (Architecture.SPHEREFACE20,)
 
 FORMATS: dict[str, SourceFormat] = {
     "tf-checkpoint": SourceFormat(
-        "TensorFlow 1 checkpoint of facenet", is_checkpoint, read_checkpoint, _FACENET
+        "TensorFlow 1 checkpoint of facenet", is_checkpoint, read_checkpoint
     ),
     "keras": SourceFormat("Keras model", is_keras_archive, read_keras),
-    "keras-weights": SourceFormat("Keras weights", is_keras_weights, read_keras),
+    "keras-hdf5": SourceFormat("Keras model or weights in HDF5", is_keras_hdf5, read_keras_hdf5),
     "deepface-h5": SourceFormat(
-        "deepface's HDF5 weights",
-        is_hdf5,
-        read_deepface,
-        preprocessing=Preprocessing.DEEPFACE,
+        "deepface's HDF5 weights", is_hdf5, read_deepface, Preprocessing.DEEPFACE
     ),
     "sphereface-pytorch": SourceFormat(
-        "sphereface_pytorch's state_dict",
-        is_sphereface_pytorch,
-        read_sphereface_pytorch,
-        _SPHEREFACE,
+        "sphereface_pytorch's state_dict", is_sphereface_pytorch, read_sphereface_pytorch
     ),
     "facenet-pytorch": SourceFormat(
-        "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch, _FACENET
+        "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch
     ),
-    "onnx": SourceFormat("ONNX model", is_onnx, read_onnx),
+    "onnx": SourceFormat(
+        "ONNX model", is_onnx, lambda path: ReadNetwork(read_onnx_graph(path, name="network"))
+    ),
     "sphereface-caffe": SourceFormat(
-        "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe, _SPHEREFACE
+        "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe
     ),
     "frozen-graph": SourceFormat(
-        "frozen TensorFlow graph of facenet", is_graph, read_frozen_graph, _FACENET
+        "frozen TensorFlow graph of facenet", is_graph, read_frozen_graph
     ),
 }
 
