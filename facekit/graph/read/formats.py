@@ -15,10 +15,10 @@ from facekit.graph.read.deepface_h5 import is_hdf5, read_deepface
 from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
 from facekit.graph.read.keras_archive import (
-    is_keras_archive,
-    is_keras_hdf5,
+    is_keras_model,
+    is_keras_weights,
     read_keras,
-    read_keras_hdf5,
+    read_keras_weights,
 )
 from facekit.graph.read.network import ReadNetwork
 from facekit.graph.read.onnx_file import is_onnx
@@ -40,20 +40,35 @@ class SourceFormat:
     title: str
     recognises: Callable[[Path], bool]
     """by content; asked for files that exist, and must not raise for any"""
-    read: Callable[[Path], ReadNetwork]
-    """raises ModelBuildError naming the file and the tensor or node that is wrong"""
+    read: Callable[..., ReadNetwork]
+    """a file to its network; where it holds one as a whole, with `size`, (height, width) for a
+    file that leaves its picture's sides open, else None.  Raises ModelBuildError naming the file
+    and the tensor or node that is wrong"""
+    whole_network: bool = False
+    """whether the file itself says what is computed, so that it may be any network"""
     preprocessing: Preprocessing | None = None
     """how its authors feed the net, where the user does not say; None: as the net's own do"""
+
+
+def _read_onnx(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
+    return ReadNetwork(read_onnx_graph(path, name=path.stem, size=size))
+
+
+def _read_keras(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
+    return read_keras(path)
 
 
 FORMATS: dict[str, SourceFormat] = {
     "tf-checkpoint": SourceFormat(
         "TensorFlow 1 checkpoint of facenet", is_checkpoint, read_checkpoint
     ),
-    "keras": SourceFormat("Keras model", is_keras_archive, read_keras),
-    "keras-hdf5": SourceFormat("Keras model or weights in HDF5", is_keras_hdf5, read_keras_hdf5),
+    "keras": SourceFormat("Keras model", is_keras_model, _read_keras, whole_network=True),
+    "keras-weights": SourceFormat("Keras weights", is_keras_weights, read_keras_weights),
     "deepface-h5": SourceFormat(
-        "deepface's HDF5 weights", is_hdf5, read_deepface, Preprocessing.DEEPFACE
+        "deepface's HDF5 weights",
+        is_hdf5,
+        read_deepface,
+        preprocessing=Preprocessing.DEEPFACE,
     ),
     "sphereface-pytorch": SourceFormat(
         "sphereface_pytorch's state_dict", is_sphereface_pytorch, read_sphereface_pytorch
@@ -61,9 +76,7 @@ FORMATS: dict[str, SourceFormat] = {
     "facenet-pytorch": SourceFormat(
         "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch
     ),
-    "onnx": SourceFormat(
-        "ONNX model", is_onnx, lambda path: ReadNetwork(read_onnx_graph(path, name="network"))
-    ),
+    "onnx": SourceFormat("ONNX model", is_onnx, _read_onnx, whole_network=True),
     "sphereface-caffe": SourceFormat(
         "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe
     ),

@@ -13,7 +13,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
 from facekit.graph.nets.sphereface20 import sphereface20
+from facekit.graph.read.deepface_h5 import is_hdf5
 from facekit.graph.read.keras_layers import MISFITS, graph_of, layers_of
 from facekit.graph.read.network import ReadNetwork
 from facekit.graph.weights import MAX_BYTES, SourceWeights, Take
@@ -44,8 +45,17 @@ _NETS = {
 """by the layer that makes the embedding"""
 
 
-def is_keras_archive(path: Path) -> bool:
-    """Whether it is a .keras file."""
+def is_keras_model(path: Path) -> bool:
+    """Whether it is a .keras file, or a whole model in an .h5."""
+    return _is_archive(path) or _is_hdf5_with(path, lambda file: _MODEL in file.attrs)
+
+
+def is_keras_weights(path: Path) -> bool:
+    """Whether it is a .weights.h5 file of Keras 3."""
+    return _is_hdf5_with(path, lambda file: hasattr(file.get("layers"), "keys"))
+
+
+def _is_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return {_WEIGHTS, _CONFIG} <= set(archive.namelist())
@@ -53,37 +63,40 @@ def is_keras_archive(path: Path) -> bool:
         return False
 
 
-def is_keras_hdf5(path: Path) -> bool:
-    """Whether it is a .weights.h5 file of Keras 3, or a whole model in .h5."""
+def _is_hdf5_with(path: Path, has: Callable[[Any], bool]) -> bool:
+    if not is_hdf5(path):
+        return False
     h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
     try:
         with h5py.File(path, "r") as file:
-            return isinstance(file.get("layers"), h5py.Group) or _MODEL in file.attrs
+            return has(file)
     except OSError:
         return False
 
 
 def read_keras(path: Path) -> ReadNetwork:
-    """A .keras file.  Raises ModelBuildError for one that is damaged, huge when unpacked, or of
-    layers that are not known, naming the layer."""
-    content, model = _unpacked(path)
-    with _opened(content, path) as file:
-        tensors, ignored = _arrays(file, path)
-        places = _places(file, _groups(layers_of(model)))
-    return _of_model(model, tensors, ignored, places, path)
-
-
-def read_keras_hdf5(path: Path) -> ReadNetwork:
-    """As `read_keras`; a file of weights alone must be of a net that facekit draws, and names the
-    tensor that does not fit it."""
-    with _opened(path, path) as file:
-        tensors, ignored = _arrays(file, path)
-        if _MODEL in file.attrs:
+    """A whole model.  Raises ModelBuildError for a file that is damaged, or huge when unpacked,
+    and for layers that are not known, naming the layer."""
+    if _is_archive(path):
+        content, model = _unpacked(path)
+        with _opened(content, path) as file:
+            tensors, ignored = _arrays(file, path)
+            places = _places(file, _groups(layers_of(model)))
+    else:
+        with _opened(path, path) as file:
+            tensors, ignored = _arrays(file, path)
+            model = json.loads(file.attrs[_MODEL])
             places = {
                 layer: [f"{group.name}/{name}"[1:] for name in group.attrs["weight_names"]]
                 for layer, group in file["model_weights"].items()
             }
-            return _of_model(json.loads(file.attrs[_MODEL]), tensors, ignored, places, path)
+    return _of_model(model, tensors, ignored, places, path)
+
+
+def read_keras_weights(path: Path) -> ReadNetwork:
+    """Of a net that facekit draws.  Raises ModelBuildError naming the tensor that does not fit."""
+    with _opened(path, path) as file:
+        tensors, ignored = _arrays(file, path)
         places = _places(file, ())
     last = next((layer for layer in _NETS if layer in places), None)
     if last is None:

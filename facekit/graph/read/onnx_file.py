@@ -70,6 +70,22 @@ _OWN_DOMAINS = ("", "ai.onnx")
 _OPSETS = range(7, 26)
 """before 7 operators broadcast in other ways; what comes after 25 was not read"""
 _MOST_NODES = 10_000
+_WIRE_TYPES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
+"""of a ModelProto's fields; 7 is the graph"""
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether the file begins as a ModelProto does: its version, then names and versions."""
+    if path.is_dir():
+        return False
+    with path.open("rb") as file:
+        head = file.read(4)
+    return (
+        len(head) == 4
+        and head[0] == 0x08
+        and head[1] < 0x80
+        and (_WIRE_TYPES.get(head[2] >> 3) == head[2] & 7)
+    )
 
 
 def onnx_graph(path: Path) -> Any:

@@ -30,16 +30,17 @@ _MISFITS = (ValueError, IndexError, KeyError, TypeError, OverflowError)
 """what comes of inputs and numbers that nobody expects"""
 
 
-def read_onnx_graph(path: Path, *, name: str) -> Graph:
+def read_onnx_graph(path: Path, *, name: str, size: tuple[int, int] | None = None) -> Graph:
     """The network from one picture, (1, height, width, channels), to its one output.
 
+    `size`: height and width of the picture, where the file leaves them open.
     Raises ModelBuildError naming the file and the node: an operator or form that is not known, a
     tensor that is missing, of another shape, not finite, used twice or not at all.
     """
     try:
         # What does not fit into float32 is found as not finite.
         with np.errstate(all="ignore"):
-            return _Reader(onnx_graph(path)).graph(name)
+            return _Reader(onnx_graph(path), size).graph(name)
     except ModelBuildError as error:
         raise ModelBuildError(f"{path.name}: {error}") from error
     except _MISFITS as error:
@@ -49,8 +50,9 @@ def read_onnx_graph(path: Path, *, name: str) -> Graph:
 class _Reader:
     """One file, and what has been made of it: in its order, in which nothing reads ahead."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, size: tuple[int, int] | None) -> None:
         self.source = source
+        self.size = size
         self.constants: dict[str, NDArray[Any]] = {}
         self.values: dict[str, Value] = {}
         self.used: Counter[str] = Counter()
@@ -82,6 +84,8 @@ class _Reader:
         (picture,) = inputs
         name, kind = picture.name, picture.type.tensor_type
         shape = tuple(dimension.dim_value for dimension in kind.shape.dim)
+        if self.size is not None:
+            shape = _sized(shape, self.size)
         if kind.elem_type != FLOAT32 or len(shape) != 4 or min(shape[1:]) < 1 or shape[0] > 1:
             raise ModelBuildError(
                 f"{name} must be one float32 picture of a known size, (1, channels, height, "
@@ -161,6 +165,15 @@ class _Reader:
         for name in (*self.values, *weights):
             if not self.used[name]:
                 raise ModelBuildError(f"{name} leads to no output.")
+
+
+def _sized(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, ...]:
+    """With (height, width) for the sides that are 0, which are open, of either layout."""
+    last = len(shape) == 4 and 1 <= shape[3] <= _MOST_CHANNELS and shape[1] != shape[3]
+    sized = (*shape[:1], *size, *shape[3:]) if last else (*shape[:2], *size)
+    if len(shape) != 4:
+        return shape
+    return tuple(side or other for side, other in zip(shape, sized, strict=True))
 
 
 def _listed(values: Any) -> str:
