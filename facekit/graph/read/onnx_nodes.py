@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph import operations
+from facekit.graph import moves, operations
 from facekit.graph.graph import NO_PADS, Node, Pads
 from facekit.graph.read.onnx_constants import target_shape
 from facekit.graph.read.onnx_settings import Settings
@@ -203,7 +203,7 @@ def _flattened(x: Value, name: str) -> Value:
     _, channels, height, width = _file_shape(x.node)
     places = np.arange(channels * height * width).reshape(channels, height, width)
     order = places.transpose(1, 2, 0).ravel()
-    return Value(operations.flatten(x.node, name), None if height == width == 1 else order)
+    return Value(moves.flatten(x.node, name), None if height == width == 1 else order)
 
 
 def _gemm(given: Arguments, settings: Settings) -> Value:
@@ -257,7 +257,7 @@ def _concatenate(given: Arguments, settings: Settings) -> Value:
     values = [given.data(place) for place in range(len(given.values))]
     if settings.integer("axis", 1) != 1 or any(value.order is not None for value in values):
         raise ModelBuildError(f"{given.name} must put channels side by side.")
-    return Value(operations.concatenate([value.node for value in values], given.name))
+    return Value(moves.concatenate([value.node for value in values], given.name))
 
 
 def _require_kernel_shape(settings: Settings, shape: tuple[int, ...]) -> None:

@@ -185,8 +185,8 @@ def _mean(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
     file.operator(_BUILTIN.MEAN, inputs, file.computed(node), options)
 
 
-def _flatten(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
-    shape = np.array(node.shape, np.int32)  # an open batch is -1 here too
+def _reshape(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
+    shape = np.array(node.shape, np.int32)  # an open side is -1 here too
     options = (_OPTIONS.ReshapeOptions, schema.ReshapeOptionsT(newShape=shape))
     inputs = [*_tensors(file, node), file.constant(f"{node.name}/shape", shape)]
     file.operator(_BUILTIN.RESHAPE, inputs, file.computed(node), options)
@@ -250,6 +250,6 @@ _WRITERS: dict[Operation, Callable[[LiteRtFile, Node, Node | None], None]] = {
     Operation.PAD: _pad,
     Operation.MAX_POOL: _max_pool,
     Operation.MEAN: _mean,
-    Operation.FLATTEN: _flatten,
+    Operation.RESHAPE: _reshape,
     Operation.CONCATENATE: _concatenate,
 }
