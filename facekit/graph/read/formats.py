@@ -80,9 +80,7 @@ FORMATS: dict[str, SourceFormat] = {
     "sphereface-caffe": SourceFormat(
         "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe
     ),
-    "frozen-graph": SourceFormat(
-        "frozen TensorFlow graph of facenet", is_graph, read_frozen_graph
-    ),
+    "frozen-graph": SourceFormat("frozen TensorFlow graph of facenet", is_graph, read_frozen_graph),
 }
 
 

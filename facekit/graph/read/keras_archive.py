@@ -193,9 +193,7 @@ def _places(file: Any, groups: Iterable[tuple[str, str]]) -> dict[str, list[str]
     if None in named.values():
         named = {group: layer for layer, group in groups}
     return {
-        layer: [
-            f"layers/{group}/vars/{place}" for place in sorted(layers[group]["vars"], key=int)
-        ]
+        layer: [f"layers/{group}/vars/{place}" for place in sorted(layers[group]["vars"], key=int)]
         for group, layer in named.items()
         if group in layers
     }

@@ -289,7 +289,9 @@ def _of_several(operation: Operation) -> Callable[..., Node]:
 
 def _rescaling(layer: _Layer, x: Node) -> Node:
     """x * scale + offset."""
-    scale, offset = (np.ravel(layer.settings[one]).astype(np.float32) for one in ("scale", "offset"))
+    scale, offset = (
+        np.ravel(layer.settings[one]).astype(np.float32) for one in ("scale", "offset")
+    )
     x = operations.multiply(x, scale, layer.named(Operation.MULTIPLY))
     return operations.add(x, offset, layer.named(Operation.ADD)) if offset.any() else x
 

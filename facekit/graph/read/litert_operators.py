@@ -306,7 +306,9 @@ def _from_start(place: int, side: int) -> int:
 
 def _reshape(given: Given) -> Node:
     x = given.data()
-    asked = given.integers(1) if given.has(1) else _listed(given.options("ReshapeOptions"), "NewShape")
+    asked = (
+        given.integers(1) if given.has(1) else _listed(given.options("ReshapeOptions"), "NewShape")
+    )
     return moves.reshape(x, _resolved(x, asked), given.name)
 
 
@@ -354,7 +356,9 @@ def _broadcast(given: Given) -> Node:
 def _resize(operation: Operation, kind: str) -> Callable[[Given], Node]:
     def read(given: Given) -> Node:
         x, options, size = given.data(), given.options(kind), given.integers(1)
-        coordinates = Coordinates.HALF_PIXEL if options.HalfPixelCenters() else Coordinates.ASYMMETRIC
+        coordinates = (
+            Coordinates.HALF_PIXEL if options.HalfPixelCenters() else Coordinates.ASYMMETRIC
+        )
         if options.AlignCorners():
             coordinates = Coordinates.ALIGN_CORNERS
         rows, columns = size

@@ -77,7 +77,14 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
             str(name).removeprefix("module."): _tensor(value, storages, str(name))
             for name, value in content.items()
         }
-    except (ModelBuildError, zipfile.BadZipFile, OSError, EOFError, struct.error, *MISFITS) as error:
+    except (
+        ModelBuildError,
+        zipfile.BadZipFile,
+        OSError,
+        EOFError,
+        struct.error,
+        *MISFITS,
+    ) as error:
         raise ModelBuildError(
             f"{path} is not a PyTorch file of tensors alone, or is damaged; nothing in it was "
             f"run: {error}"
@@ -150,9 +157,7 @@ def _tensor(value: Any, storages: Mapping[str, NDArray[Any]], name: str) -> NDAr
     if word != "storage" or any(one is not None for one in view):
         raise ModelBuildError(f"{name} is part of a storage in a way that is not known.")
     numbers = storages[key].view(_STORAGES[kind])
-    last = offset + sum(
-        (side - 1) * stride for side, stride in zip(shape, strides, strict=True)
-    )
+    last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
     fits = min((offset, *shape, *strides), default=0) >= 0 and prod(shape) <= len(numbers)
     if not fits or (prod(shape) and last >= len(numbers)):
         raise ModelBuildError(f"{name} of shape {shape} does not lie within its storage.")

@@ -48,7 +48,9 @@ def to_onnx(graph: Graph, *, producer: str = "facekit") -> OnnxGraph:
     try:
         file.onnx.checker.check_model(model, full_check=True)
     except errors as error:
-        raise ModelBuildError(f"The ONNX graph made of {graph.name} is not valid: {error}") from error
+        raise ModelBuildError(
+            f"The ONNX graph made of {graph.name} is not valid: {error}"
+        ) from error
     keys = {node.name: f"output_{place}" for place, node in enumerate(graph.outputs)}
     made = {keys.get(name, name): tensor for name, tensor in file.made.items()}
     return OnnxGraph(model, {key: made[key] for key in made if key not in file.inputs})
@@ -124,7 +126,9 @@ def _plain(kind: str, **settings: Any) -> Callable[[OnnxFile, Node], None]:
         inputs = [file.tensor(one, first=first) for one in node.inputs]
         for role, weight in node.weights.items():
             name = "operand_1" if role == "constant" else role
-            inputs.append(file.constant(f"{file.given(node, first=first)}/{name}", _sides(weight, first)))
+            inputs.append(
+                file.constant(f"{file.given(node, first=first)}/{name}", _sides(weight, first))
+            )
         file.node(kind, inputs, node, first=first, **settings)
 
     return write
@@ -168,7 +172,10 @@ def _pad(file: OnnxFile, node: Node) -> None:
     sides = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int64)
     pads = sides[list(TO_FIRST)] if first else sides
     name = file.given(node, first=first)
-    inputs = [file.tensor(node.inputs[0], first=first), file.constant(f"{name}/pads", pads.T.ravel())]
+    inputs = [
+        file.tensor(node.inputs[0], first=first),
+        file.constant(f"{name}/pads", pads.T.ravel()),
+    ]
     if "value" in node.numbers:
         inputs.append(file.constant(f"{name}/value", np.float32(node.numbers["value"])))
     file.node("Pad", inputs, node, first=first)
@@ -257,7 +264,12 @@ def _slice(file: OnnxFile, node: Node) -> None:
     axes = [TO_LAST[axis] if first else axis for axis in range(1, rank)]
     ends = tuple(_TO_THE_END if end == OPEN else end for end in ends)
     inputs = [file.tensor(x, first=first)]
-    for role, numbers in (("begin", begins[1:]), ("end", ends[1:]), ("axes", axes), ("step", steps[1:])):
+    for role, numbers in (
+        ("begin", begins[1:]),
+        ("end", ends[1:]),
+        ("axes", axes),
+        ("step", steps[1:]),
+    ):
         inputs.append(file.constant(f"{name}/{role}", np.array(numbers, np.int64)))
     file.node("Slice", inputs, node, first=first)
 
@@ -286,7 +298,9 @@ def _resize(mode: str) -> Callable[[OnnxFile, Node], None]:
             "nearest_mode": "floor" if asymmetric else "round_prefer_ceil",
         }
         if resizing.factors is not None:
-            scales = file.constant(f"{name}/scales", np.array([1, 1, *resizing.factors], np.float32))
+            scales = file.constant(
+                f"{name}/scales", np.array([1, 1, *resizing.factors], np.float32)
+            )
             file.node("Resize", [picture, "", scales], node, first=True, **settings)
             return
         unchanged = file.step("Shape", [picture], f"{name}/unchanged", start=0, end=2)
