@@ -42,8 +42,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips, with the reason, what the markers say this machine lacks."""
     if item.get_closest_marker("lfw") and _lfw_folder() is None:
         pytest.skip("no LFW photos: set FACEKIT_LFW, or put them into ../shared/lfw")
-    if item.get_closest_marker("host") and importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("no TensorFlow: pip install '.[host]'")
+    if item.get_closest_marker("tensorflow") and importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("no TensorFlow: pip install '.[train]'")
     if item.get_closest_marker("model") and (missing := _missing_model()):
         pytest.skip(f"{missing}; scripts/test.sh builds the models once")
 

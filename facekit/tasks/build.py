@@ -71,7 +71,7 @@ def build(
     """
     entry = registry.entry(name)
     if entry.weights_format.needs_tensorflow:
-        require_installed("tensorflow", extra="host", needed_for=f"Building {name}")
+        require_installed("tensorflow", extra="train", needed_for=f"Building {name}")
     sources = fetch(
         name, offline=offline, find_links=find_links, from_file=from_file, reporter=reporter
     )
