@@ -54,6 +54,12 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_configuration(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The user's own config.toml is out of reach, of programs that tests start as well."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("configuration"))
+
+
 @pytest.fixture
 def lfw() -> Path:
     """The folder of the LFW photos and protocol files; for tests with the marker lfw."""
