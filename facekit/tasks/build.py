@@ -40,7 +40,7 @@ def ensure_installed(
     `task`: what it is needed for; an error then names no models for anything else.
     `build_missing`: False where nothing may be fetched or built.
     Raises ModelMissingError, which names the commands that bring it, where the registry does
-    not know how to build it, or where that takes TensorFlow and it is not installed.
+    not know how to build it, or where that takes packages that are not installed.
     """
     try:
         return find_all(name, task=task)[0]
@@ -48,10 +48,8 @@ def ensure_installed(
         entry = _buildable(str(name))
         if entry is None or not (build_missing and _can_build(entry)):
             raise
-    from facekit.model.fetch import offline_by_environment
-
     reporter.note(f"model {entry.name} is not here yet: building it, once")
-    build(entry.name, offline=offline_by_environment(), only_if_missing=True, reporter=reporter)
+    build(entry.name, only_if_missing=True, reporter=reporter)
     return find_all(name)[0]
 
 
@@ -67,11 +65,11 @@ def build(
     """Fetches the sources of a known model, builds it, tests it and puts it into the store.
 
     Raises ModelMissingError for a name that the registry does not know, MissingExtraError where
-    it takes TensorFlow and that is not installed, and what `fetch` and `install` raise.
+    it takes packages that are not installed, and what `fetch` and `install` raise.
     """
     entry = registry.entry(name)
-    if entry.weights_format.needs_tensorflow:
-        require_installed("tensorflow", extra="host", needed_for=f"Building {name}")
+    for package in entry.weights_format.packages:
+        require_installed(package, extra="convert", needed_for=f"Building {name}")
     sources = fetch(
         name, offline=offline, find_links=find_links, from_file=from_file, reporter=reporter
     )
@@ -98,8 +96,8 @@ def fetch(
 ) -> ModelFiles:
     """The files that a known model is built from, fetched and checked where they are not here.
 
-    `offline`: the network is not used.  `find_links`: folders with wheels.  `from_file`: a file
-    that is there already, instead of fetching one.
+    `offline`: the network is not used, nor is it with FACEKIT_OFFLINE=1.  `find_links`: folders
+    with wheels.  `from_file`: a file that is there already, instead of fetching one.
     Raises ModelMissingError for an unknown name, FetchError, MissingExtraError, StorageError.
     """
     from facekit.model import fetch as source  # pip's machinery, which a model that is here spares
@@ -129,4 +127,4 @@ def _buildable(name: str) -> RegistryEntry | None:
 
 
 def _can_build(entry: RegistryEntry) -> bool:
-    return not entry.weights_format.needs_tensorflow or is_installed("tensorflow")
+    return all(map(is_installed, entry.weights_format.packages))

@@ -126,7 +126,7 @@ class _Net:
         return self.concatenate([branch_0, branch_1, branch_2, branch_3], name)
 
     def inception_resnet_c(
-        x: Node, name: str, *, scale: float = RESIDUAL_SCALE_C, activation: bool = True
+        self, x: Node, name: str, *, scale: float = RESIDUAL_SCALE_C, activation: bool = True
     ) -> Node:
         """Inception-ResNet-C, figure 13.  (1, 3, 3, 1792) -> same shape."""
         branch_0 = self.conv(x, 192, (1, 1), f"{name}_Branch_0_Conv2d_1x1")

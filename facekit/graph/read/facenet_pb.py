@@ -86,11 +86,10 @@ def _folded_source(ours: str) -> Take | Fill | None:
     convolution = layer.removesuffix("_BatchNorm")
     if convolution in (layer, "Bottleneck"):
         return variable_of(ours)
-    return {
-        "beta": Take(f"{scope_of(convolution)}/{_FOLDED_OFFSET}"),
-        "moving_mean": Fill(0.0),
-        "moving_variance": Fill(1.0 - BATCH_NORM_EPSILON),
-    }.get(leaf)
+    if leaf == "beta":
+        return Take(f"{scope_of(convolution)}/{_FOLDED_OFFSET}")
+    numbers = {"moving_mean": 0.0, "moving_variance": 1.0 - BATCH_NORM_EPSILON}
+    return Fill(numbers[leaf]) if leaf in numbers else None
 
 
 def _is_bookkeeping(name: str, value: Float32Array) -> bool:

@@ -10,7 +10,6 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations

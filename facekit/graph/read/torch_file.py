@@ -114,7 +114,7 @@ def _legacy(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
         _version, machine, content = (_pickle(file) for _ in range(3))
         if not machine.get("little_endian", True):
             raise ValueError("numbers with their highest byte first")
-        types = {key: kind for key, kind in _references(content)}
+        types = dict(_references(content))
         storages = {}
         for key in _pickle(file):
             count = _LENGTH.unpack(file.read(_LENGTH.size))[0]

@@ -6,7 +6,7 @@ batch; inside, the order is ONNX's own, channels first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import NO_PADS, OPEN, Coordinates, Graph, Node, Operation, Pads, Window
+from facekit.graph.graph import NO_PADS, OPEN, Coordinates, Graph, Node, Operation, Window
 from facekit.graph.write.onnx_file import LINEAR, POOLED, TO_FIRST, TO_LAST, OnnxFile
 
 _TO_THE_END = np.iinfo(np.int64).max
