@@ -30,7 +30,7 @@ MISFITS = (
 )
 """what comes of bytes that nobody expects"""
 
-_IDENTIFIER = b"TFL3"
+IDENTIFIER = b"TFL3"
 _MOST_PARTS = 20_000  # tensors, or operators
 _MOST_NUMBERS = 1 << 16  # of scales, one a channel
 _MOST_SIDES = 8
@@ -119,7 +119,7 @@ class LiteRtTables:
 def read_tables(content: bytes) -> LiteRtTables:
     """Raises ModelBuildError for bytes that are no LiteRT file, or a damaged one."""
     try:
-        if content[4:8] != _IDENTIFIER:
+        if content[4:8] != IDENTIFIER:
             raise ValueError("the bytes TFL3 are not in their place")
         model = schema.Model.GetRootAs(content)
         graph = model.Subgraphs(0)

@@ -427,3 +427,68 @@ OPERATORS: dict[str, Callable[[Given], Made]] = {
     "SUM": _reduction(Operation.SUM),
     "TRANSPOSE": _transpose,
 }
+
+
+def _cast(given: Given) -> NDArray[Any]:
+    """Numbers of another width."""
+    values = given.constant(0)
+    if values.dtype.kind == "b":
+        raise ValueError("truth values as numbers")
+    return values.astype(np.float32) if values.dtype.kind == "f" else values
+
+
+def _constant_part(given: Given) -> NDArray[Any]:
+    values = given.constant(0)
+    begin, end, step, shrunk = _bounds(given, values.shape)
+    parts = [slice(*bounds) for bounds in zip(begin, end, step, strict=True)]
+    return np.squeeze(values[tuple(parts)], tuple(shrunk))
+
+
+def _packed(given: Given) -> NDArray[Any]:
+    axis = given.options("PackOptions").Axis()
+    return np.stack([given.constant(place) for place in range(len(given.values))], axis)
+
+
+def _joined(given: Given) -> NDArray[Any]:
+    axis = given.options("ConcatenationOptions").Axis()
+    return np.concatenate([given.constant(place) for place in range(len(given.values))], axis)
+
+
+def _times(given: Given) -> NDArray[Any]:
+    a, b = (given.constant(place) for place in (0, 1))
+    return _whole([a, b], a * b)
+
+
+def _product(given: Given) -> NDArray[Any]:
+    values = given.constant(0)
+    keep = given.options("ReducerOptions").KeepDims()
+    axes = given.axes(1, values.ndim)
+    return _whole([values], np.asarray(values.prod(axes, keepdims=keep)))
+
+
+def _whole(sides: Sequence[NDArray[Any]], product: NDArray[Any]) -> NDArray[Any]:
+    """Of shapes, of which one side at most is open."""
+    if any(one.dtype.kind != "i" for one in sides) or sum(int((one < 0).sum()) for one in sides) > 1:
+        raise ValueError("a product of other numbers than those of a shape with one open side")
+    return product
+
+
+def _turned(given: Given) -> NDArray[Any]:
+    return given.constant(0).transpose(given.integers(1))
+
+
+def _reshaped(given: Given) -> NDArray[Any]:
+    return given.constant(0).reshape(given.integers(1))
+
+
+CONSTANT_OPERATORS: dict[str, Callable[[Given], Made]] = {
+    "CAST": _cast,
+    "CONCATENATION": _joined,
+    "DEQUANTIZE": _cast,
+    "MUL": _times,
+    "PACK": _packed,
+    "REDUCE_PROD": _product,
+    "RESHAPE": _reshaped,
+    "STRIDED_SLICE": _constant_part,
+    "TRANSPOSE": _turned,
+}

@@ -77,7 +77,7 @@ def _input(file: OnnxFile, node: Node) -> None:
 
 
 def _convolution(file: OnnxFile, node: Node) -> None:
-    kernel, name = node.weights["kernel"], node.name.removesuffix(LINEAR)
+    kernel, name = node.weights["kernel"], file.given(node, first=True).removesuffix(LINEAR)
     inputs = [
         file.tensor(node.inputs[0], first=True),
         file.constant(f"{name}/kernel", kernel.transpose(3, 2, 0, 1)),  # (out, in, rows, columns)
@@ -90,7 +90,8 @@ def _convolution(file: OnnxFile, node: Node) -> None:
 
 
 def _dense(file: OnnxFile, node: Node) -> None:
-    (x,), kernel, name = node.inputs, node.weights["kernel"], node.name.removesuffix(LINEAR)
+    (x,), kernel = node.inputs, node.weights["kernel"]
+    name = file.given(node).removesuffix(LINEAR)
     if len(x.shape) == 2:
         weights = [file.constant(f"{name}/kernel", kernel.T), *_bias(file, node, name)]
         file.node("Gemm", [file.tensor(x), *weights], node, transB=1)
