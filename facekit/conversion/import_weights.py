@@ -132,6 +132,11 @@ def _require_asked(
         )
 
 
+def usual_input(found: SourceFormat, architecture: Architecture) -> InputSpec:
+    """How the authors of a format feed a net."""
+    return _input(DESIGNS[architecture].input, ImportOptions(), found.preprocessing)
+
+
 def _input(usual: InputSpec, options: ImportOptions, of_format: Preprocessing | None) -> InputSpec:
     """Of the architecture's size; fed as is asked for, else as the format's authors do."""
     preprocessing = options.preprocessing or of_format

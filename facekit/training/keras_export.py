@@ -1,12 +1,11 @@
-"""An installed float32 model for other systems: Keras, TensorFlow's SavedModel, facenet-pytorch.
+"""An installed float32 model for Keras and TensorFlow.
 
-Each takes the model back into its Keras graph (training/keras_net.py) and lands as a whole: what
-was there before stays until the new file is complete.  Nothing is run that a file brought.
+Each takes the model into a Keras net and lands as a whole: what was there before stays until the
+new file is complete.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import tempfile
@@ -14,27 +13,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from facekit.enums import Architecture
-from facekit.errors import ModelBuildError, StorageError
-from facekit.graph.read.facenet_pytorch import state_dict_arrays
-from facekit.model.store import InstalledModel
-from facekit.system.extras import require
-from facekit.system.files import write_atomically
-from facekit.system.keras_backend import keras
-from facekit.system.native_output import captured_output
-from facekit.training.keras_net import keras_net
+import numpy as np
 
-FACENET_PYTORCH_SIZE = 512
-"""the only embedding that facenet-pytorch's graph has"""
+from facekit.errors import StorageError
+from facekit.graph.probe import probe, require_same_answer
+from facekit.model.store import InstalledModel
+from facekit.runtime.litert import LiteRtNet
+from facekit.system.native_output import captured_output
+from facekit.training.backend import keras
+from facekit.training.keras_graph import to_keras
+from facekit.training.start import graph_of_model
 
 
 def keras_file(model: InstalledModel, path: Path) -> None:
-    """A .keras file of facekit's graph with an open batch: (N, height, width, 3) float32 in the
+    """A .keras file of the model's net with an open batch: (N, height, width, 3) float32 in the
     card's scaling -> (N, embedding size) float32, not of unit length.
 
     `path` must end in .keras.  Raises ModelBuildError, StorageError.
     """
-    net = open_batch(keras_net(model))
+    net = keras_net(model)
     with _beside(path) as folder:
         partial = folder / "model.keras"  # Keras goes by the ending
         with captured_output():
@@ -51,7 +48,7 @@ def saved_model(model: InstalledModel, folder: Path) -> None:
     """
     if folder.exists() and not (folder / "saved_model.pb").is_file():
         raise StorageError(f"{folder} is there and is no SavedModel: it is not replaced.")
-    net = open_batch(keras_net(model))
+    net = keras_net(model)
     with _beside(folder) as beside:
         partial = beside / "model"
         with captured_output():
@@ -61,33 +58,19 @@ def saved_model(model: InstalledModel, folder: Path) -> None:
         _replace(partial, folder)
 
 
-def facenet_pytorch_file(model: InstalledModel, path: Path) -> None:
-    """A state_dict that facenet-pytorch's InceptionResnetV1() loads, without a classifier.
+def keras_net(model: InstalledModel) -> keras.Model:
+    """The net that the file holds, batch norms folded, for any number of pictures at once.
 
-    Raises ModelBuildError for another graph or embedding size, MissingExtraError without
-    PyTorch, StorageError.
+    It answers a known picture as the file does, within 1e-5.
+    Raises ModelBuildError for a model that is no float32 embedding net, or for which Keras has no
+    layers, naming the node.
     """
-    card = model.card
-    wanted = Architecture.INCEPTION_RESNET_V1.value
-    if card.architecture != wanted or card.embedding_size != FACENET_PYTORCH_SIZE:
-        raise ModelBuildError(
-            f"facenet-pytorch has one graph, {wanted} with {FACENET_PYTORCH_SIZE} numbers. "
-            f"Received: {card.name}, {card.architecture} with {card.embedding_size}."
-        )
-    torch = require("torch", extra="torch", needed_for=f"Writing {path.name}")
-    arrays = state_dict_arrays(keras_net(model))
-    content = io.BytesIO()
-    torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, content)
-    write_atomically(path, content.getvalue())
-
-
-def open_batch(net: keras.Model) -> keras.Model:
-    """The same net, with the same weights, for any number of pictures at once."""
-    _, *shape = net.input_shape
-    picture = keras.Input(shape, name=net.inputs[0].name)
-    opened = keras.models.clone_model(net, input_tensors=picture)
-    opened.set_weights(net.get_weights())
-    return opened
+    net = to_keras(graph_of_model(model))
+    picture = probe(net.name, model.card.input)
+    require_same_answer(
+        np.asarray(net(picture)), LiteRtNet(model.path).run(picture)[0], model.path.name
+    )
+    return net
 
 
 @contextmanager

@@ -49,14 +49,15 @@ def test_every_operator_of_a_small_net(data: Path, tmp_path: Path) -> None:
 def test_operators_that_other_nets_have(tmp_path: Path) -> None:
     """PReLU in both of its forms, zero padding and flattening before a dense layer, as in
     SphereFace-20."""
+    from facekit.graph.write.keras_litert import keras_to_litert
+
     from facekit.conversion.onnx_precision import integers
     from facekit.conversion.quantize.histograms import activation_histograms
     from facekit.conversion.quantize.range_rules import ranges
     from facekit.enums import RangeRule
-    from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.graph.write.onnx import onnx_graph
     from facekit.runtime.onnx import OnnxNet
-    from facekit.system.keras_backend import keras
+    from facekit.training.backend import keras
 
     keras.utils.set_random_seed(7)
     layers = keras.layers
@@ -95,8 +96,9 @@ def test_operators_that_other_nets_have(tmp_path: Path) -> None:
 @pytest.mark.tensorflow
 def test_an_operator_that_no_embedding_net_has(tmp_path: Path) -> None:
     from facekit.graph.write.keras_litert import keras_to_litert
+
     from facekit.graph.write.onnx import onnx_graph
-    from facekit.system.keras_backend import keras
+    from facekit.training.backend import keras
 
     image = keras.Input((4, 4, 3), batch_size=1)
     content = keras_to_litert(keras.Model(image, keras.layers.Activation("softmax")(image)))
@@ -108,8 +110,9 @@ def test_an_operator_that_no_embedding_net_has(tmp_path: Path) -> None:
 def test_the_default_model_embeds_real_faces_as_litert_does(
     crops: Float32Array, tmp_path: Path
 ) -> None:
-    from facekit.graph.write.onnx import onnx_graph
     from facekit.graph.write.onnx_nodes import BATCH, IR_VERSION, OPSET
+
+    from facekit.graph.write.onnx import onnx_graph
     from facekit.runtime.onnx import OnnxNet
 
     litert = find(DEFAULT_MODEL).path

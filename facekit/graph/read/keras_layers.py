@@ -279,6 +279,8 @@ def _of_several(operation: Operation) -> Callable[..., Node]:
 
     def node(layer: _Layer, first: Node, *others: Node) -> Node:
         x = first
+        if not others:
+            raise ModelBuildError(f"{layer.name} reads one layer; {operation.value} needs two.")
         for place, other in enumerate(others, start=1 - len(others)):
             name = layer.named(operation)
             x = operations.elementwise(operation, x, other, name if not place else f"{name}{place}")

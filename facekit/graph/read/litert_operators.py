@@ -468,7 +468,10 @@ def _product(given: Given) -> NDArray[Any]:
 
 def _whole(sides: Sequence[NDArray[Any]], product: NDArray[Any]) -> NDArray[Any]:
     """Of shapes, of which one side at most is open."""
-    if any(one.dtype.kind != "i" for one in sides) or sum(int((one < 0).sum()) for one in sides) > 1:
+    if (
+        any(one.dtype.kind != "i" for one in sides)
+        or sum(int((one < 0).sum()) for one in sides) > 1
+    ):
         raise ValueError("a product of other numbers than those of a shape with one open side")
     return product
 

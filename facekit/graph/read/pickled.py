@@ -93,13 +93,13 @@ def read_pickle(
         elif name in _GET:
             stack.append(memo[argument])
         elif name == "GLOBAL":
-            stack.append(_known(*argument.split(" ", 1), names))
+            stack.append(_known(tuple(argument.split(" ", 1)), names))
         elif name == "STACK_GLOBAL":
-            stack[-2:] = [_known(*stack[-2:], names)]
+            stack[-2:] = [_known(tuple(stack[-2:]), names)]
         elif name == "BINPERSID":
             stack[-1] = Stored(stack[-1])
         elif name in ("NEWOBJ", "REDUCE"):
-            stack[-2:] = [_made(*stack[-2:], calls, mappings)]
+            stack[-2:] = [_made(stack[-2], stack[-1], calls, mappings)]
         elif name == "SETITEM":
             stack[-3][stack[-2]] = stack[-1]
             del stack[-2:]
@@ -126,10 +126,11 @@ def _after_mark(stack: list[Any]) -> list[Any]:
     return members
 
 
-def _known(module: Any, name: Any, names: Collection[Name]) -> Name:
-    if (module, name) not in names:
-        raise ModelBuildError(f"the pickle names {module}.{name}, which no arrays need.")
-    return module, name
+def _known(name: Any, names: Collection[Name]) -> Name:
+    for one in names:
+        if one == name:
+            return one
+    raise ModelBuildError(f"the pickle names {'.'.join(map(str, name))}, which no arrays need.")
 
 
 def _made(kind: Any, arguments: Any, calls: Collection[Name], mappings: Collection[Name]) -> Any:
