@@ -131,9 +131,7 @@ def read_tables(content: bytes) -> LiteRtTables:
             _operator(model, graph.Operators(index), len(tensors))
             for index in _counted(graph.OperatorsLength(), _MOST_PARTS)
         )
-        inputs, outputs = (
-            _indices(graph, which, len(tensors)) for which in ("Inputs", "Outputs")
-        )
+        inputs, outputs = (_indices(graph, which, len(tensors)) for which in ("Inputs", "Outputs"))
         return LiteRtTables(tensors, operators, inputs, outputs, model.SubgraphsLength())
     except MISFITS as error:
         raise ModelBuildError(f"it is not a LiteRT model, or is damaged: {error}.") from error

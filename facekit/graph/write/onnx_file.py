@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,3 +119,7 @@ class OnnxFile:
     def _value(self, name: str, node: Node) -> Any:
         shape = [BATCH, *(side if side > 0 else None for side in node.shape[1:])]
         return self.onnx.helper.make_tensor_value_info(name, self.onnx.TensorProto.FLOAT, shape)
+
+
+Writer: TypeAlias = Callable[[OnnxFile, Node], None]
+"""makes the operators of one node"""
