@@ -133,7 +133,7 @@ class _Reader:
         for one, value in zip(node.output, made, strict=False):
             if not one:
                 continue
-            if one in self.values or one in self.constants or one in self.tensors:
+            if one in self.values or one in self.tensors:
                 raise ModelBuildError(f"two tensors are called {one}.")
             if isinstance(value, Value):
                 self._keep(one, value)
@@ -209,11 +209,22 @@ def _needed(source: Any) -> set[str]:
     """Names of all tensors that lead to an output."""
     if not source.output:
         raise ModelBuildError("it has no output.")
-    needed = {one.name for one in source.output}
-    for node in reversed(source.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-    return needed - {""}
+    givers: dict[str, int] = {}
+    for place, node in enumerate(source.node):
+        for name in filter(None, node.output):
+            if name in givers:
+                raise ModelBuildError(f"two tensors are called {name}.")
+            givers[name] = place
+    needed: set[str] = set()
+    pending = [one.name for one in source.output]
+    asked: set[int] = set()
+    while pending:
+        name = pending.pop()
+        needed.add(name)
+        if name in givers and givers[name] not in asked:
+            asked.add(givers[name])
+            pending += filter(None, source.node[givers[name]].input)
+    return needed
 
 
 def _picture_axes(shape: Shape) -> tuple[int, ...] | None:

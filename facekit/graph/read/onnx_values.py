@@ -45,7 +45,7 @@ class Value:
             return None
         height, width, channels = self.picture
         places = np.arange(prod(self.picture)).reshape(channels, height, width)
-        return places.transpose(1, 2, 0).ravel()
+        return np.asarray(places.transpose(1, 2, 0).ravel())
 
     def with_node(self, node: Node) -> Value:
         """Of the same shape."""
