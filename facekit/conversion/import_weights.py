@@ -83,7 +83,7 @@ def _by_keras(
         raise UsageError(
             f"--size is for networks that leave it open; {architecture.value} has its own."
         )
-    require_installed("tensorflow", extra="host", needed_for=f"Importing {path.name}")
+    require_installed("tensorflow", extra="train", needed_for=f"Importing {path.name}")
     from facekit.graph.nets.designs import DESIGNS, new_net
     from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
 

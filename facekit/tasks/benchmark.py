@@ -15,7 +15,8 @@ from facekit.bench.plan import NEED_PHOTOS, plan
 from facekit.bench.records import SCHEMA_VERSION, Benchmark
 from facekit.enums import Runtime, Stage
 from facekit.errors import InputError
-from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.defaults import model_or_default
+from facekit.model.registry import DETECTOR
 from facekit.model.variants import for_runtime
 from facekit.photo.sources import list_pictures
 from facekit.reporter import SILENT, Reporter
@@ -54,8 +55,8 @@ def benchmark(
             reporter.note("detect, align and verify are left out: they need photos, --images DIR")
     cases = plan(
         [
-            ensure_installed(for_runtime(name, runtime), reporter=reporter).path
-            for name in models or (DEFAULT_MODEL,)
+            ensure_installed(for_runtime(model_or_default(name), runtime), reporter=reporter).path
+            for name in models or (None,)
         ],
         stages=stages,
         threads=threads,

@@ -9,7 +9,8 @@ from facekit.enums import CropRule, FacePolicy, ResizeFilter, Runtime
 from facekit.errors import UsageError
 from facekit.face.mtcnn.options import DetectorOptions
 from facekit.model.card import Task
-from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.defaults import model_or_default
+from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel
 from facekit.model.variants import for_runtime
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits
@@ -90,7 +91,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     """
     accelerator = request.accelerator
     if request.bundle is None:
-        name = for_runtime(request.model or DEFAULT_MODEL, request.runtime)
+        name = for_runtime(model_or_default(request.model), request.runtime)
         installed = ensure_installed(
             name, task=Task.EMBEDDING, build_missing=request.build_missing, reporter=reporter
         )

@@ -118,12 +118,12 @@ def train(
     request = resumed(output, data=data) if run is None else run.request(output)
     if install is not None:
         require_new(install)  # now rather than after hours of training
-    cluster = _cluster(workers_at, worker_index)
-    is_chief = cluster is None or cluster.index == 0
     validation = None if validate_on is None else Validation(validate_on, validate_every)
     for needed in (request.start, None if validation is None else DETECTOR):
         if needed is not None:
             ensure_installed(needed, reporter=reporter)
+    cluster = _cluster(workers_at, worker_index)
+    is_chief = cluster is None or cluster.index == 0
     from facekit.training.devices import open_replicas
     from facekit.training.run import train as run_training
 

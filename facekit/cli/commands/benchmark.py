@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.config_option import config_option
-from facekit.cli.options import DEFAULT_MODEL, accelerator_options, json_option
+from facekit.cli.options import DEFAULT_MODEL, accelerator_options, json_option, offline_option
 from facekit.cli.render.output import emit_json, note
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
@@ -43,7 +43,8 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     "--model",
     "models",
     multiple=True,
-    help=f"Registry name, NAME:VARIANT, or a file with its card.  [default: {DEFAULT_MODEL}]",
+    show_default=DEFAULT_MODEL,
+    help="Registry name, NAME:VARIANT, or a file with its card.",
 )
 @click.option(
     "--stage",
@@ -75,6 +76,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 )
 @click.option("--images", help="A folder of photos, or one photo.")
 @accelerator_options
+@offline_option
 @click.option(
     "--parse-log", "log", type=_File, help="Read a log of TensorFlow Lite's benchmark_model."
 )

@@ -79,7 +79,7 @@ def import_command(
     of.  Layout, size and embedding length are read from it.  What is made of it must answer as
     ONNX Runtime does on the file (facekit-cli[convert]), and tell faces apart.
 
-    Weights alone need --as NAME and TensorFlow (facekit-cli[host]): deepface's .h5, facenet's
+    Weights alone need --as NAME and TensorFlow (facekit-cli[train]): deepface's .h5, facenet's
     frozen .pb or checkpoint folder, facenet-pytorch's .pt, SphereFace-20's .caffemodel and
     sphereface_pytorch's .pth, Keras's .keras and .weights.h5.
 
