@@ -16,6 +16,7 @@ from facekit.graph.read.deepface_h5 import is_hdf5, read_deepface
 from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
 from facekit.graph.read.keras_archive import is_keras_archive, is_keras_weights, read_keras
+from facekit.graph.read.litert import is_litert, read_litert_graph
 from facekit.graph.read.onnx_file import is_onnx
 from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.sphereface import (
@@ -61,6 +62,10 @@ def _read_onnx(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
     return ReadNetwork(read_onnx_graph(path, name=path.stem, size=size))
 
 
+def _read_litert(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
+    return ReadNetwork(read_litert_graph(path, name=path.stem))
+
+
 _FACENET = (Architecture.INCEPTION_RESNET_V1,)
 _SPHEREFACE = (Architecture.SPHEREFACE20,)
 
@@ -85,6 +90,7 @@ FORMATS: dict[str, SourceFormat] = {
     "facenet-pytorch": SourceFormat(
         "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch, _FACENET
     ),
+    "litert": SourceFormat("LiteRT model", is_litert, _read_litert, whole_network=True),
     "onnx": SourceFormat("ONNX model", is_onnx, _read_onnx, whole_network=True),
     "sphereface-caffe": SourceFormat(
         "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe, _SPHEREFACE
