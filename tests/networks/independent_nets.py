@@ -52,6 +52,51 @@ class RuntimeNet:
         )
 
 
+def expanded(path: Path, output: Path) -> Path:
+    """The ONNX file with its weights, int8 in blocks, as float32, for pictures of any size.
+
+    By the package onnx and NumPy: ONNX Runtime and OpenCV refuse blocks that have no scale for
+    each of their parts, as YuNet's file has them.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(path)
+    constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    kept = []
+    for node in model.graph.node:
+        given = [constants.get(name) for name in node.input]
+        if node.op_type == "DequantizeLinear" and given[0] is not None:
+            settings = {one.name: one.i for one in node.attribute}
+            axis, block = settings["axis"], settings["block_size"]
+            values, scale, zero = given
+            count = values.shape[axis]
+            scale, zero = (
+                np.repeat(one, block, axis).take(range(count), axis) for one in (scale, zero)
+            )
+            constants[node.output[0]] = (values.astype(np.float32) - zero) * scale
+        elif node.op_type == "Reshape" and given[0] is not None:
+            constants[node.output[0]] = given[0].reshape(given[1])
+        else:
+            kept.append(node)
+    read = {name for node in kept for name in node.input}
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(kept)
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.ascontiguousarray(values), name)
+        for name, values in constants.items()
+        if name in read
+    )
+    for place, side in ((2, "height"), (3, "width")):
+        model.graph.input[0].type.tensor_type.shape.dim[place].dim_param = side
+    for one in model.graph.output:
+        one.type.tensor_type.shape.dim[1].dim_param = f"{one.name}_places"
+    model.opset_import[0].version = 13  # blocks alone need more, and OpenCV reads no more
+    model.ir_version = 8
+    onnx.save(model, output)
+    return output
+
+
 def package_net(name: str, pictures: Float32Array) -> list[Float32Array]:
     """The mtcnn package's own "pnet", "rnet" or "onet" on (N, H, W, 3) float32 model input."""
     from mtcnn.network.onet import ONet
