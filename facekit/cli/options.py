@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -12,7 +13,8 @@ import click
 from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
-DEFAULT_MODEL = "facenet512-casia"
+DEFAULT_MODEL = "facenet512-casia, or as configured"
+"""What help pages say of the default; facekit/model/defaults.py says what it is."""
 
 
 class EnumChoice(click.Choice[Any]):
@@ -33,20 +35,28 @@ def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     return value
 
 
+def _stay_offline(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    """For this process and those that it starts: what fetches asks the environment."""
+    if value:
+        os.environ["FACEKIT_OFFLINE"] = "1"
+
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, callback=_remember_json, help="Write JSON to stdout."
 )
 model_option = click.option(
     "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    envvar="FACEKIT_MODEL",
+    show_default=DEFAULT_MODEL,
     help="Registry name, NAME:VARIANT, or a .tflite or .onnx file with its card beside it.",
 )
 offline_option = click.option(
-    "--offline", is_flag=True, envvar="FACEKIT_OFFLINE", help="Never use the network."
+    "--offline",
+    is_flag=True,
+    envvar="FACEKIT_OFFLINE",
+    expose_value=False,
+    callback=_stay_offline,
+    help="Never use the network: what is missing is exit code 5.",
 )
-
 
 face_option = click.option(
     "--face",
@@ -184,6 +194,7 @@ def embedding_options(command: AnyCommand) -> AnyCommand:
             threads_option,
             accelerator_options,
             bundle_option,
+            offline_option,
         )
     ):
         command = decorate(command)

@@ -6,9 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-from click.core import ParameterSource
-
 from facekit.enums import Device, FacePolicy, Metric
 
 if TYPE_CHECKING:
@@ -21,17 +18,13 @@ if TYPE_CHECKING:
     from facekit.video.records import TrackOptions
 
 
-def pipeline_request(model: str, **options: Any) -> PipelineRequest:
-    """Of --model and whatever of the options of facekit/cli/options.py a command has.
-
-    With --bundle, a model counts only where it was typed: it then says which of the bundle's.
-    """
+def pipeline_request(model: str | None = None, **options: Any) -> PipelineRequest:
+    """Of --model and whatever of the options of facekit/cli/options.py a command has."""
     from facekit.tasks.open_pipeline import PipelineRequest
 
-    bundle = options.get("bundle")
     return PipelineRequest(
-        model=model if bundle is None or _is_typed("model") else None,
-        bundle=bundle,
+        model=model,
+        bundle=options.get("bundle"),
         face=options.get("face_policy", FacePolicy.LARGEST),
         detect=not options.get("no_detect", False),
         crop=crop_change(**options),
@@ -119,8 +112,3 @@ def open_set_choice(distance: float | None, fmr: float | None, fpir: float | Non
     from facekit.gallery.identify import OpenSetChoice
 
     return OpenSetChoice(distance, fmr, fpir)
-
-
-def _is_typed(parameter: str) -> bool:
-    source = click.get_current_context().get_parameter_source(parameter)
-    return source is ParameterSource.COMMANDLINE

@@ -140,7 +140,7 @@ def _copy(model: Any) -> Any:
 
 
 def _tool(name: str) -> Any:
-    return require(name, extra="host", needed_for="This precision")
+    return require(name, extra="convert", needed_for="This precision")
 
 
 @contextmanager

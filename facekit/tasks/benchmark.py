@@ -15,7 +15,7 @@ from facekit.bench.plan import NEED_PHOTOS, plan
 from facekit.bench.records import SCHEMA_VERSION, Benchmark
 from facekit.enums import Runtime, Stage
 from facekit.errors import InputError
-from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.defaults import model_or_default
 from facekit.model.variants import for_runtime
 from facekit.photo.sources import list_pictures
 from facekit.reporter import SILENT, Reporter
@@ -55,8 +55,8 @@ def benchmark(
         if not photos:
             reporter.note("detect, align and verify are left out: they need photos, --images DIR")
     installed = [
-        ensure_installed(for_runtime(name, runtime), reporter=reporter)
-        for name in models or (DEFAULT_MODEL,)
+        ensure_installed(for_runtime(model_or_default(name), runtime), reporter=reporter)
+        for name in models or (None,)
     ]
     cases = plan(
         [model.path for model in installed],

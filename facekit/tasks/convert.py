@@ -21,8 +21,8 @@ from facekit.enums import Architecture, CropRule, RangeRule
 from facekit.errors import UsageError
 from facekit.model import registry
 from facekit.model.card import Task
+from facekit.model.defaults import model_or_default
 from facekit.model.installation import install_files
-from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.pipeline.locate import LocateOptions
@@ -83,7 +83,7 @@ def conversion_plan(
 
 
 def convert(
-    model: str = DEFAULT_MODEL,
+    model: str | None = None,
     plan: ConversionPlan | None = None,
     *,
     output: Path | None = None,
@@ -113,7 +113,9 @@ def convert(
         raise UsageError("--vela needs -o FOLDER: the store holds models for this machine.")
     with ExitStack() as stack:
         source = stack.enter_context(
-            float32_source(model, architecture=architecture, like=like, reporter=reporter)
+            float32_source(
+                model_or_default(model), architecture=architecture, like=like, reporter=reporter
+            )
         )
         crops = calibration_crops(source, calibration or CalibrationPhotos(), reporter=reporter)
         folder = output or Path(

@@ -13,7 +13,7 @@ from facekit.evaluation.records import EvaluationReport
 from facekit.evaluation.run import ReportColumn, require_distinct, run_evaluation
 from facekit.evaluation.setups import DEFAULT_PROTOCOL, SetupOptions, setups_for
 from facekit.model.card import Card
-from facekit.model.registry import DEFAULT_MODEL
+from facekit.model.defaults import model_or_default
 from facekit.model.store import InstalledModel
 from facekit.model.variants import for_runtime
 from facekit.reporter import SILENT, Reporter
@@ -110,7 +110,7 @@ def evaluate(
 
 def installed_for(request: PipelineRequest, *, reporter: Reporter = SILENT) -> InstalledModel:
     """The request's model, as its runtime needs it; built first where it is missing."""
-    name = for_runtime(request.model or DEFAULT_MODEL, request.runtime)
+    name = for_runtime(model_or_default(request.model), request.runtime)
     return ensure_installed(name, build_missing=request.build_missing, reporter=reporter)
 
 

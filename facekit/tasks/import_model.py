@@ -104,7 +104,7 @@ def _import_archive(path: Path, reporter: Reporter) -> ModelFiles:
 def _import_weights(
     path: Path, name: str, options: ImportOptions, force: bool, reporter: Reporter
 ) -> ImportedModel:
-    require_installed("tensorflow", extra="host", needed_for=f"Importing {path.name}")
+    require_installed("tensorflow", extra="train", needed_for=f"Importing {path.name}")
     from facekit.conversion.import_weights import import_weights, require_free_name
 
     require_free_name(name, path)

@@ -10,7 +10,8 @@ from facekit.errors import ModelMissingError, UsageError
 from facekit.face.detector import DetectorOptions
 from facekit.model import registry
 from facekit.model.card import Task
-from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.defaults import model_or_default
+from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel, find
 from facekit.model.variants import for_runtime
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits
@@ -97,7 +98,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     """
     accelerator = request.accelerator
     if request.bundle is None:
-        name = for_runtime(request.model or DEFAULT_MODEL, request.runtime)
+        name = for_runtime(model_or_default(request.model), request.runtime)
         installed = ensure_installed(
             name, task=Task.EMBEDDING, build_missing=request.build_missing, reporter=reporter
         )
@@ -143,7 +144,7 @@ def usual_detector(model: str | None) -> str:
 
     `model`: as a request has it.  MTCNN for a model that nobody knows.
     """
-    name = model or DEFAULT_MODEL
+    name = model_or_default(model)
     known = name.partition(":")[0]
     if known in registry.names():
         return registry.entry(known).card.detector

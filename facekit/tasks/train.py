@@ -119,13 +119,13 @@ def train(
     request = resumed(output, data=data) if run is None else run.request(output)
     if install is not None:
         require_new(install)  # now rather than after hours of training
-    cluster = _cluster(workers_at, worker_index)
-    is_chief = cluster is None or cluster.index == 0
     validation = None if validate_on is None else Validation(validate_on, validate_every)
     if request.start is not None:
         ensure_installed(request.start, reporter=reporter)
     if validation is not None:
         ensure_detector(aligned_detector(request.data), reporter=reporter)
+    cluster = _cluster(workers_at, worker_index)
+    is_chief = cluster is None or cluster.index == 0
     from facekit.training.devices import open_replicas
     from facekit.training.run import train as run_training
 

@@ -18,8 +18,8 @@ from facekit.template.calibration import Calibration, OperatingPoint
 from facekit.types import UInt8Array
 from tests.networks.tiny_embedder import tiny_embedder
 
-pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
-onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
+onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 
 
 def noise_crops(count: int = 24) -> CropSet:

@@ -159,7 +159,7 @@ def test_faces_smaller_than_asked_for_are_not_found(data: Path) -> None:
 
 
 @pytest.mark.lfw
-@pytest.mark.host
+@pytest.mark.tensorflow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_parity_with_the_package_on_lfw(peers: Any) -> None:
     theirs = peers.mtcnn_package()

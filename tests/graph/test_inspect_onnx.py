@@ -11,8 +11,8 @@ import pytest
 from facekit.errors import MissingExtraError, ModelMismatchError, ModelMissingError
 from facekit.model.inspect import inspect_model
 
-pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
-pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
+pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 
 BIASES = 8 + 8 + 10
 WEIGHTS = 3 * 3 * 3 * 8 + 3 * 3 * 8 + 8 * 10  # stem, depthwise, dense
@@ -81,5 +81,5 @@ def test_without_the_package_that_reads_it(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "x.onnx"
     path.write_bytes(np.zeros(9, np.uint8).tobytes())
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'facekit-cli\[host\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'facekit-cli\[convert\]'"):
         inspect_model(path)

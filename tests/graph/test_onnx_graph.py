@@ -16,8 +16,8 @@ from facekit.runtime.preprocess import model_input
 from facekit.template.match import unit_length
 from facekit.types import Float32Array, InputSpec
 
-pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
-onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
+onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 
 NETS = Path(__file__).parents[1] / "data" / "nets"
 
@@ -45,7 +45,7 @@ def test_every_operator_of_a_small_net(data: Path, tmp_path: Path) -> None:
     assert np.abs(net.run(turned)[0] - net.run(batch)[0]).max() > 1e-3
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_operators_that_other_nets_have(tmp_path: Path) -> None:
     """PReLU in both of its forms, zero padding and flattening before a dense layer, as in
     SphereFace-20."""
@@ -92,7 +92,7 @@ def test_operators_that_other_nets_have(tmp_path: Path) -> None:
     assert float((a * b).sum(1).min()) > 0.99
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_an_operator_that_no_embedding_net_has(tmp_path: Path) -> None:
     from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.graph.write.onnx import onnx_graph

@@ -27,8 +27,8 @@ from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
 from tests.networks.independent_nets import RuntimeNet
 
-onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
-pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
+onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
 
 RANDOM = np.random.default_rng(112)
 SHAPE = (1, 3, 12, 10)

@@ -14,7 +14,7 @@ from facekit.types import Float32Array
 if TYPE_CHECKING:
     import keras
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 

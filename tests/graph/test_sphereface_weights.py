@@ -17,7 +17,7 @@ from tests.networks import sphereface_files as files
 if TYPE_CHECKING:
     import keras
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 # PyTorch and facekit's graph on random pictures and weights: 3e-6 of vectors as long as 30.
 GREATEST_DIFFERENCE = 1e-4

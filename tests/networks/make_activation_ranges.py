@@ -1,6 +1,6 @@
 """Makes facekit/conversion/quantize/activation_ranges/facenet512-casia.json from LFW.
 
-    PYTHONPATH=tests python -m host.make_activation_ranges ../shared/lfw
+    python -m tests.networks.make_activation_ranges ../shared/lfw
 
 One photo of each of 1,000 people of pairsDevTrain, none of whom is in pairsDevTest; deep-funneled
 photos, the most central face.  What is kept are two numbers a layer and rule, no picture.

@@ -17,7 +17,7 @@ from facekit.types import Float32Array
 if TYPE_CHECKING:
     import keras
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def import_command(
 ) -> None:
     """Install the models of an archive, or weights that other systems have trained.
 
-    Weights need --as NAME and TensorFlow (facekit-cli[host]): deepface's .h5, facenet's frozen
+    Weights need --as NAME and TensorFlow (facekit-cli[train]): deepface's .h5, facenet's frozen
     .pb or checkpoint folder, facenet-pytorch's .pt, SphereFace-20's .caffemodel and
     sphereface_pytorch's .pth, Keras's .keras and .weights.h5, .onnx.  What a file is, its content
     says.  Nothing in it is run, and every tensor must fit.

@@ -29,7 +29,7 @@ _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items(
 
 def onnx_package() -> Any:
     """The package onnx.  Raises MissingExtraError where it is not installed."""
-    return require("onnx", extra="host", needed_for="Making an .onnx file")
+    return require("onnx", extra="convert", needed_for="Making an .onnx file")
 
 
 @dataclass(slots=True, eq=False)
