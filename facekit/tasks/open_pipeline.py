@@ -131,12 +131,14 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
 
 def ensure_detector(
     name: str, *, build_missing: bool = True, reporter: Reporter = SILENT
-) -> InstalledModel:
-    """The first net of the detector; built first where it is missing.  Raises ModelMissingError,
-    and what building raises."""
-    return ensure_installed(
-        name, task=Task.DETECTION, build_missing=build_missing, reporter=reporter
-    )
+) -> tuple[InstalledModel, ...]:
+    """The detector's nets; built first where they are missing.
+
+    Raises ModelMissingError, ModelMismatchError for a model that is no detector, and what building
+    raises.
+    """
+    ensure_installed(name, task=Task.DETECTION, build_missing=build_missing, reporter=reporter)
+    return LocateOptions(detector=name).found_nets
 
 
 def usual_detector(model: str | None) -> str:

@@ -40,16 +40,21 @@ class RuntimeNet:
         self._session = onnxruntime.InferenceSession(str(path), options)
 
     def run(self, pictures: Float32Array) -> Float32Array:
-        """(N, H, W, C) float32 -> (N, ...), a picture at a time.
+        """The first output: (N, H, W, C) float32 -> (N, ...)."""
+        return self.outputs(pictures)[0]
+
+    def outputs(self, pictures: Float32Array) -> list[Float32Array]:
+        """(N, H, W, C) float32 -> each output, (N, ...), a picture at a time.
 
         Inputs that no node reads, which files keep of weights that were replaced, are fed zeros.
         """
         picture, *left = self._session.get_inputs()
         unread = {one.name: np.zeros(one.shape, np.float32) for one in left}
         channels_first = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
-        return np.concatenate(
-            [self._session.run(None, {picture.name: x[None]} | unread)[0] for x in channels_first]
-        )
+        answers = [
+            self._session.run(None, {picture.name: x[None]} | unread) for x in channels_first
+        ]
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
 
 def expanded(path: Path, output: Path) -> Path:
