@@ -270,8 +270,14 @@ def example_card() -> Card:
         ),
         tools={"made by": "our own exporter"},
     )
-    space = space_of(card, detector=DetectorIdentity("mtcnn", (_EXAMPLE_SHA256,)))
-    return replace(card, calibration=replace(card.calibration, space=space))
+    by_mtcnn, by_yunet = (
+        replace(
+            card.calibration,
+            space=space_of(card, detector=DetectorIdentity(detector, (_EXAMPLE_SHA256,))),
+        )
+        for detector in ("mtcnn", "yunet")
+    )
+    return replace(card, calibration=replace(by_mtcnn, others=(by_yunet,)))
 
 
 def parse_source(fields: Fields) -> Source:
