@@ -90,8 +90,8 @@ def test_list_shows_licence_origin_variants_and_the_default(home: Path) -> None:
     assert lines[1].startswith("facenet512-casia (default)  float32,int8  MIT  ")
     assert "Sandberg" in lines[1]
     assert lines[2].split()[:2] == ["facenet512", "-"]
-    assert [line.split()[0] for line in lines[3:5]] == ["mtcnn", "sface"]
-    assert lines[5].split() == ["toy", "float32", "MIT", "made", "up"]
+    assert [line.split()[0] for line in lines[3:6]] == ["mtcnn", "sface", "yunet"]
+    assert lines[6].split() == ["toy", "float32", "MIT", "made", "up"]
 
 
 def test_list_as_json(home: Path) -> None:
