@@ -2,7 +2,7 @@
 
     python benchmarks/detection_golden.py > tests/golden/detect.json
 
-Needs the host extra.
+Needs the extra dev.
 """
 
 from __future__ import annotations

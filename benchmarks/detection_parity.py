@@ -2,7 +2,7 @@
 
     python benchmarks/detection_parity.py --photos 500
 
-Needs the host extra, the mtcnn model and LFW (FACEKIT_LFW or ../shared/lfw).
+Needs the extra dev, the mtcnn model and LFW (FACEKIT_LFW or ../shared/lfw).
 """
 
 from __future__ import annotations

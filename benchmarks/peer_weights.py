@@ -23,7 +23,7 @@ import numpy as np
 
 PICTURES = 4
 _HERE = Path(__file__).resolve()
-_TESTS = _HERE.parent.parent / "tests" / "host"
+_ROOT = _HERE.parent.parent
 _ALLOWED = 1e-5
 
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
-    sys.path.insert(0, str(_TESTS))
+    sys.path.insert(0, str(_ROOT))
     from facekit.graph.probe import pattern
     from facekit.graph.read.graph_def import read_constants
     from facekit.model.store import find, sources_folder

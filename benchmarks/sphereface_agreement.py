@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--opencv", type=Path, metavar="DIR", help="an OpenCV 4, see above")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the Caffe file")
     arguments = parser.parse_args()
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "host")]
+    sys.path.insert(0, str(ROOT))
     from facekit.conversion.import_options import ImportOptions
     from facekit.conversion.import_weights import import_weights
     from facekit.runtime.litert import LiteRtNet

@@ -110,9 +110,10 @@ class MissingExtraError(ModelError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, *, extra: str, needed_for: str) -> None:
+        wanted = f"'facekit-cli[{extra}]'" if extra else package
         super().__init__(
             f"{needed_for} needs the package {package}, which is not installed. "
-            f"Install it with: python -m pip install 'facekit-cli[{extra}]'"
+            f"Install it with: python -m pip install {wanted}"
         )
         self.package = package
         self.extra = extra

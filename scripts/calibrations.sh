@@ -3,7 +3,7 @@
 #
 #   scripts/calibrations.sh LFW_DEEPFUNNELED [OUTPUT_FOLDER]
 #
-# Wants facekit with the extra `host` on the PATH; builds in a store of its own.
+# Wants facekit with the extras `convert` and `evaluate` on the PATH; builds in a store of its own.
 set -euo pipefail
 photos=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -36,7 +36,7 @@ run() {
   printf '(%d s)\n' $((SECONDS - start))
 }
 
-command -v facekit >/dev/null || use_venv '[host]'
+command -v facekit >/dev/null || use_venv '[convert]'
 if [ -n "$short" ]; then
   have_models mtcnn "$model"
 else

@@ -42,8 +42,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips, with the reason, what the markers say this machine lacks."""
     if item.get_closest_marker("lfw") and _lfw_folder() is None:
         pytest.skip("no LFW photos: set FACEKIT_LFW, or put them into ../shared/lfw")
-    if item.get_closest_marker("host") and importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("no TensorFlow: pip install '.[host]'")
+    if item.get_closest_marker("tensorflow") and importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("no TensorFlow: pip install '.[train]'")
     if item.get_closest_marker("model") and (missing := _missing_model()):
         pytest.skip(f"{missing}; scripts/test.sh builds the models once")
 
@@ -52,6 +52,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_configuration(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The user's own config.toml is out of reach, of programs that tests start as well."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("configuration"))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from facekit.errors import ModelBuildError
+from facekit.model.fetch import offline_by_environment
 
 NAME = "facekit-cli"
 _SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
@@ -51,7 +52,11 @@ def _built(source: Path, folder: Path) -> Path:
         options = ("--no-deps", "--quiet", "--disable-pip-version-check", "--wheel-dir")
         done = subprocess.run(
             [sys.executable, "-m", "pip", "wheel", *options, str(folder), str(copy)],
-            env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH_SECONDS},
+            env={
+                **os.environ,
+                **({"PIP_NO_INDEX": "1"} if offline_by_environment() else {}),
+                "SOURCE_DATE_EPOCH": _EPOCH_SECONDS,
+            },
             capture_output=True,
             text=True,
             check=False,

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import AnyCommand, EnumChoice, detector_options, image_options
+from facekit.cli.options import (
+    AnyCommand,
+    EnumChoice,
+    detector_options,
+    image_options,
+    offline_option,
+)
 from facekit.enums import FacePolicy, RangeRule
 
 if TYPE_CHECKING:
@@ -53,6 +59,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             ),
             detector_options,
             image_options,
+            offline_option,
         )
     ):
         command = decorate(command)
@@ -63,7 +70,6 @@ def calibration_photos(
     *, calibration: Path | None, count: int, seed: int | None, **options: Any
 ) -> CalibrationPhotos:
     """Of `calibration_options`, but for the rule."""
-    from facekit.cli.options import DEFAULT_MODEL
     from facekit.cli.requests import pipeline_request
     from facekit.tasks.convert import CalibrationPhotos
 
@@ -71,5 +77,5 @@ def calibration_photos(
         source=calibration,
         count=count,
         seed=seed,
-        locate=pipeline_request(DEFAULT_MODEL, **options).locate_options,
+        locate=pipeline_request(**options).locate_options,
     )

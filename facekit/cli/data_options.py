@@ -13,6 +13,7 @@ from facekit.cli.options import (
     crop_options,
     detector_options,
     image_options,
+    offline_option,
     parallel_options,
     runtime_option,
 )
@@ -57,6 +58,7 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                 detector_options,
                 crop_options,
                 image_options,
+                offline_option,
             )
         ):
             command = option(command)

@@ -6,13 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-from click.core import ParameterSource
-
 from facekit.enums import Device, FacePolicy, Metric
 
 if TYPE_CHECKING:
-    from facekit.face.mtcnn.options import DetectorOptions
+    from facekit.face.detector import DetectorOptions
     from facekit.gallery.identify import OpenSetChoice
     from facekit.photo.decode import ImageLimits
     from facekit.runtime.delegates import AcceleratorRequest
@@ -21,21 +18,18 @@ if TYPE_CHECKING:
     from facekit.video.records import TrackOptions
 
 
-def pipeline_request(model: str, **options: Any) -> PipelineRequest:
-    """Of --model and whatever of the options of facekit/cli/options.py a command has.
-
-    With --bundle, a model counts only where it was typed: it then says which of the bundle's.
-    """
+def pipeline_request(model: str | None = None, **options: Any) -> PipelineRequest:
+    """Of --model and whatever of the options of facekit/cli/options.py a command has."""
     from facekit.tasks.open_pipeline import PipelineRequest
 
-    bundle = options.get("bundle")
     return PipelineRequest(
-        model=model if bundle is None or _is_typed("model") else None,
-        bundle=bundle,
+        model=model,
+        bundle=options.get("bundle"),
         face=options.get("face_policy", FacePolicy.LARGEST),
         detect=not options.get("no_detect", False),
         crop=crop_change(**options),
-        detector=detector_settings(**options),
+        detector=options.get("detector"),
+        detector_options=detector_settings(**options),
         limits=image_limits(**options),
         threads=options.get("threads"),
         runtime=options.get("runtime"),
@@ -76,18 +70,11 @@ def crop_change(**options: Any) -> CropChange:
 
 
 def detector_settings(**options: Any) -> DetectorOptions:
-    """Of `detector_options`; a setting that was not given keeps its default.
+    """Of `detector_options`; a setting that was not given keeps the detector's default."""
+    from facekit.face.detector import DetectorOptions
 
-    Raises UsageError for a value that cannot be meant.
-    """
-    from facekit.face.mtcnn.options import DetectorOptions
-
-    given = {
-        name: options[name]
-        for name in ("min_face_px", "stage_thresholds", "scale_factor", "search_side_px")
-        if options.get(name) is not None
-    }
-    return DetectorOptions(**given)
+    names = ("min_face_px", "min_score", "stage_thresholds", "scale_factor", "search_side_px")
+    return DetectorOptions(**{name: options.get(name) for name in names})
 
 
 def image_limits(**options: Any) -> ImageLimits:
@@ -125,8 +112,3 @@ def open_set_choice(distance: float | None, fmr: float | None, fpir: float | Non
     from facekit.gallery.identify import OpenSetChoice
 
     return OpenSetChoice(distance, fmr, fpir)
-
-
-def _is_typed(parameter: str) -> bool:
-    source = click.get_current_context().get_parameter_source(parameter)
-    return source is ParameterSource.COMMANDLINE

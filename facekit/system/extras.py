@@ -9,7 +9,8 @@ from typing import Any
 from facekit.errors import MissingExtraError
 
 EXTRAS = {
-    "host": ("tensorflow", "pooch"),
+    "convert": ("ai_edge_quantizer", "ethosu", "onnx", "onnxruntime", "h5py"),
+    "train": ("tensorflow", "keras"),
     "plot": ("matplotlib",),
     "onnx": ("onnxruntime",),
 }
@@ -22,8 +23,9 @@ _DISTRIBUTIONS = {"ai_edge_quantizer": "ai-edge-quantizer", "ethosu": "ethos-u-v
 def require(module: str, *, extra: str, needed_for: str) -> Any:
     """The imported module, e.g. "sklearn.metrics".
 
-    Raises MissingExtraError, which names the command that installs `extra`.  A package that is
-    there and fails to import raises its own ImportError: installing it again would not help.
+    `extra`: "" for what the base brings, which an install without its dependencies lacks.
+    Raises MissingExtraError, which names the command that installs it.  A package that
+    is there and fails to import raises its own ImportError: installing it again would not help.
     """
     package = module.partition(".")[0]
     try:

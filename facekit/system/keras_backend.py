@@ -19,7 +19,7 @@ try:
         tf.config.list_physical_devices()  # looks for GPUs here, where its complaints are held back
 except ImportError as error:
     if error.name in ("keras", "tensorflow"):
-        raise MissingExtraError(error.name, extra="host", needed_for="Building a model") from error
+        raise MissingExtraError(error.name, extra="train", needed_for="Building a model") from error
     raise ModelBuildError(f"TensorFlow cannot be imported: {error}. {_BACKEND_NEEDED}") from error
 
 if keras.backend.backend() != "tensorflow":

@@ -48,10 +48,8 @@ def ensure_installed(
         entry = _buildable(str(name))
         if entry is None or not (build_missing and _can_build(entry)):
             raise
-    from facekit.model.fetch import offline_by_environment
-
     reporter.note(f"model {entry.name} is not here yet: building it, once")
-    build(entry.name, offline=offline_by_environment(), only_if_missing=True, reporter=reporter)
+    build(entry.name, only_if_missing=True, reporter=reporter)
     return find_all(name)[0]
 
 
@@ -71,7 +69,7 @@ def build(
     """
     entry = registry.entry(name)
     if entry.weights_format.needs_tensorflow:
-        require_installed("tensorflow", extra="host", needed_for=f"Building {name}")
+        require_installed("tensorflow", extra="train", needed_for=f"Building {name}")
     sources = fetch(
         name, offline=offline, find_links=find_links, from_file=from_file, reporter=reporter
     )
@@ -98,8 +96,8 @@ def fetch(
 ) -> ModelFiles:
     """The files that a known model is built from, fetched and checked where they are not here.
 
-    `offline`: the network is not used.  `find_links`: folders with wheels.  `from_file`: a file
-    that is there already, instead of fetching one.
+    `offline`: the network is not used, nor is it with FACEKIT_OFFLINE=1.  `find_links`: folders
+    with wheels.  `from_file`: a file that is there already, instead of fetching one.
     Raises ModelMissingError for an unknown name, FetchError, MissingExtraError, StorageError.
     """
     from facekit.model import fetch as source  # pip's machinery, which a model that is here spares

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from facekit.board.make import MadeBundle, make_bundle
-from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+from facekit.model.defaults import model_or_default
+from facekit.model.registry import DETECTOR
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed
 
 
 def bundle(
-    model: str = DEFAULT_MODEL,
+    model: str | None = None,
     *,
     target: str,
     output: Path,
@@ -23,16 +24,17 @@ def bundle(
 ) -> MadeBundle:
     """Packs models, cards, thresholds, facekit, scripts and a README; the detector is built first.
 
-    model: the name of an embedding model, whose files are searched in the folder `models`, what
-    convert wrote, then in the store.
+    model: the name of an embedding model, None for the default one; its files are searched in the
+    folder `models`, what convert wrote, then in the store.
     target: the board, one of `facekit.board.make.TARGETS`.  output: the archive, .tar.gz.
     cpu_variant: what the CPU runs; None for the target's own.  wheel: of facekit; None makes one.
     force: replace the archive.
     Raises UsageError, ModelMissingError, ModelBuildError where no wheel can be made, StorageError.
     """
+    name = model_or_default(model)
     ensure_installed(DETECTOR, reporter=reporter)
     return make_bundle(
-        model,
+        name,
         target,
         output,
         models=models,

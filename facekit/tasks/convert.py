@@ -21,13 +21,14 @@ from facekit.enums import Architecture, CropRule, RangeRule
 from facekit.errors import UsageError
 from facekit.model import registry
 from facekit.model.card import Task
+from facekit.model.defaults import model_or_default
 from facekit.model.installation import install_files
-from facekit.model.registry import DEFAULT_MODEL, DETECTOR
 from facekit.model.store import InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed, waiting
+from facekit.tasks.open_pipeline import ensure_detector
 
 KERAS_SUFFIXES = (".keras", ".h5")
 _RECIPES = {
@@ -82,7 +83,7 @@ def conversion_plan(
 
 
 def convert(
-    model: str = DEFAULT_MODEL,
+    model: str | None = None,
     plan: ConversionPlan | None = None,
     *,
     output: Path | None = None,
@@ -112,7 +113,9 @@ def convert(
         raise UsageError("--vela needs -o FOLDER: the store holds models for this machine.")
     with ExitStack() as stack:
         source = stack.enter_context(
-            float32_source(model, architecture=architecture, like=like, reporter=reporter)
+            float32_source(
+                model_or_default(model), architecture=architecture, like=like, reporter=reporter
+            )
         )
         crops = calibration_crops(source, calibration or CalibrationPhotos(), reporter=reporter)
         folder = output or Path(
@@ -177,12 +180,13 @@ def calibration_crops(
     if photos.source is None:
         return None
     assert model.card.crop is not None  # an embedding card always has one
+    locate = replace(photos.locate, detector=photos.locate.detector or model.card.detector)
     if model.card.crop.rule is not CropRule.NONE:
-        ensure_installed(DETECTOR, reporter=reporter)
+        ensure_detector(str(locate.detector), reporter=reporter)
     cropped = photo_crops(
         photos.source,
         model,
-        photos.locate,
+        locate,
         count=sys.maxsize if photos.count is None else photos.count,
         seed=SEED if photos.seed is None else photos.seed,
         reporter=reporter,

@@ -36,10 +36,14 @@ def fetch(
 ) -> FetchedData:
     """The photos and pair lists of LFW, about 240 MB, where eval-lfw and calibrate find them.
 
-    `alignment`: which edition of the photos.  `offline`: use what is there already.
+    `alignment`: which edition of the photos.  `offline`, or
+    FACEKIT_OFFLINE=1: use what is there already.
     `home`: scikit-learn's data home; None: SCIKIT_LEARN_DATA or ~/scikit_learn_data.
     Raises FetchError, StorageError, MissingExtraError without scikit-learn.
     """
     target = data_home(home)
-    reporter.note(f"lfw is fetched into {target}")
+    reporter.note(
+        f"lfw: from figshare.com, as scikit-learn's fetcher has it, into {target}, some 240 MB "
+        "where they are not there yet"
+    )
     return FetchedData("lfw", alignment, fetch_lfw(target, alignment, offline=offline))

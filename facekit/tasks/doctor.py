@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facekit.errors import (
     FacekitError,
@@ -24,6 +24,9 @@ from facekit.errors import (
 from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS
 from facekit.system.extras import EXTRAS, is_installed
 from facekit.version import __version__
+
+if TYPE_CHECKING:
+    from facekit.model.defaults import DefaultModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class Report:
     delegates: tuple[DelegateLibrary, ...]
     cache: Cache | None
     models: tuple[StoredModel, ...]
+    default_model: DefaultModel | None
+    """what is meant where no model is named; None where what asks for it cannot be meant"""
     to_build: tuple[str, ...]
     """models that the first command which needs them will build"""
     extras: dict[str, bool]
@@ -102,6 +107,7 @@ class Report:
             "delegates": [found.to_dict() for found in self.delegates],
             "cache": self.cache and self.cache.to_dict(),
             "models": [model.to_dict() for model in self.models],
+            "default_model": self.default_model and self.default_model.to_dict(),
             "to_build": list(self.to_build),
             "extras": self.extras,
             "problems": [asdict(problem) for problem in self.problems],
@@ -122,6 +128,7 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
     providers: tuple[str, ...] = ()
     cache: Cache | None = None
     models: tuple[StoredModel, ...] = ()
+    default: DefaultModel | None = None
     to_build: tuple[str, ...] = ()
     if versions["numpy"]:
         runtime = _runtime(problems)
@@ -129,7 +136,8 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
             onnx_runtime, providers = _onnx_runtime(problems)
         cache = _cache()
         models = _stored_models(problems)
-        to_build = _to_build(problems, can_build=cache.writable)
+        default = _default_model(problems)
+        to_build = _to_build(default, problems, can_build=cache.writable)
     return Report(
         versions=versions,
         runtime=runtime,
@@ -138,6 +146,7 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
         delegates=_delegates(library_folders),
         cache=cache,
         models=models,
+        default_model=default,
         to_build=to_build,
         extras=extras,
         problems=tuple(problems),
@@ -222,12 +231,24 @@ def _stored_models(problems: list[Problem]) -> tuple[StoredModel, ...]:
     return tuple(models)
 
 
-def _to_build(problems: list[Problem], *, can_build: bool) -> tuple[str, ...]:
-    from facekit.model.registry import DEFAULT_MODEL, DETECTOR
+def _default_model(problems: list[Problem]) -> DefaultModel | None:
+    from facekit.model.defaults import default_model
+
+    try:
+        return default_model()
+    except FacekitError as error:
+        problems.append(Problem(str(error), error.exit_code))
+        return None
+
+
+def _to_build(
+    default: DefaultModel | None, problems: list[Problem], *, can_build: bool
+) -> tuple[str, ...]:
+    from facekit.model.registry import DETECTOR
     from facekit.model.store import paths_of
 
     missing = []
-    for name in (DEFAULT_MODEL, DETECTOR):
+    for name in (*([default.name] if default else []), DETECTOR):
         try:
             paths_of(name)
         except ModelMissingError as error:

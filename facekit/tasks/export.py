@@ -13,8 +13,8 @@ from facekit.conversion.quantize.quantized_model import require_float32
 from facekit.enums import ExportFormat, Precision, RangeRule
 from facekit.errors import UsageError
 from facekit.model.card import Card
+from facekit.model.defaults import model_or_default
 from facekit.model.installation import install_files
-from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import CARD_SUFFIX, InstalledModel, load_checked
 from facekit.model.variants import LITERT_SUFFIX, ONNX_SUFFIX, file_name, onnx_variant
 from facekit.reporter import SILENT, Reporter
@@ -68,7 +68,7 @@ class ExportedFile:
 
 
 def export(
-    model: str = DEFAULT_MODEL,
+    model: str | None = None,
     export_format: ExportFormat = ExportFormat.ONNX,
     *,
     output: Path | None = None,
@@ -88,6 +88,7 @@ def export(
     Raises UsageError, also for a file that exists without `force`; ModelMissingError,
     ModelBuildError, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
     """
+    model = model_or_default(model)
     calibration = calibration or CalibrationPhotos()
     if output is None and not install:
         raise UsageError("Say where the file shall go: -o FILE, or --install for the store.")

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from facekit.cli import cli
 from tests.schemas import require_schema
 
-pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
+pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find, home, load_checked
 from tests.schemas import require_schema
 
-pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
+pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
 
 def run(*arguments: object) -> Result:
@@ -133,7 +133,7 @@ def refused(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras on NumPy 2
 def test_a_keras_file_of_ones_own(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from facekit.template.file import read_embeddings
 from tests.schemas import require_schema
 from tests.small_lfw import make_small_lfw
 
-pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
-pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
+pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 
 DATA = Path(__file__).parents[1] / "data"
 PHOTOS = [str(DATA / name) for name in ("obama.jpg", "obama2.jpg", "biden.jpg")]
@@ -201,7 +201,7 @@ def test_the_litert_format_is_the_file_itself(tmp_path: Path) -> None:
     assert "facekit convert" in refused.stderr
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 @pytest.mark.parametrize(

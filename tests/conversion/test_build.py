@@ -86,7 +86,7 @@ def test_a_failed_self_test_leaves_the_store_as_it_was(
     assert list(store.models_folder().iterdir()) == []
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_weights_without_golden_value_are_said_to_be(
     facenet: keras.Model, facenet_file: Path
 ) -> None:

@@ -29,7 +29,7 @@ from facekit.system.configs import config_names
 from tests.networks.tiny_embedder import tiny_embedder
 from tests.told import Told
 
-pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
+pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
 ALL = tuple(map(read_recipe, config_names("recipes", suffix=".json")))
 INT8, UINT8 = read_recipe("static_wi8_ai8"), read_recipe("static_wi8_ai8_iu8")
@@ -145,7 +145,7 @@ def test_an_open_side_is_refused(tiny: InstalledModel) -> None:
 @pytest.mark.slow
 @pytest.mark.model
 def test_vela_compiles_the_file_with_uint8_input(tmp_path: Path) -> None:
-    pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
+    pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
     out = tmp_path / "out"
     plan = ConversionPlan((UINT8,), targets=(read_target("imx93"),))
     made = convert(find(DEFAULT_MODEL), plan, out)

@@ -20,7 +20,7 @@ from facekit.errors import ModelBuildError
 from facekit.model.store import InstalledModel
 from tests.networks.tiny_embedder import tiny_embedder
 
-pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
+pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
 FACTS = FileFacts("tiny", "float32", "0" * 64, 1, 1.0)
 

@@ -22,7 +22,7 @@ from facekit.runtime.preprocess import model_input
 from facekit.types import InputSpec, UInt8Array
 from tests.networks.tiny_embedder import SPEC, tiny_embedder
 
-pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
+pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
 PIXELS = np.arange(256)
 DEEPFACE = InputSpec(16, 16, ColourOrder.BGR, mean=0.0, std=255.0)

@@ -34,7 +34,7 @@ from facekit.template.calibration import Calibration, OperatingPoint
 from facekit.template.threshold import card_threshold
 from facekit.types import CropSpec, InputSpec
 
-pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
+pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
 IMX93 = read_target("imx93")
 
 
@@ -213,7 +213,7 @@ def test_without_vela_the_error_names_the_extra(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(MissingExtraError, match=r"facekit-cli\[host\]"):
+    with pytest.raises(MissingExtraError, match=r"facekit-cli\[convert\]"):
         compile_model(model, IMX93, tmp_path / "out")
 
 

@@ -15,7 +15,7 @@ from facekit.types import Float32Array
 if TYPE_CHECKING:
     import keras
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 # deepface/models/facial_recognition/Facenet.py: our layer name -> the name it has there.
 RENAMED = {

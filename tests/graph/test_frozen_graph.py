@@ -14,7 +14,7 @@ from facekit.errors import ModelBuildError
 if TYPE_CHECKING:
     import keras
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 ROOT = "InceptionResnetV1"
 CONV = f"{ROOT}/Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from facekit.graph.read.formats import SourceFormat
 
 pytestmark = [
-    pytest.mark.host,
+    pytest.mark.tensorflow,
     # Keras's variables, as Keras itself writes them to HDF5
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

@@ -16,7 +16,7 @@ from tests.networks.independent_nets import OpenCvFaceNet, cosines
 if TYPE_CHECKING:
     import keras
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 # facekit's graph with OpenCV 5.0 on the frozen graph: 1 - cosine is 5e-13 on random input.
 LEAST_COSINE_TO_OPENCV = 0.999999

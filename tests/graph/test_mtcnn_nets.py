@@ -27,7 +27,7 @@ def pictures(request: pytest.FixtureRequest, windows: dict[str, Float32Array]) -
     }
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("net", NETS)
 def test_answers_as_the_package_does(
     detector_files: dict[str, Path], pictures: dict[str, Float32Array], net: str

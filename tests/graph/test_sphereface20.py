@@ -13,7 +13,7 @@ from facekit.model.inspect import inspect_model
 if TYPE_CHECKING:
     import keras
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 PUBLISHED_PARAMETERS = 22.67e6
 PUBLISHED_MACS = 1.75e9

@@ -17,7 +17,7 @@ from tests.networks import sphereface_files as files
 if TYPE_CHECKING:
     import keras
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 # PyTorch and facekit's graph on random pictures and weights: 3e-6 of vectors as long as 30.
 GREATEST_DIFFERENCE = 1e-4
@@ -106,7 +106,7 @@ def test_litert_embeds_as_the_graph_where_slopes_are_above_one(
     net: keras.Model, tensors: files.Tensors, pictures: Float32Array, tmp_path: Path
 ) -> None:
     from facekit.graph.nets.sphereface20 import sphereface20
-    from facekit.graph.read.litert import load_litert
+    from facekit.graph.read.litert_steps import load_litert
     from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.model.inspect import inspect_model
     from facekit.runtime.litert import LiteRtNet

@@ -60,7 +60,7 @@ def test_batch_norms_keep_their_statistics(graph: Graph, frozen_graph: Path) -> 
         np.testing.assert_array_equal(norm.weights[role], wanted)
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_every_constant_is_what_tensorflow_reads(frozen_graph: Path) -> None:
     from facekit.system.keras_backend import tf
 
@@ -77,7 +77,7 @@ def test_every_constant_is_what_tensorflow_reads(frozen_graph: Path) -> None:
         np.testing.assert_array_equal(found[name], array)
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_the_file_answers_as_the_keras_net_of_the_same_weights(
     facenet: keras.Model, facenet_file: Path, crops: Float32Array
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from facekit.errors import ModelBuildError
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 
 def test_repeatable_and_quiet(capfd: pytest.CaptureFixture[str]) -> None:

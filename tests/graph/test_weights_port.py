@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from facekit.graph.weights import VariableSource
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 
 class Case:

@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 @pytest.mark.model
 def test_weights_become_a_model_without_thresholds(
     home: Path, weights: Path, data: Path, tmp_path: Path
@@ -102,7 +102,7 @@ def test_what_cannot_be_meant(no_weights: Path, tmp_path: Path) -> None:
     assert not store.stored_names()
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_what_cannot_be_imported(no_weights: Path, tmp_path: Path) -> None:
     for arguments, code, message in (
         ((no_weights, "--as", "facenet512"), 2, "is a model of the registry"),
@@ -114,7 +114,7 @@ def test_what_cannot_be_imported(no_weights: Path, tmp_path: Path) -> None:
     assert not store.stored_names()
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_the_registrys_own_source_is_to_be_built(
     monkeypatch: pytest.MonkeyPatch, no_weights: Path
 ) -> None:

@@ -52,7 +52,7 @@ def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """A host build that takes no time; the names of what was built."""
+    """A build that takes no time; the names of what was built."""
     built: list[str] = []
 
     def build_files(
@@ -74,9 +74,9 @@ def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         (tmp_path / "weights").write_bytes(b"weights")
         return (tmp_path / "weights",)
 
-    host = ModuleType("facekit.conversion.build")
-    host.build_files = build_files  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "facekit.conversion.build", host)
+    module = ModuleType("facekit.conversion.build")
+    module.build_files = build_files  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "facekit.conversion.build", module)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(fetch, "fetch", sources)
     return built
@@ -218,7 +218,7 @@ def test_build_without_the_extra_says_what_to_install(
     without_tensorflow(monkeypatch)
     result = run("build", "facenet512")
     assert result.exit_code == MissingExtraError.exit_code == 5
-    assert "python -m pip install 'facekit-cli[host]'" in result.stderr
+    assert "python -m pip install 'facekit-cli[train]'" in result.stderr
     assert not home.exists()
 
 

@@ -265,7 +265,6 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def url_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RegistryEntry]:
     """An entry whose one file lies on a server of this machine."""
-    pytest.importorskip("pooch", reason="no pooch: pip install '.[host]'")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     folder = tmp_path / "served"
     folder.mkdir()

@@ -116,7 +116,7 @@ def test_a_missing_registry_model_names_the_commands(home: Path) -> None:
 
 
 def test_a_missing_model_that_takes_tensorflow_says_how_to_install_it(home: Path) -> None:
-    with pytest.raises(ModelMissingError, match=r"python -m pip install 'facekit-cli\[host\]'\n"):
+    with pytest.raises(ModelMissingError, match=r"python -m pip install 'facekit-cli\[train\]'\n"):
         store.find("facenet512")
 
 

@@ -57,7 +57,7 @@ def test_none_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         runtime_name()
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_tensorflow_runs_the_same_file() -> None:
     code = (
         "import sys, numpy as np; from pathlib import Path\n"

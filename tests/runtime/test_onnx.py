@@ -25,7 +25,7 @@ from facekit.runtime.onnx import OnnxNet, available_providers
 from facekit.types import Float32Array
 
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[onnx]'")
-onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
+onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 
 TAKES_NOTHING = "AzureExecutionProvider"
 """A part of the usual wheel for the CPU; it takes operators of one cloud service alone"""

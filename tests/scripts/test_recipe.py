@@ -17,7 +17,7 @@ MODEL = "facenet512-casia"
 pytestmark = [
     pytest.mark.install,
     pytest.mark.model,
-    pytest.mark.host,
+    pytest.mark.tensorflow,
     pytest.mark.xdist_group("recipe"),
     pytest.mark.skipif(not (BIN / "facekit").exists(), reason="facekit is not installed"),
 ]

@@ -19,6 +19,11 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
     assert "facekit-cli[plot]" in str(caught.value)
 
 
+def test_what_the_base_brings_is_asked_for_by_its_own_name() -> None:
+    with pytest.raises(MissingExtraError, match=r"python -m pip install not_a_package$"):
+        require("not_a_package", extra="", needed_for="A test")
+
+
 def test_a_broken_package_keeps_its_own_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -31,7 +36,7 @@ def test_a_broken_package_keeps_its_own_error(
 def test_what_pip_calls_a_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="A test needs the package ethos-u-vela"):
-        require_installed("ethosu", extra="host", needed_for="A test")
+        require_installed("ethosu", extra="convert", needed_for="A test")
 
 
 def test_a_package_that_is_asked_for_is_not_imported(
@@ -39,4 +44,4 @@ def test_a_package_that_is_asked_for_is_not_imported(
 ) -> None:
     (tmp_path / "slow_package.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    require_installed("slow_package", extra="host", needed_for="A test")
+    require_installed("slow_package", extra="convert", needed_for="A test")

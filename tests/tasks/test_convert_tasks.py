@@ -25,7 +25,7 @@ from tests.schemas import require_schema
 from tests.small_lfw import home_of_its_own, make_small_lfw
 from tests.told import Told
 
-pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[host]'")
+pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
 
 @pytest.fixture
@@ -171,8 +171,8 @@ def test_photos_calibrate_and_others_measure_the_drift(
 
 
 def test_an_onnx_file_is_exported_and_installed(tiny: InstalledModel, tmp_path: Path) -> None:
-    pytest.importorskip("onnx", reason="no onnx: pip install '.[host]'")
-    pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[host]'")
+    pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
+    pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
     told = Told()
     output = tmp_path / "mine.onnx"
     exported = export(str(tiny.path), output=output, install=True, reporter=told)
@@ -210,7 +210,7 @@ def test_a_detector_is_not_converted(tmp_path: Path) -> None:
 def test_compiled_models_lie_beside_their_source_unless_said_otherwise(
     data: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("ethosu", reason="no Vela: pip install '.[host]'")
+    pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
     model = Path(shutil.copy(data / "tiny" / "int8.tflite", tmp_path))
     told = Told()
     compiled = compile_model(model, compare=False, reporter=told)

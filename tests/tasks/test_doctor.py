@@ -25,14 +25,14 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_extras(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "EXTRAS", {"host": ("no_such_package",), "plot": ("click",)})
+    monkeypatch.setattr(doctor, "EXTRAS", {"train": ("no_such_package",), "plot": ("click",)})
 
 
 @pytest.mark.usefixtures("empty_home", "no_extras")
 def test_missing_models_are_no_problem_where_they_can_be_built() -> None:
     """Which takes no extra."""
     report = doctor.examine()
-    assert report.extras == {"host": False, "plot": True}
+    assert report.extras == {"train": False, "plot": True}
     assert not report.models
     assert report.to_build == ("facenet512-casia", "mtcnn")
     assert report.problems == ()
@@ -132,5 +132,5 @@ def test_json_is_an_object_with_all_of_it() -> None:
 def test_text_says_what_is_wrong_and_what_to_do() -> None:
     result = CliRunner().invoke(cli, ["doctor"])
     assert f"facekit {__version__}" in result.stdout
-    assert "extra     host  not installed" in result.stdout
+    assert "extra     train  not installed" in result.stdout
     assert "problem   Model facenet512-casia is not in" in result.stdout

@@ -53,7 +53,7 @@ def people(tmp_path: Path) -> Iterator[Path]:
         yield write_people(tmp_path / "people")
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 def test_a_run_that_is_stopped_goes_on_and_its_model_goes_into_the_store(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

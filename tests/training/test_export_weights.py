@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 pytestmark = [
-    pytest.mark.host,
+    pytest.mark.tensorflow,
     # Keras's variables, as Keras itself writes them to HDF5
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

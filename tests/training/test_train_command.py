@@ -13,7 +13,7 @@ from facekit.errors import UsageError
 from facekit.training.devices import Cluster, cluster_of_environment
 from tests.networks.tiny_training import write_people
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 
 def _run(*arguments: str | Path | int) -> Result:

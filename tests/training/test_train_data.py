@@ -19,7 +19,7 @@ from facekit.training.dataset.epoch import PhotoSet, epoch_plan, split
 from facekit.types import InputSpec
 from tests.networks.tiny_training import tiny_config, write_people
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 SPEC = InputSpec(16, 16, ColourOrder.BGR, 127.5, 128.0)
 OFF = AugmentConfig(random_crop=False, flip=False)

@@ -15,7 +15,7 @@ from facekit.training.curve import CURVE_NAME, read_curve
 from facekit.training.keras_net import keras_net
 from tests.networks.tiny_training import DESIGNS, SIDE_PX, run_tiny, write_people
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 USUAL: dict[str, Any] = {
     "loss": "arcface",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 losses = pytest.importorskip("facekit.training.losses")
 

@@ -22,7 +22,7 @@ from facekit.training import checkpoint
 from facekit.training.curve import CURVE_NAME, read_curve
 from tests.networks.tiny_training import run_tiny, write_people
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 ROOT = Path(__file__).parents[2]
 

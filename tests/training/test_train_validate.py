@@ -32,7 +32,7 @@ from tests.networks.tiny_training import write_people
 from tests.schemas import require_schema
 from tests.small_lfw import make_small_lfw
 
-pytestmark = pytest.mark.host
+pytestmark = pytest.mark.tensorflow
 
 EACH = 56
 """photos of each of two people: 3,136 impostor pairs, of which FMR 1e-3 needs 3,000"""

@@ -14,6 +14,7 @@ from facekit.cli.options import (
     detector_options,
     image_options,
     json_option,
+    offline_option,
     parallel_options,
 )
 from facekit.cli.render.output import emit_json, note
@@ -86,6 +87,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any
 )
 @detector_options
 @image_options
+@offline_option
 @json_option
 def align_dataset(
     source: Path,
@@ -124,7 +126,7 @@ def align_dataset(
         size_px=size_px,
         margin_px=margin_px,
         resize_filter=resize_filter,
-        locate=pipeline_request("", face_policy=face_policy, **options).locate_options,
+        locate=pipeline_request(face_policy=face_policy, **options).locate_options,
         crop_format=CropFormat(crop_format),
         workers=workers,
         ray=ray,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from facekit.cli.options import DEFAULT_MODEL, json_option, output_file
+from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 
 
 @click.command()
-@click.argument("model", default=DEFAULT_MODEL)
+@click.argument("model", required=False)
 @click.option(
     "--target",
     type=click.Choice(["imx93", "imx8mp", "cpu"]),
@@ -32,9 +32,10 @@ from facekit.cli.terminal import TerminalReporter
     help="A wheel of facekit to put in.  [default: one is made]",
 )
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
+@offline_option
 @json_option
 def bundle(
-    model: str,
+    model: str | None,
     target: str,
     output: Path,
     models: Path | None,

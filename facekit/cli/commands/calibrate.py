@@ -39,7 +39,7 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
 @output_file("Write the result as a calibration file (JSON).")
 @json_option
 def calibrate(
-    model: str,
+    model: str | None,
     data: Path | None,
     protocol: str,
     pairs_file: Path | None,

@@ -50,7 +50,7 @@ def cluster(
     as_csv: bool,
     copy_to: Path | None,
     sheets: Path | None,
-    model: str,
+    model: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:

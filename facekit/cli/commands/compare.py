@@ -20,7 +20,7 @@ from facekit.errors import UsageError
 @embedding_options
 @json_option
 def compare(
-    images: tuple[str, ...], as_csv: bool, model: str, as_json: bool, **options: Any
+    images: tuple[str, ...], as_csv: bool, model: str | None, as_json: bool, **options: Any
 ) -> None:
     """Print the cosine similarity of every picture to every other.
 

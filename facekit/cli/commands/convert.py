@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
-from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
+from facekit.cli.options import EnumChoice, json_option
 from facekit.cli.render.conversion import print_conversion
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
@@ -16,7 +16,7 @@ from facekit.enums import Architecture, RangeRule
 
 
 @click.command()
-@click.argument("model", default=DEFAULT_MODEL)
+@click.argument("model", required=False)
 @click.option("--float32", is_flag=True, help="The float32 file (also where no flag is given).")
 @click.option("--float16", is_flag=True, help="Weights of 16 bits, half the size.")
 @click.option("--int8", is_flag=True, help="All integers; int8 pixels in, float32 out.")
@@ -48,7 +48,7 @@ from facekit.enums import Architecture, RangeRule
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @json_option
 def convert(
-    model: str,
+    model: str | None,
     float32: bool,
     float16: bool,
     int8: bool,

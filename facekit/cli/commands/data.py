@@ -10,7 +10,6 @@ from facekit.cli.options import EnumChoice, json_option, offline_option
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import LfwAlignment
-from facekit.reporter import SILENT
 
 
 @click.group()
@@ -38,9 +37,7 @@ def data() -> None:
 )
 @offline_option
 @json_option
-def fetch(
-    name: str, alignment: LfwAlignment, home: Path | None, offline: bool, as_json: bool
-) -> None:
+def fetch(name: str, alignment: LfwAlignment, home: Path | None, as_json: bool) -> None:
     """Fetch the photos and pair lists of LFW, about 240 MB.
 
     scikit-learn's fetcher does it and checks the archives; eval-lfw and calibrate find them
@@ -51,12 +48,7 @@ def fetch(
     """
     from facekit.tasks import data as task
 
-    fetched = task.fetch(
-        alignment=alignment,
-        home=home,
-        offline=offline,
-        reporter=SILENT if as_json else TerminalReporter(),
-    )
+    fetched = task.fetch(alignment=alignment, home=home, reporter=TerminalReporter())
     if as_json:
         emit_json(fetched.to_dict())
     else:

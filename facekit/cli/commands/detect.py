@@ -14,6 +14,7 @@ from facekit.cli.options import (
     image_options,
     json_option,
     model_option,
+    offline_option,
     threads_option,
 )
 from facekit.cli.render.output import emit_json, exit_of
@@ -40,12 +41,13 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @crop_options
 @image_options
 @threads_option
+@offline_option
 @json_option
 def detect(
     images: tuple[str, ...],
     crops: Path | None,
     draw: Path | None,
-    model: str,
+    model: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:

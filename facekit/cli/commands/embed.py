@@ -21,7 +21,7 @@ from facekit.cli.requests import pipeline_request
 def embed(
     images: tuple[str, ...],
     output: Path,
-    model: str,
+    model: str | None,
     workers: int | None,
     ray: str | None,
     as_json: bool,

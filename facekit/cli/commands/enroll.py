@@ -32,7 +32,7 @@ def enroll(
     images: tuple[str, ...],
     from_dir: Path | None,
     location: GalleryLocation,
-    model: str,
+    model: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:

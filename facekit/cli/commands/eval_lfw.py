@@ -22,8 +22,7 @@ EXIT_BELOW = 1
     "--model",
     "models",
     multiple=True,
-    default=(DEFAULT_MODEL,),
-    show_default=True,
+    show_default=DEFAULT_MODEL,
     help="Registry name, NAME:VARIANT, or a .tflite or .onnx file; give it again to compare "
     "models.",
 )
@@ -104,7 +103,7 @@ def eval_lfw(
     from facekit.tasks.evaluate import evaluate
 
     report = evaluate(
-        [pipeline_request(model, **options) for model in models],
+        [pipeline_request(model, **options) for model in models or (None,)],
         data=data,
         protocol=protocol,
         pairs_file=pairs_file,

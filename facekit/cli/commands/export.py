@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
-from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
+from facekit.cli.options import EnumChoice, json_option
 from facekit.cli.render.conversion import print_drift
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
@@ -16,7 +16,7 @@ from facekit.enums import ExportFormat, Precision, RangeRule
 
 
 @click.command("export")
-@click.argument("model", default=DEFAULT_MODEL)
+@click.argument("model", required=False)
 @click.option(
     "--format", "export_format", type=EnumChoice(ExportFormat), required=True, help="What to write."
 )
@@ -36,7 +36,7 @@ from facekit.enums import ExportFormat, Precision, RangeRule
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @json_option
 def export_command(
-    model: str,
+    model: str | None,
     export_format: ExportFormat,
     precision: Precision | None,
     rule: RangeRule | None,

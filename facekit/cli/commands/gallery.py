@@ -21,6 +21,7 @@ from facekit.cli.options import (
     json_option,
     model_option,
     no_detect_option,
+    offline_option,
 )
 from facekit.cli.render.output import emit_json, print_result
 from facekit.cli.render.people import exit_nobody, print_check, print_person, print_stats
@@ -222,9 +223,10 @@ def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -
 @model_option
 @crop_options
 @no_detect_option
+@offline_option
 @gallery_options
 @json_option
-def recenter(model: str, location: GalleryLocation, as_json: bool, **options: Any) -> None:
+def recenter(model: str | None, location: GalleryLocation, as_json: bool, **options: Any) -> None:
     """Bring the templates over to the mean embedding that the model's card has now.
 
     Needed once after facekit calibrate --write; no photos are needed, and everybody stays

@@ -56,7 +56,7 @@ def identify(
     fpir: float | None,
     rule: PersonRule,
     location: GalleryLocation,
-    model: str,
+    model: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.commands.models_card import card_command
 from facekit.cli.commands.models_import import import_command
 from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
@@ -111,7 +112,7 @@ def fetch(name: str, as_json: bool, **options: Any) -> None:
 def build(name: str, as_json: bool, **options: Any) -> None:
     """Build a model from its source weights, test it, and install it.
 
-    facenet512 needs TensorFlow: python -m pip install 'facekit-cli[host]'
+    facenet512 needs TensorFlow: python -m pip install 'facekit-cli[train]'
 
     \b
     Example: facekit models build facenet512-casia
@@ -197,3 +198,4 @@ def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
 
 
 models.add_command(import_command)
+models.add_command(card_command)

@@ -29,7 +29,7 @@ from facekit.enums import Metric
 )
 @embedding_options
 def serve_stdin(
-    metric: Metric, threshold: float | None, fmr: float | None, model: str, **options: Any
+    metric: Metric, threshold: float | None, fmr: float | None, model: str | None, **options: Any
 ) -> None:
     """Answer requests: one JSON object a line on stdin, one on stdout, models loaded once.
 

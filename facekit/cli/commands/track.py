@@ -17,6 +17,7 @@ from facekit.cli.options import (
     image_options,
     json_option,
     model_option,
+    offline_option,
     threads_option,
 )
 from facekit.cli.render.output import emit_json_line, note
@@ -71,6 +72,7 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 @crop_options
 @image_options
 @threads_option
+@offline_option
 @json_option
 def track(
     video: str,
@@ -81,7 +83,7 @@ def track(
     threshold: float | None,
     output: Path | None,
     location: GalleryLocation,
-    model: str,
+    model: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import EnumChoice, json_option
+from facekit.cli.options import EnumChoice, json_option, offline_option
 from facekit.cli.render.output import emit_json, note
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
@@ -73,6 +73,7 @@ _SHORT = {
               help="Addresses of all processes of a run, the same everywhere.")  # fmt: skip
 @click.option("--worker-index", type=click.IntRange(min=0),
               help="Which of them this one is, from 0; 0 writes the files.")  # fmt: skip
+@offline_option
 @json_option
 def train(
     output: Path,

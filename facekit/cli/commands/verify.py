@@ -64,7 +64,7 @@ def verify(
     pairs_file: Path | None,
     output: Path | None,
     plot: Path | None,
-    model: str,
+    model: str | None,
     workers: int | None,
     ray: str | None,
     as_json: bool,

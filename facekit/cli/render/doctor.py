@@ -27,6 +27,8 @@ def print_report(report: Report) -> None:
     for model in report.models:
         state = "not as its card says" if model.problem else f"{model.size_bytes / 1e6:.2f} MB"
         lines.append(("model", f"{model.name}:{model.variant}  {state}"))
+    if default := report.default_model:
+        lines.append(("default", f"{default.name}  by {default.origin}"))
     lines += [("model", f"{name}  is built at first use") for name in report.to_build]
     lines += [
         ("extra", f"{name}  {'installed' if present else 'not installed'}")

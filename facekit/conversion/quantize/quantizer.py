@@ -51,7 +51,7 @@ def quantised(
     if fed != spec and begins_with_convolution(content):
         content = with_shifted_input(content, (fed.mean - spec.mean) / spec.std)
     statistics = _statistics(content, fed, ranges) if recipe.needs_ranges else None
-    module = require("ai_edge_quantizer.quantizer", extra="host", needed_for="Quantising")
+    module = require("ai_edge_quantizer.quantizer", extra="convert", needed_for="Quantising")
     try:
         with _quiet():
             quantiser = module.Quantizer(bytearray(content), list(recipe.operations))

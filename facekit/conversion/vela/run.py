@@ -33,7 +33,7 @@ class VelaOutput:
 
 def vela_version() -> str:
     """Raises MissingExtraError where Vela is not installed."""
-    require_installed("ethosu", extra="host", needed_for="Compiling for an Ethos-U")
+    require_installed("ethosu", extra="convert", needed_for="Compiling for an Ethos-U")
     return version("ethos-u-vela")
 
 

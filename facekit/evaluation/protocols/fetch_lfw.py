@@ -8,6 +8,7 @@ from pathlib import Path
 
 from facekit.enums import LfwAlignment
 from facekit.errors import FetchError, StorageError
+from facekit.model.fetch import offline_by_environment
 from facekit.system.extras import require
 
 N_PHOTOS, N_PEOPLE = 13_233, 5_749
@@ -27,6 +28,7 @@ def fetch_lfw(home: Path, alignment: LfwAlignment, *, offline: bool = False) -> 
     What is there already is not fetched again.  Raises FetchError, which says what to put where,
     StorageError where nothing can be written, MissingExtraError without scikit-learn.
     """
+    offline = offline or offline_by_environment()
     folder = home / "lfw_home"
     if offline and not (folder / alignment.folder).is_dir():
         raise FetchError(f"LFW is not in {folder} and --offline forbids fetching it. {_by_hand()}")

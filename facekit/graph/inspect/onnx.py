@@ -27,7 +27,7 @@ def inspect_onnx(path: Path) -> Network:
     Raises ModelMissingError, StorageError, ModelMismatchError for what is no sound .onnx, and
     MissingExtraError without the package onnx.
     """
-    onnx = require("onnx", extra="host", needed_for="Reading an .onnx file's operators")
+    onnx = require("onnx", extra="convert", needed_for="Reading an .onnx file's operators")
     graph = _read(onnx, path).graph
     tensors = _tensors(onnx, graph)
     operators = tuple(_operator(node, tensors) for node in graph.node)

@@ -57,7 +57,7 @@ def read_variables(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises ModelBuildError for a file that is not HDF5, or two datasets of one name.
     """
-    h5py = require("h5py", extra="host", needed_for=f"Reading {path.name}")
+    h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
     variables: dict[str, NDArray[Any]] = {}
 
     def visit(name: str, item: object) -> None:

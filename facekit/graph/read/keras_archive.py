@@ -40,7 +40,7 @@ def is_keras_archive(path: Path) -> bool:
 
 def is_keras_weights(path: Path) -> bool:
     """Whether it is a .weights.h5 file of Keras 3."""
-    h5py = require("h5py", extra="host", needed_for=f"Reading {path.name}")
+    h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
     try:
         with h5py.File(path, "r") as file:
             return isinstance(file.get("layers"), h5py.Group)
@@ -90,7 +90,7 @@ def _unpacked(path: Path) -> tuple[io.BytesIO, list[tuple[str, str]]]:
 
 
 def _datasets(file: Path | io.BytesIO, path: Path) -> dict[str, NDArray[Any]]:
-    h5py = require("h5py", extra="host", needed_for=f"Reading {path.name}")
+    h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
     arrays: dict[str, NDArray[Any]] = {}
 
     def visit(name: str, item: object) -> None:

@@ -87,7 +87,7 @@ def _run(path: Path, picture: Float32Array) -> Float32Array:
 
 def _read(path: Path) -> tuple[steps.Node, str]:
     """The one output, and the input's layout."""
-    onnx = require("onnx", extra="host", needed_for=f"Reading {path.name}")
+    onnx = require("onnx", extra="convert", needed_for=f"Reading {path.name}")
     if path.stat().st_size > MAX_BYTES:
         raise ModelBuildError(f"{path} has {path.stat().st_size} bytes; {MAX_BYTES} are allowed.")
     try:

@@ -1,4 +1,4 @@
-"""Makes the small LiteRT files beside it, which tests/runtime reads.  Needs the host extra.
+"""Makes the small LiteRT files beside it, which tests/runtime reads.  Needs TensorFlow.
 
 python tests/data/nets/make.py
 """

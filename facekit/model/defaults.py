@@ -1,0 +1,101 @@
+"""Which model is meant where none is named.
+
+The environment's FACEKIT_MODEL comes first, then the user's configuration file, then facekit's
+own.  The file is config.toml in the platform's folder for a user's configuration, and need not
+exist:
+
+    model = "sface"    # a name, NAME:VARIANT, or a model file, a relative one beside config.toml
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from facekit.errors import ModelMissingError, UsageError
+from facekit.model import registry
+from facekit.model.store import CARD_SUFFIX, stored_names
+from facekit.model.variants import MODEL_SUFFIXES
+from facekit.system.configs import parse_toml
+
+VARIABLE = "FACEKIT_MODEL"
+BUILT_IN = "facekit's own"
+_SETTINGS = ("model",)
+_FILES = (*MODEL_SUFFIXES, CARD_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultModel:
+    """The model that is meant where none is named, and who says so."""
+
+    name: str
+    """registry name, NAME:VARIANT, or the path of a model file"""
+    origin: str
+    """FACEKIT_MODEL, the path of the configuration file, or BUILT_IN"""
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def config_file() -> Path:
+    """Where the user's configuration file is looked for."""
+    from platformdirs import user_config_path
+
+    return user_config_path("facekit", appauthor=False) / "config.toml"
+
+
+def default_model() -> DefaultModel:
+    """The model that is meant where none is named.
+
+    Raises UsageError that names file and line for a configuration that cannot be meant, and
+    ModelMissingError where the environment or the file asks for a name that nobody knows.
+    """
+    path = config_file()
+    if name := os.environ.get(VARIABLE, ""):
+        default = DefaultModel(name, VARIABLE)
+    elif name := _configured(path).get("model", ""):
+        default = DefaultModel(name, str(path))
+    else:
+        return DefaultModel(registry.DEFAULT_MODEL, BUILT_IN)
+    known = (*registry.names(), *stored_names())
+    if not name.endswith(_FILES) and name.partition(":")[0] not in known:
+        raise ModelMissingError(
+            f"{default.origin} makes {name!r} the default model, and none is called so. Known "
+            f"models: {', '.join(dict.fromkeys(known))}."
+        )
+    return default
+
+
+def model_or_default(name: str | None) -> str:
+    """`name`, or the default model's where that is None.  Raises what `default_model` raises."""
+    return default_model().name if name is None else name
+
+
+def _configured(path: Path) -> dict[str, str]:
+    """The file's settings; none where there is no file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        settings = parse_toml(text)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Configuration {path} cannot be read: {error}") from error
+    for key, value in settings.items():
+        where = f"{path}, line {_line_of(key, text)}"
+        if key not in _SETTINGS:
+            raise UsageError(
+                f"{where}: there is no setting {key!r}. There is: {', '.join(_SETTINGS)}."
+            )
+        if not isinstance(value, str) or not value:
+            raise UsageError(f'{where}: {key} must be a name, as "sface". Received: {value!r}')
+        if value.endswith(_FILES):
+            settings[key] = str(path.parent / Path(value).expanduser())
+    return settings
+
+
+def _line_of(key: str, text: str) -> int:
+    """Of a top-level setting or table, which a parsed document no longer tells."""
+    pattern = re.compile(rf"""[\s\["']*{re.escape(key)}\b""")
+    return next(number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line))
