@@ -20,13 +20,12 @@ from functools import partial
 from pathlib import Path
 
 from facekit.errors import ModelMismatchError
-from facekit.model.installation import install, storage_errors
+from facekit.model.installation import install, storage_errors, stored_card, write_card
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
     home,
     load_checked,
-    models_folder,
     paths_of,
     stored_variants,
     variant_path,
@@ -74,9 +73,9 @@ def import_models(
         for model in unpacked:
             install(model[0].card.name, partial(_move, model), on_wait=on_wait)
     return tuple(
-        load_checked(models_folder() / one.card.name / one.path.name)
+        load_checked(variant_path(card.name, stored_card(card, card.name).variant))
         for model in unpacked
-        for one in model
+        for card in (one.card for one in model)
     )
 
 
@@ -176,6 +175,13 @@ def _model_file(path: Path) -> Path:
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:
+    """Under the names that the store has for them."""
     for model in models:
-        for path in (model.path, model.path.with_suffix(CARD_SUFFIX)):
-            path.rename(into / path.name)
+        card = stored_card(model.card, model.card.name)
+        if (into / card.file_name).exists():
+            raise ModelMismatchError(
+                f"{model.path.name} and another file are both {card.name}:{card.variant}. "
+                f"{_NOT_IMPORTED}"
+            )
+        model.path.rename(into / card.file_name)
+        write_card(into / card.file_name, card)

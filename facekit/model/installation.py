@@ -29,7 +29,7 @@ from facekit.model.store import (
     stored_variants,
     variant_path,
 )
-from facekit.model.variants import MODEL_SUFFIXES, file_name, whole_variant
+from facekit.model.variants import MODEL_SUFFIXES, file_name, stored_variant, whole_variant
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
 from facekit.system.files import put_in_place, write_atomically
@@ -76,16 +76,21 @@ def install_files(
     where the files are now, in the same order; see `install` for `on_wait`.
     Raises StorageError, and ModelMismatchError for a file that is not as its card says.
     """
-    cards = {path: read_card(path.with_suffix(CARD_SUFFIX)) for path in files}
+    cards = {path: stored_card(read_card(path.with_suffix(CARD_SUFFIX)), name) for path in files}
 
     def copy(folder: Path) -> None:
-        for path, card in cards.items():
-            stored = replace(card, name=name, file_name=file_name(name, card.variant))
+        for path, stored in cards.items():
             shutil.copyfile(path, folder / stored.file_name)
             write_card(folder / stored.file_name, stored)
 
     install(name, copy, on_wait=on_wait)
     return tuple(variant_path(name, card.variant) for card in cards.values())
+
+
+def stored_card(card: Card, name: str) -> Card:
+    """As it stands in the store: named and its file named as commands look for them."""
+    variant = stored_variant(card.variant, Path(card.file_name).suffix)
+    return replace(card, name=name, variant=variant, file_name=file_name(name, variant))
 
 
 def require_new(name: str) -> None:
