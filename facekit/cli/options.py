@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -28,6 +29,21 @@ class EnumChoice(click.Choice[Any]):
         if isinstance(value, self._members):
             return value
         return self._members(super().convert(value, param, ctx))
+
+
+class PictureSize(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
+    """ "112x96" to (112, 96): height, then width, in pixels."""
+
+    name = "HxW"
+    _FORM = re.compile("([1-9][0-9]{0,3})x([1-9][0-9]{0,3})")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        found = self._FORM.fullmatch(value)
+        if found is None:
+            self.fail(f"height x width in pixels needed, such as 112x112. Received: {value!r}")
+        return int(found[1]), int(found[2])
 
 
 def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
@@ -71,37 +87,51 @@ no_detect_option = click.option(
 )
 
 
+detector_option = click.option(
+    "--detector",
+    metavar="NAME",
+    help="What finds faces: mtcnn, yunet, NAME:VARIANT, or a file with its card.  "
+    "[default: what the model's card names]",
+)
+
+
 def detector_options(command: AnyCommand) -> AnyCommand:
-    """The cascade's settings."""
+    """Which detector looks for faces, and its settings."""
     for decorate in reversed(
         (
+            detector_option,
             click.option(
                 "--min-face",
                 "min_face_px",
                 type=float,
-                help="Smallest face side searched for, in pixels.",
-                show_default="20",
+                help="Smallest face side searched for, in pixels.  [default: mtcnn 20, yunet 10]",
+            ),
+            click.option(
+                "--face-score",
+                "min_score",
+                type=click.FloatRange(0, 1),
+                help="yunet: least score of a face.  [default: 0.6]",
             ),
             click.option(
                 "--face-thresholds",
                 "stage_thresholds",
                 type=(click.FloatRange(0, 1),) * 3,
                 metavar="P R O",
-                help="Face probability that each of the three stages asks for.",
+                help="mtcnn: face probability that each of the three stages asks for.",
                 show_default="0.6 0.7 0.7",
             ),
             click.option(
                 "--scale-factor",
                 type=click.FloatRange(0, 1, min_open=True, max_open=True),
-                help="Ratio of neighbouring pyramid levels.",
+                help="mtcnn: ratio of neighbouring pyramid levels.",
                 show_default="0.709",
             ),
             click.option(
                 "--search-side",
                 "search_side_px",
                 type=click.IntRange(min=0),
-                help="Search larger photos on a copy with this long side; 0 for full size.",
-                show_default="720",
+                help="Search larger photos on a copy with this long side; 0 for full size.  "
+                "[default: mtcnn 720, yunet 640]",
             ),
         )
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from facekit.errors import ModelBuildError
-
-_COPY_NUMBER = re.compile(r"_\d+(?=[/:])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ def activations(content: bytes) -> tuple[Activation, ...]:
         for index in _outputs(operator):
             tensor = graph.Tensors(index)
             name = tensor.Name().decode()
-            key = outputs.get(index) or _key(name)
+            key = outputs.get(index) or layer_name(name)
             found.append(Activation(key, name, index, tensor.ShapeLength()))
     if len({one.key for one in found}) != len(found):
         raise ModelBuildError("Two layers of this file have one name: its graph is not facekit's.")
@@ -106,7 +103,10 @@ def _constant(model: Any, tensor: Any) -> Any:
     return raw.view(np.float32).reshape(tensor.ShapeAsNumpy())
 
 
-def _key(name: str) -> str:
-    """TensorFlow numbers the copies of a graph within one process; the key is without them."""
-    first = _COPY_NUMBER.sub("", name.partition(";")[0])
+def layer_name(tensor: str) -> str:
+    """Of the layer that gives the tensor, without the name of the network that stands before it:
+    "sface/conv_1/relu" -> "conv_1/relu".  TensorFlow joins the names of what it made one
+    operator; the first is taken.
+    """
+    first = tensor.partition(";")[0]
     return first.partition("/")[2] or first

@@ -18,7 +18,8 @@ from facekit.errors import ModelBuildError
 from facekit.types import Float32Array
 
 Shape: TypeAlias = tuple[int, ...]
-"""(N, height, width, channels) or (N, numbers); OPEN where a side may be any"""
+"""(N, height, width, channels), (N, numbers), or any other sides, channels last; OPEN where a side
+may be any"""
 OPEN = -1
 Pads: TypeAlias = tuple[int, int, int, int]
 """rows above, columns left, rows below, columns right"""
@@ -26,34 +27,103 @@ NO_PADS: Pads = (0, 0, 0, 0)
 
 
 class Operation(str, Enum):
-    """What a node does.  Weights are named and laid out as said here."""
+    """What a node does.  Weights are named and laid out as said here.
+
+    Of what reads two nodes, their shapes broadcast as NumPy's do: sides are compared from the
+    last one backwards, and a side of 1 is repeated.  The weight "constant" of an operation of one
+    node is (channels,), or has as many sides as the node, each of 1 or the node's own.
+    """
 
     INPUT = "input"
     CONVOLUTION = "convolution"
     """kernel (height, width, in / groups, out), bias (out,) or none; as many groups as follow
     from the channels it reads"""
     DENSE = "dense"
-    """of vectors; kernel (in, out), bias (out,) or none"""
+    """over the last side; kernel (in, out), bias (out,) or none"""
     BATCH_NORM = "batch norm"
     """as trained: beta, mean, variance and maybe gamma, (channels,) each; number "epsilon" """
     ADD = "add"
-    """two nodes of one shape, or one node and the weight "constant", (channels,)"""
+    """two nodes, or one node and the weight "constant" """
     MULTIPLY = "multiply"
     """as ADD"""
+    MAXIMUM = "maximum"
+    """as ADD: the greater of both"""
+    MINIMUM = "minimum"
+    """as ADD: the lesser of both"""
+    SUBTRACT = "subtract"
+    """the second of two nodes from the first"""
+    DIVIDE = "divide"
+    """the first of two nodes by the second"""
+    POWER = "power"
+    """number "exponent": 0.5 is the square root, 2 the square, -1 the reciprocal"""
     RELU = "ReLU"
+    RELU6 = "ReLU6"
+    """no less than 0, no more than 6"""
     PRELU = "PReLU"
     """slope (channels,): the factor below zero"""
+    LEAKY_RELU = "leaky ReLU"
+    """number "slope": the one factor below zero"""
+    ELU = "ELU"
+    """exp(x) - 1 below zero"""
+    SIGMOID = "sigmoid"
+    HARD_SWISH = "hard swish"
+    """x * ReLU6(x + 3) / 6"""
     SOFTMAX = "softmax"
     """over channels"""
+    UNIT_LENGTH = "unit length"
+    """x / sqrt(sum(x * x)), the sum over channels"""
     PAD = "pad"
-    """rows and columns of zeros: its window's pads"""
+    """rows and columns around a picture: its window's pads; number "value", or zeros"""
     MAX_POOL = "max pool"
+    """pads count as less than any number"""
+    AVERAGE_POOL = "average pool"
+    """the mean of that part of the picture which lies in the window: pads are not counted"""
     MEAN = "mean"
-    """over height and width: (N, H, W, C) to (N, C)"""
-    FLATTEN = "flatten"
-    """(N, H, W, C) to (N, H * W * C): rows, columns, channels"""
+    """over the sides "axes", which stay as 1 where the node has as many sides as what it reads,
+    and else are gone; of a picture mostly (1, 2), height and width"""
+    SUM = "sum"
+    """as MEAN"""
+    GREATEST = "greatest"
+    """as MEAN"""
+    RESHAPE = "reshape"
+    """the same numbers in the same order, the last side running fastest, in the node's shape; it
+    has one open side at most"""
+    TRANSPOSE = "transpose"
+    """side n is side "order"[n] of what it reads"""
     CONCATENATE = "concatenate"
-    """of channels"""
+    """along the one side "axis" """
+    SLICE = "slice"
+    """of each side those from "begin" up to, without, "end", every "step"-th; an end of OPEN is
+    the end of a side that is open"""
+    BROADCAST = "broadcast"
+    """repeated to the node's shape, as said above"""
+    RESIZE_NEAREST = "resize to nearest"
+    """of a picture, by its resizing: output row y is row floor(y * scale) for ASYMMETRIC,
+    floor((y + 0.5) * scale) for HALF_PIXEL, with scale = rows read / rows given, and
+    round(y * (rows read - 1) / (rows given - 1)) for ALIGN_CORNERS; columns alike"""
+    RESIZE_BILINEAR = "resize bilinear"
+    """of a picture, by its resizing: output row y lies at row y * scale, (y + 0.5) * scale - 0.5
+    or y * (rows read - 1) / (rows given - 1), and is mixed of the two rows around"""
+
+
+class Coordinates(Enum):
+    """Where the rows and columns of a resized picture lie in the picture before."""
+
+    ASYMMETRIC = "asymmetric"
+    """the first of both lie on each other"""
+    HALF_PIXEL = "half pixel"
+    """the borders of both lie on each other"""
+    ALIGN_CORNERS = "align corners"
+    """the first and the last of both lie on each other"""
+
+
+@dataclass(frozen=True, slots=True)
+class Resizing:
+    """How a picture is resized to its node's shape."""
+
+    coordinates: Coordinates
+    factors: tuple[int, int] | None = None
+    """rows given / rows read, and columns: for open sides, whose shape does not say it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +151,9 @@ class Node:
     window: Window = Window()
     numbers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """settings of an operation that are no weights"""
+    integers: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """settings about sides: "axes", "order", "axis", "begin", "end", "step", counted from 0"""
+    resizing: Resizing | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,7 +49,7 @@ def test_it_is_the_network_up_to_the_embedding(graph: Graph) -> None:
     assert count[Operation.CONCATENATE] == 23
     assert count[Operation.BATCH_NORM] == 1  # the bottleneck's, which facenet did not fold
     assert count[Operation.MULTIPLY] == 21  # the residual scales
-    assert count[Operation.FLATTEN] == 0
+    assert count[Operation.RESHAPE] == 0
 
 
 def test_batch_norms_keep_their_statistics(graph: Graph, frozen_graph: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.commands.models_card import card_command
 from facekit.cli.commands.models_import import import_command
 from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
@@ -204,3 +205,4 @@ def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
 
 
 models.add_command(import_command)
+models.add_command(card_command)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facekit.cli.render.output import emit_json
+from facekit.cli.render.output import emit_json, note
 from facekit.enums import Flip
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from facekit.model.card import Card, Source
     from facekit.model.registry import Download, RegistryEntry
     from facekit.tasks.build import ModelFiles
+    from facekit.tasks.model_card import CardFile
     from facekit.tasks.models import CheckedFiles, ListedModel, ModelInfo, ModelList
     from facekit.template.calibration import OperatingPoint
     from facekit.types import InputSpec
@@ -99,6 +100,18 @@ def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
     else:
         for path in files.paths:
             click.echo(path)
+
+
+def print_card(made: CardFile, *, template: bool, as_json: bool) -> None:
+    """The card itself, or where it was written; what is to be filled in on stderr."""
+    if as_json:
+        emit_json(made.to_dict())
+    elif template and made.path is not None:
+        click.echo(made.path)
+    else:
+        click.echo(made.text(), nl=False)
+    if made.to_fill_in:
+        note(f"to be filled in: {', '.join(made.to_fill_in)}")
 
 
 def _print_entry(entry: RegistryEntry, *, stored: bool) -> None:

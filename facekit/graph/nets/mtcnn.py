@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from facekit.errors import ModelBuildError
-from facekit.graph import operations
+from facekit.graph import moves, operations
 from facekit.graph.graph import NO_PADS, OPEN, Graph, Node
 from facekit.types import Float32Array
 
@@ -127,7 +127,7 @@ def dense(x: Node, weights: Weights, units: int, number: str) -> Node:
     NB: the weights were trained by MATLAB, which flattens columns first: (x, y, channel).
     """
     _, height, width, channels = x.shape
-    x = operations.flatten(x, f"flatten{number}")
+    x = moves.flatten(x, f"flatten{number}")
     array = weights.take(height * width * channels, units)
     by_row = array.reshape(width, height, channels, units).swapaxes(0, 1).reshape(array.shape)
     x = operations.dense(x, by_row, f"dense{number}", bias=weights.take(units))

@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph import operations
+from facekit.graph import moves, operations
 from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Pads
 from facekit.graph.read.graph_def import attributes_of, graph_nodes, tensor_values
 
@@ -200,7 +200,7 @@ def _concatenate(reader: _Reader, inputs: list[str], _: dict[str, Any], name: st
     nodes = [reader.data(one) for one in members]
     if int(reader.constant(axis)) not in (-1, len(nodes[0].shape) - 1):
         raise ModelBuildError(f"{name} must put channels side by side.")
-    return operations.concatenate(nodes, name)
+    return moves.concatenate(nodes, name)
 
 
 def _max_pool(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
@@ -235,7 +235,7 @@ def _reshape(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -
         sides = (numbers,)
     if sides != (numbers,) or shape[0] not in (OPEN, x.shape[0]):
         raise ModelBuildError(f"{name} must make vectors of {x.shape}. Received: {shape}.")
-    return operations.flatten(x, name) if len(x.shape) == 4 else x
+    return moves.flatten(x, name) if len(x.shape) == 4 else x
 
 
 def _dense(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:

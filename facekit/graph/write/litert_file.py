@@ -6,8 +6,8 @@ bytes: they are the same on every run and on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import flatbuffers
 import numpy as np
@@ -36,6 +36,10 @@ class LiteRtFile:
         self.tensors_of: dict[str, int] = {}
         """the tensor that a node gives, by its name"""
 
+    def read_by(self, node: Node) -> list[int]:
+        """The tensors of what `node` reads."""
+        return [self.tensors_of[one.name] for one in node.inputs]
+
     def computed(self, node: Node, *, name: str | None = None, shape: Shape | None = None) -> int:
         """The tensor of what `node` gives, or of a step on the way to it."""
         sides = node.shape if shape is None else shape
@@ -46,6 +50,11 @@ class LiteRtFile:
         )
         self.tensors_of[node.name] = index
         return index
+
+    def counted(self, name: str, length: int) -> int:
+        """The tensor of a step that gives a picture's sides, int32 (length,)."""
+        shape = np.array([length], np.int32)
+        return self._tensor(name, shape, kind=schema.TensorType.INT32)
 
     def constant(self, name: str, values: NDArray[Any]) -> int:
         """float32 or int32 values; their bytes are aligned as LiteRT wants them."""
@@ -140,6 +149,10 @@ class LiteRtFile:
         builder = flatbuffers.Builder(size + _ROOM_BYTES)
         builder.Finish(model.Pack(builder), _IDENTIFIER)
         return bytes(memoryview(builder.Bytes)[builder.Head() :])
+
+
+Writer: TypeAlias = Callable[[LiteRtFile, Node, Node | None], None]
+"""adds a node's operators; the second node is an activation that becomes part of them"""
 
 
 class _Aligned(schema.BufferT):  # type: ignore[misc]  # LiteRT has no types
