@@ -91,10 +91,10 @@ class TestList:
         assert lines[1].startswith("facenet512-casia (default)  embedding  MIT ")
         assert lines[1].endswith(" float32, int8")
         assert lines[2].split()[:4] == ["facenet512", "embedding", "MIT", "95.0"]
-        assert [line.split()[0] for line in lines[3:5]] == ["mtcnn", "sface"]
+        assert [line.split()[0] for line in lines[3:6]] == ["mtcnn", "sface", "yunet"]
         assert "10.3 to get" in lines[4]
-        assert lines[5].split()[:5] == ["toy", "embedding", "MIT", "0.0", "-"]
-        assert lines[6] == "default: facenet512-casia, by facekit's own"
+        assert lines[6].split()[:5] == ["toy", "embedding", "MIT", "0.0", "-"]
+        assert lines[7] == "default: facenet512-casia, by facekit's own"
 
     def test_it_fits_100_columns(self, home: Path) -> None:
         add("facenet512-casia", "float32", "float16", "int8", "uint8", "onnx-fp32", "onnx-int8wo")
