@@ -89,8 +89,11 @@ def _networks(entry: RegistryEntry, source: Path) -> Iterator[_Network]:
         _require_card_fits(graph, entry)
         yield _of_graph(graph)
     elif entry.weights_format is WeightsFormat.ONNX:
-        graph = _scaled_as_card_says(read_onnx_graph(source, name=entry.name), entry)
-        _require_card_fits(graph, entry)
+        is_detector = entry.task is Task.DETECTION
+        graph = read_onnx_graph(source, name=entry.name, any_size=is_detector)
+        graph = _scaled_as_card_says(graph, entry)
+        if not is_detector:
+            _require_card_fits(graph, entry)
         yield _of_graph(graph)
     else:
         yield _by_keras(entry, source)
@@ -143,15 +146,15 @@ def _by_keras(entry: RegistryEntry, source: Path) -> _Network:
 
 
 def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
-    """The card of one net's file; a detector's nets are its variants."""
+    """The card of one net's file; where there are several, they are the variants."""
     net = network.name
-    is_detector = entry.task is Task.DETECTION
-    variant = net if is_detector else DEFAULT_VARIANT
+    is_one_of_several = net in entry.variants
+    variant = net if is_one_of_several else DEFAULT_VARIANT
     card = Card(
         name=entry.name,
         variant=variant,
         task=entry.task,
-        architecture=f"{entry.architecture}-{net}" if is_detector else entry.architecture,
+        architecture=f"{entry.architecture}-{net}" if is_one_of_several else entry.architecture,
         file_name=f"{entry.name}_{variant}{MODEL_SUFFIX}",
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
@@ -159,6 +162,7 @@ def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
         input=_input(entry, net),
         crop=entry.card.crop,
         embedding_size=entry.card.embedding_size,
+        detector=entry.card.detector,
         flip=entry.card.flip,
         calibration=_calibration(entry, variant),
         tools={"facekit": __version__, **network.tools},

@@ -31,6 +31,8 @@ from facekit.types import CropSpec, DetectorIdentity, InputSpec
 
 SCHEMA_VERSION = 1
 _EXAMPLE_SHA256 = "0123456789abcdef" * 4
+DETECTOR = "mtcnn"
+"""what finds faces where neither a caller nor a card says what does"""
 
 
 class Task(str, Enum):
@@ -81,6 +83,8 @@ class Card:
     """None for a detector"""
     embedding_size: int = 0
     """length of a template, which thresholds, galleries and caches see; 0 for a detector"""
+    detector: str = DETECTOR
+    """name of the detector that finds faces for it where a caller names none"""
     flip: Flip = Flip.NONE
     """how a template takes in the crop's mirror image; cards without the member have none"""
     calibration: Calibration = field(default_factory=Calibration)
@@ -89,11 +93,13 @@ class Card:
     """names and versions of what made the file"""
 
     def __post_init__(self) -> None:
-        mean = self.calibration.embedding_mean
-        if mean is not None and mean.shape != (self.embedding_size,):
-            raise ValueError(
-                f"embedding_mean must be of shape ({self.embedding_size},). Received: {mean.shape}"
-            )
+        for one in (self.calibration, *self.calibration.others):
+            mean = one.embedding_mean
+            if mean is not None and mean.shape != (self.embedding_size,):
+                raise ValueError(
+                    f"embedding_mean must be of shape ({self.embedding_size},). "
+                    f"Received: {mean.shape}"
+                )
         if self.task is Task.EMBEDDING and (self.crop is None or self.embedding_size < 1):
             raise ValueError("An embedding model's card needs a crop rule and an embedding size.")
         if self.embedding_size % self.flip.vectors:
@@ -139,9 +145,14 @@ def bound(card: Card) -> Card:
     """
     if card.task is not Task.EMBEDDING:
         return card
-    calibration = card.calibration
-    detector = None if calibration.space is None else calibration.space.detector
-    return replace(card, calibration=replace(calibration, space=space_of(card, detector=detector)))
+
+    def in_its_space(calibration: Calibration) -> Calibration:
+        detector = None if calibration.space is None else calibration.space.detector
+        space = space_of(replace(card, calibration=calibration), detector=detector)
+        return replace(calibration, space=space)
+
+    others = tuple(map(in_its_space, card.calibration.others))
+    return replace(card, calibration=replace(in_its_space(card.calibration), others=others))
 
 
 def embedder_of(net: Net, card: Card) -> Embedder:
@@ -211,6 +222,7 @@ def _card(fields: Fields) -> Card:
         ),
         crop=parse_optional_crop(fields),
         embedding_size=fields.integer("embedding_size"),
+        detector=fields.text("detector") if "detector" in fields else DETECTOR,
         flip=fields.choice_or("flip", Flip.NONE),
         calibration=parse_calibration(fields.part("calibration")),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
@@ -259,8 +271,14 @@ def example_card() -> Card:
         ),
         tools={"made by": "our own exporter"},
     )
-    space = space_of(card, detector=DetectorIdentity("mtcnn", (_EXAMPLE_SHA256,)))
-    return replace(card, calibration=replace(card.calibration, space=space))
+    by_mtcnn, by_yunet = (
+        replace(
+            card.calibration,
+            space=space_of(card, detector=DetectorIdentity(detector, (_EXAMPLE_SHA256,))),
+        )
+        for detector in ("mtcnn", "yunet")
+    )
+    return replace(card, calibration=replace(by_mtcnn, others=(by_yunet,)))
 
 
 def parse_source(fields: Fields) -> Source:

@@ -30,6 +30,7 @@ class Described:
     architecture: Architecture
     input: InputSpec
     crop: CropSpec
+    detector: str
     flip: Flip
     source: Source
     calibration: Calibration
@@ -91,6 +92,7 @@ def write_model(
         input=described.input,
         crop=described.crop,
         embedding_size=embedding_size * described.flip.vectors,
+        detector=described.detector,
         flip=described.flip,
         calibration=described.calibration,
         tools={"facekit": __version__, **keras_tools()},

@@ -17,7 +17,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.keras_backend import keras, tf
 from facekit.training import checkpoint
 from facekit.training.config import TrainConfig
-from facekit.training.dataset.aligned import inner_crop
+from facekit.training.dataset.aligned import aligned_detector, inner_crop
 from facekit.training.dataset.batches import Photos
 from facekit.training.dataset.epoch import PhotoSet, photos_sha256, split, steps_per_epoch
 from facekit.training.devices import Replicas
@@ -69,6 +69,7 @@ def train(
     tf.config.experimental.enable_op_determinism()
     start = None if request.start is None else find(request.start)
     spec, crop, flip = _preparation(request, design, start, reporter)
+    detector = aligned_detector(request.data)
     people = list_people(request.data)
     chosen, held = split(people, config)
     data_sha256 = photos_sha256(request.data, chosen, held)
@@ -94,7 +95,7 @@ def train(
         _imprint(trainer, photos, reporter)
     lfw = None
     if validation is not None and replicas.is_chief:
-        lfw = crop_lfw(validation.lfw, spec, crop, reporter=reporter)
+        lfw = crop_lfw(validation.lfw, spec, crop, detector=detector, reporter=reporter)
         if shared := photos_of(chosen.names, lfw):
             reporter.note(
                 f"warning: {shared} of the people trained on are among those of pairsDevTest; the "
@@ -120,7 +121,16 @@ def train(
         model = write_model(
             trainer.net,
             design,
-            Described(request.name, config.architecture, spec, crop, flip, source, calibration),
+            Described(
+                request.name,
+                config.architecture,
+                spec,
+                crop,
+                detector,
+                flip,
+                source,
+                calibration,
+            ),
             folder,
             embedding_size=config.embedding_size,
             reporter=reporter,
