@@ -22,7 +22,6 @@ from facekit.evaluation.metrics.error_rates import best_accuracy_threshold, erro
 from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.evaluation.protocols.pairs import PairList
 from facekit.evaluation.scoring import PairScorer
-from facekit.face.mtcnn.options import DetectorOptions
 from facekit.model.store import find
 from facekit.pipeline.locate import LocateOptions
 from facekit.system.processes import available_cores
@@ -43,7 +42,7 @@ class Variant:
 
     def settings(self) -> EmbedSettings:
         return EmbedSettings(
-            locate=LocateOptions(face_policy=self.face, detector=DetectorOptions()),
+            locate=LocateOptions(face_policy=self.face),
             crop=CropSpec(self.rule, self.margin_px, self.resize_filter),
             mirrored=self.mirrored,
         )

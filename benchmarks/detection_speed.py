@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from peers import REPOSITORY, lfw_photos, pixels
 
 from facekit.face.mtcnn.cascade import Mtcnn
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.runtime.net import Net, TensorSpec
 from facekit.types import UInt8Array
@@ -54,11 +54,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--search-side", type=int, default=DetectorOptions().search_side_px)
+    parser.add_argument("--search-side", type=int, default=MtcnnOptions().search_side_px)
     args = parser.parse_args()
 
     cv2.setNumThreads(args.threads)
-    options = DetectorOptions(search_side_px=args.search_side)
+    options = MtcnnOptions(search_side_px=args.search_side)
     portrait = pixels(REPOSITORY / "tests" / "data" / "obama.jpg")
     large = np.asarray(cv2.resize(portrait, (3000, 4000)), np.uint8)
     print(f"{args.threads} thread(s); ms, median of all photos; calls and windows in the mean")
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def report(
-    title: str, images: list[UInt8Array], args: argparse.Namespace, options: DetectorOptions
+    title: str, images: list[UInt8Array], args: argparse.Namespace, options: MtcnnOptions
 ) -> None:
     detector = Locator(options=LocateOptions(threads=args.threads)).detector
     start = time.perf_counter()

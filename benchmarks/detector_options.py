@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import numpy as np
 import facekit
 from facekit.enums import CropRule, FacePolicy, ResizeFilter
 from facekit.errors import FacekitError
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.detector import DetectorOptions
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.photo.decode import read_image
@@ -128,8 +127,8 @@ def main() -> None:
         compare(text, default, templates(photos, crop=crop), least)
     for option in CHANGES:
         ((name, value),) = option.items()
-        options = replace(DetectorOptions(), **option)
-        compare(f"{name} {value}", default, templates(photos, detector=options), least)
+        options = DetectorOptions(**option)
+        compare(f"{name} {value}", default, templates(photos, detector_options=options), least)
 
 
 if __name__ == "__main__":

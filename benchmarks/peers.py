@@ -10,7 +10,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.photo.decode import load_picture
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.types import Face, Float32Array, UInt8Array
@@ -34,7 +34,7 @@ def pixels(path: Path) -> UInt8Array:
     return load_picture(path).pixels
 
 
-def facekit_detector(*, threads: int = 1, options: DetectorOptions | None = None) -> Detect:
+def facekit_detector(*, threads: int = 1, options: MtcnnOptions | None = None) -> Detect:
     """Our cascade on the installed nets."""
     cv2.setNumThreads(threads)
     detector = Locator(options=LocateOptions(threads=threads)).detector

@@ -24,7 +24,7 @@ from peers import REPOSITORY, lfw_photos, pixels
 import facekit
 from facekit.bench.machine import description, peak_rss_mb
 from facekit.enums import Metric
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.system.processes import Crash, map_processes
 from facekit.tasks.verify_pairs import PhotoPair, verify_each
@@ -54,15 +54,15 @@ class Measured:
 
 def detection_by_pixels(side: int) -> tuple[float, Callable[[], object]]:
     """A portrait with a long side of `side` pixels; x in megapixels."""
-    return _detection(side, DetectorOptions())
+    return _detection(side, MtcnnOptions())
 
 
 def detection_full_size(side: int) -> tuple[float, Callable[[], object]]:
     """The same without the reduced copy."""
-    return _detection(side, DetectorOptions(search_side_px=0))
+    return _detection(side, MtcnnOptions(search_side_px=0))
 
 
-def _detection(side: int, options: DetectorOptions) -> tuple[float, Callable[[], object]]:
+def _detection(side: int, options: MtcnnOptions) -> tuple[float, Callable[[], object]]:
     portrait = pixels(REPOSITORY / "tests" / "data" / "obama.jpg")
     ratio = side / max(portrait.shape[:2])
     height, width = (round(length * ratio) for length in portrait.shape[:2])

@@ -81,7 +81,7 @@ if TYPE_CHECKING:
         verify,
         verify_pairs,
     )
-    from facekit.face.mtcnn.options import DetectorOptions
+    from facekit.face.detector import DetectorOptions
     from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold
     from facekit.model.card import Card
     from facekit.photo.decode import ImageLimits, Picture
@@ -191,7 +191,7 @@ _HOMES = {
     "CropChange": "facekit.tasks.open_pipeline.CropChange",
     "CropSpec": "facekit.types.CropSpec",
     "Decision": "facekit.template.match.Decision",
-    "DetectorOptions": "facekit.face.mtcnn.options.DetectorOptions",
+    "DetectorOptions": "facekit.face.detector.DetectorOptions",
     "EmbeddedPicture": "facekit.pipeline.records.EmbeddedPicture",
     "Face": "facekit.types.Face",
     "Gallery": "facekit.api.people.Gallery",

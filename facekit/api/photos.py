@@ -21,7 +21,7 @@ from pathlib import Path
 from facekit.api.arguments import choice, listed, names, optional_path, pipeline_request
 from facekit.enums import ClusterMethod, FacePolicy, Metric
 from facekit.errors import UsageError
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.detector import DetectorOptions
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, PictureSource
 from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
@@ -52,7 +52,8 @@ def load(
     face: FacePolicy | str = FacePolicy.LARGEST,
     detect: bool = True,
     crop: CropSpec | None = None,
-    detector: DetectorOptions | None = None,
+    detector: str | Path | None = None,
+    detector_options: DetectorOptions | None = None,
     limits: ImageLimits = DEFAULT_LIMITS,
     threads: int | None = None,
     accelerator: AcceleratorRequest | None = None,
@@ -61,8 +62,9 @@ def load(
 
     `model`: registry name, "name:variant", or a model file with its card beside it; None for the
     default model.  `face`: which face of a picture is meant.  `detect`: False where the pictures
-    are face crops.  `crop`: None for the card's own rule.  `detector`:
-    settings of the face detector.  `limits`: pictures that are refused before they are decoded.
+    are face crops.  `crop`: None for the card's own rule.  `detector`: "mtcnn", "yunet", or a
+    detection model of your own, by name or file; None for the one in the model's card.
+    `detector_options`: its settings.  `limits`: pictures that are refused before they are decoded.
     `threads`: of the embedding network;
     None for all the cores this process may run on.  `accelerator`: None for the CPU.
     Raises UsageError, ModelMissingError, ModelMismatchError, AcceleratorError.
@@ -75,7 +77,8 @@ def load(
             crop=CropChange()
             if crop is None
             else CropChange(crop.rule, crop.margin_px, crop.resize_filter),
-            detector=detector or DetectorOptions(),
+            detector=None if detector is None else os.fspath(detector),
+            detector_options=detector_options or DetectorOptions(),
             limits=limits,
             threads=threads,
             accelerator=accelerator or AcceleratorRequest(),
@@ -154,16 +157,20 @@ def detect(
     images: Sequence[PictureSource],
     *,
     face: FacePolicy | str = FacePolicy.ALL,
+    detector: str | Path | None = None,
     request: PipelineRequest | None = None,
 ) -> list[LocatedPicture]:
     """The faces of each picture: `.faces` are all, by falling score, `.selected` those meant.
 
-    `images`: N pictures, for N records.  `face`: which of a picture's faces are meant.  Boxes and
+    `images`: N pictures, for N records.  `face`: which of a picture's faces are meant.
+    `detector`: "mtcnn", "yunet" or a detection model of your own; None for MTCNN.  Boxes and
     landmarks are in pixels of the picture as it is seen; see `Face`.  Raises ImageError,
     NoFaceError, AmbiguousFaceError, ModelMissingError, ModelMismatchError.
     """
-    options = pipeline_request(None, face, request).locate_options
-    return Locator(options=options).locate(listed(images))
+    found = pipeline_request(None, face, request)
+    if detector is not None:
+        found = replace(found, detector=os.fspath(detector))
+    return Locator(options=found.locate_options).locate(listed(images))
 
 
 def embed(

@@ -29,6 +29,8 @@ class BenchmarkCase:
     warmup: int
     photos: tuple[Path, ...]
     request: AcceleratorRequest
+    detector: str | None = None
+    """None: the one in the model's card"""
 
 
 def plan(
@@ -42,6 +44,7 @@ def plan(
     warmup: int,
     photos: tuple[Path, ...],
     request: AcceleratorRequest,
+    detector: str | None = None,
 ) -> list[BenchmarkCase]:
     """Every setting that makes a difference to a stage, once.
 
@@ -62,6 +65,7 @@ def plan(
             warmup=warmup,
             photos=photos,
             request=request,
+            detector=detector,
         ): None
         for model, stage, count, batch in product(models, wanted, list(threads), list(batches))
     }

@@ -67,8 +67,8 @@ def _embed(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     return Prepared(lambda: embedder.embed(np.stack(next(batches))), case.batch, load_ms, opened)
 
 
-def _detect(case: BenchmarkCase, _installed: InstalledModel) -> Prepared:
-    locator = _locator(case)
+def _detect(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
+    locator = _locator(case, installed)
     detector, load_ms = _timed(lambda: locator.detector)
     photos = [picture.pixels for picture in locator.read(case.photos[:_MOST_PHOTOS])]
     batches = _batches(photos, case.batch)
@@ -77,7 +77,7 @@ def _detect(case: BenchmarkCase, _installed: InstalledModel) -> Prepared:
 
 def _align(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     pipeline = Pipeline(installed)
-    batches = _batches(_located(case), case.batch)
+    batches = _batches(_located(case, installed), case.batch)
     return Prepared(
         lambda: [pipeline.crop(located) for located in next(batches)], case.batch, 0.0, None
     )
@@ -92,8 +92,9 @@ def _match(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
 
 def _verify(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     """Every photo against the next one that has a face; the decision itself is not looked at."""
-    faces = [located.picture.name for located in _located(case)]
-    options = PipelineOptions(threads=case.threads, accelerator=case.request)
+    faces = [located.picture.name for located in _located(case, installed)]
+    locate = LocateOptions(detector=case.detector)
+    options = PipelineOptions(locate, threads=case.threads, accelerator=case.request)
     pipeline = Pipeline(installed, options=options)
     _, load_ms = _timed(pipeline.load)
     pairs = _batches(faces, 2)
@@ -130,15 +131,15 @@ def _crops(case: BenchmarkCase, installed: InstalledModel) -> UInt8Array:
     """(N, H, W, 3) from the photos, or made up: what is in them does not change the time."""
     if case.photos:
         pipeline = Pipeline(installed)
-        return np.concatenate([pipeline.crop(located) for located in _located(case)])
+        return np.concatenate([pipeline.crop(located) for located in _located(case, installed)])
     size = installed.card.input
     shape = (case.batch, size.height_px, size.width_px, 3)
     return _random().integers(0, 256, shape, np.uint8)
 
 
-def _located(case: BenchmarkCase) -> list[LocatedPicture]:
+def _located(case: BenchmarkCase, installed: InstalledModel) -> list[LocatedPicture]:
     """The first photos that have a face.  Raises NoFaceError where none has."""
-    locator = _locator(case)
+    locator = _locator(case, installed)
     found = []
     for photo in case.photos[:_MOST_PHOTOS]:
         with suppress(NoFaceError):
@@ -148,8 +149,9 @@ def _located(case: BenchmarkCase) -> list[LocatedPicture]:
     return found
 
 
-def _locator(case: BenchmarkCase) -> Locator:
-    return Locator(options=LocateOptions(threads=case.threads))
+def _locator(case: BenchmarkCase, installed: InstalledModel) -> Locator:
+    detector = case.detector or installed.card.detector
+    return Locator(options=LocateOptions(detector=detector, threads=case.threads))
 
 
 def _decisions(a: Float32Array, b: Float32Array) -> list[Decision]:

@@ -87,37 +87,51 @@ no_detect_option = click.option(
 )
 
 
+detector_option = click.option(
+    "--detector",
+    metavar="NAME",
+    help="What finds faces: mtcnn, yunet, NAME:VARIANT, or a file with its card.  "
+    "[default: what the model's card names]",
+)
+
+
 def detector_options(command: AnyCommand) -> AnyCommand:
-    """The cascade's settings."""
+    """Which detector looks for faces, and its settings."""
     for decorate in reversed(
         (
+            detector_option,
             click.option(
                 "--min-face",
                 "min_face_px",
                 type=float,
-                help="Smallest face side searched for, in pixels.",
-                show_default="20",
+                help="Smallest face side searched for, in pixels.  [default: mtcnn 20, yunet 10]",
+            ),
+            click.option(
+                "--face-score",
+                "min_score",
+                type=click.FloatRange(0, 1),
+                help="yunet: least score of a face.  [default: 0.6]",
             ),
             click.option(
                 "--face-thresholds",
                 "stage_thresholds",
                 type=(click.FloatRange(0, 1),) * 3,
                 metavar="P R O",
-                help="Face probability that each of the three stages asks for.",
+                help="mtcnn: face probability that each of the three stages asks for.",
                 show_default="0.6 0.7 0.7",
             ),
             click.option(
                 "--scale-factor",
                 type=click.FloatRange(0, 1, min_open=True, max_open=True),
-                help="Ratio of neighbouring pyramid levels.",
+                help="mtcnn: ratio of neighbouring pyramid levels.",
                 show_default="0.709",
             ),
             click.option(
                 "--search-side",
                 "search_side_px",
                 type=click.IntRange(min=0),
-                help="Search larger photos on a copy with this long side; 0 for full size.",
-                show_default="720",
+                help="Search larger photos on a copy with this long side; 0 for full size.  "
+                "[default: mtcnn 720, yunet 640]",
             ),
         )
     ):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from facekit.enums import Device, FacePolicy, Metric
 
 if TYPE_CHECKING:
-    from facekit.face.mtcnn.options import DetectorOptions
+    from facekit.face.detector import DetectorOptions
     from facekit.gallery.identify import OpenSetChoice
     from facekit.photo.decode import ImageLimits
     from facekit.runtime.delegates import AcceleratorRequest
@@ -28,7 +28,8 @@ def pipeline_request(model: str | None = None, **options: Any) -> PipelineReques
         face=options.get("face_policy", FacePolicy.LARGEST),
         detect=not options.get("no_detect", False),
         crop=crop_change(**options),
-        detector=detector_settings(**options),
+        detector=options.get("detector"),
+        detector_options=detector_settings(**options),
         limits=image_limits(**options),
         threads=options.get("threads"),
         runtime=options.get("runtime"),
@@ -69,18 +70,11 @@ def crop_change(**options: Any) -> CropChange:
 
 
 def detector_settings(**options: Any) -> DetectorOptions:
-    """Of `detector_options`; a setting that was not given keeps its default.
+    """Of `detector_options`; a setting that was not given keeps the detector's default."""
+    from facekit.face.detector import DetectorOptions
 
-    Raises UsageError for a value that cannot be meant.
-    """
-    from facekit.face.mtcnn.options import DetectorOptions
-
-    given = {
-        name: options[name]
-        for name in ("min_face_px", "stage_thresholds", "scale_factor", "search_side_px")
-        if options.get(name) is not None
-    }
-    return DetectorOptions(**given)
+    names = ("min_face_px", "min_score", "stage_thresholds", "scale_factor", "search_side_px")
+    return DetectorOptions(**{name: options.get(name) for name in names})
 
 
 def image_limits(**options: Any) -> ImageLimits:

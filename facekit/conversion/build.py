@@ -79,10 +79,13 @@ def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
     if entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
         graph = read_tf_graph(source, name=inception_resnet_v1.NAME)
     elif entry.weights_format is WeightsFormat.ONNX:
-        graph = _scaled_as_card_says(read_onnx_graph(source, name=entry.name), entry)
+        is_detector = entry.task is Task.DETECTION
+        graph = read_onnx_graph(source, name=entry.name, any_size=is_detector)
+        graph = _scaled_as_card_says(graph, entry)
     else:
         graph = read_deepface(source).graph
-    _require_card_fits(graph, entry)
+    if entry.task is Task.EMBEDDING:
+        _require_card_fits(graph, entry)
     yield graph
 
 
@@ -114,14 +117,14 @@ def _require_card_fits(graph: Graph, entry: RegistryEntry) -> None:
 
 
 def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
-    """The card of one net's file; a detector's nets are its variants."""
-    is_detector = entry.task is Task.DETECTION
-    variant = net if is_detector else DEFAULT_VARIANT
+    """The card of one net's file; where there are several, they are the variants."""
+    is_one_of_several = net in entry.variants
+    variant = net if is_one_of_several else DEFAULT_VARIANT
     card = Card(
         name=entry.name,
         variant=variant,
         task=entry.task,
-        architecture=f"{entry.architecture}-{net}" if is_detector else entry.architecture,
+        architecture=f"{entry.architecture}-{net}" if is_one_of_several else entry.architecture,
         file_name=f"{entry.name}_{variant}{MODEL_SUFFIX}",
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
@@ -129,6 +132,7 @@ def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
         input=_input(entry, net),
         crop=entry.card.crop,
         embedding_size=entry.card.embedding_size,
+        detector=entry.card.detector,
         flip=entry.card.flip,
         calibration=_calibration(entry, variant),
         tools={"facekit": __version__, "flatbuffers": version("flatbuffers")},

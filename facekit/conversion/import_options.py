@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,25 +63,13 @@ class ImportedModel:
             "paths": [str(path) for path in self.paths],
             "format": self.format.title,
             "architecture": card.architecture,
-            "input": {
-                "height_px": card.input.height_px,
-                "width_px": card.input.width_px,
-                "colour_order": card.input.colour_order.value,
-                "mean": card.input.mean,
-                "std": card.input.std,
-            },
-            "crop": None if card.crop is None else str(card.crop),
+            "input": asdict(card.input),
+            "crop": card.crop and asdict(card.crop),
             "embedding_size": card.embedding_size,
             "flip": card.flip.value,
             "source_sha256": card.source.sha256,
             "licence": card.source.licence,
             "ignored_tensors": list(self.ignored),
             "difference_to_source": self.difference,
-            "faces": None
-            if self.faces is None
-            else {
-                "same_person": self.faces.same,
-                "different_people": self.faces.different,
-                "told_apart": self.faces.tells_apart,
-            },
+            "faces": self.faces and self.faces.to_dict(),
         }

@@ -34,7 +34,14 @@ def source_answers(path: Path, picture: Node) -> Answers:
     `picture`: the input as the file was read.  Raises ModelBuildError where that system refuses
     the file, MissingExtraError.
     """
-    return _Onnx(path, picture).run if is_onnx(path) else LiteRtNet(path).run
+    return _Onnx(path, picture).run if is_onnx(path) else _litert_answers(path, picture)
+
+
+def _litert_answers(path: Path, picture: Node) -> Answers:
+    net = LiteRtNet(path)
+    if net.inputs[0].shape[1:] == picture.shape[1:]:
+        return net.run
+    return lambda pictures: net.run(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
 
 def graph_answers(graph: Graph) -> Answers:

@@ -16,8 +16,7 @@ from facekit.enums import CropRule
 from facekit.errors import ImageError, InputError
 from facekit.evaluation.embedding_cache import CachedPhoto, EmbeddingCache
 from facekit.face.align import whole_picture
-from facekit.model.registry import DETECTOR
-from facekit.model.store import InstalledModel, find, find_all, home
+from facekit.model.store import InstalledModel, find, home
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.photos import PhotoFailure, map_photos, worth_workers
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
@@ -46,6 +45,15 @@ class EmbedSettings:
     def views(self) -> int:
         """Vectors a photo: of its crop, and of the crop's mirror image."""
         return 2 if self.mirrored else 1
+
+    def locate_for(self, model: InstalledModel) -> LocateOptions:
+        """With the detector in force: the card's usual one where none is named."""
+        return replace(self.locate, detector=self.locate.detector or model.card.detector)
+
+    def measured(self, model: InstalledModel) -> InstalledModel:
+        """The model with the calibration that was measured with this detector, if there is one."""
+        calibration = model.card.calibration.for_detector(self.locate_for(model).detector_name)
+        return InstalledModel(replace(model.card, calibration=calibration), model.path)
 
     def crop_of(self, model: InstalledModel) -> CropSpec:
         """The rule in force; NONE where the photo's centre is the crop."""
@@ -249,6 +257,7 @@ def _cache(model: InstalledModel, settings: EmbedSettings) -> EmbeddingCache:
 def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, Any]:
     crop = settings.crop_of(model)
     detects = crop.rule is not CropRule.NONE
+    locate = settings.locate_for(model)
     return {
         "model": model.card.file_sha256,
         "input": asdict(settings.input or model.card.input),
@@ -256,17 +265,10 @@ def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, 
         if not settings.trim_px
         else {**asdict(crop), "trim_px": settings.trim_px},
         "mirrored": settings.mirrored,
-        "detector": _detector(settings) if detects else None,
-        "detector_options": asdict(settings.locate.detector) if detects else None,
+        "detector": [one.card.file_sha256 for one in locate.found_nets] if detects else None,
+        "detector_options": asdict(locate.own_options) if detects else None,
         "face": settings.locate.face_policy.value if detects else None,
     }
-
-
-def _detector(settings: EmbedSettings) -> list[str]:
-    """sha256 of each net of the cascade."""
-    nets = settings.locate.nets
-    installed = find_all(DETECTOR) if nets is None else tuple(map(find, nets))
-    return [one.card.file_sha256 for one in installed]
 
 
 def _sha256(photo: Path) -> str:

@@ -59,7 +59,8 @@ class Setup:
         else:
             cropped = (
                 f"{crop.rule.value} crop, {crop.margin_px:g} px, {crop.resize_filter.value}, "
-                f"{self.settings.locate.face_policy.value} face"
+                f"{self.settings.locate.face_policy.value} face by "
+                f"{self.settings.locate_for(model).detector_name}"
             )
         mirror = {
             Flip.NONE: "",
@@ -129,6 +130,7 @@ def setups_for(
         own,
         centring=Centring.TRAINING if options.subtract_mean else Centring.CARD,
         cards_own=options.settings.crop in (None, card.crop)
+        and card.calibration.detector in (None, options.settings.locate_for(model).detector_name)
         and not options.subtract_mean
         and own.flip is card.flip,
     )

@@ -8,9 +8,13 @@ decisions), while another crop rule moves them farther.  docs/gallery.md has the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, TypeVar
 
+from facekit.errors import UsageError
 from facekit.types import DetectorIdentity, Face, UInt8Array
+
+Own = TypeVar("Own")
 
 
 class Detector(Protocol):
@@ -24,6 +28,55 @@ class Detector(Protocol):
         `options`: of the detector's own kind; None for its defaults.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorOptions:
+    """How faces are searched, whatever detector does it; None for what the detector takes itself.
+
+    A setting that the detector in use does not have is an error, see `own_options`.
+    """
+
+    min_face_px: float | None = None
+    """smallest face side, in pixels of the picture that is searched: the reduced copy where the
+    photo is larger than `search_side_px`"""
+    search_side_px: int | None = None
+    """photos with a longer side are searched on a copy reduced to it; 0: never reduced"""
+    min_score: float | None = None
+    """YuNet: least score of a face, 0..1"""
+    stage_thresholds: tuple[float, float, float] | None = None
+    """MTCNN: face probability that P-, R- and O-Net ask for, each 0..1"""
+    scale_factor: float | None = None
+    """MTCNN: ratio of neighbouring pyramid levels"""
+    level_overlap: float | None = None
+    """MTCNN: IoU above which the better of two proposals of one pyramid level stays"""
+    proposal_overlap: float | None = None
+    """MTCNN: the same across levels"""
+    refined_overlap: float | None = None
+    """MTCNN: the same after R-Net"""
+    enlarged_side_px: int | None = None
+    """YuNet: photos with a shorter long side are searched on a copy enlarged to it; 0: never"""
+    face_overlap: float | None = None
+    """overlap above which the better of two faces stays"""
+
+
+def own_options(options: DetectorOptions, kind: type[Own], *, detector: str) -> Own:
+    """The settings that are not None, as a record of the detector's own kind.
+
+    Raises UsageError for a setting that it does not have, or a value that cannot be meant.
+    """
+    given = {
+        one.name: getattr(options, one.name)
+        for one in fields(options)
+        if getattr(options, one.name) is not None
+    }
+    known = [one.name for one in fields(kind)]  # type: ignore[arg-type]  # dataclasses, all
+    if unknown := given.keys() - known:
+        raise UsageError(
+            f"The detector {detector} has no setting {', '.join(sorted(unknown))}. "
+            f"Its settings are {', '.join(known)}."
+        )
+    return kind(**given)
 
 
 def identity_of(name: str, weights_sha256: Iterable[str]) -> DetectorIdentity:

@@ -5,10 +5,10 @@ source weights, then by net, and lists each output as
 {"shape": [...], "values": "numbers between blanks"}.  It was made by
 
     python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl \\
-        face_recognition_sface_2021dec_int8bq.onnx
+        face_recognition_sface_2021dec_int8bq.onnx face_detection_yunet_2023mar_int8bq.onnx
 
-which runs the frozen graph in OpenCV's DNN module, MTCNN in the mtcnn package itself, and SFace in
-ONNX Runtime.
+which runs the frozen graph in OpenCV's DNN module, MTCNN in the mtcnn package itself, SFace in
+ONNX Runtime, and YuNet there too, with its weights expanded.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _PROBE_SHAPES = {
     "pnet": (1, 16, 20, 3),
     "rnet": (2, 24, 24, 3),
     "onet": (2, 48, 48, 3),
+    "yunet": (1, 64, 96, 3),
 }
 
 

@@ -7,6 +7,8 @@ skipped and nothing is left over, on either side.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -21,6 +23,10 @@ from facekit.types import Float32Array
 
 MAX_BYTES = 2 << 30
 """of a file of weights, packed or unpacked; the graphs here have 0.1 GB"""
+
+
+UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
+"""what Python raises about a zip archive that is none, or is damaged"""
 
 
 class Weights(Protocol):

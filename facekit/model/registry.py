@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, ModelMissingError
+from facekit.model.card import DETECTOR as DETECTOR  # so named by many
 from facekit.model.card import Source, Task, parse_input, parse_optional_crop, parse_source
 from facekit.system.fields import Fields
 from facekit.template.calibration import Calibration, parse_calibration
@@ -21,9 +22,8 @@ from facekit.types import CropSpec, InputSpec
 
 SCHEMA_VERSION = 1
 DEFAULT_MODEL = "facenet512-casia"
-DETECTOR = "mtcnn"
 DETECTOR_NETS = ("pnet", "rnet", "onet")
-"""Its variants, in the order of the cascade"""
+"""variants of the default detector, in the order of its cascade"""
 
 _FOLDER = Path(__file__).with_name("registry")
 
@@ -97,6 +97,8 @@ class CardDefaults:
     embedding_size: int
     calibration: Calibration
     """what others published about the weights; what facekit measured is in calibrations/"""
+    detector: str = DETECTOR
+    """what finds faces for it where a caller names no detector"""
     flip: Flip = Flip.NONE
 
 
@@ -159,6 +161,7 @@ def _entry(fields: Fields) -> RegistryEntry:
             crop=parse_optional_crop(card),
             embedding_size=card.integer("embedding_size"),
             calibration=parse_calibration(card.part("calibration")),
+            detector=card.text("detector") if "detector" in card else DETECTOR,
             flip=card.choice_or("flip", Flip.NONE),
         ),
     )

@@ -1,15 +1,16 @@
 """The calibrations that ship with facekit: measured on files that it builds itself.
 
-`calibrations/NAME_VARIANT.json`, written by `facekit calibrate -o`.
+`calibrations/NAME_VARIANT_DETECTOR.json`, written by `facekit calibrate --detector DETECTOR -o`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facekit.errors import ModelMismatchError
+from facekit.model import registry
 from facekit.system.fields import Fields
 from facekit.template.calibration import Calibration, parse_calibration
 
@@ -36,13 +37,24 @@ class ShippedCalibration:
 
 
 def shipped_calibration(name: str, variant: str) -> ShippedCalibration | None:
-    """What facekit ships for this variant, or None.
+    """What facekit ships for this variant, or None: measured with the model's usual detector,
+    what was measured with others beside it.
 
-    Raises ModelMismatchError naming the file where it is not valid.
+    Raises ModelMismatchError naming the file where it is not valid, or of another model file.
     """
-    path = _FOLDER / f"{name}_{variant}.json"
-    if not path.is_file():
+    paths = sorted(_FOLDER.glob(f"{name}_{variant}_*.json"))
+    if not paths:
         return None
+    usual = registry.entry(name).card.detector
+    first, *others = sorted(map(_read, paths), key=lambda one: one.calibration.detector != usual)
+    for one in others:
+        if one.file_sha256 != first.file_sha256:
+            raise ModelMismatchError(f"Calibrations of {name}:{variant} are of two files.")
+    beside = tuple(one.calibration for one in others)
+    return replace(first, calibration=replace(first.calibration, others=beside))
+
+
+def _read(path: Path) -> ShippedCalibration:
     try:
         fields = Fields(json.loads(path.read_bytes()), "calibration file")
         if fields.integer("schema_version") != SCHEMA_VERSION:

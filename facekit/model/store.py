@@ -11,19 +11,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facekit.enums import Precision
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model import registry
 from facekit.model.card import Card, Task, read_card
 from facekit.model.checksum import remembered_sha256, sha256_of
 from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # so named by many
 from facekit.model.variants import (
+    KERAS_VARIANT,
     LITERT_SUFFIX,
     MODEL_SUFFIXES,
+    ONNX_SUFFIX,
     file_name,
+    onnx_variant,
     precision_of,
+    suffix_of,
     whole_variant,
 )
 from facekit.system.fields import PLAIN_NAME
@@ -81,9 +86,26 @@ def variant_path(name: str, variant: str) -> Path:
     return models_folder() / name / file_name(name, variant)
 
 
+def as_stored(card: Card, *, name: str | None = None) -> Card:
+    """The card of the same file in the store: called as the store's files are.
+
+    What a card of the user's says of an .onnx file, such as "float32", becomes one of ONNX's
+    variants, by which `--runtime onnx` finds it.  `name`: another name of the model.
+    """
+    is_onnx = card.file_name.endswith(ONNX_SUFFIX)
+    variant = card.variant
+    if is_onnx and precision_of(variant) is None:
+        is_float = card.quantisation.scheme == "none"
+        variant = onnx_variant(Precision.FP32 if is_float else Precision.INT8)
+    elif not is_onnx and suffix_of(variant) == ONNX_SUFFIX:
+        variant = DEFAULT_VARIANT
+    name = name or card.name
+    return replace(card, name=name, variant=variant, file_name=file_name(name, variant))
+
+
 def find(name_or_path: str | Path) -> InstalledModel:
-    """The model called "name" or "name:variant", or the one in a .tflite, .onnx or .json
-    file.
+    """The model called "name" or "name:variant", or the one in a .tflite, .onnx, .keras
+    or .json file.
 
     The first of a detector's nets where only the detector is named.  Checks size and sha256
     against the card (see checksum.py for when the file is read for that).
@@ -169,6 +191,12 @@ def entries(folder: Path) -> tuple[Path, ...]:
 
 def _how_to_get(name: str, variant: str, task: Task | None) -> str:
     """What is missing, what there is, and the commands that bring it."""
+    if variant == KERAS_VARIANT and name in (*registry.names(), *stored_names()):
+        return (
+            f"Model {name} has no Keras file here. Make it with:\n"
+            f"  facekit export {name} --format keras --install\n"
+            "or bring it with `facekit models import FILE`."
+        )
     precision = precision_of(variant)
     if precision is not None and name in (*registry.names(), *stored_names()):
         return (

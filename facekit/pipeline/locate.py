@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from facekit.enums import FacePolicy
-from facekit.face.detector import Detector, identity_of
+from facekit.errors import ModelMismatchError
+from facekit.face.detector import Detector, DetectorOptions, identity_of, own_options
 from facekit.face.mtcnn.cascade import Mtcnn
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.face.select import select_faces
-from facekit.model.registry import DETECTOR, DETECTOR_NETS
-from facekit.model.store import InstalledModel, find
+from facekit.face.yunet import Yunet, YunetOptions
+from facekit.model.card import DETECTOR, Task
+from facekit.model.registry import DETECTOR_NETS
+from facekit.model.store import CARD_SUFFIX, InstalledModel, find_all
+from facekit.model.variants import MODEL_SUFFIXES
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
 from facekit.pipeline.records import LocatedPicture
-from facekit.runtime.litert import LiteRtNet
-from facekit.types import DetectorIdentity, Face
+from facekit.runtime.delegates import AcceleratorRequest, open_net
+from facekit.types import DetectorIdentity, Face, UInt8Array
 
 Made = TypeVar("Made")
 
@@ -90,12 +94,60 @@ class LocateOptions:
     """How faces are looked for in a picture."""
 
     face_policy: FacePolicy = FacePolicy.LARGEST
-    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    detector: str | None = None
+    """name of a detection model, NAME:VARIANT, or a net's file with its card; None: the one in the
+    embedding model's card, MTCNN where there is none"""
+    detector_options: DetectorOptions = field(default_factory=DetectorOptions)
     limits: ImageLimits = DEFAULT_LIMITS
     threads: int = 1
-    """threads a net of the cascade may use; they are small, more than one rarely helps"""
+    """threads a net of the detector may use; they are small, more than one rarely helps"""
     nets: tuple[Path, ...] | None = None
-    """files of the cascade's nets, in its order; None: those in the store"""
+    """files of the detector's nets, in its order; None: those in the store"""
+    accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
+    """what a detector of a single net runs on; MTCNN's nets are float32 with open sides, which no
+    NPU takes, and stay on the CPU"""
+
+    @property
+    def is_cascade(self) -> bool:
+        """Whether MTCNN's three nets look for faces, or a single net in YuNet's form."""
+        if self.nets is not None:
+            return len(self.nets) == len(DETECTOR_NETS)
+        return (self.detector or DETECTOR) == DETECTOR
+
+    @property
+    def own_options(self) -> MtcnnOptions | YunetOptions:
+        """The settings in use.  Raises UsageError for one that the detector does not have."""
+        name = self.detector or DETECTOR
+        if self.is_cascade:
+            return own_options(self.detector_options, MtcnnOptions, detector=name)
+        return own_options(self.detector_options, YunetOptions, detector=name)
+
+    @property
+    def detector_name(self) -> str:
+        """Of the detector, whatever its file or variant: what calibrations call it by.
+
+        Raises as `found_nets` where a file is named.
+        """
+        name = self.detector or DETECTOR
+        if self.nets is not None or name.endswith((*MODEL_SUFFIXES, CARD_SUFFIX)):
+            return self.found_nets[0].card.name
+        return name.partition(":")[0]
+
+    @property
+    def found_nets(self) -> tuple[InstalledModel, ...]:
+        """The detector's net files in its order, checked and not loaded.
+
+        Raises ModelMissingError, or ModelMismatchError where they are not sound, or no detector.
+        """
+        wanted = self.nets or (self.detector or DETECTOR,)
+        nets = tuple(net for one in wanted for net in find_all(one, task=Task.DETECTION))
+        for net in nets:
+            if net.card.task is not Task.DETECTION:
+                raise ModelMismatchError(
+                    f"A detector is needed. {net.card.name} ({net.card.variant}) is for "
+                    f"{net.card.task.value}."
+                )
+        return nets
 
 
 class Locator:
@@ -104,9 +156,11 @@ class Locator:
     def __init__(
         self, *, options: LocateOptions | None = None, stopwatch: Stopwatch | None = None
     ) -> None:
+        """Raises UsageError for settings that the detector does not have."""
         self.options = options or LocateOptions()
         self.stopwatch = stopwatch or Stopwatch()
-        self._nets = Once(self._find)
+        self._own_options = self.options.own_options
+        self._nets = Once(lambda: self.options.found_nets)
         self._detector = Once(self._load)
 
     @property
@@ -116,16 +170,13 @@ class Locator:
 
     @property
     def nets(self) -> tuple[InstalledModel, ...]:
-        """The detector's net files in the cascade's order, checked and not loaded.
-
-        Raises ModelMissingError or ModelMismatchError where the store has no sound nets.
-        """
+        """See `LocateOptions.found_nets`."""
         return self._nets.get()
 
     @property
     def identity(self) -> DetectorIdentity:
         """How the detector states itself.  Raises as `nets`."""
-        return identity_of(DETECTOR, [net.card.source.sha256 for net in self.nets])
+        return identity_of(self.nets[0].card.name, [net.card.source.sha256 for net in self.nets])
 
     def read(self, sources: Sequence[PictureSource]) -> list[Picture]:
         """Raises ImageError, which names the picture, and UsageError for what is no source."""
@@ -135,26 +186,30 @@ class Locator:
     def locate(self, sources: Sequence[PictureSource]) -> list[LocatedPicture]:
         """Raises ImageError, NoFaceError or AmbiguousFaceError, which name the picture."""
         pictures = self.read(sources)
-        detector = self.detector
-        with self.stopwatch.stage("detect"):
-            found = detector.detect(
-                [picture.pixels for picture in pictures], options=self.options.detector
-            )
+        found = self.detect([picture.pixels for picture in pictures])
         return [
             LocatedPicture(picture, faces, self._selected(picture, faces))
             for picture, faces in zip(pictures, found, strict=True)
         ]
 
+    def detect(self, images: Sequence[UInt8Array]) -> list[tuple[Face, ...]]:
+        """All faces of each RGB uint8 (H, W, 3) picture, highest score first."""
+        detector = self.detector
+        with self.stopwatch.stage("detect"):
+            return detector.detect(images, options=self._own_options)
+
     def _load(self) -> Detector:
         with self.stopwatch.stage("load"):
-            pnet, rnet, onet = (
-                LiteRtNet(net.path, threads=self.options.threads) for net in self.nets
-            )
-            return Mtcnn(pnet, rnet, onet)
-
-    def _find(self) -> tuple[InstalledModel, ...]:
-        stored = [f"{DETECTOR}:{name}" for name in DETECTOR_NETS]
-        return tuple(find(net) for net in self.options.nets or stored)
+            threads = self.options.threads
+            if self.options.is_cascade:
+                request = AcceleratorRequest()
+                pnet, rnet, onet = (
+                    open_net(net.path, request=request, threads=threads).net for net in self.nets
+                )
+                return Mtcnn(pnet, rnet, onet)
+            (only,) = self.nets
+            opened = open_net(only.path, request=self.options.accelerator, threads=threads)
+            return Yunet(opened.net, spec=only.card.input, name=only.path.name)
 
     def _selected(self, picture: Picture, faces: tuple[Face, ...]) -> tuple[Face, ...]:
         return select_faces(

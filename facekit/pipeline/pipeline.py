@@ -14,7 +14,7 @@ import numpy as np
 from facekit.enums import CropRule, FacePolicy, Metric
 from facekit.errors import AmbiguousFaceError, EmbeddingFileError, ModelMismatchError
 from facekit.face.align import crop_faces, whole_picture
-from facekit.model.card import Task, embedder_of, space_of
+from facekit.model.card import Card, Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.photo.decode import PictureSource
 from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
@@ -47,8 +47,7 @@ class PipelineOptions:
     threads: int | None = None
     """threads the embedding net may use; None: the cores this process may run on"""
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
-    """what the embedding net runs on; the detector's nets are float32 with open sides, which no
-    NPU takes, and stay on the CPU"""
+    """what the embedding net runs on; see LocateOptions for the detector"""
 
 
 class Pipeline:
@@ -58,16 +57,20 @@ class Pipeline:
     """
 
     def __init__(self, model: InstalledModel, *, options: PipelineOptions | None = None) -> None:
-        """Raises ModelMismatchError where `model` is not an embedding model."""
+        """Raises ModelMismatchError where `model` is not an embedding model, UsageError for
+        settings that the detector does not have.
+        """
         own = model.card.crop
         if model.card.task is not Task.EMBEDDING or own is None:
             raise ModelMismatchError(
                 f"An embedding model is needed. Model {model.card.name} ({model.card.variant}) is "
                 f"for {model.card.task.value}."
             )
-        self.model = model
+        self.options = _with_detector(options or PipelineOptions(), model.card)
+        calibration = model.card.calibration.for_detector(self.options.locate.detector_name)
+        self.model = InstalledModel(replace(model.card, calibration=calibration), model.path)
+        """with the calibration that was measured with the detector in use, where there is one"""
         self._card_crop = own
-        self.options = options or PipelineOptions()
         self.stopwatch = Stopwatch()
         self._locator = Locator(options=self.options.locate, stopwatch=self.stopwatch)
         self._opened = Once(self._open)
@@ -234,6 +237,9 @@ class Pipeline:
             model=self.model_name,
             model_sha256=card.file_sha256,
             crop=self.crop_spec,
+            detector=None
+            if self.crop_spec.rule is CropRule.NONE
+            else self.options.locate.detector_name,
             device=self.device_use,
             timings_ms=dict(self.stopwatch.milliseconds),
         )
@@ -292,6 +298,12 @@ class Pipeline:
             crops=np.zeros((0, size.height_px, size.width_px, 3), np.uint8),
             embeddings=vectors,
         )
+
+
+def _with_detector(options: PipelineOptions, card: Card) -> PipelineOptions:
+    """The card's usual detector where none is named."""
+    detector = options.locate.detector or card.detector
+    return replace(options, locate=replace(options.locate, detector=detector))
 
 
 def _is_embedding_file(source: PictureSource) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from facekit.enums import CropRule, Metric
-from facekit.model.registry import DETECTOR
+from facekit.enums import Metric
 from facekit.photo.decode import Picture
 from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
@@ -97,6 +96,8 @@ class Verification:
     model_sha256: str
     crop: CropSpec
     """the crop rule in force; NONE where nothing was detected"""
+    detector: str | None
+    """name of the detector; None where nothing was detected"""
     device: DeviceUse
     """what the embedding net ran on"""
     timings_ms: dict[str, float]
@@ -128,7 +129,7 @@ class Verification:
             "distance": self.distance,
             "threshold": self.threshold_distance,
             "model": self.model,
-            "detector_backend": "skip" if self.crop.rule is CropRule.NONE else DETECTOR,
+            "detector_backend": self.detector or "skip",
             "similarity_metric": self.metric.value,
             "facial_areas": {key: _facial_area(face) for key, face in faces.items()},
             "time": round(sum(self.timings_ms.values()) / 1e3, 4),

@@ -9,7 +9,7 @@ from facekit.errors import UsageError
 from facekit.model.registry import DETECTOR
 from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
-from facekit.tasks.build import ensure_installed
+from facekit.tasks.open_pipeline import ensure_detector
 from facekit.training.dataset import align
 from facekit.training.dataset.align import AlignReport
 from facekit.training.dataset.aligned import AlignSettings
@@ -47,6 +47,7 @@ def align_dataset(
     locate = locate or LocateOptions(face_policy=FacePolicy.CENTER)
     if locate.face_policy is FacePolicy.ALL:
         raise UsageError("One face a photo is aligned: --face all has no place for the others.")
+    detector = locate.detector or DETECTOR
     usual_size, usual_margin = _USUAL[rule]
     height_px, width_px = size_px or usual_size
     settings = AlignSettings(
@@ -55,10 +56,11 @@ def align_dataset(
         width_px=width_px,
         format=crop_format,
         face_policy=locate.face_policy,
-        detector=locate.detector,
+        detector=detector,
+        detector_options=locate.own_options,
         max_pixels=locate.limits.max_pixels,
     )
-    ensure_installed(DETECTOR, reporter=reporter)
+    ensure_detector(detector, reporter=reporter)
     return align.align_dataset(
         source,
         output,

@@ -16,13 +16,13 @@ from facekit.bench.records import SCHEMA_VERSION, Benchmark
 from facekit.enums import Runtime, Stage
 from facekit.errors import InputError
 from facekit.model.defaults import model_or_default
-from facekit.model.registry import DETECTOR
 from facekit.model.variants import for_runtime
 from facekit.photo.sources import list_pictures
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest
 from facekit.system.files import write_atomically
 from facekit.tasks.build import ensure_installed
+from facekit.tasks.open_pipeline import ensure_detector
 
 
 def benchmark(
@@ -37,6 +37,7 @@ def benchmark(
     images: str | None = None,
     runtime: Runtime | None = None,
     accelerator: AcceleratorRequest | None = None,
+    detector: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Benchmark:
     """Times each stage of each model in each setting, each in a process of its own.
@@ -45,19 +46,20 @@ def benchmark(
     without photos those that need none.  threads: of a network.  batches: pictures a run. workers:
     processes that run at the same time.  runs: counted, after `warmup` that are not. runtime: None
     for what each file is for.  accelerator: None for the CPU.  images: a folder of photos, or one
-    photo.  Raises UsageError where a stage needs photos and there are none, ModelError,
-    AcceleratorError.
+    photo.  detector: name or file; None for what each card names.
+    Raises UsageError where a stage needs photos and there are none, ModelError, AcceleratorError.
     """
     photos = tuple(map(Path, list_pictures([images]))) if images else ()
     if stages is None:
         stages = [stage for stage in Stage if photos or stage not in NEED_PHOTOS]
         if not photos:
             reporter.note("detect, align and verify are left out: they need photos, --images DIR")
+    installed = [
+        ensure_installed(for_runtime(model_or_default(name), runtime), reporter=reporter)
+        for name in models or (None,)
+    ]
     cases = plan(
-        [
-            ensure_installed(for_runtime(model_or_default(name), runtime), reporter=reporter).path
-            for name in models or (None,)
-        ],
+        [model.path for model in installed],
         stages=stages,
         threads=threads,
         batches=batches,
@@ -66,9 +68,10 @@ def benchmark(
         warmup=warmup,
         photos=photos,
         request=accelerator or AcceleratorRequest(),
+        detector=detector,
     )
-    if photos:
-        ensure_installed(DETECTOR, reporter=reporter)
+    for name in {detector or model.card.detector for model in installed} if photos else ():
+        ensure_detector(name, reporter=reporter)
     if is_busy():
         reporter.note(
             "this machine is busy with something else: times will be longer than it needs"

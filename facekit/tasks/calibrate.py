@@ -67,7 +67,8 @@ def calibrate(
     """The thresholds at which strangers match at given rates, and what probability a score is.
 
     request: its model, face, crop, detector, limits and runtime count; the crop goes into the
-    card.  data, protocol, pairs_file: see `facekit.evaluation.protocols.plan.open_list`.
+    card, where what was measured with other detectors stays.
+    data, protocol, pairs_file: see `facekit.evaluation.protocols.plan.open_list`.
     fmr_targets: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON).
     workers, ray: see `facekit.pipeline.photos.map_photos`.
     Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
@@ -93,15 +94,13 @@ def calibrate(
         space=PhotoCropper(installed, settings).pipeline.space,
         fmr_targets=fmr_targets,
     )
-    card = replace(
-        installed.card,
-        calibration=result.calibration,
-        crop=settings.crop or installed.card.crop,
-    )
+    own = installed.card
+    calibration = own.calibration.with_measured(result.calibration, usual=own.detector)
+    card = replace(own, calibration=calibration, crop=settings.crop or own.crop)
     if write:
         write_card(installed.path, card)
     if output is not None:
-        shipped = ShippedCalibration(card.file_sha256, card.calibration)
+        shipped = ShippedCalibration(card.file_sha256, result.calibration)
         text = shipped.to_json(name=card.name, variant=card.variant)
         write_atomically(output, text.encode())
     return CalibratedModel(card, result, written=write)

@@ -23,12 +23,12 @@ from facekit.model import registry
 from facekit.model.card import Task
 from facekit.model.defaults import model_or_default
 from facekit.model.installation import install_files
-from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed, waiting
+from facekit.tasks.open_pipeline import ensure_detector
 
 KERAS_SUFFIXES = (".keras", ".h5")
 _RECIPES = {
@@ -180,12 +180,13 @@ def calibration_crops(
     if photos.source is None:
         return None
     assert model.card.crop is not None  # an embedding card always has one
+    locate = replace(photos.locate, detector=photos.locate.detector or model.card.detector)
     if model.card.crop.rule is not CropRule.NONE:
-        ensure_installed(DETECTOR, reporter=reporter)
+        ensure_detector(str(locate.detector), reporter=reporter)
     cropped = photo_crops(
         photos.source,
         model,
-        photos.locate,
+        locate,
         count=sys.maxsize if photos.count is None else photos.count,
         seed=SEED if photos.seed is None else photos.seed,
         reporter=reporter,

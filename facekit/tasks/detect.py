@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from facekit.enums import FacePolicy
-from facekit.model.registry import DETECTOR
 from facekit.photo.draw import draw_faces
 from facekit.photo.sources import list_pictures, unique_stems
 from facekit.photo.write import write_crops, write_png
 from facekit.pipeline.photos import LocatePhoto, PhotoFailure, map_photos
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
-from facekit.tasks.build import ensure_installed
-from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.tasks.open_pipeline import (
+    PipelineRequest,
+    ensure_detector,
+    open_pipeline,
+    usual_detector,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ def detect(
 ) -> Iterator[DetectedPhoto | PhotoFailure]:
     """The faces of each photo, one after the other; folders stand for the pictures below them.
 
-    `request`: None for all faces.  `crops`: folder for the crops that its model would see.
+    `request`: None for all faces.  Where it names no detector, its model's card does.
+    `crops`: folder for the crops that its model would see.
     `drawings`: folder for the pictures with boxes and landmarks.  Neither need exist.
     A photo that gives no face is a PhotoFailure, and the reporter is told of it.
     Raises ImageError for a folder without a picture, StorageError, and what `open_pipeline`
@@ -57,8 +61,12 @@ def detect(
     request = request or PipelineRequest(face=FacePolicy.ALL)
     names = list_pictures(images)
     stems = unique_stems(names)
+    if request.bundle is None:
+        request = replace(request, detector=request.detector or usual_detector(request.model))
+        ensure_detector(
+            str(request.detector), build_missing=request.build_missing, reporter=reporter
+        )
     cropper = None if crops is None else open_pipeline(request, reporter=reporter)
-    ensure_installed(DETECTOR, build_missing=request.build_missing, reporter=reporter)
     results = map_photos(
         LocatePhoto(request.locate_options),
         names,

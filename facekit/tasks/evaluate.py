@@ -14,13 +14,13 @@ from facekit.evaluation.run import ReportColumn, require_distinct, run_evaluatio
 from facekit.evaluation.setups import DEFAULT_PROTOCOL, SetupOptions, setups_for
 from facekit.model.card import Card
 from facekit.model.defaults import model_or_default
-from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel
 from facekit.model.variants import for_runtime
 from facekit.reporter import SILENT, Reporter
 from facekit.system.extras import require
 from facekit.tasks.build import ensure_installed
 from facekit.tasks.open_pipeline import PipelineRequest
+from facekit.tasks.open_pipeline import ensure_detector as ensure_installed_detector
 
 
 def evaluate(
@@ -69,7 +69,10 @@ def evaluate(
     pairs = plan.pair_list
     if pairs.complete and pairs.published_as is None and pairs_file is None:
         reporter.note(f"{pairs.name} is not LFW's published list (MD5 {pairs.md5})")
-    models = [installed_for(request, reporter=reporter) for request in requests]
+    models = []
+    for request in requests:
+        model = installed_for(request, reporter=reporter)
+        models.append(embed_settings(model.card, request).measured(model))
     require_distinct(models)
     columns = [
         ReportColumn(model, setup)
@@ -126,4 +129,6 @@ def ensure_detector(
 ) -> None:
     """Builds the detector where it is missing and the settings need one."""
     if settings.crop_of(model).rule is not CropRule.NONE:
-        ensure_installed(DETECTOR, reporter=reporter)
+        ensure_installed_detector(
+            settings.locate.detector or model.card.detector, reporter=reporter
+        )

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from facekit.enums import CropRule, FacePolicy, ResizeFilter, Runtime
-from facekit.errors import UsageError
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.errors import ModelMissingError, UsageError
+from facekit.face.detector import DetectorOptions
+from facekit.model import registry
 from facekit.model.card import Task
 from facekit.model.defaults import model_or_default
 from facekit.model.registry import DETECTOR
-from facekit.model.store import InstalledModel
+from facekit.model.store import InstalledModel, find
 from facekit.model.variants import for_runtime
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits
 from facekit.pipeline.locate import LocateOptions
@@ -55,7 +56,10 @@ class PipelineRequest:
     detect: bool = True
     """False: the pictures are face crops already"""
     crop: CropChange = field(default_factory=CropChange)
-    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    detector: str | None = None
+    """name of a detection model, NAME:VARIANT, or a net's file with its card; None: the one in the
+    model's card, and with `bundle` the bundle's"""
+    detector_options: DetectorOptions = field(default_factory=DetectorOptions)
     limits: ImageLimits = DEFAULT_LIMITS
     threads: int | None = None
     """threads a network may use; None: of the embedding net the cores this process may run on,
@@ -71,12 +75,15 @@ class PipelineRequest:
         """How faces are looked for, the bundle's nets included."""
         nets = None
         if self.bundle is not None:
+            if self.detector is not None:
+                raise UsageError("--bundle brings its own detector: --detector goes without it.")
             from facekit.board.manifest import detector_files
 
             nets = detector_files(self.bundle)
         return LocateOptions(
             face_policy=self.face,
             detector=self.detector,
+            detector_options=self.detector_options,
             limits=self.limits,
             threads=self.threads or 1,
             nets=nets,
@@ -102,7 +109,11 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     crop = None if own is None else request.crop.of(own)
     detects = request.detect and (crop is None or crop.rule is not CropRule.NONE)
     if detects and request.bundle is None:
-        ensure_installed(DETECTOR, build_missing=request.build_missing, reporter=reporter)
+        ensure_detector(
+            request.detector or installed.card.detector,
+            build_missing=request.build_missing,
+            reporter=reporter,
+        )
     pipeline = Pipeline(
         installed,
         options=PipelineOptions(
@@ -116,6 +127,33 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     if accelerator.is_delegated:
         reporter.note(str(pipeline.device_use))
     return pipeline
+
+
+def ensure_detector(
+    name: str, *, build_missing: bool = True, reporter: Reporter = SILENT
+) -> tuple[InstalledModel, ...]:
+    """The detector's nets; built first where they are missing.
+
+    Raises ModelMissingError, ModelMismatchError for a model that is no detector, and what building
+    raises.
+    """
+    ensure_installed(name, task=Task.DETECTION, build_missing=build_missing, reporter=reporter)
+    return LocateOptions(detector=name).found_nets
+
+
+def usual_detector(model: str | None) -> str:
+    """Name of the detector that the model's card names; the model need not be installed.
+
+    `model`: as a request has it.  MTCNN for a model that nobody knows.
+    """
+    name = model_or_default(model)
+    known = name.partition(":")[0]
+    if known in registry.names():
+        return registry.entry(known).card.detector
+    try:
+        return find(name).card.detector
+    except ModelMissingError:
+        return DETECTOR
 
 
 def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, AcceleratorRequest]:

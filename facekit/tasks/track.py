@@ -137,8 +137,7 @@ class PipelineVision:
 
     def detect(self, pixels: UInt8Array) -> tuple[Face, ...]:
         """All faces of a (H, W, 3) RGB frame, highest score first."""
-        options = self._locator.options.detector
-        (faces,) = self._locator.detector.detect([pixels], options=options)
+        (faces,) = self._locator.detect([pixels])
         return faces
 
     def embed(self, pixels: UInt8Array, faces: Sequence[Face]) -> Float32Array:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from facekit.errors import UsageError
 from facekit.model.installation import install_files, require_new
-from facekit.model.registry import DETECTOR
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed, waiting
+from facekit.tasks.open_pipeline import ensure_detector
 from facekit.training.config_file import parse_change, read_config
+from facekit.training.dataset.aligned import aligned_detector
 from facekit.training.request import TrainRequest, Validation, begin, resumed
 
 if TYPE_CHECKING:
@@ -119,9 +120,10 @@ def train(
     if install is not None:
         require_new(install)  # now rather than after hours of training
     validation = None if validate_on is None else Validation(validate_on, validate_every)
-    for needed in (request.start, None if validation is None else DETECTOR):
-        if needed is not None:
-            ensure_installed(needed, reporter=reporter)
+    if request.start is not None:
+        ensure_installed(request.start, reporter=reporter)
+    if validation is not None:
+        ensure_detector(aligned_detector(request.data), reporter=reporter)
     cluster = _cluster(workers_at, worker_index)
     is_chief = cluster is None or cluster.index == 0
     from facekit.training.devices import open_replicas

@@ -84,6 +84,8 @@ class Calibration:
     space: TemplateSpace | None = None
     """what it was measured in; its detector is None where nobody said.  None as a whole while the
     calibration belongs to no model file yet"""
+    others: tuple[Calibration, ...] = ()
+    """what was measured with other detectors, each in a space of its own; see `for_detector`"""
 
     def __post_init__(self) -> None:
         mean = self.embedding_mean
@@ -104,6 +106,7 @@ class Calibration:
             **asdict(self),
             "fmr_curve": [list(point) for point in self.fmr_curve],
             "space": self.space and self.space.to_dict(),
+            "others": [one.to_dict() for one in self.others],
         }
         if self.embedding_mean is not None:
             plain["embedding_mean"] = [
@@ -111,6 +114,36 @@ class Calibration:
                 for value in self.embedding_mean
             ]
         return plain
+
+    @property
+    def detector(self) -> str | None:
+        """Name of the detector that it was measured with; None where nobody said."""
+        space = self.space
+        return None if space is None or space.detector is None else space.detector.name
+
+    def for_detector(self, name: str) -> Calibration:
+        """The one that was measured with this detector, the others kept; itself where none was."""
+        if self.detector != name:
+            for one in self.others:
+                if one.detector == name:
+                    rest = tuple(other for other in self.others if other is not one)
+                    return replace(one, others=(replace(self, others=()), *rest))
+        return self
+
+    def with_measured(self, measured: Calibration, *, usual: str) -> Calibration:
+        """With what was measured anew, which replaces what was measured with the same detector.
+
+        Others are kept where they were measured with the same crop rule.  `usual`: the detector
+        whose calibration stands first; one that does not say its detector is taken for that one's.
+        """
+        kept = {
+            one.detector or usual: replace(one, others=())
+            for one in (self, *self.others)
+            if one.space is None or measured.space is None or one.space.crop == measured.space.crop
+        }
+        kept[measured.detector or usual] = measured
+        first = kept.pop(usual, Calibration())
+        return replace(first, others=tuple(kept.values()))
 
     def other_space(self, space: TemplateSpace) -> str:
         """In which field `space` is another than the one that was measured in, with both values.
@@ -157,9 +190,16 @@ def fmr_target(fmr: float) -> str:
 
 def parse_calibration(fields: Fields) -> Calibration:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    others = fields.parts("others") if "others" in fields else []
+    return replace(_calibration(fields), others=tuple(map(_calibration, others)))
+
+
+def _calibration(fields: Fields) -> Calibration:
+    """What was measured with one detector."""
     probability = fields.optional_part("probability")
     space = fields.optional_part("space") if "space" in fields else None
-    return Calibration(
+    return fields.built(
+        Calibration,
         embedding_mean=_mean(fields.optional_numbers("embedding_mean")),
         operating_points=tuple(map(parse_operating_point, fields.parts("operating_points"))),
         fmr_curve=tuple(fields.number_pairs("fmr_curve")),
@@ -183,7 +223,8 @@ def _mean(values: list[float] | None) -> Float32Array | None:
 
 def parse_operating_point(fields: Fields) -> OperatingPoint:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
-    return OperatingPoint(
+    return fields.built(
+        OperatingPoint,
         target=fields.text("target"),
         threshold_similarity=fields.number("threshold_similarity"),
         fmr=fields.optional_number("fmr"),

@@ -6,42 +6,71 @@ new file is complete.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from facekit.conversion.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, require_sound
+from facekit.conversion.onnx import measured_calibration
+from facekit.conversion.quantize.quantized_model import ModelFile
+from facekit.conversion.shipped_faces import shipped_crops
 from facekit.errors import StorageError
 from facekit.graph.probe import probe, require_same_answer
+from facekit.model.card import bound
 from facekit.model.store import InstalledModel
+from facekit.model.variants import KERAS_VARIANT, file_name
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.litert import LiteRtNet
 from facekit.system.native_output import captured_output
-from facekit.training.backend import keras
+from facekit.training.backend import keras, tf
 from facekit.training.keras_graph import to_keras
 from facekit.training.start import graph_of_model
+from facekit.version import __version__
 
 
-def keras_file(model: InstalledModel, path: Path) -> None:
-    """A .keras file of the model's net with an open batch: (N, height, width, 3) float32 in the
-    card's scaling -> (N, embedding size) float32, not of unit length.
+def make_keras(model: InstalledModel, *, reporter: Reporter = SILENT) -> tuple[ModelFile, Drift]:
+    """A .keras file of the model's net with an open batch, and its card: (N, height, width, 3)
+    float32 in the card's scaling -> (N, embedding size) float32, not of unit length.
 
-    `path` must end in .keras.  Raises ModelBuildError, StorageError.
+    Its embeddings are measured against the LiteRT file's, on faces that ship with facekit.
+    Raises UsageError for a model that is no float32 embedding model, ModelBuildError, StorageError.
     """
     net = keras_net(model)
-    with _beside(path) as folder:
-        partial = folder / "model.keras"  # Keras goes by the ending
+    with tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
+        path = Path(folder) / file_name(model.card.name, KERAS_VARIANT)
         with captured_output():
-            net.save(partial)
-        _replace(partial, path)
+            net.save(path)
+        content = path.read_bytes()
+        card = replace(
+            model.card,
+            variant=KERAS_VARIANT,
+            file_name=path.name,
+            file_sha256=hashlib.sha256(content).hexdigest(),
+            file_size_bytes=len(content),
+            tools={
+                **model.card.tools,
+                "facekit": __version__,
+                "keras": keras.__version__,
+                "tensorflow": tf.__version__,
+            },
+        )
+        crops = shipped_crops(card, count=DRIFT_CROPS, seed=DRIFT_SEED)
+        drift = measure_drift(model, InstalledModel(card, path), crops, reporter=reporter)
+    require_sound(drift)
+    measured = replace(card, calibration=measured_calibration(model.card, card, drift))
+    return ModelFile(bound(measured), content), drift
 
 
 def saved_model(model: InstalledModel, folder: Path) -> None:
     """A SavedModel folder, which TensorFlow Serving and tf2onnx read; input and output as in
-    `keras_file`, under the signature "serving_default".
+    `make_keras`, under the signature "serving_default".
 
     A folder that is there already is replaced, if it is a SavedModel.
     Raises ModelBuildError, StorageError.

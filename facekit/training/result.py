@@ -32,6 +32,7 @@ class Described:
     architecture: str
     input: InputSpec
     crop: CropSpec
+    detector: str
     flip: Flip
     source: Source
     calibration: Calibration
@@ -58,6 +59,7 @@ def write_model(
         input=described.input,
         crop=described.crop,
         embedding_size=graph.outputs[0].shape[1] * described.flip.vectors,
+        detector=described.detector,
         flip=described.flip,
         calibration=described.calibration,
         tools={"facekit": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},

@@ -15,7 +15,7 @@ from facekit.photo.sources import list_people
 from facekit.reporter import SILENT, Reporter
 from facekit.training import checkpoint
 from facekit.training.backend import keras, tf
-from facekit.training.dataset.aligned import inner_crop
+from facekit.training.dataset.aligned import aligned_detector, inner_crop
 from facekit.training.dataset.batches import Photos
 from facekit.training.dataset.epoch import PhotoSet, photos_sha256, split, steps_per_epoch
 from facekit.training.devices import Replicas
@@ -68,6 +68,7 @@ def train(
     start = start_of(request.start, config, designs=designs, reporter=reporter)
     spec, flip = start.input, start.flip
     crop = _crop_of(request, start, reporter)
+    detector = aligned_detector(request.data)
     people = list_people(request.data)
     chosen, held = split(people, config)
     data_sha256 = photos_sha256(request.data, chosen, held)
@@ -93,7 +94,7 @@ def train(
         _imprint(trainer, photos, reporter)
     lfw = None
     if validation is not None and replicas.is_chief:
-        lfw = crop_lfw(validation.lfw, spec, crop, reporter=reporter)
+        lfw = crop_lfw(validation.lfw, spec, crop, detector=detector, reporter=reporter)
         if shared := photos_of(chosen.names, lfw):
             reporter.note(
                 f"warning: {shared} of the people trained on are among those of pairsDevTest; the "
@@ -118,7 +119,16 @@ def train(
         source = _source(request, data_sha256, chosen, start)
         model = write_model(
             trainer.net,
-            Described(request.name, start.architecture, spec, crop, flip, source, calibration),
+            Described(
+                request.name,
+                start.architecture,
+                spec,
+                crop,
+                detector,
+                flip,
+                source,
+                calibration,
+            ),
             folder,
             reporter=reporter,
         )

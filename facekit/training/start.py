@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.conversion.import_weights import source_sha256, usual_input
+from facekit.conversion.quantize.quantized_model import require_float32
 from facekit.enums import Architecture, Flip
-from facekit.errors import ModelBuildError, ModelError, UsageError
+from facekit.errors import ModelError, UsageError
 from facekit.graph.graph import Graph
 from facekit.graph.nets.designs import DESIGNS, Design
 from facekit.graph.read.formats import format_of
@@ -20,7 +21,7 @@ from facekit.graph.read.litert import read_litert_graph
 from facekit.model import store
 from facekit.model.card import Card, Task
 from facekit.model.store import CARD_SUFFIX, InstalledModel, find
-from facekit.model.variants import DEFAULT_VARIANT, LITERT_SUFFIX, MODEL_SUFFIXES
+from facekit.model.variants import MODEL_SUFFIXES
 from facekit.reporter import SILENT, Reporter
 from facekit.training.config import TrainConfig
 from facekit.types import CropSpec, InputSpec
@@ -53,8 +54,8 @@ def start_of(
     """The model or file of that name, else fresh weights as `config` says.
 
     `designs`: nets by architecture.
-    Raises ModelMissingError, ModelMismatchError, ModelBuildError for a model that is no float32
-    embedding net or a file that does not fit; UsageError where nothing tells how it is fed.
+    Raises ModelMissingError, ModelMismatchError, ModelBuildError for a file that does not fit;
+    UsageError for a model that is no float32 embedding net, or where nothing tells how it is fed.
     """
     if name_or_path is None:
         design = designs[config.architecture]
@@ -75,16 +76,9 @@ def is_source_file(name_or_path: str) -> bool:
 
 
 def graph_of_model(model: InstalledModel) -> Graph:
-    """What its file computes.  Raises ModelBuildError for another than a float32 embedding net."""
-    card = model.card
-    if card.task is not Task.EMBEDDING or card.quantisation.scheme != "none":
-        raise ModelBuildError(
-            f"A {DEFAULT_VARIANT} embedding model is needed. Received: {card.name}:{card.variant}, "
-            f"for {card.task.value}."
-        )
-    if model.path.suffix != LITERT_SUFFIX:
-        raise ModelBuildError(f"{model.path} is no LiteRT file: name the model without a variant.")
-    return read_litert_graph(model.path, name=card.architecture.replace("-", "_"))
+    """What its file computes.  Raises UsageError for another than a float32 embedding model."""
+    require_float32(model)
+    return read_litert_graph(model.path, name=model.card.name)
 
 
 def _of_file(path: Path, reporter: Reporter) -> Start:

@@ -72,9 +72,9 @@ class LfwCrops:
 
 
 def crop_lfw(
-    folder: Path, spec: InputSpec, crop: CropSpec, *, reporter: Reporter = SILENT
+    folder: Path, spec: InputSpec, crop: CropSpec, *, detector: str, reporter: Reporter = SILENT
 ) -> LfwCrops:
-    """Of each photo the central face, as eval-lfw takes it.
+    """Of each photo the central face that `detector` finds, as eval-lfw takes it.
 
     Raises InputError or PairListError for a folder that is not LFW with View 1's lists.
     """
@@ -82,9 +82,8 @@ def crop_lfw(
     paths = plan.paths()
     crops = np.zeros((len(paths), spec.height_px, spec.width_px, 3), np.uint8)
     errors = [""] * len(paths)
-    job = CropPhoto(
-        LocateOptions(face_policy=FacePolicy.CENTER), crop, spec.height_px, spec.width_px
-    )
+    locate = LocateOptions(face_policy=FacePolicy.CENTER, detector=detector)
+    job = CropPhoto(locate, crop, spec.height_px, spec.width_px)
     results = map_photos(job, paths, label="cropping LFW", reporter=reporter)
     for index, result in enumerate(results):
         if isinstance(result, PhotoFailure):

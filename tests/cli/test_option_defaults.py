@@ -7,17 +7,20 @@ import re
 from click.testing import CliRunner
 
 from facekit.cli import cli
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
+from facekit.face.yunet import YunetOptions
 
 
 def test_detector_defaults_in_the_help_are_the_detectors() -> None:
     text = re.sub(r"\s+", " ", CliRunner().invoke(cli, ["detect", "--help"]).stdout)
-    options = DetectorOptions()
+    mtcnn, yunet = MtcnnOptions(), YunetOptions()
+    thresholds = " ".join(f"{one:g}" for one in mtcnn.stage_thresholds)
     for flag, value in {
-        "--min-face": f"{options.min_face_px:g}",
-        "--face-thresholds": " ".join(f"{one:g}" for one in options.stage_thresholds),
-        "--scale-factor": f"{options.scale_factor:g}",
-        "--search-side": str(options.search_side_px),
+        "--min-face": f"mtcnn {mtcnn.min_face_px:g}, yunet {yunet.min_face_px:g}",
+        "--face-score": f"{yunet.min_score:g}",
+        "--face-thresholds": f"({thresholds})",
+        "--scale-factor": f"({mtcnn.scale_factor:g})",
+        "--search-side": f"mtcnn {mtcnn.search_side_px}, yunet {yunet.search_side_px}",
     }.items():
         after = text[text.index(flag) :]
-        assert after[after.index("[default: (") :].startswith(f"[default: ({value})"), flag
+        assert after[after.index("[default: ") :].startswith(f"[default: {value}"), flag

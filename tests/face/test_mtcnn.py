@@ -13,7 +13,7 @@ import pytest
 
 from facekit.face.detector import Detector
 from facekit.face.geometry import overlaps
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.photo.decode import load_picture
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.types import Face, Float32Array, UInt8Array
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.model
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "detect.json").read_bytes())
 PHOTOS = sorted(GOLDEN["faces"])
-FULL_SIZE = DetectorOptions(search_side_px=0)
+FULL_SIZE = MtcnnOptions(search_side_px=0)
 
 # P-Net gives several places here a probability of 1 less one or two steps of float32: which of
 # them is the best, and where O-Net then starts from, is a matter of rounding in either library.
@@ -34,7 +34,7 @@ def cascade(threads: int = 1) -> Detector:
     return Locator(options=LocateOptions(threads=threads)).detector
 
 
-def detect(image: UInt8Array, options: DetectorOptions | None = None) -> tuple[Face, ...]:
+def detect(image: UInt8Array, options: MtcnnOptions | None = None) -> tuple[Face, ...]:
     return cascade().detect([image], options=options)[0]
 
 
@@ -103,7 +103,7 @@ def test_a_batch_finds_what_each_picture_alone_does(data: Path) -> None:
 
 def test_faces_come_by_falling_score(data: Path) -> None:
     image = load_picture(data / "obama.jpg").pixels
-    options = DetectorOptions(stage_thresholds=(0.3, 0.3, 0.1))
+    options = MtcnnOptions(stage_thresholds=(0.3, 0.3, 0.1))
     scores = [face.score for face in detect(image, options)]
     assert len(scores) > 1
     assert scores == sorted(scores, reverse=True)
@@ -154,7 +154,7 @@ def test_faces_smaller_than_asked_for_are_not_found(data: Path) -> None:
     image = load_picture(data / "biden.jpg").pixels
     width = largest(detect(image, FULL_SIZE)).width_px
     # P-Net sees a face that half fills its window, and less well a smaller one.
-    options = DetectorOptions(search_side_px=0, min_face_px=4 * width)
+    options = MtcnnOptions(search_side_px=0, min_face_px=4 * width)
     assert detect(image, options) == ()
 
 

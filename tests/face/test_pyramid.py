@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facekit.face.mtcnn.pyramid import level, pyramid_scales, reduced
+from facekit.face.mtcnn.pyramid import level, pyramid_scales
 
 
 def scales(height: int, width: int, *, face: float = 20.0, factor: float = 0.709) -> list[float]:
@@ -62,36 +62,3 @@ def test_a_level_of_three_to_two() -> None:
 
 def test_a_level_is_cut_down_to_whole_pixels() -> None:
     assert level(np.zeros((250, 251, 3), np.float32), 0.4254).shape == (106, 106, 3)
-
-
-def test_small_pictures_are_not_reduced() -> None:
-    image = np.zeros((700, 1024, 3), np.uint8)
-    assert reduced(image, 1024)[0] is image
-    assert reduced(image, 1024)[1] == (1.0, 1.0)
-    assert reduced(np.zeros((9, 5000, 3), np.uint8), 0)[0].shape == (9, 5000, 3)
-
-
-@pytest.mark.parametrize(
-    ("shape", "copy_shape", "reduction"),
-    [
-        ((3000, 4000), (768, 1024), (4000 / 1024, 3000 / 768)),
-        ((1500, 1100), (1024, 751), (1100 / 751, 1500 / 1024)),
-        ((4001, 2049), (1024, 524), (2048 / 524, 4000 / 1024)),  # an odd line is left out
-        ((1, 5000), (1, 1024), (5000 / 1024, 1.0)),
-        ((20000, 2), (1024, 1), (2.0, 20000 / 1024)),
-    ],
-)
-def test_large_pictures_are_reduced(
-    shape: tuple[int, int], copy_shape: tuple[int, int], reduction: tuple[float, float]
-) -> None:
-    copy, spanned = reduced(np.zeros((*shape, 3), np.uint8), 1024)
-    assert copy.shape == (*copy_shape, 3)
-    assert spanned == pytest.approx(reduction)
-
-
-def test_a_reduced_copy_shows_the_same() -> None:
-    across = np.linspace(0, 255, 4000)[None, :, None]
-    image = np.broadcast_to(across, (3000, 4000, 3)).astype(np.uint8)
-    copy, (spanned_x, _) = reduced(image, 1024)
-    centres = (np.arange(1024) + 0.5) * spanned_x - 0.5
-    np.testing.assert_allclose(copy[300, :, 1], centres * 255 / 3999, atol=1.5)

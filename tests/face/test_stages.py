@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facekit.face.mtcnn.cascade import Mtcnn
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.face.mtcnn.stages import (
     Candidates,
     cells,
@@ -112,7 +112,7 @@ def test_a_score_must_exceed_the_threshold() -> None:
 def test_proposals_of_two_levels() -> None:
     # 40 px at 0.6 is a level of 24 px, at 0.4254 one of 17 px; neither's window covers the other's.
     pnet = pnet_seeing({24: [(0, 0)], 17: [(2, 2)]})
-    found = propose(BLANK, pnet, DetectorOptions())
+    found = propose(BLANK, pnet, MtcnnOptions())
     assert [batch.shape for batch in pnet.batches] == [
         (1, 24, 24, 3),
         (1, 17, 17, 3),
@@ -125,14 +125,14 @@ def test_proposals_of_two_levels() -> None:
 def test_neighbours_of_one_level_are_suppressed() -> None:
     # Windows 1..12, 3..14 and 7..18: the first two share 9 of 13 columns, the last two 7 of 15.
     pnet = pnet_seeing({24: [(0, 0), (0, 1), (0, 3)]})
-    assert len(propose(BLANK, pnet, DetectorOptions())) == 2
-    assert len(propose(BLANK, pnet, DetectorOptions(level_overlap=0.7))) == 3
-    assert len(propose(BLANK, pnet, DetectorOptions(level_overlap=0.4))) == 1
+    assert len(propose(BLANK, pnet, MtcnnOptions())) == 2
+    assert len(propose(BLANK, pnet, MtcnnOptions(level_overlap=0.7))) == 3
+    assert len(propose(BLANK, pnet, MtcnnOptions(level_overlap=0.4))) == 1
 
 
 def test_nothing_proposed_for_a_picture_that_is_too_small() -> None:
     pnet = pnet_seeing({})
-    assert len(propose(BLANK[:19], pnet, DetectorOptions())) == 0
+    assert len(propose(BLANK[:19], pnet, MtcnnOptions())) == 0
     assert pnet.batches == []
 
 
@@ -143,7 +143,7 @@ def test_corners_move_by_sides_counted_in_pixels() -> None:
 
 def test_refinement_judges_moves_and_squares() -> None:
     rnet = judge([0.95, 0.6], offsets=(0, 0.1, 0, 0))
-    kept = refine(BLANK, candidates((0, 0, 19, 19), (20, 20, 39, 39)), rnet, DetectorOptions())
+    kept = refine(BLANK, candidates((0, 0, 19, 19), (20, 20, 39, 39)), rnet, MtcnnOptions())
     assert rnet.batches[0].shape == (2, 24, 24, 3)
     np.testing.assert_allclose(kept.scores, [0.95])
     # The top moves down by 2 px of 20: 19 wide, 17 high, so a pixel is added above and below.
@@ -164,7 +164,7 @@ def test_faces_are_sorted_and_a_box_within_a_box_goes() -> None:
         BLANK,
         candidates((0, 0, 10, 10), (20, 20, 39, 39), (22, 22, 30, 30), (0, 30, 9, 39)),
         onet,
-        DetectorOptions(),
+        MtcnnOptions(),
     )
     assert [round(face.score, 2) for face in found] == [0.99, 0.8]
     np.testing.assert_array_equal(found[0].box_xyxy, [20, 20, 39, 39])
@@ -173,7 +173,7 @@ def test_faces_are_sorted_and_a_box_within_a_box_goes() -> None:
 
 def test_a_probability_that_rounding_put_over_one() -> None:
     onet = final_judge([1.0000001], points=POINTS)
-    (face,) = decide_faces(BLANK, candidates((0, 0, 10, 10)), onet, DetectorOptions())
+    (face,) = decide_faces(BLANK, candidates((0, 0, 10, 10)), onet, MtcnnOptions())
     assert face.score == 1.0
 
 

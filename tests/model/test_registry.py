@@ -18,7 +18,7 @@ FILES = sorted(Path(registry.__file__).with_name("registry").glob("*.json"))
 
 
 def test_the_default_comes_first() -> None:
-    assert registry.names() == ("facenet512-casia", "facenet512", "mtcnn", "sface")
+    assert registry.names() == ("facenet512-casia", "facenet512", "mtcnn", "sface", "yunet")
     assert registry.names()[0] == registry.DEFAULT_MODEL
     assert registry.DETECTOR in registry.names()
 
@@ -69,7 +69,9 @@ def test_sface_comes_from_a_wheel_or_from_its_makers() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ModelMissingError, match="facenet512-casia, facenet512, mtcnn, sface"):
+    with pytest.raises(
+        ModelMissingError, match="facenet512-casia, facenet512, mtcnn, sface, yunet"
+    ):
         registry.entry("facenet128")
 
 
@@ -95,19 +97,21 @@ def test_a_download_is_a_wheel_or_a_url() -> None:
     ids=lambda path: path.stem,
 )
 def test_a_shipped_calibration_says_in_which_space_it_was_measured(path: Path) -> None:
-    """With the default detector, the registry's crop rule and its own mean."""
-    name, _, variant = path.stem.partition("_")
+    """With the detector that its name says, the registry's crop rule and its own mean."""
+    name, variant, searched_by = path.stem.split("_")
     shipped = shipped_calibration(name, variant)
     assert shipped is not None
     entry = registry.entry(name)
-    detector = registry.entry(registry.DETECTOR)
+    assert shipped.calibration.detector == entry.card.detector
+    detector = registry.entry(searched_by)
+    calibration = shipped.calibration.for_detector(detector.name)
     assert entry.card.crop is not None
-    assert shipped.calibration.space == TemplateSpace(
+    assert calibration.space == TemplateSpace(
         model=f"{name}:{variant}",
         model_sha256=shipped.file_sha256,
         detector=identity_of(detector.name, [detector.source.sha256]),
         crop=entry.card.crop,
         flip=entry.card.flip,
-        mean_sha256=mean_sha256_of(shipped.calibration.embedding_mean),
+        mean_sha256=mean_sha256_of(calibration.embedding_mean),
         size=entry.card.embedding_size,
     )

@@ -17,7 +17,7 @@ from facekit.errors import (
     NoFaceError,
     NoOperatingPointError,
 )
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.detector import DetectorOptions
 from facekit.gallery.records import Template
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.model.card import embedder_of
@@ -186,7 +186,7 @@ def test_what_one_pipeline_has_stored_another_refuses_or_brings_over(
 
 def test_detector_options_do_not_change_the_space(pipeline: Pipeline) -> None:
     """They move templates no farther than a pixel's shift of the photo; see docs/gallery.md."""
-    options = PipelineOptions(LocateOptions(detector=DetectorOptions(min_face_px=60)))
+    options = PipelineOptions(LocateOptions(detector_options=DetectorOptions(min_face_px=60)))
     assert Pipeline(pipeline.model, options=options).space == pipeline.space
 
 

@@ -38,11 +38,12 @@ def faces(data: Path) -> list[UInt8Array]:
 def test_answers_are_those_of_one_thread(faces: list[UInt8Array], count: int) -> None:
     detector = DetectorOptions(min_face_px=60)
     every_pair = list(itertools.product(faces, repeat=2))
-    alone = facekit.load(detector=detector)
+    alone = facekit.load(detector_options=detector)
     expected = [alone.verify(*pair, threshold=THRESHOLD).decision for pair in every_pair]
     assert {bool(one.same) for one in expected} == {True, False}
 
-    shared = facekit.load(detector=detector)  # not loaded: the threads race for that as well
+    # Not loaded: the threads race for that as well.
+    shared = facekit.load(detector_options=detector)
     wrong: list[str] = []
     done = itertools.count()
     together = threading.Barrier(N_THREADS)

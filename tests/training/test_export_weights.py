@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facekit.errors import ModelBuildError, StorageError
+from facekit.errors import ModelBuildError, ModelMismatchError, StorageError, UsageError
 from facekit.graph.graph import Graph
 from facekit.graph.read.formats import format_of
 from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
 from facekit.model.card import Quantisation, read_card
 from facekit.model.store import InstalledModel
+from facekit.runtime.keras import KerasNet
 from facekit.runtime.litert import LiteRtNet
 from facekit.template.match import unit_length
-from facekit.training.keras_export import keras_file, saved_model
+from facekit.training import keras_export
 from facekit.training.start import graph_of_model
 from facekit.types import Float32Array
 from tests.networks.run_graph import answers
@@ -49,10 +51,45 @@ def wanted(tiny: InstalledModel, pictures: Float32Array) -> Float32Array:
 def test_a_keras_file_comes_back(
     tiny: InstalledModel, pictures: Float32Array, wanted: Float32Array, tmp_path: Path
 ) -> None:
-    keras_file(tiny, tmp_path / "a.keras")
-    read = format_of(tmp_path / "a.keras").read(tmp_path / "a.keras", size=None)
+    path = tmp_path / "a.keras"
+    with pytest.MonkeyPatch.context() as patch:  # a net that was trained on noise
+        patch.setattr(keras_export, "require_sound", lambda _: None)
+        made, drift = keras_export.make_keras(tiny)
+    assert drift.minimum > 1 - 1e-6
+    path.write_bytes(made.content)
+    read = format_of(path).read(path, size=None)
     np.testing.assert_allclose(unit_length(answers(read.graph, pictures)), wanted, atol=1e-5)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.keras"]
+    assert (made.card.variant, made.card.file_name) == ("keras", "tiny_keras.keras")
+
+
+def test_keras_runs_the_file_as_litert_its_own(
+    tiny: InstalledModel, pictures: Float32Array, wanted: Float32Array, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.keras"
+    keras_export.keras_net(tiny).save(path)
+    net = KerasNet(path)
+    assert [one.shape for one in (*net.inputs, *net.outputs)] == [(-1, 16, 16, 3), (-1, 8)]
+    for count in (0, 1, 3):
+        (found,) = net.run(pictures[:count])
+        assert found.shape == (count, 8)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(unit_length(found), wanted[:count], atol=1e-5)
+    with pytest.raises(ValueError, match=r"needs float32 of shape \(N, 16, 16, 3\)"):
+        net.run(pictures[:, 1:])
+
+
+def test_a_keras_file_that_brings_code_is_refused(tiny: InstalledModel, tmp_path: Path) -> None:
+    path, spoilt = tmp_path / "a.keras", tmp_path / "b.keras"
+    keras_export.keras_net(tiny).save(path)
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(spoilt, "w") as other:
+        for name in archive.namelist():
+            content = archive.read(name)
+            other.writestr(name, content.replace(b'"keras.layers"', b'"mine.layers"'))
+    with pytest.raises(ModelMismatchError, match=r"names mine\.layers, which is not Keras's"):
+        KerasNet(spoilt)
+    spoilt.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelMismatchError, match="is not a Keras model that Keras can run"):
+        KerasNet(spoilt)
 
 
 def test_a_saved_model_takes_any_batch(
@@ -63,8 +100,8 @@ def test_a_saved_model_takes_any_batch(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep me")
     with pytest.raises(StorageError, match="is no SavedModel: it is not replaced"):
-        saved_model(tiny, tmp_path / "mine")
-    saved_model(tiny, tmp_path / "served")
+        keras_export.saved_model(tiny, tmp_path / "mine")
+    keras_export.saved_model(tiny, tmp_path / "served")
     served = tf.saved_model.load(str(tmp_path / "served"))
     (answer,) = served.signatures["serving_default"](tf.constant(pictures)).values()
     np.testing.assert_allclose(unit_length(np.asarray(answer)), wanted, atol=1e-5)
@@ -90,5 +127,5 @@ def test_the_file_holds_the_default_model_s_kernels(
 
 def test_integers_are_not_taken_back(tiny: InstalledModel) -> None:
     card = replace(tiny.card, variant="int8", quantisation=Quantisation("static_wi8_ai8"))
-    with pytest.raises(ModelBuildError, match="A float32 embedding model is needed"):
+    with pytest.raises(UsageError, match="A float32 file is needed"):
         graph_of_model(replace(tiny, card=card))

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.config_option import config_option
-from facekit.cli.options import DEFAULT_MODEL, accelerator_options, json_option, offline_option
+from facekit.cli.options import (
+    DEFAULT_MODEL,
+    accelerator_options,
+    detector_option,
+    json_option,
+    offline_option,
+)
 from facekit.cli.render.output import emit_json, note
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
@@ -75,6 +81,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     help="Runs before them, after the first, that are not.",
 )
 @click.option("--images", help="A folder of photos, or one photo.")
+@detector_option
 @accelerator_options
 @offline_option
 @click.option(
@@ -151,5 +158,6 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
         images=options["images"],
         runtime=options["runtime"],
         accelerator=accelerator_request(**options),
+        detector=options["detector"],
         reporter=TerminalReporter(),
     )

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from facekit.enums import ColourOrder
-from facekit.face.mtcnn.options import DetectorOptions
-from facekit.face.mtcnn.pyramid import reduced
+from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.face.mtcnn.stages import decide_faces, propose, refine
+from facekit.face.reduce import in_picture, reduced, require_picture
 from facekit.runtime.net import Net
 from facekit.runtime.preprocess import model_input
 from facekit.types import Face, Float32Array, InputSpec, UInt8Array
@@ -29,7 +29,7 @@ class Mtcnn:
     onet: Net
 
     def detect(
-        self, images: Sequence[UInt8Array], *, options: DetectorOptions | None = None
+        self, images: Sequence[UInt8Array], *, options: MtcnnOptions | None = None
     ) -> list[tuple[Face, ...]]:
         """RGB uint8 (H, W, 3) pictures of any sizes -> each one's faces, highest score first.
 
@@ -40,22 +40,20 @@ class Mtcnn:
         O-Net on the full-size photo boxes differ by 1 % in IoU, to neither side's advantage.
         Raises ValueError for another dtype or shape.
         """
-        options = options or DetectorOptions()
+        options = options or MtcnnOptions()
         return [self._detect_one(image, options) for image in images]
 
-    def _detect_one(self, image: UInt8Array, options: DetectorOptions) -> tuple[Face, ...]:
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(
-                f"Pictures must be uint8 of shape (H, W, 3). Received: {image.dtype} {image.shape}"
-            )
+    def _detect_one(self, image: UInt8Array, options: MtcnnOptions) -> tuple[Face, ...]:
+        require_picture(image)
         if image.size == 0:
             return ()
-        searched, reduction = reduced(image, options.search_side_px)
+        side = options.search_side_px or max(image.shape)
+        searched, reduction = reduced(image, side, side)
         pixels = _scaled(searched)
         proposals = propose(pixels, self.pnet, options)
         candidates = refine(pixels, proposals, self.rnet, options)
         faces = decide_faces(pixels, candidates, self.onet, options)
-        return tuple(_enlarged(face, reduction) for face in faces)
+        return tuple(in_picture(face, reduction) for face in faces)
 
 
 def _scaled(image: UInt8Array) -> Float32Array:
@@ -63,11 +61,3 @@ def _scaled(image: UInt8Array) -> Float32Array:
     height, width = image.shape[:2]
     spec = InputSpec(height, width, ColourOrder.RGB, mean=127.5, std=128.0)
     return np.asarray(model_input(image[None], spec)[0])
-
-
-def _enlarged(face: Face, reduction: tuple[float, float]) -> Face:
-    """The face in pixels of the picture, from those of a copy reduced by this in x and y."""
-    if reduction == (1.0, 1.0):
-        return face
-    xy = np.array(reduction, np.float32)
-    return Face(face.box_xyxy * np.tile(xy, 2), face.landmarks_xy * xy, face.score)

@@ -11,7 +11,7 @@ PNET_WINDOW_PX = 12
 
 
 @dataclass(frozen=True, slots=True)
-class DetectorOptions:
+class MtcnnOptions:
     """Defaults are those of the paper's authors, of facenet and of the mtcnn package, but for
     O-Net's threshold, where mtcnn 1.0.0 has 0.8 and the others 0.7.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.face.geometry import Overlap, squares, suppressed
-from facekit.face.mtcnn.options import PNET_WINDOW_PX, DetectorOptions
+from facekit.face.mtcnn.options import PNET_WINDOW_PX, MtcnnOptions
 from facekit.face.mtcnn.pyramid import level, pyramid_scales
 from facekit.face.mtcnn.windows import windows
 from facekit.runtime.net import Net
@@ -53,7 +53,7 @@ class Candidates:
         )
 
 
-def propose(image: Float32Array, pnet: Net, options: DetectorOptions) -> Candidates:
+def propose(image: Float32Array, pnet: Net, options: MtcnnOptions) -> Candidates:
     """(H, W, 3) model input -> square candidates, best first."""
     height, width = image.shape[:2]
     scales = pyramid_scales(
@@ -68,7 +68,7 @@ def propose(image: Float32Array, pnet: Net, options: DetectorOptions) -> Candida
     return Candidates(squares(together.boxes), together.scores)
 
 
-def _of_level(image: Float32Array, scale: float, pnet: Net, options: DetectorOptions) -> Candidates:
+def _of_level(image: Float32Array, scale: float, pnet: Net, options: MtcnnOptions) -> Candidates:
     """(H, W, 3) model input -> what P-Net finds in one level of the pyramid, best first."""
     offsets, probability = pnet.run(level(image, scale)[None])
     return cells(
@@ -95,7 +95,7 @@ def cells(
 
 
 def refine(
-    image: Float32Array, proposals: Candidates, rnet: Net, options: DetectorOptions
+    image: Float32Array, proposals: Candidates, rnet: Net, options: MtcnnOptions
 ) -> Candidates:
     """(H, W, 3) model input and square proposals -> square candidates, best first."""
     offsets, probability = rnet.run(windows(image, proposals.boxes, side_px=RNET_SIDE_PX))
@@ -106,7 +106,7 @@ def refine(
 
 
 def decide_faces(
-    image: Float32Array, candidates: Candidates, onet: Net, options: DetectorOptions
+    image: Float32Array, candidates: Candidates, onet: Net, options: MtcnnOptions
 ) -> tuple[Face, ...]:
     """(H, W, 3) model input and square candidates -> faces in its pixels, best first."""
     offsets, points, probability = onet.run(windows(image, candidates.boxes, side_px=ONET_SIDE_PX))

@@ -20,6 +20,7 @@ from facekit.graph.read.keras_archive import (
     read_keras,
     read_keras_weights,
 )
+from facekit.graph.read.litert import is_litert, read_litert_graph
 from facekit.graph.read.network import ReadNetwork
 from facekit.graph.read.onnx_file import is_onnx
 from facekit.graph.read.onnx_graph import read_onnx_graph
@@ -58,6 +59,10 @@ def _read_keras(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
     return read_keras(path)
 
 
+def _read_litert(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
+    return ReadNetwork(read_litert_graph(path, name=path.stem))
+
+
 FORMATS: dict[str, SourceFormat] = {
     "tf-checkpoint": SourceFormat(
         "TensorFlow 1 checkpoint of facenet", is_checkpoint, read_checkpoint
@@ -76,6 +81,7 @@ FORMATS: dict[str, SourceFormat] = {
     "facenet-pytorch": SourceFormat(
         "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch
     ),
+    "litert": SourceFormat("LiteRT model", is_litert, _read_litert, whole_network=True),
     "onnx": SourceFormat("ONNX model", is_onnx, _read_onnx, whole_network=True),
     "sphereface-caffe": SourceFormat(
         "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe

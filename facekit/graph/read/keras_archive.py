@@ -28,7 +28,7 @@ from facekit.graph.nets.sphereface20 import sphereface20
 from facekit.graph.read.deepface_h5 import is_hdf5
 from facekit.graph.read.keras_layers import MISFITS, graph_of, layers_of
 from facekit.graph.read.network import ReadNetwork
-from facekit.graph.weights import MAX_BYTES, SourceWeights, Take
+from facekit.graph.weights import MAX_BYTES, UNREADABLE, SourceWeights, Take
 from facekit.system.extras import require
 from facekit.types import Float32Array
 
@@ -59,7 +59,7 @@ def _is_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return {_WEIGHTS, _CONFIG} <= set(archive.namelist())
-    except (zipfile.BadZipFile, OSError):
+    except UNREADABLE:
         return False
 
 
@@ -153,7 +153,7 @@ def _unpacked(path: Path) -> tuple[io.BytesIO, dict[str, Any]]:
             if size > MAX_BYTES:
                 raise ModelBuildError(f"{path} has {size} bytes unpacked; {MAX_BYTES} are allowed.")
             return io.BytesIO(archive.read(_WEIGHTS)), json.loads(archive.read(_CONFIG))
-    except (zipfile.BadZipFile, OSError, EOFError, *MISFITS) as error:
+    except (*UNREADABLE, *MISFITS) as error:
         raise ModelBuildError(f"{path} is damaged, or no Keras model of layers: {error}") from error
 
 

@@ -15,6 +15,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
 from facekit.graph.activations import layer_name
 from facekit.graph.graph import OPEN, Graph, Node, Operation, Shape
+from facekit.graph.prelu import with_prelus
 from facekit.graph.read.litert_file import (
     IDENTIFIER,
     LEFT_OUT,
@@ -24,7 +25,9 @@ from facekit.graph.read.litert_file import (
     LiteRtTables,
     read_tables,
 )
-from facekit.graph.read.litert_operators import CONSTANT_OPERATORS, OPERATORS, Given, Value
+from facekit.graph.read.litert_given import Given, Value
+from facekit.graph.read.litert_moves import MOVING, OF_CONSTANTS
+from facekit.graph.read.litert_operators import CALCULATING
 
 _MOST_NUMBERS = 1 << 27
 """of what all nodes together give for one picture; face networks have some tens of millions"""
@@ -82,7 +85,7 @@ class _Reader:
         nodes = tuple(one for one in outputs if isinstance(one, Node))
         if not nodes or len(nodes) != len(outputs):
             raise ModelBuildError("its outputs must be computed.")
-        return Graph(name, nodes)
+        return with_prelus(Graph(name, nodes))
 
     def _add_input(self) -> None:
         if len(self.tables.inputs) != 1:
@@ -112,7 +115,7 @@ class _Reader:
         outputs = [self.tables.tensors[index] for index in operator.outputs]
         inputs = [self._read(index) for index in operator.inputs]
         data = any(isinstance(one, Node) for one in inputs)
-        known = OPERATORS if data else CONSTANT_OPERATORS
+        known = CALCULATING | MOVING if data else OF_CONSTANTS
         if operator.kind not in known:
             what = "" if data else " of constants"
             raise ModelBuildError(

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.protobuf import Messages, parsed
+from facekit.graph.weights import MAX_BYTES
 
 _MODEL = Messages(
     "ModelProto",
     {
         "Dimension": {"dim_value": (1, "int64", False)},
+        "Entry": {"key": (1, "string", False), "value": (2, "string", False)},
         "Shape": {"dim": (1, "Dimension", True)},
         "TensorType": {"elem_type": (1, "int32", False), "shape": (2, "Shape", False)},
         "Type": {"tensor_type": (1, "TensorType", False)},
@@ -28,6 +30,8 @@ _MODEL = Messages(
             "int64_data": (7, "int64", True),
             "name": (8, "string", False),
             "raw_data": (9, "bytes", False),
+            "double_data": (10, "bytes", True),  # packed
+            "external_data": (13, "Entry", True),
             "data_location": (14, "int32", False),
         },
         "Attribute": {
@@ -36,6 +40,7 @@ _MODEL = Messages(
             "i": (3, "int64", False),
             "s": (4, "bytes", False),
             "t": (5, "Tensor", False),
+            "floats": (7, "float", True),
             "ints": (8, "int64", True),
         },
         "Node": {
@@ -58,13 +63,14 @@ _MODEL = Messages(
     },
 )
 FLOAT32 = 1  # TensorProto's data types
-_DTYPES: dict[int, np.dtype[Any]] = {
+DTYPES: dict[int, np.dtype[Any]] = {
     FLOAT32: np.dtype("<f4"),
     2: np.dtype("u1"),
     3: np.dtype("i1"),
     6: np.dtype("<i4"),
     7: np.dtype("<i8"),
     9: np.dtype("?"),
+    11: np.dtype("<f8"),
 }
 _OWN_DOMAINS = ("", "ai.onnx")
 _OPSETS = range(7, 26)
@@ -88,8 +94,8 @@ def is_onnx(path: Path) -> bool:
     )
 
 
-def onnx_graph(path: Path) -> Any:
-    """The file's graph.
+def onnx_graph(path: Path) -> tuple[Any, int]:
+    """The file's graph, with all its tensors in it, and the version of its operators.
 
     Raises ModelBuildError for a file that is no ONNX model, or that has operators of a version
     that is not known, or more nodes than a face network has.
@@ -109,7 +115,32 @@ def onnx_graph(path: Path) -> Any:
         )
     if model.graph.sparse_initializer:
         raise ModelBuildError("it has sparse tensors, which are not read.")
-    return model.graph
+    for tensor in model.graph.initializer:
+        if tensor.data_location:
+            _fetch(tensor, path.parent)
+    return model.graph, versions[0]
+
+
+def _fetch(tensor: Any, folder: Path) -> None:
+    """The numbers of a tensor that lie in another file, beside the model or in a folder there."""
+    said = {one.key: one.value for one in tensor.external_data}
+    place = (folder / said.get("location", "")).resolve()
+    if not place.is_relative_to(folder.resolve()) or not place.is_file():
+        raise ModelBuildError(
+            f"{tensor.name} lies in {said.get('location', 'another file')}, which is not in the "
+            "model's folder. Put it there, or save the model with its weights in the file."
+        )
+    begin, size = int(said.get("offset", 0)), place.stat().st_size
+    length = int(said.get("length", size - begin))
+    if not 0 <= begin <= begin + length <= min(size, begin + MAX_BYTES):
+        raise ModelBuildError(
+            f"{tensor.name}: bytes {begin} to {begin + length} needed of {place.name}, which has "
+            f"{size}."
+        )
+    with place.open("rb") as file:
+        file.seek(begin)
+        tensor.raw_data = file.read(length)
+    tensor.data_location = 0
 
 
 def require_own_operator(node: Any, name: str) -> None:
@@ -124,7 +155,7 @@ def tensor_values(tensor: Any, name: str) -> NDArray[Any]:
     Raises ModelBuildError naming it where they lie in another file, are of another type, or are
     not as many as its shape says.
     """
-    dtype = _DTYPES.get(tensor.data_type)
+    dtype = DTYPES.get(tensor.data_type)
     if dtype is None:
         raise ModelBuildError(
             f"{name} is of ONNX's data type {tensor.data_type}; float32, integers of 8, 32 or 64 "
@@ -145,8 +176,8 @@ def tensor_values(tensor: Any, name: str) -> NDArray[Any]:
 def _numbers(tensor: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     if tensor.HasField("raw_data"):
         content = tensor.raw_data
-    elif tensor.data_type == FLOAT32:
-        content = b"".join(tensor.float_data)
+    elif dtype.kind == "f":
+        content = b"".join(tensor.float_data if dtype.itemsize == 4 else tensor.double_data)
     else:
         listed = tensor.int64_data if dtype.itemsize == 8 else tensor.int32_data
         return np.array(listed, np.int64).astype(dtype)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.pickled import MISFITS, Made, Stored, read_pickle
-from facekit.graph.weights import MAX_BYTES
+from facekit.graph.weights import MAX_BYTES, UNREADABLE
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """how PyTorch before 1.6 begins a file: a pickled number"""
@@ -77,14 +77,7 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
             str(name).removeprefix("module."): _tensor(value, storages, str(name))
             for name, value in content.items()
         }
-    except (
-        ModelBuildError,
-        zipfile.BadZipFile,
-        OSError,
-        EOFError,
-        struct.error,
-        *MISFITS,
-    ) as error:
+    except (ModelBuildError, struct.error, *UNREADABLE, *MISFITS) as error:
         raise ModelBuildError(
             f"{path} is not a PyTorch file of tensors alone, or is damaged; nothing in it was "
             f"run: {error}"
@@ -119,8 +112,10 @@ def _legacy(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
         for key in _pickle(file):
             count = _LENGTH.unpack(file.read(_LENGTH.size))[0]
             size = count * np.dtype(_STORAGES[types[key]]).itemsize
-            storages[key] = np.frombuffer(file.read(max(size, 0)), np.uint8)
-            if count < 0 or len(storages[key]) != size:
+            if not 0 <= size <= path.stat().st_size:
+                raise ValueError(f"storage {key} cannot have {count} numbers")
+            storages[key] = np.frombuffer(file.read(size), np.uint8)
+            if len(storages[key]) != size:
                 raise ValueError(f"it ends within the numbers of storage {key}")
     return content, storages
 
@@ -165,7 +160,7 @@ def _tensor(value: Any, storages: Mapping[str, NDArray[Any]], name: str) -> NDAr
     view_of = np.lib.stride_tricks.as_strided(
         numbers[offset:], shape, [stride * size for stride in strides], writeable=False
     )
-    return np.ascontiguousarray(view_of)
+    return np.asarray(view_of, order="C")
 
 
 def _head(path: Path) -> bytes:
@@ -178,7 +173,7 @@ def _pickle_member(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except UNREADABLE:
         return None
     return next((name for name in names if name.rpartition("/")[2] == "data.pkl"), None)
 

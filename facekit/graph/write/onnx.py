@@ -6,7 +6,6 @@ batch; inside, the order is ONNX's own, channels first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import NO_PADS, OPEN, Coordinates, Graph, Node, Operation, Window
-from facekit.graph.write.onnx_file import LINEAR, POOLED, TO_FIRST, TO_LAST, OnnxFile
-
-_TO_THE_END = np.iinfo(np.int64).max
+from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Operation, Window
+from facekit.graph.write.onnx_file import LINEAR, POOLED, TO_FIRST, TO_LAST, OnnxFile, Writer
+from facekit.graph.write.onnx_moves import MOVES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +117,7 @@ def _batch_norm(file: OnnxFile, node: Node) -> None:
     file.node("BatchNormalization", inputs, node, first=first, epsilon=epsilon)
 
 
-def _plain(kind: str, **settings: Any) -> Callable[[OnnxFile, Node], None]:
+def _plain(kind: str, **settings: Any) -> Writer:
     """Number by number, of one or two nodes, in either order; with a constant or a slope."""
 
     def write(file: OnnxFile, node: Node) -> None:
@@ -155,11 +153,11 @@ def _power(file: OnnxFile, node: Node) -> None:
     exponent = node.numbers["exponent"]
     kind = {0.5: "Sqrt", -1: "Reciprocal"}.get(exponent)
     if kind is None:
-        node = replace(node, weights={"exponent": np.float32([exponent])})
+        node = replace(node, weights={"exponent": np.full(1, exponent, np.float32)})
     _plain(kind or "Pow")(file, node)
 
 
-def _over_channels(kind: str, **settings: Any) -> Callable[[OnnxFile, Node], None]:
+def _over_channels(kind: str, **settings: Any) -> Writer:
     def write(file: OnnxFile, node: Node) -> None:
         axis = 1 if file.is_first(node.inputs) else len(node.shape) - 1
         _plain(kind, axis=axis, **settings)(file, node)
@@ -167,22 +165,7 @@ def _over_channels(kind: str, **settings: Any) -> Callable[[OnnxFile, Node], Non
     return write
 
 
-def _pad(file: OnnxFile, node: Node) -> None:
-    top, left, bottom, right = node.window.pads or NO_PADS
-    first = file.is_first(node.inputs)
-    sides = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int64)
-    pads = sides[list(TO_FIRST)] if first else sides
-    name = file.given(node, first=first)
-    inputs = [
-        file.tensor(node.inputs[0], first=first),
-        file.constant(f"{name}/pads", pads.T.ravel()),
-    ]
-    if "value" in node.numbers:
-        inputs.append(file.constant(f"{name}/value", np.float32(node.numbers["value"])))
-    file.node("Pad", inputs, node, first=first)
-
-
-def _pool(kind: str) -> Callable[[OnnxFile, Node], None]:
+def _pool(kind: str) -> Writer:
     def write(file: OnnxFile, node: Node) -> None:
         inputs = [file.tensor(node.inputs[0], first=True)]
         file.node(kind, inputs, node, first=True, **_slid(node.window))
@@ -198,7 +181,7 @@ def _slid(window: Window, **settings: Any) -> dict[str, Any]:
     return settings | {"pads": window.pads}
 
 
-def _reduction(kind: str) -> Callable[[OnnxFile, Node], None]:
+def _reduction(kind: str) -> Writer:
     def write(file: OnnxFile, node: Node) -> None:
         (x,), axes = node.inputs, node.integers["axes"]
         kept = len(node.shape) == len(x.shape)
@@ -225,94 +208,8 @@ def _reduction(kind: str) -> Callable[[OnnxFile, Node], None]:
     return write
 
 
-def _reshape(file: OnnxFile, node: Node) -> None:
-    (x,) = node.inputs
-    if len(node.shape) == 2:
-        if len(x.shape) == 4 and x.shape[1:3] == (1, 1):
-            file.node("Flatten", [file.tensor(x, first=file.is_first([x]))], node, axis=1)
-        else:
-            file.node("Flatten", [file.tensor(x)], node, axis=1)
-        return
-    sides = np.array([0 if OPEN in node.shape[1:] else OPEN, *node.shape[1:]], np.int64)
-    shape = file.constant(f"{file.given(node)}/shape", sides)
-    file.node("Reshape", [file.tensor(x), shape], node)
-
-
-def _transpose(file: OnnxFile, node: Node) -> None:
-    (x,), order = node.inputs, node.integers["order"]
-    if order[0] != 0:
-        raise ModelBuildError(f"{node.name} moves the side of the pictures.")
-    first = file.is_first([x])
-    perm = [TO_LAST[place] for place in order] if first else order
-    file.node("Transpose", [file.tensor(x, first=first)], node, perm=perm)
-
-
-def _concatenate(file: OnnxFile, node: Node) -> None:
-    first, (axis,) = file.is_first(node.inputs), node.integers["axis"]
-    if axis == 0:
-        raise ModelBuildError(f"{node.name} puts pictures together.")
-    inputs = [file.tensor(one, first=first) for one in node.inputs]
-    file.node("Concat", inputs, node, first=first, axis=TO_LAST[axis] if first else axis)
-
-
-def _slice(file: OnnxFile, node: Node) -> None:
-    (x,), integers = node.inputs, node.integers
-    begins, ends, steps = (integers[which] for which in ("begin", "end", "step"))
-    if (begins[0], steps[0]) != (0, 1):
-        raise ModelBuildError(f"{node.name} leaves pictures out.")
-    first = file.is_first(node.inputs)
-    name, rank = file.given(node, first=first), len(x.shape)
-    axes = [TO_LAST[axis] if first else axis for axis in range(1, rank)]
-    ends = tuple(_TO_THE_END if end == OPEN else end for end in ends)
-    inputs = [file.tensor(x, first=first)]
-    for role, numbers in (
-        ("begin", begins[1:]),
-        ("end", ends[1:]),
-        ("axes", axes),
-        ("step", steps[1:]),
-    ):
-        inputs.append(file.constant(f"{name}/{role}", np.array(numbers, np.int64)))
-    file.node("Slice", inputs, node, first=first)
-
-
-def _broadcast(file: OnnxFile, node: Node) -> None:
-    sides = np.array([1, *node.shape[1:]], np.int64)
-    shape = file.constant(f"{file.given(node)}/shape", sides)
-    file.node("Expand", [file.tensor(node.inputs[0]), shape], node)
-
-
-_COORDINATES = {
-    Coordinates.ASYMMETRIC: "asymmetric",
-    Coordinates.HALF_PIXEL: "half_pixel",
-    Coordinates.ALIGN_CORNERS: "align_corners",
-}
-
-
-def _resize(mode: str) -> Callable[[OnnxFile, Node], None]:
-    def write(file: OnnxFile, node: Node) -> None:
-        (x,), resizing = node.inputs, node.resizing
-        name, picture = file.given(node, first=True), file.tensor(x, first=True)
-        asymmetric = resizing.coordinates is Coordinates.ASYMMETRIC
-        settings = {
-            "mode": mode,
-            "coordinate_transformation_mode": _COORDINATES[resizing.coordinates],
-            "nearest_mode": "floor" if asymmetric else "round_prefer_ceil",
-        }
-        if resizing.factors is not None:
-            scales = file.constant(
-                f"{name}/scales", np.array([1, 1, *resizing.factors], np.float32)
-            )
-            file.node("Resize", [picture, "", scales], node, first=True, **settings)
-            return
-        unchanged = file.step("Shape", [picture], f"{name}/unchanged", start=0, end=2)
-        size = file.constant(f"{name}/size", np.array(node.shape[1:3], np.int64))
-        sizes = file.step("Concat", [unchanged, size], f"{name}/sizes", axis=0)
-        file.node("Resize", [picture, "", "", sizes], node, first=True, **settings)
-
-    return write
-
-
-_WRITERS: dict[Operation, Callable[[OnnxFile, Node], None]] = {
+_WRITERS: dict[Operation, Writer] = {
+    **MOVES,
     Operation.INPUT: _input,
     Operation.CONVOLUTION: _convolution,
     Operation.DENSE: _dense,
@@ -333,17 +230,9 @@ _WRITERS: dict[Operation, Callable[[OnnxFile, Node], None]] = {
     Operation.HARD_SWISH: _plain("HardSwish"),
     Operation.SOFTMAX: _over_channels("Softmax"),
     Operation.UNIT_LENGTH: _over_channels("LpNormalization", p=2),
-    Operation.PAD: _pad,
     Operation.MAX_POOL: _pool("MaxPool"),
     Operation.AVERAGE_POOL: _pool("AveragePool"),
     Operation.MEAN: _reduction("ReduceMean"),
     Operation.SUM: _reduction("ReduceSum"),
     Operation.GREATEST: _reduction("ReduceMax"),
-    Operation.RESHAPE: _reshape,
-    Operation.TRANSPOSE: _transpose,
-    Operation.CONCATENATE: _concatenate,
-    Operation.SLICE: _slice,
-    Operation.BROADCAST: _broadcast,
-    Operation.RESIZE_NEAREST: _resize("nearest"),
-    Operation.RESIZE_BILINEAR: _resize("linear"),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ TO_LAST = (0, 2, 3, 1)
 
 def onnx_package() -> Any:
     """The package onnx.  Raises MissingExtraError where it is not installed."""
-    return require("onnx", extra="host", needed_for="Making an .onnx file")
+    return require("onnx", extra="convert", needed_for="Making an .onnx file")
 
 
 class OnnxFile:
@@ -119,3 +119,7 @@ class OnnxFile:
     def _value(self, name: str, node: Node) -> Any:
         shape = [BATCH, *(side if side > 0 else None for side in node.shape[1:])]
         return self.onnx.helper.make_tensor_value_info(name, self.onnx.TensorProto.FLOAT, shape)
+
+
+Writer: TypeAlias = Callable[[OnnxFile, Node], None]
+"""makes the operators of one node"""

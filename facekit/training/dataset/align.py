@@ -11,8 +11,7 @@ from typing import Any
 
 from facekit.enums import CropFormat
 from facekit.errors import StorageError, UsageError
-from facekit.model.registry import DETECTOR
-from facekit.model.store import find_all
+from facekit.face.detector import DetectorOptions
 from facekit.photo.decode import DEFAULT_LIMITS
 from facekit.photo.sources import list_people
 from facekit.photo.write import write_jpeg, write_png
@@ -94,7 +93,8 @@ def align_dataset(
     people = list_people(source)
     if output.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"The aligned crops need a folder outside {source}. Received: {output}")
-    payload = settings_payload(settings, (net.card.file_sha256 for net in find_all(DETECTOR)))
+    nets = _locate_options(settings).found_nets
+    payload = settings_payload(settings, (net.card.file_sha256 for net in nets))
     if redo:
         _clear(output)
     keep_settings(output, payload)
@@ -178,11 +178,7 @@ class AlignPhoto:
 
     def open(self) -> Callable[[Path], Path]:
         settings = self.settings
-        locate = LocateOptions(
-            face_policy=settings.face_policy,
-            detector=settings.detector,
-            limits=replace(DEFAULT_LIMITS, max_pixels=settings.max_pixels),
-        )
+        locate = _locate_options(settings)
         crop = CropPhoto(locate, settings.crop, settings.height_px, settings.width_px).open()
         write = write_png if settings.format is CropFormat.PNG else write_jpeg
 
@@ -193,6 +189,15 @@ class AlignPhoto:
             return target
 
         return align
+
+
+def _locate_options(settings: AlignSettings) -> LocateOptions:
+    return LocateOptions(
+        face_policy=settings.face_policy,
+        detector=settings.detector,
+        detector_options=DetectorOptions(**asdict(settings.detector_options)),
+        limits=replace(DEFAULT_LIMITS, max_pixels=settings.max_pixels),
+    )
 
 
 def _clear(output: Path) -> None:

@@ -15,7 +15,9 @@ import numpy as np
 from facekit.enums import CropFormat, CropRule, FacePolicy
 from facekit.errors import InputError, UsageError
 from facekit.face.align import landmark_template
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
+from facekit.face.yunet import YunetOptions
+from facekit.model.card import DETECTOR
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
 from facekit.template.space import parse_crop
@@ -36,7 +38,9 @@ class AlignSettings:
     width_px: int
     format: CropFormat
     face_policy: FacePolicy
-    detector: DetectorOptions
+    detector: str
+    """name of a detection model, NAME:VARIANT, or a net's file with its card"""
+    detector_options: MtcnnOptions | YunetOptions
     max_pixels: int
     """larger photos are refused"""
 
@@ -60,7 +64,7 @@ class AlignFailure:
 
 
 def settings_payload(settings: AlignSettings, detector_sha256: Iterable[str]) -> dict[str, Any]:
-    """As align.json holds it; `detector_sha256`: of each net of the cascade."""
+    """As align.json holds it; `detector_sha256`: of each net of the detector."""
     plain = json.loads(json.dumps(asdict(settings)))  # tuples to lists, as they are read back
     return {"schema_version": SCHEMA_VERSION, **plain, "detector_sha256": list(detector_sha256)}
 
@@ -99,6 +103,18 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
     if not isinstance(raw, dict):
         raise InputError(f"{path} must hold an object. Remove it, or pass --redo.")
     return raw
+
+
+def aligned_detector(folder: Path) -> str:
+    """The detector whose faces the crops in `folder` are of; the default one without align.json.
+
+    Raises InputError for an align.json that is not valid.
+    """
+    raw = read_settings(folder)
+    try:
+        return DETECTOR if raw is None else Fields(raw, SETTINGS_NAME).text("detector")
+    except ValueError as error:
+        raise InputError(f"{folder / SETTINGS_NAME} is not valid: {error}") from error
 
 
 def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | None:

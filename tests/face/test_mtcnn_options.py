@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from facekit.errors import UsageError
-from facekit.face.mtcnn.options import DetectorOptions
+from facekit.face.mtcnn.options import MtcnnOptions
 
 
 def test_defaults_are_the_authors() -> None:
-    options = DetectorOptions()
+    options = MtcnnOptions()
     assert options.min_face_px == 20
     assert options.stage_thresholds == (0.6, 0.7, 0.7)
     assert options.scale_factor == 0.709
@@ -30,4 +30,4 @@ def test_defaults_are_the_authors() -> None:
 )
 def test_what_cannot_be_meant(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        DetectorOptions(**wrong)
+        MtcnnOptions(**wrong)

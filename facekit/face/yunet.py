@@ -1,0 +1,200 @@
+"""YuNet: one net that judges every place of a picture at three sizes at once.
+
+Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20,
+2023.  The answers of the net are read as cv2.FaceDetectorYN reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facekit.errors import ModelMismatchError, UsageError
+from facekit.face.geometry import greedily_suppressed
+from facekit.face.reduce import enlarged, in_picture, reduced, require_picture
+from facekit.runtime.net import OPEN, Net
+from facekit.runtime.preprocess import model_input
+from facekit.types import Face, Float32Array, InputSpec, UInt8Array
+
+STRIDES_PX = (8, 16, 32)
+"""from one place that is judged to the next, at each of the three sizes"""
+_NUMBERS = (1, 1, 4, 10)
+"""of what the net says of a place: face or not, how well the box fits, box, landmarks"""
+_SIDE_PX = max(STRIDES_PX)
+"""what the sides of a searched picture are multiples of"""
+
+
+@dataclass(frozen=True, slots=True)
+class YunetOptions:
+    """How YuNet searches.  Raises UsageError for a value that cannot be meant."""
+
+    min_face_px: float = 10.0
+    """smallest face side that is reported, in pixels of the picture that is searched: the
+    reduced copy where the photo is larger than `search_side_px`"""
+    min_score: float = 0.6
+    """least score of a face, 0..1"""
+    search_side_px: int = 640
+    """photos with a longer side are searched on a copy reduced to it; 0: never reduced.  A net
+    file with an input of one size never gets more than that"""
+    enlarged_side_px: int = 384
+    """photos with a shorter long side are searched on a copy enlarged to it, at most twofold,
+    where landmarks are more exact; 0: never enlarged"""
+    face_overlap: float = 0.3
+    """IoU above which the better of two faces stays"""
+
+    def __post_init__(self) -> None:
+        if not self.min_face_px >= 0:
+            raise UsageError(
+                f"The smallest face cannot be negative. Received: {self.min_face_px:g}"
+            )
+        for side in (self.search_side_px, self.enlarged_side_px):
+            if side < 0:
+                raise UsageError(
+                    f"The search side must be 0 (full size) or positive. Received: {side}"
+                )
+        for name in ("min_score", "face_overlap"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise UsageError(
+                    f"{name} must lie between 0 and 1. Received: {getattr(self, name):g}"
+                )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where in a picture the net sees a face, in pixels of what it was shown."""
+
+    boxes: Float32Array
+    """(N, 4): x1, y1, x2, y2; may reach beyond the picture"""
+    landmarks: Float32Array
+    """(N, 5, 2)"""
+    scores: Float32Array
+    """(N,): 0..1"""
+
+
+class Yunet:
+    """A loaded net in YuNet's form, of any picture size or of one.
+
+    Its input is one picture, (1, H, W, 3), both sides open or both multiples of 32.  Its 12
+    outputs are, for each of the strides 8, 16 and 32 in turn, (1, H / stride * W / stride, K):
+    three with K = 1, whether a face is there, three with K = 1, how well its box fits, three with
+    K = 4, its box, and three with K = 10, its landmarks.
+
+    A picture is reduced or enlarged to a size that the net finds faces in, laid into the upper
+    left corner of what the net sees, and filled up with black: to the next multiple of 32, or to
+    the net's own size.
+    """
+
+    def __init__(self, net: Net, *, spec: InputSpec, name: str = "net") -> None:
+        """`spec`: colour order and scaling of the net's input; `name`: what errors call the file.
+
+        Raises ModelMismatchError for a net of another form.
+        """
+        shape = net.inputs[0].shape
+        numbers = tuple(output.shape[-1] for output in net.outputs)
+        wanted = tuple(count for count in _NUMBERS for _ in STRIDES_PX)
+        sides = shape[1:3]
+        is_fixed = OPEN not in sides
+        if (
+            len(shape) != 4
+            or shape[3] != 3
+            or (is_fixed and any(side % _SIDE_PX for side in sides))
+            or (not is_fixed and sides != (OPEN, OPEN))
+            or numbers != wanted
+        ):
+            raise ModelMismatchError(
+                f"{name} is no detector in YuNet's form: an input (1, H, W, 3), open or multiples "
+                f"of {_SIDE_PX}, and outputs with {', '.join(map(str, wanted))} numbers a place "
+                f"needed. Received: {shape} and {', '.join(map(str, numbers))}"
+            )
+        self._net = net
+        self._spec = spec
+        self._sides = (sides[0], sides[1]) if is_fixed else None
+
+    def detect(
+        self, images: Sequence[UInt8Array], *, options: YunetOptions | None = None
+    ) -> list[tuple[Face, ...]]:
+        """RGB uint8 (H, W, 3) pictures of any sizes -> each one's faces, highest score first.
+
+        Boxes and landmarks are in pixels of the given picture and may reach beyond it, where
+        the face does.  Raises ValueError for another dtype or shape.
+        """
+        options = options or YunetOptions()
+        return [self._detect_one(image, options) for image in images]
+
+    def _detect_one(self, image: UInt8Array, options: YunetOptions) -> tuple[Face, ...]:
+        require_picture(image)
+        if image.size == 0:
+            return ()
+        searched, reduction = self._searched(image, options)
+        shown = _filled_up(searched, self._sides)
+        outputs = self._net.run(_fed(shown, self._spec))
+        found = places(outputs, width_px=shown.shape[1], min_score=options.min_score)
+        sizes = (found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1)
+        best = greedily_suppressed(found.boxes, found.scores, threshold=options.face_overlap)
+        return tuple(
+            in_picture(
+                Face(found.boxes[index], found.landmarks[index], float(found.scores[index])),
+                reduction,
+            )
+            for index in best
+            if sizes[index] >= options.min_face_px
+        )
+
+    def _searched(
+        self, image: UInt8Array, options: YunetOptions
+    ) -> tuple[UInt8Array, tuple[float, float]]:
+        """(H, W, 3) -> the copy that is searched, and its reduction in x and y."""
+        longest = max(image.shape[:2])
+        side = max(longest, options.enlarged_side_px)
+        side = min(side, options.search_side_px or side)
+        height, width = (min(side, own) for own in self._sides or (side, side))
+        copy, reduction = reduced(image, height, width)
+        return (copy, reduction) if copy is not image else enlarged(image, height, width)
+
+
+def places(outputs: Sequence[Float32Array], *, width_px: int, min_score: float) -> Places:
+    """The net's 12 outputs for one picture of this width -> the places with this score or more.
+
+    A place in row r and column c of stride s has the centre of its box at (c + dx, r + dy) * s and
+    the sides exp(dw) * s and exp(dh) * s; its landmarks are at (c + x, r + y) * s.  Its score is
+    the geometric mean of the two probabilities.
+    """
+    found = list(_by_stride(outputs, width_px, min_score))
+    boxes, landmarks, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    finite = np.isfinite(boxes).all(axis=1) & np.isfinite(landmarks).all(axis=(1, 2))
+    return Places(boxes[finite], landmarks[finite], scores[finite])
+
+
+def _by_stride(
+    outputs: Sequence[Float32Array], width_px: int, min_score: float
+) -> Iterator[tuple[Float32Array, Float32Array, Float32Array]]:
+    count = len(STRIDES_PX)
+    for size, stride in enumerate(STRIDES_PX):
+        is_face, fit, box, points = (one[0] for one in outputs[size::count])
+        scores = np.sqrt(np.clip(is_face[:, 0], 0, 1) * np.clip(fit[:, 0], 0, 1))
+        (index,) = np.nonzero(scores >= np.float32(min_score))
+        corner = np.stack(np.divmod(index, width_px // stride)[::-1], axis=1).astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is infinity, which is left out
+            half = np.exp(box[index, 2:]) * np.float32(stride / 2)
+        centre = (corner + box[index, :2]) * np.float32(stride)
+        landmarks = (corner[:, None] + points[index].reshape(-1, 5, 2)) * np.float32(stride)
+        yield np.concatenate([centre - half, centre + half], axis=1), landmarks, scores[index]
+
+
+def _filled_up(image: UInt8Array, sides: tuple[int, int] | None) -> UInt8Array:
+    """(H, W, 3) -> with black at the right and below, to these sides or multiples of 32."""
+    height, width = sides or (-(-side // _SIDE_PX) * _SIDE_PX for side in image.shape[:2])
+    if image.shape[:2] == (height, width):
+        return image
+    shown = np.zeros((height, width, 3), np.uint8)
+    shown[: image.shape[0], : image.shape[1]] = image
+    return shown
+
+
+def _fed(image: UInt8Array, spec: InputSpec) -> Float32Array:
+    """(H, W, 3) RGB uint8 -> (1, H, W, 3) float32, scaled as the net's card says."""
+    height, width = image.shape[:2]
+    own = InputSpec(height, width, spec.colour_order, mean=spec.mean, std=spec.std)
+    return model_input(image[None], own)
