@@ -221,7 +221,7 @@ def test_windows_of_any_size_go_over_pictures_of_any_size(
     rounds_up: bool,
 ) -> None:
     around = [min(pad, size[place % 2] - 1) for place, pad in enumerate(pads)]
-    attributes = {"strides": stride, "pads": around, "kernel_shape": size}
+    attributes: dict[str, Any] = {"strides": stride, "pads": around, "kernel_shape": size}
     constants = {}
     if kind == "Conv":
         constants = {"w": noise(4, 3, *size)}

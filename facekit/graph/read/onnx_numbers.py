@@ -139,6 +139,8 @@ def _elu(given: Arguments) -> Value:
 
 def _clip(given: Arguments) -> Value:
     x, least, most = given.data(0), given.number(1, "min", -np.inf), given.number(2, "max", np.inf)
+    if np.isnan([least, most]).any():
+        raise ModelBuildError(f"{given.name}: numbers needed as its bounds.")
     if least == 0 and most == 6:
         return x.with_node(operations.activation(Operation.RELU6, x.node, given.name))
     if least == 0 and most >= np.finfo(np.float32).max:
@@ -208,7 +210,8 @@ def _reduced(operation: Operation, *, squares: bool = False, root: bool = False)
         x = given.data(0)
         rank = len(x.axes)
         listed = given.integers(1, "axes")
-        if not listed and given.settings.integer("noop_with_empty_axes", 0):
+        does_nothing = given.settings.integer("noop_with_empty_axes", 0)
+        if not listed and does_nothing:
             raise ModelBuildError(f"{name} must name the axes that it sums up.")
         axes = {given.axis(axis, rank) for axis in listed or range(rank)}
         keep = bool(given.settings.integer("keepdims", 1))
