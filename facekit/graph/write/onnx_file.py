@@ -34,7 +34,7 @@ TO_LAST = (0, 2, 3, 1)
 
 def onnx_package() -> Any:
     """The package onnx.  Raises MissingExtraError where it is not installed."""
-    return require("onnx", extra="host", needed_for="Making an .onnx file")
+    return require("onnx", extra="convert", needed_for="Making an .onnx file")
 
 
 class OnnxFile:
