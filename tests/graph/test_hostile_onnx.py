@@ -221,7 +221,6 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     ),
     "a sum of absolute values": ([node("ReduceL1", "x", "y")], {}, "y is a ReduceL1"),
     "a norm of another kind": ([node("LpNormalization", "x", "y", p=1)], {}, "y: p 2"),
-    "a steep ELU": ([node("Elu", "x", "y", alpha=0.5)], {}, "y: alpha 1 needed"),
     "a slope for each pixel": (
         [node("PRelu", "x s", "y")],
         {"s": noise(3, 12, 10)},

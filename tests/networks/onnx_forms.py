@@ -119,7 +119,7 @@ FORMS: dict[str, list[Any]] = {
         ),
     ],
     "HardSwish": [([node("HardSwish", "x", "y")], {})],
-    "Elu": [([node("Elu", "x", "y")], {}), ([node("Elu", "x", "y", alpha=1.0)], {})],
+    "Elu": [([node("Elu", "x", "y")], {}), ([node("Elu", "x", "y", alpha=0.3)], {})],
     "Softmax": [
         ([node("Softmax", "x", "y", axis=1)], {}),
         ([node("Softmax", "x", "y")], {}),

@@ -11,7 +11,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph import operations
 from facekit.graph.graph import Operation
 from facekit.graph.read.onnx_layers import with_channels
-from facekit.graph.read.onnx_patterns import hard_swish_of, unit_length_of
+from facekit.graph.read.onnx_patterns import hard_swish_of, prelu_of, unit_length_of
 from facekit.graph.read.onnx_settings import Arguments
 from facekit.graph.read.onnx_shapes import channels_last, plain
 from facekit.graph.read.onnx_values import Value
@@ -42,6 +42,8 @@ def _elementwise(operation: Operation) -> _Make:
 
 def _of_two(operation: Operation, x: Value, y: Value, given: Arguments, name: str) -> Value:
     a, b = given.arranger.together(x, y, name)
+    if operation is Operation.ADD and (prelu := prelu_of(a.node, b.node, name)) is not None:
+        return a.with_node(prelu)
     if operation is Operation.MULTIPLY:
         if (swish := hard_swish_of(a.node, b.node, name)) is not None:
             return a.with_node(swish)
@@ -132,9 +134,16 @@ def _leaky_relu(given: Arguments) -> Value:
 
 
 def _elu(given: Arguments) -> Value:
-    if given.settings.number("alpha", 1.0) != 1:
-        raise ModelBuildError(f"{given.name}: alpha 1 needed.")
-    return _activation(Operation.ELU)(given)
+    """max(x, 0) + alpha * min(exp(x) - 1, 0)."""
+    x, name, alpha = given.data(0), given.name, given.settings.number("alpha", 1.0)
+    if alpha == 1:
+        return x.with_node(operations.activation(Operation.ELU, x.node, name))
+    whole = operations.activation(Operation.ELU, x.node, f"{name}/ELU")
+    zero, factor = np.zeros(1, np.float32), np.array([alpha], np.float32)
+    below = operations.elementwise(Operation.MINIMUM, whole, zero, f"{name}/below")
+    below = operations.multiply(below, factor, f"{name}/factor")
+    above = operations.relu(x.node, f"{name}/above")
+    return x.with_node(operations.add(above, below, name))
 
 
 def _clip(given: Arguments) -> Value:
