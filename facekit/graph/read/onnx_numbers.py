@@ -9,6 +9,7 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph import operations
+from facekit.graph.checks import MOST
 from facekit.graph.graph import Operation
 from facekit.graph.read.onnx_layers import with_channels
 from facekit.graph.read.onnx_patterns import hard_swish_of, prelu_of, unit_length_of
@@ -152,12 +153,12 @@ def _clip(given: Arguments) -> Value:
         raise ModelBuildError(f"{given.name}: numbers needed as its bounds.")
     if least == 0 and most == 6:
         return x.with_node(operations.activation(Operation.RELU6, x.node, given.name))
-    if least == 0 and most >= np.finfo(np.float32).max:
+    if least == 0 and most >= MOST:
         return x.with_node(operations.relu(x.node, given.name))
     bounds = [
         (operation, bound)
         for operation, bound in ((Operation.MAXIMUM, least), (Operation.MINIMUM, most))
-        if abs(bound) < np.finfo(np.float32).max
+        if abs(bound) < MOST
     ]
     for count, (operation, bound) in enumerate(bounds, 1):
         name = given.name if count == len(bounds) else f"{given.name}/{operation.value}"
