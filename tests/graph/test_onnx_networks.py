@@ -46,13 +46,14 @@ def test_channels_last_as_tf2onnx_writes_them(tmp_path: Path) -> None:
         node("PRelu", "u s", "model/add_2/add:0"),
         node("GlobalAveragePool", "model/add_2/add:0", "p"),
         node("Squeeze", "p axes", "v"),
-        node("MatMul", "v k", "y"),
+        node("MatMul", "v k", "model/out_1/y:0"),
     ]
     constants = {"w": noise(6, 3, 3, 3), "b": noise(6), "c": noise(6), "s": noise(6, 1, 1)}
     constants |= {"axes": integers(2, 3), "k": noise(6, 4)}
-    made = model(nodes, constants, shape=(1, 12, 10, 3))
+    made = model(nodes, constants, shape=(1, 12, 10, 3), output="model/out_1/y:0")
+    made.graph.input[0].name = made.graph.node[0].input[0] = "input_1:0"
     graph = compared(made, tmp_path, noise(1, 12, 10, 3), channels_last=True)
-    assert graph.inputs[0].shape == (1, 12, 10, 3)
+    assert (graph.inputs[0].name, graph.inputs[0].shape) == ("input_1:0", (1, 12, 10, 3))
     assert not operations_of(graph) & Counter([Operation.TRANSPOSE, Operation.RESHAPE])
     # What is cut off from the names of activations is not in them.
     assert {"model/add.1/add:0", "model/add.2/add:0"} <= {one.name for one in graph.nodes}

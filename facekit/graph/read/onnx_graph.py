@@ -119,7 +119,7 @@ class _Reader:
             raise ModelBuildError(
                 f"{name} has open sides, shape {shape}. Give the size of the picture."
             )
-        node = operations.graph_input(_node_name(name), (1, height, width, sides[3]))
+        node = operations.graph_input(name, (1, height, width, sides[3]))
         self._keep(name, Value(node, axes))
 
     def _add(self, node: Any) -> None:
@@ -242,7 +242,7 @@ def _picture_axes(shape: Shape) -> tuple[int, ...] | None:
 def _named(name: str, outputs: dict[str, Node]) -> Graph:
     """Each output called as in the file; the node that was called so has another name then."""
     graph = Graph(name, tuple(outputs.values()))
-    wanted = {node.name: _node_name(one) for one, node in outputs.items()}
+    wanted = {node.name: one for one, node in outputs.items()}
     if len(wanted) < len(outputs):
         raise ModelBuildError(f"its outputs {', '.join(outputs)} are in part the same.")
     taken = set(wanted.values()) - wanted.keys()
