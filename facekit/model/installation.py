@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,6 +19,7 @@ from facekit.model import registry
 from facekit.model.card import Card, read_card
 from facekit.model.store import (
     CARD_SUFFIX,
+    as_stored,
     entries,
     home,
     is_installed,
@@ -29,7 +29,7 @@ from facekit.model.store import (
     stored_variants,
     variant_path,
 )
-from facekit.model.variants import MODEL_SUFFIXES, file_name, stored_variant, whole_variant
+from facekit.model.variants import MODEL_SUFFIXES, whole_variant
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
 from facekit.system.files import put_in_place, write_atomically
@@ -76,7 +76,7 @@ def install_files(
     where the files are now, in the same order; see `install` for `on_wait`.
     Raises StorageError, and ModelMismatchError for a file that is not as its card says.
     """
-    cards = {path: stored_card(read_card(path.with_suffix(CARD_SUFFIX)), name) for path in files}
+    cards = {path: as_stored(read_card(path.with_suffix(CARD_SUFFIX)), name=name) for path in files}
 
     def copy(folder: Path) -> None:
         for path, stored in cards.items():
@@ -85,12 +85,6 @@ def install_files(
 
     install(name, copy, on_wait=on_wait)
     return tuple(variant_path(name, card.variant) for card in cards.values())
-
-
-def stored_card(card: Card, name: str) -> Card:
-    """As it stands in the store: named and its file named as commands look for them."""
-    variant = stored_variant(card.variant, Path(card.file_name).suffix)
-    return replace(card, name=name, variant=variant, file_name=file_name(name, variant))
 
 
 def require_new(name: str) -> None:

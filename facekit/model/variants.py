@@ -37,14 +37,6 @@ def precision_of(variant: str) -> Precision | None:
     return next((one for one in Precision if onnx_variant(one) == variant), None)
 
 
-def stored_variant(variant: str, suffix: str) -> str:
-    """What the store calls the variant of a file with that ending: an ONNX file's is ONNX's,
-    whatever whoever made it called it: "nhwc", ".onnx" -> "onnx-fp32"."""
-    if suffix != ONNX_SUFFIX or suffix_of(variant) == ONNX_SUFFIX:
-        return variant
-    return onnx_variant(_PRECISIONS.get(variant, Precision.FP32))
-
-
 def whole_variant(variant: str) -> str:
     """As users write it to what it is called: "onnx" stands for "onnx-fp32"."""
     return onnx_variant(Precision.FP32) if variant == _ONNX else variant
