@@ -28,7 +28,6 @@ from facekit.model.store import (
     as_stored,
     home,
     load_checked,
-    models_folder,
     paths_of,
     stored_variants,
     variant_path,
@@ -83,9 +82,9 @@ def import_models(
         for model in unpacked:
             install(model[0].card.name, partial(_move, model), on_wait=on_wait)
     return tuple(
-        load_checked(models_folder() / one.card.name / as_stored(one.card).file_name)
+        load_checked(variant_path(card.name, as_stored(card).variant))
         for model in unpacked
-        for one in model
+        for card in (one.card for one in model)
     )
 
 
@@ -185,6 +184,7 @@ def _model_file(path: Path) -> Path:
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:
+    """Under the names that the store has for them."""
     for model in models:
         stored = as_stored(model.card)
         model.path.rename(into / stored.file_name)

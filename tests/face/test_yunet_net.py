@@ -24,7 +24,7 @@ from facekit.types import Face, UInt8Array
 from tests.networks.independent_nets import RuntimeNet, expanded
 from tests.networks.tiny_embedder import tiny_embedder
 
-AS_FOUND = YunetOptions(min_face_px=0, search_side_px=0)
+AS_FOUND = YunetOptions(min_face_px=0, search_side_px=0, enlarged_side_px=0)
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def require_same(path: Path, tmp_path: Path, *shape: int, tolerance: float = 1e-
     return graph
 
 
-@pytest.mark.host
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("batch", [1, None], ids=["one picture", "open batch"])
 def test_files_of_tensorflows_converter(tmp_path: Path, batch: int | None) -> None:
     """Their batch norms, PReLUs, L2 norms, fused activations, and shapes asked for at run time."""
@@ -116,8 +116,8 @@ def test_a_net_with_channels_first(tmp_path: Path) -> None:
     assert graph.nodes[1].operation is Operation.CONVOLUTION
 
 
-@pytest.mark.host
 def test_a_float16_file_is_read_in_float32(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_quantizer", reason="none: pip install '.[convert]'")
     from facekit.conversion.quantize.quantizer import quantised
     from facekit.conversion.quantize.recipe import read_recipe
     from tests.networks.tiny_embedder import SPEC

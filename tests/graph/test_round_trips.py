@@ -244,7 +244,7 @@ def test_every_file_answers_alike(tmp_path: Path, case: str, count: int) -> None
 
 @settings(max_examples=20, deadline=None)
 @given(
-    sides=st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    sides=st.tuples(st.integers(4, 9), st.integers(4, 9)),
     size=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     pads=st.none() | st.tuples(*[st.integers(0, 2)] * 4),

@@ -53,7 +53,7 @@ def models() -> None:
 )
 @json_option
 def list_command(measure: bool, as_json: bool) -> None:
-    """The known models, by what one chooses by, and which variants are on this machine.
+    """The known models: what one chooses by, and what is on this machine.
 
     License, megabytes on disk or to fetch, milliseconds of one thread for an embedding, and
     TAR: the share of one person's pairs that match where one in 10,000 pairs of strangers does.

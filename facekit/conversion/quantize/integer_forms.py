@@ -57,9 +57,7 @@ def with_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
     kept = [one for one in graph.operators if one.outputs is not None]
     read = {int(index) for one in kept for index in one.inputs} | set(map(int, graph.outputs))
     graph.operators = [
-        one
-        for one in kept
-        if _name(model, one) != "DEQUANTIZE" or int(one.outputs[0]) in read
+        one for one in kept if _name(model, one) != "DEQUANTIZE" or int(one.outputs[0]) in read
     ]
     _drop_unread(model)
     return packed_model(model, content)
