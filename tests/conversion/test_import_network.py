@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facekit.conversion.feeding import FEEDINGS, how_fed
-from facekit.conversion.import_options import ImportOptions
+from facekit.conversion.import_options import ImportedModel, ImportOptions
 from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import MissingExtraError, ModelBuildError, UsageError
 from facekit.model import store
@@ -40,6 +40,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store."""
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+def imported(path: Path, **options: Any) -> ImportedModel:
+    made = import_model(path, **options)
+    assert isinstance(made, ImportedModel)
+    return made
 
 
 def nothing_is_left(home: Path) -> bool:
@@ -111,13 +117,13 @@ def test_two_scalings_after_each_other_are_one() -> None:
 @pytest.mark.parametrize("kind", OWN_NETWORKS)
 def test_onnx_and_litert_give_one_model(tmp_path: Path, kind: str) -> None:
     source = OWN_NETWORKS[kind](tmp_path / "mine.bin")  # what a file is, its content says
-    first = import_model(source, name="mine", options=UNTRAINED)
+    first = imported(source, name="mine", options=UNTRAINED)
     assert first.difference is not None
     assert first.difference <= 1e-5
     card = store.find("mine").card
     assert (card.input.height_px, card.input.width_px) == (SIDE_PX, SIDE_PX)
     assert (card.embedding_size, card.source.title) == (EMBEDDING_SIZE, "ONNX model: mine.bin")
-    again = import_model(first.model.path, name="again", options=UNTRAINED)
+    again = imported(first.model.path, name="again", options=UNTRAINED)
     assert again.format.title == "LiteRT model"
     assert again.difference is not None
     assert again.difference <= 1e-6
@@ -126,7 +132,7 @@ def test_onnx_and_litert_give_one_model(tmp_path: Path, kind: str) -> None:
 
 def test_a_files_own_scaling_and_unit_length_are_told_and_left_to_facekit(tmp_path: Path) -> None:
     told = Told()
-    made = import_model(
+    made = imported(
         normalised(tmp_path / "mine.onnx"),
         name="mine",
         options=replace(UNTRAINED, preprocessing=None),
@@ -148,18 +154,18 @@ def test_open_sides_take_the_size_that_is_given(tmp_path: Path) -> None:
         tmp_path / "open.onnx", w.head(w.op("GlobalAveragePool", x), 16), sides=("h", "w")
     )
     with pytest.raises(ModelBuildError, match="size of the picture"):
-        import_model(path, name="mine", options=replace(UNTRAINED, preprocessing=Preprocessing.RAW))
+        imported(path, name="mine", options=replace(UNTRAINED, preprocessing=Preprocessing.RAW))
     sized = replace(UNTRAINED, size=(40, 56), preprocessing=Preprocessing.RAW)
-    spec = import_model(path, name="mine", options=sized).model.card.input
+    spec = imported(path, name="mine", options=sized).model.card.input
     assert (spec.height_px, spec.width_px) == (40, 56)
-    usual = import_model(path, name="mine", options=UNTRAINED, force=True).model.card.input
+    usual = imported(path, name="mine", options=UNTRAINED, force=True).model.card.input
     assert (usual.height_px, usual.width_px) == (112, 112)
 
 
 def test_a_size_that_is_not_the_files_is_refused(tmp_path: Path) -> None:
     path = mobilefacenet(tmp_path / "mine.onnx")
     with pytest.raises(UsageError, match=r"takes pictures of 48 x 48.*--size 112x112"):
-        import_model(path, name="mine", options=replace(UNTRAINED, size=(112, 112)))
+        imported(path, name="mine", options=replace(UNTRAINED, size=(112, 112)))
 
 
 # ---- whether it tells faces apart
@@ -172,7 +178,7 @@ def test_a_network_that_does_not_tell_faces_apart_is_refused_with_the_numbers(
     path = resnet_ir(tmp_path / "mine.onnx")
     options = replace(UNTRAINED, accept_untrained=False)
     with pytest.raises(ModelBuildError) as caught:
-        import_model(path, name="mine", options=options)
+        imported(path, name="mine", options=options)
     said = str(caught.value)
     assert "cosine 0.497 for one person, 0.578 for two" in said
     assert "Check --order, --mean and --std, --crop" in said
@@ -180,7 +186,7 @@ def test_a_network_that_does_not_tell_faces_apart_is_refused_with_the_numbers(
     assert "--preprocess raw: 0.818 for one person, 0.731 for two" in said
     assert nothing_is_left(home)
     raw = replace(options, preprocessing=Preprocessing.RAW)
-    made = import_model(path, name="mine", options=raw)
+    made = imported(path, name="mine", options=raw)
     assert made.faces is not None
     assert made.faces.tells_apart
 
@@ -206,7 +212,7 @@ def zero_head(graph: Any) -> None:
 def test_a_constant_output_is_refused_even_of_random_weights(tmp_path: Path, home: Path) -> None:
     path = flattened(zero_head, tmp_path / "mine.onnx")
     with pytest.raises(ModelBuildError, match="gives three faces one embedding"):
-        import_model(path, name="mine", options=UNTRAINED)
+        imported(path, name="mine", options=UNTRAINED)
     assert nothing_is_left(home)
 
 
@@ -223,7 +229,7 @@ def test_what_answers_otherwise_than_its_source_is_refused(
     graph = read_onnx_graph(other, name="other")
     monkeypatch.setattr(import_network, "to_litert", lambda _: to_litert(graph))
     with pytest.raises(ModelBuildError, match=r"does not answer as the file itself.*1e-05 allowed"):
-        import_model(mobilefacenet(tmp_path / "mine.onnx"), name="mine", options=UNTRAINED)
+        imported(mobilefacenet(tmp_path / "mine.onnx"), name="mine", options=UNTRAINED)
     assert nothing_is_left(home)
 
 
@@ -234,7 +240,7 @@ def test_without_onnx_runtime_the_extra_is_named(
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"facekit-cli\[convert\]"):
-        import_model(mobilefacenet(tmp_path / "mine.onnx"), name="mine", options=UNTRAINED)
+        imported(mobilefacenet(tmp_path / "mine.onnx"), name="mine", options=UNTRAINED)
     assert nothing_is_left(home)
 
 
@@ -242,4 +248,4 @@ def test_a_quantised_litert_file_is_refused_with_what_to_do(tmp_path: Path, data
     with pytest.raises(
         ModelBuildError, match=r"is quantised.*float32.*facekit convert NAME --int8"
     ):
-        import_model(data / "tiny" / "int8.tflite", name="mine", options=UNTRAINED)
+        imported(data / "tiny" / "int8.tflite", name="mine", options=UNTRAINED)
