@@ -150,8 +150,8 @@ def test_either_way_of_writing_is_read(net: keras.Model, tmp_path: Path, writer:
 @pytest.mark.parametrize("factor", [1.0, 3.0], ids=["slopes to 1", "slopes above 1"])
 def test_what_facekit_exports_is_read(net: keras.Model, tmp_path: Path, factor: float) -> None:
     from facekit.graph.read.formats import format_of
-    from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.graph.read.litert import read_litert_graph
+    from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.graph.write.onnx import to_onnx
 
     exported, again = small_net(), small_net()
