@@ -22,7 +22,7 @@ from facekit.conversion.shipped_faces import portraits
 from facekit.conversion.source_answers import require_source_runtime, source_answers
 from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError, UsageError
-from facekit.graph.fold import without_input_scaling
+from facekit.graph.fold import without_input_scaling, without_unit_length
 from facekit.graph.graph import OPEN, Graph
 from facekit.graph.probe import GREATEST_DIFFERENCE, pattern
 from facekit.graph.read.formats import ReadNetwork, SourceFormat
@@ -69,8 +69,14 @@ def import_network(
     if scaling is not None:
         reporter.note(f"{path.name} begins with {formula(*scaling)} of its own: the card says so")
     reporter.note(f"fed with {fed}")
+    shortened = without_unit_length(network)
+    if shortened is not network:
+        reporter.note(
+            f"{path.name} ends by giving embeddings unit length: that is left to facekit, "
+            "which does so with every network's"
+        )
     reporter.note(f"converting {path.name} to LiteRT")
-    content = to_litert(network)
+    content = to_litert(shortened)
     card = Card(
         name=name,
         variant=DEFAULT_VARIANT,

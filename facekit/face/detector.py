@@ -54,6 +54,8 @@ class DetectorOptions:
     """MTCNN: the same across levels"""
     refined_overlap: float | None = None
     """MTCNN: the same after R-Net"""
+    enlarged_side_px: int | None = None
+    """YuNet: photos with a shorter long side are searched on a copy enlarged to it; 0: never"""
     face_overlap: float | None = None
     """overlap above which the better of two faces stays"""
 

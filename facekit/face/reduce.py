@@ -1,4 +1,4 @@
-"""Large pictures are searched on a smaller copy, and what is found told in their own pixels."""
+"""Pictures are searched on a copy of another size; what is found is told in their own pixels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,23 @@ def reduced(
     return _resized(copy, height, width), (covered_width / width, covered_height / height)
 
 
-def enlarged(face: Face, reduction: tuple[float, float]) -> Face:
+def enlarged(
+    image: UInt8Array, height_px: int, width_px: int
+) -> tuple[UInt8Array, tuple[float, float]]:
+    """(H, W, 3) -> the largest copy within these sides, at most twice as large, and its reduction
+    in x and y, less than one.
+
+    The image itself and (1, 1) where it is not smaller.
+    """
+    ratio = min(_room(image, (height_px, width_px)), 2.0)
+    if ratio <= 1:
+        return image, (1.0, 1.0)
+    height, width = (round(side * ratio) for side in image.shape[:2])
+    copy = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return copy, (image.shape[1] / width, image.shape[0] / height)
+
+
+def in_picture(face: Face, reduction: tuple[float, float]) -> Face:
     """The face in pixels of the picture, from those of a copy reduced by this in x and y."""
     if reduction == (1.0, 1.0):
         return face

@@ -13,7 +13,7 @@ import numpy as np
 
 from facekit.errors import ModelMismatchError, UsageError
 from facekit.face.geometry import greedily_suppressed
-from facekit.face.reduce import enlarged, reduced, require_picture
+from facekit.face.reduce import enlarged, in_picture, reduced, require_picture
 from facekit.runtime.net import OPEN, Net
 from facekit.runtime.preprocess import model_input
 from facekit.types import Face, Float32Array, InputSpec, UInt8Array
@@ -38,6 +38,9 @@ class YunetOptions:
     search_side_px: int = 640
     """photos with a longer side are searched on a copy reduced to it; 0: never reduced.  A net
     file with an input of one size never gets more than that"""
+    enlarged_side_px: int = 384
+    """photos with a shorter long side are searched on a copy enlarged to it, at most twofold,
+    where landmarks are more exact; 0: never enlarged"""
     face_overlap: float = 0.3
     """IoU above which the better of two faces stays"""
 
@@ -46,11 +49,11 @@ class YunetOptions:
             raise UsageError(
                 f"The smallest face cannot be negative. Received: {self.min_face_px:g}"
             )
-        if self.search_side_px < 0:
-            raise UsageError(
-                "The search side must be 0 (full size) or positive. "
-                f"Received: {self.search_side_px}"
-            )
+        for side in (self.search_side_px, self.enlarged_side_px):
+            if side < 0:
+                raise UsageError(
+                    f"The search side must be 0 (full size) or positive. Received: {side}"
+                )
         for name in ("min_score", "face_overlap"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UsageError(
@@ -78,8 +81,9 @@ class Yunet:
     three with K = 1, whether a face is there, three with K = 1, how well its box fits, three with
     K = 4, its box, and three with K = 10, its landmarks.
 
-    A picture is laid into the upper left corner of what the net sees and filled up with black:
-    to the next multiple of 32, or to the net's own size, within which a larger picture is reduced.
+    A picture is reduced or enlarged to a size that the net finds faces in, laid into the upper
+    left corner of what the net sees, and filled up with black: to the next multiple of 32, or to
+    the net's own size.
     """
 
     def __init__(self, net: Net, *, spec: InputSpec, name: str = "net") -> None:
@@ -123,22 +127,31 @@ class Yunet:
         require_picture(image)
         if image.size == 0:
             return ()
-        side = options.search_side_px or max(image.shape)
-        height, width = (min(side, own) for own in self._sides or (side, side))
-        searched, reduction = reduced(image, height, width)
+        searched, reduction = self._searched(image, options)
         shown = _filled_up(searched, self._sides)
         outputs = self._net.run(_fed(shown, self._spec))
         found = places(outputs, width_px=shown.shape[1], min_score=options.min_score)
         sizes = (found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1)
         best = greedily_suppressed(found.boxes, found.scores, threshold=options.face_overlap)
         return tuple(
-            enlarged(
+            in_picture(
                 Face(found.boxes[index], found.landmarks[index], float(found.scores[index])),
                 reduction,
             )
             for index in best
             if sizes[index] >= options.min_face_px
         )
+
+    def _searched(
+        self, image: UInt8Array, options: YunetOptions
+    ) -> tuple[UInt8Array, tuple[float, float]]:
+        """(H, W, 3) -> the copy that is searched, and its reduction in x and y."""
+        longest = max(image.shape[:2])
+        side = max(longest, options.enlarged_side_px)
+        side = min(side, options.search_side_px or side)
+        height, width = (min(side, own) for own in self._sides or (side, side))
+        copy, reduction = reduced(image, height, width)
+        return (copy, reduction) if copy is not image else enlarged(image, height, width)
 
 
 def places(outputs: Sequence[Float32Array], *, width_px: int, min_score: float) -> Places:

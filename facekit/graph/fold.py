@@ -81,6 +81,18 @@ def _by_channel(node: Node) -> bool:
     return all(weight.ndim == 1 for weight in node.weights.values())
 
 
+def without_unit_length(graph: Graph) -> Graph:
+    """The network before the last step that gives its one output unit length, where it has one.
+
+    Whoever compares embeddings does that step, too; integers would lose by it, and NPUs have none.
+    """
+    (output,) = graph.outputs
+    if output.operation is not Operation.UNIT_LENGTH or graph.readers[output.inputs[0]] > 1:
+        return graph
+    (before,) = output.inputs
+    return Graph(graph.name, (replace(before, name=output.name),))
+
+
 def line_of(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Factor and offset of a node that does factor * x + offset: (channels,) each, or of the sides
     that a constant has."""

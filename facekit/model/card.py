@@ -179,7 +179,8 @@ def read_card(path: Path) -> Card:
     except FileNotFoundError as error:
         raise ModelMismatchError(
             f"No card {path.name} beside the model: a model file without its card is not used. "
-            f"Looked in {path.parent}."
+            f"Looked in {path.parent}. For a network of your own, facekit models import FILE --as "
+            "NAME brings it into the store; facekit models card FILE --template makes a card."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelMismatchError(f"Card {path} cannot be read: {error}") from error
@@ -270,8 +271,14 @@ def example_card() -> Card:
         ),
         tools={"made by": "our own exporter"},
     )
-    space = space_of(card, detector=DetectorIdentity("mtcnn", (_EXAMPLE_SHA256,)))
-    return replace(card, calibration=replace(card.calibration, space=space))
+    by_mtcnn, by_yunet = (
+        replace(
+            card.calibration,
+            space=space_of(card, detector=DetectorIdentity(detector, (_EXAMPLE_SHA256,))),
+        )
+        for detector in ("mtcnn", "yunet")
+    )
+    return replace(card, calibration=replace(by_mtcnn, others=(by_yunet,)))
 
 
 def parse_source(fields: Fields) -> Source:

@@ -190,6 +190,12 @@ def fmr_target(fmr: float) -> str:
 
 def parse_calibration(fields: Fields) -> Calibration:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    others = fields.parts("others") if "others" in fields else []
+    return replace(_calibration(fields), others=tuple(map(_calibration, others)))
+
+
+def _calibration(fields: Fields) -> Calibration:
+    """What was measured with one detector."""
     probability = fields.optional_part("probability")
     space = fields.optional_part("space") if "space" in fields else None
     return fields.built(
@@ -207,7 +213,6 @@ def parse_calibration(fields: Fields) -> Calibration:
         ),
         source=fields.text("source"),
         space=None if space is None else parse_space(space),
-        others=tuple(map(parse_calibration, fields.parts("others"))) if "others" in fields else (),
     )
 
 

@@ -107,8 +107,8 @@ def test_ranges_of_another_net(tiny: InstalledModel) -> None:
     from facekit.graph.read.litert import read_litert_graph
     from facekit.graph.write.onnx import to_onnx
 
+    graph = to_onnx(read_litert_graph(tiny.path, name="tiny"))
     with pytest.raises(InputError, match="Missing: "):
-        graph = to_onnx(read_litert_graph(tiny.path, name="tiny"))
         integers(graph, tiny.card.input, {"nothing": (0.0, 1.0)})
 
 

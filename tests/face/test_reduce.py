@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facekit.face.reduce import enlarged, reduced
+from facekit.face.reduce import enlarged, in_picture, reduced
 from facekit.types import Face
 
 
@@ -52,7 +52,25 @@ def test_the_worse_side_decides_how_far(
 def test_a_face_is_told_in_pixels_of_the_picture() -> None:
     landmarks = np.arange(10, dtype=np.float32).reshape(5, 2)
     face = Face(np.array([1, 2, 3, 4], np.float32), landmarks, 0.5)
-    found = enlarged(face, (2.0, 3.0))
+    found = in_picture(face, (2.0, 3.0))
     assert found.box_xyxy.tolist() == [2, 6, 6, 12]
     assert found.landmarks_xy[1].tolist() == [4, 9]
-    assert enlarged(face, (1.0, 1.0)) is face
+    assert in_picture(face, (1.0, 1.0)) is face
+
+
+@pytest.mark.parametrize(
+    ("shape", "copy_shape", "reduction"),
+    [
+        ((200, 100), (300, 150), (2 / 3, 2 / 3)),
+        ((100, 60), (200, 120), (0.5, 0.5)),  # at most twofold
+        ((300, 299), (300, 299), (1.0, 1.0)),
+        ((400, 2), (400, 2), (1.0, 1.0)),
+    ],
+)
+def test_small_pictures_are_enlarged(
+    shape: tuple[int, int], copy_shape: tuple[int, int], reduction: tuple[float, float]
+) -> None:
+    copy, spanned = enlarged(np.full((*shape, 3), 7, np.uint8), 300, 300)
+    assert copy.shape == (*copy_shape, 3)
+    assert (copy == 7).all()
+    assert spanned == pytest.approx(reduction)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -107,43 +107,46 @@ def test_what_is_not_finite_is_no_face() -> None:
     assert Yunet(net, spec=SPEC).detect([picture(32, 32)]) == [()]
 
 
+AS_IT_IS = YunetOptions(enlarged_side_px=0)
+
+
 def test_of_faces_that_overlap_the_better_one_stays() -> None:
     wide = {("bbox_8", place): [0, 0, np.log(3), np.log(3)] for place in (0, 1, 3)}
     net = KnownNet(
         face_at(8, 0, score=0.8) | face_at(8, 1, score=0.9) | face_at(8, 3, score=0.7) | wide
     )
     detector = Yunet(net, spec=SPEC)
-    (found,) = detector.detect([picture(32, 32)])
+    (found,) = detector.detect([picture(32, 32)], options=AS_IT_IS)
     assert [face.score for face in found] == pytest.approx([0.9, 0.7])
-    (found,) = detector.detect([picture(32, 32)], options=YunetOptions(face_overlap=0.1))
+    (found,) = detector.detect([picture(32, 32)], options=replace(AS_IT_IS, face_overlap=0.1))
     assert len(found) == 1
-    (found,) = detector.detect([picture(32, 32)], options=YunetOptions(face_overlap=0.9))
+    (found,) = detector.detect([picture(32, 32)], options=replace(AS_IT_IS, face_overlap=0.9))
     assert len(found) == 3
 
 
 def test_small_faces_are_left_out() -> None:
     detector = Yunet(KnownNet(face_at(8, 0)), spec=SPEC)
-    assert not detector.detect([picture(32, 32)])[0]
-    assert detector.detect([picture(32, 32)], options=YunetOptions(min_face_px=8))[0]
+    assert not detector.detect([picture(400, 32)])[0]
+    assert detector.detect([picture(400, 32)], options=YunetOptions(min_face_px=8))[0]
 
 
 def test_a_picture_is_filled_up_to_multiples_of_32_with_black() -> None:
     net = KnownNet()
-    Yunet(net, spec=SPEC).detect([picture(33, 64)])
+    Yunet(net, spec=SPEC).detect([picture(33, 640)])
     (shown,) = net.shown
-    assert shown.shape == (1, 64, 64, 3)
+    assert shown.shape == (1, 64, 640, 3)
     assert (shown[0, :33] == 200).all()
     assert not shown[0, 33:].any()
 
 
 def test_the_net_is_shown_the_channels_that_its_card_says() -> None:
-    red = np.zeros((32, 32, 3), np.uint8)
+    red = np.zeros((32, 384, 3), np.uint8)
     red[..., 0] = 255
     for order, place in ((ColourOrder.RGB, 0), (ColourOrder.BGR, 2)):
         net = KnownNet()
         Yunet(net, spec=InputSpec(32, 32, order, 0.0, 1.0)).detect([red])
         assert (net.shown[0][..., place] == 255).all()
-        assert net.shown[0].sum() == 255 * 32 * 32
+        assert net.shown[0].sum() == 255 * 32 * 384
 
 
 def test_a_large_picture_is_searched_on_a_reduced_copy() -> None:
@@ -157,9 +160,25 @@ def test_a_large_picture_is_searched_on_a_reduced_copy() -> None:
     assert net.shown[1].shape == (1, 1024, 2016, 3)
 
 
+def test_a_small_picture_is_searched_on_an_enlarged_copy() -> None:
+    """128 x 192 on 256 x 384; 100 x 50, at most twofold; and not where nobody wants it."""
+    net = KnownNet(face_at(32, 0))
+    detector = Yunet(net, spec=SPEC)
+    (found,) = detector.detect([picture(128, 192)])
+    assert net.shown[0].shape == (1, 256, 384, 3)
+    assert (net.shown[0] == 200).all()
+    np.testing.assert_allclose(found[0].box_xyxy, [-8, -8, 8, 8])
+    detector.detect([picture(100, 50)])
+    assert net.shown[1].shape == (1, 224, 128, 3)
+    detector.detect([picture(128, 192)], options=YunetOptions(enlarged_side_px=0))
+    assert net.shown[2].shape == (1, 128, 192, 3)
+    detector.detect([picture(128, 192)], options=YunetOptions(search_side_px=288))
+    assert net.shown[3].shape == (1, 192, 288, 3)
+
+
 @pytest.mark.parametrize(
     ("shape", "reduction"),
-    [((480, 640), 2.0), ((160, 320), 1.0), ((50, 40), 1.0), ((960, 60), 3.75)],
+    [((480, 640), 2.0), ((128, 160), 0.5), ((50, 40), 0.5), ((960, 60), 3.75)],
 )
 def test_a_net_of_one_size_is_shown_the_picture_in_its_upper_left_corner(
     shape: tuple[int, int], reduction: float

@@ -18,7 +18,7 @@ FILES = sorted(Path(registry.__file__).with_name("registry").glob("*.json"))
 
 
 def test_the_default_comes_first() -> None:
-    assert registry.names() == ("facenet512-casia", "facenet512", "mtcnn", "sface")
+    assert registry.names() == ("facenet512-casia", "facenet512", "mtcnn", "sface", "yunet")
     assert registry.names()[0] == registry.DEFAULT_MODEL
     assert registry.DETECTOR in registry.names()
 
@@ -69,7 +69,9 @@ def test_sface_comes_from_a_wheel_or_from_its_makers() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ModelMissingError, match="facenet512-casia, facenet512, mtcnn, sface"):
+    with pytest.raises(
+        ModelMissingError, match="facenet512-casia, facenet512, mtcnn, sface, yunet"
+    ):
         registry.entry("facenet128")
 
 

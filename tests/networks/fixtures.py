@@ -43,6 +43,12 @@ def sface_source() -> Path:
 
 
 @pytest.fixture(scope="session")
+def yunet_source() -> Path:
+    """YuNet's ONNX file, fetched once into FACEKIT_HOME."""
+    return fetch(registry.entry("yunet"))[0]
+
+
+@pytest.fixture(scope="session")
 def facenet(frozen_graph: Path) -> keras.Model:
     """The embedding net with the default weights.  Not to be changed."""
     from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
@@ -80,6 +86,15 @@ def sface_file(sface_source: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
     folder = tmp_path_factory.mktemp("sface")
     return build_files(registry.entry("sface"), [sface_source], folder)[0]
+
+
+@pytest.fixture(scope="session")
+def yunet_file(yunet_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """YuNet as build_files makes it, its card beside it."""
+    from facekit.conversion.build import build_files
+
+    folder = tmp_path_factory.mktemp("yunet")
+    return build_files(registry.entry("yunet"), [yunet_source], folder)[0]
 
 
 @pytest.fixture(scope="session")

@@ -70,8 +70,8 @@ def expanded(path: Path, output: Path) -> Path:
     constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     kept = []
     for node in model.graph.node:
-        given = [constants.get(name) for name in node.input]
-        if node.op_type == "DequantizeLinear" and given[0] is not None:
+        given = [constants[name] for name in node.input if name in constants]
+        if node.op_type == "DequantizeLinear":
             settings = {one.name: one.i for one in node.attribute}
             axis, block = settings["axis"], settings["block_size"]
             values, scale, zero = given
@@ -80,7 +80,7 @@ def expanded(path: Path, output: Path) -> Path:
                 np.repeat(one, block, axis).take(range(count), axis) for one in (scale, zero)
             )
             constants[node.output[0]] = (values.astype(np.float32) - zero) * scale
-        elif node.op_type == "Reshape" and given[0] is not None:
+        elif node.op_type == "Reshape" and len(given) == len(node.input):
             constants[node.output[0]] = given[0].reshape(given[1])
         else:
             kept.append(node)

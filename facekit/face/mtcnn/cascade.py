@@ -14,7 +14,7 @@ import numpy as np
 from facekit.enums import ColourOrder
 from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.face.mtcnn.stages import decide_faces, propose, refine
-from facekit.face.reduce import enlarged, reduced, require_picture
+from facekit.face.reduce import in_picture, reduced, require_picture
 from facekit.runtime.net import Net
 from facekit.runtime.preprocess import model_input
 from facekit.types import Face, Float32Array, InputSpec, UInt8Array
@@ -53,7 +53,7 @@ class Mtcnn:
         proposals = propose(pixels, self.pnet, options)
         candidates = refine(pixels, proposals, self.rnet, options)
         faces = decide_faces(pixels, candidates, self.onet, options)
-        return tuple(enlarged(face, reduction) for face in faces)
+        return tuple(in_picture(face, reduction) for face in faces)
 
 
 def _scaled(image: UInt8Array) -> Float32Array:

@@ -177,12 +177,15 @@ def _operator(model: Any, raw: Any, tensors: int) -> FileOperator:
     kind = _names(schema.BuiltinOperator).get(number, f"UNKNOWN_{number}")
     if kind == "CUSTOM":
         kind = _text(code.CustomCode())
+    outputs = _indices(raw, "Outputs", tensors)
+    if not outputs:
+        raise ValueError("an operator that gives nothing")
     table = raw.BuiltinOptions()
     options_kind = raw.BuiltinOptionsType() if table is not None else 0
     return FileOperator(
         kind=kind,
         inputs=_indices(raw, "Inputs", tensors, least=LEFT_OUT),
-        outputs=_indices(raw, "Outputs", tensors),
+        outputs=outputs,
         options_kind=_names(schema.BuiltinOptions)[options_kind] if options_kind else "",
         table=table,
     )

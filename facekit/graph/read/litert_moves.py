@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,13 @@ def _reshape(given: Given) -> Node:
 
 
 def _resolved(x: Node, asked: Sequence[int]) -> Shape:
-    """With a number for -1 where all sides of x are known."""
-    if OPEN in x.shape or OPEN not in asked:
-        return tuple(asked)
-    whole, part = abs(int(np.prod(x.shape))), abs(int(np.prod(asked)))
-    return tuple(whole // max(part, 1) if side == OPEN else side for side in asked)
+    """With a number for the -1 that means what is left over; where a side of x is open, another
+    -1 before that stands for it."""
+    sides, whole = list(asked), abs(prod(x.shape)) // max(abs(prod(asked)), 1)
+    left_over = [place for place, side in enumerate(sides) if side == OPEN]
+    for place in left_over[x.shape.count(OPEN) :]:
+        sides[place] = whole
+    return tuple(sides)
 
 
 def _squeeze(given: Given) -> Node:

@@ -49,8 +49,8 @@ _COPY_NUMBER = re.compile(r"_(\d+)(?=[/:])")
 def read_onnx_graph(
     path: Path, *, name: str, size: tuple[int, int] | None = None, any_size: bool = False
 ) -> Graph:
-    """The network from one picture, (1, height, width, channels), to its outputs, which are in the
-    file's order and have its names; an output that is a picture has its channels last, too.
+    """The network from one picture, (1, height, width, channels), to its outputs, in the file's
+    order and have its names; an output that is a picture has its channels last, too.
 
     `size`: height and width of the picture, where the file leaves them open.
     `any_size`: the graph leaves them open, whatever the file says.
@@ -194,7 +194,7 @@ class _Reader:
         self.values[name] = value
 
     def _output(self, name: str) -> Node:
-        """In the file's order of sides, but for a picture; one of one pixel is a vector."""
+        """In the file's order of sides, but that channels are last; of one pixel a vector."""
         if name not in self.values:
             raise ModelBuildError(f"the output {name} must be computed.")
         value = self.values[name]
@@ -202,7 +202,9 @@ class _Reader:
         if len(shape) == 4 and shape[2:] == (1, 1):
             value = self.arranger.reshaped(value, shape[:2])
         rank = len(value.axes)
-        return self.arranger.arranged(value, channels_last(rank) if rank == 4 else plain(rank))
+        if rank == 4 and value.axes == channels_last(rank):
+            return value.node
+        return self.arranger.arranged(value, plain(rank))
 
 
 def _needed(source: Any) -> set[str]:
