@@ -50,7 +50,6 @@ def files_below(folder: Path) -> set[Path]:
     }
 
 
-@pytest.mark.xdist_group("install")
 class TestLightInstall:
     def test_it_is_small(self, environment: tuple[Path, int]) -> None:
         assert environment[1] <= LARGEST_MB
