@@ -102,7 +102,8 @@ def test_an_own_network_becomes_every_file(kind: str, folder: Path) -> None:
         "export own --format onnx --precision fp16 -o own16.onnx",
         "export own --format onnx --precision int8 -o own8.onnx --force",
         "models import own32.onnx --as again --preprocess insightface --accept-untrained",
-        "models import out/own_float32.tflite --as copied --preprocess insightface --accept-untrained",
+        "models import out/own_float32.tflite --as copied --preprocess insightface "
+        "--accept-untrained",
         "models export own -o own.tar",
         "inspect out/own_int8.tflite",
         "inspect own32.onnx",
