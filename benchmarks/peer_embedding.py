@@ -35,11 +35,12 @@ def facekit_run(model: Path, threads: int) -> Run:
 def onnxruntime_run(model: Path, threads: int) -> Run:
     import onnxruntime
 
-    from facekit.graph.write.onnx import onnx_graph
+    from facekit.graph.read.litert import read_litert_graph
+    from facekit.graph.write.onnx import to_onnx
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    content = onnx_graph(model.read_bytes()).model.SerializeToString()
+    content = to_onnx(read_litert_graph(model, name=model.stem)).model.SerializeToString()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return lambda image: np.asarray(session.run(None, {"image": image})[0])
 

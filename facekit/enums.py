@@ -119,14 +119,21 @@ class TrainingLoss(str, Enum):
 
 
 class Preprocessing(str, Enum):
-    """How pixels become numbers in the systems that weights come from."""
+    """How faces become numbers in the systems that networks come from.
+
+    facekit/conversion/import_options.py has each with its crop and its source.
+    """
 
     FACENET = "facenet"
     """RGB, (x - 127.5) / 128"""
     DEEPFACE = "deepface"
     """BGR, x / 255"""
+    INSIGHTFACE = "insightface"
+    """RGB, (x - 127.5) / 127.5"""
     SPHEREFACE = "sphereface"
     """BGR, (x - 127.5) / 128"""
+    RAW = "raw"
+    """RGB, x: pixel values as they are"""
 
 
 class PersonRule(str, Enum):

@@ -19,7 +19,7 @@ from facekit.model.card import Task
 from facekit.model.registry import DETECTOR, DownloadKind, WeightsFormat
 from tests.schemas import registry, require_schema, schemas
 
-NO_COMMAND = {"common", "models source", "models card"}
+NO_COMMAND = {"common", "models source", "models input", "models file"}
 """what only other schemas refer to"""
 ELSEWHERE = (Bottleneck, DelegateUse, DownloadKind, Task, ThresholdOrigin, WeightsFormat)
 WORDS: list[set[object]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -28,6 +29,21 @@ class EnumChoice(click.Choice[Any]):
         if isinstance(value, self._members):
             return value
         return self._members(super().convert(value, param, ctx))
+
+
+class PictureSize(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
+    """ "112x96" to (112, 96): height, then width, in pixels."""
+
+    name = "HxW"
+    _FORM = re.compile("([1-9][0-9]{0,3})x([1-9][0-9]{0,3})")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        found = self._FORM.fullmatch(value)
+        if found is None:
+            self.fail(f"height x width in pixels needed, such as 112x112. Received: {value!r}")
+        return int(found[1]), int(found[2])
 
 
 def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from facekit.conversion.crops import CropSet
-from facekit.conversion.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, require_sound
+from facekit.conversion.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, unsound
+from facekit.conversion.layer_drift import rank_layers
+from facekit.conversion.quantize.integer_forms import float_operators
 from facekit.conversion.quantize.quantized_model import (
     ChosenRanges,
     choose_ranges,
@@ -22,7 +24,7 @@ from facekit.conversion.shipped_faces import shipped_crops
 from facekit.conversion.vela.compile import CompiledModel, compile_model, report_dict
 from facekit.conversion.vela.target import Target
 from facekit.enums import RangeRule
-from facekit.errors import StorageError
+from facekit.errors import AcceleratorError, ModelBuildError, StorageError
 from facekit.model.card import Card, read_card
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
@@ -32,6 +34,11 @@ from facekit.system.files import put_files, require_absent, write_atomically
 RECIPE_SUFFIX = "_recipe.json"
 DRIFT_SUFFIX = "_drift.json"
 _LABELLED_UINT8 = "uint8"
+_WAYS_OUT = (
+    "Nothing is written: calibrate on more photos or by another rule, leave these layers in "
+    "float32 by a recipe of your own, or keep the file with --force."
+)
+_WITHOUT_VELA = "without --vela the other files are made, with --force also what the CPU must run."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +107,9 @@ def convert(
     instead of the recipe's own.
 
     Until all is made and measured, nothing in `folder` changes.  Raises UsageError where files
-    exist and `force` is not given, ModelBuildError for a result that does not tell faces apart,
-    StorageError, and what quantising and Vela raise.
+    exist, ModelBuildError for a result that does not tell faces apart, StorageError, and what
+    quantising and Vela raise.  `force` replaces files, keeps such a result with a warning in its
+    card and report, and accepts a network that Vela leaves to the CPU.
     """
     names = file_names(model.card.name, plan)
     for below, listed in names.items():
@@ -109,7 +117,7 @@ def convert(
     with _staging() as staging_name:
         staging = Path(staging_name)
         seen = drift_crops or crops
-        made = list(_made(model, plan, staging, crops, seen, rule, reporter))
+        made = _made(model, plan, staging, crops, seen, rule, force, reporter)
         for below, listed in reversed(names.items()):  # what others are made from comes last
             put_files(folder / below, {one: (staging / below / one).read_bytes() for one in listed})
     return tuple(
@@ -125,6 +133,7 @@ def _made(
     crops: CropSet | None,
     drift_crops: CropSet | None,
     rule: RangeRule | None,
+    force: bool,
     reporter: Reporter,
 ) -> Sequence[ConvertedFile]:
     made = []
@@ -146,17 +155,41 @@ def _made(
         quantised = quantise(model, recipe, by_rule[ruled])
         path = staging / quantised.card.file_name
         _write(path, quantised.card, quantised.content)
-        drift = measure_drift(model, InstalledModel(quantised.card, path), seen, reporter=reporter)
-        require_sound(drift)
+        file = InstalledModel(quantised.card, path)
+        if left := float_operators(quantised.content) if recipe.needs_ranges else {}:
+            counted = ", ".join(f"{count} x {name}" for name, count in left.items())
+            reporter.note(f"{recipe.variant}: left in float32: {counted}")
+        drift = measure_drift(model, file, seen, reporter=reporter)
+        if not drift.faces_stay_different:
+            drift = replace(drift, warning=unsound(drift, rank_layers(model, file, seen.crops)))
+            if not force:
+                raise ModelBuildError(f"{drift.warning} {_WAYS_OUT}")
+            reporter.note(f"warning: {drift.warning}")
+            file = InstalledModel(_warned(file.card, drift.warning), path)
+            _write_text(path, CARD_SUFFIX, file.card.to_json())
         _write_text(path, RECIPE_SUFFIX, recipe.to_json())
         _write_text(path, DRIFT_SUFFIX, json.dumps(drift.to_dict(), indent=1) + "\n")
-        made.append(ConvertedFile(path, quantised.card, drift))
+        made.append(ConvertedFile(path, file.card, drift))
     for target in plan.targets:
         reporter.note(f"compiling for {target.title}")
         source = staging / f"{model.card.name}_{_LABELLED_UINT8}{MODEL_SUFFIX}"
-        compiled = compile_model(source, target, staging / f"model_{target.name}")
+        try:
+            compiled = compile_model(
+                source,
+                target,
+                staging / f"model_{target.name}",
+                allow_cpu=force,
+                reporter=reporter,
+            )
+        except AcceleratorError as error:
+            raise AcceleratorError(f"{error}\nNothing is written; {_WITHOUT_VELA}") from error
         made.append(_compiled(compiled))
     return made
+
+
+def _warned(card: Card, warning: str) -> Card:
+    calibration = {**card.quantisation.calibration, "warning": warning}
+    return replace(card, quantisation=replace(card.quantisation, calibration=calibration))
 
 
 def _renamed(card: Card) -> Card:

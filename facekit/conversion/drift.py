@@ -32,6 +32,7 @@ ENOUGH_CROPS = 200
 """Fewer say little about the worst per cent."""
 GREATEST_APPROACH = 0.1
 """How much nearer, in cosine, the two least alike faces may come."""
+_LISTED = 3
 _SIZE_INCHES = (10, 3.7)
 
 
@@ -58,6 +59,8 @@ class Drift:
     """(N,) one a crop"""
     least_alike: tuple[float, float]
     """similarity of the two least alike crops: float32, and the same two quantised"""
+    warning: str = ""
+    """what is wrong with the quantised file where it was kept all the same"""
 
     @property
     def n_crops(self) -> int:
@@ -101,6 +104,7 @@ class Drift:
                 "first_percentile": self.first_percentile,
                 "minimum": self.minimum,
             },
+            **({"warning": self.warning} if self.warning else {}),
             "least_alike": {
                 "float32": self.least_alike[0],
                 "quantised": self.least_alike[1],
@@ -135,12 +139,24 @@ def measure_drift(
 def require_sound(drift: Drift) -> None:
     """Raises ModelBuildError for a file that finds different faces alike."""
     if not drift.faces_stay_different:
-        before, after = drift.least_alike
         raise ModelBuildError(
-            f"{drift.quantised.variant} does not tell faces apart: two crops of similarity "
-            f"{before:.3f} have {after:.3f} after quantising. Nothing is written; calibrate on "
-            "more photos, or by another rule."
+            f"{unsound(drift)} Nothing is written; calibrate on more photos, or by another rule."
         )
+
+
+def unsound(drift: Drift, layers: Sequence[LayerDrift] = ()) -> str:
+    """What is wrong with a file that finds different faces alike.
+
+    `layers`: all of its layers, in any order, to say where the error comes from.
+    """
+    before, after = drift.least_alike
+    text = (
+        f"{drift.quantised.variant} does not tell faces apart: two crops of similarity "
+        f"{before:.3f} have {after:.3f} after quantising."
+    )
+    worst = sorted(layers, key=lambda layer: -layer.added_error)[:_LISTED]
+    where = ", ".join(f"{layer.key} (+{layer.added_error:.0%})" for layer in worst)
+    return f"{text} Most of the error comes from {where}." if worst else text
 
 
 def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:

@@ -6,32 +6,27 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from facekit.conversion.feeding import FEEDINGS
+from facekit.conversion.import_network import import_network
 from facekit.conversion.import_options import ImportedModel, ImportOptions
 from facekit.conversion.self_test import self_test
-from facekit.enums import Architecture, ColourOrder, Preprocessing
+from facekit.enums import Architecture, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
-from facekit.graph.nets.designs import DESIGNS, new_net
 from facekit.graph.read.formats import SourceFormat, format_of
 from facekit.graph.read.tf_checkpoint import checkpoint_files, is_checkpoint
-from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
+from facekit.graph.weights import SourceWeights
 from facekit.model import registry
 from facekit.model.card import Card, Source, Task
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
+from facekit.system.extras import require_installed
 from facekit.system.files import write_atomically
 from facekit.types import InputSpec
 from facekit.version import __version__
 
 _CHUNK_BYTES = 1 << 20
 _UNKNOWN_SHA256 = "0" * 64
-
-_SCALING: dict[Preprocessing, tuple[ColourOrder, float, float]] = {
-    Preprocessing.FACENET: (ColourOrder.RGB, 127.5, 128.0),
-    Preprocessing.DEEPFACE: (ColourOrder.BGR, 0.0, 255.0),
-    Preprocessing.SPHEREFACE: (ColourOrder.BGR, 127.5, 128.0),
-}
-"""colour order, and mean and std in pixel values"""
 
 
 def require_free_name(name: str, path: Path) -> None:
@@ -58,16 +53,44 @@ def import_weights(
     the caller puts in place, or drops on an error.  `reporter` is told what happens.
 
     The card has no thresholds: none was measured.
-    Raises ModelBuildError for a file of no known format, or whose tensors are not those of the
-    graph, and names the tensor; UsageError for a graph that the format cannot hold weights of.
+    Raises ModelBuildError for a file of no known format, whose tensors are not those of the
+    graph, and names the tensor, or that holds a network which `import_network` refuses; UsageError
+    for a graph that the format cannot hold weights of, or where nothing tells how a network is fed;
+    MissingExtraError.
     """
     found = format_of(path)
-    architecture = _architecture(found, options.architecture, path)
     reporter.note(f"reading {path.name}: {found.title}")
     sha256 = source_sha256(path)
+    if found.whole_network:
+        return import_network(
+            path, name, options, into, found=found, sha256=sha256, reporter=reporter
+        )
+    return _by_keras(path, name, options, into, found, sha256, reporter)
+
+
+def _by_keras(
+    path: Path,
+    name: str,
+    options: ImportOptions,
+    into: Path,
+    found: SourceFormat,
+    sha256: str,
+    reporter: Reporter,
+) -> ImportedModel:
+    """Weights alone, into the Keras net of their architecture."""
+    architecture = _architecture(found, options.architecture, path)
+    if options.size is not None:
+        raise UsageError(
+            f"--size is for networks that leave it open; {architecture.value} has its own."
+        )
+    require_installed("tensorflow", extra="train", needed_for=f"Importing {path.name}")
+    from facekit.graph.nets.designs import DESIGNS, new_net
+    from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
+
     weights = found.read(path)
+    assert isinstance(weights, SourceWeights)  # as every format of weights alone gives
     design = DESIGNS[architecture]
-    spec = options.input or _input(design.input, options.preprocessing or found.preprocessing)
+    spec = options.input or _input(design.input, options, found.preprocessing)
     flip = options.flip or design.flip
     net = new_net(architecture, input_spec=spec, embedding_size=weights.embedding_size)
     weights.fill(net)
@@ -127,10 +150,16 @@ def _architecture(found: SourceFormat, asked: Architecture | None, path: Path) -
     return asked
 
 
-def _input(usual: InputSpec, preprocessing: Preprocessing | None) -> InputSpec:
-    if preprocessing is None:
-        return usual
-    order, mean, std = _SCALING[preprocessing]
+def _input(usual: InputSpec, options: ImportOptions, of_format: Preprocessing | None) -> InputSpec:
+    """Of the architecture's size; fed as is asked for, else as the format's authors do."""
+    preprocessing = options.preprocessing or of_format
+    if preprocessing is not None:
+        feeding = FEEDINGS[preprocessing]
+        usual = replace(
+            usual, colour_order=feeding.colour_order, mean=feeding.mean, std=feeding.std
+        )
+    mean, std = options.scaling or (usual.mean, usual.std)
+    order = options.colour_order or usual.colour_order
     return replace(usual, colour_order=order, mean=mean, std=std)
 
 

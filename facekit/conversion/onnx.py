@@ -19,8 +19,9 @@ from facekit.conversion.quantize.quantized_model import (
 )
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import Precision, RangeRule
-from facekit.graph.write.onnx import onnx_graph
-from facekit.graph.write.onnx_nodes import OPSET
+from facekit.graph.read.litert import read_litert_graph
+from facekit.graph.write.onnx import to_onnx
+from facekit.graph.write.onnx_file import OPSET
 from facekit.model.card import Card, Quantisation, bound
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel
@@ -66,7 +67,7 @@ def make_onnx(
     does not tell faces apart, MissingExtraError, and what making ranges raises.
     """
     require_float32(model)
-    graph = onnx_graph(model.path.read_bytes())
+    graph = to_onnx(read_litert_graph(model.path, name=model.card.name))
     chosen: ChosenRanges | None = None
     if precision is Precision.INT8:
         chosen = choose_ranges(model, crops, rule or DEFAULT_RULE, reporter=reporter)

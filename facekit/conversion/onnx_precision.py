@@ -13,7 +13,7 @@ import numpy as np
 from facekit.conversion.quantize.range_rules import Range
 from facekit.errors import InputError, ModelBuildError
 from facekit.graph.write.onnx import OnnxGraph
-from facekit.graph.write.onnx_nodes import INPUT, onnx_package
+from facekit.graph.write.onnx_file import INPUT, PARTS, onnx_package
 from facekit.system.extras import require
 from facekit.types import InputSpec
 
@@ -42,7 +42,8 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
     """The onnx.ModelProto with int8 weights, uint8 activations; float32 in and out.
 
     By ONNX Runtime's static quantiser, with one scale for each channel of the weights.
-    `ranges`: what each activation's integers shall cover, by activation key.
+    `ranges`: what each activation's integers shall cover, by activation key; those of operators
+    that are part of another in ONNX may be among them.
 
     Weights keep to 7 bits: without VNNI, x86 processors add two products of 8 by 8 bits in 16,
     which overflow.  On such a one, embeddings of 8-bit weights have a cosine of 0.86 to float32,
@@ -52,12 +53,6 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
     (pixel - 127.5) / 128, all to the same side.  It is 0.4 % of the work.
     Raises InputError for ranges that do not fit the graph, ModelBuildError, MissingExtraError.
     """
-    if ranges.keys() != graph.activations.keys():
-        odd = sorted(ranges.keys() ^ graph.activations.keys())
-        raise InputError(
-            f"Activation ranges for all {len(graph.activations)} layers of the graph needed, and "
-            f"for no others. Missing or too many: {', '.join(odd[:3])}"
-        )
     types = _tool("onnxruntime.quantization.quant_utils").QuantType
     quantizer = _tool("onnxruntime.quantization.qdq_quantizer").QDQQuantizer
     try:
@@ -95,14 +90,29 @@ def _tensors_range(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range
     def covered(low: float, high: float) -> Any:
         return calibrate.TensorData(lowest=np.float32(low), highest=np.float32(high))
 
-    by_layer = {graph.activations[key]: covered(*one) for key, one in ranges.items()}
     pixels = covered(-spec.mean / spec.std, (255 - spec.mean) / spec.std)
-    found = {INPUT: pixels}
+    layers = {graph.activations[key]: key for key in graph.activations.keys() & ranges.keys()}
+    by_tensor = {INPUT: pixels}
+    by_tensor |= {tensor: covered(*ranges[key]) for tensor, key in layers.items()}
+    found = dict(by_tensor)
     for node in graph.model.graph.node:
-        layer = by_layer.get(node.name)
         for output in node.output:
-            found[output] = layer or by_layer.get(output.rpartition("/")[0]) or pixels
+            if (layer := _layer_of(output, by_tensor)) in by_tensor:
+                found[output] = by_tensor[layer]
+    missing = [key for key, tensor in graph.activations.items() if tensor not in found]
+    if missing:
+        raise InputError(
+            f"Activation ranges for all {len(graph.activations)} layers of the graph needed. "
+            f"Missing: {', '.join(missing[:3])}"
+        )
     return calibrate.TensorsData(calibrate.CalibrationMethod.MinMax, found)
+
+
+def _layer_of(tensor: str, known: Mapping[str, Any]) -> str:
+    """The tensor without the ends that name a step inside a layer, as far as it is not known."""
+    while tensor not in known and tensor.endswith(PARTS):
+        tensor = next(tensor.removesuffix(end) for end in PARTS if tensor.endswith(end))
+    return tensor
 
 
 def _finished(model: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -51,6 +52,15 @@ def self_test(
             f"{path.name} cannot be tested: what weights of sha256 {card.source.sha256} answer to "
             "a known picture is not known."
         )
+
+
+def greatest_difference(ours: Float32Array, theirs: Float32Array) -> float:
+    """In any number of embeddings, (N, D) each, made of unit length; NaN where one has none."""
+    if ours.shape != theirs.shape:
+        return math.nan
+    with np.errstate(invalid="ignore"):
+        a, b = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (ours, theirs))
+    return float(np.abs(a - b).max())
 
 
 def _compare(

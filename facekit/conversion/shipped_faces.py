@@ -19,7 +19,7 @@ from facekit.enums import CropRule
 from facekit.errors import InputError
 from facekit.face.align import landmark_template, similarity_transform
 from facekit.model.card import Card
-from facekit.types import CropSpec, UInt8Array
+from facekit.types import CropSpec, InputSpec, UInt8Array
 
 TILE_PX = 224
 BOX_PX = 128
@@ -59,11 +59,7 @@ def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -
             f"The faces that come with facekit are cropped by box or landmarks, and {card.name} "
             "wants whole photos: pass some with --calibration."
         )
-    raw = _FILE.read_bytes()
-    bgr = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
-    assert bgr is not None  # it is ours
-    strip = np.asarray(bgr[..., ::-1], np.uint8)
-    tiles = [strip[:, left : left + TILE_PX] for left in range(0, strip.shape[1], TILE_PX)]
+    tiles = _tiles()
     random = np.random.default_rng(seed)
     size = card.input.width_px, card.input.height_px
     placed = [_placed(face, card.crop, *size) for face in _FACES]
@@ -77,10 +73,34 @@ def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -
         title=f"facekit's own {len(tiles)} public-domain faces, varied",
         crops=count,
         people=2,
-        list_sha256=list_sha256([hashlib.sha256(raw).hexdigest()]),
+        list_sha256=list_sha256([hashlib.sha256(_FILE.read_bytes()).hexdigest()]),
         seed=seed,
     )
     return CropSet(crops, origin)
+
+
+def portraits(spec: InputSpec, crop: CropSpec) -> UInt8Array:
+    """(3, H, W, 3) crops of the faces as they are: two photos of one person, then one of another.
+
+    CropRule.NONE gives a face with what is around it.
+    """
+    size = spec.width_px, spec.height_px
+    if crop.rule is CropRule.NONE:
+        return np.stack([cv2.resize(tile, size) for tile in _tiles()]).astype(np.uint8)
+    placed = (_placed(face, crop, *size) for face in _FACES)
+    crops = [
+        cv2.warpAffine(tile, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for tile, matrix in zip(_tiles(), placed, strict=True)
+    ]
+    return np.stack(crops).astype(np.uint8)
+
+
+def _tiles() -> list[UInt8Array]:
+    """(TILE_PX, TILE_PX, 3) RGB each."""
+    bgr = cv2.imdecode(np.frombuffer(_FILE.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None  # it is ours
+    strip = np.asarray(bgr[..., ::-1], np.uint8)
+    return [strip[:, left : left + TILE_PX] for left in range(0, strip.shape[1], TILE_PX)]
 
 
 def _placed(face: _BoxedFace, crop: CropSpec, width_px: int, height_px: int) -> NDArray[np.float64]:

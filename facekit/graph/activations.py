@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from facekit.errors import ModelBuildError
-
-_COPY_NUMBER = re.compile(r"_\d+(?=[/:])")
+from facekit.graph.write.litert_file import packed_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,7 @@ class Activation:
 
     key: str
     """its layer, the same in every file of the same graph: "Block35_1_Activation/Relu"; of an
-    output "output_0", as the file's signature calls it"""
+    output "output_0", as the file's signature calls it; the whole name where layers share one"""
     tensor: str
     """its tensor's whole name in this file"""
     index: int
@@ -32,7 +30,7 @@ class Activation:
 def activations(content: bytes) -> tuple[Activation, ...]:
     """The output of every operator, in the order in which they run.
 
-    Raises ModelBuildError where two would have one key.
+    Raises ModelBuildError where two tensors have one name.
     """
     graph = schema.Model.GetRootAs(content).Subgraphs(0)
     outputs = {int(index): f"output_{place}" for place, index in enumerate(graph.OutputsAsNumpy())}
@@ -41,9 +39,11 @@ def activations(content: bytes) -> tuple[Activation, ...]:
         for index in _outputs(operator):
             tensor = graph.Tensors(index)
             name = tensor.Name().decode()
-            key = outputs.get(index) or _key(name)
+            key = outputs.get(index) or layer_name(name)
             found.append(Activation(key, name, index, tensor.ShapeLength()))
     if len({one.key for one in found}) != len(found):
+        found = [replace(one, key=outputs.get(one.index, one.tensor)) for one in found]
+    if len({one.tensor for one in found}) != len(found):
         raise ModelBuildError("Two layers of this file have one name: its graph is not facekit's.")
     return tuple(found)
 
@@ -55,42 +55,56 @@ def input_tensor(content: bytes) -> tuple[str, int]:
     return tensor.Name().decode(), tensor.ShapeLength()
 
 
-def has_open_side(content: bytes) -> bool:
-    """Whether a side of the input, the batch among them, is left open."""
-    graph = schema.Model.GetRootAs(content).Subgraphs(0)
-    tensor = graph.Tensors(int(graph.InputsAsNumpy()[0]))
-    shape = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else ()
-    return -1 in shape
+def with_static_batch(content: bytes) -> bytes:
+    """The file for one picture at a time where its batch is open; any other file as it is.
+
+    Raises ModelBuildError where another side is open: how wide a layer is, is not known then.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    graph = model.subgraphs[0]
+    signature = graph.tensors[int(graph.inputs[0])].shapeSignature
+    if signature is None or -1 not in signature:
+        return content
+    if -1 in signature[1:]:
+        raise ModelBuildError(
+            f"Integer kernels and NPUs need a picture of one size. Received: {list(signature)}, "
+            "where -1 is open."
+        )
+    for tensor in graph.tensors:
+        tensor.shapeSignature = None  # `shape` has 1 for what is open
+    return packed_model(model, content)
+
+
+def begins_with_convolution(content: bytes) -> bool:
+    """Whether the first operator, or the one after a padding, is a convolution."""
+    model = schema.Model.GetRootAs(content)
+    return bool(_code(model, _first(model)) == schema.BuiltinOperator.CONV_2D)
 
 
 def with_shifted_input(content: bytes, shift: float) -> bytes:
     """The file for inputs that are smaller by `shift`: net(x) == shifted(x - shift).
 
-    The first operator must be a convolution without padding, whose bias takes the shift up; the
-    equation is exact then.  Zeros that an operator of its own pads with are not shifted: they
-    stand for another input than before, half a grey level away for pixels, along the border.
-    Raises ModelBuildError for any other beginning.
+    The net must begin with a convolution, whose bias takes the shift up.  The equation is exact
+    but along a padded border: zeros that are padded there are not shifted, and stand for another
+    input than before, half a grey level away for pixels.
     """
     buffer = bytearray(content)
     model = schema.Model.GetRootAs(buffer)
     graph = model.Subgraphs(0)
-    first = graph.Operators(0)
-    if _code(model, first) == schema.BuiltinOperator.PAD and graph.OperatorsLength() > 1:
-        first = graph.Operators(1)
-    options = schema.Conv2DOptions()
-    code = _code(model, first)
-    if code == schema.BuiltinOperator.CONV_2D:
-        options.Init(first.BuiltinOptions().Bytes, first.BuiltinOptions().Pos)
-    if code != schema.BuiltinOperator.CONV_2D or options.Padding() != schema.Padding.VALID:
-        raise ModelBuildError(
-            "Integer pixels need a net that begins with a convolution without padding of its own, "
-            "whose bias can take up the half step between pixels and the net's own scale."
-        )
-    _, kernel_index, bias_index = first.InputsAsNumpy()
+    _, kernel_index, bias_index = _first(model).InputsAsNumpy()
     kernel = _constant(model, graph.Tensors(int(kernel_index)))  # (out, height, width, in)
     bias = _constant(model, graph.Tensors(int(bias_index)))  # a view: changes land in `buffer`
     bias += (kernel.astype(np.float64).sum((1, 2, 3)) * shift).astype(np.float32)
     return bytes(buffer)
+
+
+def _first(model: Any) -> Any:
+    """The first operator that does more than pad."""
+    graph = model.Subgraphs(0)
+    first = graph.Operators(0)
+    if _code(model, first) == schema.BuiltinOperator.PAD and graph.OperatorsLength() > 1:
+        return graph.Operators(1)
+    return first
 
 
 def _code(model: Any, operator: Any) -> int:
@@ -106,7 +120,10 @@ def _constant(model: Any, tensor: Any) -> Any:
     return raw.view(np.float32).reshape(tensor.ShapeAsNumpy())
 
 
-def _key(name: str) -> str:
-    """TensorFlow numbers the copies of a graph within one process; the key is without them."""
-    first = _COPY_NUMBER.sub("", name.partition(";")[0])
+def layer_name(tensor: str) -> str:
+    """Of the layer that gives the tensor, without the name of the network that stands before it:
+    "sface/conv_1/relu" -> "conv_1/relu".  TensorFlow joins the names of what it made one
+    operator; the first is taken.
+    """
+    first = tensor.partition(";")[0]
     return first.partition("/")[2] or first

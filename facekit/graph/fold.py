@@ -35,7 +35,7 @@ def folded(graph: Graph) -> Graph:
         if offset is None and factor is not None and (factor == 1).all():
             readers[x.name] += readers[node.name] - 1
             return x
-        if x.operation not in _INTO or readers[x.name] > 1:
+        if x.operation not in _INTO or readers[x.name] > 1 or not _by_channel(node):
             return node
         weights = dict(x.weights)
         if factor is not None:
@@ -60,7 +60,7 @@ def without_input_scaling(graph: Graph) -> tuple[Graph, tuple[float, float] | No
     for node in graph.nodes:
         if node.inputs != (last,) or node.operation not in (Operation.ADD, Operation.MULTIPLY):
             continue
-        number = float(node.weights["constant"][0])
+        number = float(node.weights["constant"].flat[0])
         if readers[last] > 1 or (node.weights["constant"] != number).any():
             break
         if node.operation is Operation.ADD:
@@ -77,8 +77,25 @@ def without_input_scaling(graph: Graph) -> tuple[Graph, tuple[float, float] | No
     return network, (-offset / factor, 1 / factor)
 
 
+def _by_channel(node: Node) -> bool:
+    return all(weight.ndim == 1 for weight in node.weights.values())
+
+
+def without_unit_length(graph: Graph) -> Graph:
+    """The network before the last step that gives its one output unit length, where it has one.
+
+    Whoever compares embeddings does that step, too; integers would lose by it, and NPUs have none.
+    """
+    (output,) = graph.outputs
+    if output.operation is not Operation.UNIT_LENGTH or graph.readers[output.inputs[0]] > 1:
+        return graph
+    (before,) = output.inputs
+    return Graph(graph.name, (replace(before, name=output.name),))
+
+
 def line_of(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Factor and offset of a node that does factor * x + offset, (channels,) each."""
+    """Factor and offset of a node that does factor * x + offset: (channels,) each, or of the sides
+    that a constant has."""
     weights = {role: weight.astype(np.float64) for role, weight in node.weights.items()}
     if node.operation is Operation.MULTIPLY:
         return weights["constant"], None

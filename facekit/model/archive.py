@@ -13,6 +13,7 @@ import gzip
 import re
 import shutil
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +21,13 @@ from functools import partial
 from pathlib import Path
 
 from facekit.errors import ModelMismatchError
-from facekit.model.installation import install, storage_errors
+from facekit.model.installation import install, storage_errors, write_card
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
+    as_stored,
     home,
     load_checked,
-    models_folder,
     paths_of,
     stored_variants,
     variant_path,
@@ -48,16 +49,23 @@ _CHUNK_BYTES = 1 << 20
 def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, ...]:
     """Writes the models, "name" with all its variants or "name:variant", to a .tar or .tar.gz.
 
+    A file that is given by its path is called there as in the store.
     Raises ModelMissingError or ModelMismatchError before anything is written, StorageError.
     """
     paths = sorted({path for name in names for path in _files_of(name)})
     models = tuple(load_checked(path, read_all=True) for path in paths)
-    members = (
-        Member(f"{model.card.name}/{path.name}", path)
-        for model in models
-        for path in (model.path.with_suffix(CARD_SUFFIX), model.path)
-    )
-    write_tar(members, output)
+    with storage_errors(), tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
+        members = []
+        for model in models:
+            stored = as_stored(model.card)
+            card = Path(folder) / stored.file_name
+            write_card(card, stored)
+            named = Path(stored.name) / stored.file_name
+            members.append(
+                Member(str(named.with_suffix(CARD_SUFFIX)), card.with_suffix(CARD_SUFFIX))
+            )
+            members.append(Member(str(named), model.path))
+        write_tar(members, output)
     return models
 
 
@@ -74,9 +82,9 @@ def import_models(
         for model in unpacked:
             install(model[0].card.name, partial(_move, model), on_wait=on_wait)
     return tuple(
-        load_checked(models_folder() / one.card.name / one.path.name)
+        load_checked(variant_path(card.name, as_stored(card).variant))
         for model in unpacked
-        for one in model
+        for card in (one.card for one in model)
     )
 
 
@@ -176,6 +184,8 @@ def _model_file(path: Path) -> Path:
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:
+    """Under the names that the store has for them."""
     for model in models:
-        for path in (model.path, model.path.with_suffix(CARD_SUFFIX)):
-            path.rename(into / path.name)
+        stored = as_stored(model.card)
+        model.path.rename(into / stored.file_name)
+        write_card(into / stored.file_name, stored)

@@ -9,19 +9,28 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import ColourOrder, Flip
+import numpy as np
+
+from facekit.enums import ColourOrder, CropRule, Flip, ResizeFilter
 from facekit.errors import ModelMismatchError
 from facekit.runtime.net import Net
-from facekit.system.fields import Fields
-from facekit.template.calibration import Calibration, parse_calibration
+from facekit.system.fields import Fields, every_problem
+from facekit.template.calibration import (
+    Calibration,
+    LogisticScore,
+    OperatingPoint,
+    parse_calibration,
+)
 from facekit.template.embedder import Embedder
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_crop
 from facekit.types import CropSpec, DetectorIdentity, InputSpec
 
 SCHEMA_VERSION = 1
+_EXAMPLE_SHA256 = "0123456789abcdef" * 4
 DETECTOR = "mtcnn"
 """what finds faces where neither a caller nor a card says what does"""
 
@@ -164,13 +173,14 @@ def embedder_of(net: Net, card: Card) -> Embedder:
 
 
 def read_card(path: Path) -> Card:
-    """Reads and validates a card.  Raises ModelMismatchError naming the file and the field."""
+    """Reads and validates a card.  Raises ModelMismatchError, as `parse_card` does."""
     try:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise ModelMismatchError(
             f"No card {path.name} beside the model: a model file without its card is not used. "
-            f"Looked in {path.parent}."
+            f"Looked in {path.parent}. For a network of your own, facekit models import FILE --as "
+            "NAME brings it into the store; facekit models card FILE --template makes a card."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelMismatchError(f"Card {path} cannot be read: {error}") from error
@@ -178,22 +188,24 @@ def read_card(path: Path) -> Card:
 
 
 def parse_card(raw: object, *, origin: str) -> Card:
-    """A card from parsed JSON.  Raises ModelMismatchError naming `origin` and the field."""
+    """A card from parsed JSON.
+
+    Raises ModelMismatchError naming `origin` and every member that is missing or wrong, with what
+    is needed of it; card.schema.json says the same.
+    """
     try:
         return _card(Fields(raw, "card"))
     except ValueError as error:
-        raise ModelMismatchError(f"Card {origin} is not valid: {error}") from error
+        problems = every_problem(raw, _card, "card", json.loads(example_card().to_json()))
+        listed = problems[0] if len(problems) == 1 else "\n  " + "\n  ".join(problems)
+        raise ModelMismatchError(f"Card {origin} is not valid: {listed}") from error
 
 
 def _card(fields: Fields) -> Card:
-    version = fields.integer("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"schema_version {SCHEMA_VERSION} needed, received {version}; "
-            "it was written by another facekit"
-        )
+    fields.require_version(SCHEMA_VERSION)
     quantisation = fields.part("quantisation")
-    card = Card(
+    card: Card = fields.built(
+        Card,
         name=fields.plain_name("name"),
         variant=fields.plain_name("variant"),
         task=fields.choice("task", Task),
@@ -219,6 +231,56 @@ def _card(fields: Fields) -> Card:
     return bound(card) if card.calibration.space is None else card
 
 
+@cache
+def example_card() -> Card:
+    """A card in which every member has a value."""
+    card = Card(
+        name="mine",
+        variant="float32",
+        task=Task.EMBEDDING,
+        architecture="mobilefacenet",
+        file_name="mine_float32.tflite",
+        file_sha256=_EXAMPLE_SHA256,
+        file_size_bytes=4_000_000,
+        source=Source(
+            "trained by us", "https://example.org/mine", _EXAMPLE_SHA256, "our own", "LFW 99.5 %"
+        ),
+        input=InputSpec(112, 112, ColourOrder.RGB, 127.5, 127.5),
+        quantisation=Quantisation(),
+        crop=CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR),
+        embedding_size=2,
+        calibration=Calibration(
+            embedding_mean=np.array([0.25, -0.5], np.float32),
+            operating_points=(
+                OperatingPoint(
+                    target="fmr=1e-3",
+                    threshold_similarity=0.5,
+                    fmr=0.001,
+                    fnmr=0.01,
+                    n_genuine=3000,
+                    n_impostor=3000,
+                    fmr_ci95=(0.0, 0.003),
+                    fnmr_ci95=(0.007, 0.014),
+                    protocol="LFW View 2",
+                    dataset="LFW",
+                ),
+            ),
+            fmr_curve=((0.4, 0.01), (0.5, 0.001)),
+            probability=LogisticScore(20.0, -9.0, 3000, 3000),
+            source="facekit calibrate",
+        ),
+        tools={"made by": "our own exporter"},
+    )
+    by_mtcnn, by_yunet = (
+        replace(
+            card.calibration,
+            space=space_of(card, detector=DetectorIdentity(detector, (_EXAMPLE_SHA256,))),
+        )
+        for detector in ("mtcnn", "yunet")
+    )
+    return replace(card, calibration=replace(by_mtcnn, others=(by_yunet,)))
+
+
 def parse_source(fields: Fields) -> Source:
     return Source(
         title=fields.text("title"),
@@ -230,7 +292,8 @@ def parse_source(fields: Fields) -> Source:
 
 
 def parse_input(fields: Fields) -> InputSpec:
-    return InputSpec(
+    return fields.built(
+        InputSpec,
         height_px=fields.integer("height_px"),
         width_px=fields.integer("width_px"),
         colour_order=fields.choice("colour_order", ColourOrder),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,6 +19,7 @@ from facekit.model import registry
 from facekit.model.card import Card, read_card
 from facekit.model.store import (
     CARD_SUFFIX,
+    as_stored,
     entries,
     home,
     is_installed,
@@ -29,7 +29,7 @@ from facekit.model.store import (
     stored_variants,
     variant_path,
 )
-from facekit.model.variants import MODEL_SUFFIXES, file_name, whole_variant
+from facekit.model.variants import MODEL_SUFFIXES, whole_variant
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
 from facekit.system.files import put_in_place, write_atomically
@@ -76,11 +76,10 @@ def install_files(
     where the files are now, in the same order; see `install` for `on_wait`.
     Raises StorageError, and ModelMismatchError for a file that is not as its card says.
     """
-    cards = {path: read_card(path.with_suffix(CARD_SUFFIX)) for path in files}
+    cards = {path: as_stored(read_card(path.with_suffix(CARD_SUFFIX)), name=name) for path in files}
 
     def copy(folder: Path) -> None:
-        for path, card in cards.items():
-            stored = replace(card, name=name, file_name=file_name(name, card.variant))
+        for path, stored in cards.items():
             shutil.copyfile(path, folder / stored.file_name)
             write_card(folder / stored.file_name, stored)
 

@@ -11,9 +11,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facekit.enums import Precision
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model import registry
 from facekit.model.card import Card, Task, read_card
@@ -22,8 +23,11 @@ from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # so name
 from facekit.model.variants import (
     LITERT_SUFFIX,
     MODEL_SUFFIXES,
+    ONNX_SUFFIX,
     file_name,
+    onnx_variant,
     precision_of,
+    suffix_of,
     whole_variant,
 )
 from facekit.system.fields import PLAIN_NAME
@@ -79,6 +83,23 @@ def stored_variants(name: str) -> tuple[str, ...]:
 
 def variant_path(name: str, variant: str) -> Path:
     return models_folder() / name / file_name(name, variant)
+
+
+def as_stored(card: Card, *, name: str | None = None) -> Card:
+    """The card of the same file in the store: called as the store's files are.
+
+    What a card of the user's says of an .onnx file, such as "float32", becomes one of ONNX's
+    variants, by which `--runtime onnx` finds it.  `name`: another name of the model.
+    """
+    is_onnx = card.file_name.endswith(ONNX_SUFFIX)
+    variant = card.variant
+    if is_onnx and precision_of(variant) is None:
+        is_float = card.quantisation.scheme == "none"
+        variant = onnx_variant(Precision.FP32 if is_float else Precision.INT8)
+    elif not is_onnx and suffix_of(variant) == ONNX_SUFFIX:
+        variant = DEFAULT_VARIANT
+    name = name or card.name
+    return replace(card, name=name, variant=variant, file_name=file_name(name, variant))
 
 
 def find(name_or_path: str | Path) -> InstalledModel:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ PACKAGE = "onnxruntime"
 _FLOAT32 = "tensor(float)"
 _ERRORS_ONLY = 3  # of ONNX Runtime's severities: it warns of much that nobody can change
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
+_COLOURS = 3
 _PER_CALL = 4
 """Crops that the CPU is given at once.  More are no faster (one thread of an AVX2 core, float32:
 the same within 5 %; int8: 30 a second at 4, 22 at 32) and take memory: 740 MB for 64 crops in
@@ -34,6 +36,9 @@ float32, 330 MB for 64 in fours."""
 
 class OnnxNet:
     """One loaded .onnx file with one float32 input.  Implements `Net`.
+
+    A file that takes its picture with channels first, (N, 3, H, W), is given channels last here as
+    every other net, and turns them itself.
 
     Many threads may run one: ONNX Runtime runs a session's calls side by side.
 
@@ -59,7 +64,9 @@ class OnnxNet:
         self.delegated_nodes = _require_used(self._session, self._providers, path)
         """operators that a provider other than the CPU's has taken"""
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        self._input = only_input([_spec(one, path) for one in inputs], path)
+        self._fed = only_input([_spec(one, path) for one in inputs], path)
+        self._channels_first = _has_channels_first(self._fed.shape)
+        self._input = _channels_last(self._fed) if self._channels_first else self._fed
         self._outputs = tuple(_spec(output, path) for output in outputs)
 
     @property
@@ -78,6 +85,8 @@ class OnnxNet:
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
             return outputs_of_nothing(self._outputs)
+        if self._channels_first:
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
         step = self._step(len(batch))
         parts = [self._invoke(batch[start : start + step]) for start in range(0, len(batch), step)]
         return tuple(np.concatenate(one) for one in zip(*parts, strict=True))
@@ -89,7 +98,7 @@ class OnnxNet:
 
     def _invoke(self, fed: NDArray[Any]) -> list[NDArray[Any]]:
         with _translated(self._path, self._providers):
-            found: list[NDArray[Any]] = self._session.run(None, {self._input.name: fed})
+            found: list[NDArray[Any]] = self._session.run(None, {self._fed.name: fed})
         return found
 
 
@@ -195,6 +204,15 @@ def _translated(path: Path, providers: Sequence[str]) -> Iterator[None]:
             f"{path} is not an ONNX model that ONNX Runtime {runtime_version()} can run, or is "
             f"damaged: {said}. Export it again, or copy it again from where it came."
         ) from error
+
+
+def _has_channels_first(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[1] == _COLOURS != shape[3]
+
+
+def _channels_last(spec: TensorSpec) -> TensorSpec:
+    count, channels, height, width = spec.shape
+    return replace(spec, shape=(count, height, width, channels))
 
 
 def _spec(value: Any, path: Path) -> TensorSpec:

@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound=Enum)
+T = TypeVar("T")
 
 PLAIN_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
 """What a model, a variant or a model file may be called: it becomes part of a path."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
+_STEP = re.compile(r"[^.\[\]]+")
+_SHOWN = 80
+"""characters of a wrong value that an error shows"""
+
+
+class FieldError(ValueError):
+    """A member that is missing or wrong."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place} {problem}")
+        self.place = place
+        """such as "card.input.std" or "card.calibration.operating_points[0].fmr" """
 
 
 class Fields:
-    """The members of one JSON object.  Every getter raises ValueError naming the member."""
+    """The members of one JSON object.  Every getter raises FieldError, a ValueError."""
 
     def __init__(self, raw: object, where: str) -> None:
         if not isinstance(raw, Mapping):
-            raise ValueError(f"{where} must be an object. Received: {type(raw).__name__}")
+            raise FieldError(where, f"must be an object. Received: {_shown(raw)}")
         self._raw = raw
         self._where = where
 
+    def built(self, make: Callable[..., T], **members: Any) -> T:
+        """What `make` makes of the object's members; its ValueError is told with the place."""
+        try:
+            return make(**members)
+        except ValueError as error:
+            raise FieldError(self._where, f"is not valid: {error}") from error
+
     def _get(self, name: str) -> Any:
         if name not in self._raw:
-            raise ValueError(f"{self._where}.{name} is missing")
+            raise FieldError(self._path(name), "is missing")
         return self._raw[name]
 
-    def _wrong(self, name: str, wanted: str) -> ValueError:
-        return ValueError(f"{self._where}.{name} must be {wanted}. Received: {self._raw[name]!r}")
+    def _wrong(self, name: str, wanted: str) -> FieldError:
+        return FieldError(
+            self._path(name), f"must be {wanted}. Received: {_shown(self._raw[name])}"
+        )
 
     def text(self, name: str) -> str:
         value = self._get(name)
@@ -58,7 +82,7 @@ class Fields:
         return value
 
     def choice(self, name: str, enum: type[E]) -> E:
-        value = self.text(name)
+        value = self._get(name)
         try:
             return enum(value)
         except ValueError:
@@ -74,6 +98,11 @@ class Fields:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._wrong(name, "an integer")
         return value
+
+    def require_version(self, wanted: int) -> None:
+        """That the member schema_version is `wanted`."""
+        if self.integer("schema_version") != wanted:
+            raise self._wrong("schema_version", f"{wanted}; it was written by another facekit")
 
     def number(self, name: str) -> float:
         value = self._get(name)
@@ -144,3 +173,48 @@ class Fields:
 
     def _path(self, name: str) -> str:
         return f"{self._where}.{name}"
+
+
+def every_problem(
+    raw: object, parse: Callable[[Fields], object], where: str, example: Mapping[str, Any]
+) -> list[str]:
+    """All that `parse` finds wrong in a parsed JSON object, in the order in which it reads it.
+
+    What is wrong is replaced by what `example`, an object that `parse` takes and whose lists are
+    not empty, has in its place.
+    That members do not go together is told only where each of them is right.
+    """
+    repaired, problems, places = copy.deepcopy(raw), [], [""]
+    while True:
+        try:
+            parse(Fields(repaired, where))
+        except FieldError as error:
+            if not any(one.startswith(error.place) for one in places):
+                problems.append(str(error))
+            steps = _STEP.findall(error.place.removeprefix(where))
+            if not steps or places[-1] == error.place:
+                return problems
+            places.append(error.place)
+            _repair(repaired, steps, example)
+        else:
+            return problems
+
+
+def _repair(raw: Any, steps: Sequence[str], example: Any) -> None:
+    """The example's member takes raw's place, as far down as the two are alike."""
+    step, *more = steps
+    key: Any = int(step) if isinstance(raw, list) else step
+    own = example[0] if isinstance(example, list) else example.get(step)
+    inner = raw.get(step) if isinstance(raw, dict) else raw[key]
+    if more and isinstance(inner, (dict, list)) and type(inner) is type(own):
+        _repair(inner, more, own)
+    else:
+        raw[key] = copy.deepcopy(own)
+
+
+def _shown(value: object) -> str:
+    """As JSON has it where it can be, cut off where it is long."""
+    if isinstance(value, (list, Mapping)) and len(value) > _SHOWN:
+        return f"{len(value)} members"
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -43,4 +43,5 @@ def compile_model(
         compare=compare,
         allow_cpu=allow_cpu,
         weight_bits=weight_bits,
+        reporter=reporter,
     )

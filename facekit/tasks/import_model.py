@@ -6,11 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
-from facekit.enums import Architecture, CropRule, Flip, Preprocessing, ResizeFilter
+from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import ModelMissingError, UsageError
 from facekit.model import installation, store
 from facekit.reporter import SILENT, Reporter
-from facekit.system.extras import require_installed
 from facekit.tasks.build import ModelFiles, waiting
 from facekit.types import CropSpec
 
@@ -28,8 +27,9 @@ def import_model(
     What a file is, its content says.  `options`: what no file of weights tells.  `force`: replace
     a model of that name, with all variants.
     Raises ModelMissingError for a file that cannot be read, UsageError, ModelMismatchError for an
-    archive that export does not write, ModelBuildError for weights that do not fit their graph,
-    MissingExtraError without TensorFlow, StorageError.
+    archive that export does not write, ModelBuildError for weights that do not fit their graph and
+    networks that do not answer as their source or do not tell faces apart, MissingExtraError,
+    StorageError.
     """
     if not path.exists():
         raise ModelMissingError(f"There is no file {path}.")
@@ -65,22 +65,39 @@ def import_options(
     *,
     architecture: Architecture | None = None,
     preprocessing: Preprocessing | None = None,
+    size: tuple[int, int] | None = None,
+    colour_order: ColourOrder | None = None,
+    mean: float | None = None,
+    std: float | None = None,
     crop_rule: CropRule | None = None,
     margin_px: float | None = None,
     flip: Flip | None = None,
     licence: str | None = None,
+    accept_untrained: bool = False,
 ) -> ImportOptions:
-    """What no file of weights tells; None for what is usual for its format and graph.
+    """What no file of weights tells; None for what is usual for its format, graph and size.
 
-    `margin_px`: pixels of the crop outside the box, both sides together, of CropRule.MARGIN.
-    Raises UsageError for a margin without its rule, or the rule without its margin.
+    `size`: (height, width) in pixels, for a network that leaves them open.  `mean`, `std`: a
+    network is fed (x - mean) / std, x from 0 to 255.  `margin_px`: pixels of the crop outside the
+    box, both sides together, of CropRule.MARGIN.  `accept_untrained`: whether the network need
+    not tell faces apart.
+    Raises UsageError for a margin without its rule, or the rule without its margin; for a mean
+    without a std, or the other way round, or a std that is not positive.
     """
+    if (mean is None) != (std is None):
+        raise UsageError("--mean and --std go together: a network is fed (x - mean) / std.")
+    if std is not None and std <= 0:
+        raise UsageError(f"--std must be positive. Received: {std:g}")
     return ImportOptions(
         architecture=architecture,
         preprocessing=preprocessing,
+        size=size,
+        colour_order=colour_order,
+        scaling=None if mean is None or std is None else (mean, std),
         crop=_crop(crop_rule, margin_px),
         flip=flip,
         licence=licence or NOT_STATED,
+        accept_untrained=accept_untrained,
     )
 
 
@@ -104,7 +121,6 @@ def _import_archive(path: Path, reporter: Reporter) -> ModelFiles:
 def _import_weights(
     path: Path, name: str, options: ImportOptions, force: bool, reporter: Reporter
 ) -> ImportedModel:
-    require_installed("tensorflow", extra="train", needed_for=f"Importing {path.name}")
     from facekit.conversion.import_weights import import_weights, require_free_name
 
     require_free_name(name, path)

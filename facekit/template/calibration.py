@@ -190,9 +190,16 @@ def fmr_target(fmr: float) -> str:
 
 def parse_calibration(fields: Fields) -> Calibration:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    others = fields.parts("others") if "others" in fields else []
+    return replace(_calibration(fields), others=tuple(map(_calibration, others)))
+
+
+def _calibration(fields: Fields) -> Calibration:
+    """What was measured with one detector."""
     probability = fields.optional_part("probability")
     space = fields.optional_part("space") if "space" in fields else None
-    return Calibration(
+    return fields.built(
+        Calibration,
         embedding_mean=_mean(fields.optional_numbers("embedding_mean")),
         operating_points=tuple(map(parse_operating_point, fields.parts("operating_points"))),
         fmr_curve=tuple(fields.number_pairs("fmr_curve")),
@@ -206,7 +213,6 @@ def parse_calibration(fields: Fields) -> Calibration:
         ),
         source=fields.text("source"),
         space=None if space is None else parse_space(space),
-        others=tuple(map(parse_calibration, fields.parts("others"))) if "others" in fields else (),
     )
 
 
@@ -217,7 +223,8 @@ def _mean(values: list[float] | None) -> Float32Array | None:
 
 def parse_operating_point(fields: Fields) -> OperatingPoint:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
-    return OperatingPoint(
+    return fields.built(
+        OperatingPoint,
         target=fields.text("target"),
         threshold_similarity=fields.number("threshold_similarity"),
         fmr=fields.optional_number("fmr"),

@@ -117,11 +117,7 @@ _COMPARED = (
 
 def parse_space(fields: Fields) -> TemplateSpace:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
-    version = fields.integer("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"a template space of schema_version {SCHEMA_VERSION} is needed. Received: {version}"
-        )
+    fields.require_version(SCHEMA_VERSION)
     detector = fields.optional_part("detector")
     return TemplateSpace(
         model=fields.text("model"),
@@ -138,7 +134,8 @@ def parse_space(fields: Fields) -> TemplateSpace:
 
 def parse_crop(fields: Fields) -> CropSpec:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
-    return CropSpec(
+    return fields.built(
+        CropSpec,
         rule=fields.choice("rule", CropRule),
         margin_px=fields.number("margin_px"),
         resize_filter=fields.choice("resize_filter", ResizeFilter),

@@ -10,7 +10,7 @@ from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.designs import DESIGNS, Design, new_net
 from facekit.graph.probe import probe, require_same_answer
-from facekit.graph.read.litert import load_litert
+from facekit.graph.read.litert_steps import load_litert
 from facekit.model.card import Task
 from facekit.model.store import InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT

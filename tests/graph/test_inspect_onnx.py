@@ -19,18 +19,20 @@ WEIGHTS = 3 * 3 * 3 * 8 + 3 * 3 * 8 + 8 * 10  # stem, depthwise, dense
 
 
 @pytest.fixture
-def content(data: Path) -> bytes:
-    return (data / "tiny" / "float32.tflite").read_bytes()
+def litert(data: Path) -> Path:
+    return data / "tiny" / "float32.tflite"
 
 
-def test_float32_is_what_the_litert_file_is(data: Path, tmp_path: Path, content: bytes) -> None:
-    from facekit.graph.write.onnx import onnx_graph
+def test_float32_is_what_the_litert_file_is(tmp_path: Path, litert: Path) -> None:
+    from facekit.graph.read.litert import read_litert_graph
+    from facekit.graph.write.onnx import to_onnx
 
     path = tmp_path / "tiny.onnx"
-    path.write_bytes(onnx_graph(content).model.SerializeToString())
-    found, litert = inspect_model(path), inspect_model(data / "tiny" / "float32.tflite")
-    assert found.macs == litert.macs
-    assert found.parameters == litert.parameters == {"float32": WEIGHTS + BIASES}
+    graph = to_onnx(read_litert_graph(litert, name="tiny"))
+    path.write_bytes(graph.model.SerializeToString())
+    found, source = inspect_model(path), inspect_model(litert)
+    assert found.macs == source.macs
+    assert found.parameters == source.parameters == {"float32": WEIGHTS + BIASES}
     (image,) = found.inputs
     assert (image.name, image.shape, image.dtype) == ("image", (-1, 16, 16, 3), "float32")
     assert found.outputs[0].shape == (-1, 10)
@@ -38,13 +40,14 @@ def test_float32_is_what_the_litert_file_is(data: Path, tmp_path: Path, content:
     assert (found.card, found.card_problem) == (None, "no card tiny.json beside the file")
 
 
-def test_integers_have_their_scales_and_the_same_work(tmp_path: Path, content: bytes) -> None:
+def test_integers_have_their_scales_and_the_same_work(tmp_path: Path, litert: Path) -> None:
     from facekit.conversion.onnx_precision import integers
     from facekit.enums import ColourOrder
-    from facekit.graph.write.onnx import onnx_graph
+    from facekit.graph.read.litert import read_litert_graph
+    from facekit.graph.write.onnx import to_onnx
     from facekit.types import InputSpec
 
-    graph = onnx_graph(content)
+    graph = to_onnx(read_litert_graph(litert, name="tiny"))
     ranges = dict.fromkeys(graph.activations, (-3.0, 3.0))
     spec = InputSpec(16, 16, ColourOrder.RGB, mean=127.5, std=128.0)
     path = tmp_path / "tiny.onnx"

@@ -106,7 +106,7 @@ def test_litert_embeds_as_the_graph_where_slopes_are_above_one(
     net: keras.Model, tensors: files.Tensors, pictures: Float32Array, tmp_path: Path
 ) -> None:
     from facekit.graph.nets.sphereface20 import sphereface20
-    from facekit.graph.read.litert import load_litert
+    from facekit.graph.read.litert_steps import load_litert
     from facekit.graph.write.keras_litert import keras_to_litert
     from facekit.model.inspect import inspect_model
     from facekit.runtime.litert import LiteRtNet

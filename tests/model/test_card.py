@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import re
 import string
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from jsonschema import Draft202012Validator
 
+import facekit.model.card
 from facekit.enums import ColourOrder, CropRule, Flip, Metric, ResizeFilter
 from facekit.errors import ModelMismatchError, NoOperatingPointError
 from facekit.model.card import (
@@ -20,6 +24,7 @@ from facekit.model.card import (
     Source,
     Task,
     bound,
+    example_card,
     parse_card,
     read_card,
     space_of,
@@ -175,6 +180,7 @@ def put(raw: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[st
 
 
 PLACES = places(plain())
+DELETED = object()
 
 
 def test_the_places_are_all_there() -> None:
@@ -316,3 +322,94 @@ def test_a_calibration_of_another_file_is_bound_to_the_one_with_the_same_embeddi
 def test_a_calibration_whose_space_names_another_mean_is_refused() -> None:
     with pytest.raises(ModelMismatchError, match="mean_sha256"):
         parse_card(put(plain(), ("calibration", "space", "mean_sha256"), "0" * 64), origin="here")
+
+
+SCHEMA = json.loads(
+    Path(facekit.model.card.__file__).with_name("card.schema.json").read_text(encoding="utf-8")
+)
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+def test_the_schema_is_a_valid_one_and_describes_every_member() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert VALIDATOR.is_valid(json.loads(example_card().to_json()))
+    assert set(SCHEMA["properties"]) == set(json.loads(example_card().to_json()))
+    for name, member in SCHEMA["properties"].items():
+        assert member["description"].endswith("."), name
+
+
+@given(cards())
+def test_every_card_is_as_the_schema_says(card: Card) -> None:
+    if card.task is Task.EMBEDDING:
+        card = bound(card)
+    assert not list(VALIDATOR.iter_errors(json.loads(card.to_json())))
+
+
+OTHER_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 3),
+    st.sampled_from([0.5, -0.5, 1e9 + 0.5]),
+    st.sampled_from(["", "none", "rgb", "a/b", "x", SHA256, SHA256.upper(), SHA256 + "\n", "x\n"]),
+    st.lists(st.integers(0, 1), max_size=3),
+    st.builds(dict),
+)
+TOGETHER = re.compile("embedding_mean must be|mean_sha256|lower one first|rising thresholds")
+"""What only parse_card says: a schema does not compare members with each other"""
+
+
+@settings(max_examples=250)
+@given(st.sampled_from(PLACES), st.just(DELETED) | OTHER_VALUES)
+def test_a_broken_card_is_refused_by_both_or_by_none(
+    path: tuple[str | int, ...], value: object
+) -> None:
+    raw = plain()
+    if value is DELETED:
+        inner: Any = raw
+        for step in path[:-1]:
+            inner = inner[step]
+        del inner[path[-1]]
+    else:
+        put(raw, path, value)
+    by_schema = not VALIDATOR.is_valid(raw)
+    said = ""
+    try:
+        parse_card(raw, origin="here")
+    except ModelMismatchError as error:
+        said = str(error)
+    assert bool(said) == by_schema or TOGETHER.search(said), (said, path, value)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    raw = plain()
+    put(raw, ("name",), None)
+    put(raw, ("input", "std"), "128")
+    del raw["input"]["mean"]
+    put(raw, ("crop", "rule"), "box")
+    put(raw, ("calibration", "operating_points", 0, "fmr"), "low")
+    put(raw, ("calibration", "space", "size"), None)
+    put(raw, ("tools",), [])
+    with pytest.raises(ModelMismatchError) as caught:
+        parse_card(raw, origin="mine.json")
+    assert str(caught.value).splitlines() == [
+        "Card mine.json is not valid: ",
+        "  card.name must be a string. Received: null",
+        "  card.input.mean is missing",
+        '  card.input.std must be a number. Received: "128"',
+        '  card.crop.rule must be one of margin, similarity, none. Received: "box"',
+        '  card.calibration.operating_points[0].fmr must be a number. Received: "low"',
+        "  card.calibration.space.size must be an integer. Received: null",
+        "  card.tools must be an object. Received: []",
+    ]
+
+
+@given(st.dictionaries(st.sampled_from(PLACES), OTHER_VALUES, max_size=6))
+def test_whatever_is_wrong_in_many_places_ends_in_one_message(
+    changes: dict[tuple[str | int, ...], object],
+) -> None:
+    raw = plain()
+    for path, value in changes.items():
+        with suppress(TypeError, KeyError, IndexError):  # a member of what was replaced before
+            put(raw, path, value)
+    with suppress(ModelMismatchError):
+        parse_card(raw, origin="here")

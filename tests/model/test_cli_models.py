@@ -16,14 +16,16 @@ from click.testing import CliRunner, Result
 
 from facekit.cli import cli
 from facekit.cli.terminal import TerminalReporter
-from facekit.errors import FetchError, MissingExtraError, ModelMissingError
-from facekit.model import fetch, installation, store
+from facekit.errors import MissingExtraError, ModelMissingError
+from facekit.model import fetch, installation, registry, store
 from facekit.model.card import read_card
 from facekit.model.registry import RegistryEntry
+from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.reporter import Reporter
 from facekit.tasks.build import ensure_installed
 from tests.model.made_up_model import write_model
 from tests.schemas import require_schema
+from tests.small_lfw import home_of_its_own
 
 NETS = ("pnet", "rnet", "onet")
 
@@ -69,8 +71,6 @@ def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         built.append(entry.name)
 
     def sources(entry: RegistryEntry, **options: Any) -> tuple[Path, ...]:
-        if options["offline"]:
-            raise FetchError("offline")
         (tmp_path / "weights").write_bytes(b"weights")
         return (tmp_path / "weights",)
 
@@ -82,24 +82,69 @@ def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return built
 
 
-def test_list_shows_licence_origin_variants_and_the_default(home: Path) -> None:
-    add("facenet512-casia", "float32", "int8")
-    add("toy", "float32")
-    lines = run("list").stdout.splitlines()
-    assert lines[0].split() == ["MODEL", "STORED", "LICENCE", "ORIGIN"]
-    assert lines[1].startswith("facenet512-casia (default)  float32,int8  MIT  ")
-    assert "Sandberg" in lines[1]
-    assert lines[2].split()[:2] == ["facenet512", "-"]
-    assert [line.split()[0] for line in lines[3:6]] == ["mtcnn", "sface", "yunet"]
-    assert lines[6].split() == ["toy", "float32", "MIT", "made", "up"]
+class TestList:
+    def test_it_shows_what_one_chooses_by(self, home: Path) -> None:
+        add("facenet512-casia", "float32", "int8")
+        add("toy", "float32")
+        lines = run("list").stdout.splitlines()
+        assert lines[0].split() == ["MODEL", "FOR", "LICENCE", "MB", "MS", "TAR", "STORED"]
+        assert lines[1].startswith("facenet512-casia (default)  embedding  MIT ")
+        assert lines[1].endswith(" float32, int8")
+        assert lines[2].split()[:4] == ["facenet512", "embedding", "MIT", "95.0"]
+        assert [line.split()[0] for line in lines[3:6]] == ["mtcnn", "sface", "yunet"]
+        assert "10.3 to get" in lines[4]
+        assert lines[6].split()[:5] == ["toy", "embedding", "MIT", "0.0", "-"]
+        assert lines[7] == "default: facenet512-casia, by facekit's own"
 
+    def test_it_fits_100_columns(self, home: Path) -> None:
+        add("facenet512-casia", "float32", "float16", "int8", "uint8", "onnx-fp32", "onnx-int8wo")
+        lines = run("list").stdout.partition("default:")[0].splitlines()
+        assert max(map(len, lines)) <= 100
+        assert "".join("".join(line.split()) for line in lines[1:4]).endswith(
+            "float16,float32,int8,onnx-fp32,onnx-int8wo,uint8"
+        )
 
-def test_list_as_json(home: Path) -> None:
-    payload = run_json("list")
-    assert payload["home"] == str(home)
-    first = payload["models"][0]
-    assert (first["name"], first["default"], first["licence"]) == ("facenet512-casia", True, "MIT")
-    assert first["stored_variants"] == []
+    def test_as_json(self, home: Path) -> None:
+        payload = run_json("list")
+        assert payload["home"] == str(home)
+        assert payload["default_model"] == {"name": "facenet512-casia", "origin": "facekit's own"}
+        first = payload["models"][0]
+        assert (first["name"], first["default"], first["licence"]) == (
+            *("facenet512-casia", True, "MIT"),
+        )
+        assert (first["stored_variants"], first["size_bytes"]) == ([], None)
+        assert first["download_bytes"] == registry.entry("facenet512-casia").downloads[0].size_bytes
+
+    def test_a_rate_is_the_one_of_the_shipped_calibration(self, home: Path) -> None:
+        shipped = shipped_calibration("sface", "float32")
+        assert shipped is not None
+        point = next(
+            point for point in shipped.calibration.operating_points if point.target == "fmr=1e-4"
+        )
+        (sface,) = (one for one in run_json("list")["models"] if one["name"] == "sface")
+        assert point.fnmr is not None
+        assert sface["match_rate"]["tar"] == 1 - point.fnmr
+        assert sface["match_rate"]["origin"] == f"{point.protocol}, {point.dataset}"
+
+    def test_another_default_is_marked_and_who_asks_for_it_said(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FACEKIT_MODEL", "sface:int8")
+        text = run("list").stdout
+        assert "sface (default)" in text
+        assert "\ndefault: sface:int8, by FACEKIT_MODEL\n" in text
+
+    @pytest.mark.model
+    def test_what_was_measured_is_remembered_for_this_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FACEKIT_HOME", str(home_of_its_own(tmp_path / "home")))
+        first = run_json("list", "--measure")["models"][0]["embedding_time"]
+        assert first["measured_here"]
+        assert 0.5 < first["ms"] < 5_000
+        assert run_json("list")["models"][0]["embedding_time"] == first
+        (tmp_path / "home" / "speed.json").write_text("[]")
+        assert run_json("list")["models"][0]["embedding_time"] != first
 
 
 def test_info_of_a_model_that_is_not_stored(home: Path) -> None:
@@ -232,14 +277,6 @@ def test_ensure_installed_builds_once_and_says_so(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("facekit: model mtcnn is not here yet: building it, once\n")
-
-
-def test_ensure_installed_is_offline_where_the_environment_says_so(
-    home: Path, builds: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FACEKIT_OFFLINE", "1")
-    with pytest.raises(FetchError, match="offline"):
-        ensure_installed("mtcnn")
 
 
 @pytest.mark.parametrize("name", ["nothing", "facenet512-casia:int8", "gone.tflite"])

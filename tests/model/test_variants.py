@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from facekit.enums import Precision, Runtime
-from facekit.errors import ModelMissingError, UsageError
+from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.model import installation, store
 from facekit.model.archive import export_models, import_models
+from facekit.model.card import read_card
 from facekit.model.variants import file_name, for_runtime, precision_of, suffix_of, whole_variant
 from tests.model.made_up_model import write_model
 
@@ -93,3 +95,32 @@ def test_archives_carry_them(home: Path, tmp_path: Path, monkeypatch: pytest.Mon
     names = [model.path.name for model in import_models(archive)]
     assert names == ["toy_float32.tflite", "toy_onnx-fp16.onnx"]
     assert store.find("toy:onnx-fp16").path.read_bytes() == b"another"
+
+
+def test_a_file_of_ones_own_is_found_by_its_runtime_after_it_moved(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the file is called, and whatever its card calls the variant."""
+    made = write_model(tmp_path / "made", variant="onnx-fp32", content=b"mine")
+    own = made.rename(tmp_path / "own.onnx")
+    card = replace(read_card(made.with_suffix(".json")), variant="nhwc", file_name=own.name)
+    own.with_suffix(".json").write_text(card.to_json())
+    export_models([str(own)], tmp_path / "a.tar")
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "elsewhere"))
+    (imported,) = import_models(tmp_path / "a.tar")
+    assert imported.path.name == "toy_onnx-fp32.onnx"
+    assert store.find(for_runtime("toy", Runtime.ONNX)).path.read_bytes() == b"mine"
+
+
+def test_two_files_of_one_variant_are_not_imported(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write_model(tmp_path / "made", variant="onnx-fp32", content=b"mine")
+    card = replace(read_card(first.with_suffix(".json")), variant="nhwc", file_name="toy_b.onnx")
+    second = first.with_name("toy_b.onnx")
+    second.write_bytes(first.read_bytes())
+    second.with_suffix(".json").write_text(card.to_json())
+    export_models([str(first), str(second)], tmp_path / "a.tar")
+    with pytest.raises(ModelMismatchError, match="both toy:onnx-fp32"):
+        import_models(tmp_path / "a.tar")
+    assert not store.stored_variants("toy")

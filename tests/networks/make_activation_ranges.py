@@ -1,6 +1,6 @@
-"""Makes facekit/conversion/quantize/activation_ranges/facenet512-casia.json from LFW.
+"""Makes facekit/conversion/quantize/activation_ranges/MODEL.json from LFW.
 
-    python -m tests.networks.make_activation_ranges ../shared/lfw
+    python -m tests.networks.make_activation_ranges sface LFW_FOLDER
 
 One photo of each of 1,000 people of pairsDevTrain, none of whom is in pairsDevTest; deep-funneled
 photos, the most central face.  What is kept are two numbers a layer and rule, no picture.
@@ -19,21 +19,22 @@ from facekit.conversion.quantize.range_rules import ranges
 from facekit.conversion.quantize.ranges import Ranges
 from facekit.enums import FacePolicy, RangeRule
 from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
-from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.pipeline.locate import LocateOptions
 from facekit.system.files import write_atomically
 
 PEOPLE = 1000
+RULES = tuple(rule for rule in RangeRule if rule is not RangeRule.ENTROPY)
+"""entropy is for comparison with other tools' files, and measured when asked for"""
 
 
-def main(folder: Path) -> None:
+def main(name: str, folder: Path) -> None:
     lfw = find_lfw(folder)
     people = read_protocol(lfw, Protocol.DEVTRAIN).photos
     chosen = spread([lfw.photos_dir / photo.path for photo in people], PEOPLE, seed=SEED)
     listed = Path("devtrain.txt")
     listed.write_text("".join(f"{photo}\n" for photo in chosen))
-    model = find(DEFAULT_MODEL)
+    model = find(name)
     cropped = photo_crops(listed, model, LocateOptions(face_policy=FacePolicy.CENTER), count=PEOPLE)
     listed.unlink()
     histograms = activation_histograms(model.path.read_bytes(), model.card.input, cropped.crops)
@@ -41,11 +42,11 @@ def main(folder: Path) -> None:
     made = Ranges(
         source_sha256=model.card.source.sha256,
         origin=replace(cropped.origin, title=title),
-        by_rule={rule: ranges(histograms, rule) for rule in RangeRule},
+        by_rule={rule: ranges(histograms, rule) for rule in RULES},
     )
-    path = Path(calibration.__file__).with_name("activation_ranges") / f"{DEFAULT_MODEL}.json"
+    path = Path(calibration.__file__).with_name("activation_ranges") / f"{name}.json"
     write_atomically(path, made.to_json().encode())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -62,7 +62,7 @@ def test_batch_norms_divide_by_one(read_back: keras.Model) -> None:
 
 def test_any_of_a_nets_layers_is_read_back(tmp_path: Path) -> None:
     """PReLU, padding of its own, a bias, a flattened picture: what SphereFace's nets have."""
-    from facekit.graph.read.litert import load_litert
+    from facekit.graph.read.litert_steps import load_litert
     from facekit.graph.write.keras_litert import keras_to_litert
 
     net, again = _small_net(), _small_net()
@@ -78,7 +78,7 @@ def test_any_of_a_nets_layers_is_read_back(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_graph_names_what_differs(tmp_path: Path) -> None:
-    from facekit.graph.read.litert import load_litert
+    from facekit.graph.read.litert_steps import load_litert
     from facekit.graph.write.keras_litert import keras_to_litert
 
     path = tmp_path / "small.tflite"

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.commands.models_card import card_command
 from facekit.cli.commands.models_import import import_command
 from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
@@ -47,16 +48,23 @@ def models() -> None:
 
 
 @models.command("list")
+@click.option(
+    "--measure", is_flag=True, help="Time the models that are stored; under a second for each."
+)
 @json_option
-def list_command(as_json: bool) -> None:
-    """The known models: licence, origin, and which variants are on this machine.
+def list_command(measure: bool, as_json: bool) -> None:
+    """The known models: what one chooses by, and what is on this machine.
+
+    License, megabytes on disk or to fetch, milliseconds of one thread for an embedding, and
+    TAR: the share of one person's pairs that match where one in 10,000 pairs of strangers does.
 
     \b
     Example: facekit models list
+             facekit models list --measure
     """
     from facekit.tasks.models import list_models
 
-    listed = list_models()
+    listed = list_models(measure=measure, reporter=TerminalReporter())
     if as_json:
         emit_json(listed.to_dict())
     else:
@@ -197,3 +205,4 @@ def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
 
 
 models.add_command(import_command)
+models.add_command(card_command)

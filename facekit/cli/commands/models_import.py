@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import EnumChoice, json_option
+from facekit.cli.options import EnumChoice, PictureSize, json_option
 from facekit.cli.render.models import print_files
 from facekit.cli.terminal import TerminalReporter
-from facekit.enums import Architecture, CropRule, Flip, Preprocessing
+from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessing
 
 
 @click.command("import")
@@ -26,14 +26,28 @@ from facekit.enums import Architecture, CropRule, Flip, Preprocessing
     "--preprocess",
     "preprocessing",
     type=EnumChoice(Preprocessing),
-    help="How the net is fed: facenet is RGB, (x-127.5)/128; deepface BGR, x/255; sphereface "
-    "BGR, (x-127.5)/128.  [default: as the format's authors do]",
+    help="How the net is fed: facenet is RGB, (x-127.5)/128; deepface BGR, x/255; insightface "
+    "RGB, (x-127.5)/127.5; sphereface BGR, (x-127.5)/128; raw RGB, x.  [default: as the format's "
+    "authors do; of a whole network, as systems of its picture's size do]",
 )
+@click.option(
+    "--size",
+    type=PictureSize(),
+    help="The net's picture, where the file leaves it open: 112x112 is 112 high and wide.",
+)
+@click.option(
+    "--order",
+    "colour_order",
+    type=EnumChoice(ColourOrder),
+    help="Of the colours, in place of --preprocess's.",
+)
+@click.option("--mean", type=float, metavar="M", help="The net is fed (x - mean) / std, x 0..255.")
+@click.option("--std", type=float, metavar="S", help="See --mean.")
 @click.option(
     "--crop",
     "crop_rule",
     type=EnumChoice(CropRule),
-    help="From face to crop.  [default: the graph's usual rule]",
+    help="From face to crop.  [default: as --preprocess's system does, or the graph's authors]",
 )
 @click.option(
     "--margin",
@@ -49,20 +63,32 @@ from facekit.enums import Architecture, CropRule, Flip, Preprocessing
     "concat for sphereface20, else none]",
 )
 @click.option("--license", "licence", metavar="TEXT", help="What may be done with the weights.")
+@click.option(
+    "--accept-untrained",
+    is_flag=True,
+    help="Take a network that does not tell the faces apart that ship with facekit.",
+)
 @click.option("--force", is_flag=True, help="Replace a model of that name, with all variants.")
 @json_option
 def import_command(
     path: Path, name: str | None, force: bool, as_json: bool, **options: Any
 ) -> None:
-    """Install the models of an archive, or weights that other systems have trained.
+    """Install the models of an archive, or networks and weights that other systems have trained.
 
-    Weights need --as NAME and TensorFlow (facekit-cli[train]): deepface's .h5, facenet's frozen
-    .pb or checkpoint folder, facenet-pytorch's .pt, SphereFace-20's .caffemodel and
-    sphereface_pytorch's .pth, Keras's .keras and .weights.h5, .onnx.  What a file is, its content
-    says.  Nothing in it is run, and every tensor must fit.
+    A network, .onnx, needs --as NAME; it may be any of the operators that face networks are made
+    of.  Layout, size and embedding length are read from it.  What is made of it must answer as
+    ONNX Runtime does on the file (facekit-cli[convert]), and tell faces apart.
+
+    Weights alone need --as NAME and TensorFlow (facekit-cli[train]): deepface's .h5, facenet's
+    frozen .pb or checkpoint folder, facenet-pytorch's .pt, SphereFace-20's .caffemodel and
+    sphereface_pytorch's .pth, Keras's .keras and .weights.h5.
+
+    What a file is, its content says.  Nothing in it is run, and every tensor must fit.
 
     \b
     Example: facekit models import models.tar
+             facekit models import w600k_mbf.onnx --as mbf --preprocess insightface
+             facekit models import mine.onnx --as mine --mean 127.5 --std 128 --order bgr
              facekit models import 20180402-114759-vggface2.pt --as vggface2
              facekit models import facenet512_weights.h5 --as f512 --license MIT
              facekit models import sphereface_model.caffemodel --as sphereface

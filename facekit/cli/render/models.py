@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from facekit.cli.render.output import emit_json
+from facekit.cli.render.output import emit_json, note
 from facekit.enums import Flip
 
 if TYPE_CHECKING:
@@ -16,11 +18,15 @@ if TYPE_CHECKING:
     from facekit.model.card import Card, Source
     from facekit.model.registry import Download, RegistryEntry
     from facekit.tasks.build import ModelFiles
-    from facekit.tasks.models import CheckedFiles, ModelInfo, ModelList
+    from facekit.tasks.model_card import CardFile
+    from facekit.tasks.models import CheckedFiles, ListedModel, ModelInfo, ModelList
     from facekit.template.calibration import OperatingPoint
     from facekit.types import InputSpec
 
 _LABEL_WIDTH = 16
+_LIST_WIDTH = 100
+_LICENSE = re.compile("[,;]")
+"""What follows are conditions, which `models info` tells."""
 _MIRROR = {
     Flip.NONE: "",
     Flip.CONCAT: ", mirror image concatenated",
@@ -29,21 +35,49 @@ _MIRROR = {
 
 
 def print_list(listed: ModelList) -> None:
-    """A table; origin comes last, since it is the long one."""
-    rows = [("MODEL", "STORED", "LICENCE", "ORIGIN")]
-    rows += [
-        (
-            f"{model.name} (default)" if model.is_default else model.name,
-            ",".join(model.stored) or "-",
-            model.source.licence,
-            model.source.title,
-        )
-        for model in listed.models
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    """A table of at most 100 columns, then what its figures rest on."""
+    rows = [("MODEL", "FOR", "LICENCE", "MB", "MS", "TAR", "STORED")]
+    rows += [_list_row(model) for model in listed.models]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    stored_width = max(_LIST_WIDTH - sum(widths) - 2 * len(widths), len("onnx-int8wo,"))
+    for *cells, stored in rows:
+        first, *others = textwrap.wrap(stored, stored_width)
+        start = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        click.echo(f"{start}  {first}")
+        for more in others:
+            click.echo(" " * (len(start) + 2) + more)
+    for line in dict.fromkeys(_list_notes(listed)):
+        click.echo(line)
+
+
+def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
+    size = "-" if model.download_bytes is None else "to build"
+    if model.size_bytes is not None:
+        size = f"{model.size_bytes / 1e6:.1f}"
+    elif model.download_bytes:
+        size = f"{model.download_bytes / 1e6:.1f} to get"
+    ms = "-"
+    if model.speed is not None:
+        ms = f"{model.speed.ms:.1f}{'' if model.speed.is_here else '*'}"
+    return (
+        f"{model.name} (default)" if model.is_default else model.name,
+        model.task.value,
+        _LICENSE.split(model.source.licence)[0][:14],
+        size,
+        ms,
+        "-" if model.match_rate is None else f"{100 * model.match_rate.tar:.1f} %",
+        ", ".join(model.stored) or "-",
+    )
+
+
+def _list_notes(listed: ModelList) -> Iterator[str]:
+    yield f"default: {listed.default.name}, by {listed.default.origin}"
+    for model in listed.models:
+        if rate := model.match_rate:
+            yield f"TAR: at FMR 1e-4, {rate.origin}, faces by {rate.detector}"
+    for model in listed.models:
+        if model.speed and not model.speed.is_here:
+            yield f"* on {model.speed.machine}; facekit models list --measure measures here"
 
 
 def print_info(info: ModelInfo) -> None:
@@ -66,6 +100,18 @@ def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
     else:
         for path in files.paths:
             click.echo(path)
+
+
+def print_card(made: CardFile, *, template: bool, as_json: bool) -> None:
+    """The card itself, or where it was written; what is to be filled in on stderr."""
+    if as_json:
+        emit_json(made.to_dict())
+    elif template and made.path is not None:
+        click.echo(made.path)
+    else:
+        click.echo(made.text(), nl=False)
+    if made.to_fill_in:
+        note(f"to be filled in: {', '.join(made.to_fill_in)}")
 
 
 def _print_entry(entry: RegistryEntry, *, stored: bool) -> None:

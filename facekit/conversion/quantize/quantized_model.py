@@ -14,8 +14,8 @@ from facekit.conversion.quantize.ranges import stored_ranges
 from facekit.conversion.quantize.recipe import Recipe
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import RangeRule
-from facekit.errors import ModelMismatchError, UsageError
-from facekit.graph.activations import activations, has_open_side
+from facekit.errors import UsageError
+from facekit.graph.activations import activations, begins_with_convolution, with_static_batch
 from facekit.model.card import Card, Quantisation, Task, bound
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import MODEL_SUFFIX, InstalledModel
@@ -54,14 +54,9 @@ def require_float32(model: InstalledModel) -> None:
 
 
 def require_quantisable(model: InstalledModel) -> None:
-    """Raises UsageError or ModelMismatchError for anything but a float32 embedding model."""
+    """Raises UsageError or ModelBuildError for anything but a float32 embedding model."""
     require_float32(model)
-    if has_open_side(model.path.read_bytes()):
-        raise ModelMismatchError(
-            f"{model.path} leaves a side of its input open. Accelerators and integer kernels "
-            "need a batch of 1: build the model again with facekit models build, or convert its "
-            "Keras file."
-        )
+    with_static_batch(model.path.read_bytes())
 
 
 def choose_ranges(
@@ -70,7 +65,7 @@ def choose_ranges(
     """Measured on `crops`; without, those that are stored for the weights; without those,
     measured on the faces that come with facekit.
     """
-    content = model.path.read_bytes()
+    content = with_static_batch(model.path.read_bytes())
     if crops is None:
         stored = stored_ranges(model.card.source.sha256)
         if stored is not None and rule in stored.by_rule:
@@ -90,7 +85,8 @@ def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
     embedding, which is the same within what quantising costs.  Raises as `quantised`.
     """
     by_key = chosen.by_key if chosen is not None else {}
-    content, fed = quantised(model.path.read_bytes(), model.card.input, recipe, by_key)
+    float32 = with_static_batch(model.path.read_bytes())
+    content, fed = quantised(float32, model.card.input, recipe, by_key)
     calibrated = {"rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
     if "photos" in calibrated:
         calibrated["photos"] = list(calibrated["photos"])
@@ -104,7 +100,9 @@ def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
         input=fed,
         quantisation=Quantisation(
             scheme=recipe.name,
-            input_formula=input_formula(model.card.input, recipe),
+            input_formula=input_formula(
+                model.card.input, recipe, in_bias=begins_with_convolution(float32)
+            ),
             calibration=calibrated,
         ),
         calibration=_measured(model.card, recipe.variant, sha256),

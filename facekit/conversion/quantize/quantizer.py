@@ -14,10 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from facekit.conversion.quantize.integer_forms import with_integer_forms
 from facekit.conversion.quantize.range_rules import Range
 from facekit.conversion.quantize.recipe import InputType, Recipe
 from facekit.errors import InputError, ModelBuildError
-from facekit.graph.activations import activations, input_tensor, with_shifted_input
+from facekit.graph.activations import (
+    activations,
+    begins_with_convolution,
+    input_tensor,
+    with_shifted_input,
+)
 from facekit.system.extras import require
 from facekit.system.native_output import captured
 from facekit.types import InputSpec
@@ -36,13 +42,13 @@ def quantised(
 
     Integer inputs are pixels: the file's own scale is 1 / spec.std and its zero point an
     integer, so q = pixel - 128 (int8) or q = pixel (uint8) is the float input exactly.  Where
-    spec.mean lies between two pixels, the returned spec's mean is the next pixel, and the first
-    convolution's bias makes up for it.
+    spec.mean lies between two pixels, the returned spec's mean is the next pixel, and the bias of
+    a convolution that comes first makes up for it; another net sees half a grey level less.
 
     Raises MissingExtraError, InputError for ranges that do not fit, ModelBuildError.
     """
     fed = input_of(spec, recipe)
-    if fed != spec:
+    if fed != spec and begins_with_convolution(content):
         content = with_shifted_input(content, (fed.mean - spec.mean) / spec.std)
     statistics = _statistics(content, fed, ranges) if recipe.needs_ranges else None
     module = require("ai_edge_quantizer.quantizer", extra="convert", needed_for="Quantising")
@@ -54,7 +60,7 @@ def quantised(
         raise ModelBuildError(
             f"{PACKAGE} {tool_version()} cannot quantise by {recipe.name}: {error}"
         ) from error
-    return bytes(result.quantized_model), fed
+    return with_integer_forms(bytes(result.quantized_model), recipe.integer_forms), fed
 
 
 def input_of(spec: InputSpec, recipe: Recipe) -> InputSpec:
@@ -64,8 +70,11 @@ def input_of(spec: InputSpec, recipe: Recipe) -> InputSpec:
     return replace(spec, mean=float(math.ceil(spec.mean)))
 
 
-def input_formula(spec: InputSpec, recipe: Recipe) -> str:
-    """How a pixel becomes the input tensor's value, for a board's C code."""
+def input_formula(spec: InputSpec, recipe: Recipe, *, in_bias: bool = True) -> str:
+    """How a pixel becomes the input tensor's value, for a board's C code.
+
+    `in_bias`: the net begins with a convolution, whose bias makes up for half a grey level.
+    """
     order = f"channels in {spec.colour_order.value} order"
     if recipe.input is InputType.FLOAT32:
         return f"x = (pixel - {spec.mean:g}) / {spec.std:g}, float32; {order}"
@@ -79,12 +88,14 @@ def input_formula(spec: InputSpec, recipe: Recipe) -> str:
         f"{formula}; scale 1/{fed.std:g}, zero point {zero_point}, so q stands for "
         f"(pixel - {fed.mean:g}) / {fed.std:g} exactly; {order}"
     )
-    if fed != spec:
-        text += (
-            f"; the first bias adds {fed.mean - spec.mean:g}/{fed.std:g} to every input, so the "
-            f"net computes with (pixel - {spec.mean:g}) / {spec.std:g}, as in float32"
-        )
-    return text
+    if fed == spec:
+        return text
+    if not in_bias:
+        return f"{text}; in float32 the net sees (pixel - {spec.mean:g}) / {spec.std:g}"
+    return (
+        f"{text}; the first bias adds {fed.mean - spec.mean:g}/{fed.std:g} to every input, so the "
+        f"net computes with (pixel - {spec.mean:g}) / {spec.std:g}, as in float32"
+    )
 
 
 @cache

@@ -2,7 +2,10 @@
 
 Names say what they do: static or dynamic activations, `w` weights and `a` activations as `i`
 integers or `f` floats of so many bits; a last `iu8` for an unsigned input: static_wi8_ai8_iu8.
-`operations` is the recipe of ai-edge-quantizer, as its `load_quantization_recipe` takes it.
+`operations` is the recipe of ai-edge-quantizer, as its `load_quantization_recipe` takes it: later
+steps overrule earlier ones, so one with the algorithm "no_quantize" and a `regex` that matches
+the names of some layers leaves those in float32.  `integer_forms` names operators that it has no
+int8 form for and facekit has; see integer_forms.py.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from facekit.conversion.quantize.integer_forms import FORMS
 from facekit.enums import RangeRule
 from facekit.errors import UsageError
 from facekit.system.configs import config_path
@@ -40,6 +44,7 @@ class Recipe:
     rule: RangeRule | None
     """what decides the activations' ranges; None where they are not quantised ahead of time"""
     operations: tuple[dict[str, Any], ...]
+    integer_forms: tuple[str, ...] = ()
 
     @property
     def needs_ranges(self) -> bool:
@@ -52,6 +57,7 @@ class Recipe:
             "variant": self.variant,
             "input": self.input.value,
             **({"rule": self.rule.value} if self.rule else {}),
+            **({"integer_forms": list(self.integer_forms)} if self.integer_forms else {}),
             "operations": list(self.operations),
         }
         return json.dumps(plain, indent=1) + "\n"
@@ -75,6 +81,7 @@ def read_recipe(name_or_path: str) -> Recipe:
             input=fields.choice("input", InputType),
             rule=fields.choice("rule", RangeRule) if _calibrates(raw) else None,
             operations=tuple(_operation(step) for step in _list(raw, "operations")),
+            integer_forms=_forms(fields) if "integer_forms" in raw else (),
         )
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"Recipe {path} cannot be used: {error}") from error
@@ -83,6 +90,15 @@ def read_recipe(name_or_path: str) -> Recipe:
 def _calibrates(raw: dict[str, Any]) -> bool:
     """Whether any operation's activations are quantised ahead of time."""
     return any("activation_tensor_config" in str(step) for step in _list(raw, "operations"))
+
+
+def _forms(fields: Fields) -> tuple[str, ...]:
+    named = tuple(fields.texts("integer_forms"))
+    if unknown := sorted(set(named) - set(FORMS)):
+        raise ValueError(
+            f"integer_forms are among {', '.join(FORMS)}. Received: {', '.join(unknown)}"
+        )
+    return named
 
 
 def _list(raw: dict[str, Any], name: str) -> list[Any]:

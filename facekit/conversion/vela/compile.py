@@ -19,11 +19,14 @@ from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.model.card import Card, bound
 from facekit.model.checksum import sha256_of
 from facekit.model.inspect import ModelInspection, inspect_model
+from facekit.reporter import SILENT, Reporter
 from facekit.system.files import put_files, require_absent
 from facekit.template.calibration import Calibration
 
 SCHEMA_VERSION = 1
 LEAST_NPU_SHARE = 0.95
+MOST_LEFT = 3
+"""So few are accepted of a small network: the conversions at its ends, or a unit length."""
 _LISTED = 10
 
 
@@ -57,12 +60,14 @@ def compile_model(
     compare: bool = True,
     allow_cpu: bool = False,
     weight_bits: int = FULL_BITS,
+    reporter: Reporter = SILENT,
 ) -> CompiledModel:
     """Writes <stem>_vela.tflite, its card <stem>_vela.json and <stem>_vela_report.json.
 
     `weight_bits` below 8 first narrows the weights that the NPU waits for (see narrow.py); the
     source's thresholds do not hold for the result, and its card has none.
-    `compare` runs Vela once more for each of the target's other system configurations;
+    `compare` runs Vela once more for each of the target's other system configurations; one that
+    it has no estimate for is noted and left out.
     `allow_cpu` accepts a network that is mostly left on the CPU.
     Raises ModelMissingError and ModelMismatchError for a source that cannot be compiled,
     AcceleratorError where its input is not integer, where Vela fails or leaves more than 5 % of
@@ -84,9 +89,12 @@ def compile_model(
         output = stack.enter_context(vela(source, target))
         report = read_report(output)
         content = output.model.read_bytes()
-        comparisons = tuple(_estimates(source, target)) if compare else ()
-    if report.npu_share < LEAST_NPU_SHARE and not allow_cpu:
-        raise AcceleratorError(_left_on_cpu(report, source, target))
+        comparisons = tuple(_estimates(source, target, reporter)) if compare else ()
+    if report.npu_share < LEAST_NPU_SHARE and len(report.cpu_operators) > MOST_LEFT:
+        left = _left_on_cpu(report, source, target)
+        if not allow_cpu:
+            raise AcceleratorError(left)
+        reporter.note(f"warning: {left}")
     payload = report_dict(report, comparisons) | {"made": facts}
     files = {report_file: (json.dumps(payload, indent=1) + "\n").encode()}
     if card is not None:
@@ -165,11 +173,14 @@ def _left_on_cpu(report: VelaReport, source: Path, target: Target) -> str:
     )
 
 
-def _estimates(source: Path, target: Target) -> list[Estimate]:
+def _estimates(source: Path, target: Target, reporter: Reporter) -> list[Estimate]:
     estimates = []
     for system_config in target.compare:
-        with vela(source, target, system_config=system_config) as output:
-            estimates.append(read_estimate(output))
+        try:
+            with vela(source, target, system_config=system_config) as output:
+                estimates.append(read_estimate(output))
+        except AcceleratorError as error:  # which says nothing about the file that is wanted
+            reporter.note(f"no estimate for {system_config}: {error}")
     return estimates
 
 

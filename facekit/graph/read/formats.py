@@ -11,11 +11,14 @@ from pathlib import Path
 
 from facekit.enums import Architecture, Preprocessing
 from facekit.errors import ModelBuildError
+from facekit.graph.graph import Graph
 from facekit.graph.read.deepface_h5 import is_hdf5, read_deepface
 from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
 from facekit.graph.read.keras_archive import is_keras_archive, is_keras_weights, read_keras
-from facekit.graph.read.onnx import is_onnx, read_onnx
+from facekit.graph.read.litert import is_litert, read_litert_graph
+from facekit.graph.read.onnx_file import is_onnx
+from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.sphereface import (
     is_sphereface_caffe,
     is_sphereface_pytorch,
@@ -27,6 +30,16 @@ from facekit.graph.read.torch_file import is_torch_file
 from facekit.graph.weights import SourceWeights
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadNetwork:
+    """A network that has been read from a file."""
+
+    graph: Graph
+    """as it was trained: batch norms are kept; one picture, channels last, to one embedding"""
+    ignored: tuple[str, ...] = ()
+    """tensors that have no place in an embedding net, by a rule of the format"""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFormat:
     """One format."""
@@ -34,11 +47,23 @@ class SourceFormat:
     title: str
     recognises: Callable[[Path], bool]
     """by content; asked for files that exist, and must not raise for any"""
-    read: Callable[[Path], SourceWeights]
+    read: Callable[..., SourceWeights | ReadNetwork]
+    """a file to its weights, or to its network where it holds one as a whole: then with
+    `size`, (height, width) for a file that leaves its picture's sides open, else None"""
     architectures: tuple[Architecture, ...] = tuple(Architecture)
     """whose weights it can hold; the first where the user names none"""
+    whole_network: bool = False
+    """whether the file itself says what is computed, so that it may be any architecture"""
     preprocessing: Preprocessing | None = None
     """how its authors feed the net, where the user does not say; None: as the graph's do"""
+
+
+def _read_onnx(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
+    return ReadNetwork(read_onnx_graph(path, name=path.stem, size=size))
+
+
+def _read_litert(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
+    return ReadNetwork(read_litert_graph(path, name=path.stem))
 
 
 _FACENET = (Architecture.INCEPTION_RESNET_V1,)
@@ -65,7 +90,8 @@ FORMATS: dict[str, SourceFormat] = {
     "facenet-pytorch": SourceFormat(
         "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch, _FACENET
     ),
-    "onnx": SourceFormat("ONNX model", is_onnx, read_onnx),
+    "litert": SourceFormat("LiteRT model", is_litert, _read_litert, whole_network=True),
+    "onnx": SourceFormat("ONNX model", is_onnx, _read_onnx, whole_network=True),
     "sphereface-caffe": SourceFormat(
         "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe, _SPHEREFACE
     ),

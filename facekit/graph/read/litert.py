@@ -1,170 +1,188 @@
-"""A float32 .tflite file as steps, and so back into our graph.
+"""A LiteRT file in float32 as a graph, whoever made it: facekit, TensorFlow, onnx2tf, PyTorch.
 
-Only the operators that facekit's own conversion writes are known.
+Nodes are called as the file's tensors, without the name of the network that stands before them
+all.  Nothing in the file is run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import prod
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph import steps
-from facekit.graph.fold_port import port_steps
-from facekit.graph.steps import Node
-from facekit.runtime.interpreter import new_interpreter
-from facekit.system.keras_backend import keras
+from facekit.graph import moves, operations
+from facekit.graph.activations import layer_name
+from facekit.graph.graph import OPEN, Graph, Node, Operation, Shape
+from facekit.graph.prelu import with_prelus
+from facekit.graph.read.litert_file import (
+    IDENTIFIER,
+    LEFT_OUT,
+    MISFITS,
+    FileOperator,
+    FileTensor,
+    LiteRtTables,
+    read_tables,
+)
+from facekit.graph.read.litert_given import Given, Value
+from facekit.graph.read.litert_moves import MOVING, OF_CONSTANTS
+from facekit.graph.read.litert_operators import CALCULATING
 
-Constants: TypeAlias = "list[NDArray[Any]]"
+_MOST_NUMBERS = 1 << 27
+"""of what all nodes together give for one picture; face networks have some tens of millions"""
+_MOST_CHANNELS = 4  # of a picture
+_ACTIVATIONS = {1: Operation.RELU, 3: Operation.RELU6}
+"""by the schema's ActivationFunctionType"""
+_LINEAR = "/linear"
+"""the end of a layer's name whose activation, one operator with it in the file, has the plain
+name"""
 
 
-def load_litert(net: keras.Model, path: Path) -> None:
-    """Fills `net` from a file that facekit made of a net of this graph.
+def is_litert(path: Path) -> bool:
+    """Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(8)[4:] == IDENTIFIER
 
-    Raises ModelBuildError naming file and tensor, ModelMismatchError for no sound .tflite.
+
+def read_litert_graph(path: Path, *, name: str) -> Graph:
+    """The network from one picture, (1, height, width, channels) or an open batch, to its outputs.
+
+    A picture with channels first in the file has them last here.
+    Raises ModelBuildError naming the file and the tensor: an operator or form that is not known,
+    numbers that are not float32, a tensor that is missing, of another shape, or given twice.
     """
-    port_steps(net, read_litert(path), origin=path.name)
+    try:
+        # What does not fit into float32 is found as not finite.
+        with np.errstate(all="ignore"):
+            return _Reader(read_tables(path.read_bytes())).graph(name)
+    except OSError as error:
+        raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
+    except ModelBuildError as error:
+        raise ModelBuildError(f"{path.name}: {error}") from error
 
 
-def read_litert(path: Path) -> Node:
-    """The file's one output.  Raises ModelBuildError naming the operator that is not known."""
-    from ai_edge_litert import schema_py_generated as schema
+class _Reader:
+    """One file, and what its tensors are so far: in its order, in which nothing reads ahead."""
 
-    new_interpreter(path, threads=1)  # for its verifier: the schema's classes trust every offset
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
-    graph = model.subgraphs[0]
-    if (len(graph.inputs), len(graph.outputs)) != (1, 1):
-        raise ModelBuildError(f"{path.name} must have one input and one output.")
-    picture = graph.tensors[graph.inputs[0]]
-    if len(picture.shape) != 4 or picture.shape[3] != 3:
-        raise ModelBuildError(f"{path.name} takes no pictures: input of shape {picture.shape}.")
-    nodes = {graph.inputs[0]: steps.image(picture.shape[1], picture.shape[2], _name(picture))}
-    used: set[int] = set(graph.outputs)
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        number = max(code.builtinCode, code.deprecatedBuiltinCode)
-        kind = next(name for name, value in vars(schema.BuiltinOperator).items() if value == number)
-        name = _name(graph.tensors[operator.outputs[0]])
-        make = _MAKERS.get(kind)
-        if make is None:
-            raise ModelBuildError(f"{path.name}: {name} is a {kind}, which none of our nets has.")
-        data = [nodes[index] for index in operator.inputs if index in nodes]
-        constants = [
-            _constant(model, graph.tensors[index], schema)
-            for index in operator.inputs
-            if index not in nodes and index >= 0
-        ]
-        used.update(operator.inputs)
-        try:
-            node = make(operator.builtinOptions, data, constants, name)
-            nodes[operator.outputs[0]] = _activated(operator.builtinOptions, node, name)
-        except (ValueError, TypeError, IndexError) as error:
-            raise ModelBuildError(f"{path.name}: {name} cannot be read: {error}.") from error
-    if idle := [_name(graph.tensors[index]) for index in nodes if index not in used]:
-        raise ModelBuildError(f"{path.name}: {idle[0]} leads to no output.")
-    return nodes[graph.outputs[0]]
+    def __init__(self, tables: LiteRtTables) -> None:
+        self.tables = tables
+        self.values: dict[int, Value] = {}
+        self.names: set[str] = set()
+        self.numbers = 0
 
+    def graph(self, name: str) -> Graph:
+        if self.tables.subgraphs != 1:
+            raise ModelBuildError(f"one subgraph needed. Received: {self.tables.subgraphs}.")
+        self._add_input()
+        for operator in self.tables.operators:
+            try:
+                self._add(operator)
+            except MISFITS as error:
+                which = self.tables.tensors[operator.outputs[0]].name
+                raise ModelBuildError(f"{which}, a {operator.kind}: {error}.") from error
+        outputs = [self.values.get(index) for index in self.tables.outputs]
+        nodes = tuple(one for one in outputs if isinstance(one, Node))
+        if not nodes or len(nodes) != len(outputs):
+            raise ModelBuildError("its outputs must be computed.")
+        return with_prelus(Graph(name, nodes))
 
-def _name(tensor: Any) -> str:
-    return str(tensor.name.decode(errors="replace"))
+    def _add_input(self) -> None:
+        if len(self.tables.inputs) != 1:
+            raise ModelBuildError(f"one input needed. Received: {len(self.tables.inputs)}.")
+        (index,) = self.tables.inputs
+        tensor, shape = self.tables.tensors[index], self.tables.tensors[index].shape
+        sides = [side for side in shape if side != OPEN]
+        if tensor.kind != "FLOAT32" or len(shape) != 4 or min(sides) < 1 or shape[0] > 1:
+            raise ModelBuildError(
+                f"{tensor.name} must be one float32 picture, (1, height, width, channels). "
+                f"Received: shape {shape}, {tensor.kind}."
+            )
+        name = self._name(tensor)
+        if 0 < shape[3] <= _MOST_CHANNELS:
+            self._keep(index, operations.graph_input(name, shape))
+        elif 0 < shape[1] <= _MOST_CHANNELS:
+            count, channels, height, width = shape
+            picture = operations.graph_input(name, (count, height, width, channels))
+            self._keep(index, moves.transpose(picture, (0, 3, 1, 2), f"{name}/channels_first"))
+        else:
+            raise ModelBuildError(
+                f"{tensor.name} must have 1 to {_MOST_CHANNELS} channels, last or first. Received: "
+                f"shape {shape}."
+            )
 
+    def _add(self, operator: FileOperator) -> None:
+        outputs = [self.tables.tensors[index] for index in operator.outputs]
+        inputs = [self._read(index) for index in operator.inputs]
+        data = any(isinstance(one, Node) for one in inputs)
+        known = CALCULATING | MOVING if data else OF_CONSTANTS
+        if operator.kind not in known:
+            what = "" if data else " of constants"
+            raise ModelBuildError(
+                f"{outputs[0].name} is a {operator.kind}{what}. Known are "
+                f"{', '.join(sorted(known))}."
+            )
+        names = [self._name(tensor) for tensor in outputs]
+        activation = _activation(operator) if data else None
+        given = Given([names[0] + _LINEAR, *names[1:]] if activation else names, inputs, operator)
+        made = known[operator.kind](given)
+        values = [made] if isinstance(made, (Node, np.ndarray)) else list(made)
+        if activation is not None and isinstance(values[0], Node):
+            values[0] = operations.activation(activation, values[0], names[0])
+        for index, value in zip(operator.outputs, values, strict=True):
+            self._keep(index, value)
 
-def _constant(model: Any, tensor: Any, schema: Any) -> NDArray[Any]:
-    """In the tensor's own shape, float32 or int32."""
-    dtypes = {schema.TensorType.FLOAT32: "<f4", schema.TensorType.INT32: "<i4"}
-    data = model.buffers[tensor.buffer].data
-    if tensor.type not in dtypes or data is None:
-        raise ModelBuildError(f"{_name(tensor)} is neither a float32 nor an int32 constant.")
-    values: NDArray[Any] = np.asarray(data, np.uint8).view(dtypes[tensor.type])
-    return values.reshape(tuple(map(int, tensor.shape)))
+    def _read(self, index: int) -> Value | None:
+        if index == LEFT_OUT:
+            return None
+        if index not in self.values:
+            tensor = self.tables.tensors[index]
+            if tensor.content is None and 0 not in tensor.shape:
+                raise ModelBuildError(f"{tensor.name} is read before anything gives it.")
+            self.values[index] = tensor.values()
+        return self.values[index]
 
+    def _keep(self, index: int, value: Value) -> None:
+        tensor = self.tables.tensors[index]
+        if index in self.values or tensor.content is not None:
+            raise ModelBuildError(f"two operators give {tensor.name}.")
+        if isinstance(value, Node):
+            if not _agree(value.shape, tensor.shape):
+                raise ModelBuildError(
+                    f"{tensor.name} must be of shape {value.shape}. Received: {tensor.shape}."
+                )
+            self.numbers += abs(prod(value.shape))
+        else:
+            self.numbers += value.size
+        if self.numbers > _MOST_NUMBERS:
+            raise ModelBuildError(
+                f"{tensor.name} is of shape {tensor.shape}; {_MOST_NUMBERS} numbers are allowed in "
+                "all that is computed for a picture."
+            )
+        self.values[index] = value
 
-def _activated(options: Any, node: Node, name: str) -> Node:
-    fused = getattr(options, "fusedActivationFunction", 0)
-    if fused not in (0, 1):  # ActivationFunctionType NONE, RELU
-        raise ValueError(f"fused activation {fused}")
-    return steps.relu(node, name) if fused else node
-
-
-def _convolution(options: Any, data: list[Node], constants: Constants, name: str) -> Node:
-    if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
-        raise ValueError("a dilated convolution")
-    kernel = constants[0].transpose(1, 2, 3, 0)  # (out, height, width, in)
-    return steps.kernel_step(
-        data[0],
-        kernel,
-        name,
-        offset=constants[1] if len(constants) > 1 else None,
-        stride=(options.strideH, options.strideW),
-        pads=_pads(options, data[0], kernel.shape[:2]),
-    )
-
-
-def _dense(_options: Any, data: list[Node], constants: Constants, name: str) -> Node:
-    kernel = constants[0].T[None, None]  # (out, in)
-    return steps.kernel_step(
-        data[0], kernel, name, offset=constants[1] if len(constants) > 1 else None
-    )
-
-
-def _max_pool(options: Any, data: list[Node], _constants: Constants, name: str) -> Node:
-    window = (options.filterHeight, options.filterWidth)
-    return steps.max_pool(
-        data[0],
-        window,
-        name,
-        stride=(options.strideH, options.strideW),
-        pads=_pads(options, data[0], window),
-    )
-
-
-def _pads(options: Any, x: Node, window: tuple[int, int]) -> steps.Pads:
-    if options.padding == 1:  # Padding VALID
-        return steps.NO_PADS
-    return steps.same_pads(x.shape, window, (options.strideH, options.strideW))
-
-
-def _pad(_options: Any, data: list[Node], constants: Constants, name: str) -> Node:
-    batch, (top, bottom), (left, right), channels = constants[0].tolist()
-    if any((*batch, *channels)):
-        raise ValueError("padding of batch or channels")
-    return steps.pad(data[0], (top, left, bottom, right), name)
-
-
-def _mean(_options: Any, data: list[Node], constants: Constants, name: str) -> Node:
-    if sorted(constants[0].ravel().tolist()) != [1, 2]:
-        raise ValueError("a mean over other axes than height and width")
-    return steps.mean(data[0], name)
-
-
-def _add(_options: Any, data: list[Node], constants: Constants, name: str) -> Node:
-    if constants:
-        return steps.shifted(data[0], constants[0], name)
-    return steps.add(data[0], data[1], name)
+    def _name(self, tensor: FileTensor) -> str:
+        """That no other node has."""
+        name = layer_name(tensor.name)
+        for number in range(1, len(self.names) + 2):
+            if name not in self.names:
+                break
+            name = f"{layer_name(tensor.name)}_{number}"
+        self.names |= {name, name + _LINEAR}
+        return name
 
 
-def _concatenate(options: Any, data: list[Node], _constants: Constants, name: str) -> Node:
-    if options.axis not in (3, -1):
-        raise ValueError("concatenation along another axis than the channels")
-    return steps.concatenate(data, name)
+def _activation(operator: FileOperator) -> Operation | None:
+    if not operator.options_kind:
+        return None
+    options = operator.options(operator.options_kind)
+    number = options.FusedActivationFunction() if hasattr(options, "FusedActivationFunction") else 0
+    if number and number not in _ACTIVATIONS:
+        raise ValueError(f"the fused activation {number} is not known")
+    return _ACTIVATIONS.get(number)
 
 
-_MAKERS: dict[str, Callable[[Any, list[Node], Constants, str], Node]] = {
-    "CONV_2D": _convolution,
-    "FULLY_CONNECTED": _dense,
-    "MAX_POOL_2D": _max_pool,
-    "PAD": _pad,
-    "MEAN": _mean,
-    "ADD": _add,
-    "MUL": lambda _, data, constants, name: steps.scaled(data[0], constants[0], name),
-    "RELU": lambda _, data, constants, name: steps.relu(data[0], name),
-    "SUB": lambda _, data, constants, name: steps.difference(data[0], data[1], name),
-    "MAXIMUM": lambda _, data, constants, name: steps.maximum(data[0], data[1], name),
-    "PRELU": lambda _, data, constants, name: steps.prelu(data[0], constants[0], name),
-    "RESHAPE": lambda _, data, constants, name: steps.flatten(data[0], name),
-    "CONCATENATION": _concatenate,
-}
+def _agree(ours: Shape, file: Shape) -> bool:
+    """A side that is open in one of them may be any in the other."""
+    pairs = zip(ours, file, strict=False)
+    return len(ours) == len(file) and all(a == b or OPEN in (a, b) for a, b in pairs)

@@ -49,8 +49,8 @@ _COPY_NUMBER = re.compile(r"_(\d+)(?=[/:])")
 def read_onnx_graph(
     path: Path, *, name: str, size: tuple[int, int] | None = None, any_size: bool = False
 ) -> Graph:
-    """The network from one picture, (1, height, width, channels), to its outputs, which are in the
-    file's order and have its names; an output that is a picture has its channels last, too.
+    """The network from one picture, (1, height, width, channels), to its outputs, in the file's
+    order and have its names; an output that is a picture has its channels last, too.
 
     `size`: height and width of the picture, where the file leaves them open.
     `any_size`: the graph leaves them open, whatever the file says.
@@ -133,7 +133,7 @@ class _Reader:
         for one, value in zip(node.output, made, strict=False):
             if not one:
                 continue
-            if one in self.values or one in self.constants or one in self.tensors:
+            if one in self.values or one in self.tensors:
                 raise ModelBuildError(f"two tensors are called {one}.")
             if isinstance(value, Value):
                 self._keep(one, value)
@@ -194,7 +194,7 @@ class _Reader:
         self.values[name] = value
 
     def _output(self, name: str) -> Node:
-        """In the file's order of sides, but for a picture; one of one pixel is a vector."""
+        """In the file's order of sides, but that channels are last; of one pixel a vector."""
         if name not in self.values:
             raise ModelBuildError(f"the output {name} must be computed.")
         value = self.values[name]
@@ -202,18 +202,31 @@ class _Reader:
         if len(shape) == 4 and shape[2:] == (1, 1):
             value = self.arranger.reshaped(value, shape[:2])
         rank = len(value.axes)
-        return self.arranger.arranged(value, channels_last(rank) if rank == 4 else plain(rank))
+        if rank == 4 and value.axes == channels_last(rank):
+            return value.node
+        return self.arranger.arranged(value, plain(rank))
 
 
 def _needed(source: Any) -> set[str]:
     """Names of all tensors that lead to an output."""
     if not source.output:
         raise ModelBuildError("it has no output.")
-    needed = {one.name for one in source.output}
-    for node in reversed(source.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-    return needed - {""}
+    givers: dict[str, int] = {}
+    for place, node in enumerate(source.node):
+        for name in filter(None, node.output):
+            if name in givers:
+                raise ModelBuildError(f"two tensors are called {name}.")
+            givers[name] = place
+    needed: set[str] = set()
+    pending = [one.name for one in source.output]
+    asked: set[int] = set()
+    while pending:
+        name = pending.pop()
+        needed.add(name)
+        if name in givers and givers[name] not in asked:
+            asked.add(givers[name])
+            pending += filter(None, source.node[givers[name]].input)
+    return needed
 
 
 def _picture_axes(shape: Shape) -> tuple[int, ...] | None:

@@ -205,7 +205,7 @@ def _with_last(x: Value, axis: int, given: Arguments) -> Value:
 def _reduced(operation: Operation, *, squares: bool = False, root: bool = False) -> _Make:
     def make(given: Arguments) -> Value:
         name = given.name
-        x = given.arranger.in_files_order(given.data(0))
+        x = given.data(0)
         rank = len(x.axes)
         listed = given.integers(1, "axes")
         if not listed and given.settings.integer("noop_with_empty_axes", 0):
@@ -214,6 +214,8 @@ def _reduced(operation: Operation, *, squares: bool = False, root: bool = False)
         keep = bool(given.settings.integer("keepdims", 1))
         if not keep and len(axes) == rank:
             raise ModelBuildError(f"{name} must leave a side.")
+        if axes == {0}:
+            x = given.arranger.in_files_order(x)  # of whose numbers none is summed up
         node = operations.multiply(x.node, x.node, f"{name}/squares") if squares else x.node
         places = sorted(x.axes[axis] for axis in axes)
         node = operations.reduced(

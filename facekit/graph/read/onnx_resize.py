@@ -116,7 +116,7 @@ def _resized(
         name,
         coordinates=coordinates,
         factors=(round(scales[0]), round(scales[1])) if OPEN in sides else None,
-        size=tuple(round(side * by) for side, by in zip(sides, scales, strict=True)),
+        size=(round(sides[0] * scales[0]), round(sides[1] * scales[1])),
     )
     return Value(node, channels_last(4))
 

@@ -45,7 +45,7 @@ class Value:
             return None
         height, width, channels = self.picture
         places = np.arange(prod(self.picture)).reshape(channels, height, width)
-        return places.transpose(1, 2, 0).ravel()
+        return np.asarray(places.transpose(1, 2, 0).ravel())
 
     def with_node(self, node: Node) -> Value:
         """Of the same shape."""
@@ -123,13 +123,14 @@ class Arranger:
 
     def together(self, x: Value, y: Value, name: str) -> tuple[Value, Value]:
         """Two values with their sides in one order, as an operation of two nodes reads them."""
-        if x.picture != y.picture or x.shape != y.shape:
-            x, y = self.in_files_order(x), self.in_files_order(y)
-        if x.picture is not None:
-            return x, y
         shape = broadcast_shape(x.shape, y.shape, name)
         x = _once(x, y)
-        x, y = self._lifted(x, len(shape)), self._lifted(_once(y, x), len(shape))
+        y = _once(y, x)
+        if x.picture != y.picture and 1 not in (x.shape[-1], y.shape[-1]):
+            x, y = self.in_files_order(x), self.in_files_order(y)
+        x, y = self._lifted(x, len(shape)), self._lifted(y, len(shape))
+        if x.picture is not None or y.picture is not None:
+            return (x, y) if x.picture is not None else (replace(x, picture=y.picture), y)
         if x.axes == y.axes:
             return x, y
         first = max(x, y, key=lambda one: (sum(side != 1 for side in one.shape), one.axes))

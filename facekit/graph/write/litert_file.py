@@ -60,7 +60,7 @@ class LiteRtFile:
         """float32 or int32 values; their bytes are aligned as LiteRT wants them."""
         kinds = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
         data = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-        self.buffers.append(_Aligned(data=data.reshape(-1).view(np.uint8)))
+        self.buffers.append(schema.BufferT(data=data.reshape(-1).view(np.uint8)))
         return self._tensor(
             name,
             np.array(values.shape, np.int32),
@@ -145,14 +145,35 @@ class LiteRtFile:
                 )
             ],
         )
-        size = sum(buffer.data.nbytes for buffer in self.buffers[1:])
-        builder = flatbuffers.Builder(size + _ROOM_BYTES)
-        builder.Finish(model.Pack(builder), _IDENTIFIER)
-        return bytes(memoryview(builder.Bytes)[builder.Head() :])
+        return packed_model(model, b"")
 
 
 Writer: TypeAlias = Callable[[LiteRtFile, Node, Node | None], None]
 """adds a node's operators; the second node is an activation that becomes part of them"""
+
+
+def packed_model(model: Any, content: bytes) -> bytes:
+    """The bytes of a file, from its tables as LiteRT's schema has them (a ModelT).
+
+    `content`: the file that they were read from, which may hold constants behind its tables.
+    """
+    size = 0
+    for place, held in enumerate(model.buffers):
+        if (data := constant_bytes(held, content)) is not None:
+            model.buffers[place] = _Aligned(data=data)
+            size += data.nbytes
+    builder = flatbuffers.Builder(size + _ROOM_BYTES)
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
+
+
+def constant_bytes(held: Any, content: bytes) -> NDArray[np.uint8] | None:
+    """A constant (a BufferT of the file `content`) as uint8 (N,); None for what is computed."""
+    if held.data is not None:
+        return np.asarray(held.data, np.uint8)
+    if held.offset > 1:  # 1 stands for no constant in files that have offsets
+        return np.frombuffer(content, np.uint8, count=held.size, offset=held.offset)
+    return None
 
 
 class _Aligned(schema.BufferT):  # type: ignore[misc]  # LiteRT has no types

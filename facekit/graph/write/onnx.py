@@ -1,22 +1,21 @@
-"""An embedding net's LiteRT file as an ONNX graph: the same operators, the same weights.
+"""A graph as an ONNX file for any batch, of ONNX's own operators.
 
-The file is the source since it is what every other file of a model is made from and measured
-against: no TensorFlow takes part, names of layers stay, and equal files give equal bytes.  Input
-and output are as in LiteRT, (N, height, width, 3) and (N, embedding), with an open batch; inside,
-the order is ONNX's own, channels first.
+Input and output are as the graph has them, pictures (N, height, width, channels), with an open
+batch; inside, the order is ONNX's own, channels first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.write.onnx_nodes import TO_CHANNELS_FIRST, TO_CHANNELS_LAST, Writer
+from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Operation, Window
+from facekit.graph.write.onnx_file import LINEAR, POOLED, TO_FIRST, TO_LAST, OnnxFile, Writer
+from facekit.graph.write.onnx_moves import MOVES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,201 +25,214 @@ class OnnxGraph:
     model: Any
     """onnx.ModelProto, float32, checked"""
     activations: dict[str, str]
-    """the tensor that each of the LiteRT file's activations became, by its key; see
+    """the tensor that each node of the graph became, by its key; see
     facekit/graph/activations.py"""
 
 
-def onnx_graph(content: bytes, *, producer: str = "facekit") -> OnnxGraph:
-    """The float32 .tflite file `content` as ONNX; the same bytes for the same file.
+def to_onnx(graph: Graph, *, producer: str = "facekit") -> OnnxGraph:
+    """The same bytes for the same graph.
 
-    Raises ModelBuildError for an operator, or a form of one, that no embedding net of facekit's
-    has, naming it, and MissingExtraError without onnx.
+    Raises ModelBuildError for what does not work for any batch, naming the node, and
+    MissingExtraError without onnx.
     """
-    writer = Writer(content, _WRITERS)
-    model = writer.write(producer)
-    onnx = writer.onnx
+    graph = _with_pads_inside(graph)
+    file = OnnxFile(graph)
+    for node in graph.nodes:
+        if any(one.shape[:1] not in ((1,), (OPEN,)) for one in (node, *node.inputs)):
+            raise ModelBuildError(f"{node.name}: its first side must be the pictures'.")
+        _WRITERS[node.operation](file, node)
+    model = file.packed(graph, producer)
+    errors = file.onnx.checker.ValidationError, file.onnx.shape_inference.InferenceError
     try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ModelBuildError(f"The ONNX graph made of the file is not valid: {error}") from error
-    return OnnxGraph(model, writer.activations)
+        file.onnx.checker.check_model(model, full_check=True)
+    except errors as error:
+        raise ModelBuildError(
+            f"The ONNX graph made of {graph.name} is not valid: {error}"
+        ) from error
+    keys = {node.name: f"output_{place}" for place, node in enumerate(graph.outputs)}
+    made = {keys.get(name, name): tensor for name, tensor in file.made.items()}
+    return OnnxGraph(model, {key: made[key] for key in made if key not in file.inputs})
 
 
-def _conv_2d(writer: Writer, operator: Any) -> None:
-    options = writer.options(operator, schema.Conv2DOptions())
-    output = writer.name(operator.Outputs(0))
-    kernel = writer.constant(operator.Inputs(1))  # (out, height, width, in)
-    writer.activated(
-        "Conv",
-        [
-            writer.name(operator.Inputs(0)),
-            writer.added(f"{output}/kernel", kernel.transpose(TO_CHANNELS_FIRST)),
-            writer.added(f"{output}/bias", writer.constant(operator.Inputs(2))),
-        ],
-        operator,
-        options,
-        kernel_shape=kernel.shape[1:3],
-        strides=[options.StrideH(), options.StrideW()],
-        dilations=[options.DilationHFactor(), options.DilationWFactor()],
-        auto_pad=_padding(options),
-    )
+def _with_pads_inside(graph: Graph) -> Graph:
+    """Zeros around a picture as the convolution's own, which LiteRT has as an operator."""
+
+    def change(node: Node) -> Node:
+        pad, window = next(iter(node.inputs), node), node.window
+        inside = node.operation is Operation.CONVOLUTION and window.pads is not None
+        if not inside or pad.operation is not Operation.PAD or pad.numbers:
+            return node
+        both = (window.pads or NO_PADS, pad.window.pads or NO_PADS)
+        top, left, bottom, right = (a + b for a, b in zip(*both, strict=True))
+        window = replace(window, pads=(top, left, bottom, right))
+        return replace(node, inputs=pad.inputs, window=window)
+
+    return graph.rewritten(change)
 
 
-def _depthwise_conv_2d(writer: Writer, operator: Any) -> None:
-    options = writer.options(operator, schema.DepthwiseConv2DOptions())
-    output = writer.name(operator.Outputs(0))
-    kernel = writer.constant(operator.Inputs(1))  # (1, height, width, out)
-    writer.activated(
-        "Conv",
-        [
-            writer.name(operator.Inputs(0)),
-            writer.added(f"{output}/kernel", kernel.transpose(3, 0, 1, 2)),
-            writer.added(f"{output}/bias", writer.constant(operator.Inputs(2))),
-        ],
-        operator,
-        options,
-        group=writer.shape(operator.Inputs(0))[-1],
-        kernel_shape=kernel.shape[1:3],
-        strides=[options.StrideH(), options.StrideW()],
-        dilations=[options.DilationHFactor(), options.DilationWFactor()],
-        auto_pad=_padding(options),
-    )
+def _input(file: OnnxFile, node: Node) -> None:
+    file.given(node)
 
 
-def _max_pool_2d(writer: Writer, operator: Any) -> None:
-    options = writer.options(operator, schema.Pool2DOptions())
-    writer.activated(
-        "MaxPool",
-        [writer.name(operator.Inputs(0))],
-        operator,
-        options,
-        kernel_shape=[options.FilterHeight(), options.FilterWidth()],
-        strides=[options.StrideH(), options.StrideW()],
-        auto_pad=_padding(options),
-    )
+def _convolution(file: OnnxFile, node: Node) -> None:
+    kernel, name = node.weights["kernel"], file.given(node, first=True).removesuffix(LINEAR)
+    inputs = [
+        file.tensor(node.inputs[0], first=True),
+        file.constant(f"{name}/kernel", kernel.transpose(3, 2, 0, 1)),  # (out, in, rows, columns)
+        *_bias(file, node, name),
+    ]
+    groups = node.inputs[0].shape[3] // kernel.shape[2]
+    settings = {"group": groups} if groups > 1 else {}
+    settings |= _slid(node.window, dilations=node.window.dilation)
+    file.node("Conv", inputs, node, first=True, **settings)
 
 
-def _add(writer: Writer, operator: Any) -> None:
-    writer.activated(
-        "Add", writer.inputs(operator), operator, writer.options(operator, schema.AddOptions())
-    )
+def _dense(file: OnnxFile, node: Node) -> None:
+    (x,), kernel = node.inputs, node.weights["kernel"]
+    name = file.given(node).removesuffix(LINEAR)
+    if len(x.shape) == 2:
+        weights = [file.constant(f"{name}/kernel", kernel.T), *_bias(file, node, name)]
+        file.node("Gemm", [file.tensor(x), *weights], node, transB=1)
+        return
+    inputs = [file.tensor(x), file.constant(f"{name}/kernel", kernel)]
+    if "bias" not in node.weights:
+        file.node("MatMul", inputs, node)
+        return
+    product = file.step("MatMul", inputs, f"{file.given(node)}/product")
+    file.node("Add", [product, *_bias(file, node, name)], node)
 
 
-def _elementwise(kind: str) -> Callable[[Writer, Any], None]:
-    """Two operands, either of them constant, that may activate nothing of their own."""
+def _bias(file: OnnxFile, node: Node, name: str) -> list[str]:
+    has = "bias" in node.weights
+    return [file.constant(f"{name}/bias", node.weights["bias"])] if has else []
 
-    def write(writer: Writer, operator: Any) -> None:
-        output = writer.name(operator.Outputs(0))
-        if operator.BuiltinOptionsType() in _FUSING:
-            found = _FUSING[operator.BuiltinOptionsType()]()
-            activation = writer.options(operator, found).FusedActivationFunction()
-            if activation != schema.ActivationFunctionType.NONE:
-                raise ModelBuildError(f"{output}: a plain {kind} is needed for an ONNX export.")
-        operands = [
-            _operand(writer, operator.Inputs(index), f"{output}/operand_{index}")
-            for index in range(2)
-        ]
-        writer.node(kind, operands, output)
+
+def _batch_norm(file: OnnxFile, node: Node) -> None:
+    weights = {"gamma": np.ones_like(node.weights["beta"])} | dict(node.weights)
+    first = len(node.shape) == 4
+    inputs = [file.tensor(node.inputs[0], first=first)]
+    for role in ("gamma", "beta", "mean", "variance"):
+        inputs.append(file.constant(f"{node.name}/{role}", weights[role]))
+    epsilon = node.numbers["epsilon"]
+    file.node("BatchNormalization", inputs, node, first=first, epsilon=epsilon)
+
+
+def _plain(kind: str, **settings: Any) -> Writer:
+    """Number by number, of one or two nodes, in either order; with a constant or a slope."""
+
+    def write(file: OnnxFile, node: Node) -> None:
+        first = file.is_first(node.inputs)
+        inputs = [file.tensor(one, first=first) for one in node.inputs]
+        for role, weight in node.weights.items():
+            name = "operand_1" if role == "constant" else role
+            inputs.append(
+                file.constant(f"{file.given(node, first=first)}/{name}", _sides(weight, first))
+            )
+        file.node(kind, inputs, node, first=first, **settings)
 
     return write
 
 
-_FUSING = {
-    schema.BuiltinOptions.MulOptions: schema.MulOptions,
-    schema.BuiltinOptions.SubOptions: schema.SubOptions,
+def _sides(weight: NDArray[Any], first: bool) -> NDArray[Any]:
+    """One number a channel, or as many sides as a picture."""
+    if not first or weight.ndim == 0:
+        return weight
+    return weight.reshape(-1, 1, 1) if weight.ndim == 1 else weight.transpose(TO_FIRST)
+
+
+def _leaky_relu(file: OnnxFile, node: Node) -> None:
+    _plain("LeakyRelu", alpha=node.numbers["slope"])(file, node)
+
+
+def _relu6(file: OnnxFile, node: Node) -> None:
+    bounds = {"min": np.float32(0), "max": np.float32(6)}
+    _plain("Clip")(file, replace(node, weights={a: np.asarray(b) for a, b in bounds.items()}))
+
+
+def _power(file: OnnxFile, node: Node) -> None:
+    exponent = node.numbers["exponent"]
+    kind = {0.5: "Sqrt", -1: "Reciprocal"}.get(exponent)
+    if kind is None:
+        node = replace(node, weights={"exponent": np.full(1, exponent, np.float32)})
+    _plain(kind or "Pow")(file, node)
+
+
+def _over_channels(kind: str, **settings: Any) -> Writer:
+    def write(file: OnnxFile, node: Node) -> None:
+        axis = 1 if file.is_first(node.inputs) else len(node.shape) - 1
+        _plain(kind, axis=axis, **settings)(file, node)
+
+    return write
+
+
+def _pool(kind: str) -> Writer:
+    def write(file: OnnxFile, node: Node) -> None:
+        inputs = [file.tensor(node.inputs[0], first=True)]
+        file.node(kind, inputs, node, first=True, **_slid(node.window))
+
+    return write
+
+
+def _slid(window: Window, **settings: Any) -> dict[str, Any]:
+    """TensorFlow and ONNX both put the odd pixel of SAME at the end."""
+    settings |= {"kernel_shape": window.size, "strides": window.stride}
+    if window.pads is None or window.pads == NO_PADS:
+        return settings | {"auto_pad": "VALID" if window.pads else "SAME_UPPER"}
+    return settings | {"pads": window.pads}
+
+
+def _reduction(kind: str) -> Writer:
+    def write(file: OnnxFile, node: Node) -> None:
+        (x,), axes = node.inputs, node.integers["axes"]
+        kept = len(node.shape) == len(x.shape)
+        if 0 in axes:
+            raise ModelBuildError(f"{node.name} puts pictures together.")
+        if kind == "ReduceMean" and len(x.shape) == 4 and axes == (1, 2):
+            # The global average pooling is what ONNX quantizes as one operator.
+            inputs = [file.tensor(x, first=True)]
+            if kept:
+                file.node("GlobalAveragePool", inputs, node, first=True)
+            else:
+                pooled = file.step("GlobalAveragePool", inputs, file.given(node) + POOLED)
+                file.node("Flatten", [pooled], node, axis=1)
+            return
+        first = kept and file.is_first(node.inputs)
+        axes = tuple(TO_LAST[axis] for axis in axes) if first else axes
+        inputs, settings = [file.tensor(x, first=first)], {"axes": axes}
+        if kind == "ReduceSum":
+            name = f"{file.given(node, first=first)}/axes"
+            inputs.append(file.constant(name, np.array(axes, np.int64)))
+            settings = {}
+        file.node(kind, inputs, node, first=first, keepdims=int(kept), **settings)
+
+    return write
+
+
+_WRITERS: dict[Operation, Writer] = {
+    **MOVES,
+    Operation.INPUT: _input,
+    Operation.CONVOLUTION: _convolution,
+    Operation.DENSE: _dense,
+    Operation.BATCH_NORM: _batch_norm,
+    Operation.ADD: _plain("Add"),
+    Operation.MULTIPLY: _plain("Mul"),
+    Operation.MAXIMUM: _plain("Max"),
+    Operation.MINIMUM: _plain("Min"),
+    Operation.SUBTRACT: _plain("Sub"),
+    Operation.DIVIDE: _plain("Div"),
+    Operation.POWER: _power,
+    Operation.RELU: _plain("Relu"),
+    Operation.RELU6: _relu6,
+    Operation.PRELU: _plain("PRelu"),
+    Operation.LEAKY_RELU: _leaky_relu,
+    Operation.ELU: _plain("Elu", alpha=1.0),
+    Operation.SIGMOID: _plain("Sigmoid"),
+    Operation.HARD_SWISH: _plain("HardSwish"),
+    Operation.SOFTMAX: _over_channels("Softmax"),
+    Operation.UNIT_LENGTH: _over_channels("LpNormalization", p=2),
+    Operation.MAX_POOL: _pool("MaxPool"),
+    Operation.AVERAGE_POOL: _pool("AveragePool"),
+    Operation.MEAN: _reduction("ReduceMean"),
+    Operation.SUM: _reduction("ReduceSum"),
+    Operation.GREATEST: _reduction("ReduceMax"),
 }
-
-
-def _operand(writer: Writer, index: int, name: str) -> str:
-    if index in writer.names and not writer.is_constant(index):
-        return writer.name(index)
-    values = writer.constant(index)
-    if values.ndim and values.size != values.shape[-1]:
-        raise ModelBuildError(f"{name}: a constant with one value a channel is needed.")
-    return writer.added(name, values.reshape(-1, 1, 1))  # (channels,) last in LiteRT
-
-
-def _relu(writer: Writer, operator: Any) -> None:
-    writer.node("Relu", writer.inputs(operator), writer.name(operator.Outputs(0)))
-
-
-def _concatenation(writer: Writer, operator: Any) -> None:
-    options = writer.options(operator, schema.ConcatenationOptions())
-    if options.Axis() not in (3, -1) or len(writer.shape(operator.Outputs(0))) != 4:
-        raise ModelBuildError("Only channels can be concatenated in an ONNX export.")
-    writer.activated("Concat", writer.inputs(operator), operator, options, axis=1)
-
-
-def _prelu(writer: Writer, operator: Any) -> None:
-    output = writer.name(operator.Outputs(0))
-    slope = writer.constant(operator.Inputs(1)).reshape(-1, 1, 1)  # (channels,) last in LiteRT
-    inputs = [writer.name(operator.Inputs(0)), writer.added(f"{output}/slope", slope)]
-    writer.node("PRelu", inputs, output)
-
-
-def _pad(writer: Writer, operator: Any) -> None:
-    output = writer.name(operator.Outputs(0))
-    pads = writer.constant(operator.Inputs(1), np.int32)[list(TO_CHANNELS_FIRST)]  # (4, 2)
-    added = writer.added(f"{output}/pads", pads.T.ravel().astype(np.int64))
-    writer.node("Pad", [writer.name(operator.Inputs(0)), added], output)
-
-
-def _mean(writer: Writer, operator: Any) -> None:
-    """Over height and width: the global average pooling, which ONNX quantises as one operator."""
-    source, output = operator.Inputs(0), writer.name(operator.Outputs(0))
-    axes = {int(axis) for axis in writer.constant(operator.Inputs(1), np.int32).ravel()}
-    if len(writer.shape(source)) != 4 or axes != {1, 2}:
-        raise ModelBuildError(f"{output}: only means over height and width can be exported.")
-    if len(writer.shape(operator.Outputs(0))) == 4:
-        writer.node("GlobalAveragePool", [writer.name(source)], output)
-        return
-    writer.node("GlobalAveragePool", [writer.name(source)], f"{output}/pooled")
-    writer.node("Flatten", [f"{output}/pooled"], output, axis=1)
-
-
-def _reshape(writer: Writer, operator: Any) -> None:
-    """To one vector a picture, whose values come in LiteRT's order: channels last."""
-    source, output = operator.Inputs(0), writer.name(operator.Outputs(0))
-    if len(writer.shape(operator.Outputs(0))) != 2:
-        raise ModelBuildError(f"{output}: only flattening can be exported.")
-    name = writer.name(source)
-    if len(writer.shape(source)) == 4 and writer.shape(source)[1:3] != (1, 1):
-        writer.node("Transpose", [name], f"{output}/channels_last", perm=TO_CHANNELS_LAST)
-        name = f"{output}/channels_last"
-    writer.node("Flatten", [name], output, axis=1)
-
-
-def _fully_connected(writer: Writer, operator: Any) -> None:
-    options = writer.options(operator, schema.FullyConnectedOptions())
-    output = writer.name(operator.Outputs(0))
-    if len(writer.shape(operator.Inputs(0))) != 2:
-        raise ModelBuildError(f"{output}: a fully connected layer of flat vectors needed.")
-    kernel = writer.constant(operator.Inputs(1))  # (out, in)
-    inputs = [writer.name(operator.Inputs(0)), writer.added(f"{output}/kernel", kernel)]
-    if operator.InputsLength() > 2 and operator.Inputs(2) >= 0:
-        inputs.append(writer.added(f"{output}/bias", writer.constant(operator.Inputs(2))))
-    writer.activated("Gemm", inputs, operator, options, transB=1)
-
-
-def _padding(options: Any) -> str:
-    # TensorFlow and ONNX both put the odd pixel of SAME at the end.
-    return "SAME_UPPER" if options.Padding() == schema.Padding.SAME else "VALID"
-
-
-_WRITERS: dict[str, Callable[[Writer, Any], None]] = {
-    "ADD": _add,
-    "CONCATENATION": _concatenation,
-    "CONV_2D": _conv_2d,
-    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
-    "FULLY_CONNECTED": _fully_connected,
-    "MAXIMUM": _elementwise("Max"),
-    "MAX_POOL_2D": _max_pool_2d,
-    "MEAN": _mean,
-    "MUL": _elementwise("Mul"),
-    "PAD": _pad,
-    "PRELU": _prelu,
-    "RELU": _relu,
-    "RESHAPE": _reshape,
-    "SUB": _elementwise("Sub"),
-}
-"""What writes each operator that facekit's embedding nets have, by LiteRT's name of it"""

@@ -1,0 +1,108 @@
+"""How long one embedding takes: measured here and remembered, or as facekit's authors measured it.
+
+    <home>/speed.json      what was measured here, by the sha256 of a model's file and the machine
+    reference_speed.json   what ships with facekit, for models that were not measured here
+
+It is processor time on one thread, so that other work on the machine counts little: as long as an
+idle core takes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from facekit.bench.machine import description
+from facekit.errors import StorageError
+from facekit.model.card import Task, embedder_of
+from facekit.model.store import InstalledModel, home
+from facekit.runtime.delegates import AcceleratorRequest, open_net
+from facekit.system.files import write_atomically
+
+_WARMUP = 3
+_RUNS = 20
+_REFERENCE = Path(__file__).with_name("reference_speed.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Milliseconds of one thread's processor time for one picture."""
+
+    ms: float
+    machine: str
+    """processor, cores and system; see `machine.description`"""
+    is_here: bool
+    """whether it was measured on this machine with this very file"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"ms": self.ms, "machine": self.machine, "measured_here": self.is_here}
+
+
+def measure(model: InstalledModel) -> Speed:
+    """Embeds a made-up crop some 20 times, under a second, and remembers the median.
+
+    Raises ModelMismatchError for a detector, AcceleratorError, MissingExtraError.
+    """
+    embedder = embedder_of(
+        open_net(model.path, request=AcceleratorRequest(), threads=1).net, model.card
+    )
+    side = model.card.input
+    crops = np.random.default_rng(0).integers(
+        256, size=(1, side.height_px, side.width_px, 3), dtype=np.uint8
+    )
+    speed = Speed(median_ms(lambda: embedder.embed(crops)), description(), is_here=True)
+    known = {**_remembered(), f"{model.card.file_sha256} {speed.machine}": speed.ms}
+    with suppress(StorageError):  # a home that is read-only: it is measured again next time
+        write_atomically(_state(), json.dumps(known, indent=1).encode())
+    return speed
+
+
+def median_ms(run: Callable[[], object]) -> float:
+    """Of the processor time of one run, in milliseconds."""
+    times = []
+    for _ in range(_WARMUP + _RUNS):
+        start = process_time()
+        run()
+        times.append(process_time() - start)
+    return 1e3 * median(times[_WARMUP:])
+
+
+def known_speed(name: str, model: InstalledModel | None) -> Speed | None:
+    """Of the registry's `name`, or of a stored `model`: what was measured here, else elsewhere.
+
+    None for a detector, and for a model that nobody has measured.
+    """
+    if model is not None:
+        if model.card.task is not Task.EMBEDDING:
+            return None
+        machine = description()
+        ms = _remembered().get(f"{model.card.file_sha256} {machine}")
+        if ms is not None:
+            return Speed(ms, machine, is_here=True)
+        name = f"{model.card.name}:{model.card.variant}"
+    reference = json.loads(_REFERENCE.read_bytes())
+    ms = reference["embed_ms"].get(name)
+    return None if ms is None else Speed(ms, reference["machine"], is_here=False)
+
+
+def _state() -> Path:
+    return home() / "speed.json"
+
+
+def _remembered() -> dict[str, float]:
+    """What was measured before; nothing where the file is absent or damaged."""
+    try:
+        state = json.loads(_state().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(state, dict):
+        return {}
+    return {key: ms for key, ms in state.items() if isinstance(ms, float)}

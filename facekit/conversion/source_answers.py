@@ -1,0 +1,92 @@
+"""What a network's own file answers, run by the system that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.conversion.self_test import Answers
+from facekit.errors import ModelBuildError
+from facekit.graph.graph import Node
+from facekit.graph.read.onnx_file import is_onnx
+from facekit.runtime.litert import LiteRtNet
+from facekit.system.extras import require
+from facekit.types import Float32Array
+
+_FATAL = 4  # of ONNX Runtime's severities: what it says of a file stands in the exception, too
+
+
+def require_source_runtime(path: Path) -> None:
+    """Raises MissingExtraError where the file's own system is not installed."""
+    if is_onnx(path):
+        _onnx_runtime(path)
+
+
+def source_answers(path: Path, picture: Node) -> Answers:
+    """By ONNX Runtime or LiteRT, for pictures with channels last, (N, H, W, 3) float32.
+
+    `picture`: the input as the file was read.  Raises ModelBuildError where that system refuses
+    the file, MissingExtraError.
+    """
+    return _Onnx(path, picture).run if is_onnx(path) else _litert_answers(path, picture)
+
+
+def _litert_answers(path: Path, picture: Node) -> Answers:
+    net = LiteRtNet(path)
+    if net.inputs[0].shape[1:] == picture.shape[1:]:
+        return net.run
+    return lambda pictures: net.run(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+
+
+class _Onnx:
+    def __init__(self, path: Path, picture: Node) -> None:
+        runtime = _onnx_runtime(path)
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, _FATAL
+        self._path = path
+        with _translated(path):
+            self._session = runtime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        inputs = {one.name: one.shape for one in self._session.get_inputs()}
+        self._name = picture.name
+        self._channels_first = inputs.pop(picture.name)[1] == picture.shape[3]
+        # Quantisers leave the names of weights that they replaced, and nothing reads them.
+        self._unread = {name: np.zeros(_known(shape), np.float32) for name, shape in inputs.items()}
+
+    def run(self, pictures: Float32Array) -> Sequence[Float32Array]:
+        if self._channels_first:
+            pictures = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+        with _translated(self._path):
+            answers = [
+                self._session.run(None, {self._name: one[np.newaxis]} | self._unread)
+                for one in pictures
+            ]
+        return [
+            np.concatenate(one).reshape(len(pictures), -1) for one in zip(*answers, strict=True)
+        ]
+
+
+def _known(shape: Sequence[Any]) -> list[int]:
+    return [side if isinstance(side, int) else 1 for side in shape]
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime's errors have no base of their own
+        raise ModelBuildError(
+            f"{path.name} was read, but ONNX Runtime cannot run it, so that what is made of it "
+            f"cannot be checked: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _onnx_runtime(path: Path) -> Any:
+    return require(
+        "onnxruntime", extra="convert", needed_for=f"Checking what is made of {path.name}"
+    )

@@ -1,0 +1,173 @@
+"""facekit models card: the card of a model file, and one to fill in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facekit.conversion.feeding import FEEDINGS
+from facekit.conversion.import_options import NOT_STATED
+from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
+from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
+from facekit.model.card import SCHEMA_VERSION, Quantisation, Task, embedder_of
+from facekit.model.checksum import sha256_of
+from facekit.model.store import CARD_SUFFIX, find
+from facekit.model.variants import DEFAULT_VARIANT, MODEL_SUFFIXES, ONNX_SUFFIX, onnx_variant
+from facekit.runtime.delegates import AcceleratorRequest, open_net
+from facekit.runtime.net import OPEN, Net
+from facekit.system.fields import PLAIN_NAME
+from facekit.system.files import require_absent, write_atomically
+from facekit.template.calibration import Calibration
+
+_COLOURS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CardFile:
+    """A card, or one to fill in."""
+
+    path: Path | None
+    """None for one that was not written"""
+    content: dict[str, Any] = field(repr=False)
+    """as JSON has it; null is what is to be filled in"""
+
+    @property
+    def to_fill_in(self) -> tuple[str, ...]:
+        """Its members that are null and may not be: "input.mean"."""
+        return tuple(_blanks(self.content))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": None if self.path is None else str(self.path),
+            "to_fill_in": list(self.to_fill_in),
+            "card": self.content,
+        }
+
+    def text(self) -> str:
+        """As the file has it."""
+        return json.dumps(self.content, indent=1) + "\n"
+
+
+def card(model: str) -> CardFile:
+    """The card of a stored model, or of a file that it stands beside.
+
+    The file is checked against it: size, sha256, and the network's input and output.
+    Raises ModelMissingError, ModelMismatchError that names all that is wrong.
+    """
+    found = find(model)
+    if found.card.task is Task.EMBEDDING:
+        embedder_of(open_net(found.path, request=AcceleratorRequest()).net, found.card)
+    path = found.path.with_suffix(CARD_SUFFIX)
+    return CardFile(path, json.loads(path.read_bytes()))
+
+
+def card_template(
+    model: Path,
+    *,
+    preprocessing: Preprocessing | None = None,
+    output: Path | None = None,
+    force: bool = False,
+) -> CardFile:
+    """A card to fill in for a .tflite or .onnx file, with all that the file tells.
+
+    `preprocessing`: a system that feeds its networks as this one is to be fed; its part is filled
+    in.  `output`: where to write it; `force`: replace what is there.
+    Raises ModelMissingError, ModelMismatchError for a file that is not sound or is no embedding
+    network, UsageError for a file that a card cannot name, MissingExtraError, StorageError.
+    """
+    if not model.is_file():
+        raise ModelMissingError(f"There is no model file {model}.")
+    if model.suffix not in MODEL_SUFFIXES or not PLAIN_NAME.fullmatch(model.name):
+        raise UsageError(
+            "A model file with a card ends in .tflite or .onnx, and its name has letters, digits "
+            f"and ._- only. Received: {model.name}"
+        )
+    if output is not None:
+        require_absent(output.parent, [output.name], force=force)
+    net = open_net(model, request=AcceleratorRequest()).net
+    content = _content(model, net, preprocessing)
+    made = CardFile(output, content)
+    if output is not None:
+        write_atomically(output, made.text().encode())
+    return made
+
+
+def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict[str, Any]:
+    picture, numbers = _sides(model, net)
+    feeding = None if preprocessing is None else FEEDINGS[preprocessing]
+    flip = Flip.NONE if feeding is None else feeding.flip
+    sha256 = sha256_of(model)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": model.stem,
+        "variant": _variant(model, net),
+        "task": Task.EMBEDDING.value,
+        "architecture": NOT_STATED,
+        "file_name": model.name,
+        "file_sha256": sha256,
+        "file_size_bytes": model.stat().st_size,
+        "source": {
+            "title": None,
+            "url": "",
+            "sha256": sha256,
+            "licence": None,
+            "accuracy": "",
+        },
+        "input": {
+            "height_px": picture[0],
+            "width_px": picture[1],
+            "colour_order": feeding and feeding.colour_order.value,
+            "mean": feeding and feeding.mean,
+            "std": feeding and feeding.std,
+        },
+        "quantisation": {
+            **asdict(Quantisation()),
+            "scheme": "none" if net.inputs[0].dtype == "float32" else None,
+        },
+        "crop": asdict(feeding.crop)
+        if feeding
+        else {"rule": None, "margin_px": 0, "resize_filter": ResizeFilter.BILINEAR.value},
+        "embedding_size": numbers and numbers * flip.vectors,
+        "flip": flip.value,
+        "calibration": Calibration().to_dict(),
+        "tools": {},
+    }
+
+
+def _sides(model: Path, net: Net) -> tuple[list[int | None], int | None]:
+    """Height and width of the picture, and the length of the embedding; None for what is open."""
+    inputs = [tuple(one.shape) for one in net.inputs]
+    outputs = [tuple(one.shape) for one in net.outputs]
+    fits = len(inputs) == len(outputs) == 1 and (len(inputs[0]), len(outputs[0])) == (4, 2)
+    if not fits or inputs[0][3] not in (OPEN, _COLOURS):
+        raise ModelMismatchError(
+            f"{model} must take one picture, (N, height, width, 3) or (N, 3, height, width), and "
+            f"give one embedding, (N, D). Received: inputs {_listed(inputs)}, outputs "
+            f"{_listed(outputs)}."
+        )
+    known = [None if side == OPEN else side for side in (*inputs[0][1:3], outputs[0][1])]
+    return known[:2], known[2]
+
+
+def _listed(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join(map(str, shapes)) or "none"
+
+
+def _variant(model: Path, net: Net) -> str:
+    if model.suffix == ONNX_SUFFIX:
+        return onnx_variant(Precision.FP32)
+    dtype = net.inputs[0].dtype
+    return DEFAULT_VARIANT if dtype == "float32" else dtype
+
+
+def _blanks(content: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    for name, value in content.items():
+        if name == "calibration":
+            continue  # which may be empty
+        if isinstance(value, Mapping):
+            yield from _blanks(value, f"{within}{name}.")
+        elif value is None:
+            yield f"{within}{name}"

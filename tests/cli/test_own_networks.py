@@ -1,0 +1,71 @@
+"""Networks that people bring, from ONNX all the way to an NPU, by the commands that they use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from facekit.cli import cli
+from facekit.model import store
+from facekit.template.file import read_embeddings
+from tests.networks.own_networks import EMBEDDING_SIZE, OWN_NETWORKS
+from tests.schemas import require_schema
+
+pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
+pytestmark = [pytest.mark.model]
+FED = ("--preprocess", "insightface", "--accept-untrained")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(one) for one in arguments])
+
+
+def told(command: str, *arguments: object) -> dict[str, Any]:
+    """What a command prints with --json, which is as its schema says."""
+    done = run(*command.split(), *arguments, "--json")
+    assert done.exit_code in (0, 1), done.stderr
+    payload: dict[str, Any] = json.loads(done.stdout)
+    require_schema(command, payload)
+    return payload
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model store of the test's own, with the detector of the real one."""
+    real = store.home()
+    (tmp_path / "home" / "models").mkdir(parents=True)
+    (tmp_path / "home" / "models" / "mtcnn").symlink_to(real / "models" / "mtcnn")
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize("kind", OWN_NETWORKS)
+def test_a_network_goes_from_onnx_to_integers_and_an_npu(
+    home: Path, data: Path, tmp_path: Path, kind: str
+) -> None:
+    source = OWN_NETWORKS[kind](tmp_path / "mine.onnx")
+    imported = told("models import", source, "--as", "mine", *FED)
+    assert imported["embedding_size"] == EMBEDDING_SIZE
+    assert imported["difference_to_source"] <= 1e-5
+    photos = data / "obama.jpg", data / "obama2.jpg"
+    verified = told("verify", *photos, "--model", "mine", "--threshold", 0.5)
+    assert run("embed", *photos, "--model", "mine", "-o", tmp_path / "e.npz").exit_code == 0
+    a, b = (row.vector for row in read_embeddings(tmp_path / "e.npz").rows)
+    assert a is not None
+    assert b is not None
+    assert a.shape == (EMBEDDING_SIZE,)
+    assert verified["similarity"] == pytest.approx(float(np.dot(a, b)), abs=1e-5)
+    made = told("convert", "mine", "--int8", "--vela", "imx93", "-o", tmp_path / "out")
+    by_variant = {file["variant"]: file for file in made["files"]}
+    assert by_variant["int8"]["drift"]["cosine"]["mean"] > 0.95
+    int8 = by_variant["int8"]["path"]
+    again = told("verify", *photos, "--model", int8, "--threshold", 0.5)
+    assert abs(again["similarity"] - verified["similarity"]) < 0.15
+    (compiled,) = (file["vela"] for file in made["files"] if file["vela"])
+    assert compiled["npu_share"] > 0.85
