@@ -30,7 +30,7 @@ from facekit.enums import ExportFormat, Precision, RangeRule
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write, a folder for a SavedModel; a card goes beside ONNX, Keras and LiteRT files.",
+    help="File to write, a folder for a SavedModel; a card goes beside what facekit itself runs.",
 )
 @click.option(
     "--install", is_flag=True, help="Put an ONNX or Keras file into the store, for --runtime."

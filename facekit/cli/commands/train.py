@@ -40,7 +40,7 @@ _SHORT = {
 @click.option("--arch", type=EnumChoice(Architecture), help="The net's graph.")
 @click.option("--loss", type=EnumChoice(TrainingLoss), help="What is minimised.")
 @click.option("--from", "start", metavar="MODEL|FILE",
-              help="Begin with a model's weights, or a file's, and a new head: fine-tuning.")  # fmt: skip
+              help="Begin with these weights and a new head: fine-tuning.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1), help="Times that the photos are seen.")
 @click.option("--batch-size", type=click.IntRange(min=2),
               help="Photos a step, over all devices.")  # fmt: skip
