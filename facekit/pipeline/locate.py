@@ -13,7 +13,6 @@ from typing import Generic, TypeVar
 from facekit.enums import FacePolicy
 from facekit.errors import ModelMismatchError
 from facekit.face.detector import Detector, DetectorOptions, identity_of, own_options
-from facekit.face.mtcnn.cascade import Mtcnn
 from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.face.select import select_faces
 from facekit.face.yunet import Yunet, YunetOptions
@@ -202,6 +201,8 @@ class Locator:
         with self.stopwatch.stage("load"):
             threads = self.options.threads
             if self.options.is_cascade:
+                from facekit.face.mtcnn.cascade import Mtcnn  # spared where one net is enough
+
                 request = AcceleratorRequest()
                 pnet, rnet, onet = (
                     open_net(net.path, request=request, threads=threads).net for net in self.nets
