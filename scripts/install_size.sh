@@ -9,7 +9,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 environment=${1:-$work/environment}
 mkdir "$work/source"
-cp -r pyproject.toml README.md LICENSE facekit "$work/source" # a build in place would leave build/
+# A build in place would leave build/.
+cp -r pyproject.toml setup.py README.md LICENSE facekit configs scripts "$work/source"
 "$(find_python)" -m venv "$environment"
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$work/source" >&2
 du --summarize --bytes "$environment" | awk '{print int($1 / 1e6 + 0.5)}'

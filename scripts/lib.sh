@@ -3,7 +3,7 @@
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-# A Python that TensorFlow has wheels for: $PYTHON, or the first of the usual names that fits.
+# A Python that LiteRT has wheels for: $PYTHON, or the first of the usual names that fits.
 find_python() {
   local candidate
   for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do

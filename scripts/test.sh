@@ -17,4 +17,4 @@ cog --check --diff -I . README.md docs/*.md ||
   die 'the docs are behind the code; write them anew with: cog -r -I . README.md docs/*.md'
 
 say 'pytest'
-exec pytest -n auto --maxprocesses 4 --dist loadgroup "$@"
+exec pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"

@@ -17,8 +17,8 @@ hypothesis.settings.load_profile("facekit")
 pytest_plugins = ("tests.networks.fixtures",)
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY_ROOMS = tuple(ROOT / "tests" / room for room in ("graph", "conversion", "board", "training"))
-"""Their tests share fixtures that build networks with TensorFlow."""
+LONG_ROOMS = tuple(ROOT / "tests" / room for room in ("training", "conversion", "graph"))
+"""whose files take longest"""
 SETTINGS = ("FACEKIT_MODEL", "FACEKIT_OFFLINE", "FACEKIT_RUNTIME")
 
 
@@ -30,12 +30,13 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One worker runs all heavy rooms under `--dist loadgroup`, so that fixtures are made once."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            if not set(HEAVY_ROOMS).isdisjoint(item.path.parents):
-                item.add_marker(pytest.mark.xdist_group("heavy"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first: short ones then fill what workers have left.
+
+    Under `--dist loadfile --no-loadscope-reorder`, where a worker takes a file at a time, so that
+    what its tests share is made once.
+    """
+    items.sort(key=lambda item: set(LONG_ROOMS).isdisjoint(item.path.parents))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -16,8 +16,10 @@ HEAVY = (
     *("sklearn", "scipy", "matplotlib", "PIL", "onnx", "onnxruntime"),
 )
 
-# The start of a program for which no HEAVY package is installed.
-LIGHT = f"""
+
+def without(packages: tuple[str, ...]) -> str:
+    """The start of a program for which none of these packages is installed."""
+    return f"""
 import sys
 from importlib.machinery import PathFinder
 
@@ -25,22 +27,29 @@ from importlib.machinery import PathFinder
 class LightFinder(PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        if name.partition(".")[0] in {HEAVY}:
+        if name.partition(".")[0] in {packages}:
             return None
         return super().find_spec(name, path, target)
 
 
 sys.meta_path = [LightFinder if it is PathFinder else it for it in sys.meta_path]
 """
+
+
+LIGHT = without(HEAVY)
 COMMAND = f"""{LIGHT}
 from facekit.cli import main
 main()
 """
 
 
-def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def python(code: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

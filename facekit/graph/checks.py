@@ -11,6 +11,8 @@ from facekit.errors import ModelBuildError
 from facekit.graph.graph import OPEN, Node, Shape
 from facekit.types import Float32Array
 
+MOST = float(np.finfo(np.float32).max)
+
 
 def require(fits: bool, name: str, needed: str, received: object) -> None:
     if not fits:
@@ -40,7 +42,7 @@ def finite(name: str, weights: dict[str, Float32Array]) -> dict[str, Float32Arra
 
 
 def finite_number(name: str, role: str, number: float) -> dict[str, float]:
-    require(abs(number) <= np.finfo(np.float32).max, name, f"{role} of float32's range", number)
+    require(abs(number) <= MOST, name, f"{role} of float32's range", number)
     return {role: number}
 
 

@@ -14,11 +14,13 @@ from facekit.errors import ModelBuildError
 from facekit.graph.checks import broadcast_shape, finite_number, known, picture, require
 from facekit.graph.graph import OPEN, Coordinates, Node, Operation, Pads, Resizing, Shape, Window
 
+_MOST = 1 << 27  # of what is counted: more than a picture has
+
 
 def pad(x: Node, pads: Pads, name: str, *, value: float = 0.0) -> Node:
     """A picture with rows and columns of `value` around it."""
     top, left, bottom, right = pads
-    require(min(pads) >= 0, name, "pads of 0 or more", pads)
+    require(0 <= min(pads) <= max(pads) < _MOST, name, f"pads of 0 to {_MOST}", pads)
     count, height, width, channels = picture(x, name)
     shape = (count, _wider(height, top + bottom), _wider(width, left + right), channels)
     numbers = finite_number(name, "value", value) if value else {}
@@ -71,7 +73,11 @@ def cut(
     """Of each side those from `begin` up to, without, `end`; OPEN is the end of an open side."""
     shape = []
     for side, first, last, by in zip(x.shape, begin, end, step, strict=True):
-        fits = first >= 0 < by and (last == OPEN if side == OPEN else first < last <= side)
+        fits = (
+            0 <= first < _MOST
+            and 0 < by < _MOST
+            and (last == OPEN if side == OPEN else first < last <= side)
+        )
         require(fits, name, f"a part of {x.shape}", f"{list(begin)} to {list(end)} by {list(step)}")
         shape.append(OPEN if side == OPEN else -(-(last - first) // by))
     integers = {"begin": tuple(begin), "end": tuple(end), "step": tuple(step)}

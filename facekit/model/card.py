@@ -9,28 +9,21 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from facekit.enums import ColourOrder, CropRule, Flip, ResizeFilter
+from facekit.enums import ColourOrder, Flip
 from facekit.errors import ModelMismatchError
 from facekit.runtime.net import Net
 from facekit.system.fields import Fields, every_problem
-from facekit.template.calibration import (
-    Calibration,
-    LogisticScore,
-    OperatingPoint,
-    parse_calibration,
-)
+from facekit.template.calibration import Calibration, parse_calibration
 from facekit.template.embedder import Embedder
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_crop
 from facekit.types import CropSpec, DetectorIdentity, InputSpec
 
 SCHEMA_VERSION = 1
-_EXAMPLE_SHA256 = "0123456789abcdef" * 4
+EXAMPLE = Path(__file__).with_name("card.example.json")
+"""a card in which every member has a value"""
 DETECTOR = "mtcnn"
 """what finds faces where neither a caller nor a card says what does"""
 
@@ -196,7 +189,7 @@ def parse_card(raw: object, *, origin: str) -> Card:
     try:
         return _card(Fields(raw, "card"))
     except ValueError as error:
-        problems = every_problem(raw, _card, "card", json.loads(example_card().to_json()))
+        problems = every_problem(raw, _card, "card", json.loads(EXAMPLE.read_bytes()))
         listed = problems[0] if len(problems) == 1 else "\n  " + "\n  ".join(problems)
         raise ModelMismatchError(f"Card {origin} is not valid: {listed}") from error
 
@@ -229,56 +222,6 @@ def _card(fields: Fields) -> Card:
     )
     # A card that states no space came before them: what was measured was measured with its own.
     return bound(card) if card.calibration.space is None else card
-
-
-@cache
-def example_card() -> Card:
-    """A card in which every member has a value."""
-    card = Card(
-        name="mine",
-        variant="float32",
-        task=Task.EMBEDDING,
-        architecture="mobilefacenet",
-        file_name="mine_float32.tflite",
-        file_sha256=_EXAMPLE_SHA256,
-        file_size_bytes=4_000_000,
-        source=Source(
-            "trained by us", "https://example.org/mine", _EXAMPLE_SHA256, "our own", "LFW 99.5 %"
-        ),
-        input=InputSpec(112, 112, ColourOrder.RGB, 127.5, 127.5),
-        quantisation=Quantisation(),
-        crop=CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR),
-        embedding_size=2,
-        calibration=Calibration(
-            embedding_mean=np.array([0.25, -0.5], np.float32),
-            operating_points=(
-                OperatingPoint(
-                    target="fmr=1e-3",
-                    threshold_similarity=0.5,
-                    fmr=0.001,
-                    fnmr=0.01,
-                    n_genuine=3000,
-                    n_impostor=3000,
-                    fmr_ci95=(0.0, 0.003),
-                    fnmr_ci95=(0.007, 0.014),
-                    protocol="LFW View 2",
-                    dataset="LFW",
-                ),
-            ),
-            fmr_curve=((0.4, 0.01), (0.5, 0.001)),
-            probability=LogisticScore(20.0, -9.0, 3000, 3000),
-            source="facekit calibrate",
-        ),
-        tools={"made by": "our own exporter"},
-    )
-    by_mtcnn, by_yunet = (
-        replace(
-            card.calibration,
-            space=space_of(card, detector=DetectorIdentity(detector, (_EXAMPLE_SHA256,))),
-        )
-        for detector in ("mtcnn", "yunet")
-    )
-    return replace(card, calibration=replace(by_mtcnn, others=(by_yunet,)))
 
 
 def parse_source(fields: Fields) -> Source:

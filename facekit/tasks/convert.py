@@ -20,11 +20,11 @@ from facekit.conversion.vela.target import read_target
 from facekit.enums import Architecture, CropRule, RangeRule
 from facekit.errors import UsageError
 from facekit.model import registry
-from facekit.model.card import Task
+from facekit.model.card import Task, bound
 from facekit.model.defaults import model_or_default
-from facekit.model.installation import install_files
-from facekit.model.store import InstalledModel
-from facekit.model.variants import DEFAULT_VARIANT
+from facekit.model.installation import install_files, write_card
+from facekit.model.store import InstalledModel, find, is_installed, load_checked
+from facekit.model.variants import DEFAULT_VARIANT, LITERT_SUFFIX, ONNX_SUFFIX
 from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed, waiting
@@ -139,8 +139,9 @@ def float32_source(
 ) -> Iterator[InstalledModel]:
     """The float32 model that `name` is, or was made from.
 
-    A registry name, a card or .tflite file (one that is quantised is traced to the registry), or
-    a Keras file, which is built in a temporary folder that lives as long as the context.
+    A registry or stored name, or a card, .tflite or .onnx file: one that is not float32 itself is
+    traced to the model of its name, a float32 .onnx file is made LiteRT; or a Keras file.  What is
+    made lies in a temporary folder that lives as long as the context.
     Raises UsageError, ModelMissingError, ModelMismatchError, and for a Keras file what
     `import_weights` raises.
     """
@@ -156,18 +157,53 @@ def float32_source(
             f"An embedding model is needed. {name} is for {model.card.task.value}; a detector's "
             "nets are small and stay float32."
         )
-    if model.card.variant != DEFAULT_VARIANT:
-        origin = model.card.name
-        if origin not in registry.names() or (
-            model.card.source.sha256 != registry.entry(origin).source.sha256
-        ):
-            raise UsageError(
-                f"{name} is {model.card.variant}, and the model it was made from, {origin}, is "
-                f"not in the registry. Pass its {DEFAULT_VARIANT} file."
-            )
+    if is_float32_litert(model):
+        yield model
+        return
+    origin = f"{model.card.name}:{DEFAULT_VARIANT}"
+    if _is_made_of(model, origin):
         reporter.note(f"{name} is {model.card.variant}: starting from {origin}")
-        model = ensure_installed(f"{origin}:{DEFAULT_VARIANT}", reporter=reporter)
-    yield model
+        yield ensure_installed(origin, reporter=reporter)
+    elif model.path.suffix == ONNX_SUFFIX and model.card.quantisation.scheme == "none":
+        with tempfile.TemporaryDirectory(prefix="facekit-onnx-") as folder:
+            yield _from_onnx(model, Path(folder), reporter)
+    else:
+        raise UsageError(
+            f"{name} is {model.card.variant}, and the float32 model that it was made from, "
+            f"{origin}, is neither here nor in the registry. Pass its float32 file, or bring that "
+            "into the store: facekit models import FILE --as NAME."
+        )
+
+
+def is_float32_litert(model: InstalledModel) -> bool:
+    """Whether it is what everything else is made of."""
+    return model.path.suffix == LITERT_SUFFIX and model.card.variant == DEFAULT_VARIANT
+
+
+def _is_made_of(model: InstalledModel, origin: str) -> bool:
+    """By the sha256 of the weights that both come from."""
+    name, sha256 = model.card.name, model.card.source.sha256
+    if name in registry.names():
+        return sha256 == registry.entry(name).source.sha256
+    return is_installed(origin) and find(origin).card.source.sha256 == sha256
+
+
+def _from_onnx(model: InstalledModel, folder: Path, reporter: Reporter) -> InstalledModel:
+    """As LiteRT in `folder`, by its own card, and with what was measured with it."""
+    from facekit.conversion.import_weights import import_weights
+
+    card = model.card
+    options = ImportOptions(input=card.input, crop=card.crop, flip=card.flip, accept_untrained=True)
+    made = import_weights(model.path, card.name, options, folder, reporter=reporter).model
+    whole = replace(
+        made.card,
+        architecture=card.architecture,
+        source=card.source,
+        calibration=card.calibration,
+        detector=card.detector,
+    )
+    write_card(made.path, bound(whole))
+    return load_checked(made.path)
 
 
 def calibration_crops(

@@ -69,3 +69,61 @@ def test_a_network_goes_from_onnx_to_integers_and_an_npu(
     assert abs(again["similarity"] - verified["similarity"]) < 0.15
     (compiled,) = (file["vela"] for file in made["files"] if file["vela"])
     assert compiled["npu_share"] > 0.85
+
+
+def filled_in(template: dict[str, Any], path: Path, **source: str) -> Path:
+    template["source"] |= {"title": "trained here", "licence": "our own"}
+    path.write_text(json.dumps(template))
+    return path
+
+
+def test_a_file_with_its_card_is_used_by_its_path(home: Path, data: Path, tmp_path: Path) -> None:
+    """Channels first, as it came; every command takes it as it takes the imported model."""
+    source = OWN_NETWORKS["resnet-ir"](tmp_path / "mine.onnx")
+    photos = data / "obama.jpg", data / "obama2.jpg"
+    lonely = run("verify", *photos, "--model", source, "--threshold", 0.5)
+    assert lonely.exit_code == 5
+    assert "facekit models import FILE --as NAME" in lonely.stderr
+    assert "facekit models card FILE --template" in lonely.stderr
+
+    made = told("models card", source, "--template", "--preprocess", "insightface")
+    assert made["to_fill_in"] == ["source.title", "source.licence"]
+    filled_in(made["card"], tmp_path / "mine.json")
+    assert told("models card", source)["to_fill_in"] == []
+    by_path = told("verify", *photos, "--model", source, "--threshold", 0.5)
+    assert by_path["runtime"] == "onnx"
+    told("models import", source, "--as", "stored", *FED)
+    stored = told("verify", *photos, "--model", "stored", "--threshold", 0.5)
+    assert by_path["similarity"] == pytest.approx(stored["similarity"], abs=1e-5)
+    assert run("convert", source, "--float32", "-o", tmp_path / "out").exit_code == 0
+    assert run("quantize", source, "-o", tmp_path / "out").exit_code == 0
+    exported = tmp_path / "again.onnx"
+    assert run("export", source, "--format", "onnx", "-o", exported).exit_code == 0
+    for model in (tmp_path / "out" / "mine_float32.tflite", exported):
+        again = told("verify", *photos, "--model", model, "--threshold", 0.5)
+        assert again["similarity"] == pytest.approx(stored["similarity"], abs=1e-5)
+    told("inspect", source)
+    told("benchmark", "--model", source, "--stage", "embed", "--runs", 2, "--warmup", 1)
+
+
+def test_models_move_to_another_machine_and_answer_alike(
+    home: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file given by its path is stored by the name of its card, for ONNX Runtime as well."""
+    source = OWN_NETWORKS["mobilefacenet"](tmp_path / "mine_nhwc.onnx")
+    template = told("models card", source, "--template", "--preprocess", "insightface")["card"]
+    filled_in(template | {"name": "mine", "variant": "nhwc"}, tmp_path / "mine_nhwc.json")
+    told("models import", source, "--as", "mine", *FED)
+    photos = data / "obama.jpg", data / "obama2.jpg"
+    first = told("verify", *photos, "--model", "mine", "--threshold", 0.5)
+    assert run("models", "export", "mine", source, "-o", tmp_path / "m.tar").exit_code == 0
+
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere" / "models").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "models" / "mtcnn").symlink_to(home / "models" / "mtcnn")
+    assert run("models", "import", tmp_path / "m.tar").exit_code == 0
+    assert store.stored_variants("mine") == ("float32", "onnx-fp32")
+    for runtime in ("litert", "onnx"):
+        again = told("verify", *photos, "--model", "mine", "--threshold", 0.5, "--runtime", runtime)
+        assert again["runtime"] == runtime
+        assert again["similarity"] == pytest.approx(first["similarity"], abs=1e-5)

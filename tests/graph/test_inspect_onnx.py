@@ -86,3 +86,15 @@ def test_without_the_package_that_reads_it(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'facekit-cli\[convert\]'"):
         inspect_model(path)
+
+
+@pytest.mark.model
+def test_a_file_of_integer_blocks_is_the_network_that_is_made_of_it(
+    sface_source: Path, sface_file: Path
+) -> None:
+    """Names that nothing reads are no inputs."""
+    found, made = inspect_model(sface_source), inspect_model(sface_file)
+    assert [one.name for one in found.inputs] == ["data"]
+    assert found.macs is not None
+    assert made.macs is not None
+    assert found.macs.weighted == made.macs.weighted

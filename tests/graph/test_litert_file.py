@@ -17,7 +17,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
 from facekit.graph.activations import activations
 from facekit.graph.fold import folded
-from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Operation
+from facekit.graph.graph import NO_PADS, OPEN, Coordinates, Graph, Node, Operation
 from facekit.graph.write.litert import to_litert
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
@@ -212,6 +212,60 @@ def test_what_others_read_is_not_folded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(relu, plain.clip(0))
 
 
+def test_a_factor_for_each_row_is_not_folded(tmp_path: Path) -> None:
+    pictures, rows = noise(*SHAPE), noise(1, 7, 1, 1)
+    x = operations.convolution(operations.graph_input("x", SHAPE), KERNEL, "convolution")
+    graph = one(operations.multiply(x, rows, "y"))
+    (found,) = run(graph, tmp_path, pictures)
+    np.testing.assert_allclose(found, convolved(pictures, KERNEL) * rows, atol=1e-3)
+    assert Operation.MULTIPLY in {node.operation for node in folded(graph).nodes}
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "pads"),
+    [
+        ((3, 3), (1, 1), None),
+        ((3, 3), (2, 2), (1, 1, 1, 1)),
+        ((2, 3), (2, 1), (1, 0, 0, 2)),
+        ((3, 3), (1, 2), (2, 2, 2, 2)),
+    ],
+)
+def test_pads_are_neither_the_greatest_nor_part_of_a_mean(
+    tmp_path: Path,
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    pads: tuple[int, int, int, int] | None,
+) -> None:
+    pictures = noise(*SHAPE) - 3
+    x = operations.graph_input("x", SHAPE)
+    most = operations.max_pool(x, size, "most", stride=stride, pads=pads)
+    mean = operations.average_pool(x, size, "mean", stride=stride, pads=pads)
+    around = operations.same_pads(SHAPE, most.window) if pads is None else pads
+    windows = slid(pictures, size, stride, (1, 1), around, np.nan)
+    for found, wanted in zip(
+        run(one(x, most, mean), tmp_path, pictures),
+        (np.nanmax(windows, (3, 4)), np.nanmean(windows, (3, 4))),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_a_mean_of_what_lies_in_the_window_needs_known_sides() -> None:
+    x = operations.graph_input("x", (1, OPEN, OPEN, 6))
+    y = operations.average_pool(x, (3, 3), "y", stride=(2, 2), pads=(1, 1, 1, 1))
+    with pytest.raises(ModelBuildError, match="y: LiteRT has no average pool padded by"):
+        to_litert(one(y))
+
+
+def test_relu6_is_part_of_what_it_follows(tmp_path: Path) -> None:
+    pictures = 4 * noise(*SHAPE)
+    x = operations.convolution(operations.graph_input("x", SHAPE), KERNEL, "convolution")
+    graph = one(operations.activation(Operation.RELU6, x, "y"))
+    (found,) = run(graph, tmp_path, pictures)
+    np.testing.assert_allclose(found, convolved(pictures, KERNEL).clip(0, 6), atol=1e-3)
+    assert [found.key for found in activations(to_litert(graph))] == ["output_0"]
+
+
 def test_a_factor_of_one_that_two_read_keeps_both_apart(tmp_path: Path) -> None:
     pictures = noise(*SHAPE)
     x = operations.convolution(operations.graph_input("x", SHAPE), KERNEL, "convolution")
@@ -297,6 +351,44 @@ def test_a_chain_deeper_than_pythons_stack_is_written() -> None:
         (
             lambda x: moves.concatenate([x, moves.pad(x, (1, 0, 0, 0), "p")], "y"),
             "y: its inputs have different sides",
+        ),
+        (
+            lambda x: operations.add(x, noise(1, 9, 1, 5), "y"),
+            r"y: one number for each of 6, or sides that go with \(1, 9, 11, 6\), needed",
+        ),
+        (lambda x: operations.elementwise(Operation.DIVIDE, x, SHIFT, "y"), "y: two nodes needed"),
+        (lambda x: operations.power(x, np.nan, "y"), "y: exponent of float32's range needed"),
+        (lambda x: operations.leaky_relu(x, 1e39, "y"), "y: slope of float32's range needed"),
+        (
+            lambda x: operations.average_pool(x, (3, 3), "y", stride=(1, 1), pads=(0, 3, 0, 0)),
+            r"y: pads narrower than the window of \(3, 3\) needed",
+        ),
+        (lambda x: operations.reduced(Operation.SUM, x, (2, 1), "y"), "y: axes of .* in order"),
+        (lambda x: operations.reduced(Operation.SUM, x, (4,), "y"), "y: axes of .* in order"),
+        (lambda x: operations.reduced(Operation.SUM, x, (), "y"), "y: axes of .* in order"),
+        (lambda x: moves.pad(x, (0, 0, -1, 0), "y"), "y: pads of 0 to"),
+        (lambda x: moves.reshape(x, (1, 600), "y"), "y: a shape for the numbers of"),
+        (lambda x: moves.reshape(x, (1, OPEN), "y"), "y: a shape for the numbers of"),
+        (lambda x: moves.transpose(x, (0, 1, 1, 3), "y"), "y: an order of the sides of"),
+        (
+            lambda x: moves.cut(x, [0, 9, 0, 0], [1, 9, 11, 6], "y", step=[1] * 4),
+            "y: a part of",
+        ),
+        (
+            lambda x: moves.cut(x, [0] * 4, [1, 9, 11, 6], "y", step=[1, 1, 0, 1]),
+            "y: a part of",
+        ),
+        (lambda x: moves.broadcast(x, (1, 9, 11, 12), "y"), "y: shapes .* do not go together"),
+        (lambda x: moves.broadcast(x, (11, 6), "y"), "y: a shape that .* can be repeated to"),
+        (
+            lambda x: moves.resize(
+                Operation.RESIZE_NEAREST,
+                x,
+                "y",
+                coordinates=Coordinates.ASYMMETRIC,
+                factors=(0, 2),
+            ),
+            "y: factors of 1 or more",
         ),
         (lambda x: operations.add(x, np.full(6, np.inf, np.float32), "y"), "not finite"),
         (lambda x: operations.add(x, np.zeros(6, np.float64), "y"), "y: constant must be float32"),

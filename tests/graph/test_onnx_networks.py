@@ -20,7 +20,7 @@ from tests.graph.test_onnx_operators import compared
 onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
 
-from tests.networks.onnx_forms import integers, scalar  # noqa: E402  # they need onnx
+from tests.networks.onnx_forms import floats, integers, scalar  # noqa: E402  # they need onnx
 from tests.networks.onnx_models import (  # noqa: E402
     SHAPE,
     answers_by_onnx_runtime,
@@ -46,13 +46,14 @@ def test_channels_last_as_tf2onnx_writes_them(tmp_path: Path) -> None:
         node("PRelu", "u s", "model/add_2/add:0"),
         node("GlobalAveragePool", "model/add_2/add:0", "p"),
         node("Squeeze", "p axes", "v"),
-        node("MatMul", "v k", "y"),
+        node("MatMul", "v k", "model/out_1/y:0"),
     ]
     constants = {"w": noise(6, 3, 3, 3), "b": noise(6), "c": noise(6), "s": noise(6, 1, 1)}
     constants |= {"axes": integers(2, 3), "k": noise(6, 4)}
-    made = model(nodes, constants, shape=(1, 12, 10, 3))
+    made = model(nodes, constants, shape=(1, 12, 10, 3), output="model/out_1/y:0")
+    made.graph.input[0].name = made.graph.node[0].input[0] = "input_1:0"
     graph = compared(made, tmp_path, noise(1, 12, 10, 3), channels_last=True)
-    assert graph.inputs[0].shape == (1, 12, 10, 3)
+    assert (graph.inputs[0].name, graph.inputs[0].shape) == ("input_1:0", (1, 12, 10, 3))
     assert not operations_of(graph) & Counter([Operation.TRANSPOSE, Operation.RESHAPE])
     # What is cut off from the names of activations is not in them.
     assert {"model/add.1/add:0", "model/add.2/add:0"} <= {one.name for one in graph.nodes}
@@ -87,7 +88,7 @@ def test_several_outputs_for_pictures_of_any_size(tmp_path: Path) -> None:
         outputs.append(f"{which}_score")
     outputs += ["both", "fine"]
     constants = {"w": noise(4, 3, 3, 3), "v": noise(4, 1, 3, 3), "head": noise(2, 4, 1, 1)}
-    constants |= {"scales": np.float32([1, 1, 2, 2]), "rows": integers(1, -1, 2)}
+    constants |= {"scales": floats(1, 1, 2, 2), "rows": integers(1, -1, 2)}
     shape = (1, 3, "height", "width")
     made = model(nodes, constants, shape=shape, output=" ".join(outputs))
     for height, width in ((16, 24), (32, 16)):
@@ -105,7 +106,7 @@ def test_one_picture_runs_at_every_size_in_turn(tmp_path: Path) -> None:
         node("Conv", "x w", "a", pads=[1, 1, 1, 1], strides=[2, 2]),
         node("Resize", "a - scales", "y", mode="linear"),
     ]
-    constants = {"w": noise(4, 3, 3, 3), "scales": np.float32([1, 1, 2, 2])}
+    constants = {"w": noise(4, 3, 3, 3), "scales": floats(1, 1, 2, 2)}
     path = written(model(nodes, constants, shape=(1, 3, "h", "w")), tmp_path)
     litert = tmp_path / "net.tflite"
     litert.write_bytes(to_litert(read_onnx_graph(path, name="net", any_size=True)))
@@ -205,7 +206,7 @@ def test_a_network_of_integers_is_refused_with_what_to_do(tmp_path: Path) -> Non
         read_onnx_graph(path, name="integers")
 
 
-torch = pytest.importorskip("torch", reason="no PyTorch, which only tests need")
+torch: Any = pytest.importorskip("torch", reason="no PyTorch, which only tests need")
 
 
 class MobileFaceNet(torch.nn.Module):  # type: ignore[misc]

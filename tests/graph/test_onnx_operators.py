@@ -114,6 +114,18 @@ def test_every_known_operator_is_tried() -> None:
             {},
             Operation.HARD_SWISH,
         ),
+        (  # as Keras does, with channels last
+            [
+                node("Transpose", "x", "t", perm=[0, 2, 3, 1]),
+                node("Relu", "t", "a"),
+                node("Neg", "t", "b"),
+                node("Relu", "b", "c"),
+                node("Mul", "c slope", "d"),
+                node("Add", "a d", "y"),
+            ],
+            {"slope": noise(1, 1, 3)},
+            Operation.PRELU,
+        ),
         (
             [node("ReduceL2", "x axis", "a"), node("Div", "x a", "y")],
             {"axis": integers(1)},
@@ -221,7 +233,7 @@ def test_windows_of_any_size_go_over_pictures_of_any_size(
     rounds_up: bool,
 ) -> None:
     around = [min(pad, size[place % 2] - 1) for place, pad in enumerate(pads)]
-    attributes = {"strides": stride, "pads": around, "kernel_shape": size}
+    attributes: dict[str, Any] = {"strides": stride, "pads": around, "kernel_shape": size}
     constants = {}
     if kind == "Conv":
         constants = {"w": noise(4, 3, *size)}

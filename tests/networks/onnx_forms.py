@@ -16,6 +16,10 @@ def integers(*numbers: int) -> Any:
     return np.array(numbers, np.int64)
 
 
+def floats(*numbers: float) -> Any:
+    return np.array(numbers, np.float32)
+
+
 def scalar(number: float) -> Any:
     return np.array(number, np.float32)
 
@@ -115,7 +119,7 @@ FORMS: dict[str, list[Any]] = {
         ),
     ],
     "HardSwish": [([node("HardSwish", "x", "y")], {})],
-    "Elu": [([node("Elu", "x", "y")], {}), ([node("Elu", "x", "y", alpha=1.0)], {})],
+    "Elu": [([node("Elu", "x", "y")], {}), ([node("Elu", "x", "y", alpha=0.3)], {})],
     "Softmax": [
         ([node("Softmax", "x", "y", axis=1)], {}),
         ([node("Softmax", "x", "y")], {}),
@@ -323,6 +327,7 @@ FORMS: dict[str, list[Any]] = {
         + [
             ([node(kind, "x", "y", axes=[2, 3], keepdims=0)], {}, 11),
             ([node(kind, "x", "y", keepdims=1)], {}),
+            ([node(kind, "x a", "y", noop_with_empty_axes=0)], {"a": integers(-2)}),
             ([node("Flatten", "x", "f"), node(kind, "f a", "y")], {"a": integers(1)}),
         ]
         for kind in ("ReduceMean", "ReduceSum", "ReduceL2", "ReduceMax", "ReduceSumSquare")
@@ -467,13 +472,13 @@ FORMS: dict[str, list[Any]] = {
         for mode, way in [("linear", "half_pixel"), ("linear", "align_corners")]
     ]
     + [
-        ([node("Resize", "x - s", "y", mode="linear", axes=[2, 3])], {"s": np.float32([2, 2])}),
-        ([node("Resize", "x s", "y", mode="nearest")], {"s": np.float32([1, 1, 2, 2])}, 10),
-        ([node("Resize", "x s", "y", mode="linear")], {"s": np.float32([1, 1, 2, 2])}, 10),
+        ([node("Resize", "x - s", "y", mode="linear", axes=[2, 3])], {"s": floats(2, 2)}),
+        ([node("Resize", "x s", "y", mode="nearest")], {"s": floats(1, 1, 2, 2)}, 10),
+        ([node("Resize", "x s", "y", mode="linear")], {"s": floats(1, 1, 2, 2)}, 10),
     ],
     "Upsample": [
-        ([node("Upsample", "x s", "y")], {"s": np.float32([1, 1, 2, 3])}, 9),
-        ([node("Upsample", "x s", "y", mode="linear")], {"s": np.float32([1, 1, 2, 2])}, 9),
+        ([node("Upsample", "x s", "y")], {"s": floats(1, 1, 2, 3)}, 9),
+        ([node("Upsample", "x s", "y", mode="linear")], {"s": floats(1, 1, 2, 2)}, 9),
         ([node("Upsample", "x", "y", scales=[1.0, 1.0, 2.0, 2.0])], {}, 7),
     ],
     "Dropout": [
@@ -530,12 +535,12 @@ CONSTANT_FORMS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "Concat": ([node("Concat", "a a a", "c", axis=0)], {"a": noise(1, 1, 1)}),
     "Constant": ([node("Constant", "", "c", value_floats=[1.5])], {}),
     "ConstantOfShape": (
-        [node("ConstantOfShape", "s", "c", value=onnx.numpy_helper.from_array(np.float32([0.5])))],
+        [node("ConstantOfShape", "s", "c", value=onnx.numpy_helper.from_array(floats(0.5)))],
         {"s": integers(3, 1, 1)},
     ),
     "DequantizeLinear": (
         [node("DequantizeLinear", "a s z", "c", axis=0)],
-        {"a": np.int8([[[5]], [[-7]], [[100]]]), "s": np.float32([0.1, 0.2, 0.3])}
+        {"a": np.int8([[[5]], [[-7]], [[100]]]), "s": floats(0.1, 0.2, 0.3)}
         | {"z": np.int8([0, 1, 2])},
     ),
     "Div": ([node("Div", "a b", "c")], {"a": noise(3, 1, 1), "b": np.abs(noise(3, 1, 1)) + 1}),

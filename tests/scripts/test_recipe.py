@@ -18,7 +18,6 @@ pytestmark = [
     pytest.mark.install,
     pytest.mark.model,
     pytest.mark.tensorflow,
-    pytest.mark.xdist_group("recipe"),
     pytest.mark.skipif(not (BIN / "facekit").exists(), reason="facekit is not installed"),
 ]
 

@@ -92,7 +92,7 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 def test_without_the_schema_the_package_is_named(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facekit.graph.inspect.litert._SCHEMA", "no_such_package.schema")
+    monkeypatch.setattr("facekit.graph.inspect.litert._READER", "no_such_package.schema")
     with pytest.raises(AcceleratorError, match="pip install ai-edge-litert"):
         inspect_model(tiny / "int8.tflite")
 

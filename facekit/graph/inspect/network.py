@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
+
+from facekit.graph.graph import OPEN
 
 VELA_OPERATOR = "ethos-u"
 """the custom operator that stands for everything that Vela compiled"""
 
 _INTEGERS = ("int4", "int8", "uint8", "int16")
+_FLOATS = ("float16", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,10 @@ class Operator:
     inputs: tuple[Tensor | None, ...]
     """None for an optional input that is left out"""
     outputs: tuple[Tensor, ...]
-    window: int = 0
-    """elements that a pooling operator reads for each element it writes"""
+    products: int = 0
+    """by weights, for each number that it writes"""
+    reads: int = 0
+    """numbers in a window, or that a mean is taken of, for each number that it writes"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +72,28 @@ class Network:
     operators: tuple[Operator, ...]
     parameters: dict[str, int]
     macs: Macs | None
+
+
+def parameters(constants: Iterable[Tensor]) -> dict[str, int]:
+    """How many numbers were trained, by dtype: floats, and the integers that have scales."""
+    counts: Counter[str] = Counter()
+    for tensor in constants:
+        if tensor.dtype in _FLOATS or tensor.scales:
+            counts[tensor.dtype] += prod(tensor.shape)
+    return dict(counts.most_common())
+
+
+def macs(operators: Sequence[Operator]) -> Macs | None:
+    """For one picture.  None where a side other than the batch is open, a tensor's shape is not
+    known, or Vela has compiled the operators."""
+    weighted = pooling = 0
+    for operator in operators:
+        ends = (*operator.inputs[:1], *operator.outputs[:1])
+        if operator.name == VELA_OPERATOR or not operator.outputs:
+            return None
+        if any(end is not None and OPEN in end.shape[1:] for end in ends):
+            return None
+        written = abs(prod(operator.outputs[0].shape))  # an open batch counts as one picture
+        weighted += written * operator.products
+        pooling += written * operator.reads
+    return Macs(weighted, pooling)

@@ -5,20 +5,16 @@ Read by the package onnx, which nothing but this and making such files needs.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from facekit.errors import ModelMismatchError, ModelMissingError, StorageError
-from facekit.graph.inspect.network import Macs, Network, Operator, Tensor
+from facekit.graph.graph import OPEN
+from facekit.graph.inspect.network import Network, Operator, Tensor, macs, parameters
 from facekit.system.extras import require
 
-_OPEN = -1
-_FLOATS = ("float16", "float32", "bfloat16")
 _QUANTISES, _DEQUANTISES = "QuantizeLinear", "DequantizeLinear"
-_WINDOW_OPERATORS = ("AveragePool", "MaxPool")
 
 
 def inspect_onnx(path: Path) -> Network:
@@ -32,12 +28,16 @@ def inspect_onnx(path: Path) -> Network:
     tensors = _tensors(onnx, graph)
     operators = tuple(_operator(node, tensors) for node in graph.node)
     constants = {constant.name for constant in graph.initializer}
+    # Exporters list constants too, and quantisers leave the names of those they replaced.
+    fed = {name for node in graph.node for name in node.input} - constants
+    quantising = [node for node in graph.node if node.op_type in (_QUANTISES, _DEQUANTISES)]
+    trained = constants - {name for node in quantising for name in node.input[1:]}
     return Network(
-        inputs=tuple(tensors[one.name] for one in graph.input if one.name not in constants),
+        inputs=tuple(tensors[one.name] for one in graph.input if one.name in fed),
         outputs=tuple(tensors[one.name] for one in graph.output),
         operators=operators,
-        parameters=_parameters(graph, tensors),
-        macs=_macs(operators),
+        parameters=parameters(tensors[name] for name in trained),
+        macs=macs(operators),
     )
 
 
@@ -65,7 +65,7 @@ def _tensors(onnx: Any, graph: Any) -> dict[str, Tensor]:
     for value in (*graph.input, *graph.value_info, *graph.output):
         kind = value.type.tensor_type
         shape = tuple(
-            side.dim_value if side.HasField("dim_value") else _OPEN for side in kind.shape.dim
+            side.dim_value if side.HasField("dim_value") else OPEN for side in kind.shape.dim
         )
         found[value.name] = _tensor(onnx, value.name, shape, kind.elem_type, scales)
     for constant in graph.initializer:
@@ -112,45 +112,16 @@ def _scales(onnx: Any, graph: Any) -> dict[str, tuple[tuple[float, ...], tuple[i
 
 
 def _operator(node: Any, tensors: dict[str, Tensor]) -> Operator:
-    window = 0
-    if node.op_type in _WINDOW_OPERATORS:
-        window = next(prod(one.ints) for one in node.attribute if one.name == "kernel_shape")
-    return Operator(
-        name=node.op_type,
-        inputs=tuple(tensors.get(name) for name in node.input),
-        outputs=tuple(tensors[name] for name in node.output if name in tensors),
-        window=window,
-    )
-
-
-def _parameters(graph: Any, tensors: dict[str, Tensor]) -> dict[str, int]:
-    """Constants that were trained: floats but for scales, and the integers that have a scale."""
-    nodes = [node for node in graph.node if node.op_type in (_QUANTISES, _DEQUANTISES)]
-    helpers = {name for node in nodes for name in node.input[1:]}
-    counts: Counter[str] = Counter()
-    for constant in graph.initializer:
-        tensor = tensors[constant.name]
-        if constant.name not in helpers and (tensor.dtype in _FLOATS or tensor.scales):
-            counts[tensor.dtype] += prod(tensor.shape)
-    return dict(counts.most_common())
-
-
-def _macs(operators: Iterable[Operator]) -> Macs | None:
-    """None where a side other than the batch is open, or a tensor's shape is not known."""
-    weighted = pooling = 0
-    for operator in operators:
-        if not operator.outputs or -1 in operator.outputs[0].shape[1:]:
-            return None
-        written = abs(prod(operator.outputs[0].shape))  # an open batch counts as one picture
-        if operator.name in ("Conv", "Gemm"):
-            data, kernel = operator.inputs[0], operator.inputs[1]
-            if data is None or kernel is None:
-                return None
-            # (out, in / groups, height, width); a Gemm's kernel has as many columns as data
-            weighted += written * (
-                prod(kernel.shape[1:]) if operator.name == "Conv" else data.shape[-1]
-            )
-        elif operator.name == "GlobalAveragePool" and operator.inputs[0] is not None:
-            pooling += abs(prod(operator.inputs[0].shape))
-        pooling += written * operator.window
-    return Macs(weighted, pooling)
+    inputs = tuple(tensors.get(name) for name in node.input)
+    shapes = [() if one is None else one.shape for one in inputs]
+    products = reads = 0
+    if node.op_type == "Conv":
+        products = prod(shapes[1][1:])  # (out, in / groups, height, width)
+    elif node.op_type in ("Gemm", "MatMul"):
+        products = shapes[0][-1] if shapes[0] else 0
+    elif node.op_type == "GlobalAveragePool":
+        reads = abs(prod(shapes[0][2:]))
+    elif node.op_type in ("AveragePool", "MaxPool"):
+        reads = next(prod(one.ints) for one in node.attribute if one.name == "kernel_shape")
+    outputs = tuple(tensors[name] for name in node.output if name in tensors)
+    return Operator(node.op_type, inputs, outputs, products, reads)

@@ -74,6 +74,12 @@ class _Reader:
     def graph(self, name: str) -> Graph:
         if self.tables.subgraphs != 1:
             raise ModelBuildError(f"one subgraph needed. Received: {self.tables.subgraphs}.")
+        if quantised := [one.name for one in self.tables.tensors if one.scales]:
+            raise ModelBuildError(
+                f"it is quantised: {len(quantised)} tensors, such as {quantised[0]}, are integers "
+                "with scales. The float32 file that it was made of is needed; integers are made of "
+                "that by facekit convert NAME --int8."
+            )
         self._add_input()
         for operator in self.tables.operators:
             try:

@@ -49,7 +49,7 @@ class FileTensor:
     shape: Shape
     """a side of -1 is open"""
     kind: str
-    """of the schema's TensorType: "FLOAT32" """
+    """of the schema's TensorType: "FLOAT32"; "SPARSE_FLOAT32" where zeros are left out"""
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     content: NDArray[np.uint8] | None
@@ -145,12 +145,11 @@ def _tensor(model: Any, raw: Any, content: bytes) -> FileTensor:
     if quantisation is not None:
         scales = _numbers(quantisation, "Scale", _MOST_NUMBERS)
         zero_points = _numbers(quantisation, "ZeroPoint", _MOST_NUMBERS)
-    if raw.Sparsity() is not None:
-        raise ValueError("it has sparse tensors")
+    kind = _names(schema.TensorType).get(raw.Type(), f"UNKNOWN_{raw.Type()}")
     return FileTensor(
         name=_text(raw.Name()),
         shape=signature or _numbers(raw, "Shape", _MOST_SIDES),
-        kind=_names(schema.TensorType).get(raw.Type(), f"UNKNOWN_{raw.Type()}"),
+        kind=kind if raw.Sparsity() is None else f"SPARSE_{kind}",
         scales=scales,
         zero_points=zero_points,
         content=_data(model, raw.Buffer(), content),

@@ -17,7 +17,7 @@ from facekit.graph.read.onnx_values import Constant
 from facekit.types import Float32Array
 
 _Make: TypeAlias = Callable[[Arguments], Constant]
-_MOST_NUMBERS = 1 << 27
+_MOST_NUMBERS = 1 << 25
 _INTEGERS = (np.int8, np.uint8, np.int32)
 
 

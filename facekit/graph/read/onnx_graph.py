@@ -37,7 +37,7 @@ OPERATORS: dict[str, Callable[[Arguments], Value | tuple[Value, ...] | Constant]
 _INTEGER = re.compile("Quantize|Dequantize|^QLinear|Integer$")
 _MOST_NUMBERS = 1 << 27
 """of what all nodes together give for one picture; face networks have some tens of millions"""
-_MOST_CONSTANT = 1 << 28
+_MOST_CONSTANT = 1 << 27
 """numbers of all constants that are calculated"""
 _MOST_CHANNELS = 4  # of a picture
 _MOST_NAMED = 8  # tensors in an error message
@@ -119,7 +119,7 @@ class _Reader:
             raise ModelBuildError(
                 f"{name} has open sides, shape {shape}. Give the size of the picture."
             )
-        node = operations.graph_input(_node_name(name), (1, height, width, sides[3]))
+        node = operations.graph_input(name, (1, height, width, sides[3]))
         self._keep(name, Value(node, axes))
 
     def _add(self, node: Any) -> None:
@@ -138,7 +138,7 @@ class _Reader:
             if isinstance(value, Value):
                 self._keep(one, value)
                 continue
-            self.calculated += value.size
+            self.calculated += value.size if value.base is None else 0  # a view takes no room
             if self.calculated > _MOST_CONSTANT:
                 raise ModelBuildError(f"{one}: constants of more than {_MOST_CONSTANT} numbers.")
             self.constants[one] = value
@@ -186,10 +186,10 @@ class _Reader:
 
     def _keep(self, name: str, value: Value) -> None:
         self.computed += abs(prod(value.node.shape))
-        if self.computed > _MOST_NUMBERS:
+        if self.computed > _MOST_NUMBERS or 0 in value.node.shape:
             raise ModelBuildError(
-                f"{name} is of shape {value.node.shape}; {_MOST_NUMBERS} numbers are allowed in "
-                "all that is computed for a picture."
+                f"{name} is of shape {value.node.shape}; 1 to {_MOST_NUMBERS} numbers are allowed "
+                "in all that is computed for a picture."
             )
         self.values[name] = value
 
@@ -242,7 +242,7 @@ def _picture_axes(shape: Shape) -> tuple[int, ...] | None:
 def _named(name: str, outputs: dict[str, Node]) -> Graph:
     """Each output called as in the file; the node that was called so has another name then."""
     graph = Graph(name, tuple(outputs.values()))
-    wanted = {node.name: _node_name(one) for one, node in outputs.items()}
+    wanted = {node.name: one for one, node in outputs.items()}
     if len(wanted) < len(outputs):
         raise ModelBuildError(f"its outputs {', '.join(outputs)} are in part the same.")
     taken = set(wanted.values()) - wanted.keys()

@@ -66,9 +66,11 @@ def _convolution(given: Arguments) -> Value:
 def _batch_norm(given: Arguments) -> Value:
     settings = given.settings
     settings.require("training_mode", 0)
-    settings.require("spatial", 1)
     settings.pass_over("momentum")
     x = with_channels(given)
+    if len(x.axes) > 2:  # vectors have a number each in either way
+        settings.require("spatial", 1)
+    settings.pass_over("spatial")
     channels = x.node.shape[-1:]
     numbers = [given.constant(place) for place in range(1, 5)]
     for weight in numbers:

@@ -9,9 +9,10 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph import operations
+from facekit.graph.checks import MOST
 from facekit.graph.graph import Operation
 from facekit.graph.read.onnx_layers import with_channels
-from facekit.graph.read.onnx_patterns import hard_swish_of, unit_length_of
+from facekit.graph.read.onnx_patterns import hard_swish_of, prelu_of, unit_length_of
 from facekit.graph.read.onnx_settings import Arguments
 from facekit.graph.read.onnx_shapes import channels_last, plain
 from facekit.graph.read.onnx_values import Value
@@ -42,6 +43,8 @@ def _elementwise(operation: Operation) -> _Make:
 
 def _of_two(operation: Operation, x: Value, y: Value, given: Arguments, name: str) -> Value:
     a, b = given.arranger.together(x, y, name)
+    if operation is Operation.ADD and (prelu := prelu_of(a.node, b.node, name)) is not None:
+        return a.with_node(prelu)
     if operation is Operation.MULTIPLY:
         if (swish := hard_swish_of(a.node, b.node, name)) is not None:
             return a.with_node(swish)
@@ -132,21 +135,30 @@ def _leaky_relu(given: Arguments) -> Value:
 
 
 def _elu(given: Arguments) -> Value:
-    if given.settings.number("alpha", 1.0) != 1:
-        raise ModelBuildError(f"{given.name}: alpha 1 needed.")
-    return _activation(Operation.ELU)(given)
+    """max(x, 0) + alpha * min(exp(x) - 1, 0)."""
+    x, name, alpha = given.data(0), given.name, given.settings.number("alpha", 1.0)
+    if alpha == 1:
+        return x.with_node(operations.activation(Operation.ELU, x.node, name))
+    whole = operations.activation(Operation.ELU, x.node, f"{name}/ELU")
+    zero, factor = np.zeros(1, np.float32), np.array([alpha], np.float32)
+    below = operations.elementwise(Operation.MINIMUM, whole, zero, f"{name}/below")
+    below = operations.multiply(below, factor, f"{name}/factor")
+    above = operations.relu(x.node, f"{name}/above")
+    return x.with_node(operations.add(above, below, name))
 
 
 def _clip(given: Arguments) -> Value:
     x, least, most = given.data(0), given.number(1, "min", -np.inf), given.number(2, "max", np.inf)
+    if np.isnan([least, most]).any():
+        raise ModelBuildError(f"{given.name}: numbers needed as its bounds.")
     if least == 0 and most == 6:
         return x.with_node(operations.activation(Operation.RELU6, x.node, given.name))
-    if least == 0 and most >= np.finfo(np.float32).max:
+    if least == 0 and most >= MOST:
         return x.with_node(operations.relu(x.node, given.name))
     bounds = [
         (operation, bound)
         for operation, bound in ((Operation.MAXIMUM, least), (Operation.MINIMUM, most))
-        if abs(bound) < np.finfo(np.float32).max
+        if abs(bound) < MOST
     ]
     for count, (operation, bound) in enumerate(bounds, 1):
         name = given.name if count == len(bounds) else f"{given.name}/{operation.value}"
@@ -208,7 +220,8 @@ def _reduced(operation: Operation, *, squares: bool = False, root: bool = False)
         x = given.data(0)
         rank = len(x.axes)
         listed = given.integers(1, "axes")
-        if not listed and given.settings.integer("noop_with_empty_axes", 0):
+        does_nothing = given.settings.integer("noop_with_empty_axes", 0)
+        if not listed and does_nothing:
             raise ModelBuildError(f"{name} must name the axes that it sums up.")
         axes = {given.axis(axis, rank) for axis in listed or range(rank)}
         keep = bool(given.settings.integer("keepdims", 1))

@@ -20,6 +20,7 @@ from facekit.graph.read.onnx_values import Value
 _SCALES, _SIZES = 2, 3  # places among a Resize's inputs
 _EDGES_OPSET = 11  # before it, the first pixels lay on each other
 _TRIED_SIDES = range(1, 9)  # of an open side: the others repeat what these do
+_MOST_PIXELS = 1 << 14  # of a side
 _LEAST_PART = 1e-4  # of a pixel
 _LINEAR = {
     "half_pixel": Coordinates.HALF_PIXEL,
@@ -92,9 +93,13 @@ def _resized(
         for side in (_TRIED_SIDES if known_side == OPEN else [known_side])
     ]
     for side, scale in tried:
-        if not scale > 0 or abs(side * scale - round(side * scale)) > _LEAST_PART * scale:
+        if (
+            not 0 < side * scale < _MOST_PIXELS
+            or abs(side * scale - round(side * scale)) > _LEAST_PART * scale
+        ):
             raise ModelBuildError(
-                f"{name}: whole numbers of rows and columns needed. Received: {side} times {scale}."
+                f"{name}: whole numbers of rows and columns, below {_MOST_PIXELS}, needed. "
+                f"Received: {side} times {scale}."
             )
     mode = given.settings.text("mode", "nearest")
     if mode == "linear":

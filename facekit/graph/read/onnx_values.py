@@ -15,12 +15,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
 from facekit.graph.checks import broadcast_shape, known
 from facekit.graph.graph import OPEN, Node, Operation, Shape
 from facekit.graph.read.onnx_shapes import Axes, channels_last, plain, regrouped
 
 Constant: TypeAlias = NDArray[Any]
+_MOST_SIDES = 6  # of what LiteRT transposes and repeats
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: a node is known by its identity
@@ -82,6 +84,11 @@ class Arranger:
         """With the sides of `shape`, in the file's order, without transposing where that goes."""
         if value.shape == shape:
             return value
+        if len(shape) > _MOST_SIDES:
+            raise ModelBuildError(
+                f"{name or value.node.name}: {_MOST_SIDES} sides at most needed. Received: "
+                f"{len(shape)}."
+            )
         if value.picture is not None:
             height, width, channels = value.picture
             if shape[1:] == (channels, height, width):

@@ -19,8 +19,9 @@ def to_litert(graph: Graph) -> bytes:
     file = LiteRtFile(graph.name)
     graph = folded(graph)
     fused = _fused_activations(graph)
+    parts = set(fused.values())
     for node in graph.nodes:
-        if node in fused.values():
+        if node in parts:
             file.tensors_of[node.name] = file.tensors_of[node.inputs[0].name]
         else:
             _WRITERS[node.operation](file, node, fused.get(node))
