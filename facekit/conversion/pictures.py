@@ -27,8 +27,8 @@ from facekit.model.card import Card
 from facekit.photo.decode import ImageLimits, load_picture
 from facekit.types import UInt8Array
 
-_LEAST, _MOST = 0.08, 2.2
-"""a photo's longer side, in sides of the picture: LFW's faces then have 10 to 280 of 320 pixels"""
+_LEAST, _MOST = 0.12, 2.2
+"""a photo's longer side, in sides of the picture: LFW's faces then have 16 to 300 of 320 pixels"""
 
 
 def placed(

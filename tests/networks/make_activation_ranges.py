@@ -3,7 +3,8 @@
     python -m tests.networks.make_activation_ranges sface LFW_FOLDER
 
 One photo of each of 1,000 people of pairsDevTrain, none of whom is in pairsDevTest; deep-funneled
-photos, the most central face; for a detector the whole photos.  What is kept are two numbers a layer and rule, no picture.
+photos, the most central face; for a detector the whole photos.  What is kept are two numbers a
+layer and rule, no picture.
 """
 
 from __future__ import annotations
