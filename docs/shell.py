@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,9 +20,12 @@ from click.testing import CliRunner
 from docs.commands import every_command
 from facekit.cli import cli
 from facekit.model import registry
+from facekit.model.shipped_calibrations import shipped_calibration
 
 COLUMNS = "80"
 """Width of a line, for help pages"""
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 _work = tempfile.TemporaryDirectory()
 shutil.copytree("tests/data", _work.name, dirs_exist_ok=True)
@@ -56,6 +60,37 @@ def show_models() -> None:
         entry = registry.entry(name)
         source = f"[{entry.source.title}]({entry.source.url})"
         cog.outl(f"| `{name}` | {entry.summary} | {source} | {entry.source.licence} |")
+
+
+def show_choice() -> None:
+    """Writes a table of every embedding model behind every detector that it was measured with."""
+    reference = json.loads((REPOSITORY / "facekit/bench/reference.json").read_bytes())
+    cog.outl("| `--model` | `--detector` | TAR | ms | MB | license | training data |")
+    cog.outl("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in registry.names():
+        shipped = shipped_calibration(name, registry.entry(name).variants[0])
+        if shipped is None:
+            continue
+        for calibration in (shipped.calibration, *shipped.calibration.others):
+            assert calibration.space is not None
+            assert calibration.space.detector is not None
+            detector = calibration.space.detector.name
+            (rate,) = (
+                1 - point.fnmr
+                for point in calibration.operating_points
+                if point.target == "fmr=1e-4" and point.fnmr is not None
+            )
+            costs = [reference["models"].get(one) for one in (name, detector)]
+            ms, mb = (
+                " + ".join(f"{cost[key]:.1f}" if cost else "-" for cost in costs)
+                for key in ("ms", "megabytes")
+            )
+            licences = [registry.entry(one).source.licence for one in (name, detector)]
+            parts = [re.split("[,;] ", text, maxsplit=1) for text in licences]
+            license = ", ".join(dict.fromkeys(part[0] for part in parts))
+            more = "; ".join(part[1] for part in parts if len(part) > 1)
+            start = f"| `{name}` | `{detector}` | {100 * rate:.1f} %"
+            cog.outl(f"{start} | {ms} | {mb} | {license} | {more} |")
 
 
 def _output(command: str) -> str:

@@ -34,8 +34,8 @@ A file may import its own room and the rooms of the rows below; none of its own 
 
 PENDING = frozenset(
     (
-        ("facekit.system.keras_backend", "keras"),
-        ("facekit.system.keras_backend", "tensorflow"),
+        ("facekit.training.backend", "keras"),
+        ("facekit.training.backend", "tensorflow"),
     )
 )
 """Arrows of the first house that are still to go"""

@@ -1,7 +1,7 @@
 """How long one embedding takes: measured here and remembered, or as facekit's authors measured it.
 
-    <home>/speed.json      what was measured here, by the sha256 of a model's file and the machine
-    reference_speed.json   what ships with facekit, for models that were not measured here
+    <home>/speed.json   what was measured here, by the sha256 of a model's file and the machine
+    reference.json      what benchmarks/reference.py measured, for models that were not
 
 It is processor time on one thread, so that other work on the machine counts little: as long as an
 idle core takes.
@@ -22,14 +22,14 @@ import numpy as np
 
 from facekit.bench.machine import description
 from facekit.errors import StorageError
-from facekit.model.card import Task, embedder_of
+from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel, home
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.system.files import write_atomically
 
 _WARMUP = 3
 _RUNS = 20
-_REFERENCE = Path(__file__).with_name("reference_speed.json")
+_REFERENCE = Path(__file__).with_name("reference.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +76,19 @@ def median_ms(run: Callable[[], object]) -> float:
 
 
 def known_speed(name: str, model: InstalledModel | None) -> Speed | None:
-    """Of the registry's `name`, or of a stored `model`: what was measured here, else elsewhere.
+    """Of the embedding model `name`, and of its stored file where there is one.
 
-    None for a detector, and for a model that nobody has measured.
+    What was measured here, else what ships; None for a model that nobody has measured.
     """
+    machine = description()
     if model is not None:
-        if model.card.task is not Task.EMBEDDING:
-            return None
-        machine = description()
         ms = _remembered().get(f"{model.card.file_sha256} {machine}")
         if ms is not None:
             return Speed(ms, machine, is_here=True)
-        name = f"{model.card.name}:{model.card.variant}"
     reference = json.loads(_REFERENCE.read_bytes())
-    ms = reference["embed_ms"].get(name)
-    return None if ms is None else Speed(ms, reference["machine"], is_here=False)
+    if name not in reference["models"]:
+        return None
+    return Speed(reference["models"][name]["ms"], reference["machine"], is_here=False)
 
 
 def _state() -> Path:

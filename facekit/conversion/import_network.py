@@ -25,7 +25,7 @@ from facekit.errors import ModelBuildError, UsageError
 from facekit.graph.fold import without_input_scaling, without_unit_length
 from facekit.graph.graph import OPEN, Graph
 from facekit.graph.probe import GREATEST_DIFFERENCE, pattern
-from facekit.graph.read.formats import ReadNetwork, SourceFormat
+from facekit.graph.read.formats import SourceFormat
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import Card, Source, Task
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
@@ -58,7 +58,6 @@ def import_network(
     """
     require_source_runtime(path)
     read = found.read(path, size=usual_size(options))
-    assert isinstance(read, ReadNetwork)  # as every format of whole networks gives
     graph = _of_one_picture(read.graph)
     network, scaling = without_input_scaling(graph)
     if scaling is not None and scaling[1] <= 0:

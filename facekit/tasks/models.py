@@ -21,7 +21,6 @@ from facekit.model.registry import RegistryEntry
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import (
     CARD_SUFFIX,
-    DEFAULT_VARIANT,
     InstalledModel,
     find_all,
     home,
@@ -278,7 +277,7 @@ def _listed(name: str, model: InstalledModel | None, default: DefaultModel) -> L
         is_default=name == default.name.partition(":")[0],
         size_bytes=sum(file.stat().st_size for file in files) if is_installed(name) else None,
         download_bytes=None if entry is None else _bytes_to_fetch(entry),
-        speed=speed.known_speed(f"{name}:{DEFAULT_VARIANT}", model),
+        speed=speed.known_speed(name, model) if task is Task.EMBEDDING else None,
         match_rate=_match_rate(calibration),
     )
 

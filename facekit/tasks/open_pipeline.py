@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
-from facekit.errors import ModelMissingError, UsageError
+from facekit.errors import ModelError, UsageError
 from facekit.face.detector import DetectorOptions
 from facekit.model import registry
 from facekit.model.card import Task
@@ -159,7 +159,7 @@ def usual_detector(model: str | None) -> str:
         return registry.entry(known).card.detector
     try:
         return find(name).card.detector
-    except ModelMissingError:
+    except ModelError:  # said where the model itself is needed
         return DETECTOR
 
 

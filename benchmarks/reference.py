@@ -1,0 +1,45 @@
+"""The figures of facekit/bench/reference.json: what models cost, for `models list` and README.
+
+    python benchmarks/reference.py > facekit/bench/reference.json
+
+Processor time of one thread: of an embedding by each model of the registry that is stored, and of
+a search in a photo of LFW, 250 x 250, by each detector.  Refuses a machine that is busy: even
+processor time then means little.  Needs LFW (FACEKIT_LFW or ../shared/lfw).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+
+from peers import lfw_photos, pixels
+
+from facekit.bench.machine import description, is_busy
+from facekit.bench.speed import measure, median_ms
+from facekit.model import registry
+from facekit.model.card import Task
+from facekit.model.store import find, is_installed, paths_of
+from facekit.pipeline.locate import LocateOptions, Locator
+
+PHOTOS = 50
+
+
+def main() -> None:
+    if is_busy():
+        sys.exit("This machine is busy: wait until its load is below its number of cores.")
+    photos = [pixels(path) for path in lfw_photos(PHOTOS)]
+    figures = {}
+    for name in filter(is_installed, registry.names()):
+        if registry.entry(name).task is Task.EMBEDDING:
+            ms = measure(find(name)).ms
+        else:
+            detect = Locator(options=LocateOptions(detector=name)).detect
+            ms = median_ms(partial(detect, photos)) / PHOTOS
+        size_bytes = sum(path.stat().st_size for path in paths_of(name))
+        figures[name] = {"ms": round(ms, 2), "megabytes": round(size_bytes / 1e6, 1)}
+    print(json.dumps({"machine": description(), "models": figures}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
