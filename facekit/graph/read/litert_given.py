@@ -18,6 +18,7 @@ Value: TypeAlias = "Node | NDArray[Any]"
 too: -1 is an open side, -n is n times an open side."""
 _MOST_STEPS = 1 << 12  # of a stride or a window: more than any picture's side
 _MOST_SIDES = 8
+_MOST_NUMBERS = 1 << 26  # of what constants make together; a network has some tens of millions
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -50,6 +51,13 @@ class Given:
         if not isinstance(value, np.ndarray):
             raise ValueError(f"its input {place} must be constant")
         return value
+
+    def constants(self) -> list[NDArray[Any]]:
+        """All that it reads."""
+        found = [self.constant(place) for place in range(len(self.values))]
+        if sum(one.size for one in found) > _MOST_NUMBERS:
+            raise ValueError(f"constants of more than {_MOST_NUMBERS} numbers")
+        return found
 
     def floats(self, place: int) -> Float32Array:
         value = self.constant(place)

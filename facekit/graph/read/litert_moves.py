@@ -185,18 +185,23 @@ def _constant_part(given: Given) -> NDArray[Any]:
 
 def _packed(given: Given) -> NDArray[Any]:
     axis = given.options("PackOptions").Axis()
-    return np.stack([given.constant(place) for place in range(len(given.values))], axis)
+    return np.stack(given.constants(), axis)
 
 
 def _joined(given: Given) -> NDArray[Any]:
     axis = given.options("ConcatenationOptions").Axis()
-    return np.concatenate([given.constant(place) for place in range(len(given.values))], axis)
+    return np.concatenate(given.constants(), axis)
 
 
 def _times(given: Given) -> NDArray[Any]:
     """A shape that the file asks for by factors: what is below zero stands for an open side."""
-    a, b = (given.constant(place) for place in (0, 1))
-    if a.dtype.kind != "i" or b.dtype.kind != "i" or ((a < 0) & (b < 0)).any():
+    a, b = given.constants()
+    if (
+        max(a.ndim, b.ndim) > 1
+        or a.dtype.kind != "i"
+        or b.dtype.kind != "i"
+        or ((a < 0) & (b < 0)).any()
+    ):
         raise ValueError("a product of other numbers than those of a shape and factors")
     return np.asarray(a * b)
 
