@@ -59,7 +59,7 @@ def test_files_of_tensorflows_converter(tmp_path: Path, batch: int | None) -> No
     from facekit.system.native_output import captured_output
 
     kernels = {
-        name: noise(3, 3, *depths, size=0.2) for name, depths in (("a", (3, 8)), ("b", (8, 1)))
+        name: noise(3, 3, *depths, size=0.2) for name, depths in (("a", (4, 8)), ("b", (8, 1)))
     }
     numbers, gate_kernel, last = (
         np.abs(noise(6, 8)),
@@ -68,7 +68,7 @@ def test_files_of_tensorflows_converter(tmp_path: Path, batch: int | None) -> No
     )
 
     def network(x: Any) -> Any:
-        x = tf.pad(x, ((0, 0), (0, 1), (1, 0), (0, 0)))
+        x = tf.pad(x, ((0, 0), (0, 1), (1, 0), (0, 1)))
         x = tf.nn.conv2d(x, kernels["a"], 2, "VALID")
         x = tf.nn.batch_normalization(x, *numbers[:2], *numbers[2:4], 1e-3)
         x = tf.nn.relu(x) - numbers[4] * tf.nn.relu(-x)

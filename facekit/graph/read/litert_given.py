@@ -16,7 +16,8 @@ from facekit.types import Float32Array
 Value: TypeAlias = "Node | NDArray[Any]"
 """computed, or known before anything runs.  A shape that the file itself asks for (SHAPE) is known
 too: -1 is an open side, -n is n times an open side."""
-_MOST_STEPS = 1 << 12  # of a stride or a window: more than any picture's side
+MOST_STEPS = 1 << 12
+"""of a stride, a window or a pad: more than any picture's side"""
 _MOST_SIDES = 8
 _MOST_NUMBERS = 1 << 26  # of what constants make together; a network has some tens of millions
 
@@ -94,7 +95,7 @@ def counted(number: int, rank: int) -> int:
 
 def two(rows: int, columns: int) -> tuple[int, int]:
     """Of a step or a size."""
-    if not 0 < min(rows, columns) <= max(rows, columns) <= _MOST_STEPS:
+    if not 0 < min(rows, columns) <= max(rows, columns) <= MOST_STEPS:
         raise ValueError(f"{rows} rows and {columns} columns as a step or a size")
     return rows, columns
 
