@@ -96,7 +96,7 @@ def import_network(
     model = into / card.file_name
     write_atomically(model, content)
     net = LiteRtNet(model)
-    difference = _require_same_answers(net, source_answers(path, graph.inputs[0]), fed, path)
+    difference = _require_same_answers(net, source_answers(path, graph), fed, path)
     reporter.note(
         f"answers as {path.name} itself: greatest difference {difference:.1e} in embeddings of "
         "unit length"
