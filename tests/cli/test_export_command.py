@@ -205,7 +205,12 @@ def test_the_litert_format_is_the_file_itself(tmp_path: Path) -> None:
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 @pytest.mark.parametrize(
-    ("wanted", "name"), [("keras", "x.keras"), ("saved-model", "x"), ("facenet-pytorch", "x.pt")]
+    ("wanted", "name"),
+    [
+        ("keras", "x.keras"),
+        pytest.param("saved-model", "x", marks=pytest.mark.slow),
+        ("facenet-pytorch", "x.pt"),
+    ],
 )
 def test_files_for_other_systems(wanted: str, name: str, tmp_path: Path) -> None:
     if wanted == "facenet-pytorch":
