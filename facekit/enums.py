@@ -83,11 +83,12 @@ class Runtime(str, Enum):
 
     LITERT = "litert"
     ONNX = "onnx"
+    KERAS = "keras"
 
     @property
     def suffix(self) -> str:
         """Of the files that it runs, with the dot."""
-        return ".tflite" if self is Runtime.LITERT else ".onnx"
+        return {Runtime.LITERT: ".tflite", Runtime.ONNX: ".onnx", Runtime.KERAS: ".keras"}[self]
 
 
 class ExportFormat(str, Enum):

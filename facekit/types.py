@@ -30,7 +30,8 @@ class Face:
     landmarks_xy: Float32Array
     """(5, 2): see LANDMARK_NAMES"""
     score: float
-    """0..1, the last detector stage's face probability"""
+    """0..1, the detector's own: of MTCNN the face probability of its last stage, of YuNet the
+    geometric mean of its two"""
 
     def __post_init__(self) -> None:
         for name, shape in (("box_xyxy", (4,)), ("landmarks_xy", (5, 2))):

@@ -163,15 +163,17 @@ class TestBuilding:
         assert len(list(home.glob("models/*/*.tflite"))) == 4
         assert facekit("verify", photos[0], photos[2]).returncode == 1
 
-    def test_sface_is_built_from_its_onnx_file_and_answers(
-        self, home: Path, sface_source: Path, data: Path
+    def test_sface_and_its_detector_alone_are_built_from_their_onnx_files_and_answer(
+        self, home: Path, sface_source: Path, yunet_source: Path, data: Path
     ) -> None:
-        folder = home / "sources" / "sface"
-        folder.mkdir()
-        (folder / sface_source.name).symlink_to(sface_source)
+        for source, name in ((sface_source, "sface"), (yunet_source, "yunet")):
+            folder = home / "sources" / name
+            folder.mkdir()
+            (folder / source.name).symlink_to(source)
         photos = [str(data / f"{name}.jpg") for name in ("obama", "obama2", "biden")]
         assert facekit("verify", "--model", "sface", photos[0], photos[1]).returncode == 0
-        assert (home / "models" / "sface" / "sface_float32.tflite").is_file()
+        built = {path.name for path in home.glob("models/*/*.tflite")}
+        assert built == {"sface_float32.tflite", "yunet_float32.tflite"}
         assert facekit("verify", "--model", "sface", photos[0], photos[2]).returncode == 1
 
     def test_building_is_quick_and_takes_little_memory(self, home: Path) -> None:

@@ -45,14 +45,15 @@ class BundleTarget:
 
     title: str
     variants: Mapping[Device, str]
-    """which file of the embedding model each device runs; the board's own device comes first"""
+    """which file of the embedding model each device runs, and of a detector of a single net; the
+    board's own device comes first"""
 
 
 TARGETS = {
     "imx93": BundleTarget(
         "NXP i.MX 93 (Ethos-U65)", {Device.IMX93_NPU: "uint8_vela", Device.CPU: "int8"}
     ),
-    "imx8mp": BundleTarget("NXP i.MX 8M Plus", {Device.IMX8MP_NPU: "int8", Device.CPU: "int8"}),
+    "imx8mp": BundleTarget("NXP i.MX 8M Plus", {Device.IMX8MP_NPU: "uint8", Device.CPU: "int8"}),
     "cpu": BundleTarget("any board, without an NPU", {Device.CPU: "float32"}),
 }
 
@@ -76,6 +77,13 @@ class MadeBundle:
                 device.value: f"{self.bundle.model}:{variant}"
                 for device, variant in self.bundle.variants.items()
             },
+            "detector": {
+                "name": self.bundle.detector,
+                "devices": {
+                    device.value: f"{self.bundle.detector}:{variant}"
+                    for device, variant in self.bundle.detector_variants.items()
+                },
+            },
             "models": [
                 {
                     "name": model.card.name,
@@ -94,6 +102,7 @@ def make_bundle(
     target: str,
     output: Path,
     *,
+    detector: str = DETECTOR,
     models: Path | None = None,
     cpu_variant: str | None = None,
     wheel: Path | None = None,
@@ -102,6 +111,7 @@ def make_bundle(
 ) -> MadeBundle:
     """Writes the bundle of the embedding model `name` for `target`, one of TARGETS.
 
+    `detector`: name of the detection model that finds faces for it.
     Models are searched in the folder `models`, what convert wrote, then in the store.
     `cpu_variant` replaces the CPU's; `wheel` is taken as it is instead of making one.
     Raises UsageError, ModelMissingError, ModelMismatchError, ModelBuildError for the wheel,
@@ -116,9 +126,11 @@ def make_bundle(
     variants = dict(TARGETS[target].variants)
     if cpu_variant is not None:
         variants[Device.CPU] = cpu_variant
-    bundle = Bundle(target, name, variants)
+    of_detector = {} if detector == DETECTOR else dict(TARGETS[target].variants)
+    bundle = Bundle(target, name, variants, detector, of_detector)
     wanted = [(name, variant) for variant in dict.fromkeys(variants.values())]
-    wanted += [(DETECTOR, net) for net in DETECTOR_NETS]
+    nets = dict.fromkeys(of_detector.values()) or DETECTOR_NETS
+    wanted += [(detector, net) for net in nets]
     found = tuple(_model(*one, folder=models) for one in wanted)
     with _workspace() as work:
         if wheel is None:
@@ -162,7 +174,7 @@ def _model(name: str, variant: str, *, folder: Path | None) -> InstalledModel:
     looked = stored.parent if folder is None else f"{folder} and {stored.parent}"
     raise ModelMissingError(
         f"No {stored.name} in {looked}. Make it, and say where it is:\n"
-        f"  facekit convert {name} --float32 --int8 --vela imx93 -o out\n"
+        f"  facekit convert {name} --float32 --int8 --uint8-input --vela imx93 -o out\n"
         "  facekit bundle --models out ..."
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from facekit.enums import Device
@@ -31,6 +31,9 @@ class Bundle:
     """the embedding model's name"""
     variants: Mapping[Device, str]
     """which of its files each device runs; the first device is the one the bundle is for"""
+    detector: str = DETECTOR
+    detector_variants: Mapping[Device, str] = field(default_factory=dict)
+    """the same of a detector of a single net; empty for MTCNN, whose nets stay on the CPU"""
 
     @property
     def device(self) -> Device:
@@ -41,9 +44,14 @@ class Bundle:
             "schema_version": SCHEMA_VERSION,
             "target": self.target,
             "model": self.model,
-            "variants": {device.value: variant for device, variant in self.variants.items()},
+            "variants": _plain(self.variants),
+            "detector": {"name": self.detector, "variants": _plain(self.detector_variants)},
         }
         return json.dumps(whole, indent=1) + "\n"
+
+
+def _plain(variants: Mapping[Device, str]) -> dict[str, str]:
+    return {device.value: variant for device, variant in variants.items()}
 
 
 def model_file(name: str, variant: str) -> str:
@@ -58,11 +66,17 @@ def read_bundle(folder: Path) -> Bundle:
         fields = Fields(json.loads(path.read_bytes()), "bundle")
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
-        listed = fields.part("variants")
-        variants = {Device(name): listed.plain_name(name) for name in listed}
+        variants = _variants(fields)
         if not variants:
             raise ValueError("bundle.variants names no device")
-        return Bundle(fields.plain_name("target"), fields.plain_name("model"), variants)
+        detector = fields.part("detector")
+        return Bundle(
+            target=fields.plain_name("target"),
+            model=fields.plain_name("model"),
+            variants=variants,
+            detector=detector.plain_name("name"),
+            detector_variants=_variants(detector),
+        )
     except FileNotFoundError as error:
         raise ModelMissingError(
             f"{folder} is no unpacked bundle: it has no {MANIFEST}. Make one with "
@@ -72,6 +86,11 @@ def read_bundle(folder: Path) -> Bundle:
         raise ModelMismatchError(f"{path} cannot be used: {error}") from error
 
 
+def _variants(fields: Fields) -> dict[Device, str]:
+    listed = fields.part("variants")
+    return {Device(name): listed.plain_name(name) for name in listed}
+
+
 def find_embedder(
     folder: Path, bundle: Bundle, *, device: Device, variant: str | None = None
 ) -> InstalledModel:
@@ -79,15 +98,24 @@ def find_embedder(
 
     Raises UsageError for a device that the bundle is not for, and what `find` raises.
     """
+    _require_known(folder, bundle, device)
+    return find(folder / model_file(bundle.model, variant or bundle.variants[device]))
+
+
+def detector_files(folder: Path, bundle: Bundle, *, device: Device) -> tuple[Path, ...]:
+    """The detector's net for `device`, or MTCNN's nets in the order of the cascade.
+
+    Raises UsageError for a device that the bundle is not for.
+    """
+    _require_known(folder, bundle, device)
+    nets = (bundle.detector_variants[device],) if bundle.detector_variants else DETECTOR_NETS
+    return tuple(folder / model_file(bundle.detector, net) for net in nets)
+
+
+def _require_known(folder: Path, bundle: Bundle, device: Device) -> None:
     if device not in bundle.variants:
         known = ", ".join(known.value for known in bundle.variants)
         raise UsageError(
             f"The bundle {folder} is for {bundle.target}: --device {known}. "
             f"Received: {device.value}"
         )
-    return find(folder / model_file(bundle.model, variant or bundle.variants[device]))
-
-
-def detector_files(folder: Path) -> tuple[Path, ...]:
-    """The detector's nets, in the order of the cascade."""
-    return tuple(folder / model_file(DETECTOR, net) for net in DETECTOR_NETS)

@@ -55,7 +55,7 @@ code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it.
 | --- | --- |
 {_device_rows(bundle)}
 
-The detector always runs on the CPU.
+{_detector_text(bundle)}{_estimate_text(bundle, models)}
 
 ## Thresholds
 
@@ -87,6 +87,35 @@ def _npu_needs(bundle: Bundle) -> str:
             "keep the result.\n"
         )
     return needs
+
+
+def _detector_text(bundle: Bundle) -> str:
+    if not bundle.detector_variants:
+        return "The detector's three nets take pictures of any size and always run on the CPU."
+    rows = ", ".join(
+        f"`{device.value}` {variant}" for device, variant in bundle.detector_variants.items()
+    )
+    return (
+        f"The detector, {bundle.detector}, runs on the same device as the model: {rows}. Its "
+        "integer files see\na photo in one size, reduced until it fits."
+    )
+
+
+def _estimate_text(bundle: Bundle, models: Sequence[InstalledModel]) -> str:
+    """How long the NPU takes for one verify, where Vela has compiled all that it runs."""
+    wanted = [(bundle.model, bundle.variants[bundle.device])]
+    if bundle.detector_variants:
+        wanted.append((bundle.detector, bundle.detector_variants[bundle.device]))
+    cards = {(one.card.name, one.card.variant): one.card for one in models}
+    spent = [cards[one].npu_milliseconds for one in wanted]
+    if None in spent:
+        return ""
+    what = "two detections and two embeddings" if len(spent) > 1 else "two embeddings"
+    total = 2 * sum(filter(None, spent))
+    return (
+        f"\n\nBy Vela's estimate the NPU takes {total:.1f} ms for one verify, "
+        f"{what};\ndecoding and scaling photos on the CPU come on top."
+    )
 
 
 def _other_device(bundle: Bundle) -> str:

@@ -87,7 +87,7 @@ def image_limits(**options: Any) -> ImageLimits:
 
 
 def track_options(
-    *, every: int, longest_gap: float, min_detections: int, start_score: float
+    *, every: int, longest_gap: float, min_detections: int, start_score: float | None
 ) -> TrackOptions:
     """Of the options of `facekit track`.  Raises UsageError for a value that cannot be meant."""
     from facekit.video.records import TrackOptions

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from facekit.conversion.self_test import Answers, self_test
-from facekit.enums import Architecture
+from facekit.conversion.self_test import self_test
+from facekit.conversion.source_answers import graph_answers
 from facekit.errors import ModelBuildError
 from facekit.graph.fold import without_input_scaling
 from facekit.graph.graph import Graph
+from facekit.graph.nets import inception_resnet_v1
 from facekit.graph.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX
+from facekit.graph.probe import golden_outputs
+from facekit.graph.read.deepface_h5 import read_deepface
 from facekit.graph.read.mtcnn_wheel import read_mtcnn_wheel
 from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.tf_graph import read_tf_graph
@@ -30,18 +33,6 @@ from facekit.types import InputSpec
 from facekit.version import __version__
 
 _WINDOWS_PX = {"pnet": PNET_WINDOW_PX, "rnet": RNET_SIZE_PX, "onet": ONET_SIZE_PX}
-_INCEPTION_RESNET_V1 = "inception_resnet_v1"
-
-
-@dataclass(frozen=True, slots=True)
-class _Network:
-    """One net that has been read, and how to make its file."""
-
-    name: str
-    convert: Callable[[], bytes]
-    answers: Answers | None = None
-    """of what it is converted from, where that can be run here"""
-    tools: dict[str, str] = field(default_factory=lambda: {"flatbuffers": version("flatbuffers")})
 
 
 def build_files(
@@ -66,41 +57,36 @@ def build_files(
         raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
     reporter.note(f"reading {sources[0].name}")
     written = []
-    for network in _networks(entry, sources[0]):
-        reporter.note(f"converting {network.name} to LiteRT")
-        content = network.convert()
-        card = _card(entry, network, content)
+    for graph in _graphs(entry, sources[0]):
+        reporter.note(f"converting {graph.name} to LiteRT")
+        content = to_litert(graph)
+        card = _card(entry, graph.name, content)
         model_path = into / card.file_name
         card_path = model_path.with_suffix(CARD_SUFFIX)
         write_atomically(model_path, content)
-        self_test(network.name, model_path, card, answers=network.answers, reporter=reporter)
+        answers = None if golden_outputs(entry.source.sha256, graph.name) else graph_answers(graph)
+        self_test(graph.name, model_path, card, answers=answers, reporter=reporter)
         write_atomically(card_path, card.to_json().encode())
         written += [model_path, card_path]
     return written
 
 
-def _networks(entry: RegistryEntry, source: Path) -> Iterator[_Network]:
+def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
     """The entry's nets with their weights."""
     if entry.weights_format is WeightsFormat.MTCNN_WHEEL:
-        for graph in read_mtcnn_wheel(source, sha256=entry.source.sha256):
-            yield _of_graph(graph)
-    elif entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
-        graph = read_tf_graph(source, name=_INCEPTION_RESNET_V1)
-        _require_card_fits(graph, entry)
-        yield _of_graph(graph)
+        yield from read_mtcnn_wheel(source, sha256=entry.source.sha256)
+        return
+    if entry.weights_format is WeightsFormat.FOLDED_FROZEN_GRAPH:
+        graph = read_tf_graph(source, name=inception_resnet_v1.NAME)
     elif entry.weights_format is WeightsFormat.ONNX:
         is_detector = entry.task is Task.DETECTION
         graph = read_onnx_graph(source, name=entry.name, any_size=is_detector)
         graph = _scaled_as_card_says(graph, entry)
-        if not is_detector:
-            _require_card_fits(graph, entry)
-        yield _of_graph(graph)
     else:
-        yield _by_keras(entry, source)
-
-
-def _of_graph(graph: Graph) -> _Network:
-    return _Network(graph.name, lambda: to_litert(graph))
+        graph = read_deepface(source).graph
+    if entry.task is Task.EMBEDDING:
+        _require_card_fits(graph, entry)
+    yield graph
 
 
 def _scaled_as_card_says(graph: Graph, entry: RegistryEntry) -> Graph:
@@ -130,24 +116,8 @@ def _require_card_fits(graph: Graph, entry: RegistryEntry) -> None:
         )
 
 
-def _by_keras(entry: RegistryEntry, source: Path) -> _Network:
-    """Weights without a graph, into the Keras net of the card."""
-    from facekit.graph.nets.designs import new_net
-    from facekit.graph.read.deepface_h5 import load_deepface_h5
-    from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
-
-    net = new_net(
-        Architecture(entry.architecture),
-        input_spec=entry.card.input,
-        embedding_size=entry.card.embedding_size // entry.card.flip.vectors,
-    )
-    load_deepface_h5(net, source)
-    return _Network(net.name, lambda: keras_to_litert(net), answers_of(net), keras_tools())
-
-
-def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
+def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
     """The card of one net's file; where there are several, they are the variants."""
-    net = network.name
     is_one_of_several = net in entry.variants
     variant = net if is_one_of_several else DEFAULT_VARIANT
     card = Card(
@@ -165,7 +135,7 @@ def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
         detector=entry.card.detector,
         flip=entry.card.flip,
         calibration=_calibration(entry, variant),
-        tools={"facekit": __version__, **network.tools},
+        tools={"facekit": __version__, "flatbuffers": version("flatbuffers")},
     )
     return bound(card)
 
@@ -173,8 +143,7 @@ def _card(entry: RegistryEntry, network: _Network, content: bytes) -> Card:
 def _calibration(entry: RegistryEntry, variant: str) -> Calibration:
     """What facekit measured, else what the source published.
 
-    The bytes of a file that is built without TensorFlow are those of the measured file; of any
-    other the self-test holds the embeddings to those that were measured.
+    The bytes are those of the measured file.
     """
     shipped = shipped_calibration(entry.name, variant)
     return entry.card.calibration if shipped is None else shipped.calibration

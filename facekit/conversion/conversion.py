@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from facekit.conversion.crops import CropSet
+from facekit.conversion.detection_drift import DetectionDrift, measure_detection_drift
+from facekit.conversion.detection_drift import unsound as detection_unsound
 from facekit.conversion.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, unsound
 from facekit.conversion.layer_drift import rank_layers
 from facekit.conversion.quantize.integer_forms import float_operators
 from facekit.conversion.quantize.quantized_model import (
     ChosenRanges,
     choose_ranges,
+    pictures_of,
     quantise,
     require_quantisable,
 )
 from facekit.conversion.quantize.recipe import Recipe
-from facekit.conversion.shipped_faces import shipped_crops
 from facekit.conversion.vela.compile import CompiledModel, compile_model, report_dict
 from facekit.conversion.vela.target import Target
 from facekit.enums import RangeRule
 from facekit.errors import AcceleratorError, ModelBuildError, StorageError
-from facekit.model.card import Card, read_card
+from facekit.model.card import Card, Task, read_card
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
@@ -47,7 +49,7 @@ class ConvertedFile:
 
     path: Path
     card: Card = field(repr=False)
-    drift: Drift | None
+    drift: Drift | DetectionDrift | None
     """None for float32 itself, and for what Vela made of a file whose drift is known"""
     compiled: CompiledModel | None = None
 
@@ -144,7 +146,7 @@ def _made(
         made.append(ConvertedFile(path, card, None))
     if plan.recipes:
         require_quantisable(model)
-        seen = drift_crops or shipped_crops(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
+        seen = drift_crops or pictures_of(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
     by_rule: dict[RangeRule | None, ChosenRanges | None] = {None: None}
     for recipe in plan.recipes:
         ruled = recipe.rule and (rule or recipe.rule)
@@ -159,9 +161,8 @@ def _made(
         if left := float_operators(quantised.content) if recipe.needs_ranges else {}:
             counted = ", ".join(f"{count} x {name}" for name, count in left.items())
             reporter.note(f"{recipe.variant}: left in float32: {counted}")
-        drift = measure_drift(model, file, seen, reporter=reporter)
-        if not drift.faces_stay_different:
-            drift = replace(drift, warning=unsound(drift, rank_layers(model, file, seen.crops)))
+        drift = _drift(model, file, seen, reporter)
+        if drift.warning:
             if not force:
                 raise ModelBuildError(f"{drift.warning} {_WAYS_OUT}")
             reporter.note(f"warning: {drift.warning}")
@@ -185,6 +186,19 @@ def _made(
             raise AcceleratorError(f"{error}\nNothing is written; {_WITHOUT_VELA}") from error
         made.append(_compiled(compiled))
     return made
+
+
+def _drift(
+    model: InstalledModel, file: InstalledModel, seen: CropSet, reporter: Reporter
+) -> Drift | DetectionDrift:
+    """With a warning where the file is not sound."""
+    if model.card.task is Task.DETECTION:
+        found = measure_detection_drift(model, file, seen, reporter=reporter)
+        return found if found.is_sound else replace(found, warning=detection_unsound(found))
+    drift = measure_drift(model, file, seen, reporter=reporter)
+    if drift.faces_stay_different:
+        return drift
+    return replace(drift, warning=unsound(drift, rank_layers(model, file, seen.crops)))
 
 
 def _warned(card: Card, warning: str) -> Card:

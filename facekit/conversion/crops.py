@@ -64,10 +64,7 @@ def photo_crops(
     Raises InputError where fewer than LEAST_CROPS photos have a face, ImageError for a folder
     without photos.
     """
-    if source.is_dir():
-        photos = spread([Path(name) for name in list_pictures([str(source)])], count, seed=seed)
-    else:
-        photos = _listed(source)[:count]
+    photos = chosen_photos(source, count, seed=seed)
     card = model.card
     assert card.crop is not None  # an embedding card always has one
     job = CropPhoto(locate, card.crop, card.input.height_px, card.input.width_px)
@@ -95,6 +92,13 @@ def photo_crops(
         photos=tuple(f"{photo.parent.name}/{photo.name}" for photo in used),
     )
     return CropSet(np.stack([crop for _, crop in kept]), origin, tuple(failures))
+
+
+def chosen_photos(source: Path, count: int, *, seed: int) -> list[Path]:
+    """At most `count` photos of a folder, spread over its people, or the first ones of a list."""
+    if source.is_dir():
+        return spread([Path(name) for name in list_pictures([str(source)])], count, seed=seed)
+    return _listed(source)[:count]
 
 
 def spread(photos: Sequence[Path], count: int, *, seed: int) -> list[Path]:

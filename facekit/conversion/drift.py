@@ -126,8 +126,8 @@ def measure_drift(
     alike = similarity_matrix(a, a)
     first, second = np.unravel_index(int(alike.argmin()), alike.shape)
     return Drift(
-        float32=_facts(float32, a_ms),
-        quantised=_facts(quantised, b_ms),
+        float32=file_facts(float32, a_ms),
+        quantised=file_facts(quantised, b_ms),
         threads=default_threads(),
         crops_title=crops.origin.title,
         crops_sha256=crops.origin.list_sha256,
@@ -197,7 +197,7 @@ def _embed(model: InstalledModel, crops: CropSet, reporter: Reporter) -> tuple[F
     return np.concatenate(vectors), float(np.median(spent_ms))
 
 
-def _facts(model: InstalledModel, latency_ms: float) -> FileFacts:
+def file_facts(model: InstalledModel, latency_ms: float) -> FileFacts:
     card = model.card
     return FileFacts(
         card.name, card.variant, card.file_sha256, card.file_size_bytes, round(latency_ms, 3)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from facekit.conversion.feeding import FEEDINGS
 from facekit.conversion.import_network import import_network
 from facekit.conversion.import_options import ImportedModel, ImportOptions
 from facekit.conversion.self_test import self_test
+from facekit.conversion.source_answers import graph_answers
 from facekit.enums import Architecture, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
+from facekit.graph.nets.designs import DESIGNS
 from facekit.graph.read.formats import SourceFormat, format_of
 from facekit.graph.read.tf_checkpoint import checkpoint_files, is_checkpoint
-from facekit.graph.weights import SourceWeights
+from facekit.graph.write.litert import to_litert
 from facekit.model import registry
 from facekit.model.card import Card, Source, Task
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
-from facekit.system.extras import require_installed
 from facekit.system.files import write_atomically
 from facekit.types import InputSpec
 from facekit.version import __version__
@@ -65,44 +67,21 @@ def import_weights(
         return import_network(
             path, name, options, into, found=found, sha256=sha256, reporter=reporter
         )
-    return _by_keras(path, name, options, into, found, sha256, reporter)
-
-
-def _by_keras(
-    path: Path,
-    name: str,
-    options: ImportOptions,
-    into: Path,
-    found: SourceFormat,
-    sha256: str,
-    reporter: Reporter,
-) -> ImportedModel:
-    """Weights alone, into the Keras net of their architecture."""
-    architecture = _architecture(found, options.architecture, path)
-    if options.size is not None:
-        raise UsageError(
-            f"--size is for networks that leave it open; {architecture.value} has its own."
-        )
-    require_installed("tensorflow", extra="train", needed_for=f"Importing {path.name}")
-    from facekit.graph.nets.designs import DESIGNS, new_net
-    from facekit.graph.write.keras_litert import answers_of, keras_to_litert, keras_tools
-
-    weights = found.read(path)
-    assert isinstance(weights, SourceWeights)  # as every format of weights alone gives
-    design = DESIGNS[architecture]
+    read = found.read(path)
+    assert read.architecture is not None  # as every format of weights alone gives
+    _require_asked(options, read.architecture, found, path)
+    design = DESIGNS[read.architecture]
     spec = options.input or _input(design.input, options, found.preprocessing)
     flip = options.flip or design.flip
-    net = new_net(architecture, input_spec=spec, embedding_size=weights.embedding_size)
-    weights.fill(net)
-    if weights.ignored:
-        reporter.note(f"left out: {_listed(weights.ignored)}")
+    if read.ignored:
+        reporter.note(f"left out: {_listed(read.ignored)}")
     reporter.note(f"converting {path.name} to LiteRT")
-    content = keras_to_litert(net)
+    content = to_litert(read.graph)
     card = Card(
         name=name,
         variant=DEFAULT_VARIANT,
         task=Task.EMBEDDING,
-        architecture=architecture.value,
+        architecture=read.architecture.value,
         file_name=f"{name}_{DEFAULT_VARIANT}{MODEL_SUFFIX}",
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
@@ -111,15 +90,16 @@ def _by_keras(
         ),
         input=spec,
         crop=options.crop or design.crop,
-        embedding_size=weights.embedding_size * flip.vectors,
+        embedding_size=read.graph.outputs[0].shape[1] * flip.vectors,
         flip=flip,
-        tools={"facekit": __version__, **keras_tools()},
+        tools={"facekit": __version__, "flatbuffers": version("flatbuffers")},
     )
     model = into / card.file_name
     write_atomically(model, content)
-    self_test(net.name, model, _tested_as(card), answers=answers_of(net), reporter=reporter)
+    answers = graph_answers(read.graph)
+    self_test(read.graph.name, model, _tested_as(card), answers=answers, reporter=reporter)
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
-    return ImportedModel(InstalledModel(card, model), found, weights.ignored)
+    return ImportedModel(InstalledModel(card, model), found, read.ignored)
 
 
 def source_sha256(path: Path) -> str:
@@ -138,16 +118,23 @@ def source_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _architecture(found: SourceFormat, asked: Architecture | None, path: Path) -> Architecture:
-    if asked is None:
-        return found.architectures[0]
-    if asked not in found.architectures:
+def _require_asked(
+    options: ImportOptions, architecture: Architecture, found: SourceFormat, path: Path
+) -> None:
+    if options.architecture not in (None, architecture):
         raise UsageError(
-            f"{path.name} is a {found.title}, which holds weights of "
-            f"{', '.join(one.value for one in found.architectures)}. Received: --arch "
-            f"{asked.value}."
+            f"{path.name} is a {found.title}, which holds weights of {architecture.value}. "
+            f"Received: --arch {options.architecture.value}."
         )
-    return asked
+    if options.size is not None:
+        raise UsageError(
+            f"--size is for networks that leave it open; {architecture.value} has its own."
+        )
+
+
+def usual_input(found: SourceFormat, architecture: Architecture) -> InputSpec:
+    """How the authors of a format feed a net."""
+    return _input(DESIGNS[architecture].input, ImportOptions(), found.preprocessing)
 
 
 def _input(usual: InputSpec, options: ImportOptions, of_format: Preprocessing | None) -> InputSpec:

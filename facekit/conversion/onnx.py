@@ -83,7 +83,7 @@ def make_onnx(
         write_atomically(path, content)
         drift = measure_drift(model, InstalledModel(card, path), seen, reporter=reporter)
     require_sound(drift)
-    measured = replace(card, calibration=_measured(model.card, card, drift))
+    measured = replace(card, calibration=measured_calibration(model.card, card, drift))
     return ExportedOnnx(ModelFile(bound(measured), content), drift)
 
 
@@ -112,7 +112,7 @@ def _card(source: Card, precision: Precision, content: bytes, chosen: ChosenRang
     )
 
 
-def _measured(source: Card, card: Card, drift: Drift) -> Calibration:
+def measured_calibration(source: Card, card: Card, drift: Drift) -> Calibration:
     """What facekit measured on this very file; else float32's thresholds, where embeddings are
     the same; else its mean alone, which is the same within what the precision costs."""
     shipped = shipped_calibration(card.name, card.variant)

@@ -58,7 +58,7 @@ def greatest_difference(ours: Float32Array, theirs: Float32Array) -> float:
     """In any number of embeddings, (N, D) each, made of unit length; NaN where one has none."""
     if ours.shape != theirs.shape:
         return math.nan
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         a, b = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (ours, theirs))
     return float(np.abs(a - b).max())
 

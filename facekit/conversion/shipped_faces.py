@@ -69,14 +69,30 @@ def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -
             for number in range(count)
         ]
     )
-    origin = Origin(
-        title=f"facekit's own {len(tiles)} public-domain faces, varied",
+    return CropSet(crops, faces_origin(count, seed))
+
+
+def unstretched_faces() -> list[UInt8Array]:
+    """The faces with what is around them, (H, W, 3), a third as large as in their photos."""
+    scale = TILE_PX / BOX_PX / 3
+    return [
+        np.asarray(
+            cv2.resize(tile, (round(face.width_px * scale), round(face.height_px * scale))),
+            np.uint8,
+        )
+        for tile, face in zip(_tiles(), _FACES, strict=True)
+    ]
+
+
+def faces_origin(count: int, seed: int) -> Origin:
+    """Of `count` crops or pictures that are made of the faces."""
+    return Origin(
+        title=f"facekit's own {len(_FACES)} public-domain faces, varied",
         crops=count,
         people=2,
         list_sha256=list_sha256([hashlib.sha256(_FILE.read_bytes()).hexdigest()]),
         seed=seed,
     )
-    return CropSet(crops, origin)
 
 
 def portraits(spec: InputSpec, crop: CropSpec) -> UInt8Array:

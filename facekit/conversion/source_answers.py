@@ -10,29 +10,43 @@ from typing import Any
 import numpy as np
 
 from facekit.conversion.self_test import Answers
+from facekit.enums import Runtime
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import Node
+from facekit.graph.graph import Graph, Node
+from facekit.graph.read.keras_archive import is_keras_model
+from facekit.graph.read.litert import is_litert
 from facekit.graph.read.onnx_file import is_onnx
+from facekit.graph.write.onnx import to_onnx
+from facekit.runtime.keras import KerasNet
 from facekit.runtime.litert import LiteRtNet
-from facekit.system.extras import require
+from facekit.system.extras import is_installed, require
 from facekit.types import Float32Array
 
+_PROVIDERS = ["CPUExecutionProvider"]
 _FATAL = 4  # of ONNX Runtime's severities: what it says of a file stands in the exception, too
 
 
 def require_source_runtime(path: Path) -> None:
     """Raises MissingExtraError where the file's own system is not installed."""
-    if is_onnx(path):
-        _onnx_runtime(path)
+    if is_onnx(path) or is_keras_model(path):
+        _onnx_runtime(path.name)
 
 
-def source_answers(path: Path, picture: Node) -> Answers:
-    """By ONNX Runtime or LiteRT, for pictures with channels last, (N, H, W, 3) float32.
+def source_answers(path: Path, graph: Graph) -> Answers:
+    """By ONNX Runtime, LiteRT, or Keras, for pictures with channels last, (N, H, W, 3) float32.
 
-    `picture`: the input as the file was read.  Raises ModelBuildError where that system refuses
-    the file, MissingExtraError.
+    `graph`: the file as it was read, which ONNX Runtime runs in place of a Keras model where Keras
+    is not installed or does not know the file by its name.
+    Raises ModelBuildError where that system refuses the file, MissingExtraError.
     """
-    return _Onnx(path, picture).run if is_onnx(path) else _litert_answers(path, picture)
+    (picture,) = graph.inputs
+    if is_onnx(path):
+        return _Onnx(path, picture).run
+    if is_litert(path):
+        return _litert_answers(path, picture)
+    if path.suffix == Runtime.KERAS.suffix and all(map(is_installed, ("keras", "tensorflow"))):
+        return KerasNet(path).run
+    return graph_answers(graph)
 
 
 def _litert_answers(path: Path, picture: Node) -> Answers:
@@ -42,15 +56,32 @@ def _litert_answers(path: Path, picture: Node) -> Answers:
     return lambda pictures: net.run(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
 
+def graph_answers(graph: Graph) -> Answers:
+    """By ONNX Runtime on the graph itself, batch norms unfolded: what a file that is made of it
+    is compared with where no other system can run its source.
+
+    Raises MissingExtraError without onnx or ONNX Runtime.
+    """
+    runtime = _onnx_runtime(graph.name)
+    options = _options(runtime)
+    content = to_onnx(graph).model.SerializeToString()
+    session = runtime.InferenceSession(content, options, providers=_PROVIDERS)
+    (picture,) = session.get_inputs()
+
+    def run(pictures: Float32Array) -> Sequence[Float32Array]:
+        answers: list[Float32Array] = session.run(None, {picture.name: pictures})
+        return answers
+
+    return run
+
+
 class _Onnx:
     def __init__(self, path: Path, picture: Node) -> None:
-        runtime = _onnx_runtime(path)
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = 1, _FATAL
+        runtime = _onnx_runtime(path.name)
         self._path = path
         with _translated(path):
             self._session = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                str(path), _options(runtime), providers=_PROVIDERS
             )
         inputs = {one.name: one.shape for one in self._session.get_inputs()}
         self._name = picture.name
@@ -86,7 +117,11 @@ def _translated(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _onnx_runtime(path: Path) -> Any:
-    return require(
-        "onnxruntime", extra="convert", needed_for=f"Checking what is made of {path.name}"
-    )
+def _options(runtime: Any) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, _FATAL
+    return options
+
+
+def _onnx_runtime(name: str) -> Any:
+    return require("onnxruntime", extra="convert", needed_for=f"Checking what is made of {name}")

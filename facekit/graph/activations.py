@@ -10,7 +10,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from facekit.errors import ModelBuildError
-from facekit.graph.write.litert_file import packed_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +54,12 @@ def input_tensor(content: bytes) -> tuple[str, int]:
     return tensor.Name().decode(), tensor.ShapeLength()
 
 
-def with_static_batch(content: bytes) -> bytes:
-    """The file for one picture at a time where its batch is open; any other file as it is.
-
-    Raises ModelBuildError where another side is open: how wide a layer is, is not known then.
-    """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
-    graph = model.subgraphs[0]
-    signature = graph.tensors[int(graph.inputs[0])].shapeSignature
-    if signature is None or -1 not in signature:
-        return content
-    if -1 in signature[1:]:
-        raise ModelBuildError(
-            f"Integer kernels and NPUs need a picture of one size. Received: {list(signature)}, "
-            "where -1 is open."
-        )
-    for tensor in graph.tensors:
-        tensor.shapeSignature = None  # `shape` has 1 for what is open
-    return packed_model(model, content)
+def has_open_side(content: bytes) -> bool:
+    """Whether a side of the input, the batch among them, is left open."""
+    graph = schema.Model.GetRootAs(content).Subgraphs(0)
+    tensor = graph.Tensors(int(graph.InputsAsNumpy()[0]))
+    shape = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else ()
+    return -1 in shape
 
 
 def begins_with_convolution(content: bytes) -> bool:

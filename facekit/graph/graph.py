@@ -155,6 +155,10 @@ class Node:
     """settings about sides: "axes", "order", "axis", "begin", "end", "step", counted from 0"""
     resizing: Resizing | None = None
 
+    def __repr__(self) -> str:
+        """Without what leads to it: told in full, a graph of residual blocks has no end."""
+        return f"Node({self.operation.value} {self.name}, {self.shape})"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
@@ -162,7 +166,7 @@ class Graph:
 
     name: str
     outputs: tuple[Node, ...]
-    nodes: tuple[Node, ...] = field(init=False)
+    nodes: tuple[Node, ...] = field(init=False, repr=False)
     """all that lead to the outputs, each after those it reads, always in the same order"""
 
     def __post_init__(self) -> None:

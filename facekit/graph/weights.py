@@ -1,44 +1,54 @@
-"""Source tensors into a graph's variables: total and checked.
+"""Where the weights of a net come from: a file's tensors, or numbers to begin training with.
 
-A reader of weights gives SourceWeights: tensors at hand, and the way into our graph.  A format is
-described by data: where the value of each of our variables comes from.  Nothing is skipped and
-nothing is left over, on either side.
+A net (facekit/graph/nets) asks for each of its weights by name, "Conv2d_1a_3x3/kernel", once.  A
+format is described by data: which tensor of the file that is, and in what layout.  Nothing is
+skipped and nothing is left over, on either side.
 """
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
+from facekit.graph.graph import Graph, Node
 from facekit.types import Float32Array
-
-if TYPE_CHECKING:
-    from facekit.system.keras_backend import keras
 
 MAX_BYTES = 2 << 30
 """of a file of weights, packed or unpacked; the graphs here have 0.1 GB"""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceWeights:
-    """A file of weights that has been read, not yet checked against a graph."""
+UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
+"""what Python raises about a zip archive that is none, or is damaged"""
 
-    embedding_size: int
-    fill: Callable[[keras.Model], None]
-    """all of a graph's variables; raises ModelBuildError naming the tensor"""
-    ignored: tuple[str, ...] = ()
-    """tensors that have no place in an embedding net, by a rule of the format"""
+
+class Weights(Protocol):
+    """What a net is drawn with."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a weight of this name, for the few that a net may lack."""
+        ...
+
+    def take(self, name: str, shape: tuple[int, ...]) -> Float32Array:
+        """The weight of this name.  Raises ModelBuildError naming the tensor that does not fit."""
+        ...
+
+    def graph(self, name: str, output: Node) -> Graph:
+        """The net, all of which is drawn.  Raises ModelBuildError where tensors are left over."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """The variable is this source tensor, after `change`."""
+    """The weight is this tensor of the file, after `change`, which hands one of a shape that it
+    does not expect on as it is: the misfit is then named."""
 
     name: str
     change: Callable[[Float32Array], Float32Array] | None = None
@@ -46,13 +56,122 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """The variable is this number throughout: the source has folded it away."""
+    """The weight is this number throughout: the source has folded it away."""
 
     value: float
 
 
-VariableSource: TypeAlias = Take | Fill
-"""where the value of one of our variables comes from"""
+SourceOf: TypeAlias = Callable[[str], "Take | Fill | None"]
+"""where the weight of a name comes from; None for one that the format does not have"""
+
+
+class SourceWeights:
+    """The tensors of a file.  Implements `Weights`."""
+
+    def __init__(
+        self,
+        tensors: Mapping[str, NDArray[Any]],
+        source_of: SourceOf,
+        *,
+        origin: str,
+        expected: Mapping[str, float] | None = None,
+        ignored: Collection[str] = (),
+    ) -> None:
+        """`expected` names tensors that the net has as constants (a residual scale), with the
+        value they must hold throughout; `ignored` those that have no place in it.  `origin` names
+        the file in errors.  Raises ModelBuildError for a tensor that is not as expected.
+        """
+        self._tensors = tensors
+        self._source_of = source_of
+        self._origin = origin
+        self._used = Counter([*(expected or ()), *ignored])
+        for name, number in (expected or {}).items():
+            tensor = self._tensor(name)
+            if not np.array_equal(tensor, np.full(tensor.shape, number, np.float32)):
+                raise ModelBuildError(f"{origin}: {name} must be {number} throughout; it is not.")
+
+    def has(self, name: str) -> bool:
+        return self._source_of(name) is not None
+
+    def take(self, name: str, shape: tuple[int, ...]) -> Float32Array:
+        source = self._source_of(name)
+        if source is None:
+            raise ModelBuildError(f"{self._origin} has no value for the weight {name}.")
+        if isinstance(source, Fill):
+            return np.full(shape, source.value, np.float32)
+        tensor = self._tensor(source.name)
+        self._used[source.name] += 1
+        if tensor.dtype != np.float32:
+            raise ModelBuildError(
+                f"{self._origin}: {source.name} must be float32. Received: {tensor.dtype}."
+            )
+        if not np.isfinite(tensor).all():
+            raise ModelBuildError(
+                f"{self._origin}: {source.name} holds values that are not finite."
+            )
+        value = tensor if source.change is None else source.change(tensor)
+        if value.shape != shape:
+            raise ModelBuildError(
+                f"{self._origin}: {source.name} does not fit {name}: shape {shape} needed, "
+                f"received {value.shape}."
+            )
+        return value
+
+    def graph(self, name: str, output: Node) -> Graph:
+        left = self._tensors.keys() - self._used.keys()
+        if left:
+            raise ModelBuildError(
+                f"{self._origin} has tensors with no place in the graph: {_some(left)} (graph "
+                f"{name})."
+            )
+        if twice := [one for one, times in self._used.items() if times > 1]:
+            raise ModelBuildError(
+                f"{self._origin} gives several places to {_some(twice)} (graph {name})."
+            )
+        return Graph(name, (output,))
+
+    def _tensor(self, name: str) -> NDArray[Any]:
+        if name not in self._tensors:
+            raise ModelBuildError(f"{self._origin} lacks the tensor {name}.")
+        return self._tensors[name]
+
+
+Initial: TypeAlias = Callable[[np.random.Generator, str, tuple[int, ...]], "NDArray[Any]"]
+"""what the weight of a name and shape is before training"""
+
+
+class FreshWeights:
+    """Weights to begin training with, the same for the same seed.  Implements `Weights`."""
+
+    def __init__(self, initial: Initial, *, seed: int) -> None:
+        self._initial = initial
+        self._random = np.random.default_rng(seed)
+
+    def has(self, _name: str) -> bool:
+        return False
+
+    def take(self, name: str, shape: tuple[int, ...]) -> Float32Array:
+        return self._initial(self._random, name, shape).astype(np.float32)
+
+    def graph(self, name: str, output: Node) -> Graph:
+        return Graph(name, (output,))
+
+
+def initial(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Kernels uniform with a variance of 2 / (fan-in + fan-out) (Glorot and Bengio 2010); batch
+    norms and biases at rest."""
+    leaf = name.rpartition("/")[2]
+    if leaf == "kernel":
+        *window, depth, filters = shape
+        return uniform(random, shape, 2 / (np.prod(window) * (depth + filters)))
+    return np.full(shape, 1.0 if leaf == "moving_variance" else 0.0)
+
+
+def uniform(
+    random: np.random.Generator, shape: tuple[int, ...], variance: float
+) -> NDArray[np.float64]:
+    limit = np.sqrt(3 * variance)
+    return random.uniform(-limit, limit, shape)
 
 
 def embedding_size_of(
@@ -71,69 +190,9 @@ def embedding_size_of(
     return int(tensors[name].shape[axis])
 
 
-def port(
-    model: keras.Model,
-    source: Mapping[str, NDArray[Any]],
-    rules: Mapping[str, VariableSource],
-    *,
-    expected: Mapping[str, float] | None = None,
-    ignored: Collection[str] = (),
-    origin: str,
-) -> None:
-    """Assigns every variable of `model` exactly once; none where an error is raised.
-
-    `rules` is keyed by variable, "Conv2d_1a_3x3/kernel".  `expected` names source tensors that
-    the graph has as constants (a residual scale), with the value they must hold throughout;
-    `ignored` those that have no place in it.  `origin` names the source in errors.
-
-    Raises ModelBuildError naming the variables or tensors: no rule, no such variable, a tensor
-    missing, surplus or used twice, another shape or kind, not finite, not as expected.
-    """
-    expected = expected or {}
-    variables = {variable.path: variable for variable in model.variables}
-    taken = [rule.name for rule in rules.values() if isinstance(rule, Take)]
-    used = Counter([*taken, *expected, *ignored])
-    for names, wrong in (
-        (variables.keys() - rules.keys(), "has no value for the variables"),
-        (rules.keys() - variables.keys(), "has values for variables that the graph has not:"),
-        (used.keys() - source.keys(), "lacks the tensors"),
-        (source.keys() - used.keys(), "has tensors with no place in the graph:"),
-        ({name for name, times in used.items() if times > 1}, "gives several places to"),
-    ):
-        if names:
-            raise ModelBuildError(f"{origin} {wrong} {_some(names)} (graph {model.name}).")
-    for name, number in expected.items():
-        if not np.array_equal(source[name], np.full(source[name].shape, number, np.float32)):
-            raise ModelBuildError(f"{origin}: {name} must be {number} throughout; it is not.")
-    values = {
-        path: _value(rules[path], source, path, tuple(variable.shape), origin)
-        for path, variable in variables.items()
-    }
-    for path, value in values.items():
-        variables[path].assign(value)
-
-
-def _value(
-    rule: VariableSource,
-    source: Mapping[str, NDArray[Any]],
-    path: str,
-    shape: tuple[int, ...],
-    origin: str,
-) -> Float32Array:
-    if isinstance(rule, Fill):
-        return np.full(shape, rule.value, np.float32)
-    tensor = source[rule.name]
-    if tensor.dtype != np.float32:
-        raise ModelBuildError(f"{origin}: {rule.name} must be float32. Received: {tensor.dtype}.")
-    if not np.isfinite(tensor).all():
-        raise ModelBuildError(f"{origin}: {rule.name} holds values that are not finite.")
-    value = tensor if rule.change is None else rule.change(tensor)
-    if value.shape != shape:
-        raise ModelBuildError(
-            f"{origin}: {rule.name} does not fit {path}: "
-            f"shape {shape} needed, received {value.shape}."
-        )
-    return value
+def height_width_in_out(kernel: Float32Array) -> Float32Array:
+    """PyTorch's and Caffe's (out, in, height, width) -> (height, width, in, out)."""
+    return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 
 
 def _some(names: Collection[str], at_most: int = 3) -> str:

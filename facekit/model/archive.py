@@ -59,6 +59,10 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
         for model in models:
             stored = as_stored(model.card)
             card = Path(folder) / stored.file_name
+            if card.with_suffix(CARD_SUFFIX).exists():
+                raise ModelMismatchError(
+                    f"Two of the files are {stored.name}:{stored.variant}. Export one of them."
+                )
             write_card(card, stored)
             named = Path(stored.name) / stored.file_name
             members.append(

@@ -28,6 +28,10 @@ DETECTOR = "mtcnn"
 """what finds faces where neither a caller nor a card says what does"""
 
 
+VELA_ESTIMATE = "vela estimate"
+"""the member of `tools` that has "14.69 ms", of a file that Vela has compiled"""
+
+
 class Task(str, Enum):
     """What a model file is for."""
 
@@ -105,6 +109,12 @@ class Card:
     def output_size(self) -> int:
         """Length of the vector that the net itself gives for one picture."""
         return self.embedding_size // self.flip.vectors
+
+    @property
+    def npu_milliseconds(self) -> float | None:
+        """Of one inference, as Vela estimates it; None for a file that it has not compiled."""
+        said = self.tools.get(VELA_ESTIMATE)
+        return None if said is None else float(said.split()[0])
 
     def to_json(self) -> str:
         plain = {**asdict(self), "calibration": self.calibration.to_dict()}

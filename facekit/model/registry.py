@@ -41,9 +41,9 @@ class WeightsFormat(str, Enum):
     """a whole network, channels first"""
 
     @property
-    def needs_tensorflow(self) -> bool:
-        """Whether a build of it goes through Keras."""
-        return self is WeightsFormat.DEEPFACE_H5
+    def packages(self) -> tuple[str, ...]:
+        """Of the extra convert, by import name, that a build of it takes."""
+        return ("h5py", "onnx", "onnxruntime") if self is WeightsFormat.DEEPFACE_H5 else ()
 
 
 class DownloadKind(str, Enum):

@@ -21,6 +21,7 @@ from facekit.model.card import Card, Task, read_card
 from facekit.model.checksum import remembered_sha256, sha256_of
 from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # so named by many
 from facekit.model.variants import (
+    KERAS_VARIANT,
     LITERT_SUFFIX,
     MODEL_SUFFIXES,
     ONNX_SUFFIX,
@@ -103,8 +104,8 @@ def as_stored(card: Card, *, name: str | None = None) -> Card:
 
 
 def find(name_or_path: str | Path) -> InstalledModel:
-    """The model called "name" or "name:variant", or the one in a .tflite, .onnx or .json
-    file.
+    """The model called "name" or "name:variant", or the one in a .tflite, .onnx, .keras
+    or .json file.
 
     The first of a detector's nets where only the detector is named.  Checks size and sha256
     against the card (see checksum.py for when the file is read for that).
@@ -190,6 +191,12 @@ def entries(folder: Path) -> tuple[Path, ...]:
 
 def _how_to_get(name: str, variant: str, task: Task | None) -> str:
     """What is missing, what there is, and the commands that bring it."""
+    if variant == KERAS_VARIANT and name in (*registry.names(), *stored_names()):
+        return (
+            f"Model {name} has no Keras file here. Make it with:\n"
+            f"  facekit export {name} --format keras --install\n"
+            "or bring it with `facekit models import FILE`."
+        )
     precision = precision_of(variant)
     if precision is not None and name in (*registry.names(), *stored_names()):
         return (
@@ -214,9 +221,9 @@ def _how_to_get(name: str, variant: str, task: Task | None) -> str:
             "with `facekit convert`, or bring it with `facekit models import FILE`."
         )
     here, install = "Build it here:", ""
-    if registry.entry(name).weights_format.needs_tensorflow:
-        here = "Build it here (TensorFlow is needed for that, once):"
-        install = "  python -m pip install 'facekit-cli[train]'\n"
+    if packages := registry.entry(name).weights_format.packages:
+        here = f"Build it here ({', '.join(packages)} are needed for that, once):"
+        install = "  python -m pip install 'facekit-cli[convert]'\n"
     return (
         f"Model {name} is not in {models_folder()}. {here}\n{install}"
         f"  facekit models build {name}\n"

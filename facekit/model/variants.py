@@ -2,6 +2,7 @@
 
     float32  float16  int8  uint8  ...         LiteRT       <name>_<variant>.tflite
     onnx-fp32  onnx-fp16  onnx-int8            ONNX         <name>_<variant>.onnx
+    keras                                      Keras        <name>_keras.keras
 
 A card tells all of it; names are for finding a file before its card is read.
 """
@@ -15,8 +16,11 @@ from facekit.errors import UsageError
 
 LITERT_SUFFIX = Runtime.LITERT.suffix
 ONNX_SUFFIX = Runtime.ONNX.suffix
-MODEL_SUFFIXES = (LITERT_SUFFIX, ONNX_SUFFIX)
+KERAS_SUFFIX = Runtime.KERAS.suffix
+MODEL_SUFFIXES = (LITERT_SUFFIX, ONNX_SUFFIX, KERAS_SUFFIX)
 DEFAULT_VARIANT = "float32"
+KERAS_VARIANT = "keras"
+"""the float32 network, as Keras has it"""
 
 _ONNX = "onnx"
 _PRECISIONS = {
@@ -48,6 +52,8 @@ def file_name(name: str, variant: str) -> str:
 
 
 def suffix_of(variant: str) -> str:
+    if variant == KERAS_VARIANT:
+        return KERAS_SUFFIX
     return ONNX_SUFFIX if variant.startswith(f"{_ONNX}-") else LITERT_SUFFIX
 
 
@@ -58,21 +64,22 @@ def for_runtime(name_or_path: str, runtime: Runtime | None) -> str:
     """
     if runtime is None:
         return name_or_path
-    suffix = Path(name_or_path).suffix
     name, _, variant = name_or_path.partition(":")
     variant = whole_variant(variant)
-    is_onnx = suffix == ONNX_SUFFIX or suffix_of(variant) == ONNX_SUFFIX
-    if runtime is Runtime.LITERT:
-        if is_onnx:
-            raise UsageError(f"--runtime litert runs .tflite files. Received: {name_or_path}")
+    suffix = Path(name_or_path).suffix
+    found = suffix if suffix in MODEL_SUFFIXES else suffix_of(variant)
+    if found == runtime.suffix:
         return name_or_path
-    if is_onnx:
-        return name_or_path
-    precision = _PRECISIONS.get(variant or DEFAULT_VARIANT)
-    if suffix in (LITERT_SUFFIX, ".json") or precision is None:
-        known = ", ".join(_PRECISIONS)
-        raise UsageError(
-            f"--runtime onnx runs .onnx files, and the variants {known} of a model's name as "
-            f"ONNX. Received: {name_or_path}"
-        )
-    return f"{name}:{onnx_variant(precision)}"
+    is_litert_variant = found == LITERT_SUFFIX and suffix not in (LITERT_SUFFIX, ".json")
+    precision = _PRECISIONS.get(variant or DEFAULT_VARIANT) if is_litert_variant else None
+    if runtime is Runtime.ONNX and precision is not None:
+        return f"{name}:{onnx_variant(precision)}"
+    if runtime is Runtime.KERAS and precision is Precision.FP32:
+        return f"{name}:{KERAS_VARIANT}"
+    known = {Runtime.LITERT: (), Runtime.ONNX: _PRECISIONS, Runtime.KERAS: (DEFAULT_VARIANT,)}
+    also = ", ".join(known[runtime])
+    raise UsageError(
+        f"--runtime {runtime.value} runs {runtime.suffix} files"
+        + (f", and the variants {also} of a model's name as {runtime.name}" if also else "")
+        + f". Received: {name_or_path}"
+    )

@@ -103,8 +103,8 @@ class LocateOptions:
     nets: tuple[Path, ...] | None = None
     """files of the detector's nets, in its order; None: those in the store"""
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
-    """what a detector of a single net runs on; MTCNN's nets are float32 with open sides, which no
-    NPU takes, and stay on the CPU"""
+    """what a quantised detector of a single net runs on; nets in float32 with open sides, as
+    MTCNN's three are, no NPU takes: they stay on the CPU"""
 
     @property
     def is_cascade(self) -> bool:
@@ -209,7 +209,10 @@ class Locator:
                 )
                 return Mtcnn(pnet, rnet, onet)
             (only,) = self.nets
-            opened = open_net(only.path, request=self.options.accelerator, threads=threads)
+            request = self.options.accelerator
+            if only.card.quantisation.scheme == "none":
+                request = AcceleratorRequest()
+            opened = open_net(only.path, request=request, threads=threads)
             return Yunet(opened.net, spec=only.card.input, name=only.path.name)
 
     def _selected(self, picture: Picture, faces: tuple[Face, ...]) -> tuple[Face, ...]:

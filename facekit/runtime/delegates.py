@@ -114,7 +114,7 @@ class DeviceUse:
 
 def device_use(path: Path, request: AcceleratorRequest, opened: OpenedNet | None) -> DeviceUse:
     """What the network at `path` runs on; `opened` is not looked at where the CPU was asked for."""
-    runtime = Runtime.ONNX if path.suffix == Runtime.ONNX.suffix else Runtime.LITERT
+    runtime = next((one for one in Runtime if one.suffix == path.suffix), Runtime.LITERT)
     providers = (CPU_PROVIDER,) if runtime is Runtime.ONNX else None
     if opened is None or not request.is_delegated:
         return DeviceUse(runtime, Device.CPU.value, providers=providers)
@@ -161,11 +161,11 @@ def open_net(
     threads: int = 1,
     folders: Iterable[Path] = LIBRARY_FOLDERS,
 ) -> OpenedNet:
-    """The network at `path`, by LiteRT or ONNX Runtime, on what `request` asks for.
+    """The network at `path`, by LiteRT, ONNX Runtime or Keras, on what `request` asks for.
 
     Raises AcceleratorError where the delegate or provider is missing, cannot be loaded, or takes
     no operator and `allow_cpu_fallback` is not set; UsageError for a delegate of the other
-    runtime; and what LiteRtNet and OnnxNet raise.
+    runtime; and what LiteRtNet, OnnxNet and KerasNet raise.
     """
     request.require_delegate_for_options()
     if path.suffix == Runtime.ONNX.suffix:
@@ -175,6 +175,8 @@ def open_net(
             f"--provider is for {Runtime.ONNX.suffix} files, which ONNX Runtime runs: pass one, or "
             f"--runtime onnx. Received: {path}"
         )
+    if path.suffix == Runtime.KERAS.suffix:
+        return _by_keras(path, request, threads)
     if not request.is_delegated:
         return OpenedNet(LiteRtNet(path, threads=threads), None, "")
     try:
@@ -216,3 +218,13 @@ def _by_onnx_runtime(path: Path, request: AcceleratorRequest, threads: int) -> O
         providers, fallback = (CPU_PROVIDER,), str(error)
         net = OnnxNet(path, threads=threads, providers=providers)
     return OpenedNet(net, None, fallback, providers, net.delegated_nodes)
+
+
+def _by_keras(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:
+    from facekit.runtime.keras import KerasNet  # what LiteRT alone needs stays small
+
+    if request.is_delegated_by_litert:
+        raise UsageError(
+            f"--device and --delegate are for LiteRT's files; Keras runs {path} as TensorFlow does."
+        )
+    return OpenedNet(KerasNet(path, threads=threads), None, "")

@@ -67,8 +67,9 @@ class LiteRtNet:
         self._planned_shape: tuple[int, ...] | None = None
         self._kept: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
-        inputs = self._interpreter.get_input_details()
-        outputs = self._interpreter.get_output_details()
+        with translated(path):  # names that are no UTF-8
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
         self._output_indices = [output["index"] for output in outputs]
         self._input = only_input([_spec(one, path) for one in inputs], path)
         self._input_index = inputs[0]["index"]

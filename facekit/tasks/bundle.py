@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from facekit.board.make import MadeBundle, make_bundle
+from facekit.model.card import Task
 from facekit.model.defaults import model_or_default
-from facekit.model.registry import DETECTOR
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed
+from facekit.tasks.open_pipeline import usual_detector
 
 
 def bundle(
@@ -16,6 +17,7 @@ def bundle(
     *,
     target: str,
     output: Path,
+    detector: str | None = None,
     models: Path | None = None,
     cpu_variant: str | None = None,
     wheel: Path | None = None,
@@ -26,17 +28,20 @@ def bundle(
 
     model: the name of an embedding model, None for the default one; its files are searched in the
     folder `models`, what convert wrote, then in the store.
+    detector: name of a detection model; None for the one that the model's card names.
     target: the board, one of `facekit.board.make.TARGETS`.  output: the archive, .tar.gz.
     cpu_variant: what the CPU runs; None for the target's own.  wheel: of facekit; None makes one.
     force: replace the archive.
     Raises UsageError, ModelMissingError, ModelBuildError where no wheel can be made, StorageError.
     """
     name = model_or_default(model)
-    ensure_installed(DETECTOR, reporter=reporter)
+    detector = detector or usual_detector(name)
+    ensure_installed(detector, task=Task.DETECTION, reporter=reporter)
     return make_bundle(
         name,
         target,
         output,
+        detector=detector,
         models=models,
         cpu_variant=cpu_variant,
         wheel=wheel,

@@ -15,6 +15,7 @@ from facekit.conversion.conversion import ConversionPlan, ConvertedFile
 from facekit.conversion.conversion import convert as convert_model
 from facekit.conversion.crops import DEFAULT_CROPS, SEED, CropSet, photo_crops
 from facekit.conversion.import_options import ImportOptions
+from facekit.conversion.pictures import photo_pictures
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.vela.target import read_target
 from facekit.enums import Architecture, CropRule, RangeRule
@@ -152,11 +153,6 @@ def float32_source(
     if architecture is not None or like is not None:
         raise UsageError("--arch and --like are for Keras files; other models have a card.")
     model = ensure_installed(name, reporter=reporter)
-    if model.card.task is not Task.EMBEDDING:
-        raise UsageError(
-            f"An embedding model is needed. {name} is for {model.card.task.value}; a detector's "
-            "nets are small and stay float32."
-        )
     if is_float32_litert(model):
         yield model
         return
@@ -211,10 +207,17 @@ def calibration_crops(
 ) -> CropSet | None:
     """The crops of a folder or list, or None without; photos that gave none are noted.
 
+    A detector gets whole photos, smaller and larger.
     Raises InputError where too few photos have a face, ImageError for a folder without photos.
     """
     if photos.source is None:
         return None
+    count = sys.maxsize if photos.count is None else photos.count
+    seed = SEED if photos.seed is None else photos.seed
+    if model.card.task is Task.DETECTION:
+        limits = photos.locate.limits
+        pictures = photo_pictures(photos.source, model.card, count=count, seed=seed, limits=limits)
+        return _noted(pictures, reporter)
     assert model.card.crop is not None  # an embedding card always has one
     locate = replace(photos.locate, detector=photos.locate.detector or model.card.detector)
     if model.card.crop.rule is not CropRule.NONE:
@@ -223,13 +226,17 @@ def calibration_crops(
         photos.source,
         model,
         locate,
-        count=sys.maxsize if photos.count is None else photos.count,
-        seed=SEED if photos.seed is None else photos.seed,
+        count=count,
+        seed=seed,
         reporter=reporter,
     )
-    for failure in cropped.failures:
+    return _noted(cropped, reporter)
+
+
+def _noted(crops: CropSet, reporter: Reporter) -> CropSet:
+    for failure in crops.failures:
         reporter.note(f"left out: {failure}")
-    return cropped
+    return crops
 
 
 def _from_keras(
@@ -244,7 +251,7 @@ def _from_keras(
     if not path.is_file():
         raise UsageError(f"There is no Keras file {path}.")
     defaults = None if like is None else registry.entry(like).card
-    from facekit.conversion.import_weights import import_weights  # TensorFlow
+    from facekit.conversion.import_weights import import_weights  # HDF5
 
     options = ImportOptions(
         architecture=architecture,
@@ -252,6 +259,7 @@ def _from_keras(
         crop=None if defaults is None else defaults.crop,
         flip=None if defaults is None else defaults.flip,
         licence="not stated: the weights are the user's own",
+        accept_untrained=True,
     )
     name = _NOT_PLAIN.sub("-", path.name.partition(".")[0]).strip("-._") or "model"
     return import_weights(path, name, options, folder, reporter=reporter).model

@@ -244,11 +244,13 @@ def _default_model(problems: list[Problem]) -> DefaultModel | None:
 def _to_build(
     default: DefaultModel | None, problems: list[Problem], *, can_build: bool
 ) -> tuple[str, ...]:
-    from facekit.model.registry import DETECTOR
+    from facekit.model.card import DETECTOR
     from facekit.model.store import paths_of
+    from facekit.tasks.open_pipeline import usual_detector
 
     missing = []
-    for name in (*([default.name] if default else []), DETECTOR):
+    needed = [default.name, usual_detector(default.name)] if default else [DETECTOR]
+    for name in needed:
         try:
             paths_of(name)
         except ModelMissingError as error:

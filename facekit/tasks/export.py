@@ -12,25 +12,34 @@ from facekit.conversion.drift import Drift
 from facekit.conversion.quantize.quantized_model import require_float32
 from facekit.enums import ExportFormat, Precision, RangeRule
 from facekit.errors import UsageError
+from facekit.graph.read.litert import read_litert_graph
+from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
 from facekit.model.card import Card
 from facekit.model.defaults import model_or_default
 from facekit.model.installation import install_files
 from facekit.model.store import CARD_SUFFIX, InstalledModel, load_checked
-from facekit.model.variants import LITERT_SUFFIX, ONNX_SUFFIX, file_name, onnx_variant
+from facekit.model.variants import (
+    KERAS_SUFFIX,
+    KERAS_VARIANT,
+    LITERT_SUFFIX,
+    ONNX_SUFFIX,
+    file_name,
+    onnx_variant,
+)
 from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import PLAIN_NAME
-from facekit.system.files import put_files, require_absent
+from facekit.system.files import put_files, require_absent, write_atomically
 from facekit.tasks.build import ensure_installed, waiting
 from facekit.tasks.convert import CalibrationPhotos, calibration_crops, float32_source
 
 SUFFIXES = {
     ExportFormat.ONNX: ONNX_SUFFIX,
     ExportFormat.SAVED_MODEL: "",
-    ExportFormat.KERAS: ".keras",
+    ExportFormat.KERAS: KERAS_SUFFIX,
     ExportFormat.TFLITE: LITERT_SUFFIX,
     ExportFormat.FACENET_PYTORCH: ".pt",
 }
-WITH_CARD = (ExportFormat.ONNX, ExportFormat.TFLITE)
+WITH_CARD = (ExportFormat.ONNX, ExportFormat.TFLITE, ExportFormat.KERAS)
 """what facekit itself can use again; the others are for their own systems"""
 
 
@@ -42,7 +51,7 @@ class ExportedFile:
     card: Card | None = field(repr=False)
     """None for what facekit itself does not run"""
     drift: Drift | None
-    """how far an ONNX file's embeddings are from float32's"""
+    """how far an ONNX or Keras file's embeddings are from float32's"""
 
     @property
     def size_bytes(self) -> int:
@@ -82,9 +91,9 @@ def export(
     """Writes a model in another system's format, with a card where facekit can run the file.
 
     Nothing changes at `output` before all is made and measured.  `export_format`: what is written.
-    A .tflite file is the model's own file; a SavedModel is a folder.  Of ONNX alone: `install`
-    puts the file into the store, `precision` is None for float32, and `calibration` and `rule`
-    are for int8, as of `convert`.
+    A .tflite file is the model's own file; a SavedModel is a folder.  `install` puts an ONNX
+    or Keras file into the store.  Of ONNX alone: `precision` is None for float32, and `calibration`
+    and `rule` are for int8, as of `convert`.
     Raises UsageError, also for a file that exists without `force`; ModelMissingError,
     ModelBuildError, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
     """
@@ -93,10 +102,11 @@ def export(
     if output is None and not install:
         raise UsageError("Say where the file shall go: -o FILE, or --install for the store.")
     if export_format is not ExportFormat.ONNX:
-        _refuse_onnx_options(precision, calibration, rule, install)
+        _refuse_onnx_options(export_format, precision, calibration, rule, install)
     elif precision is not Precision.INT8 and (calibration.source is not None or rule is not None):
         raise UsageError("--calibration and --rule are for --precision int8.")
     precision = precision or Precision.FP32
+    variant = KERAS_VARIANT if export_format is ExportFormat.KERAS else onnx_variant(precision)
     if output is not None:  # said now, not after minutes of work
         require_writable_name(output, export_format, force=force)
     with ExitStack() as stack:
@@ -106,18 +116,20 @@ def export(
             source = stack.enter_context(float32_source(model, reporter=reporter))
         if output is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-install-"))
-            path = Path(folder) / file_name(source.card.name, onnx_variant(precision))
+            path = Path(folder) / file_name(source.card.name, variant)
         else:
             path = output
         if export_format is ExportFormat.ONNX:
             exported = _onnx_file(source, path, precision, calibration, rule, reporter)
+        elif export_format is ExportFormat.KERAS:
+            exported = _keras_file(source, path, reporter)
         elif export_format is ExportFormat.TFLITE:
             exported = _copy(source, path)
         else:
             exported = _file_for_others(source, export_format, path)
         if not install:
             return exported
-        name, variant = source.card.name, onnx_variant(precision)
+        name = source.card.name
         (stored,) = install_files(name, [exported.path], on_wait=waiting(name, reporter))
         reporter.note(f"installed: {name}:{variant}")
         if output is not None:
@@ -146,6 +158,7 @@ def require_writable_name(path: Path, export_format: ExportFormat, *, force: boo
 
 
 def _refuse_onnx_options(
+    export_format: ExportFormat,
     precision: Precision | None,
     calibration: CalibrationPhotos,
     rule: RangeRule | None,
@@ -160,8 +173,10 @@ def _refuse_onnx_options(
             "--precision, --calibration and --rule are for --format onnx; facekit convert makes "
             "float16 and integer files for LiteRT."
         )
-    if install:
-        raise UsageError("--install is for --format onnx; facekit convert --install for LiteRT.")
+    if install and export_format is not ExportFormat.KERAS:
+        raise UsageError(
+            "--install is for --format onnx and keras; facekit convert --install for LiteRT."
+        )
 
 
 def _onnx_file(
@@ -196,16 +211,22 @@ def _with_card(path: Path, card: Card, content: bytes, drift: Drift | None) -> E
     return ExportedFile(path, card, drift)
 
 
+def _keras_file(model: InstalledModel, path: Path, reporter: Reporter) -> ExportedFile:
+    from facekit.training.keras_export import make_keras  # TensorFlow
+
+    made, drift = make_keras(model, reporter=reporter)
+    return _with_card(path, made.card, made.content, drift)
+
+
 def _file_for_others(
     model: InstalledModel, export_format: ExportFormat, path: Path
 ) -> ExportedFile:
     require_float32(model)
-    from facekit.training import keras_export  # TensorFlow
+    if export_format is ExportFormat.SAVED_MODEL:
+        from facekit.training.keras_export import saved_model  # TensorFlow
 
-    write = {
-        ExportFormat.SAVED_MODEL: keras_export.saved_model,
-        ExportFormat.KERAS: keras_export.keras_file,
-        ExportFormat.FACENET_PYTORCH: keras_export.facenet_pytorch_file,
-    }[export_format]
-    write(model, path)
+        saved_model(model, path)
+    else:
+        network = read_litert_graph(model.path, name=model.card.name)
+        write_atomically(path, to_facenet_pytorch(network))
     return ExportedFile(path, None, None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from facekit.enums import CropRule, FacePolicy, ResizeFilter, Runtime
-from facekit.errors import ModelMissingError, UsageError
+from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
+from facekit.errors import ModelError, UsageError
 from facekit.face.detector import DetectorOptions
 from facekit.model import registry
 from facekit.model.card import Task
@@ -21,6 +22,9 @@ from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest
 from facekit.tasks.build import ensure_installed
 from facekit.types import CropSpec
+
+if TYPE_CHECKING:
+    from facekit.board.manifest import Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +77,15 @@ class PipelineRequest:
     @property
     def locate_options(self) -> LocateOptions:
         """How faces are looked for, the bundle's nets included."""
-        nets = None
+        nets, accelerator = None, self.accelerator
         if self.bundle is not None:
             if self.detector is not None:
                 raise UsageError("--bundle brings its own detector: --detector goes without it.")
-            from facekit.board.manifest import detector_files
+            from facekit.board.manifest import detector_files, read_bundle
 
-            nets = detector_files(self.bundle)
+            bundle = read_bundle(self.bundle)
+            device, accelerator = _bundle_device(bundle, accelerator)
+            nets = detector_files(self.bundle, bundle, device=device)
         return LocateOptions(
             face_policy=self.face,
             detector=self.detector,
@@ -87,6 +93,7 @@ class PipelineRequest:
             limits=self.limits,
             threads=self.threads or 1,
             nets=nets,
+            accelerator=accelerator,
         )
 
 
@@ -152,7 +159,7 @@ def usual_detector(model: str | None) -> str:
         return registry.entry(known).card.detector
     try:
         return find(name).card.detector
-    except ModelMissingError:
+    except ModelError:  # said where the model itself is needed
         return DETECTOR
 
 
@@ -169,8 +176,16 @@ def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, Ac
         raise UsageError(
             f"The bundle {folder} has the model {bundle.model}. Received: {request.model}"
         )
+    device, accelerator = _bundle_device(bundle, accelerator)
+    installed = find_embedder(folder, bundle, device=device, variant=variant or None)
+    return installed, accelerator
+
+
+def _bundle_device(
+    bundle: Bundle, accelerator: AcceleratorRequest
+) -> tuple[Device, AcceleratorRequest]:
+    """The device that is asked for, else the bundle's; and what the nets are opened on."""
     device = accelerator.device or bundle.device
     if accelerator.library is None:
         accelerator = replace(accelerator, device=device)
-    installed = find_embedder(folder, bundle, device=device, variant=variant or None)
-    return installed, accelerator
+    return device, accelerator

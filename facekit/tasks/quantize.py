@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from facekit.conversion.conversion import DRIFT_SUFFIX, ConversionPlan, ConvertedFile, convert
+from facekit.conversion.detection_drift import DetectionDrift
 from facekit.conversion.drift import DRIFT_SEED, PLOT_SUFFIX, Drift, drift_png
 from facekit.conversion.layer_drift import LayerDrift, rank_layers
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import RangeRule
+from facekit.errors import UsageError
 from facekit.evaluation.protocols.lfw import find_lfw
 from facekit.evaluation.view1 import Accuracy, compare_accuracy
+from facekit.model.card import Task
 from facekit.model.store import InstalledModel
 from facekit.reporter import SILENT, Reporter
 from facekit.system.extras import require
@@ -35,8 +38,8 @@ class QuantizedFile:
     """float32's and its own on pairsDevTest"""
 
     @property
-    def drift(self) -> Drift:
-        """How far its embeddings are from float32's."""
+    def drift(self) -> Drift | DetectionDrift:
+        """How far its embeddings, or a detector's faces, are from float32's."""
         assert self.file.drift is not None  # every recipe's file is measured
         return self.file.drift
 
@@ -85,6 +88,12 @@ def quantize(
     if lfw is not None:
         find_lfw(lfw)  # said now, not after minutes of work
     with float32_source(model, reporter=reporter) as source:
+        is_detector = source.card.task is Task.DETECTION
+        if is_detector and (layers or plot or lfw is not None):
+            raise UsageError(
+                f"--layers, --evaluate and --plot are for embedding models. {source.card.name} "
+                "finds faces."
+            )
         picture = f"{source.card.name}_{read.variant}{PLOT_SUFFIX}"
         if plot:
             require("matplotlib.figure", extra="plot", needed_for="--plot")
@@ -114,6 +123,6 @@ def quantize(
         made.path.with_name(f"{made.path.stem}{DRIFT_SUFFIX}"),
         (json.dumps(result.report(), indent=1) + "\n").encode(),
     )
-    if plot:
+    if plot and isinstance(result.drift, Drift):
         write_atomically(output / picture, drift_png(result.drift, result.layers))
     return result

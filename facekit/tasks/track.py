@@ -88,6 +88,10 @@ def track(
         namer: Namer = nobody
         if gallery is not None:
             namer = _namer(stack.enter_context(gallery), pipeline, distance)
+        options = options or TrackOptions()
+        if options.start_score is None:
+            sure = pipeline.options.locate.own_options.sure_score
+            options = replace(options, start_score=sure)
         tracker = Tracker(
             PipelineVision(pipeline),
             same_similarity=pipeline.threshold().similarity,

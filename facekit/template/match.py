@@ -31,7 +31,8 @@ def unit_length(vectors: Float32Array) -> Float32Array:
 
     Raises ValueError for a row of zero length or one that is not finite: it has no direction.
     """
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # infinity is refused
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(norms).all() and (norms > 0).all()):
         raise ValueError("Every vector must be finite and not zero to be given unit length.")
     return np.asarray(vectors / norms, dtype=np.float32)

@@ -136,6 +136,7 @@ class TrainConfig:
     architecture: Architecture = Architecture.INCEPTION_RESNET_V1
     loss: TrainingLoss = TrainingLoss.SOFTMAX
     embedding_size: int = 512
+    """of fresh weights, as `architecture`; others have their own"""
     epochs: int = 90
     batch_size: int = 90
     """photos a step, over all replicas"""

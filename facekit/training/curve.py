@@ -17,7 +17,7 @@ import numpy as np
 
 from facekit.errors import StorageError
 from facekit.system.files import write_atomically
-from facekit.system.keras_backend import tf
+from facekit.training.backend import tf
 
 CURVE_NAME = "curve.jsonl"
 TENSORBOARD_NAME = "tensorboard"

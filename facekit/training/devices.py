@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import UsageError
-from facekit.system.keras_backend import tf
 from facekit.system.native_output import captured_output
+from facekit.training.backend import tf
 from facekit.training.dataset.batches import Share
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")

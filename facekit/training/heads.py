@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from facekit.enums import TrainingLoss
-from facekit.system.keras_backend import keras, tf
 from facekit.training import losses
+from facekit.training.backend import keras, tf
 from facekit.training.config import LossConfig, TrainConfig
 
 Tensor: TypeAlias = Any
@@ -163,9 +163,9 @@ _HEADS: dict[TrainingLoss, type[Head]] = {
 }
 
 
-def make_head(config: TrainConfig, *, classes: int) -> Head:
-    """With fresh weights for embeddings of the configuration's size."""
+def make_head(config: TrainConfig, *, embedding_size: int, classes: int) -> Head:
+    """With fresh weights."""
     head = _HEADS[config.loss](classes, config.losses)
-    head.build((None, config.embedding_size))
+    head.build((None, embedding_size))
     head.built = True
     return head

@@ -1,57 +1,83 @@
-"""An installed float32 model for other systems: Keras, TensorFlow's SavedModel, facenet-pytorch.
+"""An installed float32 model for Keras and TensorFlow.
 
-Each takes the model back into its Keras graph (training/keras_net.py) and lands as a whole: what
-was there before stays until the new file is complete.  Nothing is run that a file brought.
+Each takes the model into a Keras net and lands as a whole: what was there before stays until the
+new file is complete.
 """
 
 from __future__ import annotations
 
-import io
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from facekit.enums import Architecture
-from facekit.errors import ModelBuildError, StorageError
-from facekit.graph.read.facenet_pytorch import state_dict_arrays
+import numpy as np
+
+from facekit.conversion.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, require_sound
+from facekit.conversion.onnx import measured_calibration
+from facekit.conversion.quantize.quantized_model import ModelFile
+from facekit.conversion.shipped_faces import shipped_crops
+from facekit.errors import StorageError
+from facekit.graph.probe import probe, require_same_answer
+from facekit.model.card import bound
 from facekit.model.store import InstalledModel
-from facekit.system.extras import require
-from facekit.system.files import write_atomically
-from facekit.system.keras_backend import keras
+from facekit.model.variants import KERAS_VARIANT, file_name
+from facekit.reporter import SILENT, Reporter
+from facekit.runtime.litert import LiteRtNet
 from facekit.system.native_output import captured_output
-from facekit.training.keras_net import keras_net
+from facekit.training.backend import keras, tf
+from facekit.training.keras_graph import to_keras
+from facekit.training.start import graph_of_model
+from facekit.version import __version__
 
-FACENET_PYTORCH_SIZE = 512
-"""the only embedding that facenet-pytorch's graph has"""
 
+def make_keras(model: InstalledModel, *, reporter: Reporter = SILENT) -> tuple[ModelFile, Drift]:
+    """A .keras file of the model's net with an open batch, and its card: (N, height, width, 3)
+    float32 in the card's scaling -> (N, embedding size) float32, not of unit length.
 
-def keras_file(model: InstalledModel, path: Path) -> None:
-    """A .keras file of facekit's graph with an open batch: (N, height, width, 3) float32 in the
-    card's scaling -> (N, embedding size) float32, not of unit length.
-
-    `path` must end in .keras.  Raises ModelBuildError, StorageError.
+    Its embeddings are measured against the LiteRT file's, on faces that ship with facekit.
+    Raises UsageError for a model that is no float32 embedding model, ModelBuildError, StorageError.
     """
-    net = open_batch(keras_net(model))
-    with _beside(path) as folder:
-        partial = folder / "model.keras"  # Keras goes by the ending
+    net = keras_net(model)
+    with tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
+        path = Path(folder) / file_name(model.card.name, KERAS_VARIANT)
         with captured_output():
-            net.save(partial)
-        _replace(partial, path)
+            net.save(path)
+        content = path.read_bytes()
+        card = replace(
+            model.card,
+            variant=KERAS_VARIANT,
+            file_name=path.name,
+            file_sha256=hashlib.sha256(content).hexdigest(),
+            file_size_bytes=len(content),
+            tools={
+                **model.card.tools,
+                "facekit": __version__,
+                "keras": keras.__version__,
+                "tensorflow": tf.__version__,
+            },
+        )
+        crops = shipped_crops(card, count=DRIFT_CROPS, seed=DRIFT_SEED)
+        drift = measure_drift(model, InstalledModel(card, path), crops, reporter=reporter)
+    require_sound(drift)
+    measured = replace(card, calibration=measured_calibration(model.card, card, drift))
+    return ModelFile(bound(measured), content), drift
 
 
 def saved_model(model: InstalledModel, folder: Path) -> None:
     """A SavedModel folder, which TensorFlow Serving and tf2onnx read; input and output as in
-    `keras_file`, under the signature "serving_default".
+    `make_keras`, under the signature "serving_default".
 
     A folder that is there already is replaced, if it is a SavedModel.
     Raises ModelBuildError, StorageError.
     """
     if folder.exists() and not (folder / "saved_model.pb").is_file():
         raise StorageError(f"{folder} is there and is no SavedModel: it is not replaced.")
-    net = open_batch(keras_net(model))
+    net = keras_net(model)
     with _beside(folder) as beside:
         partial = beside / "model"
         with captured_output():
@@ -61,33 +87,19 @@ def saved_model(model: InstalledModel, folder: Path) -> None:
         _replace(partial, folder)
 
 
-def facenet_pytorch_file(model: InstalledModel, path: Path) -> None:
-    """A state_dict that facenet-pytorch's InceptionResnetV1() loads, without a classifier.
+def keras_net(model: InstalledModel) -> keras.Model:
+    """The net that the file holds, batch norms folded, for any number of pictures at once.
 
-    Raises ModelBuildError for another graph or embedding size, MissingExtraError without
-    PyTorch, StorageError.
+    It answers a known picture as the file does, within 1e-5.
+    Raises ModelBuildError for a model that is no float32 embedding net, or for which Keras has no
+    layers, naming the node.
     """
-    card = model.card
-    wanted = Architecture.INCEPTION_RESNET_V1.value
-    if card.architecture != wanted or card.embedding_size != FACENET_PYTORCH_SIZE:
-        raise ModelBuildError(
-            f"facenet-pytorch has one graph, {wanted} with {FACENET_PYTORCH_SIZE} numbers. "
-            f"Received: {card.name}, {card.architecture} with {card.embedding_size}."
-        )
-    torch = require("torch", extra="torch", needed_for=f"Writing {path.name}")
-    arrays = state_dict_arrays(keras_net(model))
-    content = io.BytesIO()
-    torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, content)
-    write_atomically(path, content.getvalue())
-
-
-def open_batch(net: keras.Model) -> keras.Model:
-    """The same net, with the same weights, for any number of pictures at once."""
-    _, *shape = net.input_shape
-    picture = keras.Input(shape, name=net.inputs[0].name)
-    opened = keras.models.clone_model(net, input_tensors=picture)
-    opened.set_weights(net.get_weights())
-    return opened
+    net = to_keras(graph_of_model(model))
+    picture = probe(net.name, model.card.input)
+    require_same_answer(
+        np.asarray(net(picture)), LiteRtNet(model.path).run(picture)[0], model.path.name
+    )
+    return net
 
 
 @contextmanager

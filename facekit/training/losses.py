@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeAlias
 
-from facekit.system.keras_backend import tf
+from facekit.training.backend import tf
 
 Tensor: TypeAlias = Any
 

@@ -7,28 +7,27 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from facekit.enums import Architecture, Flip
-from facekit.errors import UsageError
+from facekit.enums import Architecture
 from facekit.graph.nets.designs import DESIGNS, Design
 from facekit.model.card import Source
-from facekit.model.store import InstalledModel, find
+from facekit.model.store import InstalledModel
 from facekit.photo.sources import list_people
 from facekit.reporter import SILENT, Reporter
-from facekit.system.keras_backend import keras, tf
 from facekit.training import checkpoint
-from facekit.training.config import TrainConfig
+from facekit.training.backend import keras, tf
 from facekit.training.dataset.aligned import aligned_detector, inner_crop
 from facekit.training.dataset.batches import Photos
 from facekit.training.dataset.epoch import PhotoSet, photos_sha256, split, steps_per_epoch
 from facekit.training.devices import Replicas
 from facekit.training.heads import CosineHead
-from facekit.training.keras_net import keras_net
+from facekit.training.keras_graph import to_keras
 from facekit.training.loop import LoopCallbacks, LoopResult, run_loop
 from facekit.training.request import CHECKPOINTS_NAME, TrainRequest, Validation, require_same_data
-from facekit.training.result import Described, copy_weights, write_model
+from facekit.training.result import Described, write_model
+from facekit.training.start import Start, start_of
 from facekit.training.step import Trainer
 from facekit.training.validate import Validator, class_means, crop_lfw, photos_of
-from facekit.types import CropSpec, InputSpec
+from facekit.types import CropSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,14 +60,14 @@ def train(
     """Trains and writes the model into `folder`; with `resume` from its last checkpoint.
 
     `replicas` must have been opened before anything else was done with TensorFlow.  `designs`:
-    graphs by architecture instead of facekit's own.
+    nets by architecture instead of facekit's own.
     Raises InputError for data that cannot be trained on, UsageError, ModelError, StorageError.
     """
     config = request.config
-    design = designs[config.architecture]
     tf.config.experimental.enable_op_determinism()
-    start = None if request.start is None else find(request.start)
-    spec, crop, flip = _preparation(request, design, start, reporter)
+    start = start_of(request.start, config, designs=designs, reporter=reporter)
+    spec, flip = start.input, start.flip
+    crop = _crop_of(request, start, reporter)
     detector = aligned_detector(request.data)
     people = list_people(request.data)
     chosen, held = split(people, config)
@@ -84,14 +83,14 @@ def train(
     photos = Photos(chosen, spec, memory_mb=config.memory_mb)
     testing = Photos(held, spec, memory_mb=config.memory_mb)
     trainer = Trainer(
-        partial(_new_net, designs, config, start),
+        partial(to_keras, start.graph, dropout=config.dropout),
         config,
         classes=len(chosen.names),
         replicas=replicas,
-        fine_tunes=start is not None,
+        fine_tunes=not start.is_fresh,
     )
     done = _restored(folder, trainer, reporter) if resume else 0
-    if start is not None and config.finetune.imprint and not done:
+    if not start.is_fresh and config.finetune.imprint and not done:
         _imprint(trainer, photos, reporter)
     lfw = None
     if validation is not None and replicas.is_chief:
@@ -110,7 +109,7 @@ def train(
         folder,
         LoopCallbacks(should_stop, validator.figures),
         reporter=reporter,
-        fine_tunes=start is not None,
+        fine_tunes=not start.is_fresh,
         done=done,
     )
     model = None
@@ -120,10 +119,9 @@ def train(
         source = _source(request, data_sha256, chosen, start)
         model = write_model(
             trainer.net,
-            design,
             Described(
                 request.name,
-                config.architecture,
+                start.architecture,
                 spec,
                 crop,
                 detector,
@@ -132,7 +130,6 @@ def train(
                 calibration,
             ),
             folder,
-            embedding_size=config.embedding_size,
             reporter=reporter,
         )
     trainer.wait_for_others()
@@ -147,54 +144,22 @@ def train(
     )
 
 
-def _preparation(
-    request: TrainRequest,
-    design: Design,
-    start: InstalledModel | None,
-    reporter: Reporter,
-) -> tuple[InputSpec, CropSpec, Flip]:
-    """How the net is fed, and what its card shall ask for: crop, mirror image."""
-    config = request.config
-    if start is None:
-        spec, usual, flip = design.input, design.crop, design.flip
-    else:
-        card = start.card
-        if card.architecture != config.architecture.value:
-            raise UsageError(
-                f"{request.start} is of the architecture {card.architecture}. Received: --arch "
-                f"{config.architecture.value}."
-            )
-        if card.output_size != config.embedding_size:
-            raise UsageError(
-                f"{request.start} has embeddings of {card.output_size} numbers. Received: "
-                f"embedding_size {config.embedding_size}."
-            )
-        assert card.crop is not None  # an embedding card always has one
-        spec, usual, flip = card.input, card.crop, card.flip
+def _crop_of(request: TrainRequest, start: Start, reporter: Reporter) -> CropSpec:
+    """What the card shall ask for: crops as the photos are."""
+    spec, usual = start.input, start.crop
     own = inner_crop(request.data, height_px=spec.height_px, width_px=spec.width_px)
     if own is None:
         reporter.note(
             f"{request.data} has no align.json of crops with this centre: the card will say "
-            f"{usual.rule.value}, {usual.margin_px:g} px, as the architecture's usual crops"
+            f"{usual.rule.value}, {usual.margin_px:g} px, as is usual for the net"
         )
-        return spec, usual, flip
+        return usual
     if own != usual:
         reporter.note(
             f"the card will ask for {own.rule.value} crops with {own.margin_px:g} px of margin, "
             f"as these photos have; {usual.margin_px:g} px of {usual.rule.value} is usual"
         )
-    return spec, own, flip
-
-
-def _new_net(
-    designs: Mapping[Architecture, Design], config: TrainConfig, start: InstalledModel | None
-) -> keras.Model:
-    net = designs[config.architecture].graph(
-        embedding_size=config.embedding_size, batch_size=None, dropout=config.dropout
-    )
-    if start is not None:
-        copy_weights(keras_net(start, designs=designs), net)
-    return net
+    return own
 
 
 def _imprint(trainer: Trainer, photos: Photos, reporter: Reporter) -> None:
@@ -218,12 +183,8 @@ def _restored(folder: Path, trainer: Trainer, reporter: Reporter) -> int:
     return done
 
 
-def _source(
-    request: TrainRequest, data_sha256: str, photos: PhotoSet, start: InstalledModel | None
-) -> Source:
-    begun = ""
-    if start is not None:
-        begun = f", from {start.card.name}:{start.card.variant} (sha256 {start.card.file_sha256})"
+def _source(request: TrainRequest, data_sha256: str, photos: PhotoSet, start: Start) -> Source:
+    begun = "" if start.is_fresh else f", from {start.title}"
     return Source(
         title=f"trained by facekit, {request.config.loss.value}, on {len(photos)} photos of "
         f"{len(photos.names)} people in {request.data.name}{begun}",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import ModelBuildError
-from facekit.system.keras_backend import keras, tf
+from facekit.training.backend import keras, tf
 from facekit.training.config import ComputePrecision, OptimiserConfig, OptimiserName, TrainConfig
 from facekit.training.dataset.batches import Batch
 from facekit.training.devices import Replicas
@@ -62,7 +62,9 @@ class Trainer:
                     layer.momentum = config.batch_norm_momentum or layer.momentum
                     if fine_tunes and config.finetune.freeze_batch_norm:
                         layer.trainable = False
-            self.head: Head = make_head(config, classes=classes)
+            self.head: Head = make_head(
+                config, embedding_size=self.net.output_shape[1], classes=classes
+            )
             self._net_optimiser = _optimiser(config.optimiser, self.net.trainable_variables)
             if config.precision is ComputePrecision.FLOAT16:
                 self._net_optimiser = keras.optimizers.LossScaleOptimizer(self._net_optimiser)

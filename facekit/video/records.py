@@ -55,9 +55,9 @@ class TrackOptions:
     """frames from one detection to the next"""
     longest_gap_s: float = 2.0
     """how long a face may be out of sight and still continue its track"""
-    start_score: float = 0.9
-    """detector's score from which a face begins a track; lower ones continue tracks, as in
-    ByteTrack (Zhang et al. 2022)"""
+    start_score: float | None = None
+    """detector's score from which a face begins a track, None for what the detector is sure of;
+    lower ones continue tracks, as in ByteTrack (Zhang et al. 2022)"""
     least_detections: int = 2
     """tracks with fewer are false alarms of the detector and not reported"""
     embedded_faces: int = 5
@@ -66,10 +66,15 @@ class TrackOptions:
     def __post_init__(self) -> None:
         if min(self.key_every, self.least_detections, self.embedded_faces) < 1:
             raise UsageError(f"Counts of frames and faces must be 1 or more. Received: {self}")
-        if not 0 <= self.start_score <= 1:
+        if self.start_score is not None and not 0 <= self.start_score <= 1:
             raise UsageError(f"A face's score lies in 0..1. Received: {self.start_score}")
         if not self.longest_gap_s >= 0:
             raise UsageError(f"The longest gap must be 0 s or more. Received: {self.longest_gap_s}")
+
+    @property
+    def starts_at(self) -> float:
+        """`start_score`, 0.9 where there is none."""
+        return 0.9 if self.start_score is None else self.start_score
 
 
 @dataclass(frozen=True, slots=True, eq=False)

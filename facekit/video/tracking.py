@@ -104,7 +104,7 @@ class Tracker:
         doubtful = [
             index
             for index, face in enumerate(faces)
-            if index not in owners and (unmatched or face.score >= self._options.start_score)
+            if index not in owners and (unmatched or face.score >= self._options.starts_at)
         ]
         vectors = self._vision.embed(frame.pixels, [faces[index] for index in doubtful])
         embeddings = dict(zip(doubtful, vectors, strict=True))
@@ -169,7 +169,7 @@ class Tracker:
         again in a moment.
         """
         beside_rivals = any(track.rivals and _meet(face, track.face) for track in candidates)
-        return face.score >= self._options.start_score and not beside_rivals
+        return face.score >= self._options.starts_at and not beside_rivals
 
     def _start(self, frame: Frame, face: Face) -> Track:
         self._started += 1

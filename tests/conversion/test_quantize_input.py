@@ -13,8 +13,11 @@ from facekit.conversion.quantize.quantizer import input_formula, quantised
 from facekit.conversion.quantize.range_rules import Range, ranges
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.enums import ColourOrder, RangeRule
-from facekit.errors import InputError, ModelBuildError
-from facekit.graph.activations import with_shifted_input
+from facekit.errors import InputError
+from facekit.graph import operations
+from facekit.graph.activations import begins_with_convolution, with_shifted_input
+from facekit.graph.graph import Graph
+from facekit.graph.write.litert import to_litert
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
 from facekit.runtime.litert import LiteRtNet, _quantised
@@ -25,6 +28,7 @@ from tests.networks.tiny_embedder import SPEC, tiny_embedder
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
 PIXELS = np.arange(256)
+SMALL = InputSpec(4, 4, ColourOrder.RGB, mean=127.5, std=128.0)
 DEEPFACE = InputSpec(16, 16, ColourOrder.BGR, mean=0.0, std=255.0)
 
 
@@ -93,21 +97,36 @@ def test_the_half_step_in_the_real_net(tmp_path: Path) -> None:
     np.testing.assert_allclose(after, before, atol=2e-5)
 
 
-def test_a_net_that_pads_its_input_is_refused(data: Path) -> None:
-    padded = bytearray((data / "tiny" / "float32.tflite").read_bytes())
-    with pytest.raises(ModelBuildError, match="without padding"):
-        with_shifted_input(_with_same_padding(padded), 0.5)
+def test_of_a_net_that_pads_its_input_only_the_border_shifts(tmp_path: Path) -> None:
+    x = operations.graph_input("x", (1, 6, 6, 3))
+    kernel = np.random.default_rng(2).standard_normal((3, 3, 3, 4), np.float32)
+    padded = Graph("net", (operations.convolution(x, kernel, "y", pads=(1, 1, 1, 1)),))
+    picture = np.random.default_rng(3).standard_normal((1, 6, 6, 3), np.float32)
+    answers = []
+    for name, content, fed in (
+        ("before", to_litert(padded), picture),
+        ("after", with_shifted_input(to_litert(padded), 0.5), picture - np.float32(0.5)),
+    ):
+        (tmp_path / name).write_bytes(content)
+        answers.append(LiteRtNet(tmp_path / name).run(fed)[0])
+    before, after = answers
+    np.testing.assert_allclose(after[:, 1:-1, 1:-1], before[:, 1:-1, 1:-1], atol=1e-5)
+    assert np.abs(after - before)[:, 0].max() > 0.1
 
 
-def _with_same_padding(content: bytearray) -> bytes:
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content)
-    options = schema.Conv2DOptions()
-    table = model.Subgraphs(0).Operators(0).BuiltinOptions()
-    options.Init(table.Bytes, table.Pos)
-    content[options._tab.Pos + options._tab.Offset(4)] = schema.Padding.SAME  # its first member
-    return bytes(content)
+def test_a_net_without_a_first_convolution_sees_half_a_level_less(tmp_path: Path) -> None:
+    x = operations.graph_input("x", (1, 4, 4, 3))
+    content = to_litert(Graph("net", (operations.mean(operations.relu(x, "relu"), "mean"),)))
+    assert not begins_with_convolution(content)
+    greys = np.broadcast_to(np.arange(0, 256, 5, np.uint8)[:, None, None, None], (52, 4, 4, 3))
+    found = ranges(activation_histograms(content, SMALL, greys), RangeRule.MINMAX)
+    made, fed = quantised(content, SMALL, read_recipe("static_wi8_ai8"), found)
+    (tmp_path / "made.tflite").write_bytes(made)
+    grey = np.full((1, 4, 4, 3), 200, np.uint8)
+    (answer,) = LiteRtNet(tmp_path / "made.tflite").run(model_input(grey, fed))
+    np.testing.assert_allclose(answer, 72 / 128, atol=1 / 128)
+    formula = input_formula(SMALL, read_recipe("static_wi8_ai8"), in_bias=False)
+    assert formula.endswith("in float32 the net sees (pixel - 127.5) / 128")
 
 
 def test_ranges_of_another_net_are_refused(data: Path, tmp_path: Path) -> None:

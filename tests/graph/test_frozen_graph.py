@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
 from facekit.errors import ModelBuildError
-
-if TYPE_CHECKING:
-    import keras
-
-pytestmark = pytest.mark.tensorflow
+from facekit.graph.read.facenet_pb import read_frozen_graph
+from facekit.graph.read.graph_def import _GRAPH_DEF
+from facekit.graph.read.protobuf import parsed
 
 ROOT = "InceptionResnetV1"
 CONV = f"{ROOT}/Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7"
@@ -22,9 +20,7 @@ CONV = f"{ROOT}/Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7"
 
 @pytest.fixture(scope="module")
 def graph_def(frozen_graph: Path) -> Any:
-    from facekit.system.keras_backend import tf
-
-    return tf.compat.v1.GraphDef.FromString(frozen_graph.read_bytes())
+    return parsed(frozen_graph, _GRAPH_DEF, title="graph")
 
 
 def _drop(graph: Any) -> None:
@@ -53,55 +49,41 @@ def _node(graph: Any, name: str) -> Any:
 
 
 def _set(graph: Any, name: str, value: Any) -> None:
-    from facekit.system.keras_backend import tf
-
-    _node(graph, name).attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    tensor = next(one.value for one in _node(graph, name).attr if one.key == "value").tensor
+    tensor.tensor_content = value.tobytes()
+    del tensor.tensor_shape.dim[:]
+    for side in value.shape:
+        tensor.tensor_shape.dim.add(size=side)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_drop, f"lacks the tensors {CONV}/weights"),
-        (_rename, f"lacks the tensors {CONV}/Conv2D_bn_offset"),
+        (_drop, f"lacks the tensor {CONV}/weights"),
+        (_rename, f"lacks the tensor {CONV}/Conv2D_bn_offset"),
         (_not_finite, f"{CONV}/Conv2D_bn_offset holds values that are not finite"),
         (_reshape, "does not fit Block17_3_Branch_1_Conv2d_0b_1x7/kernel"),
         (_scale, r"block35_2/mul/x must be 0\.17 throughout"),
     ],
 )
 def test_a_spoilt_graph_is_refused_by_name(
-    scratch_facenet: keras.Model,
     graph_def: Any,
     tmp_path: Path,
     spoil: Callable[[Any], None],
     message: str,
 ) -> None:
-    from facekit.graph.read.facenet_pb import load_folded_frozen_graph
-
     spoilt = type(graph_def)()
     spoilt.CopyFrom(graph_def)
     spoil(spoilt)
     path = tmp_path / "spoilt.pb"
     path.write_bytes(spoilt.SerializeToString())
     with pytest.raises(ModelBuildError, match=message):
-        load_folded_frozen_graph(scratch_facenet, path)
-
-
-def test_an_embedding_of_another_size_does_not_fit(frozen_graph: Path) -> None:
-    from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-    from facekit.graph.read.facenet_pb import load_folded_frozen_graph
-
-    message = r"Bottleneck/weights does not fit Bottleneck/kernel: shape \(1792, 128\) needed"
-    with pytest.raises(ModelBuildError, match=message):
-        load_folded_frozen_graph(inception_resnet_v1(embedding_size=128), frozen_graph)
+        read_frozen_graph(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph", b"PK\x03\x04" + bytes(64)])
-def test_what_is_no_graph_is_refused(
-    scratch_facenet: keras.Model, tmp_path: Path, content: bytes
-) -> None:
-    from facekit.graph.read.facenet_pb import load_folded_frozen_graph
-
+def test_what_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "graph.pb"
     path.write_bytes(content)
     with pytest.raises(ModelBuildError, match=r"graph\.pb"):
-        load_folded_frozen_graph(scratch_facenet, path)
+        read_frozen_graph(path)

@@ -62,7 +62,7 @@ def test_batch_norms_keep_their_statistics(graph: Graph, frozen_graph: Path) -> 
 
 @pytest.mark.tensorflow
 def test_every_constant_is_what_tensorflow_reads(frozen_graph: Path) -> None:
-    from facekit.system.keras_backend import tf
+    from facekit.training.backend import tf
 
     theirs = tf.compat.v1.GraphDef.FromString(frozen_graph.read_bytes())
     arrays = {

@@ -1,20 +1,18 @@
-"""What is dear and shared: TensorFlow's graphs, their weights, and the files built from them."""
+"""What is dear and shared: source weights, the graphs read from them, and the files built."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 
+from facekit.graph.graph import Graph
+from facekit.graph.read.facenet_pb import read_frozen_graph
 from facekit.model import registry
 from facekit.model.fetch import fetch
 from facekit.types import Float32Array
-
-if TYPE_CHECKING:
-    import keras
 
 BOXES_XYXY = {
     "obama.jpg": (371, 83, 615, 425),
@@ -49,24 +47,9 @@ def yunet_source() -> Path:
 
 
 @pytest.fixture(scope="session")
-def facenet(frozen_graph: Path) -> keras.Model:
-    """The embedding net with the default weights.  Not to be changed."""
-    from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-    from facekit.graph.read.facenet_pb import load_folded_frozen_graph
-
-    net = inception_resnet_v1()
-    load_folded_frozen_graph(net, frozen_graph)
-    return net
-
-
-@pytest.fixture(scope="session")
-def scratch_facenet() -> keras.Model:
-    """An embedding net that tests may fill with whatever they like."""
-    from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-    from facekit.system.keras_backend import keras
-
-    keras.utils.set_random_seed(1)
-    return inception_resnet_v1()
+def facenet(frozen_graph: Path) -> Graph:
+    """The embedding net with the default weights, its batch norms by name."""
+    return read_frozen_graph(frozen_graph).graph
 
 
 @pytest.fixture(scope="session")

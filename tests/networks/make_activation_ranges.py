@@ -3,7 +3,8 @@
     python -m tests.networks.make_activation_ranges sface LFW_FOLDER
 
 One photo of each of 1,000 people of pairsDevTrain, none of whom is in pairsDevTest; deep-funneled
-photos, the most central face.  What is kept are two numbers a layer and rule, no picture.
+photos, the most central face; for a detector the whole photos.  What is kept are two numbers a
+layer and rule, no picture.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from facekit.conversion.crops import SEED, photo_crops, spread
+from facekit.conversion.pictures import photo_pictures
 from facekit.conversion.quantize import ranges as calibration
 from facekit.conversion.quantize.histograms import activation_histograms
+from facekit.conversion.quantize.quantized_model import fixed_content
 from facekit.conversion.quantize.range_rules import ranges
 from facekit.conversion.quantize.ranges import Ranges
 from facekit.enums import FacePolicy, RangeRule
 from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
+from facekit.model.card import Task
 from facekit.model.store import find
+from facekit.photo.decode import DEFAULT_LIMITS
 from facekit.pipeline.locate import LocateOptions
 from facekit.system.files import write_atomically
 
@@ -35,10 +40,15 @@ def main(name: str, folder: Path) -> None:
     listed = Path("devtrain.txt")
     listed.write_text("".join(f"{photo}\n" for photo in chosen))
     model = find(name)
-    cropped = photo_crops(listed, model, LocateOptions(face_policy=FacePolicy.CENTER), count=PEOPLE)
-    listed.unlink()
-    histograms = activation_histograms(model.path.read_bytes(), model.card.input, cropped.crops)
     title = f"{PEOPLE:,} people of LFW's pairsDevTrain ({lfw.name}), a photo each"
+    if model.card.task is Task.DETECTION:
+        title += ", made smaller and larger, and moved"
+        cropped = photo_pictures(listed, model.card, count=PEOPLE, limits=DEFAULT_LIMITS)
+    else:
+        locate = LocateOptions(face_policy=FacePolicy.CENTER)
+        cropped = photo_crops(listed, model, locate, count=PEOPLE)
+    listed.unlink()
+    histograms = activation_histograms(fixed_content(model), model.card.input, cropped.crops)
     made = Ranges(
         source_sha256=model.card.source.sha256,
         origin=replace(cropped.origin, title=title),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.system.keras_backend import keras, tf
 from facekit.system.native_output import captured_output
+from facekit.training.backend import keras, tf
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "tiny"
 SHAPE = (16, 16, 3)

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from facekit.enums import Architecture, ColourOrder, CropRule, ResizeFilter
+from facekit.graph import operations
+from facekit.graph.graph import Graph
 from facekit.graph.nets.designs import Design
+from facekit.graph.weights import Weights
 from facekit.photo.write import write_png
-from facekit.system.keras_backend import keras
 from facekit.training.config import TrainConfig
 from facekit.training.config_file import config_from, parse_change
 from facekit.training.devices import Cluster, open_replicas
@@ -39,25 +41,31 @@ USUAL = {
 }
 
 
-def tiny_net(
-    *, embedding_size: int, batch_size: int | None = 1, dropout: float = 0.0
-) -> keras.Model:
+def tiny_net(weights: Weights, *, embedding_size: int) -> Graph:
     """Two convolutions with batch norm; what the real graphs have, but small."""
-    image = keras.Input((SIDE_PX, SIDE_PX, 3), batch_size=batch_size, name="image")
-    x = image
+    x = operations.graph_input("image", (1, SIDE_PX, SIDE_PX, 3))
     for index in range(2):
-        x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name=f"conv{index}")(x)
-        x = keras.layers.BatchNormalization(scale=False, name=f"norm{index}")(x)
-        x = keras.layers.Activation("relu", name=f"relu{index}")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    if dropout:
-        x = keras.layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(image, keras.layers.Dense(embedding_size, name="embed")(x), name="tiny")
+        kernel = weights.take(f"conv{index}/kernel", (3, 3, x.shape[3], 8))
+        x = operations.convolution(x, kernel, f"conv{index}/Conv2D", stride=(2, 2))
+        x = operations.batch_norm(
+            x,
+            f"norm{index}/batchnorm",
+            gamma=None,
+            beta=weights.take(f"norm{index}/beta", (8,)),
+            mean=weights.take(f"norm{index}/moving_mean", (8,)),
+            variance=weights.take(f"norm{index}/moving_variance", (8,)),
+            epsilon=0.001,
+        )
+        x = operations.relu(x, f"relu{index}/Relu")
+    x = operations.mean(x, "pool/Mean")
+    kernel = weights.take("embed/kernel", (8, embedding_size))
+    bias = weights.take("embed/bias", (embedding_size,))
+    return weights.graph("tiny", operations.dense(x, kernel, "embed/MatMul", bias=bias))
 
 
 DESIGNS = {
     Architecture.INCEPTION_RESNET_V1: Design(
-        graph=tiny_net,
+        net=tiny_net,
         input=InputSpec(SIDE_PX, SIDE_PX, ColourOrder.BGR, 127.5, 128.0),
         crop=CropSpec(CropRule.MARGIN, 3.0, ResizeFilter.BILINEAR),
         embedding_size=8,

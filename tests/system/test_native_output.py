@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from facekit.system.native_output import captured
+from facekit.system.native_output import captured, captured_output
 
 
 def is_chatter(line: bytes) -> bool:
@@ -106,3 +106,18 @@ def test_a_process_without_stderr() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
     assert run.stdout.splitlines() == [b"inside", b"[]"]
+
+
+def test_held_back_output_is_shown_on_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with captured_output():
+        print("said by Python")
+        os.write(1, b"said by C++\n")
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(ValueError, match="no such graph"), captured_output():
+        _say_and_fail()
+    assert capfd.readouterr() == ("", "said before it went wrong\n")
+
+
+def _say_and_fail() -> None:
+    os.write(1, b"said before it went wrong\n")
+    raise ValueError("no such graph")

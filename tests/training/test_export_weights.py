@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import zipfile
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from facekit.errors import ModelBuildError, StorageError
-from facekit.model.card import read_card
+from facekit.errors import ModelBuildError, ModelMismatchError, StorageError, UsageError
+from facekit.graph.graph import Graph
+from facekit.graph.read.formats import format_of
+from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
+from facekit.model.card import Quantisation, read_card
 from facekit.model.store import InstalledModel
+from facekit.runtime.keras import KerasNet
+from facekit.runtime.litert import LiteRtNet
 from facekit.template.match import unit_length
+from facekit.training import keras_export
+from facekit.training.start import graph_of_model
 from facekit.types import Float32Array
-
-if TYPE_CHECKING:
-    import keras
+from tests.networks.run_graph import answers
+from tests.networks.tiny_training import SIDE_PX
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -25,63 +32,100 @@ pytestmark = [
 
 
 @pytest.fixture
-def model(facenet_file: Path) -> InstalledModel:
-    return InstalledModel(read_card(facenet_file.with_suffix(".json")), facenet_file)
+def tiny(whole: Path) -> InstalledModel:
+    """A model that `facekit train` left."""
+    path = whole / "tiny_float32.tflite"
+    return InstalledModel(read_card(path.with_suffix(".json")), path)
 
 
 @pytest.fixture
-def wanted(facenet: keras.Model, crops: Float32Array) -> Any:
-    return unit_length(np.concatenate([np.asarray(facenet(crop[None])) for crop in crops]))
+def pictures() -> Float32Array:
+    return np.random.default_rng(0).normal(size=(3, SIDE_PX, SIDE_PX, 3)).astype(np.float32)
 
 
-def test_keras_and_facenet_pytorch_files_come_back(
-    model: InstalledModel,
-    scratch_facenet: keras.Model,
-    crops: Float32Array,
-    wanted: Float32Array,
-    tmp_path: Path,
+@pytest.fixture
+def wanted(tiny: InstalledModel, pictures: Float32Array) -> Float32Array:
+    return unit_length(LiteRtNet(tiny.path).run(pictures)[0])
+
+
+def test_a_keras_file_comes_back(
+    tiny: InstalledModel, pictures: Float32Array, wanted: Float32Array, tmp_path: Path
 ) -> None:
-    pytest.importorskip("torch")
-    from facekit.graph.read.formats import format_of
-    from facekit.training.keras_export import facenet_pytorch_file, keras_file
+    path = tmp_path / "a.keras"
+    with pytest.MonkeyPatch.context() as patch:  # a net that was trained on noise
+        patch.setattr(keras_export, "require_sound", lambda _: None)
+        made, drift = keras_export.make_keras(tiny)
+    assert drift.minimum > 1 - 1e-6
+    path.write_bytes(made.content)
+    read = format_of(path).read(path, size=None)
+    np.testing.assert_allclose(unit_length(answers(read.graph, pictures)), wanted, atol=1e-5)
+    assert (made.card.variant, made.card.file_name) == ("keras", "tiny_keras.keras")
 
-    keras_file(model, tmp_path / "a.keras")
-    facenet_pytorch_file(model, tmp_path / "a.pt")
-    for path in (tmp_path / "a.keras", tmp_path / "a.pt"):
-        for variable in scratch_facenet.variables:
-            variable.assign(np.zeros(variable.shape, np.float32))
-        format_of(path).read(path).fill(scratch_facenet)
-        for crop, one in zip(crops, wanted, strict=True):
-            ours = unit_length(np.asarray(scratch_facenet(crop[None])))[0]
-            np.testing.assert_allclose(ours, one, atol=1e-5)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras", "a.pt"]
+
+def test_keras_runs_the_file_as_litert_its_own(
+    tiny: InstalledModel, pictures: Float32Array, wanted: Float32Array, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.keras"
+    keras_export.keras_net(tiny).save(path)
+    net = KerasNet(path)
+    assert [one.shape for one in (*net.inputs, *net.outputs)] == [(-1, 16, 16, 3), (-1, 8)]
+    for count in (0, 1, 3):
+        (found,) = net.run(pictures[:count])
+        assert found.shape == (count, 8)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(unit_length(found), wanted[:count], atol=1e-5)
+    with pytest.raises(ValueError, match=r"needs float32 of shape \(N, 16, 16, 3\)"):
+        net.run(pictures[:, 1:])
+
+
+def test_a_keras_file_that_brings_code_is_refused(tiny: InstalledModel, tmp_path: Path) -> None:
+    path, spoilt = tmp_path / "a.keras", tmp_path / "b.keras"
+    keras_export.keras_net(tiny).save(path)
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(spoilt, "w") as other:
+        for name in archive.namelist():
+            content = archive.read(name)
+            other.writestr(name, content.replace(b'"keras.layers"', b'"mine.layers"'))
+    with pytest.raises(ModelMismatchError, match=r"names mine\.layers, which is not Keras's"):
+        KerasNet(spoilt)
+    spoilt.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelMismatchError, match="is not a Keras model that Keras can run"):
+        KerasNet(spoilt)
 
 
 def test_a_saved_model_takes_any_batch(
-    model: InstalledModel, crops: Float32Array, wanted: Float32Array, tmp_path: Path
+    tiny: InstalledModel, pictures: Float32Array, wanted: Float32Array, tmp_path: Path
 ) -> None:
     import tensorflow as tf
-
-    from facekit.training.keras_export import saved_model
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep me")
     with pytest.raises(StorageError, match="is no SavedModel: it is not replaced"):
-        saved_model(model, tmp_path / "mine")
-    saved_model(model, tmp_path / "served")
+        keras_export.saved_model(tiny, tmp_path / "mine")
+    keras_export.saved_model(tiny, tmp_path / "served")
     served = tf.saved_model.load(str(tmp_path / "served"))
-    (answer,) = served.signatures["serving_default"](tf.constant(crops)).values()
+    (answer,) = served.signatures["serving_default"](tf.constant(pictures)).values()
     np.testing.assert_allclose(unit_length(np.asarray(answer)), wanted, atol=1e-5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "served"]
 
 
-def test_facenet_pytorch_has_one_size(model: InstalledModel, tmp_path: Path) -> None:
-    from dataclasses import replace
+def test_another_net_is_not_facenet_pytorch_s(tiny: InstalledModel) -> None:
+    with pytest.raises(ModelBuildError, match=r"facenet-pytorch has one net.*512 numbers: .* is "):
+        to_facenet_pytorch(graph_of_model(tiny))
 
-    from facekit.template.calibration import Calibration
-    from facekit.training.keras_export import facenet_pytorch_file
 
-    card = replace(model.card, embedding_size=128, calibration=Calibration())
-    with pytest.raises(ModelBuildError, match=r"with 512 numbers. Received: .* with 128"):
-        facenet_pytorch_file(replace(model, card=card), tmp_path / "a.pt")
-    assert not list(tmp_path.iterdir())
+def test_the_file_holds_the_default_model_s_kernels(
+    facenet_file: Path, facenet: Graph, crops: Float32Array, tmp_path: Path
+) -> None:
+    """From the folded LiteRT file, whose layers are found by what they do."""
+    model = InstalledModel(read_card(facenet_file.with_suffix(".json")), facenet_file)
+    path = tmp_path / "a.pt"
+    path.write_bytes(to_facenet_pytorch(graph_of_model(model)))
+    read = format_of(path).read(path)
+    ours, theirs = (unit_length(answers(graph, crops)) for graph in (read.graph, facenet))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_integers_are_not_taken_back(tiny: InstalledModel) -> None:
+    card = replace(tiny.card, variant="int8", quantisation=Quantisation("static_wi8_ai8"))
+    with pytest.raises(UsageError, match="A float32 file is needed"):
+        graph_of_model(replace(tiny, card=card))

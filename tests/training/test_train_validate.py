@@ -146,7 +146,7 @@ def test_of_two_faces_the_central_one_is_taken_as_eval_lfw_does(data: Path, tmp_
 
     spec = InputSpec(160, 160, ColourOrder.RGB, 127.5, 128.0)
     margin = CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR)
-    lfw = crop_lfw(folder, spec, margin)
+    lfw = crop_lfw(folder, spec, margin, detector="mtcnn")
     index = [photo.path for photo in lfw.plan.photos].index(name)
     taken = {
         policy: PhotoCropper(

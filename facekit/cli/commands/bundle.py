@@ -17,9 +17,15 @@ from facekit.cli.terminal import TerminalReporter
     "--target",
     type=click.Choice(["imx93", "imx8mp", "cpu"]),
     required=True,
-    help="The board: a Vela file and int8 for imx93, int8 for imx8mp, float32 for cpu.",
+    help="The board: a Vela file and int8 for imx93, uint8 and int8 for imx8mp, float32 for cpu.",
 )
 @output_file("The archive: .tar.gz, .tgz or .tar.", required=True)
+@click.option(
+    "--detector",
+    metavar="NAME",
+    help="What finds faces: mtcnn, on the CPU, or yunet, on the NPU.  "
+    "[default: what the model's card names]",
+)
 @click.option(
     "--models",
     type=click.Path(path_type=Path, file_okay=False),
@@ -38,6 +44,7 @@ def bundle(
     model: str | None,
     target: str,
     output: Path,
+    detector: str | None,
     models: Path | None,
     cpu_variant: str | None,
     wheel: Path | None,
@@ -51,6 +58,7 @@ def bundle(
     \b
     Example: facekit convert --int8 --vela imx93 -o out
              facekit bundle --target imx93 --models out -o facekit-imx93.tar.gz
+             facekit bundle sface --detector yunet --target imx93 --models out -o b.tar.gz
              facekit verify a.jpg b.jpg --bundle facekit-imx93
     """
     from facekit.tasks import bundle as task
@@ -59,6 +67,7 @@ def bundle(
         model,
         target=target,
         output=output,
+        detector=detector,
         models=models,
         cpu_variant=cpu_variant,
         wheel=wheel,

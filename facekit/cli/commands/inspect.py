@@ -14,23 +14,33 @@ from facekit.errors import ModelMismatchError
 
 @click.command("inspect")
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--with",
+    "detector",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A detector that Vela has compiled too: what one verify takes on the NPU.",
+)
 @json_option
-def inspect_command(model: Path, as_json: bool) -> None:
+def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
     """Show a .tflite or .onnx file's inputs, outputs, operators, parameters, MACs and card.
+
+    Of files that Vela has compiled also its estimate of their time.
 
     Exit code 5 for a file that is damaged or not as the card beside it says.
 
     \b
     Example: facekit inspect facenet512_int8.tflite
              facekit inspect --json facenet512.onnx
+             facekit inspect sface_uint8_vela.tflite --with yunet_uint8_vela.tflite
     """
     from facekit.tasks.inspect import inspect
 
-    inspected = inspect(model)
+    inspection = inspect(model, detector=detector)
+    inspected = inspection.model
     if as_json:
-        emit_json(inspected.to_dict())
+        emit_json(inspection.to_dict())
     else:
-        print_inspection(inspected)
+        print_inspection(inspection)
     if inspected.has_wrong_card:
         note(f"error: {inspected.card_problem}")
         raise SystemExit(ModelMismatchError.exit_code)

@@ -79,9 +79,10 @@ def import_command(
     of.  Layout, size and embedding length are read from it.  What is made of it must answer as
     ONNX Runtime does on the file (facekit-cli[convert]), and tell faces apart.
 
-    Weights alone need --as NAME and TensorFlow (facekit-cli[train]): deepface's .h5, facenet's
-    frozen .pb or checkpoint folder, facenet-pytorch's .pt, SphereFace-20's .caffemodel and
-    sphereface_pytorch's .pth, Keras's .keras and .weights.h5.
+    So may a Keras model, .keras or .h5, be.  Weights alone need --as NAME: deepface's .h5,
+    facenet's frozen .pb or checkpoint folder, facenet-pytorch's .pt, SphereFace-20's .caffemodel
+    and sphereface_pytorch's .pth, .weights.h5 of a net that facekit draws.  None needs TensorFlow
+    or PyTorch.
 
     What a file is, its content says.  Nothing in it is run, and every tensor must fit.
 

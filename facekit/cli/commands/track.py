@@ -56,9 +56,8 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 @click.option(
     "--start-score",
     type=click.FloatRange(0, 1),
-    default=0.9,
-    show_default=True,
-    help="Detector's score from which a face begins a track; lower ones can continue it.",
+    help="Detector's score from which a face begins a track; lower ones can continue it.  "
+    "[default: mtcnn 0.9, yunet 0.8]",
 )
 @click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
 @click.option(
@@ -79,7 +78,7 @@ def track(
     every: int,
     longest_gap: float,
     min_detections: int,
-    start_score: float,
+    start_score: float | None,
     threshold: float | None,
     output: Path | None,
     location: GalleryLocation,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from facekit.conversion.detection_drift import DetectionDrift
     from facekit.conversion.drift import Drift
     from facekit.conversion.layer_drift import LayerDrift
     from facekit.evaluation.view1 import Accuracy
@@ -21,7 +22,7 @@ def print_conversion(conversion: Conversion) -> None:
     for file in conversion.files:
         click.echo(f"{file.path}  {file.card.file_size_bytes / 1e6:.1f} MB")
         if file.drift is not None:
-            print_drift(file.drift)
+            print_any_drift(file.drift)
         if file.compiled is not None:
             report = file.compiled.report
             click.echo(
@@ -32,29 +33,57 @@ def print_conversion(conversion: Conversion) -> None:
             )
 
 
+def print_any_drift(drift: Drift | DetectionDrift) -> None:
+    from facekit.conversion.detection_drift import DetectionDrift
+
+    if isinstance(drift, DetectionDrift):
+        _print_detection_drift(drift)
+    else:
+        print_drift(drift)
+
+
 def print_quantized(quantized: QuantizedFile) -> None:
     click.echo(quantized.file.path)
-    print_drift(quantized.drift)
+    print_any_drift(quantized.drift)
     if quantized.layers:
         _print_layers(quantized.layers)
     if quantized.accuracies is not None:
         _print_accuracy(*quantized.accuracies)
 
 
+def _print_detection_drift(drift: DetectionDrift) -> None:
+    missed = f"{drift.missed} of {len(drift.ious)} missed, {drift.added} added"
+    _print_lines(
+        drift,
+        ("boxes", f"overlap float32's by {drift.mean_iou:.4f} (mean IoU)"),
+        ("faces", f"{missed}, at the same threshold"),
+        ("pictures", f"{drift.n_pictures}, {drift.pictures_title}"),
+    )
+
+
 def print_drift(drift: Drift) -> None:
     """How far the quantised file is from float32, and what it saves."""
-    a, b = drift.float32, drift.quantised
     few = "" if drift.has_enough_crops else "; few: pass --calibration with 200 photos or more"
-    lines = (
+    _print_lines(
+        drift,
         ("cosine", f"mean {drift.mean:.5f}, 1st percentile {drift.first_percentile:.5f}, "
          f"minimum {drift.minimum:.5f}"),
         ("crops", f"{drift.n_crops}, {drift.crops_title}{few}"),
         ("faces", f"the two least alike: {drift.least_alike[0]:.3f} in float32, "
          f"{drift.least_alike[1]:.3f} here"),
+    )  # fmt: skip
+
+
+def _print_lines(drift: Drift | DetectionDrift, *own: tuple[str, str]) -> None:
+    a, b = drift.float32, drift.quantised
+    lines = [
+        *own,
         ("size", f"{b.size_bytes / 1e6:.1f} MB, float32 {a.size_bytes / 1e6:.1f} MB"),
         ("latency", f"{b.latency_ms:.1f} ms, float32 {a.latency_ms:.1f} ms "
          f"(threads: {drift.threads}, this machine)"),
-    )  # fmt: skip
+    ]  # fmt: skip
+    if drift.warning:
+        lines.append(("warning", drift.warning))
     for label, text in lines:
         click.echo(f"  {label:9}{text}")
 

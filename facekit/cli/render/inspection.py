@@ -9,9 +9,11 @@ import click
 if TYPE_CHECKING:
     from facekit.graph.inspect.network import Tensor
     from facekit.model.inspect import ModelInspection
+    from facekit.tasks.inspect import Inspection
 
 
-def print_inspection(inspected: ModelInspection) -> None:
+def print_inspection(inspection: Inspection) -> None:
+    inspected = inspection.model
     macs, card = inspected.macs, inspected.card
     operators = ", ".join(f"{name} {count}" for name, count in inspected.histogram.items())
     lines = [
@@ -29,6 +31,11 @@ def print_inspection(inspected: ModelInspection) -> None:
         ),
         ("card", f"{card.name}:{card.variant}, file as it says" if card else "none"),
     ]
+    if card is not None and card.npu_milliseconds is not None:
+        lines.append(("estimate", f"{card.npu_milliseconds:.2f} ms on the NPU, by Vela"))
+    if inspection.verify_ms is not None:
+        what = "two detections and two embeddings"
+        lines.append(("verify", f"{inspection.verify_ms:.2f} ms on the NPU for {what}"))
     for label, text in lines:
         click.echo(f"{label:12}{text}")
 

@@ -6,22 +6,28 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from facekit.conversion.crops import CropSet, Origin
+from facekit.conversion.crops import SEED, CropSet, Origin
+from facekit.conversion.pictures import shipped_pictures
 from facekit.conversion.quantize.histograms import activation_histograms
 from facekit.conversion.quantize.quantizer import PACKAGE, input_formula, quantised, tool_version
 from facekit.conversion.quantize.range_rules import Range, ranges
 from facekit.conversion.quantize.ranges import stored_ranges
 from facekit.conversion.quantize.recipe import Recipe
-from facekit.conversion.shipped_faces import shipped_crops
+from facekit.conversion.shipped_faces import DEFAULT_CROPS, shipped_crops
 from facekit.enums import RangeRule
 from facekit.errors import UsageError
-from facekit.graph.activations import activations, begins_with_convolution, with_static_batch
+from facekit.graph.activations import activations, begins_with_convolution, has_open_side
+from facekit.graph.read.litert import read_litert_graph
+from facekit.graph.write.litert import to_litert
 from facekit.model.card import Card, Quantisation, Task, bound
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
 from facekit.template.calibration import Calibration
+
+_YUNET = "yunet"
+"""the one design of detectors of a single net"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,11 +47,13 @@ class ChosenRanges:
     by_key: Mapping[str, Range]
 
 
-def require_float32(model: InstalledModel) -> None:
-    """Raises UsageError for anything but a float32 embedding model for LiteRT."""
+def require_float32(model: InstalledModel, *, task: Task = Task.EMBEDDING) -> None:
+    """Raises UsageError for anything but a float32 model of this task for LiteRT."""
     card = model.card
-    if card.task is not Task.EMBEDDING:
-        raise UsageError(f"An embedding model is needed. {card.name} is for {card.task.value}.")
+    if card.task is not task:
+        raise UsageError(
+            f"A model for {task.value} is needed. {card.name} is for {card.task.value}."
+        )
     if card.variant != DEFAULT_VARIANT or card.quantisation.scheme != "none":
         raise UsageError(
             f"A {DEFAULT_VARIANT} file is needed to start from. Received: {model.path} "
@@ -54,9 +62,35 @@ def require_float32(model: InstalledModel) -> None:
 
 
 def require_quantisable(model: InstalledModel) -> None:
-    """Raises UsageError or ModelBuildError for anything but a float32 embedding model."""
-    require_float32(model)
-    with_static_batch(model.path.read_bytes())
+    """Raises UsageError or ModelBuildError for what cannot be quantised.
+
+    What can is an embedding model in float32, or a detector of a single net, which then sees
+    pictures of the one size that its card has.
+    """
+    card = model.card
+    if card.task is Task.DETECTION and card.architecture != _YUNET:
+        raise UsageError(
+            f"{card.name} is for {card.task.value} by several nets, which stay float32. An "
+            "embedding model or a detector of a single net is needed."
+        )
+    require_float32(model, task=card.task)
+    fixed_content(model)
+
+
+def fixed_content(model: InstalledModel) -> bytes:
+    """The file for one picture at a time, of its card's size, where it leaves that open."""
+    content = model.path.read_bytes()
+    if not has_open_side(content):
+        return content
+    spec = model.card.input
+    size = spec.height_px, spec.width_px
+    return to_litert(read_litert_graph(model.path, name=model.card.name, size=size))
+
+
+def pictures_of(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -> CropSet:
+    """What the model is fed, made of the faces that come with facekit."""
+    make = shipped_pictures if card.task is Task.DETECTION else shipped_crops
+    return make(card, count=count, seed=seed)
 
 
 def choose_ranges(
@@ -65,14 +99,14 @@ def choose_ranges(
     """Measured on `crops`; without, those that are stored for the weights; without those,
     measured on the faces that come with facekit.
     """
-    content = with_static_batch(model.path.read_bytes())
+    content = fixed_content(model)
     if crops is None:
         stored = stored_ranges(model.card.source.sha256)
         if stored is not None and rule in stored.by_rule:
             by_key = stored.by_rule[rule]
             if by_key.keys() == {one.key for one in activations(content)}:
                 return ChosenRanges(rule, stored.origin, by_key)
-        crops = shipped_crops(model.card)
+        crops = pictures_of(model.card)
 
     histograms = activation_histograms(content, model.card.input, crops.crops, reporter=reporter)
     return ChosenRanges(rule, crops.origin, ranges(histograms, rule))
@@ -85,7 +119,9 @@ def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
     embedding, which is the same within what quantising costs.  Raises as `quantised`.
     """
     by_key = chosen.by_key if chosen is not None else {}
-    float32 = with_static_batch(model.path.read_bytes())
+    float32 = fixed_content(model)
+    if model.card.task is Task.DETECTION:
+        recipe = recipe.with_integer_outputs
     content, fed = quantised(float32, model.card.input, recipe, by_key)
     calibrated = {"rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
     if "photos" in calibrated:

@@ -2,6 +2,7 @@
 
 Names say what they do: static or dynamic activations, `w` weights and `a` activations as `i`
 integers or `f` floats of so many bits; a last `iu8` for an unsigned input: static_wi8_ai8_iu8.
+A detector's files end in `oi8`: outputs are integers too.
 `operations` is the recipe of ai-edge-quantizer, as its `load_quantization_recipe` takes it: later
 steps overrule earlier ones, so one with the algorithm "no_quantize" and a `regex` that matches
 the names of some layers leaves those in float32.  `integer_forms` names operators that it has no
@@ -11,7 +12,7 @@ int8 form for and facekit has; see integer_forms.py.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -24,6 +25,7 @@ from facekit.system.fields import Fields
 SCHEMA_VERSION = 1
 _FOLDER = "recipes"
 _SUFFIX = ".json"
+_INTEGER_OUTPUTS = "_oi8"
 
 
 class InputType(str, Enum):
@@ -49,6 +51,14 @@ class Recipe:
     @property
     def needs_ranges(self) -> bool:
         return self.rule is not None
+
+    @property
+    def with_integer_outputs(self) -> Recipe:
+        """Without the step that turns outputs into float32: a detector has twelve."""
+        kept = tuple(step for step in self.operations if step["operation"] != "OUTPUT")
+        if kept == self.operations:
+            return self
+        return replace(self, name=f"{self.name}{_INTEGER_OUTPUTS}", operations=kept)
 
     def to_json(self) -> str:
         plain = {

@@ -16,7 +16,7 @@ from facekit.conversion.vela.report import Estimate, VelaReport, read_estimate, 
 from facekit.conversion.vela.run import vela, vela_version
 from facekit.conversion.vela.target import Target
 from facekit.errors import AcceleratorError, ModelMismatchError
-from facekit.model.card import Card, bound
+from facekit.model.card import VELA_ESTIMATE, Card, bound
 from facekit.model.checksum import sha256_of
 from facekit.model.inspect import ModelInspection, inspect_model
 from facekit.reporter import SILENT, Reporter
@@ -95,6 +95,7 @@ def compile_model(
         if not allow_cpu:
             raise AcceleratorError(left)
         reporter.note(f"warning: {left}")
+    facts[VELA_ESTIMATE] = f"{report.estimate.milliseconds:.2f} ms"
     payload = report_dict(report, comparisons) | {"made": facts}
     files = {report_file: (json.dumps(payload, indent=1) + "\n").encode()}
     if card is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from facekit.errors import UsageError
 
@@ -35,6 +36,9 @@ class MtcnnOptions:
     """the same after R-Net"""
     face_overlap: float = 0.7
     """the same after O-Net, but of the smaller box's area: a box within a box goes"""
+
+    sure_score: ClassVar[float] = 0.9
+    """what a face has that is hardly ever something else"""
 
     def __post_init__(self) -> None:
         if not self.min_face_px >= PNET_WINDOW_PX:

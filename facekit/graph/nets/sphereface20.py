@@ -12,82 +12,86 @@ sphereface_model.prototxt), which their checkpoints carry.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import re
+from math import prod
+from typing import Any
 
-from facekit.system.keras_backend import keras
+import numpy as np
+from numpy.typing import NDArray
 
-Tensor: TypeAlias = "keras.KerasTensor"
+from facekit.graph import moves, operations
+from facekit.graph.graph import Graph, Node, Operation
+from facekit.graph.names import node_name
+from facekit.graph.weights import Weights, uniform
 
+NAME = "sphereface20"
 HEIGHT_PX = 112
 WIDTH_PX = 96
 FILTERS = (64, 128, 256, 512)
 UNITS = (1, 2, 4, 1)
 """residual units of each stage"""
+_ABOVE_AND_LEFT = (1, 1, 0, 0)
 
 
-def sphereface20(
-    *, embedding_size: int = 512, batch_size: int | None = 1, dropout: float = 0.0
-) -> keras.Model:
+def sphereface20(weights: Weights, *, embedding_size: int = 512) -> Graph:
     """(1, 112, 96, 3) float32 -> (1, embedding_size) float32, not of unit length.
 
-    The batch is fixed at one, since accelerators want every shape known; training passes None,
-    for any batch, and the share of the last features that dropout leaves out.  22,670,656
-    parameters at 512 numbers, all of which train, and 1,749,737,472 multiply-accumulates.
+    22,670,656 parameters at 512 numbers, all of which train, and 1,749,737,472
+    multiply-accumulates.
     """
-    image = keras.Input((HEIGHT_PX, WIDTH_PX, 3), batch_size=batch_size, name="image")
-    x = image
+    x = operations.graph_input("image", (1, HEIGHT_PX, WIDTH_PX, 3))
     for index, (filters, units) in enumerate(zip(FILTERS, UNITS, strict=True), start=1):
-        x = stage(x, filters, units, index)
+        x = _stage(x, weights, filters, units, index)
         # (1, 56, 48, 64), (1, 28, 24, 128), (1, 14, 12, 256), (1, 7, 6, 512)
-    x = keras.layers.Flatten(name="flatten5")(x)  # (1, 21504): rows, columns, channels
-    if dropout:
-        x = keras.layers.Dropout(dropout, name="dropout5")(x)
-    embedding = keras.layers.Dense(
-        embedding_size, kernel_initializer=keras.initializers.LecunUniform(), name="fc5"
-    )(x)
-    return keras.Model(image, embedding, name="sphereface20")
+    x = moves.flatten(x, node_name("flatten5", Operation.RESHAPE))
+    embedding = operations.dense(  # from (1, 21504): rows, columns, channels
+        x,
+        weights.take("fc5/kernel", (x.shape[1], embedding_size)),
+        node_name("fc5", Operation.DENSE),
+        bias=weights.take("fc5/bias", (embedding_size,)),
+    )
+    return weights.graph(NAME, embedding)
 
 
-def stage(x: Tensor, filters: int, units: int, index: int) -> Tensor:
+def _stage(x: Node, weights: Weights, filters: int, units: int, index: int) -> Node:
     """ConvN.x of table 2: halves the sides.  (1, H, W, C) -> (1, H / 2, W / 2, filters)."""
-    # NB: Caffe pads by one pixel all round; the last row and column of an even side go unused,
-    # so padding above and to the left is the same, where Keras's "same" pads below and to the
-    # right.
-    x = keras.layers.ZeroPadding2D(((1, 0), (1, 0)), name=f"pad{index}_1")(x)
-    x = conv(x, filters, f"{index}_1", stride=2)
+    x = _conv(x, weights, filters, f"{index}_1", strided=True)
     for unit in range(units):
-        x = residual_unit(x, filters, index, first=2 * unit + 2)
+        x = _residual_unit(x, weights, filters, index, first=2 * unit + 2)
     return x
 
 
-def residual_unit(x: Tensor, filters: int, index: int, *, first: int) -> Tensor:
+def _residual_unit(x: Node, weights: Weights, filters: int, index: int, *, first: int) -> Node:
     """Layers `first` and `first` + 1 of a stage, added to what they were given."""
-    branch = conv(x, filters, f"{index}_{first}")
-    branch = conv(branch, filters, f"{index}_{first + 1}")
-    return keras.layers.Add(name=f"res{index}_{first + 1}")([x, branch])
+    branch = _conv(x, weights, filters, f"{index}_{first}")
+    branch = _conv(branch, weights, filters, f"{index}_{first + 1}")
+    return operations.add(x, branch, node_name(f"res{index}_{first + 1}", Operation.ADD))
 
 
-def conv(x: Tensor, filters: int, number: str, *, stride: int = 1) -> Tensor:
-    """A 3 x 3 convolution with bias, then PReLU.
+def _conv(x: Node, weights: Weights, filters: int, number: str, *, strided: bool = False) -> Node:
+    """A 3 x 3 convolution with bias, then PReLU."""
+    layer = f"conv{number}"
+    # NB: Caffe pads by one pixel all round; the last row and column of an even side go unused,
+    # so padding above and to the left is the same, where TensorFlow's "SAME" pads below and to
+    # the right.
+    x = operations.convolution(
+        x,
+        weights.take(f"{layer}/kernel", (3, 3, x.shape[3], filters)),
+        node_name(layer, Operation.CONVOLUTION, bias=True),
+        bias=weights.take(f"{layer}/bias", (filters,)),
+        stride=(2, 2) if strided else (1, 1),
+        pads=_ABOVE_AND_LEFT if strided else None,
+    )
+    slope = weights.take(f"relu{number}/alpha", (filters,))
+    return operations.prelu(x, slope, node_name(f"relu{number}", Operation.PRELU))
 
-    Initial weights: Caffe's "xavier" (uniform, variance 1 / fan-in) for the strided layers, a
-    Gaussian of 0.01 for those of residual units, which so start near the identity; slopes 0.25.
-    """
-    strided = stride > 1
-    x = keras.layers.Conv2D(
-        filters,
-        3,
-        strides=stride,
-        padding="valid" if strided else "same",
-        kernel_initializer=(
-            keras.initializers.LecunUniform()
-            if strided
-            else keras.initializers.RandomNormal(0, 0.01)
-        ),
-        name=f"conv{number}",
-    )(x)
-    return keras.layers.PReLU(
-        shared_axes=[1, 2],
-        alpha_initializer=keras.initializers.Constant(0.25),
-        name=f"relu{number}",
-    )(x)
+
+def initial(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Before training: Caffe's "xavier" (uniform, variance 1 / fan-in) for the strided and the
+    last layer, a Gaussian of 0.01 for those of residual units, which so start near the identity;
+    slopes 0.25."""
+    if name.endswith("/kernel"):
+        if re.fullmatch(r"conv\d_1/kernel|fc5/kernel", name):
+            return uniform(random, shape, 1 / prod(shape[:-1]))
+        return random.normal(0, 0.01, shape)
+    return np.full(shape, 0.25 if name.endswith("/alpha") else 0.0)

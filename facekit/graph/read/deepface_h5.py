@@ -1,4 +1,4 @@
-"""deepface's Facenet checkpoints (Keras weights in HDF5) into our graph.
+"""deepface's Facenet checkpoints (Keras weights in HDF5) as a graph.
 
 The file has one group a layer, with one dataset a variable ("kernel:0") at its end.  Layers are
 called as ours are, with one exception: in Block17_k and in the first five Block8_k deepface
@@ -14,17 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
-from facekit.graph.weights import (
-    MAX_BYTES,
-    SourceWeights,
-    Take,
-    VariableSource,
-    embedding_size_of,
-    port,
-)
+from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+from facekit.graph.read.network import ReadNetwork
+from facekit.graph.weights import MAX_BYTES, SourceWeights, Take, embedding_size_of
 from facekit.system.extras import require
-from facekit.system.keras_backend import keras
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SECOND_BRANCH = re.compile(r"^(Block(?:17|8)_(\d+))_Branch_\2_")
@@ -38,18 +33,13 @@ def is_hdf5(path: Path) -> bool:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
-def read_deepface(path: Path) -> SourceWeights:
-    """A checkpoint of 128 or 512 numbers.  Raises ModelBuildError naming the file."""
+def read_deepface(path: Path) -> ReadNetwork:
+    """A checkpoint of 128 or 512 numbers.  Raises ModelBuildError naming file and tensor."""
     tensors = read_variables(path)
-    return SourceWeights(
-        embedding_size=embedding_size_of(tensors, "Bottleneck/kernel", axis=1, origin=path.name),
-        fill=lambda net: _fill(net, tensors, path.name),
-    )
-
-
-def load_deepface_h5(model: keras.Model, path: Path) -> None:
-    """Fills an `inception_resnet_v1`.  Raises ModelBuildError naming file and tensor."""
-    _fill(model, read_variables(path), path.name)
+    size = embedding_size_of(tensors, "Bottleneck/kernel", axis=1, origin=path.name)
+    weights = SourceWeights(tensors, _dataset_of, origin=path.name)
+    graph = inception_resnet_v1(weights, embedding_size=size)
+    return ReadNetwork(graph, architecture=Architecture.INCEPTION_RESNET_V1)
 
 
 def read_variables(path: Path) -> dict[str, NDArray[Any]]:
@@ -79,11 +69,8 @@ def read_variables(path: Path) -> dict[str, NDArray[Any]]:
     return variables
 
 
-def _fill(net: keras.Model, tensors: dict[str, NDArray[Any]], origin: str) -> None:
-    rules: dict[str, VariableSource] = {
-        variable.path: Take(variable.path) for variable in net.variables
-    }
-    port(net, tensors, rules, origin=origin)
+def _dataset_of(ours: str) -> Take | None:
+    return None if ours.endswith("/gamma") else Take(ours)
 
 
 def _our_name(dataset: str) -> str:

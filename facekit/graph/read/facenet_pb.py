@@ -1,4 +1,4 @@
-"""The weights of facenet's frozen graph into a Keras net, to be trained further or converted.
+"""The weights of facenet's frozen graph as a graph of ours, to be trained further or converted.
 
 As trained, or with its batch norms folded.  Nothing in the file is executed.
 """
@@ -9,24 +9,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from facekit.graph.nets.inception_resnet_v1 import BATCH_NORM_EPSILON
-from facekit.graph.nets.layer_names import (
+from facekit.enums import Architecture
+from facekit.graph.nets.inception_resnet_v1 import BATCH_NORM_EPSILON, inception_resnet_v1
+from facekit.graph.read.facenet_names import (
     EMBEDDING_KERNEL,
     RESIDUAL_SCALES,
     ROOT,
     scope_of,
-    variable_rules,
+    variable_of,
 )
 from facekit.graph.read.graph_def import read_constants
-from facekit.graph.weights import (
-    Fill,
-    SourceWeights,
-    Take,
-    VariableSource,
-    embedding_size_of,
-    port,
-)
-from facekit.system.keras_backend import keras
+from facekit.graph.read.network import ReadNetwork
+from facekit.graph.weights import Fill, SourceWeights, Take, embedding_size_of
 from facekit.types import Float32Array
 
 _FOLDED_OFFSET = "Conv2D_bn_offset"
@@ -63,58 +57,39 @@ def is_graph(path: Path) -> bool:
     )
 
 
-def read_frozen_graph(path: Path) -> SourceWeights:
-    """Either kind of graph.  Raises ModelBuildError naming the file, and later the tensor."""
+def read_frozen_graph(path: Path) -> ReadNetwork:
+    """Either kind of graph.  Raises ModelBuildError naming file and tensor."""
     constants = read_constants(path)
     size = embedding_size_of(constants, EMBEDDING_KERNEL, axis=1, origin=path.name)
     if any(name.endswith(_FOLDED_OFFSET) for name in constants):
-        return SourceWeights(size, lambda net: _fill_folded(net, constants, path.name))
-    ignored = tuple(name for name, value in constants.items() if _is_bookkeeping(name, value))
-    expected = {**RESIDUAL_SCALES, **_batch_norm_numbers(constants, ignored)}
-    return SourceWeights(
-        size,
-        lambda net: port(
-            net,
-            constants,
-            variable_rules(net),
-            expected=expected,
-            ignored=ignored,
-            origin=path.name,
-        ),
-        ignored,
+        ignored = tuple(name for name in constants if _IGNORED.search(name))
+        # The bottleneck's batch norm has no gamma; the frozen operation wants one all the same.
+        expected, source_of = {**RESIDUAL_SCALES, _BOTTLENECK_GAMMA: 1.0}, _folded_source
+    else:
+        ignored = tuple(name for name, value in constants.items() if _is_bookkeeping(name, value))
+        expected = {**RESIDUAL_SCALES, **_batch_norm_numbers(constants, ignored)}
+        source_of = variable_of
+    weights = SourceWeights(
+        constants, source_of, expected=expected, ignored=ignored, origin=path.name
     )
+    graph = inception_resnet_v1(weights, embedding_size=size)
+    return ReadNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
 
 
-def load_folded_frozen_graph(model: keras.Model, path: Path) -> None:
-    """Fills an `inception_resnet_v1`.  Raises ModelBuildError naming file and tensor."""
-    _fill_folded(model, read_constants(path), path.name)
-
-
-def _fill_folded(net: keras.Model, constants: Mapping[str, Float32Array], origin: str) -> None:
+def _folded_source(ours: str) -> Take | Fill | None:
     """Folding left kernel * gamma / sqrt(variance + epsilon) as the kernel, the rest as an offset.
 
     With mean 0 and variance 1 - epsilon the batch norm divides by exactly one.  The bottleneck's
     was not folded.
     """
-    rules = variable_rules(net)
-    for layer in net.layers:
-        if isinstance(layer, keras.layers.Conv2D) and not layer.use_bias:
-            norm = f"{layer.name}_BatchNorm"
-            folded: dict[str, VariableSource] = {
-                f"{norm}/beta": Take(f"{scope_of(layer.name)}/{_FOLDED_OFFSET}"),
-                f"{norm}/moving_mean": Fill(0.0),
-                f"{norm}/moving_variance": Fill(1.0 - BATCH_NORM_EPSILON),
-            }
-            rules |= folded
-    port(
-        net,
-        constants,
-        rules,
-        # The bottleneck's batch norm has no gamma; the frozen operation wants one all the same.
-        expected={**RESIDUAL_SCALES, _BOTTLENECK_GAMMA: 1.0},
-        ignored=[name for name in constants if _IGNORED.search(name)],
-        origin=origin,
-    )
+    layer, _, leaf = ours.rpartition("/")
+    convolution = layer.removesuffix("_BatchNorm")
+    if convolution in (layer, "Bottleneck"):
+        return variable_of(ours)
+    if leaf == "beta":
+        return Take(f"{scope_of(convolution)}/{_FOLDED_OFFSET}")
+    numbers = {"moving_mean": 0.0, "moving_variance": 1.0 - BATCH_NORM_EPSILON}
+    return Fill(numbers[leaf]) if leaf in numbers else None
 
 
 def _is_bookkeeping(name: str, value: Float32Array) -> bool:

@@ -9,14 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.enums import Architecture, Preprocessing
+from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import Graph
 from facekit.graph.read.deepface_h5 import is_hdf5, read_deepface
 from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
-from facekit.graph.read.keras_archive import is_keras_archive, is_keras_weights, read_keras
+from facekit.graph.read.keras_archive import (
+    is_keras_model,
+    is_keras_weights,
+    read_keras,
+    read_keras_weights,
+)
 from facekit.graph.read.litert import is_litert, read_litert_graph
+from facekit.graph.read.network import ReadNetwork
 from facekit.graph.read.onnx_file import is_onnx
 from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.sphereface import (
@@ -27,17 +32,6 @@ from facekit.graph.read.sphereface import (
 )
 from facekit.graph.read.tf_checkpoint import is_checkpoint, read_checkpoint
 from facekit.graph.read.torch_file import is_torch_file
-from facekit.graph.weights import SourceWeights
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ReadNetwork:
-    """A network that has been read from a file."""
-
-    graph: Graph
-    """as it was trained: batch norms are kept; one picture, channels last, to one embedding"""
-    ignored: tuple[str, ...] = ()
-    """tensors that have no place in an embedding net, by a rule of the format"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +41,34 @@ class SourceFormat:
     title: str
     recognises: Callable[[Path], bool]
     """by content; asked for files that exist, and must not raise for any"""
-    read: Callable[..., SourceWeights | ReadNetwork]
-    """a file to its weights, or to its network where it holds one as a whole: then with
-    `size`, (height, width) for a file that leaves its picture's sides open, else None"""
-    architectures: tuple[Architecture, ...] = tuple(Architecture)
-    """whose weights it can hold; the first where the user names none"""
+    read: Callable[..., ReadNetwork]
+    """a file to its network; where it holds one as a whole, with `size`, (height, width) for a
+    file that leaves its picture's sides open, else None.  Raises ModelBuildError naming the file
+    and the tensor or node that is wrong"""
     whole_network: bool = False
-    """whether the file itself says what is computed, so that it may be any architecture"""
+    """whether the file itself says what is computed, so that it may be any network"""
     preprocessing: Preprocessing | None = None
-    """how its authors feed the net, where the user does not say; None: as the graph's do"""
+    """how its authors feed the net, where the user does not say; None: as the net's own do"""
 
 
 def _read_onnx(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
     return ReadNetwork(read_onnx_graph(path, name=path.stem, size=size))
 
 
+def _read_keras(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
+    return read_keras(path)
+
+
 def _read_litert(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
     return ReadNetwork(read_litert_graph(path, name=path.stem))
 
 
-_FACENET = (Architecture.INCEPTION_RESNET_V1,)
-_SPHEREFACE = (Architecture.SPHEREFACE20,)
-
 FORMATS: dict[str, SourceFormat] = {
     "tf-checkpoint": SourceFormat(
-        "TensorFlow 1 checkpoint of facenet", is_checkpoint, read_checkpoint, _FACENET
+        "TensorFlow 1 checkpoint of facenet", is_checkpoint, read_checkpoint
     ),
-    "keras": SourceFormat("Keras model", is_keras_archive, read_keras),
-    "keras-weights": SourceFormat("Keras weights", is_keras_weights, read_keras),
+    "keras": SourceFormat("Keras model", is_keras_model, _read_keras, whole_network=True),
+    "keras-weights": SourceFormat("Keras weights", is_keras_weights, read_keras_weights),
     "deepface-h5": SourceFormat(
         "deepface's HDF5 weights",
         is_hdf5,
@@ -82,22 +76,17 @@ FORMATS: dict[str, SourceFormat] = {
         preprocessing=Preprocessing.DEEPFACE,
     ),
     "sphereface-pytorch": SourceFormat(
-        "sphereface_pytorch's state_dict",
-        is_sphereface_pytorch,
-        read_sphereface_pytorch,
-        _SPHEREFACE,
+        "sphereface_pytorch's state_dict", is_sphereface_pytorch, read_sphereface_pytorch
     ),
     "facenet-pytorch": SourceFormat(
-        "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch, _FACENET
+        "facenet-pytorch's state_dict", is_torch_file, read_facenet_pytorch
     ),
     "litert": SourceFormat("LiteRT model", is_litert, _read_litert, whole_network=True),
     "onnx": SourceFormat("ONNX model", is_onnx, _read_onnx, whole_network=True),
     "sphereface-caffe": SourceFormat(
-        "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe, _SPHEREFACE
+        "SphereFace's Caffe model", is_sphereface_caffe, read_sphereface_caffe
     ),
-    "frozen-graph": SourceFormat(
-        "frozen TensorFlow graph of facenet", is_graph, read_frozen_graph, _FACENET
-    ),
+    "frozen-graph": SourceFormat("frozen TensorFlow graph of facenet", is_graph, read_frozen_graph),
 }
 
 

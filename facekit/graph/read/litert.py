@@ -45,17 +45,18 @@ def is_litert(path: Path) -> bool:
         return file.read(8)[4:] == IDENTIFIER
 
 
-def read_litert_graph(path: Path, *, name: str) -> Graph:
+def read_litert_graph(path: Path, *, name: str, size: tuple[int, int] | None = None) -> Graph:
     """The network from one picture, (1, height, width, channels) or an open batch, to its outputs.
 
-    A picture with channels first in the file has them last here.
+    A picture with channels first in the file has them last here.  `size`: height and width to
+    take where the file leaves them open; the batch is 1 then.
     Raises ModelBuildError naming the file and the tensor: an operator or form that is not known,
     numbers that are not float32, a tensor that is missing, of another shape, or given twice.
     """
     try:
         # What does not fit into float32 is found as not finite.
         with np.errstate(all="ignore"):
-            return _Reader(read_tables(path.read_bytes())).graph(name)
+            return _Reader(read_tables(path.read_bytes())).graph(name, size)
     except OSError as error:
         raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
     except ModelBuildError as error:
@@ -71,7 +72,7 @@ class _Reader:
         self.names: set[str] = set()
         self.numbers = 0
 
-    def graph(self, name: str) -> Graph:
+    def graph(self, name: str, size: tuple[int, int] | None) -> Graph:
         if self.tables.subgraphs != 1:
             raise ModelBuildError(f"one subgraph needed. Received: {self.tables.subgraphs}.")
         if quantised := [one.name for one in self.tables.tensors if one.scales]:
@@ -80,7 +81,7 @@ class _Reader:
                 "with scales. The float32 file that it was made of is needed; integers are made of "
                 "that by facekit convert NAME --int8."
             )
-        self._add_input()
+        self._add_input(size)
         for operator in self.tables.operators:
             try:
                 self._add(operator)
@@ -93,7 +94,7 @@ class _Reader:
             raise ModelBuildError("its outputs must be computed.")
         return with_prelus(Graph(name, nodes))
 
-    def _add_input(self) -> None:
+    def _add_input(self, size: tuple[int, int] | None) -> None:
         if len(self.tables.inputs) != 1:
             raise ModelBuildError(f"one input needed. Received: {len(self.tables.inputs)}.")
         (index,) = self.tables.inputs
@@ -106,10 +107,10 @@ class _Reader:
             )
         name = self._name(tensor)
         if 0 < shape[3] <= _MOST_CHANNELS:
-            self._keep(index, operations.graph_input(name, shape))
+            self._keep(index, operations.graph_input(name, _of_size(shape, size)))
         elif 0 < shape[1] <= _MOST_CHANNELS:
             count, channels, height, width = shape
-            picture = operations.graph_input(name, (count, height, width, channels))
+            picture = operations.graph_input(name, _of_size((count, height, width, channels), size))
             self._keep(index, moves.transpose(picture, (0, 3, 1, 2), f"{name}/channels_first"))
         else:
             raise ModelBuildError(
@@ -176,6 +177,14 @@ class _Reader:
             name = f"{layer_name(tensor.name)}_{number}"
         self.names |= {name, name + _LINEAR}
         return name
+
+
+def _of_size(shape: Shape, size: tuple[int, int] | None) -> Shape:
+    """(N, H, W, C) without open sides where a size is given."""
+    if size is None:
+        return shape
+    fixed = (1, *size, shape[3])
+    return tuple(new if old == OPEN else old for old, new in zip(shape, fixed, strict=True))
 
 
 def _activation(operator: FileOperator) -> Operation | None:

@@ -59,6 +59,16 @@ def parsed(path: Path, messages: Messages, *, title: str) -> Any:
     return found
 
 
+def parsed_bytes(content: bytes, messages: Messages) -> Any:
+    """The message.  Raises ValueError for one that is truncated or of another kind."""
+    found = _message_class(messages)()
+    try:
+        found.ParseFromString(content)
+    except message.DecodeError as error:
+        raise ValueError(str(error)) from error
+    return found
+
+
 @cache
 def _message_class(messages: Messages) -> Any:
     """In a pool of its own, so that it meets no other package's definitions."""

@@ -1,4 +1,4 @@
-"""SphereFace-20's weights into our graph, from wy1iu's Caffe model or clcarwin's state_dict.
+"""SphereFace-20's weights as a graph, from wy1iu's Caffe model or clcarwin's state_dict.
 
 https://github.com/wy1iu/sphereface, sphereface_model.caffemodel.
 https://github.com/clcarwin/sphereface_pytorch, sphere20a_20171020.pth, which is published in a .7z
@@ -18,17 +18,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.graph.nets.sphereface20 import FILTERS, HEIGHT_PX, WIDTH_PX
+from facekit.enums import Architecture
+from facekit.graph.nets.sphereface20 import FILTERS, HEIGHT_PX, WIDTH_PX, sphereface20
 from facekit.graph.read.caffe_model import is_caffe_model, read_caffe_model
+from facekit.graph.read.network import ReadNetwork
 from facekit.graph.read.torch_file import is_torch_file, mentions, read_state_dict
-from facekit.graph.weights import (
-    SourceWeights,
-    Take,
-    VariableSource,
-    embedding_size_of,
-    port,
-)
-from facekit.system.keras_backend import keras
+from facekit.graph.weights import SourceWeights, Take, embedding_size_of, height_width_in_out
 from facekit.types import Float32Array
 
 CLASSIFIER = "fc6"
@@ -53,17 +48,14 @@ def is_sphereface_pytorch(path: Path) -> bool:
     return is_torch_file(path) and mentions(path, "relu1_1.weight")
 
 
-def read_sphereface_caffe(path: Path) -> SourceWeights:
-    """The Caffe model's tensors without its classifier's.  Raises ModelBuildError."""
-    return _source_weights(read_caffe_model(path), caffe_name, origin=path.name)
+def read_sphereface_caffe(path: Path) -> ReadNetwork:
+    """The Caffe model without its classifier.  Raises ModelBuildError naming file and tensor."""
+    return network_of(read_caffe_model(path), caffe_name, origin=path.name)
 
 
-def read_sphereface_pytorch(path: Path) -> SourceWeights:
-    """The state_dict's tensors without its classifier's.
-
-    Raises ModelBuildError, and MissingExtraError without PyTorch.
-    """
-    return _source_weights(read_state_dict(path), _pytorch_name, origin=path.name)
+def read_sphereface_pytorch(path: Path) -> ReadNetwork:
+    """The state_dict without its classifier.  Raises ModelBuildError naming file and tensor."""
+    return network_of(read_state_dict(path), _pytorch_name, origin=path.name)
 
 
 def caffe_name(layer: str, *, bias: bool) -> str:
@@ -75,49 +67,23 @@ def _pytorch_name(layer: str, *, bias: bool) -> str:
     return f"{layer}.{'bias' if bias else 'weight'}"
 
 
-def _source_weights(
+def network_of(
     tensors: Mapping[str, NDArray[Any]], name_of: TensorName, *, origin: str
-) -> SourceWeights:
-    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(CLASSIFIER)}
-    return SourceWeights(
-        embedding_size=embedding_size_of(kept, name_of("fc5", bias=False), axis=0, origin=origin),
-        fill=lambda net: fill(net, kept, name_of, origin=origin),
-        ignored=tuple(name for name in tensors if name not in kept),
-    )
+) -> ReadNetwork:
+    """A `sphereface20` of tensors, of which none but the classifier's may be left over."""
 
+    def source_of(ours: str) -> Take:
+        layer, _, leaf = ours.rpartition("/")
+        changes = {
+            "kernel": _rows_columns_channels if layer == "fc5" else height_width_in_out,
+        }
+        return Take(name_of(layer, bias=leaf == "bias"), changes.get(leaf))
 
-def fill(
-    net: keras.Model, tensors: Mapping[str, NDArray[Any]], name_of: TensorName, *, origin: str
-) -> None:
-    """All variables of a `sphereface20`, from tensors of which none may be left over.
-
-    Raises ModelBuildError naming the tensor; see `port`.
-    """
-    rules: dict[str, VariableSource] = {}
-    for layer in net.layers:
-        weight, bias = (name_of(layer.name, bias=which) for which in (False, True))
-        if isinstance(layer, keras.layers.Conv2D):
-            rules[f"{layer.name}/kernel"] = Take(weight, _height_width_in_out)
-            rules[f"{layer.name}/bias"] = Take(bias)
-        elif isinstance(layer, keras.layers.PReLU):
-            rules[f"{layer.name}/alpha"] = Take(weight, _one_a_channel)
-        elif isinstance(layer, keras.layers.Dense):
-            rules[f"{layer.name}/kernel"] = Take(weight, _rows_columns_channels)
-            rules[f"{layer.name}/bias"] = Take(bias)
-    port(net, tensors, rules, origin=origin)
-
-
-# A tensor of another shape than these expect is handed on as it is: port names the misfit.
-
-
-def _height_width_in_out(kernel: Float32Array) -> Float32Array:
-    """(out, in, height, width) -> (height, width, in, out)."""
-    return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
-
-
-def _one_a_channel(slopes: Float32Array) -> Float32Array:
-    """(channels,) -> (1, 1, channels)."""
-    return slopes.reshape(1, 1, -1) if slopes.ndim == 1 else slopes
+    ignored = tuple(name for name in tensors if name.startswith(CLASSIFIER))
+    size = embedding_size_of(tensors, name_of("fc5", bias=False), axis=0, origin=origin)
+    weights = SourceWeights(tensors, source_of, ignored=ignored, origin=origin)
+    graph = sphereface20(weights, embedding_size=size)
+    return ReadNetwork(graph, ignored, Architecture.SPHEREFACE20)
 
 
 def _rows_columns_channels(weights: Float32Array) -> Float32Array:

@@ -1,4 +1,4 @@
-"""facenet's TensorFlow 1 checkpoints (model-*.ckpt-N.index and .data-*) into our graph.
+"""facenet's TensorFlow 1 checkpoints (model-*.ckpt-N.index and .data-*) as a graph.
 
 The variables have the names of the training graph, so the .meta file that holds that graph is
 not needed, and nothing is executed.
@@ -11,16 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
-from facekit.graph.nets.layer_names import EMBEDDING_KERNEL, variable_rules
-from facekit.graph.weights import MAX_BYTES, SourceWeights, embedding_size_of, port
-from facekit.system.keras_backend import keras, tf
-from facekit.system.native_output import captured_output
-from facekit.types import Float32Array
+from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+from facekit.graph.read.facenet_names import EMBEDDING_KERNEL, variable_of
+from facekit.graph.read.network import ReadNetwork
+from facekit.graph.read.tensor_bundle import TABLE_MAGIC, read_index
+from facekit.graph.weights import MAX_BYTES, SourceWeights, embedding_size_of
 
 INDEX_SUFFIX = ".index"
-_TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
-"""the last bytes of an index, which is a table of LevelDB's"""
 _NOT_OURS = re.compile(
     r"/(Adam|Adam_1|Adagrad|Adadelta|Adadelta_1|Momentum|RMSProp|RMSProp_1|RMSProp_2)$"
     r"|/ExponentialMovingAverage$"  # shadows; facenet itself runs on the variables
@@ -37,8 +36,8 @@ def is_checkpoint(path: Path) -> bool:
     if path.is_dir():
         return bool(_indices(path))
     with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - len(_TABLE_MAGIC), 0))
-        return path.suffix == INDEX_SUFFIX and file.read() == _TABLE_MAGIC
+        file.seek(max(path.stat().st_size - len(TABLE_MAGIC), 0))
+        return path.suffix == INDEX_SUFFIX and file.read() == TABLE_MAGIC
 
 
 def checkpoint_files(path: Path) -> tuple[Path, ...]:
@@ -58,33 +57,26 @@ def checkpoint_files(path: Path) -> tuple[Path, ...]:
     return index, *data
 
 
-def read_checkpoint(path: Path) -> SourceWeights:
-    """Raises ModelBuildError naming the file, and later the tensor."""
+def read_checkpoint(path: Path) -> ReadNetwork:
+    """Raises ModelBuildError naming file and tensor."""
     files = checkpoint_files(path)
     index = files[0]
     if (size := sum(file.stat().st_size for file in files)) > 4 * MAX_BYTES:
         raise ModelBuildError(f"{index} has {size} bytes of data; {4 * MAX_BYTES} are allowed.")
     try:
-        with captured_output():
-            reader = tf.train.load_checkpoint(str(index.with_suffix("")))
-            names = sorted(reader.get_variable_to_shape_map())
-            ignored = tuple(name for name in names if _NOT_OURS.search(name))
-            tensors: dict[str, Float32Array] = {
-                name: np.asarray(reader.get_tensor(name)) for name in names if name not in ignored
-            }
-    except (tf.errors.OpError, LookupError, OSError, ValueError, RuntimeError) as error:
-        # its errors become Python's own: a file cut off is an IndexError
-        first_line = str(error).strip().partition("\n")[0]
-        raise ModelBuildError(f"{index} is damaged, or no checkpoint: {first_line}") from error
-    return SourceWeights(
-        embedding_size_of(tensors, EMBEDDING_KERNEL, axis=1, origin=index.name),
-        lambda net: _fill(net, tensors, index.name),
-        ignored,
-    )
-
-
-def _fill(net: keras.Model, tensors: dict[str, Float32Array], origin: str) -> None:
-    port(net, tensors, variable_rules(net), origin=origin)
+        variables = read_index(index)
+        ignored = tuple(sorted(name for name in variables if _NOT_OURS.search(name)))
+        tensors = {
+            name: np.zeros(0, np.object_) if found is None else found.read()
+            for name, found in variables.items()
+            if name not in ignored
+        }
+    except (OSError, ValueError, IndexError) as error:
+        raise ModelBuildError(f"{index} is damaged, or no checkpoint: {error}") from error
+    size = embedding_size_of(tensors, EMBEDDING_KERNEL, axis=1, origin=index.name)
+    weights = SourceWeights(tensors, variable_of, origin=index.name)
+    graph = inception_resnet_v1(weights, embedding_size=size)
+    return ReadNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
 
 
 def _indices(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facekit.enums import ColourOrder
 from facekit.errors import ImageError
 from facekit.photo.decode import read_image
-from facekit.system.keras_backend import tf
+from facekit.training.backend import tf
 from facekit.training.config import AugmentConfig
 from facekit.training.dataset.epoch import IntArray, PhotoSet
 from facekit.types import Float32Array, InputSpec, UInt8Array

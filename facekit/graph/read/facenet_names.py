@@ -13,8 +13,7 @@ from facekit.graph.nets.inception_resnet_v1 import (
     RESIDUAL_SCALE_B,
     RESIDUAL_SCALE_C,
 )
-from facekit.graph.weights import Take, VariableSource
-from facekit.system.keras_backend import keras
+from facekit.graph.weights import Take
 
 ROOT = "InceptionResnetV1"
 EMBEDDING_KERNEL = f"{ROOT}/Bottleneck/weights"
@@ -26,21 +25,16 @@ RESIDUAL_SCALES = {
     **{f"{ROOT}/Repeat_2/block8_{k}/mul/x": RESIDUAL_SCALE_C for k in range(1, 6)},
 }
 """constants in a graph, by name"""
+_LEAVES = {"kernel": "weights", "bias": "biases"}
 
 
-def variable_rules(net: keras.Model) -> dict[str, VariableSource]:
-    """Where each variable of an `inception_resnet_v1` comes from among those that were trained."""
-    rules: dict[str, VariableSource] = {}
-    for layer in net.layers:
-        scope = scope_of(layer.name.removesuffix("_BatchNorm"))
-        if isinstance(layer, keras.layers.BatchNormalization):
-            for leaf in ("beta", "moving_mean", "moving_variance"):
-                rules[f"{layer.name}/{leaf}"] = Take(f"{scope}/BatchNorm/{leaf}")
-        elif isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
-            rules[f"{layer.name}/kernel"] = Take(f"{scope}/weights")
-            if layer.use_bias:
-                rules[f"{layer.name}/bias"] = Take(f"{scope}/biases")
-    return rules
+def variable_of(ours: str) -> Take | None:
+    """The variable that training left for a weight of our `inception_resnet_v1`."""
+    layer, _, leaf = ours.rpartition("/")
+    scope = scope_of(layer.removesuffix("_BatchNorm"))
+    if not layer.endswith("_BatchNorm"):
+        return Take(f"{scope}/{_LEAVES[leaf]}")
+    return None if leaf == "gamma" else Take(f"{scope}/BatchNorm/{leaf}")
 
 
 def scope_of(layer_name: str) -> str:

@@ -1,4 +1,4 @@
-"""The one place that imports TensorFlow and Keras."""
+"""The one place that imports TensorFlow and Keras to train and write with them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from facekit.errors import MissingExtraError, ModelBuildError
 from facekit.system.native_output import captured_output
 
 _BACKEND_NEEDED = (
-    "LiteRT files are made through Keras's TensorFlow backend: unset KERAS_BACKEND, or set it to "
-    "tensorflow."
+    "Training runs on Keras's TensorFlow backend: unset KERAS_BACKEND, or set it to tensorflow."
 )
 
 
@@ -19,7 +18,9 @@ try:
         tf.config.list_physical_devices()  # looks for GPUs here, where its complaints are held back
 except ImportError as error:
     if error.name in ("keras", "tensorflow"):
-        raise MissingExtraError(error.name, extra="train", needed_for="Building a model") from error
+        raise MissingExtraError(
+            error.name, extra="train", needed_for="Training, or writing a Keras model,"
+        ) from error
     raise ModelBuildError(f"TensorFlow cannot be imported: {error}. {_BACKEND_NEEDED}") from error
 
 if keras.backend.backend() != "tensorflow":

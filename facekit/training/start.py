@@ -1,0 +1,116 @@
+"""What a run begins with: fresh weights, a model, or a file of weights as other systems left it.
+
+A model's file has its batch norms folded; the file that it was made of has them with their
+statistics, so that further training goes on where the other system's ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.conversion.import_weights import source_sha256, usual_input
+from facekit.conversion.quantize.quantized_model import require_float32
+from facekit.enums import Architecture, Flip
+from facekit.errors import ModelError, UsageError
+from facekit.graph.graph import Graph
+from facekit.graph.nets.designs import DESIGNS, Design
+from facekit.graph.read.formats import format_of
+from facekit.graph.read.litert import read_litert_graph
+from facekit.model import store
+from facekit.model.card import Card, Task
+from facekit.model.store import CARD_SUFFIX, InstalledModel, find
+from facekit.model.variants import MODEL_SUFFIXES
+from facekit.reporter import SILENT, Reporter
+from facekit.training.config import TrainConfig
+from facekit.types import CropSpec, InputSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Start:
+    """A net with how it is fed."""
+
+    graph: Graph
+    architecture: str
+    input: InputSpec
+    crop: CropSpec
+    flip: Flip
+    title: str = ""
+    """what it is, for the card of what comes out; "" for fresh weights"""
+
+    @property
+    def is_fresh(self) -> bool:
+        return not self.title
+
+
+def start_of(
+    name_or_path: str | None,
+    config: TrainConfig,
+    *,
+    designs: Mapping[Architecture, Design] = DESIGNS,
+    reporter: Reporter = SILENT,
+) -> Start:
+    """The model or file of that name, else fresh weights as `config` says.
+
+    `designs`: nets by architecture.
+    Raises ModelMissingError, ModelMismatchError, ModelBuildError for a file that does not fit;
+    UsageError for a model that is no float32 embedding net, or where nothing tells how it is fed.
+    """
+    if name_or_path is None:
+        design = designs[config.architecture]
+        graph = design.fresh(embedding_size=config.embedding_size, seed=config.seed)
+        architecture = config.architecture.value
+        return Start(graph, architecture, design.input, design.crop, design.flip)
+    if is_source_file(name_or_path):
+        return _of_file(Path(name_or_path), reporter)
+    model = find(name_or_path)
+    return _as_card_says(graph_of_model(model), model.card, f"sha256 {model.card.file_sha256}")
+
+
+def is_source_file(name_or_path: str) -> bool:
+    """Whether it is a file without a card, or a checkpoint's folder; else it is a model."""
+    path = Path(name_or_path)
+    has_card = path.suffix in MODEL_SUFFIXES and path.with_suffix(CARD_SUFFIX).exists()
+    return path.exists() and path.suffix != CARD_SUFFIX and not has_card
+
+
+def graph_of_model(model: InstalledModel) -> Graph:
+    """What its file computes.  Raises UsageError for another than a float32 embedding model."""
+    require_float32(model)
+    return read_litert_graph(model.path, name=model.card.name)
+
+
+def _of_file(path: Path, reporter: Reporter) -> Start:
+    """Fed as the model is that was imported from this very file, else as its authors feed it."""
+    found = format_of(path)
+    read = found.read(path, size=None) if found.whole_network else found.read(path)
+    sha256 = source_sha256(path)
+    for name in store.stored_names():
+        try:
+            card = find(name).card
+        except ModelError:  # a broken model is no reason not to train another
+            continue
+        if card.source.sha256 == sha256 and card.task is Task.EMBEDDING:
+            reporter.note(f"{path.name} is what {name} was made of: fed as that")
+            return _as_card_says(read.graph, card, f"{path.name}, sha256 {sha256}")
+    if read.architecture is None:
+        raise UsageError(
+            f"Nothing tells how {path.name} is fed. Import it first, which asks for that: "
+            f"facekit models import {path} --as NAME"
+        )
+    design = DESIGNS[read.architecture]
+    return Start(
+        read.graph,
+        read.architecture.value,
+        usual_input(found, read.architecture),
+        design.crop,
+        design.flip,
+        f"{path.name} (sha256 {sha256})",
+    )
+
+
+def _as_card_says(graph: Graph, card: Card, origin: str) -> Start:
+    assert card.crop is not None  # an embedding card always has one
+    title = f"{card.name}:{card.variant} ({origin})"
+    return Start(graph, card.architecture, card.input, card.crop, card.flip, title)
