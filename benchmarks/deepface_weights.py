@@ -23,11 +23,14 @@ _OURS = """
 import sys
 from pathlib import Path
 import numpy as np
-from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-from facekit.graph.read.facenet_pb import load_folded_frozen_graph
-net = inception_resnet_v1(embedding_size=512)
-load_folded_frozen_graph(net, Path(sys.argv[1]))
-np.savez(sys.argv[2], **{variable.path: variable.numpy() for variable in net.variables})
+from facekit.graph.names import layer_name
+from facekit.graph.read.facenet_pb import read_frozen_graph
+graph = read_frozen_graph(Path(sys.argv[1])).graph
+leaves = {"mean": "moving_mean", "variance": "moving_variance"}
+np.savez(sys.argv[2], **{
+    f"{layer_name(node)}/{leaves.get(role, role)}": weight
+    for node in graph.nodes for role, weight in node.weights.items() if role != "constant"
+})
 """
 
 
@@ -37,7 +40,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder) / "ours.npz"
-        # In a process of its own: deepface wants Keras 2, facekit Keras 3.
+        # In a process of its own: deepface's environment need not have what facekit wants.
         subprocess.run([sys.executable, "-c", _OURS, str(_source()), str(ours)], check=True)
         with np.load(ours) as arrays:
             _write(args.home, dict(arrays))

@@ -35,10 +35,11 @@ from facekit.runtime.delegates import open_net
 start = time.perf_counter()
 net = open_net(Path(sys.argv[1]), request=AcceleratorRequest()).net
 loaded = time.perf_counter()
-net.run(np.zeros((1, 160, 160, 3), np.float32))
+crops = np.zeros((64, *net.inputs[0].shape[1:]), np.float32)
+net.run(crops[:1])
 first = time.perf_counter()
 one = peak_rss_mb()
-net.run(np.zeros((64, 160, 160, 3), np.float32))
+net.run(crops)
 print(json.dumps([(loaded - start) * 1e3, (first - loaded) * 1e3, one, peak_rss_mb()]))
 """
 
@@ -68,7 +69,8 @@ def main() -> None:
     nets = {variant: open_net(path, request=cpu).net for variant, path in models.items()}
     macs = inspect_model(models[args.variants[0]]).macs
     assert macs is not None
-    crops = np.random.default_rng(1).uniform(-1, 1, (64, 160, 160, 3)).astype(np.float32)
+    side = nets[args.variants[0]].inputs[0].shape[1:]
+    crops = np.random.default_rng(1).uniform(-1, 1, (64, *side)).astype(np.float32)
     times: dict[tuple[str, int], list[float]] = {}
     for batch, rounds in ((1, args.rounds), (64, args.batch_rounds)):
         for turn in range(rounds + 1):

@@ -48,10 +48,12 @@ def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
     sys.path.insert(0, str(_ROOT))
     from facekit.graph.probe import pattern
     from facekit.graph.read.graph_def import read_constants
+    from facekit.graph.read.litert import read_litert_graph
+    from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
     from facekit.model.store import find, sources_folder
     from facekit.runtime.litert import LiteRtNet
-    from facekit.training.keras_export import facenet_pytorch_file
-    from tests.networks.facenet_tf1 import TrainingGraph, trained_arrays
+    from tests.networks.facenet_tf1 import TrainingGraph
+    from tests.networks.trained_arrays import trained_arrays
 
     pictures = ((pattern(PICTURES, 160, 160) - 127.5) / 128).astype(np.float32)
     np.save(folder / "pictures.npy", pictures)
@@ -69,7 +71,8 @@ def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
     yield "TF1 checkpoint, facenet's graph", _difference(index, wanted)
 
     model = find("facenet512-casia")
-    facenet_pytorch_file(model, folder / "exported.pt")
+    exported = to_facenet_pytorch(read_litert_graph(model.path, name=model.card.name))
+    (folder / "exported.pt").write_bytes(exported)
     for name in _PEERS:
         command = [peers, str(_HERE), peers, "--peer", name, str(folder)]
         subprocess.run(command, check=True, env=_environment())
@@ -90,8 +93,8 @@ def _measured(peers: str, folder: Path) -> Iterator[tuple[str, float]]:
         yield f"{onnx.name} of torch.onnx.export", _difference(onnx, own)
     file = LiteRtNet(model.path)
     ours = _unit(np.concatenate([file.run(one[None])[0] for one in pictures]))
-    exported = np.load(folder / "exported.npy")
-    yield "exported .pt in facenet-pytorch's network", float(np.abs(ours - exported).max())
+    theirs = np.load(folder / "exported.npy")
+    yield "exported .pt in facenet-pytorch's network", float(np.abs(ours - theirs).max())
 
 
 def _difference(source: Path, wanted: Any) -> float:

@@ -32,14 +32,6 @@ ROWS: tuple[tuple[str, ...], ...] = (
 A file may import its own room and the rooms of the rows below; none of its own row.
 """
 
-PENDING = frozenset(
-    (
-        ("facekit.training.backend", "keras"),
-        ("facekit.training.backend", "tensorflow"),
-    )
-)
-"""Arrows of the first house that are still to go"""
-
 KERAS_ROOMS = ("training",)
 """may import TensorFlow and Keras when they are imported themselves"""
 HEAVY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
@@ -142,8 +134,6 @@ def test_imports_point_down(path: Path) -> None:
     importer = name_of(path)
     for found in imports_of(path.read_text()):
         top = found.module.partition(".")[0]
-        if (importer, found.module) in PENDING:
-            continue
         place = f"{path.relative_to(ROOT)}:{found.line} imports {found.module}"
         if top == "facekit" and room(found.module) != room(importer):
             assert row(found.module) < row(importer), f"{place}, which is not below it"

@@ -142,7 +142,7 @@ def detector_options(command: AnyCommand) -> AnyCommand:
 runtime_option = click.option(
     "--runtime",
     type=EnumChoice(Runtime),
-    help="What runs the embedding network; onnx takes the ONNX file of a model's name.  "
+    help="What runs the embedding network; onnx and keras take that file of a model's name.  "
     "[default: what the model's file is for]",
 )
 

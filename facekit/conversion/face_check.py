@@ -14,6 +14,8 @@ from facekit.runtime.net import Net
 from facekit.template.embedder import Embedder
 from facekit.types import CropSpec, InputSpec
 
+LEAST_GAP = 0.05
+"""in cosine; facenet512-casia and SFace have 0.47 and more"""
 _CONSTANT = 1e-6
 """Embeddings of unit length that differ by no more than this in any number are one."""
 
@@ -28,7 +30,12 @@ class FaceCheck:
 
     @property
     def tells_apart(self) -> bool:
-        return self.same > self.different
+        """By at least LEAST_GAP, which random weights have by chance alone."""
+        return self.gap >= LEAST_GAP
+
+    @property
+    def gap(self) -> float:
+        return self.same - self.different
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "told_apart": self.tells_apart}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.conversion.face_check import FaceCheck, check_faces
+from facekit.conversion.face_check import LEAST_GAP, FaceCheck, check_faces
 from facekit.conversion.feeding import Fed, formula, how_fed, usual_size
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
 from facekit.conversion.self_test import Answers, greatest_difference
@@ -96,15 +96,15 @@ def import_network(
     model = into / card.file_name
     write_atomically(model, content)
     net = LiteRtNet(model)
-    difference = _require_same_answers(net, source_answers(path, graph.inputs[0]), fed, path)
+    difference = _require_same_answers(net, source_answers(path, graph), fed, path)
     reporter.note(
         f"answers as {path.name} itself: greatest difference {difference:.1e} in embeddings of "
         "unit length"
     )
     faces = check_faces(net, fed.card, fed.crop, fed.flip)
-    if not (faces.tells_apart or options.accept_untrained):
-        raise _not_told_apart(net, scaling, fed, faces, options, path)
     reporter.note(f"cosine of the faces that ship with facekit: {faces}")
+    if not options.accept_untrained:
+        _require_told_apart(faces, _as_others_feed(net, scaling, fed), fed, path, reporter)
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return ImportedModel(InstalledModel(card, model), found, read.ignored, difference, faces)
 
@@ -157,25 +157,38 @@ def _require_same_answers(net: LiteRtNet, answers: Answers, fed: Fed, path: Path
     return difference
 
 
-def _not_told_apart(
-    net: LiteRtNet,
-    scaling: tuple[float, float] | None,
-    fed: Fed,
-    faces: FaceCheck,
-    options: ImportOptions,
-    path: Path,
-) -> ModelBuildError:
-    """With what was found of it when it is fed as known systems feed theirs."""
-    tried = []
-    size = fed.card.height_px, fed.card.width_px
+def _as_others_feed(
+    net: LiteRtNet, scaling: tuple[float, float] | None, fed: Fed
+) -> dict[Preprocessing, FaceCheck]:
+    """The faces as the network sees them when it is fed as known systems feed theirs."""
+    size, checks = (fed.card.height_px, fed.card.width_px), {}
     for one in Preprocessing:
-        as_theirs = how_fed(size, scaling, ImportOptions(preprocessing=one))
-        other = check_faces(net, as_theirs.card, as_theirs.crop, as_theirs.flip)
-        if other.tells_apart:
-            tried.append(f"  --preprocess {one.value}: {other}")
-    found = "\n".join(tried) or "  none of them"
-    return ModelBuildError(
-        f"{path.name} does not tell faces apart: cosine {faces}, fed with {fed}. Check --order, "
-        "--mean and --std, --crop; for weights that are not trained on faces pass "
-        f"--accept-untrained. Fed as known systems feed theirs, these would tell apart:\n{found}"
-    )
+        theirs = how_fed(size, scaling, ImportOptions(preprocessing=one))
+        if (theirs.card, theirs.crop) != (fed.card, fed.crop):
+            checks[one] = check_faces(net, theirs.card, theirs.crop, theirs.flip)
+    return checks
+
+
+def _require_told_apart(
+    faces: FaceCheck,
+    others: dict[Preprocessing, FaceCheck],
+    fed: Fed,
+    path: Path,
+    reporter: Reporter,
+) -> None:
+    """Raises ModelBuildError where they are not; tells of a system whose way does it better."""
+    apart = {one: check for one, check in others.items() if check.tells_apart}
+    listed = "\n".join(f"  --preprocess {one.value}: {check}" for one, check in apart.items())
+    if not faces.tells_apart:
+        raise ModelBuildError(
+            f"{path.name} does not tell faces apart: cosine {faces}, and a difference of "
+            f"{LEAST_GAP:g} needed, fed with {fed}. Check --order, --mean and --std, --crop; for "
+            "weights that are not trained on faces pass --accept-untrained. Fed as known systems "
+            f"feed theirs, these tell apart:\n{listed or '  none of them'}"
+        )
+    best = max(apart, key=lambda one: apart[one].gap, default=None)
+    if best is not None and apart[best].gap > faces.gap + LEAST_GAP:
+        reporter.note(
+            f"is it fed as it was trained? --preprocess {best.value} tells the faces further "
+            f"apart: {apart[best]}"
+        )

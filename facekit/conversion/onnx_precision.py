@@ -13,7 +13,7 @@ import numpy as np
 from facekit.conversion.quantize.range_rules import Range
 from facekit.errors import InputError, ModelBuildError
 from facekit.graph.write.onnx import OnnxGraph
-from facekit.graph.write.onnx_file import INPUT, PARTS, onnx_package
+from facekit.graph.write.onnx_file import ABOVE, INPUT, PARTS, onnx_package
 from facekit.system.extras import require
 from facekit.types import InputSpec
 
@@ -23,9 +23,7 @@ _INTEGER_OPERATORS = [
     *("Add", "Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool"),
     *("MaxPool", "Relu", "Transpose"),
 ]
-"""PReLU, for which ONNX Runtime has no integer kernel, and Pad stay float: quantised together,
-they come out wrong by ONNX Runtime 1.32 (cosine 0.70 on a small net; either one left out, 0.999).
-"""
+"""Those that ONNX Runtime has integer kernels for"""
 
 
 def half(graph: OnnxGraph) -> Any:
@@ -65,7 +63,7 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
                 activation_qType=types.QUInt8,
                 tensors_range=_tensors_range(graph, spec, ranges),
                 nodes_to_quantize=[],
-                nodes_to_exclude=_first_layer(graph),
+                nodes_to_exclude=[*_first_layer(graph), *_parts_of_prelus(graph)],
                 op_types_to_quantize=_INTEGER_OPERATORS,
                 extra_options={},
             )
@@ -81,6 +79,12 @@ def _first_layer(graph: OnnxGraph) -> list[str]:
     end = 1 + next(index for index, node in enumerate(nodes) if node.op_type == "Conv")
     end += nodes[end].op_type == "Relu"
     return [node.name for node in nodes[:end]]
+
+
+def _parts_of_prelus(graph: OnnxGraph) -> list[str]:
+    """The names of what they are made of, which stays float32 from one end to the other."""
+    names = [node.name for node in graph.model.graph.node if node.name.endswith(ABOVE)]
+    return [*names, *(name.removesuffix(ABOVE) for name in names)]
 
 
 def _tensors_range(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> Any:

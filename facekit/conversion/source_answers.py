@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from facekit.conversion.self_test import Answers
+from facekit.enums import Runtime
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph, Node
+from facekit.graph.read.keras_archive import is_keras_model
+from facekit.graph.read.litert import is_litert
 from facekit.graph.read.onnx_file import is_onnx
 from facekit.graph.write.onnx import to_onnx
+from facekit.runtime.keras import KerasNet
 from facekit.runtime.litert import LiteRtNet
-from facekit.system.extras import require
+from facekit.system.extras import is_installed, require
 from facekit.types import Float32Array
 
 _PROVIDERS = ["CPUExecutionProvider"]
@@ -24,17 +28,25 @@ _FATAL = 4  # of ONNX Runtime's severities: what it says of a file stands in the
 
 def require_source_runtime(path: Path) -> None:
     """Raises MissingExtraError where the file's own system is not installed."""
-    if is_onnx(path):
+    if is_onnx(path) or is_keras_model(path):
         _onnx_runtime(path.name)
 
 
-def source_answers(path: Path, picture: Node) -> Answers:
-    """By ONNX Runtime or LiteRT, for pictures with channels last, (N, H, W, 3) float32.
+def source_answers(path: Path, graph: Graph) -> Answers:
+    """By ONNX Runtime, LiteRT, or Keras, for pictures with channels last, (N, H, W, 3) float32.
 
-    `picture`: the input as the file was read.  Raises ModelBuildError where that system refuses
-    the file, MissingExtraError.
+    `graph`: the file as it was read, which ONNX Runtime runs in place of a Keras model where Keras
+    is not installed or does not know the file by its name.
+    Raises ModelBuildError where that system refuses the file, MissingExtraError.
     """
-    return _Onnx(path, picture).run if is_onnx(path) else _litert_answers(path, picture)
+    (picture,) = graph.inputs
+    if is_onnx(path):
+        return _Onnx(path, picture).run
+    if is_litert(path):
+        return _litert_answers(path, picture)
+    if path.suffix == Runtime.KERAS.suffix and all(map(is_installed, ("keras", "tensorflow"))):
+        return KerasNet(path).run
+    return graph_answers(graph)
 
 
 def _litert_answers(path: Path, picture: Node) -> Answers:

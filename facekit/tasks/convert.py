@@ -251,7 +251,7 @@ def _from_keras(
     if not path.is_file():
         raise UsageError(f"There is no Keras file {path}.")
     defaults = None if like is None else registry.entry(like).card
-    from facekit.conversion.import_weights import import_weights  # TensorFlow
+    from facekit.conversion.import_weights import import_weights  # HDF5
 
     options = ImportOptions(
         architecture=architecture,
@@ -259,6 +259,7 @@ def _from_keras(
         crop=None if defaults is None else defaults.crop,
         flip=None if defaults is None else defaults.flip,
         licence="not stated: the weights are the user's own",
+        accept_untrained=True,
     )
     name = _NOT_PLAIN.sub("-", path.name.partition(".")[0]).strip("-._") or "model"
     return import_weights(path, name, options, folder, reporter=reporter).model

@@ -16,6 +16,7 @@ from facekit.tasks.open_pipeline import ensure_detector
 from facekit.training.config_file import parse_change, read_config
 from facekit.training.dataset.aligned import aligned_detector
 from facekit.training.request import TrainRequest, Validation, begin, resumed
+from facekit.training.start import is_source_file
 
 if TYPE_CHECKING:
     from facekit.training.devices import Cluster
@@ -37,7 +38,7 @@ class NewRun:
     values: Mapping[str, Any] = field(default_factory=dict)
     """by key of the configuration, such as "optimiser.rate": they win over all"""
     start: str | None = None
-    """the model whose weights are begun with; None for fresh ones"""
+    """the model or file whose weights are begun with; None for fresh ones"""
     name: str | None = None
     """of the model that comes out; None for that of the output folder"""
     licence: str | None = None
@@ -48,7 +49,10 @@ class NewRun:
         changes = {**dict(map(parse_change, self.assignments)), **self.values}
         config = read_config(self.config, changes)
         plain = _NOT_PLAIN.sub("-", self.name or output.resolve().name).strip("-._") or "model"
-        request = TrainRequest(data=self.data, config=config, name=plain, start=self.start)
+        start = self.start
+        if start is not None and is_source_file(start):
+            start = str(Path(start).absolute())  # a run that goes on may be started elsewhere
+        request = TrainRequest(data=self.data, config=config, name=plain, start=start)
         return request if self.licence is None else replace(request, licence=self.licence)
 
 
@@ -120,7 +124,7 @@ def train(
     if install is not None:
         require_new(install)  # now rather than after hours of training
     validation = None if validate_on is None else Validation(validate_on, validate_every)
-    if request.start is not None:
+    if request.start is not None and not is_source_file(request.start):
         ensure_installed(request.start, reporter=reporter)
     if validation is not None:
         ensure_detector(aligned_detector(request.data), reporter=reporter)

@@ -28,7 +28,7 @@ class TrainRequest:
     name: str
     """of the model that comes out"""
     start: str | None = None
-    """the model to begin with, as --model has it; None: fresh weights"""
+    """the model to begin with, as --model has it, or a file of weights; None: fresh weights"""
     licence: str = "not stated: trained by the user"
 
 

@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
+from facekit.enums import Architecture
+from facekit.graph.nets.designs import DESIGNS
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find, home, load_checked
 from tests.schemas import require_schema
@@ -137,17 +139,18 @@ def refused(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras on NumPy 2
 def test_a_keras_file_of_ones_own(tmp_path: Path) -> None:
-    from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+    from facekit.training.keras_graph import to_keras
 
     path = tmp_path / "mine.keras"
-    inception_resnet_v1().save(path)  # seeded by nothing: a net that has learnt nothing
+    untrained = DESIGNS[Architecture.INCEPTION_RESNET_V1].fresh(embedding_size=512, seed=0)
+    to_keras(untrained).save(path)
     arch = ("--arch", "inception-resnet-v1")
     result = run("convert", path, *arch, "--float16", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     card = load_checked(tmp_path / "out" / "mine_float16.tflite").card
     assert (card.name, card.variant) == ("mine", "float16")
-    assert card.source.title == "Keras weights mine.keras"
+    assert card.source.title == "Keras model: mine.keras"
     path.write_bytes(path.read_bytes()[:5000])
     damaged = run("convert", path, *arch, "--force", "-o", tmp_path / "out")
     assert damaged.exit_code == 5
-    assert "does not hold weights of inception-resnet-v1" in damaged.stderr
+    assert "is in no format that facekit knows" in damaged.stderr

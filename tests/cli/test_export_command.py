@@ -201,15 +201,16 @@ def test_the_litert_format_is_the_file_itself(tmp_path: Path) -> None:
     assert "facekit convert" in refused.stderr
 
 
-@pytest.mark.tensorflow
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 @pytest.mark.parametrize(
-    ("wanted", "name"), [("keras", "x.keras"), ("saved-model", "x"), ("facenet-pytorch", "x.pt")]
+    ("wanted", "name"),
+    [
+        pytest.param("saved-model", "x", marks=(pytest.mark.tensorflow, pytest.mark.slow)),
+        ("facenet-pytorch", "x.pt"),
+    ],
 )
 def test_files_for_other_systems(wanted: str, name: str, tmp_path: Path) -> None:
-    if wanted == "facenet-pytorch":
-        pytest.importorskip("torch", reason="no torch: pip install '.[torch]'")
     path = tmp_path / name
     result = run("export", "--format", wanted, "-o", path, "--json")
     assert result.exit_code == 0, result.stderr

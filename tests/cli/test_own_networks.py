@@ -15,6 +15,7 @@ from facekit.model import store
 from facekit.template.file import read_embeddings
 from tests.networks.own_networks import EMBEDDING_SIZE, OWN_NETWORKS
 from tests.schemas import require_schema
+from tests.small_lfw import make_small_lfw
 
 pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
@@ -69,6 +70,32 @@ def test_a_network_goes_from_onnx_to_integers_and_an_npu(
     assert abs(again["similarity"] - verified["similarity"]) < 0.15
     (compiled,) = (file["vela"] for file in made["files"] if file["vela"])
     assert compiled["npu_share"] > 0.85
+
+
+def test_all_other_commands_take_it_too(home: Path, data: Path, tmp_path: Path) -> None:
+    """By its name, as after its first calibration on twelve pairs of photos."""
+    pytest.importorskip("scipy", reason="needs the evaluate extra")
+    source = OWN_NETWORKS["mobilefacenet"](tmp_path / "mine.onnx")
+    told("models import", source, "--as", "mine", *FED)
+    small = make_small_lfw(tmp_path / "small", data)
+    calibrated = told("calibrate", "--data", small, "--model", "mine", "--fmr", 0.2, "--write")
+    assert calibrated["model"] == "mine:float32"
+    assert store.find("mine").card.calibration.operating_points
+    measured = told("eval-lfw", "--data", small, "--model", "mine")
+    assert measured["models"][0]["model"]["name"] == "mine:float32"
+    gallery = tmp_path / "people.sqlite"
+    chosen = ("--gallery", gallery, "--model", "mine")
+    told("enroll", "--name", "Obama", data / "obama.jpg", *chosen)
+    told("identify", data / "obama2.jpg", *chosen, "--threshold", 0.1)
+    told("cluster", data / "obama.jpg", data / "biden.jpg", "--model", "mine", "--threshold", 0.5)
+    out = tmp_path / "out"
+    assert run("convert", "mine", "--int8", "--vela", "imx93", "-o", out).exit_code == 0
+    told("compile", out / "mine_uint8.tflite", "-o", tmp_path / "compiled", "--allow-cpu")
+    archive = tmp_path / "board.tar.gz"
+    packed = run("bundle", "mine", "--target", "imx93", "--models", out, "-o", archive)
+    assert packed.exit_code == 0, packed.stderr
+    told("models info", "mine")
+    assert "mine" in run("models", "list").stdout
 
 
 def filled_in(template: dict[str, Any], path: Path, **source: str) -> Path:

@@ -180,7 +180,7 @@ def test_a_network_that_does_not_tell_faces_apart_is_refused_with_the_numbers(
     with pytest.raises(ModelBuildError) as caught:
         imported(path, name="mine", options=options)
     said = str(caught.value)
-    assert "cosine 0.497 for one person, 0.578 for two" in said
+    assert "cosine 0.497 for one person, 0.578 for two, and a difference of 0.05" in said
     assert "Check --order, --mean and --std, --crop" in said
     assert "--accept-untrained" in said
     assert "--preprocess raw: 0.818 for one person, 0.731 for two" in said

@@ -14,9 +14,11 @@ from facekit.errors import InputError, UsageError
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel, find
+from facekit.runtime.preprocess import model_input
 from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.template.match import unit_length
 from facekit.types import UInt8Array
-from tests.networks.tiny_embedder import tiny_embedder
+from tests.networks.tiny_embedder import SPEC, tiny_embedder
 
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
 onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
@@ -100,6 +102,42 @@ def test_thresholds_hold_for_equal_embeddings_alone(tiny: InstalledModel) -> Non
     assert rounded.operating_points == ()
     assert rounded.embedding_mean is mean
     assert "thresholds are not measured yet" in rounded.source
+
+
+def test_prelus_pads_and_flattened_pictures_in_integers(tmp_path: Path) -> None:
+    """What SFace is made of."""
+    from facekit.conversion.onnx_precision import integers
+    from facekit.conversion.quantize.histograms import activation_histograms
+    from facekit.conversion.quantize.range_rules import ranges
+    from facekit.enums import RangeRule
+    from facekit.graph import moves, operations
+    from facekit.graph.graph import Graph
+    from facekit.graph.read.litert import read_litert_graph
+    from facekit.graph.write.litert import to_litert
+    from facekit.graph.write.onnx import to_onnx
+    from facekit.runtime.litert import LiteRtNet
+    from facekit.runtime.onnx import OnnxNet
+
+    random = np.random.default_rng(1)
+    x = operations.graph_input("x", (1, 16, 16, 3))
+    for name, channels in (("a", 3), ("b", 8), ("c", 8)):
+        kernel = random.standard_normal((3, 3, channels, 8), np.float32) / np.float32(9)
+        x = operations.convolution(x, kernel, name, stride=(2, 2), pads=(1, 1, 1, 1))
+        slope = random.uniform(-0.5, 1.5, 8).astype(np.float32)
+        x = operations.prelu(x, slope, f"{name}/prelu")
+    kernel = random.standard_normal((32, 10), np.float32)
+    graph = Graph("net", (operations.dense(moves.flatten(x, "flat"), kernel, "y"),))
+    litert, path = tmp_path / "net.tflite", tmp_path / "net.onnx"
+    litert.write_bytes(to_litert(graph))
+    crops = noise_crops().crops
+    by_key = ranges(activation_histograms(litert.read_bytes(), SPEC, crops), RangeRule.MINMAX)
+    model = integers(to_onnx(read_litert_graph(litert, name="net")), SPEC, by_key)
+    path.write_bytes(model.SerializeToString())
+    weights = [one for one in model.graph.initializer if one.data_type == onnx.TensorProto.INT8]
+    assert len([one for one in weights if len(one.dims) > 1]) == 3  # all but the first layer
+    pictures = model_input(crops, SPEC)
+    a, b = (unit_length(net.run(pictures)[0]) for net in (LiteRtNet(litert), OnnxNet(path)))
+    assert 0.99 < float((a * b).sum(1).min()) < 1 - 1e-6
 
 
 def test_ranges_of_another_net(tiny: InstalledModel) -> None:

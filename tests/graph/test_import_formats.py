@@ -31,6 +31,7 @@ from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
 from facekit.template.match import unit_length
 from facekit.types import Float32Array
 from tests.networks.run_graph import answers, require_equal
+from tests.networks.weight_files import write_h5, write_keras_weights
 
 KERNEL = "Conv2d_2a_3x3"
 TORCH_KERNEL = "conv2d_2a.conv.weight"
@@ -359,37 +360,6 @@ def test_an_archive_that_unpacks_to_too_much(
         archive.writestr("model.weights.h5", bytes(2000))
     with pytest.raises(ModelBuildError, match="2002 bytes unpacked; 1000 are allowed"):
         read(tmp_path / "a.keras")
-
-
-def write_h5(facenet: Graph, path: Path) -> Path:
-    with h5py.File(path, "w") as file:
-        for layer, leaf, weight in named_weights(facenet):
-            file[f"{layer}/{layer}/{leaf}:0"] = weight
-    return path
-
-
-def write_keras_weights(facenet: Graph, path: Path) -> Path:
-    """As Keras 3 does, whose layers are numbered by their class."""
-    groups: dict[str, str] = {}
-    kinds = {Operation.CONVOLUTION: "conv2d", Operation.DENSE: "dense"}
-    for number, node in enumerate(facenet.nodes):
-        groups[layer_name(node)] = f"{kinds.get(node.operation, 'batch_normalization')}_{number}"
-    with h5py.File(path, "w") as file:
-        for layer, _, weight in named_weights(facenet):
-            variables = file.require_group(f"layers/{groups[layer]}/vars")
-            variables.attrs["name"] = layer
-            variables[str(len(variables))] = weight
-    return path
-
-
-def named_weights(facenet: Graph) -> list[tuple[str, str, Float32Array]]:
-    leaves = {"mean": "moving_mean", "variance": "moving_variance"}
-    return [
-        (layer_name(node), leaves.get(role, role), weight)
-        for node in facenet.nodes
-        for role, weight in node.weights.items()
-        if role != "constant"
-    ]
 
 
 # ---- all of them: missing, surplus, not finite, another shape, cut off

@@ -17,6 +17,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
 from facekit.graph.graph import OPEN, Coordinates, Graph, Node, Operation
 from facekit.graph.read.litert import read_litert_graph
+from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.write.litert import to_litert
 from facekit.graph.write.onnx import to_onnx
 from facekit.runtime.litert import LiteRtNet
@@ -306,7 +307,15 @@ def minimum_form(x: Node, slope: Float32Array) -> Node:
     return operations.add(operations.multiply(below, slope, "m"), operations.relu(x, "r"), "y")
 
 
-@pytest.mark.parametrize("form", [max_form, sum_form, difference_form, minimum_form])
+def line_form(x: Node, slope: Float32Array) -> Node:
+    above = operations.multiply(operations.relu(x, "r"), 1 - slope, "rest")
+    return operations.add(operations.multiply(x, slope, "m"), above, "y")
+
+
+FORMS = (max_form, sum_form, difference_form, minimum_form, line_form)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("largest", [0.9, 1.8])
 def test_a_prelu_of_several_operators_is_one_again(
     tmp_path: Path, form: Callable[[Node, Float32Array], Node], largest: float
@@ -324,6 +333,18 @@ def test_a_prelu_of_several_operators_is_one_again(
     pictures = noise(*SHAPE)
     (wanted,), (found,) = LiteRtNet(path).run(pictures), LiteRtNet(again).run(pictures)
     np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_a_prelu_that_was_written_as_onnx_is_read_as_one(tmp_path: Path) -> None:
+    """ONNX Runtime is given it in several operators, for the sake of time."""
+    slope = np.linspace(-1, 2, 6, dtype=np.float32)
+    y = operations.prelu(conv(operations.graph_input("x", (1, 9, 11, 3)), "c"), slope, "y")
+    path = tmp_path / "net.onnx"
+    path.write_bytes(to_onnx(Graph("net", (operations.mean(y, "mean"),))).model.SerializeToString())
+    read = read_onnx_graph(path, name="net")
+    (prelu,) = (node for node in read.nodes if node.operation is Operation.PRELU)
+    np.testing.assert_array_equal(prelu.weights["slope"], slope)
+    assert len(read.nodes) == 4
 
 
 def test_what_would_not_hold_for_a_batch_is_not_written_as_onnx() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import h5py
 import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
+from facekit.graph.graph import Graph
 from facekit.model import store
+from tests.networks.weight_files import write_h5
 from tests.schemas import require_schema
 
 
@@ -19,16 +20,9 @@ def run(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights(facenet: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default model's weights by the names of deepface and of ours, under another ending."""
-    from facekit.training.keras_net import keras_net
-
-    path = tmp_path_factory.mktemp("weights") / "weights.bin"
-    with h5py.File(path, "w") as file:
-        for variable in keras_net(store.find("facenet512-casia")).variables:
-            layer, leaf = variable.path.split("/")
-            file[f"{layer}/{layer}/{leaf}:0"] = variable.numpy()
-    return path
+    return write_h5(facenet, tmp_path_factory.mktemp("weights") / "weights.bin")
 
 
 @pytest.fixture
@@ -41,7 +35,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.tensorflow
 @pytest.mark.model
 def test_weights_become_a_model_without_thresholds(
     home: Path, weights: Path, data: Path, tmp_path: Path
@@ -86,7 +79,6 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_cannot_be_meant(no_weights: Path, tmp_path: Path) -> None:
-    """Said without TensorFlow."""
     archive = tmp_path / "empty.tar"
     archive.touch()
     for arguments, code, message in (
@@ -102,7 +94,6 @@ def test_what_cannot_be_meant(no_weights: Path, tmp_path: Path) -> None:
     assert not store.stored_names()
 
 
-@pytest.mark.tensorflow
 def test_what_cannot_be_imported(no_weights: Path, tmp_path: Path) -> None:
     for arguments, code, message in (
         ((no_weights, "--as", "facenet512"), 2, "is a model of the registry"),
@@ -114,7 +105,6 @@ def test_what_cannot_be_imported(no_weights: Path, tmp_path: Path) -> None:
     assert not store.stored_names()
 
 
-@pytest.mark.tensorflow
 def test_the_registrys_own_source_is_to_be_built(
     monkeypatch: pytest.MonkeyPatch, no_weights: Path
 ) -> None:

@@ -25,6 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_name_says_which_file() -> None:
     assert file_name("toy", "int8") == "toy_int8.tflite"
     assert file_name("toy", "onnx-int8") == "toy_onnx-int8.onnx"
+    assert file_name("toy", "keras") == "toy_keras.keras"
     assert suffix_of("onnxish") == ".tflite"
     assert whole_variant("onnx") == "onnx-fp32"
     assert whole_variant("int8") == "int8"
@@ -41,6 +42,9 @@ def test_the_name_says_which_file() -> None:
         ("toy:int8", Runtime.ONNX, "toy:onnx-int8"),
         ("toy:onnx-int8", Runtime.ONNX, "toy:onnx-int8"),
         ("a/x.onnx", Runtime.ONNX, "a/x.onnx"),
+        ("toy", Runtime.KERAS, "toy:keras"),
+        ("toy:float32", Runtime.KERAS, "toy:keras"),
+        ("a/x.keras", Runtime.KERAS, "a/x.keras"),
         ("toy", Runtime.LITERT, "toy"),
         ("a/x.tflite", Runtime.LITERT, "a/x.tflite"),
     ],
@@ -57,6 +61,10 @@ def test_what_a_runtime_takes(name: str, runtime: Runtime | None, meant: str) ->
         ("toy:uint8", Runtime.ONNX),
         ("a/x.onnx", Runtime.LITERT),
         ("toy:onnx", Runtime.LITERT),
+        ("toy:keras", Runtime.LITERT),
+        ("toy:keras", Runtime.ONNX),
+        ("toy:int8", Runtime.KERAS),
+        ("a/x.tflite", Runtime.KERAS),
     ],
 )
 def test_what_a_runtime_cannot_take(name: str, runtime: Runtime) -> None:

@@ -30,9 +30,11 @@ from facekit.enums import ExportFormat, Precision, RangeRule
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write, a folder for a SavedModel; a card goes beside ONNX and LiteRT files.",
+    help="File to write, a folder for a SavedModel; a card goes beside what facekit itself runs.",
 )
-@click.option("--install", is_flag=True, help="Put an ONNX file into the store, for --runtime.")
+@click.option(
+    "--install", is_flag=True, help="Put an ONNX or Keras file into the store, for --runtime."
+)
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @json_option
 def export_command(
@@ -48,14 +50,16 @@ def export_command(
 ) -> None:
     """Write a model for other systems: ONNX, Keras, SavedModel, LiteRT, facenet-pytorch.
 
-    An ONNX file takes any batch, has its card beside it, and is measured against float32; so
-    facekit can run it, as it can the .tflite file.  A SavedModel is a folder.
+    An ONNX or Keras file takes any batch, has its card beside it, and is measured against float32;
+    so facekit can run it, as it can the .tflite file.  A SavedModel is a folder.
 
     \b
     Example: facekit export --format onnx -o facenet512.onnx
              facekit export facenet512-casia --format onnx --precision int8 -o int8.onnx
              facekit export --format onnx --install
              facekit verify --runtime onnx a.jpg b.jpg
+             facekit export --format keras --install
+             facekit eval-lfw --runtime keras --data lfw
              facekit export --format facenet-pytorch -o facenet512.pt
     """
     from facekit.tasks.export import export

@@ -119,7 +119,7 @@ def fetch(name: str, as_json: bool, **options: Any) -> None:
 def build(name: str, as_json: bool, **options: Any) -> None:
     """Build a model from its source weights, test it, and install it.
 
-    facenet512 needs TensorFlow: python -m pip install 'facekit-cli[train]'
+    facenet512 needs h5py and ONNX Runtime: python -m pip install 'facekit-cli[convert]'
 
     \b
     Example: facekit models build facenet512-casia

@@ -39,8 +39,8 @@ _SHORT = {
               help="A .toml file, or one of facekit's own; see configs/train.")  # fmt: skip
 @click.option("--arch", type=EnumChoice(Architecture), help="The net's graph.")
 @click.option("--loss", type=EnumChoice(TrainingLoss), help="What is minimised.")
-@click.option("--from", "start", metavar="MODEL",
-              help="Begin with this model's weights and a new head: fine-tuning.")  # fmt: skip
+@click.option("--from", "start", metavar="MODEL|FILE",
+              help="Begin with these weights and a new head: fine-tuning.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1), help="Times that the photos are seen.")
 @click.option("--batch-size", type=click.IntRange(min=2),
               help="Photos a step, over all devices.")  # fmt: skip
@@ -96,6 +96,7 @@ def train(
     Example: facekit train --data aligned/ --config small-arcface -o run/
              facekit train -o run/ --resume
              facekit train --data aligned/ --from facenet512-casia --config finetune -o tuned/
+             facekit train --data aligned/ --from 20180402-114759-vggface2.pt -o tuned/
              facekit verify a.jpg b.jpg --model run/run_float32.tflite --threshold 0.5
     """
     from facekit.cli.terminal import TerminalReporter, asked_to_stop

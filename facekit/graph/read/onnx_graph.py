@@ -17,6 +17,7 @@ import numpy as np
 from facekit.errors import ModelBuildError
 from facekit.graph import operations
 from facekit.graph.graph import OPEN, Graph, Node, Shape
+from facekit.graph.prelu import with_prelus
 from facekit.graph.read.onnx_constants import CONSTANTS
 from facekit.graph.read.onnx_file import FLOAT32, onnx_graph, require_own_operator, tensor_values
 from facekit.graph.read.onnx_layers import LAYERS
@@ -91,7 +92,8 @@ class _Reader:
         for node in self.source.node:
             if needed.intersection(node.output):
                 self._add(node)
-        return _named(name, {one.name: self._output(one.name) for one in self.source.output})
+        outputs = {one.name: self._output(one.name) for one in self.source.output}
+        return with_prelus(_named(name, outputs))
 
     def _add_input(self, needed: set[str], size: tuple[int, int] | None) -> None:
         # Exporters list constants too, and quantisers leave the names of those they replaced.

@@ -12,7 +12,7 @@ from facekit.graph import operations
 from facekit.graph.checks import MOST
 from facekit.graph.graph import Operation
 from facekit.graph.read.onnx_layers import with_channels
-from facekit.graph.read.onnx_patterns import hard_swish_of, prelu_of, unit_length_of
+from facekit.graph.read.onnx_patterns import hard_swish_of, unit_length_of
 from facekit.graph.read.onnx_settings import Arguments
 from facekit.graph.read.onnx_shapes import channels_last, plain
 from facekit.graph.read.onnx_values import Value
@@ -43,8 +43,6 @@ def _elementwise(operation: Operation) -> _Make:
 
 def _of_two(operation: Operation, x: Value, y: Value, given: Arguments, name: str) -> Value:
     a, b = given.arranger.together(x, y, name)
-    if operation is Operation.ADD and (prelu := prelu_of(a.node, b.node, name)) is not None:
-        return a.with_node(prelu)
     if operation is Operation.MULTIPLY:
         if (swish := hard_swish_of(a.node, b.node, name)) is not None:
             return a.with_node(swish)

@@ -29,22 +29,6 @@ def hard_swish_of(x: Node, y: Node | Float32Array, name: str) -> Node | None:
     return None
 
 
-def prelu_of(x: Node, y: Node, name: str) -> Node | None:
-    """ReLU(x) + c * ReLU(-x) in any order, as Keras writes PReLU with the slope -c."""
-    for one, other in ((x, y), (y, x)):
-        if one.operation is not Operation.RELU or other.operation is not Operation.MULTIPLY:
-            continue
-        factor, (below, *others) = other.weights.get("constant"), other.inputs
-        if factor is None or factor.ndim > 1 or others or below.operation is not Operation.RELU:
-            continue
-        (negative,) = below.inputs
-        if negative.inputs == one.inputs and _constant(
-            negative, Operation.MULTIPLY, np.float32(-1)
-        ):
-            return operations.prelu(one.inputs[0], -factor, name)
-    return None
-
-
 def unit_length_of(x: Node, length: Node, exponent: float, name: str) -> Node | None:
     """x / |x|, or x * (1 / |x|) with the exponent -1, where the length is calculated from `x`
     over its last side and perhaps kept from being zero by a tiny number."""

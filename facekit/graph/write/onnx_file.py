@@ -21,6 +21,8 @@ OUTPUT = "embedding"
 
 LINEAR = "/linear"
 """the end of a layer's name that belongs to its activation"""
+ABOVE = "/above_zero"
+"""the end of the name of that part of a PReLU"""
 CHANNELS_FIRST = "/channels_first"
 _CHANNELS_LAST = "/channels_last"
 POOLED = "/pooled"
