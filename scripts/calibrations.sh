@@ -16,13 +16,14 @@ for model in mtcnn yunet facenet512-casia sface; do
   facekit models build "$model"
 done
 facekit convert facenet512-casia --int8 --uint8-input --install
+facekit convert sface --int8 --uint8-input --install
 facekit export facenet512-casia --format onnx --precision int8 --install
 measure() { # MODEL:VARIANT DETECTOR
   facekit calibrate --model "$1" --detector "$2" --data "$photos" -o "$output/${1/:/_}_$2.json"
 }
-for model in facenet512-casia:{float32,int8,uint8,onnx-int8} sface:float32; do
+for model in facenet512-casia:{float32,int8,uint8,onnx-int8} sface:{float32,int8,uint8}; do
   measure "$model" mtcnn
 done
-for model in facenet512-casia:float32 sface:float32; do
+for model in facenet512-casia:float32 sface:{float32,int8,uint8}; do
   measure "$model" yunet
 done

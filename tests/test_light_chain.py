@@ -11,9 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from facekit.graph.graph import Graph
+from facekit.graph.read.graph_def import read_constants
+from facekit.graph.write.torch_file import torch_file
 from facekit.model import registry
 from facekit.model.store import home as stored_at
+from tests.networks import sphereface_files
 from tests.networks.own_networks import OWN_NETWORKS
+from tests.networks.trained_arrays import trained_arrays
+from tests.networks.weight_files import write_h5, write_keras_weights
 from tests.test_light_imports import python, without
 
 TRAINING = ("tensorflow", "keras", "torch", "tf_keras", "joblib", "lz4", "mtcnn")
@@ -89,7 +95,6 @@ def test_every_model_is_built_and_answers(folder: Path) -> None:
     )
 
 
-@pytest.mark.xfail(reason="import still asks for Keras", strict=False)
 @pytest.mark.parametrize("kind", ["normalised"])
 def test_an_own_network_becomes_every_file(kind: str, folder: Path) -> None:
     """Of random weights: what is made is the point, not what it tells apart."""
@@ -110,3 +115,40 @@ def test_an_own_network_becomes_every_file(kind: str, folder: Path) -> None:
         "compile out/own_int8.tflite --target imx93 -o compiled",
         "benchmark --model own --model out/own_int8.tflite --stage embed --runs 2 --warmup 1",
     )
+
+
+def test_weights_of_every_format_are_imported_and_written_again(
+    facenet: Graph, frozen_graph: Path, folder: Path
+) -> None:
+    """The default model's own in each, and made-up ones of SphereFace-20."""
+    (folder / "a.pb").symlink_to(frozen_graph)
+    write_h5(facenet, folder / "a.h5")
+    write_keras_weights(facenet, folder / "a.weights.h5")
+    sphereface = sphereface_files.random_tensors()
+    (folder / "a.caffemodel").write_bytes(sphereface_files.caffe_model(sphereface))
+    (folder / "a.pth").write_bytes(torch_file(sphereface))
+    run(
+        *(
+            f"models import {file} --as {file.replace('.', '-')}"
+            for file in ("a.pb", "a.h5", "a.weights.h5", "a.caffemodel", "a.pth")
+        ),
+        "export a-pb --format facenet-pytorch -o a.pt",
+        "models import a.pt --as again",
+        "verify obama.jpg obama2.jpg --model again --threshold 0.6",
+        "1: verify obama.jpg biden.jpg --model again --threshold 0.6",
+    )
+
+
+@pytest.mark.tensorflow
+def test_a_checkpoint_that_tensorflow_wrote_is_imported(frozen_graph: Path, folder: Path) -> None:
+    import tensorflow as tf
+
+    arrays = trained_arrays(read_constants(frozen_graph))
+    (folder / "saved").mkdir()
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / "saved" / "model-1.ckpt-7"),
+        tensor_names=list(arrays),
+        shape_and_slices=[""] * len(arrays),
+        tensors=list(arrays.values()),
+    )
+    run("models import saved --as saved")

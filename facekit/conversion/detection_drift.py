@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from facekit.conversion.crops import CropSet
 from facekit.conversion.drift import SCHEMA_VERSION, FileFacts, file_facts
+from facekit.conversion.quantize.quantized_model import fixed_content
 from facekit.face.geometry import overlaps
 from facekit.face.yunet import Yunet
 from facekit.model.store import InstalledModel
@@ -103,8 +106,14 @@ def measure_detection_drift(
     *,
     reporter: Reporter = SILENT,
 ) -> DetectionDrift:
-    """Runs both on the pictures, one at a time, with the detector's usual thresholds."""
-    wanted, a_ms = _detect(float32, pictures.crops, reporter)
+    """Runs both on the pictures, one at a time, with the detector's usual thresholds.
+
+    The float32 net sees them in the size of the quantised one, where it could see any.
+    """
+    with TemporaryDirectory(prefix="facekit-drift-") as folder:
+        path = Path(folder) / float32.path.name
+        path.write_bytes(fixed_content(float32))
+        wanted, a_ms = _detect(InstalledModel(float32.card, path), pictures.crops, reporter)
     received, b_ms = _detect(quantised, pictures.crops, reporter)
     matched = [_ious(a, b) for a, b in zip(wanted, received, strict=True)]
     ious = np.concatenate(matched)

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import ModelMismatchError
+from facekit.errors import ModelMismatchError, UsageError
 from facekit.graph.inspect.litert import inspect_litert
 from facekit.graph.inspect.network import VELA_OPERATOR, Macs, Operator, Tensor
 from facekit.graph.inspect.onnx import inspect_onnx
 from facekit.model.card import Card
 from facekit.model.store import CARD_SUFFIX, load_checked
-from facekit.model.variants import ONNX_SUFFIX
+from facekit.model.variants import KERAS_SUFFIX, ONNX_SUFFIX
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: a card holds an array
@@ -84,6 +84,11 @@ def inspect_model(path: Path) -> ModelInspection:
     Raises ModelMissingError, StorageError, ModelMismatchError for a file that is not sound,
     AcceleratorError or MissingExtraError where what knows the format is not installed.
     """
+    if path.suffix == KERAS_SUFFIX:
+        raise UsageError(
+            f"{path} is a Keras model. facekit inspect reads what facekit makes of it: its .tflite "
+            "and .onnx files."
+        )
     network = inspect_onnx(path) if path.suffix == ONNX_SUFFIX else inspect_litert(path)
     if not network.operators:
         raise ModelMismatchError(f"{path} has no operators: it is not a network.")

@@ -173,7 +173,7 @@ def float32_source(
 
 def is_float32_litert(model: InstalledModel) -> bool:
     """Whether it is what everything else is made of."""
-    return model.path.suffix == LITERT_SUFFIX and model.card.variant == DEFAULT_VARIANT
+    return model.path.suffix == LITERT_SUFFIX and model.card.quantisation.scheme == "none"
 
 
 def _is_made_of(model: InstalledModel, origin: str) -> bool:

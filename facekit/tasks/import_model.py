@@ -42,7 +42,9 @@ def import_model(
             )
         return _import_archive(path, reporter)
     if name is None:
-        raise UsageError(f"{path} is no archive of models. Weights need a name: --as NAME.")
+        raise UsageError(
+            f"{path} is no archive of models. Networks and weights need a name: --as NAME."
+        )
     return _import_weights(path, name, options, force, reporter)
 
 

@@ -50,7 +50,8 @@ def to_keras(graph: Graph, *, dropout: float = 0.0) -> keras.Model:
 
 def from_keras(net: keras.Model) -> Graph:
     """The model as it is now, for one picture.  Raises ModelBuildError naming the layer."""
-    return graph_of(json.loads(net.to_json()), lambda name: net.get_layer(name).get_weights())
+    weights = {layer.name: layer.get_weights() for layer in net.layers}
+    return graph_of(json.loads(net.to_json()), lambda name: weights.get(name, ()))
 
 
 def _with_biases(graph: Graph) -> Graph:

@@ -27,7 +27,9 @@ from facekit.errors import (
     StorageError,
     UsageError,
 )
+from facekit.model.card import VELA_ESTIMATE, Task
 from facekit.model.store import models_folder
+from facekit.tasks.open_pipeline import PipelineRequest
 from tests.model.made_up_model import write_model
 from tests.schemas import require_schema
 
@@ -43,6 +45,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_model(models_folder() / "toy", "toy", "float32")
     folder = tmp_path / "converted"
     write_model(folder, "toy", "int8", b"integers")
+    write_model(folder, "toy", "uint8", b"integers alone")
     write_model(folder / "model_imx93", "toy", "uint8_vela", b"for the NPU")
     (tmp_path / WHEEL).write_bytes(b"no wheel")
     return folder
@@ -64,7 +67,7 @@ def unpacked(archive: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("target", "variants"),
-    [("imx93", {"uint8_vela", "int8"}), ("imx8mp", {"int8"}), ("cpu", {"float32"})],
+    [("imx93", {"uint8_vela", "int8"}), ("imx8mp", {"uint8", "int8"}), ("cpu", {"float32"})],
 )
 def test_the_target_decides_which_models_are_in_it(
     models: Path, target: str, variants: set[str]
@@ -109,11 +112,40 @@ def test_each_device_finds_its_file(models: Path) -> None:
     npu = find_embedder(folder, bundle, device=Device.IMX93_NPU)
     assert npu.path.read_bytes() == b"for the NPU"
     assert find_embedder(folder, bundle, device=Device.CPU).card.variant == "int8"
-    assert all(path.is_file() for path in detector_files(folder))
+    for device in bundle.variants:
+        files = detector_files(folder, bundle, device=device)
+        assert [path.stem for path in files] == ["mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet"]
+        assert all(path.is_file() for path in files)
     with pytest.raises(UsageError, match="is for imx93: --device imx93-npu, cpu"):
         find_embedder(folder, bundle, device=Device.IMX8MP_NPU)
     with pytest.raises(ModelMissingError, match=r"toy_float16\.tflite"):
         find_embedder(folder, bundle, device=Device.CPU, variant="float16")
+
+
+def test_a_detector_of_one_net_has_a_file_for_each_device(models: Path) -> None:
+    write_model(models, "yunet", "int8", b"for the CPU", task=Task.DETECTION)
+    compiled = models / "model_imx93"
+    tools = {VELA_ESTIMATE: "2.50 ms"}
+    write_model(compiled, "yunet", "uint8_vela", b"faces", task=Task.DETECTION, tools=tools)
+    write_model(compiled, "toy", "uint8_vela", b"for the NPU", tools={VELA_ESTIMATE: "9.25 ms"})
+    output = models.parent / "yunet.tar"
+    wheel = models.parent / WHEEL
+    make_bundle("toy", "imx93", output, detector="yunet", models=models, wheel=wheel)
+    folder = unpacked(output)
+    bundle = read_bundle(folder)
+    assert (bundle.detector, bundle.detector_variants) == ("yunet", bundle.variants)
+    for device, content in ((Device.IMX93_NPU, b"faces"), (Device.CPU, b"for the CPU")):
+        (file,) = detector_files(folder, bundle, device=device)
+        assert file.read_bytes() == content
+    assert not (folder / "models" / "mtcnn").exists()
+    readme = (folder / "README.md").read_text()
+    assert "yunet, runs on the same device as the model" in readme
+    assert "23.5 ms for one verify, two detections and two embeddings" in readme
+    request = PipelineRequest(bundle=folder).locate_options
+    assert (request.nets, request.accelerator.device) == (
+        detector_files(folder, bundle, device=Device.IMX93_NPU),
+        Device.IMX93_NPU,
+    )
 
 
 def test_the_cpus_variant_can_be_chosen(models: Path) -> None:
@@ -187,6 +219,7 @@ def test_the_command_says_what_runs_on_which_device(models: Path) -> None:
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
     require_schema("bundle", payload)
+    assert payload["detector"] == {"name": "mtcnn", "devices": {}}
     assert payload["devices"] == {"imx93-npu": "toy:uint8_vela", "cpu": "toy:int8"}
     assert payload["size_bytes"] == output.stat().st_size
     assert CliRunner().invoke(cli, arguments).exit_code == 2

@@ -82,17 +82,14 @@ def test_all_other_commands_take_it_too(home: Path, data: Path, tmp_path: Path) 
     assert calibrated["model"] == "mine:float32"
     assert store.find("mine").card.calibration.operating_points
     measured = told("eval-lfw", "--data", small, "--model", "mine")
-    assert measured["models"][0]["model"]["name"] == "mine:float32"
+    assert measured["models"][0]["model"]["name"] == "mine"
     gallery = tmp_path / "people.sqlite"
     chosen = ("--gallery", gallery, "--model", "mine")
-    told("enroll", "--name", "Obama", data / "obama.jpg", *chosen)
+    told("enroll", "Obama", data / "obama.jpg", *chosen)
     told("identify", data / "obama2.jpg", *chosen, "--threshold", 0.1)
-    told("cluster", data / "obama.jpg", data / "biden.jpg", "--model", "mine", "--threshold", 0.5)
-    out = tmp_path / "out"
-    assert run("convert", "mine", "--int8", "--vela", "imx93", "-o", out).exit_code == 0
-    told("compile", out / "mine_uint8.tflite", "-o", tmp_path / "compiled", "--allow-cpu")
+    told("cluster", small / "lfw" / "Joe_Biden", "--model", "mine", "--threshold", 0.5)
     archive = tmp_path / "board.tar.gz"
-    packed = run("bundle", "mine", "--target", "imx93", "--models", out, "-o", archive)
+    packed = run("bundle", "mine", "--target", "cpu", "-o", archive)
     assert packed.exit_code == 0, packed.stderr
     told("models info", "mine")
     assert "mine" in run("models", "list").stdout

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from facekit.conversion.build import build_files
 from facekit.conversion.self_test import self_test
+from facekit.conversion.source_answers import graph_answers
 from facekit.errors import ModelBuildError
+from facekit.graph.graph import Graph
 from facekit.model import installation, registry, store
 from facekit.model.card import Task, read_card
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
 from tests.told import Told
-
-if TYPE_CHECKING:
-    import keras
 
 NETS = ("pnet", "rnet", "onet")
 
@@ -86,16 +84,11 @@ def test_a_failed_self_test_leaves_the_store_as_it_was(
     assert list(store.models_folder().iterdir()) == []
 
 
-@pytest.mark.tensorflow
-def test_weights_without_golden_value_are_said_to_be(
-    facenet: keras.Model, facenet_file: Path
-) -> None:
-    from facekit.graph.write.keras_litert import answers_of
-
+def test_weights_without_golden_value_are_said_to_be(facenet: Graph, facenet_file: Path) -> None:
     card = read_card(facenet_file.with_suffix(".json"))
     unknown = replace(card, source=replace(card.source, sha256="0" * 64))
     told = Told()
-    answers = answers_of(facenet)
+    answers = graph_answers(facenet)
     self_test(facenet.name, facenet_file, card, answers=answers, reporter=told)
     assert told.notes == []
     self_test(facenet.name, facenet_file, unknown, answers=answers, reporter=told)

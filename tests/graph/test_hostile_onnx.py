@@ -194,6 +194,11 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {},
         "y: a pool without dilation needed",
     ),
+    "strides that pass over pixels": (
+        [node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[4, 4])],
+        {"w": noise(4, 3, 1, 1)},
+        "y: padding SAME_UPPER of a window of",
+    ),
     "a pad of channels": (
         [node("Pad", "x p", "y")],
         {"p": integers(0, 1, 0, 0, 0, 0, 0, 0)},

@@ -59,7 +59,7 @@ def test_files_of_tensorflows_converter(tmp_path: Path, batch: int | None) -> No
     from facekit.system.native_output import captured_output
 
     kernels = {
-        name: noise(3, 3, *depths, size=0.2) for name, depths in (("a", (3, 8)), ("b", (8, 1)))
+        name: noise(3, 3, *depths, size=0.2) for name, depths in (("a", (4, 8)), ("b", (8, 1)))
     }
     numbers, gate_kernel, last = (
         np.abs(noise(6, 8)),
@@ -68,7 +68,7 @@ def test_files_of_tensorflows_converter(tmp_path: Path, batch: int | None) -> No
     )
 
     def network(x: Any) -> Any:
-        x = tf.pad(x, ((0, 0), (0, 1), (1, 0), (0, 0)))
+        x = tf.pad(x, ((0, 0), (0, 1), (1, 0), (0, 1)))
         x = tf.nn.conv2d(x, kernels["a"], 2, "VALID")
         x = tf.nn.batch_normalization(x, *numbers[:2], *numbers[2:4], 1e-3)
         x = tf.nn.relu(x) - numbers[4] * tf.nn.relu(-x)
@@ -172,7 +172,7 @@ def test_every_byte_of_the_tables_may_be_wild(tmp_path: Path) -> None:
     """The weights' own bytes are numbers, whatever they are; all others lead somewhere."""
     path, content = tmp_path / "net.tflite", small_file()
     refused = 0
-    for place in range(0, len(content), 3):
+    for place in range(0, len(content), 5):
         damaged = bytearray(content)
         damaged[place] ^= 0xFF
         path.write_bytes(damaged)
@@ -259,6 +259,16 @@ def of_many_channels(model: Any) -> None:
     graph.tensors[graph.inputs[0]].shape[1:] = 8
 
 
+def of_no_known_side(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].shapeSignature = np.full(4, -1, np.int32)
+
+
+def of_one_name(model: Any) -> None:
+    for tensor in model.subgraphs[0].tensors:
+        tensor.name = b"one"
+
+
 def without_outputs(model: Any) -> None:
     model.subgraphs[0].outputs = []
 
@@ -279,6 +289,7 @@ def without_outputs(model: Any) -> None:
         (with_tanh, r"net/relu, a CONV_2D: the fused activation 4 is not known"),
         (no_picture, r"net/x must be one float32 picture, .* Received: shape \(1, 108\)"),
         (of_many_channels, r"net/x must have 1 to 4 channels, last or first"),
+        (of_no_known_side, r"net/x must have 1 to 4 channels, last or first"),
         (without_outputs, r"its outputs must be computed"),
     ],
 )
@@ -289,6 +300,17 @@ def test_what_cannot_be_read_is_named(
     path.write_bytes(edited(edit))
     with pytest.raises(ModelBuildError, match=rf"^net\.tflite: {said}"):
         read_litert_graph(path, name="net")
+
+
+def test_tensors_of_one_name_get_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(edited(of_one_name))
+    graph = read_litert_graph(path, name="net")
+    assert len({node.name for node in graph.nodes}) == len(graph.nodes) == 8
+    again = tmp_path / "again.tflite"
+    again.write_bytes(to_litert(graph))
+    pictures = noise(1, 6, 6, 3)
+    np.testing.assert_array_equal(LiteRtNet(again).run(pictures), LiteRtNet(path).run(pictures))
 
 
 @pytest.mark.parametrize("name", ["int8", "uint8", "int8_vela", "two_inputs", "integer_ids"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from facekit.enums import ColourOrder, CropRule, ResizeFilter
 from facekit.model.card import Card, Source, Task
@@ -29,9 +30,16 @@ CARD = Card(
 
 
 def write_model(
-    folder: Path, name: str = "toy", variant: str = "float32", content: bytes = b"not a network"
+    folder: Path,
+    name: str = "toy",
+    variant: str = "float32",
+    content: bytes = b"not a network",
+    **changes: Any,
 ) -> Path:
-    """`<name>_<variant>.tflite`, or .onnx, with its card; returns the model file."""
+    """`<name>_<variant>.tflite`, or .onnx, with its card; returns the model file.
+
+    changes: members of the card that differ from CARD's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / file_name(name, variant)
     path.write_bytes(content)
@@ -42,6 +50,7 @@ def write_model(
         file_name=path.name,
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
+        **changes,
     )
     path.with_suffix(".json").write_text(card.to_json())
     return path

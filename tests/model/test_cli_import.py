@@ -82,7 +82,7 @@ def test_what_cannot_be_meant(no_weights: Path, tmp_path: Path) -> None:
     archive = tmp_path / "empty.tar"
     archive.touch()
     for arguments, code, message in (
-        ((no_weights,), 2, "Weights need a name: --as NAME"),
+        ((no_weights,), 2, "Networks and weights need a name: --as NAME"),
         ((no_weights, "--as", "m", "--margin", 3), 2, "--margin is for --crop margin"),
         ((no_weights, "--as", "m", "--crop", "margin"), 2, "needs --margin PX"),
         ((archive, "--license", "MIT"), 2, "is an archive: its models have names"),

@@ -75,14 +75,13 @@ def import_command(
 ) -> None:
     """Install the models of an archive, or networks and weights that other systems have trained.
 
-    A network, .onnx, needs --as NAME; it may be any of the operators that face networks are made
-    of.  Layout, size and embedding length are read from it.  What is made of it must answer as
-    ONNX Runtime does on the file (facekit-cli[convert]), and tell faces apart.
+    A network is a .onnx, .tflite, .keras or .h5 file of any operators that face networks are made
+    of.  Layout, size and embedding length are read from it.  What is made of it must answer as the
+    file itself when it is run (facekit-cli[convert]), and tell faces apart.
 
-    So may a Keras model, .keras or .h5, be.  Weights alone need --as NAME: deepface's .h5,
-    facenet's frozen .pb or checkpoint folder, facenet-pytorch's .pt, SphereFace-20's .caffemodel
-    and sphereface_pytorch's .pth, .weights.h5 of a net that facekit draws.  None needs TensorFlow
-    or PyTorch.
+    Weights alone are deepface's .h5, facenet's frozen .pb or checkpoint folder, facenet-pytorch's
+    .pt, SphereFace-20's .caffemodel and sphereface_pytorch's .pth, and .weights.h5 of a net that
+    facekit draws.  Both need --as NAME, and neither TensorFlow nor PyTorch.
 
     What a file is, its content says.  Nothing in it is run, and every tensor must fit.
 

@@ -21,7 +21,6 @@ from facekit.graph.read.litert_file import (
     LEFT_OUT,
     MISFITS,
     FileOperator,
-    FileTensor,
     LiteRtTables,
     read_tables,
 )
@@ -61,6 +60,8 @@ def read_litert_graph(path: Path, *, name: str, size: tuple[int, int] | None = N
         raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
     except ModelBuildError as error:
         raise ModelBuildError(f"{path.name}: {error}") from error
+    except MISFITS as error:
+        raise ModelBuildError(f"{path.name} cannot be read: {error}.") from error
 
 
 class _Reader:
@@ -100,12 +101,12 @@ class _Reader:
         (index,) = self.tables.inputs
         tensor, shape = self.tables.tensors[index], self.tables.tensors[index].shape
         sides = [side for side in shape if side != OPEN]
-        if tensor.kind != "FLOAT32" or len(shape) != 4 or min(sides) < 1 or shape[0] > 1:
+        if tensor.kind != "FLOAT32" or len(shape) != 4 or min(sides, default=1) < 1 or shape[0] > 1:
             raise ModelBuildError(
                 f"{tensor.name} must be one float32 picture, (1, height, width, channels). "
                 f"Received: shape {shape}, {tensor.kind}."
             )
-        name = self._name(tensor)
+        name = self._name(index)
         if 0 < shape[3] <= _MOST_CHANNELS:
             self._keep(index, operations.graph_input(name, _of_size(shape, size)))
         elif 0 < shape[1] <= _MOST_CHANNELS:
@@ -119,17 +120,14 @@ class _Reader:
             )
 
     def _add(self, operator: FileOperator) -> None:
-        outputs = [self.tables.tensors[index] for index in operator.outputs]
         inputs = [self._read(index) for index in operator.inputs]
         data = any(isinstance(one, Node) for one in inputs)
         known = CALCULATING | MOVING if data else OF_CONSTANTS
         if operator.kind not in known:
-            what = "" if data else " of constants"
-            raise ModelBuildError(
-                f"{outputs[0].name} is a {operator.kind}{what}. Known are "
-                f"{', '.join(sorted(known))}."
-            )
-        names = [self._name(tensor) for tensor in outputs]
+            which = self.tables.tensors[operator.outputs[0]].name
+            what = operator.kind if data else f"{operator.kind} of constants"
+            raise ModelBuildError(f"{which} is a {what}. Known are {', '.join(sorted(known))}.")
+        names = [self._name(index) for index in operator.outputs]
         activation = _activation(operator) if data else None
         given = Given([names[0] + _LINEAR, *names[1:]] if activation else names, inputs, operator)
         made = known[operator.kind](given)
@@ -154,7 +152,7 @@ class _Reader:
         if index in self.values or tensor.content is not None:
             raise ModelBuildError(f"two operators give {tensor.name}.")
         if isinstance(value, Node):
-            if not _agree(value.shape, tensor.shape):
+            if tensor.shape and not _agree(value.shape, tensor.shape):  # () is not known
                 raise ModelBuildError(
                     f"{tensor.name} must be of shape {value.shape}. Received: {tensor.shape}."
                 )
@@ -168,13 +166,10 @@ class _Reader:
             )
         self.values[index] = value
 
-    def _name(self, tensor: FileTensor) -> str:
-        """That no other node has."""
-        name = layer_name(tensor.name)
-        for number in range(1, len(self.names) + 2):
-            if name not in self.names:
-                break
-            name = f"{layer_name(tensor.name)}_{number}"
+    def _name(self, index: int) -> str:
+        """The tensor's; with its number where another has it."""
+        name = layer_name(self.tables.tensors[index].name)
+        name = f"{name}/{index}" if name in self.names else name
         self.names |= {name, name + _LINEAR}
         return name
 

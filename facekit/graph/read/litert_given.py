@@ -16,8 +16,10 @@ from facekit.types import Float32Array
 Value: TypeAlias = "Node | NDArray[Any]"
 """computed, or known before anything runs.  A shape that the file itself asks for (SHAPE) is known
 too: -1 is an open side, -n is n times an open side."""
-_MOST_STEPS = 1 << 12  # of a stride or a window: more than any picture's side
+MOST_STEPS = 1 << 12
+"""of a stride, a window or a pad: more than any picture's side"""
 _MOST_SIDES = 8
+_MOST_NUMBERS = 1 << 26  # of what constants make together; a network has some tens of millions
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -50,6 +52,13 @@ class Given:
         if not isinstance(value, np.ndarray):
             raise ValueError(f"its input {place} must be constant")
         return value
+
+    def constants(self) -> list[NDArray[Any]]:
+        """All that it reads."""
+        found = [self.constant(place) for place in range(len(self.values))]
+        if sum(one.size for one in found) > _MOST_NUMBERS:
+            raise ValueError(f"constants of more than {_MOST_NUMBERS} numbers")
+        return found
 
     def floats(self, place: int) -> Float32Array:
         value = self.constant(place)
@@ -86,7 +95,7 @@ def counted(number: int, rank: int) -> int:
 
 def two(rows: int, columns: int) -> tuple[int, int]:
     """Of a step or a size."""
-    if not 0 < min(rows, columns) <= max(rows, columns) <= _MOST_STEPS:
+    if not 0 < min(rows, columns) <= max(rows, columns) <= MOST_STEPS:
         raise ValueError(f"{rows} rows and {columns} columns as a step or a size")
     return rows, columns
 

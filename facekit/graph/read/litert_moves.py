@@ -9,18 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.graph import moves
+from facekit.graph import moves, operations
 from facekit.graph.graph import OPEN, Coordinates, Node, Operation, Shape
-from facekit.graph.read.litert_given import Given, Read, counted, listed
+from facekit.graph.read.litert_given import MOST_STEPS, Given, Read, counted, listed
 
 
 def _pad(given: Given) -> Node:
-    sides = given.constant(1)
-    if sides.shape != (4, 2) or sides[[0, 3]].any():
-        raise ValueError("pads of rows and columns needed")
-    top, bottom, left, right = (int(side) for side in sides[1:3].ravel())
+    x, sides = given.data(), given.constant(1)
     value = given.floats(2).item() if given.has(2) else 0.0
-    return moves.pad(given.data(), (top, left, bottom, right), given.name, value=value)
+    if sides.shape != (4, 2) or sides[0].any() or (sides[3].any() and value):
+        raise ValueError("pads of rows, columns, or channels of zeros needed")
+    if not 0 <= sides.min() <= sides.max() <= MOST_STEPS:
+        raise ValueError(f"pads of 0 to {MOST_STEPS} needed")
+    top, bottom, left, right, before, after = (int(side) for side in sides[1:].ravel())
+    if before or after:
+        wide = np.eye(x.shape[3], before + x.shape[3] + after, before, dtype=np.float32)
+        name = f"{given.name}/channels" if sides[1:3].any() else given.name
+        x = operations.convolution(x, wide[None, None], name)
+    pads = (top, left, bottom, right)
+    return moves.pad(x, pads, given.name, value=value) if any(pads) else x
 
 
 def _concatenate(given: Given) -> Node:
@@ -185,18 +192,23 @@ def _constant_part(given: Given) -> NDArray[Any]:
 
 def _packed(given: Given) -> NDArray[Any]:
     axis = given.options("PackOptions").Axis()
-    return np.stack([given.constant(place) for place in range(len(given.values))], axis)
+    return np.stack(given.constants(), axis)
 
 
 def _joined(given: Given) -> NDArray[Any]:
     axis = given.options("ConcatenationOptions").Axis()
-    return np.concatenate([given.constant(place) for place in range(len(given.values))], axis)
+    return np.concatenate(given.constants(), axis)
 
 
 def _times(given: Given) -> NDArray[Any]:
     """A shape that the file asks for by factors: what is below zero stands for an open side."""
-    a, b = (given.constant(place) for place in (0, 1))
-    if a.dtype.kind != "i" or b.dtype.kind != "i" or ((a < 0) & (b < 0)).any():
+    a, b = given.constants()
+    if (
+        max(a.ndim, b.ndim) > 1
+        or a.dtype.kind != "i"
+        or b.dtype.kind != "i"
+        or ((a < 0) & (b < 0)).any()
+    ):
         raise ValueError("a product of other numbers than those of a shape and factors")
     return np.asarray(a * b)
 

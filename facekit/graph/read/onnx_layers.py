@@ -178,7 +178,7 @@ def _pads(settings: Settings, x: Node, window: Window) -> Pads | None:
     """What is around a picture when the window goes over it: also the rows and columns that
     ceil_mode adds at the end."""
     pads = _said_pads(settings, x, window)
-    if not settings.integer("ceil_mode", 0) or pads is None:
+    if settings.integer("ceil_mode", 0) != 1 or pads is None:
         return pads
     wider = list(pads)
     for place in (0, 1):
@@ -201,6 +201,11 @@ def _said_pads(settings: Settings, x: Node, window: Window) -> Pads | None:
         return top, left, bottom, right
     if kind == "VALID":
         return NO_PADS
+    if any(step > size + 1 for step, size in zip(window.stride, window.size, strict=True)):
+        raise ModelBuildError(
+            f"{settings.name}: padding {kind} of a window of {window.size} is not known for "
+            f"strides of {window.stride}, which pass over pixels."
+        )
     if kind == "SAME_UPPER":
         return None
     if kind == "SAME_LOWER" and known(x.shape):

@@ -222,7 +222,7 @@ def _reduced(operation: Operation, *, squares: bool = False, root: bool = False)
         if not listed and does_nothing:
             raise ModelBuildError(f"{name} must name the axes that it sums up.")
         axes = {given.axis(axis, rank) for axis in listed or range(rank)}
-        keep = bool(given.settings.integer("keepdims", 1))
+        keep = given.settings.integer("keepdims", 1) == 1
         if not keep and len(axes) == rank:
             raise ModelBuildError(f"{name} must leave a side.")
         if axes == {0}:
