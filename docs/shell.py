@@ -80,15 +80,16 @@ def show_choice() -> None:
                 for point in calibration.operating_points
                 if point.target == "fmr=1e-4" and point.fnmr is not None
             )
-            costs = [reference["models"].get(one) for one in (name, detector)]
+            costs = [reference["models"].get(one, {}) for one in (name, detector)]
             ms, mb = (
-                " + ".join(f"{cost[key]:.1f}" if cost else "-" for cost in costs)
+                " + ".join(f"{cost[key]:.1f}" if key in cost else "-" for cost in costs)
                 for key in ("ms", "megabytes")
             )
             licences = [registry.entry(one).source.licence for one in (name, detector)]
             parts = [re.split("[,;] ", text, maxsplit=1) for text in licences]
             license = ", ".join(dict.fromkeys(part[0] for part in parts))
-            more = "; ".join(part[1] for part in parts if len(part) > 1)
+            told = zip((name, detector), parts, strict=True)
+            more = "; ".join(f"{one}: {part[1]}" for one, part in told if len(part) > 1)
             start = f"| `{name}` | `{detector}` | {100 * rate:.1f} %"
             cog.outl(f"{start} | {ms} | {mb} | {license} | {more} |")
 

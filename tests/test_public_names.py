@@ -61,6 +61,7 @@ VERBS = {
     "models rm": ["models.remove"],
     "models export": ["models.export"],
     "models import": ["models.import_model", "models.import_options"],
+    "models card": ["models.card", "models.card_template"],
 }
 """By command, what Python has for it"""
 

@@ -86,9 +86,8 @@ def known_speed(name: str, model: InstalledModel | None) -> Speed | None:
         if ms is not None:
             return Speed(ms, machine, is_here=True)
     reference = json.loads(_REFERENCE.read_bytes())
-    if name not in reference["models"]:
-        return None
-    return Speed(reference["models"][name]["ms"], reference["machine"], is_here=False)
+    ms = reference["models"].get(name, {}).get("ms")
+    return None if ms is None else Speed(ms, reference["machine"], is_here=False)
 
 
 def _state() -> Path:

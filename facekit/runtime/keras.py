@@ -7,6 +7,7 @@ the first such file is opened.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,10 +20,15 @@ from numpy.typing import NDArray
 from facekit.errors import AcceleratorError, FacekitError, ModelMismatchError
 from facekit.runtime.interpreter import require_model_file
 from facekit.runtime.net import OPEN, TensorSpec, only_input, outputs_of_nothing, require_batch
-from facekit.system.native_output import captured_output
+from facekit.system.native_output import captured
 
 _PER_CALL = 4
 """crops, as of ONNX Runtime: more are no faster, and take memory"""
+
+_CHATTER = re.compile(
+    rb"[IWE]\d{4} |WARNING: All log messages before|To enable the following|\d{4}-\d\d-\d\d "
+)
+"""what TensorFlow says of every machine without a GPU"""
 
 
 class KerasNet:
@@ -46,7 +52,7 @@ class KerasNet:
         self._path = path
         with _translated(path):
             _require_own_layers(path)
-            with captured_output():
+            with captured(_is_chatter):
                 net = keras.saving.load_model(path, compile=False, safe_mode=True)
             inputs = [_spec(one, path) for one in net.inputs]
             self._outputs = tuple(_spec(one, path) for one in net.outputs)
@@ -83,11 +89,17 @@ class KerasNet:
         return tuple(np.concatenate(one) for one in zip(*parts, strict=True))
 
 
+def _is_chatter(line: bytes) -> bool:
+    return _CHATTER.match(line) is not None
+
+
 def _packages(path: Path) -> tuple[Any, Any]:
     try:
-        with captured_output():
+        with captured(_is_chatter):
             import keras
             import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looks for GPUs, and complains where there is none
     except ImportError as error:
         raise AcceleratorError(
             f"{path.name} is run by Keras with TensorFlow, which cannot be imported: {error}. "

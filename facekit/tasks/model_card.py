@@ -12,10 +12,17 @@ from facekit.conversion.feeding import FEEDINGS
 from facekit.conversion.import_options import NOT_STATED
 from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
+from facekit.graph.read.litert_file import read_tables
 from facekit.model.card import SCHEMA_VERSION, Quantisation, Task, embedder_of
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, find
-from facekit.model.variants import DEFAULT_VARIANT, MODEL_SUFFIXES, ONNX_SUFFIX, onnx_variant
+from facekit.model.variants import (
+    DEFAULT_VARIANT,
+    LITERT_SUFFIX,
+    MODEL_SUFFIXES,
+    ONNX_SUFFIX,
+    onnx_variant,
+)
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.net import OPEN, Net
 from facekit.system.fields import PLAIN_NAME
@@ -75,8 +82,9 @@ def card_template(
 
     `preprocessing`: a system that feeds its networks as this one is to be fed; its part is filled
     in.  `output`: where to write it; `force`: replace what is there.
-    Raises ModelMissingError, ModelMismatchError for a file that is not sound or is no embedding
-    network, UsageError for a file that a card cannot name, MissingExtraError, StorageError.
+    Raises ModelMissingError, ModelBuildError or ModelMismatchError for a file that is not sound or
+    is no embedding network, UsageError for a file that a card cannot name, MissingExtraError,
+    StorageError.
     """
     if not model.is_file():
         raise ModelMissingError(f"There is no model file {model}.")
@@ -87,9 +95,11 @@ def card_template(
         )
     if output is not None:
         require_absent(output.parent, [output.name], force=force)
+    if model.suffix == LITERT_SUFFIX:
+        read_tables(model.read_bytes())  # for LiteRT trusts much of a file that it opens
     net = open_net(model, request=AcceleratorRequest()).net
     content = _content(model, net, preprocessing)
-    made = CardFile(output, content)
+    made = CardFile(output, json.loads(json.dumps(content)))
     if output is not None:
         write_atomically(output, made.text().encode())
     return made

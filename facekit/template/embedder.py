@@ -33,9 +33,15 @@ class Embedder:
         wanted = (spec.height_px, spec.width_px, 3)
         received = net.inputs[0].shape[1:]
         if received != wanted or net.outputs[0].shape[1:] != (output_size,):
+            hint = ""
+            if received == (3, *wanted[:2]):
+                hint = (
+                    " Its channels come first, which facekit models import FILE --as NAME puts "
+                    "right."
+                )
             raise ModelMismatchError(
                 f"The card of {name} says input {wanted} and {output_size} outputs; the model has "
-                f"{received} and {net.outputs[0].shape[1:]}."
+                f"{received} and {net.outputs[0].shape[1:]}.{hint}"
             )
         self._net = net
         self._spec = spec

@@ -16,8 +16,6 @@ DATA = Path(__file__).parents[1] / "data"
 PHOTOS = [str(DATA / "obama.jpg"), str(DATA / "biden.jpg")]
 MISSING = ("--device", "imx93-npu")
 
-pytestmark = pytest.mark.model
-
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli, list(map(str, arguments)))
@@ -33,12 +31,14 @@ def used(result: Result) -> tuple[str, str | None, str | None]:
     return payload["device"], payload["delegate"], payload["cpu_fallback"]
 
 
+@pytest.mark.model
 def test_the_cpu_is_the_default_and_is_named() -> None:
     result = run("verify", *PHOTOS, "--json")
     assert used(result) == ("cpu", None, None)
     assert result.stderr == ""
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("command", ["verify", "compare", "embed", "identify"])
 def test_a_missing_delegate_is_exit_code_6(command: str, tmp_path: Path) -> None:
     more: tuple[str | Path, ...] = ()
@@ -64,12 +64,14 @@ def test_a_missing_delegate_is_exit_code_6(command: str, tmp_path: Path) -> None
     assert "runs on the CPU instead: No delegate" in allowed.stderr
 
 
+@pytest.mark.model
 def test_text_says_that_it_fell_back() -> None:
     result = run("verify", *PHOTOS, *MISSING, "--allow-cpu-fallback")
     assert result.exit_code == 1
     assert "device: the embedding network runs on the CPU instead" in result.stdout
 
 
+@pytest.mark.model
 @needs_compiler
 def test_a_delegate_that_takes_the_network_is_reported(library: Path) -> None:
     """It writes 42 into every output: two different faces become the same."""
@@ -81,6 +83,7 @@ def test_a_delegate_that_takes_the_network_is_reported(library: Path) -> None:
     assert f"device: the embedding network runs on delegate, through {library}" in text.stdout
 
 
+@pytest.mark.model
 @needs_compiler
 def test_a_delegate_that_takes_nothing_is_exit_code_6(library: Path) -> None:
     nothing = ("--delegate", library, "--delegate-option", "take=none")
@@ -92,6 +95,7 @@ def test_a_delegate_that_takes_nothing_is_exit_code_6(library: Path) -> None:
     assert "took no operator" in str(used(allowed)[2])
 
 
+@pytest.mark.model
 @needs_compiler
 def test_benchmark_says_what_ran(library: Path) -> None:
     brief = ("--stage", "embed", "--runs", "2", "--warmup", "1", "--json")
@@ -100,6 +104,7 @@ def test_benchmark_says_what_ran(library: Path) -> None:
     assert run("benchmark", *brief, *MISSING).exit_code == 6
 
 
+@pytest.mark.model
 def test_an_accelerator_is_used_by_one_process(tmp_path: Path) -> None:
     many = ("-o", tmp_path / "out.npz", "--workers", "2")
     result = run("embed", *PHOTOS, *many, *MISSING, "--allow-cpu-fallback")

@@ -181,7 +181,7 @@ class TestRefused:
     def test_a_detector_is_not_exported(self, tmp_path: Path) -> None:
         result = run("export", DETECTOR, "--format", "onnx", "-o", tmp_path / "x.onnx")
         assert result.exit_code == 2
-        assert "embedding model is needed" in result.stderr
+        assert "A model for embedding is needed" in result.stderr
 
 
 @pytest.mark.model

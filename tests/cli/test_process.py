@@ -13,9 +13,8 @@ import pytest
 DATA = Path(__file__).parents[1] / "data"
 FACEKIT = (sys.executable, "-m", "facekit")
 
-pytestmark = pytest.mark.model
 
-
+@pytest.mark.model
 def test_ctrl_c_exits_130_and_says_nothing(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     copies = [tmp_path / f"{number}.jpg" for number in range(400)]
@@ -37,12 +36,14 @@ def test_ctrl_c_exits_130_and_says_nothing(tmp_path: Path) -> None:
     assert stderr == ""
 
 
+@pytest.mark.model
 def test_a_reader_that_goes_away_is_like_sigpipe_and_quiet() -> None:
     command = f"{sys.executable} -m facekit compare {DATA}/*.jpg | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("141\n", "")
 
 
+@pytest.mark.model
 def test_nothing_but_the_result_on_stdout_and_nothing_on_stderr() -> None:
     done = subprocess.run(
         [*FACEKIT, "compare", str(DATA / "obama.jpg"), str(DATA / "biden.jpg")],
@@ -54,6 +55,7 @@ def test_nothing_but_the_result_on_stdout_and_nothing_on_stderr() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.model
 def test_a_result_that_cannot_be_written_is_no_answer() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -67,6 +69,7 @@ def test_a_result_that_cannot_be_written_is_no_answer() -> None:
     assert done.stderr.startswith("facekit: error: The result cannot be written to stdout: ")
 
 
+@pytest.mark.model
 def test_an_error_while_the_model_is_still_loading_is_shown() -> None:
     done = subprocess.run(
         [*FACEKIT, "verify", str(DATA / "obama.jpg"), "missing.jpg"],

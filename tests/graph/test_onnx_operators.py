@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facekit.errors import ModelBuildError
 from facekit.graph.graph import OPEN, Graph, Operation
 from facekit.graph.read.onnx_constants import CONSTANTS
 from facekit.graph.read.onnx_graph import OPERATORS, read_onnx_graph
@@ -54,7 +57,8 @@ def compared(
             theirs = turned if _distance(ours, turned) < _distance(ours, theirs) else theirs
         assert ours.shape == theirs.shape
         assert all(a in (OPEN, b) for a, b in zip(output.shape, ours.shape, strict=True))
-        np.testing.assert_allclose(ours, theirs, atol=1e-5 * max(np.abs(theirs).max(), 1))
+        largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=1)
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 * largest)
     return graph
 
 
@@ -316,3 +320,40 @@ def test_sides_are_repeated_as_numpy_does(
         nodes.insert(1, node("Transpose", "g", "t", perm=[0, *order]))
     folder = tmp_path_factory.mktemp("sides")
     compared(model(nodes, constants, shape=shape), folder, noise(*shape))
+
+
+SMALL = [-2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 10, 12]
+SOUND = [(case[0], case[1], [*case, 21][2]) for cases in FORMS.values() for case in cases]
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10**9))
+def test_with_other_numbers_it_answers_as_in_onnx_runtime_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    """Other strides, pads, axes, shapes and pictures than those of the forms above."""
+    chosen = random.Random(seed)
+    nodes, constants, opset = chosen.choice(SOUND)
+    made = model(nodes, constants, opset=opset)
+    for attribute in (one for changed in made.graph.node for one in changed.attribute):
+        if attribute.ints and chosen.random() < 0.4:
+            attribute.ints[chosen.randrange(len(attribute.ints))] = chosen.choice(SMALL)
+        if attribute.type == onnx.AttributeProto.INT and chosen.random() < 0.4:
+            attribute.i = chosen.choice(SMALL)
+    for tensor in made.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor).copy().reshape(-1)
+        if values.dtype == np.int64 and values.size and chosen.random() < 0.4:
+            values[chosen.randrange(values.size)] = chosen.choice(SMALL)
+            tensor.raw_data = values.tobytes()
+    shape = [1, *(chosen.choice([side, 1, 3, 4, 8]) for side in SHAPE[1:])]
+    for side, dimension in zip(shape, made.graph.input[0].type.tensor_type.shape.dim, strict=True):
+        dimension.dim_value = side
+    folder = tmp_path_factory.mktemp("changed")
+    with suppress(ModelBuildError):
+        read_onnx_graph(written(made, folder), name="made")
+        x = np.random.default_rng(seed).standard_normal(shape, np.float32)
+        try:
+            answers_by_onnx_runtime(folder / "made.onnx", x)
+        except Exception:  # of ONNX Runtime, which has no base of its own
+            return
+        compared(made, folder, x, channels_last=shape[1] > 4)

@@ -110,7 +110,7 @@ class TestList:
         assert payload["default_model"] == {"name": "facenet512-casia", "origin": "facekit's own"}
         first = payload["models"][0]
         assert (first["name"], first["default"], first["licence"]) == (
-            *("facenet512-casia", True, "MIT"),
+            *("facenet512-casia", True, "MIT; trained on CASIA-WebFace"),
         )
         assert (first["stored_variants"], first["size_bytes"]) == ([], None)
         assert first["download_bytes"] == registry.entry("facenet512-casia").downloads[0].size_bytes
@@ -263,7 +263,7 @@ def test_build_without_the_extra_says_what_to_install(
     without_tensorflow(monkeypatch)
     result = run("build", "facenet512")
     assert result.exit_code == MissingExtraError.exit_code == 5
-    assert "python -m pip install 'facekit-cli[train]'" in result.stderr
+    assert "python -m pip install 'facekit-cli[convert]'" in result.stderr
     assert not home.exists()
 
 

@@ -26,8 +26,6 @@ from facekit.tasks.verify_pairs import PhotoPair, VerifiedPair, photos_of, verif
 from facekit.template.match import Decision
 from facekit.template.threshold import given_threshold
 
-pytestmark = pytest.mark.model
-
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
@@ -46,6 +44,7 @@ def vectors(results: list[EmbeddedPicture | PhotoFailure]) -> list[Any]:
     return [None if isinstance(one, PhotoFailure) else one.embeddings for one in results]
 
 
+@pytest.mark.model
 def test_workers_give_the_same_vectors_in_the_same_order(
     pipeline: Pipeline, photos: list[str]
 ) -> None:
@@ -66,6 +65,7 @@ def test_workers_give_the_same_vectors_in_the_same_order(
     assert there[0].pixels is None, "pixels do not travel"
 
 
+@pytest.mark.model
 def test_a_killed_worker_costs_nothing_but_time(
     pipeline: Pipeline, data: Path, tmp_path: Path
 ) -> None:
@@ -133,6 +133,7 @@ def test_every_photo_is_reported_once_whoever_works() -> None:
         assert reporter.seen == [(3, "x")] * 3
 
 
+@pytest.mark.model
 def test_standard_input_is_for_one_process(pipeline: Pipeline) -> None:
     with pytest.raises(UsageError, match="--workers 1"):
         embed_each(pipeline, ["-"], workers=2)
@@ -143,6 +144,7 @@ def test_workers_are_for_many_photos() -> None:
     assert worth_workers(["x"] * 10_000) == available_cores()
 
 
+@pytest.mark.model
 def test_pairs_embed_each_photo_once(
     pipeline: Pipeline, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +172,7 @@ def test_pairs_embed_each_photo_once(
     assert all(bad in (one.pair.a, one.pair.b) for one in results if one.error is not None)
 
 
+@pytest.mark.model
 def test_pairs_by_workers_are_decided_the_same(pipeline: Pipeline, photos: list[str]) -> None:
     pairs = [PhotoPair(a, b) for a in photos for b in photos]
     threshold = given_threshold(0.6, Metric.COSINE)

@@ -203,8 +203,8 @@ def _said_pads(settings: Settings, x: Node, window: Window) -> Pads | None:
         return NO_PADS
     if any(step > size + 1 for step, size in zip(window.stride, window.size, strict=True)):
         raise ModelBuildError(
-            f"{settings.name}: padding {kind} of a window of {window.size} is not known for strides "
-            f"of {window.stride}, which pass over pixels."
+            f"{settings.name}: padding {kind} of a window of {window.size} is not known for "
+            f"strides of {window.stride}, which pass over pixels."
         )
     if kind == "SAME_UPPER":
         return None
