@@ -199,7 +199,7 @@ print(used.ru_utime + used.ru_stime, int(peak_kb) // 1024)
     def test_import_of_an_h5_still_says_what_it_takes(self, home: Path) -> None:
         done = facekit("models", "build", "facenet512")
         assert done.returncode == 5
-        assert "python -m pip install 'facekit-cli[train]'" in done.stderr
+        assert "python -m pip install 'facekit-cli[convert]'" in done.stderr
 
 
 def test_a_missing_model_that_cannot_be_fetched_says_how_to_bring_it(
