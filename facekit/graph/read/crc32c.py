@@ -6,8 +6,6 @@ together again: a checksum is linear in its bits, so what n zero bytes do to it 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +13,7 @@ _POLYNOMIAL = 0x82F63B78
 _LANES = 1 << 12
 _SHORT = 1 << 16  # bytes, up to which Python is as fast
 _ONES = 0xFFFFFFFF
-_BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
+_BITS: NDArray[np.uint32] = np.uint32(1) << np.arange(32, dtype=np.uint32)
 """a matrix that changes nothing: what becomes of each bit"""
 
 
@@ -50,7 +48,8 @@ def _table() -> NDArray[np.uint32]:
 
 def _zeros(count: int) -> NDArray[np.uint32]:
     """The matrix of so many zero bytes."""
-    result, power = _BITS, _TABLE[_BITS & 0xFF] ^ (_BITS >> np.uint32(8))
+    result: NDArray[np.uint32] = _BITS
+    power = _TABLE[_BITS & 0xFF] ^ (_BITS >> np.uint32(8))
     while count:
         if count & 1:
             result = _applied(power, result)
@@ -59,7 +58,7 @@ def _zeros(count: int) -> NDArray[np.uint32]:
 
 
 def _applied(matrix: NDArray[np.uint32], states: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    result: NDArray[Any] = np.zeros_like(states)
+    result: NDArray[np.uint32] = np.zeros_like(states)
     for bit in range(32):
         result ^= np.where((states >> np.uint32(bit)) & 1, matrix[bit], np.uint32(0))
     return result
