@@ -38,9 +38,9 @@ def compile_model(
     read = read_target(target)
     if model.suffix == ONNX_SUFFIX:
         raise UsageError(
-            f"Vela compiles integer .tflite files. Received: {model}. Bring it into the store, "
-            f"facekit models import {model} --as NAME, and then: facekit convert NAME --int8 --vela "
-            f"{target} -o FOLDER"
+            f"Vela compiles integer .tflite files. Received: {model}. Bring it into the store by "
+            f"facekit models import {model.name} --as NAME, and then: facekit convert NAME --int8 "
+            f"--vela {target} -o FOLDER"
         )
     reporter.note(f"compiling {model.name} for {read.title}")
     return vela.compile_model(
