@@ -2,10 +2,10 @@
 
     python benchmarks/yunet_speed.py
 
-The engines take turns, so that a change in the machine's load hits all alike; ratios are of the
-shortest times, which other programs disturb least.  ONNX Runtime and OpenCV run OpenCV's own file
-with its weights expanded to float32, which they refuse as it is.  Needs the models yunet and its
-source (facekit models build yunet), onnx and onnxruntime.
+Processor time: the engines take turns, so that a change in the machine's load hits all alike;
+ratios are of the shortest times, which other programs disturb least.  ONNX Runtime and OpenCV run
+OpenCV's own file with its weights expanded to float32, which they refuse as it is.  Needs the
+models yunet and its source (facekit models build yunet), onnx and onnxruntime.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ def main() -> None:
             spent: dict[str, list[float]] = {name: [] for name in engines}
             for _ in range(args.runs + 2):
                 for name, run in engines.items():
-                    start = time.perf_counter()
+                    start = time.process_time()
                     run(picture)
-                    spent[name].append((time.perf_counter() - start) * 1e3)
+                    spent[name].append((time.process_time() - start) * 1e3)
             ours = min(spent["LiteRT"][2:])
             for name, found in spent.items():
                 shortest, middle = min(found[2:]), np.median(found[2:])

@@ -156,6 +156,12 @@ def float32_source(
     if is_float32_litert(model):
         yield model
         return
+    known = registry.entry(model.card.name) if model.card.name in registry.names() else None
+    if known is not None and DEFAULT_VARIANT not in known.variants:
+        raise UsageError(
+            f"{name} is for {model.card.task.value} by several nets, which are small and stay as "
+            "they are."
+        )
     origin = f"{model.card.name}:{DEFAULT_VARIANT}"
     if _is_made_of(model, origin):
         reporter.note(f"{name} is {model.card.variant}: starting from {origin}")

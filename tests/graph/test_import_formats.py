@@ -255,7 +255,7 @@ def test_a_state_dict_is_what_pytorch_reads(tmp_path: Path, zipped: bool) -> Non
     }
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.BatchNorm2d(2))
     path = tmp_path / "a.pt"
-    for saved in (state, {"state_dict": state}, net.state_dict()):
+    for saved in (state, {"state_dict": state}, net.state_dict(), {"one": base}):
         torch.save(saved, path, _use_new_zipfile_serialization=zipped)
         wanted = torch.load(path, weights_only=True)
         wanted = wanted.get("state_dict", wanted)
