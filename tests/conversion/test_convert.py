@@ -13,7 +13,7 @@ import pytest
 
 from facekit.conversion import conversion as convert_module
 from facekit.conversion.conversion import ConversionPlan, ConvertedFile, convert
-from facekit.conversion.drift import measure_drift
+from facekit.conversion.drift import Drift, measure_drift
 from facekit.conversion.quantize.quantized_model import choose_ranges, quantise, require_quantisable
 from facekit.conversion.quantize.recipe import Recipe, read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
@@ -62,7 +62,7 @@ def test_every_recipe_at_once(tiny: InstalledModel, tmp_path: Path) -> None:
         assert card.to_json() == one.card.to_json()
         assert one.path == out / f"tiny_{card.variant}.tflite"
         if card.variant != "float32":
-            assert one.drift is not None
+            assert isinstance(one.drift, Drift)
             assert one.drift.minimum > 0.99
             recipe = read_recipe(str(out / f"tiny_{card.variant}_recipe.json"))
             assert recipe.to_json() == read_recipe(card.quantisation.scheme).to_json()
@@ -142,7 +142,7 @@ def test_an_open_batch_is_closed(tmp_path: Path) -> None:
     assert has_open_side(model.path.read_bytes())
     (made,) = convert(model, ConversionPlan((INT8,)), tmp_path / "out")
     assert LiteRtNet(made.path).inputs[0].shape == (1, 16, 16, 3)
-    assert made.drift is not None
+    assert isinstance(made.drift, Drift)
     assert made.drift.mean > 0.99
 
 
@@ -187,7 +187,7 @@ def test_a_small_network_that_ends_with_a_unit_length_goes_to_the_npu(tmp_path: 
     model = small_embedder(tmp_path / "source", (1, 16, 16, 3))
     quantised, compiled = convert(model, plan, tmp_path / "out", reporter=told)
     assert "uint8: left in float32: 1 x L2_NORMALIZATION" in told.notes
-    assert quantised.drift is not None
+    assert isinstance(quantised.drift, Drift)
     assert quantised.drift.mean > 0.99
     assert compiled.compiled is not None
     assert len(compiled.compiled.report.cpu_operators) == 2
@@ -245,7 +245,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[ConvertedFile, ...]:
 def test_the_real_int8_model(real: tuple[ConvertedFile, ...]) -> None:
     (made,) = real
     assert made.card.file_size_bytes <= 24.7e6
-    assert made.drift is not None
+    assert isinstance(made.drift, Drift)
     # 48 varied crops of three faces, harsher than LFW: 0.9993 and 0.9910 when this was written.
     assert made.drift.mean >= 0.9990
     assert made.drift.minimum >= 0.988
