@@ -183,7 +183,7 @@ def test_what_a_keras_model_has_beyond_that_is_named() -> None:
 
 
 def test_models_as_keras_2_and_sequential_write_them() -> None:
-    from facekit.graph.read.keras_layers import graph_of
+    from facekit.graph.read.keras_model import graph_of
 
     conv = {
         "name": "c", "filters": 2, "kernel_size": [3, 3], "strides": [1, 1], "padding": "valid",
