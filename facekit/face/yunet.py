@@ -96,8 +96,8 @@ class Yunet:
         Raises ModelMismatchError for a net of another form.
         """
         shape = net.inputs[0].shape
-        numbers = tuple(output.shape[-1] for output in net.outputs)
-        wanted = tuple(count for count in _NUMBERS for _ in STRIDES_PX)
+        numbers = [output.shape[2:] for output in net.outputs]
+        wanted = [(count,) for count in _NUMBERS for _ in STRIDES_PX]
         sides = shape[1:3]
         is_fixed = OPEN not in sides
         if (
@@ -106,11 +106,13 @@ class Yunet:
             or (is_fixed and any(side % _SIDE_PX for side in sides))
             or (not is_fixed and sides != (OPEN, OPEN))
             or numbers != wanted
+            or (is_fixed and not _has_all_places(net, sides[0], sides[1]))
         ):
             raise ModelMismatchError(
                 f"{name} is no detector in YuNet's form: an input (1, H, W, 3), open or multiples "
-                f"of {_SIDE_PX}, and outputs with {', '.join(map(str, wanted))} numbers a place "
-                f"needed. Received: {shape} and {', '.join(map(str, numbers))}"
+                f"of {_SIDE_PX}, and twelve outputs, three each with 1, 1, 4 and 10 numbers for each "
+                "place, needed. "
+                f"Received: {shape} and {[one.shape for one in net.outputs]}"
             )
         self._net = net
         self._spec = spec
@@ -185,6 +187,15 @@ def _by_stride(
         centre = (corner + box[index, :2]) * np.float32(stride)
         landmarks = (corner[:, None] + points[index].reshape(-1, 5, 2)) * np.float32(stride)
         yield np.concatenate([centre - half, centre + half], axis=1), landmarks, scores[index]
+
+
+def _has_all_places(net: Net, height_px: int, width_px: int) -> bool:
+    """Whether each output is of all places of its stride; open sides may be."""
+    wanted = [height_px // stride * (width_px // stride) for stride in STRIDES_PX]
+    return all(
+        output.shape[1] in (OPEN, wanted[index % len(wanted)])
+        for index, output in enumerate(net.outputs)
+    )
 
 
 def _filled_up(image: UInt8Array, sides: tuple[int, int] | None) -> UInt8Array:

@@ -234,11 +234,21 @@ def test_sides_that_do_not_fit_the_strides_are_refused(sides: tuple[int, int]) -
         Yunet(KnownNet(sides=sides), spec=SPEC, name="a.tflite")
 
 
+def test_outputs_of_another_size_than_the_input_are_refused() -> None:
+    class Cut(KnownNet):
+        @property
+        def outputs(self) -> Sequence[TensorSpec]:
+            return tuple(replace(one, shape=(1, 16, one.shape[2])) for one in super().outputs)
+
+    with pytest.raises(ModelMismatchError, match=r"for each place, needed\. Received"):
+        Yunet(Cut(sides=(64, 64)), spec=SPEC)
+
+
 def test_other_outputs_are_refused() -> None:
     class Classifier(KnownNet):
         outputs = (TensorSpec("embedding", (1, 128), "float32"),)
 
-    with pytest.raises(ModelMismatchError, match=r"Received: .* and 128$"):
+    with pytest.raises(ModelMismatchError, match=r"Received: .* and \[\(1, 128\)\]$"):
         Yunet(Classifier(), spec=SPEC)
 
 

@@ -54,7 +54,8 @@ def detect(
     """Find the faces in pictures, or in folders of pictures.
 
     A photo that cannot be read, or has no face, is reported, and the others go on; the exit
-    code is then that of the first such photo.  --model and the crop options matter to --crops.
+    code is then that of the first such photo.  --model names the detector where --detector does
+    not; with the crop options it says what --crops are.
 
     \b
     Example: facekit detect group.jpg
