@@ -30,8 +30,9 @@ SCORES = (0.5, 0.6, 0.7, 0.8)
 
 def central(faces: tuple[Face, ...]) -> Float32Array:
     """The box that lies nearest the middle of an LFW photo."""
-    boxes = np.stack([face.box_xyxy for face in faces])
-    return boxes[np.abs(boxes[:, :2] + boxes[:, 2:] - LFW_PX).sum(axis=1).argmin()]
+    boxes: Float32Array = np.stack([face.box_xyxy for face in faces])
+    nearest = int(np.abs(boxes[:, :2] + boxes[:, 2:] - LFW_PX).sum(axis=1).argmin())
+    return np.asarray(boxes[nearest])
 
 
 def found_of(

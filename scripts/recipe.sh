@@ -36,7 +36,7 @@ run() {
   printf '(%d s)\n' $((SECONDS - start))
 }
 
-command -v facekit >/dev/null || use_venv '[convert]'
+command -v facekit >/dev/null || use_venv '[convert,evaluate,plot]'
 if [ -n "$short" ]; then
   have_models mtcnn "$model"
 else

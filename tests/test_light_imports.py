@@ -196,10 +196,10 @@ print(used.ru_utime + used.ru_stime, int(peak_kb) // 1024)
         assert int(peak_mb) <= 500
         assert (home / "models" / "facenet512-casia" / "facenet512-casia_float32.tflite").is_file()
 
-    def test_import_of_an_h5_still_says_what_it_takes(self, home: Path) -> None:
+    def test_a_build_from_an_h5_says_what_it_takes(self, home: Path) -> None:
         done = facekit("models", "build", "facenet512")
         assert done.returncode == 5
-        assert "python -m pip install 'facekit-cli[train]'" in done.stderr
+        assert "python -m pip install 'facekit-cli[convert]'" in done.stderr
 
 
 def test_a_missing_model_that_cannot_be_fetched_says_how_to_bring_it(

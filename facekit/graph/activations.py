@@ -11,6 +11,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from facekit.errors import ModelBuildError
 
+LINEAR = "/linear"
+"""the end of the name of a layer whose activation, one operator with it in a LiteRT file, has the
+plain name"""
+
 
 @dataclass(frozen=True, slots=True)
 class Activation:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import ModelMismatchError, UsageError
+from facekit.errors import ModelMismatchError
 from facekit.graph.inspect.litert import inspect_litert
-from facekit.graph.inspect.network import VELA_OPERATOR, Macs, Operator, Tensor
+from facekit.graph.inspect.network import VELA_OPERATOR, Macs, Network, Operator, Tensor
 from facekit.graph.inspect.onnx import inspect_onnx
 from facekit.model.card import Card
 from facekit.model.store import CARD_SUFFIX, load_checked
@@ -79,17 +80,15 @@ mean and variance of each of 14,800 normalised channels, folded into kernels and
 
 
 def inspect_model(path: Path) -> ModelInspection:
-    """Reads a .tflite or .onnx file.
+    """Reads a .tflite, .onnx or .keras file; of the last, what facekit makes of it for LiteRT.
 
     Raises ModelMissingError, StorageError, ModelMismatchError for a file that is not sound,
     AcceleratorError or MissingExtraError where what knows the format is not installed.
     """
     if path.suffix == KERAS_SUFFIX:
-        raise UsageError(
-            f"{path} is a Keras model. facekit inspect reads what facekit makes of it: its .tflite "
-            "and .onnx files."
-        )
-    network = inspect_onnx(path) if path.suffix == ONNX_SUFFIX else inspect_litert(path)
+        network = _of_keras(path)
+    else:
+        network = inspect_onnx(path) if path.suffix == ONNX_SUFFIX else inspect_litert(path)
     if not network.operators:
         raise ModelMismatchError(f"{path} has no operators: it is not a network.")
     card, card_problem = _card(path)
@@ -105,6 +104,16 @@ def inspect_model(path: Path) -> ModelInspection:
         card=card,
         card_problem=card_problem,
     )
+
+
+def _of_keras(path: Path) -> Network:
+    from facekit.graph.read.keras_archive import read_keras  # what only such a file needs
+    from facekit.graph.write.litert import to_litert
+
+    with tempfile.TemporaryDirectory(prefix="facekit-inspect-") as folder:
+        made = Path(folder) / "made.tflite"
+        made.write_bytes(to_litert(read_keras(path).graph))
+        return inspect_litert(made)
 
 
 def _card(path: Path) -> tuple[Card | None, str]:

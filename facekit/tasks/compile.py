@@ -8,6 +8,8 @@ from facekit.conversion.vela import compile as vela
 from facekit.conversion.vela.compile import CompiledModel
 from facekit.conversion.vela.narrow import FULL_BITS
 from facekit.conversion.vela.target import read_target
+from facekit.errors import UsageError
+from facekit.model.variants import ONNX_SUFFIX
 from facekit.reporter import SILENT, Reporter
 
 DEFAULT_TARGET = "imx93"
@@ -30,10 +32,16 @@ def compile_model(
     file.  `output`: None is model_<target> beside the model.  `weight_bits`: below 8, weights that
     the NPU waits for are narrowed first. `compare`: estimate under the target's other bandwidths
     too.  `allow_cpu`: accept a network that is mostly left on the CPU.  `force`: replace files that
-    exist.  Raises UsageError for an unknown target, and what
+    exist.  Raises UsageError for an unknown target and an ONNX file, and what
     `facekit.conversion.vela.compile.compile_model` raises.
     """
     read = read_target(target)
+    if model.suffix == ONNX_SUFFIX:
+        raise UsageError(
+            f"Vela compiles integer .tflite files. Received: {model}. Bring it into the store by "
+            f"facekit models import {model.name} --as NAME, and then: facekit convert NAME --int8 "
+            f"--vela {target} -o FOLDER"
+        )
     reporter.note(f"compiling {model.name} for {read.title}")
     return vela.compile_model(
         model,

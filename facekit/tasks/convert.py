@@ -153,6 +153,12 @@ def float32_source(
     if architecture is not None or like is not None:
         raise UsageError("--arch and --like are for Keras files; other models have a card.")
     model = ensure_installed(name, reporter=reporter)
+    known = registry.entry(model.card.name) if model.card.name in registry.names() else None
+    if known is not None and DEFAULT_VARIANT not in known.variants:
+        raise UsageError(
+            f"A model for embedding is needed, or a detector of one net. {name} is for "
+            f"{model.card.task.value} by several, which are small and stay as they are."
+        )
     if is_float32_litert(model):
         yield model
         return

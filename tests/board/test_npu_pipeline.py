@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,7 @@ def test_a_damaged_detector_is_not_sound(models: Path, yunet_file: Path, tmp_pat
     float32 = load_checked(yunet_file)
     chosen = choose_ranges(float32, None, RangeRule.PERCENTILE)
     narrow = {key: (low / 10, high / 10) for key, (low, high) in chosen.by_key.items()}
-    made = quantise(
-        float32, read_recipe(RECIPES[0]), type(chosen)(chosen.rule, chosen.origin, narrow)
-    )
+    made = quantise(float32, read_recipe(RECIPES[0]), replace(chosen, by_key=narrow))
     (tmp_path / "damaged.tflite").write_bytes(made.content)
     pictures = shipped_pictures(float32.card, count=4, seed=1)
     damaged = InstalledModel(made.card, tmp_path / "damaged.tflite")

@@ -109,6 +109,9 @@ def test_a_file_with_its_card_is_used_by_its_path(home: Path, data: Path, tmp_pa
     assert lonely.exit_code == 5
     assert "facekit models import FILE --as NAME" in lonely.stderr
     assert "facekit models card FILE --template" in lonely.stderr
+    compiled = run("compile", source)
+    assert compiled.exit_code == 2
+    assert "facekit convert NAME --int8 --vela imx93 -o" in compiled.stderr
 
     made = told("models card", source, "--template", "--preprocess", "insightface")
     assert made["to_fill_in"] == ["source.title", "source.licence"]

@@ -10,7 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from facekit.conversion.drift import Drift, FileFacts, drift_png, measure_drift, require_sound
+from facekit.conversion.drift import (
+    Drift,
+    FileFacts,
+    drift_png,
+    measure_drift,
+    require_sound,
+    unsound,
+)
 from facekit.conversion.layer_drift import LayerDrift, rank_layers
 from facekit.conversion.quantize.quantized_model import choose_ranges, quantise
 from facekit.conversion.quantize.recipe import read_recipe
@@ -101,6 +108,12 @@ def test_a_file_that_finds_all_faces_alike_is_refused() -> None:
     require_sound(drift([1.0], (0.05, 0.12)))
     with pytest.raises(ModelBuildError, match=r"does not tell faces apart.* 0.050 have 0.990"):
         require_sound(drift([0.4], (0.05, 0.99)))
+
+
+def test_what_is_wrong_names_the_layers_that_add_most_error() -> None:
+    layers = [LayerDrift(f"layer{number}", 0.5, number / 100) for number in range(5)]
+    text = unsound(drift([0.4], (0.05, 0.99)), layers)
+    assert text.endswith("comes from layer4 (+4%), layer3 (+3%), layer2 (+2%).")
 
 
 def test_the_picture_has_a_bar_for_each_cosine_and_for_each_layer() -> None:

@@ -191,6 +191,17 @@ def test_a_network_that_does_not_tell_faces_apart_is_refused_with_the_numbers(
     assert made.faces.tells_apart
 
 
+def test_a_system_whose_way_tells_faces_further_apart_is_told(tmp_path: Path) -> None:
+    """Here by chance: of a network that is trained it is a wrong order of colours, or scaling."""
+    told = Told()
+    options = ImportOptions(preprocessing=Preprocessing.SPHEREFACE)
+    imported(normalised(tmp_path / "mine.onnx"), name="mine", options=options, reporter=told)
+    assert "cosine of the faces that ship with facekit: 0.820 for one person, 0.729" in str(
+        told.notes
+    )
+    assert "--preprocess deepface tells the faces further apart: 0.757 for one" in str(told.notes)
+
+
 def flattened(edit: Callable[[Any], None], path: Path) -> Path:
     """A sound network with its constants changed by name."""
     mobilefacenet(path)

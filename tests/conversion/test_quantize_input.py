@@ -118,7 +118,9 @@ def test_a_net_without_a_first_convolution_sees_half_a_level_less(tmp_path: Path
     x = operations.graph_input("x", (1, 4, 4, 3))
     content = to_litert(Graph("net", (operations.mean(operations.relu(x, "relu"), "mean"),)))
     assert not begins_with_convolution(content)
-    greys = np.broadcast_to(np.arange(0, 256, 5, np.uint8)[:, None, None, None], (52, 4, 4, 3))
+    greys = np.broadcast_to(
+        np.arange(0, 256, 5, dtype=np.uint8)[:, None, None, None], (52, 4, 4, 3)
+    )
     found = ranges(activation_histograms(content, SMALL, greys), RangeRule.MINMAX)
     made, fed = quantised(content, SMALL, read_recipe("static_wi8_ai8"), found)
     (tmp_path / "made.tflite").write_bytes(made)

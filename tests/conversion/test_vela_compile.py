@@ -33,6 +33,7 @@ from facekit.model.store import load_checked
 from facekit.template.calibration import Calibration, OperatingPoint
 from facekit.template.threshold import card_threshold
 from facekit.types import CropSpec, InputSpec
+from tests.told import Told
 
 pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
 IMX93 = read_target("imx93")
@@ -89,6 +90,17 @@ def test_the_card_names_vela_and_the_source(model: Path, tmp_path: Path) -> None
     assert card.tools["ethos-u-vela"] == run.vela_version()
     assert card.tools["compiled from sha256"] == sha256(model.read_bytes()).hexdigest()
     assert "ethos-u65-256" in card.tools["vela target"]
+
+
+def test_an_estimate_that_fails_is_noted_and_left_out(model: Path, tmp_path: Path) -> None:
+    """What is compared with says nothing about the file that is wanted."""
+    told = Told()
+    target = replace(IMX93, compare=("No_Such_System",))
+    compiled = compile_model(model, target, tmp_path / "out", reporter=told)
+    assert compiled.comparisons == ()
+    (note,) = told.notes
+    assert note.startswith("no estimate for No_Such_System: Vela")
+    assert compiled.path.is_file()
 
 
 def test_thresholds_hold_for_the_compiled_file(model: Path, tmp_path: Path) -> None:

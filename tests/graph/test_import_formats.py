@@ -19,6 +19,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph, Operation
 from facekit.graph.names import layer_name
 from facekit.graph.read import keras_archive
+from facekit.graph.read.crc32c import crc32c
 from facekit.graph.read.facenet_names import RESIDUAL_SCALES
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
 from facekit.graph.read.formats import format_of
@@ -145,6 +146,19 @@ def write_checkpoint(arrays: dict[str, Float32Array], folder: Path) -> Path:
     return folder
 
 
+def test_checksums_of_any_length() -> None:
+    assert crc32c(b"") == 0
+    assert crc32c(b"123456789") == 0xE3069283
+    assert crc32c(bytes(32)) == 0x8A9136AA  # RFC 3720, B.4
+    data = np.random.default_rng(2).integers(0, 256, 70_001, np.uint8).tobytes()
+    state = 0xFFFFFFFF
+    for byte in data:  # bit by bit, by the polynomial
+        state ^= byte
+        for _ in range(8):
+            state = state >> 1 ^ (0x82F63B78 if state & 1 else 0)
+    assert crc32c(data) == state ^ 0xFFFFFFFF
+
+
 def test_several_checkpoints_in_a_folder_are_listed(tmp_path: Path) -> None:
     for name in ("model-1.ckpt-7.index", "model-1.ckpt-8.index"):
         (tmp_path / name).write_bytes(b"")
@@ -160,6 +174,9 @@ def test_a_checkpoint_cut_off_or_changed(tmp_path: Path) -> None:
     content, whole = data.read_bytes(), index.read_bytes()
     os.truncate(data, len(content) // 2)
     with pytest.raises(ModelBuildError, match="is damaged, or no checkpoint"):
+        read(folder)
+    data.write_bytes(content[:700] + b"\x80" + content[701:])
+    with pytest.raises(ModelBuildError, match="has other numbers than were written"):
         read(folder)
     data.write_bytes(content)
     random = np.random.default_rng(4)
@@ -255,7 +272,7 @@ def test_a_state_dict_is_what_pytorch_reads(tmp_path: Path, zipped: bool) -> Non
     }
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.BatchNorm2d(2))
     path = tmp_path / "a.pt"
-    for saved in (state, {"state_dict": state}, net.state_dict()):
+    for saved in (state, {"state_dict": state}, net.state_dict(), {"one": base}):
         torch.save(saved, path, _use_new_zipfile_serialization=zipped)
         wanted = torch.load(path, weights_only=True)
         wanted = wanted.get("state_dict", wanted)

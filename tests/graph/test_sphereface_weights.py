@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facekit.conversion.drift import Drift
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph
 from facekit.graph.read.caffe_model import is_caffe_model, read_caffe_model
@@ -190,9 +191,9 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
         ConversionPlan(tuple(recipes), targets=(read_target("imx93"),)),
         tmp_path / "out",
     )
-    assert half.drift is not None
+    assert isinstance(half.drift, Drift)
     assert half.drift.minimum > 0.9999
-    assert quarter.drift is not None
+    assert isinstance(quarter.drift, Drift)
     assert quarter.drift.mean > 0.99  # 0.998 with these weights
     assert quarter.card.flip is card.flip
     crops = np.zeros((2, 112, 96, 3), np.uint8)

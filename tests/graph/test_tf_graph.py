@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +22,6 @@ from facekit.graph.read.protobuf import parsed
 from facekit.graph.read.tf_graph import read_tf_graph
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
-
-if TYPE_CHECKING:
-    import keras
 
 ROOT = "InceptionResnetV1"
 CONV = f"{ROOT}/Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7"
@@ -79,12 +76,15 @@ def test_every_constant_is_what_tensorflow_reads(frozen_graph: Path) -> None:
 
 @pytest.mark.tensorflow
 def test_the_file_answers_as_the_keras_net_of_the_same_weights(
-    facenet: keras.Model, facenet_file: Path, crops: Float32Array
+    facenet: Graph, facenet_file: Path, crops: Float32Array
 ) -> None:
+    from facekit.training.keras_graph import to_keras
+
+    net = to_keras(facenet)
     pictures = np.concatenate([(pattern(3, 160, 160) - 127.5) / 128, crops]).astype(np.float32)
     for picture in pictures:
         wanted, (found,) = (
-            facenet(picture[None]).numpy(),
+            net(picture[None]).numpy(),
             LiteRtNet(facenet_file).run(picture[None]),
         )
         lengths = np.linalg.norm(wanted), np.linalg.norm(found)

@@ -263,7 +263,7 @@ def test_build_without_the_extra_says_what_to_install(
     without_tensorflow(monkeypatch)
     result = run("build", "facenet512")
     assert result.exit_code == MissingExtraError.exit_code == 5
-    assert "python -m pip install 'facekit-cli[train]'" in result.stderr
+    assert "python -m pip install 'facekit-cli[convert]'" in result.stderr
     assert not home.exists()
 
 

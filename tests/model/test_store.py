@@ -115,8 +115,8 @@ def test_a_missing_registry_model_names_the_commands(home: Path) -> None:
         assert command in str(caught.value)
 
 
-def test_a_missing_model_that_takes_tensorflow_says_how_to_install_it(home: Path) -> None:
-    with pytest.raises(ModelMissingError, match=r"python -m pip install 'facekit-cli\[train\]'\n"):
+def test_a_missing_model_that_takes_packages_says_how_to_install_them(home: Path) -> None:
+    with pytest.raises(ModelMissingError, match=r"pip install 'facekit-cli\[convert\]'\n"):
         store.find("facenet512")
 
 

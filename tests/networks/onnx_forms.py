@@ -25,21 +25,33 @@ def scalar(number: float) -> Any:
 
 
 POSITIVE = np.abs(noise(1, 3, 1, 1)) + np.float32(0.5)
+_CONVOLUTIONS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+    ((8, 3, 3, 3), {}),
+    ((8, 3, 3, 2), {"strides": [2, 1], "pads": [1, 0, 2, 1]}),
+    ((6, 1, 3, 3), {"group": 3, "pads": [1, 1, 1, 1], "strides": [2, 2]}),
+    ((3, 1, 3, 3), {"group": 3, "dilations": [2, 2]}),
+    ((4, 3, 3, 3), {"dilations": [2, 1], "pads": [2, 1, 2, 1]}),
+    ((4, 3, 3, 3), {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+    ((4, 3, 4, 4), {"auto_pad": "SAME_LOWER"}),
+    ((4, 3, 3, 3), {"auto_pad": "SAME_LOWER", "strides": [2, 2]}),
+    ((4, 3, 3, 3), {"auto_pad": "VALID"}),
+    ((4, 3, 12, 10), {}),
+]
+_AVERAGES: list[dict[str, Any]] = [
+    {},
+    {"strides": [2, 2]},
+    {"strides": [2, 2], "pads": [1, 1, 1, 1]},
+    {"strides": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1},
+    {"pads": [1, 1, 1, 1]},
+    {"pads": [0, 1, 1, 0], "strides": [1, 2]},
+    {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+    {"auto_pad": "SAME_LOWER", "strides": [2, 2]},
+    {"strides": [2, 2], "ceil_mode": 1},
+]
 FORMS: dict[str, list[Any]] = {
     "Conv": [
         ([node("Conv", "x w", "y", **attributes)], {"w": noise(*shape)})
-        for shape, attributes in [
-            ((8, 3, 3, 3), {}),
-            ((8, 3, 3, 2), {"strides": [2, 1], "pads": [1, 0, 2, 1]}),
-            ((6, 1, 3, 3), {"group": 3, "pads": [1, 1, 1, 1], "strides": [2, 2]}),
-            ((3, 1, 3, 3), {"group": 3, "dilations": [2, 2]}),
-            ((4, 3, 3, 3), {"dilations": [2, 1], "pads": [2, 1, 2, 1]}),
-            ((4, 3, 3, 3), {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
-            ((4, 3, 4, 4), {"auto_pad": "SAME_LOWER"}),
-            ((4, 3, 3, 3), {"auto_pad": "SAME_LOWER", "strides": [2, 2]}),
-            ((4, 3, 3, 3), {"auto_pad": "VALID"}),
-            ((4, 3, 12, 10), {}),
-        ]
+        for shape, attributes in _CONVOLUTIONS
     ]
     + [
         (
@@ -287,17 +299,7 @@ FORMS: dict[str, list[Any]] = {
     "AveragePool": [
         ([node("AveragePool", "x", "y", kernel_shape=[3, 3], **attributes)], {}, opset)
         for opset in (11, 21)
-        for attributes in [
-            {},
-            {"strides": [2, 2]},
-            {"strides": [2, 2], "pads": [1, 1, 1, 1]},
-            {"strides": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1},
-            {"pads": [1, 1, 1, 1]},
-            {"pads": [0, 1, 1, 0], "strides": [1, 2]},
-            {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
-            {"auto_pad": "SAME_LOWER", "strides": [2, 2]},
-            {"strides": [2, 2], "ceil_mode": 1},
-        ]
+        for attributes in _AVERAGES
     ]
     + [
         (
@@ -540,8 +542,8 @@ CONSTANT_FORMS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     ),
     "DequantizeLinear": (
         [node("DequantizeLinear", "a s z", "c", axis=0)],
-        {"a": np.int8([[[5]], [[-7]], [[100]]]), "s": floats(0.1, 0.2, 0.3)}
-        | {"z": np.int8([0, 1, 2])},
+        {"a": np.array([[[5]], [[-7]], [[100]]], np.int8), "s": floats(0.1, 0.2, 0.3)}
+        | {"z": np.array([0, 1, 2], np.int8)},
     ),
     "Div": ([node("Div", "a b", "c")], {"a": noise(3, 1, 1), "b": np.abs(noise(3, 1, 1)) + 1}),
     "Equal": (

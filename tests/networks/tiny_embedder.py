@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 from facekit.enums import ColourOrder, CropRule, ResizeFilter
@@ -16,10 +15,14 @@ SPEC = InputSpec(16, 16, ColourOrder.RGB, mean=127.5, std=128.0)
 
 def tiny_embedder(data: Path, folder: Path, *, spec: InputSpec = SPEC) -> InstalledModel:
     """tiny_float32.tflite with its card, in `folder`."""
+    return write_embedder(folder, (data / "tiny" / "float32.tflite").read_bytes(), spec=spec)
+
+
+def write_embedder(folder: Path, content: bytes, *, spec: InputSpec = SPEC) -> InstalledModel:
+    """The LiteRT file `content`, which gives 10 numbers, as tiny_float32.tflite with its card."""
     path = folder / "tiny_float32.tflite"
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(data / "tiny" / "float32.tflite", path)
-    content = path.read_bytes()
+    path.write_bytes(content)
     card = Card(
         name="tiny",
         variant="float32",

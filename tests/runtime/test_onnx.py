@@ -56,6 +56,31 @@ def write_net(
     return path
 
 
+def test_a_picture_with_channels_first_is_given_channels_last(tmp_path: Path) -> None:
+    helper = onnx.helper
+    kernel = np.array([[1], [10], [100]], np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMax", ["x"], ["colours"], axes=[2, 3], keepdims=0),
+            helper.make_node("MatMul", ["colours", "kernel"], ["y"]),
+        ],
+        "colours",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3, 4, 5])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 1])],
+        [onnx.numpy_helper.from_array(kernel, "kernel")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, tmp_path / "first.onnx")
+    net = OnnxNet(tmp_path / "first.onnx")
+    assert net.inputs[0].shape == (-1, 4, 5, 3)
+    pictures = np.zeros((2, 4, 5, 3), np.float32)
+    pictures[0, 3, 1], pictures[1, 0, 4] = (3, 2, 1), (1, 2, 3)
+    assert net.run(pictures)[0].ravel().tolist() == [123, 321]
+    with pytest.raises(ValueError, match=r"\(N, 4, 5, 3\)"):
+        net.run(pictures.transpose(0, 3, 1, 2))
+
+
 @pytest.fixture
 def doubling(tmp_path: Path) -> Path:
     return write_net(tmp_path / "doubling.onnx")

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from facekit.cli import cli
+from facekit.conversion.drift import Drift
 from facekit.enums import ExportFormat, Precision
 from facekit.errors import InputError, UsageError
 from facekit.model.registry import DETECTOR
@@ -106,7 +107,9 @@ def test_a_quantized_file_of_an_unknown_model_is_not_started_from(
     out = tmp_path / "out"
     made = quantize(str(tiny.path), output=out)
     with (
-        pytest.raises(UsageError, match="is int8, and the model it was made from, tiny, is not"),
+        pytest.raises(
+            UsageError, match=r"is int8, and the float32 model .* tiny:float32, is neither"
+        ),
         float32_source(str(made.file.path)),
     ):
         pass
@@ -123,6 +126,7 @@ def test_quantize_writes_what_it_returns(tiny: InstalledModel, tmp_path: Path) -
     require_schema("quantize", made.to_dict())
     assert [layer["key"] for layer in made.report()["layers"]] == [one.key for one in made.layers]
     assert made.accuracies is None
+    assert isinstance(made.drift, Drift)
     assert made.drift.minimum > 0.99
 
 
@@ -163,6 +167,7 @@ def test_photos_calibrate_and_others_measure_the_drift(
     )
     calibrated = made.file.card.quantisation.calibration
     assert (calibrated["title"][:5], calibrated["crops"]) == ("obama", 16)
+    assert isinstance(made.drift, Drift)
     assert (made.drift.crops_title[:5], made.drift.n_crops) == ("biden", 16)
     assert [line for line in told.notes if line.startswith("left out: ")]
     with pytest.raises(InputError, match="at least 16 photos with a face"):

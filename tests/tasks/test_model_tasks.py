@@ -100,7 +100,7 @@ def test_only_models_of_the_registry_are_fetched_and_built() -> None:
 def test_a_file_is_inspected_as_by_the_command(data: Path) -> None:
     path = data / "tiny" / "int8.tflite"
     inspected = inspect(path)
-    assert inspected.parameters == {"int8": 368, "int32": 26}
+    assert inspected.model.parameters == {"int8": 368, "int32": 26}
     assert inspected.to_dict() == printed("inspect", path)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.activations import layer_name
+from facekit.graph.activations import LINEAR, layer_name
 from facekit.graph.graph import OPEN, Graph, Node, Operation, Shape
 from facekit.graph.prelu import with_prelus
 from facekit.graph.read.litert_file import (
@@ -33,9 +33,6 @@ _MOST_NUMBERS = 1 << 27
 _MOST_CHANNELS = 4  # of a picture
 _ACTIVATIONS = {1: Operation.RELU, 3: Operation.RELU6}
 """by the schema's ActivationFunctionType"""
-_LINEAR = "/linear"
-"""the end of a layer's name whose activation, one operator with it in the file, has the plain
-name"""
 
 
 def is_litert(path: Path) -> bool:
@@ -129,7 +126,7 @@ class _Reader:
             raise ModelBuildError(f"{which} is a {what}. Known are {', '.join(sorted(known))}.")
         names = [self._name(index) for index in operator.outputs]
         activation = _activation(operator) if data else None
-        given = Given([names[0] + _LINEAR, *names[1:]] if activation else names, inputs, operator)
+        given = Given([names[0] + LINEAR, *names[1:]] if activation else names, inputs, operator)
         made = known[operator.kind](given)
         values = [made] if isinstance(made, (Node, np.ndarray)) else list(made)
         if activation is not None and isinstance(values[0], Node):
@@ -170,7 +167,7 @@ class _Reader:
         """The tensor's; with its number where another has it."""
         name = layer_name(self.tables.tensors[index].name)
         name = f"{name}/{index}" if name in self.names else name
-        self.names |= {name, name + _LINEAR}
+        self.names |= {name, name + LINEAR}
         return name
 
 

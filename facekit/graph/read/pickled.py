@@ -108,6 +108,8 @@ def read_pickle(
             stack[-1].update(zip(items[::2], items[1::2], strict=True))
         elif name == "BUILD":
             _build(stack[-2], stack.pop(), built)
+        elif name == "APPEND":
+            stack[-2].append(stack.pop())
         elif name == "APPENDS":
             members = _after_mark(stack)
             stack[-1].extend(members)

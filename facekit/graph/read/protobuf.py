@@ -27,6 +27,7 @@ _KINDS = {
     "int32": _Kind.TYPE_INT32,
     "int64": _Kind.TYPE_INT64,
     "bool": _Kind.TYPE_BOOL,
+    "fixed32": _Kind.TYPE_FIXED32,
     "float": _Kind.TYPE_FLOAT,
     "string": _Kind.TYPE_STRING,
     "bytes": _Kind.TYPE_BYTES,

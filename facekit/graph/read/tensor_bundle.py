@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.graph.read.crc32c import crc32c
 from facekit.graph.read.protobuf import Messages, parsed_bytes
 
 TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
@@ -36,6 +37,7 @@ _BUNDLE = Messages(
             "shard_id": (3, "int32", False),
             "offset": (4, "int64", False),
             "size": (5, "int64", False),
+            "crc32c": (6, "fixed32", False),
             "slices": (7, "bytes", True),
         },
     },
@@ -55,14 +57,18 @@ class Variable:
     shape: tuple[int, ...]
     offset: int
     size: int
+    checksum: int
+    """CRC-32C of the numbers, masked as LevelDB does it"""
 
     def read(self) -> NDArray[Any]:
-        """Raises ValueError where the file has fewer bytes, OSError."""
+        """Raises ValueError where the file has fewer bytes or others, OSError."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
             content = file.read(self.size)
         if len(content) != self.size:
             raise ValueError(f"{self.path.name} ends within a variable")
+        if _masked(crc32c(content)) != self.checksum:
+            raise ValueError(f"{self.path.name} has other numbers than were written")
         return np.frombuffer(content, self.dtype).reshape(self.shape)
 
 
@@ -88,8 +94,13 @@ def read_index(index: Path) -> dict[str, Variable | None]:
             raise ValueError(f"{name} of shape {shape} has {entry.size} bytes")
         shard = f"{prefix}.data-{entry.shard_id:05d}-of-{header.num_shards:05d}"
         path = index.with_name(shard)
-        variables[name] = Variable(path, dtype, shape, entry.offset, entry.size)
+        variables[name] = Variable(path, dtype, shape, entry.offset, entry.size, entry.crc32c)
     return variables
+
+
+def _masked(checksum: int) -> int:
+    """LevelDB's, so that a checksum of data with checksums in it is none of them."""
+    return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:

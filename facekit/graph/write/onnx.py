@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
+from facekit.graph.activations import LINEAR
 from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Operation, Window
-from facekit.graph.write.onnx_file import ABOVE, LINEAR, POOLED, TO_FIRST, TO_LAST, OnnxFile, Writer
+from facekit.graph.write.onnx_file import ABOVE, POOLED, TO_FIRST, TO_LAST, OnnxFile, Writer
 from facekit.graph.write.onnx_moves import MOVES
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.graph.activations import LINEAR
 from facekit.graph.graph import Graph, Node
 from facekit.system.extras import require
 
@@ -19,8 +20,6 @@ BATCH = "batch"
 INPUT = "image"
 OUTPUT = "embedding"
 
-LINEAR = "/linear"
-"""the end of a layer's name that belongs to its activation"""
 ABOVE = "/above_zero"
 """the end of the name of that part of a PReLU"""
 CHANNELS_FIRST = "/channels_first"
