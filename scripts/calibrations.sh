@@ -24,6 +24,6 @@ measure() { # MODEL:VARIANT DETECTOR
 for model in facenet512-casia:{float32,int8,uint8,onnx-int8} sface:{float32,int8,uint8}; do
   measure "$model" mtcnn
 done
-for model in facenet512-casia:float32 sface:{float32,int8,uint8}; do
+for model in {facenet512-casia,sface}:{float32,int8,uint8}; do
   measure "$model" yunet
 done
