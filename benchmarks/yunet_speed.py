@@ -4,8 +4,8 @@
 
 Processor time: the engines take turns, so that a change in the machine's load hits all alike;
 ratios are of the shortest times, which other programs disturb least.  ONNX Runtime and OpenCV run
-OpenCV's own file with its weights expanded to float32, which they refuse as it is.  Needs the
-models yunet and its source (facekit models build yunet), onnx and onnxruntime.
+OpenCV's own file with its weights expanded to float32, which they refuse as it is.  Needs the model
+yunet and its source (facekit models build yunet), onnx and onnxruntime.
 """
 
 from __future__ import annotations

@@ -143,6 +143,15 @@ def test_imports_point_down(path: Path) -> None:
             assert found.lazy, f"{place} when it is imported"
 
 
+def test_tensorflow_keras_and_torch_stand_in_training_and_one_runtime() -> None:
+    """Not even inside functions of what reads, builds and runs everything else."""
+    for path in FILES:
+        name = name_of(path)
+        if room(name) not in KERAS_ROOMS and name != "facekit.runtime.keras":
+            tops = {found.module.partition(".")[0] for found in imports_of(path.read_text())}
+            assert not tops & {"tensorflow", "keras", "torch"}, name
+
+
 COMMANDS = [path for path in FILES if (ROOT / "facekit/cli/commands") in path.parents]
 WHAT_COMMANDS_IMPORT = (
     *("facekit.cli", "facekit.tasks", "facekit.server"),

@@ -19,7 +19,11 @@ from facekit.conversion.feeding import Fed, formula, how_fed, usual_size
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
 from facekit.conversion.self_test import Answers, greatest_difference
 from facekit.conversion.shipped_faces import portraits
-from facekit.conversion.source_answers import require_source_runtime, source_answers
+from facekit.conversion.source_answers import (
+    is_run_itself,
+    require_source_runtime,
+    source_answers,
+)
 from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError, UsageError
 from facekit.graph.fold import without_input_scaling, without_unit_length
@@ -97,16 +101,19 @@ def import_network(
     write_atomically(model, content)
     net = LiteRtNet(model)
     difference = _require_same_answers(net, source_answers(path, graph), fed, path)
+    itself = is_run_itself(path)
+    what = f"{path.name} itself" if itself else f"the graph that was read from {path.name}"
     reporter.note(
-        f"answers as {path.name} itself: greatest difference {difference:.1e} in embeddings of "
-        "unit length"
+        f"answers as {what}: greatest difference {difference:.1e} in embeddings of unit length"
     )
     faces = check_faces(net, fed.card, fed.crop, fed.flip)
     reporter.note(f"cosine of the faces that ship with facekit: {faces}")
     if not options.accept_untrained:
         _require_told_apart(faces, _as_others_feed(net, scaling, fed), fed, path, reporter)
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
-    return ImportedModel(InstalledModel(card, model), found, read.ignored, difference, faces)
+    return ImportedModel(
+        InstalledModel(card, model), found, read.ignored, difference if itself else None, faces
+    )
 
 
 def _of_one_picture(graph: Graph) -> Graph:

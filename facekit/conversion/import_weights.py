@@ -16,6 +16,7 @@ from facekit.enums import Architecture, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
 from facekit.graph.nets.designs import DESIGNS
 from facekit.graph.read.formats import SourceFormat, format_of
+from facekit.graph.read.onnx_file import files_with_tensors, is_onnx
 from facekit.graph.read.tf_checkpoint import checkpoint_files, is_checkpoint
 from facekit.graph.write.litert import to_litert
 from facekit.model import registry
@@ -103,13 +104,17 @@ def import_weights(
 
 
 def source_sha256(path: Path) -> str:
-    """Of a file's bytes; of a checkpoint's index and data one after the other.
+    """Of a file's bytes; of a checkpoint's index and data, and of an ONNX file and those that hold
+    its tensors, one after the other.
 
     Raises ModelBuildError for what cannot be read.
     """
     digest = hashlib.sha256()
     try:
-        for file in checkpoint_files(path) if is_checkpoint(path) else (path,):
+        files = checkpoint_files(path) if is_checkpoint(path) else (path,)
+        if is_onnx(path):
+            files = (path, *files_with_tensors(path))
+        for file in files:
             with file.open("rb") as opened:
                 while chunk := opened.read(_CHUNK_BYTES):
                     digest.update(chunk)

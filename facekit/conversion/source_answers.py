@@ -44,9 +44,15 @@ def source_answers(path: Path, graph: Graph) -> Answers:
         return _Onnx(path, picture).run
     if is_litert(path):
         return _litert_answers(path, picture)
-    if path.suffix == Runtime.KERAS.suffix and all(map(is_installed, ("keras", "tensorflow"))):
-        return KerasNet(path).run
-    return graph_answers(graph)
+    return KerasNet(path).run if is_run_itself(path) else graph_answers(graph)
+
+
+def is_run_itself(path: Path) -> bool:
+    """Whether `source_answers` runs the file, not the graph that was read from it."""
+    by_keras = path.suffix == Runtime.KERAS.suffix and all(
+        map(is_installed, ("keras", "tensorflow"))
+    )
+    return by_keras or not is_keras_model(path)
 
 
 def _litert_answers(path: Path, picture: Node) -> Answers:

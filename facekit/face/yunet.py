@@ -110,8 +110,8 @@ class Yunet:
         ):
             raise ModelMismatchError(
                 f"{name} is no detector in YuNet's form: an input (1, H, W, 3), open or multiples "
-                f"of {_SIDE_PX}, and twelve outputs, three each with 1, 1, 4 and 10 numbers for each "
-                "place, needed. "
+                f"of {_SIDE_PX}, and twelve outputs, three each with 1, 1, 4 and 10 numbers for "
+                "each place, needed. "
                 f"Received: {shape} and {[one.shape for one in net.outputs]}"
             )
         self._net = net

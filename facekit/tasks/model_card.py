@@ -13,6 +13,7 @@ from facekit.conversion.import_options import NOT_STATED
 from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.graph.read.litert_file import read_tables
+from facekit.graph.read.onnx_file import files_with_tensors
 from facekit.model.card import SCHEMA_VERSION, Quantisation, Task, embedder_of
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, find
@@ -97,6 +98,12 @@ def card_template(
         require_absent(output.parent, [output.name], force=force)
     if model.suffix == LITERT_SUFFIX:
         read_tables(model.read_bytes())  # for LiteRT trusts much of a file that it opens
+    elif others := files_with_tensors(model):
+        raise UsageError(
+            f"{model.name} has weights in {others[0].name}, which no card's sha256 covers. Save it "
+            "with its weights in one file, or bring it into the store: facekit models import "
+            f"{model.name} --as NAME"
+        )
     net = open_net(model, request=AcceleratorRequest()).net
     content = _content(model, net, preprocessing)
     made = CardFile(output, json.loads(json.dumps(content)))

@@ -16,7 +16,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph.graph import NO_PADS, Graph, Node, Operation, Pads
 from facekit.graph.names import layer_name
 from facekit.graph.operations import same_pads
-from facekit.graph.read.keras_layers import graph_of
+from facekit.graph.read.keras_model import graph_of
 from facekit.training.backend import keras
 
 Tensor: TypeAlias = "keras.KerasTensor"

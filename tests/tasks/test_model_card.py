@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facekit.conversion.import_options import ImportedModel, ImportOptions
 from facekit.enums import Preprocessing
 from facekit.errors import (
     ModelBuildError,
@@ -21,6 +22,7 @@ from facekit.graph import moves, operations
 from facekit.graph.graph import Graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import EXAMPLE, parse_card
+from facekit.tasks.import_model import import_model
 from facekit.tasks.model_card import card, card_template
 from tests.networks.own_networks import EMBEDDING_SIZE, SIDE_PX, mobilefacenet
 
@@ -102,6 +104,25 @@ def test_what_can_have_no_card(mine: Path, tmp_path: Path, data: Path) -> None:
     path.write_bytes(to_litert(Graph("picture", (operations.relu(x, "relu"),))))
     with pytest.raises(ModelMismatchError, match=r"give one embedding, \(N, D\)"):
         card_template(path)
+
+
+def test_weights_in_another_file_are_for_import_and_count_for_the_sha256(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card's sha256 is that of one file: weights beside it could change unnoticed."""
+    import onnx
+
+    apart = tmp_path / "apart.onnx"
+    model = onnx.load(mine)
+    onnx.save(model, apart, save_as_external_data=True, location="apart.data", size_threshold=0)
+    with pytest.raises(UsageError, match=r"apart\.onnx has weights in apart\.data"):
+        card_template(apart)
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
+    options = ImportOptions(preprocessing=Preprocessing.INSIGHTFACE, accept_untrained=True)
+    made = import_model(apart, name="mine", options=options)
+    assert isinstance(made, ImportedModel)
+    both = apart.read_bytes() + (tmp_path / "apart.data").read_bytes()
+    assert made.model.card.source.sha256 == hashlib.sha256(both).hexdigest()
 
 
 def test_a_litert_file_with_channels_first_is_to_be_imported(tmp_path: Path) -> None:

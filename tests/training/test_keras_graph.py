@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
 from facekit.graph.graph import Graph, Node, Operation
@@ -16,9 +17,12 @@ from facekit.graph.read.formats import format_of
 from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.weights import FreshWeights
 from facekit.graph.write.litert import to_litert
+from facekit.runtime.litert import LiteRtNet
+from facekit.template.match import unit_length
 from facekit.types import Float32Array
 from tests.networks.run_graph import answers, require_equal
 from tests.networks.tiny_training import tiny_net
+from tests.told import Told
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -179,7 +183,7 @@ def test_what_a_keras_model_has_beyond_that_is_named() -> None:
 
 
 def test_models_as_keras_2_and_sequential_write_them() -> None:
-    from facekit.graph.read.keras_layers import graph_of
+    from facekit.graph.read.keras_model import graph_of
 
     conv = {
         "name": "c", "filters": 2, "kernel_size": [3, 3], "strides": [1, 1], "padding": "valid",
@@ -205,3 +209,24 @@ def test_models_as_keras_2_and_sequential_write_them() -> None:
     assert [node.name for node in one.nodes] == ["image", "c/BiasAdd", "c/Relu"]
     assert one.outputs[0].shape == (1, 3, 2, 2)
     require_equal(one, other)
+
+
+def test_a_keras_model_is_imported_and_checked_by_keras_or_by_its_graph(tmp_path: Path) -> None:
+    from facekit.conversion.import_options import ImportOptions
+    from facekit.conversion.import_weights import import_weights
+    from facekit.training.keras_graph import to_keras
+
+    options = ImportOptions(preprocessing=Preprocessing.INSIGHTFACE, accept_untrained=True)
+    net = to_keras(mobile())
+    net.save(tmp_path / "own.keras")
+    net.save(tmp_path / "own.h5")
+    pictures = numbers(2, 14, 12, 3)
+    for name, by_itself in (("own.keras", True), ("own.h5", False)):
+        told, folder = Told(), tmp_path / f"made-{name}"
+        folder.mkdir()
+        made = import_weights(tmp_path / name, "own", options, folder, reporter=told)
+        assert (made.difference is not None) == by_itself
+        said = "itself" if by_itself else "the graph that was read"
+        assert any(said in note for note in told.notes)
+        (answer,) = LiteRtNet(made.model.path).run(pictures)
+        np.testing.assert_allclose(unit_length(answer), np.asarray(net(pictures)), atol=1e-5)

@@ -26,7 +26,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
 from facekit.graph.nets.sphereface20 import sphereface20
 from facekit.graph.read.deepface_h5 import is_hdf5
-from facekit.graph.read.keras_layers import MISFITS, graph_of, layers_of
+from facekit.graph.read.keras_model import MISFITS, graph_of, layers_of
 from facekit.graph.read.network import ReadNetwork
 from facekit.graph.weights import MAX_BYTES, UNREADABLE, SourceWeights, Take
 from facekit.system.extras import require

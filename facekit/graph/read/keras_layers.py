@@ -1,106 +1,22 @@
-"""A Keras model as a graph, by its configuration: no layer of it is built, and nothing is run.
-
-A configuration is what `Model.to_json` gives, what a .keras file has as config.json, and an older
-.h5 file as model_config.  It lists the layers, what each reads, and their settings.
-"""
+"""Each of Keras's layers, by its settings and weights, as a node of a graph."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.graph import NO_PADS, Graph, Node, Operation, Pads
+from facekit.graph.graph import NO_PADS, Node, Operation, Pads
 from facekit.graph.names import node_name
 from facekit.types import Float32Array
 
-WeightsOf: TypeAlias = Callable[[str], Sequence[Float32Array]]
-"""a layer's weights by its name, in Keras's order"""
-MISFITS = (KeyError, TypeError, ValueError, IndexError, AttributeError)
-"""what comes of a configuration that Keras does not write"""
-
-
-def graph_of(model: Mapping[str, Any], weights_of: WeightsOf) -> Graph:
-    """The network from one picture, (1, height, width, channels), to its one output.
-
-    Batch norms keep their statistics; what only training does, such as dropout, is left out.
-    Raises ModelBuildError naming the layer: of a class or form that is not known, with weights
-    that do not fit it, used twice, or leading to no output.
-    """
-    try:
-        return _graph(model, weights_of)
-    except MISFITS as error:
-        raise ModelBuildError(f"it is no Keras model of layers: {error!r}.") from error
-
-
-def layers_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Class and name of each layer, in the model's order.  Raises one of MISFITS."""
-    return [(layer["class_name"], layer["config"]["name"]) for layer in model["config"]["layers"]]
-
-
-def _graph(model: Mapping[str, Any], weights_of: WeightsOf) -> Graph:
-    config = model["config"]
-    sequential = model["class_name"] == "Sequential"
-    made: dict[str, Node] = {}
-    read: set[str] = set()
-    last: list[str] = []
-    for layer in config["layers"]:
-        kind, settings = layer["class_name"], layer["config"]
-        name = settings["name"]
-        if sequential and not made and kind != "InputLayer":  # as Keras 2 wrote it
-            made["image"] = _input(settings)
-            last = ["image"]
-        inputs = last if sequential else list(_references(layer["inbound_nodes"]))
-        missing = [one for one in inputs if one not in made]
-        if missing or len(layer.get("inbound_nodes", ())) > 1:
-            raise ModelBuildError(f"{name} is used twice, or reads {missing} before it is made.")
-        read.update(inputs)
-        if kind == "InputLayer":
-            made[name] = _input(settings)
-        else:
-            layer_made = _Layer(kind, settings, tuple(weights_of(name)))
-            made[name] = layer_made.node([made[one] for one in inputs])
-        last = [name]
-    outputs = last if sequential else list(_references(config["output_layers"]))
-    if len(outputs) != 1:
-        raise ModelBuildError(f"it must have one output. Received: {outputs}.")
-    if idle := [name for name in made if name not in read and name not in outputs]:
-        raise ModelBuildError(f"{idle[0]} leads to no output.")
-    return Graph(config["name"], (made[outputs[0]],))
-
-
-def _references(value: Any) -> Iterator[str]:
-    """The layers whose outputs are named: as Keras 3 and as Keras 2 write it."""
-    if isinstance(value, dict):
-        if value.get("class_name") == "__keras_tensor__":
-            value = value["config"]["keras_history"]
-        else:
-            for inner in value.values():
-                yield from _references(inner)
-            return
-    if isinstance(value, (list, tuple)):
-        if len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
-            if value[1:3] != [0, 0]:
-                raise ModelBuildError(f"{value[0]} is used twice, or has several outputs.")
-            yield value[0]
-            return
-        for inner in value:
-            yield from _references(inner)
-
-
-def _input(settings: Mapping[str, Any]) -> Node:
-    shape = settings.get("batch_shape") or settings["batch_input_shape"]
-    if len(shape) != 4 or not all(shape[1:]):
-        raise ModelBuildError(f"it must take pictures of known sides. Received: {shape}.")
-    return operations.graph_input("image", (1, *shape[1:]))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
+class KerasLayer:
     """One layer, with what it is called in the graph."""
 
     kind: str
@@ -159,7 +75,7 @@ def _two(value: Any) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def _convolution(layer: _Layer, x: Node) -> Node:
+def _convolution(layer: KerasLayer, x: Node) -> Node:
     settings = layer.settings
     weights = layer.take(("kernel", True), ("bias", settings["use_bias"]))
     kernel = weights["kernel"]
@@ -176,13 +92,13 @@ def _convolution(layer: _Layer, x: Node) -> Node:
     )
 
 
-def _dense(layer: _Layer, x: Node) -> Node:
+def _dense(layer: KerasLayer, x: Node) -> Node:
     weights = layer.take(("kernel", True), ("bias", layer.settings["use_bias"]))
     name = layer.named(Operation.DENSE)
     return operations.dense(x, weights["kernel"], name, bias=weights.get("bias"))
 
 
-def _batch_norm(layer: _Layer, x: Node) -> Node:
+def _batch_norm(layer: KerasLayer, x: Node) -> Node:
     settings = layer.settings
     axis = np.ravel(settings["axis"]).tolist()
     if axis not in ([-1], [len(x.shape) - 1]):
@@ -202,14 +118,14 @@ def _batch_norm(layer: _Layer, x: Node) -> Node:
     )
 
 
-def _prelu(layer: _Layer, x: Node) -> Node:
+def _prelu(layer: KerasLayer, x: Node) -> Node:
     (slope,) = layer.take(("alpha", True)).values()
     if slope.size != x.shape[-1]:
         raise ModelBuildError(f"{layer.name} must share its slopes over rows and columns.")
     return operations.prelu(x, slope.reshape(-1), layer.named(Operation.PRELU))
 
 
-def _relu(layer: _Layer, x: Node) -> Node:
+def _relu(layer: KerasLayer, x: Node) -> Node:
     """ReLU with the settings that Keras's layer of this name has."""
     settings = layer.settings
     greatest, slope = settings.get("max_value"), settings.get("negative_slope", 0) or 0
@@ -220,28 +136,28 @@ def _relu(layer: _Layer, x: Node) -> Node:
     return _activation(Operation.RELU if greatest is None else Operation.RELU6)(layer, x)
 
 
-def _leaky_relu(layer: _Layer, x: Node) -> Node:
+def _leaky_relu(layer: KerasLayer, x: Node) -> Node:
     settings = layer.settings
     slope = settings.get("negative_slope", settings.get("alpha", 0.3))
     return operations.leaky_relu(x, float(slope), layer.named(Operation.LEAKY_RELU))
 
 
-def _activation(operation: Operation) -> Callable[[_Layer, Node], Node]:
+def _activation(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
     return lambda layer, x: operations.activation(operation, x, layer.named(operation))
 
 
-def _zero_padding(layer: _Layer, x: Node) -> Node:
+def _zero_padding(layer: KerasLayer, x: Node) -> Node:
     (top, bottom), (left, right) = layer.settings["padding"]
     return moves.pad(x, (top, left, bottom, right), layer.named(Operation.PAD))
 
 
-def _pool(operation: Operation) -> Callable[[_Layer, Node], Node]:
+def _pool(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
     make = {
         Operation.MAX_POOL: operations.max_pool,
         Operation.AVERAGE_POOL: operations.average_pool,
     }[operation]
 
-    def node(layer: _Layer, x: Node) -> Node:
+    def node(layer: KerasLayer, x: Node) -> Node:
         size = _two(layer.settings["pool_size"])
         stride = _two(layer.settings["strides"] or size)
         return make(x, size, layer.named(operation), stride=stride, pads=layer.pads())
@@ -249,19 +165,19 @@ def _pool(operation: Operation) -> Callable[[_Layer, Node], Node]:
     return node
 
 
-def _reduced(operation: Operation) -> Callable[[_Layer, Node], Node]:
-    def node(layer: _Layer, x: Node) -> Node:
+def _reduced(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
+    def node(layer: KerasLayer, x: Node) -> Node:
         keep = bool(layer.settings.get("keepdims", False))
         return operations.reduced(operation, x, (1, 2), layer.named(operation), keep=keep)
 
     return node
 
 
-def _flatten(layer: _Layer, x: Node) -> Node:
+def _flatten(layer: KerasLayer, x: Node) -> Node:
     return moves.flatten(x, layer.named(Operation.RESHAPE)) if len(x.shape) == 4 else x
 
 
-def _reshape(layer: _Layer, x: Node) -> Node:
+def _reshape(layer: KerasLayer, x: Node) -> Node:
     sides = [int(side) for side in layer.settings["target_shape"]]
     if -1 in sides:
         known = -int(np.prod(sides))
@@ -269,7 +185,7 @@ def _reshape(layer: _Layer, x: Node) -> Node:
     return moves.reshape(x, (x.shape[0], *sides), layer.named(Operation.RESHAPE))
 
 
-def _concatenate(layer: _Layer, *inputs: Node) -> Node:
+def _concatenate(layer: KerasLayer, *inputs: Node) -> Node:
     name = layer.named(Operation.CONCATENATE)
     return moves.concatenate(inputs, name, axis=int(layer.settings["axis"]))
 
@@ -277,7 +193,7 @@ def _concatenate(layer: _Layer, *inputs: Node) -> Node:
 def _of_several(operation: Operation) -> Callable[..., Node]:
     """Two at a time; the last has the layer's own name."""
 
-    def node(layer: _Layer, first: Node, *others: Node) -> Node:
+    def node(layer: KerasLayer, first: Node, *others: Node) -> Node:
         x = first
         if not others:
             raise ModelBuildError(f"{layer.name} reads one layer; {operation.value} needs two.")
@@ -289,7 +205,7 @@ def _of_several(operation: Operation) -> Callable[..., Node]:
     return node
 
 
-def _rescaling(layer: _Layer, x: Node) -> Node:
+def _rescaling(layer: KerasLayer, x: Node) -> Node:
     """x * scale + offset."""
     scale, offset = (
         np.ravel(layer.settings[one]).astype(np.float32) for one in ("scale", "offset")
@@ -299,7 +215,7 @@ def _rescaling(layer: _Layer, x: Node) -> Node:
 
 
 _WITH_ACTIVATION = ("Conv2D", "DepthwiseConv2D", "Dense", "Activation")
-_ACTIVATIONS: dict[str, Callable[[_Layer, Node], Node]] = {
+_ACTIVATIONS: dict[str, Callable[[KerasLayer, Node], Node]] = {
     "relu": _activation(Operation.RELU),
     "relu6": _activation(Operation.RELU6),
     "elu": _activation(Operation.ELU),

@@ -121,15 +121,31 @@ def onnx_graph(path: Path) -> tuple[Any, int]:
     return model.graph, versions[0]
 
 
-def _fetch(tensor: Any, folder: Path) -> None:
-    """The numbers of a tensor that lie in another file, beside the model or in a folder there."""
+def files_with_tensors(path: Path) -> tuple[Path, ...]:
+    """The files in its folder that hold tensors of the ONNX model, each once.
+
+    Raises ModelBuildError for a file that is no ONNX model, or names one outside its folder.
+    """
+    initializers = parsed(path, _MODEL, title="model in ONNX").graph.initializer
+    places = (_place(one, path.parent) for one in initializers if one.data_location)
+    return tuple(dict.fromkeys(places))
+
+
+def _place(tensor: Any, folder: Path) -> Path:
     said = {one.key: one.value for one in tensor.external_data}
-    place = (folder / said.get("location", "")).resolve()
+    place: Path = (folder / said.get("location", "")).resolve()
     if not place.is_relative_to(folder.resolve()) or not place.is_file():
         raise ModelBuildError(
             f"{tensor.name} lies in {said.get('location', 'another file')}, which is not in the "
             "model's folder. Put it there, or save the model with its weights in the file."
         )
+    return place
+
+
+def _fetch(tensor: Any, folder: Path) -> None:
+    """The numbers of a tensor that lie in another file, beside the model or in a folder there."""
+    said = {one.key: one.value for one in tensor.external_data}
+    place = _place(tensor, folder)
     begin, size = int(said.get("offset", 0)), place.stat().st_size
     length = int(said.get("length", size - begin))
     if not 0 <= begin <= begin + length <= min(size, begin + MAX_BYTES):
