@@ -66,13 +66,14 @@ def read_bundle(folder: Path) -> Bundle:
         fields = Fields(json.loads(path.read_bytes()), "bundle")
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
+        target, model = fields.plain_name("target"), fields.plain_name("model")
         variants = _variants(fields)
         if not variants:
             raise ValueError("bundle.variants names no device")
         detector = fields.part("detector")
         return Bundle(
-            target=fields.plain_name("target"),
-            model=fields.plain_name("model"),
+            target=target,
+            model=model,
             variants=variants,
             detector=detector.plain_name("name"),
             detector_variants=_variants(detector),

@@ -246,6 +246,10 @@ def test_the_command_says_what_runs_on_which_device(models: Path) -> None:
             '{"schema_version": 1, "target": "cpu", "model": "x", "variants": {}}',
             "names no device",
         ),
+        (
+            '{"schema_version": 1, "target": "cpu", "model": "x", "variants": {"cpu": "a"}}',
+            "bundle.detector is missing",
+        ),
         ("{", "Expecting property name"),
     ],
 )
