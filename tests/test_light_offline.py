@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -98,9 +99,11 @@ def test_nothing_is_fetched_and_what_to_run_is_said(
     arguments = [*words, *COMMANDS[words].split()]
     if by == "option":
         arguments.append("--offline")
+        monkeypatch.delenv("FACEKIT_OFFLINE", raising=False)
     else:
         monkeypatch.setenv("FACEKIT_OFFLINE", "1")
     result = CliRunner().invoke(cli, arguments)
+    assert (os.environ.get("FACEKIT_OFFLINE") is None) == (by == "option")
     assert result.exit_code == 5, result.output
     assert "--offline forbids fetching it" in result.stderr
     assert "facekit models fetch" in result.stderr or "To do it by hand" in result.stderr

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ import click
 from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
+_OFFLINE = "FACEKIT_OFFLINE"
 DEFAULT_MODEL = "facenet512-casia, or as configured"
 """What help pages say of the default; facekit/model/defaults.py says what it is."""
 
@@ -51,10 +53,19 @@ def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     return value
 
 
-def _stay_offline(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    """For this process and those that it starts: what fetches asks the environment."""
+def _stay_offline(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    """For the command and the processes that it starts: what fetches asks the environment."""
     if value:
-        os.environ["FACEKIT_OFFLINE"] = "1"
+        before = os.environ.get(_OFFLINE)
+        os.environ[_OFFLINE] = "1"
+        ctx.call_on_close(partial(_restore, before))
+
+
+def _restore(before: str | None) -> None:
+    if before is None:
+        os.environ.pop(_OFFLINE, None)
+    else:
+        os.environ[_OFFLINE] = before
 
 
 json_option = click.option(
@@ -68,7 +79,7 @@ model_option = click.option(
 offline_option = click.option(
     "--offline",
     is_flag=True,
-    envvar="FACEKIT_OFFLINE",
+    envvar=_OFFLINE,
     expose_value=False,
     callback=_stay_offline,
     help="Never use the network: what is missing is exit code 5.",
