@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
 use_venv '[dev]'
-have_models mtcnn facenet512-casia
+have_models mtcnn facenet512-casia sface yunet
 export FACEKIT_THREADS=1 # the test workers share the cores
 
 say 'ruff, mypy, docs'

@@ -72,7 +72,7 @@ def folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def sources_here() -> list[str]:
     """The registry's models of which the sources are on this machine."""
-    folders = {path.name for path in (stored_at() / "sources").glob("*/")}
+    folders = {path.parent.name for path in (stored_at() / "sources").glob("*/*")}
     return [name for name in registry.names() if name in folders]
 
 
