@@ -28,7 +28,7 @@ from facekit.types import Float32Array
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
-from tests.networks.independent_nets import RuntimeNet, expanded  # noqa: E402
+from tests.networks.independent_nets import RuntimeNet, expanded  # noqa: E402  # by the path above
 
 
 def opencv_net(onnx: Path) -> Callable[[Float32Array], object]:

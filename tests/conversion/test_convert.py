@@ -152,7 +152,7 @@ def test_a_file_that_does_not_tell_faces_apart_is_kept_by_force_alone(
     measure = measure_drift
 
     def all_alike(*arguments: object, **options: object) -> object:
-        found = measure(*arguments, **options)  # type: ignore[arg-type]
+        found = measure(*arguments, **options)  # type: ignore[arg-type]  # passed on
         return replace(found, least_alike=(0.05, 0.99))
 
     monkeypatch.setattr(convert_module, "measure_drift", all_alike)

@@ -21,7 +21,7 @@ onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
 
 from tests.networks.onnx_forms import floats, integers, scalar  # noqa: E402  # they need onnx
-from tests.networks.onnx_models import (  # noqa: E402
+from tests.networks.onnx_models import (  # noqa: E402  # they need onnx
     SHAPE,
     answers_by_onnx_runtime,
     model,
@@ -209,7 +209,7 @@ def test_a_network_of_integers_is_refused_with_what_to_do(tmp_path: Path) -> Non
 torch: Any = pytest.importorskip("torch", reason="no PyTorch, which only tests need")
 
 
-class MobileFaceNet(torch.nn.Module):  # type: ignore[misc]
+class MobileFaceNet(torch.nn.Module):  # type: ignore[misc]  # torch is Any
     """Depthwise separable blocks with PReLU, a global depthwise layer, a norm at the end."""
 
     def __init__(self) -> None:
@@ -231,7 +231,7 @@ class MobileFaceNet(torch.nn.Module):  # type: ignore[misc]
         return self.embedding(self.last(x + self.block(x)))
 
 
-class ResNetIr(torch.nn.Module):  # type: ignore[misc]
+class ResNetIr(torch.nn.Module):  # type: ignore[misc]  # torch is Any
     """Norm first before a padded layer, a shortcut by pooling, squeeze and excitation."""
 
     def __init__(self) -> None:
@@ -256,7 +256,7 @@ class ResNetIr(torch.nn.Module):  # type: ignore[misc]
         return self.features(self.dense(torch.flatten(x, 1)))
 
 
-class MobileNetV3(torch.nn.Module):  # type: ignore[misc]
+class MobileNetV3(torch.nn.Module):  # type: ignore[misc]  # torch is Any
     """Hard swish, hard sigmoid, squeeze and excitation by dense layers, ReLU6, unit length."""
 
     def __init__(self) -> None:
@@ -276,7 +276,7 @@ class MobileNetV3(torch.nn.Module):  # type: ignore[misc]
         return torch.nn.functional.normalize(self.dense(x))
 
 
-class Pyramid(torch.nn.Module):  # type: ignore[misc]
+class Pyramid(torch.nn.Module):  # type: ignore[misc]  # torch is Any
     """Features of two sizes brought together by interpolation, average pools, chunks."""
 
     def __init__(self) -> None:

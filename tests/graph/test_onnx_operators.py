@@ -29,7 +29,7 @@ from tests.networks.onnx_forms import (  # noqa: E402  # they need onnx
     integers,
     scalar,
 )
-from tests.networks.onnx_models import (  # noqa: E402
+from tests.networks.onnx_models import (  # noqa: E402  # they need onnx
     SHAPE,
     answers_by_onnx_runtime,
     model,
