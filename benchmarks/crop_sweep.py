@@ -4,7 +4,7 @@
     python benchmarks/crop_sweep.py ../shared/lfw "margin 24" "cubic"
 
 Settings are chosen on DevTrain; the DevTest columns are for reporting.  TAR is over every pair
-of the photos, embeddings centred by the mean of DevTrain's.
+of the photos, embeddings centered by the mean of DevTrain's.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 Nobody of pairsDevTest is touched by the first command.  Of DevTrain's people with several photos,
 every third is kept for choosing and the others with three photos or more are trained on.  For each
 setting and for the model itself are printed: TAR at FMR 1e-2, 1e-3 and 1e-4 over every pair of the
-kept people's crops, embeddings centred by their mean, and the minutes.  Training the head alone
+kept people's crops, embeddings centered by their mean, and the minutes.  Training the head alone
 would leave the model as it is, so it has no line.
 """
 
@@ -31,7 +31,7 @@ from facekit.runtime.litert import LiteRtNet
 from facekit.template.match import unit_length
 
 START = "facenet512-casia"
-SIZE_PX, MARGIN_PX = 182, 54  # the centre of 160 px has the model's own 32
+SIZE_PX, MARGIN_PX = 182, 54  # the center of 160 px has the model's own 32
 FMR_TARGETS = (1e-2, 1e-3, 1e-4)
 SETTINGS = {
     "share-0.01": ("finetune.net_rate_share=0.01",),
@@ -106,7 +106,7 @@ def parted(aligned: Path, trained_on: Path) -> tuple[list[PersonFolder], list[Pe
 
 
 def tars(model: str, people: list[PersonFolder]) -> str:
-    """Over every pair of the crops' centres, in percent."""
+    """Over every pair of the crops' centers, in percent."""
     found = find(model)
     embedder = embedder_of(LiteRtNet(found.path), found.card)
     side = found.card.input.height_px
@@ -115,7 +115,7 @@ def tars(model: str, people: list[PersonFolder]) -> str:
     vectors, names = [], []
     for person in people:
         crops = np.stack([read_image(photo)[inner, inner] for photo in person.photos])
-        vectors.append(embedder.embed_uncentred(crops))
+        vectors.append(embedder.embed_uncentered(crops))
         names += [person.name] * len(crops)
     stacked = np.concatenate(vectors)
     pairs = score_all_pairs(unit_length(stacked - stacked.mean(0)), names)

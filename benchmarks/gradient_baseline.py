@@ -63,22 +63,22 @@ def classified(
 
 
 def both_views(crop: UInt8Array) -> Float32Array:
-    """(2, D) unit length: of the crop's centre and its mirror image."""
+    """(2, D) unit length: of the crop's center and its mirror image."""
     top, left = (crop.shape[0] - HEIGHT_PX) // 2, (crop.shape[1] - WIDTH_PX) // 2
-    grey = cv2.cvtColor(crop[top : top + HEIGHT_PX, left : left + WIDTH_PX], cv2.COLOR_RGB2GRAY)
-    grey = cv2.createCLAHE(2.0, (4, 4)).apply(grey)
-    return np.stack([histograms(np.asarray(view)) for view in (grey, cv2.flip(grey, 1))])
+    gray = cv2.cvtColor(crop[top : top + HEIGHT_PX, left : left + WIDTH_PX], cv2.COLOR_RGB2GRAY)
+    gray = cv2.createCLAHE(2.0, (4, 4)).apply(gray)
+    return np.stack([histograms(np.asarray(view)) for view in (gray, cv2.flip(gray, 1))])
 
 
-def histograms(grey: np.ndarray) -> Float32Array:
+def histograms(gray: np.ndarray) -> Float32Array:
     """(H, W) -> (D,) unit length; cells in blocks of two by two, each block of unit length."""
-    x = grey.astype(np.float32)
+    x = gray.astype(np.float32)
     dx, dy = (cv2.Sobel(x, -1, *order, ksize=1) for order in ((1, 0), (0, 1)))
     strength = np.sqrt(np.hypot(dx, dy))
     place = np.arctan2(dy, dx) / np.pi * BINS % BINS  # a gradient and its opposite are one
     lower, share = place.astype(int) % BINS, place % 1
     cells = np.zeros((HEIGHT_PX // CELL_PX, WIDTH_PX // CELL_PX, BINS), np.float32)
-    row, column = np.indices(grey.shape) // CELL_PX
+    row, column = np.indices(gray.shape) // CELL_PX
     np.add.at(cells, (row, column, lower), strength * (1 - share))
     np.add.at(cells, (row, column, (lower + 1) % BINS), strength * share)
     blocks = np.concatenate(

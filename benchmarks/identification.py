@@ -28,7 +28,7 @@ from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.model.card import Card, space_of
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
-from facekit.template.match import centred
+from facekit.template.match import centered
 from facekit.types import Float32Array
 
 SEED = 1
@@ -55,7 +55,7 @@ def main() -> None:
     for photo, vector, error in zip(photos, embedded.vectors[:, 0], embedded.errors, strict=True):
         if not error:
             mean = model.card.calibration.embedding_mean
-            of_person[str(photo.person)].append(centred(vector[None], mean)[0])
+            of_person[str(photo.person)].append(centered(vector[None], mean)[0])
     print(
         json.dumps(
             {

@@ -1,10 +1,10 @@
-"""What else could help identification: whitening, score normalisation, several photos a person.
+"""What else could help identification: whitening, score normalization, several photos a person.
 
     python benchmarks/identification_study.py --data ../shared/lfw [--workers 2]
 
 Fitted and chosen on pairsDevTrain's people, reported on pairsDevTest's.  For each way: rank-1 of
 all with enough photos, and FNIR where 1 % of the unknown are found, the mean of six draws of half
-of the people as the enrolled.  The cohort of score normalisation is one photo of each of DevTrain's
+of the people as the enrolled.  The cohort of score normalization is one photo of each of DevTrain's
 people; on DevTrain itself its figures are flattered, since the enrolled are in it.
 """
 
@@ -23,7 +23,7 @@ from facekit.evaluation.embeddings import EmbedSettings, embed_photos
 from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
-from facekit.template.match import centred
+from facekit.template.match import centered
 
 Array: TypeAlias = NDArray[np.float64]
 People: TypeAlias = dict[str, Array]
@@ -51,7 +51,7 @@ def main() -> None:
     cohort = np.stack([vectors[0] for vectors in train.values()])
     for kind in ("z", "t", "s"):
         for nearest in (100, 300, len(cohort)):
-            score = normalised(cohort, kind, nearest)
+            score = normalized(cohort, kind, nearest)
             report(f"{kind}-norm by the nearest {nearest}", train, test, score)
     for photos in (2, 3):
         for rule in ("best", "mean"):
@@ -61,14 +61,14 @@ def main() -> None:
 
 
 def embedded(lfw: Path, protocol: Protocol, workers: int) -> People:
-    """Centred unit vectors of each person's photos, in their order."""
+    """Centered unit vectors of each person's photos, in their order."""
     model = find(DEFAULT_MODEL)
     found = find_lfw(lfw)
     photos = read_protocol(found, protocol).photos
     paths = [found.photos_dir / photo.path for photo in photos]
     result = embed_photos(paths, model, EmbedSettings(), workers=workers)
     own = defaultdict(list)
-    vectors = centred(result.vectors[:, 0], model.card.calibration.embedding_mean)
+    vectors = centered(result.vectors[:, 0], model.card.calibration.embedding_mean)
     for photo, vector, there in zip(photos, vectors, result.acquired, strict=True):
         if there:
             own[str(photo.person)].append(vector.astype(np.float64))
@@ -140,7 +140,7 @@ def cosine(probes: Array, templates: Array) -> Array:
     return np.asarray(probes @ templates.T)
 
 
-def normalised(cohort: Array, kind: str, nearest: int) -> Scorer:
+def normalized(cohort: Array, kind: str, nearest: int) -> Scorer:
     """z-, t- or s-norm (Auckenthaler et al. 2000; Cumani et al. 2011) by the nearest strangers."""
 
     def moments(vectors: Array) -> tuple[Array, Array]:

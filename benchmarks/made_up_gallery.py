@@ -1,9 +1,9 @@
 """Templates of people who do not exist, as many as wanted: at random, or spread as faces are.
 
-random   centres uniformly on the sphere, cosine 0 between people and 0.6 or so within one: the
-         worst case for an approximate index, since nothing has neighbours but its own person.
-faces    the two-covariance model (as of PLDA, Prince and Elder 2007): centre ~ N(mean, B), template
-         ~ N(centre, W), of unit length; B and W are those of real embeddings, the covariance
+random   centers uniformly on the sphere, cosine 0 between people and 0.6 or so within one: the
+         worst case for an approximate index, since nothing has neighbors but its own person.
+faces    the two-covariance model (as of PLDA, Prince and Elder 2007): center ~ N(mean, B), template
+         ~ N(center, W), of unit length; B and W are those of real embeddings, the covariance
          between the people of LFW's View 1 and within them.  No photo and no real person is in it.
 """
 
@@ -21,7 +21,7 @@ from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.gallery.search.exact import VectorTable
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
-from facekit.template.match import centred, unit_length
+from facekit.template.match import centered, unit_length
 from facekit.types import Float32Array
 
 SIZE = 512
@@ -32,20 +32,20 @@ _SPREAD = 0.035  # of each coordinate of random templates
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spread:
-    """How centres and templates are spread: mean, and square roots of two covariances."""
+    """How centers and templates are spread: mean, and square roots of two covariances."""
 
     mean: Float32Array
     between: Float32Array
     within: Float32Array
 
-    def centres(self, count: int, seed: tuple[int, ...]) -> Float32Array:
+    def centers(self, count: int, seed: tuple[int, ...]) -> Float32Array:
         normal = np.random.default_rng(seed).standard_normal((count, SIZE), np.float32)
         return self.mean + normal @ self.between
 
-    def about(self, centres: Float32Array, seed: tuple[int, ...]) -> Float32Array:
-        """A template of each centre, of unit length."""
-        normal = np.random.default_rng(seed).standard_normal(centres.shape, np.float32)
-        return unit_length(centres + normal @ self.within)
+    def about(self, centers: Float32Array, seed: tuple[int, ...]) -> Float32Array:
+        """A template of each center, of unit length."""
+        normal = np.random.default_rng(seed).standard_normal(centers.shape, np.float32)
+        return unit_length(centers + normal @ self.within)
 
 
 def random_spread() -> Spread:
@@ -70,14 +70,14 @@ def spread_of_faces(lfw: Path, *, workers: int = 2) -> Spread:
 
 
 def view1_embeddings(lfw: Path, *, workers: int) -> tuple[NDArray[np.float64], list[str]]:
-    """Centred, of unit length, of every photo with a face; and whose they are."""
+    """Centered, of unit length, of every photo with a face; and whose they are."""
     model = find(DEFAULT_MODEL)
     found = find_lfw(lfw)
     photos = read_protocol(found, Protocol.VIEW1).photos
     paths = [found.photos_dir / photo.path for photo in photos]
     embedded = embed_photos(paths, model, EmbedSettings(), workers=workers)
     kept = np.flatnonzero(embedded.acquired)
-    vectors = centred(embedded.vectors[kept, 0], model.card.calibration.embedding_mean)
+    vectors = centered(embedded.vectors[kept, 0], model.card.calibration.embedding_mean)
     return vectors.astype(np.float64), [str(photos[place].person) for place in kept]
 
 
@@ -92,22 +92,22 @@ def table(spread: Spread, templates: int) -> VectorTable:
 def blocks(spread: Spread, templates: int) -> Iterator[Float32Array]:
     """Person by person, A_PERSON templates each."""
     for number, start in enumerate(range(0, templates, BLOCK)):
-        centres = spread.centres(BLOCK // A_PERSON, (0, number)).repeat(A_PERSON, axis=0)
-        yield spread.about(centres, (1, number))[: min(BLOCK, templates - start)]
+        centers = spread.centers(BLOCK // A_PERSON, (0, number)).repeat(A_PERSON, axis=0)
+        yield spread.about(centers, (1, number))[: min(BLOCK, templates - start)]
 
 
 def probes(spread: Spread, templates: int, count: int, *, mated: bool) -> Float32Array:
     """(count, SIZE): further templates of enrolled people, or of others."""
     if not mated:
-        return spread.about(spread.centres(count, (2,)), (3,))
+        return spread.about(spread.centers(count, (2,)), (3,))
     rng = np.random.default_rng(4)
     people = np.sort(rng.integers(0, max(1, templates // A_PERSON), count))
     a_block = BLOCK // A_PERSON
-    centres = [
-        spread.centres(a_block, (0, int(number)))[people[people // a_block == number] % a_block]
+    centers = [
+        spread.centers(a_block, (0, int(number)))[people[people // a_block == number] % a_block]
         for number in np.unique(people // a_block)
     ]
-    return spread.about(np.concatenate(centres), (5,))
+    return spread.about(np.concatenate(centers), (5,))
 
 
 def _root(covariance: NDArray[np.float64]) -> Float32Array:

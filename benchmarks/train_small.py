@@ -113,7 +113,7 @@ def by_means(output: Path) -> float:
     height, width = model.card.input.height_px, model.card.input.width_px
 
     def embedded(photos: PhotoSet) -> Float32Array:
-        crops = np.stack([centre(read_image(path), height, width) for path in photos.paths])
+        crops = np.stack([center(read_image(path), height, width) for path in photos.paths])
         return unit_length(embedder.embed_views(crops, mirrored=True).sum(1))
 
     training, held = split(list_people(request.data), request.config)
@@ -123,7 +123,7 @@ def by_means(output: Path) -> float:
     return float((nearest == held.labels).mean())
 
 
-def centre(pixels: UInt8Array, height_px: int, width_px: int) -> UInt8Array:
+def center(pixels: UInt8Array, height_px: int, width_px: int) -> UInt8Array:
     top, left = (pixels.shape[0] - height_px) // 2, (pixels.shape[1] - width_px) // 2
     return pixels[top : top + height_px, left : left + width_px]
 

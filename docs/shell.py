@@ -54,12 +54,12 @@ def show_help() -> None:
 
 
 def show_models() -> None:
-    """Writes a table of the registry: name, what it is, where it comes from, licence."""
-    cog.outl("| name | what | source | licence |\n| --- | --- | --- | --- |")
+    """Writes a table of the registry: name, what it is, where it comes from, license."""
+    cog.outl("| name | what | source | license |\n| --- | --- | --- | --- |")
     for name in registry.names():
         entry = registry.entry(name)
         source = f"[{entry.source.title}]({entry.source.url})"
-        cog.outl(f"| `{name}` | {entry.summary} | {source} | {entry.source.licence} |")
+        cog.outl(f"| `{name}` | {entry.summary} | {source} | {entry.source.license} |")
 
 
 def show_choice() -> None:
@@ -85,8 +85,8 @@ def show_choice() -> None:
                 " + ".join(f"{cost[key]:.1f}" if key in cost else "-" for cost in costs)
                 for key in ("ms", "megabytes")
             )
-            licences = [registry.entry(one).source.licence for one in (name, detector)]
-            parts = [re.split("[,;] ", text, maxsplit=1) for text in licences]
+            licenses = [registry.entry(one).source.license for one in (name, detector)]
+            parts = [re.split("[,;] ", text, maxsplit=1) for text in licenses]
             license = ", ".join(dict.fromkeys(part[0] for part in parts))
             told = zip((name, detector), parts, strict=True)
             more = "; ".join(f"{one}: {part[1]}" for one, part in told if len(part) > 1)

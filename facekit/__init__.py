@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from facekit.enums import (
     ClusterMethod,
-    ColourOrder,
+    ColorOrder,
     CropRule,
     Device,
     ExportFormat,
@@ -106,7 +106,7 @@ __all__ = [
     "CalibrationPhotos",
     "Card",
     "ClusterMethod",
-    "ColourOrder",
+    "ColorOrder",
     "CropChange",
     "CropRule",
     "CropSpec",

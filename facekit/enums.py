@@ -22,7 +22,7 @@ class FacePolicy(str, Enum):
     ERROR = "error"
 
 
-class ColourOrder(str, Enum):
+class ColorOrder(str, Enum):
     RGB = "rgb"
     BGR = "bgr"
 
@@ -110,7 +110,7 @@ class Precision(str, Enum):
 
 
 class TrainingLoss(str, Enum):
-    """What training minimises; facekit/training/losses.py has the equations."""
+    """What training minimizes; facekit/training/losses.py has the equations."""
 
     SOFTMAX = "softmax"
     SOFTMAX_CENTER = "softmax+center"

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.enums import ColourOrder, CropRule, ResizeFilter
+from facekit.enums import ColorOrder, CropRule, ResizeFilter
 
 UInt8Array: TypeAlias = NDArray[np.uint8]
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -84,11 +84,11 @@ def _rounded(values: Float32Array) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What a net wants to be fed: value = (pixel - mean) / std, in `colour_order`."""
+    """What a net wants to be fed: value = (pixel - mean) / std, in `color_order`."""
 
     height_px: int
     width_px: int
-    colour_order: ColourOrder
+    color_order: ColorOrder
     mean: float
     """in pixel values 0..255"""
     std: float

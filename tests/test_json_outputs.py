@@ -224,7 +224,7 @@ def test_a_gallery_from_its_first_day_to_its_last(
         (("verify", OBAMA), 2),
         (("inspect", MISSING), 5),
         (("benchmark", "--parse-log", __file__), 4),
-        pytest.param(("verify", OBAMA, "grey.png"), 3, marks=pytest.mark.model),
+        pytest.param(("verify", OBAMA, "gray.png"), 3, marks=pytest.mark.model),
         pytest.param(("verify", OBAMA, MISSING), 4, marks=pytest.mark.model),
     ],
 )
@@ -232,5 +232,5 @@ def test_an_error_is_an_object(
     arguments: tuple[str, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cv2.imwrite("grey.png", np.full((100, 100, 3), 128, np.uint8))
+    cv2.imwrite("gray.png", np.full((100, 100, 3), 128, np.uint8))
     require_failure(told(*arguments, code=code), exit_code=code)

@@ -95,7 +95,7 @@ def test_every_model_is_built_and_answers(folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["normalised"])
+@pytest.mark.parametrize("kind", ["normalized"])
 def test_an_own_network_becomes_every_file(kind: str, folder: Path) -> None:
     """Of random weights: what is made is the point, not what it tells apart."""
     OWN_NETWORKS[kind](folder / "own.onnx")

@@ -35,7 +35,7 @@ def evaluate(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> EvaluationReport:
-    """How accurate models are on labelled photos, as `facekit eval-lfw` measures it.
+    """How accurate models are on labeled photos, as `facekit eval-lfw` measures it.
 
     `models`: names or files, none for the default model.  `data`: folder of photos, a folder a
     person; None for FACEKIT_LFW.  `protocol`: devtrain, devtest, view1, view2, fold1 of LFW, or

@@ -51,7 +51,7 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                     type=EnumChoice(FacePolicy),
                     default=FacePolicy.CENTER.value,
                     show_default=True,
-                    help="Which face of a photo is meant; LFW's people stand in the centre.",
+                    help="Which face of a photo is meant; LFW's people stand in the center.",
                 ),
                 parallel_options,
                 runtime_option,

@@ -134,7 +134,7 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--scale-factor",
                 type=click.FloatRange(0, 1, min_open=True, max_open=True),
-                help="mtcnn: ratio of neighbouring pyramid levels.",
+                help="mtcnn: ratio of neighboring pyramid levels.",
                 show_default="0.709",
             ),
             click.option(

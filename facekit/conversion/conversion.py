@@ -19,8 +19,8 @@ from facekit.conversion.quantize.quantized_model import (
     ChosenRanges,
     choose_ranges,
     pictures_of,
-    quantise,
-    require_quantisable,
+    quantize,
+    require_quantizable,
 )
 from facekit.conversion.quantize.recipe import Recipe
 from facekit.conversion.vela.compile import CompiledModel, compile_model, report_dict
@@ -60,7 +60,7 @@ class ConvertedFile:
             "variant": self.card.variant,
             "sha256": self.card.file_sha256,
             "size_bytes": self.card.file_size_bytes,
-            "input_formula": self.card.quantisation.input_formula,
+            "input_formula": self.card.quantization.input_formula,
             "drift": self.drift and self.drift.to_dict(),
             "vela": compiled and report_dict(compiled.report, compiled.comparisons),
         }
@@ -102,7 +102,7 @@ def convert(
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> tuple[ConvertedFile, ...]:
-    """Quantises `model` (float32) by every recipe, measures each result, compiles, writes.
+    """Quantizes `model` (float32) by every recipe, measures each result, compiles, writes.
 
     `crops`: what ranges are measured on, None for what ships with facekit; `drift_crops`: what
     the results are measured on, None for the same, or for a few of the faces that ship; `rule`:
@@ -110,7 +110,7 @@ def convert(
 
     Until all is made and measured, nothing in `folder` changes.  Raises UsageError where files
     exist, ModelBuildError for a result that does not tell faces apart, StorageError, and what
-    quantising and Vela raise.  `force` replaces files, keeps such a result with a warning in its
+    quantizing and Vela raise.  `force` replaces files, keeps such a result with a warning in its
     card and report, and accepts a network that Vela leaves to the CPU.
     """
     names = file_names(model.card.name, plan)
@@ -145,7 +145,7 @@ def _made(
         _write(path, card, model.path.read_bytes())
         made.append(ConvertedFile(path, card, None))
     if plan.recipes:
-        require_quantisable(model)
+        require_quantizable(model)
         seen = drift_crops or pictures_of(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
     by_rule: dict[RangeRule | None, ChosenRanges | None] = {None: None}
     for recipe in plan.recipes:
@@ -153,12 +153,12 @@ def _made(
         if ruled is not None and ruled not in by_rule:
             chosen = by_rule[ruled] = choose_ranges(model, crops, ruled, reporter=reporter)
             reporter.note(f"activation ranges: {ruled.value}, {chosen.origin.title}")
-        reporter.note(f"quantising by {recipe.name}")
-        quantised = quantise(model, recipe, by_rule[ruled])
-        path = staging / quantised.card.file_name
-        _write(path, quantised.card, quantised.content)
-        file = InstalledModel(quantised.card, path)
-        if left := float_operators(quantised.content) if recipe.needs_ranges else {}:
+        reporter.note(f"quantizing by {recipe.name}")
+        quantized = quantize(model, recipe, by_rule[ruled])
+        path = staging / quantized.card.file_name
+        _write(path, quantized.card, quantized.content)
+        file = InstalledModel(quantized.card, path)
+        if left := float_operators(quantized.content) if recipe.needs_ranges else {}:
             counted = ", ".join(f"{count} x {name}" for name, count in left.items())
             reporter.note(f"{recipe.variant}: left in float32: {counted}")
         drift = _drift(model, file, seen, reporter)
@@ -202,8 +202,8 @@ def _drift(
 
 
 def _warned(card: Card, warning: str) -> Card:
-    calibration = {**card.quantisation.calibration, "warning": warning}
-    return replace(card, quantisation=replace(card.quantisation, calibration=calibration))
+    calibration = {**card.quantization.calibration, "warning": warning}
+    return replace(card, quantization=replace(card.quantization, calibration=calibration))
 
 
 def _renamed(card: Card) -> Card:

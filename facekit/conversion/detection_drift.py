@@ -1,4 +1,4 @@
-"""How far the faces that a quantised detector finds are from those of the float32 file."""
+"""How far the faces that a quantized detector finds are from those of the float32 file."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _SIZES_PX = (0, 16, 32, 64, 128)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectionDrift:
-    """Faces of the float32 file, and what the quantised one makes of them at the same threshold."""
+    """Faces of the float32 file, and what the quantized one makes of them at the same threshold."""
 
     float32: FileFacts
-    quantised: FileFacts
+    quantized: FileFacts
     threads: int
     pictures_title: str
     pictures_sha256: str
@@ -44,13 +44,13 @@ class DetectionDrift:
     ious: NDArray[np.float64] = field(repr=False)
     """(N,) of its box and the nearest; 0 where it is missed"""
     added: int
-    """faces that the quantised file alone finds"""
+    """faces that the quantized file alone finds"""
     warning: str = ""
-    """what is wrong with the quantised file where it was kept all the same"""
+    """what is wrong with the quantized file where it was kept all the same"""
 
     @property
     def is_found(self) -> NDArray[np.bool_]:
-        """(N,) whether the quantised file finds the face."""
+        """(N,) whether the quantized file finds the face."""
         return np.asarray(self.ious > 0)
 
     @property
@@ -70,7 +70,7 @@ class DetectionDrift:
         return {
             "schema_version": SCHEMA_VERSION,
             "float32": asdict(self.float32),
-            "quantised": asdict(self.quantised),
+            "quantized": asdict(self.quantized),
             "threads": self.threads,
             "pictures": {
                 "n": self.n_pictures,
@@ -101,25 +101,25 @@ class DetectionDrift:
 
 def measure_detection_drift(
     float32: InstalledModel,
-    quantised: InstalledModel,
+    quantized: InstalledModel,
     pictures: CropSet,
     *,
     reporter: Reporter = SILENT,
 ) -> DetectionDrift:
     """Runs both on the pictures, one at a time, with the detector's usual thresholds.
 
-    The float32 net sees them in the size of the quantised one, where it could see any.
+    The float32 net sees them in the size of the quantized one, where it could see any.
     """
     with TemporaryDirectory(prefix="facekit-drift-") as folder:
         path = Path(folder) / float32.path.name
         path.write_bytes(fixed_content(float32))
         wanted, a_ms = _detect(InstalledModel(float32.card, path), pictures.crops, reporter)
-    received, b_ms = _detect(quantised, pictures.crops, reporter)
+    received, b_ms = _detect(quantized, pictures.crops, reporter)
     matched = [_ious(a, b) for a, b in zip(wanted, received, strict=True)]
     ious = np.concatenate(matched)
     return DetectionDrift(
         float32=file_facts(float32, a_ms),
-        quantised=file_facts(quantised, b_ms),
+        quantized=file_facts(quantized, b_ms),
         threads=default_threads(),
         pictures_title=pictures.origin.title,
         pictures_sha256=pictures.origin.list_sha256,
@@ -133,7 +133,7 @@ def measure_detection_drift(
 def unsound(drift: DetectionDrift) -> str:
     """What is wrong with a detector's file that is not sound."""
     return (
-        f"{drift.quantised.variant} misses {drift.missed} of {len(drift.ious)} faces that float32 "
+        f"{drift.quantized.variant} misses {drift.missed} of {len(drift.ious)} faces that float32 "
         f"finds, and its boxes overlap float32's by {drift.mean_iou:.3f} (IoU)."
     )
 

@@ -48,19 +48,19 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drift:
-    """Cosines are of uncentred unit embeddings, the quantised file's to the float32 file's."""
+    """Cosines are of uncentered unit embeddings, the quantized file's to the float32 file's."""
 
     float32: FileFacts
-    quantised: FileFacts
+    quantized: FileFacts
     threads: int
     crops_title: str
     crops_sha256: str
     cosines: NDArray[np.float64] = field(repr=False)
     """(N,) one a crop"""
     least_alike: tuple[float, float]
-    """similarity of the two least alike crops: float32, and the same two quantised"""
+    """similarity of the two least alike crops: float32, and the same two quantized"""
     warning: str = ""
-    """what is wrong with the quantised file where it was kept all the same"""
+    """what is wrong with the quantized file where it was kept all the same"""
 
     @property
     def n_crops(self) -> int:
@@ -84,14 +84,14 @@ class Drift:
 
     @property
     def faces_stay_different(self) -> bool:
-        """False for a file that answers everything alike, as badly quantised ones do."""
+        """False for a file that answers everything alike, as badly quantized ones do."""
         return self.least_alike[1] - self.least_alike[0] <= GREATEST_APPROACH
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
             "float32": asdict(self.float32),
-            "quantised": asdict(self.quantised),
+            "quantized": asdict(self.quantized),
             "threads": self.threads,
             "crops": {
                 "n": self.n_crops,
@@ -107,7 +107,7 @@ class Drift:
             **({"warning": self.warning} if self.warning else {}),
             "least_alike": {
                 "float32": self.least_alike[0],
-                "quantised": self.least_alike[1],
+                "quantized": self.least_alike[1],
                 "faces_stay_different": self.faces_stay_different,
             },
         }
@@ -115,19 +115,19 @@ class Drift:
 
 def measure_drift(
     float32: InstalledModel,
-    quantised: InstalledModel,
+    quantized: InstalledModel,
     crops: CropSet,
     *,
     reporter: Reporter = SILENT,
 ) -> Drift:
     """Runs both on the crops, one at a time, as many threads as there are cores."""
     a, a_ms = _embed(float32, crops, reporter)
-    b, b_ms = _embed(quantised, crops, reporter)
+    b, b_ms = _embed(quantized, crops, reporter)
     alike = similarity_matrix(a, a)
     first, second = np.unravel_index(int(alike.argmin()), alike.shape)
     return Drift(
         float32=file_facts(float32, a_ms),
-        quantised=file_facts(quantised, b_ms),
+        quantized=file_facts(quantized, b_ms),
         threads=default_threads(),
         crops_title=crops.origin.title,
         crops_sha256=crops.origin.list_sha256,
@@ -151,8 +151,8 @@ def unsound(drift: Drift, layers: Sequence[LayerDrift] = ()) -> str:
     """
     before, after = drift.least_alike
     text = (
-        f"{drift.quantised.variant} does not tell faces apart: two crops of similarity "
-        f"{before:.3f} have {after:.3f} after quantising."
+        f"{drift.quantized.variant} does not tell faces apart: two crops of similarity "
+        f"{before:.3f} have {after:.3f} after quantizing."
     )
     worst = sorted(layers, key=lambda layer: -layer.added_error)[:_LISTED]
     where = ", ".join(f"{layer.key} (+{layer.added_error:.0%})" for layer in worst)
@@ -171,7 +171,7 @@ def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
     for value, name in ((drift.mean, "mean"), (drift.minimum, "minimum")):
         left.axvline(value, color="#d9792b", label=f"{name} {value:.5f}")
     left.set(
-        title=f"{drift.quantised.variant} and float32, {drift.n_crops} crops",
+        title=f"{drift.quantized.variant} and float32, {drift.n_crops} crops",
         xlabel="cosine of the two embeddings",
         ylabel="crops",
     )
@@ -192,7 +192,7 @@ def _embed(model: InstalledModel, crops: CropSet, reporter: Reporter) -> tuple[F
     label = f"embedding with {model.card.variant}"
     for crop in reporter.steps(crops.crops, length=len(crops.crops), label=label):
         start = time.perf_counter()
-        vectors.append(embedder.embed_uncentred(crop[np.newaxis]))
+        vectors.append(embedder.embed_uncentered(crop[np.newaxis]))
         spent_ms.append((time.perf_counter() - start) * 1e3)
     return np.concatenate(vectors), float(np.median(spent_ms))
 

@@ -55,7 +55,7 @@ def check_faces(net: Net, spec: InputSpec, crop: CropSpec, flip: Flip) -> FaceCh
         mean=None,
     )
     try:
-        vectors = embedder.embed_uncentred(portraits(spec, crop))
+        vectors = embedder.embed_uncentered(portraits(spec, crop))
     except ValueError as error:
         raise ModelBuildError(f"The network gives a face no embedding: {error}") from error
     if float(np.ptp(vectors, axis=0).max()) <= _CONSTANT:

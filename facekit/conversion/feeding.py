@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from facekit.conversion.import_options import ImportOptions
-from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessing, ResizeFilter
+from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import UsageError
 from facekit.types import CropSpec, InputSpec
 
@@ -14,7 +14,7 @@ from facekit.types import CropSpec, InputSpec
 class Feeding:
     """How a system feeds its networks."""
 
-    colour_order: ColourOrder
+    color_order: ColorOrder
     mean: float
     """in pixel values 0..255, as `std`"""
     std: float
@@ -32,22 +32,22 @@ FEEDINGS: dict[Preprocessing, Feeding] = {
     # facenet.py's and facenet-pytorch's fixed_image_standardization; align_dataset_mtcnn.py with
     # the README's --image_size 160 --margin 32.
     Preprocessing.FACENET: Feeding(
-        ColourOrder.RGB, 127.5, 128.0, _crop(CropRule.MARGIN, 32.0), (160, 160)
+        ColorOrder.RGB, 127.5, 128.0, _crop(CropRule.MARGIN, 32.0), (160, 160)
     ),
     # deepface/modules/preprocessing.py: normalization "base" leaves the detector's crop, BGR from
     # OpenCV and divided by 255, as it is.  Its networks have sizes of their own.
-    Preprocessing.DEEPFACE: Feeding(ColourOrder.BGR, 0.0, 255.0, _crop(CropRule.MARGIN), None),
+    Preprocessing.DEEPFACE: Feeding(ColorOrder.BGR, 0.0, 255.0, _crop(CropRule.MARGIN), None),
     # insightface/model_zoo/arcface_onnx.py: input_mean 127.5, input_std 127.5, swapRB on BGR crops
     # of utils/face_align.py's five points at 112 x 112.
     Preprocessing.INSIGHTFACE: Feeding(
-        ColourOrder.RGB, 127.5, 127.5, _crop(CropRule.SIMILARITY), (112, 112)
+        ColorOrder.RGB, 127.5, 127.5, _crop(CropRule.SIMILARITY), (112, 112)
     ),
     # sphereface/test/code/evaluation.m: (img - 127.5)/128, channels 3 2 1, crops of 112 x 96 by
     # five points, the features of a crop and of its mirror image one after the other.
     Preprocessing.SPHEREFACE: Feeding(
-        ColourOrder.BGR, 127.5, 128.0, _crop(CropRule.SIMILARITY), (112, 96), Flip.CONCAT
+        ColorOrder.BGR, 127.5, 128.0, _crop(CropRule.SIMILARITY), (112, 96), Flip.CONCAT
     ),
-    Preprocessing.RAW: Feeding(ColourOrder.RGB, 0.0, 1.0, _crop(CropRule.SIMILARITY), None),
+    Preprocessing.RAW: Feeding(ColorOrder.RGB, 0.0, 1.0, _crop(CropRule.SIMILARITY), None),
 }
 
 
@@ -75,7 +75,7 @@ class Fed:
         spec = self.card
         mirror = "" if self.flip is Flip.NONE else f", mirror image {self.flip.value}"
         return (
-            f"{spec.height_px} x {spec.width_px} {spec.colour_order.value.upper()}, "
+            f"{spec.height_px} x {spec.width_px} {spec.color_order.value.upper()}, "
             f"{formula(spec.mean, spec.std)}, crop {self.crop}{mirror}"
         )
 
@@ -92,7 +92,7 @@ def how_fed(
     """
     feeding = _feeding(size, own_scaling, options)
     mean, std = options.scaling or (feeding.mean, feeding.std)
-    order = options.colour_order or feeding.colour_order
+    order = options.color_order or feeding.color_order
     source = card = options.input or InputSpec(*size, order, mean, std)
     if own_scaling is not None:  # ((x - mean) / std - inner mean) / inner std
         inner_mean, inner_std = own_scaling
@@ -118,7 +118,7 @@ def _feeding(
     usual = named or next((one for one, how in FEEDINGS.items() if how.size == size), None)
     raw = FEEDINGS[Preprocessing.RAW]
     if usual is None:
-        said = options.scaling is not None and options.colour_order is not None
+        said = options.scaling is not None and options.color_order is not None
         if own_scaling is None and options.input is None and not said:
             raise UsageError(
                 f"Pictures of {size[0]} x {size[1]} are no known system's. Say how the network is "

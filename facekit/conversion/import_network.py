@@ -89,7 +89,7 @@ def import_network(
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
         source=Source(
-            title=f"{found.title}: {path.name}", url="", sha256=sha256, licence=options.licence
+            title=f"{found.title}: {path.name}", url="", sha256=sha256, license=options.license
         ),
         input=fed.card,
         crop=fed.crop,
@@ -125,7 +125,7 @@ def _of_one_picture(graph: Graph) -> Graph:
     outputs = [node.shape for node in graph.outputs]
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or OPEN in inputs[0]:
         raise ModelBuildError(
-            f"{graph.name}: one picture of three colours and of a known size needed. Received: "
+            f"{graph.name}: one picture of three colors and of a known size needed. Received: "
             f"{_listed(inputs)}."
         )
     if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][1] < 2:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facekit.enums import Architecture, ColourOrder, Flip, Preprocessing
+from facekit.enums import Architecture, ColorOrder, Flip, Preprocessing
 from facekit.model.store import InstalledModel
 from facekit.types import CropSpec, InputSpec
 
@@ -27,12 +27,12 @@ class ImportOptions:
     """in place of all that follows but the crop"""
     size: tuple[int, int] | None = None
     """(height, width) in pixels, for a file that leaves its picture's sides open"""
-    colour_order: ColourOrder | None = None
+    color_order: ColorOrder | None = None
     scaling: tuple[float, float] | None = None
     """mean and std in pixel values: a network is fed (x - mean) / std"""
     crop: CropSpec | None = None
     flip: Flip | None = None
-    licence: str = NOT_STATED
+    license: str = NOT_STATED
     accept_untrained: bool = False
     """whether weights may be random: that faces are told apart is not asked for"""
 
@@ -68,7 +68,7 @@ class ImportedModel:
             "embedding_size": card.embedding_size,
             "flip": card.flip.value,
             "source_sha256": card.source.sha256,
-            "licence": card.source.licence,
+            "license": card.source.license,
             "ignored_tensors": list(self.ignored),
             "difference_to_source": self.difference,
             "faces": self.faces and self.faces.to_dict(),

@@ -87,7 +87,7 @@ def import_weights(
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
         source=Source(
-            title=f"{found.title}: {path.name}", url="", sha256=sha256, licence=options.licence
+            title=f"{found.title}: {path.name}", url="", sha256=sha256, license=options.license
         ),
         input=spec,
         crop=options.crop or design.crop,
@@ -147,12 +147,10 @@ def _input(usual: InputSpec, options: ImportOptions, of_format: Preprocessing | 
     preprocessing = options.preprocessing or of_format
     if preprocessing is not None:
         feeding = FEEDINGS[preprocessing]
-        usual = replace(
-            usual, colour_order=feeding.colour_order, mean=feeding.mean, std=feeding.std
-        )
+        usual = replace(usual, color_order=feeding.color_order, mean=feeding.mean, std=feeding.std)
     mean, std = options.scaling or (usual.mean, usual.std)
-    order = options.colour_order or usual.colour_order
-    return replace(usual, colour_order=order, mean=mean, std=std)
+    order = options.color_order or usual.color_order
+    return replace(usual, color_order=order, mean=mean, std=std)
 
 
 def _tested_as(card: Card) -> Card:

@@ -1,4 +1,4 @@
-"""Which layers of a quantised file are furthest from the float32 file."""
+"""Which layers of a quantized file are furthest from the float32 file."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class LayerDrift:
 
 
 def rank_layers(
-    float32: InstalledModel, quantised: InstalledModel, crops: UInt8Array
+    float32: InstalledModel, quantized: InstalledModel, crops: UInt8Array
 ) -> tuple[LayerDrift, ...]:
     """By falling relative error, over the first CROPS crops (N, H, W, 3)."""
-    runs = [_Run(model) for model in (float32, quantised)]
+    runs = [_Run(model) for model in (float32, quantized)]
     common = [one.key for one in runs[0].found if one.key in runs[1].by_key]
     noise, signal = (dict.fromkeys(common, 0.0) for _ in range(2))
     for crop in crops[:CROPS]:

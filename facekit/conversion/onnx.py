@@ -22,7 +22,7 @@ from facekit.enums import Precision, RangeRule
 from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.write.onnx import to_onnx
 from facekit.graph.write.onnx_file import OPSET
-from facekit.model.card import Card, Quantisation, bound
+from facekit.model.card import Card, Quantization, bound
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT, file_name, onnx_variant
@@ -102,10 +102,10 @@ def _card(source: Card, precision: Precision, content: bytes, chosen: ChosenRang
         file_name=file_name(source.name, variant),
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
-        quantisation=Quantisation(
+        quantization=Quantization(
             scheme=_SCHEMES[precision],
             input_formula=f"x = (pixel - {spec.mean:g}) / {spec.std:g}, float32; channels in "
-            f"{spec.colour_order.value} order, last",
+            f"{spec.color_order.value} order, last",
             calibration=calibrated,
         ),
         tools={**source.tools, **tools},

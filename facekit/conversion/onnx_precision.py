@@ -39,7 +39,7 @@ def half(graph: OnnxGraph) -> Any:
 def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> Any:
     """The onnx.ModelProto with int8 weights, uint8 activations; float32 in and out.
 
-    By ONNX Runtime's static quantiser, with one scale for each channel of the weights.
+    By ONNX Runtime's static quantizer, with one scale for each channel of the weights.
     `ranges`: what each activation's integers shall cover, by activation key; those of operators
     that are part of another in ONNX may be among them.
 
@@ -69,7 +69,7 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
             )
             worker.quantize_model()
     except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
-        raise ModelBuildError(f"ONNX Runtime cannot quantise this graph: {error!r}") from error
+        raise ModelBuildError(f"ONNX Runtime cannot quantize this graph: {error!r}") from error
     return _finished(worker.model.model)
 
 

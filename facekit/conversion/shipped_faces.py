@@ -50,7 +50,7 @@ _FACES = (
 def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -> CropSet:
     """(count, H, W, 3) crops for the card's model; the same for the same count and seed.
 
-    Each is one of the faces, moved, turned, mirrored, brighter or darker, flatter, greyer or
+    Each is one of the faces, moved, turned, mirrored, brighter or darker, flatter, grayer or
     softer than it was, as much as photos differ.  Raises InputError for a model that is fed
     whole photos.
     """

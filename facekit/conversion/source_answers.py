@@ -92,7 +92,7 @@ class _Onnx:
         inputs = {one.name: one.shape for one in self._session.get_inputs()}
         self._name = picture.name
         self._channels_first = inputs.pop(picture.name)[1] == picture.shape[3]
-        # Quantisers leave the names of weights that they replaced, and nothing reads them.
+        # Quantizers leave the names of weights that they replaced, and nothing reads them.
         self._unread = {name: np.zeros(_known(shape), np.float32) for name, shape in inputs.items()}
 
     def run(self, pictures: Float32Array) -> Sequence[Float32Array]:

@@ -1,4 +1,4 @@
-"""From the embeddings of labelled photos to what a model's card says of its scores."""
+"""From the embeddings of labeled photos to what a model's card says of its scores."""
 
 from __future__ import annotations
 

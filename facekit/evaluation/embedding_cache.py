@@ -32,7 +32,7 @@ class CachedPhoto:
 
     photo_sha256: str
     vectors: Float32Array
-    """(views, D) float32 of unit length, not centred; zeros where there is an error"""
+    """(views, D) float32 of unit length, not centered; zeros where there is an error"""
     error: str = ""
     """class and message of a failure to acquire, e.g. "NoFaceError: ..." """
 

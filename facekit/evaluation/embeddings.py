@@ -39,7 +39,7 @@ class EmbedSettings:
     trim_px: int = 0
     """pixels taken off each side of the photo, whose rest is the crop: no detector looks"""
     input: InputSpec | None = None
-    """None: colour order and scaling of the model's card"""
+    """None: color order and scaling of the model's card"""
 
     @property
     def views(self) -> int:
@@ -56,7 +56,7 @@ class EmbedSettings:
         return InstalledModel(replace(model.card, calibration=calibration), model.path)
 
     def crop_of(self, model: InstalledModel) -> CropSpec:
-        """The rule in force; NONE where the photo's centre is the crop."""
+        """The rule in force; NONE where the photo's center is the crop."""
         spec = self.crop or model.card.crop
         assert spec is not None  # an embedding card always has one
         return CropSpec(CropRule.NONE, 0.0, spec.resize_filter) if self.trim_px else spec
@@ -104,7 +104,7 @@ class PhotoEmbeddings:
     """Row n is of photo n; photos that gave no embedding have zeros and an error."""
 
     vectors: Float32Array
-    """(N, views, D) float32 of unit length, not centred: the net's own, whatever the card's flip"""
+    """(N, views, D) float32 of unit length, not centered: before any mirror image"""
     errors: tuple[str, ...]
     """(N,) "" or the reason of a failure to acquire"""
     computed: int
@@ -202,7 +202,7 @@ class EmbeddedViews:
     """What a photo gave, and what that took."""
 
     vectors: Float32Array
-    """(views, D) float32 of unit length, not centred"""
+    """(views, D) float32 of unit length, not centered"""
     stage_ms: dict[str, float]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from facekit.evaluation.protocols.lfw import WRONG_LABELS
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import ModelResult
-from facekit.evaluation.setups import Centring, Setup
+from facekit.evaluation.setups import Centering, Setup
 
 
 def notes_on(
@@ -19,7 +19,7 @@ def notes_on(
 def _notes(plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]) -> Iterator[str]:
     if plan.pair_list.published_as is not None:
         yield (
-            "The weights were trained on other photos: LFW's protocol “unrestricted, labelled "
+            "The weights were trained on other photos: LFW's protocol “unrestricted, labeled "
             "outside data”."
         )
     if not plan.pair_list.complete:
@@ -34,7 +34,7 @@ def _notes(plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]) 
         yield f"Thresholds that were chosen on another list: {plan.training.name}."
     if ThresholdOrigin.FIXED in origins:
         yield "A given threshold was chosen by its authors, for other weights."
-    if any(setup.centring is Centring.CARD for setup in setups):
+    if any(setup.centering is Centering.CARD for setup in setups):
         yield (
             "A card's mean embedding is that of the photos the card was calibrated on, LFW's "
             "View 1 training list for the models that ship."

@@ -27,8 +27,8 @@ from facekit.evaluation.records import (
     Throughput,
 )
 from facekit.evaluation.scoring import PairScorer, PlanScores, score_plan
-from facekit.evaluation.setups import Centring, Setup
-from facekit.evaluation.summary import compare, summarise
+from facekit.evaluation.setups import Centering, Setup
+from facekit.evaluation.summary import compare, summarize
 from facekit.model.store import InstalledModel
 from facekit.template.calibration import OperatingPoint
 from facekit.version import __version__
@@ -102,7 +102,7 @@ def _result(
     scored = score_plan(plan, setup, scorer, card)
     scoring_s = time.perf_counter() - start
     listed = {photo.path for photo in plan.pair_list.photos}
-    return summarise(
+    return summarize(
         ModelIdentity(
             name=card.name,
             variant=card.variant,
@@ -148,7 +148,7 @@ def _require_all_pairs(plan: Plan, columns: Sequence[ReportColumn]) -> None:
             "people: add the columns person_a and person_b."
         )
     by_fold = plan.origin is ThresholdOrigin.OTHER_FOLDS
-    if by_fold and any(column.setup.centring is Centring.TRAINING for column in columns):
+    if by_fold and any(column.setup.centering is Centering.TRAINING for column in columns):
         raise UsageError(
             "--all-pairs goes with one mean embedding; with --subtract-mean (and --profile "
             "facenet) each fold has its own. Leave one of them out."

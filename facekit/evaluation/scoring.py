@@ -16,9 +16,9 @@ from facekit.evaluation.metrics.operating_points import BEST_ACCURACY
 from facekit.evaluation.protocols.pairs import Pair, Photo
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import ValAtFar
-from facekit.evaluation.setups import Centring, Setup
+from facekit.evaluation.setups import Centering, Setup
 from facekit.model.card import Card
-from facekit.template.match import centred, cosine_similarity, joined
+from facekit.template.match import centered, cosine_similarity, joined
 from facekit.types import Float32Array
 
 
@@ -46,7 +46,7 @@ class PairScorer:
                 "No photo of the list gave an embedding. The first reason: "
                 f"{next(iter(embeddings.errors), 'there is no photo')}"
             )
-        self.unit = centred(
+        self.unit = centered(
             _one_vector_each(embeddings.vectors[self.acquired], flip, mean), template_mean
         )
         """(acquired, D or 2 D) float32 of unit length"""
@@ -64,7 +64,7 @@ class PairScorer:
         self, pairs: Sequence[Pair], *, mean: Float32Array | None = None
     ) -> NDArray[np.float64]:
         """(N,) cosine similarities, NaN for a pair without a score; `mean` is taken off first."""
-        unit = self.unit if mean is None else centred(self.unit, mean)
+        unit = self.unit if mean is None else centered(self.unit, mean)
         rows = self._rows(pairs)
         usable = self.acquired[rows].all(1)
         a, b = self._index[rows[usable]].T
@@ -87,7 +87,7 @@ class PairScorer:
         rows = np.array([self._row[photo.path] for photo in photos], np.intp)
         there = np.flatnonzero(self.acquired[rows])
         unit = self.unit[self._index[rows[there]]]
-        return (unit if mean is None else centred(unit, mean)), there.tolist()
+        return (unit if mean is None else centered(unit, mean)), there.tolist()
 
     def _rows(self, pairs: Sequence[Pair]) -> NDArray[np.intp]:
         return np.array(
@@ -97,7 +97,7 @@ class PairScorer:
 
 def _one_vector_each(views: Float32Array, flip: Flip, mean: Float32Array | None) -> Float32Array:
     """(N, views, D) unit vectors -> (N, D or 2 D) unit vectors."""
-    by_view = [centred(views[:, number], mean) for number in range(views.shape[1])]
+    by_view = [centered(views[:, number], mean) for number in range(views.shape[1])]
     return joined(np.stack(by_view, axis=1), flip)
 
 
@@ -120,7 +120,7 @@ def score_plan(plan: Plan, setup: Setup, scorer: PairScorer, card: Card) -> Plan
         return _by_folds(plan, setup, scorer)
     pairs = plan.pair_list.pairs
     training = plan.training.pairs if plan.training is not None else pairs
-    mean = scorer.mean_of(training) if setup.centring is Centring.TRAINING else None
+    mean = scorer.mean_of(training) if setup.centering is Centering.TRAINING else None
     similarities = scorer.scores(pairs, mean=mean)
     if setup.fixed_similarity is not None:
         threshold, origin = setup.fixed_similarity, ThresholdOrigin.FIXED
@@ -140,7 +140,7 @@ def _by_folds(plan: Plan, setup: Setup, scorer: PairScorer) -> PlanScores:
     folds = plan.pair_list.folds
     sizes = [len(fold) for fold in folds]
     pairs = plan.pair_list.pairs
-    if setup.centring is Centring.TRAINING:
+    if setup.centering is Centering.TRAINING:
         rows = np.stack([
             scorer.scores(pairs, mean=scorer.mean_of(_others(folds, held_out)))
             for held_out in range(len(folds))

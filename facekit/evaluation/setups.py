@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from facekit.enums import ColourOrder, CropRule, Flip, Profile, ResizeFilter
+from facekit.enums import ColorOrder, CropRule, Flip, Profile, ResizeFilter
 from facekit.evaluation.embeddings import EmbedSettings
 from facekit.evaluation.metrics.error_rates import ChooseThreshold, best_accuracy_threshold
 from facekit.evaluation.metrics.folds import facenet_grid_threshold
@@ -24,7 +24,7 @@ _FACENET_CROP = CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR)
 """align_dataset_mtcnn.py with --image_size 160 --margin 32 (facenet wiki, Validate on LFW)"""
 
 
-class Centring(str, Enum):
+class Centering(str, Enum):
     """Which mean embedding is taken off before vectors are compared."""
 
     CARD = "card"
@@ -39,7 +39,7 @@ class Setup:
 
     settings: EmbedSettings
     flip: Flip = Flip.NONE
-    centring: Centring = Centring.CARD
+    centering: Centering = Centering.CARD
     choose: ChooseThreshold = best_accuracy_threshold
     fixed_similarity: float | None = None
     """a threshold that is given; None: chosen on other pairs"""
@@ -53,7 +53,7 @@ class Setup:
         spec = self.settings.input or model.card.input
         crop = self.settings.crop_of(model)
         if self.settings.trim_px:
-            cropped = f"centre of the photo, {self.settings.trim_px} px cut off each side"
+            cropped = f"center of the photo, {self.settings.trim_px} px cut off each side"
         elif crop.rule is CropRule.NONE:
             cropped = f"the whole photo, {crop.resize_filter.value}"
         else:
@@ -68,8 +68,8 @@ class Setup:
             Flip.SUM: ", mirror image added",
         }[self.flip]
         return (
-            f"{spec.colour_order.value.upper()} (x - {spec.mean:g}) / {spec.std:g}, {cropped}"
-            f"{mirror}, {self._centred(model)}"
+            f"{spec.color_order.value.upper()} (x - {spec.mean:g}) / {spec.std:g}, {cropped}"
+            f"{mirror}, {self._centered(model)}"
         )
 
     def card_means(self, card: Card) -> tuple[Float32Array | None, Float32Array | None]:
@@ -78,17 +78,17 @@ class Setup:
         A card without mirror images has the mean of single views, which holds for both views;
         one with them has the mean of its templates, which holds for those alone.
         """
-        mean = card.calibration.embedding_mean if self.centring is Centring.CARD else None
+        mean = card.calibration.embedding_mean if self.centering is Centering.CARD else None
         if card.flip is Flip.NONE:
             return mean, None
         return None, mean if self.flip is card.flip else None
 
-    def _centred(self, model: InstalledModel) -> str:
-        if self.centring is Centring.TRAINING:
-            return "centred by the training pairs' mean"
+    def _centered(self, model: InstalledModel) -> str:
+        if self.centering is Centering.TRAINING:
+            return "centered by the training pairs' mean"
         if any(mean is not None for mean in self.card_means(model.card)):
-            return "centred by the card's mean"
-        return "not centred"
+            return "centered by the card's mean"
+        return "not centered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def setups_for(
     )
     own = replace(
         own,
-        centring=Centring.TRAINING if options.subtract_mean else Centring.CARD,
+        centering=Centering.TRAINING if options.subtract_mean else Centering.CARD,
         cards_own=options.settings.crop in (None, card.crop)
         and card.calibration.detector in (None, options.settings.locate_for(model).detector_name)
         and not options.subtract_mean
@@ -160,7 +160,7 @@ def _facenet(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup, ..
         replace(
             own,
             settings=replace(own.settings, crop=own.settings.crop or _FACENET_CROP),
-            centring=Centring.TRAINING,
+            centering=Centering.TRAINING,
             choose=facenet_grid_threshold,
         ),
     )
@@ -169,13 +169,13 @@ def _facenet(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup, ..
 def _nxp(own: Setup, _options: SetupOptions, card: Card) -> tuple[Setup, ...]:
     """The fixed distance and BGR x/255 of the recipe, and facekit's ways on the same crops."""
     plain = replace(
-        own, centring=Centring.NONE, settings=replace(own.settings, trim_px=NXP_TRIM_PX)
+        own, centering=Centering.NONE, settings=replace(own.settings, trim_px=NXP_TRIM_PX)
     )
     theirs = replace(
         plain,
         settings=replace(
             plain.settings,
-            input=InputSpec(card.input.height_px, card.input.width_px, ColourOrder.BGR, 0.0, 255.0),
+            input=InputSpec(card.input.height_px, card.input.width_px, ColorOrder.BGR, 0.0, 255.0),
         ),
     )
     return (
@@ -192,7 +192,7 @@ def _sphereface(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup,
         replace(
             own,
             name="SphereFace20's 0.41",
-            centring=Centring.NONE,
+            centering=Centering.NONE,
             fixed_similarity=SPHEREFACE_SIMILARITY,
         ),
         replace(own, name="own threshold"),
@@ -206,7 +206,7 @@ def _vastai(own: Setup, options: SetupOptions, _card: Card) -> tuple[Setup, ...]
         replace(
             own,
             settings=replace(own.settings, crop=crop),
-            centring=Centring.TRAINING if options.subtract_mean else Centring.NONE,
+            centering=Centering.TRAINING if options.subtract_mean else Centering.NONE,
             choose=facenet_grid_threshold,
         ),
     )

@@ -36,7 +36,7 @@ from facekit.template.calibration import OperatingPoint
 DEFAULT_TAR_TARGETS = (1e-1, 1e-2, 1e-3)
 
 
-def summarise(
+def summarize(
     model: ModelIdentity,
     pair_list: PairList,
     similarities: NDArray[np.float64],

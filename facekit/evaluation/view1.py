@@ -1,4 +1,4 @@
-"""What quantising costs on LFW's View 1: thresholds from DevTrain, results on DevTest."""
+"""What quantizing costs on LFW's View 1: thresholds from DevTrain, results on DevTest."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class _Scored:
 
 def compare_accuracy(
     float32: InstalledModel,
-    quantised: InstalledModel,
+    quantized: InstalledModel,
     folder: Path,
     *,
     reporter: Reporter = SILENT,
 ) -> tuple[Accuracy, Accuracy]:
-    """Both files on LFW; centred where their cards have a mean embedding, as at run time.
+    """Both files on LFW; centered where their cards have a mean embedding, as at run time.
 
     Embeds 4,992 photos with each, unless the cache has them.  Raises InputError, PairListError.
     """
@@ -70,7 +70,7 @@ def compare_accuracy(
     for pairs in lists:
         require_photos(pairs, lfw.photos_dir)
     results: list[Accuracy] = []
-    for model in (float32, quantised):
+    for model in (float32, quantized):
         train, test = (_score(model, pairs, lfw.photos_dir, reporter) for pairs in lists)
         threshold = best_accuracy_threshold(train.scores, train.same)
         reference = results[0].threshold if results else threshold

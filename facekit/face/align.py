@@ -21,7 +21,7 @@ _CV2_FILTER = {
 
 # SphereFace's five-point template, x and y in a crop 112 high and 96 wide
 # (wy1iu/sphereface, face_align_demo.m).  insightface's ArcFace crops, 112 x 112, have the same
-# points 8 px further right, so that both have them at one place about the centre.
+# points 8 px further right, so that both have them at one place about the center.
 _TEMPLATE_HEIGHT_PX, _TEMPLATE_WIDTH_PX = 112, 96
 _TEMPLATE_XY = np.array(
     [
@@ -94,7 +94,7 @@ def _similarity_crop(
         rows, columns = max(image.shape[0] // factor, 1), max(image.shape[1] // factor, 1)
         matrix[:, :2] *= image.shape[1] / columns, image.shape[0] / rows
         image = _resized(image, ResizeFilter.AREA, rows, columns)
-    matrix[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5  # OpenCV counts from the centre of a pixel
+    matrix[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5  # OpenCV counts from the center of a pixel
     flags = _CV2_FILTER[spec.resize_filter]
     if flags == cv2.INTER_AREA:
         flags = cv2.INTER_LINEAR  # warpAffine has no area filter; the reduction above did its work
@@ -108,7 +108,7 @@ def landmark_template(
 
     Left eye, right eye (as the viewer sees them), nose, mouth left, mouth right.  SphereFace's
     112 x 96 crop, height first, is enlarged until it fills the crop one way and lies in its
-    middle the other.  margin_px shrinks the template about its centre, as the margin of
+    middle the other.  margin_px shrinks the template about its center, as the margin of
     CropRule.MARGIN shrinks the box.
     """
     scale = min(height_px / _TEMPLATE_HEIGHT_PX, width_px / _TEMPLATE_WIDTH_PX)
@@ -128,15 +128,15 @@ def similarity_transform(
     """
     source = source_xy.astype(np.float64)
     target = target_xy.astype(np.float64)
-    source_centre, target_centre = source.mean(0), target.mean(0)
-    s, t = source - source_centre, target - target_centre
+    source_center, target_center = source.mean(0), target.mean(0)
+    s, t = source - source_center, target - target_center
     spread = float((s**2).sum())
     if spread <= 0:
         raise ValueError("Landmarks that all coincide cannot be aligned.")
     a = float((s * t).sum()) / spread
     b = float((s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()) / spread
     linear = np.array([[a, -b], [b, a]])
-    return np.column_stack((linear, target_centre - linear @ source_centre))
+    return np.column_stack((linear, target_center - linear @ source_center))
 
 
 def _resized(image: UInt8Array, how: ResizeFilter, height_px: int, width_px: int) -> UInt8Array:

@@ -47,7 +47,7 @@ class DetectorOptions:
     stage_thresholds: tuple[float, float, float] | None = None
     """MTCNN: face probability that P-, R- and O-Net ask for, each 0..1"""
     scale_factor: float | None = None
-    """MTCNN: ratio of neighbouring pyramid levels"""
+    """MTCNN: ratio of neighboring pyramid levels"""
     level_overlap: float | None = None
     """MTCNN: IoU above which the better of two proposals of one pyramid level stays"""
     proposal_overlap: float | None = None

@@ -55,7 +55,7 @@ def _shared_and_whole(
 def by_score(scores: Float32Array) -> NDArray[np.intp]:
     """Indices (N,), best score first; of equal scores the later one, as in the mtcnn package.
 
-    Equal scores are common: a net that is sure says exactly 1 for several neighbouring boxes.
+    Equal scores are common: a net that is sure says exactly 1 for several neighboring boxes.
     """
     return np.argsort(scores, kind="stable")[::-1]
 
@@ -103,7 +103,7 @@ def greedily_suppressed(
 
 
 def squares(boxes: Float32Array) -> Float32Array:
-    """(N, 4) -> (N, 4): the shorter side grown about the centre to the longer one."""
+    """(N, 4) -> (N, 4): the shorter side grown about the center to the longer one."""
     sizes = boxes[:, 2:] - boxes[:, :2]
     longest = sizes.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + (sizes - longest) * np.float32(0.5)

@@ -1,4 +1,4 @@
-"""How well a face can be recognised, from what the detector says of it."""
+"""How well a face can be recognized, from what the detector says of it."""
 
 from __future__ import annotations
 

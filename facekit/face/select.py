@@ -43,10 +43,10 @@ def select_faces(
 
 
 def _central_size(face: Face, image_shape: tuple[int, ...]) -> float:
-    """Area less twice the squared distance of the box's centre from the picture's, px^2.
+    """Area less twice the squared distance of the box's center from the picture's, px^2.
 
     The weight is that of facenet's align_dataset_mtcnn.py.
     """
-    centre = (face.box_xyxy[:2] + face.box_xyxy[2:]) / 2
-    offset = centre - np.array([image_shape[1], image_shape[0]], np.float32) / 2
+    center = (face.box_xyxy[:2] + face.box_xyxy[2:]) / 2
+    offset = center - np.array([image_shape[1], image_shape[0]], np.float32) / 2
     return face.area_px - 2.0 * float(offset @ offset)

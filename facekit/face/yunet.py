@@ -91,7 +91,7 @@ class Yunet:
     """
 
     def __init__(self, net: Net, *, spec: InputSpec, name: str = "net") -> None:
-        """`spec`: colour order and scaling of the net's input; `name`: what errors call the file.
+        """`spec`: color order and scaling of the net's input; `name`: what errors call the file.
 
         Raises ModelMismatchError for a net of another form.
         """
@@ -163,7 +163,7 @@ class Yunet:
 def places(outputs: Sequence[Float32Array], *, width_px: int, min_score: float) -> Places:
     """The net's 12 outputs for one picture of this width -> the places with this score or more.
 
-    A place in row r and column c of stride s has the centre of its box at (c + dx, r + dy) * s and
+    A place in row r and column c of stride s has the center of its box at (c + dx, r + dy) * s and
     the sides exp(dw) * s and exp(dh) * s; its landmarks are at (c + x, r + y) * s.  Its score is
     the geometric mean of the two probabilities.
     """
@@ -184,9 +184,9 @@ def _by_stride(
         corner = np.stack(np.divmod(index, width_px // stride)[::-1], axis=1).astype(np.float32)
         with np.errstate(over="ignore"):  # beyond float32 is infinity, which is left out
             half = np.exp(box[index, 2:]) * np.float32(stride / 2)
-        centre = (corner + box[index, :2]) * np.float32(stride)
+        center = (corner + box[index, :2]) * np.float32(stride)
         landmarks = (corner[:, None] + points[index].reshape(-1, 5, 2)) * np.float32(stride)
-        yield np.concatenate([centre - half, centre + half], axis=1), landmarks, scores[index]
+        yield np.concatenate([center - half, center + half], axis=1), landmarks, scores[index]
 
 
 def _has_all_places(net: Net, height_px: int, width_px: int) -> bool:
@@ -211,5 +211,5 @@ def _filled_up(image: UInt8Array, sides: tuple[int, int] | None) -> UInt8Array:
 def _fed(image: UInt8Array, spec: InputSpec) -> Float32Array:
     """(H, W, 3) RGB uint8 -> (1, H, W, 3) float32, scaled as the net's card says."""
     height, width = image.shape[:2]
-    own = InputSpec(height, width, spec.colour_order, mean=spec.mean, std=spec.std)
+    own = InputSpec(height, width, spec.color_order, mean=spec.mean, std=spec.std)
     return model_input(image[None], own)

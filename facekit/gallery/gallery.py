@@ -43,7 +43,7 @@ class Gallery(Protocol):
         ...
 
     def mean(self) -> Float32Array | None:
-        """(D,) the embedding that the templates are centred about; None for nothing, or while
+        """(D,) the embedding that the templates are centered about; None for nothing, or while
         nobody is enrolled."""
         ...
 
@@ -57,7 +57,7 @@ class Gallery(Protocol):
     ) -> int:
         """Enrolls a person, or adds to one; returns how many templates were new.
 
-        `mean` is what the templates are centred about: the one that `space` names.  A photo that
+        `mean` is what the templates are centered about: the one that `space` names.  A photo that
         the person has already is passed over.  The first call binds the gallery to the space;
         templates of another are a ModelMismatchError.
         """

@@ -1,7 +1,7 @@
 """A gallery as one JSON Lines file, to move it to another place or engine.
 
 The first line says what the file holds, each other line is one template.  The vectors are not
-encrypted in it: whoever has the file can recognise the people in it.
+encrypted in it: whoever has the file can recognize the people in it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Template
 from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import Fields
-from facekit.template.match import recentred
+from facekit.template.match import recentered
 from facekit.template.space import TemplateSpace, parse_space
 from facekit.types import Float32Array
 
 FORMAT = "facekit-gallery"
 _SCHEMA_VERSION = 2
 CONTAINS = (
-    "biometric templates, not encrypted: names, face vectors that recognise their owners, and "
+    "biometric templates, not encrypted: names, face vectors that recognize their owners, and "
     "names, sha256, face boxes and times of their photos; no pixels"
 )
 
@@ -133,7 +133,7 @@ def _header(fields: dict[str, Any]) -> tuple[TemplateSpace | None, Float32Array 
 def _moved(
     templates: Sequence[Template], old_mean: Float32Array | None, new_mean: Float32Array | None
 ) -> list[Template]:
-    vectors = recentred(np.stack([one.vector for one in templates]), old_mean, new_mean)
+    vectors = recentered(np.stack([one.vector for one in templates]), old_mean, new_mean)
     return [replace(one, vector=row) for one, row in zip(templates, vectors, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""A .tflite file as a quantiser sees it: its activations by name, and its first convolution."""
+"""A .tflite file as a quantizer sees it: its activations by name, and its first convolution."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def with_shifted_input(content: bytes, shift: float) -> bytes:
 
     The net must begin with a convolution, whose bias takes the shift up.  The equation is exact
     but along a padded border: zeros that are padded there are not shifted, and stand for another
-    input than before, half a grey level away for pixels.
+    input than before, half a gray level away for pixels.
     """
     buffer = bytearray(content)
     model = schema.Model.GetRootAs(buffer)

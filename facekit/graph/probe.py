@@ -48,8 +48,8 @@ def probe(net: str, spec: InputSpec) -> Float32Array:
 def pattern(count: int, height: int, width: int) -> UInt8Array:
     """(count, height, width, 3) uint8, from integers alone: the same on every machine.
 
-    Coloured rings that widen from the upper left and differ from picture to picture, so that
-    mirrored, transposed or wrongly coloured input is answered differently.
+    Colored rings that widen from the upper left and differ from picture to picture, so that
+    mirrored, transposed or wrongly colored input is answered differently.
     """
     n, y, x, channel = np.ogrid[:count, :height, :width, :3]
     rings: NDArray[np.int64] = (

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import ColourOrder, Flip
+from facekit.enums import ColorOrder, Flip
 from facekit.errors import ModelMismatchError
 from facekit.runtime.net import Net
 from facekit.system.fields import Fields, every_problem
@@ -46,13 +46,13 @@ class Source:
     title: str
     url: str
     sha256: str
-    licence: str
+    license: str
     accuracy: str = ""
     """as published by the source, in its own words"""
 
 
 @dataclass(frozen=True, slots=True)
-class Quantisation:
+class Quantization:
     """How the file's numbers are stored; `scheme` "none" is float32."""
 
     scheme: str = "none"
@@ -75,7 +75,7 @@ class Card:
     file_size_bytes: int
     source: Source
     input: InputSpec
-    quantisation: Quantisation = field(default_factory=Quantisation)
+    quantization: Quantization = field(default_factory=Quantization)
     crop: CropSpec | None = None
     """None for a detector"""
     embedding_size: int = 0
@@ -206,7 +206,7 @@ def parse_card(raw: object, *, origin: str) -> Card:
 
 def _card(fields: Fields) -> Card:
     fields.require_version(SCHEMA_VERSION)
-    quantisation = fields.part("quantisation")
+    quantization = fields.part("quantization")
     card: Card = fields.built(
         Card,
         name=fields.plain_name("name"),
@@ -218,10 +218,10 @@ def _card(fields: Fields) -> Card:
         file_size_bytes=fields.integer("file_size_bytes"),
         source=parse_source(fields.part("source")),
         input=parse_input(fields.part("input")),
-        quantisation=Quantisation(
-            scheme=quantisation.text("scheme"),
-            input_formula=quantisation.text("input_formula"),
-            calibration=quantisation.mapping("calibration"),
+        quantization=Quantization(
+            scheme=quantization.text("scheme"),
+            input_formula=quantization.text("input_formula"),
+            calibration=quantization.mapping("calibration"),
         ),
         crop=parse_optional_crop(fields),
         embedding_size=fields.integer("embedding_size"),
@@ -239,7 +239,7 @@ def parse_source(fields: Fields) -> Source:
         title=fields.text("title"),
         url=fields.text("url"),
         sha256=fields.sha256("sha256"),
-        licence=fields.text("licence"),
+        license=fields.text("license"),
         accuracy=fields.text("accuracy"),
     )
 
@@ -249,7 +249,7 @@ def parse_input(fields: Fields) -> InputSpec:
         InputSpec,
         height_px=fields.integer("height_px"),
         width_px=fields.integer("width_px"),
-        colour_order=fields.choice("colour_order", ColourOrder),
+        color_order=fields.choice("color_order", ColorOrder),
         mean=fields.number("mean"),
         std=fields.number("std"),
     )

@@ -76,7 +76,7 @@ class ModelInspection:
 
 _FOLDED_AWAY = {"inception-resnet-v1": 29_600}
 """Parameters of the graph that its file has no place for, by the card's architecture: moving
-mean and variance of each of 14,800 normalised channels, folded into kernels and biases."""
+mean and variance of each of 14,800 normalized channels, folded into kernels and biases."""
 
 
 def inspect_model(path: Path) -> ModelInspection:

@@ -95,7 +95,7 @@ def as_stored(card: Card, *, name: str | None = None) -> Card:
     is_onnx = card.file_name.endswith(ONNX_SUFFIX)
     variant = card.variant
     if is_onnx and precision_of(variant) is None:
-        is_float = card.quantisation.scheme == "none"
+        is_float = card.quantization.scheme == "none"
         variant = onnx_variant(Precision.FP32 if is_float else Precision.INT8)
     elif not is_onnx and suffix_of(variant) == ONNX_SUFFIX:
         variant = DEFAULT_VARIANT

@@ -3,15 +3,15 @@
 JPEG, PNG, WebP, BMP, TIFF (first page) and GIF (first frame), in any of these forms:
 
     EXIF orientation    applied, all eight, whatever the format
-    grey, 1-bit, palette    expanded to RGB
+    gray, 1-bit, palette    expanded to RGB
     alpha               composited over white
     16 bits a sample    round(v / 257), so that 65535 becomes 255
-    CMYK, YCCK          as OpenCV converts them, without a colour profile
+    CMYK, YCCK          as OpenCV converts them, without a color profile
 
 A picture may also be a binary file object, an RGB array, or a picture of Pillow's, which is not
-needed for any of this.  Colour profiles are not applied.  Limits are checked before anything is
+needed for any of this.  Color profiles are not applied.  Limits are checked before anything is
 decoded; truncated and damaged files are refused, since OpenCV fills what it cannot decode with
-grey.
+gray.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ class Header:
     orientation: int = 1
     """EXIF's 1..8, still to be applied to decoded pixels; 1 for TIFF, where the decoder does it"""
     premultiplied: bool = False
-    """whether decoded colours are already multiplied by alpha"""
-    transparent_grey: int | None = None
-    """the grey value, of decoded pixels, that a grey PNG declares transparent"""
+    """whether decoded colors are already multiplied by alpha"""
+    transparent_gray: int | None = None
+    """the gray value, of decoded pixels, that a gray PNG declares transparent"""
     plain: bool = False
     """8 bits a sample and no alpha: the decoder itself may convert to RGB"""
 
@@ -94,12 +94,12 @@ def _jpeg(data: bytes) -> Header:
     return Header(ImageFormat.JPEG, width, height, orientation, plain=True)
 
 
-_PNG_GREY = 0
+_PNG_GRAY = 0
 
 
 def _png(data: bytes) -> Header:
     """PNG, third edition, section 5: chunks from IHDR to IEND."""
-    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    width, height, bits, color = struct.unpack_from(">IIBB", data, 16)
     if data[12:16] != b"IHDR":
         raise HeaderError("it is damaged: the PNG does not begin with IHDR")
     orientation = 1
@@ -111,11 +111,11 @@ def _png(data: bytes) -> Header:
             raise _truncated(data, "the rest of the PNG")
         if kind == b"eXIf":
             orientation = exif_orientation(data[offset + 8 : offset + 8 + length])
-        elif kind == b"tRNS" and colour == _PNG_GREY and length == 2:
+        elif kind == b"tRNS" and color == _PNG_GRAY and length == 2:
             (raw,) = struct.unpack_from(">H", data, offset + 8)
             transparent = raw * 255 // (2**bits - 1) if 0 < bits < 8 else raw
         offset += 12 + length
-    return Header(ImageFormat.PNG, width, height, orientation, transparent_grey=transparent)
+    return Header(ImageFormat.PNG, width, height, orientation, transparent_gray=transparent)
 
 
 def _gif(data: bytes) -> Header:

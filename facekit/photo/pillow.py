@@ -45,8 +45,8 @@ def pillow_pixels(picture: PillowPicture) -> UInt8Array:
 def _rgb(picture: PillowPicture) -> UInt8Array:
     """(H, W, 3) as Pillow has it, not yet turned upright."""
     if picture.mode.startswith("I;16"):  # convert() would cut 16 bits off at 255
-        grey = cv2.convertScaleAbs(np.asarray(picture).astype(np.uint16), alpha=1 / 257)
-        return converted(cast("UInt8Array", grey), cv2.COLOR_GRAY2RGB)
+        gray = cv2.convertScaleAbs(np.asarray(picture).astype(np.uint16), alpha=1 / 257)
+        return converted(cast("UInt8Array", gray), cv2.COLOR_GRAY2RGB)
     if picture.mode in ("I", "F"):
         raise ValueError(f"its mode is {picture.mode}; convert it to RGB first")
     if picture.mode == "RGB":

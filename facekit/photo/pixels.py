@@ -15,8 +15,8 @@ from facekit.types import UInt8Array
 
 def rgb(decoded: NDArray[Any], header: Header) -> UInt8Array:
     """What OpenCV returned for `header` -> (H, W, 3) RGB, not yet turned upright."""
-    if header.transparent_grey is not None:
-        decoded[decoded == header.transparent_grey] = np.iinfo(decoded.dtype).max
+    if header.transparent_gray is not None:
+        decoded[decoded == header.transparent_gray] = np.iinfo(decoded.dtype).max
     if decoded.dtype == np.uint16:
         decoded = cv2.convertScaleAbs(decoded, alpha=1 / 257)  # rounds
     if decoded.dtype != np.uint8:
@@ -38,15 +38,15 @@ def converted(pixels: UInt8Array, code: int) -> UInt8Array:
     return cast("UInt8Array", cv2.cvtColor(pixels, code))
 
 
-def over_white(colour: UInt8Array, alpha: UInt8Array, *, premultiplied: bool) -> UInt8Array:
+def over_white(color: UInt8Array, alpha: UInt8Array, *, premultiplied: bool) -> UInt8Array:
     """(H, W, 3) and (H, W, 1) -> (H, W, 3): white shines through where alpha is below 255."""
     if alpha.min() == 255:
-        return colour
+        return color
     wide = alpha.astype(np.uint16)
     if premultiplied:
-        mixed = np.minimum(colour + (255 - wide), 255)
+        mixed = np.minimum(color + (255 - wide), 255)
     else:
-        mixed = 255 - ((255 - colour) * wide + 127) // 255
+        mixed = 255 - ((255 - color) * wide + 127) // 255
     return np.asarray(mixed, np.uint8)
 
 

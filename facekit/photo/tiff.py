@@ -36,7 +36,7 @@ _PAGE_TAGS = {
 _VALUE_FORMATS = {1: "B", 3: "H", 4: "I"}  # BYTE, SHORT, LONG: all that is asked for here
 _MOST_VALUES = 8  # of one entry that are read
 
-_GREY_INVERTED, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_GRAY_INVERTED, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _PLANES_APART = 2
 _UNSIGNED, _FLOATING = 1, 3
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
@@ -50,7 +50,7 @@ class TiffPage:
     width_px: int
     height_px: int
     premultiplied: bool
-    """whether the decoder's colours are already multiplied by alpha"""
+    """whether the decoder's colors are already multiplied by alpha"""
 
 
 def exif_orientation(block: bytes) -> int:
@@ -88,17 +88,17 @@ def first_page(data: bytes) -> TiffPage:
 
 def _require_decodable(tags: dict[int, tuple[int, ...]], bits: int) -> None:
     samples = tags.get(_SAMPLES_PER_PIXEL, (1,))[0]
-    photometric = tags.get(_PHOTOMETRIC, (_RGB if samples >= 3 else _GREY,))[0]
+    photometric = tags.get(_PHOTOMETRIC, (_RGB if samples >= 3 else _GRAY,))[0]
     planes_apart = samples > 1 and tags.get(_PLANAR_CONFIGURATION, (1,))[0] == _PLANES_APART
-    grey = photometric in (_GREY_INVERTED, _GREY)
+    gray = photometric in (_GRAY_INVERTED, _GRAY)
     refused = (
         (tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _FLOATING, "floating-point"),
         (tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] != _UNSIGNED, "signed"),
         (bits not in (1, 2, 4, 8, 16), f"{bits}-bit"),
-        (not grey and photometric not in (_RGB, _PALETTE, _CMYK, _YCBCR), "its colour space in"),
-        (grey and samples != 1, "transparency in grey"),
+        (not gray and photometric not in (_RGB, _PALETTE, _CMYK, _YCBCR), "its color space in"),
+        (gray and samples != 1, "transparency in gray"),
         (bits == 16 and planes_apart, "16-bit, plane by plane"),
-        (bits == 16 and photometric not in (_GREY, _RGB), "16-bit, neither grey nor RGB"),
+        (bits == 16 and photometric not in (_GRAY, _RGB), "16-bit, neither gray nor RGB"),
     )
     for applies, kind in refused:
         if applies:

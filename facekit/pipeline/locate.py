@@ -103,7 +103,7 @@ class LocateOptions:
     nets: tuple[Path, ...] | None = None
     """files of the detector's nets, in its order; None: those in the store"""
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
-    """what a quantised detector of a single net runs on; nets in float32 with open sides, as
+    """what a quantized detector of a single net runs on; nets in float32 with open sides, as
     MTCNN's three are, no NPU takes: they stay on the CPU"""
 
     @property
@@ -210,7 +210,7 @@ class Locator:
                 return Mtcnn(pnet, rnet, onet)
             (only,) = self.nets
             request = self.options.accelerator
-            if only.card.quantisation.scheme == "none":
+            if only.card.quantization.scheme == "none":
                 request = AcceleratorRequest()
             opened = open_net(only.path, request=request, threads=threads)
             return Yunet(opened.net, spec=only.card.input, name=only.path.name)

@@ -94,7 +94,7 @@ class LiteRtNet:
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
             return outputs_of_nothing(self._outputs)
-        fed = _quantised(batch, self._input)
+        fed = _quantized(batch, self._input)
         if self._input.shape[0] == OPEN or len(fed) == 1:
             return self._invoke(fed)
         members = [self._invoke(fed[index : index + 1]) for index in range(len(fed))]
@@ -107,7 +107,7 @@ class LiteRtNet:
             interpreter.invoke()
             raw = [interpreter.get_tensor(index) for index in self._output_indices]  # copies
         return tuple(
-            _dequantised(array, spec) for array, spec in zip(raw, self._outputs, strict=True)
+            _dequantized(array, spec) for array, spec in zip(raw, self._outputs, strict=True)
         )
 
     def _interpreter_for(self, shape: tuple[int, ...]) -> Any:
@@ -157,7 +157,7 @@ def _spec(detail: dict[str, Any], path: Path) -> TensorSpec:
     scale, zero_point = detail["quantization"]
     if dtype != "float32" and not (dtype in _INTEGERS and scale > 0):
         raise ModelMismatchError(
-            f"{path}: tensor {detail['name']} must be float32, or quantised as one of "
+            f"{path}: tensor {detail['name']} must be float32, or quantized as one of "
             f"{', '.join(_INTEGERS)}. Received: {dtype} with scale {scale}"
         )
     return TensorSpec(
@@ -169,7 +169,7 @@ def _spec(detail: dict[str, Any], path: Path) -> TensorSpec:
     )
 
 
-def _quantised(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+def _quantized(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     if spec.dtype == "float32":
         return values
     limits = np.iinfo(spec.dtype)
@@ -177,7 +177,7 @@ def _quantised(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     return np.asarray(np.clip(steps, limits.min, limits.max), spec.dtype)
 
 
-def _dequantised(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+def _dequantized(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     if spec.dtype == "float32":
         return values
     steps = values.astype(np.float32) - np.float32(spec.zero_point)

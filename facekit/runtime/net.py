@@ -24,7 +24,7 @@ class TensorSpec:
     shape: tuple[int, ...]
     dtype: str
     scale: float = 0.0
-    """quantisation step: real = scale * (integer - zero_point); 0 where not quantised"""
+    """quantization step: real = scale * (integer - zero_point); 0 where not quantized"""
     zero_point: int = 0
 
 

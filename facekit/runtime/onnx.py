@@ -27,7 +27,7 @@ PACKAGE = "onnxruntime"
 _FLOAT32 = "tensor(float)"
 _ERRORS_ONLY = 3  # of ONNX Runtime's severities: it warns of much that nobody can change
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
-_COLOURS = 3
+_COLORS = 3
 _PER_CALL = 4
 """Crops that the CPU is given at once.  More are no faster (one thread of an AVX2 core, float32:
 the same within 5 %; int8: 30 a second at 4, 22 at 32) and take memory: 740 MB for 64 crops in
@@ -49,7 +49,7 @@ class OnnxNet:
     def __init__(
         self, path: Path, *, threads: int = 1, providers: Sequence[str] = (CPU_PROVIDER,)
     ) -> None:
-        """Reads the file, optimises its graph and packs its weights.
+        """Reads the file, optimizes its graph and packs its weights.
 
         `providers`: ONNX Runtime's execution providers, the preferred one first; what they do
         not take runs on the CPU.
@@ -207,7 +207,7 @@ def _translated(path: Path, providers: Sequence[str]) -> Iterator[None]:
 
 
 def _has_channels_first(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 4 and shape[1] == _COLOURS != shape[3]
+    return len(shape) == 4 and shape[1] == _COLORS != shape[3]
 
 
 def _channels_last(spec: TensorSpec) -> TensorSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facekit.enums import ColourOrder
+from facekit.enums import ColorOrder
 from facekit.types import Float32Array, InputSpec, UInt8Array
 
 
@@ -21,7 +21,7 @@ def model_input(crops: UInt8Array, spec: InputSpec) -> Float32Array:
             f"Received: {crops.dtype} {crops.shape}"
         )
     ordered = crops
-    if spec.colour_order is ColourOrder.BGR and crops.size:
+    if spec.color_order is ColorOrder.BGR and crops.size:
         # NumPy takes 14 times as long to read channels backwards.
         rows = crops.reshape(-1, spec.width_px, 3)
         ordered = np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2BGR), np.uint8).reshape(crops.shape)

@@ -1,4 +1,4 @@
-"""Labelled photos to crops for training."""
+"""Labeled photos to crops for training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's thresholds on labelled photos, into its card or a file."""
+"""A model's thresholds on labeled photos, into its card or a file."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def float32_source(
     if _is_made_of(model, origin):
         reporter.note(f"{name} is {model.card.variant}: starting from {origin}")
         yield ensure_installed(origin, reporter=reporter)
-    elif model.path.suffix == ONNX_SUFFIX and model.card.quantisation.scheme == "none":
+    elif model.path.suffix == ONNX_SUFFIX and model.card.quantization.scheme == "none":
         with tempfile.TemporaryDirectory(prefix="facekit-onnx-") as folder:
             yield _from_onnx(model, Path(folder), reporter)
     else:
@@ -179,7 +179,7 @@ def float32_source(
 
 def is_float32_litert(model: InstalledModel) -> bool:
     """Whether it is what everything else is made of."""
-    return model.path.suffix == LITERT_SUFFIX and model.card.quantisation.scheme == "none"
+    return model.path.suffix == LITERT_SUFFIX and model.card.quantization.scheme == "none"
 
 
 def _is_made_of(model: InstalledModel, origin: str) -> bool:
@@ -264,7 +264,7 @@ def _from_keras(
         input=None if defaults is None else defaults.input,
         crop=None if defaults is None else defaults.crop,
         flip=None if defaults is None else defaults.flip,
-        licence="not stated: the weights are the user's own",
+        license="not stated: the weights are the user's own",
         accept_untrained=True,
     )
     name = _NOT_PLAIN.sub("-", path.name.partition(".")[0]).strip("-._") or "model"

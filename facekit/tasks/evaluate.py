@@ -1,4 +1,4 @@
-"""Models on labelled photos to a report of how often they are right."""
+"""Models on labeled photos to a report of how often they are right."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def evaluate(
     """Each model on one list of pairs, in as many setups as the profile has.
 
     requests: one a model; its model, face, crop, detector, limits and runtime count.  LFW's people
-    stand in the centre, so FacePolicy.CENTER is right for it.
+    stand in the center, so FacePolicy.CENTER is right for it.
     protocol, pairs_file, data: see `facekit.evaluation.protocols.plan.open_list`; without a
     protocol it is the profile's, else devtest.  profile, flip, subtract_mean: see
     `facekit.evaluation.setups`.  all_pairs: every pair of the photos is scored as well.

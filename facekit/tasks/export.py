@@ -68,7 +68,7 @@ class ExportedFile:
             and {
                 "variant": card.variant,
                 "sha256": card.file_sha256,
-                "input_formula": card.quantisation.input_formula,
+                "input_formula": card.quantization.input_formula,
                 "thresholds": [point.target for point in card.calibration.operating_points],
                 "calibration_source": card.calibration.source,
             },

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
-from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessing, ResizeFilter
+from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import ModelMissingError, UsageError
 from facekit.model import installation, store
 from facekit.reporter import SILENT, Reporter
@@ -68,13 +68,13 @@ def import_options(
     architecture: Architecture | None = None,
     preprocessing: Preprocessing | None = None,
     size: tuple[int, int] | None = None,
-    colour_order: ColourOrder | None = None,
+    color_order: ColorOrder | None = None,
     mean: float | None = None,
     std: float | None = None,
     crop_rule: CropRule | None = None,
     margin_px: float | None = None,
     flip: Flip | None = None,
-    licence: str | None = None,
+    license: str | None = None,
     accept_untrained: bool = False,
 ) -> ImportOptions:
     """What no file of weights tells; None for what is usual for its format, graph and size.
@@ -94,11 +94,11 @@ def import_options(
         architecture=architecture,
         preprocessing=preprocessing,
         size=size,
-        colour_order=colour_order,
+        color_order=color_order,
         scaling=None if mean is None or std is None else (mean, std),
         crop=_crop(crop_rule, margin_px),
         flip=flip,
-        licence=licence or NOT_STATED,
+        license=license or NOT_STATED,
         accept_untrained=accept_untrained,
     )
 

@@ -14,7 +14,7 @@ from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.graph.read.litert_file import read_tables
 from facekit.graph.read.onnx_file import files_with_tensors
-from facekit.model.card import SCHEMA_VERSION, Quantisation, Task, embedder_of
+from facekit.model.card import SCHEMA_VERSION, Quantization, Task, embedder_of
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, find
 from facekit.model.variants import (
@@ -30,7 +30,7 @@ from facekit.system.fields import PLAIN_NAME
 from facekit.system.files import require_absent, write_atomically
 from facekit.template.calibration import Calibration
 
-_COLOURS = 3
+_COLORS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +130,18 @@ def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict
             "title": None,
             "url": "",
             "sha256": sha256,
-            "licence": None,
+            "license": None,
             "accuracy": "",
         },
         "input": {
             "height_px": picture[0],
             "width_px": picture[1],
-            "colour_order": feeding and feeding.colour_order.value,
+            "color_order": feeding and feeding.color_order.value,
             "mean": feeding and feeding.mean,
             "std": feeding and feeding.std,
         },
-        "quantisation": {
-            **asdict(Quantisation()),
+        "quantization": {
+            **asdict(Quantization()),
             "scheme": "none" if net.inputs[0].dtype == "float32" else None,
         },
         "crop": asdict(feeding.crop)
@@ -159,7 +159,7 @@ def _sides(model: Path, net: Net) -> tuple[list[int | None], int | None]:
     inputs = [tuple(one.shape) for one in net.inputs]
     outputs = [tuple(one.shape) for one in net.outputs]
     fits = len(inputs) == len(outputs) == 1 and (len(inputs[0]), len(outputs[0])) == (4, 2)
-    if not fits or inputs[0][3] not in (OPEN, _COLOURS):
+    if not fits or inputs[0][3] not in (OPEN, _COLORS):
         raise ModelMismatchError(
             f"{model} must take one picture, (N, height, width, 3) or (N, 3, height, width), and "
             f"give one embedding, (N, D). Received: inputs {_listed(inputs)}, outputs "

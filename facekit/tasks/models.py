@@ -82,7 +82,7 @@ class ListedModel:
             "summary": self.summary,
             "task": self.task.value,
             "default": self.is_default,
-            "licence": self.source.licence,
+            "license": self.source.license,
             "origin": self.source.title,
             "url": self.source.url,
             "stored_variants": list(self.stored),

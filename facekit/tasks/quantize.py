@@ -55,7 +55,7 @@ class QuantizedFile:
     def to_dict(self) -> dict[str, Any]:
         return {
             "path": str(self.file.path),
-            "input_formula": self.file.card.quantisation.input_formula,
+            "input_formula": self.file.card.quantization.input_formula,
             "drift": self.report(),
         }
 

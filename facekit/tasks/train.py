@@ -36,12 +36,12 @@ class NewRun:
     assignments: tuple[str, ...] = ()
     """KEY=VALUE, such as augment.flip=false: they win over the configuration"""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """by key of the configuration, such as "optimiser.rate": they win over all"""
+    """by key of the configuration, such as "optimizer.rate": they win over all"""
     start: str | None = None
     """the model or file whose weights are begun with; None for fresh ones"""
     name: str | None = None
     """of the model that comes out; None for that of the output folder"""
-    licence: str | None = None
+    license: str | None = None
     """what may be done with the result, for its card"""
 
     def request(self, output: Path) -> TrainRequest:
@@ -53,7 +53,7 @@ class NewRun:
         if start is not None and is_source_file(start):
             start = str(Path(start).absolute())  # a run that goes on may be started elsewhere
         request = TrainRequest(data=self.data, config=config, name=plain, start=start)
-        return request if self.licence is None else replace(request, licence=self.licence)
+        return request if self.license is None else replace(request, license=self.license)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

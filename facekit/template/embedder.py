@@ -8,7 +8,7 @@ from facekit.enums import Flip
 from facekit.errors import ModelMismatchError
 from facekit.runtime.net import Net
 from facekit.runtime.preprocess import model_input
-from facekit.template.match import centred, joined, unit_length
+from facekit.template.match import centered, joined, unit_length
 from facekit.types import Float32Array, InputSpec, UInt8Array
 
 
@@ -54,9 +54,9 @@ class Embedder:
 
         These are the templates that thresholds are for, with the mirror image as `flip` says.
         """
-        return centred(self.embed_uncentred(crops), self._mean)
+        return centered(self.embed_uncentered(crops), self._mean)
 
-    def embed_uncentred(self, crops: UInt8Array) -> Float32Array:
+    def embed_uncentered(self, crops: UInt8Array) -> Float32Array:
         """The same before the mean is taken off, for measuring that mean and for peers."""
         flip = self._flip
         return joined(self.embed_views(crops, mirrored=flip is not Flip.NONE), flip)

@@ -1,6 +1,6 @@
 """Embeddings on disk: .npz, .csv and .jsonl, without pickle.
 
-A file keeps the TemplateSpace of its vectors, and the mean embedding that they are centred about,
+A file keeps the TemplateSpace of its vectors, and the mean embedding that they are centered about,
 so that they can be brought over when the model is calibrated anew.  Every row keeps what it came
 from: name, photo_sha256, face, x1 y1 x2 y2, score, vector.  A photo that gave no embedding is a
 row with `error` instead.
@@ -25,7 +25,7 @@ import numpy as np
 from facekit.errors import EmbeddingFileError
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
-from facekit.template.match import recentred
+from facekit.template.match import recentered
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
@@ -56,7 +56,7 @@ class EmbeddingTable:
 
     space: TemplateSpace
     mean: Float32Array | None
-    """(D,) what the vectors are centred about; None for nothing, or where the row that kept it
+    """(D,) what the vectors are centered about; None for nothing, or where the row that kept it
     has been taken out of the file"""
     rows: tuple[EmbeddingRow, ...]
 
@@ -76,7 +76,7 @@ class EmbeddingTable:
         and the field, for any other difference.
         """
         if self.space.differs_by_mean_alone(space) and self._has_mean:
-            return recentred(self.vectors, self.mean, mean)
+            return recentered(self.vectors, self.mean, mean)
         self.space.require_same(space, where=where)
         return self.vectors
 

@@ -38,7 +38,7 @@ def unit_length(vectors: Float32Array) -> Float32Array:
     return np.asarray(vectors / norms, dtype=np.float32)
 
 
-def centred(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
+def centered(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
     """(N, D) unit vectors -> unit vectors about `mean` (D,); with None, unit length alone.
 
     The mean embedding of many people is what all faces share; without it cosines spread more
@@ -48,12 +48,12 @@ def centred(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
     return unit if mean is None else unit_length(unit - mean)
 
 
-def recentred(
+def recentered(
     vectors: Float32Array, old_mean: Float32Array | None, new_mean: Float32Array | None
 ) -> Float32Array:
     """(N, D) unit vectors about `old_mean` -> the same about `new_mean`, as if embedded anew.
 
-    A template u of length 1 was centred to c = (u - m) / |u - m|, so that u = m + t c for a
+    A template u of length 1 was centered to c = (u - m) / |u - m|, so that u = m + t c for a
     positive t.  From |u| = 1 follows t^2 + 2 t (m.c) + |m|^2 - 1 = 0, whose product of roots,
     |m|^2 - 1, is negative: t = sqrt((m.c)^2 + 1 - |m|^2) - m.c is the only positive one.
     Templates of two views (Flip.CONCAT) are of length 1 as a whole, and no exception.
@@ -157,7 +157,7 @@ class Decision:
 
     same: bool
     similarity: float
-    """cosine similarity, -1..1, of the (centred) unit vectors"""
+    """cosine similarity, -1..1, of the (centered) unit vectors"""
     threshold_similarity: float
     """least similarity that counts as the same person"""
 

@@ -50,7 +50,7 @@ class TemplateSpace:
             )
 
     def differs_by_mean_alone(self, other: TemplateSpace) -> bool:
-        """Whether `recentred` brings templates of one to the other."""
+        """Whether `recentered` brings templates of one to the other."""
         same_mean = replace(self, mean_sha256=other.mean_sha256)
         return self.mean_sha256 != other.mean_sha256 and not any(same_mean.differences(other))
 

@@ -1,7 +1,7 @@
 """The whole state of a run in one file, from which it goes on as if nothing had happened.
 
 A checkpoint is an .npz file of plain arrays, no pickle: every variable of net, head and
-optimisers (Keras's random state is one of them), and the number of steps done.  What a step
+optimizers (Keras's random state is one of them), and the number of steps done.  What a step
 sees follows from that number and the seed; see dataset/epoch.py.
 """
 
@@ -50,7 +50,7 @@ def restore(path: Path, variables: Mapping[str, Any]) -> int:
     """Assigns every variable and returns the number of steps done; nothing where an error is
     raised.
 
-    Raises ModelMismatchError: not readable, or of another net, head or optimiser.
+    Raises ModelMismatchError: not readable, or of another net, head or optimizer.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -65,7 +65,7 @@ def restore(path: Path, variables: Mapping[str, Any]) -> int:
     )
     if step is None or wrong:
         raise ModelMismatchError(
-            f"Checkpoint {path} is of another net or optimiser: "
+            f"Checkpoint {path} is of another net or optimizer: "
             f"{', '.join(wrong[:3]) or _STEP} does not fit."
         )
     for name, variable in variables.items():

@@ -11,7 +11,7 @@ from typing import Any
 from facekit.enums import Architecture, TrainingLoss
 
 
-class OptimiserName(str, Enum):
+class OptimizerName(str, Enum):
     SGD = "sgd"
     ADAM = "adam"
     RMSPROP = "rmsprop"
@@ -34,8 +34,8 @@ class ComputePrecision(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class OptimiserConfig:
-    name: OptimiserName = OptimiserName.SGD
+class OptimizerConfig:
+    name: OptimizerName = OptimizerName.SGD
     rate: float = 0.05
     """learning rate at the start, after the warm-up"""
     momentum: float = 0.9
@@ -99,7 +99,7 @@ class AugmentConfig:
     """How a crop is changed each time that it is seen."""
 
     random_crop: bool = True
-    """a window of the net's size anywhere in the crop; without, its centre"""
+    """a window of the net's size anywhere in the crop; without, its center"""
     flip: bool = True
     rotate_degrees: float = 0.0
     """at most so far either way"""
@@ -157,7 +157,7 @@ class TrainConfig:
     keep_checkpoints: int = 3
     memory_mb: int = 1024
     """crops of one size are kept decoded in memory where they take no more"""
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     finetune: FineTuneConfig = field(default_factory=FineTuneConfig)
@@ -180,24 +180,24 @@ class TrainConfig:
             ("checkpoint_steps", self.checkpoint_steps, self.checkpoint_steps >= 0),
             ("keep_checkpoints", self.keep_checkpoints, self.keep_checkpoints >= 1),
             ("memory_mb", self.memory_mb, self.memory_mb >= 0),
-            ("optimiser.rate", self.optimiser.rate, self.optimiser.rate > 0),
-            ("optimiser.momentum", self.optimiser.momentum, 0 <= self.optimiser.momentum < 1),
+            ("optimizer.rate", self.optimizer.rate, self.optimizer.rate > 0),
+            ("optimizer.momentum", self.optimizer.momentum, 0 <= self.optimizer.momentum < 1),
             (
-                "optimiser.weight_decay",
-                self.optimiser.weight_decay,
-                0 <= self.optimiser.weight_decay < 1,
+                "optimizer.weight_decay",
+                self.optimizer.weight_decay,
+                0 <= self.optimizer.weight_decay < 1,
             ),
-            ("optimiser.clip_norm", self.optimiser.clip_norm, self.optimiser.clip_norm >= 0),
+            ("optimizer.clip_norm", self.optimizer.clip_norm, self.optimizer.clip_norm >= 0),
             (
-                "optimiser.warmup_epochs",
-                self.optimiser.warmup_epochs,
-                self.optimiser.warmup_epochs >= 0,
+                "optimizer.warmup_epochs",
+                self.optimizer.warmup_epochs,
+                self.optimizer.warmup_epochs >= 0,
             ),
-            ("optimiser.step_factor", self.optimiser.step_factor, self.optimiser.step_factor > 0),
+            ("optimizer.step_factor", self.optimizer.step_factor, self.optimizer.step_factor > 0),
             (
-                "optimiser.final_share",
-                self.optimiser.final_share,
-                0 <= self.optimiser.final_share <= 1,
+                "optimizer.final_share",
+                self.optimizer.final_share,
+                0 <= self.optimizer.final_share <= 1,
             ),
             (
                 "losses.label_smoothing",
@@ -246,9 +246,9 @@ class TrainConfig:
                 "batch_size must be a multiple of photos_per_person. "
                 f"Received: {self.batch_size} and {self.photos_per_person}"
             )
-        steps = self.optimiser.step_epochs
+        steps = self.optimizer.step_epochs
         if list(steps) != sorted(set(steps)):
-            raise ValueError(f"optimiser.step_epochs must rise. Received: {list(steps)}")
+            raise ValueError(f"optimizer.step_epochs must rise. Received: {list(steps)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as TOML and JSON have them; `config_file.config_from` reads them back."""

@@ -20,7 +20,7 @@ T = TypeVar("T")
 def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainConfig:
     """The configuration called "small-softmax", or the one in a .toml file, or the defaults.
 
-    `changes`: values by dotted name, "optimiser.rate", which win over the file's.
+    `changes`: values by dotted name, "optimizer.rate", which win over the file's.
     Raises UsageError: no such configuration, not TOML, a key unknown, a value of the wrong kind.
     """
     if name_or_path is None:
@@ -47,13 +47,13 @@ def config_from(raw: Mapping[str, Any], changes: Mapping[str, Any], *, origin: s
 
 
 def parse_change(text: str) -> tuple[str, Any]:
-    """ "optimiser.rate=0.01" -> ("optimiser.rate", 0.01): the value as TOML would have it.
+    """ "optimizer.rate=0.01" -> ("optimizer.rate", 0.01): the value as TOML would have it.
 
     What is no TOML value is a string, so that loss=softmax needs no quotes.  Raises UsageError.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not name:
-        raise UsageError(f"NAME=VALUE needed, as optimiser.rate=0.01. Received: {text}")
+        raise UsageError(f"NAME=VALUE needed, as optimizer.rate=0.01. Received: {text}")
     try:
         return name, parse_toml(f"value = {value}")["value"]
     except ValueError:

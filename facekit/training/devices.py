@@ -2,7 +2,7 @@
 
 All three are strategies of tf.distribute under one loop of our own.  Keras's `fit` refuses
 MultiWorkerMirroredStrategy (keras issue 20585); a step in `strategy.run`, with variables made in
-the strategy's scope, works: Keras 3's optimisers then add up the gradients of all replicas.
+the strategy's scope, works: Keras 3's optimizers then add up the gradients of all replicas.
 JAX or PyTorch under Keras would need the nets, the converters and TensorFlow side by side.
 """
 

@@ -68,9 +68,9 @@ class SoftmaxHead(Head):
 
 
 class CenterHead(SoftmaxHead):
-    """Softmax, and lambda times half the squared distance to the class's centre.
+    """Softmax, and lambda times half the squared distance to the class's center.
 
-    Centres move by the paper's rule, over the photos of all replicas, not by the optimiser.
+    Centers move by the paper's rule, over the photos of all replicas, not by the optimizer.
     """
 
     def build(self, shape: tuple[int, ...]) -> None:

@@ -83,7 +83,7 @@ def run_loop(
                 losses.clear()
                 accuracies.clear()
             started, first = time.perf_counter(), step
-        rate = config.optimiser.rate_at(step, steps_per_epoch=per_epoch, epochs=config.epochs)
+        rate = config.optimizer.rate_at(step, steps_per_epoch=per_epoch, epochs=config.epochs)
         result = trainer.step(
             next(batches),
             step,

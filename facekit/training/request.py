@@ -29,7 +29,7 @@ class TrainRequest:
     """of the model that comes out"""
     start: str | None = None
     """the model to begin with, as --model has it, or a file of weights; None: fresh weights"""
-    licence: str = "not stated: trained by the user"
+    license: str = "not stated: trained by the user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def begin(folder: Path, request: TrainRequest) -> None:
         "config": request.config.to_dict(),
         "name": request.name,
         "start": request.start,
-        "licence": request.licence,
+        "license": request.license,
     }
     write_atomically(folder / SETTINGS_NAME, (json.dumps(plain, indent=1) + "\n").encode())
 
@@ -72,7 +72,7 @@ def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
             config=config_from(raw["config"], {}, origin=str(path)),
             name=str(raw["name"]),
             start=None if raw["start"] is None else str(raw["start"]),
-            licence=str(raw["licence"]),
+            license=str(raw["license"]),
         )
     except FileNotFoundError as error:
         raise UsageError(

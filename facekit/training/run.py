@@ -150,7 +150,7 @@ def _crop_of(request: TrainRequest, start: Start, reporter: Reporter) -> CropSpe
     own = inner_crop(request.data, height_px=spec.height_px, width_px=spec.width_px)
     if own is None:
         reporter.note(
-            f"{request.data} has no align.json of crops with this centre: the card will say "
+            f"{request.data} has no align.json of crops with this center: the card will say "
             f"{usual.rule.value}, {usual.margin_px:g} px, as is usual for the net"
         )
         return usual
@@ -190,5 +190,5 @@ def _source(request: TrainRequest, data_sha256: str, photos: PhotoSet, start: St
         f"{len(photos.names)} people in {request.data.name}{begun}",
         url="",
         sha256=data_sha256,
-        licence=request.licence,
+        license=request.license,
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.training.backend import keras, tf
-from facekit.training.config import ComputePrecision, OptimiserConfig, OptimiserName, TrainConfig
+from facekit.training.config import ComputePrecision, OptimizerConfig, OptimizerName, TrainConfig
 from facekit.training.dataset.batches import Batch
 from facekit.training.devices import Replicas
 from facekit.training.heads import Head, make_head
@@ -39,7 +39,7 @@ class StepResult:
 
 
 class Trainer:
-    """A net, its head and their optimisers: everything that a checkpoint holds."""
+    """A net, its head and their optimizers: everything that a checkpoint holds."""
 
     def __init__(
         self,
@@ -65,12 +65,12 @@ class Trainer:
             self.head: Head = make_head(
                 config, embedding_size=self.net.output_shape[1], classes=classes
             )
-            self._net_optimiser = _optimiser(config.optimiser, self.net.trainable_variables)
+            self._net_optimizer = _optimizer(config.optimizer, self.net.trainable_variables)
             if config.precision is ComputePrecision.FLOAT16:
-                self._net_optimiser = keras.optimizers.LossScaleOptimizer(self._net_optimiser)
-            self._net_optimiser.build(self.net.trainable_variables)
-            self._head_optimiser = _optimiser(config.optimiser, self.head.trainable_variables)
-            self._head_optimiser.build(self.head.trainable_variables)
+                self._net_optimizer = keras.optimizers.LossScaleOptimizer(self._net_optimizer)
+            self._net_optimizer.build(self.net.trainable_variables)
+            self._head_optimizer = _optimizer(config.optimizer, self.head.trainable_variables)
+            self._head_optimizer.build(self.head.trainable_variables)
         self._whole = tf.function(self._on_replicas(train_net=True))
         self._head_alone = tf.function(self._on_replicas(train_net=False))
         self._embed = tf.function(
@@ -91,9 +91,9 @@ class Trainer:
 
         Raises ModelBuildError where the loss is not finite: training has failed.
         """
-        _set_rate(self._head_optimiser, rate)
+        _set_rate(self._head_optimizer, rate)
         if net_rate_share:
-            _set_rate(self._net_optimiser, rate * net_rate_share)
+            _set_rate(self._net_optimizer, rate * net_rate_share)
         run = self._whole if net_rate_share else self._head_alone
         loss, accuracy, stops = run(
             self.replicas.feed(batch.images),
@@ -122,10 +122,10 @@ class Trainer:
         groups = {
             "net": self.net.variables,
             "head": self.head.variables,
-            "net_optimiser": self._net_optimiser.variables,
-            "head_optimiser": self._head_optimiser.variables,
+            "net_optimizer": self._net_optimizer.variables,
+            "head_optimizer": self._head_optimizer.variables,
         }
-        # Keras counts optimisers and random states over the life of a process: sgd_2, sgd_3.
+        # Keras counts optimizers and random states over the life of a process: sgd_2, sgd_3.
         return {
             f"{group}/{index:04d}/{_COUNTED.sub('', variable.path)}": variable
             for group, variables in groups.items()
@@ -148,11 +148,11 @@ class Trainer:
             with tf.GradientTape(persistent=True) as tape:
                 x = tf.cast(self.net(images, training=train_net), tf.float32)
                 measured = self.head.measure(x, labels, number)
-                loss = measured.loss / count  # the optimisers add up over the replicas
+                loss = measured.loss / count  # the optimizers add up over the replicas
                 net_loss = self._scaled(loss)
             if train_net:
-                self._apply(self._net_optimiser, tape, net_loss, self.net.trainable_variables)
-            self._apply(self._head_optimiser, tape, loss, self.head.trainable_variables)
+                self._apply(self._net_optimizer, tape, net_loss, self.net.trainable_variables)
+            self._apply(self._head_optimizer, tape, loss, self.head.trainable_variables)
             # identity: MirroredStrategy cannot add up one tensor that all replicas share
             told = [loss, measured.accuracy / count, tf.identity(stop)]
             if count > 1:
@@ -169,30 +169,30 @@ class Trainer:
 
     def _scaled(self, loss: Any) -> Any:
         if self.config.precision is ComputePrecision.FLOAT16:
-            return self._net_optimiser.scale_loss(loss)
+            return self._net_optimizer.scale_loss(loss)
         return loss
 
     @staticmethod
-    def _apply(optimiser: Any, tape: Any, loss: Any, variables: list[Any]) -> None:
+    def _apply(optimizer: Any, tape: Any, loss: Any, variables: list[Any]) -> None:
         if variables:
             gradients = tape.gradient(loss, [variable.value for variable in variables])
-            optimiser.apply(gradients, variables)
+            optimizer.apply(gradients, variables)
 
 
-def _optimiser(config: OptimiserConfig, variables: list[Any]) -> Any:
+def _optimizer(config: OptimizerConfig, variables: list[Any]) -> Any:
     common = {
         "learning_rate": config.rate,
         "weight_decay": config.weight_decay or None,
         "clipnorm": config.clip_norm or None,
     }
     made = {
-        OptimiserName.SGD: lambda: keras.optimizers.SGD(momentum=config.momentum, **common),
-        OptimiserName.ADAM: lambda: keras.optimizers.Adam(beta_1=config.momentum, **common),
+        OptimizerName.SGD: lambda: keras.optimizers.SGD(momentum=config.momentum, **common),
+        OptimizerName.ADAM: lambda: keras.optimizers.Adam(beta_1=config.momentum, **common),
         # facenet's settings: decay 0.9, epsilon 1.0
-        OptimiserName.RMSPROP: lambda: keras.optimizers.RMSprop(
+        OptimizerName.RMSPROP: lambda: keras.optimizers.RMSprop(
             rho=0.9, momentum=config.momentum, epsilon=1.0, **common
         ),
-        OptimiserName.ADAGRAD: lambda: keras.optimizers.Adagrad(**common),
+        OptimizerName.ADAGRAD: lambda: keras.optimizers.Adagrad(**common),
     }[config.name]()
     if config.weight_decay:
         made.exclude_from_weight_decay(
@@ -201,8 +201,8 @@ def _optimiser(config: OptimiserConfig, variables: list[Any]) -> Any:
     return made
 
 
-def _set_rate(optimiser: Any, rate: float) -> None:
-    inner = getattr(optimiser, "inner_optimizer", optimiser)
+def _set_rate(optimizer: Any, rate: float) -> None:
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
     inner.learning_rate = rate
 
 

@@ -39,7 +39,7 @@ def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Sc
     """0..1: the share of photos whose own person is the one they are most like.
 
     By the head's class weights; by the people's mean embeddings of the training photos where it
-    has none.  A photo is its centre, as at run time.  Raises ImageError.
+    has none.  A photo is its center, as at run time.  Raises ImageError.
     """
     vectors = _embedded(photos, embed)
     by_class = scores(vectors)
@@ -57,7 +57,7 @@ def class_means(photos: Photos, embed: Embed) -> Float32Array:
 
 
 def _embedded(photos: Photos, embed: Embed) -> Float32Array:
-    return np.concatenate([embed(images) for images in photos.centres(_BATCH)])
+    return np.concatenate([embed(images) for images in photos.centers(_BATCH)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +114,7 @@ class LfwResult:
 
 
 def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> LfwResult:
-    """Templates are centred by the mean over pairsDevTrain's photos, as `calibrate` does."""
+    """Templates are centered by the mean over pairsDevTrain's photos, as `calibrate` does."""
     views = [lfw.crops] if flip is Flip.NONE else [lfw.crops, lfw.crops[:, :, ::-1]]
     vectors = np.stack([_vectors(view, spec, embed) for view in views], axis=1)
     embeddings = PhotoEmbeddings(vectors, lfw.errors, computed=len(vectors))

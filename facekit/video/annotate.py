@@ -17,7 +17,7 @@ Strip: TypeAlias = tuple[int, int, int, int]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _KNOWN_RGB = (46, 204, 113)
 _UNKNOWN_RGB = (241, 196, 15)
-_TEXT_RGB = (0, 0, 0)  # on either colour: contrast above 9 to 1
+_TEXT_RGB = (0, 0, 0)  # on either color: contrast above 9 to 1
 _LEAST_TEXT_PX = 14.0
 _TEXT_SHARE = 0.035  # of the frame's height
 _HERSHEY_HEIGHT_PX = 22.0  # of a capital letter at scale 1
@@ -30,9 +30,9 @@ def annotated(pixels: UInt8Array, faces: Sequence[VisibleFace]) -> UInt8Array:
     thickness = max(1, round(text_px / 8))
     strips: list[Strip] = []
     for face in faces:
-        colour = _UNKNOWN_RGB if face.identity.name is None else _KNOWN_RGB
+        color = _UNKNOWN_RGB if face.identity.name is None else _KNOWN_RGB
         x1, y1, x2, y2 = (round(side) for side in face.face.box_xyxy.tolist())
-        cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), colour, thickness)
+        cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), color, thickness)
     for face in faces:  # after all boxes, so that no line crosses a name
         strips.append(_label(drawn, face, strips, text_px))
     return drawn
@@ -62,8 +62,8 @@ def _label(drawn: UInt8Array, face: VisibleFace, taken: Sequence[Strip], text_px
     strip = next(
         (one for one in strips if not any(_touch(one, other) for other in taken)), strips[0]
     )
-    colour = _UNKNOWN_RGB if face.identity.name is None else _KNOWN_RGB
-    cv2.rectangle(drawn, strip[:2], strip[2:], colour, cv2.FILLED)
+    color = _UNKNOWN_RGB if face.identity.name is None else _KNOWN_RGB
+    cv2.rectangle(drawn, strip[:2], strip[2:], color, cv2.FILLED)
     origin = (left + gap, strip[3] - baseline - gap // 2)
     cv2.putText(drawn, text, origin, _FONT, scale, _TEXT_RGB, weight, cv2.LINE_AA)
     return strip

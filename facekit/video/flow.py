@@ -26,10 +26,10 @@ _SCALE_RANGE = (0.8, 1.25)  # from one frame to the next
 
 
 class Flow:
-    """Keeps the previous frame, reduced and grey."""
+    """Keeps the previous frame, reduced and gray."""
 
     def __init__(self) -> None:
-        self._grey: UInt8Array | None = None
+        self._gray: UInt8Array | None = None
         self._size = np.ones(2)
 
     def advance(self, pixels: UInt8Array, faces: Sequence[Face]) -> list[Face | None]:
@@ -37,16 +37,16 @@ class Flow:
 
         Frames may differ in size; they are taken to show the same view.
         """
-        previous, previous_size = self._grey, self._size
+        previous, previous_size = self._gray, self._size
         self._size = np.array(pixels.shape[1::-1], np.float64)
-        self._grey = _reduced_grey(pixels)
+        self._gray = _reduced_gray(pixels)
         if previous is None or not faces:
             return [None] * len(faces)
-        if previous.shape != self._grey.shape:
-            previous = np.asarray(cv2.resize(previous, self._grey.shape[::-1]), np.uint8)
-        reduced_size = np.array(self._grey.shape[::-1])
+        if previous.shape != self._gray.shape:
+            previous = np.asarray(cv2.resize(previous, self._gray.shape[::-1]), np.uint8)
+        reduced_size = np.array(self._gray.shape[::-1])
         points = np.concatenate([_grid(face, reduced_size / previous_size) for face in faces])
-        moved, returned = _follow(previous, self._grey, points)
+        moved, returned = _follow(previous, self._gray, points)
         enlarge = self._size / reduced_size
         carried = []
         for face, before, after, kept in zip(
@@ -61,7 +61,7 @@ class Flow:
         return carried
 
 
-def _reduced_grey(pixels: UInt8Array) -> UInt8Array:
+def _reduced_gray(pixels: UInt8Array) -> UInt8Array:
     height, width = pixels.shape[:2]
     factor = min(_FLOW_SIDE_PX / max(height, width), 1.0)
     size = max(round(width * factor), 1), max(round(height * factor), 1)
@@ -73,10 +73,10 @@ def _reduced_grey(pixels: UInt8Array) -> UInt8Array:
 def _grid(face: Face, scale: NDArray[np.float64]) -> Float32Array:
     """(64, 2) points on the inner part of the box."""
     corners = face.box_xyxy.reshape(2, 2) * scale
-    centre, half = corners.mean(0), (corners[1] - corners[0]) / 2 * _INNER
+    center, half = corners.mean(0), (corners[1] - corners[0]) / 2 * _INNER
     steps = np.linspace(-1.0, 1.0, _GRID)
     unit = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-    return np.asarray(centre + unit * half, np.float32)
+    return np.asarray(center + unit * half, np.float32)
 
 
 def _follow(
@@ -117,10 +117,10 @@ def _scaled(face: Face, scale: NDArray[np.float64]) -> Face:
 def _moved(face: Face, motion: NDArray[np.float64], enlarge: NDArray[np.float64]) -> Face:
     """The face after the motion; its box stays upright."""
     corners = face.box_xyxy.reshape(2, 2).astype(np.float64)
-    centre = motion[:, :2] @ corners.mean(0) + motion[:, 2]
+    center = motion[:, :2] @ corners.mean(0) + motion[:, 2]
     half = (corners[1] - corners[0]) / 2 * np.hypot(motion[0, 0], motion[1, 0])
     landmarks = face.landmarks_xy @ motion[:, :2].T + motion[:, 2]
-    box = np.concatenate([(centre - half) * enlarge, (centre + half) * enlarge])
+    box = np.concatenate([(center - half) * enlarge, (center + half) * enlarge])
     return Face(
         np.asarray(box, np.float32), np.asarray(landmarks * enlarge, np.float32), face.score
     )

@@ -13,7 +13,7 @@ from facekit.system.native_output import captured
 from facekit.types import UInt8Array
 
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
-"""By suffix, what the OpenCV wheels can encode; H.264 is not among it for its licence"""
+"""By suffix, what the OpenCV wheels can encode; H.264 is not among it for its license"""
 
 
 class VideoWriter:

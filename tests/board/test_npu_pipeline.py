@@ -16,7 +16,7 @@ from facekit.cli import cli
 from facekit.conversion.detection_drift import measure_detection_drift
 from facekit.conversion.pictures import shipped_pictures
 from facekit.conversion.quantize.integer_forms import float_operators
-from facekit.conversion.quantize.quantized_model import choose_ranges, quantise, require_quantisable
+from facekit.conversion.quantize.quantized_model import choose_ranges, quantize, require_quantizable
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.enums import RangeRule
 from facekit.model.store import InstalledModel, load_checked
@@ -35,11 +35,11 @@ def models(sface_file: Path, yunet_file: Path, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("models")
     for path in (sface_file, yunet_file):
         model = load_checked(path)
-        require_quantisable(model)
+        require_quantizable(model)
         chosen = choose_ranges(model, None, RangeRule.PERCENTILE)
         assert chosen.origin.crops == 1000  # shipped: no photo was needed
         for recipe in map(read_recipe, RECIPES):
-            made = quantise(model, recipe, chosen)
+            made = quantize(model, recipe, chosen)
             (folder / made.card.file_name).write_bytes(made.content)
             (folder / made.card.file_name).with_suffix(".json").write_text(made.card.to_json())
     return folder
@@ -79,7 +79,7 @@ def test_a_damaged_detector_is_not_sound(models: Path, yunet_file: Path, tmp_pat
     float32 = load_checked(yunet_file)
     chosen = choose_ranges(float32, None, RangeRule.PERCENTILE)
     narrow = {key: (low / 10, high / 10) for key, (low, high) in chosen.by_key.items()}
-    made = quantise(float32, read_recipe(RECIPES[0]), replace(chosen, by_key=narrow))
+    made = quantize(float32, read_recipe(RECIPES[0]), replace(chosen, by_key=narrow))
     (tmp_path / "damaged.tflite").write_bytes(made.content)
     pictures = shipped_pictures(float32.card, count=4, seed=1)
     damaged = InstalledModel(made.card, tmp_path / "damaged.tflite")

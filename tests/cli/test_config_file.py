@@ -47,7 +47,7 @@ def test_values_of_the_file_and_those_that_are_typed(config: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("colour = 1", "has no option colour"),
+        ("color = 1", "has no option color"),
         ("config = 'ixrt'", "has no option config"),
         ("batch = ", "cannot be read"),
         ("batch = 'many'", "'many' is not a valid int"),

@@ -52,7 +52,7 @@ def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     report = json.loads((out / f"{DEFAULT_MODEL}_dynamic8_drift.json").read_text())
     assert report == payload["drift"]
     assert (out / f"{DEFAULT_MODEL}_dynamic8_drift.png").read_bytes().startswith(b"\x89PNG")
-    # A quantised file is traced to what it was made from, and the photos are checked first.
+    # A quantized file is traced to what it was made from, and the photos are checked first.
     (tmp_path / "few").mkdir()
     shutil.copy(Path(__file__).parents[1] / "data" / "obama.jpg", tmp_path / "few")
     traced = run(

@@ -145,7 +145,7 @@ def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
 
 
 @pytest.mark.model
-def test_nxps_centre_crop_needs_no_detector_and_a_photo_that_is_large_enough(
+def test_nxps_center_crop_needs_no_detector_and_a_photo_that_is_large_enough(
     small: Path, tmp_path: Path
 ) -> None:
     big = load_picture(small / "lfw" / "Joe_Biden" / "Joe_Biden_0001.jpg").pixels

@@ -96,7 +96,7 @@ def test_all_other_commands_take_it_too(home: Path, data: Path, tmp_path: Path) 
 
 
 def filled_in(template: dict[str, Any], path: Path, **source: str) -> Path:
-    template["source"] |= {"title": "trained here", "licence": "our own"}
+    template["source"] |= {"title": "trained here", "license": "our own"}
     path.write_text(json.dumps(template))
     return path
 
@@ -114,7 +114,7 @@ def test_a_file_with_its_card_is_used_by_its_path(home: Path, data: Path, tmp_pa
     assert "facekit convert NAME --int8 --vela imx93 -o" in compiled.stderr
 
     made = told("models card", source, "--template", "--preprocess", "insightface")
-    assert made["to_fill_in"] == ["source.title", "source.licence"]
+    assert made["to_fill_in"] == ["source.title", "source.license"]
     filled_in(made["card"], tmp_path / "mine.json")
     assert told("models card", source)["to_fill_in"] == []
     by_path = told("verify", *photos, "--model", source, "--threshold", 0.5)

@@ -14,7 +14,7 @@ import pytest
 from facekit.conversion import conversion as convert_module
 from facekit.conversion.conversion import ConversionPlan, ConvertedFile, convert
 from facekit.conversion.drift import Drift, measure_drift
-from facekit.conversion.quantize.quantized_model import choose_ranges, quantise, require_quantisable
+from facekit.conversion.quantize.quantized_model import choose_ranges, quantize, require_quantizable
 from facekit.conversion.quantize.recipe import Recipe, read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.conversion.vela.target import read_target
@@ -65,16 +65,16 @@ def test_every_recipe_at_once(tiny: InstalledModel, tmp_path: Path) -> None:
             assert isinstance(one.drift, Drift)
             assert one.drift.minimum > 0.99
             recipe = read_recipe(str(out / f"tiny_{card.variant}_recipe.json"))
-            assert recipe.to_json() == read_recipe(card.quantisation.scheme).to_json()
+            assert recipe.to_json() == read_recipe(card.quantization.scheme).to_json()
             report = json.loads((out / f"tiny_{card.variant}_drift.json").read_text())
-            assert report["quantised"]["sha256"] == card.file_sha256
+            assert report["quantized"]["sha256"] == card.file_sha256
     assert len(written(out)) == 2 + 4 * len(ALL)
     assert any("public-domain faces" in line for line in told.notes)
 
 
 def test_cards_say_how_they_were_calibrated(tiny: InstalledModel, tmp_path: Path) -> None:
     (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out")
-    calibration = made.card.quantisation.calibration
+    calibration = made.card.quantization.calibration
     assert calibration["rule"] == "percentile"
     assert (calibration["crops"], calibration["people"]) == (96, 2)
     assert len(calibration["list_sha256"]) == 64
@@ -130,10 +130,10 @@ def test_what_fails_half_way_leaves_nothing(
     assert list(temporary.iterdir()) == []
 
 
-def test_only_float32_embedding_models_are_quantised(tiny: InstalledModel, tmp_path: Path) -> None:
+def test_only_float32_embedding_models_are_quantized(tiny: InstalledModel, tmp_path: Path) -> None:
     (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out")
     with pytest.raises(UsageError, match="A float32 file is needed to start from"):
-        require_quantisable(InstalledModel(made.card, made.path))
+        require_quantizable(InstalledModel(made.card, made.path))
 
 
 def test_an_open_batch_is_closed(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_file_that_does_not_tell_faces_apart_is_kept_by_force_alone(
     assert not out.exists()
     told = Told()
     (made,) = convert(tiny, ConversionPlan((INT8,)), out, force=True, reporter=told)
-    warning = load_checked(made.path).card.quantisation.calibration["warning"]
+    warning = load_checked(made.path).card.quantization.calibration["warning"]
     assert "does not tell faces apart" in warning
     assert f"warning: {warning}" in told.notes
     report = json.loads((out / "tiny_int8_drift.json").read_text())
@@ -185,10 +185,10 @@ def test_a_small_network_that_ends_with_a_unit_length_goes_to_the_npu(tmp_path: 
     told = Told()
     plan = ConversionPlan((UINT8,), targets=(replace(read_target("imx93"), compare=()),))
     model = small_embedder(tmp_path / "source", (1, 16, 16, 3))
-    quantised, compiled = convert(model, plan, tmp_path / "out", reporter=told)
+    quantized, compiled = convert(model, plan, tmp_path / "out", reporter=told)
     assert "uint8: left in float32: 1 x L2_NORMALIZATION" in told.notes
-    assert isinstance(quantised.drift, Drift)
-    assert quantised.drift.mean > 0.99
+    assert isinstance(quantized.drift, Drift)
+    assert quantized.drift.mean > 0.99
     assert compiled.compiled is not None
     assert len(compiled.compiled.report.cpu_operators) == 2
     assert compiled.card.npu_milliseconds == pytest.approx(
@@ -215,7 +215,7 @@ def small_embedder(folder: Path, shape: tuple[int, ...]) -> InstalledModel:
 @pytest.mark.model
 def test_a_detector_of_several_nets_is_refused() -> None:
     with pytest.raises(UsageError, match="several nets"):
-        require_quantisable(find("mtcnn:pnet"))
+        require_quantizable(find("mtcnn:pnet"))
 
 
 @pytest.mark.slow
@@ -229,7 +229,7 @@ def test_vela_compiles_the_file_with_uint8_input(tmp_path: Path) -> None:
     assert [one.path for one in made] == [out / f"{DEFAULT_MODEL}_uint8.tflite", compiled]
     card = load_checked(compiled, read_all=True).card
     assert card.tools["compiled from sha256"] == made[0].card.file_sha256
-    assert card.quantisation.input_formula.startswith("q = pixel (uint8)")
+    assert card.quantization.input_formula.startswith("q = pixel (uint8)")
     assert card.file_size_bytes <= 22e6
     assert made[1].compiled is not None
     assert made[1].compiled.report.npu_share >= 0.99
@@ -257,15 +257,15 @@ def test_the_real_int8_model(real: tuple[ConvertedFile, ...]) -> None:
     assert inspected.histogram["CONV_2D"] == 132
     assert inspected.histogram["DEQUANTIZE"] == 1
     assert "MUL" not in inspected.histogram  # residual scaling is folded
-    assert made.card.quantisation.input_formula.startswith("q = pixel - 128 (int8)")
-    assert made.card.quantisation.calibration["crops"] == 1000
+    assert made.card.quantization.input_formula.startswith("q = pixel - 128 (int8)")
+    assert made.card.quantization.calibration["crops"] == 1000
 
 
 @pytest.mark.model
 @pytest.mark.parametrize("recipe", [INT8, UINT8])
 def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe: Recipe) -> None:
     model = find(DEFAULT_MODEL)
-    card = quantise(model, recipe, choose_ranges(model, None, RangeRule.PERCENTILE)).card
+    card = quantize(model, recipe, choose_ranges(model, None, RangeRule.PERCENTILE)).card
     shipped = shipped_calibration(DEFAULT_MODEL, recipe.variant)
     assert shipped is not None
     targets = [point.target for point in card.calibration.operating_points]
@@ -273,7 +273,7 @@ def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe
         assert targets == ["fmr=1e-2", "fmr=1e-3", "fmr=1e-4", "best-accuracy"]
     else:  # another TensorFlow wrote the float32 file
         assert targets == []
-    by_minmax = quantise(model, recipe, choose_ranges(model, None, RangeRule.MINMAX)).card
+    by_minmax = quantize(model, recipe, choose_ranges(model, None, RangeRule.MINMAX)).card
     assert by_minmax.calibration.operating_points == ()
     assert by_minmax.calibration.embedding_mean is not None
 
@@ -281,7 +281,7 @@ def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe
 @pytest.mark.model
 def test_the_real_int8_model_is_made_again_byte_by_byte(real: tuple[ConvertedFile, ...]) -> None:
     model = find(DEFAULT_MODEL)
-    again = quantise(model, INT8, choose_ranges(model, None, RangeRule.PERCENTILE))
+    again = quantize(model, INT8, choose_ranges(model, None, RangeRule.PERCENTILE))
     assert again.card.to_json() == real[0].card.to_json()
     assert again.content == real[0].path.read_bytes()
 
@@ -289,7 +289,7 @@ def test_the_real_int8_model_is_made_again_byte_by_byte(real: tuple[ConvertedFil
 @pytest.mark.model
 def test_uint8_and_int8_input_answer_alike(real: tuple[ConvertedFile, ...], tmp_path: Path) -> None:
     model = find(DEFAULT_MODEL)
-    made = quantise(model, UINT8, choose_ranges(model, None, RangeRule.PERCENTILE))
+    made = quantize(model, UINT8, choose_ranges(model, None, RangeRule.PERCENTILE))
     path = tmp_path / made.card.file_name
     path.write_bytes(made.content)
     crops = shipped_crops(model.card, count=3).crops

@@ -19,7 +19,7 @@ from facekit.conversion.drift import (
     unsound,
 )
 from facekit.conversion.layer_drift import LayerDrift, rank_layers
-from facekit.conversion.quantize.quantized_model import choose_ranges, quantise
+from facekit.conversion.quantize.quantized_model import choose_ranges, quantize
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import RangeRule
@@ -40,7 +40,7 @@ def drift(cosines: list[float], least_alike: tuple[float, float] = (0.1, 0.1)) -
 def pair(data: Path, tmp_path: Path) -> tuple[InstalledModel, InstalledModel]:
     model = tiny_embedder(data, tmp_path)
     chosen = choose_ranges(model, None, RangeRule.MINMAX)
-    made = quantise(model, read_recipe("static_wi8_ai8"), chosen)
+    made = quantize(model, read_recipe("static_wi8_ai8"), chosen)
     path = tmp_path / made.card.file_name
     path.write_bytes(made.content)
     return model, InstalledModel(made.card, path)
@@ -63,12 +63,12 @@ def test_a_file_is_no_distance_from_itself(data: Path, tmp_path: Path) -> None:
     assert all(layer.relative_error == 0 for layer in rank_layers(model, model, noise()))
 
 
-def test_a_quantised_net_drifts_a_little(pair: tuple[InstalledModel, InstalledModel]) -> None:
-    model, quantised = pair
+def test_a_quantized_net_drifts_a_little(pair: tuple[InstalledModel, InstalledModel]) -> None:
+    model, quantized = pair
     crops = shipped_crops(model.card, count=24)
-    found = measure_drift(model, quantised, crops)
+    found = measure_drift(model, quantized, crops)
     assert 0.99 < found.minimum <= found.first_percentile <= found.mean < 1.0
-    assert found.quantised.size_bytes == quantised.path.stat().st_size
+    assert found.quantized.size_bytes == quantized.path.stat().st_size
     payload = json.loads(json.dumps(found.to_dict()))
     assert payload["crops"] == {
         "n": 24,
@@ -81,17 +81,17 @@ def test_a_quantised_net_drifts_a_little(pair: tuple[InstalledModel, InstalledMo
 def test_layers_are_ranked_and_a_broken_one_stands_out(
     pair: tuple[InstalledModel, InstalledModel],
 ) -> None:
-    model, quantised = pair
+    model, quantized = pair
     crops = noise()
-    ranked = rank_layers(model, quantised, crops)
+    ranked = rank_layers(model, quantized, crops)
     errors = [layer.relative_error for layer in ranked]
     assert errors == sorted(errors, reverse=True)
     assert 0 < errors[0] < 0.1
     chosen = choose_ranges(model, None, RangeRule.MINMAX)
     key = next(key for key in chosen.by_key if key.startswith("sum"))
     narrow = {**chosen.by_key, key: (0.0, chosen.by_key[key][1] / 20)}
-    made = quantise(model, read_recipe("static_wi8_ai8"), replace(chosen, by_key=narrow))
-    path = quantised.path.with_name("broken.tflite")
+    made = quantize(model, read_recipe("static_wi8_ai8"), replace(chosen, by_key=narrow))
+    path = quantized.path.with_name("broken.tflite")
     path.write_bytes(made.content)
     broken = {
         layer.key: layer for layer in rank_layers(model, InstalledModel(made.card, path), crops)
@@ -134,7 +134,7 @@ def test_the_picture_has_a_bar_for_each_cosine_and_for_each_layer() -> None:
 
 
 def blue(png: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """(H, W): which pixels are of a bar's colour."""
+    """(H, W): which pixels are of a bar's color."""
     bgr = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     assert bgr is not None
     red, _, blue_ = (bgr[..., channel].astype(int) for channel in (2, 1, 0))

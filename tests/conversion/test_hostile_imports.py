@@ -161,7 +161,7 @@ def two_pictures(model: Any) -> None:
             node.input[0] = "sum"
 
 
-def grey(model: Any) -> None:
+def gray(model: Any) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 1
     kernel = first_kernel(model)
     values = onnx.numpy_helper.to_array(kernel)[:, :1].copy()
@@ -192,7 +192,7 @@ def a_picture_out(model: Any) -> None:
         (no_nodes, "no nodes"),
         (two_of_one_name, "two tensors are called"),
         (two_pictures, "one input needed"),
-        (grey, "three colours"),
+        (gray, "three colors"),
         (a_picture_out, "one embedding needed"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from facekit.conversion.feeding import FEEDINGS, how_fed
 from facekit.conversion.import_options import ImportedModel, ImportOptions
-from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessing, ResizeFilter
+from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import MissingExtraError, ModelBuildError, UsageError
 from facekit.model import store
 from facekit.tasks.import_model import import_model
@@ -24,7 +24,7 @@ from tests.networks.own_networks import (
     Writer,
     hardswish_se,
     mobilefacenet,
-    normalised,
+    normalized,
     resnet_ir,
 )
 from tests.told import Told
@@ -68,32 +68,32 @@ def test_the_size_of_the_picture_tells_the_system(
 ) -> None:
     fed, usual = how_fed(size, None, ImportOptions()), FEEDINGS[system]
     assert fed.source == fed.card
-    assert fed.card == InputSpec(*size, usual.colour_order, usual.mean, usual.std)
+    assert fed.card == InputSpec(*size, usual.color_order, usual.mean, usual.std)
     assert (fed.crop, fed.flip) == (usual.crop, usual.flip)
 
 
 def test_another_size_tells_nothing() -> None:
     with pytest.raises(UsageError, match=r"64 x 48 are no known system's.*--preprocess"):
         how_fed((64, 48), None, ImportOptions())
-    said = ImportOptions(colour_order=ColourOrder.BGR, scaling=(1.0, 2.0))
+    said = ImportOptions(color_order=ColorOrder.BGR, scaling=(1.0, 2.0))
     fed = how_fed((64, 48), None, said)
-    assert fed.card == InputSpec(64, 48, ColourOrder.BGR, 1.0, 2.0)
+    assert fed.card == InputSpec(64, 48, ColorOrder.BGR, 1.0, 2.0)
 
 
 def test_what_is_said_comes_before_what_is_usual() -> None:
     crop = CropSpec(CropRule.NONE, 0.0, ResizeFilter.BILINEAR)
     said = ImportOptions(
         preprocessing=Preprocessing.DEEPFACE,
-        colour_order=ColourOrder.RGB,
+        color_order=ColorOrder.RGB,
         scaling=(100.0, 50.0),
         crop=crop,
         flip=Flip.SUM,
     )
     fed = how_fed((112, 112), None, said)
-    assert fed.card == InputSpec(112, 112, ColourOrder.RGB, 100.0, 50.0)
+    assert fed.card == InputSpec(112, 112, ColorOrder.RGB, 100.0, 50.0)
     assert (fed.crop, fed.flip) == (crop, Flip.SUM)
     sphere = how_fed((112, 112), None, ImportOptions(architecture=Architecture.SPHEREFACE20))
-    assert (sphere.card.colour_order, sphere.flip) == (ColourOrder.BGR, Flip.CONCAT)
+    assert (sphere.card.color_order, sphere.flip) == (ColorOrder.BGR, Flip.CONCAT)
 
 
 def test_a_scaling_of_pixels_in_the_file_stands_for_the_systems() -> None:
@@ -133,7 +133,7 @@ def test_onnx_and_litert_give_one_model(tmp_path: Path, kind: str) -> None:
 def test_a_files_own_scaling_and_unit_length_are_told_and_left_to_facekit(tmp_path: Path) -> None:
     told = Told()
     made = imported(
-        normalised(tmp_path / "mine.onnx"),
+        normalized(tmp_path / "mine.onnx"),
         name="mine",
         options=replace(UNTRAINED, preprocessing=None),
         reporter=told,
@@ -192,10 +192,10 @@ def test_a_network_that_does_not_tell_faces_apart_is_refused_with_the_numbers(
 
 
 def test_a_system_whose_way_tells_faces_further_apart_is_told(tmp_path: Path) -> None:
-    """Here by chance: of a network that is trained it is a wrong order of colours, or scaling."""
+    """Here by chance: of a network that is trained it is a wrong order of colors, or scaling."""
     told = Told()
     options = ImportOptions(preprocessing=Preprocessing.SPHEREFACE)
-    imported(normalised(tmp_path / "mine.onnx"), name="mine", options=options, reporter=told)
+    imported(normalized(tmp_path / "mine.onnx"), name="mine", options=options, reporter=told)
     assert "cosine of the faces that ship with facekit: 0.820 for one person, 0.729" in str(
         told.notes
     )
@@ -255,8 +255,8 @@ def test_without_onnx_runtime_the_extra_is_named(
     assert nothing_is_left(home)
 
 
-def test_a_quantised_litert_file_is_refused_with_what_to_do(tmp_path: Path, data: Path) -> None:
+def test_a_quantized_litert_file_is_refused_with_what_to_do(tmp_path: Path, data: Path) -> None:
     with pytest.raises(
-        ModelBuildError, match=r"is quantised.*float32.*facekit convert NAME --int8"
+        ModelBuildError, match=r"is quantized.*float32.*facekit convert NAME --int8"
     ):
         imported(data / "tiny" / "int8.tflite", name="mine", options=UNTRAINED)

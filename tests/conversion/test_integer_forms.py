@@ -11,10 +11,10 @@ import pytest
 
 from facekit.conversion.quantize.histograms import activation_histograms
 from facekit.conversion.quantize.integer_forms import FORMS, float_operators, with_integer_forms
-from facekit.conversion.quantize.quantizer import quantised
+from facekit.conversion.quantize.quantizer import quantized
 from facekit.conversion.quantize.range_rules import ranges
 from facekit.conversion.quantize.recipe import read_recipe
-from facekit.enums import ColourOrder, RangeRule
+from facekit.enums import ColorOrder, RangeRule
 from facekit.graph import operations
 from facekit.graph.graph import Graph, Node, Operation
 from facekit.graph.write.litert import to_litert
@@ -24,7 +24,7 @@ from facekit.types import InputSpec, UInt8Array
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
-SPEC = InputSpec(8, 8, ColourOrder.RGB, mean=127.5, std=128.0)
+SPEC = InputSpec(8, 8, ColorOrder.RGB, mean=127.5, std=128.0)
 SLOPES = np.array([-0.8, 0.25, 0.0, 1.7], np.float32)
 INT8, UINT8 = read_recipe("static_wi8_ai8"), read_recipe("static_wi8_ai8_iu8")
 
@@ -75,7 +75,7 @@ def test_integer_forms_answer_as_float32_does(
     content = net(*middle)
     wanted = answers(tmp_path / "float32.tflite", content, SPEC)
     for recipe in (INT8, UINT8):
-        made, fed = quantised(content, SPEC, recipe, measured(content))
+        made, fed = quantized(content, SPEC, recipe, measured(content))
         stays = {"ELU": 1} if elu in middle else {}
         if recipe is INT8 and prelu in middle:
             stays["PRELU"] = middle.count(prelu)
@@ -90,7 +90,7 @@ def test_a_prelu_in_integers_is_as_near_to_float32_as_one_between_conversions(
     tmp_path: Path,
 ) -> None:
     content = net(prelu, prelu)
-    plain, fed = quantised(content, SPEC, replace(UINT8, integer_forms=()), measured(content))
+    plain, fed = quantized(content, SPEC, replace(UINT8, integer_forms=()), measured(content))
     assert float_operators(plain) == {"PRELU": 2}
     wanted, between, whole = (
         answers(tmp_path / f"{number}.tflite", made, spec)
@@ -103,7 +103,7 @@ def test_a_prelu_in_integers_is_as_near_to_float32_as_one_between_conversions(
 
 def test_the_same_bytes_and_untouched_where_there_is_nothing_to_do() -> None:
     content = net(prelu, leaky)
-    plain, _ = quantised(content, SPEC, replace(INT8, integer_forms=()), measured(content))
+    plain, _ = quantized(content, SPEC, replace(INT8, integer_forms=()), measured(content))
     made = with_integer_forms(plain, FORMS)
     assert made == with_integer_forms(plain, FORMS)
     assert with_integer_forms(made, FORMS) is made
@@ -116,7 +116,7 @@ def test_an_activation_that_is_an_output_stays_in_float32() -> None:
     x = operations.graph_input("x", (1, 8, 8, 3))
     kernel = random.standard_normal((3, 3, 3, 4), np.float32)
     content = to_litert(Graph("net", (prelu(operations.convolution(x, kernel, "conv"), "out"),)))
-    made, _ = quantised(content, SPEC, UINT8, measured(content))
+    made, _ = quantized(content, SPEC, UINT8, measured(content))
     assert float_operators(made) == {"PRELU": 1}
 
 
@@ -130,5 +130,5 @@ def test_layers_that_a_recipe_names_stay_in_float32(tmp_path: Path) -> None:
     }
     path = tmp_path / "mine.json"
     path.write_text(replace(INT8, operations=(*INT8.operations, step)).to_json())
-    made, _ = quantised(content, SPEC, read_recipe(str(path)), measured(content))
+    made, _ = quantized(content, SPEC, read_recipe(str(path)), measured(content))
     assert float_operators(made) == {"CONV_2D": 1, "LEAKY_RELU": 2}  # act0 feeds conv1

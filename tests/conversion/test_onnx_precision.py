@@ -46,7 +46,7 @@ def test_a_small_net_in_each_precision(tiny: InstalledModel, precision: str, lea
         assert made.drift.minimum < 1 - 1e-8, "nothing was rounded"
     card = made.file.card
     assert (card.variant, card.file_name) == (f"onnx-{precision}", f"tiny_onnx-{precision}.onnx")
-    assert card.quantisation.input_formula.startswith("x = (pixel - 127.5) / 128, float32")
+    assert card.quantization.input_formula.startswith("x = (pixel - 127.5) / 128, float32")
     model = onnx.load_model_from_string(made.file.content)
     kinds = {node.op_type for node in model.graph.node}
     assert ("Cast" in kinds) == (precision == "fp16")
@@ -81,7 +81,7 @@ def test_the_rule_is_in_the_card(tiny: InstalledModel, rule: str) -> None:
     from facekit.enums import RangeRule
 
     made = make_onnx(tiny, Precision.INT8, crops=noise_crops(), rule=RangeRule(rule))
-    calibrated = made.file.card.quantisation.calibration
+    calibrated = made.file.card.quantization.calibration
     assert (calibrated["rule"], calibrated["crops"]) == (rule, 24)
     assert made.drift.minimum > 0.97
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from facekit.conversion.quantize.histograms import activation_histograms
-from facekit.conversion.quantize.quantizer import input_formula, quantised
+from facekit.conversion.quantize.quantizer import input_formula, quantized
 from facekit.conversion.quantize.range_rules import Range, ranges
 from facekit.conversion.quantize.recipe import read_recipe
-from facekit.enums import ColourOrder, RangeRule
+from facekit.enums import ColorOrder, RangeRule
 from facekit.errors import InputError
 from facekit.graph import operations
 from facekit.graph.activations import begins_with_convolution, with_shifted_input
@@ -20,7 +20,7 @@ from facekit.graph.graph import Graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
-from facekit.runtime.litert import LiteRtNet, _quantised
+from facekit.runtime.litert import LiteRtNet, _quantized
 from facekit.runtime.preprocess import model_input
 from facekit.types import InputSpec, UInt8Array
 from tests.networks.tiny_embedder import SPEC, tiny_embedder
@@ -28,8 +28,8 @@ from tests.networks.tiny_embedder import SPEC, tiny_embedder
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
 PIXELS = np.arange(256)
-SMALL = InputSpec(4, 4, ColourOrder.RGB, mean=127.5, std=128.0)
-DEEPFACE = InputSpec(16, 16, ColourOrder.BGR, mean=0.0, std=255.0)
+SMALL = InputSpec(4, 4, ColorOrder.RGB, mean=127.5, std=128.0)
+DEEPFACE = InputSpec(16, 16, ColorOrder.BGR, mean=0.0, std=255.0)
 
 
 def noise(count: int) -> UInt8Array:
@@ -51,7 +51,7 @@ def test_every_pixel_by_the_published_formula(
     model = tiny_embedder(data, tmp_path, spec=spec)
     content = model.path.read_bytes()
     steps = read_recipe(recipe)
-    made, fed = quantised(content, spec, steps, measured(content, spec))
+    made, fed = quantized(content, spec, steps, measured(content, spec))
     path = tmp_path / "made.tflite"
     path.write_bytes(made)
     (tensor,) = LiteRtNet(path).inputs
@@ -62,8 +62,8 @@ def test_every_pixel_by_the_published_formula(
     # ... is what facekit feeds, for all 256 pixels,
     pixels = np.zeros((1, 16, 16, 3), np.uint8)
     pixels.reshape(-1)[:256] = PIXELS
-    ordered = model_input(pixels, replace(fed, colour_order=ColourOrder.RGB))
-    np.testing.assert_array_equal(_quantised(ordered, tensor).reshape(-1)[:256], integers)
+    ordered = model_input(pixels, replace(fed, color_order=ColorOrder.RGB))
+    np.testing.assert_array_equal(_quantized(ordered, tensor).reshape(-1)[:256], integers)
     # and stands for the float input within half a step, which the first bias gives back.
     real = tensor.scale * (integers - tensor.zero_point)
     half_step = (fed.mean - spec.mean) / spec.std
@@ -72,7 +72,7 @@ def test_every_pixel_by_the_published_formula(
     formula = input_formula(spec, steps)
     assert formula.startswith("q = pixel - 128 (int8)" if subtracted else "q = pixel (uint8)")
     assert f"scale 1/{spec.std:g}, zero point {tensor.zero_point}" in formula
-    assert f"channels in {spec.colour_order.value} order" in formula
+    assert f"channels in {spec.color_order.value} order" in formula
 
 
 def test_the_first_bias_takes_up_the_half_step(data: Path, tmp_path: Path) -> None:
@@ -118,14 +118,14 @@ def test_a_net_without_a_first_convolution_sees_half_a_level_less(tmp_path: Path
     x = operations.graph_input("x", (1, 4, 4, 3))
     content = to_litert(Graph("net", (operations.mean(operations.relu(x, "relu"), "mean"),)))
     assert not begins_with_convolution(content)
-    greys = np.broadcast_to(
+    grays = np.broadcast_to(
         np.arange(0, 256, 5, dtype=np.uint8)[:, None, None, None], (52, 4, 4, 3)
     )
-    found = ranges(activation_histograms(content, SMALL, greys), RangeRule.MINMAX)
-    made, fed = quantised(content, SMALL, read_recipe("static_wi8_ai8"), found)
+    found = ranges(activation_histograms(content, SMALL, grays), RangeRule.MINMAX)
+    made, fed = quantized(content, SMALL, read_recipe("static_wi8_ai8"), found)
     (tmp_path / "made.tflite").write_bytes(made)
-    grey = np.full((1, 4, 4, 3), 200, np.uint8)
-    (answer,) = LiteRtNet(tmp_path / "made.tflite").run(model_input(grey, fed))
+    gray = np.full((1, 4, 4, 3), 200, np.uint8)
+    (answer,) = LiteRtNet(tmp_path / "made.tflite").run(model_input(gray, fed))
     np.testing.assert_allclose(answer, 72 / 128, atol=1 / 128)
     formula = input_formula(SMALL, read_recipe("static_wi8_ai8"), in_bias=False)
     assert formula.endswith("in float32 the net sees (pixel - 127.5) / 128")
@@ -138,7 +138,7 @@ def test_ranges_of_another_net_are_refused(data: Path, tmp_path: Path) -> None:
     gone = sorted(found)[0]
     del found[gone]
     with pytest.raises(InputError, match=f"Missing or too many: {gone}"):
-        quantised(content, SPEC, read_recipe("static_wi8_ai8"), found)
+        quantized(content, SPEC, read_recipe("static_wi8_ai8"), found)
 
 
 def test_the_same_arguments_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
@@ -148,4 +148,4 @@ def test_the_same_arguments_give_the_same_bytes(data: Path, tmp_path: Path) -> N
     for name in ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32"):
         recipe = read_recipe(name)
         given = found if recipe.needs_ranges else {}
-        assert quantised(content, SPEC, recipe, given) == quantised(content, SPEC, recipe, given)
+        assert quantized(content, SPEC, recipe, given) == quantized(content, SPEC, recipe, given)

@@ -18,7 +18,7 @@ import pytest
 from facekit.conversion.vela import run
 from facekit.conversion.vela.compile import compile_model
 from facekit.conversion.vela.target import read_target
-from facekit.enums import ColourOrder, CropRule, ResizeFilter
+from facekit.enums import ColorOrder, CropRule, ResizeFilter
 from facekit.errors import (
     AcceleratorError,
     MissingExtraError,
@@ -55,7 +55,7 @@ def with_card(model: Path) -> Path:
         file_sha256=sha256(content).hexdigest(),
         file_size_bytes=len(content),
         source=Source("noise", "", "0" * 64, "MIT"),
-        input=InputSpec(16, 16, ColourOrder.RGB, mean=127.5, std=127.5),
+        input=InputSpec(16, 16, ColorOrder.RGB, mean=127.5, std=127.5),
         tools={"tensorflow": "2.21.0"},
     )
     model.with_suffix(".json").write_text(card.to_json())

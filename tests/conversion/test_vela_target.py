@@ -39,7 +39,7 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
         'options = ["--tensor-allocator", "Greedy"]\n'
     )
     target = read_target(str(path))
-    assert (target.name, target.optimise) == ("board", "Performance")
+    assert (target.name, target.optimize) == ("board", "Performance")
     assert target.own_system_config == {}
     assert target.options == ("--tensor-allocator", "Greedy")
 
@@ -52,8 +52,8 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
         ("clock = 1", "unknown keys clock; known: accelerator_config"),
         (
             'title = "x"\naccelerator_config = "u"\nmemory_mode = "m"\nsystem_config = "s"\n'
-            'optimise = "Speed"',
-            "optimise must be one of Performance, Size. Received: 'Speed'",
+            'optimize = "Speed"',
+            "optimize must be one of Performance, Size. Received: 'Speed'",
         ),
     ],
 )

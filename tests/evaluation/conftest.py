@@ -17,7 +17,7 @@ from facekit.evaluation.records import (
     Throughput,
     ValAtFar,
 )
-from facekit.evaluation.summary import compare, summarise
+from facekit.evaluation.summary import compare, summarize
 
 HOSTILE = "<script>alert('x')</script>&\"O'Neil\""
 """a person whose name would break a page that forgets to escape"""
@@ -55,9 +55,9 @@ def _model_result(
     scores = random.normal(np.where(same, 0.7, 0.05), 0.17).clip(-1, 1)
     scores[list(failed)] = np.nan
     folds = ten_fold(scores, same, acquired=~np.isnan(scores), n_folds=len(pairs.folds))
-    return summarise(
+    return summarize(
         ModelIdentity(
-            "facenet", variant, "ab" * 32, 94_000_000, "RGB, margin 32, centred", f"as {HOSTILE}"
+            "facenet", variant, "ab" * 32, 94_000_000, "RGB, margin 32, centered", f"as {HOSTILE}"
         ),
         pairs,
         scores,
@@ -95,5 +95,5 @@ def made_up() -> EvaluationReport:
         list_published_as=pairs.published_as,
         models=models,
         comparisons=(compare(*models),),
-        notes=("Weights were trained on other data: unrestricted, labelled outside data.",),
+        notes=("Weights were trained on other data: unrestricted, labeled outside data.",),
     )

@@ -33,8 +33,8 @@ def embeddings(
     """A direction a person, noise a photo, and an offset that all share, as real faces have."""
     random = np.random.default_rng(seed)
     people = sorted({one.person or "" for one in photos})
-    centre = dict(zip(people, random.normal(size=(len(people), 32)), strict=True))
-    raw = np.array([centre[one.person or ""] for one in photos])[:, np.newaxis]
+    center = dict(zip(people, random.normal(size=(len(people), 32)), strict=True))
+    raw = np.array([center[one.person or ""] for one in photos])[:, np.newaxis]
     noise = random.normal(size=(len(photos), views, 32))
     vectors = unit_length((raw + 0.7 * noise + 1.0).reshape(-1, 32).astype(np.float32))
     vectors = vectors.reshape(len(photos), views, 32)

@@ -14,10 +14,10 @@ from facekit.types import Float32Array
 def tied_photos(n: int, n_people: int, seed: int) -> tuple[Float32Array, list[str]]:
     """16 numbers of +-0.25 each: unit vectors with similarities in exact steps of 1/8."""
     random = np.random.default_rng(seed)
-    centres = random.choice([-0.25, 0.25], (n_people, 16))
+    centers = random.choice([-0.25, 0.25], (n_people, 16))
     people = np.concatenate([[0, 0, 1], random.integers(0, n_people, n - 3)])
     flips = np.where(random.random((n, 16)) < 0.15, -1, 1)
-    return (centres[people] * flips).astype(np.float32), [f"person {p}" for p in people]
+    return (centers[people] * flips).astype(np.float32), [f"person {p}" for p in people]
 
 
 def brute_force(embeddings: Float32Array, people: list[str]) -> tuple[list[float], list[float]]:

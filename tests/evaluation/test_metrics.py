@@ -26,7 +26,7 @@ from facekit.evaluation.metrics.error_rates import (
 
 
 @st.composite
-def labelled_scores(draw: st.DrawFn) -> tuple[Scores, Flags]:
+def labeled_scores(draw: st.DrawFn) -> tuple[Scores, Flags]:
     """2 to 60 pairs with few distinct scores, so most are tied; float32 or float64."""
     n = draw(st.integers(2, 60))
     steps = draw(st.lists(st.integers(-10, 10), min_size=n, max_size=n))
@@ -69,14 +69,14 @@ def slow_eer(scores: Scores, same: Flags) -> float:
     raise AssertionError("at the least score everything is accepted: FMR 1, FNMR 0")
 
 
-@given(labelled_scores())
+@given(labeled_scores())
 def test_auc_and_eer(data: tuple[Scores, Flags]) -> None:
     curve = roc(*data)
     assert auc(curve) == pytest.approx(slow_auc(*data), abs=1e-12)
     assert equal_error_rate(curve) == pytest.approx(slow_eer(*data), abs=1e-12)
 
 
-@given(labelled_scores())
+@given(labeled_scores())
 def test_roc_points_are_the_rates_at_their_thresholds(data: tuple[Scores, Flags]) -> None:
     scores, same = data
     curve = roc(scores, same)
@@ -90,7 +90,7 @@ def test_roc_points_are_the_rates_at_their_thresholds(data: tuple[Scores, Flags]
         assert counts.tar == pytest.approx(tar, abs=1e-12)
 
 
-@given(labelled_scores())
+@given(labeled_scores())
 def test_the_best_threshold_has_the_fewest_errors(data: tuple[Scores, Flags]) -> None:
     scores, same = data
     threshold = best_accuracy_threshold(scores, same)
@@ -105,7 +105,7 @@ def test_the_best_threshold_has_the_fewest_errors(data: tuple[Scores, Flags]) ->
     assert error_counts(scores, same, threshold).n_errors == min(fewest.values())
 
 
-@given(labelled_scores(), st.floats(0.001, 0.999))
+@given(labeled_scores(), st.floats(0.001, 0.999))
 def test_threshold_within_fmr(data: tuple[Scores, Flags], target: float) -> None:
     scores, same = data
     impostor = scores[~same]

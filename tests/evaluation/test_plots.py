@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facekit.evaluation.records import EvaluationReport
-from facekit.evaluation.report.plots import SERIES_COLOURS, draw_figures, png, svg
+from facekit.evaluation.report.plots import SERIES_COLORS, draw_figures, png, svg
 
 pytest.importorskip("matplotlib", reason="needs the plot extra")
 
@@ -39,7 +39,7 @@ def test_bars_are_the_folds(made_up: EvaluationReport) -> None:
     assert heights == pytest.approx(made_up.models[1].fold_accuracies)
 
 
-def test_svg_takes_the_pages_colour_and_keeps_its_ids_apart(made_up: EvaluationReport) -> None:
+def test_svg_takes_the_pages_color_and_keeps_its_ids_apart(made_up: EvaluationReport) -> None:
     element = svg(draw_figures(made_up)["roc"], "roc")
     root = ElementTree.fromstring(element)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -51,7 +51,7 @@ def test_svg_takes_the_pages_colour_and_keeps_its_ids_apart(made_up: EvaluationR
         assert target in ids
     assert "currentColor" in element
     assert "#010203" not in element
-    assert SERIES_COLOURS[0] in element
+    assert SERIES_COLORS[0] in element
     assert "#ffffff" not in element
 
 
@@ -62,9 +62,9 @@ def _picture(figure: Any) -> NDArray[np.uint8]:
     return np.asarray(pixels, np.uint8)
 
 
-def _ink(picture: NDArray[np.uint8], colour: str) -> NDArray[np.bool_]:
-    """(H, W): the pixels of this colour."""
-    wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+def _ink(picture: NDArray[np.uint8], color: str) -> NDArray[np.bool_]:
+    """(H, W): the pixels of this color."""
+    wanted = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
     return np.asarray(np.abs(picture.astype(int) - wanted).max(2) < 12)
 
 
@@ -94,17 +94,17 @@ def test_other_data_are_another_picture(name: str, made_up: EvaluationReport) ->
         _picture(draw_figures(replace(made_up, models=(model,)))[name]) for model in (first, worse)
     )
     assert before.shape == after.shape
-    colour = SERIES_COLOURS[2 if name == "scores" else 0]
+    color = SERIES_COLORS[2 if name == "scores" else 0]
     weak = 0.65 if name == "scores" else 1.0  # histograms let the other kind shine through
-    seen = [_ink(one, _mixed(colour, weak)) for one in (before, after)]
+    seen = [_ink(one, _mixed(color, weak)) for one in (before, after)]
     for ink in seen:
         assert ink.sum() > 300
     assert (seen[0] ^ seen[1]).sum() > 0.2 * seen[0].sum()
 
 
-def _mixed(colour: str, share: float) -> str:
-    """The colour on white, so much of it."""
-    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+def _mixed(color: str, share: float) -> str:
+    """The color on white, so much of it."""
+    parts = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(255 - share * (255 - part)):02x}" for part in parts)
 
 
@@ -115,19 +115,19 @@ def test_each_fold_s_bar_ends_at_its_accuracy(made_up: EvaluationReport) -> None
         for bar, share in zip(bars, made_up.models[number].fold_accuracies, strict=True):
             middle = bar.get_x() + bar.get_width() / 2
             top, column = _at(figure, picture, middle, 100 * share)
-            ink = _ink(picture[:, column : column + 1], SERIES_COLOURS[number])[:, 0]
+            ink = _ink(picture[:, column : column + 1], SERIES_COLORS[number])[:, 0]
             # The folds' means are dashed lines across all bars.
             assert ink[top + 2 : top + 32].mean() > 0.7, "filled below the top"
             assert ink[top - 32 : top - 2].mean() < 0.3, "and not above it"
 
 
 def test_the_roc_curve_of_each_model_is_where_its_rates_are(made_up: EvaluationReport) -> None:
-    """The dot that marks the pairs as they were scored is of the model's colour."""
+    """The dot that marks the pairs as they were scored is of the model's color."""
     figure = draw_figures(made_up)["roc"]
     picture = _picture(figure)
-    for model, colour in zip(made_up.models, SERIES_COLOURS, strict=False):
+    for model, color in zip(made_up.models, SERIES_COLORS, strict=False):
         row, column = _at(figure, picture, model.fmr.value, 1 - model.fnmr.value)
-        assert _ink(picture[row - 3 : row + 4, column - 3 : column + 4], colour).any()
+        assert _ink(picture[row - 3 : row + 4, column - 3 : column + 4], color).any()
 
 
 def test_drawing_twice_gives_the_same_bytes(made_up: EvaluationReport) -> None:
@@ -143,13 +143,13 @@ def test_png_is_black_on_white(made_up: EvaluationReport) -> None:
     assert pixels.min() < 10
 
 
-@pytest.mark.parametrize("colour", SERIES_COLOURS)
+@pytest.mark.parametrize("color", SERIES_COLORS)
 @pytest.mark.parametrize("ground", ["#ffffff", "#1d2229"])
-def test_series_are_seen_on_both_grounds(colour: str, ground: str) -> None:
+def test_series_are_seen_on_both_grounds(color: str, ground: str) -> None:
     def luminance(code: str) -> float:  # WCAG 2.1
         parts = [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    darker, lighter = sorted((luminance(colour), luminance(ground)))
+    darker, lighter = sorted((luminance(color), luminance(ground)))
     assert (lighter + 0.05) / (darker + 0.05) >= 3.0

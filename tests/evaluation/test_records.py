@@ -19,7 +19,7 @@ from facekit.evaluation.records import (
     rate,
     report_json,
 )
-from facekit.evaluation.summary import compare, summarise
+from facekit.evaluation.summary import compare, summarize
 from tests.schemas import require_schema
 
 IDENTITY = ModelIdentity("m", "float32", "0" * 64, 1, "as it is")
@@ -34,7 +34,7 @@ def hand_made_list(*, named: bool = True) -> PairList:
 
 
 def test_summary_by_hand() -> None:
-    result = summarise(
+    result = summarize(
         IDENTITY,
         hand_made_list(),
         np.array([0.9, 0.6, np.nan, 0.1]),
@@ -59,7 +59,7 @@ def test_summary_by_hand() -> None:
 
 
 def test_no_bootstrap_over_people_without_names() -> None:
-    result = summarise(
+    result = summarize(
         IDENTITY,
         hand_made_list(named=False),
         np.array([0.9, 0.6, 0.8, 0.1]),
@@ -71,7 +71,7 @@ def test_no_bootstrap_over_people_without_names() -> None:
 
 def test_a_fold_without_any_score() -> None:
     with pytest.raises(InputError, match="No pair of a fold has a score"):
-        summarise(
+        summarize(
             IDENTITY,
             hand_made_list(),
             np.array([0.9, 0.6, np.nan, np.nan]),

@@ -1,4 +1,4 @@
-"""Whole evaluations of made-up embeddings: thresholds, centring, comparisons, notes."""
+"""Whole evaluations of made-up embeddings: thresholds, centering, comparisons, notes."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from facekit.evaluation.run import (
     run_evaluation,
 )
 from facekit.evaluation.scoring import PairScorer, score_plan
-from facekit.evaluation.setups import Centring, Setup, SetupOptions, setups_for
+from facekit.evaluation.setups import Centering, Setup, SetupOptions, setups_for
 from facekit.model.store import InstalledModel
 from facekit.template.calibration import Calibration, OperatingPoint
-from facekit.template.match import centred, unit_length
+from facekit.template.match import centered, unit_length
 from tests.evaluation.made_up_photos import embeddings, pair_list
 from tests.model.made_up_model import CARD
 
 SETTINGS = EmbedSettings()
-PLAIN = Setup(SETTINGS, centring=Centring.NONE)
+PLAIN = Setup(SETTINGS, centering=Centering.NONE)
 MODEL = InstalledModel(CARD, Path("toy_float32.tflite"))
 OTHER = InstalledModel(replace(CARD, variant="int8", file_sha256="f" * 64), Path("x.tflite"))
 
@@ -77,7 +77,7 @@ def test_another_lists_threshold_is_its_best_and_not_the_scored_lists() -> None:
 def test_each_fold_is_scored_with_the_mean_of_the_other_folds() -> None:
     photos = BY_FOLDS.photos
     made = embeddings(photos, views=2)
-    setup = replace(PLAIN, centring=Centring.TRAINING, flip=Flip.CONCAT)
+    setup = replace(PLAIN, centering=Centering.TRAINING, flip=Flip.CONCAT)
     scored = score_plan(BY_FOLDS, setup, PairScorer(photos, made, flip=Flip.CONCAT), CARD)
     row = {photo.path: number for number, photo in enumerate(photos)}
     joined = unit_length(made.vectors.reshape(len(photos), -1))
@@ -85,7 +85,7 @@ def test_each_fold_is_scored_with_the_mean_of_the_other_folds() -> None:
         others = [p for k, fold in enumerate(BY_FOLDS.pair_list.folds) if k != held_out
                   for p in fold]  # fmt: skip
         rows = [row[one.path] for pair in others for one in (pair.a, pair.b)]
-        vectors = centred(joined, joined[rows].mean(0))
+        vectors = centered(joined, joined[rows].mean(0))
         pair = BY_FOLDS.pair_list.folds[held_out][3]
         expected = float(vectors[row[pair.a.path]] @ vectors[row[pair.b.path]])
         assert scored.similarities[held_out * 60 + 3] == pytest.approx(expected, abs=1e-5)
@@ -151,7 +151,7 @@ def test_all_pairs_is_refused_where_it_has_no_meaning() -> None:
     with pytest.raises(UsageError, match="--subtract-mean"):
         run(
             BY_FOLDS,
-            ReportColumn(MODEL, replace(PLAIN, centring=Centring.TRAINING)),
+            ReportColumn(MODEL, replace(PLAIN, centering=Centering.TRAINING)),
             all_pairs=True,
         )
     nameless = tuple(
@@ -190,23 +190,23 @@ def test_facekits_own_setup_keeps_the_cards_threshold_unless_something_is_change
     assert flipped.settings.mirrored
     assert not flipped.cards_own
     (subtracted,) = setups_for(None, MODEL, SetupOptions(SETTINGS, subtract_mean=True))
-    assert subtracted.centring is Centring.TRAINING
+    assert subtracted.centering is Centering.TRAINING
     assert not subtracted.cards_own
 
 
 def test_the_profiles_are_those_of_their_authors() -> None:
     (facenet,) = setups_for(Profile.FACENET, MODEL, SetupOptions(SETTINGS))
     assert facenet.flip is Flip.CONCAT
-    assert facenet.centring is Centring.TRAINING
+    assert facenet.centering is Centering.TRAINING
     assert facenet.choose is facenet_grid_threshold
     assert "margin crop, 32 px, bilinear" in facenet.described(MODEL)
 
     nxp = setups_for(Profile.NXP, MODEL, SetupOptions(SETTINGS))
     assert [one.fixed_similarity for one in nxp] == [0.4, 0.4, None, None]
     assert nxp[0].described(MODEL) == (
-        "BGR (x - 0) / 255, centre of the photo, 45 px cut off each side, not centred"
+        "BGR (x - 0) / 255, center of the photo, 45 px cut off each side, not centered"
     )
-    assert nxp[1].described(MODEL).startswith("RGB (x - 127.5) / 128, centre of the photo")
+    assert nxp[1].described(MODEL).startswith("RGB (x - 127.5) / 128, center of the photo")
 
     theirs, own = setups_for(Profile.SPHEREFACE, MODEL, SetupOptions(SETTINGS))
     assert theirs.fixed_similarity == 0.41

@@ -32,7 +32,7 @@ def numbered(height: int, width: int) -> UInt8Array:
 
 
 def corners(crop: UInt8Array) -> tuple[int, int, int, int]:
-    """x1, y1, x2, y2 (exclusive) of the source pixels that a nearest-neighbour crop shows."""
+    """x1, y1, x2, y2 (exclusive) of the source pixels that a nearest-neighbor crop shows."""
     return (
         int(crop[0, 0, 1]),
         int(crop[0, 0, 0]),
@@ -118,7 +118,7 @@ def test_similarity_crop_puts_the_eyes_level_at_the_template(enlarged: int) -> N
     angle = math.radians(20)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     landmarks = ((template - 56) @ turn.T * 0.6 + 60) * enlarged
-    y, x = np.indices((side, side)) + 0.5  # where the centres of the pixels are
+    y, x = np.indices((side, side)) + 0.5  # where the centers of the pixels are
     dots = sum(
         np.exp(-((x - eye[0]) ** 2 + (y - eye[1]) ** 2) / 8 / enlarged**2) for eye in landmarks[:2]
     )

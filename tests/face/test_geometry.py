@@ -113,7 +113,7 @@ def test_squares_by_hand() -> None:
 
 
 @given(scored_boxes())
-def test_squares_keep_centre_and_longer_side(case: tuple[Float32Array, Float32Array]) -> None:
+def test_squares_keep_center_and_longer_side(case: tuple[Float32Array, Float32Array]) -> None:
     found, _ = case
     square = squares(found)
     size = square[:, 2:] - square[:, :2]

@@ -117,10 +117,10 @@ def test_threads_do_not_change_the_faces(data: Path) -> None:
     assert one.score == pytest.approx(two.score, abs=1e-4)
 
 
-def test_a_grey_photo_has_the_face_of_the_coloured_one(data: Path) -> None:
+def test_a_gray_photo_has_the_face_of_the_colored_one(data: Path) -> None:
     image = load_picture(data / "biden.jpg").pixels
-    grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    assert iou(largest(detect(grey)).box_xyxy, largest(detect(image)).box_xyxy) > 0.8
+    gray = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    assert iou(largest(detect(gray)).box_xyxy, largest(detect(image)).box_xyxy) > 0.8
 
 
 def test_a_face_cut_by_the_edge_reaches_beyond_it(data: Path) -> None:

@@ -35,8 +35,8 @@ def test_a_reduced_copy_shows_the_same() -> None:
     across = np.linspace(0, 255, 4000)[None, :, None]
     image = np.broadcast_to(across, (3000, 4000, 3)).astype(np.uint8)
     copy, (spanned_x, _) = reduced(image, 1024, 1024)
-    centres = (np.arange(1024) + 0.5) * spanned_x - 0.5
-    np.testing.assert_allclose(copy[300, :, 1], centres * 255 / 3999, atol=1.5)
+    centers = (np.arange(1024) + 0.5) * spanned_x - 0.5
+    np.testing.assert_allclose(copy[300, :, 1], centers * 255 / 3999, atol=1.5)
 
 
 @pytest.mark.parametrize(

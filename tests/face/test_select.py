@@ -14,8 +14,8 @@ def face(x1: float, y1: float, x2: float, y2: float, *, score: float = 0.9) -> F
 
 
 SHAPE = (100, 200, 3)
-CENTRAL = face(80, 30, 120, 70, score=0.95)  # 1600 px^2 about the centre (100, 50)
-LARGE = face(0, 0, 50, 50, score=0.9)  # 2500 px^2, its centre (-75, -25) off: less 2 x 6250
+CENTRAL = face(80, 30, 120, 70, score=0.95)  # 1600 px^2 about the center (100, 50)
+LARGE = face(0, 0, 50, 50, score=0.9)  # 2500 px^2, its center (-75, -25) off: less 2 x 6250
 SURE = face(150, 0, 160, 10, score=0.99)
 FACES = (SURE, CENTRAL, LARGE)
 
@@ -35,11 +35,11 @@ def test_each_policy_chooses_the_faces_it_means(
     assert select_faces(FACES, policy, image_shape=SHAPE, name="a.jpg") == expected
 
 
-def test_size_can_outweigh_the_centre() -> None:
-    # 10 px off the centre costs 200 px^2.
-    off_centre = face(85, 25, 135, 75)
-    chosen = select_faces((CENTRAL, off_centre), FacePolicy.CENTER, image_shape=SHAPE, name="")
-    assert chosen == (off_centre,)
+def test_size_can_outweigh_the_center() -> None:
+    # 10 px off the center costs 200 px^2.
+    off_center = face(85, 25, 135, 75)
+    chosen = select_faces((CENTRAL, off_center), FacePolicy.CENTER, image_shape=SHAPE, name="")
+    assert chosen == (off_center,)
 
 
 @pytest.mark.parametrize("policy", [FacePolicy.LARGEST, FacePolicy.CENTER, FacePolicy.BEST])

@@ -122,7 +122,7 @@ def test_proposals_of_two_levels() -> None:
     np.testing.assert_allclose(sorted(found.boxes.tolist()), expected, rtol=1e-5)
 
 
-def test_neighbours_of_one_level_are_suppressed() -> None:
+def test_neighbors_of_one_level_are_suppressed() -> None:
     # Windows 1..12, 3..14 and 7..18: the first two share 9 of 13 columns, the last two 7 of 15.
     pnet = pnet_seeing({24: [(0, 0), (0, 1), (0, 3)]})
     assert len(propose(BLANK, pnet, MtcnnOptions())) == 2

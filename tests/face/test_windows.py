@@ -44,7 +44,7 @@ def test_samples_by_hand() -> None:
     np.testing.assert_allclose(window[:, 3, 1], [0, 2.5, 5, 7.5, 10], atol=1e-5)
 
 
-def test_outside_is_grey() -> None:
+def test_outside_is_gray() -> None:
     window = windows(ramp(11, 11), box(-11, 0, 11, 11), side_px=5)[0]  # x = -10, -5, 0, 5, 10
     np.testing.assert_allclose(window[2], [[0, 0, 0], [0, 0, 0], [0, 5, 1], [5, 5, 1], [10, 5, 1]])
 

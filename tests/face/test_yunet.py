@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facekit.enums import ColourOrder
+from facekit.enums import ColorOrder
 from facekit.errors import ModelMismatchError, UsageError
 from facekit.face.yunet import STRIDES_PX, Yunet, YunetOptions, places
 from facekit.runtime.net import TensorSpec
 from facekit.types import Float32Array, InputSpec, UInt8Array
 
-SPEC = InputSpec(320, 320, ColourOrder.BGR, mean=0.0, std=1.0)
+SPEC = InputSpec(320, 320, ColorOrder.BGR, mean=0.0, std=1.0)
 KINDS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
 
@@ -68,7 +68,7 @@ def picture(height: int, width: int, value: int = 200) -> UInt8Array:
 
 
 def test_a_place_is_read_as_opencv_reads_it() -> None:
-    """Stride 16, place 7 of 64 x 96: row 1, column 1 of 6; centre at (1.5, 1.25) strides."""
+    """Stride 16, place 7 of 64 x 96: row 1, column 1 of 6; center at (1.5, 1.25) strides."""
     answers = silent(64, 96)
     answers["cls_16"][0, 7], answers["obj_16"][0, 7] = 0.81, 1.0
     answers["bbox_16"][0, 7] = 0.5, 0.25, np.log(2), np.log(3)
@@ -142,7 +142,7 @@ def test_a_picture_is_filled_up_to_multiples_of_32_with_black() -> None:
 def test_the_net_is_shown_the_channels_that_its_card_says() -> None:
     red = np.zeros((32, 384, 3), np.uint8)
     red[..., 0] = 255
-    for order, place in ((ColourOrder.RGB, 0), (ColourOrder.BGR, 2)):
+    for order, place in ((ColorOrder.RGB, 0), (ColorOrder.BGR, 2)):
         net = KnownNet()
         Yunet(net, spec=InputSpec(32, 32, order, 0.0, 1.0)).detect([red])
         assert (net.shown[0][..., place] == 255).all()

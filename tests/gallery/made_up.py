@@ -23,14 +23,14 @@ SPACE = TemplateSpace(
     size=SIZE,
 )
 OTHER_MODEL = replace(SPACE, model="made-up:int8", model_sha256="cd" * 32)
-_SPREAD = 0.08  # of each coordinate about the person's centre: cosine 0.8 or so
+_SPREAD = 0.08  # of each coordinate about the person's center: cosine 0.8 or so
 
 
 def face_of(person: int, photo: int = 0, *, size: int = SIZE) -> Float32Array:
     """(size,) of unit length; the same for the same numbers."""
-    centre = np.random.default_rng(person).standard_normal(size)
+    center = np.random.default_rng(person).standard_normal(size)
     noise = np.random.default_rng((person, photo)).standard_normal(size)
-    vector = centre / np.linalg.norm(centre) + _SPREAD * noise * 8 / np.sqrt(size)
+    vector = center / np.linalg.norm(center) + _SPREAD * noise * 8 / np.sqrt(size)
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 

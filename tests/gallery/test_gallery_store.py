@@ -11,7 +11,7 @@ from facekit.enums import PersonRule, VectorType
 from facekit.errors import ModelMismatchError, StorageError, UsageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Template
-from facekit.template.match import centred
+from facekit.template.match import centered
 from facekit.template.space import TemplateSpace, mean_sha256_of
 from facekit.types import Float32Array
 from tests.gallery.conftest import OpenGallery
@@ -164,9 +164,11 @@ class TestRecenter:
         return replace(SPACE, mean_sha256=mean_sha256_of(mean))
 
     @staticmethod
-    def centred_templates(person: int, mean: Float32Array | None, count: int = 3) -> list[Template]:
+    def centered_templates(
+        person: int, mean: Float32Array | None, count: int = 3
+    ) -> list[Template]:
         return [
-            replace(one, vector=centred(one.vector[None], mean)[0])
+            replace(one, vector=centered(one.vector[None], mean)[0])
             for one in templates(person, count)
         ]
 
@@ -176,14 +178,14 @@ class TestRecenter:
     ) -> None:
         for person in range(5):
             gallery.add(
-                f"P{person}", self.centred_templates(person, old), self.about(old), mean=old
+                f"P{person}", self.centered_templates(person, old), self.about(old), mean=old
             )
         before = [(name, one.photo, one.photo_sha256) for name, one in gallery.templates()]
         half = gallery.info().vector_type is VectorType.FLOAT16
         assert gallery.recenter(new, self.about(new)) == 15
         for person in range(5):
             found = np.stack([one.vector for _, one in gallery.templates(f"P{person}")])
-            anew = np.stack([one.vector for one in self.centred_templates(person, new)])
+            anew = np.stack([one.vector for one in self.centered_templates(person, new)])
             np.testing.assert_allclose(found, anew, atol=1e-3 if half else 1e-6)
         assert before == [(name, one.photo, one.photo_sha256) for name, one in gallery.templates()]
         assert gallery.info().space == self.about(new)
@@ -193,7 +195,7 @@ class TestRecenter:
             np.testing.assert_array_equal(stored, new)
         assert gallery.check() == []
         assert gallery.recenter(new, self.about(new)) == 0
-        assert gallery.add("Eve", self.centred_templates(9, new), self.about(new), mean=new) == 3
+        assert gallery.add("Eve", self.centered_templates(9, new), self.about(new), mean=new) == 3
 
     def test_other_connections_see_it_at_once(
         self, gallery: Gallery, open_gallery: OpenGallery
@@ -207,9 +209,11 @@ class TestRecenter:
             gallery.recenter(self.MEAN, self.about(self.MEAN))
             with pytest.raises(ModelMismatchError, match=r"embedding mean.*gallery recenter"):
                 other.rank(query, SPACE, rule=PersonRule.BEST, top=1)
-            moved = centred(query, self.MEAN)
+            moved = centered(query, self.MEAN)
             (found,) = other.rank(moved, self.about(self.MEAN), rule=PersonRule.BEST, top=1)
-            best = max(float(one.vector @ moved[0]) for one in self.centred_templates(1, self.MEAN))
+            best = max(
+                float(one.vector @ moved[0]) for one in self.centered_templates(1, self.MEAN)
+            )
             assert found[0].name == "Ada"
             assert found[0].similarity == pytest.approx(best, abs=2e-3)
 

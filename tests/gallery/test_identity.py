@@ -19,7 +19,7 @@ from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.gallery.transfer import export_gallery, import_gallery
 from facekit.template.calibration import Calibration, OperatingPoint
 from facekit.template.file import EmbeddingRow, EmbeddingTable, read_embeddings, write_embeddings
-from facekit.template.match import centred
+from facekit.template.match import centered
 from facekit.template.space import TemplateSpace
 from facekit.template.threshold import card_threshold
 from facekit.types import Float32Array
@@ -43,7 +43,7 @@ class Things:
 
 def things(folder: Path, space: TemplateSpace) -> Things:
     mean = MEAN if space.mean_sha256 else None
-    vectors = centred(face_of(1, size=space.size)[None], mean)
+    vectors = centered(face_of(1, size=space.size)[None], mean)
     folder.mkdir()
     path = folder / "faces.jsonl"
     row = EmbeddingRow("a.jpg", "ab" * 32, 0, None, None, vectors[0])

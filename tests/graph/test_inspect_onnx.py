@@ -42,14 +42,14 @@ def test_float32_is_what_the_litert_file_is(tmp_path: Path, litert: Path) -> Non
 
 def test_integers_have_their_scales_and_the_same_work(tmp_path: Path, litert: Path) -> None:
     from facekit.conversion.onnx_precision import integers
-    from facekit.enums import ColourOrder
+    from facekit.enums import ColorOrder
     from facekit.graph.read.litert import read_litert_graph
     from facekit.graph.write.onnx import to_onnx
     from facekit.types import InputSpec
 
     graph = to_onnx(read_litert_graph(litert, name="tiny"))
     ranges = dict.fromkeys(graph.activations, (-3.0, 3.0))
-    spec = InputSpec(16, 16, ColourOrder.RGB, mean=127.5, std=128.0)
+    spec = InputSpec(16, 16, ColorOrder.RGB, mean=127.5, std=128.0)
     path = tmp_path / "tiny.onnx"
     path.write_bytes(integers(graph, spec, ranges).SerializeToString())
     found = inspect_model(path)

@@ -118,13 +118,13 @@ def test_a_net_with_channels_first(tmp_path: Path) -> None:
 
 def test_a_float16_file_is_read_in_float32(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_quantizer", reason="none: pip install '.[convert]'")
-    from facekit.conversion.quantize.quantizer import quantised
+    from facekit.conversion.quantize.quantizer import quantized
     from facekit.conversion.quantize.recipe import read_recipe
     from tests.networks.tiny_embedder import SPEC
 
     path = tmp_path / "half.tflite"
     content = (data / "tiny" / "float32.tflite").read_bytes()
-    path.write_bytes(quantised(content, SPEC, read_recipe("weight_only_wf16_afp32"), {})[0])
+    path.write_bytes(quantized(content, SPEC, read_recipe("weight_only_wf16_afp32"), {})[0])
     assert path.stat().st_size < len(content)
     require_same(path, tmp_path, 1, 16, 16, 3, tolerance=1e-3)
 
@@ -281,7 +281,7 @@ def without_outputs(model: Any) -> None:
         (in_a_circle, r"net/prelu is read before anything gives it"),
         (given_twice, r"two operators give net/pool"),
         (two_subgraphs, r"one subgraph needed\. Received: 2"),
-        (with_integers, r"it is quantised: 1 tensors, such as net/relu/kernel,"),
+        (with_integers, r"it is quantized: 1 tensors, such as net/relu/kernel,"),
         (with_too_few_bytes, r"net/relu/kernel: a constant of shape \(4, 3, 3, 3\) has 432 bytes"),
         (not_finite, r"relu/linear: kernel holds values that are not finite"),
         (of_another_shape, r"net/pool must be of shape \(1, 2, 2, 4\)\. Received: \(1, 2, 2, 5\)"),

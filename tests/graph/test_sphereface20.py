@@ -75,7 +75,7 @@ def test_initial_weights_are_those_of_the_authors_net(net: Graph) -> None:
 
 
 def test_a_strided_layer_looks_one_pixel_up_and_left(net: Graph, tmp_path: Path) -> None:
-    """Caffe's padding: output (0, 0) is centred on pixel (0, 0), so it sees pixel (1, 1) too."""
+    """Caffe's padding: output (0, 0) is centered on pixel (0, 0), so it sees pixel (1, 1) too."""
     first = layers(net)["conv1_1"]
     path = tmp_path / "first.tflite"
     path.write_bytes(to_litert(Graph("first", (first,))))

@@ -167,7 +167,7 @@ def test_the_published_formats_are_known_by_their_content(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_an_imported_model_is_quantised_and_runs_on_the_npu(
+def test_an_imported_model_is_quantized_and_runs_on_the_npu(
     tensors: files.Tensors, data: Path, tmp_path: Path
 ) -> None:
     from facekit.conversion.conversion import ConversionPlan, convert
@@ -184,7 +184,7 @@ def test_an_imported_model_is_quantised_and_runs_on_the_npu(
     imported = import_weights(source, "sphere", ImportOptions(), tmp_path / "made")
     card = imported.model.card
     assert (card.flip.value, card.embedding_size, card.output_size) == ("concat", 1024, 512)
-    assert card.input.colour_order.value == "bgr"
+    assert card.input.color_order.value == "bgr"
     recipes = [read_recipe(name) for name in ("weight_only_wf16_afp32", "static_wi8_ai8_iu8")]
     half, quarter, compiled = convert(
         imported.model,

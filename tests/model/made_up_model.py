@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import ColourOrder, CropRule, ResizeFilter
+from facekit.enums import ColorOrder, CropRule, ResizeFilter
 from facekit.model.card import Card, Source, Task
 from facekit.model.variants import file_name
 from facekit.types import CropSpec, InputSpec
@@ -23,7 +23,7 @@ CARD = Card(
     file_sha256=SHA256,
     file_size_bytes=0,
     source=Source("made up", "https://example.org/toy", SHA256, "MIT"),
-    input=InputSpec(4, 4, ColourOrder.RGB, 127.5, 128.0),
+    input=InputSpec(4, 4, ColorOrder.RGB, 127.5, 128.0),
     crop=CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR),
     embedding_size=2,
 )

@@ -16,12 +16,12 @@ from hypothesis.extra import numpy as npst
 from jsonschema import Draft202012Validator
 
 import facekit.model.card
-from facekit.enums import ColourOrder, CropRule, Flip, Metric, ResizeFilter
+from facekit.enums import ColorOrder, CropRule, Flip, Metric, ResizeFilter
 from facekit.errors import ModelMismatchError, NoOperatingPointError
 from facekit.model.card import (
     EXAMPLE,
     Card,
-    Quantisation,
+    Quantization,
     Source,
     Task,
     bound,
@@ -95,13 +95,13 @@ def cards(draw: st.DrawFn) -> Card:
                 InputSpec,
                 height_px=st.integers(1, 4096),
                 width_px=st.integers(1, 4096),
-                colour_order=st.sampled_from(ColourOrder),
+                color_order=st.sampled_from(ColorOrder),
                 mean=st.floats(-1e6, 1e6),
                 std=st.floats(1e-6, 1e6),
             )
         ),
-        quantisation=draw(
-            st.builds(Quantisation, st.text(), st.text(), st.dictionaries(st.text(), JSON))
+        quantization=draw(
+            st.builds(Quantization, st.text(), st.text(), st.dictionaries(st.text(), JSON))
         ),
         crop=draw(crop) if embedding else None,
         embedding_size=size,
@@ -147,7 +147,7 @@ def test_a_card_comes_back_from_json_unchanged(card: Card) -> None:
         card = bound(card)
     again = parse_card(json.loads(card.to_json()), origin="test")
     assert again.to_json() == card.to_json()
-    for name in ("name", "task", "source", "input", "crop", "quantisation"):
+    for name in ("name", "task", "source", "input", "crop", "quantization"):
         assert getattr(again, name) == getattr(card, name)
     for name in ("operating_points", "fmr_curve", "probability", "source"):
         assert getattr(again.calibration, name) == getattr(card.calibration, name)

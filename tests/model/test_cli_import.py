@@ -46,8 +46,8 @@ def test_weights_become_a_model_without_thresholds(
     require_schema("models import", told)
     assert (told["name"], told["format"]) == ("mine", "deepface's HDF5 weights")
     card = store.find("mine").card
-    assert (card.source.licence, card.embedding_size) == ("MIT", 512)
-    assert (card.input.colour_order.value, card.input.mean, card.input.std) == ("rgb", 127.5, 128)
+    assert (card.source.license, card.embedding_size) == ("MIT", 512)
+    assert (card.input.color_order.value, card.input.mean, card.input.std) == ("rgb", 127.5, 128)
     assert card.source.sha256 == told["source_sha256"]
     assert not card.calibration.operating_points
 

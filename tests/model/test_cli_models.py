@@ -87,7 +87,7 @@ class TestList:
         add("facenet512-casia", "float32", "int8")
         add("toy", "float32")
         lines = run("list").stdout.splitlines()
-        assert lines[0].split() == ["MODEL", "FOR", "LICENCE", "MB", "MS", "TAR", "STORED"]
+        assert lines[0].split() == ["MODEL", "FOR", "LICENSE", "MB", "MS", "TAR", "STORED"]
         assert lines[1].startswith("facenet512-casia (default)  embedding  MIT ")
         assert lines[1].endswith(" float32, int8")
         assert lines[2].split()[:4] == ["facenet512", "embedding", "MIT", "95.0"]
@@ -109,7 +109,7 @@ class TestList:
         assert payload["home"] == str(home)
         assert payload["default_model"] == {"name": "facenet512-casia", "origin": "facekit's own"}
         first = payload["models"][0]
-        assert (first["name"], first["default"], first["licence"]) == (
+        assert (first["name"], first["default"], first["license"]) == (
             *("facenet512-casia", True, "MIT; trained on CASIA-WebFace"),
         )
         assert (first["stored_variants"], first["size_bytes"]) == ([], None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.enums import ColourOrder, CropRule
+from facekit.enums import ColorOrder, CropRule
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.face.detector import identity_of
 from facekit.model import registry
@@ -27,7 +27,7 @@ def test_the_default_comes_first() -> None:
 def test_every_entry_is_whole(path: Path) -> None:
     entry = registry.read_entry(path)
     assert entry.name == path.stem
-    assert entry.source.licence.startswith(("MIT", "Apache-2.0"))
+    assert entry.source.license.startswith(("MIT", "Apache-2.0"))
     assert entry.source.sha256 == entry.downloads[0].source_sha256
     assert entry.source.url.startswith("https://")
     assert entry.variants
@@ -43,14 +43,14 @@ def test_the_default_model_is_facenets_weights_from_a_wheel() -> None:
     assert download.sha256[:8] == "17b2f659"
     assert (download.source_name, download.source_sha256[:8]) == ("graph_final.pb", "704afe26")
     assert (entry.card.input.mean, entry.card.input.std) == (127.5, 128.0)
-    assert entry.card.input.colour_order is ColourOrder.RGB
+    assert entry.card.input.color_order is ColorOrder.RGB
 
 
 def test_facenet512_says_where_its_threshold_comes_from() -> None:
     entry = registry.entry("facenet512")
     (point,) = entry.card.calibration.operating_points
     assert (entry.card.input.mean, entry.card.input.std) == (0.0, 255.0)
-    assert entry.card.input.colour_order is ColourOrder.BGR
+    assert entry.card.input.color_order is ColorOrder.BGR
     assert (point.target, point.threshold_similarity, point.fmr) == ("published", 0.7, None)
     assert "deepface" in point.protocol
     assert entry.downloads[0].size_bytes == 94_955_648
@@ -65,7 +65,7 @@ def test_sface_comes_from_a_wheel_or_from_its_makers() -> None:
     assert entry.card.crop is not None
     assert entry.card.crop.rule is CropRule.SIMILARITY
     assert (entry.card.input.height_px, entry.card.input.width_px) == (112, 112)
-    assert "does not state what it was trained on" in entry.source.licence
+    assert "does not state what it was trained on" in entry.source.license
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

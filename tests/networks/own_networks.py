@@ -159,7 +159,7 @@ def hardswish_se(path: Path, *, seed: int = 3) -> Path:
     return w.save(path, w.head(x, 48))
 
 
-def normalised(path: Path, *, seed: int = 4) -> Path:
+def normalized(path: Path, *, seed: int = 4) -> Path:
     """Scales pixels itself, (x - 127.5) / 128, and gives embeddings of unit length."""
     w = Writer(seed)
     x = w.op("Sub", "picture", w.constant(np.float32(127.5)))
@@ -177,5 +177,5 @@ OWN_NETWORKS: dict[str, Callable[[Path], Path]] = {
     "mobilefacenet": mobilefacenet,
     "resnet-ir": resnet_ir,
     "hardswish-se": hardswish_se,
-    "normalised": normalised,
+    "normalized": normalized,
 }

@@ -1,16 +1,16 @@
-"""The network of tests/data/tiny as an embedding model: quantised in milliseconds."""
+"""The network of tests/data/tiny as an embedding model: quantized in milliseconds."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from facekit.enums import ColourOrder, CropRule, ResizeFilter
+from facekit.enums import ColorOrder, CropRule, ResizeFilter
 from facekit.model.card import Card, Source, Task, bound
 from facekit.model.store import InstalledModel
 from facekit.types import CropSpec, InputSpec
 
-SPEC = InputSpec(16, 16, ColourOrder.RGB, mean=127.5, std=128.0)
+SPEC = InputSpec(16, 16, ColorOrder.RGB, mean=127.5, std=128.0)
 
 
 def tiny_embedder(data: Path, folder: Path, *, spec: InputSpec = SPEC) -> InstalledModel:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from facekit.enums import Architecture, ColourOrder, CropRule, ResizeFilter
+from facekit.enums import Architecture, ColorOrder, CropRule, ResizeFilter
 from facekit.graph import operations
 from facekit.graph.graph import Graph
 from facekit.graph.nets.designs import Design
@@ -37,7 +37,7 @@ USUAL = {
     "seed": 5,
     "checkpoint_steps": 2,
     "batch_norm_momentum": 0.9,
-    "optimiser.rate": 0.05,
+    "optimizer.rate": 0.05,
 }
 
 
@@ -66,7 +66,7 @@ def tiny_net(weights: Weights, *, embedding_size: int) -> Graph:
 DESIGNS = {
     Architecture.INCEPTION_RESNET_V1: Design(
         net=tiny_net,
-        input=InputSpec(SIDE_PX, SIDE_PX, ColourOrder.BGR, 127.5, 128.0),
+        input=InputSpec(SIDE_PX, SIDE_PX, ColorOrder.BGR, 127.5, 128.0),
         crop=CropSpec(CropRule.MARGIN, 3.0, ResizeFilter.BILINEAR),
         embedding_size=8,
     )
@@ -74,15 +74,15 @@ DESIGNS = {
 
 
 def write_people(folder: Path, *, people: int = 4, photos: int = 8, side_px: int = 20) -> Path:
-    """PERSON/PHOTO.png: a colour and a slope of brightness of their own, and noise."""
+    """PERSON/PHOTO.png: a color and a slope of brightness of their own, and noise."""
     random = np.random.default_rng(7)
     for person in range(people):
-        colour = random.uniform(60, 200, 3)
+        color = random.uniform(60, 200, 3)
         slope = random.uniform(-4, 4, 2)
         y, x = np.mgrid[:side_px, :side_px] - side_px / 2
         for photo in range(photos):
             noise = random.normal(0, 12, (side_px, side_px, 3))
-            pixels = colour + (slope[0] * y + slope[1] * x)[..., None] + noise
+            pixels = color + (slope[0] * y + slope[1] * x)[..., None] + noise
             path = folder / f"person{person}" / f"{photo}.png"
             write_png(path, np.clip(pixels, 0, 255).astype(np.uint8))
     return folder

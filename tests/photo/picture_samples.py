@@ -21,7 +21,7 @@ PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 
 def smooth_pixels() -> UInt8Array:
-    """(48, 64, 3) RGB: random colours that blend, with no symmetry."""
+    """(48, 64, 3) RGB: random colors that blend, with no symmetry."""
     coarse = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return np.asarray(cv2.resize(coarse, (WIDTH, HEIGHT)), np.uint8)
 
@@ -68,11 +68,11 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png(
-    rows: NDArray[Any], *, bits: int, colour: int, before_data: bytes = b"", size: Any = None
+    rows: NDArray[Any], *, bits: int, color: int, before_data: bytes = b"", size: Any = None
 ) -> bytes:
     """A PNG of `rows` (H, W, ...) of 8 or 16 bits; `size` (width, height) may lie."""
     width, height = size or (rows.shape[1], rows.shape[0])
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     raw = b"".join(b"\0" + row.astype(rows.dtype.newbyteorder(">")).tobytes() for row in rows)
     return (
         b"\x89PNG\r\n\x1a\n"

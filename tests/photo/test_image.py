@@ -31,9 +31,9 @@ from tests.photo.picture_samples import (
 )
 
 RGB = Image.fromarray(smooth_pixels())
-GREY = RGB.convert("L")
+GRAY = RGB.convert("L")
 RGBA = Image.fromarray(np.dstack([smooth_pixels(), smooth_alpha()]))
-GREY_ALPHA = RGBA.convert("LA")
+GRAY_ALPHA = RGBA.convert("LA")
 PALETTE = RGB.quantize(16)
 
 
@@ -47,28 +47,28 @@ def test_photos_equal_pillow(name: str) -> None:
     "data",
     [
         pytest.param(encoded(RGB, "PNG"), id="png"),
-        pytest.param(encoded(GREY, "PNG"), id="png-grey"),
+        pytest.param(encoded(GRAY, "PNG"), id="png-gray"),
         pytest.param(encoded(RGB.convert("1"), "PNG"), id="png-1-bit"),
         pytest.param(encoded(PALETTE, "PNG"), id="png-palette"),
         pytest.param(encoded(RGB.quantize(4), "PNG", bits=2), id="png-palette-2-bit"),
         pytest.param(encoded(RGB, "WEBP"), id="webp-lossless"),
         pytest.param(encoded(RGB, "BMP"), id="bmp"),
-        pytest.param(encoded(GREY, "BMP"), id="bmp-grey"),
+        pytest.param(encoded(GRAY, "BMP"), id="bmp-gray"),
         pytest.param(encoded(PALETTE, "BMP"), id="bmp-palette"),
         pytest.param(encoded(RGB.convert("1"), "BMP"), id="bmp-1-bit"),
         pytest.param(encoded(RGB, "TIFF"), id="tiff"),
         pytest.param(encoded(RGB, "TIFF", compression="tiff_lzw"), id="tiff-lzw"),
         pytest.param(encoded(RGB, "TIFF", compression="jpeg"), id="tiff-jpeg"),
         pytest.param(encoded(RGB.convert("1"), "TIFF", compression="group4"), id="tiff-fax"),
-        pytest.param(encoded(GREY, "TIFF"), id="tiff-grey"),
+        pytest.param(encoded(GRAY, "TIFF"), id="tiff-gray"),
         pytest.param(encoded(PALETTE, "TIFF"), id="tiff-palette"),
         pytest.param(encoded(RGB.convert("CMYK"), "TIFF"), id="tiff-cmyk"),
         pytest.param(encoded(PALETTE, "GIF"), id="gif"),
-        pytest.param(encoded(GREY, "GIF"), id="gif-grey"),
+        pytest.param(encoded(GRAY, "GIF"), id="gif-gray"),
         pytest.param(encoded(PALETTE, "GIF", interlace=True), id="gif-interlaced"),
         pytest.param(encoded(RGB, "JPEG"), id="jpeg"),
         pytest.param(encoded(RGB, "JPEG", progressive=True), id="jpeg-progressive"),
-        pytest.param(encoded(GREY, "JPEG"), id="jpeg-grey"),
+        pytest.param(encoded(GRAY, "JPEG"), id="jpeg-gray"),
         pytest.param(encoded(RGB, "JPEG", keep_rgb=True), id="jpeg-rgb"),
         pytest.param(encoded(RGB, "WEBP", lossless=False), id="webp-lossy"),
     ],
@@ -81,16 +81,16 @@ def test_opaque_pictures_equal_pillow(data: bytes) -> None:
     "data",
     [
         pytest.param(encoded(RGBA, "PNG"), id="png"),
-        pytest.param(encoded(GREY_ALPHA, "PNG"), id="png-grey"),
+        pytest.param(encoded(GRAY_ALPHA, "PNG"), id="png-gray"),
         pytest.param(
             encoded(PALETTE, "PNG", transparency=bytes([0, 128, 200] + [255] * 13)),
             id="png-palette",
         ),
         pytest.param(
-            encoded(RGB, "PNG", transparency=RGB.getpixel((9, 5))), id="png-transparent-colour"
+            encoded(RGB, "PNG", transparency=RGB.getpixel((9, 5))), id="png-transparent-color"
         ),
         pytest.param(
-            encoded(GREY, "PNG", transparency=GREY.getpixel((9, 5))), id="png-transparent-grey"
+            encoded(GRAY, "PNG", transparency=GRAY.getpixel((9, 5))), id="png-transparent-gray"
         ),
         pytest.param(encoded(RGBA, "WEBP", exact=True), id="webp"),
         pytest.param(encoded(RGBA.convert("RGBa").convert("RGBA"), "TIFF"), id="tiff"),
@@ -114,7 +114,7 @@ def test_alpha_by_hand() -> None:
     ("extra_samples", "multiplied"), [(None, False), (0, False), (1, True), (2, False)]
 )
 def test_tiff_alpha_of_each_kind(bits: int, extra_samples: int | None, multiplied: bool) -> None:
-    """ExtraSamples 1 stores colours multiplied by alpha, 2 unmultiplied, 0 does not say."""
+    """ExtraSamples 1 stores colors multiplied by alpha, 2 unmultiplied, 0 does not say."""
     rgba = np.dstack([smooth_pixels(), smooth_alpha()])
     stored = rgba.copy()
     if multiplied:
@@ -130,7 +130,7 @@ def test_16_bits_are_divided_by_257_and_rounded() -> None:
     wanted = np.rint(every / 257).astype(np.int64)[..., None].repeat(3, axis=2)
     assert wanted[0, 0, 0] == 0
     assert wanted[-1, -1, 0] == 255
-    assert_close(read_image(png(every, bits=16, colour=0)), wanted)
+    assert_close(read_image(png(every, bits=16, color=0)), wanted)
     assert_close(read_image(tiff(every[..., None], photometric=1)), wanted)
 
 
@@ -140,23 +140,23 @@ def test_16_bit_tiff_of_either_byte_order(order: str) -> None:
     assert_close(read_image(data), smooth_pixels())
 
 
-def test_16_bit_png_colour_and_alpha() -> None:
+def test_16_bit_png_color_and_alpha() -> None:
     deep = smooth_pixels().astype(np.uint16) * 257
-    assert_close(read_image(png(deep, bits=16, colour=2)), smooth_pixels())
+    assert_close(read_image(png(deep, bits=16, color=2)), smooth_pixels())
     alpha = smooth_alpha().astype(np.uint16) * 257
     wanted = over_white(np.dstack([smooth_pixels(), smooth_alpha()]))
-    assert_close(read_image(png(np.dstack([deep, alpha]), bits=16, colour=6)), wanted, tolerance=1)
+    assert_close(read_image(png(np.dstack([deep, alpha]), bits=16, color=6)), wanted, tolerance=1)
 
 
 @pytest.mark.parametrize(("bits", "stored", "seen"), [(1, 0b10101010, 255), (2, 0b01010101, 85)])
-def test_transparent_grey_of_few_bits(bits: int, stored: int, seen: int) -> None:
+def test_transparent_gray_of_few_bits(bits: int, stored: int, seen: int) -> None:
     """1 of 2 bits is 85 of 255; the transparent value is scaled in the same way."""
     row = np.full((2, 1), stored, np.uint8)
     width = 8 // bits
-    opaque = png(row, bits=bits, colour=0, size=(width, 2))
+    opaque = png(row, bits=bits, color=0, size=(width, 2))
     assert read_image(opaque)[0, 0].tolist() == [seen] * 3
     declared = png_chunk(b"tRNS", struct.pack(">H", 1))
-    clear = png(row, bits=bits, colour=0, size=(width, 2), before_data=declared)
+    clear = png(row, bits=bits, color=0, size=(width, 2), before_data=declared)
     assert read_image(clear)[0, 0].tolist() == [255] * 3
 
 

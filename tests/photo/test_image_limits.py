@@ -35,7 +35,7 @@ def test_limit_on_pixels(file_format: str) -> None:
     "data",
     [
         pytest.param(
-            png(np.zeros((1, 1, 3), np.uint8), bits=8, colour=2, size=(20_000, 20_000)), id="png"
+            png(np.zeros((1, 1, 3), np.uint8), bits=8, color=2, size=(20_000, 20_000)), id="png"
         ),
         pytest.param(
             b"BM"
@@ -76,7 +76,7 @@ def test_webp_of_each_first_chunk(options: dict[str, Any]) -> None:
 
 def test_opencv_has_the_last_word_on_size() -> None:
     """With the limit lifted, OpenCV's own (2**30 pixels) is still an error of ours."""
-    data = png(np.zeros((1, 1, 3), np.uint8), bits=8, colour=2, size=(40_000, 40_000))
+    data = png(np.zeros((1, 1, 3), np.uint8), bits=8, color=2, size=(40_000, 40_000))
     with pytest.raises(ImageTooLargeError, match="not enough memory"):
         read_image(data, limits=ImageLimits(max_pixels=10**12))
 

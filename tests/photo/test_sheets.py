@@ -61,11 +61,11 @@ def test_what_does_not_fit_goes_on_another_sheet(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_tiles_show_the_faces_in_order(tmp_path: Path) -> None:
-    """Each photo is of one colour about its face and black elsewhere."""
-    colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30)]
-    for number, colour in enumerate(colours):
+    """Each photo is of one color about its face and black elsewhere."""
+    colors = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30)]
+    for number, color in enumerate(colors):
         pixels = np.zeros((300, 400, 3), np.uint8)
-        cv2.rectangle(pixels, (50, 50), (250, 250), colour, cv2.FILLED)
+        cv2.rectangle(pixels, (50, 50), (250, 250), color, cv2.FILLED)
         write_png(tmp_path / f"{number}.png", pixels)
     shown = [SheetFace(str(tmp_path / f"{n}.png"), (110.0, 100.0, 190.0, 200.0)) for n in range(4)]
     _, sheet = plan_sheets(shown, np.zeros(4, np.int64), vectors(0, 0, 0, 0))
@@ -73,10 +73,10 @@ def test_the_tiles_show_the_faces_in_order(tmp_path: Path) -> None:
     picture = read_image(path)
     step = sheets._TILE_PX + sheets._GAP_PX
     down = sheets._TILE_PX + sheets._CAPTION_PX + sheets._GAP_PX
-    for index, colour in enumerate(colours):
+    for index, color in enumerate(colors):
         x = sheets._EDGE_PX + index % 3 * step + sheets._TILE_PX // 2
         y = sheets._EDGE_PX + sheets._TITLE_PX + index // 3 * down + sheets._TILE_PX // 2
-        assert picture[y, x] == pytest.approx(np.array(colour), abs=12)
+        assert picture[y, x] == pytest.approx(np.array(color), abs=12)
         # The caption below is dark on paper.
         below = picture[y + sheets._TILE_PX // 2 + 4 :][: sheets._CAPTION_PX, x - 80 : x]
         assert below.min() < 140

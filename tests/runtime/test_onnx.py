@@ -61,10 +61,10 @@ def test_a_picture_with_channels_first_is_given_channels_last(tmp_path: Path) ->
     kernel = np.array([[1], [10], [100]], np.float32)
     graph = helper.make_graph(
         [
-            helper.make_node("ReduceMax", ["x"], ["colours"], axes=[2, 3], keepdims=0),
-            helper.make_node("MatMul", ["colours", "kernel"], ["y"]),
+            helper.make_node("ReduceMax", ["x"], ["colors"], axes=[2, 3], keepdims=0),
+            helper.make_node("MatMul", ["colors", "kernel"], ["y"]),
         ],
-        "colours",
+        "colors",
         [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3, 4, 5])],
         [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 1])],
         [onnx.numpy_helper.from_array(kernel, "kernel")],

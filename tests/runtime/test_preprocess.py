@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facekit.enums import ColourOrder
+from facekit.enums import ColorOrder
 from facekit.runtime.preprocess import model_input
 from facekit.types import InputSpec
 
-FACENET = InputSpec(1, 2, ColourOrder.RGB, 127.5, 128.0)
+FACENET = InputSpec(1, 2, ColorOrder.RGB, 127.5, 128.0)
 
 
 def crop(*pixels: tuple[int, int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -29,7 +29,7 @@ def test_facenet_scaling_by_hand() -> None:
 
 
 def test_deepface_profile_swaps_channels_and_divides_by_255() -> None:
-    values = model_input(crop((255, 0, 51), (0, 0, 0)), InputSpec(1, 2, ColourOrder.BGR, 0, 255))
+    values = model_input(crop((255, 0, 51), (0, 0, 0)), InputSpec(1, 2, ColorOrder.BGR, 0, 255))
     np.testing.assert_allclose(values[0, 0, 0], [0.2, 0, 1], atol=1e-7)
 
 
@@ -54,4 +54,4 @@ def test_anything_else_is_refused(wrong: np.ndarray[tuple[int, ...], np.dtype[np
 @pytest.mark.parametrize(("mean", "std"), [(0, 0), (0, -1), (float("nan"), 1)])
 def test_impossible_spec_is_refused(mean: float, std: float) -> None:
     with pytest.raises(ValueError, match="std positive"):
-        InputSpec(1, 1, ColourOrder.RGB, mean, std)
+        InputSpec(1, 1, ColorOrder.RGB, mean, std)

@@ -165,7 +165,7 @@ def test_photos_calibrate_and_others_measure_the_drift(
         drift_on=tmp_path / "biden",
         reporter=told,
     )
-    calibrated = made.file.card.quantisation.calibration
+    calibrated = made.file.card.quantization.calibration
     assert (calibrated["title"][:5], calibrated["crops"]) == ("obama", 16)
     assert isinstance(made.drift, Drift)
     assert (made.drift.crops_title[:5], made.drift.n_crops) == ("biden", 16)

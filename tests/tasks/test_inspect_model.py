@@ -38,7 +38,7 @@ def test_a_float32_file_has_the_counted_weights_and_products(tiny: Path) -> None
     assert inspected.size_bytes == (tiny / "float32.tflite").stat().st_size
 
 
-def test_int8_has_the_same_parameters_and_macs_and_a_quantised_input(tiny: Path) -> None:
+def test_int8_has_the_same_parameters_and_macs_and_a_quantized_input(tiny: Path) -> None:
     inspected = inspect_model(tiny / "int8.tflite")
     assert inspected.parameters == {"int8": WEIGHTS, "int32": BIASES}
     assert inspected.macs == Macs(WEIGHTED, POOLING)

@@ -44,7 +44,7 @@ def test_what_the_file_tells_is_filled_in_and_the_rest_is_named(mine: Path) -> N
     assert made.content["embedding_size"] == EMBEDDING_SIZE
     spec = made.content["input"]
     assert (spec["height_px"], spec["width_px"]) == (SIDE_PX, SIDE_PX)
-    unknown = ("source.title", "source.licence", "input.colour_order", "input.mean", "input.std")
+    unknown = ("source.title", "source.license", "input.color_order", "input.mean", "input.std")
     assert made.to_fill_in == (*unknown, "crop.rule")
     with pytest.raises(ModelMismatchError) as caught:
         parse_card(made.content, origin="mine.json")
@@ -54,9 +54,9 @@ def test_what_the_file_tells_is_filled_in_and_the_rest_is_named(mine: Path) -> N
 
 def test_a_systems_way_leaves_only_the_source_to_say(mine: Path) -> None:
     made = card_template(mine, preprocessing=Preprocessing.SPHEREFACE)
-    assert made.to_fill_in == ("source.title", "source.licence")
+    assert made.to_fill_in == ("source.title", "source.license")
     assert (made.content["flip"], made.content["embedding_size"]) == ("concat", 2 * EMBEDDING_SIZE)
-    made.content["source"] |= {"title": "us", "licence": "ours"}
+    made.content["source"] |= {"title": "us", "license": "ours"}
     parse_card(made.content, origin="mine.json")
 
 
@@ -76,7 +76,7 @@ def test_a_card_is_checked_against_its_file_and_the_network_in_it(
 ) -> None:
     output = tmp_path / "mine.json"
     made = card_template(mine, preprocessing=Preprocessing.RAW).content
-    made["source"] |= {"title": "us", "licence": "ours"}
+    made["source"] |= {"title": "us", "license": "ours"}
     output.write_text(json.dumps(made))
     assert card(str(mine)).content == made
     output.write_text(json.dumps({**made, "embedding_size": 7}))

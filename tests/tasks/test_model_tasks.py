@@ -87,7 +87,7 @@ def test_models_are_exported_imported_and_removed(store: Path, tmp_path: Path) -
     assert imported.paths == gone.paths
     assert imported.to_dict() == printed("models", "import", archive.path)
     with pytest.raises(UsageError, match="is an archive"):
-        import_model(archive.path, options=import_options(licence="MIT"))
+        import_model(archive.path, options=import_options(license="MIT"))
 
 
 def test_only_models_of_the_registry_are_fetched_and_built() -> None:

@@ -20,14 +20,14 @@ def test_what_is_asked_for_wins_over_the_configuration(tmp_path: Path) -> None:
     new = NewRun(
         data=tmp_path,
         config="small-softmax",
-        assignments=("epochs=7", "optimiser.rate=0.5"),
+        assignments=("epochs=7", "optimizer.rate=0.5"),
         values={"epochs": 9, "loss": "arcface"},
-        licence="mine",
+        license="mine",
     )
     request = new.request(tmp_path / "my run!")
-    assert (request.config.epochs, request.config.optimiser.rate) == (9, 0.5)
+    assert (request.config.epochs, request.config.optimizer.rate) == (9, 0.5)
     assert request.config.loss is TrainingLoss.ARCFACE
-    assert (request.name, request.licence, request.start) == ("my-run", "mine", None)
+    assert (request.name, request.license, request.start) == ("my-run", "mine", None)
 
 
 def test_what_cannot_be_meant_is_said_before_tensorflow_is_loaded(tmp_path: Path) -> None:

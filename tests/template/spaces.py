@@ -22,7 +22,7 @@ SPACE = TemplateSpace(
 )
 MEAN = np.full(16, 0.05, np.float32)
 OTHER_MEAN_SPACE = replace(SPACE, mean_sha256=mean_sha256_of(MEAN))
-"""of the same templates, centred about MEAN"""
+"""of the same templates, centered about MEAN"""
 
 CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"model_sha256": "ab" * 32}, "model file"),

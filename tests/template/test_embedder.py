@@ -38,7 +38,7 @@ class Halves:
 
 
 def crop_of(left: int, right: int) -> UInt8Array:
-    """A crop of two grey halves, by their pixels' values."""
+    """A crop of two gray halves, by their pixels' values."""
     crop = np.empty((1, 4, 4, 3), np.uint8)
     crop[:, :, :2], crop[:, :, 2:] = left, right
     return crop
@@ -79,7 +79,7 @@ def test_the_cards_mean_is_the_templates() -> None:
     expected = (template - mean) / np.linalg.norm(template - mean)
     embedder = embedder_of(Halves(), with_flip(Flip.CONCAT, mean))
     np.testing.assert_allclose(embedder.embed(CROP), [expected], atol=1e-6)
-    np.testing.assert_allclose(embedder.embed_uncentred(CROP), [template], atol=1e-6)
+    np.testing.assert_allclose(embedder.embed_uncentered(CROP), [template], atol=1e-6)
 
 
 def test_each_crop_keeps_its_own_mirror_image() -> None:
@@ -97,11 +97,11 @@ def test_a_card_whose_template_is_not_twice_the_nets_output_is_refused() -> None
 
 
 @pytest.mark.parametrize("flip", Flip)
-@pytest.mark.parametrize("centred", [False, True])
-def test_an_evaluation_scores_what_verify_compares(flip: Flip, centred: bool) -> None:
+@pytest.mark.parametrize("centered", [False, True])
+def test_an_evaluation_scores_what_verify_compares(flip: Flip, centered: bool) -> None:
     """Its views come from a cache that knows no flip; the result is the card's template."""
     mean = [0.1, 0.2, 0.0, 0.3][: 4 if flip is Flip.CONCAT else 2]
-    card = with_flip(flip, mean if centred else None)
+    card = with_flip(flip, mean if centered else None)
     embedder = embedder_of(Halves(), card)
     (setup,) = setups_for(None, InstalledModel(card, Path("toy")), SetupOptions(EmbedSettings()))
     assert setup.cards_own

@@ -22,7 +22,7 @@ from facekit.template.file import (
     read_embeddings,
     write_embeddings,
 )
-from facekit.template.match import centred as centred_about
+from facekit.template.match import centered as centered_about
 from facekit.template.match import unit_length
 from facekit.template.space import mean_sha256_of
 from tests.template.spaces import CHANGES, MEAN, SPACE
@@ -30,7 +30,7 @@ from tests.template.spaces import CHANGES, MEAN, SPACE
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
 
 
-def table(names: list[str], seed: int = 0, *, centred: bool = False) -> EmbeddingTable:
+def table(names: list[str], seed: int = 0, *, centered: bool = False) -> EmbeddingTable:
     generator = np.random.default_rng(seed)
     rows = [
         EmbeddingRow(
@@ -41,8 +41,8 @@ def table(names: list[str], seed: int = 0, *, centred: bool = False) -> Embeddin
         )
     ]
     rows.append(EmbeddingRow("bad.jpg", "", 0, None, None, None, "NoFaceError: bad.jpg: no face"))
-    space = replace(SPACE, mean_sha256=mean_sha256_of(MEAN) if centred else "")
-    return EmbeddingTable(space, MEAN if centred else None, tuple(rows))
+    space = replace(SPACE, mean_sha256=mean_sha256_of(MEAN) if centered else "")
+    return EmbeddingTable(space, MEAN if centered else None, tuple(rows))
 
 
 def assert_same(a: EmbeddingTable, b: EmbeddingTable) -> None:
@@ -57,16 +57,16 @@ def assert_same(a: EmbeddingTable, b: EmbeddingTable) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@given(names=st.lists(NAMES, max_size=4), seed=st.integers(0, 99), centred=st.booleans())
+@given(names=st.lists(NAMES, max_size=4), seed=st.integers(0, 99), centered=st.booleans())
 def test_what_is_written_is_read_back(
     suffix: str,
     names: list[str],
     seed: int,
-    centred: bool,
+    centered: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = tmp_path_factory.mktemp("embeddings") / f"e{suffix}"
-    written = table(names, seed, centred=centred)
+    written = table(names, seed, centered=centered)
     write_embeddings(path, written)
     assert_same(read_embeddings(path), written)
 
@@ -151,7 +151,7 @@ def test_a_file_of_version_1_says_to_embed_again(suffix: str, tmp_path: Path) ->
 
 def test_any_csv_reader_reads_the_table(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
-    written = table(["a", "b"], centred=True)
+    written = table(["a", "b"], centered=True)
     write_embeddings(path, written)
     with path.open(newline="") as file:
         first, second, _ = csv.DictReader(file)
@@ -173,7 +173,7 @@ def test_a_file_of_another_space_is_refused_or_brought_over(
     other = replace(SPACE, **change)
     if field == "embedding mean":
         moved = file.vectors_in(other, MEAN, where=str(path))
-        np.testing.assert_allclose(moved, centred_about(file.vectors, MEAN), atol=1e-6)
+        np.testing.assert_allclose(moved, centered_about(file.vectors, MEAN), atol=1e-6)
         return
     with pytest.raises(ModelMismatchError, match=f"x{suffix} holds .*{field}.*cannot be compared"):
         file.vectors_in(other, None, where=str(path))
@@ -185,7 +185,7 @@ def test_two_files_in_a_row_are_one_where_they_are_of_one_space(
 ) -> None:
     paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for path in paths:
-        write_embeddings(path, table([path.stem], centred=True))
+        write_embeddings(path, table([path.stem], centered=True))
     lines = paths[1].read_text().splitlines(keepends=True)[suffix == ".csv" :]
     paths[0].write_text(paths[0].read_text() + "".join(lines))
     assert [row.name for row in read_embeddings(paths[0]).rows] == ["a", "bad.jpg", "b", "bad.jpg"]
@@ -200,7 +200,7 @@ def test_without_the_row_that_keeps_the_mean_the_file_serves_its_own_space_alone
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "x.csv"
-    write_embeddings(path, table(["a", "b"], centred=True))
+    write_embeddings(path, table(["a", "b"], centered=True))
     header, _, *rest = path.read_text().splitlines(keepends=True)
     path.write_text("".join((header, *rest)))
     file = read_embeddings(path)
@@ -211,7 +211,7 @@ def test_without_the_row_that_keeps_the_mean_the_file_serves_its_own_space_alone
 
 def test_another_mean_than_the_one_that_is_named_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
-    file = table(["a"], centred=True)
+    file = table(["a"], centered=True)
     write_embeddings(path, replace(file, mean=MEAN * 2))
     with pytest.raises(EmbeddingFileError, match="mean"):
         read_embeddings(path)

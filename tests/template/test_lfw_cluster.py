@@ -1,4 +1,4 @@
-"""facekit cluster on labelled photos of LFW: how far the groups are from the people."""
+"""facekit cluster on labeled photos of LFW: how far the groups are from the people."""
 
 from __future__ import annotations
 

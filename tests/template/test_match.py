@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from facekit.enums import Metric
 from facekit.template.match import (
-    centred,
+    centered,
     cosine_similarity,
     decide,
     distance,
@@ -73,14 +73,14 @@ def test_rowwise_similarity_is_the_matrix_diagonal(a: Float32Array, b: Float32Ar
     np.testing.assert_allclose(cosine_similarity(a, b), np.diag(similarity_matrix(a, b)), atol=1e-6)
 
 
-def test_centring_by_hand() -> None:
+def test_centering_by_hand() -> None:
     mean = np.array([1, 0], np.float32)
-    moved = centred(np.array([[3, 4]], np.float32), mean)  # unit (.6, .8), less (1, 0)
+    moved = centered(np.array([[3, 4]], np.float32), mean)  # unit (.6, .8), less (1, 0)
     np.testing.assert_allclose(moved, [[-0.4 / math.sqrt(0.8), 0.8 / math.sqrt(0.8)]], atol=1e-6)
 
 
-def test_centring_with_no_mean_gives_unit_length() -> None:
-    np.testing.assert_allclose(centred(np.array([[3, 4]], np.float32), None), [[0.6, 0.8]])
+def test_centering_with_no_mean_gives_unit_length() -> None:
+    np.testing.assert_allclose(centered(np.array([[3, 4]], np.float32), None), [[0.6, 0.8]])
 
 
 def test_threshold_itself_counts_as_same() -> None:

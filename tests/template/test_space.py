@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as npst
 from facekit.enums import CropRule, Flip, ResizeFilter
 from facekit.errors import ModelMismatchError
 from facekit.system.fields import Fields
-from facekit.template.match import centred, joined, recentred, unit_length
+from facekit.template.match import centered, joined, recentered, unit_length
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import CropSpec, DetectorIdentity, Float32Array
 from tests.template.spaces import CHANGES, MEAN, SPACE
@@ -101,14 +101,14 @@ def test_mean_and_another_field_are_no_difference_of_the_mean_alone() -> None:
     assert not SPACE.differs_by_mean_alone(other)
 
 
-def test_recentring_by_hand() -> None:
+def test_recentering_by_hand() -> None:
     """(0.6, 0.8) about (0.6, 0) points up; about (0, 0.8) it points right."""
-    up = centred(np.array([[0.6, 0.8]], np.float32), np.array([0.6, 0], np.float32))
+    up = centered(np.array([[0.6, 0.8]], np.float32), np.array([0.6, 0], np.float32))
     np.testing.assert_allclose(up, [[0, 1]], atol=1e-6)
-    right = recentred(up, np.array([0.6, 0], np.float32), np.array([0, 0.8], np.float32))
+    right = recentered(up, np.array([0.6, 0], np.float32), np.array([0, 0.8], np.float32))
     np.testing.assert_allclose(right, [[1, 0]], atol=1e-6)
     np.testing.assert_allclose(
-        recentred(up, np.array([0.6, 0], np.float32), None), [[0.6, 0.8]], atol=1e-6
+        recentered(up, np.array([0.6, 0], np.float32), None), [[0.6, 0.8]], atol=1e-6
     )
 
 
@@ -119,15 +119,15 @@ _MEANS = st.none() | npst.arrays(np.float32, 8, elements=st.floats(-0.25, 0.25, 
 
 
 @given(_VECTORS, _MEANS, _MEANS)
-def test_recentred_vectors_are_those_of_embedding_anew(
+def test_recentered_vectors_are_those_of_embedding_anew(
     vectors: Float32Array, old: Float32Array | None, new: Float32Array | None
 ) -> None:
     assume((np.linalg.norm(vectors, axis=1) > 1e-3).all())
     unit = unit_length(vectors)
-    moved = recentred(centred(unit, old), old, new)
+    moved = recentered(centered(unit, old), old, new)
     assert moved.dtype == np.float32
-    np.testing.assert_allclose(moved, centred(unit, new), atol=1e-6)
-    np.testing.assert_allclose(recentred(moved, new, old), centred(unit, old), atol=2e-6)
+    np.testing.assert_allclose(moved, centered(unit, new), atol=1e-6)
+    np.testing.assert_allclose(recentered(moved, new, old), centered(unit, old), atol=2e-6)
 
 
 @given(_VECTORS, npst.arrays(np.float32, 16, elements=st.floats(-0.1875, 0.1875, width=32)))
@@ -135,13 +135,15 @@ def test_templates_of_two_views_are_no_exception(vectors: Float32Array, mean: Fl
     assume((np.linalg.norm(vectors, axis=1) > 1e-3).all())
     unit = unit_length(vectors)
     template = joined(np.stack([unit, unit[:, ::-1]], axis=1), Flip.CONCAT)
-    np.testing.assert_allclose(recentred(centred(template, mean), mean, None), template, atol=1e-6)
+    np.testing.assert_allclose(
+        recentered(centered(template, mean), mean, None), template, atol=1e-6
+    )
 
 
-def test_none_are_recentred_too() -> None:
-    assert recentred(np.zeros((0, 16), np.float32), MEAN, None).shape == (0, 16)
+def test_none_are_recentered_too() -> None:
+    assert recentered(np.zeros((0, 16), np.float32), MEAN, None).shape == (0, 16)
 
 
 def test_a_mean_that_is_none_of_unit_vectors_cannot_be_taken_back() -> None:
     with pytest.raises(ModelMismatchError, match="length 1 or more"):
-        recentred(np.eye(2, dtype=np.float32), np.array([1.0, 0.0], np.float32), None)
+        recentered(np.eye(2, dtype=np.float32), np.array([1.0, 0.0], np.float32), None)

@@ -112,7 +112,7 @@ def test_similarity_crops_have_sphereface_s_sides(photos: Path, tmp_path: Path) 
 
 
 @pytest.mark.model
-def test_the_centre_of_a_crop_is_a_crop_of_less_margin(photos: Path, tmp_path: Path) -> None:
+def test_the_center_of_a_crop_is_a_crop_of_less_margin(photos: Path, tmp_path: Path) -> None:
     """182 pixels with 44 of margin, cut to 160, have 22: the same box, the same pixels of it."""
     out = tmp_path / "out"
     _run(photos, out)
@@ -129,8 +129,8 @@ def test_the_centre_of_a_crop_is_a_crop_of_less_margin(photos: Path, tmp_path: P
         height_px=160,
         width_px=160,
     )
-    centre = read_image(out / "joe" / "biden.png")[11:-11, 11:-11]
-    difference = np.abs(centre.astype(float) - small.astype(float))
+    center = read_image(out / "joe" / "biden.png")[11:-11, 11:-11]
+    difference = np.abs(center.astype(float) - small.astype(float))
     assert difference.mean() < 4  # of 255: the box's sides are rounded to whole pixels
 
 

@@ -13,7 +13,7 @@ from facekit.errors import ModelBuildError, ModelMismatchError, StorageError, Us
 from facekit.graph.graph import Graph
 from facekit.graph.read.formats import format_of
 from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
-from facekit.model.card import Quantisation, read_card
+from facekit.model.card import Quantization, read_card
 from facekit.model.store import InstalledModel
 from facekit.runtime.keras import KerasNet
 from facekit.runtime.litert import LiteRtNet
@@ -126,6 +126,6 @@ def test_the_file_holds_the_default_model_s_kernels(
 
 
 def test_integers_are_not_taken_back(tiny: InstalledModel) -> None:
-    card = replace(tiny.card, variant="int8", quantisation=Quantisation("static_wi8_ai8"))
+    card = replace(tiny.card, variant="int8", quantization=Quantization("static_wi8_ai8"))
     with pytest.raises(UsageError, match="A float32 file is needed"):
         graph_of_model(replace(tiny, card=card))

@@ -9,7 +9,7 @@ import pytest
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
 from facekit.system.configs import TOML_SUFFIX, config_names
-from facekit.training.config import OptimiserConfig, ScheduleName
+from facekit.training.config import OptimizerConfig, ScheduleName
 from facekit.training.config_file import config_from, parse_change, read_config
 
 
@@ -20,16 +20,16 @@ def test_shipped_configurations_are_valid_and_survive_json(name: str) -> None:
 
 
 def test_sphereface_s_is_for_its_net() -> None:
-    config = read_config("sphereface-a-softmax", {"epochs": 2, "optimiser.rate": 1})
+    config = read_config("sphereface-a-softmax", {"epochs": 2, "optimizer.rate": 1})
     assert (config.architecture, config.loss) == (Architecture.SPHEREFACE20, TrainingLoss.A_SOFTMAX)
-    assert (config.epochs, config.optimiser.rate) == (2, 1.0)
+    assert (config.epochs, config.optimizer.rate) == (2, 1.0)
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("epochz = 3", "unknown keys epochz"),
-        ("[optimiser]\nrat = 3", "unknown keys optimiser.rat"),
+        ("[optimizer]\nrat = 3", "unknown keys optimizer.rat"),
         ("epochs = 3.5", "epochs must be an integer"),
         ("epochs = true", "epochs must be an integer"),
         ("epochs = 0", "epochs is out of its range"),
@@ -37,9 +37,9 @@ def test_sphereface_s_is_for_its_net() -> None:
         ("loss = 'cosine'", "loss must be one of softmax,"),
         ("loss = 'triplet'", "photos_per_person of 2 or more"),
         ("photos_per_person = 4", "batch_size must be a multiple"),
-        ("[optimiser]\nrate = nan", "optimiser.rate must be a number"),
-        ("[optimiser]\nstep_epochs = [5, 3]", "must rise"),
-        ("[optimiser]\nstep_epochs = 5", "must be a list of integers"),
+        ("[optimizer]\nrate = nan", "optimizer.rate must be a number"),
+        ("[optimizer]\nstep_epochs = [5, 3]", "must rise"),
+        ("[optimizer]\nstep_epochs = 5", "must be a list of integers"),
         ("epochs = ", "cannot be read"),
     ],
 )
@@ -58,14 +58,14 @@ def test_unknown_names_list_the_known() -> None:
 
 def test_changes_are_toml_values() -> None:
     assert parse_change("augment.flip=false") == ("augment.flip", False)
-    assert parse_change("optimiser.step_epochs = [1, 2]") == ("optimiser.step_epochs", [1, 2])
+    assert parse_change("optimizer.step_epochs = [1, 2]") == ("optimizer.step_epochs", [1, 2])
     assert parse_change("loss=arcface") == ("loss", "arcface")
     with pytest.raises(UsageError, match="NAME=VALUE"):
         parse_change("epochs")
 
 
 def _rates(steps: range, **changes: object) -> list[float]:
-    config = OptimiserConfig(rate=1.0, **changes)  # type: ignore[arg-type]
+    config = OptimizerConfig(rate=1.0, **changes)  # type: ignore[arg-type]
     return [config.rate_at(step, steps_per_epoch=10, epochs=4) for step in steps]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.enums import ColourOrder
+from facekit.enums import ColorOrder
 from facekit.errors import ImageError
 from facekit.photo.decode import read_image
 from facekit.photo.sources import list_people
@@ -21,7 +21,7 @@ from tests.networks.tiny_training import tiny_config, write_people
 
 pytestmark = pytest.mark.tensorflow
 
-SPEC = InputSpec(16, 16, ColourOrder.BGR, 127.5, 128.0)
+SPEC = InputSpec(16, 16, ColorOrder.BGR, 127.5, 128.0)
 OFF = AugmentConfig(random_crop=False, flip=False)
 EVERYTHING = AugmentConfig(
     rotate_degrees=10, zoom=0.1, brightness=20, contrast=0.2, saturation=0.3, erase=0.3
@@ -34,7 +34,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> PhotoSet:
     return split(list_people(folder), tiny_config())[0]
 
 
-def test_without_changes_a_photo_is_its_centre_as_at_run_time(photos: PhotoSet) -> None:
+def test_without_changes_a_photo_is_its_center_as_at_run_time(photos: PhotoSet) -> None:
     data = Photos(photos, SPEC, memory_mb=1)
     plan = np.arange(12).reshape(3, 4)
     batches = list(data.batches(plan, OFF, seed=0, epoch=0))
@@ -43,7 +43,7 @@ def test_without_changes_a_photo_is_its_centre_as_at_run_time(photos: PhotoSet) 
         np.concatenate([batch.images for batch in batches]), model_input(crops, SPEC)
     )
     assert np.concatenate([batch.labels for batch in batches]).tolist() == photos.labels.tolist()
-    assert np.array_equal(np.concatenate(list(data.centres(5))), model_input(crops, SPEC))
+    assert np.array_equal(np.concatenate(list(data.centers(5))), model_input(crops, SPEC))
 
 
 @pytest.mark.parametrize("memory_mb", [0, 1])
@@ -86,7 +86,7 @@ def test_flips_and_windows_come_from_the_photo() -> None:
     """A picture that counts its columns: a window of it counts on, or down where it is flipped."""
     pixels = np.broadcast_to(np.arange(24, dtype=np.uint8)[None, :, None], (24, 24, 3))
     change = augmentation(
-        AugmentConfig(), InputSpec(16, 16, ColourOrder.RGB, 0.0, 1.0), seed=0, epoch=0
+        AugmentConfig(), InputSpec(16, 16, ColorOrder.RGB, 0.0, 1.0), seed=0, epoch=0
     )
     rows = [np.asarray(change(pixels, number))[0, :, 0] for number in range(60)]
     assert {float(np.diff(row)[0]) for row in rows} == {1.0, -1.0}

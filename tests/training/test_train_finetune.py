@@ -30,7 +30,7 @@ USUAL: dict[str, Any] = {
     "dropout": 0.0,
     "keep_checkpoints": 9,
     "checkpoint_steps": 0,
-    "optimiser.weight_decay": 0.0,
+    "optimizer.weight_decay": 0.0,
 }
 
 
@@ -50,7 +50,7 @@ def tuned(others: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -
     """Of three epochs the first trains the head alone, the others the net at half its rate."""
     folder = tmp_path_factory.mktemp("tuned") / "run"
     changes: dict[str, Any] = {"finetune.head_epochs": 1, "finetune.net_rate_share": 0.5,
-               "optimiser.name": "adam", "steps_per_epoch": 20, "optimiser.rate": 0.02}  # fmt: skip
+               "optimizer.name": "adam", "steps_per_epoch": 20, "optimizer.rate": 0.02}  # fmt: skip
     run_tiny(others, folder, start=start, epochs=3, **USUAL, **changes)
     return folder
 
@@ -123,7 +123,7 @@ def test_training_goes_on_with_the_statistics_of_an_imported_file(
     path, graph = checkpoint_file
     folder = tmp_path / "run"
     changes: dict[str, Any] = {"finetune.head_epochs": 1, "finetune.freeze_batch_norm": frozen,
-                               "steps_per_epoch": 3, "optimiser.rate": 0.02}  # fmt: skip
+                               "steps_per_epoch": 3, "optimizer.rate": 0.02}  # fmt: skip
     run_tiny(others, folder, start=path, epochs=2, **USUAL, **changes)
     first, last = _nets(folder)
     norms = [node for node in graph.nodes if node.operation is Operation.BATCH_NORM]
@@ -165,7 +165,7 @@ def test_the_net_s_rate_is_a_share_of_the_head_s(
     moved = {}
     for share in (0.1, 0.01):
         folder = tmp_path / str(share)
-        changes: dict[str, Any] = {"finetune.net_rate_share": share, "optimiser.momentum": 0.0}
+        changes: dict[str, Any] = {"finetune.net_rate_share": share, "optimizer.momentum": 0.0}
         run_tiny(others, folder, start=start, should_stop=lambda: True, **USUAL, **changes)
         (after,) = _nets(folder)
         moved[share] = {name: after[name] - before[name] for name in before if "kernel" in name}

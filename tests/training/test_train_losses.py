@@ -45,7 +45,7 @@ def test_center_loss_by_hand() -> None:
 
 
 def test_centers_move_as_the_paper_says() -> None:
-    """Two photos of class 0 at 3 and 6, its centre at 0: (-3 - 6) / (1 + 2) = -3; half of it."""
+    """Two photos of class 0 at 3 and 6, its center at 0: (-3 - 6) / (1 + 2) = -3; half of it."""
     centers = np.array([[0.0], [7.0]], np.float32)
     x = np.array([[3.0], [6.0]], np.float32)
     sums, counts = losses.center_sums(x, np.array([0, 0]), centers)

@@ -70,7 +70,7 @@ def test_every_loss_learns(people: Path, tmp_path: Path, loss: str) -> None:
         epochs=3,
         steps_per_epoch=20,
         dropout=0.0,
-        **{"optimiser.name": "adam", **changes},
+        **{"optimizer.name": "adam", **changes},
     )
     assert trained.loop.figures["held_out"] == 1.0  # by chance 0.25
     curve = [line for line in read_curve(tmp_path / "run" / CURVE_NAME) if "epoch_loss" in line]
@@ -163,7 +163,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def test_two_processes_train_as_one_does(people: Path, tmp_path: Path) -> None:
-    """Batch norms are synchronised, so only the order of additions differs: 1e-4 of each weight."""
+    """Batch norms are synchronized, so only the order of additions differs: 1e-4 of each weight."""
     changes: dict[str, Any] = {"dropout": 0.0, "loss": "softmax+center", "epochs": 1}
     run_tiny(people, tmp_path / "one", **changes)
     at = ",".join(f"127.0.0.1:{port}" for port in _free_ports(2))
@@ -230,7 +230,7 @@ def test_settings_of_another_facekit_are_refused(people: Path, tmp_path: Path) -
 
 
 def test_a_loss_that_is_no_number_ends_the_run(people: Path, tmp_path: Path) -> None:
-    wild: dict[str, Any] = {"optimiser.rate": 1e30}
+    wild: dict[str, Any] = {"optimizer.rate": 1e30}
     with pytest.raises(ModelBuildError, match="diverged"):
         run_tiny(people, tmp_path / "run", **wild)
 
@@ -241,7 +241,7 @@ def test_a_loss_that_is_no_number_ends_the_run(people: Path, tmp_path: Path) -> 
 def test_mixed_precision_trains_and_gives_a_float32_file(
     people: Path, tmp_path: Path, precision: str
 ) -> None:
-    changes: dict[str, Any] = {"epochs": 3, "dropout": 0.0, "optimiser.name": "adam"}
+    changes: dict[str, Any] = {"epochs": 3, "dropout": 0.0, "optimizer.name": "adam"}
     trained = run_tiny(people, tmp_path / "run", precision=precision, **changes)
     curve = [
         line["epoch_loss"]

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from facekit.cli import cli
-from facekit.enums import ColourOrder, CropRule, FacePolicy, ResizeFilter
+from facekit.enums import ColorOrder, CropRule, FacePolicy, ResizeFilter
 from facekit.evaluation.embeddings import EmbedSettings, PhotoCropper
 from facekit.graph.nets import designs as architectures
 from facekit.model.card import read_card
@@ -40,7 +40,7 @@ SMALL = (
     "--set",
     "embedding_size=8",
     "--set",
-    "optimiser.name=adam",
+    "optimizer.name=adam",
     "--batch-size",
     "8",
     "--rate",
@@ -131,7 +131,7 @@ def test_validated_on_lfw_the_model_decides_at_once(lfw: Path, data: Path, tmp_p
 
 @pytest.mark.model
 def test_of_two_faces_the_central_one_is_taken_as_eval_lfw_does(data: Path, tmp_path: Path) -> None:
-    """LFW's people stand in the centre; somebody larger stands at the edge of this photo."""
+    """LFW's people stand in the center; somebody larger stands at the edge of this photo."""
     from facekit.training.validate import crop_lfw  # TensorFlow
 
     folder = make_small_lfw(tmp_path, data)
@@ -144,7 +144,7 @@ def test_of_two_faces_the_central_one_is_taken_as_eval_lfw_does(data: Path, tmp_
     picture[150:350, 300 : 300 + small.shape[1]] = small
     cv2.imwrite(str(folder / "lfw" / name), picture)
 
-    spec = InputSpec(160, 160, ColourOrder.RGB, 127.5, 128.0)
+    spec = InputSpec(160, 160, ColorOrder.RGB, 127.5, 128.0)
     margin = CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR)
     lfw = crop_lfw(folder, spec, margin, detector="mtcnn")
     index = [photo.path for photo in lfw.plan.photos].index(name)

@@ -12,19 +12,19 @@ from facekit.video.annotate import annotated, label
 from facekit.video.records import NOBODY, Identity, VisibleFace
 from tests.video.faces import face
 
-GREY: UInt8Array = np.full((480, 640, 3), 128, np.uint8)
+GRAY: UInt8Array = np.full((480, 640, 3), 128, np.uint8)
 ADA = Identity("Ada", 0.714)
 
 
-def changed(*faces: VisibleFace, pixels: UInt8Array = GREY) -> tuple[int, int, int, int]:
+def changed(*faces: VisibleFace, pixels: UInt8Array = GRAY) -> tuple[int, int, int, int]:
     """x1, y1, x2, y2 of all that was drawn."""
     rows, columns = np.nonzero((annotated(pixels, faces) != pixels).any(axis=2))
     return (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
 
 
 def letters(*faces: VisibleFace) -> int:
-    """Dark pixels: neither the grey of the frame nor a label's or a box's colour is."""
-    return int((annotated(GREY, faces) < 90).all(axis=2).sum())
+    """Dark pixels: neither the gray of the frame nor a label's or a box's color is."""
+    return int((annotated(GRAY, faces) < 90).all(axis=2).sum())
 
 
 def test_the_label_says_who() -> None:
@@ -35,12 +35,12 @@ def test_the_label_says_who() -> None:
 
 
 def test_the_label_stands_above_the_box_and_the_frame_is_not_changed() -> None:
-    before = GREY.copy()
+    before = GRAY.copy()
     x1, y1, x2, y2 = changed(VisibleFace(1, face(200, 200, 330, 360), ADA))
     assert (x1, y2) == (199, 361)  # the line is 2 px wide
     assert 330 < x2 < 380  # the label may be wider than the box
     assert 165 < y1 < 185
-    np.testing.assert_array_equal(GREY, before)
+    np.testing.assert_array_equal(GRAY, before)
 
 
 @pytest.mark.parametrize(

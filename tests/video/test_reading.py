@@ -25,7 +25,7 @@ FRAMES, FPS = 50, 25.0
 PLENTY = 10**7
 
 
-def grey_level(number: int) -> int:
+def gray_level(number: int) -> int:
     return 40 + 3 * number
 
 
@@ -35,7 +35,7 @@ def made(path: Path, codec: str = "MJPG", frames: int = FRAMES) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), FPS, (160, 120))
     assert writer.isOpened()
     for number in range(frames):
-        writer.write(np.clip(noise + grey_level(number), 0, 255).astype(np.uint8))
+        writer.write(np.clip(noise + gray_level(number), 0, 255).astype(np.uint8))
     writer.release()
     return path
 
@@ -62,7 +62,7 @@ def test_every_frame_with_its_number_and_time(tmp_path: Path, name: str, codec: 
         [frame.time_s for frame in frames], np.arange(FRAMES) / FPS, atol=0.002
     )
     levels = [float(frame.pixels.mean()) for frame in frames]
-    np.testing.assert_allclose(levels, [grey_level(n) for n in range(FRAMES)], atol=3)
+    np.testing.assert_allclose(levels, [gray_level(n) for n in range(FRAMES)], atol=3)
     assert reader.fps == pytest.approx(FPS)
     assert reader.missing_s == 0.0
     assert reader.complaint is None

@@ -51,7 +51,7 @@ def test_what_is_written_can_be_read_back(tmp_path: Path, suffix: str) -> None:
     assert reader.fps == pytest.approx(12.5, rel=0.01)
 
 
-def test_colours_come_back(tmp_path: Path) -> None:
+def test_colors_come_back(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "v.mp4", fps=25.0) as writer:
         writer.write(np.full((120, 160, 3), (220, 30, 60), np.uint8))
     with VideoReader(str(tmp_path / "v.mp4"), max_pixels=10**6) as reader:

@@ -51,7 +51,7 @@ def calibrate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure a model's thresholds on labelled photos.
+    """Measure a model's thresholds on labeled photos.
 
     Finds the thresholds at which strangers match at a given rate (FMR), how often the same
     person is then missed (FNMR), and what probability a score stands for.  With --write,

@@ -37,15 +37,15 @@ def compare(
     matrix = task.compare(
         images, request=pipeline_request(model, **options), reporter=TerminalReporter()
     )
-    labelled = list(zip(matrix.labels, matrix.similarity, strict=True))
+    labeled = list(zip(matrix.labels, matrix.similarity, strict=True))
     if as_json:
         emit_json(matrix.to_dict())
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(["", *matrix.labels])
-        writer.writerows([label, *(f"{value:.6f}" for value in row)] for label, row in labelled)
+        writer.writerows([label, *(f"{value:.6f}" for value in row)] for label, row in labeled)
     else:
         width = max(map(len, matrix.labels))
-        for number, (label, row) in enumerate(labelled, 1):
+        for number, (label, row) in enumerate(labeled, 1):
             cells = " ".join(f"{value:6.3f}" for value in row)
             click.echo(f"{number:3} {label:{width}} {cells}")

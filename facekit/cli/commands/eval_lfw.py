@@ -40,7 +40,7 @@ EXIT_BELOW = 1
 @click.option(
     "--subtract-mean",
     is_flag=True,
-    help="Centre by the mean of the training pairs instead of the card's.",
+    help="Center by the mean of the training pairs instead of the card's.",
 )
 @evaluation_options(default_protocol=None)
 @click.option(

@@ -23,7 +23,7 @@ from facekit.enums import ExportFormat, Precision, RangeRule
 @click.option(
     "--precision",
     type=EnumChoice(Precision),
-    help="Of an ONNX file; int8 is quantised as convert does it.  [default: fp32]",
+    help="Of an ONNX file; int8 is quantized as convert does it.  [default: fp32]",
 )
 @calibration_options
 @click.option(

@@ -10,7 +10,7 @@ import click
 from facekit.cli.options import EnumChoice, PictureSize, json_option
 from facekit.cli.render.models import print_files
 from facekit.cli.terminal import TerminalReporter
-from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessing
+from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
 
 
 @click.command("import")
@@ -37,9 +37,9 @@ from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessi
 )
 @click.option(
     "--order",
-    "colour_order",
-    type=EnumChoice(ColourOrder),
-    help="Of the colours, in place of --preprocess's.",
+    "color_order",
+    type=EnumChoice(ColorOrder),
+    help="Of the colors, in place of --preprocess's.",
 )
 @click.option("--mean", type=float, metavar="M", help="The net is fed (x - mean) / std, x 0..255.")
 @click.option("--std", type=float, metavar="S", help="See --mean.")
@@ -62,7 +62,7 @@ from facekit.enums import Architecture, ColourOrder, CropRule, Flip, Preprocessi
     help="What becomes of the mirror image's embedding.  [default: as the graph's authors do: "
     "concat for sphereface20, else none]",
 )
-@click.option("--license", "licence", metavar="TEXT", help="What may be done with the weights.")
+@click.option("--license", "license", metavar="TEXT", help="What may be done with the weights.")
 @click.option(
     "--accept-untrained",
     is_flag=True,

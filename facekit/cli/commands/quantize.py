@@ -61,7 +61,7 @@ def quantize(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Quantise a model by a recipe, and report how far it drifts from float32.
+    """Quantize a model by a recipe, and report how far it drifts from float32.
 
     Writes the model, its card, the recipe, and the drift report (JSON).
 

@@ -21,7 +21,7 @@ _SHORT = {
     "loss": "loss",
     "epochs": "epochs",
     "batch_size": "batch_size",
-    "rate": "optimiser.rate",
+    "rate": "optimizer.rate",
     "seed": "seed",
     "precision": "precision",
     "held_out": "held_out",
@@ -38,7 +38,7 @@ _SHORT = {
 @click.option("--config", "config_name", metavar="NAME|FILE",
               help="A .toml file, or one of facekit's own; see configs/train.")  # fmt: skip
 @click.option("--arch", type=EnumChoice(Architecture), help="The net's graph.")
-@click.option("--loss", type=EnumChoice(TrainingLoss), help="What is minimised.")
+@click.option("--loss", type=EnumChoice(TrainingLoss), help="What is minimized.")
 @click.option("--from", "start", metavar="MODEL|FILE",
               help="Begin with these weights and a new head: fine-tuning.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1), help="Times that the photos are seen.")
@@ -65,7 +65,7 @@ _SHORT = {
 @click.option("--validate-every", type=click.IntRange(min=1), default=1, show_default=True,
               help="Epochs between two of these.")  # fmt: skip
 @click.option("--name", help="The model's name.  [default: that of the folder -o]")
-@click.option("--license", "licence", help="What may be done with the result, for its card.")
+@click.option("--license", "license", help="What may be done with the result, for its card.")
 @click.option(
     "--install", metavar="NAME", help="Put the model into the store under this name, a new one."
 )
@@ -141,7 +141,7 @@ def _new_run(
     changes: tuple[str, ...],
     start: str | None,
     name: str | None,
-    licence: str | None,
+    license: str | None,
     **options: Any,
 ) -> NewRun | None:
     """What is asked for; None for a run that goes on.  Raises UsageError."""
@@ -149,7 +149,7 @@ def _new_run(
 
     given = {_SHORT[key]: value for key, value in options.items() if value is not None}
     if resume:
-        if given or changes or config_name or start or name or licence:
+        if given or changes or config_name or start or name or license:
             raise UsageError(
                 "--resume goes on with the settings that the run began with. Leave out "
                 "everything but -o, --data (where the photos have moved), --validate and workers."
@@ -164,7 +164,7 @@ def _new_run(
         values={key: getattr(value, "value", value) for key, value in given.items()},
         start=start,
         name=name,
-        licence=licence,
+        license=license,
     )
 
 

@@ -1,4 +1,4 @@
-"""Converted and quantised files as text, and how far they drift from float32."""
+"""Converted and quantized files as text, and how far they drift from float32."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _print_detection_drift(drift: DetectionDrift) -> None:
 
 
 def print_drift(drift: Drift) -> None:
-    """How far the quantised file is from float32, and what it saves."""
+    """How far the quantized file is from float32, and what it saves."""
     few = "" if drift.has_enough_crops else "; few: pass --calibration with 200 photos or more"
     _print_lines(
         drift,
@@ -75,7 +75,7 @@ def print_drift(drift: Drift) -> None:
 
 
 def _print_lines(drift: Drift | DetectionDrift, *own: tuple[str, str]) -> None:
-    a, b = drift.float32, drift.quantised
+    a, b = drift.float32, drift.quantized
     lines = [
         *own,
         ("size", f"{b.size_bytes / 1e6:.1f} MB, float32 {a.size_bytes / 1e6:.1f} MB"),
@@ -94,9 +94,9 @@ def _print_layers(layers: tuple[LayerDrift, ...]) -> None:
         click.echo(f"    {layer.relative_error:7.2%} {layer.added_error:7.2%}  {layer.key}")
 
 
-def _print_accuracy(float32: Accuracy, quantised: Accuracy) -> None:
+def _print_accuracy(float32: Accuracy, quantized: Accuracy) -> None:
     click.echo(f"  LFW pairsDevTest, {float32.n_pairs} pairs, thresholds from pairsDevTrain:")
-    for one in (float32, quantised):
+    for one in (float32, quantized):
         tars = ", ".join(f"{rate:.1%} at FMR {fmr}" for fmr, rate in one.tar_at_fmr.items())
         click.echo(
             f"    {one.variant:9}accuracy {one.accuracy:.2%} (at float32's threshold "

@@ -36,7 +36,7 @@ _MIRROR = {
 
 def print_list(listed: ModelList) -> None:
     """A table of at most 100 columns, then what its figures rest on."""
-    rows = [("MODEL", "FOR", "LICENCE", "MB", "MS", "TAR", "STORED")]
+    rows = [("MODEL", "FOR", "LICENSE", "MB", "MS", "TAR", "STORED")]
     rows += [_list_row(model) for model in listed.models]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     stored_width = max(_LIST_WIDTH - sum(widths) - 2 * len(widths), len("onnx-int8wo,"))
@@ -62,7 +62,7 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
     return (
         f"{model.name} (default)" if model.is_default else model.name,
         model.task.value,
-        _LICENSE.split(model.source.licence)[0][:14],
+        _LICENSE.split(model.source.license)[0][:14],
         size,
         ms,
         "-" if model.match_rate is None else f"{100 * model.match_rate.tar:.1f} %",
@@ -141,13 +141,13 @@ def _print_card(path: Path, card: Card, *, in_registry: bool) -> None:
         ("sha256", card.file_sha256),
         *(() if in_registry else _source_fields(card.source)),
         ("input", _input_text(card.input)),
-        ("quantisation", card.quantisation.scheme),
+        ("quantization", card.quantization.scheme),
         ("crop", str(card.crop or "")),
     ]
     if card.embedding_size:  # a detector has none
-        centred = "not centred" if card.calibration.embedding_mean is None else "centred"
+        centered = "not centered" if card.calibration.embedding_mean is None else "centered"
         fields.append(
-            ("embedding", f"{card.embedding_size} numbers, {centred}{_MIRROR[card.flip]}")
+            ("embedding", f"{card.embedding_size} numbers, {centered}{_MIRROR[card.flip]}")
         )
         fields.append(("calibrated", card.calibration.source or "no"))
         fields += _point_fields(card.calibration.operating_points)
@@ -160,7 +160,7 @@ def _source_fields(source: Source) -> list[tuple[str, str]]:
         ("source", source.title),
         ("url", source.url),
         ("source sha256", source.sha256),
-        ("licence", source.licence),
+        ("license", source.license),
         ("accuracy", source.accuracy),
     ]
 
@@ -172,7 +172,7 @@ def _download_text(download: Download) -> str:
 
 def _input_text(spec: InputSpec) -> str:
     return (
-        f"{spec.width_px} x {spec.height_px} px {spec.colour_order.value}, "
+        f"{spec.width_px} x {spec.height_px} px {spec.color_order.value}, "
         f"(pixel - {spec.mean:g}) / {spec.std:g}"
     )
 

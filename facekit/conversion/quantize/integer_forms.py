@@ -28,7 +28,7 @@ _NAMES = {
 
 
 def with_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
-    """The quantised file with int8 forms of `operators`, of FORMS, wherever int8 is on both sides.
+    """The quantized file with int8 forms of `operators`, of FORMS, wherever int8 is on both sides.
 
     The same bytes for the same arguments; `content` itself where there is nothing to rewrite.
     """
@@ -49,7 +49,7 @@ def with_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
         operator.inputs = np.array([before.inputs[0], *operator.inputs[1:]], np.int32)
         operator.outputs = after[0].outputs
         if len(operator.inputs) > 1:
-            _quantise_slopes(model, content, int(operator.inputs[1]))
+            _quantize_slopes(model, content, int(operator.inputs[1]))
         after[0].outputs = None  # it goes
         rewritten += 1
     if not rewritten:
@@ -64,7 +64,7 @@ def with_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
 
 
 def float_operators(content: bytes) -> dict[str, int]:
-    """Which operators of a quantised file compute in float32, and how many of each.
+    """Which operators of a quantized file compute in float32, and how many of each.
 
     Conversions between integers and float32 are not counted.
     """
@@ -93,7 +93,7 @@ def _converts(model: Any, operator: Any, name: str) -> bool:
     return bool(model.subgraphs[0].tensors[index].type == schema.TensorType.INT8)
 
 
-def _quantise_slopes(model: Any, content: bytes, index: int) -> None:
+def _quantize_slopes(model: Any, content: bytes, index: int) -> None:
     tensor = model.subgraphs[0].tensors[index]
     if tensor.type == schema.TensorType.INT8:  # two layers may share their slopes
         return

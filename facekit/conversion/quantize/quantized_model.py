@@ -1,4 +1,4 @@
-"""A float32 model to a quantised one with its card."""
+"""A float32 model to a quantized one with its card."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from facekit.conversion.crops import SEED, CropSet, Origin
 from facekit.conversion.pictures import shipped_pictures
 from facekit.conversion.quantize.histograms import activation_histograms
-from facekit.conversion.quantize.quantizer import PACKAGE, input_formula, quantised, tool_version
+from facekit.conversion.quantize.quantizer import PACKAGE, input_formula, quantized, tool_version
 from facekit.conversion.quantize.range_rules import Range, ranges
 from facekit.conversion.quantize.ranges import stored_ranges
 from facekit.conversion.quantize.recipe import Recipe
@@ -19,7 +19,7 @@ from facekit.errors import UsageError
 from facekit.graph.activations import activations, begins_with_convolution, has_open_side
 from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.write.litert import to_litert
-from facekit.model.card import Card, Quantisation, Task, bound
+from facekit.model.card import Card, Quantization, Task, bound
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
@@ -40,7 +40,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChosenRanges:
-    """What static quantisation needs to know, and who says so."""
+    """What static quantization needs to know, and who says so."""
 
     rule: RangeRule
     origin: Origin
@@ -54,15 +54,15 @@ def require_float32(model: InstalledModel, *, task: Task = Task.EMBEDDING) -> No
         raise UsageError(
             f"A model for {task.value} is needed. {card.name} is for {card.task.value}."
         )
-    if card.variant != DEFAULT_VARIANT or card.quantisation.scheme != "none":
+    if card.variant != DEFAULT_VARIANT or card.quantization.scheme != "none":
         raise UsageError(
             f"A {DEFAULT_VARIANT} file is needed to start from. Received: {model.path} "
-            f"({card.variant}, {card.quantisation.scheme})"
+            f"({card.variant}, {card.quantization.scheme})"
         )
 
 
-def require_quantisable(model: InstalledModel) -> None:
-    """Raises UsageError or ModelBuildError for what cannot be quantised.
+def require_quantizable(model: InstalledModel) -> None:
+    """Raises UsageError or ModelBuildError for what cannot be quantized.
 
     What can is an embedding model in float32, or a detector of a single net, which then sees
     pictures of the one size that its card has.
@@ -112,17 +112,17 @@ def choose_ranges(
     return ChosenRanges(rule, crops.origin, ranges(histograms, rule))
 
 
-def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None) -> ModelFile:
+def quantize(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None) -> ModelFile:
     """`chosen` may be None for a recipe that needs no ranges.
 
     What was measured with the float32 file does not hold for this one, but for the mean
-    embedding, which is the same within what quantising costs.  Raises as `quantised`.
+    embedding, which is the same within what quantizing costs.  Raises as `quantized`.
     """
     by_key = chosen.by_key if chosen is not None else {}
     float32 = fixed_content(model)
     if model.card.task is Task.DETECTION:
         recipe = recipe.with_integer_outputs
-    content, fed = quantised(float32, model.card.input, recipe, by_key)
+    content, fed = quantized(float32, model.card.input, recipe, by_key)
     calibrated = {"rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
     if "photos" in calibrated:
         calibrated["photos"] = list(calibrated["photos"])
@@ -134,7 +134,7 @@ def quantise(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
         file_sha256=sha256,
         file_size_bytes=len(content),
         input=fed,
-        quantisation=Quantisation(
+        quantization=Quantization(
             scheme=recipe.name,
             input_formula=input_formula(
                 model.card.input, recipe, in_bias=begins_with_convolution(float32)

@@ -1,4 +1,4 @@
-"""A float32 file to a quantised one, by ai-edge-quantizer.  TensorFlow is not needed for it."""
+"""A float32 file to a quantized one, by ai-edge-quantizer.  TensorFlow is not needed for it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ PACKAGE = "ai-edge-quantizer"
 _INT8_ZERO = 128  # an int8 is its pixel less this
 
 
-def quantised(
+def quantized(
     content: bytes, spec: InputSpec, recipe: Recipe, ranges: Mapping[str, Range]
 ) -> tuple[bytes, InputSpec]:
-    """The quantised file and what it wants to be fed; the same bytes for the same arguments.
+    """The quantized file and what it wants to be fed; the same bytes for the same arguments.
 
     content, spec: the float32 file and its input.  `ranges`: by activation key, all of them;
     empty for a recipe that needs none.
@@ -43,7 +43,7 @@ def quantised(
     Integer inputs are pixels: the file's own scale is 1 / spec.std and its zero point an
     integer, so q = pixel - 128 (int8) or q = pixel (uint8) is the float input exactly.  Where
     spec.mean lies between two pixels, the returned spec's mean is the next pixel, and the bias of
-    a convolution that comes first makes up for it; another net sees half a grey level less.
+    a convolution that comes first makes up for it; another net sees half a gray level less.
 
     Raises MissingExtraError, InputError for ranges that do not fit, ModelBuildError.
     """
@@ -51,20 +51,20 @@ def quantised(
     if fed != spec and begins_with_convolution(content):
         content = with_shifted_input(content, (fed.mean - spec.mean) / spec.std)
     statistics = _statistics(content, fed, ranges) if recipe.needs_ranges else None
-    module = require("ai_edge_quantizer.quantizer", extra="convert", needed_for="Quantising")
+    module = require("ai_edge_quantizer.quantizer", extra="convert", needed_for="Quantizing")
     try:
         with _quiet():
-            quantiser = module.Quantizer(bytearray(content), list(recipe.operations))
-            result = quantiser.quantize(statistics, enable_progress_report=False)
+            quantizer = module.Quantizer(bytearray(content), list(recipe.operations))
+            result = quantizer.quantize(statistics, enable_progress_report=False)
     except (ValueError, KeyError, RuntimeError, TypeError, NotImplementedError) as error:
         raise ModelBuildError(
-            f"{PACKAGE} {tool_version()} cannot quantise by {recipe.name}: {error}"
+            f"{PACKAGE} {tool_version()} cannot quantize by {recipe.name}: {error}"
         ) from error
     return with_integer_forms(bytes(result.quantized_model), recipe.integer_forms), fed
 
 
 def input_of(spec: InputSpec, recipe: Recipe) -> InputSpec:
-    """What the quantised file wants to be fed."""
+    """What the quantized file wants to be fed."""
     if recipe.input is InputType.FLOAT32:
         return spec
     return replace(spec, mean=float(math.ceil(spec.mean)))
@@ -73,9 +73,9 @@ def input_of(spec: InputSpec, recipe: Recipe) -> InputSpec:
 def input_formula(spec: InputSpec, recipe: Recipe, *, in_bias: bool = True) -> str:
     """How a pixel becomes the input tensor's value, for a board's C code.
 
-    `in_bias`: the net begins with a convolution, whose bias makes up for half a grey level.
+    `in_bias`: the net begins with a convolution, whose bias makes up for half a gray level.
     """
-    order = f"channels in {spec.colour_order.value} order"
+    order = f"channels in {spec.color_order.value} order"
     if recipe.input is InputType.FLOAT32:
         return f"x = (pixel - {spec.mean:g}) / {spec.std:g}, float32; {order}"
     fed = input_of(spec, recipe)

@@ -1,7 +1,7 @@
 """Activation ranges and where they come from: measured on crops, or stored with facekit.
 
 `activation_ranges/` holds what was measured for weights that facekit knows, so that they are
-quantised as well with no photo at hand as with a thousand.  tests/networks/
+quantized as well with no photo at hand as with a thousand.  tests/networks/
 tests/networks/make_activation_ranges.py makes such a file.
 """
 

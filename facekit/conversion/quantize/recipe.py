@@ -1,4 +1,4 @@
-"""How a float32 file is quantised: a JSON file in configs/recipes, or the user's own.
+"""How a float32 file is quantized: a JSON file in configs/recipes, or the user's own.
 
 Names say what they do: static or dynamic activations, `w` weights and `a` activations as `i`
 integers or `f` floats of so many bits; a last `iu8` for an unsigned input: static_wi8_ai8_iu8.
@@ -29,7 +29,7 @@ _INTEGER_OUTPUTS = "_oi8"
 
 
 class InputType(str, Enum):
-    """What the quantised file is fed."""
+    """What the quantized file is fed."""
 
     INT8 = "int8"
     UINT8 = "uint8"
@@ -44,7 +44,7 @@ class Recipe:
     """what the file is called after: <model>_<variant>.tflite"""
     input: InputType
     rule: RangeRule | None
-    """what decides the activations' ranges; None where they are not quantised ahead of time"""
+    """what decides the activations' ranges; None where they are not quantized ahead of time"""
     operations: tuple[dict[str, Any], ...]
     integer_forms: tuple[str, ...] = ()
 
@@ -98,7 +98,7 @@ def read_recipe(name_or_path: str) -> Recipe:
 
 
 def _calibrates(raw: dict[str, Any]) -> bool:
-    """Whether any operation's activations are quantised ahead of time."""
+    """Whether any operation's activations are quantized ahead of time."""
     return any("activation_tensor_config" in str(step) for step in _list(raw, "operations"))
 
 

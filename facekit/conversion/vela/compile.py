@@ -154,7 +154,7 @@ def _require_compilable(inspected: ModelInspection) -> None:
         if not tensor.is_integer:
             raise AcceleratorError(
                 f"An Ethos-U runs integers only. Received: {path} with the input {tensor.name} of "
-                f"{tensor.dtype}. Quantise it first: facekit convert --int8"
+                f"{tensor.dtype}. Quantize it first: facekit convert --int8"
             )
 
 
@@ -189,7 +189,7 @@ def _provenance(source: Path, target: Target) -> dict[str, str]:
     return {
         "ethos-u-vela": vela_version(),
         "vela target": f"{target.name}: {target.accelerator_config}, {target.system_config}, "
-        f"{target.memory_mode}, {target.optimise}",
+        f"{target.memory_mode}, {target.optimize}",
         "compiled from": source.name,
         "compiled from sha256": sha256_of(source),
     }

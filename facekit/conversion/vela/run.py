@@ -54,7 +54,7 @@ def vela(model: Path, target: Target, *, system_config: str | None = None) -> It
             *_configuration(target, folder),
             *("--system-config", system_config or target.system_config),
             *("--memory-mode", target.memory_mode),
-            *("--optimise", target.optimise),
+            *("--optimise", target.optimize),
             *("--show-cpu-operations", "--verbose-performance"),
             *("--output-dir", str(folder)),
             *target.options,

@@ -17,12 +17,12 @@ _KEYS = frozenset(
         "accelerator_config",
         "system_config",
         "memory_mode",
-        "optimise",
+        "optimize",
         "compare",
         "options",
     )
 )
-_OPTIMISE = ("Performance", "Size")
+_OPTIMIZE = ("Performance", "Size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Target:
     own_system_config: dict[str, str]
     """the keys of that section where the target brings its own; else empty"""
     memory_mode: str
-    optimise: str
+    optimize: str
     compare: tuple[str, ...] = ()
     """further system configurations of Arm/vela.ini to show an estimate for"""
     options: tuple[str, ...] = field(default=())
@@ -65,10 +65,10 @@ def read_target(name_or_path: str) -> Target:
 def _target(name: str, raw: dict[str, Any]) -> Target:
     if unknown := sorted(raw.keys() - _KEYS):
         raise ValueError(f"unknown keys {', '.join(unknown)}; known: {', '.join(sorted(_KEYS))}")
-    fields = Fields({"optimise": "Performance", "compare": [], "options": [], **raw}, "target")
-    optimise = fields.text("optimise")
-    if optimise not in _OPTIMISE:
-        raise ValueError(f"optimise must be one of {', '.join(_OPTIMISE)}. Received: {optimise!r}")
+    fields = Fields({"optimize": "Performance", "compare": [], "options": [], **raw}, "target")
+    optimize = fields.text("optimize")
+    if optimize not in _OPTIMIZE:
+        raise ValueError(f"optimize must be one of {', '.join(_OPTIMIZE)}. Received: {optimize!r}")
     system = raw.get("system_config")
     own = {key: str(value) for key, value in system.items()} if isinstance(system, dict) else {}
     return Target(
@@ -78,7 +78,7 @@ def _target(name: str, raw: dict[str, Any]) -> Target:
         system_config=name if own else fields.text("system_config"),
         own_system_config=own,
         memory_mode=fields.text("memory_mode"),
-        optimise=optimise,
+        optimize=optimize,
         compare=tuple(fields.texts("compare")),
         options=tuple(fields.texts("options")),
     )

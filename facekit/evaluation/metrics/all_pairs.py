@@ -109,7 +109,7 @@ def score_all_pairs(
 ) -> AllPairs:
     """Cosine similarities of all N (N - 1) / 2 pairs.
 
-    embeddings (N, D) float32, given unit length here (centre them first where the model's card
+    embeddings (N, D) float32, given unit length here (center them first where the model's card
     has a mean); people: N identities.  `memory_bytes` bounds blocks and scores together; the
     embeddings and as many bytes again come on top.  Raises InputError where there is no
     impostor pair (one person only) or no genuine one (no person twice).

@@ -1,4 +1,4 @@
-"""Error rates, ROC, EER and thresholds from the scores of labelled pairs.
+"""Error rates, ROC, EER and thresholds from the scores of labeled pairs.
 
 Scores are cosine similarities; a pair is called the same person when score >= threshold.
 Everywhere: `scores` (N,) floating and finite, `same` (N,) bool, True for a genuine pair.
@@ -109,7 +109,7 @@ def equal_error_rate(curve: Roc) -> float:
     """Where FMR = FNMR on the ROC, 0..1.
 
     The ROC's points are joined by straight lines, as in its area, so the crossing of two
-    neighbouring points is interpolated.  A summary of the curve, not an operating point.
+    neighboring points is interpolated.  A summary of the curve, not an operating point.
     """
     gap = curve.fmr + curve.tar - 1.0  # FMR - FNMR, never falls; -1 at the first point, 1 at last
     after = int(np.argmax(gap >= 0))

@@ -1,7 +1,7 @@
 """The report's figures: ROC, DET, score histograms, folds, latency.
 
 Drawn by matplotlib's object interface, so no window system and no global state is touched.  As
-SVG the axes and letters take the colour of the text around them (`currentColor`) and the ground
+SVG the axes and letters take the color of the text around them (`currentColor`) and the ground
 is clear, so one picture serves light and dark pages; as PNG they are black on white.
 """
 
@@ -20,10 +20,10 @@ from facekit.evaluation.metrics.error_rates import RULE_OF_THREE, Flags, Scores,
 from facekit.evaluation.records import EvaluationReport, ModelIdentity, ModelResult
 from facekit.system.extras import require
 
-SERIES_COLOURS = ("#2f7fd1", "#d9792b", "#2f9e6e", "#c2478b", "#8a6fc9", "#8c8c3a")
+SERIES_COLORS = ("#2f7fd1", "#d9792b", "#2f9e6e", "#c2478b", "#8a6fc9", "#8c8c3a")
 """one a model, then from the start; each has a contrast of 3 or more on white and near-black"""
-_GENUINE, _IMPOSTOR = SERIES_COLOURS[2], SERIES_COLOURS[3]
-_INK = "#010203"  # stands for the text colour until the picture is written
+_GENUINE, _IMPOSTOR = SERIES_COLORS[2], SERIES_COLORS[3]
+_INK = "#010203"  # stands for the text color until the picture is written
 _SIZE_INCHES = (5.2, 3.7)
 _STYLE = {
     "font.size": 10.5,
@@ -86,11 +86,11 @@ def png(figure: Any) -> bytes:
 def _roc(models: tuple[ModelResult, ...]) -> Any:
     figure, axes = _figure("ROC: true accept rate by false match rate", "FMR", "TAR")
     lowest, names = 1.0, _names(models)
-    for model, colour in _coloured(models):
+    for model, color in _colored(models):
         curve = roc(*_scored(model))
-        axes.step(_on_log(curve.fmr, model), curve.tar, where="post", color=colour,
+        axes.step(_on_log(curve.fmr, model), curve.tar, where="post", color=color,
                   label=f"{names[model.model]}: AUC {model.auc:.4f}")  # fmt: skip
-        axes.plot(max(model.fmr.value, _least(model)), 1 - model.fnmr.value, "o", color=colour)
+        axes.plot(max(model.fmr.value, _least(model)), 1 - model.fnmr.value, "o", color=color)
         lowest = min(lowest, float(curve.tar[np.searchsorted(curve.fmr, 0, "right") - 1]))
     _log_fmr_axis(axes, models)
     axes.set_ylim(max(0.0, lowest - 0.02), 1.002)
@@ -101,11 +101,11 @@ def _roc(models: tuple[ModelResult, ...]) -> Any:
 def _det(models: tuple[ModelResult, ...]) -> Any:
     figure, axes = _figure("DET: false non-matches against false matches", "FMR", "FNMR")
     names = _names(models)
-    for model, colour in _coloured(models):
+    for model, color in _colored(models):
         curve = roc(*_scored(model))
         least_fnmr = 0.5 / model.fnmr.n_trials
         axes.step(_on_log(curve.fmr, model), np.maximum(1 - curve.tar, least_fnmr), where="post",
-                  color=colour, label=f"{names[model.model]}: EER {model.eer:.2%}")  # fmt: skip
+                  color=color, label=f"{names[model.model]}: EER {model.eer:.2%}")  # fmt: skip
     _log_fmr_axis(axes, models)
     axes.set_yscale("log")
     axes.set_ylim(min(0.5 / model.fnmr.n_trials for model in models), 1.0)
@@ -124,9 +124,9 @@ def _score_histograms(models: tuple[ModelResult, ...]) -> Any:
     for axes, model in zip(rows, models, strict=True):
         scores, same = _scored(model)
         bins = np.linspace(float(scores.min()), float(scores.max()), 61)
-        for kind, flags, colour in (("impostor", ~same, _IMPOSTOR), ("genuine", same, _GENUINE)):
+        for kind, flags, color in (("impostor", ~same, _IMPOSTOR), ("genuine", same, _GENUINE)):
             weights = np.full(int(flags.sum()), 100.0 / int(flags.sum()))
-            axes.hist(scores[flags], bins, weights=weights, color=colour, alpha=0.65,
+            axes.hist(scores[flags], bins, weights=weights, color=color, alpha=0.65,
                       label=f"{kind}: {int(flags.sum()):,} pairs")  # fmt: skip
         thresholds = sorted(set(model.fold_thresholds))
         axes.axvspan(thresholds[0], thresholds[-1], color=_INK, alpha=0.3, linewidth=0)
@@ -145,12 +145,12 @@ def _folds(models: tuple[ModelResult, ...]) -> Any:
     several = tuple(model for model in models if len(model.fold_accuracies) > 1)
     width = 0.8 / len(several)
     names = _names(models)
-    for number, (model, colour) in enumerate(_coloured(several)):
+    for number, (model, color) in enumerate(_colored(several)):
         percent = 100 * np.array(model.fold_accuracies)
-        centres = np.arange(1, len(percent) + 1) + (number - (len(several) - 1) / 2) * width
+        centers = np.arange(1, len(percent) + 1) + (number - (len(several) - 1) / 2) * width
         label = f"{names[model.model]}: {percent.mean():.2f} ± {percent.std():.2f} %"
-        axes.bar(centres, percent, width * 0.9, color=colour, label=label)
-        axes.axhline(percent.mean(), color=colour, linewidth=1, linestyle="--")
+        axes.bar(centers, percent, width * 0.9, color=color, label=label)
+        axes.axhline(percent.mean(), color=color, linewidth=1, linestyle="--")
     lowest = 100 * min(min(model.fold_accuracies) for model in several)
     axes.set_ylim(max(0.0, lowest - 0.5 * (100.5 - lowest)), 100.0)
     axes.set_xticks(range(1, max(len(model.fold_accuracies) for model in several) + 1))
@@ -170,8 +170,8 @@ def _latency(models: tuple[ModelResult, ...]) -> Any:
             sum(stage.median_ms for stage in model.stages if stage.stage == name)
             for model in models
         ])  # fmt: skip
-        colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
-        axes.barh(labels, times, 0.6, left=left, color=colour, label=name)
+        color = SERIES_COLORS[number % len(SERIES_COLORS)]
+        axes.barh(labels, times, 0.6, left=left, color=color, label=name)
         left += times
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
@@ -220,9 +220,9 @@ def _names(models: tuple[ModelResult, ...]) -> dict[ModelIdentity, str]:
     }
 
 
-def _coloured(models: tuple[ModelResult, ...]) -> list[tuple[ModelResult, str]]:
+def _colored(models: tuple[ModelResult, ...]) -> list[tuple[ModelResult, str]]:
     return [
-        (model, SERIES_COLOURS[number % len(SERIES_COLOURS)]) for number, model in enumerate(models)
+        (model, SERIES_COLORS[number % len(SERIES_COLORS)]) for number, model in enumerate(models)
     ]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facekit.enums import ColourOrder
+from facekit.enums import ColorOrder
 from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.face.mtcnn.stages import decide_faces, propose, refine
 from facekit.face.reduce import in_picture, reduced, require_picture
@@ -59,5 +59,5 @@ class Mtcnn:
 def _scaled(image: UInt8Array) -> Float32Array:
     """(H, W, 3) RGB uint8 -> (H, W, 3) float32, (pixel - 127.5) / 128, as the nets were trained."""
     height, width = image.shape[:2]
-    spec = InputSpec(height, width, ColourOrder.RGB, mean=127.5, std=128.0)
+    spec = InputSpec(height, width, ColorOrder.RGB, mean=127.5, std=128.0)
     return np.asarray(model_input(image[None], spec)[0])

@@ -25,7 +25,7 @@ class MtcnnOptions:
     stage_thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     """face probability that P-, R- and O-Net ask for, each 0..1; a score must exceed it"""
     scale_factor: float = 0.709
-    """ratio of neighbouring pyramid levels, about 1/sqrt(2): each has half the area"""
+    """ratio of neighboring pyramid levels, about 1/sqrt(2): each has half the area"""
     search_side_px: int = 720
     """photos with a longer side are searched on a copy reduced to it; 0: never reduced"""
     level_overlap: float = 0.5

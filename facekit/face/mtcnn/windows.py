@@ -15,7 +15,7 @@ def windows(image: Float32Array, boxes: Float32Array, *, side_px: int) -> Float3
     """(H, W, 3) float32, (N, 4) px -> (N, side, side, 3) float32, bilinear samples.
 
     Samples lie on a grid from corner to corner of the box, whatever its size: a large box is
-    sampled sparsely, not averaged.  A sample outside the picture is 0, which is grey.
+    sampled sparsely, not averaged.  A sample outside the picture is 0, which is gray.
 
     NB: this is TensorFlow's crop_and_resize as the mtcnn package calls it: box sides are divided
     by the picture's sides but multiplied by these less one, so that samples move towards the

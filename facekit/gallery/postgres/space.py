@@ -15,7 +15,7 @@ from facekit.errors import StorageError
 from facekit.gallery.postgres.schema import SCHEMA, fix_dimension, make_index
 from facekit.reporter import Reporter
 from facekit.system.fields import Fields
-from facekit.template.match import recentred
+from facekit.template.match import recentered
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
@@ -71,7 +71,7 @@ def recenter(
                 [
                     (vector_text(vector), template_id)
                     for vector, template_id in zip(
-                        recentred(vectors, old_mean, mean), ids, strict=True
+                        recentered(vectors, old_mean, mean), ids, strict=True
                     )
                 ],
             )

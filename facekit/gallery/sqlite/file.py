@@ -50,7 +50,7 @@ CREATE INDEX template_of_person ON template (person_id);
 # The index gives a person's templates in the order of their numbers, without sorting vectors.
 # AUTOINCREMENT: a number is never given twice, so that what is cached of the templates up to a
 # number stays right while others are added.  space.description is a TemplateSpace as JSON,
-# space.mean the mean embedding that vectors are centred about, as little-endian float32.
+# space.mean the mean embedding that vectors are centered about, as little-endian float32.
 
 _MERGES = """
 CREATE TABLE merge (

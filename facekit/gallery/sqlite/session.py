@@ -17,7 +17,7 @@ from facekit.gallery.sqlite.encryption import AesGcmCodec, Secret, SecretSource,
 from facekit.gallery.sqlite.vectors import PlainCodec, VectorCodec
 from facekit.reporter import Reporter
 from facekit.system.fields import Fields
-from facekit.template.match import recentred
+from facekit.template.match import recentered
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
@@ -101,7 +101,7 @@ class SqliteSession:
         return None if row is None else parse_space(Fields(json.loads(row[0]), "space"))
 
     def mean(self) -> Float32Array | None:
-        """What the vectors are centred about; None for nothing."""
+        """What the vectors are centered about; None for nothing."""
         row = self.connection.execute("SELECT mean FROM space").fetchone()
         return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
 
@@ -149,7 +149,7 @@ class SqliteSession:
         for table, rows in blocks:
             owners = [self.owner(row[1], row[2]) for row in rows]
             vectors = self.decoded([row[3] for row in rows], owners, space.size)
-            self._replace(table, rows, owners, recentred(vectors, old_mean, mean), self.codec)
+            self._replace(table, rows, owners, recentered(vectors, old_mean, mean), self.codec)
         self.set_space(space, mean)
         self.make_copies_stale()
         return count

@@ -32,7 +32,7 @@ class Tensor:
 
     @property
     def is_integer(self) -> bool:
-        """Quantised, so that an integer accelerator can take it."""
+        """Quantized, so that an integer accelerator can take it."""
         return self.dtype in _INTEGERS and bool(self.scales)
 
 

@@ -14,11 +14,11 @@ from facekit.graph.graph import OPEN
 from facekit.graph.inspect.network import Network, Operator, Tensor, macs, parameters
 from facekit.system.extras import require
 
-_QUANTISES, _DEQUANTISES = "QuantizeLinear", "DequantizeLinear"
+_QUANTIZES, _DEQUANTIZES = "QuantizeLinear", "DequantizeLinear"
 
 
 def inspect_onnx(path: Path) -> Network:
-    """Reads the file's graph; a QDQ file's operators are listed with their quantise nodes.
+    """Reads the file's graph; a QDQ file's operators are listed with their quantize nodes.
 
     Raises ModelMissingError, StorageError, ModelMismatchError for what is no sound .onnx, and
     MissingExtraError without the package onnx.
@@ -28,10 +28,10 @@ def inspect_onnx(path: Path) -> Network:
     tensors = _tensors(onnx, graph)
     operators = tuple(_operator(node, tensors) for node in graph.node)
     constants = {constant.name for constant in graph.initializer}
-    # Exporters list constants too, and quantisers leave the names of those they replaced.
+    # Exporters list constants too, and quantizers leave the names of those they replaced.
     fed = {name for node in graph.node for name in node.input} - constants
-    quantising = [node for node in graph.node if node.op_type in (_QUANTISES, _DEQUANTISES)]
-    trained = constants - {name for node in quantising for name in node.input[1:]}
+    quantizing = [node for node in graph.node if node.op_type in (_QUANTIZES, _DEQUANTIZES)]
+    trained = constants - {name for node in quantizing for name in node.input[1:]}
     return Network(
         inputs=tuple(tensors[one.name] for one in graph.input if one.name in fed),
         outputs=tuple(tensors[one.name] for one in graph.output),
@@ -99,8 +99,8 @@ def _scales(onnx: Any, graph: Any) -> dict[str, tuple[tuple[float, ...], tuple[i
     constants = {constant.name: constant for constant in graph.initializer}
     found = {}
     for node in graph.node:
-        if node.op_type in (_QUANTISES, _DEQUANTISES) and node.input[1] in constants:
-            integers = node.input[0] if node.op_type == _DEQUANTISES else node.output[0]
+        if node.op_type in (_QUANTIZES, _DEQUANTIZES) and node.input[1] in constants:
+            integers = node.input[0] if node.op_type == _DEQUANTIZES else node.output[0]
             numbers = [
                 onnx.numpy_helper.to_array(constants[name]).ravel().tolist()
                 for name in node.input[1:3]

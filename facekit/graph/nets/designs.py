@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facekit.enums import Architecture, ColourOrder, CropRule, Flip, ResizeFilter
+from facekit.enums import Architecture, ColorOrder, CropRule, Flip, ResizeFilter
 from facekit.graph.graph import Graph
 from facekit.graph.nets import sphereface20
 from facekit.graph.nets.inception_resnet_v1 import SIZE_PX, inception_resnet_v1
@@ -38,14 +38,14 @@ class Design:
 DESIGNS: dict[Architecture, Design] = {
     Architecture.INCEPTION_RESNET_V1: Design(
         net=inception_resnet_v1,
-        input=InputSpec(SIZE_PX, SIZE_PX, ColourOrder.RGB, 127.5, 128.0),
+        input=InputSpec(SIZE_PX, SIZE_PX, ColorOrder.RGB, 127.5, 128.0),
         crop=CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR),
         embedding_size=512,
     ),
     Architecture.SPHEREFACE20: Design(
         net=sphereface20.sphereface20,
         input=InputSpec(
-            sphereface20.HEIGHT_PX, sphereface20.WIDTH_PX, ColourOrder.BGR, 127.5, 128.0
+            sphereface20.HEIGHT_PX, sphereface20.WIDTH_PX, ColorOrder.BGR, 127.5, 128.0
         ),
         crop=CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR),
         embedding_size=512,

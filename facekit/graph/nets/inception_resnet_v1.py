@@ -4,7 +4,7 @@ Szegedy, Ioffe, Vanhoucke, Alemi, "Inception-v4, Inception-ResNet and the Impact
 Connections on Learning", 2016 (arXiv:1602.07261), figures 10 to 15, in the variant that David
 Sandberg's facenet trains: residual branches are scaled by 0.17, 0.10 and 0.20, a sixth
 Inception-ResNet-C block is neither scaled nor activated, and the pooled features go through a
-linear bottleneck with batch normalisation.  Dropout before the bottleneck acts in training
+linear bottleneck with batch normalization.  Dropout before the bottleneck acts in training
 only and is left out.  A batch norm may have a gamma, as facenet-pytorch's have.
 
 Layer names are the ones the field's checkpoints use.  Spatial sizes below are for 160 x 160.

@@ -3,7 +3,7 @@
 Liu, Wen, Yu, Li, Raj, Song, "SphereFace: Deep Hypersphere Embedding for Face Recognition", 2017
 (arXiv:1704.08063), table 2, the 20-layer column: four stages, each a 3 x 3 convolution of stride 2
 and then residual units of two 3 x 3 convolutions, every convolution followed by a PReLU with one
-slope a channel; a fully connected layer makes the embedding.  There is no batch normalisation, and
+slope a channel; a fully connected layer makes the embedding.  There is no batch normalization, and
 nothing is activated after an addition.
 
 Layer names and initial weights are those of the authors' Caffe net (wy1iu/sphereface,

@@ -39,7 +39,7 @@ class SourceFormat:
     """One format."""
 
     title: str
-    recognises: Callable[[Path], bool]
+    recognizes: Callable[[Path], bool]
     """by content; asked for files that exist, and must not raise for any"""
     read: Callable[..., ReadNetwork]
     """a file to its network; where it holds one as a whole, with `size`, (height, width) for a
@@ -98,7 +98,7 @@ def format_of(path: Path) -> SourceFormat:
     try:
         folder = path.is_dir()  # which only checkpoints are kept in
         asked = [FORMATS["tf-checkpoint"]] if folder else FORMATS.values()
-        found = [one for one in asked if one.recognises(path)]
+        found = [one for one in asked if one.recognizes(path)]
     except OSError as error:
         raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
     if not found:

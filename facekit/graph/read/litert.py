@@ -73,9 +73,9 @@ class _Reader:
     def graph(self, name: str, size: tuple[int, int] | None) -> Graph:
         if self.tables.subgraphs != 1:
             raise ModelBuildError(f"one subgraph needed. Received: {self.tables.subgraphs}.")
-        if quantised := [one.name for one in self.tables.tensors if one.scales]:
+        if quantized := [one.name for one in self.tables.tensors if one.scales]:
             raise ModelBuildError(
-                f"it is quantised: {len(quantised)} tensors, such as {quantised[0]}, are integers "
+                f"it is quantized: {len(quantized)} tensors, such as {quantized[0]}, are integers "
                 "with scales. The float32 file that it was made of is needed; integers are made of "
                 "that by facekit convert NAME --int8."
             )

@@ -139,12 +139,12 @@ def read_tables(content: bytes) -> LiteRtTables:
 
 def _tensor(model: Any, raw: Any, content: bytes) -> FileTensor:
     signature = _numbers(raw, "ShapeSignature", _MOST_SIDES)
-    quantisation = raw.Quantization()
+    quantization = raw.Quantization()
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
-    if quantisation is not None:
-        scales = _numbers(quantisation, "Scale", _MOST_NUMBERS)
-        zero_points = _numbers(quantisation, "ZeroPoint", _MOST_NUMBERS)
+    if quantization is not None:
+        scales = _numbers(quantization, "Scale", _MOST_NUMBERS)
+        zero_points = _numbers(quantization, "ZeroPoint", _MOST_NUMBERS)
     kind = _names(schema.TensorType).get(raw.Type(), f"UNKNOWN_{raw.Type()}")
     return FileTensor(
         name=_text(raw.Name()),

@@ -1,4 +1,4 @@
-"""ONNX's operators on constants: weights that exporters and quantisers store in another form, and
+"""ONNX's operators on constants: weights that exporters and quantizers store in another form, and
 the shapes that exporters put together."""
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class _Reader:
         return with_prelus(_named(name, outputs))
 
     def _add_input(self, needed: set[str], size: tuple[int, int] | None) -> None:
-        # Exporters list constants too, and quantisers leave the names of those they replaced.
+        # Exporters list constants too, and quantizers leave the names of those they replaced.
         given = needed - self.tensors.keys()
         inputs = [one for one in self.source.input if one.name in given]
         if len(inputs) != 1:

@@ -64,7 +64,7 @@ def _dense(file: LiteRtFile, node: Node, fused: Node | None) -> None:
 
 
 def _bias(file: LiteRtFile, node: Node, name: str, units: int) -> int:
-    """Zeros where there is none: quantisers and old kernels want one."""
+    """Zeros where there is none: quantizers and old kernels want one."""
     return file.constant(f"{name}/bias", node.weights.get("bias", np.zeros(units, np.float32)))
 
 

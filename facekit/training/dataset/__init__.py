@@ -1,1 +1,1 @@
-"""Labelled photos: a folder a person, and the aligned crops that training reads."""
+"""Labeled photos: a folder a person, and the aligned crops that training reads."""

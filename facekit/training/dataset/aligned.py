@@ -118,10 +118,10 @@ def aligned_detector(folder: Path) -> str:
 
 
 def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | None:
-    """The crop rule whose crops are the centres, of this size, of the aligned crops in `folder`.
+    """The crop rule whose crops are the centers, of this size, of the aligned crops in `folder`.
 
     A crop of S pixels with margin m, cut to s, is a crop of s pixels with margin m - (S - s);
-    landmarks have a template, whose size decides.  None without align.json, or where the centre
+    landmarks have a template, whose size decides.  None without align.json, or where the center
     would cut into the box or the template.
     Raises InputError for an align.json that is not valid.
     """

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.enums import ColourOrder
+from facekit.enums import ColorOrder
 from facekit.errors import ImageError
 from facekit.photo.decode import read_image
 from facekit.training.backend import tf
@@ -106,14 +106,14 @@ class Photos:
             data = data.batch(share.last - share.first, drop_remainder=True).prefetch(_AHEAD)
         return _batches(data)
 
-    def centres(self, batch_size: int) -> Iterator[Float32Array]:
-        """Every photo's centre as model input, in order: (<= batch_size, H, W, 3) each."""
+    def centers(self, batch_size: int) -> Iterator[Float32Array]:
+        """Every photo's center as model input, in order: (<= batch_size, H, W, 3) each."""
         from facekit.runtime.preprocess import model_input
 
         for first in range(0, len(self.photos), batch_size):
             indices = range(first, min(first + batch_size, len(self.photos)))
             yield model_input(
-                np.stack([_centre(self.pixels(index), self.spec) for index in indices]), self.spec
+                np.stack([_center(self.pixels(index), self.spec) for index in indices]), self.spec
             )
 
 
@@ -152,7 +152,7 @@ def _read_all(
     return kept
 
 
-def _centre(pixels: UInt8Array, spec: InputSpec) -> UInt8Array:
+def _center(pixels: UInt8Array, spec: InputSpec) -> UInt8Array:
     top = (pixels.shape[0] - spec.height_px) // 2
     left = (pixels.shape[1] - spec.width_px) // 2
     return pixels[top : top + spec.height_px, left : left + spec.width_px]
@@ -163,7 +163,7 @@ def augmentation(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """A function of TensorFlow's: uint8 (H, W, 3) RGB and a number to (h, w, 3) model input.
 
-    The same number gives the same result.  With everything off it is the centre, scaled as
+    The same number gives the same result.  With everything off it is the center, scaled as
     `model_input` scales.
     """
     height, width = spec.height_px, spec.width_px
@@ -194,14 +194,14 @@ def augmentation(
             mean = tf.reduce_mean(x, (0, 1), keepdims=True)
             x = mean + (x - mean) * (1 + drawn(6, -config.contrast, config.contrast))
         if config.saturation:
-            grey = tf.reduce_mean(x, -1, keepdims=True)
-            x = grey + (x - grey) * (1 + drawn(7, -config.saturation, config.saturation))
+            gray = tf.reduce_mean(x, -1, keepdims=True)
+            x = gray + (x - gray) * (1 + drawn(7, -config.saturation, config.saturation))
         if config.brightness:
             x += drawn(8, -config.brightness, config.brightness)
         if config.erase:
             x = _erased(x, config.erase, drawn(9, 0, 1), drawn(10, 0, 1), root)
         x = tf.clip_by_value(x, 0.0, 255.0)
-        if spec.colour_order is ColourOrder.BGR:
+        if spec.color_order is ColorOrder.BGR:
             x = x[..., ::-1]
         x = (x - np.float32(spec.mean)) / np.float32(spec.std)
         return tf.ensure_shape(x, (height, width, 3))
@@ -210,14 +210,14 @@ def augmentation(
 
 
 def turned(x: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
-    """(H, W, C) about its centre by `angle` in radians, enlarged by `scale`; bilinear, edges
+    """(H, W, C) about its center by `angle` in radians, enlarged by `scale`; bilinear, edges
     mirrored."""
     size = tf.cast(tf.shape(x)[:2], tf.float32)
-    centre_y, centre_x = (size[0] - 1) / 2, (size[1] - 1) / 2
+    center_y, center_x = (size[0] - 1) / 2, (size[1] - 1) / 2
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
     # Of each output pixel, where it comes from: the eight numbers of ImageProjectiveTransform.
-    matrix = [cos, -sin, centre_x - cos * centre_x + sin * centre_y,
-              sin, cos, centre_y - sin * centre_x - cos * centre_y, 0.0, 0.0]  # fmt: skip
+    matrix = [cos, -sin, center_x - cos * center_x + sin * center_y,
+              sin, cos, center_y - sin * center_x - cos * center_y, 0.0, 0.0]  # fmt: skip
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=x[tf.newaxis],
         transforms=tf.stack(matrix)[tf.newaxis],

@@ -21,7 +21,7 @@ _ORDER, _SPLIT = 1, 2  # streams of random numbers that do not meet
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoSet:
-    """Labelled photos; `labels` count from 0 in the order of `names`."""
+    """Labeled photos; `labels` count from 0 in the order of `names`."""
 
     paths: tuple[Path, ...]
     labels: IntArray

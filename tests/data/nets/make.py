@@ -24,7 +24,7 @@ def converter(function: Any, *shapes: tuple[int | None, ...]) -> Any:
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
 
 
-def quantised(function: Any, shape: tuple[int, ...], *, input_type: Any, output_type: Any) -> bytes:
+def quantized(function: Any, shape: tuple[int, ...], *, input_type: Any, output_type: Any) -> bytes:
     """Full-integer: -1..1 in, calibrated on its two ends."""
     one = converter(function, shape)
     one.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -53,8 +53,8 @@ def main() -> None:
         "batch_of_four": converter(lambda x: 2.0 * x, (4, 4)).convert(),
         "two_inputs": converter(lambda x, y: x + y, (1, 4), (1, 4)).convert(),
         "integer_ids": converter(lambda x: tf.cast(x, tf.int64), (1, 4)).convert(),
-        "int8": quantised(brighten, (1, 2, 2, 4), input_type=tf.int8, output_type=tf.int8),
-        "uint8": quantised(brighten, (1, 2, 2, 4), input_type=tf.uint8, output_type=tf.float32),
+        "int8": quantized(brighten, (1, 2, 2, 4), input_type=tf.int8, output_type=tf.int8),
+        "uint8": quantized(brighten, (1, 2, 2, 4), input_type=tf.uint8, output_type=tf.float32),
     }
     for name, content in files.items():
         (HERE / f"{name}.tflite").write_bytes(content)
