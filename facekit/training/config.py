@@ -116,7 +116,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True, slots=True)
 class FineTuneConfig:
-    """For weights that exist already (--from)."""
+    """For weights that exist already (--start-from)."""
 
     imprint: bool = True
     """begin with each person's mean embedding as the head's weights (Qi et al. 2018, "Low-Shot

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import InputError, UsageError
-from facekit.system.files import write_atomically
+from facekit.system.files import remove_folder, write_atomically
 from facekit.training import checkpoint
 from facekit.training.config import TrainConfig
 from facekit.training.config_file import config_from
@@ -41,13 +41,18 @@ class Validation:
     """epochs"""
 
 
-def begin(folder: Path, request: TrainRequest) -> None:
-    """Notes what the run is.  Raises UsageError where the folder holds a run, StorageError."""
-    if checkpoint.saved(folder / CHECKPOINTS_NAME):
+def begin(folder: Path, request: TrainRequest, *, force: bool = False) -> None:
+    """Notes what the run is.
+
+    Raises UsageError where the folder holds a run that `force` does not allow replacing,
+    StorageError.
+    """
+    if checkpoint.saved(folder / CHECKPOINTS_NAME) and not force:
         raise UsageError(
             f"{folder} holds a training run. Go on with it: facekit train -o {folder} --resume; "
-            "or pass another folder."
+            "pass --force to replace it, or another folder with -o."
         )
+    remove_folder(folder / CHECKPOINTS_NAME)
     (folder / _DATA_NAME).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
     plain = {
         "schema_version": SCHEMA_VERSION,

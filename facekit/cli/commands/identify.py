@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import print_photo, threshold_text
 from facekit.enums import PersonRule
@@ -20,7 +20,7 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
 )
@@ -39,7 +39,6 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 )
 @click.option(
     "--by",
-    "rule",
     type=EnumChoice(PersonRule),
     default=PersonRule.BEST.value,
     show_default=True,
@@ -49,12 +48,12 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @embedding_options
 @json_option
 def identify(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     top: int,
     threshold: float | None,
     fmr: float | None,
     fpir: float | None,
-    rule: PersonRule,
+    by: PersonRule,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -74,11 +73,11 @@ def identify(
     from facekit.tasks.identify import identify as identify_faces
 
     result = identify_faces(
-        images,
+        photos,
         location=location,
         request=pipeline_request(model, **options),
         threshold=open_set_choice(threshold, fmr, fpir),
-        rule=rule,
+        by=by,
         top=top,
         on_photo=lambda photo: None if as_json else print_photo(photo.to_dict()),
         reporter=TerminalReporter(),

@@ -77,14 +77,14 @@ def align_dataset(
     *,
     workers: int | None = None,
     ray: str | None = None,
-    redo: bool = False,
+    force: bool = False,
     retry_failed: bool = False,
     reporter: Reporter = SILENT,
 ) -> AlignReport:
     """SOURCE/PERSON/PHOTO.x to OUTPUT/PERSON/PHOTO.png, one face of each photo.
 
     Photos that have a crop, or a line in failures.csv, are not looked at again; with
-    `retry_failed` the failures are, with `redo` all.  A photo without a face, an unreadable one
+    `retry_failed` the failures are, with `force` all.  A photo without a face, an unreadable one
     and one that ends its worker are failures, not errors.  `workers` and `ray`: see `map_photos`.
 
     Raises InputError for a source without people, UsageError where OUTPUT holds crops of other
@@ -95,7 +95,7 @@ def align_dataset(
         raise UsageError(f"The aligned crops need a folder outside {source}. Received: {output}")
     nets = _locate_options(settings).found_nets
     payload = settings_payload(settings, (net.card.file_sha256 for net in nets))
-    if redo:
+    if force:
         _clear(output)
     keep_settings(output, payload)
     photos = [photo for person in people for photo in person.photos]
@@ -209,7 +209,7 @@ def _clear(output: Path) -> None:
         return
     if not (output / SETTINGS_NAME).is_file():
         raise UsageError(
-            f"{output} has no {SETTINGS_NAME}: facekit did not make it, and --redo removes only "
+            f"{output} has no {SETTINGS_NAME}: facekit did not make it, and --force removes only "
             "what facekit made. Pass another folder."
         )
     try:
