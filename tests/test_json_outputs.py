@@ -222,6 +222,11 @@ def test_a_gallery_from_its_first_day_to_its_last(
     ("arguments", "code"),
     [
         (("verify", OBAMA), 2),
+        (("verify", OBAMA, OBAMA, "--no-such-option"), 2),
+        (("verify", OBAMA, OBAMA, "--metric", "no-such-metric"), 2),
+        (("models", "info"), 2),
+        (("gallery", "no-such-command"), 2),
+        (("no-such-command",), 2),
         (("inspect", MISSING), 5),
         (("benchmark", "--parse-log", __file__), 4),
         pytest.param(("verify", OBAMA, "gray.png"), 3, marks=pytest.mark.model),
@@ -234,3 +239,11 @@ def test_an_error_is_an_object(
     monkeypatch.chdir(tmp_path)
     cv2.imwrite("gray.png", np.full((100, 100, 3), 128, np.uint8))
     require_failure(told(*arguments, code=code), exit_code=code)
+
+
+def test_a_mistake_in_the_options_is_told_on_stderr_too_and_only_there_without_json() -> None:
+    mistake = ["verify", OBAMA, OBAMA, "--no-such-option"]
+    plain = CliRunner().invoke(cli, mistake)
+    assert (plain.exit_code, plain.stdout) == (2, "")
+    assert CliRunner().invoke(cli, [*mistake, "--json"]).stderr == plain.stderr
+    assert CliRunner().invoke(cli, ["no-such-command", "--", "--json"]).stdout == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ from typing import Any, NoReturn
 
 import click
 
-from facekit.cli.render.output import emit_error
-from facekit.errors import FacekitError, StorageError
+from facekit.cli.render.output import emit_error, emit_json
+from facekit.errors import FacekitError, StorageError, UsageError
 from facekit.version import __version__
 
 INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C: 128 + SIGINT
@@ -65,12 +66,15 @@ class Cli(click.Group):
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Runs and exits: click's own may return, this never does, hence the override's type."""
-        extra["standalone_mode"] = False
+        arguments = sys.argv[1:] if args is None else list(args)
+        as_json = _asks_for_json(arguments)
         try:
-            code = super().main(args, **extra)
+            code = super().main(arguments, obj=as_json, standalone_mode=False, **extra)
         except click.ClickException as error:
             error.show()
-            code = error.exit_code
+            if as_json:
+                emit_json(UsageError(error.format_message()).to_dict())
+            code = UsageError.exit_code
         sys.exit(code)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -79,7 +83,8 @@ class Cli(click.Group):
         try:
             return super().invoke(ctx)
         except FacekitError as error:
-            emit_error(error, as_json=bool(ctx.meta.get("facekit.json")))
+            # The option may be said in a configuration file; the error may come before it is read.
+            emit_error(error, as_json=ctx.obj or "facekit.json" in ctx.meta)
             ctx.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             ctx.exit(INTERRUPTED)
@@ -93,6 +98,12 @@ class Cli(click.Group):
             failure = StorageError(f"The result cannot be written to stdout: {error.strerror}.")
             emit_error(failure, as_json=False)
             ctx.exit(failure.exit_code)
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether --json is given, also where the other arguments cannot be understood."""
+    options = itertools.takewhile(lambda argument: argument != "--", arguments)
+    return "--json" in options
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})

@@ -49,7 +49,8 @@ class PictureSize(click.ParamType):  # type: ignore[type-arg]  # older clicks ha
 
 
 def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
-    ctx.meta["facekit.json"] = value
+    if value:
+        ctx.meta["facekit.json"] = True
     return value
 
 

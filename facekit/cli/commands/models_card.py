@@ -36,7 +36,7 @@ def card_command(
     A model file with its card beside it is used by its path, wherever --model is asked for.
     What the file tells is filled in: its size and sha256, the size of its picture, the length of
     its embedding.  What is null is to be filled in.  The card is described by
-    facekit/model/card.schema.json and docs/weights.md.
+    facekit/model/card.schema.json and docs/how-to/own-network.md.
 
     \b
     Example: facekit models card mine.onnx --draft --preprocessing insightface -o mine.json

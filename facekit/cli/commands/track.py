@@ -22,7 +22,7 @@ from facekit.cli.options import (
     threads_option,
 )
 from facekit.cli.render.output import emit_json_line, note
-from facekit.cli.render.people import track_line
+from facekit.cli.render.people import track_row, track_table
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
@@ -99,6 +99,7 @@ def track(
     from facekit.tasks.track import TrackEnd
     from facekit.tasks.track import track as track_people
 
+    shown = None
     with ExitStack() as stack:
 
         @cache
@@ -126,7 +127,8 @@ def track(
             elif as_json:
                 emit_json_line(result.to_dict())
             else:
-                click.echo(track_line(result.to_dict(), named=result.named))
+                shown = shown or track_table(named=result.named)
+                shown.echo(*track_row(result))
     _leave(end, as_json=as_json)
 
 
