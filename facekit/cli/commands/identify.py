@@ -10,13 +10,14 @@ from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import print_photo, threshold_text
+from facekit.cli.threshold_options import RATE, threshold_options
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
+    from facekit.template.threshold import ThresholdChoice
 
 EXIT_FOUND, EXIT_UNKNOWN = 0, 1
-_RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command()
@@ -24,16 +25,10 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
 )
-@click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
-@click.option(
-    "--fmr",
-    type=_RATE,
-    help="The card's threshold at this false match rate of one "
-    "comparison, whatever the size of the gallery.",
-)
+@threshold_options()
 @click.option(
     "--fpir",
-    type=_RATE,
+    type=RATE,
     help="Threshold by the gallery's size: at most this share of unknown faces is predicted to be "
     "found.  [default: 0.01, or the strictest that the card has]",
 )
@@ -51,8 +46,7 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 def identify(
     images: tuple[str, ...],
     top: int,
-    threshold: float | None,
-    fmr: float | None,
+    choice: ThresholdChoice,
     fpir: float | None,
     rule: PersonRule,
     location: GalleryLocation,
@@ -77,7 +71,7 @@ def identify(
         images,
         location=location,
         request=pipeline_request(model, **options),
-        threshold=open_set_choice(threshold, fmr, fpir),
+        threshold=open_set_choice(choice, fpir),
         rule=rule,
         top=top,
         on_photo=lambda photo: None if as_json else print_photo(photo.to_dict()),
