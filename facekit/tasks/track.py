@@ -44,6 +44,11 @@ class TrackedPerson:
     metric: Metric
     """in which the threshold is shown as a distance"""
 
+    @property
+    def named(self) -> bool:
+        """Was there a gallery to ask for the name?"""
+        return self.threshold is not None
+
     def to_dict(self) -> dict[str, Any]:
         threshold = self.threshold
         return {

@@ -28,7 +28,7 @@ def test_without_flags_the_float32_file(tmp_path: Path) -> None:
     result = run("convert", "-o", tmp_path)
     assert result.exit_code == 0, result.stderr
     path = tmp_path / f"{DEFAULT_MODEL}_float32.tflite"
-    assert result.stdout == f"{path}  93.9 MB\n"
+    assert result.stdout == f"file  {path}\nsize  93.9 MB\n"
     assert path.read_bytes() == find(DEFAULT_MODEL).path.read_bytes()
     assert load_checked(path, read_all=True).card.variant == "float32"
     again = run("convert", "-o", tmp_path)

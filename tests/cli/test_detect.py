@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from facekit.cli import cli
 from facekit.photo.decode import read_image
+from tests.text_tables import rows
 
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, BIDEN = str(DATA / "obama.jpg"), str(DATA / "biden.jpg")
@@ -23,7 +24,9 @@ def run(*arguments: str, stdin: bytes | None = None) -> Result:
 def test_one_line_a_face() -> None:
     result = run(OBAMA, BIDEN)
     assert result.exit_code == 0, result.stderr
-    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [OBAMA, BIDEN]
+    header, *faces = rows(result.stdout)
+    assert header == ["FACE", "SCORE", "X1", "Y1", "X2", "Y2", "PHOTO"]
+    assert [(face[0], face[-1]) for face in faces] == [("0", OBAMA), ("0", BIDEN)]
 
 
 @pytest.mark.model
@@ -64,7 +67,7 @@ def test_a_picture_comes_from_standard_input() -> None:
 
 @pytest.mark.model
 def test_a_folder_stands_for_its_pictures() -> None:
-    assert len(run(str(DATA)).stdout.splitlines()) == 3
+    assert len(rows(run(str(DATA)).stdout)) == 1 + 3
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ class TestInTheStore:
         path = tmp_path / "mine.onnx"
         result = run("export", "--format", "onnx", "-o", path)
         assert result.exit_code == 0, result.stderr
-        assert result.stdout.startswith(f"{path}  94.0 MB\n")
+        assert result.stdout.startswith(f"file  {path}\nsize  94.0 MB\n")
         assert load_checked(path, read_all=True).card.variant == "onnx-fp32"
         small = make_small_lfw(tmp_path / "small", DATA)
         done = run(

@@ -9,6 +9,7 @@ import click
 
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import json_option, model_option, output_file
+from facekit.cli.render.models import operating_points
 from facekit.cli.render.output import emit_json
 
 
@@ -86,14 +87,9 @@ def calibrate(
         f"{done.label} on {result.n_photos} photos of {result.n_people or 'unnamed'} "
         f"people, {result.n_failed} without an embedding"
     )
-    for point in result.calibration.operating_points:
-        click.echo(
-            f"{point.target:14} similarity >= {point.threshold_similarity:.4f}   "
-            f"FMR {point.fmr:.3g} of {point.n_impostor:,}   "
-            f"FNMR {point.fnmr:.2%} of {point.n_genuine:,}"
-        )
+    click.echo("\n".join(operating_points(result.calibration.operating_points)))
     click.echo(
-        "probability    expected calibration error "
+        "probability: expected calibration error "
         f"{result.reliability.expected_calibration_error:.3f} on held-out pairs"
     )
     click.echo("written to the model's card" if write else "not written; --write to use it")

@@ -81,5 +81,5 @@ def cluster(
     if as_json:
         emit_json(result.to_dict())
     else:
-        print_groups(result.to_dict(), as_csv=as_csv)
+        print_groups(result, as_csv=as_csv)
     exit_of([failure.error for failure in result.failures])

@@ -18,6 +18,7 @@ from facekit.cli.options import (
     threads_option,
 )
 from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
 from facekit.enums import FacePolicy
 
@@ -64,6 +65,11 @@ def detect(
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks import detect as task
 
+    shown = StreamedTable(
+        *(number("FACE"), number("SCORE", 6)),
+        *(number(side, 5) for side in ("X1", "Y1", "X2", "Y2")),
+        Column("PHOTO"),
+    )
     records: list[dict[str, Any]] = []
     failures = []
     for result in task.detect(
@@ -73,22 +79,14 @@ def detect(
         drawings=draw,
         reporter=TerminalReporter(),
     ):
-        record = result.to_dict()
         if not isinstance(result, task.DetectedPhoto):
             failures.append(result.error)
         elif not as_json:
-            _print(record)
+            for index, face in enumerate(result.located.selected):
+                box = (f"{side:.0f}" for side in face.box_xyxy.tolist())
+                shown.echo(str(index), f"{face.score:.4f}", *box, result.located.picture.name)
         if as_json:
-            records.append(record)
+            records.append(result.to_dict())
     if as_json:
         emit_json({"images": records})
     exit_of(failures)
-
-
-def _print(record: dict[str, Any]) -> None:
-    """One line a face: picture, box corners, score."""
-    for face in record["faces"]:
-        x1, y1, x2, y2 = face["box_xyxy"]
-        click.echo(
-            f"{record['image']}\t{x1:.0f},{y1:.0f},{x2:.0f},{y2:.0f}\tscore {face['score']:.4f}"
-        )

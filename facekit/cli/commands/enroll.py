@@ -10,6 +10,7 @@ import click
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import embedding_options, json_option
 from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.table import Column, StreamedTable, number
 
 if TYPE_CHECKING:
     from facekit.tasks.enroll import Enrolment
@@ -51,19 +52,21 @@ def enroll(
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.enroll import enroll as enroll_people
 
+    shown = StreamedTable(number("ADDED"), number("KNOWN ALREADY"), Column("NAME"))
+
+    def show(person: Enrolment) -> None:
+        if not as_json:
+            shown.echo(str(person.added), str(person.known), person.name)
+
     result = enroll_people(
         name,
         images,
         from_dir=from_dir,
         location=location,
         request=pipeline_request(model, **options),
-        on_person=lambda person: None if as_json else _print(person),
+        on_person=show,
         reporter=TerminalReporter(),
     )
     if as_json:
         emit_json(result.to_dict())
     exit_of([failure.error for failure in result.failures])
-
-
-def _print(person: Enrolment) -> None:
-    click.echo(f"{person.name}\t{person.added} added, {person.known} known already")

@@ -9,7 +9,7 @@ import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
 from facekit.cli.options import EnumChoice, json_option
-from facekit.cli.render.conversion import print_drift
+from facekit.cli.render.conversion import print_drift, print_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import ExportFormat, Precision, RangeRule
@@ -78,6 +78,6 @@ def export_command(
     if as_json:
         emit_json(exported.to_dict())
         return
-    click.echo(f"{exported.path}  {exported.size_bytes / 1e6:.1f} MB")
+    print_file(exported.path, exported.size_bytes)
     if exported.drift is not None:
         print_drift(exported.drift)

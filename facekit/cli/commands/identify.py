@@ -9,11 +9,12 @@ import click
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option
 from facekit.cli.render.output import emit_json, exit_of
-from facekit.cli.render.people import print_photo, threshold_text
+from facekit.cli.render.people import identified_rows, identified_table, threshold_text
 from facekit.cli.threshold_options import RATE, threshold_options
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
+    from facekit.pipeline.photos import PhotoFailure
     from facekit.tasks.gallery import GalleryLocation
     from facekit.template.threshold import ThresholdChoice
 
@@ -65,7 +66,15 @@ def identify(
     """
     from facekit.cli.requests import open_set_choice, pipeline_request
     from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.identify import IdentifiedPhoto
     from facekit.tasks.identify import identify as identify_faces
+
+    shown = identified_table()
+
+    def show(photo: IdentifiedPhoto | PhotoFailure) -> None:
+        if not as_json and isinstance(photo, IdentifiedPhoto):
+            for row in identified_rows(photo):
+                shown.echo(*row)
 
     result = identify_faces(
         images,
@@ -74,13 +83,13 @@ def identify(
         threshold=open_set_choice(choice, fpir),
         rule=rule,
         top=top,
-        on_photo=lambda photo: None if as_json else print_photo(photo.to_dict()),
+        on_photo=show,
         reporter=TerminalReporter(),
     )
     if as_json:
         emit_json(result.to_dict())
     else:
-        click.echo(f"threshold: {threshold_text(result.to_dict())}")
+        click.echo(threshold_text(result))
     exit_of(
         [failure.error for failure in result.failures],
         otherwise=EXIT_FOUND if result.all_known else EXIT_UNKNOWN,

@@ -21,7 +21,7 @@ from facekit.cli.options import (
     threads_option,
 )
 from facekit.cli.render.output import emit_json_line, note
-from facekit.cli.render.people import track_line
+from facekit.cli.render.people import track_row, track_table
 from facekit.cli.threshold_options import threshold_options
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def track(
     from facekit.tasks.track import TrackEnd
     from facekit.tasks.track import track as track_people
 
+    shown = None
     with ExitStack() as stack:
 
         @cache
@@ -131,7 +132,8 @@ def track(
             elif as_json:
                 emit_json_line(result.to_dict())
             else:
-                click.echo(track_line(result.to_dict(), named=result.threshold is not None))
+                shown = shown or track_table(named=result.named)
+                shown.echo(*track_row(result))
     _leave(end, as_json=as_json)
 
 
