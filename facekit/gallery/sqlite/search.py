@@ -1,4 +1,4 @@
-"""From the rows of an SQLite gallery to the tables that are searched."""
+"""Searches an SQLite gallery: reads its rows into tables, and keeps caches of them."""
 
 from __future__ import annotations
 
@@ -25,23 +25,25 @@ from facekit.reporter import Reporter
 from facekit.types import Float32Array
 
 CACHE_FROM = 20_000
-"""Templates beyond the cache that make it worth writing: they take 0.1 s to read."""
+"""Number of templates missing from the cache above which the cache is rewritten; reading so many
+from SQLite takes 0.1 s."""
 INDEX_FROM = 1_000_000
-"""Templates that make the approximate index pay: comparing with each takes 0.05 s."""
-_LATE_SHARE = 0.1  # templates that the index does not have, before it is made anew
-_PROPOSALS = 64  # templates the index is asked for, of which the people are taken
+"""Number of templates above which the approximate index is worth making; one exact search over so
+many takes 0.05 s."""
+_LATE_SHARE = 0.1  # share of templates missing from the index above which it is rebuilt
+_PROPOSALS = 64  # templates requested from the index per query and then compared exactly
 _RECALL_QUERIES = 100
 _ROWS_AT_ONCE = 10_000
-_HIGHEST = 2**63 - 1  # SQLite's integers
+_HIGHEST = 2**63 - 1  # SQLite's largest integer
 
 _log = logging.getLogger(__name__)
 
 
 class SqliteSearch:
-    """Keeps the search of one connection until the gallery has changed.
+    """Searches over one connection; tables in memory are kept until the gallery changes.
 
-    Where the vectors are not encrypted, a large gallery's are kept in a file that is mapped;
-    see gallery/search/cache.py.
+    If the gallery is large and its vectors are not encrypted, a memory-mapped file holds a copy
+    of them; see gallery/search/cache.py.
     """
 
     def __init__(self, session: SqliteSession) -> None:
@@ -58,7 +60,10 @@ class SqliteSearch:
         rule: PersonRule,
         top: int,
     ) -> list[list[tuple[int, float]]]:
-        """See ExactSearch.rank.  To be called within a transaction."""
+        """Returns (person_id, similarity) of the `top` people per query, as ExactSearch.rank.
+
+        Call it within a transaction.
+        """
         index = self._index(dimension) if rule is PersonRule.BEST else None
         if index is not None:
             late = self._read_after(index.last, dimension)
@@ -66,7 +71,7 @@ class SqliteSearch:
         return self.exact(dimension).rank(queries, rule=rule, top=top)
 
     def exact(self, dimension: int) -> ExactSearch:
-        """Over all templates; kept until the gallery has changed."""
+        """Returns an exact search over all templates, kept until the gallery changes."""
         last = self._session.one("SELECT coalesce(max(template_id), 0) FROM template")
         stamp = stamp_of(self._session, dimension)
         state = (stamp.removals, last)
@@ -75,9 +80,9 @@ class SqliteSearch:
         return self._kept[1]
 
     def refresh_index(self, dimension: int, *, reporter: Reporter) -> bool:
-        """Makes the approximate index where it pays and is not there or too old; True if made.
+        """Makes the approximate index if the gallery is large and the index is missing or outdated.
 
-        Raises StorageError, MissingExtraError.
+        Returns True if it was made.  Raises StorageError, MissingExtraError.
         """
         session = self._session
         count = session.one("SELECT count(*) FROM template")
@@ -100,7 +105,11 @@ class SqliteSearch:
         return True
 
     def recall_at_1(self, dimension: int) -> float | None:
-        """How often the index proposes the nearest other template; None without an index."""
+        """Returns the share, 0..1, of 100 random templates whose nearest other template the index
+        finds.
+
+        None without an index.
+        """
         index = self._index(dimension)
         if index is None:
             return None
@@ -123,7 +132,7 @@ class SqliteSearch:
         return float(np.mean(hits))
 
     def forget(self) -> None:
-        """Removes the copy of the vectors, on disk and in memory.  Raises StorageError."""
+        """Deletes the copies of the vectors on disk and in memory.  Raises StorageError."""
         self._kept = self._opened = None
         try:
             remove_cache(self._cache)
@@ -144,14 +153,14 @@ class SqliteSearch:
         whole = _joined(tables)
         try:
             write_cache(self._cache, stamp, whole)
-        except OSError as error:  # the answer is the same, and the next one as slow as this
+        except OSError as error:  # the result is the same; the next search is as slow as this one
             _log.warning("No copy of the vectors in %s: %s", self._cache, error.strerror)
             return (whole,)
         cached = read_cache(self._cache, stamp)
         return (whole if cached is None else cached,)
 
     def _read_after(self, last: int, dimension: int) -> VectorTable:
-        """The templates with a higher number than `last`."""
+        """Returns the templates with a higher number than `last`."""
         session = self._session
         count = session.one("SELECT count(*) FROM template WHERE template_id > ?", last)
         template_ids, person_ids = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -168,7 +177,7 @@ class SqliteSearch:
     def _blocks(
         self, dimension: int, *, after: int = 0, last: int = _HIGHEST
     ) -> Iterator[VectorTable]:
-        """The templates numbered after + 1 to last, some at a time."""
+        """Yields the templates numbered after + 1 to last in blocks."""
         rows = self._session.connection.execute(
             _ROWS + "WHERE template_id > ? AND template_id <= ? ORDER BY template_id",
             (after, last),
@@ -192,7 +201,7 @@ class SqliteSearch:
         )
 
     def _index(self, dimension: int) -> AnnIndex | None:
-        """The index, opened once, while it is of this state of the gallery."""
+        """Returns the index, opened once per state of the gallery; None if this state has none."""
         stamp = stamp_of(self._session, dimension)
         if self._opened is None or self._opened[0] != stamp:
             self._opened = stamp, open_index(self._session.path, stamp)
@@ -204,7 +213,7 @@ class SqliteSearch:
     def _rank_proposed(
         self, index: AnnIndex, late: VectorTable, query: Float32Array, top: int
     ) -> list[tuple[int, float]]:
-        """Proposed and late templates, compared exactly."""
+        """Compares exactly with the proposed templates and those that are not in the index."""
         proposed = index.propose(query, max(_PROPOSALS, 8 * top)).tolist()
         tables = (self._chosen(proposed, len(query)), late)
         (ranked,) = ExactSearch(tables).rank(query[None], rule=PersonRule.BEST, top=top)
