@@ -161,11 +161,11 @@ class SqliteGallery:
     ) -> int:
         with self._session.writing():
             count = self._session.recenter(space, mean, reporter=reporter)
-        self._search.forget()
+        self._search.delete_caches()
         return count
 
     def remove(self, name: str) -> int:
-        self._search.forget()  # before and after, so that a kill between them leaves no copy
+        self._search.delete_caches()  # before and after, so that a kill between them leaves no copy
         with self._session.writing():
             removed = self._connection.execute(
                 "DELETE FROM template WHERE person_id = ?", (self._session.person_id(name),)
@@ -272,7 +272,7 @@ class SqliteGallery:
 
     def _purge(self) -> None:
         """Overwrites every byte of removed templates in caches, log and free pages."""
-        self._search.forget()
+        self._search.delete_caches()
         with sqlite_file.translated(self.path):
             self._connection.execute("VACUUM")
             busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

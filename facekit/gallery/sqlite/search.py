@@ -30,7 +30,7 @@ from SQLite takes 0.1 s."""
 INDEX_FROM = 1_000_000
 """Number of templates above which the approximate index is worth making; one exact search over so
 many takes 0.05 s."""
-_LATE_SHARE = 0.1  # share of templates missing from the index above which it is rebuilt
+_UNINDEXED_SHARE = 0.1  # share of templates missing from the index above which it is rebuilt
 _PROPOSALS = 64  # templates requested from the index per query and then compared exactly
 _RECALL_QUERIES = 100
 _ROWS_AT_ONCE = 10_000
@@ -49,8 +49,8 @@ class SqliteSearch:
     def __init__(self, session: SqliteSession) -> None:
         self._session = session
         self._cache = cache_path(session.path)
-        self._opened: tuple[Stamp, AnnIndex | None] | None = None
-        self._kept: tuple[tuple[int, int], ExactSearch] | None = None
+        self._index_cache: tuple[Stamp, AnnIndex | None] | None = None
+        self._exact_cache: tuple[tuple[int, int], ExactSearch] | None = None
 
     def rank(
         self,
@@ -66,8 +66,8 @@ class SqliteSearch:
         """
         index = self._index(dimension) if rule is PersonRule.BEST else None
         if index is not None:
-            late = self._read_after(index.last, dimension)
-            return [self._rank_proposed(index, late, query, top) for query in queries]
+            unindexed = self._read_after(index.last, dimension)
+            return [self._rank_proposed(index, unindexed, query, top) for query in queries]
         return self.exact(dimension).rank(queries, rule=rule, top=top)
 
     def exact(self, dimension: int) -> ExactSearch:
@@ -75,9 +75,9 @@ class SqliteSearch:
         last = self._session.one("SELECT coalesce(max(template_id), 0) FROM template")
         stamp = stamp_of(self._session, dimension)
         state = (stamp.removals, last)
-        if self._kept is None or self._kept[0] != state:
-            self._kept = state, ExactSearch(self._tables(stamp))
-        return self._kept[1]
+        if self._exact_cache is None or self._exact_cache[0] != state:
+            self._exact_cache = state, ExactSearch(self._tables(stamp))
+        return self._exact_cache[1]
 
     def refresh_index(self, dimension: int, *, reporter: Reporter) -> bool:
         """Makes the approximate index if the gallery is large and the index is missing or outdated.
@@ -89,7 +89,7 @@ class SqliteSearch:
         if count < INDEX_FROM or not isinstance(session.codec, PlainCodec):
             return False
         index = self._index(dimension)
-        if index is not None and self._late(index) <= _LATE_SHARE * count:
+        if index is not None and self._unindexed_count(index) <= _UNINDEXED_SHARE * count:
             return False
         reporter.note("making the approximate index: some 20 minutes a million templates")
         try:
@@ -101,7 +101,7 @@ class SqliteSearch:
             raise StorageError(
                 f"Cannot write the index beside {session.path}: {error.strerror}"
             ) from error
-        self._opened = None
+        self._index_cache = None
         return True
 
     def recall_at_1(self, dimension: int) -> float | None:
@@ -117,7 +117,7 @@ class SqliteSearch:
             "SELECT template_id FROM template WHERE template_id <= ? ORDER BY random() LIMIT ?",
             (index.last, _RECALL_QUERIES),
         ).fetchall()
-        table = self._chosen([template_id for (template_id,) in sample], dimension)
+        table = self._table_of_ids([template_id for (template_id,) in sample], dimension)
         nearest: list[tuple[float, int]] = [(-2.0, 0)] * len(table.template_ids)
         for block in self._blocks(dimension, last=index.last):
             scores = table.vectors @ block.vectors.T
@@ -126,14 +126,14 @@ class SqliteSearch:
                 found = (float(scores[row, column]), int(block.template_ids[column]))
                 nearest[row] = max(nearest[row], found)
         hits = [
-            wanted in index.propose(query, _PROPOSALS)
-            for (_, wanted), query in zip(nearest, table.vectors, strict=True)
+            nearest_id in index.propose(query, _PROPOSALS)
+            for (_, nearest_id), query in zip(nearest, table.vectors, strict=True)
         ]
         return float(np.mean(hits))
 
-    def forget(self) -> None:
+    def delete_caches(self) -> None:
         """Deletes the copies of the vectors on disk and in memory.  Raises StorageError."""
-        self._kept = self._opened = None
+        self._exact_cache = self._index_cache = None
         try:
             remove_cache(self._cache)
             remove_index(self._session.path)
@@ -146,9 +146,9 @@ class SqliteSearch:
         may_cache = isinstance(self._session.codec, PlainCodec)
         cached = read_cache(self._cache, stamp) if may_cache else None
         last = int(cached.template_ids[-1]) if cached is not None else 0
-        late = self._read_after(last, stamp.dimension)
-        tables = (late,) if cached is None else (cached, late)
-        if not may_cache or len(late.template_ids) < CACHE_FROM:
+        unindexed = self._read_after(last, stamp.dimension)
+        tables = (unindexed,) if cached is None else (cached, unindexed)
+        if not may_cache or len(unindexed.template_ids) < CACHE_FROM:
             return tables
         whole = _joined(tables)
         try:
@@ -185,10 +185,10 @@ class SqliteSearch:
         while block := rows.fetchmany(_ROWS_AT_ONCE):
             yield self._table(block, dimension)
 
-    def _chosen(self, template_ids: Sequence[int], dimension: int) -> VectorTable:
-        marks = ",".join("?" * len(template_ids))
+    def _table_of_ids(self, template_ids: Sequence[int], dimension: int) -> VectorTable:
+        placeholders = ",".join("?" * len(template_ids))
         rows = self._session.connection.execute(
-            f"{_ROWS}WHERE template_id IN ({marks}) ORDER BY template_id", template_ids
+            f"{_ROWS}WHERE template_id IN ({placeholders}) ORDER BY template_id", template_ids
         )
         return self._table(rows.fetchall(), dimension)
 
@@ -203,19 +203,19 @@ class SqliteSearch:
     def _index(self, dimension: int) -> AnnIndex | None:
         """Returns the index, opened once per state of the gallery; None if this state has none."""
         stamp = stamp_of(self._session, dimension)
-        if self._opened is None or self._opened[0] != stamp:
-            self._opened = stamp, open_index(self._session.path, stamp)
-        return self._opened[1]
+        if self._index_cache is None or self._index_cache[0] != stamp:
+            self._index_cache = stamp, open_index(self._session.path, stamp)
+        return self._index_cache[1]
 
-    def _late(self, index: AnnIndex) -> int:
+    def _unindexed_count(self, index: AnnIndex) -> int:
         return self._session.one("SELECT count(*) FROM template WHERE template_id > ?", index.last)
 
     def _rank_proposed(
-        self, index: AnnIndex, late: VectorTable, query: Float32Array, top: int
+        self, index: AnnIndex, unindexed: VectorTable, query: Float32Array, top: int
     ) -> list[tuple[int, float]]:
         """Compares exactly with the proposed templates and those that are not in the index."""
         proposed = index.propose(query, max(_PROPOSALS, 8 * top)).tolist()
-        tables = (self._chosen(proposed, len(query)), late)
+        tables = (self._table_of_ids(proposed, len(query)), unindexed)
         (ranked,) = ExactSearch(tables).rank(query[None], rule=PersonRule.BEST, top=top)
         return ranked
 
