@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import print_groups
 from facekit.enums import ClusterMethod
@@ -15,7 +15,7 @@ from facekit.errors import UsageError
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, metavar="DIR")
+@photos_argument()
 @click.option(
     "--method",
     type=EnumChoice(ClusterMethod),
@@ -43,7 +43,7 @@ from facekit.errors import UsageError
 @embedding_options
 @json_option
 def cluster(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     method: ClusterMethod,
     threshold: float | None,
     fmr: float | None,
@@ -72,7 +72,7 @@ def cluster(
     from facekit.tasks.cluster import cluster as cluster_photos
 
     result = cluster_photos(
-        images,
+        photos,
         request=pipeline_request(model, **options),
         method=method,
         distance=threshold,

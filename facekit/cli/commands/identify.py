@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import identified_rows, identified_table, threshold_text
 from facekit.enums import PersonRule
@@ -21,7 +21,7 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
 )
@@ -40,7 +40,6 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 )
 @click.option(
     "--by",
-    "rule",
     type=EnumChoice(PersonRule),
     default=PersonRule.BEST.value,
     show_default=True,
@@ -50,12 +49,12 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @embedding_options
 @json_option
 def identify(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     top: int,
     threshold: float | None,
     fmr: float | None,
     fpir: float | None,
-    rule: PersonRule,
+    by: PersonRule,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -83,11 +82,11 @@ def identify(
                 shown.echo(*row)
 
     result = identify_faces(
-        images,
+        photos,
         location=location,
         request=pipeline_request(model, **options),
         threshold=open_set_choice(threshold, fmr, fpir),
-        rule=rule,
+        by=by,
         top=top,
         on_photo=show,
         reporter=TerminalReporter(),
