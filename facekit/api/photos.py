@@ -97,6 +97,7 @@ def verify(
     fmr: float | None = None,
     face: FacePolicy | str | None = None,
     plot: str | Path | None = None,
+    force: bool = False,
     request: PipelineRequest | None = None,
 ) -> Verification:
     """Are the faces of two pictures of one person?  The answer is true where they are.
@@ -104,7 +105,8 @@ def verify(
     `threshold`: largest distance of a match, in `metric`; None for the model card's threshold at
     the false match rate `fmr`, 0..1, of which None is 1e-3.  Either side may be the path of an
     embedding file.  `face`: which face of a picture is meant, None for the largest; with "all" the
-    two most alike faces decide.  `plot`: a .png, .svg or .pdf file to draw the comparison into.
+    two most alike faces decide.  `plot`: a .png, .svg or .pdf file to draw the comparison into;
+    `force`: replace one that exists.
     `model`: see `load`.  `request`: everything else that can be asked of a pipeline.
     Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
     ModelMismatchError, NoOperatingPointError, UsageError.
@@ -117,6 +119,7 @@ def verify(
         request=pipeline_request(model, face, request),
         threshold=ThresholdChoice(threshold, choice(Metric, metric, "metric"), fmr),
         plot=optional_path(plot),
+        force=force,
     )
 
 
@@ -198,19 +201,22 @@ def embed_to_file(
     model: str | Path | None = None,
     face: FacePolicy | str | None = None,
     request: PipelineRequest | None = None,
+    force: bool = False,
     workers: int | None = None,
     reporter: Reporter = SILENT,
 ) -> EmbeddedFile:
     """Writes the embeddings of photos, and of the pictures below folders, to `output`.
 
-    `output` ends in .npz, .csv or .jsonl; `verify` takes such a file in place of a picture.  A
-    photo that gives no embedding is a row with its error, and a failure of the record.
+    `output` ends in .npz, .csv or .jsonl; `verify` takes such a file in place of a picture.
+    `force`: replace a file that exists.  A photo that gives no embedding is a row with its error,
+    and a failure of the record.
     Raises UsageError, StorageError, and what `load` raises.
     """
     return embed_task.embed(
         names(photos),
         Path(output),
         request=pipeline_request(model, face, request),
+        force=force,
         workers=workers,
         reporter=reporter,
     )
@@ -242,6 +248,7 @@ def cluster(
     fmr: float | None = None,
     copy_to: str | Path | None = None,
     sheets: str | Path | None = None,
+    force: bool = False,
     model: str | Path | None = None,
     face: FacePolicy | str = FacePolicy.ALL,
     request: PipelineRequest | None = None,
@@ -253,6 +260,7 @@ def cluster(
     `threshold`: largest cosine distance within a group, 0..2; None for the card's at `fmr`.
     `fmr`: 0..1, the share of pairs of strangers that are as near.  `copy_to`: photos are copied
     into a folder a group there.  `sheets`: a folder for a contact sheet a group.
+    `force`: write into these folders although they hold something.
     Raises UsageError, ImageError for a folder without a picture, StorageError, MissingExtraError
     for "hdbscan" without scikit-learn, and what `load` raises.
     """
@@ -264,6 +272,7 @@ def cluster(
         fmr=fmr,
         copy_to=optional_path(copy_to),
         sheets=optional_path(sheets),
+        force=force,
         reporter=reporter,
     )
 
@@ -274,6 +283,7 @@ def track(
     gallery: str | Path | None = None,
     threshold: float | None = None,
     output: str | Path | None = None,
+    force: bool = False,
     options: TrackOptions | None = None,
     model: str | Path | None = None,
     request: PipelineRequest | None = None,
@@ -284,8 +294,8 @@ def track(
     `video`: a file, a stream's URL, or a camera's number.  `gallery`: who is known; None for the
     default gallery, if it is there.  `threshold`: largest cosine distance of a known face, 0..2.
     `options`: how faces are followed.  `output`: a video with boxes and names is written here, once
-    the iterator is used up.  Raises UsageError, InputError for a video that cannot be opened,
-    StorageError, and what `load` raises.
+    the iterator is used up; `force`: over a file that exists.  Raises UsageError, InputError for a
+    video that cannot be opened, StorageError, and what `load` raises.
     """
     return track_task.track(
         str(video),
@@ -294,5 +304,6 @@ def track(
         location=GalleryLocation(None if gallery is None else str(gallery)),
         distance=threshold,
         output=optional_path(output),
+        force=force,
         reporter=reporter,
     )

@@ -17,6 +17,7 @@ from facekit.photo.sources import list_pictures, unique_stems
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
@@ -79,13 +80,15 @@ def cluster(
     fmr: float | None = None,
     copy_to: Path | None = None,
     sheets: Path | None = None,
+    force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Clustering:
     """Groups the selected faces of photos and folders of photos by person.
 
     `distance`: largest mean cosine distance within a group, 0..2; else the card's threshold at the
     false match rate `fmr` (None: 1e-3); HDBSCAN takes neither.  `copy_to`: a folder for copies of
-    the photos, a folder a group.  `sheets`: a folder for contact sheets.  A photo that cannot be
+    the photos, a folder a group.  `sheets`: a folder for contact sheets.  `force`: write
+    into folders that hold something.  A photo that cannot be
     used is noted and is a failure.  Raises UsageError, ImageError for a folder without a picture,
     NoOperatingPointError, MissingExtraError without scikit-learn, StorageError, and what opening
     the pipeline raises.
@@ -96,6 +99,7 @@ def cluster(
         raise UsageError(
             "--sheets reads the photos again, and standard input has only one reading."
         )
+    require_free(copy_to, sheets, force=force)
     names = list_pictures(sources)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     similarity = _least_similarity(pipeline, method, distance, fmr)

@@ -23,7 +23,12 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.command()
 @photos_argument()
 @click.option(
-    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
+    "--top",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Candidates to show.",
 )
 @click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
 @click.option(

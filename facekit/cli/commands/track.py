@@ -18,9 +18,9 @@ from facekit.cli.options import (
     json_option,
     model_option,
     offline_option,
-    output_file,
     threads_option,
 )
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json_line, note
 from facekit.cli.render.people import track_row, track_table
 
@@ -32,9 +32,10 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 
 
 @click.command()
-@click.argument("video")
+@click.argument("video", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option(
     "--every",
+    metavar="N",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
@@ -42,6 +43,7 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 )
 @click.option(
     "--longest-gap",
+    metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=2.0,
     show_default=True,
@@ -49,6 +51,7 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 )
 @click.option(
     "--min-detections",
+    metavar="N",
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
@@ -56,12 +59,14 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 )
 @click.option(
     "--start-score",
+    metavar="SCORE",
     type=click.FloatRange(0, 1),
     help="Detector's score from which a face begins a track; lower ones can continue it.  "
     "[default: mtcnn 0.9, yunet 0.8]",
 )
 @click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
 @output_file("Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.")
+@force_option("the file of -o")
 @gallery_options
 @model_option
 @detector_options
@@ -78,6 +83,7 @@ def track(
     start_score: float | None,
     threshold: float | None,
     output: Path | None,
+    force: bool,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -119,6 +125,7 @@ def track(
             location=location,
             distance=threshold,
             output=output,
+            force=force,
             should_stop=lambda: asked().is_set(),
             reporter=TerminalReporter(),
         ):
