@@ -23,10 +23,12 @@ from facekit.cli.options import (
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json_line, note
 from facekit.cli.render.people import track_row, track_table
+from facekit.cli.threshold_options import threshold_options
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.track import TrackEnd
+    from facekit.template.threshold import ThresholdChoice
 
 EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -64,7 +66,7 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
     help="Detector's score from which a face begins a track; lower ones can continue it.  "
     "[default: mtcnn 0.9, yunet 0.8]",
 )
-@click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
+@threshold_options(default="by the gallery's size, as of identify")
 @output_file("Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.")
 @force_option("the file of -o")
 @gallery_options
@@ -81,7 +83,7 @@ def track(
     longest_gap: float,
     min_detections: int,
     start_score: float | None,
-    threshold: float | None,
+    choice: ThresholdChoice,
     output: Path | None,
     force: bool,
     location: GalleryLocation,
@@ -123,7 +125,7 @@ def track(
                 start_score=start_score,
             ),
             location=location,
-            distance=threshold,
+            threshold=choice,
             output=output,
             force=force,
             should_stop=lambda: asked().is_set(),
