@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import embedding_options, json_option
+from facekit.cli.options import embedding_options, json_option, photos_argument
 from facekit.cli.render.comparison import print_matrix, print_matrix_csv
 from facekit.cli.render.output import emit_json
 from facekit.cli.requests import pipeline_request
@@ -14,7 +14,7 @@ from facekit.errors import UsageError
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -26,7 +26,7 @@ from facekit.errors import UsageError
 @embedding_options
 @json_option
 def compare(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     top: int | None,
     as_csv: bool,
     model: str | None,
@@ -52,7 +52,7 @@ def compare(
     from facekit.tasks import compare as task
 
     matrix = task.compare(
-        images, request=pipeline_request(model, **options), reporter=TerminalReporter()
+        photos, request=pipeline_request(model, **options), reporter=TerminalReporter()
     )
     if as_json:
         emit_json(matrix.to_dict())
