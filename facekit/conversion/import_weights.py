@@ -15,8 +15,8 @@ from facekit.conversion.source_answers import graph_answers
 from facekit.enums import Architecture, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
 from facekit.graph.nets.designs import DESIGNS
-from facekit.graph.read.formats import SourceFormat, format_of
-from facekit.graph.read.onnx_file import files_with_tensors, is_onnx
+from facekit.graph.read.formats import SourceFormat, find_format
+from facekit.graph.read.onnx_file import external_tensor_files, is_onnx
 from facekit.graph.read.tf_checkpoint import checkpoint_files, is_checkpoint
 from facekit.graph.write.litert import to_litert
 from facekit.model import registry
@@ -39,7 +39,7 @@ def require_free_name(name: str, path: Path) -> None:
     if registry.entry(name).source.sha256 == source_sha256(path):
         raise UsageError(
             f"{path} is what the registry's {name} is built from. Build that: facekit models "
-            f"build {name} --from {path}"
+            f"build {name} --from-file {path}"
         )
     raise UsageError(
         f"{name} is a model of the registry, and {path} is not what that is built from. Import "
@@ -61,7 +61,7 @@ def import_weights(
     for a graph that the format cannot hold weights of, or where nothing tells how a network is fed;
     MissingExtraError.
     """
-    found = format_of(path)
+    found = find_format(path)
     reporter.note(f"reading {path.name}: {found.title}")
     sha256 = source_sha256(path)
     if found.whole_network:
@@ -113,7 +113,7 @@ def source_sha256(path: Path) -> str:
     try:
         files = checkpoint_files(path) if is_checkpoint(path) else (path,)
         if is_onnx(path):
-            files = (path, *files_with_tensors(path))
+            files = (path, *external_tensor_files(path))
         for file in files:
             with file.open("rb") as opened:
                 while chunk := opened.read(_CHUNK_BYTES):
@@ -129,7 +129,7 @@ def _require_asked(
     if options.architecture not in (None, architecture):
         raise UsageError(
             f"{path.name} is a {found.title}, which holds weights of {architecture.value}. "
-            f"Received: --arch {options.architecture.value}."
+            f"Received: --architecture {options.architecture.value}."
         )
     if options.size is not None:
         raise UsageError(

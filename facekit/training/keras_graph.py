@@ -1,6 +1,7 @@
-"""A graph as a Keras model for training, and a trained model as a graph.
+"""Converts a graph to a Keras model for training, and a trained Keras model to a graph.
 
-Batch norms keep their statistics both ways.  What Keras's layers do not do is refused by name.
+Batch norms keep their statistics in both directions.  An operation that Keras has no layer for is
+refused by name.
 """
 
 from __future__ import annotations
@@ -14,26 +15,25 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import NO_PADS, Graph, Node, Operation, Pads
-from facekit.graph.names import layer_name
+from facekit.graph.names import keras_layer_name
 from facekit.graph.operations import same_pads
-from facekit.graph.read.keras_model import graph_of
+from facekit.graph.read.keras_model import read_keras_graph
 from facekit.training.backend import keras
 
 Tensor: TypeAlias = "keras.KerasTensor"
 
 BATCH_NORM_MOMENTUM = 0.995
-"""of moving means and variances, as facenet trains"""
+"""Momentum of moving means and variances, as in facenet's training."""
 _INTO = (Operation.CONVOLUTION, Operation.DENSE)
 _NOT_NEGATIVE = (Operation.RELU, Operation.RELU6, Operation.SIGMOID)
 
 
 def to_keras(graph: Graph, *, dropout: float = 0.0) -> keras.Model:
-    """(N, height, width, channels) float32 -> the graph's one output, for any N.
+    """Returns a model that maps (N, height, width, channels) float32 to the graph's one output.
 
-    Every weight trains, moving means and variances but in their own way; numbers that the graph
-    has as constants stay.  `dropout`: the share that training leaves out of what the last dense
-    layer reads.
-    Raises ModelBuildError naming the node for which Keras has no layer.
+    All weights are trainable, except the moving means and variances, which batch norms update
+    themselves, and the graph's constants.  `dropout`: the share of the last dense layer's input
+    that training sets to 0.  Raises ModelBuildError, which names the node without a Keras layer.
     """
     graph = _with_biases(graph)
     dense = [node for node in graph.nodes if node.operation is Operation.DENSE]
@@ -49,14 +49,17 @@ def to_keras(graph: Graph, *, dropout: float = 0.0) -> keras.Model:
 
 
 def from_keras(net: keras.Model) -> Graph:
-    """The model as it is now, for one picture.  Raises ModelBuildError naming the layer."""
+    """Returns the model's present state as a graph for one photo.
+
+    Raises ModelBuildError, which names a layer that the graph has no operation for.
+    """
     weights = {layer.name: layer.get_weights() for layer in net.layers}
-    return graph_of(json.loads(net.to_json()), lambda name: weights.get(name, ()))
+    return read_keras_graph(json.loads(net.to_json()), lambda name: weights.get(name, ()))
 
 
 def _with_biases(graph: Graph) -> Graph:
-    """What is added to a layer without a bias as that layer's bias, which can train."""
-    readers = {node.name: count for node, count in graph.readers.items()}
+    """Turns an addition after a layer without a bias into that layer's bias, which can train."""
+    readers = {node.name: count for node, count in graph.use_counts.items()}
 
     def change(node: Node) -> Node:
         x = next(iter(node.inputs), node)
@@ -72,21 +75,21 @@ def _with_biases(graph: Graph) -> Graph:
             return node
         return replace(x, name=node.name, weights={**x.weights, "bias": constant})
 
-    return graph.rewritten(change)
+    return graph.rewrite(change)
 
 
 def _new_name(node: Node, names: set[str]) -> str:
-    """A layer's name; one that another layer has gets a number."""
-    name, number = layer_name(node), 1
+    """Returns a layer name for the node, with a number if another layer has the name already."""
+    name, number = keras_layer_name(node), 1
     while name in names:
         number += 1
-        name = f"{layer_name(node)}_{number}"
+        name = f"{keras_layer_name(node)}_{number}"
     names.add(name)
     return name
 
 
 class _Layer:
-    """One node as a layer with the node's weights."""
+    """Makes the Keras layer of one node, with the node's weights."""
 
     def __init__(self, node: Node, name: str) -> None:
         self.node = node
@@ -111,7 +114,7 @@ class _Layer:
         return [self.node.weights[role] for role in roles if role in self.node.weights]
 
     def padded(self, x: Tensor) -> tuple[Tensor, str]:
-        """What a window slides over, and Keras's kind of padding."""
+        """Returns the tensor that a window slides over, and Keras's word for its padding."""
         window, shape = self.node.window, self.node.inputs[0].shape
         if window.pads is None or window.pads == same_pads(shape, window) != NO_PADS:
             return x, "same"
@@ -160,7 +163,7 @@ def _dense(layer: _Layer, x: Tensor) -> Tensor:
 
 def _batch_norm(layer: _Layer, x: Tensor) -> Tensor:
     made = keras.layers.BatchNormalization(
-        epsilon=layer.node.numbers["epsilon"],
+        epsilon=layer.node.float_attributes["epsilon"],
         momentum=BATCH_NORM_MOMENTUM,
         scale="gamma" in layer.node.weights,
         name=layer.name,
@@ -176,7 +179,7 @@ def _prelu(layer: _Layer, x: Tensor) -> Tensor:
 
 
 def _pad(layer: _Layer, x: Tensor) -> Tensor:
-    if layer.node.numbers.get("value"):
+    if layer.node.float_attributes.get("value"):
         raise layer.unknown("pad with other numbers than zeros")
     return _zeros_around(x, layer.node.window.pads or NO_PADS, layer.name)
 
@@ -199,8 +202,8 @@ def _pool(kind: Any) -> Callable[[_Layer, Tensor], Tensor]:
 def _reduced(kind: Any) -> Callable[[_Layer, Tensor], Tensor]:
     def make(layer: _Layer, x: Tensor) -> Tensor:
         node = layer.node
-        if node.integers["axes"] != (1, 2) or len(node.inputs[0].shape) != 4:
-            raise layer.unknown(f"{node.operation.value} over {node.integers['axes']}")
+        if node.int_attributes["axes"] != (1, 2) or len(node.inputs[0].shape) != 4:
+            raise layer.unknown(f"{node.operation.value} over {node.int_attributes['axes']}")
         return kind(keepdims=len(node.shape) == 4, name=layer.name)(x)
 
     return make
@@ -214,12 +217,12 @@ def _reshape(layer: _Layer, x: Tensor) -> Tensor:
 
 
 def _concatenate(layer: _Layer, *inputs: Tensor) -> Tensor:
-    (axis,) = layer.node.integers["axis"]
+    (axis,) = layer.node.int_attributes["axis"]
     return keras.layers.Concatenate(axis=axis, name=layer.name)(list(inputs))
 
 
 def _of_two(kind: Any) -> Callable[..., Tensor]:
-    """Two tensors, or one and numbers that stay as they are."""
+    """Makes a layer of two tensors, or of one tensor and a constant that is not trained."""
 
     def make(layer: _Layer, *inputs: Tensor) -> Tensor:
         if len(inputs) == 2:
@@ -262,13 +265,13 @@ _MAKERS: dict[Operation, Callable[..., Tensor]] = {
     Operation.UNIT_LENGTH: _plain(_LAYERS.UnitNormalization),
     Operation.PRELU: _prelu,
     Operation.LEAKY_RELU: lambda layer, x: keras.layers.LeakyReLU(
-        layer.node.numbers["slope"], name=layer.name
+        layer.node.float_attributes["slope"], name=layer.name
     )(x),
     Operation.PAD: _pad,
     Operation.MAX_POOL: _pool(_LAYERS.MaxPooling2D),
     Operation.AVERAGE_POOL: _pool(_LAYERS.AveragePooling2D),
-    Operation.MEAN: _reduced(_LAYERS.GlobalAveragePooling2D),
-    Operation.GREATEST: _reduced(_LAYERS.GlobalMaxPooling2D),
+    Operation.REDUCE_MEAN: _reduced(_LAYERS.GlobalAveragePooling2D),
+    Operation.REDUCE_MAX: _reduced(_LAYERS.GlobalMaxPooling2D),
     Operation.RESHAPE: _reshape,
     Operation.CONCATENATE: _concatenate,
 }
