@@ -71,7 +71,7 @@ class Identified:
     """Who is on each photo, and what the answers rest on."""
 
     gallery: GalleryInfo
-    rule: PersonRule
+    by: PersonRule
     threshold: OpenSetThreshold
     metric: Metric
     """in which distances are shown"""
@@ -99,7 +99,7 @@ class Identified:
             "gallery": self.gallery.url,
             "people": self.gallery.people,
             "templates": self.gallery.templates,
-            "compared_by": self.rule.value,
+            "compared_by": self.by.value,
             "metric": self.metric.value,
             "threshold": distance(threshold.similarity, self.metric),
             "threshold_similarity": threshold.similarity,
@@ -119,7 +119,7 @@ def identify(
     location: GalleryLocation | None = None,
     request: PipelineRequest | None = None,
     threshold: OpenSetChoice | None = None,
-    rule: PersonRule = PersonRule.BEST,
+    by: PersonRule = PersonRule.BEST,
     top: int = 5,
     on_photo: Callable[[IdentifiedPhoto | PhotoFailure], object] = lambda _: None,
     reporter: Reporter = SILENT,
@@ -139,7 +139,7 @@ def identify(
             pipeline,
             names,
             threshold=threshold or OpenSetChoice(),
-            rule=rule,
+            by=by,
             top=top,
             on_photo=on_photo,
             reporter=reporter,
@@ -152,14 +152,14 @@ def identify_photos(
     names: Sequence[str],
     *,
     threshold: OpenSetChoice,
-    rule: PersonRule,
+    by: PersonRule,
     top: int,
     on_photo: Callable[[IdentifiedPhoto | PhotoFailure], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> Identified:
     """`identify`, with what is open already."""
     info = gallery.info()
-    comparisons = info.templates if rule is PersonRule.BEST else info.people
+    comparisons = info.templates if by is PersonRule.BEST else info.people
     limit = threshold.of(
         pipeline.model.card.calibration, pipeline.threshold_space, comparisons=comparisons
     )
@@ -176,7 +176,7 @@ def identify_photos(
                 result.embeddings,
                 pipeline.space,
                 threshold_similarity=limit.similarity,
-                rule=rule,
+                rule=by,
                 top=top,
             )
             faces = map(IdentifiedFace, result.faces, answers, repeat(metric))
@@ -184,7 +184,7 @@ def identify_photos(
         photos.append(photo)
         on_photo(photo)
     return Identified(
-        info, rule, limit, metric, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
+        info, by, limit, metric, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
     )
 
 

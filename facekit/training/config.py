@@ -119,7 +119,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True, slots=True)
 class FineTuneConfig:
-    """Settings for a run that begins with existing weights (--from)."""
+    """Settings for a run that begins with existing weights (--start-from)."""
 
     imprint: bool = True
     """True begins with each person's mean embedding as the head's class weights (Qi et al. 2018,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import InputError, UsageError
-from facekit.system.files import write_atomically
+from facekit.system.files import remove_folder, write_atomically
 from facekit.training import checkpoint
 from facekit.training.config import TrainConfig
 from facekit.training.config_file import config_from
@@ -41,16 +41,17 @@ class Validation:
     """Number of epochs between two validations."""
 
 
-def begin(folder: Path, request: TrainRequest) -> None:
-    """Writes the request into `folder`.
+def begin(folder: Path, request: TrainRequest, *, force: bool = False) -> None:
+    """Writes the request into `folder`; `force` replaces a run that the folder holds.
 
-    Raises UsageError if the folder already holds a run, StorageError.
+    Raises UsageError if the folder holds a run and `force` is False, StorageError.
     """
-    if checkpoint.saved(folder / CHECKPOINTS_NAME):
+    if checkpoint.saved(folder / CHECKPOINTS_NAME) and not force:
         raise UsageError(
             f"{folder} holds a training run. Go on with it: facekit train -o {folder} --resume; "
-            "or pass another folder."
+            "pass --force to replace it, or another folder with -o."
         )
+    remove_folder(folder / CHECKPOINTS_NAME)
     (folder / _DATA_NAME).unlink(missing_ok=True)  # left by a run that ended before a checkpoint
     plain = {
         "schema_version": SCHEMA_VERSION,

@@ -84,7 +84,7 @@ def test_what_cannot_be_meant(arguments: tuple[str, ...], code: int, message: st
 
 @pytest.mark.model
 def test_every_stage_of_real_photos() -> None:
-    done = run("--images", str(DATA), *BRIEF, "--batch", "2", "--workers", "2", "--json")
+    done = run(str(DATA), *BRIEF, "--batch", "2", "--workers", "2", "--json")
     assert done.exit_code == 0, done.stderr
     payload = json.loads(done.stdout)
     require_schema("benchmark", payload)
@@ -105,7 +105,7 @@ def test_every_stage_of_real_photos() -> None:
 
 @pytest.mark.model
 def test_stages_that_need_photos_say_so() -> None:
-    assert "--images" in run("--stage", "detect", *BRIEF).stderr
+    assert "Photos are needed" in run("--stage", "detect", *BRIEF).stderr
     done = run(*BRIEF, "--json")
     assert [one["stage"] for one in json.loads(done.stdout)["measurements"]] == [
         *("load", "embed", "match"),

@@ -22,7 +22,7 @@ def model(data: Path, tmp_path: Path) -> str:
 
 
 def test_text_names_what_was_assumed_and_what_is_slow(model: str, tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli, ["compile", model, "--no-compare"])
+    result = CliRunner().invoke(cli, ["compile", model, "--no-bandwidths"])
     assert result.exit_code == 0, result.stderr
     written = tmp_path / "model_imx93" / "int8_vela.tflite"
     assert written.exists()

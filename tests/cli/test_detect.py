@@ -53,7 +53,7 @@ def test_a_bad_photo_is_a_record_and_the_others_go_on() -> None:
 @pytest.mark.model
 def test_crops_and_drawings(tmp_path: Path) -> None:
     crops, drawn = tmp_path / "crops", tmp_path / "drawn"
-    assert run("--crops", str(crops), "--draw", str(drawn), OBAMA, BIDEN).exit_code == 0
+    assert run("--save-crops", str(crops), "--draw", str(drawn), OBAMA, BIDEN).exit_code == 0
     assert sorted(path.name for path in crops.iterdir()) == ["biden_0.png", "obama_0.png"]
     assert read_image(crops / "biden_0.png").shape == (160, 160, 3)
     assert read_image(drawn / "biden.png").shape == read_image(BIDEN).shape
@@ -72,7 +72,7 @@ def test_a_folder_stands_for_its_pictures() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--min-face", "0.5"), ("--scale-factor", "1"), ("--face-thresholds", "0.6", "0.7", "2"), ()],
+    [("--min-face", "0.5"), ("--scale-factor", "1"), ("--stage-thresholds", "0.6", "0.7", "2"), ()],
 )
 def test_wrong_options_are_usage_errors(arguments: tuple[str, ...]) -> None:
     assert run(*arguments, *([BIDEN] if arguments else [])).exit_code == 2
@@ -80,6 +80,6 @@ def test_wrong_options_are_usage_errors(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.model
 def test_a_high_threshold_finds_nothing_and_exits_3() -> None:
-    result = run("--face-thresholds", "0.6", "0.7", "1", BIDEN)
+    result = run("--stage-thresholds", "0.6", "0.7", "1", BIDEN)
     assert result.exit_code == 3
     assert "biden.jpg" in result.stderr

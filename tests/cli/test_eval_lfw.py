@@ -235,7 +235,7 @@ def test_ctrl_c_is_quiet_keeps_what_was_done_and_leaves_no_worker(
     before = set(cache.glob("*")) if cache.is_dir() else set()
     process = subprocess.Popen(
         [sys.executable, "-m", "facekit", "eval-lfw", "--pairs", str(tmp_path / "noise.csv"),
-         "--align", "none", "--resize-filter", "cubic", "--workers", "2"],
+         "--crop", "none", "--resize-filter", "cubic", "--workers", "2"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:

@@ -41,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEKIT_HOME", str(folder))
         patch.setattr("facekit.conversion.onnx.DRIFT_CROPS", 6)
-        result = run("export", "--format", "onnx", "--install", "--json")
+        result = run("export", "--format", "onnx", "--install", DEFAULT_MODEL, "--json")
     assert result.exit_code == 0, result.stderr
     assert f"installed: {DEFAULT_MODEL}:onnx-fp32" in result.stderr
     payload = json.loads(result.stdout)
@@ -160,7 +160,7 @@ class TestRefused:
             (("-o", "x.tflite"), "ends in .onnx"),
             (("-o", "my file.onnx"), "letters, digits"),
             (("-o", "x.keras"), "ends in .onnx"),
-            (("-o", "x.onnx", "--rule", "entropy"), "are for --precision int8"),
+            (("-o", "x.onnx", "--range-rule", "entropy"), "are for --precision int8"),
             (("-o", "x.onnx", "--calibration", "photos"), "are for --precision int8"),
         ],
     )

@@ -134,7 +134,7 @@ class TestEnroll:
         for person, photo in (("Obama", OBAMA), ("Obama", OBAMA2), ("Biden", BIDEN)):
             (tmp_path / "people" / person).mkdir(parents=True, exist_ok=True)
             shutil.copy(photo, tmp_path / "people" / person)
-        told = payload("enroll", "--from-dir", str(tmp_path / "people"))
+        told = payload("enroll", "--data", str(tmp_path / "people"))
         assert [(one["name"], one["added"]) for one in told["people"]] == [
             ("Biden", 1),
             ("Obama", 2),
@@ -164,7 +164,7 @@ class TestEnroll:
         assert f"the person's NAME comes first: {corrected}\n" in result.stderr
         assert not gallery.exists()
 
-    @pytest.mark.parametrize("arguments", [(), ("Obama",), ("Obama", OBAMA, "--from-dir", ".")])
+    @pytest.mark.parametrize("arguments", [(), ("Obama",), ("Obama", OBAMA, "--data", ".")])
     def test_wrong_options_have_their_exit_code(self, arguments: tuple[str, ...]) -> None:
         assert run("enroll", *arguments).exit_code == 2
 

@@ -135,7 +135,7 @@ def test_a_truncated_video_is_reported_after_its_tracks(crossing: Path, tmp_path
         (("VIDEO", "--output", "VIDEO"), 2, "would replace the video itself"),
         pytest.param(("VIDEO", "--gallery", "absent.db"), 7, "absent.db", marks=pytest.mark.model),
         pytest.param(
-            ("VIDEO", "--align", "none"), 2, "crop rule other than none", marks=pytest.mark.model
+            ("VIDEO", "--crop", "none"), 2, "crop rule other than none", marks=pytest.mark.model
         ),
         (("VIDEO", "--every", "0"), 2, "--every"),
     ],

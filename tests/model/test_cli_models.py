@@ -216,15 +216,15 @@ def test_verify_misses_a_net(home: Path) -> None:
     assert [bool(problem) for problem in problems] == [False, True, False]
 
 
-def test_rm_removes_a_model_or_its_sources(home: Path) -> None:
+def test_remove_takes_away_a_model_or_its_sources(home: Path) -> None:
     add("toy", "float32")
     source = store.sources_folder("toy") / "toy.h5"
     source.parent.mkdir(parents=True)
     source.touch()
-    assert run("rm", "toy").stdout == f"{store.variant_path('toy', 'float32')}\n"
+    assert run("remove", "toy").stdout == f"{store.variant_path('toy', 'float32')}\n"
     assert source.exists()
-    assert run("rm", "--sources", "toy").stdout == f"{source}\n"
-    assert run("rm", "toy").exit_code == 5
+    assert run("remove", "--sources", "toy").stdout == f"{source}\n"
+    assert run("remove", "toy").exit_code == 5
 
 
 def test_export_and_import(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

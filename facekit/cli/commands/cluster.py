@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import print_groups
 from facekit.cli.threshold_options import threshold_options
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, metavar="DIR")
+@photos_argument()
 @click.option(
     "--method",
     type=EnumChoice(ClusterMethod),
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @embedding_options
 @json_option
 def cluster(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     method: ClusterMethod,
     choice: ThresholdChoice,
     as_csv: bool,
@@ -70,7 +70,7 @@ def cluster(
     from facekit.tasks.cluster import cluster as cluster_photos
 
     result = cluster_photos(
-        images,
+        photos,
         request=pipeline_request(model, **options),
         method=method,
         threshold=choice,

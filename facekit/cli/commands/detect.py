@@ -15,6 +15,7 @@ from facekit.cli.options import (
     json_option,
     model_option,
     offline_option,
+    photos_argument,
     threads_option,
 )
 from facekit.cli.render.output import emit_json, exit_of
@@ -26,12 +27,11 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
-@click.option("--crops", type=_FOLDER, help="Write the crops that the model would see here.")
+@photos_argument()
+@click.option("--save-crops", type=_FOLDER, help="Write the crops that the model would see here.")
 @click.option("--draw", type=_FOLDER, help="Write the pictures with boxes and landmarks here.")
 @click.option(
     "--face",
-    "face_policy",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.ALL.value,
     show_default=True,
@@ -45,8 +45,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @offline_option
 @json_option
 def detect(
-    images: tuple[str, ...],
-    crops: Path | None,
+    photos: tuple[str, ...],
+    save_crops: Path | None,
     draw: Path | None,
     model: str | None,
     as_json: bool,
@@ -56,11 +56,11 @@ def detect(
 
     A photo that cannot be read, or has no face, is reported, and the others go on; the exit
     code is then that of the first such photo.  --model names the detector where --detector does
-    not; with the crop options it says what --crops are.
+    not; with the crop options it says what --save-crops writes.
 
     \b
     Example: facekit detect group.jpg
-             facekit detect --json --crops crops/ --draw drawn/ photos/
+             facekit detect --json --save-crops crops/ --draw drawn/ photos/
     """
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks import detect as task
@@ -73,9 +73,9 @@ def detect(
     records: list[dict[str, Any]] = []
     failures = []
     for result in task.detect(
-        images,
+        photos,
         request=pipeline_request(model, **options),
-        crops=crops,
+        crops=save_crops,
         drawings=draw,
         reporter=TerminalReporter(),
     ):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import identified_rows, identified_table, threshold_text
 from facekit.cli.threshold_options import RATE, threshold_options
@@ -22,7 +22,7 @@ EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
 )
@@ -35,7 +35,6 @@ EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 )
 @click.option(
     "--by",
-    "rule",
     type=EnumChoice(PersonRule),
     default=PersonRule.BEST.value,
     show_default=True,
@@ -45,11 +44,11 @@ EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 @embedding_options
 @json_option
 def identify(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     top: int,
     choice: ThresholdChoice,
     fpir: float | None,
-    rule: PersonRule,
+    by: PersonRule,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -77,11 +76,11 @@ def identify(
                 shown.echo(*row)
 
     result = identify_faces(
-        images,
+        photos,
         location=location,
         request=pipeline_request(model, **options),
         threshold=open_set_choice(choice, fpir),
-        rule=rule,
+        by=by,
         top=top,
         on_photo=show,
         reporter=TerminalReporter(),

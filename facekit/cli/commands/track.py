@@ -18,6 +18,7 @@ from facekit.cli.options import (
     json_option,
     model_option,
     offline_option,
+    output_file,
     threads_option,
 )
 from facekit.cli.render.output import emit_json_line, note
@@ -62,11 +63,7 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
     "[default: mtcnn 0.9, yunet 0.8]",
 )
 @threshold_options(default="by the gallery's size, as of identify")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.",
-)
+@output_file("Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.")
 @gallery_options
 @model_option
 @detector_options
@@ -97,7 +94,7 @@ def track(
     \b
     Example: facekit track entrance.mp4
              ffmpeg -i cam.mp4 -f mpegts - | facekit track -
-             facekit track 0 --gallery people.db --output seen.mp4 --json
+             facekit track 0 --gallery people.db -o seen.mp4 --json
     """
     from facekit.cli.requests import pipeline_request, track_options
     from facekit.cli.terminal import TerminalReporter, asked_to_stop

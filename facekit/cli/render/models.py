@@ -120,11 +120,11 @@ def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
             click.echo(path)
 
 
-def print_card(made: CardFile, *, template: bool, as_json: bool) -> None:
+def print_card(made: CardFile, *, draft: bool, as_json: bool) -> None:
     """The card itself, or where it was written; what is to be filled in on stderr."""
     if as_json:
         emit_json(made.to_dict())
-    elif template and made.path is not None:
+    elif draft and made.path is not None:
         click.echo(made.path)
     else:
         click.echo(made.text(), nl=False)

@@ -77,14 +77,14 @@ def align_dataset(
     *,
     workers: int | None = None,
     ray: str | None = None,
-    redo: bool = False,
+    force: bool = False,
     retry_failed: bool = False,
     reporter: Reporter = SILENT,
 ) -> AlignReport:
     """Writes one aligned crop per photo: SOURCE/PERSON/PHOTO.x to OUTPUT/PERSON/PHOTO.png or .jpg.
 
     Photos that already have a crop or a line in failures.csv are skipped.  `retry_failed`
-    processes the failed photos again, `redo` all photos.  A photo without a face, an unreadable
+    processes the failed photos again, `force` all photos.  A photo without a face, an unreadable
     photo and a photo on which the worker process dies are recorded as failures and raise nothing.
     `workers` and `ray`: see `map_photos`.
 
@@ -96,7 +96,7 @@ def align_dataset(
         raise UsageError(f"The aligned crops need a folder outside {source}. Received: {output}")
     nets = _locate_options(settings).found_nets
     payload = settings_payload(settings, (net.card.file_sha256 for net in nets))
-    if redo:
+    if force:
         _clear(output)
     keep_settings(output, payload)
     photos = [photo for person in people for photo in person.photos]
@@ -210,7 +210,7 @@ def _clear(output: Path) -> None:
         return
     if not (output / SETTINGS_NAME).is_file():
         raise UsageError(
-            f"{output} has no {SETTINGS_NAME}: facekit did not make it, and --redo removes only "
+            f"{output} has no {SETTINGS_NAME}: facekit did not make it, and --force removes only "
             "what facekit made. Pass another folder."
         )
     try:

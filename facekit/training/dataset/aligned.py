@@ -90,7 +90,7 @@ def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
         )
         raise UsageError(
             f"{folder} was aligned with other settings ({told}). Use the same ones to continue, "
-            "another folder, or --redo to align every photo again."
+            "another folder, or --force to align every photo again."
         )
 
 
@@ -105,9 +105,9 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}. Remove it, or pass --redo.") from error
+        raise InputError(f"{path} cannot be read: {error}. Remove it, or pass --force.") from error
     if not isinstance(raw, dict):
-        raise InputError(f"{path} must hold an object. Remove it, or pass --redo.")
+        raise InputError(f"{path} must hold an object. Remove it, or pass --force.")
     return raw
 
 
