@@ -33,7 +33,7 @@ class Threshold:
             return "given"
         strictest = ""
         if self.is_strictest:
-            strictest = f", its strictest: it does not carry {fmr_target(DEFAULT_FMR)}"
+            strictest = f" (its strictest: it does not carry {fmr_target(DEFAULT_FMR)})"
         measured_on = " on ".join(filter(None, (self.point.protocol, self.point.dataset)))
         return f"model card, {self.point.target}{strictest}, {measured_on}"
 

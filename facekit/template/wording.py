@@ -76,4 +76,4 @@ def prior_text(logistic: LogisticScore) -> str:
     """Under which share of genuine pairs a probability holds, in words."""
     n_pairs = logistic.n_genuine + logistic.n_impostor
     share = logistic.n_genuine / n_pairs
-    return f"assuming {'half' if share == 0.5 else f'{share:.0%}'} of all pairs match"
+    return f"assuming {'half' if share == 0.5 else f'{100 * share:.0f} %'} of all pairs match"

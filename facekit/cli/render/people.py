@@ -71,6 +71,15 @@ def threshold_text(identified: Identified) -> str:
     return "\n".join(wrapped(text, others="  "))
 
 
+def note_least_similarity(whose: str, result: Clustering | TrackedPerson) -> None:
+    """From which similarity on it is one person, on stderr; nothing where there is no threshold."""
+    from facekit.template.wording import threshold_text as in_words
+
+    if result.threshold is not None:
+        text = in_words(result.threshold.similarity, result.metric)
+        note("\n  ".join(wrapped(f"{whose}: {text} ({result.threshold.source})")))
+
+
 def print_groups(clustering: Clustering, *, as_csv: bool) -> None:
     """Group by group; as CSV with the box too."""
     faces = sorted(clustering.faces, key=lambda face: face.group)
