@@ -15,6 +15,7 @@ ruff check --quiet .
 mypy
 cog --check --diff -I . README.md docs/*.md docs/*/*.md ||
   die 'the docs are behind the code; write them anew with: cog -r -I . README.md docs/*.md docs/*/*.md'
+NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
 
 say 'pytest'
 exec pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"

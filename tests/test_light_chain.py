@@ -13,7 +13,7 @@ import pytest
 
 from facekit.graph.graph import Graph
 from facekit.graph.read.graph_def import read_constants
-from facekit.graph.write.torch_file import torch_file
+from facekit.graph.write.torch_file import write_torch_file
 from facekit.model import registry
 from facekit.model.store import home as stored_at
 from tests.networks import sphereface_files
@@ -101,11 +101,12 @@ def test_an_own_network_becomes_every_file(kind: str, folder: Path) -> None:
     OWN_NETWORKS[kind](folder / "own.onnx")
     run(
         "models import own.onnx --as own --preprocessing insightface --accept-untrained",
-        "convert own --float32 --float16 --int8 --uint8 --vela -o out --force",
-        "quantize own --recipe dynamic_wi8_afp32 -o out --layers --force",
+        "convert own --float32 --float16 --int8 --uint8 --vela -o out --accept-drift "
+        "--allow-cpu-fallback",
+        "quantize own --recipe dynamic_wi8_afp32 -o out --layers --accept-drift",
         "export own --format onnx -o own32.onnx",
         "export own --format onnx --precision fp16 -o own16.onnx",
-        "export own --format onnx --precision int8 -o own8.onnx --force",
+        "export own --format onnx --precision int8 -o own8.onnx",
         "models import own32.onnx --as again --preprocessing insightface --accept-untrained",
         "models import out/own_float32.tflite --as copied --preprocessing insightface "
         "--accept-untrained",
@@ -126,7 +127,7 @@ def test_weights_of_every_format_are_imported_and_written_again(
     write_keras_weights(facenet, folder / "a.weights.h5")
     sphereface = sphereface_files.random_tensors()
     (folder / "a.caffemodel").write_bytes(sphereface_files.caffe_model(sphereface))
-    (folder / "a.pth").write_bytes(torch_file(sphereface))
+    (folder / "a.pth").write_bytes(write_torch_file(sphereface))
     run(
         *(
             f"models import {file} --as {file.replace('.', '-')}"

@@ -123,7 +123,7 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         ((OBAMA,), 2, "Two photos"),
-        (("-", "-"), 2, "only one can be -"),
+        (("-", "-"), 2, "only one can be"),
         (("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2"),
         (("--threshold", "0.5", "--fmr", "1e-3", OBAMA, OBAMA2), 2, "one of them"),
         (("--threshold", "0.5", "--min-similarity", "0", OBAMA, OBAMA2), 2, "one of them"),

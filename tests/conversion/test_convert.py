@@ -21,8 +21,8 @@ from facekit.conversion.vela.target import read_target
 from facekit.enums import RangeRule
 from facekit.errors import AcceleratorError, ModelBuildError, StorageError, UsageError
 from facekit.graph import operations
-from facekit.graph.activations import has_open_side
-from facekit.graph.graph import OPEN, Graph
+from facekit.graph.activations import has_dynamic_dimension
+from facekit.graph.graph import DYNAMIC, Graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import embedder_of
 from facekit.model.inspect import inspect_model
@@ -138,15 +138,15 @@ def test_only_float32_embedding_models_are_quantized(tiny: InstalledModel, tmp_p
 
 def test_an_open_batch_is_closed(tmp_path: Path) -> None:
     """As PyTorch's exporter leaves it; the size is the card's."""
-    model = small_embedder(tmp_path / "source", (OPEN, 16, 16, 3))
-    assert has_open_side(model.path.read_bytes())
+    model = small_embedder(tmp_path / "source", (DYNAMIC, 16, 16, 3))
+    assert has_dynamic_dimension(model.path.read_bytes())
     (made,) = convert(model, ConversionPlan((INT8,)), tmp_path / "out")
     assert LiteRtNet(made.path).inputs[0].shape == (1, 16, 16, 3)
     assert isinstance(made.drift, Drift)
     assert made.drift.mean > 0.99
 
 
-def test_a_file_that_does_not_tell_faces_apart_is_kept_by_force_alone(
+def test_a_file_that_does_not_tell_faces_apart_is_kept_only_where_asked_for(
     tiny: InstalledModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure = measure_drift
@@ -157,11 +157,11 @@ def test_a_file_that_does_not_tell_faces_apart_is_kept_by_force_alone(
 
     monkeypatch.setattr(convert_module, "measure_drift", all_alike)
     out = tmp_path / "out"
-    with pytest.raises(ModelBuildError, match=r"Most of the error comes from \w+.* --force"):
+    with pytest.raises(ModelBuildError, match=r"Most of the error comes from \w+.* --accept-drift"):
         convert(tiny, ConversionPlan((INT8,)), out)
     assert not out.exists()
     told = Told()
-    (made,) = convert(tiny, ConversionPlan((INT8,)), out, force=True, reporter=told)
+    (made,) = convert(tiny, ConversionPlan((INT8,)), out, accept_drift=True, reporter=told)
     warning = load_checked(made.path).card.quantization.calibration["warning"]
     assert "does not tell faces apart" in warning
     assert f"warning: {warning}" in told.notes

@@ -12,7 +12,7 @@ from facekit.cli.render.output import SCHEMA_VERSION
 from facekit.cli.render.table import wrapped
 
 if TYPE_CHECKING:
-    from facekit.pipeline.records import Verification
+    from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
     from facekit.tasks.verify_pairs import VerifiedPair
 
 _COLUMNS = (
@@ -57,7 +57,14 @@ def _sentences(result: Verification) -> Iterator[str]:
     if result.device.is_asked_for:
         yield f"device: {result.device}"
     if result.comparisons > 1:
-        yield f"best of {result.comparisons} comparisons"
+        first, second = map(_origin_text, (result.a, result.b), result.matched)
+        yield f"best of {result.comparisons} comparisons: {first}; {second}"
+
+
+def _origin_text(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
+    """face 1 of b.jpg; of an embedding file: row 2 of known.npz, face 0 of a.jpg."""
+    row = "" if origin.row is None else f"row {origin.row} of {picture.name}, "
+    return f"{row}face {origin.face} of {origin.photo}"
 
 
 def pair_lines(results: Iterable[VerifiedPair], *, as_json: bool) -> Iterator[str]:
