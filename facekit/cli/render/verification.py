@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.render.output import SCHEMA_VERSION
+from facekit.cli.render.table import wrapped
 
 if TYPE_CHECKING:
     from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
@@ -38,9 +39,13 @@ def print_verification(result: Verification) -> None:
     )
     bound = payload["fmr_at_most"]
     at_most = "" if bound is None else f"; at most {bound:.2g} of strangers match there"
-    click.echo(f"threshold: {payload['threshold_source']}{at_most}")
+    sentences = [f"threshold: {payload['threshold_source']}{at_most}"]
     if payload["probability"] is not None:
-        click.echo(f"probability: {payload['probability']:.6g} {payload['probability_meaning']}")
+        sentences.append(
+            f"probability: {payload['probability']:.6g} {payload['probability_meaning']}"
+        )
+    for sentence in sentences:
+        click.echo("\n".join(wrapped(sentence, others="  ")))
     if result.device.is_asked_for:
         click.echo(f"device: {result.device}")
     if result.comparisons > 1:
