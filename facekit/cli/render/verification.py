@@ -33,8 +33,7 @@ _COLUMNS = (
 def print_verification(result: Verification) -> None:
     """The decision, the threshold and what they mean, in a few lines."""
     for sentence in _sentences(result):
-        for line in wrapped(sentence, others="  "):
-            click.echo(line)
+        click.echo("\n".join(wrapped(sentence, others="  ")))
 
 
 def _sentences(result: Verification) -> Iterator[str]:
@@ -58,7 +57,7 @@ def _sentences(result: Verification) -> Iterator[str]:
         yield f"device: {result.device}"
     if result.comparisons > 1:
         first, second = map(_origin_text, (result.a, result.b), result.matched)
-        yield f"best of {result.comparisons} comparisons: {first}; {second}"
+        yield f"best of {result.comparisons} comparisons: {first} and {second}"
 
 
 def _origin_text(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
