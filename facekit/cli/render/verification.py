@@ -41,7 +41,7 @@ def print_verification(result: Verification) -> None:
     click.echo(f"threshold: {payload['threshold_source']}{at_most}")
     if payload["probability"] is not None:
         click.echo(f"probability: {payload['probability']:.6g} {payload['probability_meaning']}")
-    if result.device.is_asked_for:
+    if result.device.is_accelerator_requested:
         click.echo(f"device: {result.device}")
     if result.comparisons > 1:
         click.echo(f"best of {result.comparisons} comparisons")
