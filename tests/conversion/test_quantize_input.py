@@ -20,7 +20,7 @@ from facekit.graph.graph import Graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
-from facekit.runtime.litert import LiteRtNet, _quantized
+from facekit.runtime.litert import LiteRtNet, _quantize
 from facekit.runtime.preprocess import model_input
 from facekit.types import InputSpec, UInt8Array
 from tests.networks.tiny_embedder import SPEC, tiny_embedder
@@ -63,7 +63,7 @@ def test_every_pixel_by_the_published_formula(
     pixels = np.zeros((1, 16, 16, 3), np.uint8)
     pixels.reshape(-1)[:256] = PIXELS
     ordered = model_input(pixels, replace(fed, color_order=ColorOrder.RGB))
-    np.testing.assert_array_equal(_quantized(ordered, tensor).reshape(-1)[:256], integers)
+    np.testing.assert_array_equal(_quantize(ordered, tensor).reshape(-1)[:256], integers)
     # and stands for the float input within half a step, which the first bias gives back.
     real = tensor.scale * (integers - tensor.zero_point)
     half_step = (fed.mean - spec.mean) / spec.std
