@@ -53,7 +53,7 @@ def _sentences(result: Verification) -> Iterator[str]:
             f"probability of same person: {probability_text(meaning.probability)} "
             f"({prior_text(result.score_to_probability)})"
         )
-    if result.device.is_asked_for:
+    if result.device.is_accelerator_requested:
         yield f"device: {result.device}"
     if result.comparisons > 1:
         first, second = map(_origin_text, (result.a, result.b), result.matched)
