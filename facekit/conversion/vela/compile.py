@@ -73,12 +73,12 @@ def compile_model(
     AcceleratorError where its input is not integer, where Vela fails or leaves more than 5 % of
     the operators on the CPU, UsageError where files exist, MissingExtraError, StorageError.
     """
-    vela_version()
-    inspected = inspect_model(source)
-    _require_compilable(inspected)
     stem = f"{source.stem}_vela"
     model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
     require_free(*(folder / name for name in (model, card_file, report_file)), force=force)
+    vela_version()
+    inspected = inspect_model(source)
+    _require_compilable(inspected)
     facts = _provenance(source, target)
     card = inspected.card
     with ExitStack() as stack:
