@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from facekit.errors import ModelMismatchError, UsageError
-from facekit.model.card import Card
+from facekit.model.card import Card, read_card
 from facekit.model.installation import install, storage_errors, write_card
 from facekit.model.store import (
     CARD_SUFFIX,
@@ -207,7 +207,10 @@ def _require_same(cards: Iterable[Card]) -> None:
 
 def _is_another_stored(card: Card) -> bool:
     path = variant_path(card.name, card.variant).with_suffix(CARD_SUFFIX)
-    return path.exists() and path.read_text(encoding="utf-8") != card.to_json()
+    try:
+        return path.exists() and as_stored(read_card(path)).to_json() != card.to_json()
+    except ModelMismatchError:  # a card that is damaged is not this one
+        return True
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:

@@ -76,12 +76,12 @@ def compile_model(
     operators on the CPU, UsageError if a file exists, MissingExtraError without Vela, and
     StorageError if a file cannot be written.
     """
-    vela_version()
-    inspected = inspect_model(source)
-    _require_compilable(inspected)
     stem = f"{source.stem}_vela"
     model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
     require_free(*(folder / name for name in (model, card_file, report_file)), force=force)
+    vela_version()
+    inspected = inspect_model(source)
+    _require_compilable(inspected)
     facts = _provenance(source, target)
     card = inspected.card
     with ExitStack() as stack:
