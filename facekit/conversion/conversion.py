@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,14 @@ from typing import Any
 from facekit.conversion.crops import CropSet
 from facekit.conversion.detection_drift import DetectionDrift, measure_detection_drift
 from facekit.conversion.detection_drift import unsound as detection_unsound
-from facekit.conversion.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, unsound
+from facekit.conversion.drift import (
+    DRIFT_CROPS,
+    DRIFT_SEED,
+    Drift,
+    drift_json,
+    measure_drift,
+    unsound,
+)
 from facekit.conversion.layer_drift import rank_layers
 from facekit.conversion.quantize.integer_forms import float_operators
 from facekit.conversion.quantize.quantized_model import (
@@ -57,10 +63,10 @@ class ConvertedFile:
         compiled = self.compiled
         return {
             "path": str(self.path),
-            "variant": self.card.variant,
             "sha256": self.card.file_sha256,
             "size_bytes": self.card.file_size_bytes,
-            "input_formula": self.card.quantization.input_formula,
+            "variant": self.card.variant,
+            "input_formula": self.card.quantization.input_formula or None,
             "drift": self.drift and self.drift.to_dict(),
             "vela": compiled and report_dict(compiled.report, compiled.comparisons),
         }
@@ -169,7 +175,7 @@ def _made(
             file = InstalledModel(_warned(file.card, drift.warning), path)
             _write_text(path, CARD_SUFFIX, file.card.to_json())
         _write_text(path, RECIPE_SUFFIX, recipe.to_json())
-        _write_text(path, DRIFT_SUFFIX, json.dumps(drift.to_dict(), indent=1) + "\n")
+        _write_text(path, DRIFT_SUFFIX, drift_json(drift.to_dict()))
         made.append(ConvertedFile(path, file.card, drift))
     for target in plan.targets:
         reporter.note(f"compiling for {target.title}")

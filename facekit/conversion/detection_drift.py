@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.conversion.crops import CropSet
-from facekit.conversion.drift import SCHEMA_VERSION, FileFacts, file_facts
+from facekit.conversion.drift import FileFacts, file_facts
 from facekit.conversion.quantize.quantized_model import fixed_content
 from facekit.face.geometry import overlaps
 from facekit.face.yunet import Yunet
@@ -38,12 +38,12 @@ class DetectionDrift:
     threads: int
     pictures_title: str
     pictures_sha256: str
-    n_pictures: int
+    picture_count: int
     sizes_px: NDArray[np.float64] = field(repr=False)
     """(N,) the shorter side of each face's box"""
     ious: NDArray[np.float64] = field(repr=False)
     """(N,) of its box and the nearest; 0 where it is missed"""
-    added: int
+    added_count: int
     """faces that the quantized file alone finds"""
     warning: str = ""
     """what is wrong with the quantized file where it was kept all the same"""
@@ -59,29 +59,28 @@ class DetectionDrift:
         return float(self.ious[self.is_found].mean()) if self.is_found.any() else 0.0
 
     @property
-    def missed(self) -> int:
+    def missed_count(self) -> int:
         return int((~self.is_found).sum())
 
     @property
     def is_sound(self) -> bool:
-        return self.mean_iou >= LEAST_MEAN_IOU and self.missed <= MOST_MISSED * len(self.ious)
+        return self.mean_iou >= LEAST_MEAN_IOU and self.missed_count <= MOST_MISSED * len(self.ious)
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "schema_version": SCHEMA_VERSION,
             "float32": asdict(self.float32),
             "quantized": asdict(self.quantized),
             "threads": self.threads,
             "pictures": {
-                "n": self.n_pictures,
+                "picture_count": self.picture_count,
                 "title": self.pictures_title,
                 "list_sha256": self.pictures_sha256,
             },
-            **({"warning": self.warning} if self.warning else {}),
-            "faces": len(self.ious),
-            "mean_iou": self.mean_iou,
-            "missed": self.missed,
-            "added": self.added,
+            "warning": self.warning or None,
+            "face_count": len(self.ious),
+            "mean_iou": self.mean_iou if self.is_found.any() else None,
+            "missed_count": self.missed_count,
+            "added_count": self.added_count,
             "by_size": [
                 self._of_size(*sides)
                 for sides in zip(_SIZES_PX, (*_SIZES_PX[1:], None), strict=True)
@@ -93,8 +92,8 @@ class DetectionDrift:
         both = among & self.is_found
         return {
             "least_px": least,
-            "faces": int(among.sum()),
-            "missed": int((among & ~self.is_found).sum()),
+            "face_count": int(among.sum()),
+            "missed_count": int((among & ~self.is_found).sum()),
             "mean_iou": float(self.ious[both].mean()) if both.any() else None,
         }
 
@@ -123,18 +122,18 @@ def measure_detection_drift(
         threads=default_threads(),
         pictures_title=pictures.origin.title,
         pictures_sha256=pictures.origin.list_sha256,
-        n_pictures=len(pictures.crops),
+        picture_count=len(pictures.crops),
         sizes_px=np.array([_side(face) for faces in wanted for face in faces], np.float64),
         ious=ious,
-        added=sum(map(len, received)) - int((ious > 0).sum()),
+        added_count=sum(map(len, received)) - int((ious > 0).sum()),
     )
 
 
 def unsound(drift: DetectionDrift) -> str:
     """What is wrong with a detector's file that is not sound."""
     return (
-        f"{drift.quantized.variant} misses {drift.missed} of {len(drift.ious)} faces that float32 "
-        f"finds, and its boxes overlap float32's by {drift.mean_iou:.3f} (IoU)."
+        f"{drift.quantized.variant} misses {drift.missed_count} of {len(drift.ious)} faces that "
+        f"float32 finds, and its boxes overlap float32's by {drift.mean_iou:.3f} (IoU)."
     )
 
 

@@ -122,7 +122,7 @@ def measured_calibration(source: Card, card: Card, drift: Drift) -> Calibration:
     if drift.minimum >= SAME_EMBEDDING:
         agreed = (
             f"measured with the {DEFAULT_VARIANT} file, to whose embeddings this one's have a "
-            f"cosine of at least {SAME_EMBEDDING:.6f} on {drift.n_crops} crops"
+            f"cosine of at least {SAME_EMBEDDING:.6f} on {drift.crop_count} crops"
         )
         return replace(own, source=f"{own.source}; {agreed}" if own.source else "")
     if own.embedding_mean is None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import CropRule
-from facekit.errors import ImageError, InputError
+from facekit.errors import ImageError, InputError, error_named
 from facekit.evaluation.embedding_cache import CachedPhoto, EmbeddingCache
 from facekit.face.align import whole_picture
 from facekit.model.store import InstalledModel, find, home
@@ -106,7 +106,7 @@ class PhotoEmbeddings:
     vectors: Float32Array
     """(N, views, D) float32 of unit length, not centered: before any mirror image"""
     errors: tuple[str, ...]
-    """(N,) "" or the reason of a failure to acquire"""
+    """(N,) "" or class and message of a failure to acquire, as "NoFaceError: ..." """
     computed: int
     """how many were embedded now; the others came from the cache"""
     stage_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -115,6 +115,14 @@ class PhotoEmbeddings:
     """from the start of the workers to their last photo; 0 where none was embedded now"""
     workers: int | None = 1
     """processes that embedded; None where a Ray cluster decided"""
+
+    def failures(self, photos: Sequence[str]) -> tuple[PhotoFailure, ...]:
+        """Of the N photos by these names, those that gave no embedding, with their errors."""
+        return tuple(
+            PhotoFailure(photo, error_named(*error.split(": ", 1)))
+            for photo, error in zip(photos, self.errors, strict=True)
+            if error
+        )
 
     @property
     def acquired(self) -> NDArray[np.bool_]:

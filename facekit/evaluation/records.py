@@ -8,9 +8,12 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from facekit.enums import Metric
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
+from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
+from facekit.template.match import distance
 
 SCHEMA_VERSION = 1
 
@@ -20,15 +23,17 @@ class Rate:
     """A share of counted trials.  `rate` makes one."""
 
     value: float
-    n_events: int
-    n_trials: int
+    event_count: int
+    trial_count: int
     ci95: tuple[float, float]
     """exact binomial interval, which takes trials as independent"""
 
 
-def rate(n_events: int, n_trials: int) -> Rate:
+def rate(event_count: int, trial_count: int) -> Rate:
     """Raises ZeroDivisionError without trials: a rate of nothing must not be shown."""
-    return Rate(n_events / n_trials, n_events, n_trials, binomial_ci95(n_events, n_trials))
+    return Rate(
+        event_count / trial_count, event_count, trial_count, binomial_ci95(event_count, trial_count)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,13 @@ class ScoredPair:
     a: str
     b: str
     same: bool
-    threshold: float
+    threshold_similarity: float
     similarity: float | None
     """None where one of the photos gave no embedding"""
 
     @property
     def called_same(self) -> bool | None:
-        return None if self.similarity is None else self.similarity >= self.threshold
+        return None if self.similarity is None else self.similarity >= self.threshold_similarity
 
     @property
     def right(self) -> bool:
@@ -66,6 +71,11 @@ class ModelIdentity:
     """what tells this result from others of the same model, or "" """
 
     @property
+    def full_name(self) -> str:
+        """ "name:variant", as JSON names a model."""
+        return f"{self.name}:{self.variant}"
+
+    @property
     def label(self) -> str:
         setup = f", {self.setup}" if self.setup else ""
         return f"{self.name} {self.variant}{setup}"
@@ -76,16 +86,10 @@ class TarPoint:
     """TAR at a target FMR, the threshold chosen on the same pairs (as FMR tables always do)."""
 
     target_fmr: float
-    threshold: float | None
+    threshold_similarity: float | None
     """None, as both rates, where the impostor pairs cannot carry the target (rule of three)"""
     tar: Rate | None
     fmr: Rate | None
-
-
-@dataclass(frozen=True, slots=True)
-class FailedPhoto:
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ class StageTime:
     stage: str
     median_ms: float
     p95_ms: float
-    n: int
+    count: int
+    """photos or pairs that were timed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class Throughput:
     Pre-processing is decoding, detection and cropping; post-processing is scoring.
     """
 
-    n_photos: int
+    photo_count: int
     workers: int | None
     """None where a Ray cluster decided"""
     wall_s: float
@@ -129,7 +134,7 @@ class Throughput:
 
     @property
     def photos_per_s(self) -> float:
-        return self.n_photos / self.wall_s
+        return self.photo_count / self.wall_s
 
     @property
     def crew(self) -> str:
@@ -156,12 +161,12 @@ class ModelResult:
     frr: Rate
     """FNMR of that system: such pairs count, and are missed"""
     fold_accuracies: tuple[float, ...]
-    fold_thresholds: tuple[float, ...]
+    fold_threshold_similarities: tuple[float, ...]
     auc: float
     eer: float
     tar_at_fmr: tuple[TarPoint, ...]
-    failed_photos: tuple[FailedPhoto, ...]
-    n_photos: int
+    failures: tuple[PhotoFailure, ...]
+    photo_count: int
     stages: tuple[StageTime, ...]
     all_pairs: tuple[OperatingPoint, ...]
     """operating points over every pair of the photos, if these were asked for"""
@@ -171,6 +176,31 @@ class ModelResult:
     """None where the list is not scored by folds"""
     throughput: Throughput | None = None
     """None where every embedding came from the cache"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the single pairs; thresholds also as cosine distances."""
+        plain = asdict(replace(self, pairs=(), failures=()))
+        del plain["pairs"], plain["failures"]
+        identity = self.model
+        return {
+            **plain,
+            "model": identity.full_name,
+            "model_sha256": identity.file_sha256,
+            "model_size_bytes": identity.file_size_bytes,
+            "profile": identity.profile,
+            "setup": identity.setup or None,
+            "threshold_origin": self.threshold_origin.value,
+            "fold_thresholds": [_distance(one) for one in self.fold_threshold_similarities],
+            "tar_at_fmr": [
+                {**point, "threshold": _distance(point["threshold_similarity"])}
+                for point in plain["tar_at_fmr"]
+            ],
+            "all_pairs": [
+                {**point, "threshold": _distance(point["threshold_similarity"])}
+                for point in plain["all_pairs"]
+            ],
+            "failed": [failure.to_dict() for failure in self.failures],
+        }
 
     @property
     def fold_accuracy_mean(self) -> float:
@@ -190,9 +220,9 @@ class ModelComparison:
 
     a: str
     b: str
-    n_pairs: int
-    only_a_right: int
-    only_b_right: int
+    pair_count: int
+    only_a_right_count: int
+    only_b_right_count: int
     p_value: float
     """exact two-sided McNemar test that both are equally often right"""
 
@@ -213,6 +243,8 @@ class EvaluationReport:
     comparisons: tuple[ModelComparison, ...]
     notes: tuple[str, ...]
     """what a reader must know to read the figures rightly"""
+    output: str | None = None
+    """the folder that the report was written to"""
 
     def below(self, least: float) -> tuple[str, ...]:
         """The labels of the results below `least` (0..1), failures counted as errors."""
@@ -222,15 +254,15 @@ class EvaluationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """All but the single pairs, in plain values."""
-        bare = replace(self, models=tuple(replace(model, pairs=()) for model in self.models))
-        plain = asdict(bare)
-        for model in plain["models"]:
-            del model["pairs"]
-            model["threshold_origin"] = model["threshold_origin"].value
-        return plain
+        plain = asdict(replace(self, models=()))
+        return {**plain, "models": [model.to_dict() for model in self.models]}
 
     def __repr__(self) -> str:
         return f"EvaluationReport({self.title!r}, {', '.join(m.model.label for m in self.models)})"
+
+
+def _distance(similarity: float | None) -> float | None:
+    return None if similarity is None else distance(similarity, Metric.COSINE)
 
 
 def report_json(report: EvaluationReport) -> str:
@@ -244,13 +276,23 @@ def pairs_csv(report: EvaluationReport) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["model", "fold", "line", "a", "b", "same", "similarity", "threshold", "called_same"]
+        [
+            "model",
+            "fold",
+            "line",
+            "a",
+            "b",
+            "same",
+            "similarity",
+            "threshold_similarity",
+            "called_same",
+        ]
     )
     for model in report.models:
         for pair in model.pairs:
             called = "" if pair.called_same is None else int(pair.called_same)
             writer.writerow(
                 [model.model.label, pair.fold, pair.line, pair.a, pair.b, int(pair.same),
-                 pair.similarity, pair.threshold, called]
+                 pair.similarity, pair.threshold_similarity, called]
             )  # fmt: skip
     return text.getvalue()

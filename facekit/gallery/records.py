@@ -46,7 +46,7 @@ class Person:
     """A name and how much is known of it."""
 
     name: str
-    templates: int
+    template_count: int
     enrolled_at: str
     """UTC, ISO 8601: the first time"""
 
@@ -58,7 +58,7 @@ class Candidate:
     name: str
     similarity: float
     """cosine, -1..1"""
-    templates: int
+    template_count: int
     """how many the person has"""
 
 
@@ -73,8 +73,8 @@ class GalleryInfo:
     """None until somebody is enrolled"""
     vector_type: VectorType
     encrypted: bool
-    people: int
-    templates: int
+    people_count: int
+    template_count: int
     size_bytes: int
 
 

@@ -21,7 +21,6 @@ from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
 from facekit.template.threshold import ThresholdChoice
-from facekit.types import Face
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class GroupedFace:
 
     group: int
     """from 0, the largest group first"""
-    image: str
+    photo: str
     """the photo's name"""
     face: int
     """its number among the selected faces of its photo, from 0"""
@@ -40,7 +39,7 @@ class GroupedFace:
     def to_dict(self) -> dict[str, Any]:
         return {
             "group": self.group,
-            "image": self.image,
+            "photo": self.photo,
             "face": self.face,
             "box_xyxy": self.box_xyxy and list(self.box_xyxy),
         }
@@ -56,6 +55,8 @@ class Clustering:
     faces: tuple[GroupedFace, ...]
     """in the order of the photos"""
     failures: tuple[PhotoFailure, ...]
+    model: str
+    """"name:variant" """
     model_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,9 +64,11 @@ class Clustering:
         return {
             "method": self.method.value,
             "threshold": None if similarity is None else distance(similarity, Metric.COSINE),
-            "groups": len({face.group for face in self.faces}),
+            "threshold_similarity": similarity,
+            "group_count": len({face.group for face in self.faces}),
             "faces": [face.to_dict() for face in self.faces],
             "failed": [failure.to_dict() for failure in self.failures],
+            "model": self.model,
             "model_sha256": self.model_sha256,
         }
 
@@ -110,7 +113,7 @@ def cluster(
             continue
         vectors.append(result.embeddings)
         for number, face in enumerate(result.faces):
-            faces.append(SheetFace(result.name, None if face is None else _rounded_box(face)))
+            faces.append(SheetFace(result.name, None if face is None else face.rounded_box))
             numbers.append(number)
     stacked = np.concatenate(vectors)
     groups = cluster_vectors(stacked, method=method, threshold_similarity=similarity or 0.0)
@@ -124,7 +127,8 @@ def cluster(
         plan = plan_sheets(faces, groups, stacked)
         for sheet in reporter.steps(plan, length=len(plan), label="drawing"):
             write_sheet(sheets, sheet, limits=pipeline.options.locate.limits)
-    return Clustering(method, similarity, grouped, tuple(failures), pipeline.model.card.file_sha256)
+    space = pipeline.space
+    return Clustering(method, similarity, grouped, tuple(failures), space.model, space.model_sha256)
 
 
 def _least_similarity(
@@ -137,17 +141,12 @@ def _least_similarity(
     return None
 
 
-def _rounded_box(face: Face) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = (round(side, 1) for side in face.box_xyxy.tolist())
-    return x1, y1, x2, y2
-
-
 def _copy(folder: Path, faces: Sequence[GroupedFace]) -> None:
     """A photo with faces of two groups goes to both; photos of one name get numbers."""
-    stems = unique_stems(face.image for face in faces)
+    stems = unique_stems(face.photo for face in faces)
     width = len(str(max((face.group for face in faces), default=0)))
     try:
-        for photo, group in sorted({(face.image, face.group) for face in faces}):
+        for photo, group in sorted({(face.photo, face.group) for face in faces}):
             target = folder / f"{group:0{width}d}" / f"{stems[photo]}{Path(photo).suffix}"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(photo, target)

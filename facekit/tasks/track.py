@@ -39,9 +39,20 @@ class TrackedPerson:
     track: FinishedTrack
     named: bool
     """whether there was a gallery to ask for the name"""
+    output: Path | None
+    """the video with boxes and names"""
+    model: str
+    """"name:variant" """
+    model_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
-        return {"video": self.video, **self.track.to_dict()}
+        return {
+            "video": self.video,
+            "output": self.output and str(self.output),
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            **self.track.to_dict(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +121,14 @@ def track(
 
         for person in follow(takewhile(goes_on, _shown(reader, reporter)), tracker, writer):
             found = found or gallery is None or person.identity.name is not None
-            yield TrackedPerson(video, person, named=gallery is not None)
+            yield TrackedPerson(
+                video,
+                person,
+                named=gallery is not None,
+                output=output,
+                model=pipeline.space.model,
+                model_sha256=pipeline.space.model_sha256,
+            )
     damage, warning = (None, None) if interrupted else _complaints(reader)
     yield TrackEnd(found, interrupted, damage, warning)
 
@@ -162,7 +180,7 @@ def _namer(gallery: Gallery, pipeline: Pipeline, distance: float | None) -> Name
     threshold = OpenSetChoice(distance).of(
         pipeline.model.card.calibration,
         pipeline.threshold_space,
-        comparisons=gallery.info().templates,
+        comparisons=gallery.info().template_count,
     )
 
     space = pipeline.space

@@ -71,9 +71,9 @@ def plot_verification(result: Verification, path: Path) -> None:
 
 def _title(picture: EmbeddedPicture) -> str:
     name = Path(picture.name).name
-    if picture.faces_found is None:
+    if picture.face_count is None:
         return name
-    return f"{name}\n{picture.faces_found} face{'' if picture.faces_found == 1 else 's'} found"
+    return f"{name}\n{picture.face_count} face{'' if picture.face_count == 1 else 's'} found"
 
 
 def _rate(result: Verification) -> str:

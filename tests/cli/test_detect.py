@@ -44,7 +44,7 @@ def test_a_bad_photo_is_a_record_and_the_others_go_on() -> None:
     assert result.exit_code == 4
     bad, good = json.loads(result.stdout)["images"]
     assert bad["error"]["exit_code"] == 4
-    assert good["faces_found"] == 1
+    assert good["face_count"] == 1
 
 
 @pytest.mark.model
@@ -59,7 +59,7 @@ def test_crops_and_drawings(tmp_path: Path) -> None:
 @pytest.mark.model
 def test_a_picture_comes_from_standard_input() -> None:
     result = run("--json", "-", stdin=Path(BIDEN).read_bytes())
-    assert json.loads(result.stdout)["images"][0]["faces_found"] == 1
+    assert json.loads(result.stdout)["images"][0]["face_count"] == 1
 
 
 @pytest.mark.model

@@ -30,7 +30,7 @@ def test_a_folder_in_every_format(suffix: str, tmp_path: Path) -> None:
     result = run("embed", str(DATA), "-o", str(output))
     assert result.exit_code == 0, result.stderr
     table = read_embeddings(output)
-    assert [row.name for row in table.rows] == PHOTOS
+    assert [row.photo for row in table.rows] == PHOTOS
     assert table.vectors.shape == (3, 512)
     similarity = table.vectors @ table.vectors.T
     assert similarity[1, 2] > 0.6

@@ -192,7 +192,7 @@ def test_a_small_network_that_ends_with_a_unit_length_goes_to_the_npu(tmp_path: 
     assert compiled.compiled is not None
     assert len(compiled.compiled.report.cpu_operators) == 2
     assert compiled.card.npu_milliseconds == pytest.approx(
-        compiled.compiled.report.estimate.milliseconds, abs=0.005
+        compiled.compiled.report.estimate.time_ms, abs=0.005
     )
 
 

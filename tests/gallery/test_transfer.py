@@ -72,7 +72,7 @@ def test_damage_is_told_of_and_whole_people_stay(
     with SqliteGallery(target) as other:
         with pytest.raises(InputError, match="damaged"):
             import_gallery(other, file)
-        assert [(person.name, person.templates) for person in other.people()] == [("Ada", 3)]
+        assert [(person.name, person.template_count) for person in other.people()] == [("Ada", 3)]
 
 
 def test_a_file_cut_between_two_lines_is_damaged_too(

@@ -188,7 +188,7 @@ def test_two_files_in_a_row_are_one_where_they_are_of_one_space(
         write_embeddings(path, table([path.stem], centered=True))
     lines = paths[1].read_text().splitlines(keepends=True)[suffix == ".csv" :]
     paths[0].write_text(paths[0].read_text() + "".join(lines))
-    assert [row.name for row in read_embeddings(paths[0]).rows] == ["a", "bad.jpg", "b", "bad.jpg"]
+    assert [row.photo for row in read_embeddings(paths[0]).rows] == ["a", "bad.jpg", "b", "bad.jpg"]
     write_embeddings(paths[1], table(["c"]))
     lines = paths[1].read_text().splitlines(keepends=True)[suffix == ".csv" :]
     paths[0].write_text(paths[0].read_text() + "".join(lines))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.options import EnumChoice, embedding_options, json_option
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import print_groups
 from facekit.enums import ClusterMethod
 from facekit.errors import UsageError
@@ -85,4 +85,4 @@ def cluster(
         emit_json(result.to_dict())
     else:
         print_groups(result.to_dict(), as_csv=as_csv)
-    exit_of([failure.error for failure in result.failures])
+    exit_with([failure.error for failure in result.failures])

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from facekit.cli.options import embedding_options, json_option
-from facekit.cli.render.output import emit_json
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 from facekit.errors import UsageError
 
@@ -45,7 +45,8 @@ def compare(
         writer.writerow(["", *matrix.labels])
         writer.writerows([label, *(f"{value:.6f}" for value in row)] for label, row in labeled)
     else:
-        width = max(map(len, matrix.labels))
+        width = max(map(len, matrix.labels), default=0)
         for number, (label, row) in enumerate(labeled, 1):
             cells = " ".join(f"{value:6.3f}" for value in row)
             click.echo(f"{number:3} {label:{width}} {cells}")
+    exit_with(failure.error for failure in matrix.failures)

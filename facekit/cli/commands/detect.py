@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +17,12 @@ from facekit.cli.options import (
     offline_option,
     threads_option,
 )
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 from facekit.enums import FacePolicy
+
+if TYPE_CHECKING:
+    from facekit.pipeline.photos import PhotoFailure
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -64,25 +67,26 @@ def detect(
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks import detect as task
 
-    records: list[dict[str, Any]] = []
-    failures = []
-    for result in task.detect(
+    detection = task.detect(
         images,
         request=pipeline_request(model, **options),
         crops=crops,
         drawings=draw,
         reporter=TerminalReporter(),
-    ):
-        record = result.to_dict()
+    )
+    photos: list[dict[str, Any]] = []
+    failures: list[PhotoFailure] = []
+    for result in detection.results:
         if not isinstance(result, task.DetectedPhoto):
-            failures.append(result.error)
-        elif not as_json:
-            _print(record)
-        if as_json:
-            records.append(record)
+            failures.append(result)
+        elif as_json:
+            photos.append(result.to_dict())
+        else:
+            _print(result.to_dict())
     if as_json:
-        emit_json({"images": records})
-    exit_of(failures)
+        failed = [failure.to_dict() for failure in failures]
+        emit_json({"detector": detection.detector, "photos": photos, "failed": failed})
+    exit_with(failure.error for failure in failures)
 
 
 def _print(record: dict[str, Any]) -> None:
@@ -90,5 +94,5 @@ def _print(record: dict[str, Any]) -> None:
     for face in record["faces"]:
         x1, y1, x2, y2 = face["box_xyxy"]
         click.echo(
-            f"{record['image']}\t{x1:.0f},{y1:.0f},{x2:.0f},{y2:.0f}\tscore {face['score']:.4f}"
+            f"{record['photo']}\t{x1:.0f},{y1:.0f},{x2:.0f},{y2:.0f}\tscore {face['score']:.4f}"
         )

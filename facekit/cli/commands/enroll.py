@@ -9,7 +9,7 @@ import click
 
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import embedding_options, json_option
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 
 if TYPE_CHECKING:
     from facekit.tasks.enroll import Enrolment
@@ -62,8 +62,11 @@ def enroll(
     )
     if as_json:
         emit_json(result.to_dict())
-    exit_of([failure.error for failure in result.failures])
+    exit_with([failure.error for failure in result.failures])
 
 
 def _print(person: Enrolment) -> None:
-    click.echo(f"{person.name}\t{person.added} added, {person.known} known already")
+    click.echo(
+        f"{person.name}\t{person.added_count} added, "
+        f"{person.already_enrolled_count} enrolled already"
+    )

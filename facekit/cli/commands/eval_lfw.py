@@ -10,10 +10,8 @@ import click
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.enums import Flip, Profile
-
-EXIT_BELOW = 1
 
 
 @click.command("eval-lfw")
@@ -126,4 +124,4 @@ def eval_lfw(
         click.echo(report_text(report))
     if least_accuracy is not None and (below := report.below(least_accuracy)):
         note(f"accuracy below {least_accuracy:g}: {', '.join(below)}")
-        raise SystemExit(EXIT_BELOW)
+        exit_with(answer=False)

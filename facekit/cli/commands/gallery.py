@@ -23,8 +23,8 @@ from facekit.cli.options import (
     no_detect_option,
     offline_option,
 )
-from facekit.cli.render.output import emit_json, print_result
-from facekit.cli.render.people import exit_nobody, print_check, print_person, print_stats
+from facekit.cli.render.output import emit_json, exit_with, print_result
+from facekit.cli.render.people import note_nobody, print_check, print_person, print_stats
 from facekit.cli.requests import pipeline_request
 from facekit.enums import VectorType
 from facekit.errors import StorageError
@@ -96,7 +96,7 @@ def list_command(location: GalleryLocation, as_json: bool) -> None:
         emit_json(result.to_dict())
         return
     for person in result.people:
-        click.echo(f"{person.name}\t{person.templates}\t{person.enrolled_at}")
+        click.echo(f"{person.name}\t{person.template_count}\t{person.enrolled_at}")
 
 
 @gallery.command()
@@ -111,13 +111,14 @@ def show(name: str, location: GalleryLocation, as_json: bool) -> None:
     """
     from facekit.tasks import gallery as tasks
 
-    person = tasks.show(location, name)
-    if person is None:
-        exit_nobody(name)
-    elif as_json:
-        emit_json(person.to_dict())
-    else:
-        print_person(person.to_dict())
+    shown = tasks.show(location, name)
+    if shown.person is None:
+        note_nobody(name)
+    if as_json:
+        emit_json(shown.to_dict())
+    elif shown.person is not None:
+        print_person(shown.to_dict())
+    exit_with(answer=shown.person is not None)
 
 
 @gallery.command()
@@ -135,10 +136,12 @@ def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
     from facekit.tasks import gallery as tasks
 
     result = tasks.remove(location, name)
-    if not result.removed:
-        exit_nobody(name)
-    else:
-        print_result(result, f"{name}\t{result.removed} templates removed", as_json=as_json)
+    if not result.found:
+        note_nobody(name)
+    if result.found or as_json:
+        text = f"{name}\t{result.removed_count} templates removed"
+        print_result(result, text, as_json=as_json)
+    exit_with(answer=result.found)
 
 
 @gallery.command()
@@ -156,9 +159,10 @@ def rename(old: str, new: str, location: GalleryLocation, as_json: bool) -> None
 
     result = tasks.rename(location, old, new)
     if not result.found:
-        exit_nobody(old)
-    else:
+        note_nobody(old)
+    if result.found or as_json:
         print_result(result, f"{old} is now {new}", as_json=as_json)
+    exit_with(answer=result.found)
 
 
 @gallery.command()
@@ -190,10 +194,8 @@ def check(location: GalleryLocation, as_json: bool) -> None:
     if as_json:
         emit_json(result.to_dict())
     else:
-        info = result.info
-        print_check(result.to_dict(), people=info.people, templates=info.templates)
-    if result.faults:
-        raise SystemExit(StorageError.exit_code)
+        print_check(result.to_dict())
+    exit_with(map(StorageError, result.faults))
 
 
 @gallery.command()
@@ -215,7 +217,9 @@ def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -
     secret = new_secret(new_key_file, _NEW_PASSPHRASE_VARIABLE)
     result = tasks.rekey(location, new_secret=secret)
     print_result(
-        result, f"{result.gallery}: {result.templates} templates encrypted anew", as_json=as_json
+        result,
+        f"{result.gallery}: {result.template_count} templates encrypted anew",
+        as_json=as_json,
     )
 
 
@@ -245,7 +249,7 @@ def recenter(model: str | None, location: GalleryLocation, as_json: bool, **opti
     )
     print_result(
         result,
-        f"{result.gallery}: {result.changed} of {result.templates} templates changed",
+        f"{result.gallery}: {result.changed_count} of {result.template_count} templates changed",
         as_json=as_json,
     )
 

@@ -32,7 +32,7 @@ def export_command(output: Path, decrypt: bool, location: GalleryLocation, as_js
     from facekit.tasks.gallery import export
 
     result = export(location, output, decrypt=decrypt, reporter=TerminalReporter())
-    print_result(result, f"{result.templates} templates in {output}", as_json=as_json)
+    print_result(result, f"{result.template_count} templates in {output}", as_json=as_json)
 
 
 @click.command("import")
@@ -51,5 +51,5 @@ def import_command(file: Path, location: GalleryLocation, as_json: bool) -> None
     from facekit.tasks.gallery import import_file
 
     result = import_file(location, file, reporter=TerminalReporter())
-    text = f"{result.added} of {result.templates} templates added"
+    text = f"{result.added_count} of {result.template_count} templates added"
     print_result(result, text, as_json=as_json)

@@ -8,14 +8,13 @@ import click
 
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import print_photo, threshold_text
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
 
-EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
@@ -87,7 +86,4 @@ def identify(
         emit_json(result.to_dict())
     else:
         click.echo(f"threshold: {threshold_text(result.to_dict())}")
-    exit_of(
-        [failure.error for failure in result.failures],
-        otherwise=EXIT_FOUND if result.all_known else EXIT_UNKNOWN,
-    )
+    exit_with([failure.error for failure in result.failures], answer=result.all_known)

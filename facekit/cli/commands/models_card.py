@@ -54,4 +54,4 @@ def card_command(
         raise UsageError("--preprocess, -o and --force are for --template.")
     else:
         made = task.card(model)
-    print_card(made, template=template, as_json=as_json)
+    print_card(made, as_json=as_json)

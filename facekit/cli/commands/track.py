@@ -20,14 +20,14 @@ from facekit.cli.options import (
     offline_option,
     threads_option,
 )
-from facekit.cli.render.output import emit_json_line, note
+from facekit.cli.render.output import emit_json_line, exit_with, note
 from facekit.cli.render.people import track_line
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.track import TrackEnd
 
-EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
+EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -141,7 +141,6 @@ def _leave(end: TrackEnd, *, as_json: bool) -> NoReturn:
         if as_json:
             emit_json_line(end.damage.to_dict())
         note(f"error: {end.damage}")
-        raise SystemExit(end.damage.exit_code)
-    if end.warning is not None:
+    elif end.warning is not None:
         note(end.warning)
-    raise SystemExit(EXIT_FOUND if end.found else EXIT_NOBODY)
+    exit_with([end.damage] if end.damage else (), answer=end.found)

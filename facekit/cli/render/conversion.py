@@ -27,7 +27,7 @@ def print_conversion(conversion: Conversion) -> None:
             report = file.compiled.report
             click.echo(
                 f"  {report.npu_share:.1%} of the operators on the NPU, "
-                f"{report.estimate.milliseconds:.2f} ms estimated at "
+                f"{report.estimate.time_ms:.2f} ms estimated at "
                 f"{report.estimate.dram_gb_per_s:.2f} GB/s DRAM "
                 f"({report.estimate.system_config})"
             )
@@ -52,12 +52,12 @@ def print_quantized(quantized: QuantizedFile) -> None:
 
 
 def _print_detection_drift(drift: DetectionDrift) -> None:
-    missed = f"{drift.missed} of {len(drift.ious)} missed, {drift.added} added"
+    missed = f"{drift.missed_count} of {len(drift.ious)} missed, {drift.added_count} added"
     _print_lines(
         drift,
         ("boxes", f"overlap float32's by {drift.mean_iou:.4f} (mean IoU)"),
         ("faces", f"{missed}, at the same threshold"),
-        ("pictures", f"{drift.n_pictures}, {drift.pictures_title}"),
+        ("pictures", f"{drift.picture_count}, {drift.pictures_title}"),
     )
 
 
@@ -68,7 +68,7 @@ def print_drift(drift: Drift) -> None:
         drift,
         ("cosine", f"mean {drift.mean:.5f}, 1st percentile {drift.first_percentile:.5f}, "
          f"minimum {drift.minimum:.5f}"),
-        ("crops", f"{drift.n_crops}, {drift.crops_title}{few}"),
+        ("crops", f"{drift.crop_count}, {drift.crops_title}{few}"),
         ("faces", f"the two least alike: {drift.least_alike[0]:.3f} in float32, "
          f"{drift.least_alike[1]:.3f} here"),
     )  # fmt: skip
@@ -95,7 +95,7 @@ def _print_layers(layers: tuple[LayerDrift, ...]) -> None:
 
 
 def _print_accuracy(float32: Accuracy, quantized: Accuracy) -> None:
-    click.echo(f"  LFW pairsDevTest, {float32.n_pairs} pairs, thresholds from pairsDevTrain:")
+    click.echo(f"  LFW pairsDevTest, {float32.pair_count} pairs, thresholds from pairsDevTrain:")
     for one in (float32, quantized):
         tars = ", ".join(f"{rate:.1%} at FMR {fmr}" for fmr, rate in one.tar_at_fmr.items())
         click.echo(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from facekit.model.registry import Download, RegistryEntry
     from facekit.tasks.build import ModelFiles
     from facekit.tasks.model_card import CardFile
-    from facekit.tasks.models import CheckedFiles, ListedModel, ModelInfo, ModelList
+    from facekit.tasks.models import CheckedFiles, ListedModel, ModelInfo, ModelList, RemovedFiles
     from facekit.template.calibration import OperatingPoint
     from facekit.types import InputSpec
 
@@ -58,7 +58,7 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
         size = f"{model.download_bytes / 1e6:.1f} to get"
     ms = "-"
     if model.speed is not None:
-        ms = f"{model.speed.ms:.1f}{'' if model.speed.is_here else '*'}"
+        ms = f"{model.speed.median_ms:.1f}{'' if model.speed.is_here else '*'}"
     return (
         f"{model.name} (default)" if model.is_default else model.name,
         model.task.value,
@@ -71,7 +71,7 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
 
 
 def _list_notes(listed: ModelList) -> Iterator[str]:
-    yield f"default: {listed.default.name}, by {listed.default.origin}"
+    yield f"default: {listed.default.model}, by {listed.default.origin}"
     for model in listed.models:
         if rate := model.match_rate:
             yield f"TAR: at FMR 1e-4, {rate.origin}, faces by {rate.detector}"
@@ -90,10 +90,10 @@ def print_info(info: ModelInfo) -> None:
 
 def print_checked(checked: CheckedFiles) -> None:
     for file in checked.files:
-        click.echo(f"{'DAMAGED' if file.problem else 'ok':8}{file.path}")
+        click.echo(f"{'DAMAGED' if file.error else 'ok':8}{file.path}")
 
 
-def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
+def print_files(files: ModelFiles | RemovedFiles | ImportedModel, *, as_json: bool) -> None:
     """A path a line."""
     if as_json:
         emit_json(files.to_dict())
@@ -102,12 +102,12 @@ def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
             click.echo(path)
 
 
-def print_card(made: CardFile, *, template: bool, as_json: bool) -> None:
+def print_card(made: CardFile, *, as_json: bool) -> None:
     """The card itself, or where it was written; what is to be filled in on stderr."""
     if as_json:
         emit_json(made.to_dict())
-    elif template and made.path is not None:
-        click.echo(made.path)
+    elif made.output is not None:
+        click.echo(made.output)
     else:
         click.echo(made.text(), nl=False)
     if made.to_fill_in:

@@ -22,8 +22,8 @@ _COLUMNS = (
     "distance",
     "threshold",
     "similarity_metric",
-    "faces_a",
-    "faces_b",
+    "face_count_a",
+    "face_count_b",
     "error",
 )
 
@@ -43,8 +43,8 @@ def print_verification(result: Verification) -> None:
         click.echo(f"probability: {payload['probability']:.6g} {payload['probability_meaning']}")
     if result.device.is_asked_for:
         click.echo(f"device: {result.device}")
-    if result.comparisons > 1:
-        click.echo(f"best of {result.comparisons} comparisons")
+    if result.comparison_count > 1:
+        click.echo(f"best of {result.comparison_count} comparisons")
 
 
 def pair_lines(results: Iterable[VerifiedPair], *, as_json: bool) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _row(result: VerifiedPair) -> tuple[Any, ...]:
         f"{verification.decision.similarity:.6f}",
         f"{verification.distance:.6f}",
         *threshold,
-        verification.a.faces_found,
-        verification.b.faces_found,
+        verification.a.face_count,
+        verification.b.face_count,
         "",
     )

@@ -70,7 +70,7 @@ class Estimate:
     """Time of one inference, and the system that Vela assumed for it."""
 
     system_config: str
-    milliseconds: float
+    time_ms: float
     cycles: int
     clock_hz: float
     sram_gb_per_s: float
@@ -86,7 +86,7 @@ class VelaReport:
     accelerator_config: str
     memory_mode: str
     estimate: Estimate
-    npu_operators: int
+    npu_operator_count: int
     cpu_operators: tuple[CpuOperator, ...]
     macs: int
     sram_used_bytes: int
@@ -105,7 +105,7 @@ class VelaReport:
     @property
     def npu_share(self) -> float:
         """Of all operators, 0..1, as Vela counts them: an activation is one of its own."""
-        return self.npu_operators / max(self.npu_operators + len(self.cpu_operators), 1)
+        return self.npu_operator_count / max(self.npu_operator_count + len(self.cpu_operators), 1)
 
     def slowest(self, count: int) -> tuple[Layer, ...]:
         return tuple(sorted(self.layers, key=lambda layer: -layer.cycles)[:count])
@@ -153,7 +153,7 @@ def _report(output: VelaOutput) -> VelaReport:
         accelerator_config=summary["accelerator_configuration"],
         memory_mode=summary["memory_mode"],
         estimate=_estimate(summary),
-        npu_operators=counts["NPU"],
+        npu_operator_count=counts["NPU"],
         cpu_operators=on_cpu,
         macs=int(summary["nn_macs"]),
         sram_used_bytes=_used(summary, "sram"),
@@ -175,7 +175,7 @@ def _estimate(summary: dict[str, str]) -> Estimate:
     )
     return Estimate(
         system_config=summary["system_config"],
-        milliseconds=float(summary["inference_time"]) * 1e3,
+        time_ms=float(summary["inference_time"]) * 1e3,
         cycles=int(float(summary["cycles_total"])),
         clock_hz=float(summary["core_clock"]),
         sram_gb_per_s=float(summary["sram_bandwidth"]) * _GIB / 1e9,
