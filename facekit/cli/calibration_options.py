@@ -33,7 +33,6 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             ),
             click.option(
                 "--calibration-count",
-                "count",
                 type=click.IntRange(min=1),
                 default=400,
                 show_default=True,
@@ -45,13 +44,12 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
                 help="Of the choice among the photos.  [default: a fixed one]",
             ),
             click.option(
-                "--rule",
+                "--range-rule",
                 type=EnumChoice(RangeRule),
                 help="From an activation's values to its range.  [default: the recipe's]",
             ),
             click.option(
                 "--face",
-                "face_policy",
                 type=EnumChoice(FacePolicy),
                 default=FacePolicy.LARGEST.value,
                 show_default=True,
@@ -67,7 +65,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
 
 
 def calibration_photos(
-    *, calibration: Path | None, count: int, seed: int | None, **options: Any
+    *, calibration: Path | None, calibration_count: int, seed: int | None, **options: Any
 ) -> CalibrationPhotos:
     """Of `calibration_options`, but for the rule."""
     from facekit.cli.requests import pipeline_request
@@ -75,7 +73,7 @@ def calibration_photos(
 
     return CalibrationPhotos(
         source=calibration,
-        count=count,
+        count=calibration_count,
         seed=seed,
         locate=pipeline_request(**options).locate_options,
     )

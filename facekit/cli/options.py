@@ -88,7 +88,6 @@ offline_option = click.option(
 
 face_option = click.option(
     "--face",
-    "face_policy",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.LARGEST.value,
     show_default=True,
@@ -114,19 +113,16 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             detector_option,
             click.option(
                 "--min-face",
-                "min_face_px",
                 type=float,
                 help="Smallest face side searched for, in pixels.  [default: mtcnn 20, yunet 10]",
             ),
             click.option(
-                "--face-score",
-                "min_score",
+                "--min-score",
                 type=click.FloatRange(0, 1),
                 help="yunet: least score of a face.  [default: 0.6]",
             ),
             click.option(
-                "--face-thresholds",
-                "stage_thresholds",
+                "--stage-thresholds",
                 type=(click.FloatRange(0, 1),) * 3,
                 metavar="P R O",
                 help="mtcnn: face probability that each of the three stages asks for.",
@@ -140,7 +136,6 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             ),
             click.option(
                 "--search-side",
-                "search_side_px",
                 type=click.IntRange(min=0),
                 help="Search larger photos on a copy with this long side; 0 for full size.  "
                 "[default: mtcnn 720, yunet 640]",
@@ -234,14 +229,12 @@ def crop_options(command: AnyCommand) -> AnyCommand:
     for decorate in reversed(
         (
             click.option(
-                "--align",
-                "crop_rule",
+                "--crop",
                 type=EnumChoice(CropRule),
                 help="Crop rule instead of the one in the model's card.",
             ),
             click.option(
                 "--margin",
-                "margin_px",
                 type=click.FloatRange(min=0),
                 help="Pixels of the crop outside the box, both sides together.",
             ),
@@ -296,6 +289,35 @@ def parallel_options(command: AnyCommand) -> AnyCommand:
     ):
         command = decorate(command)
     return command
+
+
+install_option = click.option(
+    "--install", metavar="NAME", help="Put the result into the store under this name, for --model."
+)
+
+
+def force_option(replaced: str) -> Callable[[AnyCommand], AnyCommand]:
+    """Without it, whatever exists stays as it is: a command refuses before it begins."""
+    return click.option("--force", is_flag=True, help=f"Replace {replaced}.")
+
+
+def photos_argument(
+    *, required: bool = True, metavar: str = "PHOTO..."
+) -> Callable[[AnyCommand], AnyCommand]:
+    """Photos, and folders that stand for all photos below them; - is standard input."""
+    return click.argument(
+        "photos",
+        nargs=-1,
+        required=required,
+        metavar=metavar if required or metavar.startswith("[") else f"[{metavar}]",
+        type=click.Path(path_type=str, allow_dash=True, readable=False),
+    )
+
+
+def output_folder(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:
+    return click.option(
+        "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help=help_text, **extra
+    )
 
 
 def output_file(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:

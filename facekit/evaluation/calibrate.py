@@ -24,10 +24,11 @@ from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import Calibration
 from facekit.template.space import TemplateSpace, mean_sha256_of
 
-_CURVE_TARGETS = tuple(
-    mantissa * 10.0**exponent for exponent in range(-1, -8, -1) for mantissa in (3.0, 2.0, 1.0)
+_CURVE_TARGETS = (
+    *(0.3, 0.2, 0.1),
+    *(float(f"{digit}e{exponent}") for exponent in range(-2, -8, -1) for digit in range(9, 0, -1)),
 )
-"""FMRs of the card's curve, three a decade, as far down as the impostor pairs carry"""
+"""FMRs of the card's curve, every one of one digit, as far down as the impostor pairs carry"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +82,7 @@ def calibrate(
             operating_points=operating_points(
                 pairs, protocol=protocol, dataset=dataset, fmr_targets=tuple(fmr_targets)
             ),
-            fmr_curve=_fmr_curve(pairs),
+            fmr_curve=fmr_curve(pairs),
             probability=fit_probability(scores, same),
             source=f"{protocol}, {dataset}",
             space=space and replace(space, mean_sha256=mean_sha256_of(mean)),
@@ -98,7 +99,8 @@ def _listed_pairs(scores: Scores, same: Flags, n_photos: int) -> AllPairs:
     return AllPairs(genuine, impostor, len(impostor), -np.inf, n_photos, 0)
 
 
-def _fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
+def fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
+    """(threshold similarity, FMR), thresholds rising: the least at each FMR of one digit."""
     by_similarity = {
         counts.threshold: counts.fmr
         for target in _CURVE_TARGETS

@@ -243,6 +243,8 @@ class EvaluationReport:
     comparisons: tuple[ModelComparison, ...]
     notes: tuple[str, ...]
     """what a reader must know to read the figures rightly"""
+    threshold_list_name: str | None = None
+    """the list that thresholds were chosen on; None where it was not another than the scored one"""
     output: str | None = None
     """the folder that the report was written to"""
 

@@ -53,7 +53,7 @@ class SimilarityMatrix:
 
 
 def compare(
-    images: Iterable[str],
+    photos: Iterable[str],
     *,
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
@@ -63,7 +63,7 @@ def compare(
     A photo that cannot be used is noted and is a failure; the others are compared.
     Raises ImageError for a folder without a picture, and what `open_pipeline` raises.
     """
-    names = list_pictures(images)
+    names = list_pictures(photos)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     faces: list[tuple[str, int]] = []
     vectors = [np.zeros((0, pipeline.model.card.embedding_size), np.float32)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from facekit.enums import Metric, PersonRule
@@ -29,6 +30,8 @@ class IdentifiedFace:
     face: Face | None
     """None for a ready crop"""
     answer: Identification
+    metric: Metric
+    """in which distances are shown"""
 
     @property
     def name(self) -> str | None:
@@ -41,7 +44,9 @@ class IdentifiedFace:
             "known": self.answer.known,
             "name": self.name,
             "margin": self.answer.margin,
-            "candidates": [_candidate_dict(candidate) for candidate in self.answer.candidates],
+            "candidates": [
+                _candidate_dict(candidate, self.metric) for candidate in self.answer.candidates
+            ],
         }
 
 
@@ -66,10 +71,12 @@ class Identified:
     """Who is on each photo, and what the answers rest on."""
 
     gallery: GalleryInfo
-    rule: PersonRule
+    by: PersonRule
     threshold: OpenSetThreshold
     model: str
     """"name:variant" """
+    metric: Metric
+    """in which distances are shown"""
     model_sha256: str
     device: DeviceUse
     photos: tuple[IdentifiedPhoto, ...]
@@ -86,8 +93,9 @@ class Identified:
             "gallery": self.gallery.url,
             "people_count": self.gallery.people_count,
             "template_count": self.gallery.template_count,
-            "compared_by": self.rule.value,
-            "threshold": distance(threshold.similarity, Metric.COSINE),
+            "compared_by": self.by.value,
+            "metric": self.metric.value,
+            "threshold": distance(threshold.similarity, self.metric),
             "threshold_similarity": threshold.similarity,
             "threshold_source": threshold.source,
             "fmr_at_most": threshold.fmr,
@@ -107,7 +115,7 @@ def identify(
     location: GalleryLocation | None = None,
     request: PipelineRequest | None = None,
     threshold: OpenSetChoice | None = None,
-    rule: PersonRule = PersonRule.BEST,
+    by: PersonRule = PersonRule.BEST,
     top: int = 5,
     on_photo: Callable[[IdentifiedPhoto], object] = lambda _: None,
     reporter: Reporter = SILENT,
@@ -127,7 +135,7 @@ def identify(
             pipeline,
             names,
             threshold=threshold or OpenSetChoice(),
-            rule=rule,
+            by=by,
             top=top,
             on_photo=on_photo,
             reporter=reporter,
@@ -140,17 +148,18 @@ def identify_photos(
     names: Sequence[str],
     *,
     threshold: OpenSetChoice,
-    rule: PersonRule,
+    by: PersonRule,
     top: int,
     on_photo: Callable[[IdentifiedPhoto], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> Identified:
     """`identify`, with what is open already."""
     info = gallery.info()
-    comparisons = info.template_count if rule is PersonRule.BEST else info.people_count
+    comparisons = info.template_count if by is PersonRule.BEST else info.people_count
     limit = threshold.of(
         pipeline.model.card.calibration, pipeline.threshold_space, comparisons=comparisons
     )
+    metric = threshold.choice.metric
     photos: list[IdentifiedPhoto] = []
     failures: list[PhotoFailure] = []
     for result in embed_each(pipeline, names, label="identifying", reporter=reporter):
@@ -163,17 +172,18 @@ def identify_photos(
             result.embeddings,
             pipeline.space,
             threshold_similarity=limit.similarity,
-            rule=rule,
+            rule=by,
             top=top,
         )
-        faces = map(IdentifiedFace, result.faces, answers)
+        faces = map(IdentifiedFace, result.faces, answers, repeat(metric))
         photo = IdentifiedPhoto(result.name, result.photo_sha256, tuple(faces))
         photos.append(photo)
         on_photo(photo)
     return Identified(
         gallery=info,
-        rule=rule,
+        by=by,
         threshold=limit,
+        metric=metric,
         model=pipeline.model_name,
         model_sha256=pipeline.space.model_sha256,
         device=pipeline.device_use,
@@ -182,10 +192,10 @@ def identify_photos(
     )
 
 
-def _candidate_dict(candidate: Candidate) -> dict[str, Any]:
+def _candidate_dict(candidate: Candidate, metric: Metric) -> dict[str, Any]:
     return {
         "name": candidate.name,
         "similarity": candidate.similarity,
-        "distance": distance(candidate.similarity, Metric.COSINE),
+        "distance": distance(candidate.similarity, metric),
         "template_count": candidate.template_count,
     }

@@ -76,7 +76,7 @@ def card(model: str) -> CardFile:
     return CardFile(model, None, content)
 
 
-def card_template(
+def card_draft(
     model: Path,
     *,
     preprocessing: Preprocessing | None = None,

@@ -8,6 +8,7 @@ import click
 
 from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render.output import emit_json
+from facekit.cli.render.table import Column, labeled, number, table
 from facekit.cli.terminal import TerminalReporter
 
 
@@ -77,9 +78,11 @@ def bundle(
     if as_json:
         emit_json(made.to_dict())
         return
-    click.echo(f"{made.path}  {made.path.stat().st_size / 1e6:.1f} MB")
-    for one in made.models:
-        click.echo(
-            f"  {one.card.name} {one.card.variant:12} {one.card.file_size_bytes / 1e6:6.1f} MB"
-        )
-    click.echo(f"  {made.wheel}")
+    files = [
+        (one.card.name, one.card.variant, f"{one.card.file_size_bytes / 1e6:.1f}")
+        for one in made.models
+    ]
+    archive = [("archive", str(made.path)), ("size", f"{made.path.stat().st_size / 1e6:.1f} MB")]
+    columns = (Column("MODEL"), Column("VARIANT"), number("MB"))
+    click.echo("\n".join(labeled([*archive, ("wheel", made.wheel)])))
+    click.echo("\n".join(["", *table(columns, files)]))

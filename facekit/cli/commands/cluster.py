@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import print_groups
+from facekit.cli.threshold_options import threshold_options
 from facekit.enums import ClusterMethod
 from facekit.errors import UsageError
 
+if TYPE_CHECKING:
+    from facekit.template.threshold import ThresholdChoice
+
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, metavar="DIR")
+@photos_argument()
 @click.option(
     "--method",
     type=EnumChoice(ClusterMethod),
@@ -23,12 +27,7 @@ from facekit.errors import UsageError
     show_default=True,
     help="hdbscan has no threshold.",
 )
-@click.option("--threshold", type=float, help="Largest mean cosine distance within a group, 0..2.")
-@click.option(
-    "--fmr",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Use the card's threshold at this false match rate.  [default: 1e-3]",
-)
+@threshold_options(default="1e-3")
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV: group, image, face, box.")
 @click.option(
     "--copy-to",
@@ -43,10 +42,9 @@ from facekit.errors import UsageError
 @embedding_options
 @json_option
 def cluster(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     method: ClusterMethod,
-    threshold: float | None,
-    fmr: float | None,
+    choice: ThresholdChoice,
     as_csv: bool,
     copy_to: Path | None,
     sheets: Path | None,
@@ -72,11 +70,10 @@ def cluster(
     from facekit.tasks.cluster import cluster as cluster_photos
 
     result = cluster_photos(
-        images,
+        photos,
         request=pipeline_request(model, **options),
         method=method,
-        distance=threshold,
-        fmr=fmr,
+        threshold=choice,
         copy_to=copy_to,
         sheets=sheets,
         reporter=TerminalReporter(),
@@ -84,5 +81,5 @@ def cluster(
     if as_json:
         emit_json(result.to_dict())
     else:
-        print_groups(result.to_dict(), as_csv=as_csv)
+        print_groups(result, as_csv=as_csv)
     exit_with([failure.error for failure in result.failures])

@@ -8,19 +8,19 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import embedding_options, json_option
+from facekit.cli.options import embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 from facekit.errors import UsageError
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @click.option("--csv", "as_csv", is_flag=True, help="Write the matrix as CSV.")
 @embedding_options
 @json_option
 def compare(
-    images: tuple[str, ...], as_csv: bool, model: str | None, as_json: bool, **options: Any
+    photos: tuple[str, ...], as_csv: bool, model: str | None, as_json: bool, **options: Any
 ) -> None:
     """Print the cosine similarity of every picture to every other.
 
@@ -35,7 +35,7 @@ def compare(
     from facekit.tasks import compare as task
 
     matrix = task.compare(
-        images, request=pipeline_request(model, **options), reporter=TerminalReporter()
+        photos, request=pipeline_request(model, **options), reporter=TerminalReporter()
     )
     labeled = list(zip(matrix.labels, matrix.similarity, strict=True))
     if as_json:

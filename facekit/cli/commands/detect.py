@@ -15,25 +15,27 @@ from facekit.cli.options import (
     json_option,
     model_option,
     offline_option,
+    photos_argument,
     threads_option,
 )
 from facekit.cli.render.output import emit_json, exit_with
+from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
 from facekit.enums import FacePolicy
 
 if TYPE_CHECKING:
     from facekit.pipeline.photos import PhotoFailure
+    from facekit.tasks.detect import DetectedPhoto
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
-@click.option("--crops", type=_FOLDER, help="Write the crops that the model would see here.")
+@photos_argument()
+@click.option("--save-crops", type=_FOLDER, help="Write the crops that the model would see here.")
 @click.option("--draw", type=_FOLDER, help="Write the pictures with boxes and landmarks here.")
 @click.option(
     "--face",
-    "face_policy",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.ALL.value,
     show_default=True,
@@ -47,8 +49,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @offline_option
 @json_option
 def detect(
-    images: tuple[str, ...],
-    crops: Path | None,
+    photos: tuple[str, ...],
+    save_crops: Path | None,
     draw: Path | None,
     model: str | None,
     as_json: bool,
@@ -58,41 +60,44 @@ def detect(
 
     A photo that cannot be read, or has no face, is reported, and the others go on; the exit
     code is then that of the first such photo.  --model names the detector where --detector does
-    not; with the crop options it says what --crops are.
+    not; with the crop options it says what --save-crops writes.
 
     \b
     Example: facekit detect group.jpg
-             facekit detect --json --crops crops/ --draw drawn/ photos/
+             facekit detect --json --save-crops crops/ --draw drawn/ photos/
     """
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks import detect as task
 
+    shown = StreamedTable(
+        *(number("FACE"), number("SCORE", 6)),
+        *(number(side, 5) for side in ("X1", "Y1", "X2", "Y2")),
+        Column("PHOTO"),
+    )
     detection = task.detect(
-        images,
+        photos,
         request=pipeline_request(model, **options),
-        crops=crops,
+        crops=save_crops,
         drawings=draw,
         reporter=TerminalReporter(),
     )
-    photos: list[dict[str, Any]] = []
+    found: list[DetectedPhoto] = []
     failures: list[PhotoFailure] = []
     for result in detection.results:
         if not isinstance(result, task.DetectedPhoto):
             failures.append(result)
         elif as_json:
-            photos.append(result.to_dict())
+            found.append(result)
         else:
-            _print(result.to_dict())
+            for index, face in enumerate(result.located.selected):
+                box = (f"{side:.0f}" for side in face.box_xyxy.tolist())
+                shown.echo(str(index), f"{face.score:.4f}", *box, result.located.picture.name)
     if as_json:
-        failed = [failure.to_dict() for failure in failures]
-        emit_json({"detector": detection.detector, "photos": photos, "failed": failed})
-    exit_with(failure.error for failure in failures)
-
-
-def _print(record: dict[str, Any]) -> None:
-    """One line a face: picture, box corners, score."""
-    for face in record["faces"]:
-        x1, y1, x2, y2 = face["box_xyxy"]
-        click.echo(
-            f"{record['photo']}\t{x1:.0f},{y1:.0f},{x2:.0f},{y2:.0f}\tscore {face['score']:.4f}"
+        emit_json(
+            {
+                "detector": detection.detector,
+                "photos": [photo.to_dict() for photo in found],
+                "failed": [failure.to_dict() for failure in failures],
+            }
         )
+    exit_with(failure.error for failure in failures)

@@ -7,19 +7,25 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import embedding_options, json_option, output_file, parallel_options
+from facekit.cli.options import (
+    embedding_options,
+    json_option,
+    output_file,
+    parallel_options,
+    photos_argument,
+)
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
 @embedding_options
 @parallel_options
 @json_option
 def embed(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     output: Path,
     model: str | None,
     workers: int | None,
@@ -40,7 +46,7 @@ def embed(
     from facekit.tasks import embed as task
 
     written = task.embed(
-        images,
+        photos,
         output,
         request=pipeline_request(model, **options),
         workers=workers,

@@ -55,7 +55,6 @@ from facekit.enums import Flip, Profile
 )
 @click.option(
     "--assert-accuracy",
-    "least_accuracy",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="X",
     help="Exit with 1 where a result is below X (0..1), failures counted as errors.",
@@ -74,13 +73,13 @@ def eval_lfw(
     subtract_mean: bool,
     data: Path | None,
     protocol: str | None,
-    pairs_file: Path | None,
+    pairs: Path | None,
     workers: int | None,
     ray: str | None,
     all_pairs: bool,
     limit: int | None,
     recompute: bool,
-    least_accuracy: float | None,
+    assert_accuracy: float | None,
     output: Path | None,
     as_json: bool,
     **options: Any,
@@ -104,7 +103,7 @@ def eval_lfw(
         [pipeline_request(model, **options) for model in models or (None,)],
         data=data,
         protocol=protocol,
-        pairs_file=pairs_file,
+        pairs=pairs,
         profile=profile,
         flip=flip,
         subtract_mean=subtract_mean,
@@ -122,6 +121,6 @@ def eval_lfw(
         from facekit.cli.render.evaluation import report_text
 
         click.echo(report_text(report))
-    if least_accuracy is not None and (below := report.below(least_accuracy)):
-        note(f"accuracy below {least_accuracy:g}: {', '.join(below)}")
+    if assert_accuracy is not None and (below := report.below(assert_accuracy)):
+        note(f"accuracy below {assert_accuracy:g}: {', '.join(below)}")
         exit_with(answer=False)

@@ -24,7 +24,13 @@ from facekit.cli.options import (
     offline_option,
 )
 from facekit.cli.render.output import emit_json, exit_with, print_result
-from facekit.cli.render.people import note_nobody, print_check, print_person, print_stats
+from facekit.cli.render.people import (
+    note_nobody,
+    print_check,
+    print_people,
+    print_person,
+    print_stats,
+)
 from facekit.cli.requests import pipeline_request
 from facekit.enums import VectorType
 from facekit.errors import StorageError
@@ -94,9 +100,8 @@ def list_command(location: GalleryLocation, as_json: bool) -> None:
     result = tasks.people(location)
     if as_json:
         emit_json(result.to_dict())
-        return
-    for person in result.people:
-        click.echo(f"{person.name}\t{person.template_count}\t{person.enrolled_at}")
+    else:
+        print_people(result)
 
 
 @gallery.command()
@@ -117,7 +122,7 @@ def show(name: str, location: GalleryLocation, as_json: bool) -> None:
     if as_json:
         emit_json(shown.to_dict())
     elif shown.person is not None:
-        print_person(shown.to_dict())
+        print_person(shown)
     exit_with(answer=shown.person is not None)
 
 
@@ -139,7 +144,7 @@ def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
     if not result.found:
         note_nobody(name)
     if result.found or as_json:
-        text = f"{name}\t{result.removed_count} templates removed"
+        text = f"{name}: {result.removed_count} templates removed"
         print_result(result, text, as_json=as_json)
     exit_with(answer=result.found)
 
@@ -194,7 +199,7 @@ def check(location: GalleryLocation, as_json: bool) -> None:
     if as_json:
         emit_json(result.to_dict())
     else:
-        print_check(result.to_dict())
+        print_check(result)
     exit_with(map(StorageError, result.faults))
 
 
@@ -264,4 +269,4 @@ def _tell_stats(stats: GalleryStats, *, as_json: bool) -> None:
     if as_json:
         emit_json(stats.to_dict())
     else:
-        print_stats(stats.to_dict())
+        print_stats(stats)

@@ -34,7 +34,7 @@ def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> No
 
     result = tasks.merge(location, name, other)
     note_nobody(*result.absent)
-    text = f"{other} is now {name}\t{result.moved_count} templates moved, "
+    text = f"{other} is now {name}: {result.moved_count} templates moved, "
     text += f"{result.shared_photo_count} photos that both had"
     _tell(result, text, as_json=as_json)
 
@@ -59,7 +59,7 @@ def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> 
     if result.merge is None and not result.absent:
         note(f"nobody called {other} is merged into {name}")
     count = result.moved_count + result.shared_photo_count
-    _tell(result, f"{other} is enrolled again\t{count} templates", as_json=as_json)
+    _tell(result, f"{other} is enrolled again: {count} templates", as_json=as_json)
 
 
 def _tell(result: Merged, text: str, *, as_json: bool) -> NoReturn:

@@ -7,38 +7,32 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_with
-from facekit.cli.render.people import print_photo, threshold_text
+from facekit.cli.render.people import identified_rows, identified_table, threshold_text
+from facekit.cli.threshold_options import RATE, threshold_options
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
-
-_RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
+    from facekit.tasks.identify import IdentifiedPhoto
+    from facekit.template.threshold import ThresholdChoice
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
 )
-@click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
-@click.option(
-    "--fmr",
-    type=_RATE,
-    help="The card's threshold at this false match rate of one "
-    "comparison, whatever the size of the gallery.",
-)
+@threshold_options()
 @click.option(
     "--fpir",
-    type=_RATE,
+    type=RATE,
     help="Threshold by the gallery's size: at most this share of unknown faces is predicted to be "
     "found.  [default: 0.01, or the strictest that the card has]",
 )
 @click.option(
     "--by",
-    "rule",
     type=EnumChoice(PersonRule),
     default=PersonRule.BEST.value,
     show_default=True,
@@ -48,12 +42,11 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @embedding_options
 @json_option
 def identify(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     top: int,
-    threshold: float | None,
-    fmr: float | None,
+    choice: ThresholdChoice,
     fpir: float | None,
-    rule: PersonRule,
+    by: PersonRule,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -72,18 +65,25 @@ def identify(
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.identify import identify as identify_faces
 
+    shown = identified_table()
+
+    def show(photo: IdentifiedPhoto) -> None:
+        if not as_json:
+            for row in identified_rows(photo):
+                shown.echo(*row)
+
     result = identify_faces(
-        images,
+        photos,
         location=location,
         request=pipeline_request(model, **options),
-        threshold=open_set_choice(threshold, fmr, fpir),
-        rule=rule,
+        threshold=open_set_choice(choice, fpir),
+        by=by,
         top=top,
-        on_photo=lambda photo: None if as_json else print_photo(photo.to_dict()),
+        on_photo=show,
         reporter=TerminalReporter(),
     )
     if as_json:
         emit_json(result.to_dict())
     else:
-        click.echo(f"threshold: {threshold_text(result.to_dict())}")
+        click.echo(threshold_text(result))
     exit_with([failure.error for failure in result.failures], answer=result.all_known)

@@ -16,9 +16,9 @@ from facekit.enums import RangeRule
 
 
 @click.command()
-@click.argument("model", metavar="FILE|NAME")
+@click.argument("model", metavar="MODEL")
 @click.option(
-    "--scheme",
+    "--recipe",
     default="static_wi8_ai8",
     show_default=True,
     help="Name of a recipe (static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, ...) or a "
@@ -33,8 +33,7 @@ from facekit.enums import RangeRule
 )
 @click.option("--layers", is_flag=True, help="Rank the layers by their error.")
 @click.option(
-    "--evaluate",
-    "lfw_folder",
+    "--evaluate-on",
     type=click.Path(path_type=Path, file_okay=False),
     help="LFW: accuracy, EER and TAR on pairsDevTest, before and after.",
 )
@@ -50,11 +49,11 @@ from facekit.enums import RangeRule
 @json_option
 def quantize(
     model: str,
-    scheme: str,
-    rule: RangeRule | None,
+    recipe: str,
+    range_rule: RangeRule | None,
     drift_on: Path | None,
     layers: bool,
-    lfw_folder: Path | None,
+    evaluate_on: Path | None,
     plot: bool,
     output: Path,
     force: bool,
@@ -67,19 +66,19 @@ def quantize(
 
     \b
     Example: facekit quantize facenet512-casia --calibration lfw -o out --layers --plot
-             facekit quantize facenet512-casia --scheme static_wi8_ai16 -o out
+             facekit quantize facenet512-casia --recipe static_wi8_ai16 -o out
     """
     from facekit.tasks import quantize as task
 
     quantized = task.quantize(
         model,
         output=output,
-        recipe=scheme,
+        recipe=recipe,
         calibration=calibration_photos(**options),
         drift_on=drift_on,
-        rule=rule,
+        range_rule=range_rule,
         layers=layers,
-        lfw=lfw_folder,
+        evaluate_on=evaluate_on,
         plot=plot,
         force=force,
         reporter=TerminalReporter(),

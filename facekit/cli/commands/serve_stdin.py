@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import EnumChoice, embedding_options
+from facekit.cli.options import embedding_options
 from facekit.cli.render.output import emit_json_line
 from facekit.cli.requests import pipeline_request
-from facekit.enums import Metric
+from facekit.cli.threshold_options import threshold_options
+
+if TYPE_CHECKING:
+    from facekit.template.threshold import ThresholdChoice
 
 
 @click.command("serve-stdin")
-@click.option(
-    "--metric",
-    type=EnumChoice(Metric),
-    default=Metric.COSINE.value,
-    show_default=True,
-    help="Distance that is shown and that --threshold is in.",
-)
-@click.option("--threshold", type=float, help="Largest distance of a match, in --metric.")
-@click.option(
-    "--fmr",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Use the card's threshold at this false match rate.  [default: 1e-3]",
-)
+@threshold_options(default="1e-3")
 @embedding_options
-def serve_stdin(
-    metric: Metric, threshold: float | None, fmr: float | None, model: str | None, **options: Any
-) -> None:
+def serve_stdin(choice: ThresholdChoice, model: str | None, **options: Any) -> None:
     """Answer requests: one JSON object a line on stdin, one on stdout, models loaded once.
 
     A request that fails is answered with an error and the next one is read.  Exit code 0 when
@@ -43,7 +32,6 @@ def serve_stdin(
     \b
     Example: facekit serve-stdin < requests.jsonl > answers.jsonl
     """
-    from facekit.cli.requests import threshold_choice
     from facekit.cli.terminal import TerminalReporter
     from facekit.server.stdin import serve
 
@@ -51,7 +39,7 @@ def serve_stdin(
     for answer in serve(
         iter(sys.stdin.buffer.readline, b""),
         request=pipeline_request(model, **options),
-        threshold=threshold_choice(threshold, metric, fmr),
+        threshold=choice,
         reporter=TerminalReporter(),
     ):
         emit_json_line(answer)

@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 
 from facekit.errors import InputError, UsageError
 from facekit.system.extras import require
+from facekit.template.calibration import RULE_OF_THREE
 
 Scores: TypeAlias = NDArray[np.floating[Any]]
 Flags: TypeAlias = NDArray[np.bool_]
 ChooseThreshold: TypeAlias = Callable[[Scores, Flags], float]
-
-RULE_OF_THREE = 3
-"""n trials without an error bound the rate by 3/n at 95 % (Hanley & Lippman-Hand 1983); so an
-FMR below 3/n says nothing that no false match at all would not say too"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,9 +131,9 @@ def _comparisons(report: EvaluationReport) -> str:
     if not report.comparisons:
         return ""
     items = "".join(
-        f"<li>{text(c.a)} and {text(c.b)}, on the same {c.pair_count:,} pairs: {c.only_a_right_count:,} "
-        f"that only the first gets right, {c.only_b_right_count:,} that only the second does; McNemar's "
-        f"exact test gives p = {c.p_value:.3g}.</li>\n"
+        f"<li>{text(c.a)} and {text(c.b)}, on the same {c.pair_count:,} pairs: "
+        f"{c.only_a_right_count:,} that only the first gets right, {c.only_b_right_count:,} that "
+        f"only the second does; McNemar's exact test gives p = {c.p_value:.3g}.</li>\n"
         for c in report.comparisons
     )
     return section("Is one better than the other?", f"<ul>{items}</ul>")

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.evaluation.metrics.error_rates import RULE_OF_THREE, Flags, Scores, roc
+from facekit.evaluation.metrics.error_rates import Flags, Scores, roc
 from facekit.evaluation.records import EvaluationReport, ModelIdentity, ModelResult
 from facekit.system.extras import require
+from facekit.template.calibration import RULE_OF_THREE
 
 SERIES_COLORS = ("#2f7fd1", "#d9792b", "#2f9e6e", "#c2478b", "#8a6fc9", "#8c8c3a")
 """one a model, then from the start; each has a contrast of 3 or more on white and near-black"""

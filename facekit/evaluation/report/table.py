@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from html import escape
 
-from facekit.evaluation.metrics.error_rates import RULE_OF_THREE
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import ModelResult, Rate
+from facekit.template.calibration import RULE_OF_THREE
 
 _ORIGINS = {
     ThresholdOrigin.OTHER_FOLDS: "chosen on the other folds",
