@@ -114,7 +114,7 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
     assert run("--face", "error", str(group), OBAMA2).exit_code == 3
     payload = json.loads(run("--face", "all", "--json", str(group), OBAMA2).stdout)
     assert payload["face_count"] == {"img1": 2, "img2": 1}
-    assert (payload["comparisons"], payload["verified"]) == (2, True)
+    assert (payload["comparison_count"], payload["verified"]) == (2, True)
     face = payload["faces"]["img1"]
     assert face["box_xyxy"][0] > read_image(DATA / "biden.jpg").shape[1]  # the right one
 

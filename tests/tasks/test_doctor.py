@@ -124,7 +124,7 @@ def test_json_is_an_object_with_all_of_it() -> None:
     require_schema("doctor", payload)
     assert result.exit_code != 0
     assert payload["versions"]["facekit"] == __version__
-    assert payload["cache"]["home"] == str(store.home())
+    assert payload["store"]["path"] == str(store.home())
     assert payload["problems"]
 
 

@@ -118,7 +118,7 @@ class TestEnrollAndIdentify:
         assert not result.all_known
         told = result.to_dict()
         assert told["threshold"] == pytest.approx(0.01)
-        (candidate,) = told["images"][0]["faces"][0]["candidates"]
+        (candidate,) = told["photos"][0]["faces"][0]["candidates"]
         assert candidate["distance"] == pytest.approx(1 - candidate["similarity"])
 
     @staticmethod
@@ -182,7 +182,7 @@ class TestEnrollAndIdentify:
             "name": "Obama",
             "other": "Barack",
             "moved": 1,
-            "known_already": 1,
+            "shared_photo_count": 1,
         }
         shown = gallery.show(location, "Obama")
         assert [record["merged_from"] for record in shown.to_dict()["templates"]] == [
@@ -305,7 +305,7 @@ class TestCluster:
         for number in (biden, obama):
             assert (tmp_path / "sorted" / str(number) / "group.png").exists()
         assert (tmp_path / "sheets" / "overview.jpg").exists()
-        assert result.to_dict()["groups"] == 2
+        assert result.to_dict()["group_count"] == 2
 
     def test_hdbscan_has_no_threshold(self, photo: dict[str, str], bad: str) -> None:
         files = [photo["obama"], photo["obama2"], photo["biden"], bad]

@@ -155,7 +155,7 @@ def test_any_csv_reader_reads_the_table(tmp_path: Path) -> None:
     write_embeddings(path, written)
     with path.open(newline="") as file:
         first, second, _ = csv.DictReader(file)
-    assert (first["name"], second["name"]) == ("a", "b")
+    assert (first["photo"], second["photo"]) == ("a", "b")
     assert first["mean"]
     assert not second["mean"]  # the same for every row, and as long as half a vector
     assert json.loads(second["space"])["model_sha256"] == SPACE.model_sha256

@@ -24,6 +24,9 @@ def compare(
 ) -> None:
     """Print the cosine similarity of every picture to every other.
 
+    A photo that cannot be used is reported, and the others go on; the exit code is then that of
+    the first such photo.
+
     \b
     Example: facekit compare a.jpg b.jpg c.jpg
              facekit compare --face all family.jpg

@@ -15,7 +15,7 @@ from facekit.cli.options import (
     crop_options,
     detector_options,
     image_options,
-    json_option,
+    json_lines_option,
     model_option,
     offline_option,
     output_file,
@@ -71,7 +71,7 @@ EXIT_INTERRUPTED = 130
 @image_options
 @threads_option
 @offline_option
-@json_option
+@json_lines_option
 def track(
     video: str,
     every: int,

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @click.option(
     "--pairs",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="CSV of two columns: verify every line; - reads stdin.",
+    help="CSV of two columns: verify every line; - reads stdin.  With --json the answer is "
+    "JSON Lines, an object on a line.",
 )
 @output_file("With --pairs: write here instead of stdout (.csv or .jsonl).")
 @click.option(

@@ -59,8 +59,9 @@ def note(text: str) -> None:
 def exit_with(failures: Iterable[FacekitError] = (), *, answer: bool = True) -> NoReturn:
     """Ends a command with the exit code of its first failure, else 0 for yes and 1 for no.
 
-    The rule is the same for one item and for many, see docs/exit-codes.md.  `failures`: in the
-    order in which their items were given.  `answer`: False where the answer for any item is no.
+    The rule is the same for one item and for many, see docs/reference/exit-codes.md.
+    `failures`: in the order in which their items were given.  `answer`: False where the answer for
+    any item is no.
     """
     first = next(iter(failures), None)
     raise SystemExit(first.exit_code if first is not None else EXIT_YES if answer else EXIT_NO)
