@@ -15,9 +15,9 @@ from facekit.model.card import read_card
 from facekit.model.variants import (
     file_name,
     for_runtime,
+    full_variant_name,
     precision_of,
     suffix_of,
-    full_variant_name,
 )
 from tests.model.made_up_model import write_model
 
