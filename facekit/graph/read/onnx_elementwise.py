@@ -54,7 +54,8 @@ def _combine(operation: Operation, x: Value, y: Value, op: OperatorArguments, na
             if unit is not None:
                 return factor.with_node(unit)
     elif operation is Operation.DIVIDE:
-        if (unit := match_unit_length(a.node, b.node, name, exponent=1)) is not None:
+        unit = match_unit_length(a.node, b.node, name, exponent=1)
+        if unit is not None:
             return a.with_node(unit)
     return a.with_node(operations.elementwise(operation, a.node, b.node, name))
 
@@ -64,7 +65,8 @@ def _combine_constant(
 ) -> Value:
     x, constant = op.layout.align_constant(x, constant, name)
     if operation is Operation.MULTIPLY:
-        if (hard_swish := match_hard_swish(x.node, constant, name)) is not None:
+        hard_swish = match_hard_swish(x.node, constant, name)
+        if hard_swish is not None:
             return x.with_node(hard_swish)
     return x.with_node(operations.elementwise(operation, x.node, constant, name))
 
