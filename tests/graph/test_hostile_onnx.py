@@ -230,7 +230,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a slope for each pixel": (
         [node("PRelu", "x s", "y")],
         {"s": noise(3, 12, 10)},
-        "y: one number for each of 3 channels",
+        "y: one value for each of 3 channels",
     ),
     "parts that do not add up": (
         [node("Split", "x s", "a y", axis=1)],

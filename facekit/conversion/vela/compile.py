@@ -137,7 +137,9 @@ def report_dict(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[s
         "schema_version": SCHEMA_VERSION,
         "npu_share": report.npu_share,
         **asdict(report),
-        "share_of_time": {one.value: part for one, part in report.share_of_time.items()},
+        "share_of_time": {
+            bottleneck.value: part for bottleneck, part in report.share_of_time.items()
+        },
         "comparisons": [asdict(estimate) for estimate in comparisons],
     }
 
