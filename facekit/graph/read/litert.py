@@ -169,8 +169,8 @@ class _Reader:
             self.elements += value.size
         if self.elements > _MAX_ELEMENTS:
             raise ModelBuildError(
-                f"{tensor.name} is of shape {tensor.shape}; {_MAX_ELEMENTS} elements are allowed in "
-                "all that is computed for a picture."
+                f"{tensor.name} is of shape {tensor.shape}; {_MAX_ELEMENTS} elements are allowed "
+                "in all activations for one image."
             )
         self.values[index] = value
 

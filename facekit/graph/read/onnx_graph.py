@@ -88,8 +88,7 @@ class _Reader:
         self.constants: dict[str, Constant] = {}
         self.values: dict[str, Value] = {}
         self.activation_elements = self.constant_elements = 0
-        """The number of elements so far of activations (`computed`) and of constants
-        (`calculated`)."""
+        """The number of elements so far in activations and in computed constants."""
 
     def graph(self, name: str, size: tuple[int, int] | None) -> Graph:
         for tensor in self.source.initializer:
