@@ -148,12 +148,12 @@ class Gallery:
         """Everybody who is enrolled, by name."""
         return gallery_task.people(self._location)
 
-    def show(self, name: str) -> ShownPerson | None:
-        """A person with every template; None where nobody has this name."""
+    def show(self, name: str) -> ShownPerson:
+        """A person with every template; `.person` is None where nobody has this name."""
         return gallery_task.show(self._location, name)
 
     def remove(self, name: str) -> Removed:
-        """Forgets a person and whoever was merged into them; `.removed` is 0 for nobody.
+        """Forgets a person and whoever was merged into them; `.found` is False for nobody.
 
         No byte of the templates stays in the gallery's files.
         """
@@ -204,13 +204,21 @@ class Gallery:
         return gallery_task.rekey(self._location, new_secret=new)
 
     def export(
-        self, output: str | Path, *, decrypt: bool = False, reporter: Reporter = SILENT
+        self,
+        output: str | Path,
+        *,
+        decrypt: bool = False,
+        force: bool = False,
+        reporter: Reporter = SILENT,
     ) -> ExportedGallery:
         """Writes everybody to a JSON Lines file, which is not encrypted.
 
-        Raises UsageError for an encrypted gallery without `decrypt`.
+        Raises UsageError for an encrypted gallery without `decrypt`, and for a file that exists
+        without `force`.
         """
-        return gallery_task.export(self._location, Path(output), decrypt=decrypt, reporter=reporter)
+        return gallery_task.export(
+            self._location, Path(output), decrypt=decrypt, force=force, reporter=reporter
+        )
 
     def import_file(self, file: str | Path, *, reporter: Reporter = SILENT) -> ImportedGallery:
         """Enrolls everybody in a file that `export` has written.

@@ -70,9 +70,10 @@ class MadeBundle:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "path": str(self.path),
+            "output": str(self.path),
             "size_bytes": self.path.stat().st_size,
             "target": self.bundle.target,
+            "model": self.bundle.model,
             "devices": {
                 device.value: f"{self.bundle.model}:{variant}"
                 for device, variant in self.bundle.variants.items()
@@ -86,9 +87,8 @@ class MadeBundle:
             },
             "models": [
                 {
-                    "name": model.card.name,
-                    "variant": model.card.variant,
-                    "sha256": model.card.file_sha256,
+                    "model": model.card.full_name,
+                    "model_sha256": model.card.file_sha256,
                     "size_bytes": model.card.file_size_bytes,
                 }
                 for model in self.models
@@ -106,7 +106,6 @@ def make_bundle(
     models: Path | None = None,
     cpu_variant: str | None = None,
     wheel: Path | None = None,
-    force: bool = False,
     reporter: Reporter = SILENT,
 ) -> MadeBundle:
     """Writes the bundle of the embedding model `name` for `target`, one of TARGETS.
@@ -119,8 +118,6 @@ def make_bundle(
     """
     if not output.name.endswith(SUFFIXES):
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
-    if output.exists() and not force:
-        raise UsageError(f"{output} would be replaced. Pass --force to allow it.")
     if target not in TARGETS:
         raise UsageError(f"A bundle is for one of {', '.join(TARGETS)}. Received: {target}")
     variants = dict(TARGETS[target].variants)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from facekit.conversion.drift import (
     DRIFT_CROPS,
     DRIFT_SEED,
     Drift,
+    drift_json,
     measure_drift,
     unsoundness_message,
 )
@@ -37,16 +37,18 @@ from facekit.model.card import Card, Task, read_card
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
-from facekit.system.files import put_files, require_absent, write_atomically
+from facekit.system.files import put_files, require_free, write_atomically
 
 RECIPE_SUFFIX = "_recipe.json"
 DRIFT_SUFFIX = "_drift.json"
 _LABELLED_UINT8 = "uint8"
 _REMEDIES = (
     "Nothing is written: calibrate on more photos or by another rule, leave these layers in "
-    "float32 by a recipe of your own, or keep the file with --force."
+    "float32 by a recipe of your own, or keep the file with --accept-drift."
 )
-_WITHOUT_VELA = "without --vela the other files are made, with --force also what the CPU must run."
+_WITHOUT_VELA = (
+    "without --vela the other files are made, with --allow-cpu-fallback also what the CPU must run."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,10 +66,10 @@ class ConvertedFile:
         compiled = self.compiled
         return {
             "path": str(self.path),
-            "variant": self.card.variant,
             "sha256": self.card.file_sha256,
             "size_bytes": self.card.file_size_bytes,
-            "input_formula": self.card.quantization.input_formula,
+            "variant": self.card.variant,
+            "input_formula": self.card.quantization.input_formula or None,
             "drift": self.drift and self.drift.to_dict(),
             "vela": compiled and report_dict(compiled.report, compiled.comparisons),
         }
@@ -104,6 +106,13 @@ def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
     }
 
 
+def require_free_files(folder: Path, name: str, plan: ConversionPlan, *, force: bool) -> None:
+    """Raises UsageError if one of the files exists and `force` is False."""
+    names = file_names(name, plan)
+    paths = (folder / below / one for below, listed in names.items() for one in listed)
+    require_free(*paths, force=force)
+
+
 def convert(
     model: InstalledModel,
     plan: ConversionPlan,
@@ -113,6 +122,8 @@ def convert(
     drift_crops: CropSet | None = None,
     rule: RangeRule | None = None,
     force: bool = False,
+    accept_drift: bool = False,
+    allow_cpu_fallback: bool = False,
     reporter: Reporter = SILENT,
 ) -> tuple[ConvertedFile, ...]:
     """Quantizes a float32 model by every recipe, measures each result, compiles for the targets,
@@ -125,16 +136,25 @@ def convert(
     The output folder is not changed before all files exist and are measured.  Raises UsageError if
     a file exists, ModelBuildError if a result does not distinguish faces, StorageError if a file
     cannot be written, and the errors of quantizing and of Vela.  `force` replaces existing files,
-    keeps a result that does not distinguish faces with a warning in its card and report, and
-    accepts a network that Vela leaves on the CPU.
+    `accept_drift` keeps a result that does not distinguish faces, with a warning in its card and
+    report, and `allow_cpu_fallback` accepts a network that Vela leaves on the CPU.
     """
+    require_free_files(folder, model.card.name, plan, force=force)
     names = file_names(model.card.name, plan)
-    for subfolder, names_in_folder in names.items():
-        require_absent(folder / subfolder, names_in_folder, force=force)
     with _staging() as staging_name:
         staging = Path(staging_name)
         measured_crops = drift_crops or crops
-        created = _create_files(model, plan, staging, crops, measured_crops, rule, force, reporter)
+        created = _create_files(
+            model,
+            plan,
+            staging,
+            crops,
+            measured_crops,
+            rule,
+            accept_drift,
+            allow_cpu_fallback,
+            reporter,
+        )
         for subfolder, names_in_folder in reversed(names.items()):  # source files are written last
             put_files(
                 folder / subfolder,
@@ -161,7 +181,8 @@ def _create_files(
     crops: CropSet | None,
     drift_crops: CropSet | None,
     rule: RangeRule | None,
-    force: bool,
+    accept_drift: bool,
+    allow_cpu_fallback: bool,
     reporter: Reporter,
 ) -> Sequence[ConvertedFile]:
     created = []
@@ -195,13 +216,13 @@ def _create_files(
             reporter.note(f"{recipe.variant}: left in float32: {listed}")
         drift = _drift(model, file, measured_crops, reporter)
         if drift.warning:
-            if not force:
+            if not accept_drift:
                 raise ModelBuildError(f"{drift.warning} {_REMEDIES}")
             reporter.note(f"warning: {drift.warning}")
             file = InstalledModel(_with_warning(file.card, drift.warning), path)
             _write_text(path, CARD_SUFFIX, file.card.to_json())
         _write_text(path, RECIPE_SUFFIX, recipe.to_json())
-        _write_text(path, DRIFT_SUFFIX, json.dumps(drift.to_dict(), indent=1) + "\n")
+        _write_text(path, DRIFT_SUFFIX, drift_json(drift.to_dict()))
         created.append(ConvertedFile(path, file.card, drift))
     for target in plan.targets:
         reporter.note(f"compiling for {target.title}")
@@ -211,7 +232,7 @@ def _create_files(
                 source,
                 target,
                 staging / f"model_{target.name}",
-                allow_cpu_fallback=force,
+                allow_cpu_fallback=allow_cpu_fallback,
                 reporter=reporter,
             )
         except AcceleratorError as error:

@@ -1,4 +1,4 @@
-"""From the embeddings of labeled photos to what a model's card says of its scores."""
+"""Computes a card's calibration from the embeddings of labeled photos."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from facekit.evaluation.metrics.probability import (
 )
 from facekit.evaluation.protocols.pairs import PairList
 from facekit.evaluation.scoring import PairScorer
+from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import Calibration
 from facekit.template.space import TemplateSpace, mean_sha256_of
 
@@ -27,21 +28,21 @@ _CURVE_TARGETS = (
     *(0.3, 0.2, 0.1),
     *(float(f"{digit}e{exponent}") for exponent in range(-2, -8, -1) for digit in range(9, 0, -1)),
 )
-"""FMRs of the card's curve, every one of one digit, as far down as the impostor pairs carry"""
+"""FMRs of the card's curve: every one of one digit, down to what the impostor pairs allow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibrationResult:
-    """A calibration and how it came about."""
+    """A calibration and the data that it was computed from."""
 
     calibration: Calibration
-    n_photos: int
-    n_people: int | None
-    """None where the list does not name them"""
-    n_failed: int
-    """photos that gave no embedding; they take no part"""
+    photo_count: int
+    people_count: int | None
+    """None if the list does not name people."""
+    failures: tuple[PhotoFailure, ...]
+    """Photos without an embedding; they are left out."""
     reliability: Reliability
-    """of the probability, on the second half of the list's pairs, fitted on the first half"""
+    """Of the probability: fitted on the first half of the list's pairs, measured on the second."""
 
 
 def calibrate(
@@ -53,14 +54,14 @@ def calibrate(
     space: TemplateSpace | None = None,
     fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
 ) -> CalibrationResult:
-    """Mean embedding, operating points, FMR curve and score-to-probability of one model.
+    """Computes mean embedding, operating points, FMR curve and probability of one model.
 
-    embeddings: of `pair_list.photos`, in that order; `flip`: the card's, two views for any but
-    NONE; `space`: what they were embedded in, with whatever mean, None where the model file is not
-    there yet (see facekit.model.card.bound).  Rates come from every pair of the photos where the
-    list names the people, else from the listed pairs.  The probability is fitted on the listed
-    pairs.  Raises InputError where photos or people are too few, UsageError for an FMR that the
-    impostor pairs cannot carry.
+    `embeddings`: of `pair_list.photos`, in that order.  `flip`: the card's; all but NONE need two
+    views.  `space`: the template space of the embeddings with any mean; None if the model file does
+    not exist yet (see facekit.model.card.bound).  Rates are measured on every pair of the photos
+    if the list names people, else on the listed pairs; the probability is fitted on the listed
+    pairs.  Raises InputError for too few photos or people, UsageError for an FMR that is too low
+    for the number of impostor pairs.
     """
     photos = pair_list.photos
     scorer = PairScorer(photos, embeddings, flip=flip)
@@ -86,9 +87,9 @@ def calibrate(
             source=f"{protocol}, {dataset}",
             space=space and replace(space, mean_sha256=mean_sha256_of(mean)),
         ),
-        n_photos=len(photos),
-        n_people=len(set(named)) if all_named else None,
-        n_failed=len(photos) - len(rows),
+        photo_count=len(photos),
+        people_count=len(set(named)) if all_named else None,
+        failures=embeddings.failures([photo.path for photo in photos]),
         reliability=_split_half_reliability(scores, same),
     )
 
@@ -99,7 +100,8 @@ def _listed_pairs(scores: Scores, same: Flags, n_photos: int) -> AllPairs:
 
 
 def fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
-    """(threshold similarity, FMR), thresholds rising: the least at each FMR of one digit."""
+    """Returns (threshold similarity, FMR), ascending: the lowest threshold at each one-digit
+    FMR."""
     by_similarity = {
         counts.threshold: counts.fmr
         for target in _CURVE_TARGETS
@@ -110,6 +112,6 @@ def fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
 
 
 def _split_half_reliability(scores: Scores, same: Flags) -> Reliability:
-    """Every second pair fits, the others judge."""
+    """Fits the probability on every second pair and measures it on the others."""
     fit = fit_probability(scores[::2], same[::2])
     return reliability(probabilities(fit, scores[1::2]), same[1::2])

@@ -1,4 +1,4 @@
-"""One evaluation: every model in every setup on one plan."""
+"""Runs an evaluation: every model in every setup on one plan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from facekit.evaluation.notes import notes_on
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import (
     EvaluationReport,
-    FailedPhoto,
     ModelIdentity,
     ModelResult,
     StageTime,
@@ -41,7 +40,7 @@ _INFERENCE = "embed"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReportColumn:
-    """One column of the report: a model in a setup."""
+    """One column of the report: a model in one setup."""
 
     model: InstalledModel
     setup: Setup
@@ -50,10 +49,10 @@ class ReportColumn:
 def run_evaluation(
     columns: Sequence[ReportColumn], plan: Plan, embed: Embed, *, all_pairs: bool = False
 ) -> EvaluationReport:
-    """Photos are embedded once a model and settings, however many columns use them.
+    """Evaluates every column; photos are embedded once per model and settings.
 
-    Raises InputError where a kind of pair or all embeddings are missing, UsageError where all
-    pairs are asked for and cannot be scored.
+    Raises InputError if genuine or impostor pairs, or all embeddings, are missing; UsageError if
+    all pairs are requested and cannot be scored.
     """
     if all_pairs:
         _require_all_pairs(plan, columns)
@@ -114,12 +113,12 @@ def _result(
         ),
         plan.pair_list,
         scored.similarities,
-        fold_thresholds=scored.fold_thresholds,
+        fold_threshold_similarities=scored.fold_thresholds,
         threshold_origin=scored.origin,
-        failed_photos=tuple(
-            FailedPhoto(photo.path, error)
-            for photo, error in zip(plan.photos, embeddings.errors, strict=True)
-            if error and photo.path in listed
+        failures=tuple(
+            failure
+            for failure in embeddings.failures([photo.path for photo in plan.photos])
+            if failure.name in listed
         ),
         stages=_stage_times(embeddings),
         all_pairs=_all_pairs(plan, scorer, scored) if all_pairs else (),
@@ -129,7 +128,7 @@ def _result(
 
 
 def _all_pairs(plan: Plan, scorer: PairScorer, scored: PlanScores) -> tuple[OperatingPoint, ...]:
-    """Every pair of the list's photos, the training list's left out."""
+    """Scores every pair of the list's photos, without those of the training list."""
     photos = plan.pair_list.photos
     vectors, rows = scorer.vectors_of(photos, mean=scored.mean)
     people = [photos[row].person or "" for row in rows]
@@ -169,7 +168,7 @@ def _throughput(embeddings: PhotoEmbeddings, scoring_s: float) -> Throughput | N
     spent = {stage: float(times.sum()) / 1e3 for stage, times in embeddings.stage_ms.items()}
     inference_s = spent.pop(_INFERENCE, 0.0)
     return Throughput(
-        n_photos=embeddings.computed,
+        photo_count=embeddings.computed,
         workers=embeddings.workers,
         wall_s=embeddings.wall_s,
         pre_processing_s=sum(spent.values()),
@@ -179,7 +178,7 @@ def _throughput(embeddings: PhotoEmbeddings, scoring_s: float) -> Throughput | N
 
 
 def require_distinct(models: Sequence[InstalledModel]) -> None:
-    """Raises UsageError where one model is asked for twice."""
+    """Raises UsageError if a model is named twice."""
     seen = [model.card.file_sha256 for model in models]
     if len(set(seen)) != len(seen):
         raise UsageError("Each --model once. The same file was named twice.")

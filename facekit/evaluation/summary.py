@@ -1,4 +1,4 @@
-"""From a pair list and the scores of its pairs to a model's result."""
+"""Summarizes the scores of a pair list as a model's result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from facekit.evaluation.metrics.intervals import bootstrap_ci95, mcnemar_p
 from facekit.evaluation.protocols.pairs import Pair, PairList
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import (
-    FailedPhoto,
     ModelComparison,
     ModelIdentity,
     ModelResult,
@@ -31,6 +30,7 @@ from facekit.evaluation.records import (
     ValAtFar,
     rate,
 )
+from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
 
 DEFAULT_TAR_TARGETS = (1e-1, 1e-2, 1e-3)
@@ -41,24 +41,25 @@ def summarize(
     pair_list: PairList,
     similarities: NDArray[np.float64],
     *,
-    fold_thresholds: Sequence[float],
+    fold_threshold_similarities: Sequence[float],
     threshold_origin: ThresholdOrigin,
-    failed_photos: tuple[FailedPhoto, ...] = (),
+    failures: tuple[PhotoFailure, ...] = (),
     stages: tuple[StageTime, ...] = (),
     all_pairs: tuple[OperatingPoint, ...] = (),
     tar_targets: Sequence[float] = DEFAULT_TAR_TARGETS,
     val: ValAtFar | None = None,
     throughput: Throughput | None = None,
 ) -> ModelResult:
-    """similarities (N,) in the list's order, NaN for a pair without a score; a threshold a fold.
+    """`similarities`: (N,) in the list's order, NaN for a pair without a score; `fold_thresholds`:
+    one threshold per fold.
 
-    Raises InputError where no genuine or no impostor pair has a score.
+    Raises InputError if no genuine or no impostor pair has a score.
     """
     if len(similarities) != len(pair_list.pairs):
         raise ValueError(f"{len(pair_list.pairs)} similarities needed, not {len(similarities)}")
     sizes = [len(fold) for fold in pair_list.folds]
     numbers = np.repeat(np.arange(len(sizes)), sizes)
-    thresholds = np.asarray(fold_thresholds, np.float64)[numbers]
+    thresholds = np.asarray(fold_threshold_similarities, np.float64)[numbers]
     pairs = tuple(
         ScoredPair(int(number) + 1, pair.line, pair.a.path, pair.b.path, pair.same,
                    float(threshold), None if np.isnan(similarity) else float(similarity))
@@ -85,14 +86,14 @@ def summarize(
         fold_accuracies=tuple(
             _share(right, scored & (numbers == fold)).value for fold in range(len(sizes))
         ),
-        fold_thresholds=tuple(fold_thresholds),
+        fold_threshold_similarities=tuple(fold_threshold_similarities),
         auc=auc(curve),
         eer=equal_error_rate(curve),
         tar_at_fmr=tuple(
             _tar_point(similarities[scored], same[scored], target) for target in tar_targets
         ),
-        failed_photos=failed_photos,
-        n_photos=len(pair_list.photos),
+        failures=failures,
+        photo_count=len(pair_list.photos),
         stages=stages,
         all_pairs=all_pairs,
         pairs=pairs,
@@ -102,16 +103,16 @@ def summarize(
 
 
 def compare(a: ModelResult, b: ModelResult) -> ModelComparison:
-    """Raises InputError where the two were not scored on the same pairs."""
+    """Compares two results.  Raises InputError if they were not scored on the same pairs."""
     if [(p.a, p.b, p.same) for p in a.pairs] != [(p.a, p.b, p.same) for p in b.pairs]:
         raise InputError(f"{a.model.label} and {b.model.label} were scored on different pairs.")
     right_a, right_b = (np.array([pair.right for pair in one.pairs]) for one in (a, b))
     return ModelComparison(
         a=a.model.label,
         b=b.model.label,
-        n_pairs=len(a.pairs),
-        only_a_right=int((right_a & ~right_b).sum()),
-        only_b_right=int((right_b & ~right_a).sum()),
+        pair_count=len(a.pairs),
+        only_a_right_count=int((right_a & ~right_b).sum()),
+        only_b_right_count=int((right_b & ~right_a).sum()),
         p_value=mcnemar_p(right_a, right_b),
     )
 

@@ -1,7 +1,7 @@
-"""A gallery as one JSON Lines file, to move it to another place or engine.
+"""Writes a gallery to one JSON Lines file and reads it back, to move it to another engine.
 
-The first line says what the file holds, each other line is one template.  The vectors are not
-encrypted in it: whoever has the file can recognize the people in it.
+The first line describes the file, each further line is one template.  The vectors in the file are
+not encrypted: whoever has the file can recognize the people in it.
 """
 
 from __future__ import annotations
@@ -37,17 +37,18 @@ CONTAINS = (
 
 
 def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT) -> int:
-    """Writes mode 0600, by temporary name and rename; returns the number of templates.
+    """Writes all templates; returns their number.
 
-    Raises StorageError.
+    The file has mode 0600 and is written under a temporary name, then renamed.  Raises
+    StorageError.
     """
     info, mean = gallery.info(), gallery.mean()
     header = {
         "format": FORMAT,
         "schema_version": _SCHEMA_VERSION,
         "contains": CONTAINS,
-        "people": info.people,
-        "templates": info.templates,
+        "people_count": info.people_count,
+        "template_count": info.template_count,
         "space": info.space and info.space.to_dict(),
         "mean_f32": None if mean is None else _vector_text(mean),
     }
@@ -59,17 +60,17 @@ def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
             file.write(json.dumps(header) + "\n")
             templates = gallery.templates()
             for name, template in reporter.steps(
-                templates, length=info.templates, label="exporting"
+                templates, length=info.template_count, label="exporting"
             ):
                 file.write(json.dumps(_line(name, template)) + "\n")
                 count += 1
             if (count, gallery.info().space) != (
-                info.templates,
+                info.template_count,
                 info.space,
-            ):  # an import would take it for a truncated file
+            ):  # without all templates of the count, an import would call the file truncated
                 raise StorageError(
                     f"The gallery has been changed meanwhile: {count} templates in place of "
-                    f"{info.templates}. Repeat the export."
+                    f"{info.template_count}. Repeat the export."
                 )
             file.flush()
             os.fsync(file.fileno())
@@ -83,11 +84,11 @@ def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
 
 
 def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT) -> tuple[int, int]:
-    """(templates added, templates in the file); each person is one transaction.
+    """Returns (templates added, templates in the file).  Each person is one transaction.
 
-    What the gallery has already is passed over, so that an import can be repeated.  Templates
-    about another mean embedding than the gallery's are brought over.  Raises InputError for a
-    file that is no export or is damaged, ModelMismatchError, StorageError.
+    Templates that the gallery already has are skipped, so that an import can be repeated.
+    Templates that are centered by another mean than the gallery's are converted.  Raises
+    InputError for a file that is not an export or is damaged, ModelMismatchError, StorageError.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -119,14 +120,14 @@ def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
 
 
 def _header(fields: dict[str, Any]) -> tuple[TemplateSpace | None, Float32Array | None, int]:
-    """Space, mean embedding and the number of templates."""
+    """Returns the template space, the mean embedding and the number of templates."""
     if fields["format"] != FORMAT or fields["schema_version"] != _SCHEMA_VERSION:
         raise ValueError(f"{FORMAT} of schema version {_SCHEMA_VERSION} needed")
     space, mean = fields["space"], fields["mean_f32"]
     return (
         space and parse_space(Fields(space, "space")),
         None if mean is None else _vector(mean),
-        int(fields["templates"]),
+        int(fields["template_count"]),
     )
 
 
@@ -149,7 +150,7 @@ def _line(name: str, template: Template) -> dict[str, Any]:
     return {
         "name": name,
         "photo": template.photo,
-        "photo_sha256": template.photo_sha256,
+        "photo_sha256": template.photo_sha256 or None,
         "box_xyxy": template.box_xyxy,
         "score": template.score,
         "enrolled_at": template.enrolled_at,
@@ -166,7 +167,7 @@ def _templates(lines: Iterator[str]) -> Iterator[tuple[str, Template]]:
             str(fields["name"]),
             Template(
                 photo=str(fields["photo"]),
-                photo_sha256=str(fields["photo_sha256"]),
+                photo_sha256=str(fields["photo_sha256"] or ""),
                 box_xyxy=None if box is None else (x1, y1, x2, y2),
                 score=fields["score"],
                 enrolled_at=str(fields["enrolled_at"]),

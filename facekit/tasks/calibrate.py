@@ -16,7 +16,7 @@ from facekit.model.card import Card
 from facekit.model.installation import write_card
 from facekit.model.shipped_calibrations import ShippedCalibration
 from facekit.reporter import SILENT, Reporter
-from facekit.system.files import write_atomically
+from facekit.system.files import require_free, write_atomically
 from facekit.tasks.evaluate import embed_settings, ensure_detector, installed_for
 from facekit.tasks.open_pipeline import PipelineRequest
 
@@ -29,26 +29,25 @@ class CalibratedModel:
     result: CalibrationResult
     written: bool
     """whether the card beside the model file is this one"""
-
-    @property
-    def label(self) -> str:
-        return f"{self.card.name}:{self.card.variant}"
+    output: Path | None
+    """the calibration file"""
 
     def to_dict(self) -> dict[str, Any]:
         result = self.result
         return {
-            "model": self.label,
+            "model": self.card.full_name,
             "model_sha256": self.card.file_sha256,
+            "output": self.output and str(self.output),
             "written": self.written,
-            "photos": result.n_photos,
-            "people": result.n_people,
-            "failed_photos": result.n_failed,
+            "photo_count": result.photo_count,
+            "people_count": result.people_count,
+            "failed": [failure.to_dict() for failure in result.failures],
             "expected_calibration_error": result.reliability.expected_calibration_error,
             "calibration": result.calibration.to_dict(),
         }
 
     def __repr__(self) -> str:
-        return f"CalibratedModel({self.label}, {self.result.n_photos} photos)"
+        return f"CalibratedModel({self.card.full_name}, {self.result.photo_count} photos)"
 
 
 def calibrate(
@@ -60,6 +59,7 @@ def calibrate(
     fmr: Sequence[float] = DEFAULT_FMR_TARGETS,
     write: bool = False,
     output: Path | None = None,
+    force: bool = False,
     workers: int | None = None,
     ray: str | None = None,
     reporter: Reporter = SILENT,
@@ -69,11 +69,13 @@ def calibrate(
     request: its model, face, crop, detector, limits and runtime count; the crop goes into the
     card, where what was measured with other detectors stays.
     data, protocol, pairs: see `facekit.evaluation.protocols.plan.open_list`.
-    fmr: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON).
+    fmr: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON);
+    force: replace one that exists.
     workers, ray: see `facekit.pipeline.photos.map_photos`.
     Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
     carry, ModelError, StorageError.
     """
+    require_free(output, force=force)
     installed = installed_for(request, reporter=reporter)
     pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs)
     settings = embed_settings(installed.card, request)
@@ -103,4 +105,4 @@ def calibrate(
         shipped = ShippedCalibration(card.file_sha256, result.calibration)
         text = shipped.to_json(name=card.name, variant=card.variant)
         write_atomically(output, text.encode())
-    return CalibratedModel(card, result, written=write)
+    return CalibratedModel(card, result, written=write, output=output)

@@ -14,6 +14,7 @@ from facekit.photo.write import write_crops, write_png
 from facekit.pipeline.photos import LocatePhoto, PhotoFailure, map_photos
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import (
     PipelineRequest,
     ensure_detector,
@@ -32,13 +33,22 @@ class DetectedPhoto:
     drawing: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The photo's record; paths only of files that were asked for."""
-        record = self.located.to_dict()
-        if self.crops is not None:
-            record["crops"] = [str(path) for path in self.crops]
-        if self.drawing is not None:
-            record["drawing"] = str(self.drawing)
-        return record
+        """The photo's record; null for files that were not asked for."""
+        return {
+            **self.located.to_dict(),
+            "crops": None if self.crops is None else [str(path) for path in self.crops],
+            "drawing": self.drawing and str(self.drawing),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Photos with their faces, one after the other, and what finds them."""
+
+    detector: str
+    """the detector's name"""
+    results: Iterator[DetectedPhoto | PhotoFailure]
+    """in the order of the photos"""
 
 
 def detect(
@@ -47,18 +57,21 @@ def detect(
     request: PipelineRequest | None = None,
     crops: Path | None = None,
     drawings: Path | None = None,
+    force: bool = False,
     reporter: Reporter = SILENT,
-) -> Iterator[DetectedPhoto | PhotoFailure]:
+) -> Detection:
     """The faces of each photo, one after the other; folders stand for the pictures below them.
 
     `request`: None for all faces.  Where it names no detector, its model's card does.
     `crops`: folder for the crops that its model would see.
-    `drawings`: folder for the pictures with boxes and landmarks.  Neither need exist.
+    `drawings`: folder for the pictures with boxes and landmarks.  Neither need exist;
+    `force`: write into folders that hold something.
     A photo that gives no face is a PhotoFailure, and the reporter is told of it.
     Raises ImageError for a folder without a picture, StorageError, and what `open_pipeline`
     raises.
     """
     request = request or PipelineRequest(face=FacePolicy.ALL)
+    require_free(crops, drawings, force=force)
     names = list_pictures(photos)
     stems = unique_stems(names)
     if request.bundle is None:
@@ -67,15 +80,19 @@ def detect(
             str(request.detector), build_missing=request.build_missing, reporter=reporter
         )
     cropper = None if crops is None else open_pipeline(request, reporter=reporter)
+    options = request.locate_options
     results = map_photos(
-        LocatePhoto(request.locate_options),
+        LocatePhoto(options),
         names,
         workers=1,
         label="detecting",
         reporter=reporter,
     )
 
-    def written(located: LocatedPicture) -> DetectedPhoto:
+    def written(located: LocatedPicture | PhotoFailure) -> DetectedPhoto | PhotoFailure:
+        if isinstance(located, PhotoFailure):
+            reporter.note(str(located.error))
+            return located
         stem = stems[located.picture.name]
         paths = drawing = None
         if crops is not None and cropper is not None:
@@ -86,9 +103,4 @@ def detect(
             write_png(drawing, draw_faces(pixels, located.faces, located.selected))
         return DetectedPhoto(located, paths, drawing)
 
-    for result in results:
-        if isinstance(result, PhotoFailure):
-            reporter.note(str(result.error))
-            yield result
-        else:
-            yield written(result)
+    return Detection(options.detector_name, map(written, results))

@@ -13,6 +13,7 @@ from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.records import EmbeddedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
+from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.file import SUFFIXES, EmbeddingRow, EmbeddingTable, write_embeddings
 
@@ -22,8 +23,8 @@ class EmbeddedFile:
     """An embedding file that was written."""
 
     output: Path
-    photos: int
-    embeddings: int
+    photo_count: int
+    embedding_count: int
     """rows with an embedding, one a face"""
     failures: tuple[PhotoFailure, ...]
     """photos that are rows with an error"""
@@ -35,11 +36,9 @@ class EmbeddedFile:
     def to_dict(self) -> dict[str, Any]:
         return {
             "output": str(self.output),
-            "photos": self.photos,
-            "embeddings": self.embeddings,
-            "failed": [
-                {"image": failure.name, "error": _error_text(failure)} for failure in self.failures
-            ],
+            "photo_count": self.photo_count,
+            "embedding_count": self.embedding_count,
+            "failed": [failure.to_dict() for failure in self.failures],
             "model": self.model,
             "model_sha256": self.model_sha256,
             **self.device.to_dict(),
@@ -51,6 +50,7 @@ def embed(
     output: Path,
     *,
     request: PipelineRequest | None = None,
+    force: bool = False,
     workers: int | None = None,
     ray: str | None = None,
     reporter: Reporter = SILENT,
@@ -58,12 +58,14 @@ def embed(
     """Writes the embeddings of photos, and of the pictures below folders, to `output`.
 
     A photo that gives none is a row with its error, and the reporter is told of it.
-    See `embed_each` for `workers` and `ray`.
-    Raises UsageError for a suffix other than .npz, .csv and .jsonl, ImageError for a folder
-    without a picture, StorageError, and what `open_pipeline` and `embed_each` raise.
+    `force`: replace a file that exists.  See `embed_each` for `workers` and `ray`.
+    Raises UsageError for a file that exists and a suffix other than .npz, .csv and .jsonl,
+    ImageError for a folder without a picture, StorageError, and what `open_pipeline` and
+    `embed_each` raise.
     """
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
+    require_free(output, force=force)
     names = list_pictures(photos)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     rows: list[EmbeddingRow] = []
@@ -86,8 +88,8 @@ def embed(
     )
     return EmbeddedFile(
         output=output,
-        photos=len(names),
-        embeddings=len(rows) - len(failures),
+        photo_count=len(names),
+        embedding_count=len(rows) - len(failures),
         failures=tuple(failures),
         model=pipeline.model_name,
         model_sha256=model_sha256,
@@ -99,10 +101,10 @@ def _rows(embedded: EmbeddedPicture) -> list[EmbeddingRow]:
     """One a face."""
     return [
         EmbeddingRow(
-            name=embedded.name,
+            photo=embedded.name,
             photo_sha256=embedded.photo_sha256,
             face=index,
-            box_xyxy=None if face is None else tuple(face.box_xyxy.tolist()),
+            box_xyxy=None if face is None else face.rounded_box,
             score=None if face is None else face.score,
             vector=vector,
         )

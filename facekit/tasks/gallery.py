@@ -17,6 +17,7 @@ from facekit.gallery.sqlite import encryption
 from facekit.gallery.sqlite.encryption import SecretSource, no_secret
 from facekit.gallery.sqlite.gallery import SqliteGallery
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.gallery_results import (
     CheckedGallery,
     ExportedGallery,
@@ -110,14 +111,12 @@ def people(location: GalleryLocation) -> ListedPeople:
         return ListedPeople(tuple(gallery.people()))
 
 
-def show(location: GalleryLocation, name: str) -> ShownPerson | None:
-    """A person with every template; None where nobody has this name.  Raises StorageError."""
+def show(location: GalleryLocation, name: str) -> ShownPerson:
+    """A person with every template; nothing of one whom nobody enrolled.  Raises StorageError."""
     with open_gallery(location) as gallery:
         person, space = gallery.person(name), gallery.info().space
-        if person is None or space is None:
-            return None
         templates = tuple(template for _, template in gallery.templates(name))
-        return ShownPerson(person, space, templates, tuple(gallery.merges(name)))
+        return ShownPerson(name, person, space, templates, tuple(gallery.merges(name)))
 
 
 def remove(location: GalleryLocation, name: str) -> Removed:
@@ -176,7 +175,7 @@ def rekey(location: GalleryLocation, *, new_secret: SecretSource) -> Rekeyed:
             raise UsageError("A new key file or passphrase is needed.")
         gallery.rekey(secret)
         info = gallery.info()
-        return Rekeyed(info.url, info.templates)
+        return Rekeyed(info.url, info.template_count)
 
 
 def recenter(
@@ -199,18 +198,27 @@ def recenter(
         changed = gallery.recenter(mean, pipeline.space, reporter=reporter)
         refresh_index(gallery, reporter=reporter)
         info = gallery.info()
-        return Recentered(info.url, info.templates, changed)
+        space = pipeline.space
+        return Recentered(info.url, space.model, space.model_sha256, info.template_count, changed)
 
 
 def export(
-    location: GalleryLocation, output: Path, *, decrypt: bool = False, reporter: Reporter = SILENT
+    location: GalleryLocation,
+    output: Path,
+    *,
+    decrypt: bool = False,
+    force: bool = False,
+    reporter: Reporter = SILENT,
 ) -> ExportedGallery:
     """Writes everybody to a JSON Lines file, mode 0600 and not encrypted.
 
-    Raises UsageError for an encrypted gallery without `decrypt`, StorageError.
+    Raises UsageError for an encrypted gallery without `decrypt` and a file that exists without
+    `force`, StorageError.
     """
+    require_free(output, force=force)
     with open_gallery(location) as gallery:
-        if gallery.info().encrypted and not decrypt:
+        info = gallery.info()
+        if info.encrypted and not decrypt:
             raise UsageError("An export is not encrypted; pass --decrypt if that is meant.")
         count = transfer.export_gallery(gallery, output, reporter=reporter)
         merges = len(gallery.merges())
@@ -219,7 +227,7 @@ def export(
         reporter.note(
             f"{output} does not say who was merged ({merges}): there it cannot be undone."
         )
-    return ExportedGallery(output, count)
+    return ExportedGallery(info.url, output, count)
 
 
 def import_file(
@@ -232,4 +240,4 @@ def import_file(
     with open_gallery(location, create=True) as gallery:
         added, total = transfer.import_gallery(gallery, file, reporter=reporter)
         refresh_index(gallery, reporter=reporter)
-    return ImportedGallery(file, total, added)
+        return ImportedGallery(gallery.info().url, file, total, added)

@@ -21,6 +21,7 @@ from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.match import distance
@@ -43,6 +44,11 @@ class TrackedPerson:
     """of known faces; None where there is no gallery to ask for the name"""
     metric: Metric
     """in which the threshold is shown as a distance"""
+    output: Path | None
+    """the video with boxes and names"""
+    model: str
+    """"name:variant" """
+    model_sha256: str
 
     @property
     def named(self) -> bool:
@@ -53,6 +59,9 @@ class TrackedPerson:
         threshold = self.threshold
         return {
             "video": self.video,
+            "output": self.output and str(self.output),
+            "model": self.model,
+            "model_sha256": self.model_sha256,
             **self.track.to_dict(),
             "metric": self.metric.value,
             "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
@@ -83,6 +92,7 @@ def track(
     location: GalleryLocation | None = None,
     threshold: ThresholdChoice | None = None,
     output: Path | None = None,
+    force: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     reporter: Reporter = SILENT,
 ) -> Iterator[TrackedPerson | TrackEnd]:
@@ -92,11 +102,13 @@ def track(
     Names come from the gallery; where no URL is given, from the default one if it is there.
     `threshold`: of known faces; None for one by the gallery's size, see `OpenSetChoice`.
     `output`: the video with boxes and names is written here, whole or not at all, once the iterator
-    is used up.  `should_stop`: asked before each frame.  Raises UsageError, InputError for a video
-    that cannot be opened, StorageError, and what opening the gallery and the pipeline raise.
+    is used up; `force`: over a file that exists.  `should_stop`: asked before each frame.  Raises
+    UsageError, InputError for a video that cannot be opened, StorageError, and what opening the
+    gallery and the pipeline raise.
     """
     if output is not None and output.resolve() == Path(video).resolve():
-        raise UsageError(f"--output would replace the video itself: {video}")
+        raise UsageError(f"-o would replace the video itself: {video}")
+    require_free(output, force=force)
     request = replace(request or PipelineRequest(), face=FacePolicy.ALL)
     choice = threshold or ThresholdChoice()
     with ExitStack() as stack:
@@ -110,7 +122,7 @@ def track(
             known_from = OpenSetChoice(choice).of(
                 pipeline.model.card.calibration,
                 pipeline.threshold_space,
-                comparisons=gallery.info().templates,
+                comparisons=gallery.info().template_count,
             )
             namer = _namer(gallery, pipeline, known_from.similarity)
         options = options or TrackOptions()
@@ -135,7 +147,15 @@ def track(
 
         for person in follow(takewhile(goes_on, _shown(reader, reporter)), tracker, writer):
             found = found or gallery is None or person.identity.name is not None
-            yield TrackedPerson(video, person, known_from, choice.metric)
+            yield TrackedPerson(
+                video,
+                person,
+                known_from,
+                choice.metric,
+                output=output,
+                model=pipeline.space.model,
+                model_sha256=pipeline.space.model_sha256,
+            )
     damage, warning = (None, None) if interrupted else _complaints(reader)
     yield TrackEnd(found, interrupted, damage, warning)
 

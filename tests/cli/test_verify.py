@@ -29,14 +29,14 @@ def run(*arguments: str, stdin: bytes | None = None) -> Result:
 def test_same_person_exits_0_and_says_so() -> None:
     result = run(OBAMA, OBAMA2)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith("same: cosine distance ")
+    assert result.stdout.startswith("same: cosine similarity 0.750 >= 0.458 (distance 0.250 <= ")
 
 
 @pytest.mark.model
 def test_different_people_exit_1() -> None:
     result = run(OBAMA, BIDEN)
     assert result.exit_code == 1, result.stderr
-    assert result.stdout.startswith("different: cosine distance ")
+    assert result.stdout.startswith("different: cosine similarity 0.010 < 0.458 (distance 0.990 > ")
 
 
 @pytest.mark.model
@@ -48,12 +48,12 @@ def test_json_has_deepfaces_keys_and_ours() -> None:
     assert set(payload) >= {
         *("verified", "distance", "threshold", "model", "detector_backend"),
         *("similarity_metric", "facial_areas", "time"),
-        *("similarity", "fmr_at_threshold", "faces_found", "model_sha256", "timings_ms"),
+        *("similarity", "fmr_at_threshold", "face_count", "model_sha256", "timings_ms"),
     }
     assert payload["distance"] == pytest.approx(1 - payload["similarity"])
     assert payload["fmr_at_threshold"]["fmr"] <= 1e-3
     assert payload["fmr_at_threshold"]["n_impostor"] > 1_000_000
-    assert payload["faces_found"]["img1"] >= 1
+    assert payload["face_count"]["img1"] >= 1
     area = payload["facial_areas"]["img1"]
     assert area["left_eye"][0] > area["right_eye"][0]  # the person's own left, as in deepface
     assert set(payload["timings_ms"]) == {"decode", "load", "detect", "align", "embed", "match"}
@@ -70,10 +70,10 @@ def test_no_metric_flips_the_decision(metric: str) -> None:
 def test_a_stricter_fmr_has_a_smaller_distance_threshold() -> None:
     thresholds = [
         json.loads(run("--json", "--fmr", fmr, OBAMA, OBAMA2).stdout)["threshold"]
-        for fmr in ("1e-2", "1e-3", "1e-4")
+        for fmr in ("1e-2", "best-accuracy", "5e-3", "1e-3", "3e-4", "2e-5")
     ]
     assert thresholds == sorted(thresholds, reverse=True)
-    assert len(set(thresholds)) == 3
+    assert len(set(thresholds)) == 6
 
 
 @pytest.mark.model
@@ -113,8 +113,8 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
     group = write_group(tmp_path / "group.png", DATA / "biden.jpg", DATA / "obama.jpg")
     assert run("--face", "error", str(group), OBAMA2).exit_code == 3
     payload = json.loads(run("--face", "all", "--json", str(group), OBAMA2).stdout)
-    assert payload["faces_found"] == {"img1": 2, "img2": 1}
-    assert (payload["comparisons"], payload["verified"]) == (2, True)
+    assert payload["face_count"] == {"img1": 2, "img2": 1}
+    assert (payload["comparison_count"], payload["verified"]) == (2, True)
     face = payload["faces"]["img1"]
     assert face["box_xyxy"][0] > read_image(DATA / "biden.jpg").shape[1]  # the right one
 
@@ -122,13 +122,16 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((OBAMA,), 2, "Two pictures"),
-        (("-", "-"), 2, "one side"),
-        pytest.param(
-            ("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2", marks=pytest.mark.model
-        ),
+        ((OBAMA,), 2, "Two photos"),
+        (("-", "-"), 2, "only one can be"),
+        (("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2"),
         (("--threshold", "0.5", "--fmr", "1e-3", OBAMA, OBAMA2), 2, "one of them"),
-        pytest.param(("--fmr", "1e-5", OBAMA, OBAMA2), 2, "fmr=1e-5", marks=pytest.mark.model),
+        (("--threshold", "0.5", "--min-similarity", "0", OBAMA, OBAMA2), 2, "one of them"),
+        (("--min-similarity", "1.5", OBAMA, OBAMA2), 2, "-1..1"),
+        (("--fmr", "0", OBAMA, OBAMA2), 2, "or best-accuracy"),
+        pytest.param(
+            ("--fmr", "1e-7", OBAMA, OBAMA2), 2, "-07 is the smallest", marks=pytest.mark.model
+        ),
         pytest.param(("--margin", "10", OBAMA, OBAMA2), 2, "crop rule", marks=pytest.mark.model),
         (("--face", "somebody", OBAMA, OBAMA2), 2, "somebody"),
         pytest.param(("none.jpg", OBAMA2), 4, "none.jpg", marks=pytest.mark.model),

@@ -44,7 +44,7 @@ def test_weights_become_a_model_without_thresholds(
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
     require_schema("models import", told)
-    assert (told["name"], told["format"]) == ("mine", "deepface's HDF5 weights")
+    assert (told["model"], told["format"]) == ("mine:float32", "deepface's HDF5 weights")
     card = store.find("mine").card
     assert (card.source.license, card.embedding_size) == ("MIT", 512)
     assert (card.input.color_order.value, card.input.mean, card.input.std) == ("rgb", 127.5, 128)
@@ -86,7 +86,6 @@ def test_what_cannot_be_meant(no_weights: Path, tmp_path: Path) -> None:
         ((no_weights, "--as", "m", "--margin", 3), 2, "--margin is for --crop margin"),
         ((no_weights, "--as", "m", "--crop", "margin"), 2, "needs --margin PX"),
         ((archive, "--license", "MIT"), 2, "is an archive: its models have names"),
-        ((archive, "--force"), 2, "is an archive: its models have names"),
         ((tmp_path / "none.h5", "--as", "m"), 5, "There is no file"),
     ):
         done = run("models", "import", *arguments)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from facekit.cli.options import (
+    FOLDER,
     EnumChoice,
     crop_options,
     detector_options,
@@ -18,18 +19,22 @@ from facekit.cli.options import (
     photos_argument,
     threads_option,
 )
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.output_options import force_option
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
 from facekit.enums import FacePolicy
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
+if TYPE_CHECKING:
+    from facekit.pipeline.photos import PhotoFailure
+    from facekit.tasks.detect import DetectedPhoto
 
 
 @click.command()
 @photos_argument()
-@click.option("--save-crops", type=_FOLDER, help="Write the crops that the model would see here.")
-@click.option("--draw", type=_FOLDER, help="Write the pictures with boxes and landmarks here.")
+@click.option("--save-crops", type=FOLDER, help="Write the crops that the model would see here.")
+@click.option("--draw", type=FOLDER, help="Write the pictures with boxes and landmarks here.")
+@force_option("what is in these folders under the same names")
 @click.option(
     "--face",
     type=EnumChoice(FacePolicy),
@@ -48,6 +53,7 @@ def detect(
     photos: tuple[str, ...],
     save_crops: Path | None,
     draw: Path | None,
+    force: bool,
     model: str | None,
     as_json: bool,
     **options: Any,
@@ -70,23 +76,31 @@ def detect(
         *(number(side, 5) for side in ("X1", "Y1", "X2", "Y2")),
         Column("PHOTO"),
     )
-    records: list[dict[str, Any]] = []
-    failures = []
-    for result in task.detect(
+    detection = task.detect(
         photos,
         request=pipeline_request(model, **options),
         crops=save_crops,
         drawings=draw,
+        force=force,
         reporter=TerminalReporter(),
-    ):
+    )
+    found: list[DetectedPhoto] = []
+    failures: list[PhotoFailure] = []
+    for result in detection.results:
         if not isinstance(result, task.DetectedPhoto):
-            failures.append(result.error)
-        elif not as_json:
+            failures.append(result)
+        elif as_json:
+            found.append(result)
+        else:
             for index, face in enumerate(result.located.selected):
                 box = (f"{side:.0f}" for side in face.box_xyxy.tolist())
                 shown.echo(str(index), f"{face.score:.4f}", *box, result.located.picture.name)
-        if as_json:
-            records.append(result.to_dict())
     if as_json:
-        emit_json({"images": records})
-    exit_of(failures)
+        emit_json(
+            {
+                "detector": detection.detector,
+                "photos": [photo.to_dict() for photo in found],
+                "failed": [failure.to_dict() for failure in failures],
+            }
+        )
+    exit_with(failure.error for failure in failures)

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import embedding_options, json_option, photos_argument
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.options import (
+    FOLDER,
+    embedding_options,
+    json_option,
+    photos_argument,
+)
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 
 if TYPE_CHECKING:
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 @photos_argument(required=False)
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Enroll everybody: one folder a person, named after the person.",
 )
 @gallery_options
@@ -52,11 +57,11 @@ def enroll(
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.enroll import enroll as enroll_people
 
-    shown = StreamedTable(number("ADDED"), number("KNOWN ALREADY"), Column("NAME"))
+    shown = StreamedTable(number("ADDED"), number("ALREADY"), Column("NAME"))
 
     def show(person: Enrolment) -> None:
         if not as_json:
-            shown.echo(str(person.added), str(person.known), person.name)
+            shown.echo(str(person.added_count), str(person.already_enrolled_count), person.name)
 
     result = enroll_people(
         name,
@@ -69,4 +74,4 @@ def enroll(
     )
     if as_json:
         emit_json(result.to_dict())
-    exit_of([failure.error for failure in result.failures])
+    exit_with([failure.error for failure in result.failures])

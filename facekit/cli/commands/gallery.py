@@ -16,6 +16,7 @@ from facekit.cli.gallery_options import (
     new_secret,
 )
 from facekit.cli.options import (
+    FILE,
     EnumChoice,
     crop_options,
     json_option,
@@ -23,9 +24,9 @@ from facekit.cli.options import (
     no_detect_option,
     offline_option,
 )
-from facekit.cli.render.output import emit_json, print_result
+from facekit.cli.render.output import emit_json, exit_with, print_result
 from facekit.cli.render.people import (
-    exit_nobody,
+    note_nobody,
     print_check,
     print_people,
     print_person,
@@ -68,7 +69,7 @@ def gallery() -> None:
 def init(
     encrypt: bool,
     vector_type: VectorType,
-    gallery_url: str | None,
+    gallery: str | None,
     key_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -82,7 +83,7 @@ def init(
     from facekit.tasks import gallery as tasks
 
     secret = new_secret(key_file, PASSPHRASE_VARIABLE)
-    location = tasks.GalleryLocation(gallery_url, secret)
+    location = tasks.GalleryLocation(gallery, secret)
     _tell_stats(tasks.init(location, encrypt=encrypt, vector_type=vector_type), as_json=as_json)
 
 
@@ -116,13 +117,14 @@ def show(name: str, location: GalleryLocation, as_json: bool) -> None:
     """
     from facekit.tasks import gallery as tasks
 
-    person = tasks.show(location, name)
-    if person is None:
-        exit_nobody(name)
-    elif as_json:
-        emit_json(person.to_dict())
-    else:
-        print_person(person)
+    shown = tasks.show(location, name)
+    if shown.person is None:
+        note_nobody(name)
+    if as_json:
+        emit_json(shown.to_dict())
+    elif shown.person is not None:
+        print_person(shown)
+    exit_with(answer=shown.person is not None)
 
 
 @gallery.command()
@@ -140,10 +142,12 @@ def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
     from facekit.tasks import gallery as tasks
 
     result = tasks.remove(location, name)
-    if not result.removed:
-        exit_nobody(name)
-    else:
-        print_result(result, f"{name}: {result.removed} templates removed", as_json=as_json)
+    if not result.found:
+        note_nobody(name)
+    if result.found or as_json:
+        text = f"{name}: {result.removed_count} templates removed"
+        print_result(result, text, as_json=as_json)
+    exit_with(answer=result.found)
 
 
 @gallery.command()
@@ -161,9 +165,10 @@ def rename(old: str, new: str, location: GalleryLocation, as_json: bool) -> None
 
     result = tasks.rename(location, old, new)
     if not result.found:
-        exit_nobody(old)
-    else:
+        note_nobody(old)
+    if result.found or as_json:
         print_result(result, f"{old} is now {new}", as_json=as_json)
+    exit_with(answer=result.found)
 
 
 @gallery.command()
@@ -196,14 +201,13 @@ def check(location: GalleryLocation, as_json: bool) -> None:
         emit_json(result.to_dict())
     else:
         print_check(result)
-    if result.faults:
-        raise SystemExit(StorageError.exit_code)
+    exit_with(map(StorageError, result.faults))
 
 
 @gallery.command()
 @click.option(
     "--new-key-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help=f"The key file from now on; for a passphrase set {_NEW_PASSPHRASE_VARIABLE}.",
 )
 @gallery_options
@@ -219,7 +223,9 @@ def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -
     secret = new_secret(new_key_file, _NEW_PASSPHRASE_VARIABLE)
     result = tasks.rekey(location, new_secret=secret)
     print_result(
-        result, f"{result.gallery}: {result.templates} templates encrypted anew", as_json=as_json
+        result,
+        f"{result.gallery}: {result.template_count} templates encrypted anew",
+        as_json=as_json,
     )
 
 
@@ -249,7 +255,7 @@ def recenter(model: str | None, location: GalleryLocation, as_json: bool, **opti
     )
     print_result(
         result,
-        f"{result.gallery}: {result.changed} of {result.templates} templates changed",
+        f"{result.gallery}: {result.changed_count} of {result.template_count} templates changed",
         as_json=as_json,
     )
 

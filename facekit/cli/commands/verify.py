@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from facekit.cli.options import (
+    FILE,
     embedding_options,
     json_option,
-    output_file,
     parallel_options,
     photos_argument,
 )
-from facekit.cli.render.output import emit_json, exit_of, note
+from facekit.cli.output_options import force_option, output_file
+from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.cli.requests import pipeline_request
 from facekit.cli.threshold_options import threshold_options
 from facekit.errors import UsageError
@@ -24,23 +25,23 @@ if TYPE_CHECKING:
     from facekit.tasks.verify_pairs import VerifiedPair
     from facekit.template.threshold import ThresholdChoice
 
-EXIT_SAME, EXIT_DIFFERENT = 0, 1
-
 
 @click.command()
 @photos_argument(required=False, metavar="[PHOTO PHOTO]")
 @threshold_options(default="1e-3")
 @click.option(
     "--pairs",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="CSV of two columns: verify every line; - reads stdin.",
+    type=FILE,
+    help="CSV of two columns: verify every line; - reads stdin.  With --json the answer is "
+    "JSON Lines, an object on a line.",
 )
 @output_file("With --pairs: write here instead of stdout (.csv or .jsonl).")
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Write a picture of both faces, their crops and the decision (PNG, SVG or PDF).",
 )
+@force_option("the file of -o or --plot")
 @embedding_options
 @parallel_options
 @json_option
@@ -50,6 +51,7 @@ def verify(
     pairs: Path | None,
     output: Path | None,
     plot: Path | None,
+    force: bool,
     model: str | None,
     workers: int | None,
     ray: str | None,
@@ -82,48 +84,52 @@ def verify(
         from facekit.tasks import verify_pairs as task
 
         if output is not None:
-            task.require_list_suffix(output)
+            task.require_list_file(output, force=force)
         listed = task.read_pairs(pairs)
         results = task.verify_pairs(
             listed, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
         )
-        _write_list(results, len(listed), output, as_json=as_json)
+        _write_list(results, output, as_json=as_json)
 
     from facekit.cli.render.verification import print_verification
     from facekit.tasks import verify as verify_task
 
     result = verify_task.verify(
-        *photos, request=request, threshold=choice, plot=plot, reporter=reporter
+        *photos,
+        request=request,
+        threshold=choice,
+        plot=plot,
+        force=force,
+        reporter=reporter,
     )
     if as_json:
         emit_json(result.to_dict())
     else:
         print_verification(result)
-    raise SystemExit(EXIT_SAME if result else EXIT_DIFFERENT)
+    exit_with(answer=bool(result))
 
 
-def _write_list(
-    results: Iterator[VerifiedPair], count: int, output: Path | None, *, as_json: bool
-) -> NoReturn:
-    """To a file, or to stdout as each pair is done.  Exits 0 when every pair has a decision."""
+def _write_list(results: Iterator[VerifiedPair], output: Path | None, *, as_json: bool) -> NoReturn:
+    """To a file, or to stdout as each pair is done."""
     from facekit.cli.render.verification import pair_lines
-    from facekit.tasks.verify_pairs import write_lines
+    from facekit.tasks.verify_pairs import VerifiedList, is_json_list, write_lines
 
-    failures = []
+    done: list[VerifiedPair] = []
 
-    def counted() -> Iterator[VerifiedPair]:
+    def kept() -> Iterator[VerifiedPair]:
         for result in results:
-            if result.error is not None:
-                failures.append(result.error)
+            done.append(result)
             yield result
 
-    as_json = as_json or (output is not None and output.suffix.lower() == ".jsonl")
-    lines = pair_lines(counted(), as_json=as_json)
-    if output is not None:
-        write_lines(output, lines)
-    else:
-        for line in lines:
+    if output is None:
+        for line in pair_lines(kept(), as_json=as_json):
             click.echo(line, nl=False)
-    if failures:
-        note(f"{len(failures)} of {count} pairs failed; the first: {failures[0]}")
-    exit_of(failures)
+    else:
+        write_lines(output, pair_lines(kept(), as_json=is_json_list(output)))
+    verified = VerifiedList(output, tuple(done))
+    if output is not None and as_json:
+        emit_json(verified.to_dict())
+    failed = [pair.error for pair in done if pair.error is not None]
+    if failed:
+        note(f"{len(failed)} of {len(done)} pairs failed; the first: {failed[0]}")
+    exit_with(failed, answer=verified.all_same)

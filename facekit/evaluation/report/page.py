@@ -1,7 +1,7 @@
-"""One self-contained page of an evaluation: no script, nothing loaded from anywhere.
+"""Makes one HTML page of an evaluation, without scripts and external resources.
 
-Everything that comes from data (names, paths, notes) passes `text`; figures are SVG that
-`plots.svg` made, and crops are JPEG in data URIs.
+All text from data (names, paths, notes) passes `text`; figures are SVG from `plots.svg`, and crops
+are JPEG in data URIs.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ details { margin-top: 12px; }
   th, td { padding: 6px 8px; } td { min-width: 7.5rem; } body { font-size: 15px; }
   .pairs { grid-template-columns: 1fr 1fr; } }
 """
-"""The style: light and dark, from 320 px of width up."""
+"""The style for light and dark pages, from 320 px of width."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorGallery:
-    """A model's worst errors, the worst first."""
+    """A model's worst errors, the worst one first."""
 
     label: str
     false_matches: tuple[ShownPair, ...]
@@ -91,7 +91,7 @@ class ErrorGallery:
 def report_html(
     report: EvaluationReport, *, figures: Mapping[str, str], galleries: Sequence[ErrorGallery]
 ) -> str:
-    """The page.  figures: SVG elements by name, in the order in which they are shown."""
+    """Makes the page; `figures` are SVG elements by name, in the order in which they are shown."""
     parts = [
         _head(report),
         section("Models side by side", models_table(report.models)),
@@ -131,9 +131,9 @@ def _comparisons(report: EvaluationReport) -> str:
     if not report.comparisons:
         return ""
     items = "".join(
-        f"<li>{text(c.a)} and {text(c.b)}, on the same {c.n_pairs:,} pairs: {c.only_a_right:,} "
-        f"that only the first gets right, {c.only_b_right:,} that only the second does; McNemar's "
-        f"exact test gives p = {c.p_value:.3g}.</li>\n"
+        f"<li>{text(c.a)} and {text(c.b)}, on the same {c.pair_count:,} pairs: "
+        f"{c.only_a_right_count:,} that only the first gets right, {c.only_b_right_count:,} that "
+        f"only the second does; McNemar's exact test gives p = {c.p_value:.3g}.</li>\n"
         for c in report.comparisons
     )
     return section("Is one better than the other?", f"<ul>{items}</ul>")
@@ -198,7 +198,7 @@ def _shown_pair(shown: ShownPair) -> str:
     fault = f'<p class="names warn">{text(shown.known_fault)}</p>' if shown.known_fault else ""
     return (
         f'<li><div class="crops">{images}</div><p class="score">{similarity} '
-        f"<small>threshold {pair.threshold:.3f}</small></p>"
+        f"<small>threshold {pair.threshold_similarity:.3f}</small></p>"
         f'<p class="names">{text(names[0])}<br>{text(names[1])}<br>line {pair.line}</p>'
         f"{fault}</li>\n"
     )
@@ -207,12 +207,13 @@ def _shown_pair(shown: ShownPair) -> str:
 def _failures(models: tuple[ModelResult, ...]) -> str:
     lists = ""
     for model in models:
-        if model.failed_photos:
+        if model.failures:
             items = "".join(
-                f"<li>{text(photo.path)}: {text(photo.reason)}</li>\n"
-                for photo in model.failed_photos
+                f"<li>{text(failure.name)}: "
+                f"{text(f'{type(failure.error).__name__}: {failure.error}')}</li>\n"
+                for failure in model.failures
             )
-            summary = f"{text(model.model.label)}: {len(model.failed_photos):,}"
+            summary = f"{text(model.model.label)}: {len(model.failures):,}"
             lists += f"<details><summary>{summary}</summary><ul>{items}</ul></details>\n"
     return section("Photos that gave no embedding", lists) if lists else ""
 

@@ -1,8 +1,8 @@
-"""The report's figures: ROC, DET, score histograms, folds, latency.
+"""Draws the report's figures: ROC, DET, score histograms, folds, latency.
 
-Drawn by matplotlib's object interface, so no window system and no global state is touched.  As
-SVG the axes and letters take the color of the text around them (`currentColor`) and the ground
-is clear, so one picture serves light and dark pages; as PNG they are black on white.
+matplotlib is used by objects, without its global state and without a window system.  As SVG, axes
+and letters take the color of the surrounding text (`currentColor`) on a transparent ground, so that
+one figure suits light and dark pages; as PNG they are black on white.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from facekit.system.extras import require
 from facekit.template.calibration import RULE_OF_THREE
 
 SERIES_COLORS = ("#2f7fd1", "#d9792b", "#2f9e6e", "#c2478b", "#8a6fc9", "#8c8c3a")
-"""one a model, then from the start; each has a contrast of 3 or more on white and near-black"""
+"""Colors of the models, repeated after the last; each has a contrast >= 3 on white and
+near-black."""
 _GENUINE, _IMPOSTOR = SERIES_COLORS[2], SERIES_COLORS[3]
-_INK = "#010203"  # stands for the text color until the picture is written
+_INK = "#010203"  # replaced by the text color when the figure is written
 _SIZE_INCHES = (5.2, 3.7)
 _STYLE = {
     "font.size": 10.5,
@@ -48,7 +49,7 @@ _STYLE = {
 
 
 def draw_figures(report: EvaluationReport) -> dict[str, Any]:
-    """matplotlib Figures by name: "roc", "det", "folds" and "latency" where measured, "scores".
+    """Returns matplotlib Figures by name: "roc", "det", "scores"; "folds", "latency" if measured.
 
     Raises MissingExtraError without matplotlib.
     """
@@ -64,7 +65,7 @@ def draw_figures(report: EvaluationReport) -> dict[str, Any]:
 
 
 def svg(figure: Any, name: str) -> str:
-    """An <svg> element to put into a page; `name` keeps its ids apart from other figures'."""
+    """Returns an <svg> element for a page; `name` makes its ids differ from other figures'."""
     text = io.StringIO()
     with _matplotlib().rc_context(_STYLE):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
@@ -77,7 +78,7 @@ def svg(figure: Any, name: str) -> str:
 
 
 def png(figure: Any) -> bytes:
-    """The figure as a PNG file, black on white, 160 dots an inch."""
+    """Returns the figure as a PNG file, black on white, 160 dots per inch."""
     content = io.BytesIO()
     with _matplotlib().rc_context(_STYLE):
         figure.savefig(content, format="png", dpi=160, facecolor="white")
@@ -104,12 +105,12 @@ def _det(models: tuple[ModelResult, ...]) -> Any:
     names = _names(models)
     for model, color in _colored(models):
         curve = roc(*_scored(model))
-        least_fnmr = 0.5 / model.fnmr.n_trials
+        least_fnmr = 0.5 / model.fnmr.trial_count
         axes.step(_on_log(curve.fmr, model), np.maximum(1 - curve.tar, least_fnmr), where="post",
                   color=color, label=f"{names[model.model]}: EER {model.eer:.2%}")  # fmt: skip
     _log_fmr_axis(axes, models)
     axes.set_yscale("log")
-    axes.set_ylim(min(0.5 / model.fnmr.n_trials for model in models), 1.0)
+    axes.set_ylim(min(0.5 / model.fnmr.trial_count for model in models), 1.0)
     axes.plot([1e-9, 1], [1e-9, 1], ":", color=_INK, alpha=0.5, linewidth=1)
     figure.legend(loc="outside lower center")
     return figure
@@ -129,7 +130,7 @@ def _score_histograms(models: tuple[ModelResult, ...]) -> Any:
             weights = np.full(int(flags.sum()), 100.0 / int(flags.sum()))
             axes.hist(scores[flags], bins, weights=weights, color=color, alpha=0.65,
                       label=f"{kind}: {int(flags.sum()):,} pairs")  # fmt: skip
-        thresholds = sorted(set(model.fold_thresholds))
+        thresholds = sorted(set(model.fold_threshold_similarities))
         axes.axvspan(thresholds[0], thresholds[-1], color=_INK, alpha=0.3, linewidth=0)
         middle = float(np.mean(thresholds))
         axes.axvline(middle, color=_INK, linewidth=1.2, label=f"threshold: {middle:.3f}")
@@ -189,16 +190,17 @@ def _figure(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
 
 
 def _log_fmr_axis(axes: Any, models: tuple[ModelResult, ...]) -> None:
-    """FMR of 0 lies on the left edge; shaded is where fewer than three false matches count."""
+    """Puts an FMR of 0 on the left edge and shades where there are fewer than three false
+    matches."""
     left = min(map(_least, models))
     axes.set_xscale("log")
     axes.set_xlim(left, 1.0)
-    carried = min(RULE_OF_THREE / model.fmr.n_trials for model in models)
+    carried = min(RULE_OF_THREE / model.fmr.trial_count for model in models)
     axes.axvspan(left, min(carried, 1.0), color=_INK, alpha=0.08, linewidth=0)
 
 
 def _least(model: ModelResult) -> float:
-    return 0.5 / model.fmr.n_trials
+    return 0.5 / model.fmr.trial_count
 
 
 def _on_log(fmr: NDArray[np.float64], model: ModelResult) -> NDArray[np.float64]:
@@ -212,7 +214,8 @@ def _scored(model: ModelResult) -> tuple[Scores, Flags]:
 
 
 def _names(models: tuple[ModelResult, ...]) -> dict[ModelIdentity, str]:
-    """What tells the results apart, as short as can be: setups of one model go without its name."""
+    """Returns the shortest labels that distinguish the results: setups of one model omit its
+    name."""
     identities = [model.model for model in models]
     one_model = len({identity.file_sha256 for identity in identities}) == 1
     return {

@@ -53,7 +53,7 @@ def _combine(operation: Operation, x: Value, y: Value, op: OperatorArguments, na
             unit = match_unit_length(factor.node, other.node, name, exponent=-1)
             if unit is not None:
                 return factor.with_node(unit)
-    elif operation is Operation.DIVIDE:
+    if operation is Operation.DIVIDE:
         unit = match_unit_length(a.node, b.node, name, exponent=1)
         if unit is not None:
             return a.with_node(unit)
