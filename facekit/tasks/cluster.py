@@ -18,6 +18,7 @@ from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
@@ -84,13 +85,14 @@ def cluster(
     threshold: ThresholdChoice | None = None,
     copy_to: Path | None = None,
     sheets: Path | None = None,
+    force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Clustering:
     """Groups the selected faces of photos and folders of photos by person.
 
     `threshold`: of the mean similarity within a group; None for the card's at FMR 1e-3; HDBSCAN
-    takes none.  `copy_to`: a folder for copies of
-    the photos, a folder a group.  `sheets`: a folder for contact sheets.  A photo that cannot be
+    takes none.  `copy_to`: a folder for copies of the photos, a folder a group.  `sheets`: a folder
+    for contact sheets.  `force`: write into folders that hold something.  A photo that cannot be
     used is noted and is a failure.  Raises UsageError, ImageError for a folder without a picture,
     NoOperatingPointError, MissingExtraError without scikit-learn, StorageError, and what opening
     the pipeline raises.
@@ -100,6 +102,7 @@ def cluster(
         raise UsageError(
             "--sheets reads the photos again, and standard input has only one reading."
         )
+    require_free(copy_to, sheets, force=force)
     names = list_pictures(sources)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     chosen = _threshold(pipeline, method, threshold)
