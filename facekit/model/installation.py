@@ -76,7 +76,9 @@ def install_files(
     the same order; see `install` for `on_wait`.
     Raises StorageError, and ModelMismatchError for a file that its card does not describe.
     """
-    cards = {path: card_for_store(read_card(path.with_suffix(CARD_SUFFIX)), name=name) for path in files}
+    cards = {
+        path: card_for_store(read_card(path.with_suffix(CARD_SUFFIX)), name=name) for path in files
+    }
 
     def copy(folder: Path) -> None:
         for path, stored in cards.items():

@@ -26,10 +26,10 @@ from facekit.model.variants import (
     MODEL_SUFFIXES,
     ONNX_SUFFIX,
     file_name,
+    full_variant_name,
     onnx_variant,
     precision_of,
     suffix_of,
-    full_variant_name,
 )
 from facekit.system.fields import PLAIN_NAME
 

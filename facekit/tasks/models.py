@@ -22,6 +22,7 @@ from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
+    default_variants,
     find_all,
     home,
     is_installed,
@@ -31,7 +32,6 @@ from facekit.model.store import (
     stored_names,
     stored_variants,
     variant_path,
-    default_variants,
 )
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free

@@ -12,7 +12,13 @@ from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.model import installation, store
 from facekit.model.archive import export_models, import_models
 from facekit.model.card import read_card
-from facekit.model.variants import file_name, for_runtime, precision_of, suffix_of, full_variant_name
+from facekit.model.variants import (
+    file_name,
+    for_runtime,
+    full_variant_name,
+    precision_of,
+    suffix_of,
+)
 from tests.model.made_up_model import write_model
 
 
