@@ -8,9 +8,11 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from facekit.enums import Metric
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.template.calibration import OperatingPoint
+from facekit.template.match import distance
 
 SCHEMA_VERSION = 1
 
@@ -42,13 +44,13 @@ class ScoredPair:
     a: str
     b: str
     same: bool
-    threshold: float
+    threshold_similarity: float
     similarity: float | None
     """Cosine similarity, -1..1; None if one of the photos has no embedding."""
 
     @property
     def called_same(self) -> bool | None:
-        return None if self.similarity is None else self.similarity >= self.threshold
+        return None if self.similarity is None else self.similarity >= self.threshold_similarity
 
     @property
     def right(self) -> bool:
@@ -79,7 +81,7 @@ class TarPoint:
     """TAR at a target FMR; the threshold is chosen on the same pairs, as FMR tables usually do."""
 
     target_fmr: float
-    threshold: float | None
+    threshold_similarity: float | None
     """None, like both rates, if there are too few impostor pairs for the target (rule of three)."""
     tar: Rate | None
     fmr: Rate | None
@@ -159,7 +161,7 @@ class ModelResult:
     frr: Rate
     """FNMR of that system: genuine pairs without a score count as errors."""
     fold_accuracies: tuple[float, ...]
-    fold_thresholds: tuple[float, ...]
+    fold_threshold_similarities: tuple[float, ...]
     auc: float
     eer: float
     tar_at_fmr: tuple[TarPoint, ...]
@@ -236,6 +238,15 @@ class EvaluationReport:
         for model in plain["models"]:
             del model["pairs"]
             model["threshold_origin"] = model["threshold_origin"].value
+            model["fold_thresholds"] = [
+                distance(similarity, Metric.COSINE)
+                for similarity in model["fold_threshold_similarities"]
+            ]
+            for point in model["tar_at_fmr"]:
+                similarity = point["threshold_similarity"]
+                point["threshold"] = (
+                    None if similarity is None else distance(similarity, Metric.COSINE)
+                )
         return plain
 
     def __repr__(self) -> str:
@@ -254,13 +265,25 @@ def pairs_csv(report: EvaluationReport) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["model", "fold", "line", "a", "b", "same", "similarity", "threshold", "called_same"]
+        [
+            "model",
+            "fold",
+            "line",
+            "a",
+            "b",
+            "same",
+            "similarity",
+            "threshold",
+            "threshold_similarity",
+            "called_same",
+        ]
     )
     for model in report.models:
         for pair in model.pairs:
             called = "" if pair.called_same is None else int(pair.called_same)
             writer.writerow(
                 [model.model.label, pair.fold, pair.line, pair.a, pair.b, int(pair.same),
-                 pair.similarity, pair.threshold, called]
+                 pair.similarity, distance(pair.threshold_similarity, Metric.COSINE),
+                 pair.threshold_similarity, called]
             )  # fmt: skip
     return text.getvalue()

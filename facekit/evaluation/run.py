@@ -114,7 +114,7 @@ def _result(
         ),
         plan.pair_list,
         scored.similarities,
-        fold_thresholds=scored.fold_thresholds,
+        fold_threshold_similarities=scored.fold_threshold_similarities,
         threshold_origin=scored.origin,
         failed_photos=tuple(
             FailedPhoto(photo.path, error)

@@ -41,7 +41,7 @@ def summarize(
     pair_list: PairList,
     similarities: NDArray[np.float64],
     *,
-    fold_thresholds: Sequence[float],
+    fold_threshold_similarities: Sequence[float],
     threshold_origin: ThresholdOrigin,
     failed_photos: tuple[FailedPhoto, ...] = (),
     stages: tuple[StageTime, ...] = (),
@@ -50,8 +50,8 @@ def summarize(
     val: ValAtFar | None = None,
     throughput: Throughput | None = None,
 ) -> ModelResult:
-    """`similarities`: (N,) in the list's order, NaN for a pair without a score; `fold_thresholds`:
-    one threshold per fold.
+    """`similarities`: (N,) in the list's order, NaN for a pair without a score;
+    `fold_threshold_similarities`: one threshold per fold.
 
     Raises InputError if no genuine or no impostor pair has a score.
     """
@@ -59,7 +59,7 @@ def summarize(
         raise ValueError(f"{len(pair_list.pairs)} similarities needed, not {len(similarities)}")
     sizes = [len(fold) for fold in pair_list.folds]
     numbers = np.repeat(np.arange(len(sizes)), sizes)
-    thresholds = np.asarray(fold_thresholds, np.float64)[numbers]
+    thresholds = np.asarray(fold_threshold_similarities, np.float64)[numbers]
     pairs = tuple(
         ScoredPair(int(number) + 1, pair.line, pair.a.path, pair.b.path, pair.same,
                    float(threshold), None if np.isnan(similarity) else float(similarity))
@@ -86,7 +86,7 @@ def summarize(
         fold_accuracies=tuple(
             _share(right, scored & (numbers == fold)).value for fold in range(len(sizes))
         ),
-        fold_thresholds=tuple(fold_thresholds),
+        fold_threshold_similarities=tuple(fold_threshold_similarities),
         auc=auc(curve),
         eer=equal_error_rate(curve),
         tar_at_fmr=tuple(

@@ -138,7 +138,7 @@ def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
     assert result.exit_code == 0, result.output
     require_schema("eval-lfw", json.loads(result.stdout))
     theirs, own = json.loads(result.stdout)["models"]
-    assert (theirs["threshold_origin"], theirs["fold_thresholds"]) == ("fixed", [0.41])
+    assert (theirs["threshold_origin"], theirs["fold_threshold_similarities"]) == ("fixed", [0.41])
     assert own["threshold_origin"] == "other-list"
     assert "mirror image concatenated" in own["model"]["profile"]
     assert {"pre_processing_s", "inference_s", "post_processing_s"} <= set(own["throughput"])
@@ -157,7 +157,7 @@ def test_nxps_center_crop_needs_no_detector_and_a_photo_that_is_large_enough(
     assert result.exit_code == 0, result.output
     require_schema("eval-lfw", json.loads(result.stdout))
     models = json.loads(result.stdout)["models"]
-    assert [one["fold_thresholds"] for one in models[:2]] == [[0.4], [0.4]]
+    assert [one["fold_threshold_similarities"] for one in models[:2]] == [[0.4], [0.4]]
     (failed,) = models[0]["failed_photos"]
     assert failed["path"] == "c.jpg"
     assert "more than 90 pixels a side needed" in failed["reason"]

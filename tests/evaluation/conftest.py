@@ -61,7 +61,7 @@ def _model_result(
         ),
         pairs,
         scores,
-        fold_thresholds=folds.thresholds.tolist(),
+        fold_threshold_similarities=folds.thresholds.tolist(),
         threshold_origin=ThresholdOrigin.OTHER_FOLDS,
         failed_photos=tuple(
             FailedPhoto(pairs.pairs[index].a.path, "NoFaceError: no face") for index in failed

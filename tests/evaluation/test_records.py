@@ -38,7 +38,7 @@ def test_summary_by_hand() -> None:
         IDENTITY,
         hand_made_list(),
         np.array([0.9, 0.6, np.nan, 0.1]),
-        fold_thresholds=(0.5, 0.4),
+        fold_threshold_similarities=(0.5, 0.4),
         threshold_origin=ThresholdOrigin.OTHER_FOLDS,
         tar_targets=(0.5,),
     )
@@ -63,7 +63,7 @@ def test_no_bootstrap_over_people_without_names() -> None:
         IDENTITY,
         hand_made_list(named=False),
         np.array([0.9, 0.6, 0.8, 0.1]),
-        fold_thresholds=(0.5, 0.5),
+        fold_threshold_similarities=(0.5, 0.5),
         threshold_origin=ThresholdOrigin.FIXED,
     )
     assert result.accuracy_ci95_by_identity is None
@@ -75,16 +75,16 @@ def test_a_fold_without_any_score() -> None:
             IDENTITY,
             hand_made_list(),
             np.array([0.9, 0.6, np.nan, np.nan]),
-            fold_thresholds=(0.5, 0.5),
+            fold_threshold_similarities=(0.5, 0.5),
             threshold_origin=ThresholdOrigin.FIXED,
         )
 
 
 def test_a_pair_without_a_score_is_not_right() -> None:
-    lost = ScoredPair(1, 2, "a", "b", same=False, threshold=0.5, similarity=None)
+    lost = ScoredPair(1, 2, "a", "b", same=False, threshold_similarity=0.5, similarity=None)
     assert lost.called_same is None
     assert not lost.right
-    on_it = ScoredPair(1, 2, "a", "b", same=True, threshold=0.5, similarity=0.5)
+    on_it = ScoredPair(1, 2, "a", "b", same=True, threshold_similarity=0.5, similarity=0.5)
     assert on_it.right
 
 
