@@ -11,6 +11,7 @@ from typing import Any
 from facekit.enums import Metric
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
+from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
 from facekit.template.match import distance
 
@@ -22,18 +23,19 @@ class Rate:
     """A share of counted trials; `rate` computes one."""
 
     value: float
-    n_events: int
-    n_trials: int
+    event_count: int
+    trial_count: int
     ci95: tuple[float, float]
     """Exact 95 % binomial interval, which assumes independent trials."""
 
 
-def rate(n_events: int, n_trials: int) -> Rate:
-    """Returns n_events / n_trials with its interval.
+def rate(event_count: int, trial_count: int) -> Rate:
+    """Returns event_count / trial_count with its interval.
 
     Raises ZeroDivisionError without trials, because a share of nothing must not be shown.
     """
-    return Rate(n_events / n_trials, n_events, n_trials, binomial_ci95(n_events, n_trials))
+    ci95 = binomial_ci95(event_count, trial_count)
+    return Rate(event_count / trial_count, event_count, trial_count, ci95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class ModelIdentity:
     """Distinguishes this result from others of the same model; "" if it is the only one."""
 
     @property
+    def full_name(self) -> str:
+        """ "name:variant", as JSON names a model."""
+        return f"{self.name}:{self.variant}"
+
+    @property
     def label(self) -> str:
         setup = f", {self.setup}" if self.setup else ""
         return f"{self.name} {self.variant}{setup}"
@@ -88,19 +95,14 @@ class TarPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedPhoto:
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class StageTime:
     """Milliseconds per photo or pair in one stage."""
 
     stage: str
     median_ms: float
     p95_ms: float
-    n: int
+    count: int
+    """photos or pairs that were timed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Throughput:
     Pre-processing is decoding, detection and cropping; post-processing is scoring.
     """
 
-    n_photos: int
+    photo_count: int
     workers: int | None
     """None if a Ray cluster decided it."""
     wall_s: float
@@ -134,7 +136,7 @@ class Throughput:
 
     @property
     def photos_per_s(self) -> float:
-        return self.n_photos / self.wall_s
+        return self.photo_count / self.wall_s
 
     @property
     def crew(self) -> str:
@@ -165,8 +167,8 @@ class ModelResult:
     auc: float
     eer: float
     tar_at_fmr: tuple[TarPoint, ...]
-    failed_photos: tuple[FailedPhoto, ...]
-    n_photos: int
+    failures: tuple[PhotoFailure, ...]
+    photo_count: int
     stages: tuple[StageTime, ...]
     all_pairs: tuple[OperatingPoint, ...]
     """Operating points over every pair of the photos; () if these were not requested."""
@@ -176,6 +178,31 @@ class ModelResult:
     """None if the list is not scored by folds."""
     throughput: Throughput | None = None
     """None if every embedding came from the cache."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values, without the single pairs; thresholds also as cosine distances."""
+        plain = asdict(replace(self, pairs=(), failures=()))
+        del plain["pairs"], plain["failures"]
+        identity = self.model
+        return {
+            **plain,
+            "model": identity.full_name,
+            "model_sha256": identity.file_sha256,
+            "model_size_bytes": identity.file_size_bytes,
+            "profile": identity.profile,
+            "setup": identity.setup or None,
+            "threshold_origin": self.threshold_origin.value,
+            "fold_thresholds": [_distance(one) for one in self.fold_threshold_similarities],
+            "tar_at_fmr": [
+                {**point, "threshold": _distance(point["threshold_similarity"])}
+                for point in plain["tar_at_fmr"]
+            ],
+            "all_pairs": [
+                {**point, "threshold": _distance(point["threshold_similarity"])}
+                for point in plain["all_pairs"]
+            ],
+            "failed": [failure.to_dict() for failure in self.failures],
+        }
 
     @property
     def fold_accuracy_mean(self) -> float:
@@ -195,9 +222,9 @@ class ModelComparison:
 
     a: str
     b: str
-    n_pairs: int
-    only_a_right: int
-    only_b_right: int
+    pair_count: int
+    only_a_right_count: int
+    only_b_right_count: int
     p_value: float
     """p of the exact two-sided McNemar test that both are right equally often."""
 
@@ -221,6 +248,8 @@ class EvaluationReport:
     """Sentences that a reader needs to read the figures correctly."""
     threshold_list_name: str | None = None
     """Name of the list that thresholds were chosen on; None if it is the scored list."""
+    output: str | None = None
+    """Folder of the report's files; None if it was not written."""
 
     def below(self, least: float) -> tuple[str, ...]:
         """Returns the labels of results with an accuracy below `least`, 0..1.
@@ -233,24 +262,15 @@ class EvaluationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, without the single pairs."""
-        bare = replace(self, models=tuple(replace(model, pairs=()) for model in self.models))
-        plain = asdict(bare)
-        for model in plain["models"]:
-            del model["pairs"]
-            model["threshold_origin"] = model["threshold_origin"].value
-            model["fold_thresholds"] = [
-                distance(similarity, Metric.COSINE)
-                for similarity in model["fold_threshold_similarities"]
-            ]
-            for point in model["tar_at_fmr"]:
-                similarity = point["threshold_similarity"]
-                point["threshold"] = (
-                    None if similarity is None else distance(similarity, Metric.COSINE)
-                )
-        return plain
+        plain = asdict(replace(self, models=()))
+        return {**plain, "models": [model.to_dict() for model in self.models]}
 
     def __repr__(self) -> str:
         return f"EvaluationReport({self.title!r}, {', '.join(m.model.label for m in self.models)})"
+
+
+def _distance(similarity: float | None) -> float | None:
+    return None if similarity is None else distance(similarity, Metric.COSINE)
 
 
 def report_json(report: EvaluationReport) -> str:

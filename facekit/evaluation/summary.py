@@ -19,7 +19,6 @@ from facekit.evaluation.metrics.intervals import bootstrap_ci95, mcnemar_p
 from facekit.evaluation.protocols.pairs import Pair, PairList
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import (
-    FailedPhoto,
     ModelComparison,
     ModelIdentity,
     ModelResult,
@@ -31,6 +30,7 @@ from facekit.evaluation.records import (
     ValAtFar,
     rate,
 )
+from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
 
 DEFAULT_TAR_TARGETS = (1e-1, 1e-2, 1e-3)
@@ -43,7 +43,7 @@ def summarize(
     *,
     fold_threshold_similarities: Sequence[float],
     threshold_origin: ThresholdOrigin,
-    failed_photos: tuple[FailedPhoto, ...] = (),
+    failures: tuple[PhotoFailure, ...] = (),
     stages: tuple[StageTime, ...] = (),
     all_pairs: tuple[OperatingPoint, ...] = (),
     tar_targets: Sequence[float] = DEFAULT_TAR_TARGETS,
@@ -92,8 +92,8 @@ def summarize(
         tar_at_fmr=tuple(
             _tar_point(similarities[scored], same[scored], target) for target in tar_targets
         ),
-        failed_photos=failed_photos,
-        n_photos=len(pair_list.photos),
+        failures=failures,
+        photo_count=len(pair_list.photos),
         stages=stages,
         all_pairs=all_pairs,
         pairs=pairs,
@@ -110,9 +110,9 @@ def compare(a: ModelResult, b: ModelResult) -> ModelComparison:
     return ModelComparison(
         a=a.model.label,
         b=b.model.label,
-        n_pairs=len(a.pairs),
-        only_a_right=int((right_a & ~right_b).sum()),
-        only_b_right=int((right_b & ~right_a).sum()),
+        pair_count=len(a.pairs),
+        only_a_right_count=int((right_a & ~right_b).sum()),
+        only_b_right_count=int((right_b & ~right_a).sum()),
         p_value=mcnemar_p(right_a, right_b),
     )
 

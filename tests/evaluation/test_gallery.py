@@ -13,8 +13,8 @@ def test_errors_are_shown_the_worst_first(made_up: EvaluationReport) -> None:
     result = made_up.models[0]
     matches = worst_false_matches(result, 100)
     misses = worst_false_non_matches(result, 100)
-    assert len(matches) == result.fmr.n_events
-    assert len(misses) == result.fnmr.n_events
+    assert len(matches) == result.fmr.event_count
+    assert len(misses) == result.fnmr.event_count
     excess = [(p.similarity or 0) - p.threshold_similarity for p in matches]
     assert excess == sorted(excess, reverse=True)
     assert min(excess) >= 0

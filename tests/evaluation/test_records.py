@@ -42,13 +42,16 @@ def test_summary_by_hand() -> None:
         threshold_origin=ThresholdOrigin.OTHER_FOLDS,
         tar_targets=(0.5,),
     )
-    assert (result.accuracy.n_events, result.accuracy.n_trials) == (2, 3)
-    assert (result.accuracy_failures_wrong.n_events, result.accuracy_failures_wrong.n_trials) == (
+    assert (result.accuracy.event_count, result.accuracy.trial_count) == (2, 3)
+    assert (
+        result.accuracy_failures_wrong.event_count,
+        result.accuracy_failures_wrong.trial_count,
+    ) == (
         2,
         4,
     )
-    assert (result.fmr.n_events, result.fmr.n_trials) == (1, 2)
-    assert (result.fnmr.n_events, result.fnmr.n_trials) == (0, 1)
+    assert (result.fmr.event_count, result.fmr.trial_count) == (1, 2)
+    assert (result.fnmr.event_count, result.fnmr.trial_count) == (0, 1)
     assert result.fold_accuracies == (0.5, 1.0)
     assert result.auc == 1.0
     assert result.eer == 0.0
@@ -97,8 +100,8 @@ def test_a_comparison_counts_what_one_alone_gets_right(made_up: EvaluationReport
     a, b = made_up.models
     result = compare(a, b)
     both = [(p.right, q.right) for p, q in zip(a.pairs, b.pairs, strict=True)]
-    assert result.only_a_right == both.count((True, False))
-    assert result.only_b_right == both.count((False, True))
+    assert result.only_a_right_count == both.count((True, False))
+    assert result.only_b_right_count == both.count((False, True))
     assert 0 < result.p_value <= 1
     assert compare(a, a).p_value == 1.0
     with pytest.raises(InputError, match="different pairs"):
@@ -111,10 +114,10 @@ def test_the_json_has_the_rates_and_no_single_pairs(made_up: EvaluationReport) -
     require_schema("eval-lfw", plain)
     assert plain["models"][0]["model"]["variant"] == "float32"
     assert plain["models"][0]["threshold_origin"] == "other-folds"
-    assert plain["models"][0]["accuracy"]["n_trials"] == 599
+    assert plain["models"][0]["accuracy"]["trial_count"] == 599
     assert plain["models"][0]["tar_at_fmr"][2]["tar"] is None
     assert "pairs" not in plain["models"][0]
-    assert plain["comparisons"][0]["n_pairs"] == 600
+    assert plain["comparisons"][0]["pair_count"] == 600
 
 
 def test_the_csv_has_every_pair_of_every_model(made_up: EvaluationReport) -> None:

@@ -41,7 +41,7 @@ def models_table(models: tuple[ModelResult, ...]) -> str:
     if any(m.val is not None for m in models):
         rows.append(("VAL at FAR", _val))
     rows += [
-        ("Failed photos", lambda m: f"{len(m.failed_photos):,} of {m.n_photos:,}"),
+        ("Failed photos", lambda m: f"{len(m.failures):,} of {m.photo_count:,}"),
         ("Time a photo", _time),
         ("Throughput", _throughput),
         ("File size", lambda m: f"{m.model.file_size_bytes / 1e6:.1f} MB"),
@@ -65,7 +65,7 @@ def models_table(models: tuple[ModelResult, ...]) -> str:
 def _rate(rate: Rate, more: str = "") -> str:
     low, high = rate.ci95
     return (
-        f"{rate.value:.2%}<small>{rate.n_events:,} of {rate.n_trials:,}</small>"
+        f"{rate.value:.2%}<small>{rate.event_count:,} of {rate.trial_count:,}</small>"
         f"<small>95 %: {low:.2%} to {high:.2%}</small>{more}"
     )
 
@@ -102,7 +102,7 @@ def _tar(number: int, model: ModelResult) -> str:
         needed = f"{RULE_OF_THREE / point.target_fmr:,.0f}"
         return (
             '<span class="warn">not measurable</span>'
-            f"<small>{needed} impostor pairs needed, {model.fmr.n_trials:,} there</small>"
+            f"<small>{needed} impostor pairs needed, {model.fmr.trial_count:,} there</small>"
         )
     return _rate(point.tar, _at(point.threshold_similarity))
 
@@ -123,7 +123,7 @@ def _throughput(model: ModelResult) -> str:
     if speed is None:
         return "not measured"
     return (
-        f"{speed.photos_per_s:.1f} photos/s<small>{speed.n_photos:,} photos, {speed.crew}, "
+        f"{speed.photos_per_s:.1f} photos/s<small>{speed.photo_count:,} photos, {speed.crew}, "
         f"batch 1</small><small>work: pre-processing {speed.pre_processing_s:.1f} s, "
         f"inference {speed.inference_s:.1f} s</small><small>post-processing "
         f"{speed.post_processing_s:.3f} s</small>"
