@@ -154,8 +154,10 @@ def report_dict(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[s
     return {
         "npu_share": report.npu_share,
         **plain,
-        "cpu_operators": [blanks_to_null(one) for one in plain["cpu_operators"]],
-        "share_of_time": {one.value: part for one, part in report.share_of_time.items()},
+        "cpu_operators": [blanks_to_null(operator) for operator in plain["cpu_operators"]],
+        "share_of_time": {
+            bottleneck.value: part for bottleneck, part in report.share_of_time.items()
+        },
         "comparisons": [asdict(estimate) for estimate in comparisons],
     }
 
