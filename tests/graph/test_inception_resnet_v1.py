@@ -64,7 +64,8 @@ def test_the_last_block_is_neither_scaled_nor_activated(facenet: Graph) -> None:
 
 def test_fresh_weights_are_uniform_by_the_fans_and_the_same_for_a_seed(facenet: Graph) -> None:
     fresh, again = (
-        DESIGNS[Architecture.INCEPTION_RESNET_V1].untrained(embedding_size=128, seed=3) for _ in "ab"
+        DESIGNS[Architecture.INCEPTION_RESNET_V1].untrained(embedding_size=128, seed=3)
+        for _ in "ab"
     )
     assert [node.name for node in fresh.nodes] == [node.name for node in facenet.nodes]
     assert fresh.outputs[0].shape == (1, 128)

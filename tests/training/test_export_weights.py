@@ -109,7 +109,9 @@ def test_a_saved_model_takes_any_batch(
 
 
 def test_another_net_is_not_facenet_pytorch_s(tiny: InstalledModel) -> None:
-    with pytest.raises(ModelBuildError, match=r"facenet-pytorch has one network.*512 numbers: .* is "):
+    with pytest.raises(
+        ModelBuildError, match=r"facenet-pytorch has one network.*512 numbers: .* is "
+    ):
         to_facenet_pytorch(graph_of_model(tiny))
 
 
