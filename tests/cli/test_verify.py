@@ -122,8 +122,8 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((OBAMA,), 2, "Two pictures"),
-        (("-", "-"), 2, "one side"),
+        ((OBAMA,), 2, "Two photos"),
+        (("-", "-"), 2, "only one can be"),
         pytest.param(
             ("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2", marks=pytest.mark.model
         ),

@@ -24,7 +24,12 @@ EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 @click.command()
 @photos_argument()
 @click.option(
-    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
+    "--top",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Candidates to show.",
 )
 @threshold_options()
 @click.option(

@@ -11,7 +11,7 @@ import click
 from facekit.cli.render.output import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from facekit.pipeline.records import Verification
+    from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
     from facekit.tasks.verify_pairs import VerifiedPair
 
 _COLUMNS = (
@@ -44,7 +44,14 @@ def print_verification(result: Verification) -> None:
     if result.device.is_asked_for:
         click.echo(f"device: {result.device}")
     if result.comparisons > 1:
-        click.echo(f"best of {result.comparisons} comparisons")
+        first, second = map(_origin_text, (result.a, result.b), result.matched)
+        click.echo(f"best of {result.comparisons} comparisons:\n  {first}\n  {second}")
+
+
+def _origin_text(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
+    """face 1 of b.jpg; of an embedding file: row 2 of known.npz, face 0 of a.jpg."""
+    row = "" if origin.row is None else f"row {origin.row} of {picture.name}, "
+    return f"{row}face {origin.face} of {origin.photo}"
 
 
 def pair_lines(results: Iterable[VerifiedPair], *, as_json: bool) -> Iterator[str]:
