@@ -28,6 +28,8 @@ PINS = [
     if not line.startswith("#")
 ]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
+TEST_SCRIPT = (ROOT / "scripts" / "test.sh").read_text()
 KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 """of change, by https://keepachangelog.com"""
 
@@ -84,3 +86,21 @@ def test_the_lock_brings_nothing_for_gpus_and_from_no_place_of_its_own() -> None
     assert not [pin for pin in PINS if pin.name.startswith(("nvidia", "cuda", "triton"))]
     assert not [pin for pin in PINS if pin.url]
     assert str(next(pin for pin in PINS if pin.name == "torch").specifier) == "==2.13.0"
+
+
+def test_files_that_the_guide_for_contributors_names_are_there() -> None:
+    """But for those that it says to make, which have a word in capitals."""
+    named = re.findall(r"`([\w.-]+(?:/[\w.-]+)*\.(?:py|json|sh|toml|md|lock|yml))`", GUIDE)
+    assert len(named) > 20
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert [name for name in missing if not re.search("NAME|FORMAT", name)] == []
+
+
+def test_parts_of_the_checks_that_the_guide_names_are_there() -> None:
+    recipes = set(
+        re.findall(r"^([a-z-]+)[ a-z*+]*:", (ROOT / "justfile").read_text(), re.MULTILINE)
+    )
+    assert set(re.findall(r"`just ([a-z-]+)", GUIDE)) <= recipes
+    parts = re.search(r"^  ([a-z |]+)\) \"\$@\"", TEST_SCRIPT, re.MULTILINE)
+    assert parts
+    assert set(re.findall(r"bash scripts/test.sh (\w+)", GUIDE)) <= set(parts[1].split(" | "))
