@@ -111,7 +111,7 @@ class Pipeline:
     def device_use(self) -> DeviceUse:
         """What the embedding net runs on; opens it where anything but the CPU was asked for."""
         request = self.options.accelerator
-        opened = self.opened if request.is_delegated else None
+        opened = self.opened if request.requests_accelerator else None
         return device_use(self.model.path, request, opened)
 
     def load(self) -> None:

@@ -11,6 +11,7 @@ from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
 from facekit.template.match import Decision, distance
 from facekit.template.threshold import ScoreMeaning, Threshold
+from facekit.template.wording import prior_text
 from facekit.types import CropSpec, Face, Float32Array, UInt8Array
 
 
@@ -219,10 +220,7 @@ def probability_meaning(logistic: LogisticScore | None) -> str | None:
     if logistic is None:
         return None
     n_pairs = logistic.n_genuine + logistic.n_impostor
-    return (
-        f"that both are one person, where {logistic.n_genuine / n_pairs:.0%} of all pairs are; "
-        f"fitted on {n_pairs:,} pairs"
-    )
+    return f"of the same person, {prior_text(logistic)}; fitted on {n_pairs:,} pairs"
 
 
 def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:

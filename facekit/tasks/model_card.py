@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facekit.conversion.feeding import FEEDINGS
 from facekit.conversion.import_options import NOT_STATED
+from facekit.conversion.preprocessing import SYSTEM_PREPROCESSING
 from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.graph.read.litert_file import read_tables
@@ -113,8 +113,8 @@ def card_draft(
 
 def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict[str, Any]:
     picture, numbers = _sides(model, net)
-    feeding = None if preprocessing is None else FEEDINGS[preprocessing]
-    flip = Flip.NONE if feeding is None else feeding.flip
+    system = None if preprocessing is None else SYSTEM_PREPROCESSING[preprocessing]
+    flip = Flip.NONE if system is None else system.flip
     sha256 = sha256_of(model)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -135,16 +135,16 @@ def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict
         "input": {
             "height_px": picture[0],
             "width_px": picture[1],
-            "color_order": feeding and feeding.color_order.value,
-            "mean": feeding and feeding.mean,
-            "std": feeding and feeding.std,
+            "color_order": system and system.color_order.value,
+            "mean": system and system.mean,
+            "std": system and system.std,
         },
         "quantization": {
             **asdict(Quantization()),
             "scheme": "none" if net.inputs[0].dtype == "float32" else None,
         },
-        "crop": asdict(feeding.crop)
-        if feeding
+        "crop": asdict(system.crop)
+        if system
         else {"rule": None, "margin_px": 0, "resize_filter": ResizeFilter.BILINEAR.value},
         "embedding_size": numbers and numbers * flip.vectors,
         "flip": flip.value,

@@ -31,7 +31,7 @@ from facekit.model.store import (
     stored_names,
     stored_variants,
     variant_path,
-    wanted_variants,
+    default_variants,
 )
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free
@@ -256,14 +256,14 @@ def export(names: Sequence[str], output: Path, *, force: bool = False) -> ModelA
 def _main_file(name: str) -> InstalledModel:
     """The file that is meant where no variant is named, else the first; it is not checked."""
     variants = stored_variants(name)
-    wanted = next((one for one in wanted_variants(name) if one in variants), variants[0])
+    wanted = next((one for one in default_variants(name) if one in variants), variants[0])
     path = variant_path(name, wanted)
     return InstalledModel(read_card(path.with_suffix(CARD_SUFFIX)), path)
 
 
 def _listed(name: str, model: InstalledModel | None, default: DefaultModel) -> ListedModel:
     entry = registry.entry(name) if name in registry.names() else None
-    files = [variant_path(name, variant) for variant in wanted_variants(name)]
+    files = [variant_path(name, variant) for variant in default_variants(name)]
     if model is not None:
         task, source, calibration = model.card.task, model.card.source, model.card.calibration
     else:

@@ -124,7 +124,7 @@ def quantize(
         result = QuantizedFile(made)
         if layers:
             seen = drift_crops or crops or shipped_crops(source.card, seed=DRIFT_SEED)
-            result = replace(result, layers=rank_layers(source, quantized, seen.crops))
+            result = replace(result, layers=rank_layers(source, quantized, seen.images))
         if evaluate_on is not None:
             accuracies = compare_accuracy(source, quantized, evaluate_on, reporter=reporter)
             result = replace(result, accuracies=accuracies)

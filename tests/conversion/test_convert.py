@@ -292,7 +292,7 @@ def test_uint8_and_int8_input_answer_alike(real: tuple[ConvertedFile, ...], tmp_
     made = quantize(model, UINT8, choose_ranges(model, None, RangeRule.PERCENTILE))
     path = tmp_path / made.card.file_name
     path.write_bytes(made.content)
-    crops = shipped_crops(model.card, count=3).crops
+    crops = shipped_crops(model.card, count=3).images
     a, b = (
         embedder_of(LiteRtNet(file), card).embed(crops)
         for file, card in ((real[0].path, real[0].card), (path, made.card))

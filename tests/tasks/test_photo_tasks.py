@@ -120,7 +120,8 @@ class TestVerifyPairs:
             if "error" not in record:
                 assert row["verified"] == str(record["verified"]).lower()
                 assert float(row["distance"]) == pytest.approx(record["distance"], abs=1e-6)
-                assert float(row["threshold"]) == pytest.approx(record["threshold"], abs=1e-6)
+                for name in ("threshold", "threshold_similarity"):
+                    assert float(row[name]) == pytest.approx(record[name], abs=1e-6)
         assert rows[1]["threshold"] == rows[0]["threshold"]
 
     def test_a_list_that_is_not_there(self, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option
 from facekit.cli.render.output import emit_json, exit_of
-from facekit.cli.render.people import print_groups
+from facekit.cli.render.people import note_least_similarity, print_groups
 from facekit.cli.threshold_options import threshold_options
 from facekit.enums import ClusterMethod
 from facekit.errors import UsageError
@@ -92,4 +92,5 @@ def cluster(
         emit_json(result.to_dict())
     else:
         print_groups(result, as_csv=as_csv)
+        note_least_similarity("one group: mean", result)
     exit_of([failure.error for failure in result.failures])

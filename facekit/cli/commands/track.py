@@ -22,7 +22,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json_line, note
-from facekit.cli.render.people import track_row, track_table
+from facekit.cli.render.people import note_least_similarity, track_row, track_table
 from facekit.cli.threshold_options import threshold_options
 
 if TYPE_CHECKING:
@@ -136,7 +136,9 @@ def track(
             elif as_json:
                 emit_json_line(result.to_dict())
             else:
-                shown = shown or track_table(named=result.named)
+                if shown is None:
+                    note_least_similarity("known", result)
+                    shown = track_table(named=result.named)
                 shown.echo(*track_row(result))
     _leave(end, as_json=as_json)
 
