@@ -38,10 +38,10 @@ class CompiledModel:
     """The paths of the compiled files, and Vela's report."""
 
     model: str
-    """the path of the file that was compiled, as it was given"""
+    """The path of the source file, as the caller passed it."""
     model_sha256: str
     output: Path
-    """the folder of the three files"""
+    """The folder of the compiled file, its card and the report."""
     path: Path
     report_path: Path
     card_path: Path | None
