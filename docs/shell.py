@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import click
 import cog
 from click.testing import CliRunner
 
@@ -46,10 +47,11 @@ def show(*commands: str, hide: str = "") -> None:
 
 
 def show_help() -> None:
-    """Writes a heading and the --help page of every command, groups included."""
+    """Writes a heading and the help page of every command, all its options included."""
     runner = CliRunner(env={"COLUMNS": COLUMNS})
-    for path in ((), *every_command()):
-        page = runner.invoke(cli, [*path, "--help"], prog_name="facekit").stdout
+    for path, command in {(): cli, **every_command()}.items():
+        option = "--help" if isinstance(command, click.Group) else "--help-all"
+        page = runner.invoke(cli, [*path, option], prog_name="facekit").stdout
         cog.outl(f"## {' '.join(('facekit', *path))}\n\n```text\n{page}```\n")
 
 

@@ -5,32 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from facekit.cli.types import EnumChoice as EnumChoice  # so named by many
 from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _OFFLINE = "FACEKIT_OFFLINE"
 DEFAULT_MODEL = "facenet512-casia, or as configured"
 """What help pages say of the default; facekit/model/defaults.py says what it is."""
-
-
-class EnumChoice(click.Choice[Any]):
-    """A click choice over an enum's values that yields its members."""
-
-    def __init__(self, members: type[Enum]) -> None:
-        super().__init__([member.value for member in members])
-        self._members = members
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, self._members):
-            return value
-        return self._members(super().convert(value, param, ctx))
 
 
 class PictureSize(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from facekit import errors
+from facekit.cli.command import Command
 from facekit.cli.options import (
     EnumChoice,
     detector_options,
@@ -38,7 +39,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any
     return height, width
 
 
-@click.command("align-dataset")
+@click.command("align-dataset", cls=Command, basic="crop size margin workers redo json")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
@@ -106,7 +107,9 @@ def align_dataset(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Crop the face of every photo in IN, a folder a person, for training.
+    """Crop the faces of labeled photos for training.
+
+    IN holds a folder a person; OUT gets the same folders with a crop a photo.
 
     Run it again after an interruption: it goes on where it was.  Photos that gave no crop are in
     OUT/failures.csv; the exit code is then that of the first of them.

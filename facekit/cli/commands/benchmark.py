@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.options import (
     DEFAULT_MODEL,
@@ -43,7 +44,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
         return tuple(map(int, parts))
 
 
-@click.command()
+@click.command(cls=Command, basic="model stage images threads batch runs output json")
 @config_option("benchmark")
 @click.option(
     "--model",
@@ -106,7 +107,9 @@ def benchmark(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure each stage: time, pictures a second, memory, share of the machine's peak.
+    """Measure the time and memory of each stage.
+
+    Also photos a second, and the share of the machine's peak.
 
     Every setting runs in a process of its own.  A delegate that was asked for and did nothing
     is exit code 6, measured here or read from a log.

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 
 
-@click.command()
+@click.command(cls=Command, basic="target output detector models force json")
 @click.argument("model", required=False)
 @click.option(
     "--target",
@@ -51,7 +52,9 @@ def bundle(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Pack all that a board needs: models, cards, thresholds, facekit, scripts, a README.
+    """Pack all that a board needs into one archive.
+
+    Models, cards, thresholds, facekit, scripts and a README.
 
     The same models and the same facekit give the same bytes.
 

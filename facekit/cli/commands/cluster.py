@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import EnumChoice, embedding_options, json_option
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import print_groups
@@ -14,7 +15,7 @@ from facekit.enums import ClusterMethod
 from facekit.errors import UsageError
 
 
-@click.command()
+@click.command(cls=Command, basic="face copy-to sheets method threshold csv json")
 @click.argument("images", nargs=-1, required=True, metavar="DIR")
 @click.option(
     "--method",
@@ -54,7 +55,9 @@ def cluster(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Group the faces of a folder of photos by person, the largest group first.
+    """Group the faces of many photos by person.
+
+    The largest group comes first.
 
     --face all takes every face of a photo.  A photo that cannot be used is reported, and the
     others go on; the exit code is then that of the first such photo.

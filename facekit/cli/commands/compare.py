@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import embedding_options, json_option
 from facekit.cli.render.output import emit_json
 from facekit.cli.requests import pipeline_request
 from facekit.errors import UsageError
 
 
-@click.command()
+@click.command(cls=Command, basic="face csv model json")
 @click.argument("images", nargs=-1, required=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Write the matrix as CSV.")
 @embedding_options
@@ -22,7 +23,9 @@ from facekit.errors import UsageError
 def compare(
     images: tuple[str, ...], as_csv: bool, model: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Print the cosine similarity of every picture to every other.
+    """Compare every photo with every other.
+
+    The answer is a table of cosine similarities.
 
     \b
     Example: facekit compare a.jpg b.jpg c.jpg

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import json_option
 from facekit.cli.render.compiled import print_compiled
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 
 
-@click.command("compile")
+@click.command("compile", cls=Command, basic="target output weight-bits force json")
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--target",
@@ -47,7 +48,9 @@ def compile_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Compile an integer .tflite file for an Arm Ethos-U NPU, and say how fast it will be.
+    """Compile an integer model for an Arm Ethos-U NPU.
+
+    MODEL is a .tflite file; Vela's estimate of its time is told too.
 
     Exit code 6 when less than 95 % of the operators are on the NPU.
 

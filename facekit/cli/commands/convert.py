@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
+from facekit.cli.command import Command
 from facekit.cli.options import EnumChoice, json_option
 from facekit.cli.render.conversion import print_conversion
 from facekit.cli.render.output import emit_json
@@ -15,7 +16,7 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import Architecture, RangeRule
 
 
-@click.command()
+@click.command(cls=Command, basic="float16 int8 uint8-input vela calibration output install json")
 @click.argument("model", required=False)
 @click.option("--float32", is_flag=True, help="The float32 file (also where no flag is given).")
 @click.option("--float16", is_flag=True, help="Weights of 16 bits, half the size.")
@@ -63,7 +64,7 @@ def convert(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Convert a model to float32, float16 and integer LiteRT files, and for i.MX NPUs.
+    """Convert a model to LiteRT files, for NPUs too.
 
     MODEL is a registry name, a card or .tflite file, or a Keras file (with --arch).  Each file
     gets its card; integer files are measured against float32.

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Group
 from facekit.cli.options import EnumChoice, json_option, offline_option
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import LfwAlignment
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
-    """Fetch the photos that eval-lfw and calibrate measure on.
+    """Fetch photos to measure on.
+
+    eval-lfw and calibrate find them.
 
     \b
     Example: facekit data fetch lfw
@@ -38,10 +41,10 @@ def data() -> None:
 @offline_option
 @json_option
 def fetch(name: str, alignment: LfwAlignment, home: Path | None, as_json: bool) -> None:
-    """Fetch the photos and pair lists of LFW, about 240 MB.
+    """Fetch the photos and pair lists of LFW.
 
-    scikit-learn's fetcher does it and checks the archives; eval-lfw and calibrate find them
-    there without --data.
+    They are about 240 MB.  scikit-learn's fetcher does it and checks the archives; eval-lfw and
+    calibrate find them there without --data.
 
     \b
     Example: facekit data fetch lfw

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     EnumChoice,
     crop_options,
@@ -24,7 +25,7 @@ from facekit.enums import FacePolicy
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.command()
+@click.command(cls=Command, basic="face detector crops draw json")
 @click.argument("images", nargs=-1, required=True)
 @click.option("--crops", type=_FOLDER, help="Write the crops that the model would see here.")
 @click.option("--draw", type=_FOLDER, help="Write the pictures with boxes and landmarks here.")
@@ -51,7 +52,7 @@ def detect(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find the faces in pictures, or in folders of pictures.
+    """Find the faces in photos.
 
     A photo that cannot be read, or has no face, is reported, and the others go on; the exit
     code is then that of the first such photo.  --model names the detector where --detector does

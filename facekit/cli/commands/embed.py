@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import embedding_options, json_option, output_file, parallel_options
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.requests import pipeline_request
 
 
-@click.command()
+@click.command(cls=Command, basic="output face model workers json")
 @click.argument("images", nargs=-1, required=True)
 @output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
 @embedding_options
@@ -27,7 +28,7 @@ def embed(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write the embeddings of pictures, or of folders of pictures, to a file.
+    """Write the embeddings of photos to a file.
 
     A photo without a face, or one that cannot be read, is a row with its error; the exit code
     is then that of the first such row.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
@@ -16,7 +17,7 @@ from facekit.enums import Flip, Profile
 EXIT_BELOW = 1
 
 
-@click.command("eval-lfw")
+@click.command("eval-lfw", cls=Command, basic="data model profile protocol pairs output json")
 @config_option("eval-lfw")
 @click.option(
     "--model",
@@ -87,7 +88,7 @@ def eval_lfw(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure accuracy on Labeled Faces in the Wild or on pairs of your own.
+    """Measure accuracy on LFW or on pairs of your own.
 
     Without --protocol: devtest, 1,000 pairs, with the threshold that devtrain's 2,200 choose.
 

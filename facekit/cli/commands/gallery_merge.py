@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import json_option
 from facekit.cli.render.output import note, print_result
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.argument("other")
 @gallery_options
 @json_option
 def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> None:
-    """File all templates of OTHER under NAME: both are one person.
+    """File two people as one.
 
-    OTHER is no longer listed; a photo that both have counts once.  gallery show NAME says who was
-    merged, and gallery unmerge undoes it.
+    All templates of OTHER become NAME's.  OTHER is no longer listed; a photo that both have counts
+    once.  gallery show NAME says who was merged, and gallery unmerge undoes it.
 
     \b
     Example: facekit gallery merge "Ada Lovelace" "Ada Byron"
@@ -40,15 +41,15 @@ def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> No
         print_result(result, text, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.argument("other")
 @gallery_options
 @json_option
 def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> None:
-    """Undo the merge of OTHER into NAME: each has again what each had.
+    """Undo a merge.
 
-    What was enrolled under NAME since then stays there.
+    NAME and OTHER have again what each had.  What was enrolled under NAME since then stays there.
 
     \b
     Example: facekit gallery unmerge "Ada Lovelace" "Ada Byron"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option
 from facekit.cli.render.output import emit_json, exit_of
@@ -19,7 +20,7 @@ EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
-@click.command()
+@click.command(cls=Command, basic="gallery top face fpir threshold json")
 @click.argument("images", nargs=-1, required=True)
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
@@ -60,7 +61,9 @@ def identify(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Who is it?  Exit code 0 when every face is known, 1 when one is unknown.
+    """Name the people in photos by the gallery.
+
+    Exit code 0 when every face is known, 1 when one is unknown.
 
     A photo that cannot be used is reported, and the others go on; the exit code is then that
     of the first such photo.

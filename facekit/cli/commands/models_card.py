@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import EnumChoice, json_option, output_file
 from facekit.cli.render.models import print_card
 from facekit.enums import Preprocessing
 from facekit.errors import UsageError
 
 
-@click.command("card")
+@click.command("card", cls=Command, basic="template preprocess output force json")
 @click.argument("model", metavar="FILE|NAME")
 @click.option("--template", is_flag=True, help="Make a card to fill in for FILE.")
 @click.option(
@@ -32,12 +33,12 @@ def card_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Show the card of a model, checked against its file; or make one to fill in.
+    """Show a model's card, or make one to fill in.
 
-    A model file with its card beside it is used by its path, wherever --model is asked for.
-    What the file tells is filled in: its size and sha256, the size of its picture, the length of
-    its embedding.  What is null is to be filled in.  The card is described by
-    facekit/model/card.schema.json and docs/weights.md.
+    A card that is shown is checked against its file.  A model file with its card beside it is used
+    by its path, wherever --model is asked for.  What the file tells is filled in: its size and
+    sha256, the size of its picture, the length of its embedding.  What is null is to be filled in.
+    The card is described by facekit/model/card.schema.json and docs/weights.md.
 
     \b
     Example: facekit models card mine.onnx --template --preprocess insightface -o mine.json

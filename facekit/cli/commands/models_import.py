@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import EnumChoice, PictureSize, json_option
 from facekit.cli.render.models import print_files
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
 
 
-@click.command("import")
+@click.command("import", cls=Command, basic="as preprocess size crop license force json")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--as", "name", metavar="NAME", help="What the imported weights shall be called.")
 @click.option(
@@ -73,7 +74,7 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 def import_command(
     path: Path, name: str | None, force: bool, as_json: bool, **options: Any
 ) -> None:
-    """Install the models of an archive, or networks and weights that other systems have trained.
+    """Install models of an archive, or of other systems.
 
     A network is a .onnx, .tflite, .keras or .h5 file of any operators that face networks are made
     of.  Layout, size and embedding length are read from it.  What is made of it must answer as the

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
+from facekit.cli.command import Command
 from facekit.cli.options import json_option
 from facekit.cli.render.conversion import print_quantized
 from facekit.cli.render.output import emit_json
@@ -15,7 +16,7 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import RangeRule
 
 
-@click.command()
+@click.command(cls=Command, basic="scheme calibration output layers plot evaluate force json")
 @click.argument("model", metavar="FILE|NAME")
 @click.option(
     "--scheme",
@@ -61,9 +62,10 @@ def quantize(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Quantize a model by a recipe, and report how far it drifts from float32.
+    """Quantize a model by a recipe, and report its drift.
 
-    Writes the model, its card, the recipe, and the drift report (JSON).
+    The drift is how far its embeddings are from those of float32.  Writes the model, its card,
+    the recipe, and the drift report (JSON).
 
     \b
     Example: facekit quantize facenet512-casia --calibration lfw -o out --layers --plot

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import EnumChoice, embedding_options
 from facekit.cli.render.output import emit_json_line
 from facekit.cli.requests import pipeline_request
 from facekit.enums import Metric
 
 
-@click.command("serve-stdin")
+@click.command("serve-stdin", cls=Command, basic="threshold fmr metric face model")
 @click.option(
     "--metric",
     type=EnumChoice(Metric),
@@ -31,15 +32,17 @@ from facekit.enums import Metric
 def serve_stdin(
     metric: Metric, threshold: float | None, fmr: float | None, model: str | None, **options: Any
 ) -> None:
-    """Answer requests: one JSON object a line on stdin, one on stdout, models loaded once.
+    """Answer requests as JSON Lines on stdin.
 
-    A request that fails is answered with an error and the next one is read.  Exit code 0 when
+    One JSON object a line on stdin is answered by one on stdout; models are loaded once.  A
+    request that fails is answered with an error and the next one is read.  Exit code 0 when
     stdin ends.
 
     \b
     Requests: {"verify": ["a.jpg", "b.jpg"], "id": 1}
               {"detect": "a.jpg"}
               {"embed": {"base64": "..."}}
+
     \b
     Example: facekit serve-stdin < requests.jsonl > answers.jsonl
     """

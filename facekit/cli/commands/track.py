@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import (
     crop_options,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 
 
-@click.command()
+@click.command(cls=Command, basic="gallery threshold every output model json")
 @click.argument("video")
 @click.option(
     "--every",
@@ -86,7 +87,9 @@ def track(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Follow the people in VIDEO: a file or pipe, - for stdin, a URL or a camera's number.
+    """Follow people through a video.
+
+    VIDEO is a file or pipe, - for stdin, a URL or a camera's number.
 
     One line a person, as soon as they are gone.  Names come from the gallery, where there is
     one.  Exit code 0 when somebody was found, with a gallery somebody known; 1 otherwise.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     EnumChoice,
     embedding_options,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 EXIT_SAME, EXIT_DIFFERENT = 0, 1
 
 
-@click.command()
+@click.command(cls=Command, basic="threshold fmr pairs output plot face model json")
 @click.argument("images", nargs=-1, metavar="A B")
 @click.option(
     "--metric",
@@ -70,7 +71,9 @@ def verify(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Are the faces in A and B of the same person?  Exit code 0 yes, 1 no.
+    """Decide whether two photos show the same person.
+
+    Exit code 0 for yes, 1 for no.
 
     A and B are pictures (- for stdin) or embedding files written by facekit embed.
 
