@@ -1,4 +1,4 @@
-"""Which face, crop rule and resize filter verify best?  The table of docs/accuracy.md.
+"""Which face, crop rule and resize filter verify best?  The table of docs/explanation/accuracy.md.
 
     python benchmarks/crop_sweep.py ../shared/lfw            # all variants, minutes each
     python benchmarks/crop_sweep.py ../shared/lfw "margin 24" "cubic"

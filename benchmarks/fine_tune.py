@@ -57,10 +57,10 @@ def main() -> None:
     for name in chosen.setting or SETTINGS:
         output = chosen.work / name
         start = time.perf_counter()
-        changes = [word for change in SETTINGS[name] for word in ("--set", change)]
+        changes = [word for change in SETTINGS[name] for word in ("--setting", change)]
         subprocess.run(
             [
-                *FACEKIT, "train", "--data", str(chosen.work / "trained-on"), "--from", START,
+                *FACEKIT, "train", "--data", str(chosen.work / "trained-on"), "--start-from", START,
                 "--config", "finetune", "--epochs", str(chosen.epochs), "--batch-size", "30",
                 *changes, "-o", str(output),
             ],
@@ -83,8 +83,8 @@ def align(lfw: LfwFolder, work: Path) -> Path:
             link.symlink_to(lfw.photos_dir / photo.path)
     aligned = work / "aligned"
     subprocess.run(
-        [*FACEKIT, "align-dataset", str(links), str(aligned), "--margin", str(MARGIN_PX),
-         "--size", str(SIZE_PX), "--face", "center"],
+        [*FACEKIT, "align-dataset", "--data", str(links), "-o", str(aligned),
+         "--margin", str(MARGIN_PX), "--size", str(SIZE_PX), "--face", "center"],
         check=True,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip

@@ -1,7 +1,9 @@
 """The embedding network by LiteRT and by ONNX Runtime, in each precision, in one run.
 
-    facekit convert --int8 --install
-    for p in fp32 fp16 int8; do facekit export --format onnx --precision $p --install; done
+    facekit convert --int8 --install facenet512-casia
+    for p in fp32 fp16 int8; do
+      facekit export --format onnx --precision $p --install facenet512-casia
+    done
     python benchmarks/onnx_runtime.py
 
 One thread each.  The files take turns, so that a change in the machine's load hits all alike;

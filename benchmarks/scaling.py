@@ -1,6 +1,6 @@
 """Scaling curves: how time and memory grow with the work, as a JSON file and plots.
 
-    python benchmarks/scaling.py -o docs/performance
+    python benchmarks/scaling.py -o docs/explanation/performance
 
 Detection against pixels and against faces, verify --pairs against pairs, the comparison matrix
 against embeddings.  Every point is measured in a process of its own, so that its memory is its

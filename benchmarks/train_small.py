@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--lfw", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--arch", type=Architecture, action="append")
+    parser.add_argument("--architecture", type=Architecture, action="append")
     parser.add_argument("--epochs", type=int, help="instead of the configuration's")
     parser.add_argument("--kill", action="store_true")
     chosen = parser.parse_args()
@@ -80,7 +80,17 @@ def aligned(people: Path, work: Path, architecture: Architecture) -> Path:
     options, _run = RUNS[architecture]
     output = work / f"crops-{architecture.value}"
     subprocess.run(
-        [*FACEKIT, "align-dataset", str(people), str(output), "--crop", "similarity", *options],
+        [
+            *FACEKIT,
+            "align-dataset",
+            "--data",
+            str(people),
+            "-o",
+            str(output),
+            "--crop",
+            "similarity",
+            *options,
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -130,8 +140,8 @@ def center(pixels: UInt8Array, height_px: int, width_px: int) -> UInt8Array:
 
 def kill(data: Path, work: Path, architecture: Architecture) -> None:
     """One epoch of a few small batches, killed after the checkpoint in its middle."""
-    short = ["--epochs", "1", "--batch-size", "4", "--set", f"steps_per_epoch={KILL_STEPS}",
-             "--set", f"checkpoint_steps={KILL_STEPS // 2}", "--held-out", "0"]  # fmt: skip
+    short = ["--epochs", "1", "--batch-size", "4", "--setting", f"steps_per_epoch={KILL_STEPS}",
+             "--setting", f"checkpoint_steps={KILL_STEPS // 2}", "--held-out", "0"]  # fmt: skip
     whole, killed = (work / f"{name}-{architecture.value}" for name in ("whole", "killed"))
     subprocess.run([*_command(data, whole, architecture), *short], check=True)
     with subprocess.Popen([*_command(data, killed, architecture), *short]) as process:
@@ -152,7 +162,7 @@ def kill(data: Path, work: Path, architecture: Architecture) -> None:
 def _command(data: Path, output: Path, architecture: Architecture) -> list[str]:
     return [
         *FACEKIT, "train", "--data", str(data), "--config", "small-arcface",
-        "--arch", architecture.value, *RUNS[architecture][1], "-o", str(output),
+        "--architecture", architecture.value, *RUNS[architecture][1], "-o", str(output),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The tables of operators that are read; imported by the cog blocks in docs/onnx.md."""
+"""The tables of operators that are read, for the cog blocks in docs/reference/operators.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Runs commands for the documentation; imported by the cog blocks in README.md and docs/.
 
-`cog -r -I . README.md docs/*.md` writes the outputs anew, scripts/test.sh checks them.
+`cog -r -I . README.md docs/*.md docs/*/*.md` writes the outputs anew, scripts/test.sh checks them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import click
 import cog
-from click.testing import CliRunner
 
-from docs.commands import every_command
-from facekit.cli import cli
 from facekit.model import registry
 from facekit.model.shipped_calibrations import shipped_calibration
 
@@ -44,15 +40,6 @@ def show(*commands: str, hide: str = "") -> None:
         cog.outl(f"$ {command}")
         cog.out(re.sub(hide, "", printed) if hide else printed)
     cog.outl("```")
-
-
-def show_help() -> None:
-    """Writes a heading and the help page of every command, all its options included."""
-    runner = CliRunner(env={"COLUMNS": COLUMNS})
-    for path, command in {(): cli, **every_command()}.items():
-        option = "--help" if isinstance(command, click.Group) else "--help-all"
-        page = runner.invoke(cli, [*path, option], prog_name="facekit").stdout
-        cog.outl(f"## {' '.join(('facekit', *path))}\n\n```text\n{page}```\n")
 
 
 def show_models() -> None:

@@ -15,9 +15,9 @@ trap 'rm -rf "$FACEKIT_HOME"' EXIT
 for model in mtcnn yunet facenet512-casia sface; do
   facekit models build "$model"
 done
-facekit convert facenet512-casia --int8 --uint8-input --install
-facekit convert sface --int8 --uint8-input --install
-facekit export facenet512-casia --format onnx --precision int8 --install
+facekit convert facenet512-casia --int8 --uint8 --install facenet512-casia --force
+facekit convert sface --int8 --uint8 --install sface --force
+facekit export facenet512-casia --format onnx --precision int8 --install facenet512-casia --force
 measure() { # MODEL:VARIANT DETECTOR
   facekit calibrate --model "$1" --detector "$2" --data "$photos" -o "$output/${1/:/_}_$2.json"
 }

@@ -21,7 +21,7 @@ if [ -n "${CALIBRATION:-}" ]; then
 fi
 drift=(--layers --plot)
 if [ -n "${LFW:-}" ]; then
-  drift+=(--evaluate "$(realpath "$LFW")")
+  drift+=(--evaluate-on "$(realpath "$LFW")")
 fi
 model=${MODEL:-facenet512-casia}
 photos=(tests/data/obama.jpg tests/data/obama2.jpg)
@@ -46,13 +46,13 @@ else
   done
 fi
 
-run facekit convert "$model" --float32 --int8 --uint8-input "${calibration[@]}" -o "$files" --force
+run facekit convert "$model" --float32 --int8 --uint8 "${calibration[@]}" -o "$files" --force
 run facekit inspect "$files/${model}_int8.tflite"
 
 targets=(imx93)
 compile=(--target imx93 -o "$files/model_imx93" --force)
 if [ -n "$short" ]; then
-  run facekit compile "$files/${model}_uint8.tflite" "${compile[@]}" --no-compare
+  run facekit compile "$files/${model}_uint8.tflite" "${compile[@]}" --no-bandwidths
 else
   run facekit compile "$files/${model}_uint8.tflite" "${compile[@]}"
   run facekit quantize "$model" "${calibration[@]}" "${drift[@]}" -o "$out/drift" --force

@@ -13,8 +13,8 @@ say 'ruff, mypy, docs'
 ruff format --check --quiet .
 ruff check --quiet .
 mypy
-cog --check --diff -I . README.md docs/*.md ||
-  die 'the docs are behind the code; write them anew with: cog -r -I . README.md docs/*.md'
+cog --check --diff -I . README.md docs/*.md docs/*/*.md ||
+  die 'the docs are behind the code; write them anew with: cog -r -I . README.md docs/*.md docs/*/*.md'
 
 say 'pytest'
 exec pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"

@@ -13,7 +13,7 @@ from tests.small_lfw import make_small_lfw
 
 OF_THE_DEFAULT_MODEL = {
     ("verify",): "a.jpg b.jpg",
-    ("detect",): "--crops crops a.jpg",
+    ("detect",): "--save-crops crops a.jpg",
     ("embed",): "a.jpg -o a.npz",
     ("compare",): "a.jpg b.jpg",
     ("enroll",): "Ada a.jpg --gallery new.db",
@@ -33,9 +33,9 @@ OF_ANOTHER = {
     ("quantize",): "facenet512-casia -o out",
     ("models", "build"): "facenet512-casia",
     ("models", "fetch"): "facenet512-casia",
-    ("align-dataset",): "lfw out",
-    ("train",): "--data aligned --from facenet512-casia --config finetune -o run",
-    ("data", "fetch"): "lfw --home empty",
+    ("align-dataset",): "--data lfw -o out",
+    ("train",): "--data aligned --start-from facenet512-casia --config finetune -o run",
+    ("data", "fetch"): "lfw -o empty",
 }
 """of a model that is named, the detector alone, or photos"""
 

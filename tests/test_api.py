@@ -188,7 +188,10 @@ class TestMistakes:
             (lambda: facekit.cluster(["a"], method="kmeans"), "'agglomerative', 'hdbscan'"),
             (lambda: facekit.export("m", cast("Any", "keras2")), "'onnx', 'saved-model'"),
             (lambda: facekit.benchmark(stages=cast("Any", ["warm"])), "'load', 'detect'"),
-            (lambda: facekit.quantize("m", output=Path("o"), rule=cast("Any", "mean")), "'minmax'"),
+            (
+                lambda: facekit.quantize("m", output=Path("o"), range_rule=cast("Any", "x")),
+                "'minmax'",
+            ),
             (lambda: facekit.Gallery("x.db").identify(["a"], by="worst"), "'best', 'mean'"),
             (lambda: facekit.Gallery("x.db").create(vector_type="f8"), "'float32', 'float16'"),
             (lambda: facekit.evaluate(profile="nist"), "'facenet', 'nxp'"),

@@ -74,7 +74,7 @@ def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_schema("models export", told("models", "export", "toy", "-o", archive))
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "fresh"))
     require_schema("models import", told("models", "import", archive))
-    require_schema("models rm", told("models", "rm", "toy"))
+    require_schema("models remove", told("models", "remove", "toy"))
 
 
 def test_a_damaged_model_file(store: Path) -> None:
@@ -151,7 +151,7 @@ def test_detect(tmp_path: Path) -> None:
     payload = told("detect", OBAMA, BIDEN)
     require_schema("detect", payload)
     assert payload["images"] == [one.to_dict() for one in facekit.detect([OBAMA, BIDEN])]
-    files = ("--crops", tmp_path / "crops", "--draw", tmp_path / "drawings")
+    files = ("--save-crops", tmp_path / "crops", "--draw", tmp_path / "drawings")
     failed = told("detect", OBAMA, MISSING, *files, code=4)
     require_schema("detect", failed)
     assert [set(one) >= {"crops", "drawing"} for one in failed["images"]] == [True, False]

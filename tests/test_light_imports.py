@@ -110,7 +110,7 @@ class TestRealRuns:
 
     def test_detect_needs_no_extra(self, data: Path, tmp_path: Path) -> None:
         drawn, crops = tmp_path / "drawn", tmp_path / "crops"
-        options = ("--draw", str(drawn), "--crops", str(crops))
+        options = ("--draw", str(drawn), "--save-crops", str(crops))
         assert facekit("detect", *options, str(data / "obama.jpg")).returncode == 0
         assert len(list(drawn.iterdir())) == 1
         assert list(crops.iterdir())

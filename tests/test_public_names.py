@@ -58,10 +58,10 @@ VERBS = {
     "models build": ["models.build"],
     "models verify": ["models.verify"],
     "models path": ["models.path"],
-    "models rm": ["models.remove"],
+    "models remove": ["models.remove"],
     "models export": ["models.export"],
     "models import": ["models.import_model", "models.import_options"],
-    "models card": ["models.card", "models.card_template"],
+    "models card": ["models.card", "models.card_draft"],
 }
 """By command, what Python has for it"""
 

@@ -53,7 +53,7 @@ def evaluate(
         requests,
         data=optional_path(data),
         protocol=protocol,
-        pairs_file=optional_path(pairs),
+        pairs=optional_path(pairs),
         profile=optional_choice(Profile, profile, "profile"),
         flip=optional_choice(Flip, flip, "flip"),
         subtract_mean=subtract_mean,
@@ -72,7 +72,7 @@ def calibrate(
     data: str | Path | None = None,
     protocol: str = "devtrain",
     pairs: str | Path | None = None,
-    fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
+    fmr: Sequence[float] = DEFAULT_FMR_TARGETS,
     write: bool = False,
     output: str | Path | None = None,
     workers: int | None = None,
@@ -82,7 +82,7 @@ def calibrate(
 ) -> CalibratedModel:
     """The thresholds at which strangers match at given rates, and what probability a score is.
 
-    `data`, `protocol`, `pairs`: as of `evaluate`.  `fmr_targets`: shares of strangers that match,
+    `data`, `protocol`, `pairs`: as of `evaluate`.  `fmr`: shares of strangers that match,
     0..1.  `write`: into the model's card, after which galleries need `recenter`.  `output`: into a
     calibration file.
     Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
@@ -92,8 +92,8 @@ def calibrate(
         replace(pipeline_request(model, None, request), face=choice(FacePolicy, face, "face")),
         data=optional_path(data),
         protocol=protocol,
-        pairs_file=optional_path(pairs),
-        fmr_targets=fmr_targets,
+        pairs=optional_path(pairs),
+        fmr=fmr,
         write=write,
         output=optional_path(output),
         workers=workers,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from facekit.tasks.build import build, fetch
 from facekit.tasks.import_model import import_model, import_options
-from facekit.tasks.model_card import card, card_template
+from facekit.tasks.model_card import card, card_draft
 from facekit.tasks.models import export, info, list_models, path, remove, verify
 
 __all__ = [
     "build",
     "card",
-    "card_template",
+    "card_draft",
     "export",
     "fetch",
     "import_model",

@@ -98,7 +98,7 @@ class Gallery:
     def enroll_folder(self, folder: str | Path, *, reporter: Reporter = SILENT) -> Enrolled:
         """The same for everybody: `folder` holds a folder a person, named after the person."""
         return enroll_task.enroll(
-            from_dir=Path(folder),
+            data=Path(folder),
             location=self._location,
             request=self._request,
             reporter=reporter,
@@ -127,7 +127,7 @@ class Gallery:
             location=self._location,
             request=self._request,
             threshold=OpenSetChoice(threshold, fmr, fpir),
-            rule=choice(PersonRule, by, "by"),
+            by=choice(PersonRule, by, "by"),
             top=top,
             reporter=reporter,
         )

@@ -154,7 +154,7 @@ def verify_pairs(
 
 
 def detect(
-    images: Sequence[PictureSource],
+    photos: Sequence[PictureSource],
     *,
     face: FacePolicy | str = FacePolicy.ALL,
     detector: str | Path | None = None,
@@ -162,7 +162,7 @@ def detect(
 ) -> list[LocatedPicture]:
     """The faces of each picture: `.faces` are all, by falling score, `.selected` those meant.
 
-    `images`: N pictures, for N records.  `face`: which of a picture's faces are meant.
+    `photos`: N photos, for N records.  `face`: which of a picture's faces are meant.
     `detector`: "mtcnn", "yunet" or a detection model of your own; None for MTCNN.  Boxes and
     landmarks are in pixels of the picture as it is seen; see `Face`.  Raises ImageError,
     NoFaceError, AmbiguousFaceError, ModelMissingError, ModelMismatchError.
@@ -170,11 +170,11 @@ def detect(
     found = pipeline_request(None, face, request)
     if detector is not None:
         found = replace(found, detector=os.fspath(detector))
-    return Locator(options=found.locate_options).locate(listed(images))
+    return Locator(options=found.locate_options).locate(listed(photos))
 
 
 def embed(
-    images: Sequence[PictureSource],
+    photos: Sequence[PictureSource],
     *,
     model: str | Path | None = None,
     face: FacePolicy | str | None = None,
@@ -182,12 +182,12 @@ def embed(
 ) -> list[EmbeddedPicture]:
     """The embeddings of each picture: `.embeddings` is (faces, D) float32, rows of unit length.
 
-    `images`: N pictures or embedding files, for N records.  The cosine similarity of two rows is
+    `photos`: N photos or embedding files, for N records.  The cosine similarity of two rows is
     their dot product, -1..1.  `model`, `face`, `request`: see `verify`.
     Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
     ModelMismatchError.
     """
-    pictures = listed(images)
+    pictures = listed(photos)
     return open_pipeline(pipeline_request(model, face, request)).embed(pictures)
 
 

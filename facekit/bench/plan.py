@@ -53,7 +53,7 @@ def plan(
     wanted = list(stages)
     unfed = [stage.value for stage in wanted if stage in NEED_PHOTOS and not photos]
     if unfed:
-        raise UsageError(f"Photos are needed to measure {', '.join(unfed)}: pass --images DIR.")
+        raise UsageError(f"Photos are needed to measure {', '.join(unfed)}.")
     cases = {
         BenchmarkCase(
             model=model,

@@ -174,7 +174,7 @@ def _model(name: str, variant: str, *, folder: Path | None) -> InstalledModel:
     looked = stored.parent if folder is None else f"{folder} and {stored.parent}"
     raise ModelMissingError(
         f"No {stored.name} in {looked}. Make it, and say where it is:\n"
-        f"  facekit convert {name} --float32 --int8 --uint8-input --vela imx93 -o out\n"
+        f"  facekit convert {name} --float32 --int8 --uint8 --vela imx93 -o out\n"
         "  facekit bundle --models out ..."
     )
 

@@ -28,12 +28,11 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
                 "--calibration",
                 type=click.Path(path_type=Path),
                 metavar="DIR|LIST",
-                help="Photos to calibrate on: a folder, or a text file with one a line.  "
-                "[default: what ships with facekit]",
+                help="Photos to calibrate on: a folder, or a text file with one a line.",
+                show_default="what ships with facekit",
             ),
             click.option(
                 "--calibration-count",
-                "count",
                 type=click.IntRange(min=1),
                 default=400,
                 show_default=True,
@@ -42,16 +41,17 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--seed",
                 type=click.IntRange(min=0),
-                help="Of the choice among the photos.  [default: a fixed one]",
+                help="Of the choice among the photos.",
+                show_default="a fixed one",
             ),
             click.option(
-                "--rule",
+                "--range-rule",
                 type=EnumChoice(RangeRule),
-                help="From an activation's values to its range.  [default: the recipe's]",
+                help="From an activation's values to its range.",
+                show_default="the recipe's",
             ),
             click.option(
                 "--face",
-                "face_policy",
                 type=EnumChoice(FacePolicy),
                 default=FacePolicy.LARGEST.value,
                 show_default=True,
@@ -67,7 +67,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
 
 
 def calibration_photos(
-    *, calibration: Path | None, count: int, seed: int | None, **options: Any
+    *, calibration: Path | None, calibration_count: int, seed: int | None, **options: Any
 ) -> CalibrationPhotos:
     """Of `calibration_options`, but for the rule."""
     from facekit.cli.requests import pipeline_request
@@ -75,7 +75,7 @@ def calibration_photos(
 
     return CalibrationPhotos(
         source=calibration,
-        count=count,
+        count=calibration_count,
         seed=seed,
         locate=pipeline_request(**options).locate_options,
     )

@@ -29,22 +29,19 @@ SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_FACEKIT_COMPLETE"
 """of the environment, by which a shell's script asks for completions"""
 
-FILES = frozenset(("photos", "images", "video", "path"))
-"""parameters of plain text that name files"""
-MODELS = frozenset(("model", "models", "name", "names", "start", "like"))
-OTHER_WORDS = frozenset(("detector", "recipe", "target", "target_names", "config", "protocol"))
+MODELS = frozenset(("model", "models", "like", "start_from"))
+OTHERS = frozenset(("detector", "recipe", "target", "vela", "config", "protocol", "video"))
+"""parameters of plain text that name a file, or something that facekit knows by name"""
 PEOPLE = frozenset(("name", "other", "old", "new"))
-"""of the commands that change a gallery"""
 _PROTOCOLS = ("devtrain", "devtest", "view1", "view2", "fold1", "folders")
 
 
 def completions(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
     """Words and files for a parameter of plain text, by its name."""
     name = str(param.name)
-    people = name in PEOPLE and (ctx.info_name == "enroll" or " gallery " in ctx.command_path)
-    words = _people(ctx) if people else _words(ctx, param)
+    words = _people(ctx) if name in PEOPLE else _words(ctx, param)
     items = [CompletionItem(word) for word in words if word.casefold().startswith(typed.casefold())]
-    if not people and name in FILES | MODELS | OTHER_WORDS:
+    if name in MODELS | OTHERS:
         items.append(CompletionItem(typed, type="file"))
     return items
 
@@ -62,17 +59,30 @@ def _words(ctx: click.Context, param: click.Parameter) -> Iterable[str]:
     match param.name:
         case "recipe":
             return config_names("recipes", suffix=".json")
-        case "target" | "target_names":
+        case "target" | "vela":
             return config_names("targets", suffix=TOML_SUFFIX)
         case "config":
             return config_names(str(ctx.info_name), suffix=TOML_SUFFIX)
         case "protocol":
             return _PROTOCOLS
+        case "words":
+            return _commands(ctx)
         case "detector":
             return _models("detection")
         case name if name in MODELS:
             return _models("embedding" if isinstance(param, click.Option) else None)
     return ()
+
+
+def _commands(ctx: click.Context) -> list[str]:
+    """Of `facekit help`: what may follow the words that stand there."""
+    group = ctx.find_root().command
+    for word in ctx.params.get("words") or ():
+        found = group.get_command(ctx, word) if isinstance(group, click.Group) else None
+        if not isinstance(found, click.Group):
+            return []
+        group = found
+    return group.list_commands(ctx) if isinstance(group, click.Group) else []
 
 
 def _models(task: str | None = None) -> list[str]:
@@ -88,7 +98,7 @@ def _models(task: str | None = None) -> list[str]:
 
 
 def _people(ctx: click.Context) -> list[str]:
-    """Everybody in the gallery that is meant, where that is a file."""
+    """Everybody in the gallery that is meant, where that is an SQLite file."""
     from facekit.gallery.address import default_url, is_postgres, sqlite_path
 
     url = ctx.params.get("gallery") or ctx.params.get("gallery_url") or default_url()

@@ -41,13 +41,11 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                 ),
                 click.option(
                     "--pairs",
-                    "pairs_file",
                     type=click.Path(path_type=Path, dir_okay=False),
                     help="A pair list (LFW's format or CSV a,b,same) instead of --protocol.",
                 ),
                 click.option(
                     "--face",
-                    "face_policy",
                     type=EnumChoice(FacePolicy),
                     default=FacePolicy.CENTER.value,
                     show_default=True,

@@ -61,6 +61,7 @@ json_option = click.option(
 )
 model_option = click.option(
     "--model",
+    metavar="MODEL",
     show_default=DEFAULT_MODEL,
     help="Registry name, NAME:VARIANT, or a .tflite or .onnx file with its card beside it.",
 )
@@ -75,7 +76,6 @@ offline_option = click.option(
 
 face_option = click.option(
     "--face",
-    "face_policy",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.LARGEST.value,
     show_default=True,
@@ -89,8 +89,8 @@ no_detect_option = click.option(
 detector_option = click.option(
     "--detector",
     metavar="NAME",
-    help="What finds faces: mtcnn, yunet, NAME:VARIANT, or a file with its card.  "
-    "[default: what the model's card names]",
+    help="What finds faces: mtcnn, yunet, NAME:VARIANT, or a file with its card.",
+    show_default="what the model's card names",
 )
 
 
@@ -101,19 +101,18 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             detector_option,
             click.option(
                 "--min-face",
-                "min_face_px",
                 type=float,
-                help="Smallest face side searched for, in pixels.  [default: mtcnn 20, yunet 10]",
+                help="Smallest face side searched for, in pixels.",
+                show_default="mtcnn 20, yunet 10",
             ),
             click.option(
-                "--face-score",
-                "min_score",
+                "--min-score",
                 type=click.FloatRange(0, 1),
-                help="yunet: least score of a face.  [default: 0.6]",
+                help="yunet: least score of a face.",
+                show_default="0.6",
             ),
             click.option(
-                "--face-thresholds",
-                "stage_thresholds",
+                "--stage-thresholds",
                 type=(click.FloatRange(0, 1),) * 3,
                 metavar="P R O",
                 help="mtcnn: face probability that each of the three stages asks for.",
@@ -127,10 +126,9 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             ),
             click.option(
                 "--search-side",
-                "search_side_px",
                 type=click.IntRange(min=0),
-                help="Search larger photos on a copy with this long side; 0 for full size.  "
-                "[default: mtcnn 720, yunet 640]",
+                help="Search larger photos on a copy with this long side; 0 for full size.",
+                show_default="mtcnn 720, yunet 640",
             ),
         )
     ):
@@ -141,8 +139,8 @@ def detector_options(command: AnyCommand) -> AnyCommand:
 runtime_option = click.option(
     "--runtime",
     type=EnumChoice(Runtime),
-    help="What runs the embedding network; onnx and keras take that file of a model's name.  "
-    "[default: what the model's file is for]",
+    help="What runs the embedding network; onnx and keras take that file of a model's name.",
+    show_default="what the model's file is for",
 )
 
 
@@ -157,13 +155,14 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
                 multiple=True,
                 metavar="NAME",
                 help="ONNX Runtime's execution provider, such as CUDAExecutionProvider; may be "
-                "repeated, the preferred one first.  [default: CPUExecutionProvider]",
+                "repeated, the preferred one first.",
+                show_default="CPUExecutionProvider",
             ),
             click.option(
                 "--device",
                 type=EnumChoice(Device),
-                help="What the embedding network runs on; the detector's stay on the CPU.  "
-                "[default: cpu, or what the bundle is for]",
+                help="What the embedding network runs on; the detector's stay on the CPU.",
+                show_default="cpu, or what the bundle is for",
             ),
             click.option(
                 "--delegate",
@@ -221,14 +220,12 @@ def crop_options(command: AnyCommand) -> AnyCommand:
     for decorate in reversed(
         (
             click.option(
-                "--align",
-                "crop_rule",
+                "--crop",
                 type=EnumChoice(CropRule),
                 help="Crop rule instead of the one in the model's card.",
             ),
             click.option(
                 "--margin",
-                "margin_px",
                 type=click.FloatRange(min=0),
                 help="Pixels of the crop outside the box, both sides together.",
             ),
@@ -259,7 +256,8 @@ def threads_option(command: AnyCommand) -> AnyCommand:
         "--threads",
         type=click.IntRange(min=1),
         envvar="FACEKIT_THREADS",
-        help="Threads a network may use; default: the cores this process may run on.",
+        help="Threads a network may use.",
+        show_default="the cores that this process may run on",
     )(command)
 
 
@@ -270,8 +268,9 @@ def parallel_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--workers",
                 type=click.IntRange(min=1),
-                help="Worker processes, each with its own networks of one thread; default: 1 for "
-                "few photos, else the cores this process may run on, or the Ray cluster's.",
+                help="Worker processes, each with its own networks of one thread.",
+                show_default="1 for few photos, else the cores that this process may run on, or "
+                "the Ray cluster's",
             ),
             click.option(
                 "--ray",
@@ -283,6 +282,35 @@ def parallel_options(command: AnyCommand) -> AnyCommand:
     ):
         command = decorate(command)
     return command
+
+
+install_option = click.option(
+    "--install", metavar="NAME", help="Put the result into the store under this name, for --model."
+)
+
+
+def force_option(replaced: str) -> Callable[[AnyCommand], AnyCommand]:
+    """Without it, whatever exists stays as it is: a command refuses before it begins."""
+    return click.option("--force", is_flag=True, help=f"Replace {replaced}.")
+
+
+def photos_argument(
+    *, required: bool = True, metavar: str = "PHOTO..."
+) -> Callable[[AnyCommand], AnyCommand]:
+    """Photos, and folders that stand for all photos below them; - is standard input."""
+    return click.argument(
+        "photos",
+        nargs=-1,
+        required=required,
+        metavar=metavar if required or metavar.startswith("[") else f"[{metavar}]",
+        type=click.Path(path_type=str, allow_dash=True, readable=False),
+    )
+
+
+def output_folder(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:
+    return click.option(
+        "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help=help_text, **extra
+    )
 
 
 def output_file(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:

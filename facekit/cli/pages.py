@@ -20,7 +20,7 @@ Rows = tuple[tuple[str, str], ...]
 SECTIONS = {
     "Decision": ("threshold", "metric", "fmr", "fpir"),
     "Faces": (
-        *("face", "no-detect", "detector", "min-face", "face-score", "face-thresholds"),
+        *("face", "no-detect", "detector", "min-face", "min-score", "stage-thresholds"),
         *("scale-factor", "search-side", "max-megapixels"),
     ),
     "Crop": ("crop", "margin", "resize-filter"),
@@ -29,10 +29,10 @@ SECTIONS = {
         *("runtime", "device", "provider", "delegate", "delegate-option", "allow-cpu-fallback"),
         *("threads", "workers", "ray"),
     ),
-    "Calibration": ("calibration", "calibration-count", "seed", "rule"),
+    "Calibration": ("calibration", "calibration-count", "seed", "range-rule"),
     "Gallery": ("gallery", "key-file"),
     "Output": (
-        *("output", "install", "force", "csv", "json", "draw", "crops", "plot"),
+        *("output", "install", "force", "csv", "json", "draw", "save-crops", "plot"),
         *("sheets", "copy-to", "quiet", "verbose"),
     ),
     "Help": ("version", "help", "help-all"),

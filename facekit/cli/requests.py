@@ -25,7 +25,7 @@ def pipeline_request(model: str | None = None, **options: Any) -> PipelineReques
     return PipelineRequest(
         model=model,
         bundle=options.get("bundle"),
-        face=options.get("face_policy", FacePolicy.LARGEST),
+        face=options.get("face", FacePolicy.LARGEST),
         detect=not options.get("no_detect", False),
         crop=crop_change(**options),
         detector=options.get("detector"),
@@ -63,8 +63,8 @@ def crop_change(**options: Any) -> CropChange:
     from facekit.tasks.open_pipeline import CropChange
 
     return CropChange(
-        rule=options.get("crop_rule"),
-        margin_px=options.get("margin_px"),
+        rule=options.get("crop"),
+        margin_px=options.get("margin"),
         resize_filter=options.get("resize_filter"),
     )
 
@@ -73,8 +73,13 @@ def detector_settings(**options: Any) -> DetectorOptions:
     """Of `detector_options`; a setting that was not given keeps the detector's default."""
     from facekit.face.detector import DetectorOptions
 
-    names = ("min_face_px", "min_score", "stage_thresholds", "scale_factor", "search_side_px")
-    return DetectorOptions(**{name: options.get(name) for name in names})
+    return DetectorOptions(
+        min_face_px=options.get("min_face"),
+        min_score=options.get("min_score"),
+        stage_thresholds=options.get("stage_thresholds"),
+        scale_factor=options.get("scale_factor"),
+        search_side_px=options.get("search_side"),
+    )
 
 
 def image_limits(**options: Any) -> ImageLimits:

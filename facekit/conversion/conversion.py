@@ -179,7 +179,7 @@ def _made(
                 source,
                 target,
                 staging / f"model_{target.name}",
-                allow_cpu=force,
+                allow_cpu_fallback=force,
                 reporter=reporter,
             )
         except AcceleratorError as error:

@@ -122,7 +122,7 @@ def _feeding(
         if own_scaling is None and options.input is None and not said:
             raise UsageError(
                 f"Pictures of {size[0]} x {size[1]} are no known system's. Say how the network is "
-                "fed: --preprocess, or --mean, --std and --order."
+                "fed: --preprocessing, or --mean, --std and --color-order."
             )
         return raw
     if own_scaling is not None and own_scaling[1] > _UNIT_PIXELS:

@@ -185,17 +185,17 @@ def _require_told_apart(
 ) -> None:
     """Raises ModelBuildError where they are not; tells of a system whose way does it better."""
     apart = {one: check for one, check in others.items() if check.tells_apart}
-    listed = "\n".join(f"  --preprocess {one.value}: {check}" for one, check in apart.items())
+    listed = "\n".join(f"  --preprocessing {one.value}: {check}" for one, check in apart.items())
     if not faces.tells_apart:
         raise ModelBuildError(
             f"{path.name} does not tell faces apart: cosine {faces}, and a difference of "
-            f"{LEAST_GAP:g} needed, fed with {fed}. Check --order, --mean and --std, --crop; for "
-            "weights that are not trained on faces pass --accept-untrained. Fed as known systems "
-            f"feed theirs, these tell apart:\n{listed or '  none of them'}"
+            f"{LEAST_GAP:g} needed, fed with {fed}. Check --color-order, --mean and --std, "
+            "--crop; for weights that are not trained on faces pass --accept-untrained. Fed as "
+            f"known systems feed theirs, these tell apart:\n{listed or '  none of them'}"
         )
     best = max(apart, key=lambda one: apart[one].gap, default=None)
     if best is not None and apart[best].gap > faces.gap + LEAST_GAP:
         reporter.note(
-            f"is it fed as it was trained? --preprocess {best.value} tells the faces further "
+            f"is it fed as it was trained? --preprocessing {best.value} tells the faces further "
             f"apart: {apart[best]}"
         )

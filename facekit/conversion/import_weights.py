@@ -39,7 +39,7 @@ def require_free_name(name: str, path: Path) -> None:
     if registry.entry(name).source.sha256 == source_sha256(path):
         raise UsageError(
             f"{path} is what the registry's {name} is built from. Build that: facekit models "
-            f"build {name} --from {path}"
+            f"build {name} --from-file {path}"
         )
     raise UsageError(
         f"{name} is a model of the registry, and {path} is not what that is built from. Import "
@@ -129,7 +129,7 @@ def _require_asked(
     if options.architecture not in (None, architecture):
         raise UsageError(
             f"{path.name} is a {found.title}, which holds weights of {architecture.value}. "
-            f"Received: --arch {options.architecture.value}."
+            f"Received: --architecture {options.architecture.value}."
         )
     if options.size is not None:
         raise UsageError(

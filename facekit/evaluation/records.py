@@ -213,6 +213,8 @@ class EvaluationReport:
     comparisons: tuple[ModelComparison, ...]
     notes: tuple[str, ...]
     """what a reader must know to read the figures rightly"""
+    threshold_list_name: str | None = None
+    """the list that thresholds were chosen on; None where it was not another than the scored one"""
 
     def below(self, least: float) -> tuple[str, ...]:
         """The labels of the results below `least` (0..1), failures counted as errors."""

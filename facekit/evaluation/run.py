@@ -83,6 +83,7 @@ def run_evaluation(
         models=tuple(results),
         comparisons=tuple(starmap(compare, comparisons)),
         notes=notes_on(plan, [column.setup for column in columns], results),
+        threshold_list_name=None if plan.training is None else plan.training.name,
     )
 
 

@@ -2,7 +2,8 @@
 
 Options do not stand there: changed alone, every option of the default detector moves templates as
 far as moving the photo by one pixel does (mean cosine 0.98 to 1.00 in place of 0.987, and as many
-decisions), while another crop rule moves them farther.  docs/gallery.md has the table.
+decisions), while another crop rule moves them farther.  The table is in
+docs/explanation/galleries.md.
 """
 
 from __future__ import annotations

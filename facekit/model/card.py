@@ -183,7 +183,7 @@ def read_card(path: Path) -> Card:
         raise ModelMismatchError(
             f"No card {path.name} beside the model: a model file without its card is not used. "
             f"Looked in {path.parent}. For a network of your own, facekit models import FILE --as "
-            "NAME brings it into the store; facekit models card FILE --template makes a card."
+            "NAME brings it into the store; facekit models card FILE --draft makes a card."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelMismatchError(f"Card {path} cannot be read: {error}") from error

@@ -201,6 +201,6 @@ def _without_network(entry: RegistryEntry, download: Download) -> str:
     return (
         "Without network here, fetch it on another machine and bring the file:\n"
         f"  there:  {get}\n"
-        f"  here:   facekit models fetch {entry.name} --from {download.file_name}\n"
+        f"  here:   facekit models fetch {entry.name} --from-file {download.file_name}\n"
         "or bring the finished model with `facekit models export` and `import`."
     )

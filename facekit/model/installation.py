@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -87,17 +87,53 @@ def install_files(
     return tuple(variant_path(name, card.variant) for card in cards.values())
 
 
-def require_new(name: str) -> None:
-    """Raises UsageError for a name that is stored, or in the registry, or cannot be one."""
-    if not PLAIN_NAME.fullmatch(name):
-        raise UsageError(f"{_PLAIN} Received: {name!r}")
+def require_new(name: str, *, force: bool = False) -> None:
+    """Raises UsageError for a name that is in the registry or cannot be one, and for a model that
+    is stored where `force` does not allow replacing it.
+    """
+    _require_usable(name)
     if name in registry.names():
         raise UsageError(f"{name} is a model of the registry. Take another name.")
-    if stored := stored_variants(name):
+    if (stored := stored_variants(name)) and not force:
         raise UsageError(
-            f"There is a model {name} already ({', '.join(stored)}). Take another name, or remove "
-            f"it first: facekit models remove {name}"
+            f"There is a model {name} already ({', '.join(stored)}). Take another name, or pass "
+            "--force to replace it."
         )
+
+
+def require_free_variants(name: str, variants: Iterable[str], *, force: bool) -> None:
+    """Raises UsageError for what cannot be a model's name, and where one of the variants is stored
+    and `force` does not allow replacing it.
+    """
+    _require_usable(name)
+    there = [variant for variant in variants if variant in stored_variants(name)]
+    if there and not force:
+        raise UsageError(
+            f"{', '.join(f'{name}:{one}' for one in there)} would be replaced in the store. Pass "
+            "--force to allow it, or another name with --install."
+        )
+
+
+def require_same_weights(name: str, card: Card) -> None:
+    """Raises UsageError where `name` stands for a model of other weights than the card's: all
+    variants of a name are made of the same.
+    """
+    others = [read_card(variant_path(name, one).with_suffix(CARD_SUFFIX)).source.sha256
+              for one in stored_variants(name)]  # fmt: skip
+    if name in registry.names():
+        others.append(registry.entry(name).source.sha256)
+    if any(sha256 != card.source.sha256 for sha256 in others):
+        raise UsageError(
+            f"{name} is a model of other weights than {card.name}. Take another name with "
+            "--install."
+        )
+
+
+def remove_others(name: str, variant: str) -> None:
+    """Removes all variants but one, which is made of other weights than they were."""
+    for other in stored_variants(name):
+        if other != variant:
+            remove(f"{name}:{other}")
 
 
 def write_card(model: Path, card: Card) -> None:
@@ -147,6 +183,11 @@ def storage_errors() -> Iterator[None]:
             f"Cannot change the models in {home()}: {error}. Make that folder writable, make "
             "room on its disk, or set FACEKIT_HOME to another folder."
         ) from error
+
+
+def _require_usable(name: str) -> None:
+    if not PLAIN_NAME.fullmatch(name):
+        raise UsageError(f"{_PLAIN} Received: {name!r}")
 
 
 def _require_plain(name: str) -> None:

@@ -17,14 +17,15 @@ from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model.card import DETECTOR as DETECTOR  # so named by many
 from facekit.model.card import Source, Task, parse_input, parse_optional_crop, parse_source
 from facekit.model.folders import DEFAULT_MODEL as DEFAULT_MODEL
-from facekit.model.folders import REGISTRY
-from facekit.model.folders import known_names as names
+from facekit.model.folders import REGISTRY, known_names
 from facekit.system.fields import Fields
 from facekit.system.suggest import did_you_mean
 from facekit.template.calibration import Calibration, parse_calibration
 from facekit.types import CropSpec, InputSpec
 
 SCHEMA_VERSION = 1
+names = known_names
+"""The models that facekit knows: the default first, then by name."""
 DETECTOR_NETS = ("pnet", "rnet", "onet")
 """variants of the default detector, in the order of its cascade"""
 

@@ -163,14 +163,15 @@ def _how_to_get(name: str, variant: str, task: Task | None) -> str:
     if variant == KERAS_VARIANT and name in (*registry.names(), *stored_names()):
         return (
             f"Model {name} has no Keras file here. Make it with:\n"
-            f"  facekit export {name} --format keras --install\n"
+            f"  facekit export {name} --format keras --install {name}\n"
             "or bring it with `facekit models import FILE`."
         )
     precision = precision_of(variant)
     if precision is not None and name in (*registry.names(), *stored_names()):
         return (
             f"Model {name} has no ONNX file of precision {precision.value} here. Make it with:\n"
-            f"  facekit export {name} --format onnx --precision {precision.value} --install\n"
+            f"  facekit export {name} --format onnx --precision {precision.value} --install "
+            f"{name}\n"
             "or bring it with `facekit models import FILE`."
         )
     if name not in registry.names():

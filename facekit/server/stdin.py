@@ -56,7 +56,7 @@ def _answered(
         return pipeline.verify(a, b, threshold=threshold, metric=metric).to_dict()
     if request.verb is Verb.DETECT:
         if pipeline.crop_spec.rule is CropRule.NONE:
-            raise UsageError("Nothing is detected with --no-detect or --align none.")
+            raise UsageError("Nothing is detected with --no-detect or --crop none.")
         (located,) = pipeline.locate(request.pictures)
         return located.to_dict()
     (embedded,) = pipeline.embed(request.pictures)

@@ -20,10 +20,10 @@ _USUAL = {CropRule.MARGIN: ((182, 182), 44.0), CropRule.SIMILARITY: ((128, 112),
 
 
 def align_dataset(
-    source: Path,
+    data: Path,
     output: Path,
     *,
-    rule: CropRule = CropRule.MARGIN,
+    crop: CropRule = CropRule.MARGIN,
     size_px: tuple[int, int] | None = None,
     margin_px: float | None = None,
     resize_filter: ResizeFilter = ResizeFilter.BILINEAR,
@@ -31,16 +31,16 @@ def align_dataset(
     crop_format: CropFormat = CropFormat.PNG,
     workers: int | None = None,
     ray: str | None = None,
-    redo: bool = False,
+    force: bool = False,
     retry_failed: bool = False,
     reporter: Reporter = SILENT,
 ) -> AlignReport:
-    """source/PERSON/PHOTO to output/PERSON/PHOTO.png, one face a photo; goes on where it was.
+    """data/PERSON/PHOTO to output/PERSON/PHOTO.png, one face a photo; goes on where it was.
 
-    rule: MARGIN or SIMILARITY.  size_px: (height, width) of the crops; margin_px: pixels of the
+    crop: MARGIN or SIMILARITY.  size_px: (height, width) of the crops; margin_px: pixels of the
     crop outside the box, both sides together; resize_filter: of the crop; None is what the rule's
     authors take. crop_format: how crops are stored.  locate: which face, detector settings, limits;
-    None takes the central face. workers, ray: see `facekit.pipeline.photos.map_photos`.  redo:
+    None takes the central face. workers, ray: see `facekit.pipeline.photos.map_photos`.  force:
     every photo anew; retry_failed: those that failed.  Raises UsageError, InputError, ModelError,
     StorageError.
     """
@@ -48,10 +48,10 @@ def align_dataset(
     if locate.face_policy is FacePolicy.ALL:
         raise UsageError("One face a photo is aligned: --face all has no place for the others.")
     detector = locate.detector or DETECTOR
-    usual_size, usual_margin = _USUAL[rule]
+    usual_size, usual_margin = _USUAL[crop]
     height_px, width_px = size_px or usual_size
     settings = AlignSettings(
-        crop=CropSpec(rule, usual_margin if margin_px is None else margin_px, resize_filter),
+        crop=CropSpec(crop, usual_margin if margin_px is None else margin_px, resize_filter),
         height_px=height_px,
         width_px=width_px,
         format=crop_format,
@@ -62,12 +62,12 @@ def align_dataset(
     )
     ensure_detector(detector, reporter=reporter)
     return align.align_dataset(
-        source,
+        data,
         output,
         settings,
         workers=workers,
         ray=ray,
-        redo=redo,
+        force=force,
         retry_failed=retry_failed,
         reporter=reporter,
     )

@@ -34,7 +34,7 @@ def benchmark(
     workers: int = 1,
     runs: int = 50,
     warmup: int = 5,
-    images: str | None = None,
+    photos: Sequence[str] = (),
     runtime: Runtime | None = None,
     accelerator: AcceleratorRequest | None = None,
     detector: str | None = None,
@@ -42,18 +42,18 @@ def benchmark(
 ) -> Benchmark:
     """Times each stage of each model in each setting, each in a process of its own.
 
-    models: as --model has them; none for the default model.  stages: None is all of them, or
-    without photos those that need none.  threads: of a network.  batches: pictures a run. workers:
-    processes that run at the same time.  runs: counted, after `warmup` that are not. runtime: None
-    for what each file is for.  accelerator: None for the CPU.  images: a folder of photos, or one
-    photo.  detector: name or file; None for what each card names.
+    models: as --model has them; none for the default model. stages: None is all of them, or
+    without photos those that need none. threads: of a network. batches: pictures a run.
+    workers: processes that run at the same time. runs: counted, after `warmup` that are not.
+    runtime: None for what each file is for. accelerator: None for the CPU. photos: photos and
+    folders of them. detector: name or file; None for what each card names.
     Raises UsageError where a stage needs photos and there are none, ModelError, AcceleratorError.
     """
-    photos = tuple(map(Path, list_pictures([images]))) if images else ()
+    files = tuple(map(Path, list_pictures(photos))) if photos else ()
     if stages is None:
         stages = [stage for stage in Stage if photos or stage not in NEED_PHOTOS]
         if not photos:
-            reporter.note("detect, align and verify are left out: they need photos, --images DIR")
+            reporter.note("detect, align and verify are left out: they need photos")
     installed = [
         ensure_installed(for_runtime(model_or_default(name), runtime), reporter=reporter)
         for name in models or (None,)
@@ -66,7 +66,7 @@ def benchmark(
         workers=workers,
         runs=runs,
         warmup=warmup,
-        photos=photos,
+        photos=files,
         request=accelerator or AcceleratorRequest(),
         detector=detector,
     )

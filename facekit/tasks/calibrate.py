@@ -56,8 +56,8 @@ def calibrate(
     *,
     data: Path | None = None,
     protocol: str = "devtrain",
-    pairs_file: Path | None = None,
-    fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
+    pairs: Path | None = None,
+    fmr: Sequence[float] = DEFAULT_FMR_TARGETS,
     write: bool = False,
     output: Path | None = None,
     workers: int | None = None,
@@ -68,14 +68,14 @@ def calibrate(
 
     request: its model, face, crop, detector, limits and runtime count; the crop goes into the
     card, where what was measured with other detectors stays.
-    data, protocol, pairs_file: see `facekit.evaluation.protocols.plan.open_list`.
-    fmr_targets: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON).
+    data, protocol, pairs: see `facekit.evaluation.protocols.plan.open_list`.
+    fmr: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON).
     workers, ray: see `facekit.pipeline.photos.map_photos`.
     Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
     carry, ModelError, StorageError.
     """
     installed = installed_for(request, reporter=reporter)
-    pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs_file)
+    pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs)
     settings = embed_settings(installed.card, request)
     ensure_detector(installed, settings, reporter=reporter)
     embeddings = embed_photos(
@@ -92,7 +92,7 @@ def calibrate(
         dataset=folder.name,
         flip=installed.card.flip,
         space=PhotoCropper(installed, settings).pipeline.space,
-        fmr_targets=fmr_targets,
+        fmr_targets=fmr,
     )
     own = installed.card
     calibration = own.calibration.with_measured(result.calibration, usual=own.detector)

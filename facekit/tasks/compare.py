@@ -44,7 +44,7 @@ class SimilarityMatrix:
 
 
 def compare(
-    images: Iterable[str],
+    photos: Iterable[str],
     *,
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
@@ -54,7 +54,7 @@ def compare(
     Raises what the first photo that cannot be used raises, ImageError for a folder without a
     picture, and what `open_pipeline` raises.
     """
-    names = list_pictures(images)
+    names = list_pictures(photos)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     labels: list[str] = []
     vectors = []

@@ -21,19 +21,19 @@ def compile_model(
     target: str = DEFAULT_TARGET,
     output: Path | None = None,
     weight_bits: int = FULL_BITS,
-    compare: bool = True,
-    allow_cpu: bool = False,
+    bandwidths: bool = True,
+    allow_cpu_fallback: bool = False,
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> CompiledModel:
     """Writes the compiled model, its card and Vela's report into a folder.
 
-    `model`: an integer .tflite file with its card.  `target`: a name of configs/targets or a .toml
-    file.  `output`: None is model_<target> beside the model.  `weight_bits`: below 8, weights that
-    the NPU waits for are narrowed first. `compare`: estimate under the target's other bandwidths
-    too.  `allow_cpu`: accept a network that is mostly left on the CPU.  `force`: replace files that
-    exist.  Raises UsageError for an unknown target and an ONNX file, and what
-    `facekit.conversion.vela.compile.compile_model` raises.
+    `model`: an integer .tflite file with its card.  `target`: a name of configs/targets or a
+    .toml file.  `output`: None is model_<target> beside the model.  `weight_bits`: below 8,
+    weights that the NPU waits for are narrowed first.  `bandwidths`: estimate under the
+    target's other ones too.  `allow_cpu_fallback`: accept a network that is mostly left on the
+    CPU.  `force`: replace files that exist. Raises UsageError for an unknown target and an ONNX
+    file, and what `facekit.conversion.vela.compile.compile_model` raises.
     """
     read = read_target(target)
     if model.suffix == ONNX_SUFFIX:
@@ -48,8 +48,8 @@ def compile_model(
         read,
         output or model.parent / f"model_{read.name}",
         force=force,
-        compare=compare,
-        allow_cpu=allow_cpu,
+        bandwidths=bandwidths,
+        allow_cpu_fallback=allow_cpu_fallback,
         weight_bits=weight_bits,
         reporter=reporter,
     )

@@ -23,7 +23,12 @@ from facekit.errors import UsageError
 from facekit.model import registry
 from facekit.model.card import Task, bound
 from facekit.model.defaults import model_or_default
-from facekit.model.installation import install_files, write_card
+from facekit.model.installation import (
+    install_files,
+    require_free_variants,
+    require_same_weights,
+    write_card,
+)
 from facekit.model.store import InstalledModel, find, is_installed, load_checked
 from facekit.model.variants import DEFAULT_VARIANT, LITERT_SUFFIX, ONNX_SUFFIX
 from facekit.pipeline.locate import LocateOptions
@@ -69,15 +74,15 @@ def conversion_plan(
     float16: bool = False,
     int8: bool = False,
     uint8: bool = False,
-    targets: Sequence[str] = (),
+    vela: Sequence[str] = (),
 ) -> ConversionPlan:
     """Which files to make: by the recipes that stand for these names; float32 where none does.
 
     `float32`, `float16`: how weights are stored.  `int8`: all integers.  `uint8`: the same, with
-    bytes as input.  `targets`: names such as "imx93" or .toml files;
+    bytes as input.  `vela`: names such as "imx93" or .toml files;
     the file with uint8 input is compiled for each.  Raises UsageError for an unknown target.
     """
-    read = tuple(map(read_target, targets))
+    read = tuple(map(read_target, vela))
     flags = {"float16": float16, "int8": int8, "uint8": uint8 or bool(read)}
     recipes = tuple(read_recipe(_RECIPES[name]) for name, given in flags.items() if given)
     return ConversionPlan(recipes, float32=float32 or not recipes, targets=read)
@@ -88,9 +93,9 @@ def convert(
     plan: ConversionPlan | None = None,
     *,
     output: Path | None = None,
-    install: bool = False,
+    install: str | None = None,
     calibration: CalibrationPhotos | None = None,
-    rule: RangeRule | None = None,
+    range_rule: RangeRule | None = None,
     architecture: Architecture | None = None,
     like: str | None = None,
     force: bool = False,
@@ -100,33 +105,40 @@ def convert(
 
     `model`: registry name, a card or .tflite file, or a Keras file: its weights are for the graph
     `architecture`, and are fed and cropped as those of the registry's model `like`.
-    `output`: the folder to write to; `install`: put all but what is for an NPU into the store.
+    `output`: the folder to write to; `install`: the name under which all but what is for an NPU
+    goes into the store.
     `calibration`: photos that activation ranges are measured on; None for the ranges that ship.
-    `rule`: from an activation's values to its range, instead of the recipe's own.
+    `range_rule`: from an activation's values to its range, instead of the recipe's own.
     `force`: replace files that exist.
     Raises UsageError, ModelMissingError, ModelBuildError for a file that does not tell faces
     apart, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
     """
     plan = plan or conversion_plan()
-    if output is None and not install:
-        raise UsageError("Say where the files shall go: -o FOLDER, or --install for the store.")
+    if output is None and install is None:
+        raise UsageError("Say where the files shall go: -o DIR, or --install NAME for the store.")
     if plan.targets and output is None:
-        raise UsageError("--vela needs -o FOLDER: the store holds models for this machine.")
+        raise UsageError("--vela needs -o DIR: the store holds models for this machine.")
+    if install is not None:  # said now, not after minutes of work
+        variants = [recipe.variant for recipe in plan.recipes]
+        made = [DEFAULT_VARIANT, *variants] if plan.float32 else variants
+        require_free_variants(install, made, force=force)
     with ExitStack() as stack:
         source = stack.enter_context(
             float32_source(
                 model_or_default(model), architecture=architecture, like=like, reporter=reporter
             )
         )
+        if install is not None:
+            require_same_weights(install, source.card)
         crops = calibration_crops(source, calibration or CalibrationPhotos(), reporter=reporter)
         folder = output or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-install-"))
         )
         files = convert_model(
-            source, plan, folder, crops=crops, rule=rule, force=force, reporter=reporter
+            source, plan, folder, crops=crops, rule=range_rule, force=force, reporter=reporter
         )
-        if install:
-            files = _installed(source.card.name, files, reporter)
+        if install is not None:
+            files = _installed(install, files, reporter)
     return Conversion(files)
 
 
@@ -151,7 +163,7 @@ def float32_source(
             yield _from_keras(Path(name), Path(folder), architecture, like, reporter)
         return
     if architecture is not None or like is not None:
-        raise UsageError("--arch and --like are for Keras files; other models have a card.")
+        raise UsageError("--architecture and --like are for Keras files; other models have a card.")
     model = ensure_installed(name, reporter=reporter)
     known = registry.entry(model.card.name) if model.card.name in registry.names() else None
     if known is not None and DEFAULT_VARIANT not in known.variants:
@@ -253,7 +265,7 @@ def _from_keras(
     reporter: Reporter,
 ) -> InstalledModel:
     if architecture is None:
-        raise UsageError("A Keras file needs --arch: which graph its weights are for.")
+        raise UsageError("A Keras file needs --architecture: which graph its weights are for.")
     if not path.is_file():
         raise UsageError(f"There is no Keras file {path}.")
     defaults = None if like is None else registry.entry(like).card

@@ -30,7 +30,7 @@ class FetchedData:
 def fetch(
     *,
     alignment: LfwAlignment = LfwAlignment.FUNNELED,
-    home: Path | None = None,
+    output: Path | None = None,
     offline: bool = False,
     reporter: Reporter = SILENT,
 ) -> FetchedData:
@@ -38,10 +38,10 @@ def fetch(
 
     `alignment`: which edition of the photos.  `offline`, or
     FACEKIT_OFFLINE=1: use what is there already.
-    `home`: scikit-learn's data home; None: SCIKIT_LEARN_DATA or ~/scikit_learn_data.
+    `output`: scikit-learn's data home; None: SCIKIT_LEARN_DATA or ~/scikit_learn_data.
     Raises FetchError, StorageError, MissingExtraError without scikit-learn.
     """
-    target = data_home(home)
+    target = data_home(output)
     reporter.note(
         f"lfw: from figshare.com, as scikit-learn's fetcher has it, into {target}, some 240 MB "
         "where they are not there yet"

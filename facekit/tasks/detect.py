@@ -42,7 +42,7 @@ class DetectedPhoto:
 
 
 def detect(
-    images: Iterable[str],
+    photos: Iterable[str],
     *,
     request: PipelineRequest | None = None,
     crops: Path | None = None,
@@ -59,7 +59,7 @@ def detect(
     raises.
     """
     request = request or PipelineRequest(face=FacePolicy.ALL)
-    names = list_pictures(images)
+    names = list_pictures(photos)
     stems = unique_stems(names)
     if request.bundle is None:
         request = replace(request, detector=request.detector or usual_detector(request.model))

@@ -47,7 +47,7 @@ class EmbeddedFile:
 
 
 def embed(
-    images: Iterable[str],
+    photos: Iterable[str],
     output: Path,
     *,
     request: PipelineRequest | None = None,
@@ -64,7 +64,7 @@ def embed(
     """
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
-    names = list_pictures(images)
+    names = list_pictures(photos)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     rows: list[EmbeddingRow] = []
     failures = []

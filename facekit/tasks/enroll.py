@@ -63,20 +63,20 @@ def enroll(
     name: str | None = None,
     photos: Sequence[str] = (),
     *,
-    from_dir: Path | None = None,
+    data: Path | None = None,
     location: GalleryLocation | None = None,
     request: PipelineRequest | None = None,
     on_person: Callable[[Enrolment], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> Enrolled:
-    """Enrolls a person from photos and folders of photos, or everybody of `from_dir`.
+    """Enrolls a person from photos and folders of photos, or everybody of `data`.
 
     Each person is one transaction: whom `on_person` has been told of is in the gallery, which is
     made where there is none.  A photo that the person has already is passed over; one that cannot
     be used is noted and is a failure, and the others count.  Raises UsageError, InputError, and
     what opening the pipeline and the gallery raise.
     """
-    people = _whom(name, photos, from_dir)
+    people = _whom(name, photos, data)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     results = []
     with open_gallery(location or GalleryLocation(), create=True) as gallery:
@@ -122,13 +122,13 @@ def enroll_person(
 
 
 def _whom(
-    name: str | None, photos: Sequence[str], from_dir: Path | None
+    name: str | None, photos: Sequence[str], data: Path | None
 ) -> list[tuple[str, list[str]]]:
     """(name, photos) of everybody who is meant."""
-    if (from_dir is None) == (name is None):
-        raise UsageError("Pass a name and its photos, or --from-dir.")
-    if from_dir is not None:
-        return list(people_in(from_dir))
+    if (data is None) == (name is None):
+        raise UsageError("Pass a name and its photos, or --data.")
+    if data is not None:
+        return list(people_in(data))
     assert name is not None
     if is_picture_name(name):
         command = shlex.join(["facekit", "enroll", "NAME", name, *photos])

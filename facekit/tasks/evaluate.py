@@ -28,7 +28,7 @@ def evaluate(
     *,
     data: Path | None = None,
     protocol: str | None = None,
-    pairs_file: Path | None = None,
+    pairs: Path | None = None,
     profile: Profile | None = None,
     flip: Flip | None = None,
     subtract_mean: bool = False,
@@ -44,7 +44,7 @@ def evaluate(
 
     requests: one a model; its model, face, crop, detector, limits and runtime count.  LFW's people
     stand in the center, so FacePolicy.CENTER is right for it.
-    protocol, pairs_file, data: see `facekit.evaluation.protocols.plan.open_list`; without a
+    protocol, pairs, data: see `facekit.evaluation.protocols.plan.open_list`; without a
     protocol it is the profile's, else devtest.  profile, flip, subtract_mean: see
     `facekit.evaluation.setups`.  all_pairs: every pair of the photos is scored as well.
     limit: only the first pairs of each kind of every fold.  recompute: photos are embedded also
@@ -52,7 +52,7 @@ def evaluate(
     `facekit.pipeline.photos.map_photos`.  output: folder of the report with figures and errors.
     Raises UsageError, InputError, ModelError, StorageError.
     """
-    if protocol is not None and pairs_file is not None:
+    if protocol is not None and pairs is not None:
         raise UsageError("--protocol and --pairs both name the pairs; pass one of them.")
     for module in ("sklearn.metrics", "scipy.stats"):
         require(module, extra="evaluate", needed_for="Evaluation")
@@ -63,12 +63,12 @@ def evaluate(
     plan = open_plan(
         data=data,
         protocol=protocol or DEFAULT_PROTOCOL[profile],
-        pairs_file=pairs_file,
+        pairs_file=pairs,
         limit=limit,
     )
-    pairs = plan.pair_list
-    if pairs.complete and pairs.published_as is None and pairs_file is None:
-        reporter.note(f"{pairs.name} is not LFW's published list (MD5 {pairs.md5})")
+    listed = plan.pair_list
+    if listed.complete and listed.published_as is None and pairs is None:
+        reporter.note(f"{listed.name} is not LFW's published list (MD5 {listed.md5})")
     models = []
     for request in requests:
         model = installed_for(request, reporter=reporter)

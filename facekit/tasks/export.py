@@ -16,7 +16,11 @@ from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
 from facekit.model.card import Card
 from facekit.model.defaults import model_or_default
-from facekit.model.installation import install_files
+from facekit.model.installation import (
+    install_files,
+    require_free_variants,
+    require_same_weights,
+)
 from facekit.model.store import CARD_SUFFIX, InstalledModel, load_checked
 from facekit.model.variants import (
     KERAS_SUFFIX,
@@ -78,60 +82,65 @@ class ExportedFile:
 
 def export(
     model: str | None = None,
-    export_format: ExportFormat = ExportFormat.ONNX,
+    format: ExportFormat = ExportFormat.ONNX,
     *,
     output: Path | None = None,
-    install: bool = False,
+    install: str | None = None,
     precision: Precision | None = None,
     calibration: CalibrationPhotos | None = None,
-    rule: RangeRule | None = None,
+    range_rule: RangeRule | None = None,
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> ExportedFile:
     """Writes a model in another system's format, with a card where facekit can run the file.
 
-    Nothing changes at `output` before all is made and measured.  `export_format`: what is written.
-    A .tflite file is the model's own file; a SavedModel is a folder.  `install` puts an ONNX
-    or Keras file into the store.  Of ONNX alone: `precision` is None for float32, and `calibration`
-    and `rule` are for int8, as of `convert`.
+    Nothing changes at `output` before all is made and measured.  `format`: what is written.
+    A .tflite file is the model's own file; a SavedModel is a folder.  `install`: the name
+    under which an ONNX or Keras file goes into the store.  Of ONNX alone: `precision` is None for
+    float32, and `calibration` and `range_rule` are for int8, as of `convert`.
     Raises UsageError, also for a file that exists without `force`; ModelMissingError,
     ModelBuildError, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
     """
     model = model_or_default(model)
     calibration = calibration or CalibrationPhotos()
-    if output is None and not install:
-        raise UsageError("Say where the file shall go: -o FILE, or --install for the store.")
-    if export_format is not ExportFormat.ONNX:
-        _refuse_onnx_options(export_format, precision, calibration, rule, install)
-    elif precision is not Precision.INT8 and (calibration.source is not None or rule is not None):
-        raise UsageError("--calibration and --rule are for --precision int8.")
+    if output is None and install is None:
+        raise UsageError("Say where the file shall go: -o FILE, or --install NAME for the store.")
+    if format is not ExportFormat.ONNX:
+        _refuse_onnx_options(format, precision, calibration, range_rule, install)
+    elif precision is not Precision.INT8 and (
+        calibration.source is not None or range_rule is not None
+    ):
+        raise UsageError("--calibration and --range-rule are for --precision int8.")
     precision = precision or Precision.FP32
-    variant = KERAS_VARIANT if export_format is ExportFormat.KERAS else onnx_variant(precision)
+    variant = KERAS_VARIANT if format is ExportFormat.KERAS else onnx_variant(precision)
     if output is not None:  # said now, not after minutes of work
-        require_writable_name(output, export_format, force=force)
+        require_writable_name(output, format, force=force)
+    if install is not None:
+        require_free_variants(install, [variant], force=force)
     with ExitStack() as stack:
-        if export_format is ExportFormat.TFLITE:
+        if format is ExportFormat.TFLITE:
             source = ensure_installed(model, reporter=reporter)
         else:  # what is made anew is made of the float32 file
             source = stack.enter_context(float32_source(model, reporter=reporter))
+        if install is not None:
+            require_same_weights(install, source.card)
         if output is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-install-"))
             path = Path(folder) / file_name(source.card.name, variant)
         else:
             path = output
-        if export_format is ExportFormat.ONNX:
-            exported = _onnx_file(source, path, precision, calibration, rule, reporter)
-        elif export_format is ExportFormat.KERAS:
+        if format is ExportFormat.ONNX:
+            exported = _onnx_file(source, path, precision, calibration, range_rule, reporter)
+        elif format is ExportFormat.KERAS:
             exported = _keras_file(source, path, reporter)
-        elif export_format is ExportFormat.TFLITE:
+        elif format is ExportFormat.TFLITE:
             exported = _copy(source, path)
         else:
-            exported = _file_for_others(source, export_format, path)
-        if not install:
+            exported = _file_for_others(source, format, path)
+        if install is None:
             return exported
-        name = source.card.name
-        (stored,) = install_files(name, [exported.path], on_wait=waiting(name, reporter))
-        reporter.note(f"installed: {name}:{variant}")
+        (stored,) = install_files(install, [exported.path], on_wait=waiting(install, reporter))
+        reporter.note(f"installed: {install}:{variant}")
         if output is not None:
             return exported
         return replace(exported, path=stored, card=load_checked(stored).card)
@@ -161,21 +170,21 @@ def _refuse_onnx_options(
     export_format: ExportFormat,
     precision: Precision | None,
     calibration: CalibrationPhotos,
-    rule: RangeRule | None,
-    install: bool,
+    range_rule: RangeRule | None,
+    install: str | None,
 ) -> None:
     if (
         precision not in (None, Precision.FP32)
         or calibration.source is not None
-        or rule is not None
+        or range_rule is not None
     ):
         raise UsageError(
-            "--precision, --calibration and --rule are for --format onnx; facekit convert makes "
-            "float16 and integer files for LiteRT."
+            "--precision, --calibration and --range-rule are for --format onnx; facekit convert "
+            "makes float16 and integer files for LiteRT."
         )
-    if install and export_format is not ExportFormat.KERAS:
+    if install is not None and export_format is not ExportFormat.KERAS:
         raise UsageError(
-            "--install is for --format onnx and keras; facekit convert --install for LiteRT."
+            "--install is for --format onnx and keras; facekit convert --install NAME for LiteRT."
         )
 
 
@@ -184,13 +193,13 @@ def _onnx_file(
     path: Path,
     precision: Precision,
     calibration: CalibrationPhotos,
-    rule: RangeRule | None,
+    range_rule: RangeRule | None,
     reporter: Reporter,
 ) -> ExportedFile:
     from facekit.conversion.onnx import make_onnx  # the package onnx
 
     crops = calibration_crops(model, calibration, reporter=reporter)
-    made = make_onnx(model, precision, crops=crops, rule=rule, reporter=reporter)
+    made = make_onnx(model, precision, crops=crops, rule=range_rule, reporter=reporter)
     return _with_card(path, made.file.card, made.file.content, made.drift)
 
 

@@ -66,7 +66,7 @@ class Identified:
     """Who is on each photo, and what the answers rest on."""
 
     gallery: GalleryInfo
-    rule: PersonRule
+    by: PersonRule
     threshold: OpenSetThreshold
     model_sha256: str
     device: DeviceUse
@@ -92,7 +92,7 @@ class Identified:
             "gallery": self.gallery.url,
             "people": self.gallery.people,
             "templates": self.gallery.templates,
-            "compared_by": self.rule.value,
+            "compared_by": self.by.value,
             "threshold": distance(threshold.similarity, Metric.COSINE),
             "threshold_similarity": threshold.similarity,
             "threshold_source": threshold.source,
@@ -111,7 +111,7 @@ def identify(
     location: GalleryLocation | None = None,
     request: PipelineRequest | None = None,
     threshold: OpenSetChoice | None = None,
-    rule: PersonRule = PersonRule.BEST,
+    by: PersonRule = PersonRule.BEST,
     top: int = 5,
     on_photo: Callable[[IdentifiedPhoto | PhotoFailure], object] = lambda _: None,
     reporter: Reporter = SILENT,
@@ -131,7 +131,7 @@ def identify(
             pipeline,
             names,
             threshold=threshold or OpenSetChoice(),
-            rule=rule,
+            by=by,
             top=top,
             on_photo=on_photo,
             reporter=reporter,
@@ -144,14 +144,14 @@ def identify_photos(
     names: Sequence[str],
     *,
     threshold: OpenSetChoice,
-    rule: PersonRule,
+    by: PersonRule,
     top: int,
     on_photo: Callable[[IdentifiedPhoto | PhotoFailure], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> Identified:
     """`identify`, with what is open already."""
     info = gallery.info()
-    comparisons = info.templates if rule is PersonRule.BEST else info.people
+    comparisons = info.templates if by is PersonRule.BEST else info.people
     limit = threshold.of(
         pipeline.model.card.calibration, pipeline.threshold_space, comparisons=comparisons
     )
@@ -167,7 +167,7 @@ def identify_photos(
                 result.embeddings,
                 pipeline.space,
                 threshold_similarity=limit.similarity,
-                rule=rule,
+                rule=by,
                 top=top,
             )
             faces = map(IdentifiedFace, result.faces, answers)
@@ -175,7 +175,7 @@ def identify_photos(
         photos.append(photo)
         on_photo(photo)
     return Identified(
-        info, rule, limit, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
+        info, by, limit, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
     )
 
 

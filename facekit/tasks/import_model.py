@@ -71,7 +71,7 @@ def import_options(
     color_order: ColorOrder | None = None,
     mean: float | None = None,
     std: float | None = None,
-    crop_rule: CropRule | None = None,
+    crop: CropRule | None = None,
     margin_px: float | None = None,
     flip: Flip | None = None,
     license: str | None = None,
@@ -96,7 +96,7 @@ def import_options(
         size=size,
         color_order=color_order,
         scaling=None if mean is None or std is None else (mean, std),
-        crop=_crop(crop_rule, margin_px),
+        crop=_crop(crop, margin_px),
         flip=flip,
         license=license or NOT_STATED,
         accept_untrained=accept_untrained,
@@ -138,9 +138,7 @@ def _import_weights(
         made.append(import_weights(path, name, options, folder, reporter=reporter))
 
     installation.install(name, build, on_wait=waiting(name, reporter))
-    for variant in earlier:  # made of other weights
-        if variant != store.DEFAULT_VARIANT:
-            installation.remove(f"{name}:{variant}")
+    installation.remove_others(name, store.DEFAULT_VARIANT)
     reporter.note(
         f"{name} has no threshold yet: pass --threshold to verify, or measure one: "
         f"facekit calibrate --model {name}"

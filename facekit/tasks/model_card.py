@@ -72,7 +72,7 @@ def card(model: str) -> CardFile:
     return CardFile(path, json.loads(path.read_bytes()))
 
 
-def card_template(
+def card_draft(
     model: Path,
     *,
     preprocessing: Preprocessing | None = None,

@@ -67,9 +67,9 @@ def quantize(
     recipe: str = DEFAULT_RECIPE,
     calibration: CalibrationPhotos | None = None,
     drift_on: Path | None = None,
-    rule: RangeRule | None = None,
+    range_rule: RangeRule | None = None,
     layers: bool = False,
-    lfw: Path | None = None,
+    evaluate_on: Path | None = None,
     plot: bool = False,
     force: bool = False,
     reporter: Reporter = SILENT,
@@ -78,20 +78,20 @@ def quantize(
 
     `recipe`: a name of configs/recipes or a .json file.  `drift_on`: photos to measure the drift
     on, a folder or list; None: those of `calibration`.  `layers`: rank them by their error.
-    `lfw`: LFW's folder, to measure the accuracy on View 1 before and after.  `plot`: draw the
-    drift as <model>_drift.png.  `rule`: instead of the recipe's own.  `force`:
-    replace files that exist.
+    `evaluate_on`: LFW's folder, to measure the accuracy on View 1 before and after.  `plot`: draw
+    the drift as <model>_drift.png.  `range_rule`: instead of the recipe's own.  `force`: replace
+    files that exist.
     Raises what `convert` raises, InputError for a folder that is not LFW.
     """
     read = read_recipe(recipe)
     calibration = calibration or CalibrationPhotos()
-    if lfw is not None:
-        find_lfw(lfw)  # said now, not after minutes of work
+    if evaluate_on is not None:
+        find_lfw(evaluate_on)  # said now, not after minutes of work
     with float32_source(model, reporter=reporter) as source:
         is_detector = source.card.task is Task.DETECTION
-        if is_detector and (layers or plot or lfw is not None):
+        if is_detector and (layers or plot or evaluate_on is not None):
             raise UsageError(
-                f"--layers, --evaluate and --plot are for embedding models. {source.card.name} "
+                f"--layers, --evaluate-on and --plot are for embedding models. {source.card.name} "
                 "finds faces."
             )
         picture = f"{source.card.name}_{read.variant}{PLOT_SUFFIX}"
@@ -107,7 +107,7 @@ def quantize(
             output,
             crops=crops,
             drift_crops=drift_crops,
-            rule=rule,
+            rule=range_rule,
             force=force,
             reporter=reporter,
         )
@@ -116,8 +116,8 @@ def quantize(
         if layers:
             seen = drift_crops or crops or shipped_crops(source.card, seed=DRIFT_SEED)
             result = replace(result, layers=rank_layers(source, quantized, seen.crops))
-        if lfw is not None:
-            accuracies = compare_accuracy(source, quantized, lfw, reporter=reporter)
+        if evaluate_on is not None:
+            accuracies = compare_accuracy(source, quantized, evaluate_on, reporter=reporter)
             result = replace(result, accuracies=accuracies)
     write_atomically(
         made.path.with_name(f"{made.path.stem}{DRIFT_SUFFIX}"),

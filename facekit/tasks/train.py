@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facekit.errors import UsageError
-from facekit.model.installation import install_files, require_new
+from facekit.model.installation import install_files, remove_others, require_new
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed, waiting
 from facekit.tasks.open_pipeline import ensure_detector
@@ -33,23 +33,24 @@ class NewRun:
     """aligned crops, a folder a person: see align_dataset"""
     config: str | None = None
     """a configuration of configs/train by name, or a .toml file; None for the defaults"""
-    assignments: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     """KEY=VALUE, such as augment.flip=false: they win over the configuration"""
     values: Mapping[str, Any] = field(default_factory=dict)
     """by key of the configuration, such as "optimizer.rate": they win over all"""
-    start: str | None = None
+    start_from: str | None = None
     """the model or file whose weights are begun with; None for fresh ones"""
-    name: str | None = None
-    """of the model that comes out; None for that of the output folder"""
     license: str | None = None
     """what may be done with the result, for its card"""
 
-    def request(self, output: Path) -> TrainRequest:
-        """The run with its whole configuration.  Raises UsageError."""
-        changes = {**dict(map(parse_change, self.assignments)), **self.values}
+    def request(self, output: Path, *, name: str | None = None) -> TrainRequest:
+        """The run with its whole configuration; a model without a name is called after `output`.
+
+        Raises UsageError.
+        """
+        changes = {**dict(map(parse_change, self.settings)), **self.values}
         config = read_config(self.config, changes)
-        plain = _NOT_PLAIN.sub("-", self.name or output.resolve().name).strip("-._") or "model"
-        start = self.start
+        plain = _NOT_PLAIN.sub("-", name or output.resolve().name).strip("-._") or "model"
+        start = self.start_from
         if start is not None and is_source_file(start):
             start = str(Path(start).absolute())  # a run that goes on may be started elsewhere
         request = TrainRequest(data=self.data, config=config, name=plain, start=start)
@@ -107,6 +108,7 @@ def train(
     workers_at: Sequence[str] | None = None,
     worker_index: int | None = None,
     install: str | None = None,
+    force: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     reporter: Reporter = SILENT,
 ) -> TrainedRun:
@@ -116,13 +118,15 @@ def train(
     then says where its crops are now.  validate_on: LFW's folder, whose View 1 is scored after
     each `validate_every` epochs.  workers_at, worker_index: HOST:PORT of all processes of a run,
     and which this one is; None for what TF_CONFIG says, or for a run of this process alone.
-    install: the new name under which the model goes into the store.  should_stop: asked before
-    each step; True ends the run after it, with all kept that it needs to go on.
+    install: the new name of the model, under which it goes into the store; None calls it after the
+    folder.  force: replace a run in `output`, and a model of that name with all its variants.
+    should_stop: asked before each step; True ends the run after it, with all kept that it needs to
+    go on.
     Raises UsageError, InputError, ModelError, StorageError.
     """
-    request = resumed(output, data=data) if run is None else run.request(output)
+    request = resumed(output, data=data) if run is None else run.request(output, name=install)
     if install is not None:
-        require_new(install)  # now rather than after hours of training
+        require_new(install, force=force)  # now rather than after hours of training
     validation = None if validate_on is None else Validation(validate_on, validate_every)
     if request.start is not None and not is_source_file(request.start):
         ensure_installed(request.start, reporter=reporter)
@@ -134,7 +138,7 @@ def train(
     from facekit.training.run import train as run_training
 
     if run is not None and is_chief:
-        begin(output, request)
+        begin(output, request, force=force)
     told = reporter if is_chief else SILENT  # the other processes leave talking to the first one
     trained = run_training(
         request,
@@ -148,6 +152,7 @@ def train(
     installed = None
     if install is not None and trained.model is not None:
         (installed,) = install_files(install, [trained.model.path], on_wait=waiting(install, told))
+        remove_others(install, trained.model.card.variant)
     return TrainedRun(output, trained, installed, is_chief)
 
 

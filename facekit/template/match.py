@@ -42,7 +42,7 @@ def centered(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
     """(N, D) unit vectors -> unit vectors about `mean` (D,); with None, unit length alone.
 
     The mean embedding of many people is what all faces share; without it cosines spread more
-    (docs/accuracy.md).  Applied before every comparison, never twice.
+    (docs/explanation/accuracy.md).  Applied before every comparison, never twice.
     """
     unit = unit_length(vectors)
     return unit if mean is None else unit_length(unit - mean)

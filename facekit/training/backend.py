@@ -1,4 +1,4 @@
-"""The one place that imports TensorFlow and Keras to train and write with them."""
+"""The only module that imports TensorFlow and Keras for training and for writing with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ try:
         import keras
         import tensorflow as tf
 
-        tf.config.list_physical_devices()  # looks for GPUs here, where its complaints are held back
+        tf.config.list_physical_devices()  # looks for GPUs here, where its messages are held back
 except ImportError as error:
     if error.name in ("keras", "tensorflow"):
         raise MissingExtraError(

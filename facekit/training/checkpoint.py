@@ -1,8 +1,9 @@
-"""The whole state of a run in one file, from which it goes on as if nothing had happened.
+"""Checkpoints: the whole state of a run in one file.  A run that is restored from it continues
+as if it had not stopped.
 
-A checkpoint is an .npz file of plain arrays, no pickle: every variable of net, head and
-optimizers (Keras's random state is one of them), and the number of steps done.  What a step
-sees follows from that number and the seed; see dataset/epoch.py.
+A checkpoint is an .npz file of plain arrays, without pickle: every variable of net, head and
+optimizers (Keras's random state is one of them), and the number of steps done.  That number and
+the seed determine the photos of the next step; see dataset/epoch.py.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _STEP = "step"
 
 
 def save(folder: Path, variables: Mapping[str, Any], *, step: int, keep: int) -> Path:
-    """Writes the state after `step` steps, then removes all but the last `keep`.
+    """Writes the state after `step` steps, then removes all but the last `keep` checkpoints.
 
-    Raises StorageError; earlier checkpoints are then as they were.
+    Raises StorageError; the earlier checkpoints then still exist.
     """
     content = io.BytesIO()
     arrays: dict[str, Any] = {_STEP: np.array(step, np.int64)}
@@ -40,17 +41,17 @@ def save(folder: Path, variables: Mapping[str, Any], *, step: int, keep: int) ->
 
 
 def saved(folder: Path) -> list[Path]:
-    """The checkpoints of a run, the latest last."""
+    """Returns the checkpoints of a run, the latest last."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
 
 
 def restore(path: Path, variables: Mapping[str, Any]) -> int:
-    """Assigns every variable and returns the number of steps done; nothing where an error is
-    raised.
+    """Assigns every variable and returns the number of steps done.
 
-    Raises ModelMismatchError: not readable, or of another net, head or optimizer.
+    Raises ModelMismatchError if the file cannot be read, or belongs to another net, head or
+    optimizer.  No variable has changed then.
     """
     try:
         with np.load(path, allow_pickle=False) as file:

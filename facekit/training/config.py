@@ -1,4 +1,4 @@
-"""What a training run is asked for, and which values make sense; config_file.py reads it."""
+"""The settings of a training run and which values are valid; config_file.py reads them."""
 
 from __future__ import annotations
 
@@ -25,37 +25,38 @@ class ScheduleName(str, Enum):
 
 
 class ComputePrecision(str, Enum):
-    """What the net computes in; its variables, the loss and the result are float32."""
+    """The precision that the net computes in; variables, loss and result are float32."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "mixed_bfloat16"
     FLOAT16 = "mixed_float16"
-    """with dynamic loss scaling"""
+    """Float16 with dynamic loss scaling."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptimizerConfig:
     name: OptimizerName = OptimizerName.SGD
     rate: float = 0.05
-    """learning rate at the start, after the warm-up"""
+    """Learning rate after the warm-up, before the schedule lowers it."""
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    """decoupled: a step takes off rate x weight_decay of each kernel; biases and batch norms not"""
+    """Decoupled weight decay: a step subtracts rate * weight_decay of each kernel.  Biases and
+    batch norms do not decay."""
     clip_norm: float = 0.0
-    """greatest L2 norm of a variable's gradient; 0 for no limit"""
+    """Upper limit of the L2 norm of each variable's gradient; 0 means no limit."""
     schedule: ScheduleName = ScheduleName.COSINE
     warmup_epochs: float = 0.0
     step_epochs: tuple[int, ...] = ()
-    """epochs at whose start the rate falls, for "step" """
+    """Epochs, counted from 0, at whose start the schedule "step" lowers the rate."""
     step_factor: float = 0.1
     final_share: float = 0.01
-    """what is left of the rate at the end, for "cosine" """
+    """Rate at the end as a share of `rate`, for the schedule "cosine"."""
 
     def rate_at(self, step: int, *, steps_per_epoch: int, epochs: int) -> float:
-        """The learning rate of the step that is about to be done, 0 being the first.
+        """Returns the learning rate for step number `step`; the first step is 0.
 
-        The warm-up rises in a straight line to the full rate (Goyal et al. 2017, sec. 2.2); the
-        cosine is that of Loshchilov & Hutter 2017, eq. 5, over what is left after it, without
+        During the warm-up the rate rises linearly to `rate` (Goyal et al. 2017, sec. 2.2).  The
+        cosine is that of Loshchilov & Hutter 2017, eq. 5, over the steps after the warm-up, without
         restarts.
         """
         warmup = round(self.warmup_epochs * steps_per_epoch)
@@ -73,7 +74,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Each number is read by the losses that have it."""
+    """The losses' settings; each loss reads those that its paper has."""
 
     label_smoothing: float = 0.0
     center_weight: float = 0.003
@@ -96,67 +97,71 @@ class LossConfig:
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
-    """How a crop is changed each time that it is seen."""
+    """How a crop is changed at random each time that a step uses it."""
 
     random_crop: bool = True
-    """a window of the net's size anywhere in the crop; without, its center"""
+    """True takes a window of the net's size anywhere in the crop, False the window at its center.
+    """
     flip: bool = True
     rotate_degrees: float = 0.0
-    """at most so far either way"""
+    """Largest rotation in degrees, to either side."""
     zoom: float = 0.0
-    """at most this share larger or smaller"""
+    """Largest change of scale, as a share of the size: 0.1 allows 0.9 to 1.1."""
     brightness: float = 0.0
-    """at most so many pixel values, 0..255, up or down"""
+    """Largest change of brightness, in pixel values of 0..255, up or down."""
     contrast: float = 0.0
-    """at most this share more or less"""
+    """Largest change of contrast, as a share: 0.2 allows factors of 0.8 to 1.2."""
     saturation: float = 0.0
     erase: float = 0.0
-    """sides, as a share of the net's, of a square that is covered by noise; 0 for none"""
+    """Side of a square of noise that covers a random part, as a share of the net's input; 0: none.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuneConfig:
-    """For weights that exist already (--from)."""
+    """Settings for a run that begins with existing weights (--start-from)."""
 
     imprint: bool = True
-    """begin with each person's mean embedding as the head's weights (Qi et al. 2018, "Low-Shot
-    Learning with Imprinted Weights"), for losses of cosines; without, with random ones"""
+    """True begins with each person's mean embedding as the head's class weights (Qi et al. 2018,
+    "Low-Shot Learning with Imprinted Weights"), for losses of cosines; False with random
+    weights."""
     head_epochs: int = 0
-    """first epochs that train the new head alone"""
+    """Number of first epochs that train only the new head."""
     net_rate_share: float = 0.1
     """learning rate of the net as a share of the head's"""
     freeze_batch_norm: bool = True
-    """keep the statistics and offsets of batch norms as they came"""
+    """True keeps the statistics and offsets of the batch norms as they were in the weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """A training run, all but its data and folders."""
+    """All settings of a training run except its data and folders."""
 
     architecture: Architecture = Architecture.INCEPTION_RESNET_V1
     loss: TrainingLoss = TrainingLoss.SOFTMAX
     embedding_size: int = 512
-    """of fresh weights, as `architecture`; others have their own"""
+    """Length of the embedding of a net with fresh weights; existing weights keep their length."""
     epochs: int = 90
     batch_size: int = 90
-    """photos a step, over all replicas"""
+    """Photos per step, over all replicas."""
     photos_per_person: int = 0
-    """so many of each person in a batch (triplet); 0: photos are shuffled freely"""
+    """Photos of each person in a batch, for triplets; 0 shuffles the photos freely."""
     steps_per_epoch: int = 0
-    """0: as many as the photos fill"""
+    """Steps per epoch; 0 means as many as the photos fill."""
     dropout: float = 0.0
-    """share of the features before the last layer that a step leaves out"""
+    """Share of the features before the last layer that a step sets to 0."""
     batch_norm_momentum: float = 0.0
-    """of the moving statistics; 0: as the graph has it.  0.995 needs some 1,000 steps to settle"""
+    """Momentum of the moving statistics; 0 means the graph's own.  0.995 needs some 1,000 steps to
+    settle."""
     seed: int = 0
     precision: ComputePrecision = ComputePrecision.FLOAT32
     held_out: float = 0.0
-    """share of each person's photos, of those with two or more, that is kept for testing"""
+    """Share of the photos that is held out for testing, of each person with two or more photos."""
     checkpoint_steps: int = 0
-    """steps between two checkpoints; there is one at the end of each epoch besides"""
+    """Steps between two checkpoints; each epoch also ends with one.  0 means only those."""
     keep_checkpoints: int = 3
     memory_mb: int = 1024
-    """crops of one size are kept decoded in memory where they take no more"""
+    """Crops of one size stay decoded in memory if they need no more than this, in MB."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -251,7 +256,7 @@ class TrainConfig:
             raise ValueError(f"optimizer.step_epochs must rise. Received: {list(steps)}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as TOML and JSON have them; `config_file.config_from` reads them back."""
+        """Returns plain values as in TOML and JSON; `config_file.config_from` reads them back."""
         plain = json.loads(json.dumps(asdict(self)))
         assert isinstance(plain, dict)
         return plain

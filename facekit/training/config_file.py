@@ -1,4 +1,4 @@
-"""Training configurations on disk: a TOML file of configs/train or the user's own."""
+"""Reads training configurations: TOML files of configs/train or the user's own."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ T = TypeVar("T")
 
 
 def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainConfig:
-    """The configuration called "small-softmax", or the one in a .toml file, or the defaults.
+    """Returns the named configuration ("small-softmax"), that of a .toml file, or the defaults.
 
-    `changes`: values by dotted name, "optimizer.rate", which win over the file's.
-    Raises UsageError: no such configuration, not TOML, a key unknown, a value of the wrong kind.
+    `changes`: values by dotted name ("optimizer.rate"), which take precedence over the file's.
+    Raises UsageError for an unknown configuration, a file that is not TOML, an unknown key and a
+    value of the wrong type.
     """
     if name_or_path is None:
         return config_from({}, changes, origin="these options")
@@ -30,7 +31,10 @@ def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainCo
 
 
 def config_from(raw: Mapping[str, Any], changes: Mapping[str, Any], *, origin: str) -> TrainConfig:
-    """A configuration of plain values.  Raises UsageError, which names `origin` and the key."""
+    """Builds a configuration from plain values.
+
+    Raises UsageError, whose message names `origin` and the key.
+    """
     merged: dict[str, Any] = {
         name: dict(value) if isinstance(value, Mapping) else value for name, value in raw.items()
     }
@@ -47,9 +51,9 @@ def config_from(raw: Mapping[str, Any], changes: Mapping[str, Any], *, origin: s
 
 
 def parse_change(text: str) -> tuple[str, Any]:
-    """ "optimizer.rate=0.01" -> ("optimizer.rate", 0.01): the value as TOML would have it.
+    """Parses "optimizer.rate=0.01" to ("optimizer.rate", 0.01); the value is read as TOML.
 
-    What is no TOML value is a string, so that loss=softmax needs no quotes.  Raises UsageError.
+    A value that is not TOML is a string, so that loss=softmax needs no quotes.  Raises UsageError.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not name:

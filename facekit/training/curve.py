@@ -1,7 +1,7 @@
-"""The curve of a run: a line of JSON a step in curve.jsonl, and TensorBoard's event files.
+"""The curve of a run: one line of JSON per step in curve.jsonl, and TensorBoard's event files.
 
-Both are as long as the last checkpoint, plus what came since; a resumed run first cuts off what
-its checkpoint does not know, so that the curve is the one of a run that was never interrupted.
+A resumed run first removes the lines that were written after its checkpoint, so that the curve is
+the same as that of a run without interruption.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _NOT_CURVES = frozenset((_STEP, "epoch"))
 
 @dataclass(slots=True)
 class CurveLog:
-    """Open with `resume_at`; every line that is written has "step"."""
+    """Writes the curve.  Call `resume_at` first; every line has the member "step"."""
 
     folder: Path
     _pending: list[dict[str, Any]] = field(default_factory=list)
     _writer: Any = None
 
     def resume_at(self, step: int) -> list[dict[str, Any]]:
-        """Begins, or goes on after `step` steps; returns the lines so far.  Raises StorageError."""
+        """Opens the curve after `step` steps and returns its lines so far.  Raises StorageError."""
         path = self.folder / CURVE_NAME
         kept = [line for line in read_curve(path) if line[_STEP] <= step] if step else []
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
-        # Event files cannot be cut, so they are written anew.
+        # Event files cannot be truncated at a step, so they are written anew.
         board = self.folder / TENSORBOARD_NAME
         try:
             if board.exists():
@@ -53,12 +53,12 @@ class CurveLog:
         return kept
 
     def add(self, step: int, epoch: int, **values: float) -> None:
-        """Values of the state after `step` steps; NaN, which JSON lacks, is left out."""
+        """Adds the values after `step` steps; NaN is left out because JSON has no NaN."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self._pending.append({_STEP: step, "epoch": epoch, **finite})
 
     def flush(self) -> None:
-        """Puts what was added onto the disk.  Raises StorageError."""
+        """Writes the added lines to disk.  Raises StorageError."""
         path = self.folder / CURVE_NAME
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -80,7 +80,7 @@ class CurveLog:
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:
-    """The lines of a curve; a last line that a kill cut short is left out."""
+    """Reads the lines of a curve, except a last line that a kill truncated."""
     lines = []
     try:
         for text in path.read_text(encoding="utf-8").splitlines():

@@ -1,9 +1,9 @@
-"""What a step runs on: one device, several GPUs, or several processes on several machines.
+"""The devices of a run: one device, several GPUs, or several processes on several machines.
 
-All three are strategies of tf.distribute under one loop of our own.  Keras's `fit` refuses
-MultiWorkerMirroredStrategy (keras issue 20585); a step in `strategy.run`, with variables made in
-the strategy's scope, works: Keras 3's optimizers then add up the gradients of all replicas.
-JAX or PyTorch under Keras would need the nets, the converters and TensorFlow side by side.
+Each is a strategy of tf.distribute under facekit's own loop.  Keras's `fit` refuses
+MultiWorkerMirroredStrategy (keras issue 20585).  A step inside `strategy.run` works if its
+variables were made in the strategy's scope: Keras 3's optimizers then sum the gradients of all
+replicas.  JAX or PyTorch under Keras would need nets and converters in two frameworks.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _SETTING = "TF_CONFIG"
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The processes of a run and which of them this one is."""
+    """The processes of a run, and the index of this process among them."""
 
     addresses: tuple[str, ...]
-    """host:port of each, the same list in the same order everywhere"""
+    """host:port of each process: the same list in the same order in every process."""
     index: int
 
     def __post_init__(self) -> None:
@@ -51,9 +51,9 @@ class Cluster:
 
 
 def cluster_of_environment() -> Cluster | None:
-    """What TF_CONFIG says, as TensorFlow's own schedulers set it; None without workers in it.
+    """Reads TF_CONFIG, which TensorFlow's schedulers set; returns None if it has no workers.
 
-    Raises UsageError for one that is not valid.
+    Raises UsageError if TF_CONFIG is not valid.
     """
     text = os.environ.get(_SETTING)
     if not text:
@@ -73,27 +73,30 @@ def cluster_of_environment() -> Cluster | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replicas:
-    """Where the copies of the net are, and which of them this process feeds."""
+    """The replicas of the net, and which of them this process feeds."""
 
     strategy: Any
     """tf.distribute.Strategy"""
     index: int
-    """of this process"""
+    """Index of this process, from 0."""
     local: int
-    """replicas of this process"""
+    """Number of replicas in this process."""
 
     @property
     def count(self) -> int:
-        """Replicas of all processes."""
+        """Number of replicas in all processes."""
         return int(self.strategy.num_replicas_in_sync)
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes files and says what happens."""
+        """Whether this process writes the files and the notes."""
         return self.index == 0
 
     def share(self, batch_size: int) -> Share:
-        """This process's part of each batch.  Raises UsageError where it cannot be cut evenly."""
+        """Returns this process's part of each batch.
+
+        Raises UsageError if the replicas cannot share the batch equally.
+        """
         if batch_size % self.count:
             raise UsageError(
                 f"A batch is cut evenly over {self.count} replicas. Received: batch_size "
@@ -103,7 +106,7 @@ class Replicas:
         return Share(self.index * mine, (self.index + 1) * mine)
 
     def feed(self, array: np.ndarray[Any, Any]) -> Any:
-        """(local batch, ...) in equal parts to the replicas of this process."""
+        """Splits (local batch, ...) equally among the replicas of this process."""
         if self.local == 1:
             return tf.constant(array)
         parts = np.split(array, self.local)
@@ -118,11 +121,11 @@ class Replicas:
 def open_replicas(
     cluster: Cluster | None = None, *, devices: Sequence[str] | None = None
 ) -> Replicas:
-    """The processes of `cluster`; else all GPUs of this one; else its one device.
+    """Opens the processes of `cluster`; without one, all GPUs of this process, or its CPU.
 
-    devices: TensorFlow's names of what this process shall use, instead of all its GPUs.
-    To be called before anything else is done with TensorFlow.  With a cluster it waits until
-    every process is there.  Raises UsageError where the cluster cannot be joined.
+    `devices`: TensorFlow's names of the devices to use, instead of all GPUs.  Call this before
+    TensorFlow is used for anything else.  With a cluster, the call returns when every process has
+    joined.  Raises UsageError if the cluster cannot be joined.
     """
     if cluster is not None and len(cluster.addresses) > 1:
         os.environ[_SETTING] = json.dumps(

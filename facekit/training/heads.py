@@ -1,7 +1,7 @@
-"""From embeddings to a loss: what training adds to a net and its result leaves out.
+"""The heads: layers that turn embeddings into a loss in training and are not part of the model.
 
-A head holds the class weights.  `measure` is called in training, on the photos of one replica;
-`scores` says how alike embeddings are to each class, for held-out photos.
+A head holds the class weights.  `measure` computes the loss on the photos of one replica;
+`scores` rates the similarity of embeddings to each class, for held-out photos.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Tensor: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadOutput:
-    """Of one replica's photos."""
+    """What a head measured on the photos of one replica."""
 
     loss: Tensor
-    """scalar, the mean over the photos"""
+    """Scalar: the mean loss over the photos."""
     accuracy: Tensor
-    """scalar 0..1, the share whose own class scores highest, without any margin; NaN where there
-    are no classes"""
+    """Scalar 0..1: the share of photos whose true class scores highest, without any margin.  NaN if
+    the head has no classes."""
 
 
 class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
-    """What all heads have: their losses' settings and no say in what is frozen."""
+    """Base of all heads: it holds the number of classes and the settings of the losses."""
 
     def __init__(self, classes: int, config: LossConfig) -> None:
         super().__init__(name="head", dtype="float32")
@@ -37,11 +37,14 @@ class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
         self.settings = config
 
     def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
-        """x: (B, D) float32 embeddings, not of unit length; step: scalar, 0 for the first."""
+        """Returns the loss of embeddings `x` (B, D), float32, not of unit length.
+
+        `labels`: (B,) integers; `step`: integer scalar, 0 for the first step.
+        """
         raise NotImplementedError
 
     def scores(self, x: Tensor) -> Tensor | None:
-        """(B, classes), higher is more alike; None for a head that knows no classes."""
+        """Returns (B, classes), higher for more similar; None from a head without classes."""
         raise NotImplementedError
 
     def _measured(self, logits: Tensor, plain: Tensor, labels: Tensor) -> HeadOutput:
@@ -51,7 +54,7 @@ class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
 
 
 class SoftmaxHead(Head):
-    """Logits W x + b."""
+    """A softmax head: logits W x + b."""
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.kernel = self.add_weight(
@@ -68,9 +71,9 @@ class SoftmaxHead(Head):
 
 
 class CenterHead(SoftmaxHead):
-    """Softmax, and lambda times half the squared distance to the class's center.
+    """A softmax head whose loss adds lambda / 2 times the squared distance to the class's center.
 
-    Centers move by the paper's rule, over the photos of all replicas, not by the optimizer.
+    The paper's rule updates the centers, over the photos of all replicas; the optimizer does not.
     """
 
     def build(self, shape: tuple[int, ...]) -> None:
@@ -92,13 +95,13 @@ class CenterHead(SoftmaxHead):
         if context.num_replicas_in_sync > 1:
             sums, counts = context.all_reduce("sum", [sums, counts])
         self.centers.assign(
-            losses.moved_centers(centers, sums, counts, rate=self.settings.center_rate)
+            losses.updated_centers(centers, sums, counts, rate=self.settings.center_rate)
         )
         return HeadOutput(softmax.loss + self.settings.center_weight * apart, softmax.accuracy)
 
 
 class CosineHead(Head):
-    """Class weights of unit length and no bias; `scores` are cosines."""
+    """Base of the heads with class weights of unit length and no bias; `scores` are cosines."""
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.kernel = self.add_weight(
@@ -106,7 +109,7 @@ class CosineHead(Head):
         )
 
     def imprint(self, means: Tensor) -> None:
-        """Class weights from each class's mean embedding: (classes, D), of any length but 0."""
+        """Sets the class weights to the direction of each class's mean embedding, (classes, D)."""
         self.kernel.assign(tf.transpose(tf.nn.l2_normalize(means, -1)))
 
     def scores(self, x: Tensor) -> Tensor:
@@ -140,7 +143,7 @@ class ArcFaceHead(CosineHead):
 
 
 class TripletHead(Head):
-    """No weights.  Triplets are made within each replica's photos."""
+    """A head without weights.  Triplets are formed among the photos of each replica."""
 
     def build(self, shape: tuple[int, ...]) -> None:
         pass
@@ -164,7 +167,7 @@ _HEADS: dict[TrainingLoss, type[Head]] = {
 
 
 def make_head(config: TrainConfig, *, embedding_size: int, classes: int) -> Head:
-    """With fresh weights."""
+    """Returns the head of the configured loss, with fresh weights."""
     head = _HEADS[config.loss](classes, config.losses)
     head.build((None, embedding_size))
     head.built = True

@@ -1,7 +1,7 @@
-"""An installed float32 model for Keras and TensorFlow.
+"""Writes an installed float32 model as a Keras file or as a SavedModel folder.
 
-Each takes the model into a Keras net and lands as a whole: what was there before stays until the
-new file is complete.
+Both are written beside their place and then renamed, so that an existing file or folder stays
+until the new one is complete.
 """
 
 from __future__ import annotations
@@ -36,11 +36,13 @@ from facekit.version import __version__
 
 
 def make_keras(model: InstalledModel, *, reporter: Reporter = SILENT) -> tuple[ModelFile, Drift]:
-    """A .keras file of the model's net with an open batch, and its card: (N, height, width, 3)
-    float32 in the card's scaling -> (N, embedding size) float32, not of unit length.
+    """Writes a .keras file of the model's net and returns it with its card.
 
-    Its embeddings are measured against the LiteRT file's, on faces that ship with facekit.
-    Raises UsageError for a model that is no float32 embedding model, ModelBuildError, StorageError.
+    The net maps (N, height, width, 3) float32, scaled as the card says, to (N, embedding size)
+    float32, not of unit length, for any N.  The drift that is returned compares its embeddings with
+    those of the LiteRT file, on the faces that ship with facekit.
+    Raises UsageError for a model that is not a float32 embedding model, ModelBuildError,
+    StorageError.
     """
     net = keras_net(model)
     with tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
@@ -69,11 +71,10 @@ def make_keras(model: InstalledModel, *, reporter: Reporter = SILENT) -> tuple[M
 
 
 def saved_model(model: InstalledModel, folder: Path) -> None:
-    """A SavedModel folder, which TensorFlow Serving and tf2onnx read; input and output as in
-    `make_keras`, under the signature "serving_default".
+    """Writes a SavedModel folder, which TensorFlow Serving and tf2onnx read.
 
-    A folder that is there already is replaced, if it is a SavedModel.
-    Raises ModelBuildError, StorageError.
+    Input and output are as in `make_keras`, under the signature "serving_default".  An existing
+    folder is replaced if it is a SavedModel.  Raises ModelBuildError, StorageError.
     """
     if folder.exists() and not (folder / "saved_model.pb").is_file():
         raise StorageError(f"{folder} is there and is no SavedModel: it is not replaced.")
@@ -88,11 +89,10 @@ def saved_model(model: InstalledModel, folder: Path) -> None:
 
 
 def keras_net(model: InstalledModel) -> keras.Model:
-    """The net that the file holds, batch norms folded, for any number of pictures at once.
+    """Returns the net of the model's file, with batch norms folded, for any batch size.
 
-    It answers a known picture as the file does, within 1e-5.
-    Raises ModelBuildError for a model that is no float32 embedding net, or for which Keras has no
-    layers, naming the node.
+    Its output for a fixed test input equals the file's within 1e-5.  Raises ModelBuildError for a
+    model that is not a float32 embedding net, and for a node that Keras has no layer for, by name.
     """
     net = to_keras(graph_of_model(model))
     picture = probe(net.name, model.card.input)
@@ -104,7 +104,7 @@ def keras_net(model: InstalledModel) -> keras.Model:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A folder on the file system of `path`, gone afterwards.  Translates OSError."""
+    """Yields a temporary folder on the file system of `path`.  Translates OSError."""
     folder: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 def _replace(partial: Path, path: Path) -> None:
     files = [partial] if partial.is_file() else [one for one in partial.rglob("*") if one.is_file()]
-    for file in files:  # until this returns, a power cut could leave the name without the bytes
+    for file in files:  # unflushed, a power cut could leave the file's name without its bytes
         descriptor = os.open(file, os.O_RDONLY)
         try:
             os.fsync(descriptor)

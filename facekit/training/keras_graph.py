@@ -1,6 +1,7 @@
-"""A graph as a Keras model for training, and a trained model as a graph.
+"""Converts a graph to a Keras model for training, and a trained Keras model to a graph.
 
-Batch norms keep their statistics both ways.  What Keras's layers do not do is refused by name.
+Batch norms keep their statistics in both directions.  An operation that Keras has no layer for is
+refused by name.
 """
 
 from __future__ import annotations
@@ -22,18 +23,17 @@ from facekit.training.backend import keras
 Tensor: TypeAlias = "keras.KerasTensor"
 
 BATCH_NORM_MOMENTUM = 0.995
-"""of moving means and variances, as facenet trains"""
+"""Momentum of moving means and variances, as in facenet's training."""
 _INTO = (Operation.CONVOLUTION, Operation.DENSE)
 _NOT_NEGATIVE = (Operation.RELU, Operation.RELU6, Operation.SIGMOID)
 
 
 def to_keras(graph: Graph, *, dropout: float = 0.0) -> keras.Model:
-    """(N, height, width, channels) float32 -> the graph's one output, for any N.
+    """Returns a model that maps (N, height, width, channels) float32 to the graph's one output.
 
-    Every weight trains, moving means and variances but in their own way; numbers that the graph
-    has as constants stay.  `dropout`: the share that training leaves out of what the last dense
-    layer reads.
-    Raises ModelBuildError naming the node for which Keras has no layer.
+    All weights are trainable, except the moving means and variances, which batch norms update
+    themselves, and the graph's constants.  `dropout`: the share of the last dense layer's input
+    that training sets to 0.  Raises ModelBuildError, which names the node without a Keras layer.
     """
     graph = _with_biases(graph)
     dense = [node for node in graph.nodes if node.operation is Operation.DENSE]
@@ -49,13 +49,16 @@ def to_keras(graph: Graph, *, dropout: float = 0.0) -> keras.Model:
 
 
 def from_keras(net: keras.Model) -> Graph:
-    """The model as it is now, for one picture.  Raises ModelBuildError naming the layer."""
+    """Returns the model's present state as a graph for one photo.
+
+    Raises ModelBuildError, which names a layer that the graph has no operation for.
+    """
     weights = {layer.name: layer.get_weights() for layer in net.layers}
     return graph_of(json.loads(net.to_json()), lambda name: weights.get(name, ()))
 
 
 def _with_biases(graph: Graph) -> Graph:
-    """What is added to a layer without a bias as that layer's bias, which can train."""
+    """Turns an addition after a layer without a bias into that layer's bias, which can train."""
     readers = {node.name: count for node, count in graph.readers.items()}
 
     def change(node: Node) -> Node:
@@ -76,7 +79,7 @@ def _with_biases(graph: Graph) -> Graph:
 
 
 def _new_name(node: Node, names: set[str]) -> str:
-    """A layer's name; one that another layer has gets a number."""
+    """Returns a layer name for the node, with a number if another layer has the name already."""
     name, number = layer_name(node), 1
     while name in names:
         number += 1
@@ -86,7 +89,7 @@ def _new_name(node: Node, names: set[str]) -> str:
 
 
 class _Layer:
-    """One node as a layer with the node's weights."""
+    """Makes the Keras layer of one node, with the node's weights."""
 
     def __init__(self, node: Node, name: str) -> None:
         self.node = node
@@ -111,7 +114,7 @@ class _Layer:
         return [self.node.weights[role] for role in roles if role in self.node.weights]
 
     def padded(self, x: Tensor) -> tuple[Tensor, str]:
-        """What a window slides over, and Keras's kind of padding."""
+        """Returns the tensor that a window slides over, and Keras's word for its padding."""
         window, shape = self.node.window, self.node.inputs[0].shape
         if window.pads is None or window.pads == same_pads(shape, window) != NO_PADS:
             return x, "same"
@@ -219,7 +222,7 @@ def _concatenate(layer: _Layer, *inputs: Tensor) -> Tensor:
 
 
 def _of_two(kind: Any) -> Callable[..., Tensor]:
-    """Two tensors, or one and numbers that stay as they are."""
+    """Makes a layer of two tensors, or of one tensor and a constant that is not trained."""
 
     def make(layer: _Layer, *inputs: Tensor) -> Tensor:
         if len(inputs) == 2:

@@ -1,4 +1,4 @@
-"""Steps, checkpoints and the curve: from where a run stands to its end, or to Ctrl-C."""
+"""Runs steps, checkpoints and the curve from the current step to the end of a run, or to Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from facekit.training.step import Trainer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoopCallbacks:
-    """What the loop asks."""
+    """The functions that the loop calls."""
 
     should_stop: Callable[[], bool]
-    """asked before each step; True ends the run after it"""
+    """Called before each step; True ends the run after that step."""
     evaluate: Callable[[int], dict[str, float]]
-    """after an epoch, by its number from 1: figures for the curve"""
+    """Called after each epoch with its number, from 1; returns figures for the curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopResult:
-    """Where the loop stopped."""
+    """The state in which the loop stopped."""
 
     step: int
-    """steps done in all"""
+    """Number of steps done over all runs of this folder."""
     interrupted: bool
     epoch_loss: float
-    """mean over the steps of the last epoch that was finished now; NaN where none was"""
+    """Mean loss over the steps of the last epoch that this call finished; NaN if it finished none.
+    """
     figures: dict[str, float]
-    """of the last evaluation"""
+    """Figures of the last evaluation, by name."""
 
 
 def run_loop(
@@ -52,15 +53,15 @@ def run_loop(
     fine_tunes: bool,
     done: int,
 ) -> LoopResult:
-    """Goes on after `done` steps.  Only the chief process writes files.
+    """Continues after `done` steps.  Only the chief process writes files.
 
-    Raises ModelBuildError where the loss is no number any more, ImageError, StorageError.
+    Raises ModelBuildError if the loss is no longer finite, ImageError and StorageError.
     """
     per_epoch = steps_per_epoch(photos.photos, config)
     total = per_epoch * config.epochs
     chief = trainer.replicas.is_chief
     log = CurveLog(folder)
-    # Of an epoch that was interrupted, what was seen of it counts in its mean.
+    # The mean loss of an interrupted epoch counts the steps that it did before the interruption.
     seen = [
         line
         for line in (log.resume_at(done) if chief else [])
@@ -107,7 +108,7 @@ def run_loop(
         every = config.checkpoint_steps
         due = ends_epoch or (every and (step + 1) % every == 0)
         if chief and (due or result.asked_to_stop):
-            log.flush()  # first: what the checkpoint does not know is cut off on resuming
+            log.flush()  # first: resuming cuts off curve lines after the checkpoint's step
             checkpoint.save(
                 folder / CHECKPOINTS_NAME,
                 trainer.variables(),
@@ -120,7 +121,7 @@ def run_loop(
 
 
 def _net_share(config: TrainConfig, epoch: int, *, fine_tunes: bool) -> float:
-    """The net's learning rate as a share of the head's."""
+    """Returns the net's learning rate as a share of the head's, 0..1."""
     if not fine_tunes:
         return 1.0
     return 0.0 if epoch < config.finetune.head_epochs else config.finetune.net_rate_share

@@ -1,7 +1,7 @@
 """The losses, each as its paper has it.
 
-Embeddings x are (B, D), labels y (B,) integers, logits and cosines (B, classes), all float32
-tensors.  A result is (B,), one number a photo, unless said otherwise.
+Embeddings x are (B, D), logits and cosines (B, classes), all float32 tensors; labels y are (B,)
+integers.  A function returns (B,), the loss of each photo, unless its docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -19,56 +19,65 @@ _EPSILON = 1e-7  # keeps acos and square roots off points where their slope is i
 def softmax_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.0) -> Tensor:
     """-log softmax(logits)[y]; Wen et al. 2016, eq. 1.
 
-    With label smoothing (Szegedy et al. 2015, sec. 7) the wanted probability is 1 - smoothing
-    for y plus smoothing / classes for every class.
+    With label smoothing (Szegedy et al. 2015, sec. 7) the target probability is smoothing / classes
+    for every class, plus 1 - smoothing for y.
     """
     log_probability = tf.nn.log_softmax(logits)
-    own = tf.gather(log_probability, labels, batch_dims=1)
-    return -(1 - smoothing) * own - smoothing * tf.reduce_mean(log_probability, -1)
+    of_true_class = tf.gather(log_probability, labels, batch_dims=1)
+    return -(1 - smoothing) * of_true_class - smoothing * tf.reduce_mean(log_probability, -1)
 
 
 def center_loss(x: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
-    """||x - c_y||^2 / 2: Wen et al. 2016, eq. 2, before lambda.  centers: (classes, D)."""
+    """||x - c_y||^2 / 2: Wen et al. 2016, eq. 2, without the weight lambda.
+
+    `centers`: (classes, D), the mean embedding of each class.
+    """
     return tf.reduce_sum((x - tf.gather(centers, labels)) ** 2, -1) / 2
 
 
 def center_sums(x: Tensor, labels: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each class: the sum of c - x over its photos, (classes, D), and their number, (classes,).
+    """Returns the sum of c - x over each class's photos, (classes, D), and their count, (classes,).
 
-    Sums of parts of a batch add up to those of the whole, which `moved_centers` needs.
+    The results for the parts of a split batch may be added: `updated_centers` needs the sums over
+    the whole batch.
     """
     classes = tf.shape(centers)[0]
-    away = tf.gather(centers, labels) - x
+    differences = tf.gather(centers, labels) - x
     return (
-        tf.math.unsorted_segment_sum(away, labels, classes),
-        tf.math.unsorted_segment_sum(tf.ones_like(away[:, 0]), labels, classes),
+        tf.math.unsorted_segment_sum(differences, labels, classes),
+        tf.math.unsorted_segment_sum(tf.ones_like(differences[:, 0]), labels, classes),
     )
 
 
-def moved_centers(centers: Tensor, sums: Tensor, counts: Tensor, *, rate: float) -> Tensor:
-    """c - alpha * sum / (1 + n): Wen et al. 2016, eq. 4 and step 6 of algorithm 1."""
+def updated_centers(centers: Tensor, sums: Tensor, counts: Tensor, *, rate: float) -> Tensor:
+    """Returns c - alpha * sum / (1 + n), (classes, D); `rate` is alpha, 0..1.
+
+    Wen et al. 2016, eq. 4 and step 6 of algorithm 1.
+    """
     return centers - rate * sums / (1 + counts[:, None])
 
 
 def triplet_semi_hard(x: Tensor, labels: Tensor, *, margin: float) -> Tensor:
-    """The mean over all genuine pairs of max(0, d(a, p) - d(a, n) + alpha); a scalar.
+    """Returns the mean over all genuine pairs of max(0, d(a, p) - d(a, n) + alpha), a scalar.
 
-    Schroff et al. 2015 (FaceNet), eq. 2, d the squared distance of unit vectors.  n is semi-hard
-    (sec. 3.2, eq. 4): of the strangers further away than p the nearest.  Where none is further
-    away, it is the furthest stranger of all, as in facenet and TensorFlow Addons, so that no
-    pair is left out.  0 where no anchor has both a photo of its own and a stranger.
+    Schroff et al. 2015 (FaceNet), eq. 2: a is the anchor, p the positive, n the negative, d the
+    squared distance of unit vectors (0..4) and `margin` is alpha, in the same unit.  n is
+    semi-hard (sec. 3.2, eq. 4): the nearest negative that is farther from the anchor than p.  If
+    no negative is farther away than p, n is the farthest negative, as in facenet and TensorFlow
+    Addons, so that no pair is left out.  The result is 0 if no anchor of the batch has both a
+    positive and a negative.
     """
     distance = squared_distances(x)
     same = labels[:, None] == labels[None]
     size = tf.shape(labels)[0]
     positive = same & ~tf.eye(size, dtype=tf.bool)
-    stranger = ~same
-    # For each pair (a, p), a row of candidates n: (B, B, B)
-    further = stranger[:, None] & (distance[:, None] > distance[:, :, None])
-    nearest = tf.reduce_min(tf.where(further, distance[:, None], math.inf), -1)
-    furthest = tf.reduce_max(tf.where(stranger, distance, -math.inf), -1, keepdims=True)
-    negative = tf.where(tf.reduce_any(further, -1), nearest, furthest)
-    usable = positive & tf.reduce_any(stranger, -1, keepdims=True)
+    negatives = ~same
+    # (B, B, B): for each pair (a, p), which n are negatives farther away than p
+    farther = negatives[:, None] & (distance[:, None] > distance[:, :, None])
+    nearest = tf.reduce_min(tf.where(farther, distance[:, None], math.inf), -1)
+    farthest = tf.reduce_max(tf.where(negatives, distance, -math.inf), -1, keepdims=True)
+    negative = tf.where(tf.reduce_any(farther, -1), nearest, farthest)
+    usable = positive & tf.reduce_any(negatives, -1, keepdims=True)
     # Masked before the subtraction: an infinity that is multiplied by 0 later has no gradient.
     gap = tf.where(usable, distance - tf.where(usable, negative, 0.0) + margin, 0.0)
     pairs = tf.reduce_sum(tf.cast(usable, tf.float32))
@@ -76,15 +85,15 @@ def triplet_semi_hard(x: Tensor, labels: Tensor, *, margin: float) -> Tensor:
 
 
 def squared_distances(x: Tensor) -> Tensor:
-    """(B, B) of the rows of (B, D), of unit length, to each other: 2 - 2 cos."""
+    """Returns (B, B): the squared distances of the rows of `x`, unit vectors: 2 - 2 cos, 0..4."""
     return tf.maximum(2 - 2 * tf.matmul(x, x, transpose_b=True), 0.0)
 
 
 def angular_psi(cosine: Tensor, m: int) -> Tensor:
     """psi(theta) = (-1)^k cos(m theta) - 2k, theta in [k pi / m, (k + 1) pi / m].
 
-    Liu et al. 2017 (SphereFace), below eq. 6: falls from 1 to 1 - 2m while theta goes from 0 to
-    pi.  m = 1 to 4; cos(m theta) is a polynomial of the cosine (Chebyshev).
+    Liu et al. 2017 (SphereFace), below eq. 6: psi falls from 1 to 1 - 2m while theta goes from 0
+    to pi.  m is 1 to 4; cos(m theta) is Chebyshev's polynomial T_m of the cosine.
     """
     power = {
         1: lambda c: c,
@@ -102,40 +111,44 @@ def angular_psi(cosine: Tensor, m: int) -> Tensor:
 def a_softmax_logits(
     x: Tensor, cosine: Tensor, labels: Tensor, *, m: int, annealing: Tensor
 ) -> Tensor:
-    """||x|| cos(theta_j), and for y ||x|| (lambda cos(theta) + psi(theta)) / (1 + lambda).
+    """Returns logits (B, classes): ||x|| cos(theta_j) for all classes but the true one.
 
+    The logit of the true class y is ||x|| * (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda):
     SphereFace, eq. 7, with the annealing of its released code and of "large-margin softmax" (Liu
-    et al. 2016, sec. 5.1): lambda falls during training.
+    et al. 2016, sec. 5.1).  `annealing` is lambda, a scalar >= 0 that falls during training.
     """
     length = tf.norm(x, axis=-1, keepdims=True)
-    own = tf.gather(cosine, labels, batch_dims=1)[:, None]
-    with_margin = (annealing * own + angular_psi(own, m)) / (1 + annealing)
-    return length * _replaced(cosine, labels, with_margin)
+    true_cosine = tf.gather(cosine, labels, batch_dims=1)[:, None]
+    with_margin = (annealing * true_cosine + angular_psi(true_cosine, m)) / (1 + annealing)
+    return length * _with_true_class(cosine, labels, with_margin)
 
 
 def annealed_lambda(step: Tensor, *, start: float, gamma: float, least: float) -> Tensor:
-    """max(least, start / (1 + gamma step)): margin_inner_product_layer of SphereFace's Caffe,
-    whose power is 1."""
+    """Returns lambda at `step`, an integer scalar: max(least, start / (1 + gamma * step)).
+
+    Like margin_inner_product_layer in SphereFace's Caffe code, with its parameter `power` at 1.
+    """
     return tf.maximum(least, start / (1 + gamma * tf.cast(step, tf.float32)))
 
 
 def arcface_logits(cosine: Tensor, labels: Tensor, *, margin: float, scale: float) -> Tensor:
-    """s cos(theta_j), and for y s cos(theta + m): Deng et al. 2019 (ArcFace), eq. 3.
+    """Returns logits (B, classes): s cos(theta_j), for the true class y s cos(theta_y + m).
 
-    Beyond theta = pi - m, where cos(theta + m) would rise again, it is cos(theta) - m sin(m), as
-    in the authors' code.
+    Deng et al. 2019 (ArcFace), eq. 3.  `margin` is m in radians and `scale` is s.  Beyond
+    theta_y = pi - m, where cos(theta_y + m) would rise again, cos(theta_y) - m sin(m) takes its
+    place, as in the authors' code.
     """
-    own = tf.clip_by_value(
+    true_cosine = tf.clip_by_value(
         tf.gather(cosine, labels, batch_dims=1)[:, None], -1 + _EPSILON, 1 - _EPSILON
     )
-    sine = tf.sqrt(1 - own**2)
-    moved = own * math.cos(margin) - sine * math.sin(margin)
-    past_the_end = own <= math.cos(math.pi - margin)
-    with_margin = tf.where(past_the_end, own - margin * math.sin(margin), moved)
-    return scale * _replaced(cosine, labels, with_margin)
+    sine = tf.sqrt(1 - true_cosine**2)
+    cos_with_margin = true_cosine * math.cos(margin) - sine * math.sin(margin)
+    past_the_end = true_cosine <= math.cos(math.pi - margin)
+    with_margin = tf.where(past_the_end, true_cosine - margin * math.sin(margin), cos_with_margin)
+    return scale * _with_true_class(cosine, labels, with_margin)
 
 
-def _replaced(rows: Tensor, labels: Tensor, own: Tensor) -> Tensor:
-    """rows (B, classes) with own (B, 1) at each row's label."""
+def _with_true_class(rows: Tensor, labels: Tensor, true_values: Tensor) -> Tensor:
+    """Returns rows (B, classes) with true_values (B, 1) in the column of each row's label."""
     hot = tf.one_hot(labels, tf.shape(rows)[-1], on_value=True, off_value=False, dtype=tf.bool)
-    return tf.where(hot, own, rows)
+    return tf.where(hot, true_values, rows)

@@ -1,4 +1,4 @@
-"""What a run is, kept in its folder so that it can go on with the same."""
+"""The request of a run, stored in its folder so that --resume continues with the same settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import InputError, UsageError
-from facekit.system.files import write_atomically
+from facekit.system.files import remove_folder, write_atomically
 from facekit.training import checkpoint
 from facekit.training.config import TrainConfig
 from facekit.training.config_file import config_from
@@ -20,35 +20,39 @@ _DATA_NAME = "data.sha256"
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """What a run is, apart from where it writes and what it runs on."""
+    """The request of a run, except where it writes and which devices it uses."""
 
     data: Path
-    """aligned crops, a folder a person"""
+    """Folder of aligned crops, with a folder per person."""
     config: TrainConfig
     name: str
-    """of the model that comes out"""
+    """Name of the trained model."""
     start: str | None = None
-    """the model to begin with, as --model has it, or a file of weights; None: fresh weights"""
+    """Model to begin with, as --model takes it, or a file of weights; None means fresh weights."""
     license: str = "not stated: trained by the user"
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """When and on what a run is validated on LFW."""
+    """The LFW folder that a run is validated on, and how often."""
 
     lfw: Path
     every: int = 1
-    """epochs"""
+    """Number of epochs between two validations."""
 
 
-def begin(folder: Path, request: TrainRequest) -> None:
-    """Notes what the run is.  Raises UsageError where the folder holds a run, StorageError."""
-    if checkpoint.saved(folder / CHECKPOINTS_NAME):
+def begin(folder: Path, request: TrainRequest, *, force: bool = False) -> None:
+    """Writes the request into `folder`; `force` replaces a run that the folder holds.
+
+    Raises UsageError if the folder holds a run and `force` is False, StorageError.
+    """
+    if checkpoint.saved(folder / CHECKPOINTS_NAME) and not force:
         raise UsageError(
             f"{folder} holds a training run. Go on with it: facekit train -o {folder} --resume; "
-            "or pass another folder."
+            "pass --force to replace it, or another folder with -o."
         )
-    (folder / _DATA_NAME).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
+    remove_folder(folder / CHECKPOINTS_NAME)
+    (folder / _DATA_NAME).unlink(missing_ok=True)  # left by a run that ended before a checkpoint
     plain = {
         "schema_version": SCHEMA_VERSION,
         "data": str(request.data.absolute()),
@@ -61,7 +65,10 @@ def begin(folder: Path, request: TrainRequest) -> None:
 
 
 def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
-    """The run that `folder` holds; `data`: where its crops are now.  Raises UsageError."""
+    """Reads the request of the run in `folder`; `data` replaces the path of its crops.
+
+    Raises UsageError.
+    """
     path = folder / SETTINGS_NAME
     try:
         raw = json.loads(path.read_bytes())
@@ -83,7 +90,10 @@ def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
 
 
 def require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
-    """Notes the photos' hash, or compares with the one that is there.  Raises InputError."""
+    """Stores the hash of the photos, or compares it with the stored one.
+
+    Raises InputError if the photos have changed.
+    """
     path = folder / _DATA_NAME
     if path.exists():
         if path.read_text().strip() != sha256:

@@ -1,4 +1,4 @@
-"""The trained net as a float32 LiteRT file with its card: what every other command takes."""
+"""Writes the trained net as a float32 LiteRT file with its card, which every command accepts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from facekit.version import __version__
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Described:
-    """What the card of a trained model says."""
+    """The values for the card of a trained model."""
 
     name: str
     architecture: str
@@ -41,9 +41,10 @@ class Described:
 def write_model(
     net: keras.Model, described: Described, folder: Path, *, reporter: Reporter
 ) -> InstalledModel:
-    """NAME_float32.tflite and its card in `folder`, run and compared with the net first.
+    """Writes NAME_float32.tflite and its card into `folder`.
 
-    Raises ModelBuildError where the file does not answer as the net does, StorageError.
+    The file is first run and compared with the net.  Raises ModelBuildError if their embeddings
+    differ, StorageError.
     """
     graph = from_keras(net)
     content = to_litert(graph)
@@ -73,6 +74,6 @@ def write_model(
 
 
 def _in_float32(graph: Graph) -> Answers:
-    """What the net answers when it computes as a file does, whatever it was trained in."""
+    """Returns a function that runs the graph in float32, whatever precision it was trained in."""
     net = to_keras(graph)
     return lambda pictures: [np.asarray(net(pictures))]

@@ -32,18 +32,18 @@ from facekit.types import CropSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """What came of a run."""
+    """The result of a run."""
 
     loop: LoopResult
-    """where it stopped"""
+    """The step at which the run stopped, and its figures."""
     people: int
     photos: int
     held_out: int
     parameters: int
     model: InstalledModel | None
-    """None where the run was interrupted, and in processes other than the chief"""
+    """None if the run was interrupted, and in all processes but the chief."""
     net: keras.Model
-    """the trained net, for any batch; the same in every process"""
+    """The trained net, for any batch size; identical in every process."""
 
 
 def train(
@@ -57,11 +57,11 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     designs: Mapping[Architecture, Design] = DESIGNS,
 ) -> Trained:
-    """Trains and writes the model into `folder`; with `resume` from its last checkpoint.
+    """Trains, and writes the model into `folder`; `resume` continues from its last checkpoint.
 
-    `replicas` must have been opened before anything else was done with TensorFlow.  `designs`:
-    nets by architecture instead of facekit's own.
-    Raises InputError for data that cannot be trained on, UsageError, ModelError, StorageError.
+    `replicas` must have been opened before TensorFlow was used for anything else.  `designs`: the
+    nets by architecture, instead of facekit's own.
+    Raises InputError for data that cannot be trained on, UsageError, ModelError and StorageError.
     """
     config = request.config
     tf.config.experimental.enable_op_determinism()
@@ -145,7 +145,7 @@ def train(
 
 
 def _crop_of(request: TrainRequest, start: Start, reporter: Reporter) -> CropSpec:
-    """What the card shall ask for: crops as the photos are."""
+    """Returns the crop rule for the model's card: the one that the photos were aligned by."""
     spec, usual = start.input, start.crop
     own = inner_crop(request.data, height_px=spec.height_px, width_px=spec.width_px)
     if own is None:
@@ -163,7 +163,7 @@ def _crop_of(request: TrainRequest, start: Start, reporter: Reporter) -> CropSpe
 
 
 def _imprint(trainer: Trainer, photos: Photos, reporter: Reporter) -> None:
-    """Gives a head of cosines the people's mean embeddings to begin with."""
+    """Sets the class weights of a cosine head to the people's mean embeddings."""
     if isinstance(trainer.head, CosineHead):
         reporter.note("embedding the photos for the new head")
         means = class_means(photos, trainer.embed)
@@ -172,7 +172,7 @@ def _imprint(trainer: Trainer, photos: Photos, reporter: Reporter) -> None:
 
 
 def _restored(folder: Path, trainer: Trainer, reporter: Reporter) -> int:
-    """Steps done by the last checkpoint; 0 where there is none yet."""
+    """Restores the last checkpoint; returns its number of steps, 0 if there is no checkpoint."""
     found = checkpoint.saved(folder / CHECKPOINTS_NAME)
     if not found:
         reporter.note("no checkpoint yet: beginning anew")

@@ -1,7 +1,7 @@
-"""What a run begins with: fresh weights, a model, or a file of weights as other systems left it.
+"""The weights that a run begins with: fresh ones, a model's, or those of another system's file.
 
-A model's file has its batch norms folded; the file that it was made of has them with their
-statistics, so that further training goes on where the other system's ended.
+The batch norms in a model's file are folded.  The source file that the model was converted from
+still has them with their statistics, so that training continues where the other system ended.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from facekit.types import CropSpec, InputSpec
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Start:
-    """A net with how it is fed."""
+    """A net to begin with, its input and its crop."""
 
     graph: Graph
     architecture: str
@@ -37,7 +37,7 @@ class Start:
     crop: CropSpec
     flip: Flip
     title: str = ""
-    """what it is, for the card of what comes out; "" for fresh weights"""
+    """Title of the weights for the new model's card; "" for fresh weights."""
 
     @property
     def is_fresh(self) -> bool:
@@ -51,11 +51,11 @@ def start_of(
     designs: Mapping[Architecture, Design] = DESIGNS,
     reporter: Reporter = SILENT,
 ) -> Start:
-    """The model or file of that name, else fresh weights as `config` says.
+    """Reads the named model or file; without a name, makes fresh weights as configured.
 
-    `designs`: nets by architecture.
-    Raises ModelMissingError, ModelMismatchError, ModelBuildError for a file that does not fit;
-    UsageError for a model that is no float32 embedding net, or where nothing tells how it is fed.
+    `designs`: the nets by architecture.
+    Raises ModelMissingError; ModelMismatchError and ModelBuildError for a file that does not fit;
+    UsageError for a model that is not a float32 embedding net, and if the input is not known.
     """
     if name_or_path is None:
         design = designs[config.architecture]
@@ -69,20 +69,27 @@ def start_of(
 
 
 def is_source_file(name_or_path: str) -> bool:
-    """Whether it is a file without a card, or a checkpoint's folder; else it is a model."""
+    """Whether the name is a file without a card or a checkpoint's folder, and not a model."""
     path = Path(name_or_path)
     has_card = path.suffix in MODEL_SUFFIXES and path.with_suffix(CARD_SUFFIX).exists()
     return path.exists() and path.suffix != CARD_SUFFIX and not has_card
 
 
 def graph_of_model(model: InstalledModel) -> Graph:
-    """What its file computes.  Raises UsageError for another than a float32 embedding model."""
+    """Returns the graph of the model's file.
+
+    Raises UsageError if it is not a float32 embedding model.
+    """
     require_float32(model)
     return read_litert_graph(model.path, name=model.card.name)
 
 
 def _of_file(path: Path, reporter: Reporter) -> Start:
-    """Fed as the model is that was imported from this very file, else as its authors feed it."""
+    """Reads a file of weights.
+
+    Its input and crop are those of the model that was imported from this very file; without such
+    a model, those of the weights' authors.
+    """
     found = format_of(path)
     read = found.read(path, size=None) if found.whole_network else found.read(path)
     sha256 = source_sha256(path)

@@ -1,7 +1,7 @@
 """One step of training on every replica: forward, loss, gradients, update.
 
-Batch norms take their statistics over the photos of all replicas (`synchronized`), so two
-processes compute what one would with the same batch, but for rounding.
+Batch norms compute their statistics over the photos of all replicas (`synchronized`), so that two
+processes get the same result as one process with the same batch, apart from rounding.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _COUNTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """Over the photos of all replicas."""
+    """The result of one step over the photos of all replicas."""
 
     loss: float
     accuracy: float
-    """NaN for a loss without classes"""
+    """Share of photos whose true class scores highest, 0..1; NaN for a loss without classes."""
     asked_to_stop: bool
-    """whether any process was"""
+    """Whether any process was asked to stop."""
 
 
 class Trainer:
-    """A net, its head and their optimizers: everything that a checkpoint holds."""
+    """A net, its head and their optimizers: all variables that a checkpoint stores."""
 
     def __init__(
         self,
@@ -50,7 +50,9 @@ class Trainer:
         replicas: Replicas,
         fine_tunes: bool,
     ) -> None:
-        """build_net: of any batch, called in the strategy's scope and under the precision."""
+        """`build_net` returns a net for any batch size; it is called in the strategy's scope and
+        under
+        the configured precision."""
         self.config = config
         self.replicas = replicas
         with replicas.strategy.scope(), _policy(config.precision):
@@ -87,9 +89,11 @@ class Trainer:
         net_rate_share: float = 1.0,
         stop: bool = False,
     ) -> StepResult:
-        """Trains on one batch.  net_rate_share: 0 leaves the net as it is, statistics included.
+        """Trains on one batch.
 
-        Raises ModelBuildError where the loss is not finite: training has failed.
+        `rate`: learning rate of the head; the net's is `rate * net_rate_share`.  With a share of 0
+        the net does not change, nor do its batch norms' statistics.
+        Raises ModelBuildError if the loss is not finite, which means that training has diverged.
         """
         _set_rate(self._head_optimizer, rate)
         if net_rate_share:
@@ -109,23 +113,24 @@ class Trainer:
         return StepResult(float(loss), float(accuracy), bool(stops > 0))
 
     def embed(self, images: Float32Array) -> Float32Array:
-        """(B, H, W, 3) model input -> (B, D) float32, not of unit length.  As the model file."""
+        """Maps (B, H, W, 3) model input to (B, D) float32, not of unit length, as the model file
+        does."""
         return np.asarray(self._embed(tf.constant(images)).numpy())
 
     def scores(self, embeddings: Float32Array) -> Float32Array | None:
-        """(B, classes) by the head; None where it knows no classes."""
+        """Returns the head's scores (B, classes); None from a head without classes."""
         scores = self.head.scores(tf.constant(embeddings))
         return None if scores is None else np.asarray(scores.numpy())
 
     def variables(self) -> dict[str, Any]:
-        """Every variable by a name of its own, in a fixed order."""
+        """Returns every variable under a unique name, in a fixed order."""
         groups = {
             "net": self.net.variables,
             "head": self.head.variables,
             "net_optimizer": self._net_optimizer.variables,
             "head_optimizer": self._head_optimizer.variables,
         }
-        # Keras counts optimizers and random states over the life of a process: sgd_2, sgd_3.
+        # Keras numbers optimizers and random states across the process (sgd_2): strip the numbers.
         return {
             f"{group}/{index:04d}/{_COUNTED.sub('', variable.path)}": variable
             for group, variables in groups.items()
@@ -133,7 +138,7 @@ class Trainer:
         }
 
     def wait_for_others(self) -> None:
-        """Returns when every process has come here."""
+        """Returns when every process has called this method."""
 
         def meet() -> Any:
             return tf.distribute.get_replica_context().all_reduce("sum", tf.constant(1.0))
@@ -148,12 +153,12 @@ class Trainer:
             with tf.GradientTape(persistent=True) as tape:
                 x = tf.cast(self.net(images, training=train_net), tf.float32)
                 measured = self.head.measure(x, labels, number)
-                loss = measured.loss / count  # the optimizers add up over the replicas
+                loss = measured.loss / count  # the optimizers sum the gradients over the replicas
                 net_loss = self._scaled(loss)
             if train_net:
                 self._apply(self._net_optimizer, tape, net_loss, self.net.trainable_variables)
             self._apply(self._head_optimizer, tape, loss, self.head.trainable_variables)
-            # identity: MirroredStrategy cannot add up one tensor that all replicas share
+            # identity: MirroredStrategy cannot sum one tensor that all replicas share
             told = [loss, measured.accuracy / count, tf.identity(stop)]
             if count > 1:
                 told = tf.distribute.get_replica_context().all_reduce("sum", told)
@@ -207,7 +212,7 @@ def _set_rate(optimizer: Any, rate: float) -> None:
 
 
 class _policy:
-    """Keras's global precision while nets are built."""
+    """Sets Keras's global precision while nets are built."""
 
     def __init__(self, precision: ComputePrecision) -> None:
         self._wanted = precision.value

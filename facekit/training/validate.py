@@ -1,4 +1,4 @@
-"""How good a net is while it trains: on photos that were held out, and on LFW's View 1."""
+"""Measures a net while it trains, on held-out photos and on LFW's View 1."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ from facekit.training.step import Trainer
 from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
 
 Embed = Callable[[Float32Array], Float32Array]
-"""(B, H, W, 3) model input -> (B, D) embeddings"""
+"""Maps (B, H, W, 3) float32 model input to (B, D) embeddings."""
 Scores = Callable[[Float32Array], "Float32Array | None"]
-"""(B, D) -> (B, classes)"""
+"""Maps (B, D) embeddings to (B, classes) scores."""
 
 _BATCH = 64
 
 
 def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Scores) -> float:
-    """0..1: the share of photos whose own person is the one they are most like.
+    """Returns the share of photos, 0..1, whose true person scores highest.
 
-    By the head's class weights; by the people's mean embeddings of the training photos where it
-    has none.  A photo is its center, as at run time.  Raises ImageError.
+    The scores are those of the head's class weights, or cosines to the people's mean embeddings
+    over the training photos if the head has no class weights.  Each photo is cropped at its
+    center, as at run time.  Raises ImageError.
     """
     vectors = _embedded(photos, embed)
     by_class = scores(vectors)
@@ -49,7 +50,7 @@ def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Sc
 
 
 def class_means(photos: Photos, embed: Embed) -> Float32Array:
-    """(classes, D) unit length: of each person's photos, which each have one at least."""
+    """Returns (classes, D): each person's mean embedding at unit length; each has a photo."""
     known = unit_length(_embedded(photos, embed))
     means = np.zeros((len(photos.photos.names), known.shape[1]), np.float32)
     np.add.at(means, photos.photos.labels, known)
@@ -66,15 +67,15 @@ class LfwCrops:
 
     plan: Plan
     crops: UInt8Array
-    """(N, H, W, 3), of plan.photos; zeros where there is an error"""
+    """(N, H, W, 3) crops of plan.photos; all zeros if the photo has an error."""
     errors: tuple[str, ...]
-    """(N,) "" or why there is no crop"""
+    """(N,) reasons why a photo has no crop; "" if it has one."""
 
 
 def crop_lfw(
     folder: Path, spec: InputSpec, crop: CropSpec, *, detector: str, reporter: Reporter = SILENT
 ) -> LfwCrops:
-    """Of each photo the central face that `detector` finds, as eval-lfw takes it.
+    """Crops the central face that `detector` finds in each photo, as eval-lfw does.
 
     Raises InputError or PairListError for a folder that is not LFW with View 1's lists.
     """
@@ -96,7 +97,7 @@ def crop_lfw(
 
 
 def photos_of(people: Sequence[str], lfw: LfwCrops) -> int:
-    """How many of the people that were trained on are among those of pairsDevTest."""
+    """Returns how many of `people`, those trained on, are also in pairsDevTest."""
     tested = {photo.person for photo in lfw.plan.pair_list.photos}
     return len(tested.intersection(people))
 
@@ -106,15 +107,18 @@ class LfwResult:
     """Accuracy on pairsDevTest at the threshold that is best on pairsDevTrain."""
 
     accuracy: float
-    """0..1, pairs without a score counted as wrong"""
+    """Accuracy 0..1; pairs without a score count as wrong."""
     devtrain_accuracy: float
-    """0..1, of the pairs that the threshold was chosen on"""
+    """Accuracy 0..1 on pairsDevTrain, on which the threshold was chosen."""
     n_pairs: int
     embeddings: PhotoEmbeddings
 
 
 def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> LfwResult:
-    """Templates are centered by the mean over pairsDevTrain's photos, as `calibrate` does."""
+    """Measures LFW's View 1.
+
+    Templates are centered by the mean embedding of pairsDevTrain's photos, as `calibrate` does.
+    """
     views = [lfw.crops] if flip is Flip.NONE else [lfw.crops, lfw.crops[:, :, ::-1]]
     vectors = np.stack([_vectors(view, spec, embed) for view in views], axis=1)
     embeddings = PhotoEmbeddings(vectors, lfw.errors, computed=len(vectors))
@@ -138,7 +142,7 @@ def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> Lf
 
 
 def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
-    """(N, H, W, 3) crops -> (N, D) unit length."""
+    """Embeds crops (N, H, W, 3): returns (N, D) vectors of unit length."""
     return np.concatenate(
         [
             unit_length(embed(model_input(crops[first : first + _BATCH], spec)))
@@ -150,9 +154,9 @@ def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
 def calibrated(
     lfw: LfwCrops, result: LfwResult, flip: Flip, *, reporter: Reporter = SILENT
 ) -> Calibration:
-    """Mean embedding and thresholds for a card, from pairsDevTrain's photos alone.
+    """Computes mean embedding and thresholds for a card, from pairsDevTrain's photos only.
 
-    FMRs that their impostor pairs cannot carry get no threshold, and a note.
+    An FMR that is too low for the number of impostor pairs gets no threshold; a note says so.
     """
     training = lfw.plan.training
     assert training is not None
@@ -181,7 +185,7 @@ def calibrated(
 
 
 class Validator:
-    """The figures after an epoch, and the last LFW result for the card."""
+    """Computes the figures after each epoch, and keeps the last LFW result for the card."""
 
     def __init__(
         self,
@@ -194,8 +198,9 @@ class Validator:
         every: int,
         epochs: int,
     ) -> None:
-        """photos: trained on; testing: held out; every, epochs: LFW is asked after each `every`
-        epochs, and after the last."""
+        """`photos` are trained on, `testing` is held out.  LFW is measured after each `every`
+        epochs
+        and after the last of `epochs`."""
         self._trainer = trainer
         self._photos = photos
         self._testing = testing
@@ -219,7 +224,7 @@ class Validator:
         return found
 
     def calibration(self, reporter: Reporter = SILENT) -> Calibration:
-        """Thresholds from pairsDevTrain; none without LFW."""
+        """Returns thresholds from pairsDevTrain; an empty calibration without LFW."""
         if self._lfw is None:
             return Calibration()
         result = self._last or validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)

@@ -131,5 +131,5 @@ def test_a_plan_has_every_setting_that_matters_once() -> None:
         ("match", 1, 1),
         ("match", 1, 8),
     ]
-    with pytest.raises(UsageError, match=r"detect.*--images"):
+    with pytest.raises(UsageError, match=r"Photos.*detect"):
         plan([path], stages=[Stage.DETECT], **settings)

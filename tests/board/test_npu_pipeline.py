@@ -69,7 +69,9 @@ def test_yunet_in_integers_finds_faces_of_all_sizes(models: Path, yunet_file: Pa
     drift = measure_detection_drift(float32, int8, shipped_pictures(float32.card, count=24, seed=1))
     large = drift.sizes_px >= 16
     assert large.sum() > 50
-    assert drift.ious[large & drift.is_found].mean() >= 0.955  # 0.965 on LFW, docs/accuracy.md
+    assert (
+        drift.ious[large & drift.is_found].mean() >= 0.955
+    )  # 0.965 on LFW, docs/explanation/accuracy.md
     assert (~drift.is_found[large]).sum() <= 0.02 * large.sum()
     assert drift.is_sound
 

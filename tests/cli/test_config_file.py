@@ -83,4 +83,4 @@ def test_the_files_that_ship_fit_their_commands() -> None:
                 assert ctx.params["batch"] == (64,)
             else:
                 assert ctx.params["profile"] is Profile.VASTAI
-                assert ctx.params["least_accuracy"] == 0.98
+                assert ctx.params["assert_accuracy"] == 0.98

@@ -28,7 +28,7 @@ def test_without_flags_the_float32_file(tmp_path: Path) -> None:
     result = run("convert", "-o", tmp_path)
     assert result.exit_code == 0, result.stderr
     path = tmp_path / f"{DEFAULT_MODEL}_float32.tflite"
-    assert result.stdout == f"{path}  93.9 MB\n"
+    assert result.stdout == f"file  {path}\nsize  93.9 MB\n"
     assert path.read_bytes() == find(DEFAULT_MODEL).path.read_bytes()
     assert load_checked(path, read_all=True).card.variant == "float32"
     again = run("convert", "-o", tmp_path)
@@ -40,7 +40,7 @@ def test_without_flags_the_float32_file(tmp_path: Path) -> None:
 def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "out"
-    scheme = ("--scheme", "dynamic_wi8_afp32")
+    scheme = ("--recipe", "dynamic_wi8_afp32")
     result = run("quantize", DEFAULT_MODEL, *scheme, "-o", out, "--layers", "--plot", "--json")
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
@@ -71,7 +71,7 @@ def test_installed_variants_answer_to_their_name(
     models = home() / "models"
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path))
     shutil.copytree(models / DEFAULT_MODEL, tmp_path / "models" / DEFAULT_MODEL)
-    result = run("convert", "--int8", "--install", "--json")
+    result = run("convert", "--int8", "--install", DEFAULT_MODEL, "--json")
     assert result.exit_code == 0, result.stderr
     (payload,) = json.loads(result.stdout)["files"]
     installed = find(f"{DEFAULT_MODEL}:int8")
@@ -83,20 +83,24 @@ def test_installed_variants_answer_to_their_name(
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (["convert", "--int8"], 2, "-o FOLDER, or --install"),
-        (["convert", "--vela", "--install"], 2, "--vela needs -o"),
+        (["convert", "--int8"], 2, "-o DIR, or --install"),
+        (["convert", "--vela", "--install", "mine"], 2, "--vela needs -o"),
         (["convert", "--vela", "imx12", "-o", "out"], 2, "No target is called 'imx12'"),
         (["convert", "nobody", "-o", "out"], 5, "No model is called 'nobody'"),
         (["convert", "broken.tflite", "-o", "out"], 5, "No card"),
-        (["convert", "mine.keras", "-o", "out"], 2, "needs --arch"),
-        (["convert", "--arch", "inception-resnet-v1", "-o", "out"], 2, "are for Keras files"),
+        (["convert", "mine.keras", "-o", "out"], 2, "needs --architecture"),
         (
-            ["convert", "none.keras", "--arch", "inception-resnet-v1", "-o", "out"],
+            ["convert", "--architecture", "inception-resnet-v1", "-o", "out"],
+            2,
+            "are for Keras files",
+        ),
+        (
+            ["convert", "none.keras", "--architecture", "inception-resnet-v1", "-o", "out"],
             2,
             "no Keras file none.keras",
         ),
-        (["quantize", DEFAULT_MODEL, "--evaluate", "empty", "-o", "out"], 4, "is not LFW"),
-        (["quantize", DEFAULT_MODEL, "--scheme", "int3", "-o", "out"], 2, "No recipe"),
+        (["quantize", DEFAULT_MODEL, "--evaluate-on", "empty", "-o", "out"], 4, "is not LFW"),
+        (["quantize", DEFAULT_MODEL, "--recipe", "int3", "-o", "out"], 2, "No recipe"),
     ],
 )
 def test_what_cannot_be_meant(
@@ -144,7 +148,7 @@ def test_a_keras_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.keras"
     untrained = DESIGNS[Architecture.INCEPTION_RESNET_V1].fresh(embedding_size=512, seed=0)
     to_keras(untrained).save(path)
-    arch = ("--arch", "inception-resnet-v1")
+    arch = ("--architecture", "inception-resnet-v1")
     result = run("convert", path, *arch, "--float16", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     card = load_checked(tmp_path / "out" / "mine_float16.tflite").card

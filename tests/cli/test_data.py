@@ -12,7 +12,7 @@ from facekit.cli import cli
 
 def test_offline_says_what_to_put_where(tmp_path: Path) -> None:
     result = CliRunner().invoke(
-        cli, ["data", "fetch", "lfw", "--offline", "--home", str(tmp_path), "--json"]
+        cli, ["data", "fetch", "lfw", "--offline", "-o", str(tmp_path), "--json"]
     )
     assert result.exit_code == 5
     assert "pairsDevTrain.txt" in result.stderr

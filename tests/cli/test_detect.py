@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from facekit.cli import cli
 from facekit.photo.decode import read_image
+from tests.text_tables import rows
 
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, BIDEN = str(DATA / "obama.jpg"), str(DATA / "biden.jpg")
@@ -23,7 +24,9 @@ def run(*arguments: str, stdin: bytes | None = None) -> Result:
 def test_one_line_a_face() -> None:
     result = run(OBAMA, BIDEN)
     assert result.exit_code == 0, result.stderr
-    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [OBAMA, BIDEN]
+    header, *faces = rows(result.stdout)
+    assert header == ["FACE", "SCORE", "X1", "Y1", "X2", "Y2", "PHOTO"]
+    assert [(face[0], face[-1]) for face in faces] == [("0", OBAMA), ("0", BIDEN)]
 
 
 @pytest.mark.model
@@ -50,7 +53,7 @@ def test_a_bad_photo_is_a_record_and_the_others_go_on() -> None:
 @pytest.mark.model
 def test_crops_and_drawings(tmp_path: Path) -> None:
     crops, drawn = tmp_path / "crops", tmp_path / "drawn"
-    assert run("--crops", str(crops), "--draw", str(drawn), OBAMA, BIDEN).exit_code == 0
+    assert run("--save-crops", str(crops), "--draw", str(drawn), OBAMA, BIDEN).exit_code == 0
     assert sorted(path.name for path in crops.iterdir()) == ["biden_0.png", "obama_0.png"]
     assert read_image(crops / "biden_0.png").shape == (160, 160, 3)
     assert read_image(drawn / "biden.png").shape == read_image(BIDEN).shape
@@ -64,12 +67,12 @@ def test_a_picture_comes_from_standard_input() -> None:
 
 @pytest.mark.model
 def test_a_folder_stands_for_its_pictures() -> None:
-    assert len(run(str(DATA)).stdout.splitlines()) == 3
+    assert len(rows(run(str(DATA)).stdout)) == 1 + 3
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--min-face", "0.5"), ("--scale-factor", "1"), ("--face-thresholds", "0.6", "0.7", "2"), ()],
+    [("--min-face", "0.5"), ("--scale-factor", "1"), ("--stage-thresholds", "0.6", "0.7", "2"), ()],
 )
 def test_wrong_options_are_usage_errors(arguments: tuple[str, ...]) -> None:
     assert run(*arguments, *([BIDEN] if arguments else [])).exit_code == 2
@@ -77,6 +80,6 @@ def test_wrong_options_are_usage_errors(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.model
 def test_a_high_threshold_finds_nothing_and_exits_3() -> None:
-    result = run("--face-thresholds", "0.6", "0.7", "1", BIDEN)
+    result = run("--stage-thresholds", "0.6", "0.7", "1", BIDEN)
     assert result.exit_code == 3
     assert "biden.jpg" in result.stderr

@@ -1,4 +1,4 @@
-"""facekit enroll --from-dir, killed while it works on real photos."""
+"""facekit enroll --data, killed while it works on real photos."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_who_was_told_of_is_whole_and_a_second_run_completes_it(
     people: Path, tmp_path: Path
 ) -> None:
     url = str(tmp_path / "gallery.db")
-    enroll = [*FACEKIT, "enroll", "--from-dir", str(people), "--gallery", url]
+    enroll = [*FACEKIT, "enroll", "--data", str(people), "--gallery", url]
     output = tmp_path / "told.txt"
     for pause_s in (0.0, 0.2):
         with output.open("w") as told:

@@ -41,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEKIT_HOME", str(folder))
         patch.setattr("facekit.conversion.onnx.DRIFT_CROPS", 6)
-        result = run("export", "--format", "onnx", "--install", "--json")
+        result = run("export", "--format", "onnx", "--install", DEFAULT_MODEL, "--json")
     assert result.exit_code == 0, result.stderr
     assert f"installed: {DEFAULT_MODEL}:onnx-fp32" in result.stderr
     payload = json.loads(result.stdout)
@@ -132,7 +132,7 @@ class TestInTheStore:
         path = tmp_path / "mine.onnx"
         result = run("export", "--format", "onnx", "-o", path)
         assert result.exit_code == 0, result.stderr
-        assert result.stdout.startswith(f"{path}  94.0 MB\n")
+        assert result.stdout.startswith(f"file  {path}\nsize  94.0 MB\n")
         assert load_checked(path, read_all=True).card.variant == "onnx-fp32"
         small = make_small_lfw(tmp_path / "small", DATA)
         done = run(
@@ -160,7 +160,7 @@ class TestRefused:
             (("-o", "x.tflite"), "ends in .onnx"),
             (("-o", "my file.onnx"), "letters, digits"),
             (("-o", "x.keras"), "ends in .onnx"),
-            (("-o", "x.onnx", "--rule", "entropy"), "are for --precision int8"),
+            (("-o", "x.onnx", "--range-rule", "entropy"), "are for --precision int8"),
             (("-o", "x.onnx", "--calibration", "photos"), "are for --precision int8"),
         ],
     )

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
+from tests.text_tables import fields, rows
 
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
@@ -49,8 +50,17 @@ class TestIdentify:
     def test_a_known_face_exits_0(self) -> None:
         result = run("identify", OBAMA2)
         assert result.exit_code == 0, result.stderr
-        assert result.stdout.startswith(f"{OBAMA2}\tBarack Obama\tmargin 0.")
-        assert "of unknown faces are found among 2 templates" in result.stdout
+        header, first, second, *threshold = rows(result.stdout)
+        assert header == [
+            *("FACE", "ANSWER", "SIMILARITY", "DISTANCE", "MARGIN", "CANDIDATE", "PHOTO")
+        ]
+        assert (*first[:2], *first[5:]) == ("0", "known", "Barack Obama", OBAMA2)
+        assert float(first[2]) + float(first[3]) == pytest.approx(1, abs=2e-4)
+        assert float(first[2]) - float(second[1]) == pytest.approx(float(first[4]), abs=2e-4)
+        assert second[3:] == ["Joe Biden", OBAMA2]  # no answer, no margin
+        told = " ".join(line for (line,) in threshold)
+        assert "threshold: similarity >= 0." in told
+        assert "of unknown faces are found among 2 templates" in told
 
     def test_an_unknown_face_exits_1_and_its_candidates_are_shown(self) -> None:
         assert run("gallery", "remove", "Barack Obama").exit_code == 0
@@ -114,8 +124,9 @@ class TestIdentify:
 class TestEnroll:
     @pytest.mark.model
     def test_repeating_it_changes_nothing(self) -> None:
-        assert "1 added, 0 known already" in run("enroll", "Obama", OBAMA).stdout
-        assert "0 added, 1 known already" in run("enroll", "Obama", OBAMA).stdout
+        header = ["ADDED", "KNOWN ALREADY", "NAME"]
+        assert rows(run("enroll", "Obama", OBAMA).stdout) == [header, ["1", "0", "Obama"]]
+        assert rows(run("enroll", "Obama", OBAMA).stdout) == [header, ["0", "1", "Obama"]]
         assert payload("gallery", "stats")["templates"] == 1
 
     @pytest.mark.model
@@ -123,7 +134,7 @@ class TestEnroll:
         for person, photo in (("Obama", OBAMA), ("Obama", OBAMA2), ("Biden", BIDEN)):
             (tmp_path / "people" / person).mkdir(parents=True, exist_ok=True)
             shutil.copy(photo, tmp_path / "people" / person)
-        told = payload("enroll", "--from-dir", str(tmp_path / "people"))
+        told = payload("enroll", "--data", str(tmp_path / "people"))
         assert [(one["name"], one["added"]) for one in told["people"]] == [
             ("Biden", 1),
             ("Obama", 2),
@@ -153,7 +164,7 @@ class TestEnroll:
         assert f"the person's NAME comes first: {corrected}\n" in result.stderr
         assert not gallery.exists()
 
-    @pytest.mark.parametrize("arguments", [(), ("Obama",), ("Obama", OBAMA, "--from-dir", ".")])
+    @pytest.mark.parametrize("arguments", [(), ("Obama",), ("Obama", OBAMA, "--data", ".")])
     def test_wrong_options_have_their_exit_code(self, arguments: tuple[str, ...]) -> None:
         assert run("enroll", *arguments).exit_code == 2
 
@@ -196,26 +207,32 @@ class TestGallery:
         assert "nobody called Eve" in result.stderr
 
     def test_list_show_check_and_stats_as_text(self) -> None:
-        assert run("gallery", "list").stdout.startswith("Barack Obama\t1\t20")
-        assert OBAMA in run("gallery", "show", "Barack Obama").stdout
+        header, first, second = rows(run("gallery", "list").stdout)
+        assert header == ["TEMPLATES", "ENROLLED", "NAME"]
+        assert (first[0], first[2], second[2]) == ("1", "Barack Obama", "Joe Biden")
+        _, header, template = rows(run("gallery", "show", "Barack Obama").stdout)
+        assert header == ["SCORE", "ENROLLED", "SHA256", "PHOTO"]
+        assert template[3] == OBAMA
         assert run("gallery", "check").stdout == "2 people, 2 templates: sound\n"
-        assert "people:    2" in run("gallery", "stats").stdout
+        assert fields(run("gallery", "stats").stdout)["people"] == "2"
 
     def test_two_names_of_one_person(self) -> None:
         assert run("enroll", "Obama", OBAMA2, OBAMA).exit_code == 0
         words = ("Barack Obama", "Obama")
         text = run("gallery", "merge", *words).stdout
-        assert text == "Obama is now Barack Obama\t1 templates moved, 1 known already\n"
-        lines = run("gallery", "show", "Barack Obama").stdout.splitlines()
-        assert lines[0].startswith("Barack Obama: 2 templates of ")
-        assert not lines[1].endswith("merged from Obama")
-        assert lines[2].endswith("\tmerged from Obama")
-        assert lines[3].startswith("merged: Obama\t20")
-        assert lines[3].endswith("\t1 templates, 1 known already")
+        assert text == "Obama is now Barack Obama: 1 templates moved, 1 known already\n"
+        (title,), header, own, moved, _, merges, merge = rows(
+            run("gallery", "show", "Barack Obama").stdout
+        )
+        assert title.startswith("Barack Obama: 2 templates of ")
+        assert header == ["SCORE", "ENROLLED", "SHA256", "MERGED FROM", "PHOTO"]
+        assert (own[3:], moved[3:]) == ([OBAMA], ["Obama", OBAMA2])
+        assert merges == ["TEMPLATES", "KNOWN ALREADY", "MERGED", "NAME"]
+        assert (*merge[:2], merge[3]) == ("1", "1", "Obama")
         assert payload("gallery", "check")["sound"]
         (face,) = payload("identify", OBAMA2)["images"][0]["faces"]
         assert [one["name"] for one in face["candidates"]] == ["Barack Obama", "Joe Biden"]
-        assert run("gallery", "unmerge", *words).stdout == "Obama is enrolled again\t2 templates\n"
+        assert run("gallery", "unmerge", *words).stdout == "Obama is enrolled again: 2 templates\n"
         told = payload("gallery", "merge", *words)
         assert (told["moved"], told["known_already"]) == (1, 1)
         assert payload("gallery", "unmerge", *words)["name"] == "Barack Obama"
@@ -273,10 +290,11 @@ class TestCluster:
     @pytest.mark.model
     def test_text_csv_json_and_copies_agree(self, tmp_path: Path) -> None:
         expected = [(0, OBAMA), (0, OBAMA2), (1, BIDEN)]
-        text = run("cluster", str(DATA)).stdout
-        assert text == "".join(f"{group}\t{photo}\n" for group, photo in expected)
-        rows = list(csv.DictReader(io.StringIO(run("cluster", "--csv", str(DATA)).stdout)))
-        assert [(int(row["group"]), row["image"]) for row in rows] == expected
+        header, *lines = rows(run("cluster", str(DATA)).stdout)
+        assert header == ["GROUP", "FACE", "PHOTO"]
+        assert lines == [[str(group), "0", photo] for group, photo in expected]
+        records = list(csv.DictReader(io.StringIO(run("cluster", "--csv", str(DATA)).stdout)))
+        assert [(int(record["group"]), record["image"]) for record in records] == expected
         told = payload("cluster", str(DATA), "--copy-to", str(tmp_path / "out"))
         assert sorted((face["group"], face["image"]) for face in told["faces"]) == expected
         assert told["groups"] == 2

@@ -9,12 +9,13 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from facekit.cli import cli
+from tests.text_tables import fields
 
 
 def test_text_names_input_parameters_and_work(data: Path) -> None:
     result = CliRunner().invoke(cli, ["inspect", str(data / "tiny" / "int8.tflite")])
     assert result.exit_code == 0
-    lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    lines = fields(result.stdout)
     assert "int8 1 x 16 x 16 x 3, real = 0.00784226507 * (integer - -1)" in lines["input"]
     assert lines["parameters"] == "394 in the file (int8 368, int32 26)"
     assert lines["MACs"].startswith("14,552: 14,192 in convolutions")

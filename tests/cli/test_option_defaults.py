@@ -17,8 +17,8 @@ def test_detector_defaults_in_the_help_are_the_detectors() -> None:
     thresholds = " ".join(f"{one:g}" for one in mtcnn.stage_thresholds)
     for flag, value in {
         "--min-face": f"mtcnn {mtcnn.min_face_px:g}, yunet {yunet.min_face_px:g}",
-        "--face-score": f"{yunet.min_score:g}",
-        "--face-thresholds": f"({thresholds})",
+        "--min-score": f"{yunet.min_score:g}",
+        "--stage-thresholds": f"({thresholds})",
         "--scale-factor": f"({mtcnn.scale_factor:g})",
         "--search-side": f"mtcnn {mtcnn.search_side_px}, yunet {yunet.search_side_px}",
     }.items():

@@ -20,7 +20,7 @@ from tests.small_lfw import make_small_lfw
 pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
 pytestmark = [pytest.mark.model]
-FED = ("--preprocess", "insightface", "--accept-untrained")
+FED = ("--preprocessing", "insightface", "--accept-untrained")
 
 
 def run(*arguments: object) -> Result:
@@ -108,12 +108,12 @@ def test_a_file_with_its_card_is_used_by_its_path(home: Path, data: Path, tmp_pa
     lonely = run("verify", *photos, "--model", source, "--threshold", 0.5)
     assert lonely.exit_code == 5
     assert "facekit models import FILE --as NAME" in lonely.stderr
-    assert "facekit models card FILE --template" in lonely.stderr
+    assert "facekit models card FILE --draft" in lonely.stderr
     compiled = run("compile", source)
     assert compiled.exit_code == 2
     assert "facekit convert NAME --int8 --vela imx93 -o" in compiled.stderr
 
-    made = told("models card", source, "--template", "--preprocess", "insightface")
+    made = told("models card", source, "--draft", "--preprocessing", "insightface")
     assert made["to_fill_in"] == ["source.title", "source.license"]
     filled_in(made["card"], tmp_path / "mine.json")
     assert told("models card", source)["to_fill_in"] == []
@@ -138,7 +138,7 @@ def test_models_move_to_another_machine_and_answer_alike(
 ) -> None:
     """A file given by its path is stored by the name of its card, for ONNX Runtime as well."""
     source = OWN_NETWORKS["mobilefacenet"](tmp_path / "mine_nhwc.onnx")
-    template = told("models card", source, "--template", "--preprocess", "insightface")["card"]
+    template = told("models card", source, "--draft", "--preprocessing", "insightface")["card"]
     filled_in(template | {"name": "mine", "variant": "nhwc"}, tmp_path / "mine_nhwc.json")
     told("models import", source, "--as", "mine", *FED)
     photos = data / "obama.jpg", data / "obama2.jpg"

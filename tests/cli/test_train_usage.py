@@ -17,8 +17,8 @@ from facekit.cli import cli
     [
         (("-o", "{out}"), 2, "--data is needed"),
         (("--data", "{data}", "-o", "{out}", "--config", "huge"), 2, "small-softmax"),
-        (("--data", "{data}", "-o", "{out}", "--set", "augment.flop=1"), 2, "augment.flop"),
-        (("--data", "{data}", "-o", "{out}", "--set", "augment.flip"), 2, "NAME=VALUE"),
+        (("--data", "{data}", "-o", "{out}", "--setting", "augment.flop=1"), 2, "augment.flop"),
+        (("--data", "{data}", "-o", "{out}", "--setting", "augment.flip"), 2, "NAME=VALUE"),
         (("--data", "{data}", "-o", "{out}", "--loss", "triplet"), 2, "photos_per_person"),
         (("--data", "{data}", "-o", "{out}", "--workers-at", "a:1,b:2"), 2, "go together"),
         (("-o", "{out}", "--resume"), 2, "settings.json"),

@@ -192,7 +192,9 @@ def test_a_picture_without_a_face_exits_3(tmp_path: Path) -> None:
 @pytest.mark.model
 def test_crops_need_no_detection(tmp_path: Path) -> None:
     crops = str(tmp_path)
-    made = CliRunner().invoke(cli, ["detect", "--face", "largest", "--crops", crops, OBAMA, OBAMA2])
+    made = CliRunner().invoke(
+        cli, ["detect", "--face", "largest", "--save-crops", crops, OBAMA, OBAMA2]
+    )
     assert made.exit_code == 0, made.stderr
     result = run("--no-detect", "--json", f"{crops}/obama_0.png", f"{crops}/obama2_0.png")
     whole = json.loads(run("--json", OBAMA, OBAMA2).stdout)

@@ -40,7 +40,7 @@ def refused(path: Path, home: Path) -> str:
     """What is said; it is one sentence or more, no traceback, and nothing is left."""
     done: Result = CliRunner().invoke(
         cli,
-        ["models", "import", str(path), "--as", "mine", "--preprocess", "insightface"],
+        ["models", "import", str(path), "--as", "mine", "--preprocessing", "insightface"],
     )
     assert done.exit_code == 5, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr

@@ -73,7 +73,7 @@ def test_the_size_of_the_picture_tells_the_system(
 
 
 def test_another_size_tells_nothing() -> None:
-    with pytest.raises(UsageError, match=r"64 x 48 are no known system's.*--preprocess"):
+    with pytest.raises(UsageError, match=r"64 x 48 are no known system's.*--preprocessing"):
         how_fed((64, 48), None, ImportOptions())
     said = ImportOptions(color_order=ColorOrder.BGR, scaling=(1.0, 2.0))
     fed = how_fed((64, 48), None, said)
@@ -181,9 +181,9 @@ def test_a_network_that_does_not_tell_faces_apart_is_refused_with_the_numbers(
         imported(path, name="mine", options=options)
     said = str(caught.value)
     assert "cosine 0.497 for one person, 0.578 for two, and a difference of 0.05" in said
-    assert "Check --order, --mean and --std, --crop" in said
+    assert "Check --color-order, --mean and --std, --crop" in said
     assert "--accept-untrained" in said
-    assert "--preprocess raw: 0.818 for one person, 0.731 for two" in said
+    assert "--preprocessing raw: 0.818 for one person, 0.731 for two" in said
     assert nothing_is_left(home)
     raw = replace(options, preprocessing=Preprocessing.RAW)
     made = imported(path, name="mine", options=raw)
@@ -199,7 +199,9 @@ def test_a_system_whose_way_tells_faces_further_apart_is_told(tmp_path: Path) ->
     assert "cosine of the faces that ship with facekit: 0.820 for one person, 0.729" in str(
         told.notes
     )
-    assert "--preprocess deepface tells the faces further apart: 0.757 for one" in str(told.notes)
+    assert "--preprocessing deepface tells the faces further apart: 0.757 for one" in str(
+        told.notes
+    )
 
 
 def flattened(edit: Callable[[Any], None], path: Path) -> Path:

@@ -83,7 +83,7 @@ def test_all_operators_on_the_npu(model: Path, tmp_path: Path) -> None:
 
 
 def test_the_card_names_vela_and_the_source(model: Path, tmp_path: Path) -> None:
-    compiled = compile_model(with_card(model), IMX93, tmp_path / "out", compare=False)
+    compiled = compile_model(with_card(model), IMX93, tmp_path / "out", bandwidths=False)
     card = load_checked(compiled.path, read_all=True).card  # sha256 and size are right
     assert (card.name, card.variant) == ("tiny", "int8_vela")
     assert card.tools["tensorflow"] == "2.21.0"
@@ -114,7 +114,7 @@ def test_thresholds_hold_for_the_compiled_file(model: Path, tmp_path: Path) -> N
         calibration=Calibration(operating_points=(point,)),
     )
     model.with_suffix(".json").write_text(bound(card).to_json())
-    compiled = compile_model(model, IMX93, tmp_path / "out", compare=False)
+    compiled = compile_model(model, IMX93, tmp_path / "out", bandwidths=False)
     made = load_checked(compiled.path, read_all=True).card
     assert (
         card_threshold(made.calibration, space_of(made, detector=None), fmr=1e-3).similarity == 0.4
@@ -125,8 +125,8 @@ def test_thresholds_hold_for_the_compiled_file(model: Path, tmp_path: Path) -> N
 
 def test_narrowed_weights_are_other_weights_without_thresholds(model: Path, tmp_path: Path) -> None:
     source = with_card(model)
-    plain = compile_model(source, IMX93, tmp_path / "plain", compare=False)
-    narrow = compile_model(source, IMX93, tmp_path / "narrow", compare=False, weight_bits=4)
+    plain = compile_model(source, IMX93, tmp_path / "plain", bandwidths=False)
+    narrow = compile_model(source, IMX93, tmp_path / "narrow", bandwidths=False, weight_bits=4)
     assert narrow.path.read_bytes() != plain.path.read_bytes()
     assert narrow.path.name == plain.path.name
     assert narrow.card_path is not None
@@ -137,7 +137,7 @@ def test_narrowed_weights_are_other_weights_without_thresholds(model: Path, tmp_
 
 
 def test_the_report_is_complete_json(model: Path, tmp_path: Path) -> None:
-    compiled = compile_model(model, IMX93, tmp_path / "out", compare=False)
+    compiled = compile_model(model, IMX93, tmp_path / "out", bandwidths=False)
     assert compiled.card_path is None
     payload = json.loads(compiled.report_path.read_bytes())
     assert payload["npu_operators"] == compiled.report.npu_operators
@@ -147,7 +147,7 @@ def test_the_report_is_complete_json(model: Path, tmp_path: Path) -> None:
 
 def test_two_runs_are_byte_identical(model: Path, tmp_path: Path) -> None:
     first, second = (
-        compile_model(model, IMX93, tmp_path / name, compare=False).path.read_bytes()
+        compile_model(model, IMX93, tmp_path / name, bandwidths=False).path.read_bytes()
         for name in ("a", "b")
     )
     assert first == second
@@ -159,7 +159,9 @@ def test_a_network_left_on_the_cpu_is_refused_with_the_reasons(data: Path, tmp_p
         compile_model(source, IMX93, tmp_path / "out")
     assert "4 x COS: Unsupported opType" in str(caught.value)
     assert names(tmp_path / "out") == []
-    allowed = compile_model(source, IMX93, tmp_path / "out", compare=False, allow_cpu=True)
+    allowed = compile_model(
+        source, IMX93, tmp_path / "out", bandwidths=False, allow_cpu_fallback=True
+    )
     assert allowed.report.npu_share == pytest.approx(8 / 14)
 
 
@@ -169,7 +171,7 @@ def test_a_float_input_is_refused(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_compiled_file_is_refused(model: Path, tmp_path: Path) -> None:
-    compiled = compile_model(model, IMX93, tmp_path, compare=False)
+    compiled = compile_model(model, IMX93, tmp_path, bandwidths=False)
     with pytest.raises(ModelMismatchError, match="compiled by Vela already"):
         compile_model(compiled.path, IMX93, tmp_path)
 
@@ -187,9 +189,9 @@ def test_files_are_replaced_only_by_force(model: Path, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "int8_vela.tflite").write_bytes(b"earlier")
     with pytest.raises(UsageError, match="--force"):
-        compile_model(model, IMX93, folder, compare=False)
+        compile_model(model, IMX93, folder, bandwidths=False)
     assert (folder / "int8_vela.tflite").read_bytes() == b"earlier"
-    compile_model(model, IMX93, folder, compare=False, force=True)
+    compile_model(model, IMX93, folder, bandwidths=False, force=True)
     assert (folder / "int8_vela.tflite").read_bytes() != b"earlier"
 
 
@@ -205,7 +207,7 @@ def test_a_full_disk_leaves_earlier_files_alone(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="No space left on device"):
-        compile_model(model, IMX93, folder, compare=False, force=True)
+        compile_model(model, IMX93, folder, bandwidths=False, force=True)
     assert names(folder) == ["int8_vela_report.json"]
     assert (folder / "int8_vela_report.json").read_text() == "earlier"
 

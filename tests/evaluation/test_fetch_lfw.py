@@ -42,7 +42,7 @@ def test_a_whole_lfw_is_what_its_folder_is_returned_for(
     for alignment in LfwAlignment:
         assert fetch_lfw(tmp_path, alignment) == tmp_path / "lfw_home"
         assert (tmp_path / "lfw_home" / alignment.folder / "Ada").is_dir()
-        options = ("--alignment", alignment.value, "--home", str(tmp_path), "--json")
+        options = ("--alignment", alignment.value, "-o", str(tmp_path), "--json")
         told = json.loads(CliRunner().invoke(cli, ["data", "fetch", "lfw", *options]).stdout)
         require_schema("data fetch", told)
         assert (told["alignment"], told["folder"]) == (alignment.value, str(tmp_path / "lfw_home"))

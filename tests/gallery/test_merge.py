@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -235,6 +235,8 @@ def test_who_enrolls_while_others_merge_loses_nothing(
             merging.set()
             with suppress(UsageError):  # there may be another Byron by then
                 gallery.unmerge("Ada", "Byron")
+            # SQLite hands its lock to whoever asks first: without a pause the other may starve.
+            wait([enrolling], timeout=0.01)
         enrolling.result()
     assert gallery.check() == []
     found = sorted(one.photo for _, one in gallery.templates())

@@ -39,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_weights_become_a_model_without_thresholds(
     home: Path, weights: Path, data: Path, tmp_path: Path
 ) -> None:
-    given = ("--preprocess", "facenet", "--crop", "margin", "--margin", 32, "--license", "MIT")
+    given = ("--preprocessing", "facenet", "--crop", "margin", "--margin", 32, "--license", "MIT")
     done = run("models", "import", weights, "--as", "mine", *given, "--json")
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
@@ -64,7 +64,7 @@ def test_weights_become_a_model_without_thresholds(
     exported = run("models", "export", "mine", "-o", tmp_path / "weights-like.h5.tar")
     assert exported.exit_code == 0
     moved = (tmp_path / "weights-like.h5.tar").rename(tmp_path / "archive.h5")
-    assert run("models", "rm", "mine").exit_code == 0
+    assert run("models", "remove", "mine").exit_code == 0
     assert run("models", "import", moved).exit_code == 0  # an archive by its content
     assert run("models", "import", moved, "--as", "other").exit_code == 2
 
@@ -114,5 +114,5 @@ def test_the_registrys_own_source_is_to_be_built(
 
     sha256 = registry.entry("facenet512").source.sha256
     monkeypatch.setattr(import_weights, "source_sha256", lambda path: sha256)
-    with pytest.raises(UsageError, match="facekit models build facenet512 --from"):
+    with pytest.raises(UsageError, match="facekit models build facenet512 --from-file-file"):
         import_weights.require_free_name("facenet512", no_weights)

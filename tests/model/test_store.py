@@ -242,8 +242,9 @@ def test_a_read_only_home_can_be_read(home: Path) -> None:
 def test_a_new_name_is_not_stored_yet(home: Path) -> None:
     installation.require_new("toy")
     add(home)
-    with pytest.raises(UsageError, match=r"already \(float32\).*models remove toy"):
+    with pytest.raises(UsageError, match=r"already \(float32\).*--force"):
         installation.require_new("toy")
+    installation.require_new("toy", force=True)
     with pytest.raises(UsageError, match="registry"):
         installation.require_new("mtcnn")
     with pytest.raises(UsageError, match="letters"):

@@ -185,7 +185,7 @@ def test_what_one_pipeline_has_stored_another_refuses_or_brings_over(
 
 
 def test_detector_options_do_not_change_the_space(pipeline: Pipeline) -> None:
-    """They move templates no farther than a pixel's shift of the photo; see docs/gallery.md."""
+    """They move templates no farther than a pixel's shift of the photo does."""
     options = PipelineOptions(LocateOptions(detector_options=DetectorOptions(min_face_px=60)))
     assert Pipeline(pipeline.model, options=options).space == pipeline.space
 

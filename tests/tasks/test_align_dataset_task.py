@@ -47,17 +47,19 @@ def test_workers_make_what_one_process_makes(photos: Path, tmp_path: Path) -> No
 @pytest.mark.model
 def test_the_report_is_the_commands_json(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = align_dataset(photos, out, rule=CropRule.SIMILARITY, margin_px=10.0)
+    report = align_dataset(photos, out, crop=CropRule.SIMILARITY, margin_px=10.0)
     settings = json.loads((out / "align.json").read_text())
     assert settings["crop"] == {"rule": "similarity", "margin_px": 10, "resize_filter": "bilinear"}
     assert (settings["height_px"], settings["width_px"]) == (128, 112)
-    again = align_dataset(photos, out, rule=CropRule.SIMILARITY, margin_px=10.0)
+    again = align_dataset(photos, out, crop=CropRule.SIMILARITY, margin_px=10.0)
     assert (again.aligned, again.kept) == (0, report.aligned)
     shown = CliRunner().invoke(
         cli,
         [
             "align-dataset",
+            "--data",
             str(photos),
+            "-o",
             str(out),
             "--crop",
             "similarity",

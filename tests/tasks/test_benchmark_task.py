@@ -71,5 +71,5 @@ def test_without_photos_the_stages_that_need_none_are_measured() -> None:
     done = benchmark(runs=1, warmup=0)
     assert [one.stage for one in done.measurements] == [Stage.LOAD, Stage.EMBED, Stage.MATCH]
     assert done.peak_gflops[1] > 0
-    with pytest.raises(UsageError, match="--images"):
+    with pytest.raises(UsageError, match="Photos are needed"):
         benchmark(stages=[Stage.DETECT])

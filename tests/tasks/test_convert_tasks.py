@@ -42,7 +42,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_plan_without_recipes_is_float32_and_npus_take_uint8() -> None:
     assert conversion_plan().float32
-    plan = conversion_plan(targets=["imx93"])
+    plan = conversion_plan(vela=["imx93"])
     assert [recipe.variant for recipe in plan.recipes] == ["uint8"]
     assert not plan.float32
     assert [recipe.variant for recipe in conversion_plan(float16=True, int8=True).recipes] == [
@@ -55,22 +55,26 @@ def test_converted_files_are_written_and_installed(tiny: InstalledModel, tmp_pat
     told = Told()
     out = tmp_path / "out"
     plan = conversion_plan(float32=True, int8=True)
-    conversion = convert(str(tiny.path), plan, output=out, install=True, reporter=told)
+    conversion = convert(str(tiny.path), plan, output=out, install="tiny", reporter=told)
     assert [file.path for file in conversion.files] == [
         home() / "models" / "tiny" / f"tiny_{variant}.tflite" for variant in ("float32", "int8")
     ]
     assert find("tiny:int8").card.to_json() == load_checked(out / "tiny_int8.tflite").card.to_json()
     assert told.notes[-1] == "installed: tiny:float32, tiny:int8"
     assert "measuring activations" in told.labels
+    with pytest.raises(UsageError, match=r"tiny:int8 would be replaced.*--force"):
+        convert(str(tiny.path), conversion_plan(int8=True), install="tiny")
+    with pytest.raises(UsageError, match="other weights than tiny"):
+        convert(str(tiny.path), conversion_plan(int8=True), install="sface")
     require_schema("convert", conversion.to_dict())
     assert len(repr(conversion)) < 2000  # no array, no card
 
 
 def test_nothing_is_made_where_it_is_to_go_nowhere(tiny: InstalledModel) -> None:
-    with pytest.raises(UsageError, match="-o FOLDER, or --install"):
+    with pytest.raises(UsageError, match="-o DIR, or --install"):
         convert(str(tiny.path))
     with pytest.raises(UsageError, match="--vela needs -o"):
-        convert(str(tiny.path), conversion_plan(targets=["imx93"]), install=True)
+        convert(str(tiny.path), conversion_plan(vela=["imx93"]), install="tiny")
 
 
 def test_what_convert_returns_is_the_json_of_the_command(
@@ -137,7 +141,7 @@ def test_the_accuracy_before_and_after_is_that_of_view_1(
     monkeypatch.delenv("FACEKIT_HOME")  # the detector is in the real store
     monkeypatch.setenv("FACEKIT_HOME", str(home_of_its_own(tmp_path / "own")))
     lfw = make_small_lfw(tmp_path, data)
-    made = quantize(str(tiny.path), output=tmp_path / "out", lfw=lfw)
+    made = quantize(str(tiny.path), output=tmp_path / "out", evaluate_on=lfw)
     assert made.accuracies is not None
     before, after = made.accuracies
     assert (before.variant, after.variant) == ("float32", "int8")
@@ -180,7 +184,7 @@ def test_an_onnx_file_is_exported_and_installed(tiny: InstalledModel, tmp_path: 
     pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
     told = Told()
     output = tmp_path / "mine.onnx"
-    exported = export(str(tiny.path), output=output, install=True, reporter=told)
+    exported = export(str(tiny.path), output=output, install="tiny", reporter=told)
     assert exported.path == output
     assert exported.card is not None
     assert exported.card.file_name == "mine.onnx"
@@ -189,7 +193,9 @@ def test_an_onnx_file_is_exported_and_installed(tiny: InstalledModel, tmp_path: 
     assert stored.path.read_bytes() == output.read_bytes()
     assert stored.card.file_name == "tiny_onnx-fp32.onnx"
     assert told.notes[-1] == "installed: tiny:onnx-fp32"
-    only_there = export(str(tiny.path), install=True)
+    with pytest.raises(UsageError, match=r"tiny:onnx-fp32 would be replaced.*--force"):
+        export(str(tiny.path), install="tiny")
+    only_there = export(str(tiny.path), install="tiny", force=True)
     assert only_there.path == stored.path
     assert only_there.to_dict()["card"] == exported.to_dict()["card"]
 
@@ -218,7 +224,7 @@ def test_compiled_models_lie_beside_their_source_unless_said_otherwise(
     pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
     model = Path(shutil.copy(data / "tiny" / "int8.tflite", tmp_path))
     told = Told()
-    compiled = compile_model(model, compare=False, reporter=told)
+    compiled = compile_model(model, bandwidths=False, reporter=told)
     assert compiled.path == tmp_path / "model_imx93" / "int8_vela.tflite"
     assert told.notes == ["compiling int8.tflite for NXP i.MX 93, Ethos-U65"]
     report = json.loads(compiled.report_path.read_text())

@@ -87,7 +87,7 @@ def test_what_cannot_be_meant_is_said_before_any_model_is_asked_for(
     small: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="pass one of them"):
-        evaluate([CENTRAL], data=small, protocol="devtest", pairs_file=tmp_path / "x.csv")
+        evaluate([CENTRAL], data=small, protocol="devtest", pairs=tmp_path / "x.csv")
     with pytest.raises(PairListError, match=r"view2 needs pairs\.txt"):
         evaluate([CENTRAL], data=small, protocol="view2")
     with pytest.raises(ModelMissingError, match="No model is called"):
@@ -110,7 +110,7 @@ def test_a_calibration_goes_into_the_card_and_a_file_and_is_the_commands_json(
     assert model.with_suffix(".json").read_bytes() == before
 
     output = tmp_path / "calibration.json"
-    done = calibrate(request, data=small, fmr_targets=(0.2,), write=True, output=output)
+    done = calibrate(request, data=small, fmr=(0.2,), write=True, output=output)
     assert done.written
     assert json.loads(json.dumps(done.to_dict())) | {"written": False} == {
         key: value for key, value in shown.items() if key != "schema_version"

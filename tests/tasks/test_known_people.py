@@ -102,7 +102,7 @@ class TestEnrollAndIdentify:
         enroll("Obama", [photo["obama2"]], location=location)
 
         def comparisons(rule: PersonRule) -> int:
-            result = identify([photo["obama2"]], location=location, rule=rule)
+            result = identify([photo["obama2"]], location=location, by=rule)
             return result.threshold.comparisons
 
         assert (comparisons(PersonRule.BEST), comparisons(PersonRule.MEAN)) == (3, 2)
@@ -163,7 +163,7 @@ class TestEnrollAndIdentify:
             (tmp_path / "people" / name).mkdir(parents=True)
             shutil.copy(photo["obama"], tmp_path / "people" / name)
         reporter = Told()
-        result = enroll(from_dir=tmp_path / "people", location=location, reporter=reporter)
+        result = enroll(data=tmp_path / "people", location=location, reporter=reporter)
         assert [(one.name, one.added, one.known) for one in result.people] == [
             ("Obama", 0, 1),
             ("Zoe", 1, 0),

@@ -23,7 +23,7 @@ from facekit.graph.graph import Graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import EXAMPLE, parse_card
 from facekit.tasks.import_model import import_model
-from facekit.tasks.model_card import card, card_template
+from facekit.tasks.model_card import card, card_draft
 from tests.networks.own_networks import EMBEDDING_SIZE, SIDE_PX, mobilefacenet
 
 
@@ -36,7 +36,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 def test_what_the_file_tells_is_filled_in_and_the_rest_is_named(mine: Path) -> None:
-    made = card_template(mine)
+    made = card_draft(mine)
     content = mine.read_bytes()
     assert made.content["file_sha256"] == hashlib.sha256(content).hexdigest()
     assert made.content["file_size_bytes"] == len(content)
@@ -53,7 +53,7 @@ def test_what_the_file_tells_is_filled_in_and_the_rest_is_named(mine: Path) -> N
 
 
 def test_a_systems_way_leaves_only_the_source_to_say(mine: Path) -> None:
-    made = card_template(mine, preprocessing=Preprocessing.SPHEREFACE)
+    made = card_draft(mine, preprocessing=Preprocessing.SPHEREFACE)
     assert made.to_fill_in == ("source.title", "source.license")
     assert (made.content["flip"], made.content["embedding_size"]) == ("concat", 2 * EMBEDDING_SIZE)
     made.content["source"] |= {"title": "us", "license": "ours"}
@@ -62,12 +62,12 @@ def test_a_systems_way_leaves_only_the_source_to_say(mine: Path) -> None:
 
 def test_a_template_replaces_nothing_unasked(mine: Path, tmp_path: Path) -> None:
     output = tmp_path / "mine.json"
-    assert card_template(mine, output=output).path == output
+    assert card_draft(mine, output=output).path == output
     before = output.read_bytes()
     with pytest.raises(UsageError, match="--force"):
-        card_template(mine, preprocessing=Preprocessing.RAW, output=output)
+        card_draft(mine, preprocessing=Preprocessing.RAW, output=output)
     assert output.read_bytes() == before
-    card_template(mine, preprocessing=Preprocessing.RAW, output=output, force=True)
+    card_draft(mine, preprocessing=Preprocessing.RAW, output=output, force=True)
     assert json.loads(output.read_bytes())["input"]["std"] == 1.0
 
 
@@ -75,7 +75,7 @@ def test_a_card_is_checked_against_its_file_and_the_network_in_it(
     mine: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "mine.json"
-    made = card_template(mine, preprocessing=Preprocessing.RAW).content
+    made = card_draft(mine, preprocessing=Preprocessing.RAW).content
     made["source"] |= {"title": "us", "license": "ours"}
     output.write_text(json.dumps(made))
     assert card(str(mine)).content == made
@@ -89,21 +89,21 @@ def test_a_card_is_checked_against_its_file_and_the_network_in_it(
 
 def test_what_can_have_no_card(mine: Path, tmp_path: Path, data: Path) -> None:
     with pytest.raises(ModelMissingError, match="no model file"):
-        card_template(tmp_path / "none.onnx")
+        card_draft(tmp_path / "none.onnx")
     odd = shutil.copy(mine, tmp_path / "my net.onnx")
     with pytest.raises(UsageError, match="letters, digits"):
-        card_template(Path(odd))
+        card_draft(Path(odd))
     with pytest.raises(UsageError, match=r"ends in \.tflite or \.onnx"):
-        card_template(data / "obama.jpg")
+        card_draft(data / "obama.jpg")
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"\x1c\0\0\0TFL3" + bytes(range(200)))
     with pytest.raises(ModelBuildError, match="not a LiteRT model, or is damaged"):
-        card_template(broken)
+        card_draft(broken)
     x = operations.graph_input("x", (1, 8, 8, 3))
     path = tmp_path / "picture.tflite"
     path.write_bytes(to_litert(Graph("picture", (operations.relu(x, "relu"),))))
     with pytest.raises(ModelMismatchError, match=r"give one embedding, \(N, D\)"):
-        card_template(path)
+        card_draft(path)
 
 
 def test_weights_in_another_file_are_for_import_and_count_for_the_sha256(
@@ -116,7 +116,7 @@ def test_weights_in_another_file_are_for_import_and_count_for_the_sha256(
     model = onnx.load(mine)
     onnx.save(model, apart, save_as_external_data=True, location="apart.data", size_threshold=0)
     with pytest.raises(UsageError, match=r"apart\.onnx has weights in apart\.data"):
-        card_template(apart)
+        card_draft(apart)
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
     options = ImportOptions(preprocessing=Preprocessing.INSIGHTFACE, accept_untrained=True)
     made = import_model(apart, name="mine", options=options)

@@ -20,7 +20,7 @@ def test_what_is_asked_for_wins_over_the_configuration(tmp_path: Path) -> None:
     new = NewRun(
         data=tmp_path,
         config="small-softmax",
-        assignments=("epochs=7", "optimizer.rate=0.5"),
+        settings=("epochs=7", "optimizer.rate=0.5"),
         values={"epochs": 9, "loss": "arcface"},
         license="mine",
     )
@@ -35,7 +35,7 @@ def test_what_cannot_be_meant_is_said_before_tensorflow_is_loaded(tmp_path: Path
     with pytest.raises(UsageError, match=r"settings\.json"):
         train(None, tmp_path)
     with pytest.raises(UsageError, match="flop"):
-        train(NewRun(data=tmp_path, assignments=("augment.flop=1",)), tmp_path)
+        train(NewRun(data=tmp_path, settings=("augment.flop=1",)), tmp_path)
     with pytest.raises(UsageError, match="a model of the registry"):
         train(new, tmp_path, install="facenet512-casia")
     with pytest.raises(UsageError, match="go together"):
@@ -69,8 +69,10 @@ def test_a_run_that_is_stopped_goes_on_and_its_model_goes_into_the_store(
 
     done = train(None, output, install="own")
     assert not done.interrupted
-    assert done.model == output / "run_float32.tflite"
+    assert done.model == output / "own_float32.tflite"
     assert done.installed == find("own").path
+    with pytest.raises(UsageError, match=r"already \(float32\).*--force"):
+        train(None, output, install="own")
     told = json.loads(json.dumps(done.to_dict()))
     require_schema("train", {**told, "resume": None})
     assert (told["steps"], told["people"], told["photos"]) == (6, 4, 32)

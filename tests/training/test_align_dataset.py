@@ -40,8 +40,9 @@ def photos(data: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def _run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["align-dataset", *map(str, arguments), "--workers", "1"])
+def _run(photos: str | Path, output: str | Path, *options: str) -> Result:
+    words = ("--data", str(photos), "-o", str(output), *options, "--workers", "1")
+    return CliRunner().invoke(cli, ["align-dataset", *words])
 
 
 def _json(result: Result) -> dict[str, Any]:
@@ -96,15 +97,15 @@ def test_other_settings_are_refused_or_redone(photos: Path, tmp_path: Path) -> N
     refused = _run(photos, out, "--margin", "32")
     assert refused.exit_code == 2
     assert "crop" in refused.stderr
-    assert "--redo" in refused.stderr
-    assert _run(photos, out, "--margin", "32", "--redo", "--allow-failed", "0.5").exit_code == 0
+    assert "--force" in refused.stderr
+    assert _run(photos, out, "--margin", "32", "--force", "--allow-failed", "0.5").exit_code == 0
     assert json.loads((out / "align.json").read_text())["crop"]["margin_px"] == 32
 
 
 @pytest.mark.model
 def test_similarity_crops_have_sphereface_s_sides(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    _run(photos, out, "--crop", "similarity", "--format", "jpg")
+    _run(photos, out, "--crop", "similarity", "--crop-format", "jpg")
     assert read_image(out / "joe" / "biden.jpg").shape == (128, 112, 3)
     assert inner_crop(out, height_px=112, width_px=96) == CropSpec(
         CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR
@@ -165,7 +166,7 @@ def test_what_cannot_be_meant(
 def test_redo_does_not_touch_a_folder_of_somebody_else(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    assert _run(photos, tmp_path / "mine", "--redo").exit_code == 2
+    assert _run(photos, tmp_path / "mine", "--force").exit_code == 2
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
 
@@ -180,7 +181,8 @@ def test_a_killed_run_goes_on(photos: Path, data: Path, tmp_path: Path) -> None:
     for number in range(40):
         shutil.copyfile(data / "obama.jpg", photos / "barack" / f"copy{number}.jpg")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "facekit", "align-dataset", str(photos), str(out)]
+    options = ("--data", str(photos), "-o", str(out))
+    command = [sys.executable, "-m", "facekit", "align-dataset", *options]
     with subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and len(list(out.glob("*/*.png"))) < 3:
             time.sleep(0.005)

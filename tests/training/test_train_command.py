@@ -28,7 +28,7 @@ def _run(*arguments: str | Path | int) -> Result:
             2,
             "HOST:PORT",
         ),
-        (("--data", "{data}", "-o", "{out}", "--from", "nobody"), 5, "No model is called"),
+        (("--data", "{data}", "-o", "{out}", "--start-from", "nobody"), 5, "No model is called"),
         (("--data", "{data}/nobody", "-o", "{out}", "--batch-size", "4"), 4, "No such file"),
         (("--data", "{data}", "-o", "{out}", "--batch-size", "4"), 4, "160 x 160 pixels is needed"),
     ],
@@ -71,8 +71,8 @@ def test_fine_tuning_begins_with_the_model_s_own_embeddings(
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
     data = write_people(tmp_path / "people", people=2, photos=2, side_px=160)
     result = _run(
-        "--data", data, "--from", start, "--epochs", 1, "--batch-size", 2,
-        "--set", "finetune.head_epochs=1", "-o", tmp_path / "run", "--install", "own",
+        "--data", data, "--start-from", start, "--epochs", 1, "--batch-size", 2,
+        "--setting", "finetune.head_epochs=1", "-o", tmp_path / "run", "--install", "own",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     assert Path(result.stdout.strip()) == find("own").path

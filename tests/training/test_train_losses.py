@@ -51,7 +51,7 @@ def test_centers_move_as_the_paper_says() -> None:
     sums, counts = losses.center_sums(x, np.array([0, 0]), centers)
     assert sums.numpy().tolist() == [[-9.0], [0.0]]
     assert counts.numpy().tolist() == [2.0, 0.0]
-    moved = losses.moved_centers(centers, sums, counts, rate=0.5)
+    moved = losses.updated_centers(centers, sums, counts, rate=0.5)
     assert moved.numpy().tolist() == [[1.5], [7.0]]
 
 

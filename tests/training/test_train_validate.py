@@ -1,4 +1,4 @@
-"""facekit train --validate on a small LFW, and what its user has then; Ctrl-C with --json."""
+"""facekit train --validate-on on a small LFW, and what its user has then; Ctrl-C with --json."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ pytestmark = pytest.mark.tensorflow
 EACH = 56
 """photos of each of two people: 3,136 impostor pairs, of which FMR 1e-3 needs 3,000"""
 SMALL = (
-    "--set",
+    "--setting",
     "embedding_size=8",
-    "--set",
+    "--setting",
     "optimizer.name=adam",
     "--batch-size",
     "8",
@@ -93,11 +93,11 @@ def test_validated_on_lfw_the_model_decides_at_once(lfw: Path, data: Path, tmp_p
     """The card has thresholds from pairsDevTrain, for the FMRs that its pairs carry."""
     aligned, run = tmp_path / "aligned", tmp_path / "run"
     people = make_small_lfw(tmp_path / "people", data) / "lfw"
-    crops = _run("align-dataset", people, aligned, "--size", 20, "--margin", 7,
+    crops = _run("align-dataset", "--data", people, "-o", aligned, "--size", 20, "--margin", 7,
                  "--allow-failed", 0.1)  # fmt: skip
     assert crops.exit_code == 0, crops.stderr
-    result = _run("train", "--data", aligned, *SMALL, "--epochs", 3, "--set",
-                  "steps_per_epoch=15", "--validate", lfw, "--validate-every", 2, "-o", run,
+    result = _run("train", "--data", aligned, *SMALL, "--epochs", 3, "--setting",
+                  "steps_per_epoch=15", "--validate-on", lfw, "--validate-every", 2, "-o", run,
                   "--json")  # fmt: skip
     assert result.exit_code == 0, result.stderr
     assert "4 of the people trained on are among those of pairsDevTest" in result.stderr

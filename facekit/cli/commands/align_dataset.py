@@ -16,6 +16,7 @@ from facekit.cli.options import (
     image_options,
     json_option,
     offline_option,
+    output_folder,
     parallel_options,
 )
 from facekit.cli.render.output import emit_json, note
@@ -39,12 +40,16 @@ def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any
     return height, width
 
 
-@click.command("align-dataset", cls=Command, basic="crop size margin workers redo json")
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path, file_okay=False))
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
+@click.command("align-dataset", cls=Command, basic="data output crop size workers force json")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Photos, a folder a person.",
+)
+@output_folder("For the crops, a folder a person.", required=True)
 @click.option(
     "--crop",
-    "rule",
     type=click.Choice([CropRule.MARGIN.value, CropRule.SIMILARITY.value]),
     default=CropRule.MARGIN.value,
     show_default=True,
@@ -52,21 +57,19 @@ def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any
 )
 @click.option(
     "--size",
-    "size_px",
     callback=_size,
     metavar="PX|HxW",
-    help="The crop's sides.  [default: 182; with --crop similarity 128x112]",
+    help="The crop's sides.",
+    show_default="182; with --crop similarity 128x112",
 )
 @click.option(
     "--margin",
-    "margin_px",
     type=click.FloatRange(min=0),
-    help="Pixels of the crop outside the box, both sides together.  "
-    "[default: 44; with --crop similarity 14]",
+    help="Pixels of the crop outside the box, both sides together.",
+    show_default="44; with --crop similarity 14",
 )
 @click.option(
     "--face",
-    "face_policy",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.CENTER.value,
     show_default=True,
@@ -74,11 +77,11 @@ def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any
 )
 @click.option("--resize-filter", type=EnumChoice(ResizeFilter), default="bilinear",
               show_default=True, help="Filter of the crop's resize.")  # fmt: skip
-@click.option("--format", "crop_format", type=click.Choice(["png", "jpg"]), default="png",
+@click.option("--crop-format", type=click.Choice(["png", "jpg"]), default="png",
               show_default=True, help="png is lossless; jpg has quality 95.")  # fmt: skip
 @parallel_options
-@click.option("--redo", is_flag=True, help="Remove what is in OUT and align every photo again.")
-@click.option("--retry-failed", is_flag=True, help="Look again at the photos in OUT/failures.csv.")
+@click.option("--force", is_flag=True, help="Remove what is in -o and align every photo again.")
+@click.option("--retry-failed", is_flag=True, help="Look again at the photos in failures.csv.")
 @click.option(
     "--allow-failed",
     type=click.FloatRange(0, 1),
@@ -91,17 +94,17 @@ def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any
 @offline_option
 @json_option
 def align_dataset(
-    source: Path,
+    data: Path,
     output: Path,
-    rule: str,
-    size_px: tuple[int, int] | None,
-    margin_px: float | None,
-    face_policy: FacePolicy,
+    crop: str,
+    size: tuple[int, int] | None,
+    margin: float | None,
+    face: FacePolicy,
     resize_filter: ResizeFilter,
     crop_format: str,
     workers: int | None,
     ray: str | None,
-    redo: bool,
+    force: bool,
     retry_failed: bool,
     allow_failed: float,
     as_json: bool,
@@ -109,31 +112,31 @@ def align_dataset(
 ) -> None:
     """Crop the faces of labeled photos for training.
 
-    IN holds a folder a person; OUT gets the same folders with a crop a photo.
+    --data holds a folder a person; -o gets the same folders with a crop a photo.
 
     Run it again after an interruption: it goes on where it was.  Photos that gave no crop are in
-    OUT/failures.csv; the exit code is then that of the first of them.
+    failures.csv there; the exit code is then that of the first of them.
 
     \b
-    Example: facekit align-dataset photos/ aligned/
-             facekit align-dataset photos/ aligned/ --crop similarity --workers 8
+    Example: facekit align-dataset --data photos/ -o aligned/
+             facekit align-dataset --data photos/ -o aligned/ --crop similarity --workers 8
     """
     from facekit.cli.requests import pipeline_request
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.align_dataset import align_dataset as align
 
     report = align(
-        source,
+        data,
         output,
-        rule=CropRule(rule),
-        size_px=size_px,
-        margin_px=margin_px,
+        crop=CropRule(crop),
+        size_px=size,
+        margin_px=margin,
         resize_filter=resize_filter,
-        locate=pipeline_request(face_policy=face_policy, **options).locate_options,
+        locate=pipeline_request(face=face, **options).locate_options,
         crop_format=CropFormat(crop_format),
         workers=workers,
         ray=ray,
-        redo=redo,
+        force=force,
         retry_failed=retry_failed,
         reporter=TerminalReporter(),
     )

@@ -15,6 +15,7 @@ from facekit.cli.options import (
     detector_option,
     json_option,
     offline_option,
+    photos_argument,
 )
 from facekit.cli.render.output import emit_json, note
 from facekit.enums import Stage
@@ -44,8 +45,9 @@ class Numbers(click.ParamType[tuple[int, ...]]):
         return tuple(map(int, parts))
 
 
-@click.command(cls=Command, basic="model stage images threads batch runs output json")
+@click.command(cls=Command, basic="model stage threads batch runs output json")
 @config_option("benchmark")
+@photos_argument(required=False)
 @click.option(
     "--model",
     "models",
@@ -60,7 +62,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     multiple=True,
     default=(ALL,),
     show_default=True,
-    help="May be repeated.  detect, align and verify need --images.",
+    help="May be repeated.  detect, align and verify need photos.",
 )
 @click.option("--threads", type=Numbers(), default="1", show_default=True, help="Of a network.")
 @click.option("--batch", type=Numbers(), default="1", show_default=True, help="Pictures a run.")
@@ -81,16 +83,11 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="Runs before them, after the first, that are not.",
 )
-@click.option("--images", help="A folder of photos, or one photo.")
 @detector_option
 @accelerator_options
 @offline_option
-@click.option(
-    "--parse-log", "log", type=_File, help="Read a log of TensorFlow Lite's benchmark_model."
-)
-@click.option(
-    "--compare", "compared", type=(_File, _File), metavar="A B", help="Two results, with ratios."
-)
+@click.option("--parse-log", type=_File, help="Read a log of TensorFlow Lite's benchmark_model.")
+@click.option("--compare", type=(_File, _File), metavar="A B", help="Two results, with ratios.")
 @click.option(
     "-o",
     "--output",
@@ -101,8 +98,8 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 def benchmark(
     models: tuple[str, ...],
     stages: tuple[str, ...],
-    log: Path | None,
-    compared: tuple[Path, Path] | None,
+    parse_log: Path | None,
+    compare: tuple[Path, Path] | None,
     output: Path | None,
     as_json: bool,
     **options: Any,
@@ -115,7 +112,7 @@ def benchmark(
     is exit code 6, measured here or read from a log.
 
     \b
-    Example: facekit benchmark --images photos/ --threads 1,2 --batch 1,8
+    Example: facekit benchmark photos/ --threads 1,2 --batch 1,8
              facekit benchmark --model a_float32.tflite --model a_int8.tflite --stage embed
              facekit benchmark --config ixrt
              facekit benchmark --parse-log board.log --json > board.json
@@ -124,15 +121,19 @@ def benchmark(
     from facekit.cli.render.benchmark import benchmark_text, comparison_text
     from facekit.tasks import benchmark as task
 
-    if log is not None and compared is not None:
+    if parse_log is not None and compare is not None:
         raise UsageError("--parse-log and --compare are two tasks; pass one of them.")
     found: Benchmark | ComparedBenchmarks
     unused = None
-    if compared is not None:
-        found = task.compare(*compared)
+    if compare is not None:
+        found = task.compare(*compare)
         text = comparison_text(found)
     else:
-        found = task.read_log(log) if log is not None else _measured(models, stages, **options)
+        found = (
+            task.read_log(parse_log)
+            if parse_log is not None
+            else _measured(models, stages, **options)
+        )
         text, unused = benchmark_text(found), found.unused_delegate
     if output is not None:
         task.write_result(output, found, text=text)
@@ -158,7 +159,7 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
         workers=options["workers"],
         runs=options["runs"],
         warmup=options["warmup"],
-        images=options["images"],
+        photos=options["photos"],
         runtime=options["runtime"],
         accelerator=accelerator_request(**options),
         detector=options["detector"],

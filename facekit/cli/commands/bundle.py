@@ -9,6 +9,7 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render.output import emit_json
+from facekit.cli.render.table import Column, labeled, number, table
 from facekit.cli.terminal import TerminalReporter
 
 
@@ -24,8 +25,8 @@ from facekit.cli.terminal import TerminalReporter
 @click.option(
     "--detector",
     metavar="NAME",
-    help="What finds faces: mtcnn, on the CPU, or yunet, on the NPU.  "
-    "[default: what the model's card names]",
+    help="What finds faces: mtcnn, on the CPU, or yunet, on the NPU.",
+    show_default="what the model's card names",
 )
 @click.option(
     "--models",
@@ -36,7 +37,8 @@ from facekit.cli.terminal import TerminalReporter
 @click.option(
     "--wheel",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A wheel of facekit to put in.  [default: one is made]",
+    help="A wheel of facekit to put in.",
+    show_default="one is made",
 )
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @offline_option
@@ -80,9 +82,11 @@ def bundle(
     if as_json:
         emit_json(made.to_dict())
         return
-    click.echo(f"{made.path}  {made.path.stat().st_size / 1e6:.1f} MB")
-    for one in made.models:
-        click.echo(
-            f"  {one.card.name} {one.card.variant:12} {one.card.file_size_bytes / 1e6:6.1f} MB"
-        )
-    click.echo(f"  {made.wheel}")
+    files = [
+        (one.card.name, one.card.variant, f"{one.card.file_size_bytes / 1e6:.1f}")
+        for one in made.models
+    ]
+    archive = [("archive", str(made.path)), ("size", f"{made.path.stat().st_size / 1e6:.1f} MB")]
+    columns = (Column("MODEL"), Column("VARIANT"), number("MB"))
+    click.echo("\n".join(labeled([*archive, ("wheel", made.wheel)])))
+    click.echo("\n".join(["", *table(columns, files)]))

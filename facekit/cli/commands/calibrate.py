@@ -10,6 +10,7 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import json_option, model_option, output_file
+from facekit.cli.render.models import operating_points
 from facekit.cli.render.output import emit_json
 
 
@@ -29,7 +30,6 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
 @evaluation_options(default_protocol="devtrain")
 @click.option(
     "--fmr",
-    "fmr_targets",
     metavar="FMR,...",
     callback=_rates,
     default="1e-2,1e-3,1e-4",
@@ -43,10 +43,10 @@ def calibrate(
     model: str | None,
     data: Path | None,
     protocol: str,
-    pairs_file: Path | None,
+    pairs: Path | None,
     workers: int | None,
     ray: str | None,
-    fmr_targets: tuple[float, ...],
+    fmr: tuple[float, ...],
     write: bool,
     output: Path | None,
     as_json: bool,
@@ -71,8 +71,8 @@ def calibrate(
         pipeline_request(model, **options),
         data=data,
         protocol=protocol,
-        pairs_file=pairs_file,
-        fmr_targets=fmr_targets,
+        pairs=pairs,
+        fmr=fmr,
         write=write,
         output=output,
         workers=workers,
@@ -87,14 +87,9 @@ def calibrate(
         f"{done.label} on {result.n_photos} photos of {result.n_people or 'unnamed'} "
         f"people, {result.n_failed} without an embedding"
     )
-    for point in result.calibration.operating_points:
-        click.echo(
-            f"{point.target:14} similarity >= {point.threshold_similarity:.4f}   "
-            f"FMR {point.fmr:.3g} of {point.n_impostor:,}   "
-            f"FNMR {point.fnmr:.2%} of {point.n_genuine:,}"
-        )
+    click.echo("\n".join(operating_points(result.calibration.operating_points)))
     click.echo(
-        "probability    expected calibration error "
+        "probability: expected calibration error "
         f"{result.reliability.expected_calibration_error:.3f} on held-out pairs"
     )
     click.echo("written to the model's card" if write else "not written; --write to use it")

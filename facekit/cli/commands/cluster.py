@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.command import Command
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import print_groups
 from facekit.enums import ClusterMethod
@@ -16,7 +16,7 @@ from facekit.errors import UsageError
 
 
 @click.command(cls=Command, basic="face copy-to sheets method threshold csv json")
-@click.argument("images", nargs=-1, required=True, metavar="DIR")
+@photos_argument()
 @click.option(
     "--method",
     type=EnumChoice(ClusterMethod),
@@ -28,7 +28,8 @@ from facekit.errors import UsageError
 @click.option(
     "--fmr",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Use the card's threshold at this false match rate.  [default: 1e-3]",
+    help="Use the card's threshold at this false match rate.",
+    show_default="1e-3",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV: group, image, face, box.")
 @click.option(
@@ -44,7 +45,7 @@ from facekit.errors import UsageError
 @embedding_options
 @json_option
 def cluster(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     method: ClusterMethod,
     threshold: float | None,
     fmr: float | None,
@@ -75,7 +76,7 @@ def cluster(
     from facekit.tasks.cluster import cluster as cluster_photos
 
     result = cluster_photos(
-        images,
+        photos,
         request=pipeline_request(model, **options),
         method=method,
         distance=threshold,
@@ -87,5 +88,5 @@ def cluster(
     if as_json:
         emit_json(result.to_dict())
     else:
-        print_groups(result.to_dict(), as_csv=as_csv)
+        print_groups(result, as_csv=as_csv)
     exit_of([failure.error for failure in result.failures])

@@ -9,19 +9,19 @@ from typing import Any
 import click
 
 from facekit.cli.command import Command
-from facekit.cli.options import embedding_options, json_option
+from facekit.cli.options import embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json
 from facekit.cli.requests import pipeline_request
 from facekit.errors import UsageError
 
 
 @click.command(cls=Command, basic="face csv model json")
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @click.option("--csv", "as_csv", is_flag=True, help="Write the matrix as CSV.")
 @embedding_options
 @json_option
 def compare(
-    images: tuple[str, ...], as_csv: bool, model: str | None, as_json: bool, **options: Any
+    photos: tuple[str, ...], as_csv: bool, model: str | None, as_json: bool, **options: Any
 ) -> None:
     """Compare every photo with every other.
 
@@ -38,7 +38,7 @@ def compare(
     from facekit.tasks import compare as task
 
     matrix = task.compare(
-        images, request=pipeline_request(model, **options), reporter=TerminalReporter()
+        photos, request=pipeline_request(model, **options), reporter=TerminalReporter()
     )
     labeled = list(zip(matrix.labels, matrix.similarity, strict=True))
     if as_json:

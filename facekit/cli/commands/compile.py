@@ -25,9 +25,12 @@ from facekit.cli.terminal import TerminalReporter
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write to.  [default: model_TARGET beside the model]",
+    help="Folder to write to.",
+    show_default="model_TARGET beside the model",
 )
-@click.option("--compare/--no-compare", default=True, help="Estimate under other bandwidths too.")
+@click.option(
+    "--bandwidths/--no-bandwidths", default=True, help="Estimate under other bandwidths too."
+)
 @click.option(
     "--weight-bits",
     type=click.IntRange(4, 8),
@@ -35,16 +38,18 @@ from facekit.cli.terminal import TerminalReporter
     show_default=True,
     help="Narrow the weights that the NPU waits for; 6: smaller, faster, to be calibrated anew.",
 )
-@click.option("--allow-cpu", is_flag=True, help="Accept a network that is left on the CPU.")
+@click.option(
+    "--allow-cpu-fallback", is_flag=True, help="Accept a network that is left on the CPU."
+)
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @json_option
 def compile_command(
     model: Path,
     target: str,
     output: Path | None,
-    compare: bool,
+    bandwidths: bool,
     weight_bits: int,
-    allow_cpu: bool,
+    allow_cpu_fallback: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -65,8 +70,8 @@ def compile_command(
         target=target,
         output=output,
         weight_bits=weight_bits,
-        compare=compare,
-        allow_cpu=allow_cpu,
+        bandwidths=bandwidths,
+        allow_cpu_fallback=allow_cpu_fallback,
         force=force,
         reporter=TerminalReporter(),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from facekit.cli.command import Group
-from facekit.cli.options import EnumChoice, json_option, offline_option
+from facekit.cli.options import EnumChoice, json_option, offline_option, output_folder
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import LfwAlignment
@@ -33,14 +33,12 @@ def data() -> None:
     show_default=True,
     help="Which copy of LFW: as collected, or aligned by funneling.",
 )
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Data home of scikit-learn.  [default: SCIKIT_LEARN_DATA or ~/scikit_learn_data]",
+@output_folder(
+    "Data home of scikit-learn.", show_default="SCIKIT_LEARN_DATA or ~/scikit_learn_data"
 )
 @offline_option
 @json_option
-def fetch(name: str, alignment: LfwAlignment, home: Path | None, as_json: bool) -> None:
+def fetch(name: str, alignment: LfwAlignment, output: Path | None, as_json: bool) -> None:
     """Fetch the photos and pair lists of LFW.
 
     They are about 240 MB.  scikit-learn's fetcher does it and checks the archives; eval-lfw and
@@ -51,7 +49,7 @@ def fetch(name: str, alignment: LfwAlignment, home: Path | None, as_json: bool) 
     """
     from facekit.tasks import data as task
 
-    fetched = task.fetch(alignment=alignment, home=home, reporter=TerminalReporter())
+    fetched = task.fetch(alignment=alignment, output=output, reporter=TerminalReporter())
     if as_json:
         emit_json(fetched.to_dict())
     else:

@@ -16,22 +16,23 @@ from facekit.cli.options import (
     json_option,
     model_option,
     offline_option,
+    photos_argument,
     threads_option,
 )
 from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
 from facekit.enums import FacePolicy
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.command(cls=Command, basic="face detector crops draw json")
-@click.argument("images", nargs=-1, required=True)
-@click.option("--crops", type=_FOLDER, help="Write the crops that the model would see here.")
+@click.command(cls=Command, basic="face detector save-crops draw json")
+@photos_argument()
+@click.option("--save-crops", type=_FOLDER, help="Write the crops that the model would see here.")
 @click.option("--draw", type=_FOLDER, help="Write the pictures with boxes and landmarks here.")
 @click.option(
     "--face",
-    "face_policy",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.ALL.value,
     show_default=True,
@@ -45,8 +46,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @offline_option
 @json_option
 def detect(
-    images: tuple[str, ...],
-    crops: Path | None,
+    photos: tuple[str, ...],
+    save_crops: Path | None,
     draw: Path | None,
     model: str | None,
     as_json: bool,
@@ -56,40 +57,37 @@ def detect(
 
     A photo that cannot be read, or has no face, is reported, and the others go on; the exit
     code is then that of the first such photo.  --model names the detector where --detector does
-    not; with the crop options it says what --crops are.
+    not; with the crop options it says what --save-crops writes.
 
     \b
     Example: facekit detect group.jpg
-             facekit detect --json --crops crops/ --draw drawn/ photos/
+             facekit detect --json --save-crops crops/ --draw drawn/ photos/
     """
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks import detect as task
 
+    shown = StreamedTable(
+        *(number("FACE"), number("SCORE", 6)),
+        *(number(side, 5) for side in ("X1", "Y1", "X2", "Y2")),
+        Column("PHOTO"),
+    )
     records: list[dict[str, Any]] = []
     failures = []
     for result in task.detect(
-        images,
+        photos,
         request=pipeline_request(model, **options),
-        crops=crops,
+        crops=save_crops,
         drawings=draw,
         reporter=TerminalReporter(),
     ):
-        record = result.to_dict()
         if not isinstance(result, task.DetectedPhoto):
             failures.append(result.error)
         elif not as_json:
-            _print(record)
+            for index, face in enumerate(result.located.selected):
+                box = (f"{side:.0f}" for side in face.box_xyxy.tolist())
+                shown.echo(str(index), f"{face.score:.4f}", *box, result.located.picture.name)
         if as_json:
-            records.append(record)
+            records.append(result.to_dict())
     if as_json:
         emit_json({"images": records})
     exit_of(failures)
-
-
-def _print(record: dict[str, Any]) -> None:
-    """One line a face: picture, box corners, score."""
-    for face in record["faces"]:
-        x1, y1, x2, y2 = face["box_xyxy"]
-        click.echo(
-            f"{record['image']}\t{x1:.0f},{y1:.0f},{x2:.0f},{y2:.0f}\tscore {face['score']:.4f}"
-        )

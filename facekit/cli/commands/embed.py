@@ -8,19 +8,25 @@ from typing import Any
 import click
 
 from facekit.cli.command import Command
-from facekit.cli.options import embedding_options, json_option, output_file, parallel_options
+from facekit.cli.options import (
+    embedding_options,
+    json_option,
+    output_file,
+    parallel_options,
+    photos_argument,
+)
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.requests import pipeline_request
 
 
 @click.command(cls=Command, basic="output face model workers json")
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
 @embedding_options
 @parallel_options
 @json_option
 def embed(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     output: Path,
     model: str | None,
     workers: int | None,
@@ -41,7 +47,7 @@ def embed(
     from facekit.tasks import embed as task
 
     written = task.embed(
-        images,
+        photos,
         output,
         request=pipeline_request(model, **options),
         workers=workers,

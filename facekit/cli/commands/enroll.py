@@ -9,19 +9,20 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import embedding_options, json_option
+from facekit.cli.options import embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.table import Column, StreamedTable, number
 
 if TYPE_CHECKING:
     from facekit.tasks.enroll import Enrolment
     from facekit.tasks.gallery import GalleryLocation
 
 
-@click.command(cls=Command, basic="from-dir gallery face model json")
+@click.command(cls=Command, basic="data gallery face model json")
 @click.argument("name", required=False)
-@click.argument("images", nargs=-1)
+@photos_argument(required=False)
 @click.option(
-    "--from-dir",
+    "--data",
     type=click.Path(path_type=Path, file_okay=False),
     help="Enroll everybody: one folder a person, named after the person.",
 )
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 @json_option
 def enroll(
     name: str | None,
-    images: tuple[str, ...],
-    from_dir: Path | None,
+    photos: tuple[str, ...],
+    data: Path | None,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -46,25 +47,27 @@ def enroll(
 
     \b
     Example: facekit enroll "Ada Lovelace" ada1.jpg ada2.jpg
-             facekit enroll --from-dir people/
+             facekit enroll --data people/
     """
     from facekit.cli.requests import pipeline_request
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.enroll import enroll as enroll_people
 
+    shown = StreamedTable(number("ADDED"), number("KNOWN ALREADY"), Column("NAME"))
+
+    def show(person: Enrolment) -> None:
+        if not as_json:
+            shown.echo(str(person.added), str(person.known), person.name)
+
     result = enroll_people(
         name,
-        images,
-        from_dir=from_dir,
+        photos,
+        data=data,
         location=location,
         request=pipeline_request(model, **options),
-        on_person=lambda person: None if as_json else _print(person),
+        on_person=show,
         reporter=TerminalReporter(),
     )
     if as_json:
         emit_json(result.to_dict())
     exit_of([failure.error for failure in result.failures])
-
-
-def _print(person: Enrolment) -> None:
-    click.echo(f"{person.name}\t{person.added} added, {person.known} known already")

@@ -35,8 +35,8 @@ EXIT_BELOW = 1
 @click.option(
     "--flip",
     type=EnumChoice(Flip),
-    help="What is done with the mirror image's embedding.  [default: what the profile's authors "
-    "do, else what the model's card says]",
+    help="What is done with the mirror image's embedding.",
+    show_default="what the profile's authors do, else what the model's card says",
 )
 @click.option(
     "--subtract-mean",
@@ -58,7 +58,6 @@ EXIT_BELOW = 1
 )
 @click.option(
     "--assert-accuracy",
-    "least_accuracy",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="X",
     help="Exit with 1 where a result is below X (0..1), failures counted as errors.",
@@ -77,13 +76,13 @@ def eval_lfw(
     subtract_mean: bool,
     data: Path | None,
     protocol: str | None,
-    pairs_file: Path | None,
+    pairs: Path | None,
     workers: int | None,
     ray: str | None,
     all_pairs: bool,
     limit: int | None,
     recompute: bool,
-    least_accuracy: float | None,
+    assert_accuracy: float | None,
     output: Path | None,
     as_json: bool,
     **options: Any,
@@ -107,7 +106,7 @@ def eval_lfw(
         [pipeline_request(model, **options) for model in models or (None,)],
         data=data,
         protocol=protocol,
-        pairs_file=pairs_file,
+        pairs=pairs,
         profile=profile,
         flip=flip,
         subtract_mean=subtract_mean,
@@ -125,6 +124,6 @@ def eval_lfw(
         from facekit.cli.render.evaluation import report_text
 
         click.echo(report_text(report))
-    if least_accuracy is not None and (below := report.below(least_accuracy)):
-        note(f"accuracy below {least_accuracy:g}: {', '.join(below)}")
+    if assert_accuracy is not None and (below := report.below(assert_accuracy)):
+        note(f"accuracy below {assert_accuracy:g}: {', '.join(below)}")
         raise SystemExit(EXIT_BELOW)

@@ -9,8 +9,8 @@ import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
 from facekit.cli.command import Command
-from facekit.cli.options import EnumChoice, json_option
-from facekit.cli.render.conversion import print_drift
+from facekit.cli.options import EnumChoice, install_option, json_option
+from facekit.cli.render.conversion import print_drift, print_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import ExportFormat, Precision, RangeRule
@@ -18,13 +18,12 @@ from facekit.enums import ExportFormat, Precision, RangeRule
 
 @click.command("export", cls=Command, basic="format precision output install force json")
 @click.argument("model", required=False)
-@click.option(
-    "--format", "export_format", type=EnumChoice(ExportFormat), required=True, help="What to write."
-)
+@click.option("--format", type=EnumChoice(ExportFormat), required=True, help="What to write.")
 @click.option(
     "--precision",
     type=EnumChoice(Precision),
-    help="Of an ONNX file; int8 is quantized as convert does it.  [default: fp32]",
+    help="Of an ONNX file; int8 is quantized as convert does it.",
+    show_default="fp32",
 )
 @calibration_options
 @click.option(
@@ -33,18 +32,16 @@ from facekit.enums import ExportFormat, Precision, RangeRule
     type=click.Path(path_type=Path),
     help="File to write, a folder for a SavedModel; a card goes beside what facekit itself runs.",
 )
-@click.option(
-    "--install", is_flag=True, help="Put an ONNX or Keras file into the store, for --runtime."
-)
+@install_option
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @json_option
 def export_command(
     model: str | None,
-    export_format: ExportFormat,
+    format: ExportFormat,
     precision: Precision | None,
-    rule: RangeRule | None,
+    range_rule: RangeRule | None,
     output: Path | None,
-    install: bool,
+    install: str | None,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -52,14 +49,15 @@ def export_command(
     """Write a model in the format of other systems.
 
     An ONNX or Keras file takes any batch, has its card beside it, and is measured against float32;
-    so facekit can run it, as it can the .tflite file.  A SavedModel is a folder.
+    so facekit can run it, as it can the .tflite file.  A SavedModel is a folder.  --install takes
+    ONNX and Keras files.
 
     \b
     Example: facekit export --format onnx -o facenet512.onnx
              facekit export facenet512-casia --format onnx --precision int8 -o int8.onnx
-             facekit export --format onnx --install
+             facekit export --format onnx --install facenet512-casia
              facekit verify --runtime onnx a.jpg b.jpg
-             facekit export --format keras --install
+             facekit export --format keras --install facenet512-casia
              facekit eval-lfw --runtime keras --data lfw
              facekit export --format facenet-pytorch -o facenet512.pt
     """
@@ -67,18 +65,18 @@ def export_command(
 
     exported = export(
         model,
-        export_format,
+        format,
         output=output,
         install=install,
         precision=precision,
         calibration=calibration_photos(**options),
-        rule=rule,
+        range_rule=range_rule,
         force=force,
         reporter=TerminalReporter(),
     )
     if as_json:
         emit_json(exported.to_dict())
         return
-    click.echo(f"{exported.path}  {exported.size_bytes / 1e6:.1f} MB")
+    print_file(exported.path, exported.size_bytes)
     if exported.drift is not None:
         print_drift(exported.drift)

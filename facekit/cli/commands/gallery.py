@@ -25,7 +25,13 @@ from facekit.cli.options import (
     offline_option,
 )
 from facekit.cli.render.output import emit_json, print_result
-from facekit.cli.render.people import exit_nobody, print_check, print_person, print_stats
+from facekit.cli.render.people import (
+    exit_nobody,
+    print_check,
+    print_people,
+    print_person,
+    print_stats,
+)
 from facekit.cli.requests import pipeline_request
 from facekit.enums import VectorType
 from facekit.errors import StorageError
@@ -103,9 +109,8 @@ def list_command(location: GalleryLocation, as_json: bool) -> None:
     result = tasks.people(location)
     if as_json:
         emit_json(result.to_dict())
-        return
-    for person in result.people:
-        click.echo(f"{person.name}\t{person.templates}\t{person.enrolled_at}")
+    else:
+        print_people(result)
 
 
 @gallery.command()
@@ -128,7 +133,7 @@ def show(name: str, location: GalleryLocation, as_json: bool) -> None:
     elif as_json:
         emit_json(person.to_dict())
     else:
-        print_person(person.to_dict())
+        print_person(person)
 
 
 @gallery.command()
@@ -150,7 +155,7 @@ def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
     if not result.removed:
         exit_nobody(name)
     else:
-        print_result(result, f"{name}\t{result.removed} templates removed", as_json=as_json)
+        print_result(result, f"{name}: {result.removed} templates removed", as_json=as_json)
 
 
 @gallery.command()
@@ -206,8 +211,7 @@ def check(location: GalleryLocation, as_json: bool) -> None:
     if as_json:
         emit_json(result.to_dict())
     else:
-        info = result.info
-        print_check(result.to_dict(), people=info.people, templates=info.templates)
+        print_check(result)
     if result.faults:
         raise SystemExit(StorageError.exit_code)
 
@@ -276,4 +280,4 @@ def _tell_stats(stats: GalleryStats, *, as_json: bool) -> None:
     if as_json:
         emit_json(stats.to_dict())
     else:
-        print_stats(stats.to_dict())
+        print_stats(stats)

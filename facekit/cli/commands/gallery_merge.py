@@ -37,7 +37,7 @@ def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> No
         exit_nobody(*result.absent)
     else:
         moved, known = len(result.merge.moved), len(result.merge.known)
-        text = f"{other} is now {name}\t{moved} templates moved, {known} known already"
+        text = f"{other} is now {name}: {moved} templates moved, {known} known already"
         print_result(result, text, as_json=as_json)
 
 
@@ -65,6 +65,6 @@ def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> 
     else:
         print_result(
             result,
-            f"{other} is enrolled again\t{len(result.merge.photos)} templates",
+            f"{other} is enrolled again: {len(result.merge.photos)} templates",
             as_json=as_json,
         )

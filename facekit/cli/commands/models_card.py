@@ -13,21 +13,20 @@ from facekit.enums import Preprocessing
 from facekit.errors import UsageError
 
 
-@click.command("card", cls=Command, basic="template preprocess output force json")
-@click.argument("model", metavar="FILE|NAME")
-@click.option("--template", is_flag=True, help="Make a card to fill in for FILE.")
+@click.command("card", cls=Command, basic="draft preprocessing output force json")
+@click.argument("model", metavar="MODEL")
+@click.option("--draft", is_flag=True, help="Make a card to fill in for MODEL.")
 @click.option(
-    "--preprocess",
-    "preprocessing",
+    "--preprocessing",
     type=EnumChoice(Preprocessing),
-    help="With --template: fill in how this system feeds its networks.",
+    help="With --draft: fill in how this system feeds its networks.",
 )
-@output_file("With --template: write it here, beside FILE as its name with .json.")
+@output_file("With --draft: write it here, beside MODEL as its name with .json.")
 @click.option("--force", is_flag=True, help="Replace a card that exists.")
 @json_option
 def card_command(
     model: str,
-    template: bool,
+    draft: bool,
     preprocessing: Preprocessing | None,
     output: Path | None,
     force: bool,
@@ -35,24 +34,24 @@ def card_command(
 ) -> None:
     """Show a model's card, or make one to fill in.
 
-    A card that is shown is checked against its file.  A model file with its card beside it is used
-    by its path, wherever --model is asked for.  What the file tells is filled in: its size and
-    sha256, the size of its picture, the length of its embedding.  What is null is to be filled in.
-    The card is described by facekit/model/card.schema.json and docs/weights.md.
+    A card that is shown is checked against its file.
+
+    A model file with its card beside it is used by its path, wherever --model is asked for.
+    What the file tells is filled in: its size and sha256, the size of its picture, the length of
+    its embedding.  What is null is to be filled in.  The card is described by
+    facekit/model/card.schema.json and docs/how-to/own-network.md.
 
     \b
-    Example: facekit models card mine.onnx --template --preprocess insightface -o mine.json
+    Example: facekit models card mine.onnx --draft --preprocessing insightface -o mine.json
              facekit models card mine.onnx
              facekit verify a.jpg b.jpg --model mine.onnx --threshold 0.4
     """
     from facekit.tasks import model_card as task
 
-    if template:
-        made = task.card_template(
-            Path(model), preprocessing=preprocessing, output=output, force=force
-        )
+    if draft:
+        made = task.card_draft(Path(model), preprocessing=preprocessing, output=output, force=force)
     elif preprocessing is not None or output is not None or force:
-        raise UsageError("--preprocess, -o and --force are for --template.")
+        raise UsageError("--preprocessing, -o and --force are for --draft.")
     else:
         made = task.card(model)
-    print_card(made, template=template, as_json=as_json)
+    print_card(made, draft=draft, as_json=as_json)

@@ -14,22 +14,22 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
 
 
-@click.command("import", cls=Command, basic="as preprocess size crop license force json")
+@click.command("import", cls=Command, basic="as preprocessing size crop license force json")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="What the imported weights shall be called.")
+@click.option("--as", "as_name", metavar="NAME", help="What the imported weights shall be called.")
 @click.option(
-    "--arch",
-    "architecture",
+    "--architecture",
     type=EnumChoice(Architecture),
-    help="The graph that the weights are for.  [default: what the format is for]",
+    help="The graph that the weights are for.",
+    show_default="what the format is for",
 )
 @click.option(
-    "--preprocess",
-    "preprocessing",
+    "--preprocessing",
     type=EnumChoice(Preprocessing),
     help="How the net is fed: facenet is RGB, (x-127.5)/128; deepface BGR, x/255; insightface "
-    "RGB, (x-127.5)/127.5; sphereface BGR, (x-127.5)/128; raw RGB, x.  [default: as the format's "
-    "authors do; of a whole network, as systems of its picture's size do]",
+    "RGB, (x-127.5)/127.5; sphereface BGR, (x-127.5)/128; raw RGB, x.",
+    show_default="as the format's authors do; of a whole network, as systems of its picture's "
+    "size do",
 )
 @click.option(
     "--size",
@@ -37,22 +37,20 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
     help="The net's picture, where the file leaves it open: 112x112 is 112 high and wide.",
 )
 @click.option(
-    "--order",
-    "color_order",
+    "--color-order",
     type=EnumChoice(ColorOrder),
-    help="Of the colors, in place of --preprocess's.",
+    help="Of the colors, in place of --preprocessing's.",
 )
 @click.option("--mean", type=float, metavar="M", help="The net is fed (x - mean) / std, x 0..255.")
 @click.option("--std", type=float, metavar="S", help="See --mean.")
 @click.option(
     "--crop",
-    "crop_rule",
     type=EnumChoice(CropRule),
-    help="From face to crop.  [default: as --preprocess's system does, or the graph's authors]",
+    help="From face to crop.",
+    show_default="as --preprocessing's system does, or the graph's authors",
 )
 @click.option(
     "--margin",
-    "margin_px",
     type=click.FloatRange(min=0),
     metavar="PX",
     help="Pixels of the crop outside the box, both sides together, for --crop margin.",
@@ -60,8 +58,8 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 @click.option(
     "--flip",
     type=EnumChoice(Flip),
-    help="What becomes of the mirror image's embedding.  [default: as the graph's authors do: "
-    "concat for sphereface20, else none]",
+    help="What becomes of the mirror image's embedding.",
+    show_default="as the graph's authors do: concat for sphereface20, else none",
 )
 @click.option("--license", "license", metavar="TEXT", help="What may be done with the weights.")
 @click.option(
@@ -72,7 +70,12 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 @click.option("--force", is_flag=True, help="Replace a model of that name, with all variants.")
 @json_option
 def import_command(
-    path: Path, name: str | None, force: bool, as_json: bool, **options: Any
+    path: Path,
+    as_name: str | None,
+    margin: float | None,
+    force: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Install models of an archive, or of other systems.
 
@@ -88,8 +91,8 @@ def import_command(
 
     \b
     Example: facekit models import models.tar
-             facekit models import w600k_mbf.onnx --as mbf --preprocess insightface
-             facekit models import mine.onnx --as mine --mean 127.5 --std 128 --order bgr
+             facekit models import w600k_mbf.onnx --as mbf --preprocessing insightface
+             facekit models import mine.onnx --as mine --mean 127.5 --std 128 --color-order bgr
              facekit models import 20180402-114759-vggface2.pt --as vggface2
              facekit models import facenet512_weights.h5 --as f512 --license MIT
              facekit models import sphereface_model.caffemodel --as sphereface
@@ -99,8 +102,8 @@ def import_command(
 
     imported = import_model(
         path,
-        name=name,
-        options=import_options(**options),
+        name=as_name,
+        options=import_options(margin_px=margin, **options),
         force=force,
         reporter=TerminalReporter(),
     )

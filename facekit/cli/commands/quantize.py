@@ -16,10 +16,10 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import RangeRule
 
 
-@click.command(cls=Command, basic="scheme calibration output layers plot evaluate force json")
-@click.argument("model", metavar="FILE|NAME")
+@click.command(cls=Command, basic="recipe calibration output layers plot evaluate-on force json")
+@click.argument("model", metavar="MODEL")
 @click.option(
-    "--scheme",
+    "--recipe",
     default="static_wi8_ai8",
     show_default=True,
     help="Name of a recipe (static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, ...) or a "
@@ -30,12 +30,12 @@ from facekit.enums import RangeRule
     "--drift-on",
     type=click.Path(path_type=Path),
     metavar="DIR|LIST",
-    help="Photos to measure the drift on.  [default: those of --calibration]",
+    help="Photos to measure the drift on.",
+    show_default="those of --calibration",
 )
 @click.option("--layers", is_flag=True, help="Rank the layers by their error.")
 @click.option(
-    "--evaluate",
-    "lfw_folder",
+    "--evaluate-on",
     type=click.Path(path_type=Path, file_okay=False),
     help="LFW: accuracy, EER and TAR on pairsDevTest, before and after.",
 )
@@ -51,11 +51,11 @@ from facekit.enums import RangeRule
 @json_option
 def quantize(
     model: str,
-    scheme: str,
-    rule: RangeRule | None,
+    recipe: str,
+    range_rule: RangeRule | None,
     drift_on: Path | None,
     layers: bool,
-    lfw_folder: Path | None,
+    evaluate_on: Path | None,
     plot: bool,
     output: Path,
     force: bool,
@@ -64,24 +64,25 @@ def quantize(
 ) -> None:
     """Quantize a model by a recipe, and report its drift.
 
-    The drift is how far its embeddings are from those of float32.  Writes the model, its card,
-    the recipe, and the drift report (JSON).
+    The drift is how far its embeddings are from those of float32.
+
+    Writes the model, its card, the recipe, and the drift report (JSON).
 
     \b
     Example: facekit quantize facenet512-casia --calibration lfw -o out --layers --plot
-             facekit quantize facenet512-casia --scheme static_wi8_ai16 -o out
+             facekit quantize facenet512-casia --recipe static_wi8_ai16 -o out
     """
     from facekit.tasks import quantize as task
 
     quantized = task.quantize(
         model,
         output=output,
-        recipe=scheme,
+        recipe=recipe,
         calibration=calibration_photos(**options),
         drift_on=drift_on,
-        rule=rule,
+        range_rule=range_rule,
         layers=layers,
-        lfw=lfw_folder,
+        evaluate_on=evaluate_on,
         plot=plot,
         force=force,
         reporter=TerminalReporter(),

@@ -26,7 +26,8 @@ from facekit.enums import Metric
 @click.option(
     "--fmr",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Use the card's threshold at this false match rate.  [default: 1e-3]",
+    help="Use the card's threshold at this false match rate.",
+    show_default="1e-3",
 )
 @embedding_options
 def serve_stdin(

@@ -19,10 +19,11 @@ from facekit.cli.options import (
     json_option,
     model_option,
     offline_option,
+    output_file,
     threads_option,
 )
 from facekit.cli.render.output import emit_json_line, note
-from facekit.cli.render.people import track_line
+from facekit.cli.render.people import track_row, track_table
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
@@ -57,15 +58,11 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 @click.option(
     "--start-score",
     type=click.FloatRange(0, 1),
-    help="Detector's score from which a face begins a track; lower ones can continue it.  "
-    "[default: mtcnn 0.9, yunet 0.8]",
+    help="Detector's score from which a face begins a track; lower ones can continue it.",
+    show_default="mtcnn 0.9, yunet 0.8",
 )
 @click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.",
-)
+@output_file("Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.")
 @gallery_options
 @model_option
 @detector_options
@@ -98,13 +95,14 @@ def track(
     \b
     Example: facekit track entrance.mp4
              ffmpeg -i cam.mp4 -f mpegts - | facekit track -
-             facekit track 0 --gallery people.db --output seen.mp4 --json
+             facekit track 0 --gallery people.db -o seen.mp4 --json
     """
     from facekit.cli.requests import pipeline_request, track_options
     from facekit.cli.terminal import TerminalReporter, asked_to_stop
     from facekit.tasks.track import TrackEnd
     from facekit.tasks.track import track as track_people
 
+    shown = None
     with ExitStack() as stack:
 
         @cache
@@ -132,7 +130,8 @@ def track(
             elif as_json:
                 emit_json_line(result.to_dict())
             else:
-                click.echo(track_line(result.to_dict(), named=result.named))
+                shown = shown or track_table(named=result.named)
+                shown.echo(*track_row(result))
     _leave(end, as_json=as_json)
 
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.command import Command
-from facekit.cli.options import EnumChoice, json_option, offline_option
+from facekit.cli.options import (
+    EnumChoice,
+    force_option,
+    install_option,
+    json_option,
+    offline_option,
+)
 from facekit.cli.render.output import emit_json, note
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
     from facekit.tasks.train import NewRun
 
 _SHORT = {
-    "arch": "architecture",
+    "architecture": "architecture",
     "loss": "loss",
     "epochs": "epochs",
     "batch_size": "batch_size",
@@ -30,17 +36,17 @@ _SHORT = {
 """options that stand for a key of the configuration"""
 
 
-@click.command(cls=Command, basic="data config from epochs output resume validate install json")
+@click.command(cls=Command, basic="data config start-from output resume validate-on install json")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     help="Aligned crops, a folder a person: see align-dataset.",
 )
-@click.option("--config", "config_name", metavar="NAME|FILE",
+@click.option("--config", metavar="NAME|FILE",
               help="A .toml file, or one of facekit's own; see configs/train.")  # fmt: skip
-@click.option("--arch", type=EnumChoice(Architecture), help="The net's graph.")
+@click.option("--architecture", type=EnumChoice(Architecture), help="The net's graph.")
 @click.option("--loss", type=EnumChoice(TrainingLoss), help="What is minimized.")
-@click.option("--from", "start", metavar="MODEL|FILE",
+@click.option("--start-from", metavar="MODEL",
               help="Begin with these weights and a new head: fine-tuning.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1), help="Times that the photos are seen.")
 @click.option("--batch-size", type=click.IntRange(min=2),
@@ -51,7 +57,7 @@ _SHORT = {
 @click.option("--held-out", type=click.FloatRange(0, 1, max_open=True),
               help="Share of each person's photos that is kept for testing.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="The same seed, the same run.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE",
+@click.option("--setting", "settings", multiple=True, metavar="KEY=VALUE",
               help="Any other key of the configuration, as augment.flip=false.")  # fmt: skip
 @click.option(
     "-o",
@@ -61,15 +67,13 @@ _SHORT = {
     help="Folder of the run: checkpoints, curve, model.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in -o, with its own settings.")
-@click.option("--validate", type=click.Path(path_type=Path, file_okay=False), metavar="LFW",
+@click.option("--validate-on", type=click.Path(path_type=Path, file_okay=False), metavar="LFW",
               help="Measure accuracy on LFW's View 1 in this folder.")  # fmt: skip
 @click.option("--validate-every", type=click.IntRange(min=1), default=1, show_default=True,
               help="Epochs between two of these.")  # fmt: skip
-@click.option("--name", help="The model's name.  [default: that of the folder -o]")
 @click.option("--license", "license", help="What may be done with the result, for its card.")
-@click.option(
-    "--install", metavar="NAME", help="Put the model into the store under this name, a new one."
-)
+@install_option
+@force_option("a run in -o, and a model of --install's name")
 @click.option("--workers-at", metavar="HOST:PORT,...",
               help="Addresses of all processes of a run, the same everywhere.")  # fmt: skip
 @click.option("--worker-index", type=click.IntRange(min=0),
@@ -80,9 +84,10 @@ def train(
     output: Path,
     data: Path | None,
     resume: bool,
-    validate: Path | None,
+    validate_on: Path | None,
     validate_every: int,
     install: str | None,
+    force: bool,
     workers_at: str | None,
     worker_index: int | None,
     as_json: bool,
@@ -96,8 +101,8 @@ def train(
     \b
     Example: facekit train --data aligned/ --config small-arcface -o run/
              facekit train -o run/ --resume
-             facekit train --data aligned/ --from facenet512-casia --config finetune -o tuned/
-             facekit train --data aligned/ --from 20180402-114759-vggface2.pt -o tuned/
+             facekit train --data aligned/ --start-from facenet512-casia --config finetune -o tuned/
+             facekit train --data aligned/ --start-from 20180402-114759-vggface2.pt -o tuned/
              facekit verify a.jpg b.jpg --model run/run_float32.tflite --threshold 0.5
     """
     from facekit.cli.terminal import TerminalReporter, asked_to_stop
@@ -108,18 +113,19 @@ def train(
             _new_run(data, resume=resume, **options),
             output,
             data=data,
-            validate_on=validate,
+            validate_on=validate_on,
             validate_every=validate_every,
             workers_at=None
             if workers_at is None
             else [one.strip() for one in workers_at.split(",")],
             worker_index=worker_index,
             install=install,
+            force=force,
             should_stop=stop.is_set,
             reporter=TerminalReporter(),
         )
     if done.interrupted:
-        resume_line = _resume_line(output, validate, validate_every, install)
+        resume_line = _resume_line(output, validate_on, validate_every, install)
         if done.is_chief:
             note(
                 f"stopped after step {done.trained.loop.step}, which is kept. Go on with: "
@@ -138,10 +144,9 @@ def _new_run(
     data: Path | None,
     *,
     resume: bool,
-    config_name: str | None,
-    changes: tuple[str, ...],
-    start: str | None,
-    name: str | None,
+    config: str | None,
+    settings: tuple[str, ...],
+    start_from: str | None,
     license: str | None,
     **options: Any,
 ) -> NewRun | None:
@@ -150,30 +155,30 @@ def _new_run(
 
     given = {_SHORT[key]: value for key, value in options.items() if value is not None}
     if resume:
-        if given or changes or config_name or start or name or license:
+        if given or settings or config or start_from or license:
             raise UsageError(
                 "--resume goes on with the settings that the run began with. Leave out "
-                "everything but -o, --data (where the photos have moved), --validate and workers."
+                "everything but -o, --data (where the photos have moved), --validate-on and "
+                "workers."
             )
         return None
     if data is None:
         raise UsageError("--data is needed: aligned crops, a folder a person; see align-dataset.")
     return NewRun(
         data=data,
-        config=config_name,
-        assignments=changes,
+        config=config,
+        settings=settings,
         values={key: getattr(value, "value", value) for key, value in given.items()},
-        start=start,
-        name=name,
+        start_from=start_from,
         license=license,
     )
 
 
-def _resume_line(output: Path, validate: Path | None, every: int, install: str | None) -> str:
+def _resume_line(output: Path, validate_on: Path | None, every: int, install: str | None) -> str:
     """With what the run's settings do not keep, but for the workers, whom their starter knows."""
     words = ["facekit", "train", "-o", str(output), "--resume"]
-    if validate is not None:
-        words += ["--validate", str(validate), "--validate-every", str(every)]
+    if validate_on is not None:
+        words += ["--validate-on", str(validate_on), "--validate-every", str(every)]
     if install is not None:
         words += ["--install", install]
     return shlex.join(words)

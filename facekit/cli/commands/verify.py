@@ -15,6 +15,7 @@ from facekit.cli.options import (
     json_option,
     output_file,
     parallel_options,
+    photos_argument,
 )
 from facekit.cli.render.output import emit_json, exit_of, note
 from facekit.cli.requests import pipeline_request
@@ -28,7 +29,7 @@ EXIT_SAME, EXIT_DIFFERENT = 0, 1
 
 
 @click.command(cls=Command, basic="threshold fmr pairs output plot face model json")
-@click.argument("images", nargs=-1, metavar="A B")
+@photos_argument(required=False, metavar="[PHOTO PHOTO]")
 @click.option(
     "--metric",
     type=EnumChoice(Metric),
@@ -40,11 +41,11 @@ EXIT_SAME, EXIT_DIFFERENT = 0, 1
 @click.option(
     "--fmr",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Use the card's threshold at this false match rate.  [default: 1e-3]",
+    help="Use the card's threshold at this false match rate.",
+    show_default="1e-3",
 )
 @click.option(
     "--pairs",
-    "pairs_file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="CSV of two columns: verify every line; - reads stdin.",
 )
@@ -58,11 +59,11 @@ EXIT_SAME, EXIT_DIFFERENT = 0, 1
 @parallel_options
 @json_option
 def verify(
-    images: tuple[str, ...],
+    photos: tuple[str, ...],
     metric: Metric,
     threshold: float | None,
     fmr: float | None,
-    pairs_file: Path | None,
+    pairs: Path | None,
     output: Path | None,
     plot: Path | None,
     model: str | None,
@@ -75,21 +76,21 @@ def verify(
 
     Exit code 0 for yes, 1 for no.
 
-    A and B are pictures (- for stdin) or embedding files written by facekit embed.
+    PHOTO is a photo, - for stdin, or an embedding file written by facekit embed.
 
     \b
     Example: facekit verify a.jpg b.jpg
              facekit verify --fmr 1e-4 --json a.jpg b.jpg
              facekit verify --pairs list.csv -o result.csv
     """
-    if pairs_file is None and len(images) != 2:
-        raise UsageError(f"Two pictures are needed. Received: {len(images)}")
-    if pairs_file is not None and (images or plot):
-        raise UsageError("--pairs takes its pictures from the list: no A, B or --plot with it.")
-    if pairs_file is None and (output, workers, ray) != (None, None, None):
+    if pairs is None and len(photos) != 2:
+        raise UsageError(f"Two photos are needed. Received: {len(photos)}")
+    if pairs is not None and (photos or plot):
+        raise UsageError("--pairs takes its photos from the list: no PHOTO or --plot with it.")
+    if pairs is None and (output, workers, ray) != (None, None, None):
         raise UsageError("-o, --workers and --ray go with --pairs.")
-    if images == ("-", "-"):
-        raise UsageError("stdin holds one picture; only one side can be -.")
+    if photos == ("-", "-"):
+        raise UsageError("stdin holds one photo; only one can be -.")
 
     from facekit.cli.requests import threshold_choice
     from facekit.cli.terminal import TerminalReporter
@@ -97,22 +98,22 @@ def verify(
     choice = threshold_choice(threshold, metric, fmr)
     request = pipeline_request(model, **options)
     reporter = TerminalReporter()
-    if pairs_file is not None:
+    if pairs is not None:
         from facekit.tasks import verify_pairs as task
 
         if output is not None:
             task.require_list_suffix(output)
-        pairs = task.read_pairs(pairs_file)
+        listed = task.read_pairs(pairs)
         results = task.verify_pairs(
-            pairs, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
+            listed, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
         )
-        _write_list(results, len(pairs), output, as_json=as_json)
+        _write_list(results, len(listed), output, as_json=as_json)
 
     from facekit.cli.render.verification import print_verification
     from facekit.tasks import verify as verify_task
 
     result = verify_task.verify(
-        *images, request=request, threshold=choice, plot=plot, reporter=reporter
+        *photos, request=request, threshold=choice, plot=plot, reporter=reporter
     )
     if as_json:
         emit_json(result.to_dict())

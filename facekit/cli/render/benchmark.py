@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from facekit.cli.render.table import Column, labeled, number, table, wrapped
 from facekit.enums import Stage
 
 if TYPE_CHECKING:
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from facekit.bench.records import Benchmark, Measurement
 
 _NONE = "-"
-_HEADINGS = (
-    *("stage", "threads", "batch", "workers", "load", "first", "min", "median", "p95", "max"),
-    *("images/s", "MB"),
-)
+_SETTING = (Column("STAGE"), number("THREADS"), number("BATCH"), number("WORKERS"))
+_TIMES = tuple(map(number, ("LOAD", "FIRST", "MIN", "MEDIAN", "P95", "PHOTOS/S", "MB")))
+_RATIOS = tuple(map(number, ("A MS", "B MS", "TIME", "LOAD", "FIRST", "PHOTOS/S", "MB")))
 
 
 def benchmark_text(done: Benchmark) -> str:
@@ -29,26 +28,27 @@ def benchmark_text(done: Benchmark) -> str:
         of_model = [one for one in done.measurements if one.model == model]
         macs = next((one.macs for one in of_model if one.macs), None)
         lines += ["", f"{model}{f', {macs:,} MACs' if macs else ''}; milliseconds"]
-        lines += _table([_HEADINGS, *map(_row, of_model)])
-        lines += [line for one in of_model for line in _notes(one)]
+        lines += table((*_SETTING, *_TIMES), map(_row, of_model))
+        lines += [part for one in of_model for text in _notes(one) for part in _wrapped(text)]
     return "\n".join(lines) + "\n"
 
 
 def comparison_text(found: ComparedBenchmarks) -> str:
-    """Ratios are b / a: a time below 1 says that b is faster."""
-    headings = ("stage", "threads", "batch", "workers", "a ms", "b ms")
-    ratios = ("time b/a", "load", "first", "images/s", "MB")
-    rows = [
-        (
-            *_setting(one.a),
-            _ms(one.a.runs.typical_ms),
-            _ms(one.b.runs.typical_ms),
-            *map(_ratio, (one.time, one.load, one.first, one.images_per_s, one.peak_rss)),
-            one.a.model if one.a.model == one.b.model else f"{one.a.model} / {one.b.model}",
-        )
-        for one in found.both
-    ]
-    lines = _table([(*headings, *ratios, "model"), *rows], left=(0, 11))
+    """A table for each pair of models.  Ratios are b / a: of times below 1 where b is faster."""
+    lines: list[str] = []
+    for models in dict.fromkeys((one.a.model, one.b.model) for one in found.both):
+        rows = [
+            (
+                *_setting(one.a),
+                _ms(one.a.runs.typical_ms),
+                _ms(one.b.runs.typical_ms),
+                *map(_ratio, (one.time, one.load, one.first, one.images_per_s, one.peak_rss)),
+            )
+            for one in found.both
+            if (one.a.model, one.b.model) == models
+        ]
+        lines += labeled([("a", models[0]), ("b", models[1])])
+        lines += ["from TIME on: b / a", *table((*_SETTING, *_RATIOS), rows), ""]
     for side, alone in (("a", found.only_a), ("b", found.only_b)):
         lines += [f"only in {side}: {one.model}, {' '.join(_setting(one))}" for one in alone]
     return "\n".join(lines) + "\n"
@@ -57,7 +57,7 @@ def comparison_text(found: ComparedBenchmarks) -> str:
 def _row(one: Measurement) -> tuple[str, ...]:
     runs = one.runs
     median = runs.mean_ms if runs.median_ms is None else runs.median_ms
-    times = (one.load_ms, one.first_ms, runs.min_ms, median, runs.p95_ms, runs.max_ms)
+    times = (one.load_ms, one.first_ms, runs.min_ms, median, runs.p95_ms)
     rate = _NONE if one.images_per_s is None else f"{one.images_per_s:.1f}"
     memory = _NONE if one.peak_rss_mb is None else f"{one.peak_rss_mb:.0f}"
     return (*_setting(one), *map(_ms, times), rate, memory)
@@ -101,20 +101,12 @@ def _setting(one: Measurement) -> tuple[str, str, str, str]:
 def _ms(value: float | None) -> str:
     if value is None:
         return _NONE
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _wrapped(note: str) -> list[str]:
+    return wrapped(note, others="  ")
 
 
 def _ratio(value: float | None) -> str:
     return _NONE if value is None else f"{value:.2f}"
-
-
-def _table(rows: Sequence[Sequence[str]], *, left: tuple[int, ...] = (0,)) -> list[str]:
-    """Columns as wide as their widest cell; numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facekit.cli.render.table import Column, labeled, number, table
+
 if TYPE_CHECKING:
     from facekit.conversion.vela.compile import CompiledModel
     from facekit.conversion.vela.report import Estimate, VelaReport
@@ -17,22 +19,30 @@ def print_compiled(compiled: CompiledModel) -> None:
     """Where the file is, then where the time goes."""
     report = compiled.report
     lines = [
-        ("model", f"{compiled.path}  {compiled.path.stat().st_size / 1e6:.2f} MB"),
+        ("model", str(compiled.path)),
+        ("size", f"{compiled.path.stat().st_size / 1e6:.2f} MB"),
         ("card", str(compiled.card_path or "none: the source has none")),
         ("report", str(compiled.report_path)),
         *_report_lines(report),
         *(("also", _estimate_text(estimate, report)) for estimate in compiled.comparisons),
     ]
-    for label, text in lines:
-        click.echo(f"{label:10}{text}")
-    click.echo(f"the {_SLOWEST} slowest layers, and what they wait for:")
-    for layer in report.slowest(_SLOWEST):
-        share = layer.cycles / report.estimate.cycles
-        milliseconds = layer.cycles / report.estimate.clock_hz * 1e3
-        click.echo(
-            f"  {milliseconds:6.3f} ms {share:6.1%}  {layer.bottleneck.value:5} {layer.operator} "
-            f"{layer.name}"
+    click.echo("\n".join(labeled(lines)))
+    click.echo(f"\nthe {_SLOWEST} slowest layers, and what they wait for:")
+    columns = (
+        *(number("MS"), number("SHARE"), Column("WAITS FOR")),
+        *(Column("OPERATOR"), Column("LAYER")),
+    )
+    rows = [
+        (
+            f"{layer.cycles / report.estimate.clock_hz * 1e3:.3f}",
+            f"{layer.cycles / report.estimate.cycles:.1%}",
+            layer.bottleneck.value,
+            layer.operator,
+            layer.name,
         )
+        for layer in report.slowest(_SLOWEST)
+    ]
+    click.echo("\n".join(table(columns, rows)))
 
 
 def _report_lines(report: VelaReport) -> list[tuple[str, str]]:

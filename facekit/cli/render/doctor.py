@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facekit.cli.render.table import labeled
+
 if TYPE_CHECKING:
     from facekit.tasks.doctor import Report
 
@@ -35,5 +37,4 @@ def print_report(report: Report) -> None:
         for name, present in report.extras.items()
     ]
     lines += [("problem", problem.message) for problem in report.problems]
-    for label, text in lines:
-        click.echo(f"{label:10}{text}")
+    click.echo("\n".join(labeled(lines)))

@@ -6,52 +6,59 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from facekit.cli.render.table import Column, table_in_blocks, wrapped
+
 if TYPE_CHECKING:
     from facekit.evaluation.records import EvaluationReport, ModelResult, Rate
 
 _ORIGINS = {
-    "other-folds": "other folds'",
-    "other-list": "another list's",
-    "card": "the card's",
-    "fixed": "given",
-    "same-pairs": "THE SAME PAIRS'",
+    "other-folds": "the other folds",
+    "card": "what the model's card says",
+    "fixed": "other photos, by who gave it",
+    "same-pairs": "THESE VERY PAIRS",
 }
 
 
 def report_text(report: EvaluationReport) -> str:
     """A row a figure, a column a result; then comparisons and notes."""
     published = report.list_published_as or "not a published list"
+    first = report.models[0]
+    columns = [Column(""), *(Column(f"{m.model.name} {m.model.variant}") for m in report.models)]
+    rows = [(name, *map(cell, report.models)) for name, cell in _rows(report)]
     lines = [
-        f"{report.dataset}, {report.list_name}: {len(report.models[0].pairs):,} pairs of "
-        f"{report.models[0].n_photos:,} photos ({published})",
+        *wrapped(
+            f"{report.dataset}, {report.list_name}: {len(first.pairs):,} pairs of "
+            f"{first.n_photos:,} photos ({published})"
+        ),
         "",
-        *_table([_cells(report.models, name, cell) for name, cell in _rows(report.models)]),
+        *table_in_blocks(columns, rows),
     ]
     for comparison in report.comparisons:
-        lines += [
-            "",
+        text = (
             f"{comparison.a} against {comparison.b}, {comparison.n_pairs:,} pairs: only the first "
             f"right {comparison.only_a_right}, only the second {comparison.only_b_right}; McNemar "
-            f"p = {comparison.p_value:.3g}",
-        ]
-    lines += ["", *(f"- {one}" for one in report.notes)]
+            f"p = {comparison.p_value:.3g}"
+        )
+        lines += ["", *wrapped(text)]
+    lines += ["", *(line for one in report.notes for line in wrapped(one, first="- ", others="  "))]
     return "\n".join(lines).rstrip()
 
 
 Cell: TypeAlias = "Callable[[ModelResult], str]"
 
 
-def _rows(models: tuple[ModelResult, ...]) -> list[tuple[str, Cell]]:
+def _rows(report: EvaluationReport) -> list[tuple[str, Cell]]:
+    models = report.models
+    chosen = {**_ORIGINS, "other-list": f"{report.threshold_list_name}"}
     rows: list[tuple[str, Cell]] = [
-        ("", lambda m: f"{m.model.name} {m.model.variant}"),
-        ("", lambda m: m.model.setup),
+        ("setup", lambda m: m.model.setup),
         ("accuracy", lambda m: _rate(m.accuracy)),
         ("  95 % by pair", lambda m: _interval(m.accuracy.ci95)),
         ("  95 % by person", lambda m: _interval(m.accuracy_ci95_by_identity)),
         ("  mean of folds", _fold_mean),
         ("  failures wrong", lambda m: _rate(m.accuracy_failures_wrong)),
         ("threshold", _threshold),
-        ("  chosen by", lambda m: _ORIGINS[m.threshold_origin.value]),
+        ("  chosen on", lambda m: chosen[m.threshold_origin.value]),
         ("FMR", lambda m: _rate(m.fmr)),
         ("FNMR", lambda m: _rate(m.fnmr)),
         ("FAR", lambda m: _rate(m.far)),
@@ -76,18 +83,6 @@ def _rows(models: tuple[ModelResult, ...]) -> list[tuple[str, Cell]]:
         ("file", lambda m: f"{m.model.file_size_bytes / 1e6:.1f} MB"),
     ]
     return [row for row in rows if any(map(row[1], models))]
-
-
-def _cells(models: tuple[ModelResult, ...], name: str, cell: Cell) -> tuple[str, ...]:
-    return (name, *map(cell, models))
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def _rate(rate: Rate) -> str:

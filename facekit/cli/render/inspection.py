@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facekit.cli.render.table import labeled
+
 if TYPE_CHECKING:
     from facekit.graph.inspect.network import Tensor
     from facekit.model.inspect import ModelInspection
@@ -17,7 +19,8 @@ def print_inspection(inspection: Inspection) -> None:
     macs, card = inspected.macs, inspected.card
     operators = ", ".join(f"{name} {count}" for name, count in inspected.histogram.items())
     lines = [
-        ("file", f"{inspected.path}  {inspected.size_bytes / 1e6:.2f} MB"),
+        ("file", str(inspected.path)),
+        ("size", f"{inspected.size_bytes / 1e6:.2f} MB"),
         *(("input", _tensor_text(tensor)) for tensor in inspected.inputs),
         *(("output", _tensor_text(tensor)) for tensor in inspected.outputs),
         ("operators", f"{len(inspected.operators)}: {operators}"),
@@ -36,8 +39,7 @@ def print_inspection(inspection: Inspection) -> None:
     if inspection.verify_ms is not None:
         what = "two detections and two embeddings"
         lines.append(("verify", f"{inspection.verify_ms:.2f} ms on the NPU for {what}"))
-    for label, text in lines:
-        click.echo(f"{label:12}{text}")
+    click.echo("\n".join(labeled(lines)))
 
 
 def _tensor_text(tensor: Tensor) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.table import Column, StreamedTable, labeled, number, table, wrapped
 from facekit.enums import Flip
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from facekit.template.calibration import OperatingPoint
     from facekit.types import InputSpec
 
-_LABEL_WIDTH = 16
-_LIST_WIDTH = 100
 _LICENSE = re.compile("[,;]")
 """What follows are conditions, which `models info` tells."""
 _MIRROR = {
@@ -35,32 +33,28 @@ _MIRROR = {
 
 
 def print_list(listed: ModelList) -> None:
-    """A table of at most 100 columns, then what its figures rest on."""
-    rows = [("MODEL", "FOR", "LICENSE", "MB", "MS", "TAR", "STORED")]
-    rows += [_list_row(model) for model in listed.models]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    stored_width = max(_LIST_WIDTH - sum(widths) - 2 * len(widths), len("onnx-int8wo,"))
-    for *cells, stored in rows:
-        first, *others = textwrap.wrap(stored, stored_width)
-        start = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        click.echo(f"{start}  {first}")
-        for more in others:
-            click.echo(" " * (len(start) + 2) + more)
-    for line in dict.fromkeys(_list_notes(listed)):
-        click.echo(line)
+    """A table, then what its figures rest on."""
+    columns = (
+        *(Column("MODEL"), Column("FOR"), Column("LICENSE")),
+        *(number("MB"), number("MS"), number("TAR"), Column("STORED")),
+    )
+    lines = table(columns, map(_list_row, listed.models), wrap_last=True)
+    for note_line in dict.fromkeys(_list_notes(listed)):
+        lines += wrapped(note_line, others="  ")
+    click.echo("\n".join(lines))
 
 
 def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
-    size = "-" if model.download_bytes is None else "to build"
+    size = "-"
     if model.size_bytes is not None:
         size = f"{model.size_bytes / 1e6:.1f}"
-    elif model.download_bytes:
-        size = f"{model.download_bytes / 1e6:.1f} to get"
+    elif model.download_bytes is not None:
+        size = f"{model.download_bytes / 1e6:.1f}+"
     ms = "-"
     if model.speed is not None:
         ms = f"{model.speed.ms:.1f}{'' if model.speed.is_here else '*'}"
     return (
-        f"{model.name} (default)" if model.is_default else model.name,
+        model.name,
         model.task.value,
         _LICENSE.split(model.source.license)[0][:14],
         size,
@@ -72,6 +66,8 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
 
 def _list_notes(listed: ModelList) -> Iterator[str]:
     yield f"default: {listed.default.name}, by {listed.default.origin}"
+    if any(one.size_bytes is None and one.download_bytes is not None for one in listed.models):
+        yield "+ not built here yet: megabytes to fetch for facekit models build"
     for model in listed.models:
         if rate := model.match_rate:
             yield f"TAR: at FMR 1e-4, {rate.origin}, faces by {rate.detector}"
@@ -88,9 +84,31 @@ def print_info(info: ModelInfo) -> None:
         _print_card(path, card, in_registry=info.entry is not None)
 
 
+def operating_points(points: Iterable[OperatingPoint]) -> list[str]:
+    """A table of thresholds, and of the error rates that were measured at each."""
+    columns = (
+        *(Column("CHOSEN FOR"), number("SIMILARITY >="), number("DISTANCE <=")),
+        *(number("FMR"), number("IMPOSTORS"), number("FNMR"), number("GENUINE")),
+    )
+    rows = (
+        (
+            point.target,
+            f"{point.threshold_similarity:.4f}",
+            f"{1 - point.threshold_similarity:.4f}",
+            "-" if point.fmr is None else f"{point.fmr:.3g}",
+            f"{point.n_impostor:,}",
+            "-" if point.fnmr is None else f"{point.fnmr:.2%}",
+            f"{point.n_genuine:,}",
+        )
+        for point in points
+    )
+    return table(columns, rows)
+
+
 def print_checked(checked: CheckedFiles) -> None:
+    shown = StreamedTable(Column("STATE", len("DAMAGED")), Column("FILE"))
     for file in checked.files:
-        click.echo(f"{'DAMAGED' if file.problem else 'ok':8}{file.path}")
+        shown.echo("DAMAGED" if file.problem else "ok", str(file.path))
 
 
 def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
@@ -102,11 +120,11 @@ def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
             click.echo(path)
 
 
-def print_card(made: CardFile, *, template: bool, as_json: bool) -> None:
+def print_card(made: CardFile, *, draft: bool, as_json: bool) -> None:
     """The card itself, or where it was written; what is to be filled in on stderr."""
     if as_json:
         emit_json(made.to_dict())
-    elif template and made.path is not None:
+    elif draft and made.path is not None:
         click.echo(made.path)
     else:
         click.echo(made.text(), nl=False)
@@ -197,7 +215,5 @@ def _point_text(point: OperatingPoint) -> str:
 
 
 def _print_fields(fields: Sequence[tuple[str, str]]) -> None:
-    """One a line; what is empty is left out."""
-    for label, text in fields:
-        if text:
-            click.echo(f"{label:{_LABEL_WIDTH}}{text}")
+    """What is empty is left out."""
+    click.echo("\n".join(labeled((label, text) for label, text in fields if text)))

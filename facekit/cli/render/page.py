@@ -67,15 +67,15 @@ def _wrapped(text: str, width: int, indent: str = _INDENT) -> list[str]:
 
 def _command(line: str, width: int) -> Iterator[str]:
     """A command line; where it is too long, broken between words as a shell allows."""
-    words = re.findall(r"""(?:"[^"]*"|'[^']*'|\S)+""", line)
-    text = _INDENT + words[0]
-    for word in words[1:]:
-        if len(text) + len(word) + len("  \\") > width and text.strip():
-            yield f"{text} \\"
-            text = f"{_INDENT * 3}{word}"
+    quoted = r"""(?:"[^"]*"|'[^']*'|[^\s"'])+"""
+    text = ""
+    for part in re.findall(rf"-\S+\s+(?![-|<>]){quoted}|{quoted}", line):
+        if text and len(f"{_INDENT}{text} {part} \\") > width:
+            yield f"{_INDENT}{text} \\"
+            text = _INDENT * 2 + part
         else:
-            text = f"{text} {word}"
-    yield text
+            text = f"{text} {part}" if text else part
+    yield _INDENT + text
 
 
 def _longest(width: int) -> int:

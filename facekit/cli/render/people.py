@@ -1,108 +1,161 @@
-"""Known people as lines: faces with their candidates, groups, tracks, a gallery and its templates.
-
-All take what `to_dict()` gives.
-"""
+"""Known people as text: faces with their candidates, groups, tracks, galleries, templates."""
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from facekit.cli.render.output import note
+from facekit.cli.render.table import Column, StreamedTable, labeled, number, table, wrapped
+
+if TYPE_CHECKING:
+    from facekit.tasks.cluster import Clustering
+    from facekit.tasks.gallery_results import (
+        CheckedGallery,
+        GalleryStats,
+        ListedPeople,
+        ShownPerson,
+    )
+    from facekit.tasks.identify import Identified, IdentifiedPhoto
+    from facekit.tasks.track import TrackedPerson
 
 EXIT_NOBODY = 1
 
 
-def print_photo(photo: Mapping[str, Any]) -> None:
-    """A line a face, and one a candidate; nothing for a photo that could not be used."""
-    for face in photo.get("faces", ()):
-        margin = "" if face["margin"] is None else f"\tmargin {face['margin']:.4f}"
-        click.echo(f"{photo['image']}\t{face['name'] or 'unknown'}{margin}")
-        for candidate in face["candidates"]:
-            click.echo(f"  {candidate['distance']:.4f}\t{candidate['name']}")
-
-
-def threshold_text(identified: Mapping[str, Any]) -> str:
-    """Where "unknown" begins, and what it is expected to do."""
-    text = f"distance {identified['threshold']:.4f} ({identified['threshold_source']})"
-    fpir = identified["predicted_fpir_at_most"]
-    if fpir is None:
-        return f"{text}; no error rate was measured there"
-    return (
-        f"{text}; predicted: at most {fpir:.2g} of unknown faces are found among "
-        f"{identified['comparisons']} templates"
+def identified_table() -> StreamedTable:
+    """What `identified_rows` fills."""
+    return StreamedTable(
+        *(number("FACE"), Column("ANSWER", len("unknown"))),
+        *(number("SIMILARITY"), number("DISTANCE"), number("MARGIN")),
+        *(Column("CANDIDATE", 20), Column("PHOTO")),
     )
 
 
-def print_groups(clustering: Mapping[str, Any], *, as_csv: bool) -> None:
-    """Group by group; as CSV with the face's number and box."""
-    faces = sorted(clustering["faces"], key=lambda face: int(face["group"]))
+def identified_rows(photo: IdentifiedPhoto) -> Iterator[tuple[str, ...]]:
+    """A row for each candidate of each face; a face's answer stands in its first row."""
+    for index, face in enumerate(photo.faces):
+        answer = face.answer
+        said = "known" if answer.known else "unknown"
+        margin = "" if answer.margin is None else f"{answer.margin:.4f}"
+        for candidate in answer.candidates:
+            scores = (f"{candidate.similarity:.4f}", f"{1 - candidate.similarity:.4f}")
+            yield (str(index), said, *scores, margin, candidate.name, photo.name)
+            said = margin = ""
+        if not answer.candidates:  # nobody is enrolled
+            yield (str(index), said, "", "", "", "", photo.name)
+
+
+def threshold_text(identified: Identified) -> str:
+    """Where "unknown" begins, and what it is expected to do."""
+    threshold = identified.threshold
+    text = (
+        f"threshold: similarity >= {threshold.similarity:.4f}, distance <= "
+        f"{1 - threshold.similarity:.4f} ({threshold.source})"
+    )
+    if threshold.predicted_fpir is None:
+        text += "; no error rate was measured there"
+    else:
+        text += (
+            f"; predicted: at most {threshold.predicted_fpir:.2%} of unknown faces are found among "
+            f"{threshold.comparisons} templates"
+        )
+    return "\n".join(wrapped(text))
+
+
+def print_groups(clustering: Clustering, *, as_csv: bool) -> None:
+    """Group by group; as CSV with the box too."""
+    faces = sorted(clustering.faces, key=lambda face: face.group)
     if not as_csv:
-        for face in faces:
-            click.echo(f"{face['group']}\t{face['image']}")
+        columns = (number("GROUP"), number("FACE"), Column("PHOTO"))
+        rows = ((str(face.group), str(face.face), face.image) for face in faces)
+        click.echo("\n".join(table(columns, rows)))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["group", "image", "face", "x1", "y1", "x2", "y2"])
     for face in faces:
-        box = face["box_xyxy"] or [""] * 4
-        writer.writerow([face["group"], face["image"], face["face"], *box])
+        writer.writerow([face.group, face.image, face.face, *(face.box_xyxy or [""] * 4)])
 
 
-def track_line(person: Mapping[str, Any], *, named: bool) -> str:
-    """Track, times, frames, and with a gallery name and similarity."""
-    text = (
-        f"#{person['track']}\t{person['start_s']:.2f}-{person['end_s']:.2f} s\t"
-        f"{person['frames']} frames"
+def track_table(*, named: bool) -> StreamedTable:
+    """What `track_row` fills."""
+    whom = (number("SIMILARITY"), Column("NAME")) if named else ()
+    return StreamedTable(
+        *(number("TRACK"), number("FROM_S", 8), number("TO_S", 8), number("FRAMES")), *whom
     )
-    if not named:
-        return text
-    name, similarity = person["name"] or "unknown", person["similarity"]
-    return f"{text}\t{name}" + ("" if similarity is None else f"\tsimilarity {similarity:.4f}")
 
 
-def print_stats(stats: Mapping[str, Any]) -> None:
-    encrypted = ", encrypted" if stats["encrypted"] else ""
-    model = f"{stats['model']}, {stats['crop']}" if stats["model"] else "none yet"
-    click.echo(f"gallery:   {stats['gallery']} ({stats['size_bytes'] / 1e6:.1f} MB)")
-    click.echo(f"people:    {stats['people']}")
-    click.echo(f"templates: {stats['templates']} ({stats['vector_type']}{encrypted})")
-    click.echo(f"model:     {model}")
+def track_row(person: TrackedPerson) -> tuple[str, ...]:
+    """Track, times, frames, and with a gallery similarity and name."""
+    track = person.track
+    row = (str(track.number), f"{track.start_s:.2f}", f"{track.end_s:.2f}", str(track.frames))
+    if not person.named:
+        return row
+    similarity = track.identity.similarity
+    score = "" if similarity is None else f"{similarity:.4f}"
+    return (*row, score, track.identity.name or "unknown")
 
 
-def print_person(person: Mapping[str, Any]) -> None:
-    """Who it is, a line a template, and a line for each who was merged."""
-    records = person["records"]
+def print_stats(stats: GalleryStats) -> None:
+    info, space = stats.info, stats.info.space
+    encrypted = ", encrypted" if info.encrypted else ""
+    _print_lines(
+        labeled(
+            [
+                ("gallery", f"{info.url} ({info.size_bytes / 1e6:.1f} MB)"),
+                ("people", str(info.people)),
+                ("templates", f"{info.templates} ({info.vector_type.value}{encrypted})"),
+                ("model", f"{space.model}, {space.crop_text}" if space else "none yet"),
+            ]
+        )
+    )
+
+
+def print_people(listed: ListedPeople) -> None:
+    columns = (number("TEMPLATES"), Column("ENROLLED"), Column("NAME"))
+    rows = ((str(person.templates), person.enrolled_at, person.name) for person in listed.people)
+    _print_lines(table(columns, rows))
+
+
+def print_person(shown: ShownPerson) -> None:
+    """Who it is, a row for each template, and one for each who was merged."""
     click.echo(
-        f"{person['name']}: {person['templates']} templates of {records[0]['model']}, "
-        f"{records[0]['crop']}"
+        f"{shown.person.name}: {shown.person.templates} templates of {shown.space.model}, "
+        f"{shown.space.crop_text}"
     )
-    for record in records:
-        score = "" if record["score"] is None else f"\tscore {record['score']:.4f}"
-        origin = record["merged_from"]
-        click.echo(
-            f"{record['photo']}\t{record['photo_sha256'][:12]}\t{record['enrolled_at']}{score}"
-            + ("" if origin is None else f"\tmerged from {origin}")
+    columns = [number("SCORE"), Column("ENROLLED"), Column("SHA256"), Column("PHOTO")]
+    rows = [
+        (
+            "" if template.score is None else f"{template.score:.4f}",
+            template.enrolled_at,
+            template.photo_sha256[:12],
+            *((shown.origin(template) or "",) if shown.merges else ()),
+            template.photo,
         )
-    for merge in person["merged"]:
-        click.echo(
-            f"merged: {merge['name']}\t{merge['merged_at']}\t{merge['templates']} templates, "
-            f"{merge['known_already']} known already"
-        )
+        for template in shown.templates
+    ]
+    if shown.merges:
+        columns.insert(-1, Column("MERGED FROM"))
+    _print_lines(table(columns, rows))
+    if shown.merges:
+        columns = [number("TEMPLATES"), number("KNOWN ALREADY"), Column("MERGED"), Column("NAME")]
+        merges = [
+            (str(len(merge.moved)), str(len(merge.known)), merge.merged_at, merge.name)
+            for merge in shown.merges
+        ]
+        _print_lines(["", *table(columns, merges)])
 
 
-def print_check(checked: Mapping[str, Any], *, people: int, templates: int) -> None:
+def print_check(checked: CheckedGallery) -> None:
     """A line a fault, the index's recall, and the sum."""
-    for fault in checked["faults"]:
-        click.echo(fault)
-    if checked["recall_at_1"] is not None:
-        click.echo(f"the index finds {checked['recall_at_1']:.1%} of the nearest templates")
-    click.echo(
-        f"{people} people, {templates} templates: {'sound' if checked['sound'] else 'faulty'}"
-    )
+    _print_lines(checked.faults)
+    if checked.recall_at_1 is not None:
+        click.echo(f"the index finds {checked.recall_at_1:.1%} of the nearest templates")
+    state = "faulty" if checked.faults else "sound"
+    click.echo(f"{checked.info.people} people, {checked.info.templates} templates: {state}")
 
 
 def exit_nobody(*names: str) -> NoReturn:
@@ -110,3 +163,8 @@ def exit_nobody(*names: str) -> NoReturn:
     for name in names:
         note(f"nobody called {name} is enrolled")
     raise SystemExit(EXIT_NOBODY)
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)

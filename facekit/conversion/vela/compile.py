@@ -57,8 +57,8 @@ def compile_model(
     folder: Path,
     *,
     force: bool = False,
-    compare: bool = True,
-    allow_cpu: bool = False,
+    bandwidths: bool = True,
+    allow_cpu_fallback: bool = False,
     weight_bits: int = FULL_BITS,
     reporter: Reporter = SILENT,
 ) -> CompiledModel:
@@ -66,9 +66,9 @@ def compile_model(
 
     `weight_bits` below 8 first narrows the weights that the NPU waits for (see narrow.py); the
     source's thresholds do not hold for the result, and its card has none.
-    `compare` runs Vela once more for each of the target's other system configurations; one that
+    `bandwidths` runs Vela once more for each of the target's other system configurations; one that
     it has no estimate for is noted and left out.
-    `allow_cpu` accepts a network that is mostly left on the CPU.
+    `allow_cpu_fallback` accepts a network that is mostly left on the CPU.
     Raises ModelMissingError and ModelMismatchError for a source that cannot be compiled,
     AcceleratorError where its input is not integer, where Vela fails or leaves more than 5 % of
     the operators on the CPU, UsageError where files exist, MissingExtraError, StorageError.
@@ -89,10 +89,10 @@ def compile_model(
         output = stack.enter_context(vela(source, target))
         report = read_report(output)
         content = output.model.read_bytes()
-        comparisons = tuple(_estimates(source, target, reporter)) if compare else ()
+        comparisons = tuple(_estimates(source, target, reporter)) if bandwidths else ()
     if report.npu_share < LEAST_NPU_SHARE and len(report.cpu_operators) > MOST_LEFT:
         left = _left_on_cpu(report, source, target)
-        if not allow_cpu:
+        if not allow_cpu_fallback:
             raise AcceleratorError(left)
         reporter.note(f"warning: {left}")
     facts[VELA_ESTIMATE] = f"{report.estimate.milliseconds:.2f} ms"

@@ -31,7 +31,7 @@ _SCHEMA_VERSION = 2
 _CONNECTIVITY = 16
 _EXPANSION_ADD = 64
 _EXPANSION_SEARCH = 400
-"""benchmarks/gallery_search.py, see docs/gallery.md"""
+"""benchmarks/gallery_search.py, see docs/explanation/galleries.md"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

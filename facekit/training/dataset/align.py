@@ -1,4 +1,4 @@
-"""A folder a person to aligned crops; an interrupted run is continued."""
+"""Crops the face of every photo of a dataset; an interrupted run can be continued."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ _FAILURES_BETWEEN_WRITES = 20
 
 @dataclass(frozen=True, slots=True)
 class AlignReport:
-    """What a folder of aligned crops holds after a run."""
+    """The content of a folder of aligned crops after a run."""
 
     output: Path
-    """that folder"""
+    """Folder of the aligned crops."""
     people: int
     photos: int
     aligned: int
-    """crops made now"""
+    """Number of crops made by this run."""
     kept: int
-    """crops that were there already"""
+    """Number of crops that existed before this run."""
     failures: tuple[AlignFailure, ...]
-    """of this run and of those it continues"""
+    """Photos without a crop, from this run and from those that it continued."""
 
     @property
     def failures_file(self) -> Path:
-        """The list of the failures, CSV."""
+        """CSV file that lists the failures."""
         return self.output / FAILURES_NAME
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,50 +77,51 @@ def align_dataset(
     *,
     workers: int | None = None,
     ray: str | None = None,
-    redo: bool = False,
+    force: bool = False,
     retry_failed: bool = False,
     reporter: Reporter = SILENT,
 ) -> AlignReport:
-    """SOURCE/PERSON/PHOTO.x to OUTPUT/PERSON/PHOTO.png, one face of each photo.
+    """Writes one aligned crop per photo: SOURCE/PERSON/PHOTO.x to OUTPUT/PERSON/PHOTO.png or .jpg.
 
-    Photos that have a crop, or a line in failures.csv, are not looked at again; with
-    `retry_failed` the failures are, with `redo` all.  A photo without a face, an unreadable one
-    and one that ends its worker are failures, not errors.  `workers` and `ray`: see `map_photos`.
+    Photos that already have a crop or a line in failures.csv are skipped.  `retry_failed`
+    processes the failed photos again, `force` all photos.  A photo without a face, an unreadable
+    photo and a photo on which the worker process dies are recorded as failures and raise nothing.
+    `workers` and `ray`: see `map_photos`.
 
-    Raises InputError for a source without people, UsageError where OUTPUT holds crops of other
-    settings or lies in SOURCE, ModelMissingError without a detector, StorageError.
+    Raises InputError for a source without people; UsageError if OUTPUT holds crops of other
+    settings or lies in SOURCE; ModelMissingError without a detector; StorageError.
     """
     people = list_people(source)
     if output.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"The aligned crops need a folder outside {source}. Received: {output}")
     nets = _locate_options(settings).found_nets
     payload = settings_payload(settings, (net.card.file_sha256 for net in nets))
-    if redo:
+    if force:
         _clear(output)
     keep_settings(output, payload)
     photos = [photo for person in people for photo in person.photos]
     targets, clashes = _targets(photos, source, output, settings.format)
-    known = () if retry_failed else read_failures(output)
-    failures = {one.photo: one for one in known if source / one.photo in targets} | clashes
-    there = {path for person in people for path in (output / person.name).glob("*")}
-    _remove_parts(there)
-    waiting = [
+    earlier = () if retry_failed else read_failures(output)
+    failures = {one.photo: one for one in earlier if source / one.photo in targets} | clashes
+    existing = {path for person in people for path in (output / person.name).glob("*")}
+    _remove_parts(existing)
+    pending = [
         photo
         for photo, target in targets.items()
-        if target not in there and _name(source, photo) not in failures
+        if target not in existing and _name(source, photo) not in failures
     ]
-    kept = sum(target in there for target in targets.values())
+    kept = sum(target in existing for target in targets.values())
     aligned, unwritten = 0, 0
     try:
         results = map_photos(
             AlignPhoto(Path(os.path.abspath(source)), Path(os.path.abspath(output)), settings),
-            waiting,
+            pending,
             label="aligning",
             workers=workers,
             ray=ray,
             reporter=reporter,
         )
-        for photo, result in zip(waiting, results, strict=True):
+        for photo, result in zip(pending, results, strict=True):
             if not isinstance(result, PhotoFailure):
                 aligned += 1
                 continue
@@ -132,10 +133,10 @@ def align_dataset(
             if unwritten == _FAILURES_BETWEEN_WRITES:
                 write_failures(output, failures.values())
                 unwritten = 0
-    finally:  # Ctrl-C loses nothing, a kill the last few failures, which are then tried again
+    finally:  # Ctrl-C loses nothing; a kill loses some failures, whose photos are then tried again
         write_failures(output, failures.values())
-    found = tuple(sorted(failures.values(), key=lambda failure: failure.photo))
-    return AlignReport(output, len(people), len(photos), aligned, kept, found)
+    all_failures = tuple(sorted(failures.values(), key=lambda failure: failure.photo))
+    return AlignReport(output, len(people), len(photos), aligned, kept, all_failures)
 
 
 def _name(source: Path, photo: Path) -> str:
@@ -143,7 +144,7 @@ def _name(source: Path, photo: Path) -> str:
 
 
 def _target(photo: Path, source: Path, output: Path, crop_format: CropFormat) -> Path:
-    """Where the photo's crop goes."""
+    """Returns the path of the photo's crop."""
     name = photo.relative_to(source)
     return output / name.parent / f"{name.stem}.{crop_format.value}"
 
@@ -151,7 +152,7 @@ def _target(photo: Path, source: Path, output: Path, crop_format: CropFormat) ->
 def _targets(
     photos: list[Path], source: Path, output: Path, crop_format: CropFormat
 ) -> tuple[dict[Path, Path], dict[str, AlignFailure]]:
-    """Where each photo's crop goes; a second photo of the same stem has nowhere to go."""
+    """Returns each photo's crop path, and a failure for a second photo of the same stem."""
     targets: dict[Path, Path] = {}
     clashes: dict[str, AlignFailure] = {}
     taken: dict[Path, Path] = {}
@@ -169,10 +170,10 @@ def _targets(
 
 @dataclass(frozen=True, slots=True)
 class AlignPhoto:
-    """Job: a photo's path to its crop's file."""
+    """A job for `map_photos`: writes a photo's aligned crop and returns the crop's path."""
 
     source: Path
-    """absolute, as the output: workers may be on other machines"""
+    """Absolute, like `output`, because workers may run on other machines."""
     output: Path
     settings: AlignSettings
 
@@ -201,7 +202,7 @@ def _locate_options(settings: AlignSettings) -> LocateOptions:
 
 
 def _clear(output: Path) -> None:
-    """Removes what an earlier run left; a folder that is not one of ours is not touched.
+    """Removes an earlier run's crops; a folder that facekit did not make is refused.
 
     Raises UsageError, StorageError.
     """
@@ -209,7 +210,7 @@ def _clear(output: Path) -> None:
         return
     if not (output / SETTINGS_NAME).is_file():
         raise UsageError(
-            f"{output} has no {SETTINGS_NAME}: facekit did not make it, and --redo removes only "
+            f"{output} has no {SETTINGS_NAME}: facekit did not make it, and --force removes only "
             "what facekit made. Pass another folder."
         )
     try:
@@ -218,13 +219,13 @@ def _clear(output: Path) -> None:
                 shutil.rmtree(path)
             elif path.name != SETTINGS_NAME:
                 path.unlink()
-        (output / SETTINGS_NAME).unlink()  # last: a clearing that was interrupted can be repeated
+        (output / SETTINGS_NAME).unlink()  # last, so that an interrupted removal can be repeated
     except OSError as error:
         raise StorageError(f"Cannot clear {output}: {error.strerror or error}") from error
 
 
 def _remove_parts(paths: set[Path]) -> None:
-    """What workers that were killed while they wrote left behind."""
+    """Deletes temporary .part files left by workers that were killed while writing."""
     for path in paths:
         if path.name.startswith(".") and path.suffix == ".part":
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a folder of aligned crops says of itself: align.json and failures.csv."""
+"""Reads and writes the records in a folder of aligned crops: align.json and failures.csv."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COLUMNS = ("photo", "error", "reason")
 
 @dataclass(frozen=True, slots=True)
 class AlignSettings:
-    """All that decides what a crop looks like."""
+    """All settings that affect the pixels of a crop."""
 
     crop: CropSpec
     height_px: int
@@ -39,10 +39,10 @@ class AlignSettings:
     format: CropFormat
     face_policy: FacePolicy
     detector: str
-    """name of a detection model, NAME:VARIANT, or a net's file with its card"""
+    """Name of a detection model, NAME:VARIANT, or the path of a net with its card."""
     detector_options: MtcnnOptions | YunetOptions
     max_pixels: int
-    """larger photos are refused"""
+    """Photos with more pixels are refused."""
 
     def __post_init__(self) -> None:
         if self.crop.margin_px >= min(self.height_px, self.width_px):
@@ -54,25 +54,28 @@ class AlignSettings:
 
 @dataclass(frozen=True, slots=True)
 class AlignFailure:
-    """A photo that gave no crop."""
+    """A photo without a crop, and why."""
 
     photo: str
-    """relative to the folder that was aligned, with forward slashes"""
+    """Path relative to the source folder, with forward slashes."""
     error: str
-    """the name of the error's class"""
+    """Name of the error's class."""
     reason: str
 
 
 def settings_payload(settings: AlignSettings, detector_sha256: Iterable[str]) -> dict[str, Any]:
-    """As align.json holds it; `detector_sha256`: of each net of the detector."""
-    plain = json.loads(json.dumps(asdict(settings)))  # tuples to lists, as they are read back
+    """Returns the content of align.json.
+
+    `detector_sha256`: the hash of each net of the detector.
+    """
+    plain = json.loads(json.dumps(asdict(settings)))  # tuples become lists, as in the file
     return {"schema_version": SCHEMA_VERSION, **plain, "detector_sha256": list(detector_sha256)}
 
 
 def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
-    """Writes align.json, or compares with the one that is there.
+    """Writes align.json, or compares the settings with the align.json of the folder.
 
-    Raises UsageError naming what differs: crops of two kinds in one folder serve nobody.
+    Raises UsageError, which names the difference: one folder holds crops of one kind only.
     """
     path = folder / SETTINGS_NAME
     kept = read_settings(folder)
@@ -87,26 +90,29 @@ def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
         )
         raise UsageError(
             f"{folder} was aligned with other settings ({told}). Use the same ones to continue, "
-            "another folder, or --redo to align every photo again."
+            "another folder, or --force to align every photo again."
         )
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:
-    """What align.json holds; None without one.  Raises InputError where it cannot be read."""
+    """Returns the content of align.json, None without the file.
+
+    Raises InputError if the file is unreadable.
+    """
     path = folder / SETTINGS_NAME
     try:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}. Remove it, or pass --redo.") from error
+        raise InputError(f"{path} cannot be read: {error}. Remove it, or pass --force.") from error
     if not isinstance(raw, dict):
-        raise InputError(f"{path} must hold an object. Remove it, or pass --redo.")
+        raise InputError(f"{path} must hold an object. Remove it, or pass --force.")
     return raw
 
 
 def aligned_detector(folder: Path) -> str:
-    """The detector whose faces the crops in `folder` are of; the default one without align.json.
+    """Returns the detector that found the faces in `folder`; the default one without align.json.
 
     Raises InputError for an align.json that is not valid.
     """
@@ -118,11 +124,11 @@ def aligned_detector(folder: Path) -> str:
 
 
 def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | None:
-    """The crop rule whose crops are the centers, of this size, of the aligned crops in `folder`.
+    """Returns the crop rule that the centers of the aligned crops, of this size, follow.
 
-    A crop of S pixels with margin m, cut to s, is a crop of s pixels with margin m - (S - s);
-    landmarks have a template, whose size decides.  None without align.json, or where the center
-    would cut into the box or the template.
+    The center of s pixels of a crop of S pixels with margin m is a crop of s pixels with margin
+    m - (S - s).  With landmarks, the center is valid if its size is that of the reference points.
+    None without align.json, and if the center would cut off a part of the box.
     Raises InputError for an align.json that is not valid.
     """
     raw = read_settings(folder)
@@ -148,7 +154,7 @@ def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | Non
 
 
 def read_failures(folder: Path) -> tuple[AlignFailure, ...]:
-    """The failures noted so far; none without a file.  Raises InputError."""
+    """Returns the failures recorded so far; () without a file.  Raises InputError."""
     path = folder / FAILURES_NAME
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
@@ -162,7 +168,10 @@ def read_failures(folder: Path) -> tuple[AlignFailure, ...]:
 
 
 def write_failures(folder: Path, failures: Iterable[AlignFailure]) -> None:
-    """Sorted by photo, whole or not at all.  Raises StorageError."""
+    """Writes all failures, sorted by photo, to a new file that replaces the old one.
+
+    Raises StorageError.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)

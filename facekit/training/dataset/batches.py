@@ -1,8 +1,8 @@
-"""Photos to batches: decoded, changed a little each time, scaled by the card's InputSpec.
+"""Turns photos into batches: decodes, augments and scales them as the card's InputSpec says.
 
-Every random number comes from the seed, the epoch and the photo's index in it (TensorFlow's
-stateless functions), so a batch is the same whoever makes it and whenever: after a resume, with
-one process or with four.
+Every random number is computed from the seed, the epoch and the photo's index in the epoch
+(TensorFlow's stateless functions).  A batch is therefore the same after a resume, and with one
+process or with four.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from facekit.types import Float32Array, InputSpec, UInt8Array
 
 Tensor: TypeAlias = Any
 
-_AHEAD = 4  # batches that are made while the net works on one
+_AHEAD = 4  # batches that are prepared while the net computes one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What one process feeds to its replicas in one step."""
+    """The photos that one process feeds to its replicas in one step."""
 
     images: Float32Array
-    """(B, H, W, 3), model input"""
+    """(B, H, W, 3) float32 model input."""
     labels: NDArray[np.int32]
-    """(B,)"""
+    """(B,) class of each photo."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Share:
-    """The part of each batch that this process makes."""
+    """The columns of each batch that this process prepares."""
 
     first: int
     last: int
-    """exclusive"""
+    """Exclusive."""
 
 
 class Photos:
-    """The crops of a set, decoded once where they fit into memory, else each time."""
+    """The crops of a photo set, decoded once if they fit into memory, else each time."""
 
     def __init__(self, photos: PhotoSet, spec: InputSpec, *, memory_mb: int) -> None:
-        """Raises ImageError for a first crop that cannot be read or is smaller than the input."""
+        """Raises ImageError if the first crop is unreadable or smaller than the net's input."""
         self.photos = photos
         self.spec = spec
         self._kept: UInt8Array | None = None
@@ -61,7 +61,10 @@ class Photos:
                 self._kept = _read_all(photos.paths, spec, shape)
 
     def pixels(self, index: int) -> UInt8Array:
-        """(H, W, 3) RGB, at least as large as the input.  Raises ImageError, naming the photo."""
+        """Returns (H, W, 3) RGB uint8, at least as large as the input.
+
+        Raises ImageError, which names the photo.
+        """
         if self._kept is not None:
             return np.asarray(self._kept[index])
         return _read(self.photos.paths[index], self.spec)
@@ -76,14 +79,14 @@ class Photos:
         first_step: int = 0,
         share: Share | None = None,
     ) -> Iterator[Batch]:
-        """The epoch's batches from `first_step` on.
+        """Yields the epoch's batches from `first_step` on.
 
-        plan: (steps, batch) indices of photos; `share`: columns of it.
+        `plan`: (steps, batch) indices of photos; `share`: the columns that this process prepares.
         Raises ImageError, which names the photo.
         """
         share = share or Share(0, plan.shape[1])
         indices = plan[first_step:, share.first : share.last]
-        # A photo's own number within the epoch, whatever the share: the root of its randomness.
+        # The random numbers of a photo depend on its number within the epoch, not on the share.
         numbers = np.arange(plan.size).reshape(plan.shape)[first_step:, share.first : share.last]
         change = augmentation(augment, self.spec, seed=seed, epoch=epoch)
 
@@ -107,7 +110,7 @@ class Photos:
         return _batches(data)
 
     def centers(self, batch_size: int) -> Iterator[Float32Array]:
-        """Every photo's center as model input, in order: (<= batch_size, H, W, 3) each."""
+        """Yields the center of every photo, in order, as model input (<= batch_size, H, W, 3)."""
         from facekit.runtime.preprocess import model_input
 
         for first in range(0, len(self.photos), batch_size):
@@ -121,7 +124,7 @@ def _batches(data: Tensor) -> Iterator[Batch]:
     try:
         for images, labels in data.as_numpy_iterator():
             yield Batch(images, labels)
-    except tf.errors.OpError as error:  # wraps what Python raised inside numpy_function
+    except tf.errors.OpError as error:  # carries the error that numpy_function's Python raised
         _head, found, message = str(error.message).partition("ImageError: ")
         if not found:
             raise
@@ -142,7 +145,7 @@ def _read(path: Path, spec: InputSpec) -> UInt8Array:
 def _read_all(
     paths: tuple[Path, ...], spec: InputSpec, shape: tuple[int, ...]
 ) -> UInt8Array | None:
-    """(N, H, W, 3), or None where the crops are not all of one size."""
+    """Returns (N, H, W, 3), or None if the crops differ in size."""
     kept = np.empty((len(paths), *shape), np.uint8)
     for index, path in enumerate(paths):
         pixels = _read(path, spec)
@@ -161,10 +164,10 @@ def _center(pixels: UInt8Array, spec: InputSpec) -> UInt8Array:
 def augmentation(
     config: AugmentConfig, spec: InputSpec, *, seed: int, epoch: int
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """A function of TensorFlow's: uint8 (H, W, 3) RGB and a number to (h, w, 3) model input.
+    """Returns a TensorFlow function from uint8 (H, W, 3) RGB and a number to (h, w, 3) model input.
 
-    The same number gives the same result.  With everything off it is the center, scaled as
-    `model_input` scales.
+    Equal numbers give equal results.  With every augmentation off the result is the crop's center,
+    scaled as `model_input` scales.
     """
     height, width = spec.height_px, spec.width_px
 
@@ -210,12 +213,14 @@ def augmentation(
 
 
 def turned(x: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
-    """(H, W, C) about its center by `angle` in radians, enlarged by `scale`; bilinear, edges
-    mirrored."""
+    """Rotates (H, W, C) about its center by `angle` radians and enlarges it by `scale`.
+
+    Pixels are interpolated bilinearly; beyond the edges the photo is mirrored.
+    """
     size = tf.cast(tf.shape(x)[:2], tf.float32)
     center_y, center_x = (size[0] - 1) / 2, (size[1] - 1) / 2
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
-    # Of each output pixel, where it comes from: the eight numbers of ImageProjectiveTransform.
+    # The eight numbers of ImageProjectiveTransform: they map output pixels to input pixels.
     matrix = [cos, -sin, center_x - cos * center_x + sin * center_y,
               sin, cos, center_y - sin * center_x - cos * center_y, 0.0, 0.0]  # fmt: skip
     return tf.raw_ops.ImageProjectiveTransformV3(
@@ -229,7 +234,7 @@ def turned(x: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
 
 
 def _erased(x: Tensor, share: float, at_y: Tensor, at_x: Tensor, root: Tensor) -> Tensor:
-    """Noise over a square that lies anywhere (Zhong et al. 2017, "Random Erasing")."""
+    """Covers a square at a random position with noise (Zhong et al. 2017, "Random Erasing")."""
     height, width = x.shape[0], x.shape[1]
     side_y, side_x = round(share * height), round(share * width)
     top = tf.cast(at_y * (height - side_y + 1), tf.int32)

@@ -1,4 +1,4 @@
-"""Which photos each step sees: from the seed and the epoch alone, so that a run can be resumed."""
+"""Chooses the photos of each step by seed and epoch alone, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from facekit.training.config import TrainConfig
 
 IntArray = NDArray[np.int64]
 
-_ORDER, _SPLIT = 1, 2  # streams of random numbers that do not meet
+_ORDER, _SPLIT = 1, 2  # independent streams of random numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoSet:
-    """Labeled photos; `labels` count from 0 in the order of `names`."""
+    """Labeled photos; `labels` are indices into `names`."""
 
     paths: tuple[Path, ...]
     labels: IntArray
-    """(N,) class of each photo"""
+    """(N,) class of each photo."""
     names: tuple[str, ...]
-    """of the classes"""
+    """Names of the classes."""
 
     def __len__(self) -> int:
         return len(self.paths)
 
 
 def split(people: Sequence[PersonFolder], config: TrainConfig) -> tuple[PhotoSet, PhotoSet]:
-    """Photos to train on and those that are held out, both of the same people.
+    """Returns the photos to train on and those that are held out, both of the same people.
 
-    Of a person with n >= 2 photos, held_out x n are kept back, rounded, but one at least and one
-    less than all; with held_out 0 none.  Raises InputError where fewer than two people remain.
+    Of a person with n >= 2 photos, round(held_out * n) are held out, at least 1 and at most n - 1;
+    with held_out 0, none.  Raises InputError if fewer than two people remain.
     """
     people = [person for person in people if person.photos]
     if len(people) < 2:
@@ -63,9 +63,9 @@ def _photo_set(items: list[tuple[Path, int]], names: tuple[str, ...]) -> PhotoSe
 
 
 def photos_sha256(folder: Path, *sets: PhotoSet) -> str:
-    """Of names, labels and sizes in bytes: whether a folder holds what a run began with.
+    """Hashes names, labels and file sizes, to detect that a folder's photos have changed.
 
-    The same wherever the folder lies.  Raises InputError for a photo that is gone.
+    The hash does not depend on where the folder lies.  Raises InputError for a missing photo.
     """
     digest = hashlib.sha256()
     for photos in sets:
@@ -80,7 +80,7 @@ def photos_sha256(folder: Path, *sets: PhotoSet) -> str:
 
 
 def steps_per_epoch(photos: PhotoSet, config: TrainConfig) -> int:
-    """Raises InputError where the photos do not fill one batch."""
+    """Returns the steps of an epoch.  Raises InputError if the photos do not fill one batch."""
     if config.steps_per_epoch:
         return config.steps_per_epoch
     if config.photos_per_person:
@@ -94,12 +94,12 @@ def steps_per_epoch(photos: PhotoSet, config: TrainConfig) -> int:
 
 
 def epoch_plan(photos: PhotoSet, config: TrainConfig, epoch: int) -> IntArray:
-    """(steps, batch_size): the index of each photo of each batch.
+    """Returns (steps, batch_size): the photo indices of each batch.
 
-    Without photos_per_person: every photo once in random order, over and over where
-    steps_per_epoch asks for more than there are.  With it: people in random order, so many of
-    each one's photos; people with fewer photos repeat some.  Raises InputError where the people
-    are too few for a batch.
+    Without photos_per_person, every photo occurs once in random order; if steps_per_epoch needs
+    more photos, the order repeats.  With photos_per_person, people come in random order with that
+    many photos each; a person with fewer photos has some repeated.
+    Raises InputError if there are too few people for a batch.
     """
     random = np.random.default_rng((config.seed, _ORDER, epoch))
     steps = steps_per_epoch(photos, config)
@@ -117,7 +117,7 @@ def _balanced(
     each = config.photos_per_person
     people = config.batch_size // each
     of_class = [np.flatnonzero(photos.labels == label) for label in range(len(photos.names))]
-    # A person with one photo has no genuine pair, but others need him as a stranger.
+    # A person with one photo has no genuine pair, but serves as a negative for other people.
     there = [label for label, own in enumerate(of_class) if len(own)]
     if len(there) < people:
         raise InputError(
