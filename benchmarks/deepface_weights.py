@@ -23,12 +23,12 @@ _OURS = """
 import sys
 from pathlib import Path
 import numpy as np
-from facekit.graph.names import layer_name
+from facekit.graph.names import keras_layer_name
 from facekit.graph.read.facenet_pb import read_frozen_graph
 graph = read_frozen_graph(Path(sys.argv[1])).graph
 leaves = {"mean": "moving_mean", "variance": "moving_variance"}
 np.savez(sys.argv[2], **{
-    f"{layer_name(node)}/{leaves.get(role, role)}": weight
+    f"{keras_layer_name(node)}/{leaves.get(role, role)}": weight
     for node in graph.nodes for role, weight in node.weights.items() if role != "constant"
 })
 """

@@ -92,9 +92,11 @@ def open_set(people: dict[str, list[Float32Array]], card: Card) -> dict[str, obj
     mated = [(name, vector) for name in sorted(known) for vector in people[name][1:]]
     strange = [(name, v) for name, vs in people.items() if name not in known for v in vs]
     enrolled = {name: people[name][:1] for name in known}
-    cut = default_threshold(card.calibration, space_of(card, detector=None), comparisons=len(known))
-    mated_answers = answered(enrolled, mated, card, cut.similarity)
-    strange_answers = answered(enrolled, strange, card, cut.similarity)
+    threshold = default_threshold(
+        card.calibration, space_of(card, detector=None), comparisons=len(known)
+    )
+    mated_answers = answered(enrolled, mated, card, threshold.similarity)
+    strange_answers = answered(enrolled, strange, card, threshold.similarity)
     best = np.array([answer.candidates[0].similarity for answer in strange_answers])
     own = np.array(
         [
@@ -104,21 +106,21 @@ def open_set(people: dict[str, list[Float32Array]], card: Card) -> dict[str, obj
     )
     allowed = int(FPIR * len(best))
     at_real = float(np.sort(best)[::-1][allowed]) + 1e-6
-    false_positives = int((best >= cut.similarity).sum())
-    misses = int((own < cut.similarity).sum())
+    false_positives = int((best >= threshold.similarity).sum())
+    misses = int((own < threshold.similarity).sum())
     return {
         "enrolled": len(known),
         "mated_probes": len(mated),
         "unknown_probes": len(strange),
         "fnir_at_real_fpir_1_percent": float((own < at_real).mean()),
         "its_threshold_similarity": at_real,
-        "predicted_fpir_at_most": cut.predicted_fpir,
+        "predicted_fpir_at_most": threshold.predicted_fpir,
         "real_fpir_at_predicted": false_positives / len(best),
         "real_fpir_ci95": binomial_ci95(false_positives, len(best)),
         "fnir_at_predicted": misses / len(own),
         "fnir_ci95": binomial_ci95(misses, len(own)),
-        "threshold_similarity": cut.similarity,
-        "threshold_source": cut.source,
+        "threshold_similarity": threshold.similarity,
+        "threshold_source": threshold.source,
     }
 
 

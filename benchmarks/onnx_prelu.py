@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--model", default="sface")
     graph = read_litert_graph(find(parser.parse_args().model).path, name="net")
     sessions = {"as facekit writes it": session(graph)}
-    writer.WRITERS[Operation.PRELU] = writer.plain("PRelu")
+    writer.WRITERS[Operation.PRELU] = writer.elementwise("PRelu")
     sessions["PRelu"] = session(graph)
     shape = (1, *graph.inputs[0].shape[1:])
     picture = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)

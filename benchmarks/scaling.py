@@ -89,8 +89,8 @@ def pairs(count: int) -> tuple[float, Callable[[], object]]:
     chosen = [PhotoPair(names[a], names[b]) for a, b in random.integers(0, len(names), (count, 2))]
     pipeline = facekit.load(threads=1)
     pipeline.load()
-    cut = given_threshold(0.5, Metric.COSINE)
-    return count, lambda: list(verify_each(pipeline, chosen, threshold=cut))
+    limit = given_threshold(0.5, Metric.COSINE)
+    return count, lambda: list(verify_each(pipeline, chosen, threshold=limit))
 
 
 def matrix(count: int) -> tuple[float, Callable[[], object]]:

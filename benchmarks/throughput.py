@@ -25,7 +25,7 @@ from facekit.tasks.verify_pairs import PhotoPair, verify_each
 from facekit.template.threshold import given_threshold
 
 _STARTING = 50
-_CUT = given_threshold(0.5, Metric.COSINE)
+_THRESHOLD = given_threshold(0.5, Metric.COSINE)
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def compare_workers(names: list[str], pipeline: Pipeline, rounds: int, count: in
         for workers, found in spent.items():
             found.append(embedding_s(names, pipeline, workers))
         start = perf_counter()
-        for _ in verify_each(pipeline, pairs, threshold=_CUT):
+        for _ in verify_each(pipeline, pairs, threshold=_THRESHOLD):
             pass
         listed.append(perf_counter() - start)
     one, two = (min(found.whole for found in all_found) for all_found in spent.values())
@@ -99,7 +99,7 @@ def resident_mb(names: list[str], pipeline: Pipeline, verifies: int) -> list[flo
     others = cycle(names[1:])
     for number, name in enumerate(islice(cycle(names), verifies), 1):
         try:
-            pipeline.verify(name, next(others), threshold=_CUT)
+            pipeline.verify(name, next(others), threshold=_THRESHOLD)
         except facekit.FaceError:
             continue
         finally:

@@ -6,25 +6,27 @@ from collections.abc import Iterable
 
 import cog
 
-from facekit.graph.read.litert_moves import MOVING, OF_CONSTANTS
-from facekit.graph.read.litert_operators import CALCULATING
-from facekit.graph.read.onnx_constants import CONSTANTS
-from facekit.graph.read.onnx_layers import LAYERS
-from facekit.graph.read.onnx_moves import MOVES
-from facekit.graph.read.onnx_numbers import NUMBERS
-from facekit.graph.read.onnx_resize import RESIZES
+from facekit.graph.read import (
+    litert_moves,
+    litert_operators,
+    onnx_constants,
+    onnx_elementwise,
+    onnx_layers,
+    onnx_moves,
+    onnx_resize,
+)
 
 _ONNX: dict[str, Iterable[str]] = {
-    "layers and pools": LAYERS,
-    "numbers": NUMBERS,
-    "shapes and sides": MOVES,
-    "resizing": RESIZES,
-    "of constants": CONSTANTS,
+    "layers and pools": onnx_layers.LAYER_READERS,
+    "elementwise and reductions": onnx_elementwise.ELEMENTWISE_READERS,
+    "data movement": onnx_moves.DATA_MOVEMENT_READERS,
+    "resizing": onnx_resize.RESIZE_READERS,
+    "of constants": onnx_constants.CONSTANT_FOLDERS,
 }
 _LITERT: dict[str, Iterable[str]] = {
-    "layers and numbers": CALCULATING,
-    "shapes and sides": MOVING,
-    "of constants, and of shapes asked for at run time": OF_CONSTANTS,
+    "layers, elementwise, reductions": litert_operators.COMPUTE_READERS,
+    "data movement": litert_moves.DATA_MOVEMENT_READERS,
+    "of constants, and of shapes computed at run time": litert_moves.CONSTANT_FOLDERS,
 }
 
 

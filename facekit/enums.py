@@ -12,6 +12,13 @@ class Metric(str, Enum):
     ANGULAR = "angular"
 
 
+class NamedPoint(str, Enum):
+    """An operating point that is asked for by name instead of by a false match rate."""
+
+    BEST_ACCURACY = "best-accuracy"
+    """the least FMR + FNMR: the best accuracy on as many genuine as impostor pairs"""
+
+
 class FacePolicy(str, Enum):
     """Which of a picture's faces is meant."""
 

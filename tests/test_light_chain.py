@@ -13,7 +13,7 @@ import pytest
 
 from facekit.graph.graph import Graph
 from facekit.graph.read.graph_def import read_constants
-from facekit.graph.write.torch_file import torch_file
+from facekit.graph.write.torch_file import write_torch_file
 from facekit.model import registry
 from facekit.model.store import home as stored_at
 from tests.networks import sphereface_files
@@ -126,7 +126,7 @@ def test_weights_of_every_format_are_imported_and_written_again(
     write_keras_weights(facenet, folder / "a.weights.h5")
     sphereface = sphereface_files.random_tensors()
     (folder / "a.caffemodel").write_bytes(sphereface_files.caffe_model(sphereface))
-    (folder / "a.pth").write_bytes(torch_file(sphereface))
+    (folder / "a.pth").write_bytes(write_torch_file(sphereface))
     run(
         *(
             f"models import {file} --as {file.replace('.', '-')}"

@@ -13,9 +13,10 @@ from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
-from facekit.enums import FacePolicy
+from facekit.enums import FacePolicy, Metric
 from facekit.errors import UsageError
 from facekit.tasks.open_pipeline import PipelineRequest
+from facekit.template.threshold import ThresholdChoice
 
 Choice = TypeVar("Choice", bound=Enum)
 Arguments = ParamSpec("Arguments")
@@ -54,6 +55,16 @@ def pipeline_request(
     if face is not None:
         request = replace(request, face=choice(FacePolicy, face, "face"))
     return request
+
+
+def threshold_choice(
+    threshold: float | None,
+    metric: Metric | str,
+    min_similarity: float | None,
+    fmr: float | str | None,
+) -> ThresholdChoice:
+    """What verbs take of a threshold, in one record.  Raises UsageError."""
+    return ThresholdChoice(threshold, choice(Metric, metric, "metric"), min_similarity, fmr)
 
 
 def listed(pictures: Iterable[Any]) -> list[Any]:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from facekit.api.arguments import choice, names, optional_path, pipeline_request
-from facekit.enums import FacePolicy, PersonRule, VectorType
+from facekit.api.arguments import (
+    choice,
+    names,
+    optional_path,
+    pipeline_request,
+    threshold_choice,
+)
+from facekit.enums import FacePolicy, Metric, PersonRule, VectorType
 from facekit.gallery.identify import OpenSetChoice
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks import enroll as enroll_task
@@ -109,7 +115,9 @@ class Gallery:
         photos: Iterable[str | Path],
         *,
         threshold: float | None = None,
-        fmr: float | None = None,
+        metric: Metric | str = Metric.COSINE,
+        min_similarity: float | None = None,
+        fmr: float | str | None = None,
         fpir: float | None = None,
         by: PersonRule | str = PersonRule.BEST,
         top: int = 5,
@@ -117,16 +125,16 @@ class Gallery:
     ) -> Identified:
         """Who is on each photo, with the `top` most alike people.
 
-        `threshold`: largest cosine distance of a known face, 0..2; `fmr`: the card's for one
-        comparison, 0..1; `fpir`: share of unknown faces that are found, 0..1, as the gallery's
-        size predicts it.  At most one of them.  `by`: a person's best template, or their mean.
+        `threshold`, `metric`, `min_similarity`, `fmr`: of one comparison, as of `verify`; `fpir`:
+        share of unknown faces that are found, 0..1, as the gallery's size predicts it.  At most
+        one of them; without any, FPIR 0.01.  `by`: a person's best template, or their mean.
         Raises UsageError, NoOperatingPointError, ModelMismatchError for another template space.
         """
         return identify_task.identify(
             names(photos),
             location=self._location,
             request=self._request,
-            threshold=OpenSetChoice(threshold, fmr, fpir),
+            threshold=OpenSetChoice(threshold_choice(threshold, metric, min_similarity, fmr), fpir),
             by=choice(PersonRule, by, "by"),
             top=top,
             reporter=reporter,

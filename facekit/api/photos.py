@@ -18,9 +18,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from facekit.api.arguments import choice, listed, names, optional_path, pipeline_request
+from facekit.api.arguments import (
+    choice,
+    listed,
+    names,
+    optional_path,
+    pipeline_request,
+    threshold_choice,
+)
 from facekit.enums import ClusterMethod, FacePolicy, Metric
-from facekit.errors import UsageError
 from facekit.face.detector import DetectorOptions
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, PictureSource
 from facekit.pipeline.locate import Locator
@@ -41,7 +47,6 @@ from facekit.tasks.gallery import GalleryLocation
 from facekit.tasks.open_pipeline import CropChange, PipelineRequest, open_pipeline
 from facekit.tasks.track import TrackedPerson, TrackEnd
 from facekit.tasks.verify_pairs import PhotoPair, VerifiedPair
-from facekit.template.threshold import ThresholdChoice
 from facekit.types import CropSpec
 from facekit.video.records import TrackOptions
 
@@ -94,28 +99,29 @@ def verify(
     model: str | Path | None = None,
     threshold: float | None = None,
     metric: Metric | str = Metric.COSINE,
-    fmr: float | None = None,
+    min_similarity: float | None = None,
+    fmr: float | str | None = None,
     face: FacePolicy | str | None = None,
     plot: str | Path | None = None,
     request: PipelineRequest | None = None,
 ) -> Verification:
     """Are the faces of two pictures of one person?  The answer is true where they are.
 
-    `threshold`: largest distance of a match, in `metric`; None for the model card's threshold at
-    the false match rate `fmr`, 0..1, of which None is 1e-3.  Either side may be the path of an
-    embedding file.  `face`: which face of a picture is meant, None for the largest; with "all" the
-    two most alike faces decide.  `plot`: a .png, .svg or .pdf file to draw the comparison into.
-    `model`: see `load`.  `request`: everything else that can be asked of a pipeline.
-    Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
-    ModelMismatchError, NoOperatingPointError, UsageError.
+    `threshold`: largest distance of a match, in `metric`; `min_similarity`: least cosine similarity
+    of a match, -1..1; `fmr`: the model card's threshold at this false match rate, 0..1, or
+    "best-accuracy".  At most one of them; without any, the card's threshold at FMR 1e-3.  Either
+    side may be the path of an embedding file.  `face`: which face of a picture is meant, None for
+    the largest; with "all" the two most alike faces decide.  `plot`: a .png, .svg or .pdf file to
+    draw the comparison into.  `model`: see `load`.  `request`: everything else that can be asked of
+    a pipeline.
+    Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError,
+    ModelMissingError, ModelMismatchError, NoOperatingPointError, UsageError.
     """
-    if threshold is not None and fmr is not None:
-        raise UsageError("threshold and fmr both say where to cut; pass one of them.")
     return verify_task.verify(
         a,
         b,
         request=pipeline_request(model, face, request),
-        threshold=ThresholdChoice(threshold, choice(Metric, metric, "metric"), fmr),
+        threshold=threshold_choice(threshold, metric, min_similarity, fmr),
         plot=optional_path(plot),
     )
 
@@ -126,7 +132,8 @@ def verify_pairs(
     model: str | Path | None = None,
     threshold: float | None = None,
     metric: Metric | str = Metric.COSINE,
-    fmr: float | None = None,
+    min_similarity: float | None = None,
+    fmr: float | str | None = None,
     face: FacePolicy | str | None = None,
     request: PipelineRequest | None = None,
     workers: int | None = None,
@@ -136,8 +143,9 @@ def verify_pairs(
 
     The answers come one by one, in the order of the pairs.  Each photo is decoded and embedded
     once.  A photo that cannot be used fails its pairs, whose `error` says why, and no others.
-    `workers`: processes; None for as many as the photos pay for.  `threshold`, `metric`, `fmr`: as
-    of `verify`.  Raises PairListError for a bad list, and what `verify` raises.
+    `workers`: processes; None for as many as the photos pay for.  `threshold`, `metric`,
+    `min_similarity`, `fmr`: as of `verify`.  Raises PairListError for a bad list, and what `verify`
+    raises.
     """
     listed_pairs = (
         pairs_task.read_pairs(Path(pairs))
@@ -147,7 +155,7 @@ def verify_pairs(
     return pairs_task.verify_pairs(
         listed_pairs,
         request=pipeline_request(model, face, request),
-        threshold=ThresholdChoice(threshold, choice(Metric, metric, "metric"), fmr),
+        threshold=threshold_choice(threshold, metric, min_similarity, fmr),
         workers=workers,
         reporter=reporter,
     )
@@ -239,7 +247,9 @@ def cluster(
     *,
     method: ClusterMethod | str = ClusterMethod.AGGLOMERATIVE,
     threshold: float | None = None,
-    fmr: float | None = None,
+    metric: Metric | str = Metric.COSINE,
+    min_similarity: float | None = None,
+    fmr: float | str | None = None,
     copy_to: str | Path | None = None,
     sheets: str | Path | None = None,
     model: str | Path | None = None,
@@ -249,10 +259,9 @@ def cluster(
 ) -> Clustering:
     """Which faces are of one person, when nobody has said who they are.
 
-    `method`: "agglomerative", or "hdbscan", which has no threshold.
-    `threshold`: largest cosine distance within a group, 0..2; None for the card's at `fmr`.
-    `fmr`: 0..1, the share of pairs of strangers that are as near.  `copy_to`: photos are copied
-    into a folder a group there.  `sheets`: a folder for a contact sheet a group.
+    `method`: "agglomerative", or "hdbscan", which has no threshold. `threshold`, `metric`,
+    `min_similarity`, `fmr`: of the mean similarity within a group, as of `verify`.  `copy_to`:
+    photos are copied into a folder a group there.  `sheets`: a folder for a contact sheet a group.
     Raises UsageError, ImageError for a folder without a picture, StorageError, MissingExtraError
     for "hdbscan" without scikit-learn, and what `load` raises.
     """
@@ -260,8 +269,7 @@ def cluster(
         names(photos),
         request=pipeline_request(model, face, request),
         method=choice(ClusterMethod, method, "method"),
-        distance=threshold,
-        fmr=fmr,
+        threshold=threshold_choice(threshold, metric, min_similarity, fmr),
         copy_to=optional_path(copy_to),
         sheets=optional_path(sheets),
         reporter=reporter,
@@ -273,6 +281,9 @@ def track(
     *,
     gallery: str | Path | None = None,
     threshold: float | None = None,
+    metric: Metric | str = Metric.COSINE,
+    min_similarity: float | None = None,
+    fmr: float | str | None = None,
     output: str | Path | None = None,
     options: TrackOptions | None = None,
     model: str | Path | None = None,
@@ -282,9 +293,10 @@ def track(
     """Each person of a video as soon as they are gone; the last record says how it ended.
 
     `video`: a file, a stream's URL, or a camera's number.  `gallery`: who is known; None for the
-    default gallery, if it is there.  `threshold`: largest cosine distance of a known face, 0..2.
-    `options`: how faces are followed.  `output`: a video with boxes and names is written here, once
-    the iterator is used up.  Raises UsageError, InputError for a video that cannot be opened,
+    default gallery, if it is there.  `threshold`, `metric`, `min_similarity`, `fmr`: of a known
+    face, as of `verify`; without any, by the gallery's size, as of `Gallery.identify`.  `options`:
+    how faces are followed.  `output`: a video with boxes and names is written here, once the
+    iterator is used up.  Raises UsageError, InputError for a video that cannot be opened,
     StorageError, and what `load` raises.
     """
     return track_task.track(
@@ -292,7 +304,7 @@ def track(
         request=replace(pipeline_request(model, None, request), face=FacePolicy.ALL),
         options=options,
         location=GalleryLocation(None if gallery is None else str(gallery)),
-        distance=threshold,
+        threshold=threshold_choice(threshold, metric, min_similarity, fmr),
         output=optional_path(output),
         reporter=reporter,
     )

@@ -18,7 +18,7 @@ Rows = tuple[tuple[str, str], ...]
 """Terms, such as options, each with its explanation."""
 
 SECTIONS = {
-    "Decision": ("threshold", "metric", "fmr", "fpir"),
+    "Decision": ("threshold", "min-similarity", "metric", "fmr", "fpir"),
     "Faces": (
         *("face", "no-detect", "detector", "min-face", "min-score", "stage-thresholds"),
         *("scale-factor", "search-side", "max-megapixels"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facekit.enums import Device, FacePolicy, Metric
+from facekit.enums import Device, FacePolicy
 
 if TYPE_CHECKING:
     from facekit.face.detector import DetectorOptions
@@ -105,15 +105,8 @@ def track_options(
     )
 
 
-def threshold_choice(distance: float | None, metric: Metric, fmr: float | None) -> ThresholdChoice:
-    """Of --threshold, --metric and --fmr.  Raises UsageError for two thresholds."""
-    from facekit.template.threshold import ThresholdChoice
-
-    return ThresholdChoice(distance, metric, fmr)
-
-
-def open_set_choice(distance: float | None, fmr: float | None, fpir: float | None) -> OpenSetChoice:
-    """Of --threshold, --fmr and --fpir.  Raises UsageError for more than one of them."""
+def open_set_choice(choice: ThresholdChoice, fpir: float | None) -> OpenSetChoice:
+    """Of `threshold_options` and --fpir.  Raises UsageError where both set a threshold."""
     from facekit.gallery.identify import OpenSetChoice
 
-    return OpenSetChoice(distance, fmr, fpir)
+    return OpenSetChoice(choice, fpir)

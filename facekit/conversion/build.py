@@ -11,7 +11,7 @@ from pathlib import Path
 from facekit.conversion.self_test import self_test
 from facekit.conversion.source_answers import graph_answers
 from facekit.errors import ModelBuildError
-from facekit.graph.fold import without_input_scaling
+from facekit.graph.fold import split_input_scaling
 from facekit.graph.graph import Graph
 from facekit.graph.nets import inception_resnet_v1
 from facekit.graph.nets.mtcnn import ONET_SIZE_PX, PNET_WINDOW_PX, RNET_SIZE_PX
@@ -91,7 +91,7 @@ def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
 
 def _scaled_as_card_says(graph: Graph, entry: RegistryEntry) -> Graph:
     """Without the scaling of pixels that it begins with: that is the card's, as for every model."""
-    network, scaling = without_input_scaling(graph)
+    network, scaling = split_input_scaling(graph)
     said = (entry.card.input.mean, entry.card.input.std)
     if scaling is not None and scaling != said:
         raise ModelBuildError(

@@ -26,9 +26,9 @@ from facekit.conversion.source_answers import (
 )
 from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError, UsageError
-from facekit.graph.fold import without_input_scaling, without_unit_length
-from facekit.graph.graph import OPEN, Graph
-from facekit.graph.probe import GREATEST_DIFFERENCE, pattern
+from facekit.graph.fold import remove_unit_length, split_input_scaling
+from facekit.graph.graph import DYNAMIC, Graph
+from facekit.graph.probe import MAX_DIFFERENCE, pattern
 from facekit.graph.read.formats import SourceFormat
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import Card, Source, Task
@@ -63,7 +63,7 @@ def import_network(
     require_source_runtime(path)
     read = found.read(path, size=usual_size(options))
     graph = _of_one_picture(read.graph)
-    network, scaling = without_input_scaling(graph)
+    network, scaling = split_input_scaling(graph)
     if scaling is not None and scaling[1] <= 0:
         network, scaling = graph, None  # which no card can say
     size = graph.inputs[0].shape[1:3]
@@ -72,7 +72,7 @@ def import_network(
     if scaling is not None:
         reporter.note(f"{path.name} begins with {formula(*scaling)} of its own: the card says so")
     reporter.note(f"fed with {fed}")
-    shortened = without_unit_length(network)
+    shortened = remove_unit_length(network)
     if shortened is not network:
         reporter.note(
             f"{path.name} ends by giving embeddings unit length: that is left to facekit, "
@@ -118,12 +118,12 @@ def import_network(
 
 def _of_one_picture(graph: Graph) -> Graph:
     """With a batch of 1.  Raises ModelBuildError for what is no embedding network."""
-    graph = graph.rewritten(
-        lambda node: replace(node, shape=(1, *node.shape[1:])) if node.shape[0] == OPEN else node
+    graph = graph.rewrite(
+        lambda node: replace(node, shape=(1, *node.shape[1:])) if node.shape[0] == DYNAMIC else node
     )
     inputs = [node.shape for node in graph.inputs]
     outputs = [node.shape for node in graph.outputs]
-    if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or OPEN in inputs[0]:
+    if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or DYNAMIC in inputs[0]:
         raise ModelBuildError(
             f"{graph.name}: one picture of three colors and of a known size needed. Received: "
             f"{_listed(inputs)}."
@@ -155,10 +155,10 @@ def _require_same_answers(net: LiteRtNet, answers: Answers, fed: Fed, path: Path
     (ours,) = net.run(model_input(pictures, fed.card))
     (theirs,) = answers(model_input(pictures, fed.source))
     difference = greatest_difference(ours, theirs)
-    if not difference <= GREATEST_DIFFERENCE:  # also for NaN
+    if not difference <= MAX_DIFFERENCE:  # also for NaN
         raise ModelBuildError(
             f"What was made of {path.name} does not answer as the file itself: greatest difference "
-            f"{difference:.2g} in embeddings of unit length, {GREATEST_DIFFERENCE:g} allowed. "
+            f"{difference:.2g} in embeddings of unit length, {MAX_DIFFERENCE:g} allowed. "
             "Nothing is put in place."
         )
     return difference

@@ -15,8 +15,8 @@ from facekit.conversion.source_answers import graph_answers
 from facekit.enums import Architecture, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
 from facekit.graph.nets.designs import DESIGNS
-from facekit.graph.read.formats import SourceFormat, format_of
-from facekit.graph.read.onnx_file import files_with_tensors, is_onnx
+from facekit.graph.read.formats import SourceFormat, find_format
+from facekit.graph.read.onnx_file import external_tensor_files, is_onnx
 from facekit.graph.read.tf_checkpoint import checkpoint_files, is_checkpoint
 from facekit.graph.write.litert import to_litert
 from facekit.model import registry
@@ -61,7 +61,7 @@ def import_weights(
     for a graph that the format cannot hold weights of, or where nothing tells how a network is fed;
     MissingExtraError.
     """
-    found = format_of(path)
+    found = find_format(path)
     reporter.note(f"reading {path.name}: {found.title}")
     sha256 = source_sha256(path)
     if found.whole_network:
@@ -113,7 +113,7 @@ def source_sha256(path: Path) -> str:
     try:
         files = checkpoint_files(path) if is_checkpoint(path) else (path,)
         if is_onnx(path):
-            files = (path, *files_with_tensors(path))
+            files = (path, *external_tensor_files(path))
         for file in files:
             with file.open("rb") as opened:
                 while chunk := opened.read(_CHUNK_BYTES):

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from facekit.conversion.quantize.histograms import keeping_all_tensors
-from facekit.graph.activations import Activation, activations
+from facekit.graph.activations import Activation, list_activations
 from facekit.model.store import InstalledModel
 from facekit.runtime.preprocess import model_input
 from facekit.types import UInt8Array
@@ -59,7 +59,7 @@ class _Run:
 
     def __init__(self, model: InstalledModel) -> None:
         content = model.path.read_bytes()
-        self.found: tuple[Activation, ...] = activations(content)
+        self.found: tuple[Activation, ...] = list_activations(content)
         self.by_key = {one.key: one for one in self.found}
         self._interpreter: Interpreter = keeping_all_tensors(content)
         self._input = self._interpreter.get_input_details()[0]

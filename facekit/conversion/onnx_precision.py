@@ -13,7 +13,7 @@ import numpy as np
 from facekit.conversion.quantize.range_rules import Range
 from facekit.errors import InputError, ModelBuildError
 from facekit.graph.write.onnx import OnnxGraph
-from facekit.graph.write.onnx_file import ABOVE, INPUT, PARTS, onnx_package
+from facekit.graph.write.onnx_file import DERIVED_SUFFIXES, INPUT, POSITIVE_PART, onnx_package
 from facekit.system.extras import require
 from facekit.types import InputSpec
 
@@ -83,8 +83,8 @@ def _first_layer(graph: OnnxGraph) -> list[str]:
 
 def _parts_of_prelus(graph: OnnxGraph) -> list[str]:
     """The names of what they are made of, which stays float32 from one end to the other."""
-    names = [node.name for node in graph.model.graph.node if node.name.endswith(ABOVE)]
-    return [*names, *(name.removesuffix(ABOVE) for name in names)]
+    names = [node.name for node in graph.model.graph.node if node.name.endswith(POSITIVE_PART)]
+    return [*names, *(name.removesuffix(POSITIVE_PART) for name in names)]
 
 
 def _tensors_range(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> Any:
@@ -114,8 +114,8 @@ def _tensors_range(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range
 
 def _layer_of(tensor: str, known: Mapping[str, Any]) -> str:
     """The tensor without the ends that name a step inside a layer, as far as it is not known."""
-    while tensor not in known and tensor.endswith(PARTS):
-        tensor = next(tensor.removesuffix(end) for end in PARTS if tensor.endswith(end))
+    while tensor not in known and tensor.endswith(DERIVED_SUFFIXES):
+        tensor = next(tensor.removesuffix(end) for end in DERIVED_SUFFIXES if tensor.endswith(end))
     return tensor
 
 

@@ -21,7 +21,7 @@ Answers: TypeAlias = Callable[[Float32Array], Sequence[Float32Array]]
 
 LEAST_COSINE = 0.99999
 """of an embedding to the one it is checked against"""
-GREATEST_DIFFERENCE = 1e-4
+MAX_DIFFERENCE = 1e-4
 """of a detector's outputs to those they are checked against"""
 
 
@@ -76,8 +76,8 @@ def _compare(
             agree, found = cosine >= LEAST_COSINE, f"cosine {cosine:.7f}, {LEAST_COSINE} needed"
         else:
             difference = float(np.abs(answer - one).max())
-            agree = difference <= GREATEST_DIFFERENCE
-            found = f"greatest difference {difference:.2g}, {GREATEST_DIFFERENCE} allowed"
+            agree = difference <= MAX_DIFFERENCE
+            found = f"greatest difference {difference:.2g}, {MAX_DIFFERENCE} allowed"
         if not agree:
             raise ModelBuildError(
                 f"{which} do not agree on a known picture: {found}. The model is not put in "

@@ -1,4 +1,4 @@
-"""From the embeddings of labeled photos to what a model's card says of its scores."""
+"""Computes a card's calibration from the embeddings of labeled photos."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from facekit.evaluation.scoring import PairScorer
 from facekit.template.calibration import Calibration
 from facekit.template.space import TemplateSpace, mean_sha256_of
 
-_CURVE_TARGETS = tuple(
-    mantissa * 10.0**exponent for exponent in range(-1, -8, -1) for mantissa in (3.0, 2.0, 1.0)
+_CURVE_TARGETS = (
+    *(0.3, 0.2, 0.1),
+    *(float(f"{digit}e{exponent}") for exponent in range(-2, -8, -1) for digit in range(9, 0, -1)),
 )
-"""FMRs of the card's curve, three a decade, as far down as the impostor pairs carry"""
+"""FMRs of the card's curve: every one of one digit, down to what the impostor pairs allow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibrationResult:
-    """A calibration and how it came about."""
+    """A calibration and the data that it was computed from."""
 
     calibration: Calibration
     n_photos: int
     n_people: int | None
-    """None where the list does not name them"""
+    """None if the list does not name people."""
     n_failed: int
-    """photos that gave no embedding; they take no part"""
+    """Number of photos without an embedding; they are left out."""
     reliability: Reliability
-    """of the probability, on the second half of the list's pairs, fitted on the first half"""
+    """Of the probability: fitted on the first half of the list's pairs, measured on the second."""
 
 
 def calibrate(
@@ -52,14 +53,14 @@ def calibrate(
     space: TemplateSpace | None = None,
     fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
 ) -> CalibrationResult:
-    """Mean embedding, operating points, FMR curve and score-to-probability of one model.
+    """Computes mean embedding, operating points, FMR curve and probability of one model.
 
-    embeddings: of `pair_list.photos`, in that order; `flip`: the card's, two views for any but
-    NONE; `space`: what they were embedded in, with whatever mean, None where the model file is not
-    there yet (see facekit.model.card.bound).  Rates come from every pair of the photos where the
-    list names the people, else from the listed pairs.  The probability is fitted on the listed
-    pairs.  Raises InputError where photos or people are too few, UsageError for an FMR that the
-    impostor pairs cannot carry.
+    `embeddings`: of `pair_list.photos`, in that order.  `flip`: the card's; all but NONE need two
+    views.  `space`: the template space of the embeddings with any mean; None if the model file does
+    not exist yet (see facekit.model.card.bound).  Rates are measured on every pair of the photos
+    if the list names people, else on the listed pairs; the probability is fitted on the listed
+    pairs.  Raises InputError for too few photos or people, UsageError for an FMR that is too low
+    for the number of impostor pairs.
     """
     photos = pair_list.photos
     scorer = PairScorer(photos, embeddings, flip=flip)
@@ -80,7 +81,7 @@ def calibrate(
             operating_points=operating_points(
                 pairs, protocol=protocol, dataset=dataset, fmr_targets=tuple(fmr_targets)
             ),
-            fmr_curve=_fmr_curve(pairs),
+            fmr_curve=fmr_curve(pairs),
             probability=fit_probability(scores, same),
             source=f"{protocol}, {dataset}",
             space=space and replace(space, mean_sha256=mean_sha256_of(mean)),
@@ -97,7 +98,9 @@ def _listed_pairs(scores: Scores, same: Flags, n_photos: int) -> AllPairs:
     return AllPairs(genuine, impostor, len(impostor), -np.inf, n_photos, 0)
 
 
-def _fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
+def fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
+    """Returns (threshold similarity, FMR), ascending: the lowest threshold at each one-digit
+    FMR."""
     by_similarity = {
         counts.threshold: counts.fmr
         for target in _CURVE_TARGETS
@@ -108,6 +111,6 @@ def _fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
 
 
 def _split_half_reliability(scores: Scores, same: Flags) -> Reliability:
-    """Every second pair fits, the others judge."""
+    """Fits the probability on every second pair and measures it on the others."""
     fit = fit_probability(scores[::2], same[::2])
     return reliability(probabilities(fit, scores[1::2]), same[1::2])

@@ -1,8 +1,9 @@
-"""Embeddings of photos kept between runs: computed once, scored many times.
+"""Caches embeddings of photos, so that later runs only score them.
 
-One file a configuration (model, detector, crop rule: whatever changes a vector), in it records
-of one size that are only ever appended.  A record that a kill or a full disk cut short, or whose
-checksum is wrong, is not there; the photo is then embedded again.
+Each configuration (model, detector, crop rule: all that changes a vector) has one file of records
+of
+equal size, which is only appended to.  A record that a kill or a full disk truncated, or whose
+checksum is wrong, is ignored, and its photo is embedded again.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ _ERROR_BYTES = 240
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedPhoto:
-    """What one photo gave: either vectors, or the reason why there are none."""
+    """The cached result of one photo: vectors, or the reason why it has none."""
 
     photo_sha256: str
     vectors: Float32Array
-    """(views, D) float32 of unit length, not centered; zeros where there is an error"""
+    """(views, D) float32 of unit length, not centered; zeros if the photo has an error."""
     error: str = ""
-    """class and message of a failure to acquire, e.g. "NoFaceError: ..." """
+    """Class and message of a failure to acquire, e.g. "NoFaceError: ..."; "" without one."""
 
 
 class EmbeddingCache:
-    """The records of one configuration."""
+    """The cached records of one configuration."""
 
     def __init__(self, folder: Path, configuration: Mapping[str, Any], *, views: int, size: int):
-        """`configuration` must be JSON; every change of it is another file."""
+        """`configuration` must be JSON; each different configuration has its own file."""
         described = json.dumps({"format": _FORMAT, "views": views, "size": size, **configuration},
                                sort_keys=True)  # fmt: skip
         self.path = folder / f"{hashlib.sha256(described.encode()).hexdigest()[:24]}.embeddings"
@@ -55,7 +56,7 @@ class EmbeddingCache:
         )
 
     def read(self) -> dict[str, CachedPhoto]:
-        """By photo sha256; empty where nothing is kept yet.  Raises StorageError."""
+        """Returns the records by photo sha256; empty without a file.  Raises StorageError."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -73,16 +74,16 @@ class EmbeddingCache:
         return found
 
     def append(self, photos: Iterable[CachedPhoto]) -> None:
-        """Adds records and flushes them to the disk.  Raises StorageError."""
+        """Appends records and flushes them to disk.  Raises StorageError."""
         records = np.array([self._packed(photo) for photo in photos], self._record)
         if not len(records):
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # another evaluation may be running
+                fcntl.flock(file, fcntl.LOCK_EX)  # another evaluation may append at the same time
                 end = file.seek(0, os.SEEK_END)
-                file.truncate(end - end % self._record.itemsize)  # a record that was cut short
+                file.truncate(end - end % self._record.itemsize)  # removes a truncated record
                 file.write(records.tobytes())
                 file.flush()
                 os.fsync(file.fileno())

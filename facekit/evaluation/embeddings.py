@@ -1,4 +1,4 @@
-"""The embeddings of many photos, cropped as a system does, kept in a cache."""
+"""Embeds many photos, cropped as a setup requires, and caches the embeddings."""
 
 from __future__ import annotations
 
@@ -23,47 +23,49 @@ from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.reporter import SILENT, Reporter
 from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
 
-_BATCH = 64  # photos between two writes of the cache: what a kill may cost
-_LOADING = "load"  # once a worker, not once a photo
+_BATCH = 64  # photos between two writes of the cache, which a kill may lose
+_LOADING = "load"  # a stage that each worker does once, not for each photo
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedSettings:
-    """All that decides what vector a photo gets, besides the model."""
+    """All settings besides the model that change the vector of a photo."""
 
     locate: LocateOptions = field(default_factory=LocateOptions)
     crop: CropSpec | None = None
-    """None: the rule in the model's card"""
+    """None means the crop rule of the model's card."""
     mirrored: bool = False
-    """also embed the mirror image of each crop, as a second view; here the card does not decide"""
+    """Whether the mirror image of each crop is embedded as a second view, whatever the card
+    says."""
     trim_px: int = 0
-    """pixels taken off each side of the photo, whose rest is the crop: no detector looks"""
+    """Pixels removed from each edge of the photo; the rest is the crop, without detection."""
     input: InputSpec | None = None
-    """None: color order and scaling of the model's card"""
+    """None means color order and scaling of the model's card."""
 
     @property
     def views(self) -> int:
-        """Vectors a photo: of its crop, and of the crop's mirror image."""
+        """Number of vectors per photo: 1 for its crop, 2 with the crop's mirror image."""
         return 2 if self.mirrored else 1
 
     def locate_for(self, model: InstalledModel) -> LocateOptions:
-        """With the detector in force: the card's usual one where none is named."""
+        """Returns the options with a detector; without a named one, that of the model's card."""
         return replace(self.locate, detector=self.locate.detector or model.card.detector)
 
     def measured(self, model: InstalledModel) -> InstalledModel:
-        """The model with the calibration that was measured with this detector, if there is one."""
+        """Returns the model with the calibration that was measured with this detector, if it has
+        one."""
         calibration = model.card.calibration.for_detector(self.locate_for(model).detector_name)
         return InstalledModel(replace(model.card, calibration=calibration), model.path)
 
     def crop_of(self, model: InstalledModel) -> CropSpec:
-        """The rule in force; NONE where the photo's center is the crop."""
+        """Returns the crop rule to use; NONE if the photo's center is the crop."""
         spec = self.crop or model.card.crop
         assert spec is not None  # an embedding card always has one
         return CropSpec(CropRule.NONE, 0.0, spec.resize_filter) if self.trim_px else spec
 
 
 class PhotoCropper:
-    """Crops photos, and holds the pipeline that does so.  Not thread-safe."""
+    """Crops photos with a pipeline of its own.  Not thread-safe."""
 
     def __init__(self, model: InstalledModel, settings: EmbedSettings) -> None:
         if settings.input is not None:
@@ -75,7 +77,7 @@ class PhotoCropper:
         )
 
     def crop(self, photo: Path) -> UInt8Array:
-        """(1, height, width, 3) RGB uint8, of the model's input size.
+        """Returns (1, height, width, 3) RGB uint8, of the model's input size.
 
         Raises ImageError, NoFaceError or AmbiguousFaceError, which name the photo.
         """
@@ -101,24 +103,25 @@ class PhotoCropper:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoEmbeddings:
-    """Row n is of photo n; photos that gave no embedding have zeros and an error."""
+    """Embeddings of photos: row n is of photo n; a photo without embedding has zeros and an
+    error."""
 
     vectors: Float32Array
-    """(N, views, D) float32 of unit length, not centered: before any mirror image"""
+    """(N, views, D) float32 of unit length, not centered."""
     errors: tuple[str, ...]
-    """(N,) "" or the reason of a failure to acquire"""
+    """(N,) reasons of failures to acquire; "" for a photo with an embedding."""
     computed: int
-    """how many were embedded now; the others came from the cache"""
+    """Number of photos embedded by this run; the others came from the cache."""
     stage_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """by stage, what each photo took that was embedded now and went through that stage"""
+    """By stage: milliseconds of each photo that this run put through the stage."""
     wall_s: float = 0.0
-    """from the start of the workers to their last photo; 0 where none was embedded now"""
+    """Seconds from the workers' start to their last photo; 0 if every photo was cached."""
     workers: int | None = 1
-    """processes that embedded; None where a Ray cluster decided"""
+    """Number of processes that embedded; None if a Ray cluster decided it."""
 
     @property
     def acquired(self) -> NDArray[np.bool_]:
-        """(N,) which photos have an embedding."""
+        """(N,) whether each photo has an embedding."""
         return np.array([not error for error in self.errors], bool)
 
     def __repr__(self) -> str:
@@ -137,10 +140,10 @@ def embed_photos(
     recompute: bool = False,
     reporter: Reporter = SILENT,
 ) -> PhotoEmbeddings:
-    """Each distinct photo once.  `workers` and `ray`: see `map_photos`.
+    """Embeds each distinct photo once.  `workers` and `ray`: see `map_photos`.
 
-    `recompute` embeds also what the cache has, so that times are measured.  A photo without a
-    face, an unreadable one and one that crashes its worker are rows with an error.
+    `recompute` also embeds cached photos, so that their times are measured.  A photo without a
+    face, an unreadable photo and a photo on which its worker crashes are rows with an error.
     Raises InputError for a photo that does not exist, StorageError for the cache.
     """
     hashes = [_sha256(photo) for photo in photos]
@@ -177,12 +180,12 @@ def embed_photos(
                         stage_ms.setdefault(stage, []).append(spent)
                 known[photo_hash] = row
                 is_lasting = not (isinstance(result, PhotoFailure) and result.crashed)
-                if photo_hash not in kept and is_lasting:  # where memory was short, it may do later
+                if photo_hash not in kept and is_lasting:  # a lack of memory may pass
                     waiting.append(row)
                 if len(waiting) >= _BATCH:
                     cache.append(waiting)
                     waiting.clear()
-        finally:  # Ctrl-C loses nothing, a kill the batch that waits
+        finally:  # Ctrl-C loses nothing; a kill loses the photos that are not written yet
             cache.append(waiting)
     stage_ms.pop(_LOADING, None)
     return PhotoEmbeddings(
@@ -199,16 +202,16 @@ def embed_photos(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddedViews:
-    """What a photo gave, and what that took."""
+    """The embeddings of one photo, and the time of each stage."""
 
     vectors: Float32Array
-    """(views, D) float32 of unit length, not centered"""
+    """(views, D) float32 of unit length, not centered."""
     stage_ms: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedViews:
-    """Job: a photo's path to the embeddings of its crop and of the crop's mirror image."""
+    """A job for `map_photos`: embeds a photo's crop and the crop's mirror image."""
 
     model: Path
     settings: EmbedSettings
@@ -231,8 +234,11 @@ class EmbedViews:
 def _open_cache(
     model: InstalledModel, settings: EmbedSettings
 ) -> tuple[EmbeddingCache, dict[str, CachedPhoto]]:
-    """The cache to append to, and all that is known: a mirrored run's first view is what a run
-    without mirror images would compute."""
+    """Returns the cache to append to, and all usable records.
+
+    The first view of a mirrored run equals that of a run without mirror images, so both caches are
+    read.
+    """
     cache = _cache(model, settings)
     kept = cache.read()
     if not settings.mirrored:

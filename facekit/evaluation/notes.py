@@ -1,4 +1,4 @@
-"""What a reader must know to read an evaluation's figures rightly, in sentences."""
+"""Sentences that a reader needs to read an evaluation's figures correctly."""
 
 from __future__ import annotations
 

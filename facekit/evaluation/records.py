@@ -1,4 +1,4 @@
-"""What an evaluation found, as records that report, plots and JSON are made from."""
+"""The records of an evaluation, from which report, plots and JSON are made."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share of counted trials.  `rate` makes one."""
+    """A share of counted trials; `rate` computes one."""
 
     value: float
     n_events: int
     n_trials: int
     ci95: tuple[float, float]
-    """exact binomial interval, which takes trials as independent"""
+    """Exact 95 % binomial interval, which assumes independent trials."""
 
 
 def rate(n_events: int, n_trials: int) -> Rate:
-    """Raises ZeroDivisionError without trials: a rate of nothing must not be shown."""
+    """Returns n_events / n_trials with its interval.
+
+    Raises ZeroDivisionError without trials, because a share of nothing must not be shown.
+    """
     return Rate(n_events / n_trials, n_events, n_trials, binomial_ci95(n_events, n_trials))
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPair:
     fold: int
-    """from 1"""
+    """Number of the fold, from 1."""
     line: int
     a: str
     b: str
     same: bool
     threshold: float
     similarity: float | None
-    """None where one of the photos gave no embedding"""
+    """Cosine similarity, -1..1; None if one of the photos has no embedding."""
 
     @property
     def called_same(self) -> bool | None:
@@ -49,7 +52,7 @@ class ScoredPair:
 
     @property
     def right(self) -> bool:
-        """A pair without a score is not right."""
+        """Whether the decision is right; False for a pair without a score."""
         return self.called_same is self.same
 
 
@@ -61,9 +64,9 @@ class ModelIdentity:
     file_sha256: str
     file_size_bytes: int
     profile: str
-    """preprocessing, crop and whatever else decides the vectors, in a line for readers"""
+    """Preprocessing, crop and the other settings that change vectors, in one line for readers."""
     setup: str = ""
-    """what tells this result from others of the same model, or "" """
+    """Distinguishes this result from others of the same model; "" if it is the only one."""
 
     @property
     def label(self) -> str:
@@ -73,11 +76,11 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class TarPoint:
-    """TAR at a target FMR, the threshold chosen on the same pairs (as FMR tables always do)."""
+    """TAR at a target FMR; the threshold is chosen on the same pairs, as FMR tables usually do."""
 
     target_fmr: float
     threshold: float | None
-    """None, as both rates, where the impostor pairs cannot carry the target (rule of three)"""
+    """None, like both rates, if there are too few impostor pairs for the target (rule of three)."""
     tar: Rate | None
     fmr: Rate | None
 
@@ -90,7 +93,7 @@ class FailedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Time a photo or a pair spends in a stage, in milliseconds."""
+    """Milliseconds per photo or pair in one stage."""
 
     stage: str
     median_ms: float
@@ -100,30 +103,30 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class ValAtFar:
-    """facenet's VAL: TAR of held-out folds, at the threshold that the other folds set."""
+    """facenet's VAL: TAR of held-out folds, at the threshold chosen on the other folds."""
 
     target_far: float
     val_mean: float
     val_std: float
     far_mean: float
     measurable: bool
-    """False where the other folds' impostor pairs cannot carry the target (rule of three)"""
+    """False if the other folds have too few impostor pairs for the target (rule of three)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """What the photos took that were embedded in this run; one picture a batch, as LiteRT has it.
+    """Time of the photos that this run embedded, with one crop per batch, as LiteRT runs.
 
     Pre-processing is decoding, detection and cropping; post-processing is scoring.
     """
 
     n_photos: int
     workers: int | None
-    """None where a Ray cluster decided"""
+    """None if a Ray cluster decided it."""
     wall_s: float
-    """of pre-processing and inference, workers' start included"""
+    """Wall time of pre-processing and inference, including the start of workers."""
     pre_processing_s: float
-    """added up over workers, as inference"""
+    """Summed over workers, as is inference_s."""
     inference_s: float
     post_processing_s: float
 
@@ -133,28 +136,28 @@ class Throughput:
 
     @property
     def crew(self) -> str:
-        """Who embedded, in words."""
+        """The workers in words, for readers."""
         return "a Ray cluster" if self.workers is None else f"{self.workers} workers"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """One model on one pair list."""
+    """The result of one model on one pair list."""
 
     model: ModelIdentity
     threshold_origin: ThresholdOrigin
     accuracy: Rate
-    """of the pairs that have a score"""
+    """Of the pairs that have a score."""
     accuracy_ci95_by_identity: tuple[float, float] | None
-    """bootstrap over people; None where the list does not name them"""
+    """95 % bootstrap interval over people; None if the list does not name people."""
     accuracy_failures_wrong: Rate
-    """of all pairs: one without a score counts as an error"""
+    """Of all pairs; a pair without a score counts as an error."""
     fmr: Rate
     fnmr: Rate
     far: Rate
-    """FMR of a system that rejects who has no embedding: such pairs count, and are no match"""
+    """FMR of a system that rejects people without an embedding: such pairs count as non-matches."""
     frr: Rate
-    """FNMR of that system: such pairs count, and are missed"""
+    """FNMR of that system: genuine pairs without a score count as errors."""
     fold_accuracies: tuple[float, ...]
     fold_thresholds: tuple[float, ...]
     auc: float
@@ -164,13 +167,13 @@ class ModelResult:
     n_photos: int
     stages: tuple[StageTime, ...]
     all_pairs: tuple[OperatingPoint, ...]
-    """operating points over every pair of the photos, if these were asked for"""
+    """Operating points over every pair of the photos; () if these were not requested."""
     pairs: tuple[ScoredPair, ...]
-    """in file order; they go to pairs.csv, not into the JSON"""
+    """In the order of the list; written to pairs.csv, not to the JSON."""
     val: ValAtFar | None = None
-    """None where the list is not scored by folds"""
+    """None if the list is not scored by folds."""
     throughput: Throughput | None = None
-    """None where every embedding came from the cache"""
+    """None if every embedding came from the cache."""
 
     @property
     def fold_accuracy_mean(self) -> float:
@@ -178,7 +181,7 @@ class ModelResult:
 
     @property
     def fold_accuracy_std(self) -> float:
-        """Population standard deviation, as facenet has it."""
+        """Population standard deviation, as in facenet."""
         mean = self.fold_accuracy_mean
         squares = sum((fold - mean) ** 2 for fold in self.fold_accuracies)
         return float((squares / len(self.fold_accuracies)) ** 0.5)
@@ -186,7 +189,7 @@ class ModelResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """Two models on the same pairs; a pair without a score is wrong."""
+    """Two models compared on the same pairs; a pair without a score counts as wrong."""
 
     a: str
     b: str
@@ -194,7 +197,7 @@ class ModelComparison:
     only_a_right: int
     only_b_right: int
     p_value: float
-    """exact two-sided McNemar test that both are equally often right"""
+    """p of the exact two-sided McNemar test that both are right equally often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,22 +211,26 @@ class EvaluationReport:
     list_name: str
     list_md5: str
     list_published_as: str | None
-    """LFW's list with this MD5, or None: then the figures are not comparable with published ones"""
+    """Name of the published LFW list with this MD5; None for another list, whose figures cannot be
+    compared with published ones."""
     models: tuple[ModelResult, ...]
     comparisons: tuple[ModelComparison, ...]
     notes: tuple[str, ...]
-    """what a reader must know to read the figures rightly"""
+    """Sentences that a reader needs to read the figures correctly."""
     threshold_list_name: str | None = None
-    """the list that thresholds were chosen on; None where it was not another than the scored one"""
+    """Name of the list that thresholds were chosen on; None if it is the scored list."""
 
     def below(self, least: float) -> tuple[str, ...]:
-        """The labels of the results below `least` (0..1), failures counted as errors."""
+        """Returns the labels of results with an accuracy below `least`, 0..1.
+
+        Failures count as errors.
+        """
         return tuple(
             one.model.label for one in self.models if one.accuracy_failures_wrong.value < least
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """All but the single pairs, in plain values."""
+        """Returns plain values, without the single pairs."""
         bare = replace(self, models=tuple(replace(model, pairs=()) for model in self.models))
         plain = asdict(bare)
         for model in plain["models"]:
@@ -236,13 +243,14 @@ class EvaluationReport:
 
 
 def report_json(report: EvaluationReport) -> str:
-    """All but the single pairs, with `schema_version`."""
+    """Returns the JSON, without the single pairs, with `schema_version`."""
     whole = {"schema_version": SCHEMA_VERSION, **report.to_dict()}
     return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
 def pairs_csv(report: EvaluationReport) -> str:
-    """A line a pair and model; `similarity` and `called_same` are empty where there is no score."""
+    """Returns a line per pair and model; `similarity` and `called_same` are empty without a
+    score."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(

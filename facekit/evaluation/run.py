@@ -1,4 +1,4 @@
-"""One evaluation: every model in every setup on one plan."""
+"""Runs an evaluation: every model in every setup on one plan."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _INFERENCE = "embed"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReportColumn:
-    """One column of the report: a model in a setup."""
+    """One column of the report: a model in one setup."""
 
     model: InstalledModel
     setup: Setup
@@ -50,10 +50,10 @@ class ReportColumn:
 def run_evaluation(
     columns: Sequence[ReportColumn], plan: Plan, embed: Embed, *, all_pairs: bool = False
 ) -> EvaluationReport:
-    """Photos are embedded once a model and settings, however many columns use them.
+    """Evaluates every column; photos are embedded once per model and settings.
 
-    Raises InputError where a kind of pair or all embeddings are missing, UsageError where all
-    pairs are asked for and cannot be scored.
+    Raises InputError if genuine or impostor pairs, or all embeddings, are missing; UsageError if
+    all pairs are requested and cannot be scored.
     """
     if all_pairs:
         _require_all_pairs(plan, columns)
@@ -129,7 +129,7 @@ def _result(
 
 
 def _all_pairs(plan: Plan, scorer: PairScorer, scored: PlanScores) -> tuple[OperatingPoint, ...]:
-    """Every pair of the list's photos, the training list's left out."""
+    """Scores every pair of the list's photos, without those of the training list."""
     photos = plan.pair_list.photos
     vectors, rows = scorer.vectors_of(photos, mean=scored.mean)
     people = [photos[row].person or "" for row in rows]
@@ -179,7 +179,7 @@ def _throughput(embeddings: PhotoEmbeddings, scoring_s: float) -> Throughput | N
 
 
 def require_distinct(models: Sequence[InstalledModel]) -> None:
-    """Raises UsageError where one model is asked for twice."""
+    """Raises UsageError if a model is named twice."""
     seen = [model.card.file_sha256 for model in models]
     if len(set(seen)) != len(seen):
         raise UsageError("Each --model once. The same file was named twice.")

@@ -1,4 +1,4 @@
-"""From the embeddings of photos to the similarities of pairs, and the thresholds that they meet."""
+"""Computes the similarities of pairs from embeddings, and the thresholds for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facekit.types import Float32Array
 
 
 class PairScorer:
-    """Scores pairs of the photos that were embedded; a photo without an embedding has no score."""
+    """Scores pairs of embedded photos; a pair with a photo without embedding has no score."""
 
     def __init__(
         self,
@@ -34,10 +34,10 @@ class PairScorer:
         mean: Float32Array | None = None,
         template_mean: Float32Array | None = None,
     ) -> None:
-        """photos: those of `embeddings`, in that order; mean: (D,), taken off each view;
-        template_mean: (D or 2 D,), taken off what the views become.
+        """`photos`: those of `embeddings`, in that order; `mean`: (D,), subtracted from each view;
+        `template_mean`: (D or 2 D,), subtracted from the template that the views are joined to.
 
-        Raises InputError where no photo has an embedding.
+        Raises InputError if no photo has an embedding.
         """
         self._row = {photo.path: row for row, photo in enumerate(photos)}
         self.acquired = embeddings.acquired
@@ -49,11 +49,12 @@ class PairScorer:
         self.unit = centered(
             _one_vector_each(embeddings.vectors[self.acquired], flip, mean), template_mean
         )
-        """(acquired, D or 2 D) float32 of unit length"""
+        """(acquired, D or 2 D) float32 of unit length."""
         self._index = np.cumsum(self.acquired) - 1  # row of `unit` of an acquired photo
 
     def mean_of(self, pairs: Sequence[Pair]) -> Float32Array:
-        """(D or 2 D,): of both sides of the pairs, so a photo weighs as often as it occurs."""
+        """Returns the mean (D or 2 D,) over both photos of each pair: photos of more pairs weigh
+        more."""
         rows = self._rows(pairs).ravel()
         used = self._index[rows[self.acquired[rows]]]
         if not len(used):
@@ -63,7 +64,8 @@ class PairScorer:
     def scores(
         self, pairs: Sequence[Pair], *, mean: Float32Array | None = None
     ) -> NDArray[np.float64]:
-        """(N,) cosine similarities, NaN for a pair without a score; `mean` is taken off first."""
+        """Returns (N,) cosine similarities, after `mean` is subtracted; NaN for a pair without a
+        score."""
         unit = self.unit if mean is None else centered(self.unit, mean)
         rows = self._rows(pairs)
         usable = self.acquired[rows].all(1)
@@ -75,7 +77,7 @@ class PairScorer:
     def scored(
         self, pairs: Sequence[Pair], *, mean: Float32Array | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Similarities and truth of the pairs that have a score."""
+        """Returns similarity and label of each pair that has a score."""
         scores = self.scores(pairs, mean=mean)
         there = ~np.isnan(scores)
         return scores[there], np.array([pair.same for pair in pairs], bool)[there]
@@ -83,7 +85,7 @@ class PairScorer:
     def vectors_of(
         self, photos: Sequence[Photo], *, mean: Float32Array | None = None
     ) -> tuple[Float32Array, list[int]]:
-        """Unit vectors of the photos that have one, and which of `photos` these are."""
+        """Returns the unit vectors of the photos that have one, and the indices of these photos."""
         rows = np.array([self._row[photo.path] for photo in photos], np.intp)
         there = np.flatnonzero(self.acquired[rows])
         unit = self.unit[self._index[rows[there]]]
@@ -96,26 +98,29 @@ class PairScorer:
 
 
 def _one_vector_each(views: Float32Array, flip: Flip, mean: Float32Array | None) -> Float32Array:
-    """(N, views, D) unit vectors -> (N, D or 2 D) unit vectors."""
+    """Joins (N, views, D) unit vectors to (N, D or 2 D) unit vectors."""
     by_view = [centered(views[:, number], mean) for number in range(views.shape[1])]
     return joined(np.stack(by_view, axis=1), flip)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanScores:
-    """The pairs of the plan's list, in its order."""
+    """The scores of the plan's pairs, in the order of its list."""
 
     similarities: NDArray[np.float64]
-    """(N,), NaN for a pair without a score"""
+    """(N,) cosine similarities, NaN for a pair without a score."""
     fold_thresholds: tuple[float, ...]
     origin: ThresholdOrigin
     val: ValAtFar | None = None
     mean: Float32Array | None = None
-    """what was taken off besides the card's mean; None also where each fold has its own"""
+    """Mean subtracted besides the card's; None also if each fold has its own."""
 
 
 def score_plan(plan: Plan, setup: Setup, scorer: PairScorer, card: Card) -> PlanScores:
-    """Raises InputError where the pairs that a threshold is chosen on lack a kind."""
+    """Scores the plan.
+
+    Raises InputError if the pairs that a threshold is chosen on lack genuine or impostor ones.
+    """
     if plan.origin is ThresholdOrigin.OTHER_FOLDS and setup.fixed_similarity is None:
         return _by_folds(plan, setup, scorer)
     pairs = plan.pair_list.pairs

@@ -1,4 +1,4 @@
-"""How photos become scores, and which threshold the scores meet: facekit's way and others'."""
+"""Setups: how photos become scores and which threshold applies, for facekit and other systems."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _FACENET_CROP = CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR)
 
 
 class Centering(str, Enum):
-    """Which mean embedding is taken off before vectors are compared."""
+    """The mean embedding that is subtracted before vectors are compared."""
 
     CARD = "card"
     TRAINING = "training"
-    """of the pairs that the threshold is chosen on (facenet's subtract_mean)"""
+    """Mean of the pairs that the threshold is chosen on (facenet's subtract_mean)."""
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What one column of the report is made with, besides the model."""
+    """The settings of one column of the report, besides the model."""
 
     settings: EmbedSettings
     flip: Flip = Flip.NONE
     centering: Centering = Centering.CARD
     choose: ChooseThreshold = best_accuracy_threshold
     fixed_similarity: float | None = None
-    """a threshold that is given; None: chosen on other pairs"""
+    """A fixed threshold, a cosine similarity; None if it is chosen on other pairs."""
     name: str = ""
-    """what tells this column from others of the same model"""
+    """Distinguishes this column from others of the same model."""
     cards_own: bool = False
-    """whether the thresholds in the model's card hold for these vectors"""
+    """Whether the thresholds in the model's card hold for these vectors."""
 
     def described(self, model: InstalledModel) -> str:
-        """All that decides the scores, in a line."""
+        """Returns all settings that change the scores, in one line."""
         spec = self.settings.input or model.card.input
         crop = self.settings.crop_of(model)
         if self.settings.trim_px:
@@ -73,10 +73,11 @@ class Setup:
         )
 
     def card_means(self, card: Card) -> tuple[Float32Array | None, Float32Array | None]:
-        """The card's mean, as what is taken off each view, and off the template.
+        """Returns the card's mean twice: as subtracted from each view, and from the template.
 
-        A card without mirror images has the mean of single views, which holds for both views;
-        one with them has the mean of its templates, which holds for those alone.
+        One of the two is None.  The mean in a card without mirror images is that of single views
+        and
+        holds for both views; that in a card with mirror images is that of templates.
         """
         mean = card.calibration.embedding_mean if self.centering is Centering.CARD else None
         if card.flip is Flip.NONE:
@@ -93,10 +94,10 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class SetupOptions:
-    """What the user asked for; None where the profile, or else the model's card, decides."""
+    """The user's options; None where the profile, or else the model's card, decides."""
 
     settings: EmbedSettings
-    """without mirror images, trimming and input, which flip and profile add"""
+    """Without mirror images, trimming and input, which flip and profile set."""
     flip: Flip | None = None
     subtract_mean: bool = False
 
@@ -120,7 +121,7 @@ _PROFILE_FLIP = {
 def setups_for(
     profile: Profile | None, model: InstalledModel, options: SetupOptions
 ) -> tuple[Setup, ...]:
-    """One setup a column of the report."""
+    """Returns one setup for each column of the report."""
     card = model.card
     own = _flipped(
         Setup(options.settings),
@@ -187,7 +188,8 @@ def _nxp(own: Setup, _options: SetupOptions, card: Card) -> tuple[Setup, ...]:
 
 
 def _sphereface(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup, ...]:
-    """The model's own crops; what is theirs are the mirror images, the cosine and 0.41."""
+    """The model's crops, with the mirror images, the cosine and the threshold 0.41 of the
+    script."""
     return (
         replace(
             own,

@@ -1,4 +1,4 @@
-"""From a pair list and the scores of its pairs to a model's result."""
+"""Summarizes the scores of a pair list as a model's result."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ def summarize(
     val: ValAtFar | None = None,
     throughput: Throughput | None = None,
 ) -> ModelResult:
-    """similarities (N,) in the list's order, NaN for a pair without a score; a threshold a fold.
+    """`similarities`: (N,) in the list's order, NaN for a pair without a score; `fold_thresholds`:
+    one threshold per fold.
 
-    Raises InputError where no genuine or no impostor pair has a score.
+    Raises InputError if no genuine or no impostor pair has a score.
     """
     if len(similarities) != len(pair_list.pairs):
         raise ValueError(f"{len(pair_list.pairs)} similarities needed, not {len(similarities)}")
@@ -102,7 +103,7 @@ def summarize(
 
 
 def compare(a: ModelResult, b: ModelResult) -> ModelComparison:
-    """Raises InputError where the two were not scored on the same pairs."""
+    """Compares two results.  Raises InputError if they were not scored on the same pairs."""
     if [(p.a, p.b, p.same) for p in a.pairs] != [(p.a, p.b, p.same) for p in b.pairs]:
         raise InputError(f"{a.model.label} and {b.model.label} were scored on different pairs.")
     right_a, right_b = (np.array([pair.right for pair in one.pairs]) for one in (a, b))

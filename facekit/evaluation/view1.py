@@ -1,4 +1,4 @@
-"""What quantizing costs on LFW's View 1: thresholds from DevTrain, results on DevTest."""
+"""Measures what quantization costs on LFW's View 1: thresholds from DevTrain, rates on DevTest."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
 
 TAR_TARGETS = (1e-1, 1e-2)
-"""500 impostor pairs carry no finer ones"""
+"""Targets that 500 impostor pairs are enough for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Of one file on pairsDevTest.  Rates are 0..1."""
+    """Error rates of one file on pairsDevTest, 0..1."""
 
     variant: str
     threshold: float
-    """best on pairsDevTrain, with this file's own scores"""
+    """The threshold of best accuracy on pairsDevTrain, with this file's scores."""
     accuracy: float
     accuracy_at_float32_threshold: float
     eer: float
@@ -61,9 +61,9 @@ def compare_accuracy(
     *,
     reporter: Reporter = SILENT,
 ) -> tuple[Accuracy, Accuracy]:
-    """Both files on LFW; centered where their cards have a mean embedding, as at run time.
+    """Measures both files; embeddings are centered if the card has a mean, as at run time.
 
-    Embeds 4,992 photos with each, unless the cache has them.  Raises InputError, PairListError.
+    Embeds 4,992 photos with each file unless they are cached.  Raises InputError, PairListError.
     """
     lfw = find_lfw(folder)
     lists = [read_protocol(lfw, protocol) for protocol in (Protocol.DEVTRAIN, Protocol.DEVTEST)]

@@ -15,7 +15,7 @@ import numpy as np
 from facekit.errors import ModelMismatchError, UsageError
 from facekit.face.geometry import greedily_suppressed
 from facekit.face.reduce import enlarged, in_picture, reduced, require_picture
-from facekit.runtime.net import OPEN, Net
+from facekit.runtime.net import DYNAMIC, Net
 from facekit.runtime.preprocess import model_input
 from facekit.types import Face, Float32Array, InputSpec, UInt8Array
 
@@ -99,12 +99,12 @@ class Yunet:
         numbers = [output.shape[2:] for output in net.outputs]
         wanted = [(count,) for count in _NUMBERS for _ in STRIDES_PX]
         sides = shape[1:3]
-        is_fixed = OPEN not in sides
+        is_fixed = DYNAMIC not in sides
         if (
             len(shape) != 4
             or shape[3] != 3
             or (is_fixed and any(side % _SIDE_PX for side in sides))
-            or (not is_fixed and sides != (OPEN, OPEN))
+            or (not is_fixed and sides != (DYNAMIC, DYNAMIC))
             or numbers != wanted
             or (is_fixed and not _has_all_places(net, sides[0], sides[1]))
         ):
@@ -193,7 +193,7 @@ def _has_all_places(net: Net, height_px: int, width_px: int) -> bool:
     """Whether each output is of all places of its stride; open sides may be."""
     wanted = [height_px // stride * (width_px // stride) for stride in STRIDES_PX]
     return all(
-        output.shape[1] in (OPEN, wanted[index % len(wanted)])
+        output.shape[1] in (DYNAMIC, wanted[index % len(wanted)])
         for index, output in enumerate(net.outputs)
     )
 

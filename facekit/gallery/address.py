@@ -16,7 +16,7 @@ _SQLITE_SCHEME = "sqlite:///"
 
 
 def default_url() -> str:
-    """FACEKIT_GALLERY, or gallery.db in the user's data folder."""
+    """Returns FACEKIT_GALLERY, or gallery.db in the user's data folder."""
     if given := os.environ.get("FACEKIT_GALLERY"):
         return given
     from platformdirs import user_data_path
@@ -29,12 +29,15 @@ def is_postgres(url: str) -> bool:
 
 
 def shown_url(url: str) -> str:
-    """Without a password."""
+    """Returns the URL without its password, for messages."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
 
 
 def sqlite_path(url: str) -> Path:
-    """A path, or sqlite:///PATH.  Raises UsageError for another scheme."""
+    """Returns the path in a URL, either PATH or sqlite:///PATH.
+
+    Raises UsageError for another scheme.
+    """
     if url.startswith(_SQLITE_SCHEME):
         return Path(url[len(_SQLITE_SCHEME) :])
     if "://" in url:

@@ -1,4 +1,4 @@
-"""What every gallery can do, wherever it is kept."""
+"""The protocol of all galleries, in a file or on a server."""
 
 from __future__ import annotations
 
@@ -14,30 +14,34 @@ from facekit.types import Float32Array
 
 
 class Gallery(Protocol):
-    """Every method is one transaction: done as a whole or not at all.
+    """A gallery of enrolled people.  Every method is one transaction: it takes effect completely or
+    not
+    at all.
 
-    All raise StorageError where the gallery cannot be read, written or locked.
+    All methods raise StorageError if the gallery cannot be read, written or locked.
     """
 
     def info(self) -> GalleryInfo: ...
 
     def people(self) -> list[Person]:
-        """By name."""
+        """Returns the enrolled people, sorted by name."""
         ...
 
     def person(self, name: str) -> Person | None: ...
 
     def templates(self, name: str | None = None) -> Iterator[tuple[str, Template]]:
-        """(person's name, template), of everybody or of one."""
+        """Yields (person's name, template) of one person, or of everybody if `name` is None."""
         ...
 
     def photo_hashes(self, name: str) -> frozenset[str]:
-        """sha256 of the photos that the person has templates of."""
+        """Returns the sha256 of each photo that the person has a template of."""
         ...
 
     def mean(self) -> Float32Array | None:
-        """(D,) the embedding that the templates are centered about; None for nothing, or while
-        nobody is enrolled."""
+        """Returns (D,), the mean embedding that the templates are centered by.
+
+        None if they are not centered, and while nobody is enrolled.
+        """
         ...
 
     def add(
@@ -48,77 +52,90 @@ class Gallery(Protocol):
         *,
         mean: Float32Array | None = None,
     ) -> int:
-        """Enrolls a person, or adds to one; returns how many templates were new.
+        """Enrolls a person, or adds templates to an enrolled person; returns how many were added.
 
-        `mean` is what the templates are centered about: the one that `space` names.  A photo that
-        the person has already is passed over.  The first call binds the gallery to the space;
-        templates of another are a ModelMismatchError.
+        `mean`: the mean embedding that the templates are centered by, as named in `space`.  A
+        template of a photo that the person already has is skipped.  The first call fixes the
+        gallery's space; templates of another space raise ModelMismatchError.
         """
         ...
 
     def recenter(
         self, mean: Float32Array | None, space: TemplateSpace, *, reporter: Reporter = SILENT
     ) -> int:
-        """Brings every template over to `space`, which differs by its mean embedding alone.
+        """Converts every template to `space`, which may differ only in its mean embedding.
 
-        Returns how many were changed: none where the gallery is of that space already.  They are
-        then as if the photos had been enrolled anew, as exactly as vectors are stored.  Raises
+        Returns how many templates changed; 0 if the gallery already is of that space.  The result
+        is
+        the same as enrolling the photos anew, up to the rounding of stored vectors.  Raises
         ModelMismatchError, which names the field, for any other difference.
         """
         ...
 
     def remove(self, name: str) -> int:
-        """The number of templates removed; 0 where nobody has this name."""
+        """Removes a person; returns the number of templates removed, 0 if nobody has this name."""
         ...
 
     def rename(self, old: str, new: str) -> bool:
-        """False where nobody is called `old`.  Raises UsageError where `new` is taken."""
+        """Renames a person.  Returns False if nobody is called `old`.
+
+        Raises UsageError if `new` is taken.
+        """
         ...
 
     def merge(self, name: str, other: str) -> Merge | None:
-        """Files all templates of `other` under `name`; `other` is no longer listed.
+        """Moves all templates of `other` to `name`; `other` is no longer listed.
 
-        Of a photo that both have, the template of `name` counts.  None where nobody has one of the
-        names.  Raises UsageError where both are one.
+        If both have a template of the same photo, that of `name` is used.  Returns None if one of
+        the names is not enrolled.  Raises UsageError if both names are the same.
         """
         ...
 
     def unmerge(self, name: str, other: str) -> Merge | None:
-        """Undoes the latest merge of `other` into `name`: each has again what each had.
+        """Undoes the latest merge of `other` into `name` and restores the templates of both.
 
-        What was added to `name` since then stays there.  None where there is no such merge.
-        Raises UsageError where somebody else is called `other` meanwhile.
+        Templates added to `name` after the merge stay with `name`.  Returns None if there is no
+        such
+        merge.  Raises UsageError if another person is called `other` by now.
         """
         ...
 
     def merges(self, name: str | None = None) -> list[Merge]:
-        """Who was merged into a person, or into anybody, the earliest first.
+        """Returns the merges into one person, or all merges, the earliest first.
 
-        Those who were merged into somebody who was merged later come back with that one.
+        A merge into a person who was then merged into somebody else is part of that later merge
+        and is listed only after the later one is undone.
         """
         ...
 
     def rank(
         self, queries: Float32Array, space: TemplateSpace, *, rule: PersonRule, top: int
     ) -> list[list[Candidate]]:
-        """(Q, D) unit vectors -> for each the `top` most alike people, best first.
+        """Returns for each query the `top` most similar people, the most similar first.
 
-        Raises ModelMismatchError where the gallery's templates are of another space.
+        `queries`: (Q, D) vectors of unit length.  Raises ModelMismatchError if the gallery's
+        templates
+        are of another space.
         """
         ...
 
     def check(self) -> list[str]:
-        """What is wrong with the gallery, a sentence a fault; empty where it is sound."""
+        """Returns one sentence for each fault of the gallery; an empty list if it is sound."""
         ...
 
     def recall_at_1(self) -> float | None:
-        """How often an approximate index finds the nearest template; None without an index."""
+        """Returns the share of queries, 0..1, for which an approximate index finds the nearest
+        template.
+
+        None without an index.
+        """
         ...
 
     def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
-        """Makes an approximate index where it pays and is not there or too old; True if made.
+        """Makes an approximate index if the gallery is large enough and the index is missing or
+        outdated.
 
-        Raises MissingExtraError where its package is not installed.
+        Returns True if an index was made.  Raises MissingExtraError without the package for it.
         """
         ...
 

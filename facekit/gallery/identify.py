@@ -13,20 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from facekit.enums import Metric, PersonRule
+from facekit.enums import PersonRule
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Candidate
 from facekit.template.calibration import Calibration
+from facekit.template.rates import finest_fmr, point_at_fmr
 from facekit.template.space import TemplateSpace
-from facekit.template.threshold import (
-    Threshold,
-    card_threshold,
-    given_threshold,
-    require_measured_in,
-)
+from facekit.template.threshold import Threshold, ThresholdChoice, require_measured_in
 from facekit.types import Float32Array
 
 DEFAULT_FPIR = 0.01
@@ -82,22 +78,27 @@ class OpenSetThreshold:
 
 @dataclass(frozen=True, slots=True)
 class OpenSetChoice:
-    """What a caller says of the threshold of known faces: one of the three, or nothing.
+    """What a caller asks of the threshold of known faces; without anything, FPIR 0.01.
 
-    Raises UsageError for more than one.
+    Raises UsageError where both say something.
     """
 
-    distance: float | None = None
-    """largest cosine distance of a known face, 0..2"""
-    fmr: float | None = None
-    """false match rate of one comparison, 0..1, whatever the gallery's size"""
+    choice: ThresholdChoice = field(default_factory=ThresholdChoice)
+    """a number, or a false match rate of one comparison, whatever the gallery's size"""
     fpir: float | None = None
     """share of unknown faces that are found, 0..1, as the gallery's size predicts it"""
 
     def __post_init__(self) -> None:
-        if sum(given is not None for given in (self.distance, self.fmr, self.fpir)) > 1:
+        if self.fpir is None:
+            return
+        if self.choice.is_given:
             raise UsageError(
-                "--threshold, --fmr and --fpir all say where to cut; pass one of them."
+                "--fpir and --threshold, --min-similarity or --fmr each set the threshold: pass "
+                "one of them."
+            )
+        if not 0.0 < self.fpir < 1.0:
+            raise UsageError(
+                f"--fpir: a rate lies between 0 and 1, both excluded. Received: {self.fpir}"
             )
 
     def of(
@@ -105,14 +106,11 @@ class OpenSetChoice:
     ) -> OpenSetThreshold:
         """Where "unknown" begins with so many comparisons a face.
 
-        Raises UsageError, or NoOperatingPointError where the card has no error rates for it.
+        Raises NoOperatingPointError where the card has no error rates for it.
         """
-        if self.distance is not None:
-            return distance_threshold(
-                calibration, space, distance=self.distance, comparisons=comparisons
-            )
-        if self.fmr is not None:
-            return fmr_threshold(calibration, space, fmr=self.fmr, comparisons=comparisons)
+        if self.choice.is_given:
+            threshold = self.choice.of(calibration, space)
+            return _described(calibration, space, threshold, threshold.source, comparisons)
         if self.fpir is not None:
             return fpir_threshold(calibration, space, fpir=self.fpir, comparisons=comparisons)
         return default_threshold(calibration, space, comparisons=comparisons)
@@ -130,23 +128,6 @@ def fmr_for_fpir(fpir: float, comparisons: int) -> float:
     return -math.expm1(math.log1p(-fpir) / comparisons) if comparisons else 1.0
 
 
-def distance_threshold(
-    calibration: Calibration, space: TemplateSpace, *, distance: float, comparisons: int
-) -> OpenSetThreshold:
-    """The user's own number, a cosine distance.  Raises UsageError outside 0..2."""
-    threshold = given_threshold(distance, Metric.COSINE)
-    return _described(calibration, space, threshold, "given", comparisons)
-
-
-def fmr_threshold(
-    calibration: Calibration, space: TemplateSpace, *, fmr: float, comparisons: int
-) -> OpenSetThreshold:
-    """The card's operating point for one comparison.  Raises NoOperatingPointError."""
-    threshold = card_threshold(calibration, space, fmr=fmr)
-    source = f"model card, FMR {fmr:g} a comparison"
-    return _described(calibration, space, threshold, source, comparisons)
-
-
 def fpir_threshold(
     calibration: Calibration, space: TemplateSpace, *, fpir: float, comparisons: int
 ) -> OpenSetThreshold:
@@ -154,20 +135,19 @@ def fpir_threshold(
 
     Raises NoOperatingPointError where no FMR so low was measured, or none in this space.
     """
-    curve = _curve(calibration, space)
+    finest = _finest_fmr(calibration, space)
     needed = fmr_for_fpir(fpir, comparisons)
-    for similarity, fmr in curve:
-        if fmr <= needed:
-            source = f"model card, FPIR {fpir:g} with {comparisons} templates"
-            threshold = Threshold(similarity, None)
-            return _described(calibration, space, threshold, source, comparisons)
-    lowest = curve[-1][1]
-    raise NoOperatingPointError(
-        f"FPIR {fpir:g} with {comparisons} templates needs FMR {needed:.2g} a comparison; the card "
-        f"of {space.model} goes down to {lowest:.2g}, with which FPIR "
-        f"{predicted_fpir(lowest, comparisons):.2g} is predicted. Pass a larger --fpir, or "
-        "--threshold."
-    )
+    if needed < finest:
+        raise NoOperatingPointError(
+            f"FPIR {fpir:g} with {comparisons} templates needs FMR {needed:.2g} a comparison; the "
+            f"card of {space.model} goes down to {finest:.2g}, with which FPIR "
+            f"{predicted_fpir(finest, comparisons):.2g} is predicted. Pass a larger --fpir, or "
+            "--threshold."
+        )
+    point = point_at_fmr(calibration, needed)
+    source = f"model card, FPIR {fpir:g} with {comparisons} templates"
+    threshold = Threshold(point.threshold_similarity, point)
+    return _described(calibration, space, threshold, source, comparisons)
 
 
 def default_threshold(
@@ -180,20 +160,22 @@ def default_threshold(
     try:
         return fpir_threshold(calibration, space, fpir=DEFAULT_FPIR, comparisons=comparisons)
     except NoOperatingPointError:
-        similarity, _ = _curve(calibration, space)[-1]
-        threshold = Threshold(similarity, None)
-        source = "model card, its strictest"
-        return _described(calibration, space, threshold, source, comparisons)
+        _finest_fmr(calibration, space)
+        similarity, _ = calibration.measured[-1]
+        source = "model card, the strictest that it has"
+        return _described(calibration, space, Threshold(similarity, None), source, comparisons)
 
 
-def _curve(calibration: Calibration, space: TemplateSpace) -> tuple[tuple[float, float], ...]:
+def _finest_fmr(calibration: Calibration, space: TemplateSpace) -> float:
     require_measured_in(calibration, space)
-    if not calibration.fmr_curve:
+    finest = finest_fmr(calibration)
+    if finest is None:
         raise NoOperatingPointError(
-            f"The card of {space.model} says nothing of its error rates. Pass --threshold, or "
-            "measure them on photos of your own with facekit calibrate."
+            f"The card of {space.model} says nothing of its error rates. Pass --threshold or "
+            "--min-similarity, or measure them on photos of your own with facekit calibrate "
+            "--write."
         )
-    return calibration.fmr_curve
+    return finest
 
 
 def _described(

@@ -1,4 +1,4 @@
-"""Two names that turned out to be one person."""
+"""The record of a merge: two names that turned out to be one person."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from facekit.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Somebody whose templates are filed under another's name since, until it is undone."""
+    """A person whose templates were moved to another person, until the merge is undone."""
 
     name: str
-    """of who was merged"""
+    """Name of the merged person."""
     merged_at: str
-    """UTC, ISO 8601"""
+    """Time of the merge, UTC, ISO 8601."""
     moved: frozenset[str]
-    """sha256 of the photos whose templates moved"""
+    """sha256 of the photos whose templates were moved."""
     known: frozenset[str]
-    """sha256 of the photos that both had: the other's templates of them count"""
+    """sha256 of the photos that both people had; the other person's templates of them are used."""
 
     @property
     def photos(self) -> frozenset[str]:
-        """sha256 of all photos that the merged person has."""
+        """sha256 of all photos of the merged person."""
         return self.moved | self.known
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,13 +36,13 @@ class Merge:
 
 
 def require_two(name: str, other: str) -> None:
-    """Raises UsageError where both names are one."""
+    """Raises UsageError if both names are the same."""
     if name == other:
         raise UsageError(f"{name} cannot be merged with {name}: two names are needed.")
 
 
 def require_free(name: str, *, taken: bool) -> None:
-    """Raises UsageError where somebody else has the name that an undone merge gives back."""
+    """Raises UsageError if the name that an undone merge restores is taken."""
     if taken:
         raise UsageError(
             f"Somebody else is called {name} meanwhile: two people cannot share a name. Rename "

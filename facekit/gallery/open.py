@@ -1,4 +1,4 @@
-"""A gallery by its URL: a file, sqlite:///FILE or postgresql://HOST/DATABASE."""
+"""Opens a gallery by its URL: FILE, sqlite:///FILE or postgresql://HOST/DATABASE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 
 
 def open_gallery(url: str, *, secret: SecretSource = no_secret, create: bool = False) -> Gallery:
-    """`create`: an empty gallery, not encrypted, where there is none.  Raises StorageError."""
+    """Opens the gallery at `url`; `create` makes an empty, unencrypted gallery if none exists.
+
+    Raises StorageError.
+    """
     if is_postgres(url):
         from facekit.gallery.postgres.gallery import PostgresGallery, create_postgres
 
@@ -25,9 +28,9 @@ def open_gallery(url: str, *, secret: SecretSource = no_secret, create: bool = F
 
 
 def init_gallery(url: str, *, vector_type: VectorType, secret: Secret | None) -> None:
-    """An empty gallery, encrypted where a secret is given.
+    """Makes an empty gallery, encrypted if a secret is given.
 
-    Raises UsageError where there is one already, or the place cannot have what is asked for.
+    Raises UsageError if a gallery exists, or if the engine does not support what is requested.
     """
     if is_postgres(url):
         from facekit.gallery.postgres.gallery import create_postgres

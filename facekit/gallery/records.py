@@ -1,4 +1,4 @@
-"""What a gallery holds and answers: people, their templates, and candidates for a query."""
+"""The records of a gallery: people, their templates, and the candidates for a query."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _LONGEST_NAME = 200  # characters; a sentence is not a name
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """One enrolled face."""
+    """One enrolled face of a person."""
 
     photo: str
-    """the photo's name as it was given"""
+    """Name of the photo as the caller gave it."""
     photo_sha256: str
     box_xyxy: tuple[float, float, float, float] | None
-    """pixels of the photo; None for a ready crop"""
+    """x1, y1, x2, y2 in pixels of the photo; None if the photo was a face crop."""
     score: float | None
-    """the detector's, 0..1; None for a ready crop"""
+    """The detector's score, 0..1; None if the photo was a face crop."""
     enrolled_at: str
-    """UTC, ISO 8601"""
+    """Time of enrollment, UTC, ISO 8601."""
     vector: Float32Array
-    """(D,) of unit length"""
+    """(D,) of unit length."""
 
     def __post_init__(self) -> None:
         if self.vector.ndim != 1 or self.vector.dtype != np.float32:
@@ -43,34 +43,34 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A name and how much is known of it."""
+    """An enrolled person."""
 
     name: str
     templates: int
     enrolled_at: str
-    """UTC, ISO 8601: the first time"""
+    """Time of the first enrollment, UTC, ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A person of the gallery, compared with one query."""
+    """A person of the gallery and the similarity to one query."""
 
     name: str
     similarity: float
-    """cosine, -1..1"""
+    """Cosine similarity, -1..1."""
     templates: int
-    """how many the person has"""
+    """Number of templates of the person."""
 
 
 @dataclass(frozen=True, slots=True)
 class GalleryInfo:
-    """A gallery as a whole."""
+    """What a gallery is and how much it holds."""
 
     url: str
-    """without a password"""
+    """The gallery's URL, without a password."""
     schema_version: int
     space: TemplateSpace | None
-    """None until somebody is enrolled"""
+    """None until somebody is enrolled."""
     vector_type: VectorType
     encrypted: bool
     people: int
@@ -79,7 +79,10 @@ class GalleryInfo:
 
 
 def checked_name(name: str) -> str:
-    """The name, stripped.  Raises UsageError where it is none that can be listed."""
+    """Returns the name without surrounding spaces.
+
+    Raises UsageError if the name is empty, too long, or has characters that cannot be printed.
+    """
     plain = name.strip()
     if not plain or len(plain) > _LONGEST_NAME or not plain.isprintable():
         raise UsageError(

@@ -1,7 +1,7 @@
-"""A gallery as one JSON Lines file, to move it to another place or engine.
+"""Writes a gallery to one JSON Lines file and reads it back, to move it to another engine.
 
-The first line says what the file holds, each other line is one template.  The vectors are not
-encrypted in it: whoever has the file can recognize the people in it.
+The first line describes the file, each further line is one template.  The vectors in the file are
+not encrypted: whoever has the file can recognize the people in it.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ CONTAINS = (
 
 
 def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT) -> int:
-    """Writes mode 0600, by temporary name and rename; returns the number of templates.
+    """Writes all templates; returns their number.
 
-    Raises StorageError.
+    The file has mode 0600 and is written under a temporary name, then renamed.  Raises
+    StorageError.
     """
     info, mean = gallery.info(), gallery.mean()
     header = {
@@ -66,7 +67,7 @@ def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
             if (count, gallery.info().space) != (
                 info.templates,
                 info.space,
-            ):  # an import would take it for a truncated file
+            ):  # without all templates of the count, an import would call the file truncated
                 raise StorageError(
                     f"The gallery has been changed meanwhile: {count} templates in place of "
                     f"{info.templates}. Repeat the export."
@@ -83,11 +84,11 @@ def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
 
 
 def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT) -> tuple[int, int]:
-    """(templates added, templates in the file); each person is one transaction.
+    """Returns (templates added, templates in the file).  Each person is one transaction.
 
-    What the gallery has already is passed over, so that an import can be repeated.  Templates
-    about another mean embedding than the gallery's are brought over.  Raises InputError for a
-    file that is no export or is damaged, ModelMismatchError, StorageError.
+    Templates that the gallery already has are skipped, so that an import can be repeated.
+    Templates that are centered by another mean than the gallery's are converted.  Raises
+    InputError for a file that is not an export or is damaged, ModelMismatchError, StorageError.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -119,7 +120,7 @@ def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
 
 
 def _header(fields: dict[str, Any]) -> tuple[TemplateSpace | None, Float32Array | None, int]:
-    """Space, mean embedding and the number of templates."""
+    """Returns the template space, the mean embedding and the number of templates."""
     if fields["format"] != FORMAT or fields["schema_version"] != _SCHEMA_VERSION:
         raise ValueError(f"{FORMAT} of schema version {_SCHEMA_VERSION} needed")
     space, mean = fields["space"], fields["mean_f32"]

@@ -1,4 +1,5 @@
-"""A .tflite file as a quantizer sees it: its activations by name, and its first convolution."""
+"""Reads and edits a .tflite file for quantization: its activations by name, and its first
+convolution."""
 
 from __future__ import annotations
 
@@ -12,54 +13,60 @@ from ai_edge_litert import schema_py_generated as schema
 from facekit.errors import ModelBuildError
 
 LINEAR = "/linear"
-"""the end of the name of a layer whose activation, one operator with it in a LiteRT file, has the
-plain name"""
+"""Suffix of the name of a layer that a LiteRT file merges with its activation function: the plain
+name belongs to the output of the activation function."""
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """What one operator writes."""
+    """The output tensor of one operator."""
 
     key: str
-    """its layer, the same in every file of the same graph: "Block35_1_Activation/Relu"; of an
-    output "output_0", as the file's signature calls it; the whole name where layers share one"""
+    """The name of the layer, e.g. "Block35_1_Activation/Relu", equal in all files of the same
+    graph.  An output of the network has the key "output_0", as in the file's signature.  If two
+    layers have the same name, the key is the tensor's full name."""
     tensor: str
-    """its tensor's whole name in this file"""
+    """The tensor's full name in this file."""
     index: int
-    """among the file's tensors"""
+    """The index of the tensor in the file."""
     rank: int
 
 
-def activations(content: bytes) -> tuple[Activation, ...]:
-    """The output of every operator, in the order in which they run.
+def list_activations(content: bytes) -> tuple[Activation, ...]:
+    """Returns the output of every operator in execution order.
 
-    Raises ModelBuildError where two tensors have one name.
+    Raises ModelBuildError if two tensors have the same name.
     """
     graph = schema.Model.GetRootAs(content).Subgraphs(0)
-    outputs = {int(index): f"output_{place}" for place, index in enumerate(graph.OutputsAsNumpy())}
+    outputs = {
+        int(index): f"output_{position}" for position, index in enumerate(graph.OutputsAsNumpy())
+    }
     found = []
     for operator in map(graph.Operators, range(graph.OperatorsLength())):
         for index in _outputs(operator):
             tensor = graph.Tensors(index)
             name = tensor.Name().decode()
-            key = outputs.get(index) or layer_name(name)
+            key = outputs.get(index) or strip_network_name(name)
             found.append(Activation(key, name, index, tensor.ShapeLength()))
-    if len({one.key for one in found}) != len(found):
-        found = [replace(one, key=outputs.get(one.index, one.tensor)) for one in found]
-    if len({one.tensor for one in found}) != len(found):
+    if len({activation.key for activation in found}) != len(found):
+        found = [
+            replace(activation, key=outputs.get(activation.index, activation.tensor))
+            for activation in found
+        ]
+    if len({activation.tensor for activation in found}) != len(found):
         raise ModelBuildError("Two layers of this file have one name: its graph is not facekit's.")
     return tuple(found)
 
 
 def input_tensor(content: bytes) -> tuple[str, int]:
-    """Name and rank of the one input."""
+    """Returns the name and the rank of the only input."""
     graph = schema.Model.GetRootAs(content).Subgraphs(0)
     tensor = graph.Tensors(int(graph.InputsAsNumpy()[0]))
     return tensor.Name().decode(), tensor.ShapeLength()
 
 
-def has_open_side(content: bytes) -> bool:
-    """Whether a side of the input, the batch among them, is left open."""
+def has_dynamic_dimension(content: bytes) -> bool:
+    """Returns whether a dimension of the input, including the batch, is dynamic."""
     graph = schema.Model.GetRootAs(content).Subgraphs(0)
     tensor = graph.Tensors(int(graph.InputsAsNumpy()[0]))
     shape = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else ()
@@ -67,30 +74,31 @@ def has_open_side(content: bytes) -> bool:
 
 
 def begins_with_convolution(content: bytes) -> bool:
-    """Whether the first operator, or the one after a padding, is a convolution."""
+    """Returns whether the first operator, or the one after a PAD operator, is a convolution."""
     model = schema.Model.GetRootAs(content)
     return bool(_code(model, _first(model)) == schema.BuiltinOperator.CONV_2D)
 
 
-def with_shifted_input(content: bytes, shift: float) -> bytes:
-    """The file for inputs that are smaller by `shift`: net(x) == shifted(x - shift).
+def shift_input(content: bytes, shift: float) -> bytes:
+    """Returns a file that expects inputs smaller by `shift`: net(x) == shifted_net(x - shift).
 
-    The net must begin with a convolution, whose bias takes the shift up.  The equation is exact
-    but along a padded border: zeros that are padded there are not shifted, and stand for another
-    input than before, half a gray level away for pixels.
+    The network must begin with a convolution, because its bias compensates for the shift.  The
+    equation is exact except along a zero-padded border: the padding zeros are not shifted and
+    therefore stand for a different input than before.  For pixels the difference is half a gray
+    level.
     """
     buffer = bytearray(content)
     model = schema.Model.GetRootAs(buffer)
     graph = model.Subgraphs(0)
     _, kernel_index, bias_index = _first(model).InputsAsNumpy()
     kernel = _constant(model, graph.Tensors(int(kernel_index)))  # (out, height, width, in)
-    bias = _constant(model, graph.Tensors(int(bias_index)))  # a view: changes land in `buffer`
+    bias = _constant(model, graph.Tensors(int(bias_index)))  # a view: changes are made in `buffer`
     bias += (kernel.astype(np.float64).sum((1, 2, 3)) * shift).astype(np.float32)
     return bytes(buffer)
 
 
 def _first(model: Any) -> Any:
-    """The first operator that does more than pad."""
+    """Returns the first operator that is not a PAD."""
     graph = model.Subgraphs(0)
     first = graph.Operators(0)
     if _code(model, first) == schema.BuiltinOperator.PAD and graph.OperatorsLength() > 1:
@@ -111,10 +119,10 @@ def _constant(model: Any, tensor: Any) -> Any:
     return raw.view(np.float32).reshape(tensor.ShapeAsNumpy())
 
 
-def layer_name(tensor: str) -> str:
-    """Of the layer that gives the tensor, without the name of the network that stands before it:
-    "sface/conv_1/relu" -> "conv_1/relu".  TensorFlow joins the names of what it made one
-    operator; the first is taken.
+def strip_network_name(tensor: str) -> str:
+    """Returns the layer's name without the network's name: "sface/conv_1/relu" -> "conv_1/relu".
+
+    TensorFlow joins the names of merged operators with ";"; the first one is used.
     """
     first = tensor.partition(";")[0]
     return first.partition("/")[2] or first

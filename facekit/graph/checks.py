@@ -1,6 +1,6 @@
-"""What a node needs of the nodes and weights it is given.
+"""Checks of the arguments that a node is created from.
 
-All raise ModelBuildError naming the node, and what was needed.
+All functions raise ModelBuildError, which names the node and states what was needed.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import OPEN, Node, Shape
+from facekit.graph.graph import DYNAMIC, Node, Shape
 from facekit.types import Float32Array
 
-MOST = float(np.finfo(np.float32).max)
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
-def require(fits: bool, name: str, needed: str, received: object) -> None:
-    if not fits:
+def require(is_valid: bool, name: str, needed: str, received: object) -> None:
+    if not is_valid:
         raise ModelBuildError(f"{name}: {needed} needed. Received: {received}.")
 
 
@@ -25,14 +25,17 @@ def require_channels(x: Node, weight: Float32Array, name: str) -> None:
     require(fits, name, f"one number for each of {channels}", f"shape {weight.shape}")
 
 
-def picture(x: Node, name: str) -> Shape:
+def require_image(x: Node, name: str) -> Shape:
     if len(x.shape) != 4:
         raise ModelBuildError(f"{name}: a picture needed. Received: shape {x.shape}.")
     return x.shape
 
 
-def finite(name: str, weights: dict[str, Float32Array]) -> dict[str, Float32Array]:
-    """Where weights come from outside; not again whenever a graph is rewritten."""
+def require_finite(name: str, weights: dict[str, Float32Array]) -> dict[str, Float32Array]:
+    """Returns the weights after checking that they are finite float32.
+
+    Weights are checked when they come from a file, but not whenever a graph is rewritten.
+    """
     for role, weight in weights.items():
         if weight.dtype != np.float32:
             raise ModelBuildError(f"{name}: {role} must be float32. Received: {weight.dtype}.")
@@ -41,21 +44,22 @@ def finite(name: str, weights: dict[str, Float32Array]) -> dict[str, Float32Arra
     return weights
 
 
-def finite_number(name: str, role: str, number: float) -> dict[str, float]:
-    require(abs(number) <= MOST, name, f"{role} of float32's range", number)
+def float_attribute(name: str, role: str, number: float) -> dict[str, float]:
+    require(abs(number) <= MAX_FLOAT32, name, f"{role} of float32's range", number)
     return {role: number}
 
 
 def broadcast_shape(a: Shape, b: Shape, name: str) -> Shape:
-    """Of both together, by NumPy's rule; an open side goes with an open side, or with 1."""
+    """Returns the broadcast shape by NumPy's rule.  A dynamic dimension is compatible only with 1
+    and with another dynamic dimension."""
     rank = max(len(a), len(b))
-    sides = []
-    for one, other in zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True):
-        if one != other and 1 not in (one, other):
+    shape = []
+    for size_a, size_b in zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True):
+        if size_a != size_b and 1 not in (size_a, size_b):
             raise ModelBuildError(f"{name}: shapes {a} and {b} do not go together.")
-        sides.append(other if one == 1 else one)
-    return tuple(sides)
+        shape.append(size_b if size_a == 1 else size_a)
+    return tuple(shape)
 
 
-def known(shape: Shape) -> bool:
-    return OPEN not in shape
+def is_static(shape: Shape) -> bool:
+    return DYNAMIC not in shape

@@ -1,6 +1,7 @@
-"""Batch norms, factors and offsets multiplied into the layer before them, for the files that run.
+"""Folds batch norms, constant factors and constant offsets into the layer before them.
 
-A graph as it was read keeps them, with the statistics that further training needs.
+Only exported files are folded.  A graph as read from a file keeps its batch norms, because further
+training needs their statistics.
 """
 
 from __future__ import annotations
@@ -14,66 +15,71 @@ from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph, Node, Operation
 from facekit.types import Float32Array
 
-_FOLDED = (Operation.BATCH_NORM, Operation.ADD, Operation.MULTIPLY)
-_INTO = (Operation.CONVOLUTION, Operation.DENSE)
+_FOLDABLE = (Operation.BATCH_NORM, Operation.ADD, Operation.MULTIPLY)
+_FOLD_TARGETS = (Operation.CONVOLUTION, Operation.DENSE)
 
 
-def folded(graph: Graph) -> Graph:
-    """The same function in fewer nodes.
+def fold_batch_norms(graph: Graph) -> Graph:
+    """Returns a graph that computes the same function with fewer nodes.
 
-    What scales or shifts channels goes into the convolution or dense layer whose output it reads,
-    where nothing else reads that; the layer is then called after it.  A factor of one is left out.
-    Raises ModelBuildError for a product that float32 cannot hold.
+    A batch norm, ADD or MULTIPLY with one value per channel is folded into the convolution or dense
+    layer that is its input, if no other node uses that layer's output.  The merged layer takes the
+    name of the folded node.  A factor of one is removed.
+
+    Raises ModelBuildError if a folded weight exceeds the range of float32.
     """
-    readers = {node.name: count for node, count in graph.readers.items()}
+    use_counts = {node.name: count for node, count in graph.use_counts.items()}
 
     def change(node: Node) -> Node:
-        if node.operation not in _FOLDED or len(node.inputs) != 1:
+        if node.operation not in _FOLDABLE or len(node.inputs) != 1:
             return node
         x = node.inputs[0]
-        factor, offset = line_of(node)
+        factor, offset = scale_and_offset(node)
         if offset is None and factor is not None and (factor == 1).all():
-            readers[x.name] += readers[node.name] - 1
+            use_counts[x.name] += use_counts[node.name] - 1
             return x
-        if x.operation not in _INTO or readers[x.name] > 1 or not _by_channel(node):
+        if x.operation not in _FOLD_TARGETS or use_counts[x.name] > 1 or not _by_channel(node):
             return node
         weights = dict(x.weights)
         if factor is not None:
-            weights |= {role: in_float32(one * factor, node) for role, one in weights.items()}
+            weights |= {role: to_float32(weight * factor, node) for role, weight in weights.items()}
         if offset is not None:
-            weights["bias"] = in_float32(weights.get("bias", np.float32(0)) + offset, node)
+            weights["bias"] = to_float32(weights.get("bias", np.float32(0)) + offset, node)
         return replace(x, name=node.name, weights=weights)
 
-    return graph.rewritten(change)
+    return graph.rewrite(change)
 
 
-def without_input_scaling(graph: Graph) -> tuple[Graph, tuple[float, float] | None]:
-    """The network behind (pixels - mean) / std, and these two numbers; None where it has no such
-    beginning.
+def split_input_scaling(graph: Graph) -> tuple[Graph, tuple[float, float] | None]:
+    """Returns the graph without its leading (pixels - mean) / std, and (mean, std).
 
-    The same mean and std for all channels, as a card has them.
+    Mean and std are one number for all channels, as a card stores them.  If the graph does not
+    begin with such a step, returns the same graph and None.
     """
-    readers = graph.readers
-    (last,) = graph.inputs
+    use_counts = graph.use_counts
+    (prefix_end,) = graph.inputs
     scaling: set[str] = set()
     factor, offset = 1.0, 0.0
     for node in graph.nodes:
-        if node.inputs != (last,) or node.operation not in (Operation.ADD, Operation.MULTIPLY):
+        if node.inputs != (prefix_end,) or node.operation not in (
+            Operation.ADD,
+            Operation.MULTIPLY,
+        ):
             continue
-        number = float(node.weights["constant"].flat[0])
-        if readers[last] > 1 or (node.weights["constant"] != number).any():
+        value = float(node.weights["constant"].flat[0])
+        if use_counts[prefix_end] > 1 or (node.weights["constant"] != value).any():
             break
         if node.operation is Operation.ADD:
-            offset += number
-        elif number == 0:
+            offset += value
+        elif value == 0:
             break
         else:
-            factor, offset = factor * number, offset * number
+            factor, offset = factor * value, offset * value
         scaling.add(node.name)
-        last = node
+        prefix_end = node
     if not scaling:
         return graph, None
-    network = graph.rewritten(lambda node: node.inputs[0] if node.name in scaling else node)
+    network = graph.rewrite(lambda node: node.inputs[0] if node.name in scaling else node)
     return network, (-offset / factor, 1 / factor)
 
 
@@ -81,34 +87,42 @@ def _by_channel(node: Node) -> bool:
     return all(weight.ndim == 1 for weight in node.weights.values())
 
 
-def without_unit_length(graph: Graph) -> Graph:
-    """The network before the last step that gives its one output unit length, where it has one.
+def remove_unit_length(graph: Graph) -> Graph:
+    """Returns the graph without its final UNIT_LENGTH operation.
 
-    Whoever compares embeddings does that step, too; integers would lose by it, and NPUs have none.
+    The code that compares embeddings normalizes them anyway.  Quantized to integers the operation
+    would lose accuracy, and NPUs do not support it.  The graph is returned unchanged if it does not
+    end with UNIT_LENGTH, or if another node uses that operation's input.
     """
     (output,) = graph.outputs
-    if output.operation is not Operation.UNIT_LENGTH or graph.readers[output.inputs[0]] > 1:
+    if output.operation is not Operation.UNIT_LENGTH or graph.use_counts[output.inputs[0]] > 1:
         return graph
-    (before,) = output.inputs
-    return Graph(graph.name, (replace(before, name=output.name),))
+    (last,) = output.inputs
+    return Graph(graph.name, (replace(last, name=output.name),))
 
 
-def line_of(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Factor and offset of a node that does factor * x + offset: (channels,) each, or of the sides
-    that a constant has."""
+def scale_and_offset(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Returns (factor, offset) of a BATCH_NORM, MULTIPLY or ADD node, which computes factor * x +
+    offset.
+
+    Each is float64 in the shape of the node's weights, usually (channels,).  The factor of an ADD
+    and the offset of a MULTIPLY are None.
+    """
     weights = {role: weight.astype(np.float64) for role, weight in node.weights.items()}
     if node.operation is Operation.MULTIPLY:
         return weights["constant"], None
     if node.operation is Operation.ADD:
         return None, weights["constant"]
-    factor = weights.get("gamma", 1) / np.sqrt(weights["variance"] + node.numbers["epsilon"])
+    factor = weights.get("gamma", 1) / np.sqrt(
+        weights["variance"] + node.float_attributes["epsilon"]
+    )
     return factor, weights["beta"] - weights["mean"] * factor
 
 
-def in_float32(values: NDArray[np.float64], node: Node) -> Float32Array:
-    """Raises ModelBuildError naming the node where a value is too large."""
+def to_float32(values: NDArray[np.float64], node: Node) -> Float32Array:
+    """Casts to float32.  Raises ModelBuildError, naming the node, if a value exceeds its range."""
     with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
-    if not np.isfinite(single).all():
+        converted = values.astype(np.float32)
+    if not np.isfinite(converted).all():
         raise ModelBuildError(f"{node.name}: its factors are too large for float32.")
-    return single
+    return converted

@@ -1,8 +1,9 @@
-"""A network to run, not to train: what every reader gives and every writer takes.
+"""A network for inference: the common form between all file readers and all file writers.
 
-A `Graph` is its outputs; each `Node` holds the nodes it reads, its weights, and the shape of what
-it gives, so that a graph can neither name a tensor that is not there nor go in a circle.  The
-functions in `facekit.graph.operations` make nodes, and check what they are given.
+A `Graph` stores its output nodes.  Each `Node` stores its input nodes, its weights and the shape of
+its output.  A graph therefore cannot refer to a tensor that does not exist, and it cannot contain a
+cycle.  Nodes are created by the functions in `facekit.graph.operations` and `facekit.graph.moves`,
+which check their arguments.
 """
 
 from __future__ import annotations
@@ -18,182 +19,200 @@ from facekit.errors import ModelBuildError
 from facekit.types import Float32Array
 
 Shape: TypeAlias = tuple[int, ...]
-"""(N, height, width, channels), (N, numbers), or any other sides, channels last; OPEN where a side
-may be any"""
-OPEN = -1
+"""The size of each dimension, e.g. (N, height, width, channels) or (N, features), channels last.  A
+dimension without a fixed size is DYNAMIC (-1)."""
+DYNAMIC = -1
 Pads: TypeAlias = tuple[int, int, int, int]
-"""rows above, columns left, rows below, columns right"""
+"""Rows above, columns on the left, rows below, columns on the right."""
 NO_PADS: Pads = (0, 0, 0, 0)
 
 
 class Operation(str, Enum):
-    """What a node does.  Weights are named and laid out as said here.
+    """The operation of a node, with the names and layouts of its weights.
 
-    Of what reads two nodes, their shapes broadcast as NumPy's do: sides are compared from the
-    last one backwards, and a side of 1 is repeated.  The weight "constant" of an operation of one
-    node is (channels,), or has as many sides as the node, each of 1 or the node's own.
+    An operation with two input nodes broadcasts their shapes as NumPy does: dimensions are compared
+    from the last one backwards, and a dimension of size 1 is repeated.  An operation with one input
+    node and a constant stores the constant as the weight "constant".  Its shape is (channels,), or
+    it has the rank of the input, and each of its dimensions is 1 or equal to the input's.
     """
 
     INPUT = "input"
     CONVOLUTION = "convolution"
-    """kernel (height, width, in / groups, out), bias (out,) or none; as many groups as follow
-    from the channels it reads"""
+    """Weights: kernel (height, width, in / groups, out) and optionally bias (out,).  The number of
+    groups is the number of input channels / kernel.shape[2]."""
     DENSE = "dense"
-    """over the last side; kernel (in, out), bias (out,) or none"""
+    """A matrix product over the last dimension.  Weights: kernel (in, out) and optionally bias
+    (out,)."""
     BATCH_NORM = "batch norm"
-    """as trained: beta, mean, variance and maybe gamma, (channels,) each; number "epsilon" """
+    """Batch normalization that is not folded into a layer.  Weights: beta, mean, variance and
+    optionally gamma, each of shape (channels,).  Float attribute: "epsilon"."""
     ADD = "add"
-    """two nodes, or one node and the weight "constant" """
+    """The sum of two input nodes, or of one input node and the weight "constant"."""
     MULTIPLY = "multiply"
     """as ADD"""
     MAXIMUM = "maximum"
-    """as ADD: the greater of both"""
+    """The elementwise maximum.  The inputs are as for ADD."""
     MINIMUM = "minimum"
-    """as ADD: the lesser of both"""
+    """The elementwise minimum.  The inputs are as for ADD."""
     SUBTRACT = "subtract"
-    """the second of two nodes from the first"""
+    """Input 0 minus input 1."""
     DIVIDE = "divide"
-    """the first of two nodes by the second"""
+    """Input 0 divided by input 1."""
     POWER = "power"
-    """number "exponent": 0.5 is the square root, 2 the square, -1 the reciprocal"""
+    """x to the power of the float attribute "exponent", e.g. 0.5 for the square root."""
     RELU = "ReLU"
     RELU6 = "ReLU6"
-    """no less than 0, no more than 6"""
+    """min(max(x, 0), 6)."""
     PRELU = "PReLU"
-    """slope (channels,): the factor below zero"""
+    """x if x is positive, else slope * x.  Weight: slope (channels,)."""
     LEAKY_RELU = "leaky ReLU"
-    """number "slope": the one factor below zero"""
+    """x if x is positive, else slope * x, where slope is a float attribute."""
     ELU = "ELU"
-    """exp(x) - 1 below zero"""
+    """x if x is positive, else exp(x) - 1."""
     SIGMOID = "sigmoid"
     HARD_SWISH = "hard swish"
-    """x * ReLU6(x + 3) / 6"""
+    """x * ReLU6(x + 3) / 6."""
     SOFTMAX = "softmax"
     """over channels"""
     UNIT_LENGTH = "unit length"
-    """x / sqrt(sum(x * x)), the sum over channels"""
+    """x / sqrt(sum(x * x)), where the sum runs over the last dimension, channels."""
     PAD = "pad"
-    """rows and columns around a picture: its window's pads; number "value", or zeros"""
+    """Adds as many rows and columns around an image as `window.pads` states.  The fill value is the
+    float attribute "value", or 0 if the node has no such attribute."""
     MAX_POOL = "max pool"
-    """pads count as less than any number"""
+    """The maximum of each window.  Padding has no influence: it counts as minus infinity."""
     AVERAGE_POOL = "average pool"
-    """the mean of that part of the picture which lies in the window: pads are not counted"""
-    MEAN = "mean"
-    """over the sides "axes", which stay as 1 where the node has as many sides as what it reads,
-    and else are gone; of a picture mostly (1, 2), height and width"""
-    SUM = "sum"
-    """as MEAN"""
-    GREATEST = "greatest"
-    """as MEAN"""
+    """The mean of each window's elements that lie inside the image: padding is not counted."""
+    REDUCE_MEAN = "mean"
+    """The mean over the axes in the int attribute "axes".  If the output has the rank of the input,
+    these axes stay with size 1; otherwise they are removed.  For an image the axes are usually (1,
+    2), height and width."""
+    REDUCE_SUM = "sum"
+    """The sum over "axes", as for REDUCE_MEAN."""
+    REDUCE_MAX = "maximum over axes"
+    """The maximum over "axes", as for REDUCE_MEAN."""
     RESHAPE = "reshape"
-    """the same numbers in the same order, the last side running fastest, in the node's shape; it
-    has one open side at most"""
+    """The same elements in the same order (row-major) with the node's shape, in which at most one
+    dimension is DYNAMIC."""
     TRANSPOSE = "transpose"
-    """side n is side "order"[n] of what it reads"""
+    """Output axis n is input axis order[n], where "order" is an int attribute."""
     CONCATENATE = "concatenate"
-    """along the one side "axis" """
+    """Joins the inputs along the one axis in the int attribute "axis"."""
     SLICE = "slice"
-    """of each side those from "begin" up to, without, "end", every "step"-th; an end of OPEN is
-    the end of a side that is open"""
+    """On each axis, takes the elements from "begin" to "end", "end" excluded, in steps of "step".
+    These int attributes have one entry per axis.  DYNAMIC as an end means the end of a dynamic
+    axis."""
     BROADCAST = "broadcast"
-    """repeated to the node's shape, as said above"""
+    """Repeats dimensions of size 1 until the output has the node's shape, as stated above."""
     RESIZE_NEAREST = "resize to nearest"
-    """of a picture, by its resizing: output row y is row floor(y * scale) for ASYMMETRIC,
-    floor((y + 0.5) * scale) for HALF_PIXEL, with scale = rows read / rows given, and
-    round(y * (rows read - 1) / (rows given - 1)) for ALIGN_CORNERS; columns alike"""
+    """Resizes an image, as `resizing` states.  With scale = input rows / output rows, output row y
+    is the input row floor(y * scale) for ASYMMETRIC, floor((y + 0.5) * scale) for HALF_PIXEL, and
+    round(y * (input rows - 1) / (output rows - 1)) for ALIGN_CORNERS.  Columns follow the same
+    rule."""
     RESIZE_BILINEAR = "resize bilinear"
-    """of a picture, by its resizing: output row y lies at row y * scale, (y + 0.5) * scale - 0.5
-    or y * (rows read - 1) / (rows given - 1), and is mixed of the two rows around"""
+    """Resizes an image, as `resizing` states.  Output row y lies at the input row y * scale for
+    ASYMMETRIC, (y + 0.5) * scale - 0.5 for HALF_PIXEL, and y * (input rows - 1) / (output rows - 1)
+    for ALIGN_CORNERS.  It is interpolated linearly between the two nearest input rows."""
 
 
 class Coordinates(Enum):
-    """Where the rows and columns of a resized picture lie in the picture before."""
+    """The rule by which rows and columns of a resized image are placed in the input image."""
 
     ASYMMETRIC = "asymmetric"
-    """the first of both lie on each other"""
+    """The centers of the first input row and the first output row coincide."""
     HALF_PIXEL = "half pixel"
-    """the borders of both lie on each other"""
+    """The outer borders of the input image and the output image coincide."""
     ALIGN_CORNERS = "align corners"
-    """the first and the last of both lie on each other"""
+    """The centers of the first rows coincide, and so do the centers of the last rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resizing:
-    """How a picture is resized to its node's shape."""
+    """How an image is resized to the node's shape."""
 
     coordinates: Coordinates
     factors: tuple[int, int] | None = None
-    """rows given / rows read, and columns: for open sides, whose shape does not say it"""
+    """(output rows / input rows, output columns / input columns).  Needed if height and width are
+    DYNAMIC, because the node's shape then does not determine the scale; otherwise None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How a kernel or a pool goes over a picture: (rows, columns) each."""
+    """How a kernel or pooling window moves over an image.  Pairs are (rows, columns), in pixels."""
 
     size: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
     pads: Pads | None = NO_PADS
-    """None is TensorFlow's "SAME": as many outputs as strides fit into the picture, of whatever
-    size it is; the odd row or column is added at the end"""
+    """None is TensorFlow's "SAME" padding: ceil(input size / stride) outputs.  If the total padding
+    is odd, the extra row or column is added at the end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Node:
-    """One operation and what it gives."""
+    """One operation and its output tensor."""
 
     operation: Operation
     name: str
-    """of what it gives; no other node of its graph has it"""
+    """The name of the output tensor, unique in the graph."""
     inputs: tuple[Node, ...]
     shape: Shape
     weights: Mapping[str, Float32Array] = field(default_factory=lambda: MappingProxyType({}))
     window: Window = Window()
-    numbers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    """settings of an operation that are no weights"""
-    integers: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """settings about sides: "axes", "order", "axis", "begin", "end", "step", counted from 0"""
+    float_attributes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Settings of the operation by name, e.g. "epsilon"; see `Operation`."""
+    int_attributes: Mapping[str, tuple[int, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Settings about axes by name: "axes", "order", "axis", "begin", "end", "step".  Axes are
+    counted from 0."""
     resizing: Resizing | None = None
 
     def __repr__(self) -> str:
-        """Without what leads to it: told in full, a graph of residual blocks has no end."""
+        """Leaves the inputs out, because their nested text would grow exponentially with residual
+        blocks."""
         return f"Node({self.operation.value} {self.name}, {self.shape})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """A network.  Raises ModelBuildError where two nodes have one name."""
+    """A network.  The constructor raises ModelBuildError if two nodes have the same name."""
 
     name: str
     outputs: tuple[Node, ...]
     nodes: tuple[Node, ...] = field(init=False, repr=False)
-    """all that lead to the outputs, each after those it reads, always in the same order"""
+    """All nodes that an output depends on, inputs before the nodes that use them, in a
+    deterministic order."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "nodes", tuple(_in_order(self.outputs)))
-        times = Counter(node.name for node in self.nodes)
-        if twice := [name for name, count in times.items() if count > 1]:
-            raise ModelBuildError(f"{self.name} has two nodes called {twice[0]}.")
+        object.__setattr__(self, "nodes", tuple(_topological_order(self.outputs)))
+        counts = Counter(node.name for node in self.nodes)
+        if repeated := [name for name, count in counts.items() if count > 1]:
+            raise ModelBuildError(f"{self.name} has two nodes called {repeated[0]}.")
 
     @property
     def inputs(self) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if node.operation is Operation.INPUT)
 
     @property
-    def readers(self) -> Counter[Node]:
-        """How often each node is read: by other nodes, and as an output."""
-        return Counter([*self.outputs, *(one for node in self.nodes for one in node.inputs)])
+    def use_counts(self) -> Counter[Node]:
+        """How often each node is used, as another node's input or as an output of the graph."""
+        return Counter([*self.outputs, *(used for node in self.nodes for used in node.inputs)])
 
-    def rewritten(self, change: Callable[[Node], Node]) -> Graph:
-        """Each node replaced by what `change` makes of it; its inputs have been replaced before."""
-        made: dict[Node, Node] = {}
+    def rewrite(self, change: Callable[[Node], Node]) -> Graph:
+        """Returns the graph with each node replaced by `change(node)`.  Nodes are visited in
+        topological order, so that the inputs of `node` have already been replaced."""
+        replaced: dict[Node, Node] = {}
         for node in self.nodes:
-            made[node] = change(replace(node, inputs=tuple(made[one] for one in node.inputs)))
-        return Graph(self.name, tuple(made[node] for node in self.outputs))
+            replaced[node] = change(
+                replace(node, inputs=tuple(replaced[used] for used in node.inputs))
+            )
+        return Graph(self.name, tuple(replaced[node] for node in self.outputs))
 
 
-def _in_order(outputs: tuple[Node, ...]) -> Iterator[Node]:
-    """Without recursion: a graph may be deeper than Python's stack."""
+def _topological_order(outputs: tuple[Node, ...]) -> Iterator[Node]:
+    """Yields all nodes in topological order, inputs first.  The function is iterative because a
+    graph may be deeper than Python's recursion limit."""
     seen: set[Node] = set()
     pending = [(node, False) for node in reversed(outputs)]
     while pending:
@@ -203,4 +222,4 @@ def _in_order(outputs: tuple[Node, ...]) -> Iterator[Node]:
         elif node not in seen:
             seen.add(node)
             pending.append((node, True))
-            pending += [(one, False) for one in reversed(node.inputs)]
+            pending += [(used, False) for used in reversed(node.inputs)]

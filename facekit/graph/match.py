@@ -1,19 +1,20 @@
-"""Two graphs laid on each other, node by node, whatever their nodes are called."""
+"""Matches the nodes of two equal graphs, whatever the nodes are called."""
 
 from __future__ import annotations
 
 import hashlib
 
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import OPEN, Graph, Node, Operation
+from facekit.graph.graph import DYNAMIC, Graph, Node, Operation
 from facekit.graph.operations import same_pads
 
 
-def matched(ours: Graph, theirs: Graph) -> dict[Node, Node]:
-    """For each of our nodes the one of `theirs` that does the same, with weights of the same
-    shapes, in the same place.
+def match_nodes(ours: Graph, theirs: Graph) -> dict[Node, Node]:
+    """Maps each node of `ours` to the node of `theirs` that computes the same.
 
-    Raises ModelBuildError naming the nodes where they first differ, coming from the input.
+    Two nodes correspond if they have the same operation, the same settings and weights of the same
+    shapes, and if their inputs correspond.  Raises ModelBuildError naming the nodes that differ
+    first, counted from the input.
     """
     signatures = _signatures(ours) | _signatures(theirs)
     found: dict[Node, Node] = {}
@@ -24,23 +25,27 @@ def matched(ours: Graph, theirs: Graph) -> dict[Node, Node]:
         node, other = pending.pop()
         if node not in found:
             found[node] = other
-            pending += zip(node.inputs, _in_our_order(node, other, signatures), strict=True)
+            pending += zip(node.inputs, _matching_inputs(node, other, signatures), strict=True)
     return found
 
 
 def _signatures(graph: Graph) -> dict[Node, str]:
-    """Of each node a text that is the same for two that do the same with what leads to them."""
+    """Returns a hash for each node.  It is equal for two nodes with the same description and equal
+    inputs."""
     signatures: dict[Node, str] = {}
     for node in graph.nodes:
-        below = [signatures[one] for one in node.inputs]
-        said = (_said(node), sorted(below) if node.operation is Operation.ADD else below)
-        signatures[node] = hashlib.sha256(repr(said).encode()).hexdigest()
+        inputs = [signatures[node_input] for node_input in node.inputs]
+        described = (
+            _description(node),
+            sorted(inputs) if node.operation is Operation.ADD else inputs,
+        )
+        signatures[node] = hashlib.sha256(repr(described).encode()).hexdigest()
     return signatures
 
 
-def _said(node: Node) -> str:
+def _description(node: Node) -> str:
     window = node.window
-    if window.pads is None and OPEN not in node.inputs[0].shape[1:3]:
+    if window.pads is None and DYNAMIC not in node.inputs[0].shape[1:3]:
         pads = same_pads(node.inputs[0].shape, window)
     else:
         pads = window.pads or (0, 0, 0, 0)
@@ -51,21 +56,29 @@ def _said(node: Node) -> str:
     )
 
 
-def _in_our_order(node: Node, other: Node, signatures: dict[Node, str]) -> tuple[Node, ...]:
-    """A sum's inputs may stand in either order."""
+def _matching_inputs(node: Node, other: Node, signatures: dict[Node, str]) -> tuple[Node, ...]:
+    """Returns the inputs of `other` in the order of the inputs of `node`.  They can differ only for
+    ADD."""
     if node.operation is not Operation.ADD:
         return other.inputs
-    order = [signatures[one] for one in node.inputs]
-    return tuple(sorted(other.inputs, key=lambda one: order.index(signatures[one])))
+    order = [signatures[node_input] for node_input in node.inputs]
+    return tuple(sorted(other.inputs, key=lambda node_input: order.index(signatures[node_input])))
 
 
 def _difference(node: Node, other: Node, signatures: dict[Node, str]) -> str:
     while True:
-        left, right = ({signatures[one]: one for one in each.inputs} for each in (node, other))
-        own, others = left.keys() - right.keys(), right.keys() - left.keys()
-        if _said(node) != _said(other) or not own or len(own) != len(others):
-            return f"{node.name} is {_said(node)}; {other.name} is {_said(other)}"
+        left, right = (
+            {signatures[node_input]: node_input for node_input in side.inputs}
+            for side in (node, other)
+        )
+        only_ours, only_theirs = left.keys() - right.keys(), right.keys() - left.keys()
+        if (
+            _description(node) != _description(other)
+            or not only_ours
+            or len(only_ours) != len(only_theirs)
+        ):
+            return f"{node.name} is {_description(node)}; {other.name} is {_description(other)}"
         node, other = (
-            next(one for one in each.inputs if signatures[one] in which)
-            for each, which in ((node, own), (other, others))
+            next(node_input for node_input in side.inputs if signatures[node_input] in which)
+            for side, which in ((node, only_ours), (other, only_theirs))
         )

@@ -1,7 +1,7 @@
-"""What nodes are called: their layer, then what they do there, "Block35_1_Concatenate/concat".
+"""Node names: the layer, then the operation, e.g. "Block35_1_Concatenate/concat".
 
-These become the names of tensors in LiteRT files, by which stored activation ranges know them, and
-their first part that of a Keras layer.
+A LiteRT file uses them as tensor names, by which stored activation ranges refer to tensors.  A
+Keras layer takes the first part as its name.
 """
 
 from __future__ import annotations
@@ -18,19 +18,23 @@ _SUFFIXES = {
     Operation.MAX_POOL: "MaxPool2d",
     Operation.CONCATENATE: "concat",
 }
-"""as TensorFlow's converter called them when the ranges were measured; of others what they do"""
+"""The names that TensorFlow's converter used when the stored activation ranges were measured.
+Other operations have a suffix made from their own name."""
 _WITH_BIAS = "BiasAdd"
 
 
 def node_name(layer: str, operation: Operation, *, bias: bool = False) -> str:
-    """Of the node that does `operation` in `layer`; `bias`: a convolution that has one."""
+    """Returns the name of the node for `operation` in `layer`.
+
+    `bias` states whether a convolution has a bias.  Other operations ignore it.
+    """
     named = bias and operation is Operation.CONVOLUTION
     return f"{layer}/{_WITH_BIAS if named else _suffix(operation)}"
 
 
-def layer_name(node: Node) -> str:
-    """Of a Keras layer that does what the node does: without what `node_name` adds, nor slashes,
-    which Keras does not allow."""
+def keras_layer_name(node: Node) -> str:
+    """Returns the Keras layer's name for a node: the node's name without the suffix added by
+    `node_name`, and with "_" instead of slashes, which Keras does not allow."""
     layer, _, suffix = node.name.rpartition("/")
     known = suffix in (_suffix(node.operation), _WITH_BIAS)
     return (layer if layer and known else node.name).replace("/", "_")

@@ -1,4 +1,4 @@
-"""PReLUs that a file has as several operators, since its runtime or quantizer had none."""
+"""Finds PReLUs that a file expresses by several operators, e.g. because a runtime has no PReLU."""
 
 from __future__ import annotations
 
@@ -8,33 +8,37 @@ from facekit.graph import operations
 from facekit.graph.graph import Graph, Node, Operation
 from facekit.types import Float32Array
 
-_NEAR = 1e-6
-"""of 1: as near as float32 adds a and 1 - a"""
+_TOLERANCE = 1e-6
+"""Tolerance for a + (1 - a) == 1 in float32."""
 
 
-def with_prelus(graph: Graph) -> Graph:
-    """Each of these as a PReLU of its name:
+def merge_prelus(graph: Graph) -> Graph:
+    """Returns the graph with each of these patterns replaced by a PReLU of the same name:
 
     max(x, a x) with a <= 1
-    relu(x) + a min(x, 0), in which min(x, 0) may be x - relu(x) or -relu(-x)
+    relu(x) + a min(x, 0), where min(x, 0) may also be written x - relu(x) or -relu(-x)
     a x + (1 - a) relu(x)
     """
-    return graph.rewritten(_as_prelu)
+    return graph.rewrite(_merge_prelu)
 
 
-def _as_prelu(node: Node) -> Node:
+def _merge_prelu(node: Node) -> Node:
     if len(node.inputs) != 2:
         return node
     for one, other in (node.inputs, node.inputs[::-1]):
-        x, slope = _multiplied(other)
+        x, slope = _split_product(other)
         if slope is None:
             continue
         if node.operation is Operation.MAXIMUM and x is one and slope.max() <= 1:
             return operations.prelu(x, slope, node.name)
         if node.operation is Operation.ADD and one.operation is Operation.MULTIPLY:
-            above, rest = _multiplied(one)
-            together = rest is not None and abs(rest + slope - 1).max() <= _NEAR
-            if together and above.operation is Operation.RELU and above.inputs == (x,):
+            positive_part, rest = _split_product(one)
+            sums_to_one = rest is not None and abs(rest + slope - 1).max() <= _TOLERANCE
+            if (
+                sums_to_one
+                and positive_part.operation is Operation.RELU
+                and positive_part.inputs == (x,)
+            ):
                 return operations.prelu(x, slope, node.name)
         if (
             node.operation in (Operation.ADD, Operation.SUBTRACT)
@@ -48,8 +52,9 @@ def _as_prelu(node: Node) -> Node:
     return node
 
 
-def _multiplied(node: Node) -> tuple[Node, Float32Array | None]:
-    """What is multiplied, and by what: one number a channel; None for anything else."""
+def _split_product(node: Node) -> tuple[Node, Float32Array | None]:
+    """Returns (x, factor) of a MULTIPLY by one value per channel, or (node, None) for any other
+    node."""
     constant = node.weights.get("constant")
     if node.operation is not Operation.MULTIPLY or constant is None or constant.ndim != 1:
         return node, None
@@ -57,13 +62,14 @@ def _multiplied(node: Node) -> tuple[Node, Float32Array | None]:
 
 
 def _sign_below_zero(node: Node, relu: Node) -> int:
-    """1 for min(x, 0) of the x of `relu`, -1 for relu(-x), 0 for anything else."""
+    """Returns 1 if the node is min(x, 0), -1 if it is relu(-x), else 0, where x is the input of
+    `relu`."""
     (x,) = relu.inputs
     if node.operation is Operation.SUBTRACT:
         return int(node.inputs == (x, relu))
     if node.operation is Operation.MINIMUM and node.inputs == (x,):
         return int(not node.weights["constant"].any())
     if node.operation is Operation.RELU:
-        negative, factor = _multiplied(node.inputs[0])
+        negative, factor = _split_product(node.inputs[0])
         return -int(negative is x and factor is not None and bool((factor == -1).all()))
     return 0

@@ -1,14 +1,14 @@
-"""A known picture, what the nets answer to it, and whether two answers agree.
+"""A fixed test image, the expected outputs of known networks, and a comparison of two outputs.
 
-`golden.json` has answers that other people's code computed once.  It is keyed by the sha256 of the
-source weights, then by net, and lists each output as
-{"shape": [...], "values": "numbers between blanks"}.  It was made by
+`golden.json` stores outputs that other people's code computed once, by the SHA-256 of the source
+weights, then by network.  Each output is {"shape": [...], "values": "numbers separated by blanks"}.
+The file was made by
 
-    python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl \\
-        face_recognition_sface_2021dec_int8bq.onnx face_detection_yunet_2023mar_int8bq.onnx
+  python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl \\
+      face_recognition_sface_2021dec_int8bq.onnx face_detection_yunet_2023mar_int8bq.onnx
 
-which runs the frozen graph in OpenCV's DNN module, MTCNN in the mtcnn package itself, SFace in
-ONNX Runtime, and YuNet there too, with its weights expanded.
+which runs the frozen graph in OpenCV's DNN module, MTCNN in the mtcnn package itself, and SFace and
+YuNet in ONNX Runtime, YuNet with its weights expanded to float32.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from facekit.errors import ModelBuildError
 from facekit.runtime.preprocess import model_input
 from facekit.types import Float32Array, InputSpec, UInt8Array
 
-GREATEST_DIFFERENCE = 1e-5
-"""between two unit-length embeddings of one picture, in any of their numbers"""
+MAX_DIFFERENCE = 1e-5
+"""The largest difference allowed between any two elements of two unit-length embeddings."""
 _FILE = Path(__file__).with_name("golden.json")
 _PROBE_SHAPES = {
     "inception_resnet_v1": (1, 160, 160, 3),
@@ -37,19 +37,21 @@ _PROBE_SHAPES = {
 
 
 def probe(net: str, spec: InputSpec) -> Float32Array:
-    """The known picture at the net's size, scaled by `spec`: (N, H, W, 3) float32."""
-    usual = (1, spec.height_px, spec.width_px, 3)
-    count, height, width, _ = _PROBE_SHAPES.get(net, usual)
+    """Returns the test image at the network's input size, normalized by `spec`: (N, H, W, 3)
+    float32."""
+    default_shape = (1, spec.height_px, spec.width_px, 3)
+    count, height, width, _ = _PROBE_SHAPES.get(net, default_shape)
     return model_input(
         pattern(count, height, width), replace(spec, height_px=height, width_px=width)
     )
 
 
 def pattern(count: int, height: int, width: int) -> UInt8Array:
-    """(count, height, width, 3) uint8, from integers alone: the same on every machine.
+    """Returns test images, (count, height, width, 3) uint8, computed by integer arithmetic only, so
+    that they are the same on every machine.
 
-    Colored rings that widen from the upper left and differ from picture to picture, so that
-    mirrored, transposed or wrongly colored input is answered differently.
+    Colored rings widen from the upper left corner and differ from image to image.  A mirrored,
+    transposed or wrongly colored input therefore leads to a different output.
     """
     n, y, x, channel = np.ogrid[:count, :height, :width, :3]
     rings: NDArray[np.int64] = (
@@ -59,30 +61,31 @@ def pattern(count: int, height: int, width: int) -> UInt8Array:
 
 
 def golden_outputs(weights_sha256: str, net: str) -> tuple[Float32Array, ...] | None:
-    """The net's outputs for `probe`, or None for weights that no value is known for."""
+    """Returns the expected outputs for `probe`, or None if none are stored for these weights."""
     outputs = json.loads(_FILE.read_bytes()).get(weights_sha256, {}).get(net)
     if outputs is None:
         return None
     return tuple(
-        np.array(one["values"].split(), np.float32).reshape(one["shape"]) for one in outputs
+        np.array(output["values"].split(), np.float32).reshape(output["shape"])
+        for output in outputs
     )
 
 
 def require_same_answer(ours: Float32Array, theirs: Float32Array, which: str) -> None:
-    """Raises ModelBuildError where two nets' embeddings, (N, D) each, differ in direction."""
+    """Raises ModelBuildError if two networks' embeddings, each (N, D), differ in direction."""
     difference = (
-        float(np.abs(_directions(ours) - _directions(theirs)).max())
+        float(np.abs(_unit_rows(ours) - _unit_rows(theirs)).max())
         if ours.shape == theirs.shape
         else np.nan
     )
-    if not difference <= GREATEST_DIFFERENCE:  # also for NaN
+    if not difference <= MAX_DIFFERENCE:  # also for NaN
         raise ModelBuildError(
             f"{which} and the graph that was filled from it do not agree on a known picture: "
-            f"greatest difference {difference:.2g}, {GREATEST_DIFFERENCE} allowed."
+            f"greatest difference {difference:.2g}, {MAX_DIFFERENCE} allowed."
         )
 
 
-def _directions(vectors: Float32Array) -> Float32Array:
-    """(N, D), each row of unit length; a row of zeros is NaN, which agrees with nothing."""
+def _unit_rows(vectors: Float32Array) -> Float32Array:
+    """Scales each row of (N, D) to unit length.  A row of zeros becomes NaN."""
     with np.errstate(invalid="ignore"):
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

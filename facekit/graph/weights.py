@@ -1,8 +1,8 @@
-"""Where the weights of a net come from: a file's tensors, or numbers to begin training with.
+"""Sources of a network's weights: the tensors of a file, or initial values for training.
 
-A net (facekit/graph/nets) asks for each of its weights by name, "Conv2d_1a_3x3/kernel", once.  A
-format is described by data: which tensor of the file that is, and in what layout.  Nothing is
-skipped and nothing is left over, on either side.
+A network (facekit/graph/nets) requests each of its weights once by name, e.g.
+"Conv2d_1a_3x3/kernel".  A file format is described by a function from such a name to a tensor of
+the file and its layout.  Every weight must be found and every tensor of the file must be used.
 """
 
 from __future__ import annotations
@@ -22,33 +22,37 @@ from facekit.graph.graph import Graph, Node
 from facekit.types import Float32Array
 
 MAX_BYTES = 2 << 30
-"""of a file of weights, packed or unpacked; the graphs here have 0.1 GB"""
+"""Size limit of a file of weights, compressed or not.  The files of known networks have 0.1 GB."""
 
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
-"""what Python raises about a zip archive that is none, or is damaged"""
+"""The exceptions that Python raises for a file that is not a zip archive, or is damaged."""
 
 
 class Weights(Protocol):
-    """What a net is drawn with."""
+    """The source of weights from which a network is built."""
 
     def has(self, name: str) -> bool:
-        """Whether there is a weight of this name, for the few that a net may lack."""
+        """Returns whether there is a weight of this name.  A few weights are optional."""
         ...
 
     def take(self, name: str, shape: tuple[int, ...]) -> Float32Array:
-        """The weight of this name.  Raises ModelBuildError naming the tensor that does not fit."""
+        """Returns the weight.  Raises ModelBuildError, naming the tensor, if its shape does not
+        fit."""
         ...
 
     def graph(self, name: str, output: Node) -> Graph:
-        """The net, all of which is drawn.  Raises ModelBuildError where tensors are left over."""
+        """Returns the finished network.  Raises ModelBuildError if tensors remain unused."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """The weight is this tensor of the file, after `change`, which hands one of a shape that it
-    does not expect on as it is: the misfit is then named."""
+    """The weight is the file's tensor `name`, converted by `change`.
+
+    `change` must return a tensor of an unexpected shape unchanged, so that the error message can
+    state that shape.
+    """
 
     name: str
     change: Callable[[Float32Array], Float32Array] | None = None
@@ -56,13 +60,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """The weight is this number throughout: the source has folded it away."""
+    """The weight has `value` in all elements, because the source file has folded the weight
+    away."""
 
     value: float
 
 
 SourceOf: TypeAlias = Callable[[str], "Take | Fill | None"]
-"""where the weight of a name comes from; None for one that the format does not have"""
+"""Maps a weight's name to its source, or to None if the format has no such weight."""
 
 
 class SourceWeights:
@@ -77,9 +82,11 @@ class SourceWeights:
         expected: Mapping[str, float] | None = None,
         ignored: Collection[str] = (),
     ) -> None:
-        """`expected` names tensors that the net has as constants (a residual scale), with the
-        value they must hold throughout; `ignored` those that have no place in it.  `origin` names
-        the file in errors.  Raises ModelBuildError for a tensor that is not as expected.
+        """`origin` names the file in error messages.  `expected` maps the names of tensors that are
+        constants in the network, e.g. a residual scale, to the value that all their elements must
+        have.  `ignored` lists tensors that the network does not use.
+
+        Raises ModelBuildError if an expected tensor is missing or has another value.
         """
         self._tensors = tensors
         self._source_of = source_of
@@ -118,15 +125,15 @@ class SourceWeights:
         return value
 
     def graph(self, name: str, output: Node) -> Graph:
-        left = self._tensors.keys() - self._used.keys()
-        if left:
+        unused = self._tensors.keys() - self._used.keys()
+        if unused:
             raise ModelBuildError(
-                f"{self._origin} has tensors with no place in the graph: {_some(left)} (graph "
-                f"{name})."
+                f"{self._origin} has tensors with no place in the graph: "
+                f"{_shorten_list(unused)} (graph {name})."
             )
-        if twice := [one for one, times in self._used.items() if times > 1]:
+        if repeated := [tensor for tensor, count in self._used.items() if count > 1]:
             raise ModelBuildError(
-                f"{self._origin} gives several places to {_some(twice)} (graph {name})."
+                f"{self._origin} gives several places to {_shorten_list(repeated)} (graph {name})."
             )
         return Graph(name, (output,))
 
@@ -137,11 +144,11 @@ class SourceWeights:
 
 
 Initial: TypeAlias = Callable[[np.random.Generator, str, tuple[int, ...]], "NDArray[Any]"]
-"""what the weight of a name and shape is before training"""
+"""Computes the initial value of a weight from a random generator, its name and its shape."""
 
 
 class FreshWeights:
-    """Weights to begin training with, the same for the same seed.  Implements `Weights`."""
+    """Initial weights for training, equal for equal seeds.  Implements `Weights`."""
 
     def __init__(self, initial: Initial, *, seed: int) -> None:
         self._initial = initial
@@ -158,8 +165,8 @@ class FreshWeights:
 
 
 def initial(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Kernels uniform with a variance of 2 / (fan-in + fan-out) (Glorot and Bengio 2010); batch
-    norms and biases at rest."""
+    """Returns a kernel with uniform values of variance 2 / (fan-in + fan-out) (Glorot and Bengio
+    2010), or the neutral values of a batch norm or bias: 1 for variances, else 0."""
     leaf = name.rpartition("/")[2]
     if leaf == "kernel":
         *window, depth, filters = shape
@@ -174,12 +181,13 @@ def uniform(
     return random.uniform(-limit, limit, shape)
 
 
-def embedding_size_of(
+def read_embedding_size(
     tensors: Mapping[str, NDArray[Any]], name: str, *, axis: int, origin: str
 ) -> int:
-    """The length of the embedding, by axis `axis` of the last layer's kernel.
+    """Returns the length of the embedding, which is the size of axis `axis` of the last layer's
+    kernel.
 
-    Raises ModelBuildError where that tensor is missing or is no matrix.
+    Raises ModelBuildError if that tensor is missing or is not a matrix.
     """
     if name not in tensors:
         raise ModelBuildError(f"{origin} lacks the tensor {name}: it is not of the graph meant.")
@@ -190,11 +198,15 @@ def embedding_size_of(
     return int(tensors[name].shape[axis])
 
 
-def height_width_in_out(kernel: Float32Array) -> Float32Array:
-    """PyTorch's and Caffe's (out, in, height, width) -> (height, width, in, out)."""
+def to_hwio(kernel: Float32Array) -> Float32Array:
+    """Transposes a kernel (out, in, height, width), as in PyTorch and Caffe, to (height, width, in,
+    out).
+
+    An array that does not have four dimensions is returned unchanged.
+    """
     return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 
 
-def _some(names: Collection[str], at_most: int = 3) -> str:
+def _shorten_list(names: Collection[str], at_most: int = 3) -> str:
     first = ", ".join(sorted(names)[:at_most])
     return f"{first} and {len(names) - at_most} more" if len(names) > at_most else first

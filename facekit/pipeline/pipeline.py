@@ -174,17 +174,20 @@ class Pipeline:
         *,
         threshold: Threshold | float | None = None,
         metric: Metric = Metric.COSINE,
-        fmr: float | None = None,
+        min_similarity: float | None = None,
+        fmr: float | str | None = None,
     ) -> Verification:
         """Compares two pictures (or embedding files).  With FacePolicy.ALL the best pair decides.
 
-        `threshold`: one of `threshold()`, or the largest distance of a match, in `metric`; None
-        for the card's at the false match rate `fmr`, 0..1, of which None is 1e-3.
+        `threshold`: one of `threshold()`, or the largest distance of a match, in `metric`.
+        `min_similarity`: the least cosine similarity of a match, -1..1.  `fmr`: the card's
+        threshold at this false match rate, 0..1, or "best-accuracy".  At most one of the three;
+        without any, the card's threshold at FMR 1e-3.
         `metric`: what distances are shown in; it never changes the decision.
         Raises what `embed` and `threshold` raise.
         """
         if not isinstance(threshold, Threshold):
-            threshold = self.threshold(ThresholdChoice(threshold, metric, fmr))
+            threshold = self.threshold(ThresholdChoice(threshold, metric, min_similarity, fmr))
         self.stopwatch.milliseconds = {}
         embedded_a, embedded_b = self.embed([a, b])
         return self._compared(embedded_a, embedded_b, threshold, metric)

@@ -135,7 +135,7 @@ class Verification:
             "time": round(sum(self.timings_ms.values()) / 1e3, 4),
             "similarity": self.decision.similarity,
             "threshold_similarity": self.threshold.similarity,
-            "threshold_source": threshold_source(self.threshold),
+            "threshold_source": self.threshold.source,
             "fmr_at_threshold": _error_rates(self.threshold.point),
             "fmr_at_most": self.meaning.fmr_at_most,
             "probability": probability,
@@ -178,14 +178,6 @@ def embedded_picture(
         embeddings=vectors,
         pixels=located.picture.pixels,
     )
-
-
-def threshold_source(threshold: Threshold) -> str:
-    """Where the threshold comes from, in a few words."""
-    point = threshold.point
-    if point is None:
-        return "given by the user"
-    return f"model card, {point.target}, {point.protocol} on {point.dataset}"
 
 
 def probability_meaning(logistic: LogisticScore | None) -> str | None:

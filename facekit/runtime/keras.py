@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facekit.errors import AcceleratorError, FacekitError, ModelMismatchError
 from facekit.runtime.interpreter import require_model_file
-from facekit.runtime.net import OPEN, TensorSpec, only_input, outputs_of_nothing, require_batch
+from facekit.runtime.net import DYNAMIC, TensorSpec, only_input, outputs_of_nothing, require_batch
 from facekit.system.native_output import captured
 
 _PER_CALL = 4
@@ -57,7 +57,7 @@ class KerasNet:
             inputs = [_spec(one, path) for one in net.inputs]
             self._outputs = tuple(_spec(one, path) for one in net.outputs)
         self._input = only_input(inputs, path)
-        shape = [None if side == OPEN else side for side in self._input.shape]
+        shape = [None if side == DYNAMIC else side for side in self._input.shape]
         # One trace for any batch: Keras's own predict makes a new one for each size.
         self._call = tf.function(
             lambda pictures: keras.tree.flatten(net(pictures, training=False)),
@@ -80,7 +80,7 @@ class KerasNet:
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
             return outputs_of_nothing(self._outputs)
-        step = _PER_CALL if self._input.shape[0] == OPEN else 1
+        step = _PER_CALL if self._input.shape[0] == DYNAMIC else 1
         with _translated(self._path):
             parts = [
                 [np.array(one) for one in self._call(batch[start : start + step])]
@@ -149,5 +149,5 @@ def _spec(tensor: Any, path: Path) -> TensorSpec:
         raise ModelMismatchError(
             f"{path}: tensor {tensor.name} must be float32. Received: {tensor.dtype}"
         )
-    shape = tuple(OPEN if side is None else int(side) for side in tensor.shape)
+    shape = tuple(DYNAMIC if side is None else int(side) for side in tensor.shape)
     return TensorSpec(name=tensor.name, shape=shape, dtype="float32")

@@ -20,7 +20,7 @@ from facekit.runtime.interpreter import (
     new_interpreter,
     translated,
 )
-from facekit.runtime.net import OPEN, TensorSpec, only_input, outputs_of_nothing, require_batch
+from facekit.runtime.net import DYNAMIC, TensorSpec, only_input, outputs_of_nothing, require_batch
 
 _INTEGERS = ("int8", "uint8", "int16")
 
@@ -74,7 +74,7 @@ class LiteRtNet:
         self._input = only_input([_spec(one, path) for one in inputs], path)
         self._input_index = inputs[0]["index"]
         self._outputs = tuple(_spec(output, path) for output in outputs)
-        if OPEN not in self._input.shape:
+        if DYNAMIC not in self._input.shape:
             allocate(self._interpreter, path, delegated=self._delegated)
             self._planned_shape = self._input.shape
 
@@ -95,7 +95,7 @@ class LiteRtNet:
         if len(batch) == 0:
             return outputs_of_nothing(self._outputs)
         fed = _quantized(batch, self._input)
-        if self._input.shape[0] == OPEN or len(fed) == 1:
+        if self._input.shape[0] == DYNAMIC or len(fed) == 1:
             return self._invoke(fed)
         members = [self._invoke(fed[index : index + 1]) for index in range(len(fed))]
         return tuple(np.concatenate(parts) for parts in zip(*members, strict=True))
@@ -122,7 +122,7 @@ class LiteRtNet:
             self._kept[shape] = self._resized(self._new(), shape, first_time=True)
             _keep_latest(self._kept)
             return self._kept[shape]
-        if OPEN in self._input.shape[1:] and math.prod(shape) <= _KEPT_VALUES:
+        if DYNAMIC in self._input.shape[1:] and math.prod(shape) <= _KEPT_VALUES:
             self._seen[shape] = None
             _keep_latest(self._seen)
         first_time, self._planned_shape = self._planned_shape is None, None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelMismatchError
 
-OPEN = -1
+DYNAMIC = -1
 """what a shape has for a side that may change from call to call"""
 
 
@@ -50,7 +50,7 @@ def only_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec:
     """Raises ModelMismatchError for a file with several inputs, or a batch neither 1 nor open."""
     if len(inputs) != 1:
         raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
-    if inputs[0].shape[:1] not in ((1,), (OPEN,)):
+    if inputs[0].shape[:1] not in ((1,), (DYNAMIC,)):
         raise ModelMismatchError(
             f"{path} must have a batch of 1 or an open one. "
             f"Received: input of shape {inputs[0].shape}"
@@ -63,7 +63,7 @@ def require_batch(batch: NDArray[Any], spec: TensorSpec, *, name: str) -> None:
     file's."""
     wanted = spec.shape[1:]
     if batch.dtype != np.float32 or not fits(batch.shape[1:], wanted):
-        shape = ", ".join("any" if side == OPEN else str(side) for side in wanted)
+        shape = ", ".join("any" if side == DYNAMIC else str(side) for side in wanted)
         raise ValueError(
             f"{name} needs float32 of shape (N, {shape}). Received: {batch.dtype} {batch.shape}"
         )
@@ -71,7 +71,7 @@ def require_batch(batch: NDArray[Any], spec: TensorSpec, *, name: str) -> None:
 
 def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return len(shape) == len(wanted) and all(
-        want in (side, OPEN) for side, want in zip(shape, wanted, strict=True)
+        want in (side, DYNAMIC) for side, want in zip(shape, wanted, strict=True)
     )
 
 

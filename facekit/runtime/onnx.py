@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.runtime.devices import CPU_PROVIDER
 from facekit.runtime.interpreter import require_model_file
-from facekit.runtime.net import OPEN, TensorSpec, only_input, outputs_of_nothing, require_batch
+from facekit.runtime.net import DYNAMIC, TensorSpec, only_input, outputs_of_nothing, require_batch
 from facekit.system.extras import require
 
 PACKAGE = "onnxruntime"
@@ -92,7 +92,7 @@ class OnnxNet:
         return tuple(np.concatenate(one) for one in zip(*parts, strict=True))
 
     def _step(self, count: int) -> int:
-        if self._input.shape[0] != OPEN:
+        if self._input.shape[0] != DYNAMIC:
             return 1
         return _PER_CALL if self._providers[0] == CPU_PROVIDER else count
 
@@ -221,5 +221,5 @@ def _spec(value: Any, path: Path) -> TensorSpec:
             f"{path}: tensor {value.name} must be float32, whatever the weights are. "
             f"Received: {value.type}"
         )
-    shape = tuple(side if isinstance(side, int) else OPEN for side in value.shape)
+    shape = tuple(side if isinstance(side, int) else DYNAMIC for side in value.shape)
     return TensorSpec(name=value.name, shape=shape, dtype="float32")

@@ -20,7 +20,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
-from facekit.template.threshold import ThresholdChoice
+from facekit.template.threshold import Threshold, ThresholdChoice
 from facekit.types import Face
 
 
@@ -51,18 +51,23 @@ class Clustering:
     """Which faces are of one person."""
 
     method: ClusterMethod
-    threshold_similarity: float | None
-    """least mean similarity within a group, -1..1; None for a method without a threshold"""
+    threshold: Threshold | None
+    """of the mean similarity within a group; None for a method without a threshold"""
+    metric: Metric
+    """in which the threshold is shown as a distance"""
     faces: tuple[GroupedFace, ...]
     """in the order of the photos"""
     failures: tuple[PhotoFailure, ...]
     model_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
-        similarity = self.threshold_similarity
+        threshold = self.threshold
         return {
             "method": self.method.value,
-            "threshold": None if similarity is None else distance(similarity, Metric.COSINE),
+            "metric": self.metric.value,
+            "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
+            "threshold_similarity": None if threshold is None else threshold.similarity,
+            "threshold_source": None if threshold is None else threshold.source,
             "groups": len({face.group for face in self.faces}),
             "faces": [face.to_dict() for face in self.faces],
             "failed": [failure.to_dict() for failure in self.failures],
@@ -75,30 +80,28 @@ def cluster(
     *,
     request: PipelineRequest | None = None,
     method: ClusterMethod = ClusterMethod.AGGLOMERATIVE,
-    distance: float | None = None,
-    fmr: float | None = None,
+    threshold: ThresholdChoice | None = None,
     copy_to: Path | None = None,
     sheets: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Clustering:
     """Groups the selected faces of photos and folders of photos by person.
 
-    `distance`: largest mean cosine distance within a group, 0..2; else the card's threshold at the
-    false match rate `fmr` (None: 1e-3); HDBSCAN takes neither.  `copy_to`: a folder for copies of
+    `threshold`: of the mean similarity within a group; None for the card's at FMR 1e-3; HDBSCAN
+    takes none.  `copy_to`: a folder for copies of
     the photos, a folder a group.  `sheets`: a folder for contact sheets.  A photo that cannot be
     used is noted and is a failure.  Raises UsageError, ImageError for a folder without a picture,
     NoOperatingPointError, MissingExtraError without scikit-learn, StorageError, and what opening
     the pipeline raises.
     """
-    if distance is not None and fmr is not None:
-        raise UsageError("--threshold and --fmr both say where to cut; pass one of them.")
+    threshold = threshold or ThresholdChoice()
     if sheets is not None and "-" in sources:
         raise UsageError(
             "--sheets reads the photos again, and standard input has only one reading."
         )
     names = list_pictures(sources)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
-    similarity = _least_similarity(pipeline, method, distance, fmr)
+    chosen = _threshold(pipeline, method, threshold)
     faces: list[SheetFace] = []
     numbers: list[int] = []
     vectors = [np.zeros((0, pipeline.model.card.embedding_size), np.float32)]
@@ -113,7 +116,8 @@ def cluster(
             faces.append(SheetFace(result.name, None if face is None else _rounded_box(face)))
             numbers.append(number)
     stacked = np.concatenate(vectors)
-    groups = cluster_vectors(stacked, method=method, threshold_similarity=similarity or 0.0)
+    similarity = 0.0 if chosen is None else chosen.similarity
+    groups = cluster_vectors(stacked, method=method, threshold_similarity=similarity)
     grouped = tuple(
         GroupedFace(group, face.photo, number, face.box_xyxy)
         for group, face, number in zip(groups.tolist(), faces, numbers, strict=True)
@@ -124,16 +128,25 @@ def cluster(
         plan = plan_sheets(faces, groups, stacked)
         for sheet in reporter.steps(plan, length=len(plan), label="drawing"):
             write_sheet(sheets, sheet, limits=pipeline.options.locate.limits)
-    return Clustering(method, similarity, grouped, tuple(failures), pipeline.model.card.file_sha256)
+    return Clustering(
+        method,
+        chosen,
+        threshold.metric,
+        grouped,
+        tuple(failures),
+        pipeline.model.card.file_sha256,
+    )
 
 
-def _least_similarity(
-    pipeline: Pipeline, method: ClusterMethod, distance: float | None, fmr: float | None
-) -> float | None:
+def _threshold(
+    pipeline: Pipeline, method: ClusterMethod, choice: ThresholdChoice
+) -> Threshold | None:
     if method is not ClusterMethod.HDBSCAN:
-        return pipeline.threshold(ThresholdChoice(distance, fmr=fmr)).similarity
-    if distance is not None or fmr is not None:
-        raise UsageError("hdbscan has no threshold: leave --threshold and --fmr out.")
+        return pipeline.threshold(choice)
+    if choice.is_given:
+        raise UsageError(
+            "hdbscan has no threshold: leave --threshold, --min-similarity and --fmr out."
+        )
     return None
 
 

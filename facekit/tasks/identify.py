@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from facekit.enums import Metric, PersonRule
@@ -29,6 +30,8 @@ class IdentifiedFace:
     face: Face | None
     """None for a ready crop"""
     answer: Identification
+    metric: Metric
+    """in which distances are shown"""
 
     @property
     def name(self) -> str | None:
@@ -41,7 +44,9 @@ class IdentifiedFace:
             "known": self.answer.known,
             "name": self.name,
             "margin": self.answer.margin,
-            "candidates": [_candidate_dict(candidate) for candidate in self.answer.candidates],
+            "candidates": [
+                _candidate_dict(candidate, self.metric) for candidate in self.answer.candidates
+            ],
         }
 
 
@@ -68,6 +73,8 @@ class Identified:
     gallery: GalleryInfo
     by: PersonRule
     threshold: OpenSetThreshold
+    metric: Metric
+    """in which distances are shown"""
     model_sha256: str
     device: DeviceUse
     photos: tuple[IdentifiedPhoto | PhotoFailure, ...]
@@ -93,7 +100,8 @@ class Identified:
             "people": self.gallery.people,
             "templates": self.gallery.templates,
             "compared_by": self.by.value,
-            "threshold": distance(threshold.similarity, Metric.COSINE),
+            "metric": self.metric.value,
+            "threshold": distance(threshold.similarity, self.metric),
             "threshold_similarity": threshold.similarity,
             "threshold_source": threshold.source,
             "fmr_at_most": threshold.fmr,
@@ -155,6 +163,7 @@ def identify_photos(
     limit = threshold.of(
         pipeline.model.card.calibration, pipeline.threshold_space, comparisons=comparisons
     )
+    metric = threshold.choice.metric
     photos: list[IdentifiedPhoto | PhotoFailure] = []
     for result in embed_each(pipeline, names, label="identifying", reporter=reporter):
         photo: IdentifiedPhoto | PhotoFailure
@@ -170,19 +179,19 @@ def identify_photos(
                 rule=by,
                 top=top,
             )
-            faces = map(IdentifiedFace, result.faces, answers)
+            faces = map(IdentifiedFace, result.faces, answers, repeat(metric))
             photo = IdentifiedPhoto(result.name, result.photo_sha256, tuple(faces))
         photos.append(photo)
         on_photo(photo)
     return Identified(
-        info, by, limit, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
+        info, by, limit, metric, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
     )
 
 
-def _candidate_dict(candidate: Candidate) -> dict[str, Any]:
+def _candidate_dict(candidate: Candidate, metric: Metric) -> dict[str, Any]:
     return {
         "name": candidate.name,
         "similarity": candidate.similarity,
-        "distance": distance(candidate.similarity, Metric.COSINE),
+        "distance": distance(candidate.similarity, metric),
         "templates": candidate.templates,
     }

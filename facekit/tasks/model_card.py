@@ -13,7 +13,7 @@ from facekit.conversion.import_options import NOT_STATED
 from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.graph.read.litert_file import read_tables
-from facekit.graph.read.onnx_file import files_with_tensors
+from facekit.graph.read.onnx_file import external_tensor_files
 from facekit.model.card import SCHEMA_VERSION, Quantization, Task, embedder_of
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, find
@@ -25,7 +25,7 @@ from facekit.model.variants import (
     onnx_variant,
 )
 from facekit.runtime.delegates import AcceleratorRequest, open_net
-from facekit.runtime.net import OPEN, Net
+from facekit.runtime.net import DYNAMIC, Net
 from facekit.system.fields import PLAIN_NAME
 from facekit.system.files import require_absent, write_atomically
 from facekit.template.calibration import Calibration
@@ -98,7 +98,7 @@ def card_draft(
         require_absent(output.parent, [output.name], force=force)
     if model.suffix == LITERT_SUFFIX:
         read_tables(model.read_bytes())  # for LiteRT trusts much of a file that it opens
-    elif others := files_with_tensors(model):
+    elif others := external_tensor_files(model):
         raise UsageError(
             f"{model.name} has weights in {others[0].name}, which no card's sha256 covers. Save it "
             "with its weights in one file, or bring it into the store: facekit models import "
@@ -159,13 +159,13 @@ def _sides(model: Path, net: Net) -> tuple[list[int | None], int | None]:
     inputs = [tuple(one.shape) for one in net.inputs]
     outputs = [tuple(one.shape) for one in net.outputs]
     fits = len(inputs) == len(outputs) == 1 and (len(inputs[0]), len(outputs[0])) == (4, 2)
-    if not fits or inputs[0][3] not in (OPEN, _COLORS):
+    if not fits or inputs[0][3] not in (DYNAMIC, _COLORS):
         raise ModelMismatchError(
             f"{model} must take one picture, (N, height, width, 3) or (N, 3, height, width), and "
             f"give one embedding, (N, D). Received: inputs {_listed(inputs)}, outputs "
             f"{_listed(outputs)}."
         )
-    known = [None if side == OPEN else side for side in (*inputs[0][1:3], outputs[0][1])]
+    known = [None if side == DYNAMIC else side for side in (*inputs[0][1:3], outputs[0][1])]
     return known[:2], known[2]
 
 

@@ -12,11 +12,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import CropRule, FacePolicy
+from facekit.enums import CropRule, FacePolicy, Metric
 from facekit.errors import InputError, UsageError
 from facekit.gallery.address import default_url
 from facekit.gallery.gallery import Gallery
-from facekit.gallery.identify import OpenSetChoice, identify
+from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold, identify
 from facekit.photo.decode import Picture
 from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
@@ -24,6 +24,8 @@ from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
+from facekit.template.match import distance
+from facekit.template.threshold import ThresholdChoice
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.annotate import annotated
 from facekit.video.reading import VideoReader
@@ -38,11 +40,26 @@ class TrackedPerson:
 
     video: str
     track: FinishedTrack
-    named: bool
-    """whether there was a gallery to ask for the name"""
+    threshold: OpenSetThreshold | None
+    """of known faces; None where there is no gallery to ask for the name"""
+    metric: Metric
+    """in which the threshold is shown as a distance"""
+
+    @property
+    def named(self) -> bool:
+        """Was there a gallery to ask for the name?"""
+        return self.threshold is not None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"video": self.video, **self.track.to_dict()}
+        threshold = self.threshold
+        return {
+            "video": self.video,
+            **self.track.to_dict(),
+            "metric": self.metric.value,
+            "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
+            "threshold_similarity": None if threshold is None else threshold.similarity,
+            "threshold_source": None if threshold is None else threshold.source,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,7 @@ def track(
     request: PipelineRequest | None = None,
     options: TrackOptions | None = None,
     location: GalleryLocation | None = None,
-    distance: float | None = None,
+    threshold: ThresholdChoice | None = None,
     output: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     reporter: Reporter = SILENT,
@@ -74,7 +91,7 @@ def track(
 
     `video`: a file or named pipe, "-" for standard input, a stream's URL, or a camera's number.
     Names come from the gallery; where no URL is given, from the default one if it is there.
-    `distance`: largest cosine distance of a known face, 0..2, in place of the card's threshold.
+    `threshold`: of known faces; None for one by the gallery's size, see `OpenSetChoice`.
     `output`: the video with boxes and names is written here, whole or not at all, once the iterator
     is used up.  `should_stop`: asked before each frame.  Raises UsageError, InputError for a video
     that cannot be opened, StorageError, and what opening the gallery and the pipeline raise.
@@ -82,13 +99,21 @@ def track(
     if output is not None and output.resolve() == Path(video).resolve():
         raise UsageError(f"--output would replace the video itself: {video}")
     request = replace(request or PipelineRequest(), face=FacePolicy.ALL)
+    choice = threshold or ThresholdChoice()
     with ExitStack() as stack:
         reader = stack.enter_context(VideoReader(video, max_pixels=request.limits.max_pixels))
         pipeline = open_pipeline(request, reporter=reporter)
         gallery = _gallery(location or GalleryLocation())
         namer: Namer = nobody
+        known_from: OpenSetThreshold | None = None
         if gallery is not None:
-            namer = _namer(stack.enter_context(gallery), pipeline, distance)
+            stack.enter_context(gallery)
+            known_from = OpenSetChoice(choice).of(
+                pipeline.model.card.calibration,
+                pipeline.threshold_space,
+                comparisons=gallery.info().templates,
+            )
+            namer = _namer(gallery, pipeline, known_from.similarity)
         options = options or TrackOptions()
         if options.start_score is None:
             sure = pipeline.options.locate.own_options.sure_score
@@ -111,7 +136,7 @@ def track(
 
         for person in follow(takewhile(goes_on, _shown(reader, reporter)), tracker, writer):
             found = found or gallery is None or person.identity.name is not None
-            yield TrackedPerson(video, person, named=gallery is not None)
+            yield TrackedPerson(video, person, known_from, choice.metric)
     damage, warning = (None, None) if interrupted else _complaints(reader)
     yield TrackEnd(found, interrupted, damage, warning)
 
@@ -159,18 +184,12 @@ def _gallery(location: GalleryLocation) -> Gallery | None:
     return open_gallery(location)
 
 
-def _namer(gallery: Gallery, pipeline: Pipeline, distance: float | None) -> Namer:
-    threshold = OpenSetChoice(distance).of(
-        pipeline.model.card.calibration,
-        pipeline.threshold_space,
-        comparisons=gallery.info().templates,
-    )
-
+def _namer(gallery: Gallery, pipeline: Pipeline, threshold_similarity: float) -> Namer:
     space = pipeline.space
 
     def name(embedding: Float32Array) -> Identity:
         (answer,) = identify(
-            gallery, embedding[None], space, threshold_similarity=threshold.similarity, top=1
+            gallery, embedding[None], space, threshold_similarity=threshold_similarity, top=1
         )
         if not answer.candidates:
             return Identity(None, None)

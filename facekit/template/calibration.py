@@ -17,6 +17,10 @@ from facekit.system.fields import Fields
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
+RULE_OF_THREE = 3
+"""n trials without an error bound the rate by 3/n at 95 % (Hanley & Lippman-Hand 1983); so an
+FMR below 3/n says nothing that no false match at all would not say too"""
+
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
@@ -170,16 +174,35 @@ class Calibration:
         known = ", ".join(point.target for point in self.operating_points) or "none"
         raise NoOperatingPointError(
             f"The model's card has no operating point {target!r}; it has: {known}. Pass "
-            "--threshold, or measure one on photos of your own with facekit calibrate."
+            "--threshold or --min-similarity, or measure one on photos of your own with facekit "
+            "calibrate --write."
         )
+
+    @property
+    def n_impostor(self) -> int:
+        """Impostor pairs behind the curve and the points; 0 where nobody said how many."""
+        return max((point.n_impostor for point in self.operating_points), default=0)
+
+    @property
+    def measured(self) -> list[tuple[float, float]]:
+        """(threshold similarity, FMR) of the curve and of the points, thresholds rising."""
+        points = [
+            (point.threshold_similarity, point.fmr)
+            for point in self.operating_points
+            if point.fmr is not None
+        ]
+        return sorted({*self.fmr_curve, *points})
 
     def fmr_at_most(self, threshold_similarity: float) -> float | None:
         """An upper bound of the FMR at any threshold: that of the next lower measured one.
 
-        None below the curve, where nothing was measured.
+        At least 3 in `n_impostor` (rule of three); None below the curve, where nothing was
+        measured.
         """
-        bounds = [fmr for threshold, fmr in self.fmr_curve if threshold <= threshold_similarity]
-        return bounds[-1] if bounds else None
+        lower = [fmr for similarity, fmr in self.measured if similarity <= threshold_similarity]
+        if not lower:
+            return None
+        return max(min(lower), RULE_OF_THREE / self.n_impostor if self.n_impostor else 0.0)
 
 
 def fmr_target(fmr: float) -> str:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import NO_PADS, Graph, Node, Operation, Pads
-from facekit.graph.names import layer_name
+from facekit.graph.names import keras_layer_name
 from facekit.graph.operations import same_pads
-from facekit.graph.read.keras_model import graph_of
+from facekit.graph.read.keras_model import read_keras_graph
 from facekit.training.backend import keras
 
 Tensor: TypeAlias = "keras.KerasTensor"
@@ -54,12 +54,12 @@ def from_keras(net: keras.Model) -> Graph:
     Raises ModelBuildError, which names a layer that the graph has no operation for.
     """
     weights = {layer.name: layer.get_weights() for layer in net.layers}
-    return graph_of(json.loads(net.to_json()), lambda name: weights.get(name, ()))
+    return read_keras_graph(json.loads(net.to_json()), lambda name: weights.get(name, ()))
 
 
 def _with_biases(graph: Graph) -> Graph:
     """Turns an addition after a layer without a bias into that layer's bias, which can train."""
-    readers = {node.name: count for node, count in graph.readers.items()}
+    readers = {node.name: count for node, count in graph.use_counts.items()}
 
     def change(node: Node) -> Node:
         x = next(iter(node.inputs), node)
@@ -75,15 +75,15 @@ def _with_biases(graph: Graph) -> Graph:
             return node
         return replace(x, name=node.name, weights={**x.weights, "bias": constant})
 
-    return graph.rewritten(change)
+    return graph.rewrite(change)
 
 
 def _new_name(node: Node, names: set[str]) -> str:
     """Returns a layer name for the node, with a number if another layer has the name already."""
-    name, number = layer_name(node), 1
+    name, number = keras_layer_name(node), 1
     while name in names:
         number += 1
-        name = f"{layer_name(node)}_{number}"
+        name = f"{keras_layer_name(node)}_{number}"
     names.add(name)
     return name
 
@@ -163,7 +163,7 @@ def _dense(layer: _Layer, x: Tensor) -> Tensor:
 
 def _batch_norm(layer: _Layer, x: Tensor) -> Tensor:
     made = keras.layers.BatchNormalization(
-        epsilon=layer.node.numbers["epsilon"],
+        epsilon=layer.node.float_attributes["epsilon"],
         momentum=BATCH_NORM_MOMENTUM,
         scale="gamma" in layer.node.weights,
         name=layer.name,
@@ -179,7 +179,7 @@ def _prelu(layer: _Layer, x: Tensor) -> Tensor:
 
 
 def _pad(layer: _Layer, x: Tensor) -> Tensor:
-    if layer.node.numbers.get("value"):
+    if layer.node.float_attributes.get("value"):
         raise layer.unknown("pad with other numbers than zeros")
     return _zeros_around(x, layer.node.window.pads or NO_PADS, layer.name)
 
@@ -202,8 +202,8 @@ def _pool(kind: Any) -> Callable[[_Layer, Tensor], Tensor]:
 def _reduced(kind: Any) -> Callable[[_Layer, Tensor], Tensor]:
     def make(layer: _Layer, x: Tensor) -> Tensor:
         node = layer.node
-        if node.integers["axes"] != (1, 2) or len(node.inputs[0].shape) != 4:
-            raise layer.unknown(f"{node.operation.value} over {node.integers['axes']}")
+        if node.int_attributes["axes"] != (1, 2) or len(node.inputs[0].shape) != 4:
+            raise layer.unknown(f"{node.operation.value} over {node.int_attributes['axes']}")
         return kind(keepdims=len(node.shape) == 4, name=layer.name)(x)
 
     return make
@@ -217,7 +217,7 @@ def _reshape(layer: _Layer, x: Tensor) -> Tensor:
 
 
 def _concatenate(layer: _Layer, *inputs: Tensor) -> Tensor:
-    (axis,) = layer.node.integers["axis"]
+    (axis,) = layer.node.int_attributes["axis"]
     return keras.layers.Concatenate(axis=axis, name=layer.name)(list(inputs))
 
 
@@ -265,13 +265,13 @@ _MAKERS: dict[Operation, Callable[..., Tensor]] = {
     Operation.UNIT_LENGTH: _plain(_LAYERS.UnitNormalization),
     Operation.PRELU: _prelu,
     Operation.LEAKY_RELU: lambda layer, x: keras.layers.LeakyReLU(
-        layer.node.numbers["slope"], name=layer.name
+        layer.node.float_attributes["slope"], name=layer.name
     )(x),
     Operation.PAD: _pad,
     Operation.MAX_POOL: _pool(_LAYERS.MaxPooling2D),
     Operation.AVERAGE_POOL: _pool(_LAYERS.AveragePooling2D),
-    Operation.MEAN: _reduced(_LAYERS.GlobalAveragePooling2D),
-    Operation.GREATEST: _reduced(_LAYERS.GlobalMaxPooling2D),
+    Operation.REDUCE_MEAN: _reduced(_LAYERS.GlobalAveragePooling2D),
+    Operation.REDUCE_MAX: _reduced(_LAYERS.GlobalMaxPooling2D),
     Operation.RESHAPE: _reshape,
     Operation.CONCATENATE: _concatenate,
 }

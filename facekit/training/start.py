@@ -16,7 +16,7 @@ from facekit.enums import Architecture, Flip
 from facekit.errors import ModelError, UsageError
 from facekit.graph.graph import Graph
 from facekit.graph.nets.designs import DESIGNS, Design
-from facekit.graph.read.formats import format_of
+from facekit.graph.read.formats import find_format
 from facekit.graph.read.litert import read_litert_graph
 from facekit.model import store
 from facekit.model.card import Card, Task
@@ -59,7 +59,7 @@ def start_of(
     """
     if name_or_path is None:
         design = designs[config.architecture]
-        graph = design.fresh(embedding_size=config.embedding_size, seed=config.seed)
+        graph = design.untrained(embedding_size=config.embedding_size, seed=config.seed)
         architecture = config.architecture.value
         return Start(graph, architecture, design.input, design.crop, design.flip)
     if is_source_file(name_or_path):
@@ -90,7 +90,7 @@ def _of_file(path: Path, reporter: Reporter) -> Start:
     Its input and crop are those of the model that was imported from this very file; without such
     a model, those of the weights' authors.
     """
-    found = format_of(path)
+    found = find_format(path)
     read = found.read(path, size=None) if found.whole_network else found.read(path)
     sha256 = source_sha256(path)
     for name in store.stored_names():

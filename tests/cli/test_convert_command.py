@@ -146,7 +146,7 @@ def test_a_keras_file_of_ones_own(tmp_path: Path) -> None:
     from facekit.training.keras_graph import to_keras
 
     path = tmp_path / "mine.keras"
-    untrained = DESIGNS[Architecture.INCEPTION_RESNET_V1].fresh(embedding_size=512, seed=0)
+    untrained = DESIGNS[Architecture.INCEPTION_RESNET_V1].untrained(embedding_size=512, seed=0)
     to_keras(untrained).save(path)
     arch = ("--architecture", "inception-resnet-v1")
     result = run("convert", path, *arch, "--float16", "-o", tmp_path / "out")

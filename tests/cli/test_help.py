@@ -64,7 +64,10 @@ def test_no_page_is_wider_than_80_columns_however_wide_the_terminal() -> None:
 def test_a_narrower_terminal_is_respected() -> None:
     for name, page in pages(NARROW).items():
         wider = [line for line in page.splitlines() if len(line) > NARROW]
-        assert all(len(line.split()) <= 2 for line in wider), f"{name}: {wider}"  # one long word
+        words = [line.removesuffix(" \\").split() for line in wider]
+        assert all(len(one) <= 2 for one in words), (
+            f"{name}: {wider}"
+        )  # an option with a long value
 
 
 def test_no_summary_is_cut_and_every_one_is_short_and_plain() -> None:

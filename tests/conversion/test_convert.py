@@ -21,8 +21,8 @@ from facekit.conversion.vela.target import read_target
 from facekit.enums import RangeRule
 from facekit.errors import AcceleratorError, ModelBuildError, StorageError, UsageError
 from facekit.graph import operations
-from facekit.graph.activations import has_open_side
-from facekit.graph.graph import OPEN, Graph
+from facekit.graph.activations import has_dynamic_dimension
+from facekit.graph.graph import DYNAMIC, Graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import embedder_of
 from facekit.model.inspect import inspect_model
@@ -138,8 +138,8 @@ def test_only_float32_embedding_models_are_quantized(tiny: InstalledModel, tmp_p
 
 def test_an_open_batch_is_closed(tmp_path: Path) -> None:
     """As PyTorch's exporter leaves it; the size is the card's."""
-    model = small_embedder(tmp_path / "source", (OPEN, 16, 16, 3))
-    assert has_open_side(model.path.read_bytes())
+    model = small_embedder(tmp_path / "source", (DYNAMIC, 16, 16, 3))
+    assert has_dynamic_dimension(model.path.read_bytes())
     (made,) = convert(model, ConversionPlan((INT8,)), tmp_path / "out")
     assert LiteRtNet(made.path).inputs[0].shape == (1, 16, 16, 3)
     assert isinstance(made.drift, Drift)

@@ -15,7 +15,7 @@ from facekit.conversion.quantize.recipe import read_recipe
 from facekit.enums import ColorOrder, RangeRule
 from facekit.errors import InputError
 from facekit.graph import operations
-from facekit.graph.activations import begins_with_convolution, with_shifted_input
+from facekit.graph.activations import begins_with_convolution, shift_input
 from facekit.graph.graph import Graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.registry import DEFAULT_MODEL
@@ -78,7 +78,7 @@ def test_every_pixel_by_the_published_formula(
 def test_the_first_bias_takes_up_the_half_step(data: Path, tmp_path: Path) -> None:
     model = tiny_embedder(data, tmp_path)
     shifted = tmp_path / "shifted.tflite"
-    shifted.write_bytes(with_shifted_input(model.path.read_bytes(), 0.5 / 128))
+    shifted.write_bytes(shift_input(model.path.read_bytes(), 0.5 / 128))
     crops = noise(4)
     (before,) = LiteRtNet(model.path).run(model_input(crops, SPEC))
     (after,) = LiteRtNet(shifted).run(model_input(crops, replace(SPEC, mean=128.0)))
@@ -90,7 +90,7 @@ def test_the_half_step_in_the_real_net(tmp_path: Path) -> None:
     model = find(DEFAULT_MODEL)
     spec = model.card.input
     shifted = tmp_path / "shifted.tflite"
-    shifted.write_bytes(with_shifted_input(model.path.read_bytes(), 0.5 / 128))
+    shifted.write_bytes(shift_input(model.path.read_bytes(), 0.5 / 128))
     crops = np.random.default_rng(1).integers(0, 256, (1, 160, 160, 3), dtype=np.uint8)
     (before,) = LiteRtNet(model.path).run(model_input(crops, spec))
     (after,) = LiteRtNet(shifted).run(model_input(crops, replace(spec, mean=128.0)))
@@ -105,7 +105,7 @@ def test_of_a_net_that_pads_its_input_only_the_border_shifts(tmp_path: Path) -> 
     answers = []
     for name, content, fed in (
         ("before", to_litert(padded), picture),
-        ("after", with_shifted_input(to_litert(padded), 0.5), picture - np.float32(0.5)),
+        ("after", shift_input(to_litert(padded), 0.5), picture - np.float32(0.5)),
     ):
         (tmp_path / name).write_bytes(content)
         answers.append(LiteRtNet(tmp_path / name).run(fed)[0])

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from facekit.enums import CropRule, ResizeFilter
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.gallery.identify import (
+    OpenSetChoice,
     default_threshold,
-    distance_threshold,
     fmr_for_fpir,
-    fmr_threshold,
     fpir_threshold,
     predicted_fpir,
 )
 from facekit.template.calibration import Calibration, OperatingPoint
 from facekit.template.space import TemplateSpace
+from facekit.template.threshold import ThresholdChoice
 from facekit.types import CropSpec
 from tests.gallery.made_up import SPACE
 
 POINT = OperatingPoint(
-    "fmr=1e-3", 0.5, 9e-4, 0.05, 1000, 1_000_000, None, None, "made up", "nobody"
+    "fmr=1e-3", 0.5, 9e-4, 0.05, 1000, 10_000_000, None, None, "made up", "nobody"
 )
 CURVE = ((0.3, 1e-2), (0.4, 3e-3), (0.5, 9e-4), (0.6, 1e-4), (0.7, 1e-6))
 
@@ -77,24 +77,42 @@ def test_what_was_not_measured_is_not_promised() -> None:
 
 
 def test_the_users_own_threshold_has_its_prediction() -> None:
-    threshold = distance_threshold(*measured(), distance=0.45, comparisons=100)
+    threshold = OpenSetChoice(ThresholdChoice(0.45)).of(*measured(), comparisons=100)
     assert threshold.similarity == pytest.approx(0.55)
     assert threshold.fmr == 9e-4  # of the next lower measured threshold: an upper bound
     assert threshold.predicted_fpir == pytest.approx(predicted_fpir(9e-4, 100))
-    assert distance_threshold(*measured(), distance=0.9, comparisons=100).predicted_fpir is None
-    with pytest.raises(UsageError, match=r"0\.\.2"):
-        distance_threshold(*measured(), distance=3.0, comparisons=1)
+    loose = OpenSetChoice(ThresholdChoice(min_similarity=0.1)).of(*measured(), comparisons=100)
+    assert loose.predicted_fpir is None
+
+
+def test_fpir_excludes_other_thresholds() -> None:
+    for choice in (
+        ThresholdChoice(0.5),
+        ThresholdChoice(min_similarity=0.5),
+        ThresholdChoice(fmr=0.1),
+    ):
+        with pytest.raises(UsageError, match="pass one of them"):
+            OpenSetChoice(choice, fpir=0.01)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        OpenSetChoice(fpir=1.0)
 
 
 def test_the_cards_operating_point() -> None:
-    assert fmr_threshold(*measured(), fmr=1e-3, comparisons=10).similarity == 0.5
-    with pytest.raises(NoOperatingPointError, match="fmr=1e-9"):
-        fmr_threshold(*measured(), fmr=1e-9, comparisons=10)
+    threshold = OpenSetChoice(ThresholdChoice(fmr=1e-3)).of(*measured(), comparisons=10)
+    assert (threshold.similarity, threshold.fmr) == (0.5, 9e-4)
+    with pytest.raises(NoOperatingPointError, match="1e-06 is the smallest"):
+        OpenSetChoice(ThresholdChoice(fmr=1e-9)).of(*measured(), comparisons=10)
 
 
 def test_a_card_without_error_rates_is_refused() -> None:
     with pytest.raises(NoOperatingPointError, match="facekit calibrate"):
-        default_threshold(*measured(()), comparisons=10)
+        default_threshold(Calibration(space=SPACE), SPACE, comparisons=10)
+
+
+def test_a_card_of_one_rate_serves_with_it() -> None:
+    threshold = default_threshold(*measured(()), comparisons=10)
+    assert (threshold.similarity, threshold.fmr) == (0.5, 9e-4)
+    assert default_threshold(*measured(()), comparisons=1000).source.endswith("that it has")
 
 
 def test_the_error_rates_hold_for_no_other_space() -> None:
@@ -102,5 +120,5 @@ def test_the_error_rates_hold_for_no_other_space() -> None:
     for choose in (default_threshold, partial(fpir_threshold, fpir=0.01)):
         with pytest.raises(NoOperatingPointError, match="crop rule"):
             choose(*measured(space=other), comparisons=10)
-    given = distance_threshold(*measured(space=other), distance=0.45, comparisons=10)
+    given = OpenSetChoice(ThresholdChoice(0.45)).of(*measured(space=other), comparisons=10)
     assert (given.fmr, given.predicted_fpir) == (None, None)

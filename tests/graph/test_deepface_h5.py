@@ -10,7 +10,7 @@ import pytest
 
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph
-from facekit.graph.names import layer_name
+from facekit.graph.names import keras_layer_name
 from facekit.graph.read.deepface_h5 import _our_name, read_deepface, read_variables
 
 # deepface/models/facial_recognition/Facenet.py: our layer name -> the name it has there.
@@ -33,7 +33,7 @@ def write_checkpoint(graph: Graph, path: Path, *, renamed: dict[str, str] = RENA
     leaves = {"mean": "moving_mean", "variance": "moving_variance"}
     with h5py.File(path, "w") as file:
         for node in graph.nodes:
-            layer = layer_name(node)
+            layer = keras_layer_name(node)
             convolution = layer.removesuffix("_BatchNorm")
             name = layer.replace(convolution, renamed.get(convolution, convolution))
             group = file.create_group(name)

@@ -17,15 +17,15 @@ import pytest
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph, Operation
-from facekit.graph.names import layer_name
+from facekit.graph.names import keras_layer_name
 from facekit.graph.read import keras_archive
 from facekit.graph.read.crc32c import crc32c
 from facekit.graph.read.facenet_names import RESIDUAL_SCALES
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
-from facekit.graph.read.formats import format_of
+from facekit.graph.read.formats import find_format
 from facekit.graph.read.graph_def import _GRAPH_DEF, read_constants
 from facekit.graph.read.keras_archive import _groups
-from facekit.graph.read.network import ReadNetwork
+from facekit.graph.read.network import ImportedNetwork
 from facekit.graph.read.protobuf import _message_class
 from facekit.graph.read.torch_file import read_state_dict
 from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
@@ -54,8 +54,8 @@ def torch_arrays(facenet: Graph, tmp_path_factory: pytest.TempPathFactory) -> di
     return {name: array.copy() for name, array in read_state_dict(path).items()}
 
 
-def read(path: Path) -> ReadNetwork:
-    found = format_of(path)
+def read(path: Path) -> ImportedNetwork:
+    found = find_format(path)
     return found.read(path, size=None) if found.whole_network else found.read(path)
 
 
@@ -436,7 +436,7 @@ def test_a_tensor_that_is_wrong_is_named(
         kernel, extra = f"{KERNEL}/kernel", "Extra/kernel"
         change_h5(write_h5(facenet, path), f"{KERNEL}/{KERNEL}/kernel:0", change)
     elif kind == "keras":
-        number = [layer_name(node) for node in facenet.nodes].index(KERNEL)
+        number = [keras_layer_name(node) for node in facenet.nodes].index(KERNEL)
         place, extra = f"layers/conv2d_{number}/vars/0", "layers/conv2d_999/vars/0"
         kernel = f"{KERNEL}/kernel" if change == "missing" else place
         change_h5(write_keras_weights(facenet, path), place, change)

@@ -9,7 +9,7 @@ import pytest
 
 from facekit.enums import Architecture
 from facekit.graph.graph import Graph, Operation
-from facekit.graph.names import layer_name
+from facekit.graph.names import keras_layer_name
 from facekit.graph.nets.designs import DESIGNS
 from facekit.graph.probe import golden_outputs, pattern, probe
 from facekit.model import registry
@@ -50,11 +50,11 @@ def test_parameter_count_is_the_published_one(facenet: Graph) -> None:
     ],
 )
 def test_shapes_along_the_net(facenet: Graph, layer: str, shape: tuple[int, ...]) -> None:
-    assert {layer_name(node): node.shape for node in facenet.nodes}[layer] == shape
+    assert {keras_layer_name(node): node.shape for node in facenet.nodes}[layer] == shape
 
 
 def test_the_last_block_is_neither_scaled_nor_activated(facenet: Graph) -> None:
-    names = [layer_name(node) for node in facenet.nodes]
+    names = [keras_layer_name(node) for node in facenet.nodes]
     assert [name for name in names if name.startswith("Block8_6_") and "Conv2d" not in name] == [
         "Block8_6_Concatenate",
         "Block8_6_Add",
@@ -64,7 +64,8 @@ def test_the_last_block_is_neither_scaled_nor_activated(facenet: Graph) -> None:
 
 def test_fresh_weights_are_uniform_by_the_fans_and_the_same_for_a_seed(facenet: Graph) -> None:
     fresh, again = (
-        DESIGNS[Architecture.INCEPTION_RESNET_V1].fresh(embedding_size=128, seed=3) for _ in "ab"
+        DESIGNS[Architecture.INCEPTION_RESNET_V1].untrained(embedding_size=128, seed=3)
+        for _ in "ab"
     )
     assert [node.name for node in fresh.nodes] == [node.name for node in facenet.nodes]
     assert fresh.outputs[0].shape == (1, 128)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.activations import activations
-from facekit.graph.fold import folded
-from facekit.graph.graph import NO_PADS, OPEN, Coordinates, Graph, Node, Operation
+from facekit.graph.activations import list_activations
+from facekit.graph.fold import fold_batch_norms
+from facekit.graph.graph import DYNAMIC, NO_PADS, Coordinates, Graph, Node, Operation
 from facekit.graph.write.litert import to_litert
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
@@ -159,7 +159,7 @@ CASES: dict[str, tuple[Callable[[Node], Node], Callable[[Float32Array], Float32A
 @pytest.mark.parametrize("count", [1, 3], ids=["one", "open batch"])
 def test_operations(tmp_path: Path, case: str, count: int) -> None:
     draw, calculate = CASES[case]
-    y = draw(operations.graph_input("x", SHAPE if count == 1 else (OPEN, *SHAPE[1:])))
+    y = draw(operations.graph_input("x", SHAPE if count == 1 else (DYNAMIC, *SHAPE[1:])))
     pictures = noise(count, *SHAPE[1:])
     (found,) = run(one(y), tmp_path, pictures)
     wanted = calculate(pictures)
@@ -177,7 +177,7 @@ def test_what_scales_and_shifts_is_folded_into_the_kernel(tmp_path: Path) -> Non
     )
     y = operations.multiply(y, np.full(1, 0.5, np.float32), "half")
     y = operations.multiply(y, np.ones(1, np.float32), "once")
-    graph = folded(one(y))
+    graph = fold_batch_norms(one(y))
     assert [node.operation for node in graph.nodes] == [Operation.INPUT, Operation.CONVOLUTION]
     assert graph.outputs[0].name == "half"
     wanted = convolved(pictures, KERNEL) + SHIFT
@@ -218,7 +218,7 @@ def test_a_factor_for_each_row_is_not_folded(tmp_path: Path) -> None:
     graph = one(operations.multiply(x, rows, "y"))
     (found,) = run(graph, tmp_path, pictures)
     np.testing.assert_allclose(found, convolved(pictures, KERNEL) * rows, atol=1e-3)
-    assert Operation.MULTIPLY in {node.operation for node in folded(graph).nodes}
+    assert Operation.MULTIPLY in {node.operation for node in fold_batch_norms(graph).nodes}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_pads_are_neither_the_greatest_nor_part_of_a_mean(
 
 
 def test_a_mean_of_what_lies_in_the_window_needs_known_sides() -> None:
-    x = operations.graph_input("x", (1, OPEN, OPEN, 6))
+    x = operations.graph_input("x", (1, DYNAMIC, DYNAMIC, 6))
     y = operations.average_pool(x, (3, 3), "y", stride=(2, 2), pads=(1, 1, 1, 1))
     with pytest.raises(ModelBuildError, match="y: LiteRT has no average pool padded by"):
         to_litert(one(y))
@@ -263,7 +263,7 @@ def test_relu6_is_part_of_what_it_follows(tmp_path: Path) -> None:
     graph = one(operations.activation(Operation.RELU6, x, "y"))
     (found,) = run(graph, tmp_path, pictures)
     np.testing.assert_allclose(found, convolved(pictures, KERNEL).clip(0, 6), atol=1e-3)
-    assert [found.key for found in activations(to_litert(graph))] == ["output_0"]
+    assert [found.key for found in list_activations(to_litert(graph))] == ["output_0"]
 
 
 def test_a_factor_of_one_that_two_read_keeps_both_apart(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def small_graph() -> Graph:
 
 
 def test_activations_are_known_by_layer_and_outputs_by_place() -> None:
-    keys = [found.key for found in activations(to_litert(small_graph()))]
+    keys = [found.key for found in list_activations(to_litert(small_graph()))]
     assert keys == ["Stem_Activation/Relu", "AvgPool/Mean", "output_0"]
 
 
@@ -363,19 +363,22 @@ def test_a_chain_deeper_than_pythons_stack_is_written() -> None:
             lambda x: operations.average_pool(x, (3, 3), "y", stride=(1, 1), pads=(0, 3, 0, 0)),
             r"y: pads narrower than the window of \(3, 3\) needed",
         ),
-        (lambda x: operations.reduced(Operation.SUM, x, (2, 1), "y"), "y: axes of .* in order"),
-        (lambda x: operations.reduced(Operation.SUM, x, (4,), "y"), "y: axes of .* in order"),
-        (lambda x: operations.reduced(Operation.SUM, x, (), "y"), "y: axes of .* in order"),
+        (
+            lambda x: operations.reduce(Operation.REDUCE_SUM, x, (2, 1), "y"),
+            "y: axes of .* in order",
+        ),
+        (lambda x: operations.reduce(Operation.REDUCE_SUM, x, (4,), "y"), "y: axes of .* in order"),
+        (lambda x: operations.reduce(Operation.REDUCE_SUM, x, (), "y"), "y: axes of .* in order"),
         (lambda x: moves.pad(x, (0, 0, -1, 0), "y"), "y: pads of 0 to"),
         (lambda x: moves.reshape(x, (1, 600), "y"), "y: a shape for the numbers of"),
-        (lambda x: moves.reshape(x, (1, OPEN), "y"), "y: a shape for the numbers of"),
+        (lambda x: moves.reshape(x, (1, DYNAMIC), "y"), "y: a shape for the numbers of"),
         (lambda x: moves.transpose(x, (0, 1, 1, 3), "y"), "y: an order of the sides of"),
         (
-            lambda x: moves.cut(x, [0, 9, 0, 0], [1, 9, 11, 6], "y", step=[1] * 4),
+            lambda x: moves.strided_slice(x, [0, 9, 0, 0], [1, 9, 11, 6], "y", step=[1] * 4),
             "y: a part of",
         ),
         (
-            lambda x: moves.cut(x, [0] * 4, [1, 9, 11, 6], "y", step=[1, 1, 0, 1]),
+            lambda x: moves.strided_slice(x, [0] * 4, [1, 9, 11, 6], "y", step=[1, 1, 0, 1]),
             "y: a part of",
         ),
         (lambda x: moves.broadcast(x, (1, 9, 11, 12), "y"), "y: shapes .* do not go together"),
@@ -412,7 +415,7 @@ def test_what_does_not_fit_is_refused_by_the_nodes_name(
 def test_same_padding_follows_tensorflow_whatever_the_side(
     tmp_path_factory: pytest.TempPathFactory, side: int, size: int, stride: int, open_: bool
 ) -> None:
-    shape = (1, OPEN, OPEN, 2) if open_ else (1, side, side, 2)
+    shape = (1, DYNAMIC, DYNAMIC, 2) if open_ else (1, side, side, 2)
     y = operations.max_pool(
         operations.graph_input("x", shape), (size, size), "y", stride=(stride, stride), pads=None
     )

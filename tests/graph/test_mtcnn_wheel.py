@@ -20,8 +20,8 @@ from facekit.errors import ModelBuildError
 from facekit.graph.graph import Operation
 from facekit.graph.nets.mtcnn import NETS, Weights, rnet
 from facekit.graph.read.joblib_arrays import read_arrays
-from facekit.graph.read.lz4_frame import unpacked
-from facekit.graph.read.mtcnn_wheel import arrays_of, read_mtcnn_wheel, read_wheel
+from facekit.graph.read.lz4_frame import decompress
+from facekit.graph.read.mtcnn_wheel import read_member, read_mtcnn_wheel, read_wheel
 from facekit.model import registry
 from facekit.types import Float32Array
 
@@ -122,7 +122,7 @@ def test_any_other_pickle_is_refused_by_its_instruction(hostile: bytes, message:
 @pytest.mark.parametrize("length", [0, 3, 4, 7, 11, 40, 4000, -1])
 def test_a_member_that_was_cut_off_is_refused(members: dict[str, bytes], length: int) -> None:
     with pytest.raises(ModelBuildError, match=r"^pnet"):
-        arrays_of(members["pnet"][:length], origin="pnet")
+        read_member(members["pnet"][:length], origin="pnet")
 
 
 @given(seed=st.integers(0, 10**9), changes=st.integers(1, 4))
@@ -137,7 +137,7 @@ def test_a_member_that_was_spoilt_is_refused_or_read(
             256
         )
     with suppress(ModelBuildError):
-        arrays_of(bytes(spoilt), origin="pnet")
+        read_member(bytes(spoilt), origin="pnet")
 
 
 @given(seed=st.integers(0, 10**9), changes=st.integers(1, 4))
@@ -145,7 +145,7 @@ def test_a_spoilt_list_is_refused_or_read(
     members: dict[str, bytes], seed: int, changes: int
 ) -> None:
     """As above, within the pickle."""
-    plain = bytearray(unpacked(members["pnet"], at_most=1 << 20, origin="pnet"))
+    plain = bytearray(decompress(members["pnet"], at_most=1 << 20, origin="pnet"))
     chosen = random.Random(seed)
     for _ in range(changes):
         plain[chosen.randrange(330)] = chosen.randrange(256)
@@ -165,16 +165,16 @@ def test_lz4_gives_back_what_was_packed(content: bytes, repeats: int) -> None:
         {"content_checksum": True},
     ):
         packed = frame.compress(whole, **options)
-        assert unpacked(packed, at_most=len(whole), origin="test") == whole
+        assert decompress(packed, at_most=len(whole), origin="test") == whole
 
 
 def test_lz4_stops_at_the_most_bytes() -> None:
     frame = pytest.importorskip("lz4.frame")
     with pytest.raises(ModelBuildError, match="bomb is not a whole LZ4 frame"):
-        unpacked(frame.compress(bytes(10**7)), at_most=10**6, origin="bomb")
+        decompress(frame.compress(bytes(10**7)), at_most=10**6, origin="bomb")
 
 
 @given(content=st.binary(max_size=200))
 def test_what_is_no_lz4_is_refused(content: bytes) -> None:
     with pytest.raises(ModelBuildError):
-        unpacked(b"\x04\x22\x4d\x18" + content, at_most=1 << 16, origin="noise")
+        decompress(b"\x04\x22\x4d\x18" + content, at_most=1 << 16, origin="noise")

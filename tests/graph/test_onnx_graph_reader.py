@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from facekit.errors import ModelBuildError
 from facekit.graph import operations
-from facekit.graph.fold import without_input_scaling
+from facekit.graph.fold import split_input_scaling
 from facekit.graph.graph import Graph, Node, Operation
 from facekit.graph.probe import pattern
 from facekit.graph.read.onnx_file import _MODEL
 from facekit.graph.read.onnx_graph import read_onnx_graph
-from facekit.graph.read.protobuf import parsed
+from facekit.graph.read.protobuf import parse
 from facekit.graph.write.litert import to_litert
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
@@ -59,7 +59,7 @@ def test_sface_answers_as_onnx_runtime_on_its_own_file(
 ) -> None:
     faces = [crop[24:136, 24:136] * 128 + 127.5 for crop in crops]
     pixels = np.concatenate([pattern(3, 112, 112), faces]).astype(np.float32)
-    network, scaling = without_input_scaling(sface)
+    network, scaling = split_input_scaling(sface)
     assert scaling == (127.5, 128.0)
     path = tmp_path / "sface.tflite"
     path.write_bytes(to_litert(network))
@@ -220,7 +220,7 @@ def test_scaling_of_pixels_is_told_from_the_network(
 ) -> None:
     x = draw(operations.graph_input("x", (1, 4, 4, 3)))
     graph = Graph("scaled", (operations.relu(x, "y"),))
-    network, found = without_input_scaling(graph)
+    network, found = split_input_scaling(graph)
     assert found == scaling
     left = {one.operation for one in network.nodes} & {Operation.ADD, Operation.MULTIPLY}
     assert scaling is None or not left
@@ -375,7 +375,7 @@ def _training(made: Any) -> None:
         (_group, f"{CONV}: a kernel for 512 channels in 2 groups needed"),
         (_stride, f"{CONV}: strides of 2 numbers"),
         (_pads, f"{CONV}: pads of 4 numbers"),
-        (_block, f"{CONV}_weight_dequantized: numbers of shape .* in blocks of 63"),
+        (_block, f"{CONV}_weight_dequantized: values of shape .* in blocks of 63"),
         (_same_name, f"two tensors are called {CONV}"),
         (_batch, "data must be one float32 picture"),
         (_channels_last, "a kernel for 112 channels"),
@@ -392,7 +392,7 @@ def _training(made: Any) -> None:
 def test_a_spoilt_network_is_refused_by_name(
     sface_source: Path, tmp_path: Path, spoil: Callable[[Any], None], message: str
 ) -> None:
-    spoilt = parsed(sface_source, _MODEL, title="model")
+    spoilt = parse(sface_source, _MODEL, title="model")
     spoil(spoilt)
     path = written(spoilt, tmp_path)
     with pytest.raises(ModelBuildError, match=message) as raised:

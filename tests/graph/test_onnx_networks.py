@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import OPEN, Graph, Operation
+from facekit.graph.graph import DYNAMIC, Graph, Operation
 from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.write.litert import to_litert
 from facekit.runtime.litert import LiteRtNet
@@ -93,8 +93,8 @@ def test_several_outputs_for_pictures_of_any_size(tmp_path: Path) -> None:
     made = model(nodes, constants, shape=shape, output=" ".join(outputs))
     for height, width in ((16, 24), (32, 16)):
         graph = compared(made, tmp_path, noise(1, 3, height, width), any_size=True)
-    assert graph.inputs[0].shape == (1, OPEN, OPEN, 3)
-    assert [one.shape for one in graph.outputs[:2]] == [(1, OPEN, 2)] * 2
+    assert graph.inputs[0].shape == (1, DYNAMIC, DYNAMIC, 3)
+    assert [one.shape for one in graph.outputs[:2]] == [(1, DYNAMIC, 2)] * 2
     sized = compared(made, tmp_path, noise(1, 3, 16, 24), size=(16, 24))
     assert [one.shape for one in sized.outputs[:2]] == [(1, 96, 2), (1, 24, 2)]
     with pytest.raises(ModelBuildError, match=r"x has open sides, .* Give the size"):

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import OPEN, Graph, Operation
-from facekit.graph.read.onnx_constants import CONSTANTS
+from facekit.graph.graph import DYNAMIC, Graph, Operation
+from facekit.graph.read.onnx_constants import CONSTANT_FOLDERS
 from facekit.graph.read.onnx_graph import OPERATORS, read_onnx_graph
 from facekit.graph.write.litert import to_litert
 from facekit.runtime.litert import LiteRtNet
@@ -56,7 +56,7 @@ def compared(
             turned = theirs[:, :, 0, 0] if pixel else theirs.transpose(0, 2, 3, 1)
             theirs = turned if _distance(ours, turned) < _distance(ours, theirs) else theirs
         assert ours.shape == theirs.shape
-        assert all(a in (OPEN, b) for a, b in zip(output.shape, ours.shape, strict=True))
+        assert all(a in (DYNAMIC, b) for a, b in zip(output.shape, ours.shape, strict=True))
         largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=1)
         np.testing.assert_allclose(ours, theirs, atol=1e-5 * largest)
     return graph
@@ -87,7 +87,7 @@ def test_an_operator_on_constants_answers_as_in_onnx_runtime(kind: str, tmp_path
 
 def test_every_known_operator_is_tried() -> None:
     assert FORMS.keys() == OPERATORS.keys()
-    assert CONSTANT_FORMS.keys() == CONSTANTS.keys()
+    assert CONSTANT_FORMS.keys() == CONSTANT_FOLDERS.keys()
 
 
 @pytest.mark.parametrize(

@@ -73,10 +73,10 @@ def test_sface_embeds_real_faces_as_litert_does(sface_file: Path, tmp_path: Path
 
 @pytest.mark.model
 def test_activations_have_the_keys_of_the_litert_file() -> None:
-    from facekit.graph.activations import activations
+    from facekit.graph.activations import list_activations
 
     litert = find(DEFAULT_MODEL).path
     graph = to_onnx(read_litert_graph(litert, name="net"))
     outputs = {output for node in graph.model.graph.node for output in node.output}
     assert set(graph.activations.values()) <= outputs
-    assert graph.activations.keys() >= {one.key for one in activations(litert.read_bytes())}
+    assert graph.activations.keys() >= {one.key for one in list_activations(litert.read_bytes())}

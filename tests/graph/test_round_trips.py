@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.graph import OPEN, Coordinates, Graph, Node, Operation
+from facekit.graph.graph import DYNAMIC, Coordinates, Graph, Node, Operation
 from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.write.litert import to_litert
@@ -87,13 +87,13 @@ def power(exponent: float) -> Callable[[Node], Node]:
 def reduced(operation: Operation) -> Callable[[Node], Node]:
     def draw(x: Node) -> Node:
         c = conv(x, "c")
-        kept = operations.reduced(operation, c, (1, 2), "kept", keep=True)
+        kept = operations.reduce(operation, c, (1, 2), "kept", keep=True)
         scaled = operations.elementwise(Operation.MULTIPLY, c, kept, "scaled")
-        channels = operations.reduced(operation, scaled, (3,), "channels", keep=True)
-        rows = operations.reduced(operation, scaled, (1,), "rows")
+        channels = operations.reduce(operation, scaled, (3,), "channels", keep=True)
+        rows = operations.reduce(operation, scaled, (1,), "rows")
         both = operations.elementwise(Operation.ADD, scaled, channels, "both")
-        gone = operations.reduced(operation, both, (1, 2), "gone")
-        last = operations.reduced(operation, rows, (1,), "last")
+        gone = operations.reduce(operation, both, (1, 2), "gone")
+        last = operations.reduce(operation, rows, (1,), "last")
         return operations.add(gone, last, "y")
 
     return draw
@@ -154,7 +154,7 @@ def moved(x: Node) -> Node:
     turned = moves.transpose(flat, (0, 2, 1), "turned")
     picture = moves.reshape(turned, (x.shape[0], 7, 6, 9), "picture")
     y = conv(picture, "d")  # (1, 5, 4, 6)
-    y = moves.cut(y, (0, 1, 0, 1), (x.shape[0], 5, 4, 6), "cut", step=(1, 2, 1, 1))
+    y = moves.strided_slice(y, (0, 1, 0, 1), (x.shape[0], 5, 4, 6), "cut", step=(1, 2, 1, 1))
     return moves.flatten(y, "flat")
 
 
@@ -167,7 +167,7 @@ def put_together(x: Node) -> Node:
 
 def repeated(x: Node) -> Node:
     c = conv(x, "c")
-    pooled = operations.reduced(Operation.MEAN, c, (1, 2), "pooled", keep=True)
+    pooled = operations.reduce(Operation.REDUCE_MEAN, c, (1, 2), "pooled", keep=True)
     return operations.add(moves.broadcast(pooled, c.shape, "repeated"), c, "y")
 
 
@@ -192,8 +192,11 @@ CASES: dict[str, Callable[[Node], Node]] = {
     "broadcast": repeated,
     **{f"power {n}": power(n) for n in (0.5, -0.5, 2, -1, 1.5)},
     **{one.value: activated(one) for one in operations.ACTIVATIONS},
-    **{one.value: of_two(one) for one in (*operations.OF_TWO_OR_A_CONSTANT, *operations.OF_TWO)},
-    **{f"{one.value} constant": of_constant(one) for one in operations.OF_TWO_OR_A_CONSTANT},
+    **{
+        one.value: of_two(one)
+        for one in (*operations.BINARY_OR_WITH_CONSTANT, *operations.BINARY_ONLY)
+    },
+    **{f"{one.value} constant": of_constant(one) for one in operations.BINARY_OR_WITH_CONSTANT},
     **{one.value: reduced(one) for one in operations.REDUCTIONS},
     **{one.value: resized(one) for one in (Operation.RESIZE_NEAREST, Operation.RESIZE_BILINEAR)},
 }
@@ -224,7 +227,7 @@ def require_one_function(graph: Graph, folder: Path, count: int, tolerance: floa
         onnx = folder / "net.onnx"
         onnx.write_bytes(to_onnx(which).model.SerializeToString())
         net = OnnxNet(onnx)
-        assert net.inputs[0].shape[0] == OPEN
+        assert net.inputs[0].shape[0] == DYNAMIC
         for one, other in zip(wanted, net.run(pictures), strict=True):
             assert one.shape == other.shape
             size = max(1.0, float(np.abs(one).max()))
@@ -239,7 +242,7 @@ COUNTS = [(case, count) for case in CASES for count in (1, 3) if (case, count) !
 @pytest.mark.parametrize(("case", "count"), COUNTS)
 def test_every_file_answers_alike(tmp_path: Path, case: str, count: int) -> None:
     """For one picture, and for a batch that is left open."""
-    x = operations.graph_input("x", SHAPE if count == 1 else (OPEN, *SHAPE[1:]))
+    x = operations.graph_input("x", SHAPE if count == 1 else (DYNAMIC, *SHAPE[1:]))
     require_one_function(Graph("net", (CASES[case](x),)), tmp_path, count)
 
 
@@ -268,7 +271,7 @@ def test_windows_of_every_kind(
 
 def test_sides_left_open_stay_open(tmp_path: Path) -> None:
     """As a detector's are, which resizes pictures by a factor on the way."""
-    x = operations.graph_input("x", (1, OPEN, OPEN, 3))
+    x = operations.graph_input("x", (1, DYNAMIC, DYNAMIC, 3))
     y = operations.max_pool(conv(x, "c"), (2, 2), "pool", stride=(2, 2), pads=None)
     places = Coordinates.ASYMMETRIC
     y = moves.resize(Operation.RESIZE_NEAREST, y, "resized", coordinates=places, factors=(2, 2))
@@ -350,7 +353,10 @@ def test_a_prelu_that_was_written_as_onnx_is_read_as_one(tmp_path: Path) -> None
 def test_what_would_not_hold_for_a_batch_is_not_written_as_onnx() -> None:
     x = operations.graph_input("x", (1, 4, 4, 1))
     for y, said in (
-        (operations.reduced(Operation.MEAN, x, (0,), "y", keep=True), "puts pictures together"),
+        (
+            operations.reduce(Operation.REDUCE_MEAN, x, (0,), "y", keep=True),
+            "puts pictures together",
+        ),
         (moves.concatenate([x, x], "y", axis=0), "first side must be the pictures'"),
         (moves.transpose(x, (3, 1, 2, 0), "y"), "moves the side of the pictures"),
         (moves.reshape(x, (16, 1), "y"), "first side must be the pictures'"),

@@ -9,7 +9,7 @@ import pytest
 
 from facekit.enums import Architecture
 from facekit.graph.graph import Graph, Node
-from facekit.graph.names import layer_name
+from facekit.graph.names import keras_layer_name
 from facekit.graph.nets.designs import DESIGNS
 from facekit.graph.write.litert import to_litert
 from facekit.model.inspect import inspect_model
@@ -21,11 +21,11 @@ PUBLISHED_MACS = 1.75e9
 
 @pytest.fixture(scope="module")
 def net() -> Graph:
-    return DESIGNS[Architecture.SPHEREFACE20].fresh(embedding_size=512, seed=20)
+    return DESIGNS[Architecture.SPHEREFACE20].untrained(embedding_size=512, seed=20)
 
 
 def layers(net: Graph) -> dict[str, Node]:
-    return {layer_name(node): node for node in net.nodes}
+    return {keras_layer_name(node): node for node in net.nodes}
 
 
 def test_parameters_and_macs_are_the_published_ones(net: Graph, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_shapes_along_the_net(net: Graph, layer: str, shape: tuple[int, ...]) ->
 
 
 def test_twenty_convolutions_each_with_a_prelu_of_its_number(net: Graph) -> None:
-    names = [layer_name(node) for node in net.nodes]
+    names = [keras_layer_name(node) for node in net.nodes]
     numbers = [name.removeprefix("conv") for name in names if name.startswith("conv")]
     assert len(numbers) == 20
     assert [name.removeprefix("relu") for name in names if name.startswith("relu")] == numbers

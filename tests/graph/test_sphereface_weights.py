@@ -14,12 +14,12 @@ from facekit.conversion.drift import Drift
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph
 from facekit.graph.read.caffe_model import is_caffe_model, read_caffe_model
-from facekit.graph.read.formats import format_of
+from facekit.graph.read.formats import find_format
 from facekit.graph.read.sphereface import (
+    build_network,
     caffe_name,
     is_sphereface_caffe,
     is_sphereface_pytorch,
-    network_of,
     read_sphereface_caffe,
     read_sphereface_pytorch,
 )
@@ -28,7 +28,7 @@ from tests.networks import sphereface_files as files
 from tests.networks.run_graph import answers
 
 # PyTorch and facekit's graph on random pictures and weights: 3e-6 of vectors as long as 30.
-GREATEST_DIFFERENCE = 1e-4
+MAX_DIFFERENCE = 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +62,9 @@ def test_a_caffe_model_embeds_as_pytorch_does(
     assert is_sphereface_caffe(path)
     read = read_sphereface_caffe(path)
     assert read.ignored == ("fc6[0]",)
-    np.testing.assert_allclose(answers(read.graph, pictures), expected, atol=GREATEST_DIFFERENCE)
+    np.testing.assert_allclose(answers(read.graph, pictures), expected, atol=MAX_DIFFERENCE)
     # Distinct pictures, so that a net answering the same to all would not pass.
-    assert np.abs(expected[0] - expected[1]).max() > 1000 * GREATEST_DIFFERENCE
+    assert np.abs(expected[0] - expected[1]).max() > 1000 * MAX_DIFFERENCE
 
 
 def test_a_pytorch_file_embeds_as_pytorch_does(
@@ -84,7 +84,7 @@ def test_a_pytorch_file_embeds_as_pytorch_does(
     assert is_sphereface_pytorch(path)
     read = read_sphereface_pytorch(path)
     assert read.ignored == ("fc6.weight",)
-    np.testing.assert_allclose(answers(read.graph, pictures), expected, atol=GREATEST_DIFFERENCE)
+    np.testing.assert_allclose(answers(read.graph, pictures), expected, atol=MAX_DIFFERENCE)
 
 
 @pytest.mark.parametrize(
@@ -154,16 +154,16 @@ def test_the_published_formats_are_known_by_their_content(tmp_path: Path) -> Non
     torch = pytest.importorskip("torch")
     path = tmp_path / "weights"
     path.write_bytes(files.caffe_model(SMALL))
-    assert format_of(path).title == "SphereFace's Caffe model"
+    assert find_format(path).title == "SphereFace's Caffe model"
     for zipped in (False, True):
         torch.save(
             {name: torch.from_numpy(one) for name, one in SMALL.items()},
             path,
             _use_new_zipfile_serialization=zipped,
         )
-        assert format_of(path).title == "sphereface_pytorch's state_dict"
+        assert find_format(path).title == "sphereface_pytorch's state_dict"
     torch.save({"conv2d_1a.conv.weight": torch.ones(3)}, path)
-    assert format_of(path).title == "facenet-pytorch's state_dict"
+    assert find_format(path).title == "facenet-pytorch's state_dict"
 
 
 @pytest.mark.slow
@@ -233,4 +233,4 @@ def _of_caffe(tensors: files.Tensors, change: dict[str, Any]) -> Graph:
     }
     named |= change
     kept = {name: tensor for name, tensor in named.items() if tensor is not None}
-    return network_of(kept, caffe_name, origin="sphereface.caffemodel").graph
+    return build_network(kept, caffe_name, origin="sphereface.caffemodel").graph

@@ -18,7 +18,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph, Operation
 from facekit.graph.probe import pattern
 from facekit.graph.read.graph_def import _GRAPH_DEF, read_constants
-from facekit.graph.read.protobuf import parsed
+from facekit.graph.read.protobuf import parse
 from facekit.graph.read.tf_graph import read_tf_graph
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
@@ -31,7 +31,7 @@ HEAD_BYTES = 6_000
 
 @pytest.fixture(scope="module")
 def graph_def(frozen_graph: Path) -> Any:
-    return parsed(frozen_graph, _GRAPH_DEF, title="graph")
+    return parse(frozen_graph, _GRAPH_DEF, title="graph")
 
 
 @pytest.fixture(scope="module")

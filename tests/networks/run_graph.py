@@ -25,8 +25,8 @@ def require_equal(ours: Graph, theirs: Graph) -> None:
     """The same nodes with the same names, weights and settings."""
     assert [node.name for node in ours.nodes] == [node.name for node in theirs.nodes]
     for a, b in zip(ours.nodes, theirs.nodes, strict=True):
-        assert (a.operation, a.shape, a.window, a.numbers, a.integers) == (
-            b.operation, b.shape, b.window, b.numbers, b.integers
+        assert (a.operation, a.shape, a.window, a.float_attributes, a.int_attributes) == (
+            b.operation, b.shape, b.window, b.float_attributes, b.int_attributes
         ), a.name  # fmt: skip
         assert [one.name for one in a.inputs] == [one.name for one in b.inputs]
         assert a.weights.keys() == b.weights.keys(), a.name

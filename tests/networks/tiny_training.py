@@ -65,7 +65,7 @@ def tiny_net(weights: Weights, *, embedding_size: int) -> Graph:
 
 DESIGNS = {
     Architecture.INCEPTION_RESNET_V1: Design(
-        net=tiny_net,
+        build=tiny_net,
         input=InputSpec(SIDE_PX, SIDE_PX, ColorOrder.BGR, 127.5, 128.0),
         crop=CropSpec(CropRule.MARGIN, 3.0, ResizeFilter.BILINEAR),
         embedding_size=8,

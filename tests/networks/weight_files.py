@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 
 from facekit.graph.graph import Graph, Operation
-from facekit.graph.names import layer_name
+from facekit.graph.names import keras_layer_name
 from facekit.types import Float32Array
 
 
@@ -24,7 +24,9 @@ def write_keras_weights(facenet: Graph, path: Path) -> Path:
     groups: dict[str, str] = {}
     kinds = {Operation.CONVOLUTION: "conv2d", Operation.DENSE: "dense"}
     for number, node in enumerate(facenet.nodes):
-        groups[layer_name(node)] = f"{kinds.get(node.operation, 'batch_normalization')}_{number}"
+        groups[keras_layer_name(node)] = (
+            f"{kinds.get(node.operation, 'batch_normalization')}_{number}"
+        )
     with h5py.File(path, "w") as file:
         for layer, _, weight in named_weights(facenet):
             variables = file.require_group(f"layers/{groups[layer]}/vars")
@@ -36,7 +38,7 @@ def write_keras_weights(facenet: Graph, path: Path) -> Path:
 def named_weights(facenet: Graph) -> list[tuple[str, str, Float32Array]]:
     leaves = {"mean": "moving_mean", "variance": "moving_variance"}
     return [
-        (layer_name(node), leaves.get(role, role), weight)
+        (keras_layer_name(node), leaves.get(role, role), weight)
         for node in facenet.nodes
         for role, weight in node.weights.items()
         if role != "constant"

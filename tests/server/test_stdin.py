@@ -11,7 +11,7 @@ import pytest
 
 import facekit
 from facekit.enums import Metric
-from facekit.errors import UsageError
+from facekit.errors import NoOperatingPointError
 from facekit.pipeline.pipeline import Pipeline
 from facekit.server.stdin import answer, serve
 from facekit.tasks.open_pipeline import PipelineRequest
@@ -63,7 +63,7 @@ def test_a_line_is_answered_before_the_next_is_taken(data: Path) -> None:
     assert taken == [b"\n", b"nonsense"], "the blank line has no answer"
 
 
-def test_a_threshold_that_cannot_be_meant_ends_it_before_a_line_is_taken() -> None:
-    answers = serve(iter(()), threshold=ThresholdChoice(distance=3.0))
-    with pytest.raises(UsageError, match=r"0\.\.2"):
+def test_a_threshold_that_the_card_does_not_have_ends_it_before_a_line_is_taken() -> None:
+    answers = serve(iter(()), threshold=ThresholdChoice(fmr=1e-9))
+    with pytest.raises(NoOperatingPointError, match="5,923,194 impostor pairs"):
         next(answers)

@@ -20,6 +20,7 @@ from facekit.tasks.enroll import Enrolment, enroll
 from facekit.tasks.gallery import GalleryLocation, secret_source
 from facekit.tasks.identify import Identified, IdentifiedFace, IdentifiedPhoto, identify
 from facekit.tasks.open_pipeline import CropChange, PipelineRequest
+from facekit.template.threshold import ThresholdChoice
 from tests.group_photo import write_group
 
 EVERY_FACE = PipelineRequest(face=FacePolicy.ALL)
@@ -110,7 +111,7 @@ class TestEnrollAndIdentify:
     def test_a_strict_threshold_leaves_a_face_unknown_with_its_candidates(
         self, location: GalleryLocation, photo: dict[str, str]
     ) -> None:
-        strict = OpenSetChoice(distance=0.01)
+        strict = OpenSetChoice(ThresholdChoice(0.01))
         result = identify([photo["obama2"]], location=location, threshold=strict, top=1)
         (face,) = self.faces(result)
         assert (face.name, face.answer.candidates[0].name) == (None, "Obama")
@@ -135,7 +136,7 @@ class TestEnrollAndIdentify:
                 [photo["obama2"]],
                 location=location,
                 request=request,
-                threshold=OpenSetChoice(distance=0.5),
+                threshold=OpenSetChoice(ThresholdChoice(0.5)),
             )
 
     def test_two_faces_on_a_photo_are_a_failure_and_the_other_photos_count(
@@ -305,15 +306,14 @@ class TestCluster:
     def test_hdbscan_has_no_threshold(self, photo: dict[str, str], bad: str) -> None:
         files = [photo["obama"], photo["obama2"], photo["biden"], bad]
         result = cluster(files, method=ClusterMethod.HDBSCAN)
-        assert result.to_dict()["threshold"] is result.threshold_similarity is None
+        assert result.to_dict()["threshold"] is result.threshold is None
         assert [failure.name for failure in result.failures] == [bad]
         assert [face.face for face in result.faces] == [0, 0, 0]
 
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"distance": 0.5, "fmr": 1e-3}, "one of them"),
-            ({"method": ClusterMethod.HDBSCAN, "distance": 0.5}, "no threshold"),
+            ({"method": ClusterMethod.HDBSCAN, "threshold": ThresholdChoice(0.5)}, "no threshold"),
             ({"sheets": Path("sheets")}, "only one reading"),
         ],
     )

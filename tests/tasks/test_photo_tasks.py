@@ -62,11 +62,11 @@ def broken(tmp_path: Path) -> str:
 class TestThresholdChoice:
     def test_two_thresholds_at_once_are_refused(self) -> None:
         with pytest.raises(UsageError, match="pass one of them"):
-            ThresholdChoice(distance=0.5, fmr=1e-3)
+            ThresholdChoice(0.5, fmr=1e-3)
 
     def test_zero_is_a_threshold(self) -> None:
         with pytest.raises(UsageError, match="pass one of them"):
-            ThresholdChoice(distance=0.0, fmr=1e-3)
+            ThresholdChoice(0.0, fmr=1e-3)
 
     def test_the_cards_threshold_does_not_hold_for_another_crop(self, photos: list[str]) -> None:
         request = PipelineRequest(threads=1, crop=CropChange(margin_px=10))
@@ -80,7 +80,7 @@ class TestVerify:
         assert not verify(photos[0], photos[2], request=REQUEST)
 
     def test_the_threshold_is_in_its_metric(self, photos: list[str]) -> None:
-        choice = ThresholdChoice(distance=1.0, metric=Metric.L2)
+        choice = ThresholdChoice(1.0, Metric.L2)
         result = verify(photos[0], photos[1], request=REQUEST, threshold=choice)
         assert result.threshold.similarity == pytest.approx(0.5)
         assert result.to_dict()["threshold"] == pytest.approx(1.0)

@@ -11,7 +11,7 @@ import pytest
 
 from facekit.errors import ModelBuildError, ModelMismatchError, StorageError, UsageError
 from facekit.graph.graph import Graph
-from facekit.graph.read.formats import format_of
+from facekit.graph.read.formats import find_format
 from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
 from facekit.model.card import Quantization, read_card
 from facekit.model.store import InstalledModel
@@ -57,7 +57,7 @@ def test_a_keras_file_comes_back(
         made, drift = keras_export.make_keras(tiny)
     assert drift.minimum > 1 - 1e-6
     path.write_bytes(made.content)
-    read = format_of(path).read(path, size=None)
+    read = find_format(path).read(path, size=None)
     np.testing.assert_allclose(unit_length(answers(read.graph, pictures)), wanted, atol=1e-5)
     assert (made.card.variant, made.card.file_name) == ("keras", "tiny_keras.keras")
 
@@ -109,7 +109,9 @@ def test_a_saved_model_takes_any_batch(
 
 
 def test_another_net_is_not_facenet_pytorch_s(tiny: InstalledModel) -> None:
-    with pytest.raises(ModelBuildError, match=r"facenet-pytorch has one net.*512 numbers: .* is "):
+    with pytest.raises(
+        ModelBuildError, match=r"facenet-pytorch has one network.*512 numbers: .* is "
+    ):
         to_facenet_pytorch(graph_of_model(tiny))
 
 
@@ -120,7 +122,7 @@ def test_the_file_holds_the_default_model_s_kernels(
     model = InstalledModel(read_card(facenet_file.with_suffix(".json")), facenet_file)
     path = tmp_path / "a.pt"
     path.write_bytes(to_facenet_pytorch(graph_of_model(model)))
-    read = format_of(path).read(path)
+    read = find_format(path).read(path)
     ours, theirs = (unit_length(answers(graph, crops)) for graph in (read.graph, facenet))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 

@@ -13,7 +13,7 @@ from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
 from facekit.graph.graph import Graph, Node, Operation
 from facekit.graph.nets.sphereface20 import initial
-from facekit.graph.read.formats import format_of
+from facekit.graph.read.formats import find_format
 from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.weights import FreshWeights
 from facekit.graph.write.litert import to_litert
@@ -74,7 +74,7 @@ def squeezing() -> Graph:
     x = operations.graph_input("data", (1, 9, 8, 3))
     x = operations.convolution(x, numbers(3, 3, 3, 4), "c1", pads=None, dilation=(2, 2))
     x = operations.activation(Operation.HARD_SWISH, x, "swish")
-    s = operations.reduced(Operation.MEAN, x, (1, 2), "squeeze", keep=True)
+    s = operations.reduce(Operation.REDUCE_MEAN, x, (1, 2), "squeeze", keep=True)
     s = operations.convolution(s, numbers(1, 1, 4, 4), "excite", bias=numbers(4))
     x = operations.multiply(x, operations.activation(Operation.SIGMOID, s, "gate"), "scaled")
     x = operations.leaky_relu(x, 0.2, "leaky")
@@ -103,7 +103,7 @@ def test_a_keras_model_answers_as_the_graph_both_ways(make: Any, tmp_path: Path)
     net.save(tmp_path / "a.keras")
     net.save(tmp_path / "a.h5")
     for path in (tmp_path / "a.keras", tmp_path / "a.h5"):
-        found = format_of(path)
+        found = find_format(path)
         assert found.title == "Keras model"
         require_equal(found.read(path, size=None).graph, again)
 
@@ -183,7 +183,7 @@ def test_what_a_keras_model_has_beyond_that_is_named() -> None:
 
 
 def test_models_as_keras_2_and_sequential_write_them() -> None:
-    from facekit.graph.read.keras_model import graph_of
+    from facekit.graph.read.keras_model import read_keras_graph
 
     conv = {
         "name": "c", "filters": 2, "kernel_size": [3, 3], "strides": [1, 1], "padding": "valid",
@@ -205,7 +205,9 @@ def test_models_as_keras_2_and_sequential_write_them() -> None:
             "output_layers": [["c", 0, 0]],
         },
     }
-    one, other = (graph_of(each, lambda name: weights[name]) for each in (sequential, functional))
+    one, other = (
+        read_keras_graph(each, lambda name: weights[name]) for each in (sequential, functional)
+    )
     assert [node.name for node in one.nodes] == ["image", "c/BiasAdd", "c/Relu"]
     assert one.outputs[0].shape == (1, 3, 2, 2)
     require_equal(one, other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,8 +11,12 @@ from facekit.cli.command import Command
 from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import print_groups
+from facekit.cli.threshold_options import threshold_options
 from facekit.enums import ClusterMethod
 from facekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from facekit.template.threshold import ThresholdChoice
 
 
 @click.command(cls=Command, basic="face copy-to sheets method threshold csv json")
@@ -24,13 +28,7 @@ from facekit.errors import UsageError
     show_default=True,
     help="hdbscan has no threshold.",
 )
-@click.option("--threshold", type=float, help="Largest mean cosine distance within a group, 0..2.")
-@click.option(
-    "--fmr",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Use the card's threshold at this false match rate.",
-    show_default="1e-3",
-)
+@threshold_options(default="1e-3")
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV: group, image, face, box.")
 @click.option(
     "--copy-to",
@@ -47,8 +45,7 @@ from facekit.errors import UsageError
 def cluster(
     photos: tuple[str, ...],
     method: ClusterMethod,
-    threshold: float | None,
-    fmr: float | None,
+    choice: ThresholdChoice,
     as_csv: bool,
     copy_to: Path | None,
     sheets: Path | None,
@@ -79,8 +76,7 @@ def cluster(
         photos,
         request=pipeline_request(model, **options),
         method=method,
-        distance=threshold,
-        fmr=fmr,
+        threshold=choice,
         copy_to=copy_to,
         sheets=sheets,
         reporter=TerminalReporter(),

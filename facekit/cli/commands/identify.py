@@ -11,14 +11,15 @@ from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.people import identified_rows, identified_table, threshold_text
+from facekit.cli.threshold_options import RATE, threshold_options
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
     from facekit.pipeline.photos import PhotoFailure
     from facekit.tasks.gallery import GalleryLocation
+    from facekit.template.threshold import ThresholdChoice
 
 EXIT_FOUND, EXIT_UNKNOWN = 0, 1
-_RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command(cls=Command, basic="gallery top face fpir threshold json")
@@ -26,18 +27,12 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
 )
-@click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
-@click.option(
-    "--fmr",
-    type=_RATE,
-    help="The card's threshold at this false match rate of one "
-    "comparison, whatever the size of the gallery.",
-)
+@threshold_options()
 @click.option(
     "--fpir",
-    type=_RATE,
-    help="Threshold by the gallery's size: at most this share of unknown faces is predicted to "
-    "be found.",
+    type=RATE,
+    help="Threshold by the gallery's size: at most this share of unknown faces is predicted to be "
+    "found.",
     show_default="0.01, or the strictest that the card has",
 )
 @click.option(
@@ -53,8 +48,7 @@ _RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 def identify(
     photos: tuple[str, ...],
     top: int,
-    threshold: float | None,
-    fmr: float | None,
+    choice: ThresholdChoice,
     fpir: float | None,
     by: PersonRule,
     location: GalleryLocation,
@@ -89,7 +83,7 @@ def identify(
         photos,
         location=location,
         request=pipeline_request(model, **options),
-        threshold=open_set_choice(threshold, fmr, fpir),
+        threshold=open_set_choice(choice, fpir),
         by=by,
         top=top,
         on_photo=show,

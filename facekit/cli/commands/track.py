@@ -24,10 +24,12 @@ from facekit.cli.options import (
 )
 from facekit.cli.render.output import emit_json_line, note
 from facekit.cli.render.people import track_row, track_table
+from facekit.cli.threshold_options import threshold_options
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.track import TrackEnd
+    from facekit.template.threshold import ThresholdChoice
 
 EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -61,7 +63,7 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
     help="Detector's score from which a face begins a track; lower ones can continue it.",
     show_default="mtcnn 0.9, yunet 0.8",
 )
-@click.option("--threshold", type=float, help="Largest cosine distance of a known face, 0..2.")
+@threshold_options(default="by the gallery's size, as of identify")
 @output_file("Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.")
 @gallery_options
 @model_option
@@ -77,7 +79,7 @@ def track(
     longest_gap: float,
     min_detections: int,
     start_score: float | None,
-    threshold: float | None,
+    choice: ThresholdChoice,
     output: Path | None,
     location: GalleryLocation,
     model: str | None,
@@ -120,7 +122,7 @@ def track(
                 start_score=start_score,
             ),
             location=location,
-            distance=threshold,
+            threshold=choice,
             output=output,
             should_stop=lambda: asked().is_set(),
             reporter=TerminalReporter(),

@@ -10,7 +10,6 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    EnumChoice,
     embedding_options,
     json_option,
     output_file,
@@ -19,31 +18,19 @@ from facekit.cli.options import (
 )
 from facekit.cli.render.output import emit_json, exit_of, note
 from facekit.cli.requests import pipeline_request
-from facekit.enums import Metric
+from facekit.cli.threshold_options import threshold_options
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
     from facekit.tasks.verify_pairs import VerifiedPair
+    from facekit.template.threshold import ThresholdChoice
 
 EXIT_SAME, EXIT_DIFFERENT = 0, 1
 
 
-@click.command(cls=Command, basic="threshold fmr pairs output plot face model json")
+@click.command(cls=Command, basic="threshold min-similarity fmr pairs output plot face model json")
 @photos_argument(required=False, metavar="[PHOTO PHOTO]")
-@click.option(
-    "--metric",
-    type=EnumChoice(Metric),
-    default=Metric.COSINE.value,
-    show_default=True,
-    help="Distance that is shown and that --threshold is in; it never changes the decision.",
-)
-@click.option("--threshold", type=float, help="Largest distance of a match, in --metric.")
-@click.option(
-    "--fmr",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Use the card's threshold at this false match rate.",
-    show_default="1e-3",
-)
+@threshold_options(default="1e-3")
 @click.option(
     "--pairs",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -60,9 +47,7 @@ EXIT_SAME, EXIT_DIFFERENT = 0, 1
 @json_option
 def verify(
     photos: tuple[str, ...],
-    metric: Metric,
-    threshold: float | None,
-    fmr: float | None,
+    choice: ThresholdChoice,
     pairs: Path | None,
     output: Path | None,
     plot: Path | None,
@@ -92,10 +77,8 @@ def verify(
     if photos == ("-", "-"):
         raise UsageError("stdin holds one photo; only one can be -.")
 
-    from facekit.cli.requests import threshold_choice
     from facekit.cli.terminal import TerminalReporter
 
-    choice = threshold_choice(threshold, metric, fmr)
     request = pipeline_request(model, **options)
     reporter = TerminalReporter()
     if pairs is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from facekit.graph.activations import activations
+from facekit.graph.activations import list_activations
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.litert import default_threads
 from facekit.runtime.preprocess import model_input
@@ -63,7 +63,7 @@ def activation_histograms(
     """
     interpreter = keeping_all_tensors(content)
     input_index = interpreter.get_input_details()[0]["index"]
-    found = activations(content)
+    found = list_activations(content)
     counters = {one.key: _Counter() for one in found}
     for crop in reporter.steps(crops, length=len(crops), label="measuring activations"):
         interpreter.set_tensor(input_index, model_input(crop[np.newaxis], spec))

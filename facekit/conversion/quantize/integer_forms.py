@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from facekit.graph.write.litert_file import constant_bytes, packed_model
+from facekit.graph.write.litert_file import constant_bytes, pack_model
 from facekit.types import Float32Array
 
 FORMS = ("LEAKY_RELU", "PRELU", "RELU6")
@@ -60,7 +60,7 @@ def with_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
         one for one in kept if _name(model, one) != "DEQUANTIZE" or int(one.outputs[0]) in read
     ]
     _drop_unread(model)
-    return packed_model(model, content)
+    return pack_model(model, content)
 
 
 def float_operators(content: bytes) -> dict[str, int]:

@@ -16,7 +16,11 @@ from facekit.conversion.quantize.recipe import Recipe
 from facekit.conversion.shipped_faces import DEFAULT_CROPS, shipped_crops
 from facekit.enums import RangeRule
 from facekit.errors import UsageError
-from facekit.graph.activations import activations, begins_with_convolution, has_open_side
+from facekit.graph.activations import (
+    begins_with_convolution,
+    has_dynamic_dimension,
+    list_activations,
+)
 from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import Card, Quantization, Task, bound
@@ -80,7 +84,7 @@ def require_quantizable(model: InstalledModel) -> None:
 def fixed_content(model: InstalledModel) -> bytes:
     """The file for one picture at a time, of its card's size, where it leaves that open."""
     content = model.path.read_bytes()
-    if not has_open_side(content):
+    if not has_dynamic_dimension(content):
         return content
     spec = model.card.input
     size = spec.height_px, spec.width_px
@@ -104,7 +108,7 @@ def choose_ranges(
         stored = stored_ranges(model.card.source.sha256)
         if stored is not None and rule in stored.by_rule:
             by_key = stored.by_rule[rule]
-            if by_key.keys() == {one.key for one in activations(content)}:
+            if by_key.keys() == {one.key for one in list_activations(content)}:
                 return ChosenRanges(rule, stored.origin, by_key)
         crops = pictures_of(model.card)
 

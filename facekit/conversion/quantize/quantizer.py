@@ -19,10 +19,10 @@ from facekit.conversion.quantize.range_rules import Range
 from facekit.conversion.quantize.recipe import InputType, Recipe
 from facekit.errors import InputError, ModelBuildError
 from facekit.graph.activations import (
-    activations,
     begins_with_convolution,
     input_tensor,
-    with_shifted_input,
+    list_activations,
+    shift_input,
 )
 from facekit.system.extras import require
 from facekit.system.native_output import captured
@@ -49,7 +49,7 @@ def quantized(
     """
     fed = input_of(spec, recipe)
     if fed != spec and begins_with_convolution(content):
-        content = with_shifted_input(content, (fed.mean - spec.mean) / spec.std)
+        content = shift_input(content, (fed.mean - spec.mean) / spec.std)
     statistics = _statistics(content, fed, ranges) if recipe.needs_ranges else None
     module = require("ai_edge_quantizer.quantizer", extra="convert", needed_for="Quantizing")
     try:
@@ -107,7 +107,7 @@ def _statistics(
     content: bytes, fed: InputSpec, ranges: Mapping[str, Range]
 ) -> dict[str, dict[str, Any]]:
     """The ranges as ai-edge-quantizer takes calibration results: arrays of the tensor's rank."""
-    found = activations(content)
+    found = list_activations(content)
     keys = {one.key for one in found}
     if keys != ranges.keys():
         odd = sorted(keys ^ ranges.keys())

@@ -1,8 +1,9 @@
-"""Every pair of many photos: exact error rates far below what a pair list can carry.
+"""Scores every pair of many photos, for exact error rates at FMRs that a pair list is too short
+for.
 
-4,992 photos are 12 million pairs.  Blocks of the similarity matrix come from matrix products;
-every genuine score is kept, and of the impostor scores as many of the greatest as the memory
-holds, which is where thresholds at a low FMR lie.  Nothing is binned or sampled.
+4,992 photos make 12 million pairs.  Matrix products compute blocks of the similarity matrix.  Every
+genuine score is kept, and as many of the highest impostor scores as fit into memory, which is where
+the thresholds for low FMRs lie.  No score is binned or sampled.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from facekit.template.match import unit_length
 from facekit.types import Float32Array
 
 DEFAULT_MEMORY_BYTES = 512 * 2**20
-_BLOCK_SHARE = 8  # a block of the similarity matrix gets 1/8 of the memory
+_BLOCK_SHARE = 8  # a block of the similarity matrix takes 1/8 of the memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AllPairs:
-    """The scores of every pair of `n_photos` photos; see `score_all_pairs`."""
+    """The scores of all pairs of `n_photos` photos; see `score_all_pairs`."""
 
     genuine: Float32Array
-    """(n_genuine,) ascending, all of them"""
+    """(n_genuine,) ascending; all genuine scores."""
     impostor_top: Float32Array
-    """(K,) ascending: every impostor score above `floor`"""
+    """(K,) ascending; every impostor score above `floor`."""
     n_impostor: int
     floor: float
-    """-inf where all impostor scores were kept; rates are known for thresholds above it"""
+    """-inf if all impostor scores were kept; rates are known for thresholds above it."""
     n_photos: int
     n_people: int
 
@@ -46,7 +47,7 @@ class AllPairs:
         return len(self.genuine)
 
     def counts_at(self, threshold: float) -> ErrorCounts:
-        """Exact counts.  Raises UsageError for a threshold that is not above `floor`."""
+        """Returns exact counts.  Raises UsageError for a threshold that is not above `floor`."""
         if not threshold > self.floor:
             raise UsageError(
                 f"Of {self.n_impostor} impostor scores those above {self.floor:.4f} were kept: "
@@ -62,10 +63,11 @@ class AllPairs:
         )
 
     def threshold_at_fmr(self, target: float) -> float:
-        """The smallest float32 threshold whose measured FMR is <= target.
+        """Returns the smallest float32 threshold whose measured FMR is <= target.
 
-        Raises UsageError for a target finer than the pairs carry (rule of three), or coarser
-        than the impostor scores that were kept.
+        Raises UsageError for a target that is too low for the number of pairs (rule of three), or
+        so
+        high that its threshold lies below the impostor scores that were kept.
         """
         require_measurable(target, self.n_impostor)
         position = len(self.impostor_top) - 1 - allowed_false_matches(target, self.n_impostor)
@@ -77,11 +79,14 @@ class AllPairs:
         return float(np.nextafter(self.impostor_top[position], np.float32(np.inf)))
 
     def best_balanced_threshold(self) -> float:
-        """The threshold with the least FMR + FNMR: best accuracy were both kinds equally many.
+        """Returns the threshold with the smallest FMR + FNMR.
 
-        FNMR changes at genuine scores alone, so one of them is the least score accepted; of
-        equally good ones the strictest.  The threshold is midway to the next lower score.
-        Raises UsageError where better ones may lie among the scores that were not kept.
+        That is the best accuracy on as many genuine as impostor pairs.  FNMR changes only at
+        genuine
+        scores, so the lowest accepted score is a genuine one; of several, the highest is taken.
+        The threshold lies midway between it and the next lower score.  Raises UsageError if a
+        better
+        threshold may lie among the scores that were not kept.
         """
         least_accepted = np.unique(self.genuine[self.genuine > self.floor])
         if not len(least_accepted):
@@ -107,12 +112,12 @@ def score_all_pairs(
     *,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> AllPairs:
-    """Cosine similarities of all N (N - 1) / 2 pairs.
+    """Computes the cosine similarities of all N (N - 1) / 2 pairs.
 
-    embeddings (N, D) float32, given unit length here (center them first where the model's card
-    has a mean); people: N identities.  `memory_bytes` bounds blocks and scores together; the
-    embeddings and as many bytes again come on top.  Raises InputError where there is no
-    impostor pair (one person only) or no genuine one (no person twice).
+    `embeddings`: (N, D) float32, scaled to unit length here (center them first if the model's
+    card has a mean); `people`: (N,) identities.  `memory_bytes` limits blocks and scores together;
+    the embeddings and a copy of them come on top.  Raises InputError if there is no impostor pair
+    (one person only) or no genuine pair (no person twice).
     """
     if len(people) != len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings need as many people, not {len(people)}")
@@ -125,7 +130,7 @@ def score_all_pairs(
             "Photos of at least two people, one of them twice, are needed. "
             f"Received: {n_photos} photos of {len(names)} people."
         )
-    # Sorted by person: right of the diagonal each row is first its genuine, then impostor pairs.
+    # Photos are sorted by person: right of the diagonal, each row's genuine pairs come first.
     order = np.argsort(number_of, kind="stable")
     unit = unit_length(embeddings[order])
     end_of_person = np.cumsum(n_photos_of)[number_of[order]]
@@ -144,9 +149,9 @@ def score_all_pairs(
 
 
 class _Greatest:
-    """Collects scores; when `capacity` is reached the greater half stays.
+    """Collects scores; when `capacity` is reached, the lower half is dropped.
 
-    Every score above `floor` that was ever added is kept.
+    Every added score above `floor` is kept.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -182,7 +187,7 @@ class _Greatest:
 
 
 def _rows(unit: Float32Array, block_bytes: int) -> Iterator[tuple[int, Float32Array]]:
-    """Each row i with its scores against rows i + 1 to N: (N - 1 - i,) in -1..1."""
+    """Yields each row i with its scores (N - 1 - i,), -1..1, against rows i + 1 to N - 1."""
     n = len(unit)
     n_rows = max(1, block_bytes // (4 * n))
     buffer = np.empty(n_rows * n, np.float32)
@@ -196,7 +201,7 @@ def _rows(unit: Float32Array, block_bytes: int) -> Iterator[tuple[int, Float32Ar
 
 
 def _least_float32(threshold: float) -> np.float32:
-    """The least float32 >= threshold.  Searching for a float64 would copy all scores to float64."""
+    """Returns the smallest float32 >= threshold: searching for a float64 would copy all scores."""
     rounded: np.float32 = np.float32(threshold)
     if float(rounded) < threshold:
         rounded = np.nextafter(rounded, np.float32(np.inf))

@@ -1,7 +1,7 @@
-"""Error rates, ROC, EER and thresholds from the scores of labeled pairs.
+"""Computes error rates, ROC, EER and thresholds from the scores of labeled pairs.
 
-Scores are cosine similarities; a pair is called the same person when score >= threshold.
-Everywhere: `scores` (N,) floating and finite, `same` (N,) bool, True for a genuine pair.
+Scores are cosine similarities; a pair is a match if score >= threshold.  In all functions `scores`
+is (N,) floating and finite, `same` (N,) bool, True for a genuine pair.
 FMR = false matches / impostor pairs; FNMR = false non-matches / genuine pairs; TAR = 1 - FNMR.
 """
 
@@ -16,19 +16,16 @@ from numpy.typing import NDArray
 
 from facekit.errors import InputError, UsageError
 from facekit.system.extras import require
+from facekit.template.calibration import RULE_OF_THREE
 
 Scores: TypeAlias = NDArray[np.floating[Any]]
 Flags: TypeAlias = NDArray[np.bool_]
 ChooseThreshold: TypeAlias = Callable[[Scores, Flags], float]
 
-RULE_OF_THREE = 3
-"""n trials without an error bound the rate by 3/n at 95 % (Hanley & Lippman-Hand 1983); so an
-FMR below 3/n says nothing that no false match at all would not say too"""
-
 
 @dataclass(frozen=True, slots=True)
 class ErrorCounts:
-    """What happens at a threshold, as counts; the rates follow."""
+    """The counts of errors at a threshold, and the rates computed from them."""
 
     threshold: float
     n_genuine: int
@@ -60,30 +57,33 @@ class ErrorCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Roc:
-    """Every point of the curve, from (0, 0) on: one for each distinct score."""
+    """The curve with one point for each distinct score, beginning at (0, 0)."""
 
     fmr: NDArray[np.float64]
-    """(K,) non-decreasing, 0..1"""
+    """(K,) non-decreasing, 0..1."""
     tar: NDArray[np.float64]
-    """(K,) non-decreasing, 0..1"""
+    """(K,) non-decreasing, 0..1."""
     thresholds: NDArray[np.float64]
-    """(K,) decreasing; the first is +inf: nothing is accepted"""
+    """(K,) decreasing; the first is +inf, at which nothing matches."""
 
 
 @dataclass(frozen=True, slots=True)
 class TarAtFmr:
-    """TAR at the smallest threshold whose FMR is within the target, on the same pairs."""
+    """TAR at the smallest threshold whose FMR is at most the target, on the same pairs."""
 
     target_fmr: float
     measurable: bool
-    """False where the impostor count cannot carry the target (rule of three); no figure then"""
+    """False if there are too few impostor pairs for the target (rule of three); no figure then."""
     counts: ErrorCounts | None
 
 
 def error_counts(scores: Scores, same: Flags, threshold: float) -> ErrorCounts:
-    """Raises InputError where one of the two kinds of pair is missing."""
+    """Counts the errors at a threshold.
+
+    Raises InputError if genuine or impostor pairs are missing.
+    """
     require_both_kinds(scores, same)
-    accepted = scores.astype(np.float64) >= threshold  # float32 scores would round the threshold
+    accepted = scores.astype(np.float64) >= threshold  # float32 would round the threshold
     return ErrorCounts(
         threshold=threshold,
         n_genuine=int(same.sum()),
@@ -94,24 +94,24 @@ def error_counts(scores: Scores, same: Flags, threshold: float) -> ErrorCounts:
 
 
 def roc(scores: Scores, same: Flags) -> Roc:
-    """scikit-learn's roc_curve with every point kept."""
+    """Returns scikit-learn's roc_curve with every point kept."""
     require_both_kinds(scores, same)
     fmr, tar, thresholds = _sklearn_metrics().roc_curve(same, scores, drop_intermediate=False)
     return Roc(fmr, tar, thresholds.astype(np.float64))
 
 
 def auc(curve: Roc) -> float:
-    """Area under the ROC; a tie between a genuine and an impostor score counts one half."""
+    """Returns the area under the ROC; a tie of a genuine and an impostor score counts one half."""
     return float(_sklearn_metrics().auc(curve.fmr, curve.tar))
 
 
 def equal_error_rate(curve: Roc) -> float:
-    """Where FMR = FNMR on the ROC, 0..1.
+    """Returns the rate, 0..1, at which FMR = FNMR on the ROC.
 
-    The ROC's points are joined by straight lines, as in its area, so the crossing of two
-    neighboring points is interpolated.  A summary of the curve, not an operating point.
+    The crossing is interpolated between neighboring points, which straight lines join, as for the
+    area.  The EER summarizes the curve; it is not an operating point.
     """
-    gap = curve.fmr + curve.tar - 1.0  # FMR - FNMR, never falls; -1 at the first point, 1 at last
+    gap = curve.fmr + curve.tar - 1.0  # FMR - FNMR: non-decreasing from -1 to 1
     after = int(np.argmax(gap >= 0))
     before = after - 1
     weight = gap[before] / (gap[before] - gap[after])
@@ -119,11 +119,11 @@ def equal_error_rate(curve: Roc) -> float:
 
 
 def best_accuracy_threshold(scores: Scores, same: Flags) -> float:
-    """The threshold that gets most of these pairs right.
+    """Returns the threshold that decides most of these pairs correctly.
 
-    Of equally good ones the strictest.  It lies midway between the least score that it accepts
-    and the greatest that it rejects; accepting all, at the least score; accepting none, just
-    above the greatest.  Its accuracy on the same pairs is optimistic: score others with it.
+    Of several, the highest.  It lies midway between the lowest accepted and the highest rejected
+    score; it is the lowest score if all are accepted, and just above the highest if none is.
+    Its accuracy on the same pairs is optimistic: measure the accuracy on other pairs.
     """
     scores = scores.astype(np.float64)
     curve = roc(scores, same)
@@ -138,18 +138,18 @@ def best_accuracy_threshold(scores: Scores, same: Flags) -> float:
 
 
 def midway(accepted: float, rejected: float) -> float:
-    """A threshold between two scores, midway unless rounding would make it reach `rejected`."""
+    """Returns the midpoint of two scores, or `accepted` if rounding would reach `rejected`."""
     middle = (accepted + rejected) / 2.0
     return middle if middle > rejected else accepted
 
 
 def is_measurable(fmr: float, n_impostor: int) -> bool:
-    """Whether this many impostor pairs can carry the FMR by the rule of three."""
-    return fmr * n_impostor >= RULE_OF_THREE * (1 - 1e-12)  # 1e-3 of 3,000 is 3, whatever rounds
+    """Whether this number of impostor pairs is enough for the FMR, by the rule of three."""
+    return fmr * n_impostor >= RULE_OF_THREE * (1 - 1e-12)  # tolerates the rounding of 1e-3 * 3,000
 
 
 def require_measurable(fmr: float, n_impostor: int) -> None:
-    """Raises UsageError for a target outside 0..1 or finer than the pairs can carry."""
+    """Raises UsageError for a target outside 0..1 or too low for the number of pairs."""
     if not 0.0 < fmr < 1.0:
         raise UsageError(f"A target FMR lies between 0 and 1. Received: {fmr}")
     if not is_measurable(fmr, n_impostor):
@@ -161,16 +161,19 @@ def require_measurable(fmr: float, n_impostor: int) -> None:
 
 
 def threshold_at_fmr(impostor: Scores, target: float) -> float:
-    """The smallest threshold whose measured FMR is <= target, in the scores' own precision.
+    """Returns the smallest threshold whose measured FMR is <= target, in the scores' dtype.
 
-    (N,) impostor scores.  Raises UsageError where N cannot carry the target.
+    `impostor`: (N,) scores.  Raises UsageError if N is too small for the target.
     """
     require_measurable(target, len(impostor))
     return threshold_within(impostor, target)
 
 
 def tar_at_fmr(scores: Scores, same: Flags, target: float) -> TarAtFmr:
-    """Raises UsageError for a target outside 0..1; one too fine is marked, not computed."""
+    """Returns TAR at a target FMR; a target too low for the pairs is marked as not measurable.
+
+    Raises UsageError for a target outside 0..1.
+    """
     require_both_kinds(scores, same)
     impostor = scores[~same]
     if 0.0 < target < 1.0 and not is_measurable(target, len(impostor)):
@@ -180,7 +183,7 @@ def tar_at_fmr(scores: Scores, same: Flags, target: float) -> TarAtFmr:
 
 
 def allowed_false_matches(target: float, n_impostor: int) -> int:
-    """The greatest k with k / n_impostor <= target, exactly so in floating point."""
+    """Returns the largest k with k / n_impostor <= target, exact in floating point."""
     k = round(target * n_impostor) + 1
     while k / n_impostor > target:
         k -= 1
@@ -188,15 +191,15 @@ def allowed_false_matches(target: float, n_impostor: int) -> int:
 
 
 def threshold_within(impostor: Scores, target: float) -> float:
-    """`threshold_at_fmr` without the rule of three, for procedures that are defined without it."""
+    """Returns `threshold_at_fmr` without the rule of three, for protocols defined without it."""
     allowed = allowed_false_matches(target, len(impostor))
-    position = len(impostor) - 1 - allowed  # of the greatest score that must be rejected
+    position = len(impostor) - 1 - allowed  # index of the highest score that must be rejected
     must_reject = np.partition(impostor, position)[position]
     return float(np.nextafter(must_reject, np.inf, dtype=impostor.dtype))
 
 
 def require_both_kinds(scores: Scores, same: Flags) -> None:
-    """Raises InputError where a kind of pair is missing, ValueError for what is no score."""
+    """Raises InputError if genuine or impostor pairs are missing, ValueError for invalid scores."""
     if scores.ndim != 1 or scores.shape != same.shape or same.dtype != np.bool_:
         raise ValueError(
             f"scores (N,) and same (N,) bool needed. Received: {scores.shape}, "

@@ -1,6 +1,6 @@
 """The ten-fold procedure of LFW's View 2, as facenet runs it.
 
-Each fold is scored with the threshold that the other nine choose; reported are the mean and the
+Each fold is scored with the threshold chosen on the other nine.  The report has the mean and the
 population standard deviation over the folds (davidsandberg/facenet, src/facenet.py: evaluate).
 """
 
@@ -32,38 +32,38 @@ FACENET_FAR = 1e-3
 @dataclass(frozen=True, slots=True)
 class FoldResult:
     counts: ErrorCounts
-    """of the fold, at the threshold with the best accuracy on the others"""
+    """Of the fold, at the threshold with the best accuracy on the other folds."""
     val_counts: ErrorCounts
-    """of the fold, at the threshold with FMR <= `val_fmr_target` on the others"""
+    """Of the fold, at the threshold with FMR <= `val_fmr_target` on the other folds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenFold:
-    """Results by fold, in file order; facenet's VAL and FAR are TAR and FMR."""
+    """The results by fold, in file order; facenet calls TAR VAL and FMR FAR."""
 
     folds: tuple[FoldResult, ...]
     val_fmr_target: float
     val_measurable: bool
-    """False where the training folds' impostor pairs cannot carry the target (rule of three)"""
+    """False if the training folds have too few impostor pairs for the target (rule of three)."""
 
     @property
     def thresholds(self) -> NDArray[np.float64]:
-        """(n_folds,): what each fold was scored with."""
+        """(n_folds,) the threshold of each fold."""
         return np.array([fold.counts.threshold for fold in self.folds])
 
     @property
     def accuracy(self) -> tuple[float, float]:
-        """Mean and population standard deviation, 0..1."""
+        """Mean and population standard deviation over the folds, 0..1."""
         return _mean_std([fold.counts.accuracy for fold in self.folds])
 
     @property
     def val(self) -> tuple[float, float]:
-        """Mean and population standard deviation of TAR at `val_fmr_target`."""
+        """Mean and population standard deviation of TAR at `val_fmr_target`, 0..1."""
         return _mean_std([fold.val_counts.tar for fold in self.folds])
 
     @property
     def val_fmr(self) -> float:
-        """The mean FMR that the held-out folds have at those thresholds."""
+        """Mean FMR of the held-out folds at those thresholds, 0..1."""
         return _mean_std([fold.val_counts.fmr for fold in self.folds])[0]
 
 
@@ -77,15 +77,16 @@ def ten_fold(
     val_fmr_target: float = FACENET_FAR,
     choose: ChooseThreshold = best_accuracy_threshold,
 ) -> TenFold:
-    """scores (N,), or (n_folds, N) where a row k was computed with fold k held out (facenet's
-    subtract-mean takes the mean from the other folds); same (N,) bool, in file order.  Pairs that
-    are not `acquired` (N,) have no score: they keep their place, train nothing and are not counted.
+    """Runs the ten-fold procedure.
 
-    `fold_sizes` is for lists whose folds differ in size; it stands instead of n_folds.
+    `scores`: (N,), or (n_folds, N) whose row k was computed with fold k held out (facenet's
+    subtract-mean uses the mean of the other folds).  `same`: (N,) bool, in file order.  Pairs with
+    `acquired` (N,) False have no score: they stay in their fold, but are not used and not counted.
+    `fold_sizes` replaces `n_folds` for lists whose folds differ in size.
 
-    Where facenet interpolates its VAL threshold between steps of 0.001, this takes the smallest
-    threshold whose FMR is within the target.  Raises UsageError where N is not a multiple of
-    n_folds: folds are consecutive and of one size, as in pairs.txt.
+    facenet interpolates its VAL threshold between steps of 0.001; this function takes the smallest
+    threshold whose FMR is at most the target.  Raises UsageError if N is not a multiple of
+    n_folds: folds are consecutive and of equal size, as in pairs.txt.
     """
     model_selection = require("sklearn.model_selection", extra="evaluate", needed_for="Evaluation")
     if fold_sizes is not None:
@@ -115,11 +116,11 @@ def ten_fold(
 
 
 def facenet_grid_threshold(scores: Scores, same: Flags) -> float:
-    """facenet's own choice: the first best of the squared L2 distances 0, 0.01 ... 3.99.
+    """Returns facenet's threshold: the first best of the squared L2 distances 0, 0.01 ... 3.99.
 
-    facenet calls a pair the same when its distance is below the threshold, strictly; in terms of
-    similarity >= threshold that is the next greater number.
-    Raises InputError where one of the two kinds of pair is missing.
+    facenet matches a pair if its distance is below the threshold, strictly.  For similarity >=
+    threshold that means the next larger number.
+    Raises InputError if genuine or impostor pairs are missing.
     """
     require_both_kinds(scores, same)
     distance = 2.0 * (1.0 - scores.astype(np.float64))

@@ -1,7 +1,7 @@
-"""How sure a rate is: exact binomial intervals, bootstrap by identity, McNemar's test.
+"""Intervals and tests of rates: exact binomial intervals, bootstrap by identity, McNemar's test.
 
-The binomial interval takes comparisons as independent.  They are not, where people or photos
-occur in many of them; the bootstrap by identity resamples people and is wider for that reason.
+The binomial interval assumes independent comparisons.  Comparisons that share people or photos are
+not independent; the bootstrap by identity resamples people and is therefore wider.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from facekit.system.extras import require
 
 
 def binomial_ci95(n_events: int, n_trials: int) -> tuple[float, float]:
-    """Exact 95 % interval (Clopper & Pearson 1934) of n_events / n_trials, 0..1 each."""
+    """Returns the exact 95 % interval (Clopper & Pearson 1934) of n_events / n_trials, 0..1
+    each."""
     ends = _stats().binomtest(n_events, n_trials).proportion_ci(0.95, method="exact")
     return float(ends.low), float(ends.high)
 
 
 def mcnemar_p(right_a: Flags, right_b: Flags) -> float:
-    """Two-sided exact p-value (McNemar 1947) that two models are equally often right.
+    """Returns the two-sided exact p (McNemar 1947) of two models being right equally often.
 
-    (N,) bool each, for the same N pairs.  Pairs that both get right, or both wrong, say nothing;
-    with none left the models cannot be told apart and p is 1.
+    Both arguments are (N,) bool for the same N pairs.  Pairs on which both are right or both wrong
+    do not count; if no pair remains, p is 1.
     """
     if right_a.shape != right_b.shape:
         raise ValueError(f"The same pairs needed. Received: {right_a.shape}, {right_b.shape}")
@@ -44,12 +45,12 @@ def bootstrap_ci95(
     n_replicates: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """95 % percentile interval of the error rate of N pairs, people resampled with replacement.
+    """Returns the 95 % percentile interval of the error rate of N pairs, by resampling people.
 
-    errors (N,) bool; person_a, person_b (N,) identity numbers, equal for a genuine pair.  A
-    person drawn m times weighs m in genuine pairs; an impostor pair weighs the product of its
-    two people's draws.  So pairs that share people rise and fall together, as they would in
-    another sample of people.  Replicates that draw no pair at all are left out.
+    `errors`: (N,) bool; `person_a`, `person_b`: (N,) identity numbers, equal for a genuine pair.
+    People are drawn with replacement.  A genuine pair of a person who is drawn m times has weight
+    m; an impostor pair has the product of its two people's counts.  Pairs that share people thus
+    vary together, as in another sample of people.  Replicates without any pair are left out.
     """
     people, numbers = np.unique(np.stack([person_a, person_b]), return_inverse=True)
     index_a, index_b = numbers.reshape(2, -1)

@@ -1,4 +1,4 @@
-"""From the scores of all pairs to the operating points that a model's card keeps."""
+"""Computes the operating points of a model's card from the scores of all pairs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""From a score to a probability, and how far that probability can be trusted.
+"""Fits the probability that two faces are of one person to scores, and measures its reliability.
 
-The probability is that of "same person" among pairs mixed as the fitted ones were: with as many
-genuine as impostor pairs it holds for a couple of photos of whom half are the same person
-beforehand.  Where impostors are far commoner, it is far less: use an operating point there.
+The probability holds for pairs with the same shares of genuine and impostor pairs as the fitted
+ones, e.g. one half each.  If impostors are far more frequent, the probability is far lower: use an
+operating point then.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ class ReliabilityBin:
     n_pairs: int
     mean_probability: float
     observed: float
-    """the share of the bin's pairs that are genuine"""
+    """Share of the bin's pairs that are genuine, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Probabilities against what came true, on pairs that the fit did not see."""
+    """Probabilities compared with labels, on pairs that were not used for the fit."""
 
     bins: tuple[ReliabilityBin, ...]
-    """the bins that hold a pair, by rising probability"""
+    """The bins that hold a pair, by ascending probability."""
     expected_calibration_error: float
-    """mean |mean_probability - observed|, weighted by pairs (Naeini et al. 2015)"""
+    """Mean of |mean_probability - observed|, weighted by pairs (Naeini et al. 2015)."""
     brier_score: float
-    """mean squared difference of probability and outcome; 0.25 is what always saying 1/2 has"""
+    """Mean squared difference of probability and label; 0.25 if every probability is 1/2."""
 
 
 def probabilities(fit: LogisticScore, scores: Scores) -> NDArray[np.float64]:
-    """(N,) cosine similarities -> (N,) probabilities, 0..1, of the same person."""
+    """Maps (N,) cosine similarities to (N,) probabilities of the same person, 0..1."""
     return _logistic(fit.slope * scores.astype(np.float64) + fit.intercept)
 
 
 def fit_probability(scores: Scores, same: Flags) -> LogisticScore:
-    """Logistic regression by Newton's method, on Platt's targets.
+    """Fits a logistic regression by Newton's method, on Platt's targets.
 
-    scores (N,), same (N,) bool.  The targets (n + 1) / (n + 2) and 1 / (n + 2) (Platt 1999) keep
-    the fit finite where the two kinds do not overlap.  Raises InputError where a kind is missing
-    or where all scores are equal.
+    `scores`: (N,); `same`: (N,) bool.  The targets (n + 1) / (n + 2) and 1 / (n + 2) (Platt 1999)
+    keep the fit finite if genuine and impostor scores do not overlap.  Raises InputError if one
+    kind of pair is missing or all scores are equal.
     """
     n_genuine = int(same.sum())
     n_impostor = len(same) - n_genuine
@@ -70,7 +70,7 @@ def fit_probability(scores: Scores, same: Flags) -> LogisticScore:
         gradient = inputs @ (probability - target)
         hessian = (inputs * (probability * (1 - probability))) @ inputs.T
         step = np.linalg.solve(hessian, gradient)
-        # Halved until the convex loss falls: a full Newton step can overshoot.
+        # Halved until the convex loss falls, because a full Newton step can overshoot.
         while (stepped := _log_loss((weights - step) @ inputs, target)) > loss:
             step /= 2
         weights, loss = weights - step, stepped
@@ -82,7 +82,7 @@ def fit_probability(scores: Scores, same: Flags) -> LogisticScore:
 def reliability(
     probabilities: NDArray[np.float64], same: Flags, *, n_bins: int = 10
 ) -> Reliability:
-    """(N,) probabilities and outcomes in `n_bins` bins of equal width; give held-out pairs."""
+    """Counts (N,) probabilities and labels in `n_bins` bins of equal width; use held-out pairs."""
     if not len(same) or probabilities.shape != same.shape:
         raise ValueError(
             f"(N,) arrays, N > 0, needed. Received: {probabilities.shape}, {same.shape}"

@@ -1,4 +1,4 @@
-"""Fetching LFW with scikit-learn's own fetcher, which knows the archives' checksums."""
+"""Fetches LFW with scikit-learn's fetcher, which knows the archives' checksums."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from facekit.model.fetch import offline_by_environment
 from facekit.system.extras import require
 
 N_PHOTOS, N_PEOPLE = 13_233, 5_749
-"""of LFW, whatever its alignment (http://vis-www.cs.umass.edu/lfw/README.txt)"""
+"""Number of photos in LFW, in every alignment (http://vis-www.cs.umass.edu/lfw/README.txt)."""
 SITE = "http://vis-www.cs.umass.edu/lfw/"
 
 
 def data_home(given: Path | None) -> Path:
-    """scikit-learn's data home: `given`, SCIKIT_LEARN_DATA or ~/scikit_learn_data."""
+    """Returns scikit-learn's data home: `given`, else SCIKIT_LEARN_DATA, else
+    ~/scikit_learn_data."""
     home = given or Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
     return home.expanduser()
 
 
 def fetch_lfw(home: Path, alignment: LfwAlignment, *, offline: bool = False) -> Path:
-    """Photos and pair lists under `home`/lfw_home, about 240 MB; returns that folder.
+    """Fetches photos and pair lists to `home`/lfw_home, about 240 MB; returns that folder.
 
-    What is there already is not fetched again.  Raises FetchError, which says what to put where,
-    StorageError where nothing can be written, MissingExtraError without scikit-learn.
+    Existing files are not fetched again.  Raises FetchError, which says what to put where;
+    StorageError if nothing can be written; MissingExtraError without scikit-learn.
     """
     offline = offline or offline_by_environment()
     folder = home / "lfw_home"
@@ -36,24 +37,24 @@ def fetch_lfw(home: Path, alignment: LfwAlignment, *, offline: bool = False) -> 
     require("PIL", extra="evaluate", needed_for="scikit-learn's fetcher")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one for each retry; the last one raises
+            warnings.simplefilter("ignore")  # the fetcher warns at each retry; the last one raises
             datasets.fetch_lfw_pairs(
                 subset="test",
                 data_home=str(home),
                 funneled=alignment is LfwAlignment.FUNNELED,
-                resize=0.1,  # it also decodes 2,000 photos; small ones are soon done
+                resize=0.1,  # the fetcher also decodes 2,000 photos, which is fast at this size
                 download_if_missing=not offline,
             )
     except PermissionError as error:
         raise StorageError(f"Cannot write to {folder}: {error.strerror}") from error
-    except (OSError, EOFError) as error:  # URLError and a wrong checksum are OSErrors too
+    except (OSError, EOFError) as error:  # URLError and a wrong checksum are OSErrors
         raise FetchError(f"LFW could not be fetched: {error}. {_by_hand()}") from error
     _require_whole(folder / alignment.folder)
     return folder
 
 
 def _require_whole(photos_dir: Path) -> None:
-    """A process killed while it unpacked leaves a part, which the fetcher takes for the whole."""
+    """Removes a part that a killed process left: the fetcher would take the part for everything."""
     people = [child for child in photos_dir.iterdir() if child.is_dir()]
     n_photos = sum(len(list(person.glob("*.jpg"))) for person in people)
     if (n_photos, len(people)) != (N_PHOTOS, N_PEOPLE):

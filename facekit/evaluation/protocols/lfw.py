@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild on disk: where the photos are, and which protocol is which list.
+"""Finds Labeled Faces in the Wild on disk, and the pair list of each protocol.
 
 Any of LFW's alignments (original, funneled, deep-funneled) has the layout `Name/Name_0001.jpg`;
 archives unpack it directly or under one folder, protocol files beside it or in `protocol/`.
@@ -27,27 +27,27 @@ WRONG_LABELS = {
     "Michael_Schumacher/Michael_Schumacher_0008.jpg": _OTHER_PERSON.format("Rubens Barrichello"),
     "Recep_Tayyip_Erdogan/Recep_Tayyip_Erdogan_0004.jpg": _OTHER_PERSON.format("Abdullah Gul"),
 }
-"""LFW's wrong labels as its users report them, by photo; not a complete list.
+"""Photos that LFW's users report as wrongly labeled; the list is not complete.
 
-Errors on these photos are scored as they are, as LFW's rules want it: the list's label counts.
+The photos are scored with the list's label, as LFW's rules require.
 """
 
 
 class Protocol(str, Enum):
-    """Which pairs are scored.  View 1 is for development, View 2 for reporting."""
+    """The pairs to score.  View 1 is for development, View 2 for reporting."""
 
     DEVTRAIN = "devtrain"
-    """View 1, pairsDevTrain.txt: 1,100 pairs of each kind"""
+    """View 1, pairsDevTrain.txt: 1,100 genuine and 1,100 impostor pairs."""
     DEVTEST = "devtest"
-    """View 1, pairsDevTest.txt: 500 of each kind"""
+    """View 1, pairsDevTest.txt: 500 genuine and 500 impostor pairs."""
     VIEW1 = "view1"
-    """both lists of View 1 as two folds, each scored with the threshold of the other"""
+    """Both lists of View 1 as two folds, each scored with the threshold of the other."""
     VIEW2 = "view2"
-    """pairs.txt: 10 folds of 300 of each kind"""
+    """View 2, pairs.txt: 10 folds of 300 genuine and 300 impostor pairs."""
     FOLD1 = "fold1"
-    """the first fold of View 2, MLPerf's SphereFace20 test"""
+    """The first fold of View 2, which MLPerf's SphereFace20 test uses."""
     FOLDERS = "folders"
-    """photos of one's own, a folder a person; the pairs are made: people_pairs.py"""
+    """The user's photos, a folder per person; people.py chooses the pairs."""
 
     @property
     def file_names(self) -> tuple[str, ...]:
@@ -62,20 +62,20 @@ class Protocol(str, Enum):
 @dataclass(frozen=True, slots=True)
 class LfwFolder:
     photos_dir: Path
-    """the folder that holds one folder a person"""
+    """The folder that holds a folder per person."""
     protocol_dirs: tuple[Path, ...]
-    """where pair lists are looked for, in this order"""
+    """Folders in which pair lists are looked for, in this order."""
 
     @property
     def name(self) -> str:
-        """The alignment as its folder calls it, e.g. "lfw-deepfunneled"."""
+        """The alignment, by the name of its folder, e.g. "lfw-deepfunneled"."""
         return self.photos_dir.name
 
 
 def locate_data(given: Path | None) -> Path:
-    """The folder the user named, else scikit-learn's data home, where its fetcher puts LFW.
+    """Returns the folder the user named, else scikit-learn's data home, where its fetcher puts LFW.
 
-    Raises InputError that says what to put where.
+    Raises InputError, which says what to put where.
     """
     if given is not None:
         return given
@@ -90,9 +90,9 @@ def locate_data(given: Path | None) -> Path:
 
 
 def find_lfw(folder: Path) -> LfwFolder:
-    """The photos in `folder`, or in exactly one folder right below it.
+    """Finds the photos in `folder`, or in the only folder of photos directly below it.
 
-    Raises InputError where there are none or where several alignments stand side by side.
+    Raises InputError if there are none, or several alignments.
     """
     if not folder.is_dir():
         raise InputError(f"A folder with LFW's photos needed. {folder} is not a folder.")
@@ -116,9 +116,9 @@ def find_lfw(folder: Path) -> LfwFolder:
 
 
 def read_protocol(lfw: LfwFolder, protocol: Protocol) -> PairList:
-    """The protocol's list.  Raises PairListError where its file is missing or not valid.
+    """Reads the protocol's list.  Raises PairListError if the file is missing or not valid.
 
-    Whether the file is the published one is for the caller to report: `published_as`.
+    The caller reports whether the file is the published one: `published_as`.
     """
     lists = [_read_list(lfw, name, protocol) for name in protocol.file_names]
     pairs = reduce(PairList.joined, lists)

@@ -1,4 +1,4 @@
-"""Pairs for photos of one's own, a folder a person, for which nobody has written a list."""
+"""Chooses pairs for the user's own photos, a folder per person, without a published list."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from facekit.photo.sources import list_people
 
 NAME = "all people"
 
-_PARTNERS = 3  # genuine pairs of a photo with the next ones of its person
-_ROUNDS = 20  # in each, every photo meets one other; few people have few pairs of strangers
+_PARTNERS = 3  # genuine pairs: each photo with the next three of its person
+_ROUNDS = 20  # in each round every photo meets one other; few people allow few impostor pairs
 
 
 def pairs_of_people(folder: Path) -> PairList:
-    """One fold of the people in `folder` (PERSON/PHOTO), the same for the same folder.
+    """Returns one fold of pairs of the photos in `folder` (PERSON/PHOTO).
 
-    Each photo with the next three of its person, and as many pairs of two people, drawn; more
-    where a photo would be in no pair otherwise.  Raises InputError where the folder has no second
-    person, or nobody with two photos.
+    The pairs are the same for the same folder: each photo with the next three of its person, and
+    as many random impostor pairs; more if a photo would be in no pair otherwise.  Raises InputError
+    if the folder has no second person, or nobody with two photos.
     """
     people = [person for person in list_people(folder) if person.photos]
     photos = [
@@ -51,9 +51,10 @@ def pairs_of_people(folder: Path) -> PairList:
 
 
 def _strangers(photos: list[Photo], alone: set[int], *, wanted: int) -> list[tuple[Photo, Photo]]:
-    """Pairs of two people, each once: `wanted` if there are so many, and each of `alone` in one.
+    """Returns distinct pairs of photos of two people.
 
-    alone: indices of photos; changed here.
+    There are `wanted` pairs if the photos allow it, and each photo of `alone` is in one of them.
+    `alone`: indices of photos; the function empties it.
     """
     random = np.random.default_rng(0)
     pairs: dict[tuple[int, int], None] = {}
@@ -66,7 +67,7 @@ def _strangers(photos: list[Photo], alone: set[int], *, wanted: int) -> list[tup
                 alone -= {a, b}
         if len(pairs) >= wanted and not alone:
             break
-    for a in sorted(alone):  # all but one photo may be of one person
+    for a in sorted(alone):  # possible unless all but one photo are of one person
         b = next(b for b, other in enumerate(photos) if other.person != photos[a].person)
         pairs.setdefault((min(a, b), max(a, b)))
     return [(photos[a], photos[b]) for a, b in sorted(pairs)]

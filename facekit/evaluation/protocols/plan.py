@@ -1,4 +1,4 @@
-"""Which pairs are scored, where their photos are, and on which pairs the threshold is chosen."""
+"""Chooses the pairs to score, finds their photos, and the pairs for the threshold."""
 
 from __future__ import annotations
 
@@ -19,53 +19,54 @@ from facekit.evaluation.protocols.people import pairs_of_people
 
 
 class ThresholdOrigin(str, Enum):
-    """Where the threshold comes from that pairs are scored with."""
+    """The origin of the threshold that pairs are scored with."""
 
     OTHER_FOLDS = "other-folds"
-    """each fold with the best threshold of the other folds"""
+    """Each fold has the best threshold of the other folds."""
     OTHER_LIST = "other-list"
-    """the best threshold of another list, e.g. pairsDevTrain for pairsDevTest"""
+    """The best threshold of another list, e.g. pairsDevTrain for pairsDevTest."""
     CARD = "card"
-    """an operating point of the model's card"""
+    """An operating point of the model's card."""
     FIXED = "fixed"
-    """given by the protocol or the user"""
+    """A threshold fixed by the protocol or the user."""
     SAME_PAIRS = "same-pairs"
-    """the best threshold of the scored pairs themselves: the figure is too good, and marked"""
+    """The best threshold of the scored pairs themselves: the accuracy is too high, and marked
+    so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One evaluation, before any model is known."""
+    """An evaluation's pairs and photos, independent of models."""
 
     protocol: str
     pair_list: PairList
     folder: LfwFolder
     origin: ThresholdOrigin
-    """OTHER_FOLDS, OTHER_LIST, or CARD: then SAME_PAIRS where the card has no threshold"""
+    """OTHER_FOLDS, OTHER_LIST or CARD; with CARD, SAME_PAIRS if the card has no threshold."""
     training: PairList | None
-    """the list that the threshold is chosen on; None where folds or the card give it"""
+    """The list that the threshold is chosen on; None if folds or the card determine it."""
 
     @property
     def photos(self) -> tuple[Photo, ...]:
-        """Of both lists, each once, sorted by path."""
+        """The photos of both lists, each once, sorted by path."""
         if self.training is None or self.training is self.pair_list:
             return self.pair_list.photos
         by_path = {photo.path: photo for photo in (*self.training.photos, *self.pair_list.photos)}
         return tuple(by_path[path] for path in sorted(by_path))
 
     def paths(self) -> list[Path]:
-        """The files of `photos`."""
+        """The files of `photos`, in that order."""
         return [self.folder.photos_dir / photo.path for photo in self.photos]
 
 
 def open_list(
     *, data: Path | None, protocol: str, pairs_file: Path | None
 ) -> tuple[PairList, LfwFolder, Protocol | None]:
-    """The pair list and the photos it names, all of which are there; which protocol of LFW it is.
+    """Opens a pair list and finds its photos; returns LFW's protocol, too, if it is one.
 
-    `protocol`: one of Protocol's values or a pair list's path; `pairs_file` stands instead of it.
-    Photos of a CSV list are looked for in `data`, else beside the list.
-    Raises InputError or PairListError that say what to put where.
+    `protocol`: a value of Protocol, or the path of a pair list; `pairs_file` replaces it.  Photos
+    of a CSV list are looked for in `data`, else beside the list.
+    Raises InputError or PairListError, which say what to put where.
     """
     known = {one.value: one for one in Protocol}
     if pairs_file is None and protocol == Protocol.FOLDERS.value:
@@ -94,9 +95,9 @@ def open_list(
 def open_plan(
     *, data: Path | None, protocol: str, pairs_file: Path | None, limit: int | None
 ) -> Plan:
-    """As `open_list`, with the list that the threshold comes from.
+    """Opens a list as `open_list` does, and the list that the threshold is chosen on.
 
-    `limit`: score and train on the first pairs of each kind of every fold alone.
+    `limit`: use only the first pairs of each kind of every fold, in both lists.
     """
     pair_list, folder, known = open_list(data=data, protocol=protocol, pairs_file=pairs_file)
     training: PairList | None = None

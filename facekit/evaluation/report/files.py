@@ -1,4 +1,4 @@
-"""An evaluation as a folder of files: JSON, CSV, page, figures."""
+"""Writes an evaluation to a folder of files: JSON, CSV, HTML page and figures."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ from facekit.system.files import put_in_place
 
 REPORT = "report.json"
 _WORST = 12
-"""errors of each kind in the gallery"""
+"""Number of errors of each kind that the page shows."""
 
 
 def require_writable(folder: Path) -> None:
-    """Before the work: raises UsageError for a folder with other files, MissingExtraError
-    without matplotlib."""
+    """Checks the folder before the work.
+
+    Raises UsageError for a folder with other files, MissingExtraError without matplotlib.
+    """
     require("matplotlib.figure", extra="plot", needed_for="A report with figures")
     if folder.exists() and not (folder / REPORT).is_file() and any(folder.iterdir()):
         raise UsageError(
@@ -49,9 +51,9 @@ def require_writable(folder: Path) -> None:
 def write_report(
     folder: Path, report: EvaluationReport, columns: Sequence[ReportColumn], photos: LfwFolder
 ) -> None:
-    """All files in a folder of their own, which then takes the place of `folder`.
+    """Writes all files to a temporary folder, which is then renamed to `folder`.
 
-    Raises StorageError, which leaves an earlier report as it was.
+    Raises StorageError and then leaves an earlier report as it was.
     """
     files = _files(report, columns, photos)
     target = Path(os.path.abspath(folder))
@@ -61,7 +63,7 @@ def write_report(
         part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
         for name, content in files.items():
             (part / name).write_bytes(content)
-        part.chmod(0o755)  # mkdtemp's 0700 is meant for secrets
+        part.chmod(0o755)  # mkdtemp makes 0700
         put_in_place(part, target)
     except OSError as error:
         raise StorageError(f"Cannot write {folder}: {error.strerror or error}") from error

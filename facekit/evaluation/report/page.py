@@ -1,7 +1,7 @@
-"""One self-contained page of an evaluation: no script, nothing loaded from anywhere.
+"""Makes one HTML page of an evaluation, without scripts and external resources.
 
-Everything that comes from data (names, paths, notes) passes `text`; figures are SVG that
-`plots.svg` made, and crops are JPEG in data URIs.
+All text from data (names, paths, notes) passes `text`; figures are SVG from `plots.svg`, and crops
+are JPEG in data URIs.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ details { margin-top: 12px; }
   th, td { padding: 6px 8px; } td { min-width: 7.5rem; } body { font-size: 15px; }
   .pairs { grid-template-columns: 1fr 1fr; } }
 """
-"""The style: light and dark, from 320 px of width up."""
+"""The style for light and dark pages, from 320 px of width."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorGallery:
-    """A model's worst errors, the worst first."""
+    """A model's worst errors, the worst one first."""
 
     label: str
     false_matches: tuple[ShownPair, ...]
@@ -91,7 +91,7 @@ class ErrorGallery:
 def report_html(
     report: EvaluationReport, *, figures: Mapping[str, str], galleries: Sequence[ErrorGallery]
 ) -> str:
-    """The page.  figures: SVG elements by name, in the order in which they are shown."""
+    """Makes the page; `figures` are SVG elements by name, in the order in which they are shown."""
     parts = [
         _head(report),
         section("Models side by side", models_table(report.models)),

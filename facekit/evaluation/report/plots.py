@@ -1,8 +1,8 @@
-"""The report's figures: ROC, DET, score histograms, folds, latency.
+"""Draws the report's figures: ROC, DET, score histograms, folds, latency.
 
-Drawn by matplotlib's object interface, so no window system and no global state is touched.  As
-SVG the axes and letters take the color of the text around them (`currentColor`) and the ground
-is clear, so one picture serves light and dark pages; as PNG they are black on white.
+matplotlib is used by objects, without its global state and without a window system.  As SVG, axes
+and letters take the color of the surrounding text (`currentColor`) on a transparent ground, so that
+one figure suits light and dark pages; as PNG they are black on white.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.evaluation.metrics.error_rates import RULE_OF_THREE, Flags, Scores, roc
+from facekit.evaluation.metrics.error_rates import Flags, Scores, roc
 from facekit.evaluation.records import EvaluationReport, ModelIdentity, ModelResult
 from facekit.system.extras import require
+from facekit.template.calibration import RULE_OF_THREE
 
 SERIES_COLORS = ("#2f7fd1", "#d9792b", "#2f9e6e", "#c2478b", "#8a6fc9", "#8c8c3a")
-"""one a model, then from the start; each has a contrast of 3 or more on white and near-black"""
+"""Colors of the models, repeated after the last; each has a contrast >= 3 on white and
+near-black."""
 _GENUINE, _IMPOSTOR = SERIES_COLORS[2], SERIES_COLORS[3]
-_INK = "#010203"  # stands for the text color until the picture is written
+_INK = "#010203"  # replaced by the text color when the figure is written
 _SIZE_INCHES = (5.2, 3.7)
 _STYLE = {
     "font.size": 10.5,
@@ -47,7 +49,7 @@ _STYLE = {
 
 
 def draw_figures(report: EvaluationReport) -> dict[str, Any]:
-    """matplotlib Figures by name: "roc", "det", "folds" and "latency" where measured, "scores".
+    """Returns matplotlib Figures by name: "roc", "det", "scores"; "folds", "latency" if measured.
 
     Raises MissingExtraError without matplotlib.
     """
@@ -63,7 +65,7 @@ def draw_figures(report: EvaluationReport) -> dict[str, Any]:
 
 
 def svg(figure: Any, name: str) -> str:
-    """An <svg> element to put into a page; `name` keeps its ids apart from other figures'."""
+    """Returns an <svg> element for a page; `name` makes its ids differ from other figures'."""
     text = io.StringIO()
     with _matplotlib().rc_context(_STYLE):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
@@ -76,7 +78,7 @@ def svg(figure: Any, name: str) -> str:
 
 
 def png(figure: Any) -> bytes:
-    """The figure as a PNG file, black on white, 160 dots an inch."""
+    """Returns the figure as a PNG file, black on white, 160 dots per inch."""
     content = io.BytesIO()
     with _matplotlib().rc_context(_STYLE):
         figure.savefig(content, format="png", dpi=160, facecolor="white")
@@ -188,7 +190,8 @@ def _figure(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
 
 
 def _log_fmr_axis(axes: Any, models: tuple[ModelResult, ...]) -> None:
-    """FMR of 0 lies on the left edge; shaded is where fewer than three false matches count."""
+    """Puts an FMR of 0 on the left edge and shades where there are fewer than three false
+    matches."""
     left = min(map(_least, models))
     axes.set_xscale("log")
     axes.set_xlim(left, 1.0)
@@ -211,7 +214,8 @@ def _scored(model: ModelResult) -> tuple[Scores, Flags]:
 
 
 def _names(models: tuple[ModelResult, ...]) -> dict[ModelIdentity, str]:
-    """What tells the results apart, as short as can be: setups of one model go without its name."""
+    """Returns the shortest labels that distinguish the results: setups of one model omit its
+    name."""
     identities = [model.model for model in models]
     one_model = len({identity.file_sha256 for identity in identities}) == 1
     return {

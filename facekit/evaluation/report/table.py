@@ -1,4 +1,4 @@
-"""The pieces of HTML that the page is made of, and its first table: models side by side."""
+"""Makes the pieces of HTML of the page, and its first table: models side by side."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from html import escape
 
-from facekit.evaluation.metrics.error_rates import RULE_OF_THREE
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import ModelResult, Rate
+from facekit.template.calibration import RULE_OF_THREE
 
 _ORIGINS = {
     ThresholdOrigin.OTHER_FOLDS: "chosen on the other folds",
@@ -20,7 +20,7 @@ _ORIGINS = {
 
 
 def models_table(models: tuple[ModelResult, ...]) -> str:
-    """A row a figure, a column a result."""
+    """Makes a table with a row per figure and a column per result."""
     rows: list[tuple[str, Callable[[ModelResult], str]]] = [
         ("Accuracy", lambda m: _rate(m.accuracy, _by_identity(m))),
         ("Mean of the folds", _fold_mean),
@@ -139,7 +139,7 @@ def section(title: str, content: str) -> str:
 
 
 def table(name: str, head: str, body: str) -> str:
-    # Focusable, so that a keyboard can scroll it where it is wider than the page.
+    # Focusable, so that a keyboard can scroll a table that is wider than the page.
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{name}"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>\n</table></div>\n"

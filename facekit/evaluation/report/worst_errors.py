@@ -1,4 +1,4 @@
-"""The worst errors of a model."""
+"""Finds the worst errors of a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facekit.evaluation.records import ModelResult, ScoredPair
 
 @dataclass(frozen=True, slots=True)
 class ShownPair:
-    """A pair of the gallery with its two crops as JPEG files."""
+    """A pair and its two crops as JPEG files."""
 
     pair: ScoredPair
     crop_a: bytes
@@ -18,21 +18,21 @@ class ShownPair:
 
     @property
     def known_fault(self) -> str:
-        """Why the list's own label is doubtful, or ""."""
+        """Why the label of the list is doubtful; "" if it is not."""
         faults = (WRONG_LABELS.get(self.pair.a), WRONG_LABELS.get(self.pair.b))
         return "; ".join(dict.fromkeys(fault for fault in faults if fault))
 
 
 def worst_false_matches(result: ModelResult, limit: int) -> tuple[ScoredPair, ...]:
-    """Different people called the same, furthest above the threshold first."""
+    """Returns impostor pairs that match, the one furthest above the threshold first."""
     wrong = [pair for pair in result.pairs if pair.called_same and not pair.same]
     return tuple(sorted(wrong, key=_distance_over, reverse=True)[:limit])
 
 
 def worst_false_non_matches(result: ModelResult, limit: int) -> tuple[ScoredPair, ...]:
-    """One person called different, furthest below the threshold first.
+    """Returns genuine pairs that do not match, the one furthest below the threshold first.
 
-    Pairs without a score are not among them: they are failures to acquire, listed apart.
+    Pairs without a score are left out; they are failures to acquire, which are listed apart.
     """
     wrong = [pair for pair in result.pairs if pair.called_same is False and pair.same]
     return tuple(sorted(wrong, key=_distance_over)[:limit])

@@ -1,4 +1,4 @@
-"""What can be wrong with a gallery in PostgreSQL; damage of the files is the server's to find."""
+"""Checks a gallery in PostgreSQL; damage of the server's files is left to the server."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from facekit.gallery.postgres.schema import SCHEMA
 
-_MOST_FAULTS = 20  # of one kind; more do not say more
+_MOST_FAULTS = 20  # of one kind are reported
 _RECALL_QUERIES = 100
 _LEAST_RECALL = 0.99
 
 
 def faults(connection: Any) -> list[str]:
-    """A sentence a fault.  To be called within a transaction."""
+    """Returns one sentence for each fault.  Call it within a transaction."""
     found = [
         f"{name} is enrolled without a template."
         for (name,) in connection.execute(
@@ -48,9 +48,11 @@ def faults(connection: Any) -> list[str]:
 
 
 def recall_at_1(connection: Any) -> float | None:
-    """How often the index's nearest other template is as near as the exact one; None if empty.
+    """Returns the share of queries, 0..1, for which the index finds a nearest template.
 
-    Asked with templates of the gallery, drawn at random, within a transaction.
+    A query is a template of the gallery, drawn at random; it counts if the index's nearest other
+    template is as similar as that of exact search.  None for an empty gallery.  Call it within a
+    transaction.
     """
     queries = connection.execute(
         f"SELECT template_id, embedding FROM {SCHEMA}.template ORDER BY random() "

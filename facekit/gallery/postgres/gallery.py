@@ -29,21 +29,25 @@ from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
 _EF_SEARCH = 200
-"""Candidates that HNSW keeps; pgvector's default of 40 finds fewer.  gallery check measures."""
+"""Number of candidates that HNSW keeps; pgvector's default of 40 finds fewer of the nearest.
+`facekit gallery check` measures the share that is found."""
 
 
 def create_postgres(url: str) -> bool:
-    """The tables; False where they are there already.  Raises StorageError."""
+    """Makes the tables; returns False if they exist.  Raises StorageError."""
     connection = postgres_schema.connect(url)
     with postgres_schema.translated(url), connection:
         return postgres_schema.create(connection, {"created_at": now_utc()})
 
 
 class PostgresGallery:
-    """See gallery.Gallery.  One connection; not thread-safe, safe among processes."""
+    """A gallery on a PostgreSQL server: see gallery.Gallery.
+
+    It has one connection; it is not thread-safe, but many processes may use the gallery.
+    """
 
     def __init__(self, url: str) -> None:
-        """Raises StorageError."""
+        """Connects to the server.  Raises StorageError."""
         self._url = url
         self._connection = postgres_schema.connect(url)
         try:
@@ -123,7 +127,7 @@ class PostgresGallery:
         name = checked_name(name)
         with self._transaction():
             postgres_space.bind(self._connection, space, mean, where=self._where)
-            # The update locks the row: nobody removes the person before this is committed.
+            # The update locks the row, so that nobody removes the person before the commit.
             ((person_id,),) = self._rows(
                 f"INSERT INTO {SCHEMA}.person (name, enrolled_at) VALUES (%s, %s) "
                 "ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING person_id",
@@ -199,16 +203,16 @@ class PostgresGallery:
             return faults(self._connection)
 
     def recall_at_1(self) -> float | None:
-        """Of the index, against exact search; see postgres/check.py."""
+        """Compares the index with exact search; see postgres/check.py."""
         with self._reading():
             return recall_at_1(self._connection)
 
     def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
-        """The server keeps its index up to date itself."""
+        """Returns False: the server keeps its index up to date."""
         return False
 
     def _by_best(self, query: Float32Array, top: int) -> list[Candidate]:
-        """Asks for more templates until they are of `top` people, or all are seen."""
+        """Requests more and more templates until they belong to `top` people or are all read."""
         self._connection.execute(f"SET LOCAL hnsw.ef_search = {_EF_SEARCH}")
         self._connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
         limit = max(4 * top, 20)
@@ -226,7 +230,7 @@ class PostgresGallery:
             limit *= 4
 
     def _by_mean(self, query: Float32Array, top: int) -> list[Candidate]:
-        """Exact: every person's mean is formed."""
+        """Compares with the mean of each person's templates; exact, without the index."""
         nearest = self._rows(
             f"SELECT person_id, 1 - (avg(embedding) <=> %s::vector) AS similarity "
             f"FROM {SCHEMA}.template GROUP BY person_id ORDER BY similarity DESC LIMIT {int(top)}",
@@ -274,7 +278,7 @@ class PostgresGallery:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """One state of the gallery throughout; within another transaction, that one's."""
+        """Reads from one state of the gallery; nested in a transaction, from that transaction's."""
         outermost = self._connection.info.transaction_status.name == "IDLE"
         with self._transaction():
             if outermost:

@@ -1,7 +1,7 @@
 """Merging two people of a gallery in PostgreSQL, and undoing it.
 
-All functions are to be called within a transaction.  A person's row is locked before their
-templates are moved, so that nobody enrolls or removes them meanwhile.
+Call all functions within a transaction.  A person's row is locked before the person's templates are
+moved, so that nobody enrolls into it or removes it at the same time.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def merges(connection: Any, name: str | None) -> list[Merge]:
 
 
 def _take_spares(connection: Any, person_id: int) -> None:
-    """Photos that left with an undone merge, and that another merge brought as well."""
+    """Restores photos that an undone merge took along although another merge had them, too."""
     rows = connection.execute(
         "SELECT DISTINCT ON (photo_sha256) template_id, merge_id "
         f"FROM {SCHEMA}.spare_template JOIN {SCHEMA}.merge USING (merge_id) "
@@ -131,7 +131,7 @@ def _take_spares(connection: Any, person_id: int) -> None:
 
 
 def _locked(connection: Any, name: str, other: str) -> dict[str, tuple[int, str]]:
-    """By name, the number and time of those of the two who are enrolled; their rows are locked."""
+    """Locks the rows of the two people; returns number and enrollment time of each that exists."""
     rows = connection.execute(
         f"SELECT name, person_id, enrolled_at FROM {SCHEMA}.person WHERE name IN (%s, %s) "
         "ORDER BY person_id FOR UPDATE",

@@ -1,8 +1,9 @@
-"""The tables of a gallery in PostgreSQL with pgvector, and the connection to them.
+"""Makes and migrates the tables of a gallery in PostgreSQL with pgvector, and connects to them.
 
-Facts of pgvector that this rests on: `<=>` is the cosine distance, 1 - similarity; an HNSW index
-is for columns of a fixed number of dimensions, so the vector column is made when the first person
-is enrolled; an index scan is approximate, and `SET LOCAL enable_indexscan = off` makes it exact.
+The code relies on these facts of pgvector: `<=>` is the cosine distance, 1 - similarity.  An HNSW
+index needs a column of a fixed number of dimensions, so the vector column is made when the first
+person is enrolled.  An index scan is approximate; `SET LOCAL enable_indexscan = off` makes it
+exact.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from facekit.gallery.sqlite.file import OLDEST_VERSION, old_version_text
 from facekit.system.extras import require
 
 SCHEMA = "facekit_gallery"
-_LOCK = 0x666B6761  # advisory lock of everything that changes the tables themselves
+_LOCK = 0x666B6761  # advisory lock held by everything that changes the tables' definitions
 
 _TABLES = f"""
 CREATE TABLE {SCHEMA}.meta (
@@ -77,25 +78,25 @@ CREATE TABLE {SCHEMA}.spare_template (
     embedding vector NOT NULL,
     UNIQUE (merge_id, photo_sha256)
 )
-"""  # what they hold: see facekit/gallery/sqlite/file.py
+"""  # facekit/gallery/sqlite/file.py describes the columns
 MIGRATIONS: tuple[str, ...] = ("", _TABLES, _MERGES)
-"""Script n brings a gallery from schema version n to n + 1."""
+"""Script n migrates a gallery from schema version n to n + 1."""
 
 
 def psycopg() -> Any:
-    """Raises MissingExtraError."""
+    """Imports psycopg.  Raises MissingExtraError."""
     return require("psycopg", extra="postgres", needed_for="A gallery in PostgreSQL")
 
 
 def connect(url: str) -> Any:
-    """Raises StorageError."""
+    """Connects to the server.  Raises StorageError."""
     with translated(url):
         return psycopg().connect(url, autocommit=True, application_name="facekit")
 
 
 @contextmanager
 def translated(url: str) -> Iterator[None]:
-    """psycopg's errors as StorageErrors; a password is not shown."""
+    """Turns psycopg's errors into StorageErrors, without showing a password."""
     try:
         yield
     except psycopg().Error as error:
@@ -104,9 +105,9 @@ def translated(url: str) -> Iterator[None]:
 
 
 def create(connection: Any, meta: dict[str, str]) -> bool:
-    """The tables, in a schema of their own; False where they are there already.
+    """Makes the tables in a schema of their own; returns False if they exist.
 
-    Raises psycopg.Error, for example where pgvector is not installed on the server.
+    Raises psycopg.Error, for example if pgvector is not installed on the server.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -121,7 +122,7 @@ def create(connection: Any, meta: dict[str, str]) -> bool:
 
 
 def bring_up(connection: Any, url: str) -> int:
-    """Migrates to this version's schema, whose number is returned.  Raises StorageError."""
+    """Migrates to this version's schema and returns its number.  Raises StorageError."""
     if not exists(connection):
         raise StorageError(
             f"No gallery at {shown_url(url)}. facekit enroll and facekit gallery init make one."
@@ -142,7 +143,7 @@ def bring_up(connection: Any, url: str) -> int:
 
 
 def fix_dimension(connection: Any, dimension: int) -> None:
-    """Once the space is known: a column of its size, and the index."""
+    """Makes the vector column with the space's dimension, and the index."""
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     connection.execute(
         f"ALTER TABLE {SCHEMA}.template ALTER COLUMN embedding TYPE vector({int(dimension)})"

@@ -1,6 +1,6 @@
-"""The space of a gallery in PostgreSQL, its vectors as text, and the way to another mean.
+"""Reads and changes the template space of a gallery in PostgreSQL, and its vectors as text.
 
-Every function is to be called within a transaction.
+Call every function within a transaction.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _ROWS_AT_ONCE = 1_000
 
 
 def read_space(connection: Any, *, lock: str = "") -> TemplateSpace | None:
-    """None until somebody is enrolled.  `lock`: "FOR SHARE" or "FOR UPDATE"."""
+    """Returns the space, None until somebody is enrolled.
+
+    `lock`: "", "FOR SHARE" or "FOR UPDATE".
+    """
     row = connection.execute(f"SELECT description FROM {SCHEMA}.space {lock}").fetchone()
     return None if row is None else parse_space(Fields(row[0], "space"))
 
@@ -34,13 +37,16 @@ def read_mean(connection: Any) -> Float32Array | None:
 
 
 def bind(connection: Any, space: TemplateSpace, mean: Float32Array | None, *, where: str) -> None:
-    """The first templates give a gallery their space.  Raises ModelMismatchError for another."""
-    own = read_space(connection, lock="FOR SHARE")  # nobody recenters before this is committed
+    """Gives an empty gallery its space.
+
+    Raises ModelMismatchError if the gallery has another space.
+    """
+    own = read_space(connection, lock="FOR SHARE")  # blocks recentering until the commit
     if own is None:
         if _write(connection, space, mean, "DO NOTHING"):
             fix_dimension(connection, space.size)
         own = read_space(connection, lock="FOR SHARE")
-        assert own is not None  # ours, or that of a faster process
+        assert own is not None  # set by this process, or by one that was faster
     own.require_same(space, where=where)
 
 
@@ -52,8 +58,8 @@ def recenter(
     where: str,
     reporter: Reporter,
 ) -> int:
-    """See Gallery.recenter.  The index is made anew, which is faster than changing every row's."""
-    own = read_space(connection, lock="FOR UPDATE")  # whoever enrolls waits for the new mean
+    """See Gallery.recenter.  The index is rebuilt, which is faster than updating it row by row."""
+    own = read_space(connection, lock="FOR UPDATE")  # enrollment waits for the new mean
     if own is None or not own.differs_by_mean_alone(space):
         if own is not None:
             own.require_same(space, where=where)
@@ -86,12 +92,12 @@ def recenter(
 
 
 def vector_text(vector: Float32Array) -> str:
-    """pgvector's text form; 9 digits give every float32 back."""
+    """Returns pgvector's text form; 9 digits preserve every float32."""
     return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
 
 
 def vector_of(text: str) -> Float32Array:
-    """Raises StorageError."""
+    """Parses pgvector's text form to (D,) float32.  Raises StorageError."""
     try:
         return np.array(text[1:-1].split(","), np.float32)
     except ValueError as error:
@@ -101,7 +107,10 @@ def vector_of(text: str) -> Float32Array:
 def _write(
     connection: Any, space: TemplateSpace, mean: Float32Array | None, on_conflict: str
 ) -> int:
-    """How many rows were written.  Raises ValueError for a mean that the space does not name."""
+    """Writes the rows and returns their number.
+
+    Raises ValueError for a mean that the space does not name.
+    """
     if mean_sha256_of(mean) != space.mean_sha256:
         raise ValueError("The mean embedding must be the one that the space names.")
     content = b"" if mean is None else mean.astype("<f4").tobytes()
@@ -114,8 +123,10 @@ def _write(
 
 
 def _blocks(connection: Any) -> Iterator[tuple[str, list[int], Float32Array]]:
-    """Table, numbers and vectors of all templates, some at a time; those that a merge keeps to
-    be undone are vectors like the others."""
+    """Yields table, template numbers and vectors in blocks.
+
+    The templates that merges store for being undone are included.
+    """
     for table in ("template", "spare_template"):
         last = 0
         while rows := connection.execute(

@@ -1,10 +1,11 @@
-"""An approximate index (HNSW, by usearch) beside a very large gallery that is not encrypted.
+"""An approximate index (HNSW, by usearch) beside a very large, unencrypted gallery.
 
     <gallery>-index         usearch's file, int8 codes (codes.py), mapped into memory
-    <gallery>-index.json    what it was made from
+    <gallery>-index.json    the state of the gallery that it was made from
 
-Like the matrix cache it holds the templates up to a number, and is stale once somebody has been
-removed.  It only proposes templates: their similarity is computed from the gallery's own vectors.
+Like the matrix cache, the index holds the templates up to a number, and is outdated once somebody
+has been removed.  It only proposes templates; their similarity is computed from the gallery's
+vectors.
 """
 
 from __future__ import annotations
@@ -31,25 +32,26 @@ _SCHEMA_VERSION = 2
 _CONNECTIVITY = 16
 _EXPANSION_ADD = 64
 _EXPANSION_SEARCH = 400
-"""benchmarks/gallery_search.py, see docs/explanation/galleries.md"""
+"""Settings chosen by benchmarks/gallery_search.py; see docs/explanation/galleries.md."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnnIndex:
-    """An index that is open for search."""
+    """An open index."""
 
     index: Any
     last: int
-    """the highest template number in it"""
+    """Highest template number in the index."""
 
     def propose(self, query: Float32Array, count: int) -> NDArray[np.int64]:
-        """(D,) -> the numbers of up to `count` templates that are probably the nearest."""
+        """Returns the numbers of up to `count` templates that are probably nearest to `query`
+        (D,)."""
         (code,) = encoded(query[None]).codes
         return np.asarray(self.index.search(code, count).keys, np.int64)
 
 
 def index_paths(gallery: Path) -> tuple[Path, Path]:
-    """The index and what describes it."""
+    """Returns the paths of the index and of its description."""
     return (
         gallery.with_name(f"{gallery.name}-index"),
         gallery.with_name(f"{gallery.name}-index.json"),
@@ -57,7 +59,10 @@ def index_paths(gallery: Path) -> tuple[Path, Path]:
 
 
 def open_index(gallery: Path, stamp: Stamp) -> AnnIndex | None:
-    """None where there is none of this state of the gallery.  Raises MissingExtraError."""
+    """Opens the index; returns None if there is none for this state of the gallery.
+
+    Raises MissingExtraError.
+    """
     path, description = index_paths(gallery)
     try:
         fields = json.loads(description.read_bytes())
@@ -73,7 +78,10 @@ def open_index(gallery: Path, stamp: Stamp) -> AnnIndex | None:
 
 
 def write_index(gallery: Path, stamp: Stamp, tables: Iterable[VectorTable]) -> None:
-    """Minutes a million templates.  By temporary names; raises OSError, MissingExtraError."""
+    """Makes the index; a million templates take minutes.
+
+    It is written under temporary names.  Raises OSError, MissingExtraError.
+    """
     index = _empty(stamp.dimension)
     last = 0
     for table in tables:
@@ -99,7 +107,7 @@ def write_index(gallery: Path, stamp: Stamp, tables: Iterable[VectorTable]) -> N
 
 
 def remove_index(gallery: Path) -> None:
-    """Raises OSError."""
+    """Removes the index.  Raises OSError."""
     path, description = index_paths(gallery)
     for file in (description, path, *path.parent.glob(f".{path.name}.*.part")):
         file.unlink(missing_ok=True)
@@ -113,7 +121,7 @@ def _empty(dimension: int) -> Any:
     usearch = require("usearch.index", extra="ann", needed_for="An approximate index")
     return usearch.Index(
         ndim=dimension,
-        metric="cos",  # each row of codes has a scale of its own
+        metric="cos",  # because each row of codes has a scale of its own
         dtype="i8",
         connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION_ADD,

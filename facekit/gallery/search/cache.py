@@ -1,14 +1,14 @@
-"""The vectors of a large gallery as one file that is mapped into memory, beside the SQLite file.
+"""The vectors of a large gallery in one memory-mapped file beside the SQLite file.
 
-    4096 bytes   JSON, padded: what it was made from
-    N x int64    template ids, rising
+    4096 bytes   JSON, padded: the state of the gallery that the file was made from
+    N x int64    template ids, ascending
     N x int64    person ids
     N x D x f4   vectors
     N x f4       scales of the codes
-    N x D x i1   codes, see codes.py: a search of one query reads these, and few of the vectors
+    N x D x i1   codes, see codes.py: one query reads all codes and few of the vectors
 
-It holds the templates up to a number; later ones are read from the gallery itself.  Removing
-somebody makes it stale, since its stamp says how often somebody had been removed.
+The file holds the templates up to a number; later ones are read from the gallery.  Its stamp counts
+the removals, so that removing somebody makes the file outdated.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _SCHEMA_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """The state of a gallery that a cache belongs to."""
+    """The state of a gallery that a cache was made from."""
 
     gallery_id: str
     removals: int
-    """how often somebody has been removed"""
+    """How often somebody has been removed from the gallery."""
     dimension: int
 
 
@@ -44,7 +44,10 @@ def cache_path(gallery: Path) -> Path:
 
 
 def read_cache(path: Path, stamp: Stamp) -> VectorTable | None:
-    """The mapped table; None, and the file is gone, where it is of another state or damaged."""
+    """Returns the mapped table.
+
+    A file that is damaged or of another state is removed; the result is then None.
+    """
     try:
         with path.open("rb") as file:
             header = json.loads(file.read(_HEADER_BYTES))
@@ -60,7 +63,7 @@ def read_cache(path: Path, stamp: Stamp) -> VectorTable | None:
             ("<f4", (rows,)),
             ("i1", (rows, size)),
         ):
-            # Plain arrays over the mapping: indexing a memmap costs more at every step.
+            # Plain arrays over the mapping, because indexing a memmap costs more at every step.
             mapped = np.asarray(np.memmap(path, np.dtype(kind), "r", offset=offset, shape=shape))
             parts.append(mapped)
             offset += mapped.nbytes
@@ -74,8 +77,11 @@ def read_cache(path: Path, stamp: Stamp) -> VectorTable | None:
 
 
 def write_cache(path: Path, stamp: Stamp, table: VectorTable) -> None:
-    """By temporary name and rename, mode 0600.  Raises OSError; nothing is left then."""
-    for left in path.parent.glob(f".{path.name}.*.part"):  # of a killed process, or a slower one
+    """Writes the cache under a temporary name, mode 0600, and renames it.
+
+    Raises OSError and then leaves no file behind.
+    """
+    for left in path.parent.glob(f".{path.name}.*.part"):  # of a process that was killed or is slow
         left.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -100,7 +106,7 @@ def write_cache(path: Path, stamp: Stamp, table: VectorTable) -> None:
 
 
 def remove_cache(path: Path) -> None:
-    """Raises OSError."""
+    """Removes the cache.  Raises OSError."""
     for file in (path, *path.parent.glob(f".{path.name}.*.part")):
         file.unlink(missing_ok=True)
 

@@ -1,12 +1,14 @@
-"""Templates as int8, and how far a similarity computed from them can be off.
+"""Stores templates as int8, with a bound on the error of a similarity computed from them.
 
-A vector t is kept as a scale and int8 codes, t = scale * codes + r.  With a query q = q' + d coded
-in the same way,
+A vector t is stored as a scale and int8 codes: t = t' + r with t' = scale * codes.  A query is
+coded
+in the same way as q = q' + d, so that
 
     |q.t - q'.t'|  =  |q.r + d.t'|  <=  |q| |r| + |d| |t'|      (Cauchy-Schwarz)
 
-so that whoever is not within twice this bound of the best cannot be the best: exact search reads
-a quarter of the bytes, and computes the rest only for those few.  The products of codes are
+A template whose coded similarity is lower than the best one by more than twice this bound cannot be
+the most similar.  Exact search therefore reads a quarter of the bytes, and computes the float32
+similarity of the few remaining templates only.  The products of codes are
 summed as integers, without rounding, by numkong's SIMD kernels (extra `ann`).
 """
 
@@ -24,26 +26,26 @@ from facekit.system.extras import require
 from facekit.types import Float32Array
 
 _HIGHEST_CODE = 127
-_LONGEST = 1.001  # what a template's length may be: see records.Template
+_LONGEST = 1.001  # maximum length of a template vector: see records.Template
 _BLOCK_ROWS = 65_536
 _ROWS_FOR_THREADS = 50_000
-"""below, starting threads takes longer than the work"""
+"""Number of products below which starting threads takes longer than the work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodeTable:
-    """(N, D) vectors of unit length, coded row by row."""
+    """(N, D) vectors of unit length as int8 codes with one scale per row."""
 
     codes: NDArray[np.int8]
-    """(N, D), -127..127; may be mapped from a file"""
+    """(N, D), -127..127; may be mapped from a file."""
     scales: Float32Array
-    """(N,): a vector is about its scale times its codes"""
+    """(N,); a vector is approximately its scale times its codes."""
     error: float
-    """largest |vector - scale * codes| of any row"""
+    """Maximum of |vector - scale * codes| over the rows."""
 
 
 def encoded(vectors: Float32Array) -> CodeTable:
-    """(N, D) -> codes; each row's largest number becomes 127 or -127."""
+    """Codes vectors (N, D); the largest absolute value of each row becomes 127 or -127."""
     codes = np.empty(vectors.shape, np.int8)
     scales = np.empty(len(vectors), np.float32)
     error = 0.0
@@ -51,7 +53,7 @@ def encoded(vectors: Float32Array) -> CodeTable:
         rows = slice(start, start + _BLOCK_ROWS)
         block = vectors[rows]
         scale = np.abs(block).max(axis=1, initial=0.0) / np.float32(_HIGHEST_CODE)
-        scale[scale == 0] = 1.0  # a row of zeros, which has no length either
+        scale[scale == 0] = 1.0  # avoids 0 / 0 for a row of zeros
         scales[rows] = scale
         codes[rows] = np.rint(block / scale[:, None])
         left = block - scale[:, None] * codes[rows]
@@ -60,7 +62,7 @@ def encoded(vectors: Float32Array) -> CodeTable:
 
 
 def kernels() -> Any | None:
-    """numkong; None where it is not installed, and every product is one of float32."""
+    """Returns numkong; None if it is not installed, and products are then float32."""
     try:
         return require("numkong", extra="ann", needed_for="Search by int8 codes")
     except MissingExtraError:
@@ -68,15 +70,15 @@ def kernels() -> Any | None:
 
 
 def coded_scores(numkong: Any, query: Float32Array, table: CodeTable) -> tuple[Float32Array, float]:
-    """(D,) -> (N,) similarities, and by how much any of them can differ from the float32 one."""
+    """Returns the (N,) similarities to a query (D,), and the maximum error of any of them."""
     asked = encoded(query[None])
     threads = _threads() if len(table.codes) >= _ROWS_FOR_THREADS else 1
     dots = np.asarray(numkong.cdist(asked.codes, table.codes, metric="dot", threads=threads))[0]
-    scores = dots.astype(np.float32)  # below 2^24 for D <= 1040: no rounding
+    scores = dots.astype(np.float32)  # exact: below 2^24 for D <= 1040
     scores *= table.scales * asked.scales[0]
     length = float(np.linalg.norm(query))
     bound = length * table.error + asked.error * (_LONGEST + table.error)
-    # What float32 sums of D products can be off, |q| = |t| = 1, here and in the float32 product.
+    # The rounding of float32 sums of D products, for |q| = |t| = 1, here and in the exact search.
     return scores, bound + len(query) * 2.0**-23
 
 

@@ -1,7 +1,7 @@
-"""Exact search: every template is compared, by blocked matrix products.
+"""Exact search: compares queries with every template by blocked matrix products.
 
-A large table has int8 codes beside it (codes.py): one query is then compared with these first,
-and by float32 only with the people who can be among the best.  The answer is the same.
+A large table also has int8 codes (codes.py).  One query is compared with the codes first, and in
+float32 only with the people who can still be among the best.  The answer is the same.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from facekit.enums import PersonRule
 from facekit.gallery.search.codes import CodeTable, coded_scores, kernels
 from facekit.types import Float32Array
 
-_BLOCK_ROWS = 65_536  # 128 MB of 512 float32: what is summed per person at a time
-_QUERIES_AT_ONCE = 32  # bounds the scores held: 128 MB for a million templates
-_FEW_QUERIES = 4  # more of them share the reading of the float32 vectors, and BLAS is faster
-_LARGEST_SHARE = 0.1  # of the templates to compare again, above which all are
+_BLOCK_ROWS = 65_536  # rows summed per person at a time: 128 MB of 512 float32
+_QUERIES_AT_ONCE = 32  # limits the stored scores to 128 MB for a million templates
+_FEW_QUERIES = 4  # with more queries, one pass over the float32 vectors by BLAS is faster
+_LARGEST_SHARE = 0.1  # if more of the templates must be compared again, all are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorTable:
-    """Templates in the order they were enrolled."""
+    """Templates in the order of their enrollment."""
 
     template_ids: NDArray[np.int64]
-    """(N,) rising"""
+    """(N,) ascending."""
     person_ids: NDArray[np.int64]
-    """(N,)"""
+    """(N,) the person of each template."""
     vectors: Float32Array
-    """(N, D) of unit length; may be mapped from a file"""
+    """(N, D) of unit length; may be mapped from a file."""
     codes: CodeTable | None = None
-    """of the same vectors, where they are many"""
+    """Codes of the same vectors, for a large table."""
 
 
 class ExactSearch:
-    """Ranks the people of one or more tables, which are never copied."""
+    """Ranks the people of one or more tables, without copying the tables."""
 
     def __init__(self, tables: Sequence[VectorTable]) -> None:
         self._tables = tables
         person_ids = np.concatenate([table.person_ids for table in tables])
         self._order: NDArray[np.intp] | None = None
-        if np.any(person_ids[1:] < person_ids[:-1]):  # not enrolled one person after the other
+        if np.any(person_ids[1:] < person_ids[:-1]):  # people were enrolled alternately
             self._order = np.argsort(person_ids, kind="stable")
             person_ids = person_ids[self._order]
         self._starts = _group_starts(person_ids)
@@ -56,7 +56,10 @@ class ExactSearch:
     def rank(
         self, queries: Float32Array, *, rule: PersonRule, top: int
     ) -> list[list[tuple[int, float]]]:
-        """(Q, D) unit vectors -> for each the `top` people, (person_id, similarity), best first."""
+        """Returns for each query the `top` people as (person_id, similarity), most similar first.
+
+        `queries`: (Q, D) vectors of unit length.
+        """
         if not len(self.person_ids):
             return [[] for _ in queries]
         if self._kernels is not None and len(queries) <= _FEW_QUERIES:
@@ -77,10 +80,11 @@ class ExactSearch:
     def _rank_by_codes(
         self, query: Float32Array, rule: PersonRule, top: int
     ) -> list[tuple[int, float]]:
-        """(D,): by the codes, then exactly for all whom the codes cannot rule out."""
+        """Ranks for one query (D,): by codes, then exactly for the people who can be among the
+        best."""
         people, slack = self._by_codes(query, rule)
         count = min(top, len(people))
-        least = np.partition(people - slack, -count)[-count]  # `count` people have at least this
+        least = np.partition(people - slack, -count)[-count]  # at least `count` people exceed this
         chosen = np.flatnonzero(people + slack >= least)
         rows = self._rows_of(chosen)
         if len(rows) > _LARGEST_SHARE * self._counts.sum():
@@ -96,7 +100,7 @@ class ExactSearch:
     def _by_codes(
         self, query: Float32Array, rule: PersonRule
     ) -> tuple[Float32Array, Float32Array | float]:
-        """(D,) -> (people,) similarities, and by how much each can be off."""
+        """Returns (people,) similarities to a query (D,), and the maximum error of each."""
         scores, bound = [], 0.0
         for table in self._tables:
             if table.codes is None:
@@ -108,11 +112,12 @@ class ExactSearch:
         (people,) = self._by_person(np.concatenate(scores)[None], rule)
         if rule is PersonRule.BEST:
             return people, bound
-        # Each template's error counts as its similarity does: their sum over |sum t|.
+        # The error of a mean is that of its templates, summed like their similarities: over |sum
+        # t|.
         return people, np.float32(bound) * (self._counts / self._norms_of_sums())
 
     def _by_person(self, scores: Float32Array, rule: PersonRule) -> Float32Array:
-        """(Q, N) similarities, table by table -> (Q, people)."""
+        """Reduces (Q, N) similarities, table by table, to (Q, people)."""
         grouped = scores if self._order is None else scores[:, self._order]
         if rule is PersonRule.BEST:
             return np.maximum.reduceat(grouped, self._starts, axis=1)
@@ -121,14 +126,15 @@ class ExactSearch:
         return sums / self._norms_of_sums()
 
     def _rows_of(self, people: NDArray[np.intp]) -> NDArray[np.intp]:
-        """All templates of some people, person by person; indices over all tables."""
+        """Returns the indices, over all tables, of all templates of some people, person by
+        person."""
         counts = self._counts[people]
         first = np.repeat(self._starts[people] - np.append(0, np.cumsum(counts)[:-1]), counts)
         indices = first + np.arange(len(first))
         return indices if self._order is None else self._order[indices]
 
     def _vectors_at(self, rows: NDArray[np.intp]) -> Float32Array:
-        """(M,) indices over all tables -> (M, D)."""
+        """Returns (M, D): the vectors at M indices over all tables."""
         vectors = np.empty((len(rows), self._tables[0].vectors.shape[1]), np.float32)
         first = 0
         for table in self._tables:
@@ -138,7 +144,7 @@ class ExactSearch:
         return vectors
 
     def _norms_of_sums(self) -> Float32Array:
-        """(people,): the length of the sum of each person's templates."""
+        """Returns (people,): the length of the sum of each person's templates."""
         if self._mean_norms is None:
             dimension = self._tables[0].vectors.shape[1]
             sums = np.zeros((len(self.person_ids), dimension), np.float32)
@@ -151,7 +157,7 @@ class ExactSearch:
                     sums[indices[rows][first]] += np.add.reduceat(
                         table.vectors[rows], first, axis=0
                     )
-            # Opposite templates of one person have no mean direction: similarity 0, not a crash.
+            # Templates that cancel out have no mean direction: their similarity is 0.
             self._mean_norms = np.maximum(np.linalg.norm(sums, axis=1), np.float32(1e-6))
         return self._mean_norms
 
@@ -164,5 +170,5 @@ def _best(person_ids: NDArray[np.int64], scores: Float32Array, top: int) -> list
 
 
 def _group_starts(values: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Where each run of equal values begins."""
+    """Returns the index of the first value of each run of equal values."""
     return np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])

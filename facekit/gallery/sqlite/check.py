@@ -1,4 +1,4 @@
-"""Everything that can be wrong with an SQLite gallery, looked at one by one."""
+"""Checks an SQLite gallery: file, people, merges, vectors and caches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from facekit.gallery.search.exact import VectorTable
 from facekit.gallery.sqlite.search import stamp_of
 from facekit.gallery.sqlite.session import SqliteSession
 
-_NORM_TOLERANCE = 1e-3  # float16 storage loses 5e-4 at worst
+_NORM_TOLERANCE = 1e-3  # float16 storage changes a length by up to 5e-4
 _ROWS_AT_ONCE = 10_000
-_MOST_FAULTS = 20  # of one kind; more do not say more
+_MOST_FAULTS = 20  # of one kind are reported
 
 
 def faults(session: SqliteSession) -> list[str]:
-    """A sentence a fault.  To be called within a transaction; raises sqlite3.Error at worst."""
+    """Returns one sentence for each fault.
+
+    Call it within a transaction.  Raises sqlite3.Error for a file that SQLite cannot read.
+    """
     found = [*_file_faults(session), *_person_faults(session), *_merge_faults(session)]
     space = session.space()
     if space is not None:
@@ -83,7 +86,7 @@ def _vector_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
 
 def _cache_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
     path = cache_path(session.path)
-    cached = read_cache(path, stamp_of(session, dimension))  # a stale one is removed here
+    cached = read_cache(path, stamp_of(session, dimension))  # removes an outdated cache
     if cached is None:
         return
     if session.lock:
@@ -113,7 +116,7 @@ def _holds_the_vectors(session: SqliteSession, cached: VectorTable, dimension: i
         blobs = [blob for (blob,) in block]
         try:
             vectors = session.codec.decode(blobs, [b""] * len(blobs), dimension)
-        except ValueError:  # reported as the template's fault
+        except ValueError:  # the vector check reports this template
             return True
         part = slice(start, start + len(blobs))
         start = part.stop

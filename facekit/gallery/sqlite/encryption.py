@@ -1,8 +1,8 @@
-"""Template vectors under AES-256-GCM, with a key that a passphrase or a key file unlocks.
+"""Encrypts template vectors by AES-256-GCM; a passphrase or a key file unlocks the key.
 
-A random data key encrypts the vectors; it is kept in the gallery, itself encrypted under a key
-derived from the secret (scrypt for a passphrase, HKDF for a key file).  Each vector is bound to
-its gallery, person and photo: one that is moved to somebody else does not decrypt.
+A random data key encrypts the vectors.  The gallery stores the data key, encrypted under a key
+derived from the secret (scrypt for a passphrase, HKDF for a key file).  Each vector is bound to its
+gallery, person and photo: a vector that was moved to another person does not decrypt.
 Names, photo hashes, boxes and times are not encrypted.
 """
 
@@ -23,19 +23,19 @@ from facekit.system.extras import require
 from facekit.types import Float32Array
 
 _KEY_BYTES = 32
-_NONCE_BYTES = 12  # NIST SP 800-38D recommends 96 bits; drawn at random for each vector
+_NONCE_BYTES = 12  # 96 bits, as NIST SP 800-38D recommends; drawn at random for each vector
 _SALT_BYTES = 16
 _SCRYPT = {"n": 2**15, "r": 8, "p": 3}
-"""OWASP's password storage advice for 32 MiB of memory, which a board can spare"""
+"""OWASP's advice on password storage for 32 MiB of memory, which a board has."""
 _SHORTEST_KEY_FILE = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What unlocks a gallery."""
+    """A passphrase or the content of a key file, which unlocks a gallery."""
 
     kind: str
-    """ "passphrase" or "key-file" """
+    """ "passphrase" or "key-file"."""
     content: bytes
 
     def __repr__(self) -> str:
@@ -43,7 +43,7 @@ class Secret:
 
 
 SecretSource: TypeAlias = Callable[[], "Secret | None"]
-"""Asked only where a gallery is encrypted: it may ask a person"""
+"""Called only if a gallery is encrypted, because it may prompt a person."""
 
 
 def no_secret() -> None:
@@ -51,14 +51,14 @@ def no_secret() -> None:
 
 
 def passphrase(text: str) -> Secret:
-    """Raises UsageError for an empty one."""
+    """Makes a secret of a passphrase.  Raises UsageError if it is empty."""
     if not text:
         raise UsageError("An empty passphrase protects nothing.")
     return Secret("passphrase", text.encode())
 
 
 def key_file(path: Path) -> Secret:
-    """Raises UsageError for a file that is too short to be a key, or cannot be read."""
+    """Reads a secret from a file.  Raises UsageError if it is unreadable or too short."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -73,7 +73,7 @@ def key_file(path: Path) -> Secret:
 
 @dataclass(frozen=True, slots=True)
 class AesGcmCodec:
-    """nonce, ciphertext and tag of what `plain` makes of a vector."""
+    """Encrypts what `plain` encodes: nonce, ciphertext and tag."""
 
     plain: PlainCodec
     key: bytes
@@ -97,7 +97,7 @@ class AesGcmCodec:
 
 
 def new_key(secret: Secret) -> tuple[bytes, dict[str, Any]]:
-    """A data key, and the JSON-ready lock that `unlock` opens with the same secret."""
+    """Returns a data key, and the JSON-ready lock that `unlock` opens with the same secret."""
     key = os.urandom(_KEY_BYTES)
     salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
     lock: dict[str, Any] = {"kind": secret.kind, "salt": _text(salt), "nonce": _text(nonce)}
@@ -108,7 +108,10 @@ def new_key(secret: Secret) -> tuple[bytes, dict[str, Any]]:
 
 
 def unlock(lock: Mapping[str, Any], secret: Secret | None, where: str) -> bytes:
-    """The data key.  Raises UsageError without a secret, StorageError with a wrong one."""
+    """Returns the data key.
+
+    Raises UsageError without a secret, StorageError with a wrong secret.
+    """
     if secret is None:
         raise UsageError(
             f"{where} is encrypted: pass --key-file, or set FACEKIT_GALLERY_PASSPHRASE."
@@ -139,7 +142,7 @@ def _derived(secret: Secret, lock: Mapping[str, Any]) -> bytes:
 
 
 def _decrypt(cipher: Any, sealed: bytes, owner: bytes) -> bytes:
-    """Raises ValueError where key, owner or a byte is not what it was."""
+    """Raises ValueError if the key or the owner is another one, or a byte has changed."""
     invalid = _module("exceptions").InvalidTag
     try:
         return bytes(cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner))

@@ -1,4 +1,4 @@
-"""The SQLite file of a gallery: made as a whole, opened with care, migrated step by step."""
+"""Makes, opens and migrates the SQLite file of a gallery."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from urllib.parse import quote
 from facekit.errors import StorageError
 
 APPLICATION_ID = 0x666B6761
-""""fkga" in the file's header: this SQLite file is a gallery"""
+""""fkga" in the file's header marks the SQLite file as a gallery."""
 
-_PAGE_BYTES = 8192  # three rows of 512 float32; SQLite's own 4096 hold one and waste half
-_SMALLEST_BYTES = 512  # one page of the smallest size that SQLite knows
+_PAGE_BYTES = 8192  # holds three rows of 512 float32; SQLite's default 4096 holds one
+_SMALLEST_BYTES = 512  # SQLite's smallest page
 
 _TABLES = """
 CREATE TABLE meta (
@@ -47,10 +47,10 @@ CREATE TABLE template (
 );
 CREATE INDEX template_of_person ON template (person_id);
 """
-# The index gives a person's templates in the order of their numbers, without sorting vectors.
-# AUTOINCREMENT: a number is never given twice, so that what is cached of the templates up to a
-# number stays right while others are added.  space.description is a TemplateSpace as JSON,
-# space.mean the mean embedding that vectors are centered about, as little-endian float32.
+# The index lists a person's templates in the order of their numbers, without sorting vectors.
+# AUTOINCREMENT never uses a number twice, so that a cache of the templates up to a number stays
+# valid while others are added.  space.description is a TemplateSpace as JSON, space.mean the mean
+# embedding that vectors are centered by, as little-endian float32.
 
 _MERGES = """
 CREATE TABLE merge (
@@ -83,19 +83,19 @@ CREATE TABLE spare_template (
     UNIQUE (merge_id, photo_sha256)
 );
 """
-# A merge keeps what undoing it needs: the number, name and time of who was merged (other_id, name,
-# enrolled_at), which templates were moved, and those of photos that the person had already, which
-# are not searched and stay encrypted for other_id.  Who had been merged into other_id is kept
-# within this merge, and comes back with it.
+# A merge stores what is needed to undo it: number, name and time of the merged person (other_id,
+# name, enrolled_at), the moved templates, and the templates of photos that the other person already
+# had, which are not searched and stay encrypted for other_id.  Earlier merges into other_id are
+# stored with this merge and restored when it is undone.
 
 MIGRATIONS: tuple[str, ...] = ("", _TABLES, _MERGES)
-"""Script n brings a gallery from schema version n to n + 1."""
+"""Script n migrates a gallery from schema version n to n + 1."""
 OLDEST_VERSION = 2
-"""Version 1 kept neither the detector nor the mean embedding: nothing can be brought over."""
+"""Version 1 stored neither detector nor mean embedding, so that it cannot be migrated."""
 
 
 def create(path: Path, meta: Mapping[str, str], *, migrations: Sequence[str] = MIGRATIONS) -> bool:
-    """An empty gallery, mode 0600, that appears whole; False where one is there already.
+    """Makes an empty gallery, mode 0600, by one rename; returns False if one exists.
 
     Raises StorageError.
     """
@@ -112,7 +112,7 @@ def create(path: Path, meta: Mapping[str, str], *, migrations: Sequence[str] = M
             _migrate(connection, migrations)
             connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         try:
-            os.link(temporary, path)  # unlike a rename it never replaces a gallery
+            os.link(temporary, path)  # unlike a rename, a link never replaces a gallery
         except FileExistsError:
             return False
         return True
@@ -126,7 +126,7 @@ def create(path: Path, meta: Mapping[str, str], *, migrations: Sequence[str] = M
 def open_file(
     path: Path, *, timeout_s: float, migrations: Sequence[str] = MIGRATIONS
 ) -> sqlite3.Connection:
-    """An existing gallery, migrated to this version's schema.  Raises StorageError."""
+    """Opens a gallery and migrates it to this version's schema.  Raises StorageError."""
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -134,7 +134,7 @@ def open_file(
             f"No gallery at {path} ({error.strerror or error}). facekit enroll and facekit gallery "
             "init make one; --gallery or FACEKIT_GALLERY name another."
         ) from error
-    if size < _SMALLEST_BYTES:  # SQLite would take it for a new database
+    if size < _SMALLEST_BYTES:  # SQLite would make a new database of it
         raise StorageError(
             f"{path} is not a database, or it is truncated: it has {size} bytes. Restore a copy."
         )
@@ -154,20 +154,23 @@ def open_file(
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None]:
-    """All or nothing; a reader sees one state throughout.  A writer waits for its turn first."""
+    """Commits all changes, or none if an error is raised.
+
+    A reader sees one state throughout; a writer first waits for the lock.
+    """
     connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:  # SQLite itself rolls back on a full disk
+        if connection.in_transaction:  # on a full disk SQLite has rolled back already
             connection.execute("ROLLBACK")
         raise
 
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as StorageErrors that say what to do."""
+    """Turns SQLite's errors into StorageErrors that say what to do."""
     try:
         yield
     except sqlite3.Error as error:
@@ -215,7 +218,7 @@ def old_version_text(where: str, version: int) -> str:
 
 
 def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
-    """Each step in a transaction of its own, together with its version number."""
+    """Does each step in its own transaction, together with its version number."""
     while (version := schema_version(connection)) < len(migrations):
         with transaction(connection, write=True):
             if schema_version(connection) != version:
@@ -230,5 +233,5 @@ def schema_version(connection: sqlite3.Connection) -> int:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """One by one: executescript would commit first."""
+    """Yields one statement at a time, because executescript would commit first."""
     return (statement for statement in script.split(";") if statement.strip())

@@ -30,7 +30,7 @@ from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
 DEFAULT_TIMEOUT_S = 10.0
-"""how long a locked gallery is waited for"""
+"""Seconds that a locked gallery is waited for."""
 
 _LEAST_RECALL = 0.99
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 def create_sqlite(
     path: Path, *, vector_type: VectorType = VectorType.FLOAT32, secret: Secret | None = None
 ) -> bool:
-    """An empty gallery; False where one is there already.  Raises StorageError."""
+    """Makes an empty gallery; returns False if one exists.  Raises StorageError."""
     meta = {
         "gallery_id": str(uuid.uuid4()),
         "created_at": now_utc(),
@@ -54,7 +54,10 @@ def create_sqlite(
 
 
 class SqliteGallery:
-    """See gallery.Gallery.  One connection; not thread-safe, safe among processes."""
+    """A gallery in an SQLite file: see gallery.Gallery.
+
+    It has one connection; it is not thread-safe, but many processes may use the gallery.
+    """
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class SqliteGallery:
         secret: SecretSource = no_secret,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        """Raises StorageError, and UsageError where a secret is needed and not given."""
+        """Opens the gallery.  Raises StorageError; UsageError if a secret is needed and missing."""
         self.path = path
         self._session = SqliteSession(path, secret=secret, timeout_s=timeout_s)
         self._connection = self._session.connection
@@ -114,7 +117,7 @@ class SqliteGallery:
                 () if name is None else (name,),
             )
             for person_id, person, photo, sha256, x1, y1, x2, y2, score, time, blob in rows:
-                assert space is not None  # a template refers to it
+                assert space is not None  # because a template refers to it
                 owner = self._session.owner(person_id, sha256)
                 vector = self._session.decoded([blob], [owner], space.size)[0]
                 box = None if x1 is None else (x1, y1, x2, y2)
@@ -158,11 +161,11 @@ class SqliteGallery:
     ) -> int:
         with self._session.writing():
             count = self._session.recenter(space, mean, reporter=reporter)
-        self._search.forget()
+        self._search.delete_caches()
         return count
 
     def remove(self, name: str) -> int:
-        self._search.forget()  # before and after: one that is killed between leaves no copy
+        self._search.delete_caches()  # before and after, so that a kill between them leaves no copy
         with self._session.writing():
             removed = self._connection.execute(
                 "DELETE FROM template WHERE person_id = ?", (self._session.person_id(name),)
@@ -218,7 +221,7 @@ class SqliteGallery:
             return found
 
     def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
-        """Brings the approximate index of a very large gallery up to date; True where it was made.
+        """Updates the approximate index of a very large gallery; returns True if one was made.
 
         Raises MissingExtraError without usearch.
         """
@@ -227,15 +230,15 @@ class SqliteGallery:
             return space is not None and self._search.refresh_index(space.size, reporter=reporter)
 
     def recall_at_1(self) -> float | None:
-        """Of the approximate index against exact search; None where there is no index."""
+        """Compares the approximate index with exact search; None without an index."""
         with self._session.reading():
             space = self._session.space()
             return None if space is None else self._search.recall_at_1(space.size)
 
     def rekey(self, secret: Secret) -> None:
-        """A new data key under `secret`; every vector is encrypted anew.
+        """Makes a new data key under `secret` and encrypts every vector anew.
 
-        Raises UsageError where the gallery is not encrypted.
+        Raises UsageError if the gallery is not encrypted.
         """
         self._session.reencrypt(secret)
         self._purge()
@@ -268,8 +271,8 @@ class SqliteGallery:
         return Candidate(name, similarity, templates)
 
     def _purge(self) -> None:
-        """Leaves no byte of what was removed: not in the caches, the log or free pages."""
-        self._search.forget()
+        """Overwrites every byte of removed templates in caches, log and free pages."""
+        self._search.delete_caches()
         with sqlite_file.translated(self.path):
             self._connection.execute("VACUUM")
             busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -288,7 +291,7 @@ FROM person LEFT JOIN template USING (person_id)
 _TEMPLATES = """
 SELECT person_id, name, photo, photo_sha256, x1, y1, x2, y2, score, template.enrolled_at, vector
 FROM person CROSS JOIN template USING (person_id)
-"""  # CROSS JOIN: SQLite goes from person to person, without sorting vectors in a temporary file
+"""  # CROSS JOIN makes SQLite read person by person, without sorting vectors in a temporary file
 _OF_ONE = "WHERE name = ? ORDER BY template_id"
 _INSERT_TEMPLATE = """
 INSERT INTO template (person_id, space_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at,

@@ -1,4 +1,4 @@
-"""Merging two people of an SQLite gallery, and undoing it."""
+"""Merges two people of an SQLite gallery, and undoes merges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _COLUMNS = "template_id, space_id, photo, photo_sha256, x1, y1, x2, y2, score, e
 
 
 def merge(session: SqliteSession, name: str, other: str) -> Merge | None:
-    """See Gallery.merge; all or nothing."""
+    """See Gallery.merge; one transaction."""
     require_two(name, other)
     connection = session.connection
     with session.writing():
@@ -51,7 +51,7 @@ def merge(session: SqliteSession, name: str, other: str) -> Merge | None:
 
 
 def unmerge(session: SqliteSession, name: str, other: str) -> Merge | None:
-    """See Gallery.unmerge; all or nothing."""
+    """See Gallery.unmerge; one transaction."""
     connection = session.connection
     with session.writing():
         row = connection.execute(
@@ -96,7 +96,7 @@ def merges(session: SqliteSession, name: str | None) -> list[Merge]:
 
 
 def _move(session: SqliteSession, merge_id: int | None, source: int, target: int) -> None:
-    """The moved templates of a merge from one person to the other, encrypted for that one."""
+    """Moves the templates of a merge to another person and encrypts them for that person."""
     rows = session.connection.execute(
         "SELECT template_id, photo_sha256, vector FROM template WHERE person_id = ? AND "
         "template_id IN (SELECT template_id FROM moved_template WHERE merge_id = ?)",
@@ -112,7 +112,7 @@ def _move(session: SqliteSession, merge_id: int | None, source: int, target: int
 
 
 def _take_spares(session: SqliteSession, person_id: int) -> None:
-    """Photos that left with an undone merge, and that another merge brought as well."""
+    """Restores photos that an undone merge took along although another merge had them, too."""
     rows = session.connection.execute(
         "SELECT template_id, merge_id, other_id, photo_sha256, vector "
         "FROM spare_template JOIN merge USING (merge_id) WHERE person_id = ? AND photo_sha256 "
@@ -144,9 +144,9 @@ def _take_spares(session: SqliteSession, person_id: int) -> None:
 def _for_another(
     session: SqliteSession, blob: bytes, sha256: str, source: int, target: int
 ) -> bytes:
-    """A stored vector bound to another person."""
+    """Returns a stored vector re-encrypted for another person."""
     space = session.space()
-    assert space is not None  # a template refers to it
+    assert space is not None  # because a template refers to it
     owner = session.owner(source, sha256)
     (vector,) = session.decoded([blob], [owner], space.size)
     return session.codec.encode(vector, session.owner(target, sha256))

@@ -1,4 +1,4 @@
-"""From the rows of an SQLite gallery to the tables that are searched."""
+"""Searches an SQLite gallery: reads its rows into tables, and keeps caches of them."""
 
 from __future__ import annotations
 
@@ -25,30 +25,32 @@ from facekit.reporter import Reporter
 from facekit.types import Float32Array
 
 CACHE_FROM = 20_000
-"""Templates beyond the cache that make it worth writing: they take 0.1 s to read."""
+"""Number of templates missing from the cache above which the cache is rewritten; reading so many
+from SQLite takes 0.1 s."""
 INDEX_FROM = 1_000_000
-"""Templates that make the approximate index pay: comparing with each takes 0.05 s."""
-_LATE_SHARE = 0.1  # templates that the index does not have, before it is made anew
-_PROPOSALS = 64  # templates the index is asked for, of which the people are taken
+"""Number of templates above which the approximate index is worth making; one exact search over so
+many takes 0.05 s."""
+_UNINDEXED_SHARE = 0.1  # share of templates missing from the index above which it is rebuilt
+_PROPOSALS = 64  # templates requested from the index per query and then compared exactly
 _RECALL_QUERIES = 100
 _ROWS_AT_ONCE = 10_000
-_HIGHEST = 2**63 - 1  # SQLite's integers
+_HIGHEST = 2**63 - 1  # SQLite's largest integer
 
 _log = logging.getLogger(__name__)
 
 
 class SqliteSearch:
-    """Keeps the search of one connection until the gallery has changed.
+    """Searches over one connection; tables in memory are kept until the gallery changes.
 
-    Where the vectors are not encrypted, a large gallery's are kept in a file that is mapped;
-    see gallery/search/cache.py.
+    If the gallery is large and its vectors are not encrypted, a memory-mapped file holds a copy
+    of them; see gallery/search/cache.py.
     """
 
     def __init__(self, session: SqliteSession) -> None:
         self._session = session
         self._cache = cache_path(session.path)
-        self._opened: tuple[Stamp, AnnIndex | None] | None = None
-        self._kept: tuple[tuple[int, int], ExactSearch] | None = None
+        self._index_cache: tuple[Stamp, AnnIndex | None] | None = None
+        self._exact_cache: tuple[tuple[int, int], ExactSearch] | None = None
 
     def rank(
         self,
@@ -58,33 +60,36 @@ class SqliteSearch:
         rule: PersonRule,
         top: int,
     ) -> list[list[tuple[int, float]]]:
-        """See ExactSearch.rank.  To be called within a transaction."""
+        """Returns (person_id, similarity) of the `top` people per query, as ExactSearch.rank.
+
+        Call it within a transaction.
+        """
         index = self._index(dimension) if rule is PersonRule.BEST else None
         if index is not None:
-            late = self._read_after(index.last, dimension)
-            return [self._rank_proposed(index, late, query, top) for query in queries]
+            unindexed = self._read_after(index.last, dimension)
+            return [self._rank_proposed(index, unindexed, query, top) for query in queries]
         return self.exact(dimension).rank(queries, rule=rule, top=top)
 
     def exact(self, dimension: int) -> ExactSearch:
-        """Over all templates; kept until the gallery has changed."""
+        """Returns an exact search over all templates, kept until the gallery changes."""
         last = self._session.one("SELECT coalesce(max(template_id), 0) FROM template")
         stamp = stamp_of(self._session, dimension)
         state = (stamp.removals, last)
-        if self._kept is None or self._kept[0] != state:
-            self._kept = state, ExactSearch(self._tables(stamp))
-        return self._kept[1]
+        if self._exact_cache is None or self._exact_cache[0] != state:
+            self._exact_cache = state, ExactSearch(self._tables(stamp))
+        return self._exact_cache[1]
 
     def refresh_index(self, dimension: int, *, reporter: Reporter) -> bool:
-        """Makes the approximate index where it pays and is not there or too old; True if made.
+        """Makes the approximate index if the gallery is large and the index is missing or outdated.
 
-        Raises StorageError, MissingExtraError.
+        Returns True if it was made.  Raises StorageError, MissingExtraError.
         """
         session = self._session
         count = session.one("SELECT count(*) FROM template")
         if count < INDEX_FROM or not isinstance(session.codec, PlainCodec):
             return False
         index = self._index(dimension)
-        if index is not None and self._late(index) <= _LATE_SHARE * count:
+        if index is not None and self._unindexed_count(index) <= _UNINDEXED_SHARE * count:
             return False
         reporter.note("making the approximate index: some 20 minutes a million templates")
         try:
@@ -96,11 +101,15 @@ class SqliteSearch:
             raise StorageError(
                 f"Cannot write the index beside {session.path}: {error.strerror}"
             ) from error
-        self._opened = None
+        self._index_cache = None
         return True
 
     def recall_at_1(self, dimension: int) -> float | None:
-        """How often the index proposes the nearest other template; None without an index."""
+        """Returns the share, 0..1, of 100 random templates whose nearest other template the index
+        finds.
+
+        None without an index.
+        """
         index = self._index(dimension)
         if index is None:
             return None
@@ -108,7 +117,7 @@ class SqliteSearch:
             "SELECT template_id FROM template WHERE template_id <= ? ORDER BY random() LIMIT ?",
             (index.last, _RECALL_QUERIES),
         ).fetchall()
-        table = self._chosen([template_id for (template_id,) in sample], dimension)
+        table = self._table_of_ids([template_id for (template_id,) in sample], dimension)
         nearest: list[tuple[float, int]] = [(-2.0, 0)] * len(table.template_ids)
         for block in self._blocks(dimension, last=index.last):
             scores = table.vectors @ block.vectors.T
@@ -117,14 +126,14 @@ class SqliteSearch:
                 found = (float(scores[row, column]), int(block.template_ids[column]))
                 nearest[row] = max(nearest[row], found)
         hits = [
-            wanted in index.propose(query, _PROPOSALS)
-            for (_, wanted), query in zip(nearest, table.vectors, strict=True)
+            nearest_id in index.propose(query, _PROPOSALS)
+            for (_, nearest_id), query in zip(nearest, table.vectors, strict=True)
         ]
         return float(np.mean(hits))
 
-    def forget(self) -> None:
-        """Removes the copy of the vectors, on disk and in memory.  Raises StorageError."""
-        self._kept = self._opened = None
+    def delete_caches(self) -> None:
+        """Deletes the copies of the vectors on disk and in memory.  Raises StorageError."""
+        self._exact_cache = self._index_cache = None
         try:
             remove_cache(self._cache)
             remove_index(self._session.path)
@@ -137,21 +146,21 @@ class SqliteSearch:
         may_cache = isinstance(self._session.codec, PlainCodec)
         cached = read_cache(self._cache, stamp) if may_cache else None
         last = int(cached.template_ids[-1]) if cached is not None else 0
-        late = self._read_after(last, stamp.dimension)
-        tables = (late,) if cached is None else (cached, late)
-        if not may_cache or len(late.template_ids) < CACHE_FROM:
+        unindexed = self._read_after(last, stamp.dimension)
+        tables = (unindexed,) if cached is None else (cached, unindexed)
+        if not may_cache or len(unindexed.template_ids) < CACHE_FROM:
             return tables
         whole = _joined(tables)
         try:
             write_cache(self._cache, stamp, whole)
-        except OSError as error:  # the answer is the same, and the next one as slow as this
+        except OSError as error:  # the result is the same; the next search is as slow as this one
             _log.warning("No copy of the vectors in %s: %s", self._cache, error.strerror)
             return (whole,)
         cached = read_cache(self._cache, stamp)
         return (whole if cached is None else cached,)
 
     def _read_after(self, last: int, dimension: int) -> VectorTable:
-        """The templates with a higher number than `last`."""
+        """Returns the templates with a higher number than `last`."""
         session = self._session
         count = session.one("SELECT count(*) FROM template WHERE template_id > ?", last)
         template_ids, person_ids = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -168,7 +177,7 @@ class SqliteSearch:
     def _blocks(
         self, dimension: int, *, after: int = 0, last: int = _HIGHEST
     ) -> Iterator[VectorTable]:
-        """The templates numbered after + 1 to last, some at a time."""
+        """Yields the templates numbered after + 1 to last in blocks."""
         rows = self._session.connection.execute(
             _ROWS + "WHERE template_id > ? AND template_id <= ? ORDER BY template_id",
             (after, last),
@@ -176,10 +185,10 @@ class SqliteSearch:
         while block := rows.fetchmany(_ROWS_AT_ONCE):
             yield self._table(block, dimension)
 
-    def _chosen(self, template_ids: Sequence[int], dimension: int) -> VectorTable:
-        marks = ",".join("?" * len(template_ids))
+    def _table_of_ids(self, template_ids: Sequence[int], dimension: int) -> VectorTable:
+        placeholders = ",".join("?" * len(template_ids))
         rows = self._session.connection.execute(
-            f"{_ROWS}WHERE template_id IN ({marks}) ORDER BY template_id", template_ids
+            f"{_ROWS}WHERE template_id IN ({placeholders}) ORDER BY template_id", template_ids
         )
         return self._table(rows.fetchall(), dimension)
 
@@ -192,21 +201,21 @@ class SqliteSearch:
         )
 
     def _index(self, dimension: int) -> AnnIndex | None:
-        """The index, opened once, while it is of this state of the gallery."""
+        """Returns the index, opened once per state of the gallery; None if this state has none."""
         stamp = stamp_of(self._session, dimension)
-        if self._opened is None or self._opened[0] != stamp:
-            self._opened = stamp, open_index(self._session.path, stamp)
-        return self._opened[1]
+        if self._index_cache is None or self._index_cache[0] != stamp:
+            self._index_cache = stamp, open_index(self._session.path, stamp)
+        return self._index_cache[1]
 
-    def _late(self, index: AnnIndex) -> int:
+    def _unindexed_count(self, index: AnnIndex) -> int:
         return self._session.one("SELECT count(*) FROM template WHERE template_id > ?", index.last)
 
     def _rank_proposed(
-        self, index: AnnIndex, late: VectorTable, query: Float32Array, top: int
+        self, index: AnnIndex, unindexed: VectorTable, query: Float32Array, top: int
     ) -> list[tuple[int, float]]:
-        """Proposed and late templates, compared exactly."""
+        """Compares exactly with the proposed templates and those that are not in the index."""
         proposed = index.propose(query, max(_PROPOSALS, 8 * top)).tolist()
-        tables = (self._chosen(proposed, len(query)), late)
+        tables = (self._table_of_ids(proposed, len(query)), unindexed)
         (ranked,) = ExactSearch(tables).rank(query[None], rule=PersonRule.BEST, top=top)
         return ranked
 

@@ -1,4 +1,4 @@
-"""An open SQLite gallery: its connection, transactions, space and key, and other ones."""
+"""An open SQLite gallery: connection, transactions, template space and key."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SELECT template_id, other_id, photo_sha256, vector FROM spare_template JOIN merg
 WHERE template_id > ? ORDER BY template_id LIMIT ?
 """,
 }
-"""The next templates with their owners; those that a merge keeps to be undone are stored alike"""
+"""Selects the next templates with their owners; templates stored by merges have the same form."""
 
 
 class SqliteSession:
-    """What the parts of an SQLite gallery share.  Not thread-safe."""
+    """The state that the parts of an SQLite gallery share.  Not thread-safe."""
 
     def __init__(self, path: Path, *, secret: SecretSource, timeout_s: float) -> None:
-        """Raises StorageError, and UsageError where a secret is needed and not given."""
+        """Opens the file.  Raises StorageError; UsageError if a secret is needed and missing."""
         self.path = path
         self.connection = sqlite_file.open_file(path, timeout_s=timeout_s)
         try:
@@ -53,7 +53,7 @@ class SqliteSession:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """One state of the gallery throughout; within another transaction, that one's."""
+        """Reads from one state of the gallery; nested in a transaction, from that transaction's."""
         with sqlite_file.translated(self.path):
             if self.connection.in_transaction:
                 yield
@@ -64,7 +64,7 @@ class SqliteSession:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """All or nothing."""
+        """Commits all changes, or none if an error is raised."""
         with (
             sqlite_file.translated(self.path),
             sqlite_file.transaction(self.connection, write=True),
@@ -73,16 +73,16 @@ class SqliteSession:
             yield
 
     def meta(self, key: str) -> str:
-        """The value, or ""."""
+        """Returns the stored value, or ""."""
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return "" if row is None else str(row[0])
 
     def make_copies_stale(self) -> None:
-        """The file of vectors and the index hold what is no longer so, and are not read again."""
+        """Marks the file of vectors and the index as outdated, so that they are not read again."""
         self.set_meta("removals", str(int(self.meta("removals")) + 1))
 
     def person_id(self, name: str) -> int | None:
-        """None where nobody has this name."""
+        """Returns the person's number, None if nobody has this name."""
         row = self.connection.execute(
             "SELECT person_id FROM person WHERE name = ?", (name,)
         ).fetchone()
@@ -92,21 +92,25 @@ class SqliteSession:
         self.connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
 
     def one(self, query: str, *values: str | int) -> int:
-        """The only number of the only row."""
+        """Returns the only number of the only row."""
         return int(self.connection.execute(query, values).fetchone()[0])
 
     def space(self) -> TemplateSpace | None:
-        """None until somebody is enrolled."""
+        """Returns the template space, None until somebody is enrolled."""
         row = self.connection.execute("SELECT description FROM space").fetchone()
         return None if row is None else parse_space(Fields(json.loads(row[0]), "space"))
 
     def mean(self) -> Float32Array | None:
-        """What the vectors are centered about; None for nothing."""
+        """Returns (D,), the mean that the vectors are centered by; None if they are not
+        centered."""
         row = self.connection.execute("SELECT mean FROM space").fetchone()
         return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
 
     def set_space(self, space: TemplateSpace, mean: Float32Array | None) -> None:
-        """The first one, or another one.  Raises ValueError for a mean that it does not name."""
+        """Sets the gallery's first or another space.
+
+        Raises ValueError for a mean that the space does not name.
+        """
         if mean_sha256_of(mean) != space.mean_sha256:
             raise ValueError("The mean embedding must be the one that the space names.")
         self.connection.execute(
@@ -119,13 +123,13 @@ class SqliteSession:
         )
 
     def owner(self, person_id: int, photo_sha256: str) -> bytes:
-        """What an encrypted vector is bound to."""
+        """Returns the bytes that an encrypted vector is bound to: its gallery, person and photo."""
         return f"{self.gallery_id} {person_id} {photo_sha256}".encode()
 
     def decoded(
         self, blobs: Sequence[bytes], owners: Sequence[bytes], dimension: int
     ) -> Float32Array:
-        """(N, dimension).  Raises StorageError where a vector is not what it was."""
+        """Decodes to (N, dimension).  Raises StorageError for a vector that was changed."""
         try:
             return self.codec.decode(blobs, owners, dimension)
         except ValueError as error:
@@ -136,7 +140,7 @@ class SqliteSession:
     def recenter(
         self, space: TemplateSpace, mean: Float32Array | None, *, reporter: Reporter
     ) -> int:
-        """See Gallery.recenter.  To be called within a transaction that writes."""
+        """See Gallery.recenter.  Call it within a write transaction."""
         own, old_mean = self.space(), self.mean()
         if own is None or not own.differs_by_mean_alone(space):
             if own is not None:
@@ -155,10 +159,10 @@ class SqliteSession:
         return count
 
     def reencrypt(self, secret: Secret) -> None:
-        """A new data key under `secret`; every vector is encrypted anew, all or none.
+        """Makes a new data key under `secret` and encrypts every vector anew, in one transaction.
 
-        What the old key opens is still in the log and in free pages.  Raises UsageError where
-        the gallery is not encrypted.
+        Vectors under the old key remain in the log and in free pages until they are purged.  Raises
+        UsageError if the gallery is not encrypted.
         """
         if not isinstance(self.codec, AesGcmCodec):
             raise UsageError(
@@ -170,7 +174,7 @@ class SqliteSession:
         with self.writing():
             space = self.space()
             for table, rows in self._blocks():
-                assert space is not None  # a template refers to it
+                assert space is not None  # because a template refers to it
                 owners = [self.owner(row[1], row[2]) for row in rows]
                 vectors = self.decoded([row[3] for row in rows], owners, space.size)
                 self._replace(table, rows, owners, vectors, fresh)
@@ -178,9 +182,9 @@ class SqliteSession:
         self.codec, self.lock = fresh, json.dumps(lock)
 
     def _blocks(self) -> Iterator[tuple[str, list[Any]]]:
-        """Table, and every template's number, person, photo and stored vector, some at a time.
+        """Yields the table and the rows (number, person, photo, stored vector) in blocks.
 
-        Each block is read as a whole before the next: the rows are changed meanwhile.
+        Each block is read completely before the next, because the caller changes its rows.
         """
         for table, next_rows in _NEXT.items():
             last = 0
@@ -205,7 +209,7 @@ class SqliteSession:
         )
 
     def _require_own_lock(self) -> None:
-        """A vector under the key of before would be lost."""
+        """Prevents writing a vector under a key that was replaced meanwhile: it would be lost."""
         if self.meta("lock") != self.lock:
             raise StorageError(f"Gallery {self.path} has been rekeyed meanwhile; open it again.")
 

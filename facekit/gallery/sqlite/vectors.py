@@ -1,4 +1,4 @@
-"""Template vectors as bytes: little-endian float32 or float16, and no pickle."""
+"""Encodes template vectors as little-endian float32 or float16, without pickle."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _STORED: dict[VectorType, np.dtype[Any]] = {
 
 
 class VectorCodec(Protocol):
-    """Between vectors and what is stored of them.
+    """Converts between vectors and their stored bytes.
 
-    `owner` is what a stored vector belongs to; a codec may refuse to decode it for another.
+    `owner` identifies what a stored vector belongs to; a codec may refuse to decode it for another
+    owner.
     """
 
     def encode(self, vector: Float32Array, owner: bytes) -> bytes: ...
@@ -28,13 +29,13 @@ class VectorCodec(Protocol):
     def decode(
         self, blobs: Sequence[bytes], owners: Sequence[bytes], dimension: int
     ) -> Float32Array:
-        """N blobs -> (N, dimension) float32.  Raises ValueError for one that is not sound."""
+        """Decodes N blobs to (N, dimension) float32.  Raises ValueError for a damaged blob."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PlainCodec:
-    """The numbers as they are."""
+    """Stores the vectors' numbers without encryption."""
 
     vector_type: VectorType
 

@@ -1,4 +1,4 @@
-"""The network in a .tflite file: tensors, operators, parameters, multiply-accumulates."""
+"""Inspects a .tflite file: tensors, operators, parameters, multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -8,45 +8,46 @@ from pathlib import Path
 from typing import Any
 
 from facekit.errors import AcceleratorError, ModelBuildError, ModelMismatchError
-from facekit.graph.inspect.network import Network, Operator, Tensor, macs, parameters
+from facekit.graph.inspect.network import Network, Operator, Tensor, count_macs, count_parameters
 from facekit.runtime.interpreter import new_interpreter
 
 _READER = "facekit.graph.read.litert_file"
 
 
 def inspect_litert(path: Path) -> Network:
-    """Reads the file's first subgraph, which is the network.
+    """Returns a description of the file's first subgraph, which is the network.
 
-    Raises ModelMissingError, StorageError, ModelMismatchError for what is no sound .tflite, and
-    AcceleratorError where ai-edge-litert, which knows the format, is not installed.
+    Raises ModelMissingError or StorageError if the file cannot be read, ModelMismatchError if it is
+    not a valid .tflite file, and AcceleratorError if ai-edge-litert, which has the format's schema,
+    is not installed.
     """
-    new_interpreter(path, threads=1)  # what LiteRT itself refuses
+    new_interpreter(path, threads=1)  # raises an error if LiteRT refuses the file
     reader = _reader()
     try:
         return _network(reader.read_tables(path.read_bytes()))
-    except (ModelBuildError, *reader.MISFITS) as error:
+    except (ModelBuildError, *reader.PARSE_ERRORS) as error:
         raise ModelMismatchError(f"{path}: {error}") from error
 
 
 def _network(tables: Any) -> Network:
     tensors = [
         Tensor(
-            one.name,
-            one.shape,
-            one.kind.lower(),
-            one.scales,
-            one.zero_points,
-            is_constant=one.content is not None,
+            tensor.name,
+            tensor.shape,
+            tensor.kind.lower(),
+            tensor.scales,
+            tensor.zero_points,
+            is_constant=tensor.content is not None,
         )
-        for one in tables.tensors
+        for tensor in tables.tensors
     ]
-    operators = tuple(_operator(one, tensors) for one in tables.operators)
+    operators = tuple(_operator(tensor, tensors) for tensor in tables.operators)
     return Network(
         inputs=tuple(tensors[index] for index in tables.inputs),
         outputs=tuple(tensors[index] for index in tables.outputs),
         operators=operators,
-        parameters=parameters(one for one in tensors if one.is_constant),
-        macs=macs(operators),
+        parameters=count_parameters(tensor for tensor in tensors if tensor.is_constant),
+        macs=count_macs(operators),
     )
 
 
@@ -63,7 +64,7 @@ def _reader() -> Any:
 def _operator(raw: Any, tensors: list[Tensor]) -> Operator:
     inputs = tuple(tensors[index] if index >= 0 else None for index in raw.inputs)
     outputs = tuple(tensors[index] for index in raw.outputs)
-    shapes = [() if one is None else one.shape for one in inputs]
+    shapes = [() if tensor is None else tensor.shape for tensor in inputs]
     products = reads = 0
     if raw.kind in ("CONV_2D", "FULLY_CONNECTED"):
         products = prod(shapes[1][1:])  # (out, [height, width,] in)

@@ -1,4 +1,4 @@
-"""What is known of a model file's network, whatever its format."""
+"""The description of a model file's network, whatever its format."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from facekit.graph.graph import OPEN
+from facekit.graph.graph import DYNAMIC
 
 VELA_OPERATOR = "ethos-u"
-"""the custom operator that stands for everything that Vela compiled"""
+"""The custom operator that contains all operators compiled by Vela."""
 
 _INTEGERS = ("int4", "int8", "uint8", "int16")
 _FLOATS = ("float16", "float32", "bfloat16")
@@ -18,35 +18,37 @@ _FLOATS = ("float16", "float32", "bfloat16")
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An input, an output, or an operand."""
+    """A tensor of the network: an input, an output or an operand."""
 
     name: str
     shape: tuple[int, ...]
-    """a side of -1 is open"""
+    """A dimension of -1 is dynamic."""
     dtype: str
-    """as LiteRT's schema calls it, in lower case; of an ONNX file too"""
+    """The type's name in LiteRT's schema, in lower case, for an ONNX file too."""
     scales: tuple[float, ...]
-    """real = scale * (integer - zero point); one for each channel, one for all, or none"""
+    """The quantization scales, with real = scale * (integer - zero point): one for each channel,
+    one for the whole tensor, or none."""
     zero_points: tuple[int, ...]
     is_constant: bool
 
     @property
     def is_integer(self) -> bool:
-        """Quantized, so that an integer accelerator can take it."""
+        """Whether the tensor is quantized to integers, so that an integer accelerator can process
+        it."""
         return self.dtype in _INTEGERS and bool(self.scales)
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
     name: str
-    """as LiteRT's schema or ONNX calls it; a custom operator by its own name"""
+    """The operator's name in LiteRT's schema or in ONNX, or a custom operator's name."""
     inputs: tuple[Tensor | None, ...]
-    """None for an optional input that is left out"""
+    """None stands for an optional input that is absent."""
     outputs: tuple[Tensor, ...]
-    products: int = 0
-    """by weights, for each number that it writes"""
-    reads: int = 0
-    """numbers in a window, or that a mean is taken of, for each number that it writes"""
+    macs_per_element: int = 0
+    """The number of multiplications by weights for each output element."""
+    window_elements: int = 0
+    """The number of input elements in a pooling window or a mean, for each output element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ class Macs:
     """Multiply-accumulates of one inference."""
 
     weighted: int
-    """in convolutions and fully connected layers"""
+    """Multiply-accumulates in convolutions and fully connected layers."""
     pooling: int
-    """elements read by pooling windows and means, which Vela counts as well"""
+    """Elements read by pooling windows and means, which Vela counts as well."""
 
     @property
     def total(self) -> int:
@@ -65,7 +67,7 @@ class Macs:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What a file holds, without its card; see ModelInspection."""
+    """The network in a file, without its card; see ModelInspection."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -74,8 +76,8 @@ class Network:
     macs: Macs | None
 
 
-def parameters(constants: Iterable[Tensor]) -> dict[str, int]:
-    """How many numbers were trained, by dtype: floats, and the integers that have scales."""
+def count_parameters(constants: Iterable[Tensor]) -> dict[str, int]:
+    """Returns the number of parameters by dtype: floats, and integers with scales."""
     counts: Counter[str] = Counter()
     for tensor in constants:
         if tensor.dtype in _FLOATS or tensor.scales:
@@ -83,17 +85,20 @@ def parameters(constants: Iterable[Tensor]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def macs(operators: Sequence[Operator]) -> Macs | None:
-    """For one picture.  None where a side other than the batch is open, a tensor's shape is not
-    known, or Vela has compiled the operators."""
+def count_macs(operators: Sequence[Operator]) -> Macs | None:
+    """Returns the multiply-accumulates for one image.
+
+    Returns None if a dimension other than the batch is dynamic, if a shape is unknown, or if Vela
+    has compiled the operators.
+    """
     weighted = pooling = 0
     for operator in operators:
-        ends = (*operator.inputs[:1], *operator.outputs[:1])
+        tensors = (*operator.inputs[:1], *operator.outputs[:1])
         if operator.name == VELA_OPERATOR or not operator.outputs:
             return None
-        if any(end is not None and OPEN in end.shape[1:] for end in ends):
+        if any(tensor is not None and DYNAMIC in tensor.shape[1:] for tensor in tensors):
             return None
-        written = abs(prod(operator.outputs[0].shape))  # an open batch counts as one picture
-        weighted += written * operator.products
-        pooling += written * operator.reads
+        elements = abs(prod(operator.outputs[0].shape))  # a dynamic batch counts as one image
+        weighted += elements * operator.macs_per_element
+        pooling += elements * operator.window_elements
     return Macs(weighted, pooling)

@@ -1,6 +1,6 @@
-"""The network in an .onnx file: tensors, operators, parameters, multiply-accumulates.
+"""Inspects an .onnx file: tensors, operators, parameters, multiply-accumulates.
 
-Read by the package onnx, which nothing but this and making such files needs.
+The file is read by the package onnx, which is needed only here and for writing ONNX files.
 """
 
 from __future__ import annotations
@@ -10,39 +10,39 @@ from pathlib import Path
 from typing import Any
 
 from facekit.errors import ModelMismatchError, ModelMissingError, StorageError
-from facekit.graph.graph import OPEN
-from facekit.graph.inspect.network import Network, Operator, Tensor, macs, parameters
+from facekit.graph.graph import DYNAMIC
+from facekit.graph.inspect.network import Network, Operator, Tensor, count_macs, count_parameters
 from facekit.system.extras import require
 
 _QUANTIZES, _DEQUANTIZES = "QuantizeLinear", "DequantizeLinear"
 
 
 def inspect_onnx(path: Path) -> Network:
-    """Reads the file's graph; a QDQ file's operators are listed with their quantize nodes.
+    """Returns a description of the file's graph.  A QDQ file's quantize nodes count as operators.
 
-    Raises ModelMissingError, StorageError, ModelMismatchError for what is no sound .onnx, and
-    MissingExtraError without the package onnx.
+    Raises ModelMissingError or StorageError if the file cannot be read, ModelMismatchError if it is
+    not a valid .onnx file, and MissingExtraError without the package onnx.
     """
     onnx = require("onnx", extra="convert", needed_for="Reading an .onnx file's operators")
-    graph = _read(onnx, path).graph
+    graph = _load_model(onnx, path).graph
     tensors = _tensors(onnx, graph)
     operators = tuple(_operator(node, tensors) for node in graph.node)
     constants = {constant.name for constant in graph.initializer}
-    # Exporters list constants too, and quantizers leave the names of those they replaced.
-    fed = {name for node in graph.node for name in node.input} - constants
+    # The file's list of inputs may also contain constants, and names that quantizers left behind.
+    node_inputs = {name for node in graph.node for name in node.input} - constants
     quantizing = [node for node in graph.node if node.op_type in (_QUANTIZES, _DEQUANTIZES)]
     trained = constants - {name for node in quantizing for name in node.input[1:]}
     return Network(
-        inputs=tuple(tensors[one.name] for one in graph.input if one.name in fed),
-        outputs=tuple(tensors[one.name] for one in graph.output),
+        inputs=tuple(tensors[value.name] for value in graph.input if value.name in node_inputs),
+        outputs=tuple(tensors[value.name] for value in graph.output),
         operators=operators,
-        parameters=parameters(tensors[name] for name in trained),
-        macs=macs(operators),
+        parameters=count_parameters(tensors[name] for name in trained),
+        macs=count_macs(operators),
     )
 
 
-def _read(onnx: Any, path: Path) -> Any:
-    """The model, checked, with the shapes of all its tensors."""
+def _load_model(onnx: Any, path: Path) -> Any:
+    """Returns the checked model with the shapes of all its tensors."""
     try:
         model = onnx.load_model_from_string(path.read_bytes())
         onnx.checker.check_model(model)
@@ -51,7 +51,7 @@ def _read(onnx: Any, path: Path) -> Any:
         raise ModelMissingError(f"There is no model file {path}.") from error
     except OSError as error:
         raise StorageError(f"Model file {path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # protobuf, the checker and shape inference have their own
+    except Exception as error:  # protobuf, the checker and shape inference raise their own errors
         first_line = str(error).strip().partition("\n")[0]
         raise ModelMismatchError(
             f"{path} is not an ONNX model, or is damaged: {first_line or type(error).__name__}. "
@@ -65,7 +65,8 @@ def _tensors(onnx: Any, graph: Any) -> dict[str, Tensor]:
     for value in (*graph.input, *graph.value_info, *graph.output):
         kind = value.type.tensor_type
         shape = tuple(
-            side.dim_value if side.HasField("dim_value") else OPEN for side in kind.shape.dim
+            dimension.dim_value if dimension.HasField("dim_value") else DYNAMIC
+            for dimension in kind.shape.dim
         )
         found[value.name] = _tensor(onnx, value.name, shape, kind.elem_type, scales)
     for constant in graph.initializer:
@@ -85,35 +86,35 @@ def _tensor(
     *,
     is_constant: bool = False,
 ) -> Tensor:
-    own_scales, zero_points = scales.get(name, ((), ()))
+    tensor_scales, zero_points = scales.get(name, ((), ()))
     try:
         dtype = str(onnx.helper.tensor_dtype_to_np_dtype(data_type))
     except (KeyError, ValueError):
         dtype = f"unknown {data_type}"
-    return Tensor(name, shape, dtype, own_scales, zero_points, is_constant)
+    return Tensor(name, shape, dtype, tensor_scales, zero_points, is_constant)
 
 
 def _scales(onnx: Any, graph: Any) -> dict[str, tuple[tuple[float, ...], tuple[int, ...]]]:
-    """Of each tensor of integers: scale and zero point stand beside it in the nodes that read
-    or write it."""
+    """Returns (scales, zero points) of each quantized tensor, from the nodes that read or
+    write it."""
     constants = {constant.name: constant for constant in graph.initializer}
     found = {}
     for node in graph.node:
         if node.op_type in (_QUANTIZES, _DEQUANTIZES) and node.input[1] in constants:
             integers = node.input[0] if node.op_type == _DEQUANTIZES else node.output[0]
-            numbers = [
+            values = [
                 onnx.numpy_helper.to_array(constants[name]).ravel().tolist()
                 for name in node.input[1:3]
                 if name in constants
             ]
-            zero_points = tuple(numbers[1]) if len(numbers) > 1 else (0,) * len(numbers[0])
-            found[integers] = tuple(numbers[0]), zero_points
+            zero_points = tuple(values[1]) if len(values) > 1 else (0,) * len(values[0])
+            found[integers] = tuple(values[0]), zero_points
     return found
 
 
 def _operator(node: Any, tensors: dict[str, Tensor]) -> Operator:
     inputs = tuple(tensors.get(name) for name in node.input)
-    shapes = [() if one is None else one.shape for one in inputs]
+    shapes = [() if tensor is None else tensor.shape for tensor in inputs]
     products = reads = 0
     if node.op_type == "Conv":
         products = prod(shapes[1][1:])  # (out, in / groups, height, width)
@@ -122,6 +123,8 @@ def _operator(node: Any, tensors: dict[str, Tensor]) -> Operator:
     elif node.op_type == "GlobalAveragePool":
         reads = abs(prod(shapes[0][2:]))
     elif node.op_type in ("AveragePool", "MaxPool"):
-        reads = next(prod(one.ints) for one in node.attribute if one.name == "kernel_shape")
+        reads = next(
+            prod(tensor.ints) for tensor in node.attribute if tensor.name == "kernel_shape"
+        )
     outputs = tuple(tensors[name] for name in node.output if name in tensors)
     return Operator(node.op_type, inputs, outputs, products, reads)

@@ -1,4 +1,5 @@
-"""The embedding nets that facekit draws, by name, and how each is usually fed."""
+"""The architectures of embedding networks that facekit can build, with their usual
+preprocessing."""
 
 from __future__ import annotations
 
@@ -17,33 +18,33 @@ from facekit.types import CropSpec, InputSpec
 class Design:
     """One architecture."""
 
-    net: Callable[..., Graph]
-    """takes Weights, and embedding_size; its input is (1, height, width, 3), its one output the
-    embedding"""
+    build: Callable[..., Graph]
+    """Builds the network from Weights and an embedding_size.  Its input is (1, height, width, 3),
+    its only output the embedding."""
     input: InputSpec
-    """as its authors feed it; a card may say otherwise but for the size"""
+    """The authors' normalization.  A card may state another one, except for the size."""
     crop: CropSpec
     embedding_size: int
-    """length of the net's own output"""
+    """The length of the published network's embedding."""
     flip: Flip = Flip.NONE
-    """as its authors use the mirror image"""
+    """The authors' use of the mirrored image."""
     initial: Initial = initial
-    """weights before training"""
+    """The initial weights for training."""
 
-    def fresh(self, *, embedding_size: int, seed: int) -> Graph:
-        """The net before training."""
-        return self.net(FreshWeights(self.initial, seed=seed), embedding_size=embedding_size)
+    def untrained(self, *, embedding_size: int, seed: int) -> Graph:
+        """Returns the network with initial weights; the same seed gives the same weights."""
+        return self.build(FreshWeights(self.initial, seed=seed), embedding_size=embedding_size)
 
 
 DESIGNS: dict[Architecture, Design] = {
     Architecture.INCEPTION_RESNET_V1: Design(
-        net=inception_resnet_v1,
+        build=inception_resnet_v1,
         input=InputSpec(SIZE_PX, SIZE_PX, ColorOrder.RGB, 127.5, 128.0),
         crop=CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR),
         embedding_size=512,
     ),
     Architecture.SPHEREFACE20: Design(
-        net=sphereface20.sphereface20,
+        build=sphereface20.sphereface20,
         input=InputSpec(
             sphereface20.HEIGHT_PX, sphereface20.WIDTH_PX, ColorOrder.BGR, 127.5, 128.0
         ),

@@ -1,13 +1,13 @@
-"""Inception-ResNet-v1: a 160 x 160 face to an embedding.
+"""Inception-ResNet-v1: computes an embedding of a 160 x 160 face.
 
 Szegedy, Ioffe, Vanhoucke, Alemi, "Inception-v4, Inception-ResNet and the Impact of Residual
 Connections on Learning", 2016 (arXiv:1602.07261), figures 10 to 15, in the variant that David
 Sandberg's facenet trains: residual branches are scaled by 0.17, 0.10 and 0.20, a sixth
 Inception-ResNet-C block is neither scaled nor activated, and the pooled features go through a
-linear bottleneck with batch normalization.  Dropout before the bottleneck acts in training
-only and is left out.  A batch norm may have a gamma, as facenet-pytorch's have.
+linear bottleneck with batch normalization.  Dropout before the bottleneck acts in training only and
+is left out.  A batch norm may have a gamma, as facenet-pytorch's have.
 
-Layer names are the ones the field's checkpoints use.  Spatial sizes below are for 160 x 160.
+Layer names are those of the common checkpoints.  The shapes below are for a 160 x 160 input.
 """
 
 from __future__ import annotations
@@ -27,34 +27,35 @@ RESIDUAL_SCALE_A = 0.17
 RESIDUAL_SCALE_B = 0.10
 RESIDUAL_SCALE_C = 0.20
 _SAME = None
-"""as padding: TensorFlow's"""
+"""TensorFlow's "SAME" padding."""
 
 
 def inception_resnet_v1(weights: Weights, *, embedding_size: int = 512) -> Graph:
-    """(1, 160, 160, 3) float32 -> (1, embedding_size) float32, not of unit length.
+    """Builds the network: (1, 160, 160, 3) float32 -> (1, embedding_size) float32, not of unit
+    length.
 
-    23,497,424 parameters at 512 numbers, without gammas, of which the batch norms' 29,600 moving
-    means and variances do not train.
+    With 512 elements and without gammas it has 23,497,424 parameters.  Of these, the 29,600 moving
+    means and variances of the batch norms are not trained.
     """
-    net = _Net(weights)
-    x = net.stem(operations.graph_input("image", (1, SIZE_PX, SIZE_PX, 3)))
+    blocks = _Blocks(weights)
+    x = blocks.stem(operations.graph_input("image", (1, SIZE_PX, SIZE_PX, 3)))
     for index in range(1, 6):
-        x = net.inception_resnet_a(x, f"Block35_{index}")
-    x = net.reduction_a(x)
+        x = blocks.inception_resnet_a(x, f"Block35_{index}")
+    x = blocks.reduction_a(x)
     for index in range(1, 11):
-        x = net.inception_resnet_b(x, f"Block17_{index}")
-    x = net.reduction_b(x)
+        x = blocks.inception_resnet_b(x, f"Block17_{index}")
+    x = blocks.reduction_b(x)
     for index in range(1, 6):
-        x = net.inception_resnet_c(x, f"Block8_{index}")
-    x = net.inception_resnet_c(x, "Block8_6", scale=1.0, activation=False)
-    x = operations.mean(x, node_name("AvgPool", Operation.MEAN))  # (1, 1792)
+        x = blocks.inception_resnet_c(x, f"Block8_{index}")
+    x = blocks.inception_resnet_c(x, "Block8_6", scale=1.0, activation=False)
+    x = operations.mean(x, node_name("AvgPool", Operation.REDUCE_MEAN))  # (1, 1792)
     kernel = weights.take("Bottleneck/kernel", (x.shape[1], embedding_size))
     x = operations.dense(x, kernel, node_name("Bottleneck", Operation.DENSE))
-    return weights.graph(NAME, net.batch_norm(x, "Bottleneck"))
+    return weights.graph(NAME, blocks.batch_norm(x, "Bottleneck"))
 
 
-class _Net:
-    """The blocks, each with its weights."""
+class _Blocks:
+    """Builds the blocks of the network with their weights."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
@@ -138,7 +139,8 @@ class _Net:
     def add_residual(
         self, x: Node, branches: list[Node], name: str, *, scale: float, activation: bool = True
     ) -> Node:
-        """Branches side by side, a linear 1 x 1 convolution back to x's depth, scaled, added."""
+        """Concatenates the branches, applies a linear 1 x 1 convolution to x's depth, scales, and
+        adds x."""
         mixed = self.concatenate(branches, f"{name}_Concatenate")
         residual = operations.convolution(
             mixed,
@@ -162,7 +164,8 @@ class _Net:
         stride: int = 1,
         pads: Pads | None = _SAME,
     ) -> Node:
-        """Convolution without bias, batch norm, ReLU: one box of the figures."""
+        """Adds a convolution without bias, a batch norm and a ReLU, which are one box of the
+        figures."""
         x = operations.convolution(
             x,
             self.kernel(x, filters, size, name),

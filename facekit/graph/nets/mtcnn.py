@@ -1,13 +1,14 @@
-"""The three nets of MTCNN's cascade.
+"""The three networks of MTCNN's cascade.
 
-Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded
-Convolutional Networks", 2016 (arXiv:1604.02878), figure 2.  NB: the weights in use were
-trained with wider R- and O-Nets' first layers and PReLU throughout; sizes here are theirs.
+Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional
+Networks", 2016 (arXiv:1604.02878), figure 2.  NB: the available weights were trained with wider
+first layers of R-Net and O-Net than the paper's, and with PReLU throughout; the sizes here are
+those of the weights.
 
-Input values are (pixel - 127.5) / 128, RGB.  Outputs in this order:
-  boxes        four offsets of the corners x1, y1, x2, y2, in window sides
-  landmarks    O-Net only: x of five points, then y of the five, in window sides
-  probability  not a face, a face; they sum to one
+Input values are (pixel - 127.5) / 128, RGB.  The outputs are, in this order:
+  boxes        four offsets of the corners x1, y1, x2, y2, relative to the window size
+  landmarks    O-Net only: x of five points, then y of the five, relative to the window size
+  probability  of no face, and of a face; they sum to one
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.graph import NO_PADS, OPEN, Graph, Node
+from facekit.graph.graph import DYNAMIC, NO_PADS, Graph, Node
 from facekit.types import Float32Array
 
 PNET_WINDOW_PX = 12
@@ -25,42 +26,43 @@ ONET_SIZE_PX = 48
 
 
 class Weights:
-    """A net's arrays, handed out in the order in which the layers below ask for them."""
+    """A network's arrays, returned in the order in which the layers below request them."""
 
     def __init__(self, arrays: Sequence[Float32Array], *, origin: str) -> None:
         self._arrays = arrays
         self._origin = origin
-        self._taken = 0
+        self._used = 0
 
     def take(self, *shape: int) -> Float32Array:
-        """Raises ModelBuildError naming the array that is missing, or has another shape."""
-        name = f"{self._origin}[{self._taken}]"
-        if self._taken == len(self._arrays):
+        """Returns the next array.  Raises ModelBuildError if it is missing, or has another
+        shape."""
+        name = f"{self._origin}[{self._used}]"
+        if self._used == len(self._arrays):
             raise ModelBuildError(f"The mtcnn wheel lacks the array {name}.")
-        array = self._arrays[self._taken]
+        array = self._arrays[self._used]
         if array.shape != shape:
             raise ModelBuildError(
                 f"The mtcnn wheel's {name} does not fit: shape {shape} needed, received "
                 f"{array.shape}."
             )
-        self._taken += 1
+        self._used += 1
         return array
 
     def graph(self, name: str, *outputs: Node) -> Graph:
-        """The net, whose layers are all drawn.  Raises ModelBuildError where arrays are left."""
-        if self._taken < len(self._arrays):
+        """Returns the finished network.  Raises ModelBuildError if arrays remain unused."""
+        if self._used < len(self._arrays):
             raise ModelBuildError(
-                f"The mtcnn wheel's {self._origin}[{self._taken}] has no place in {name}."
+                f"The mtcnn wheel's {self._origin}[{self._used}] has no place in {name}."
             )
         return Graph(name, outputs)
 
 
 def pnet(weights: Weights) -> Graph:
-    """Proposals: (1, H, W, 3) -> boxes (1, h, w, 4), probability (1, h, w, 2).
+    """Builds the proposal network: (1, H, W, 3) -> boxes (1, h, w, 4), probability (1, h, w, 2).
 
-    A 12-pixel window every 2 pixels: h = ceil((H - 2) / 2) - 4, and w likewise.
+    It evaluates a 12-pixel window every 2 pixels: h = ceil((H - 2) / 2) - 4, and w likewise.
     """
-    x = operations.graph_input("image", (1, OPEN, OPEN, 3))
+    x = operations.graph_input("image", (1, DYNAMIC, DYNAMIC, 3))
     x = conv(x, weights, 10, 3, "1")  # (1, H - 2, W - 2, 10)
     x = pool(x, 2, "1", same=True)
     x = conv(x, weights, 16, 3, "2")
@@ -71,8 +73,8 @@ def pnet(weights: Weights) -> Graph:
 
 
 def rnet(weights: Weights) -> Graph:
-    """Refinement: (N, 24, 24, 3) -> boxes (N, 4), probability (N, 2)."""
-    x = operations.graph_input("windows", (OPEN, RNET_SIZE_PX, RNET_SIZE_PX, 3))
+    """Builds the refinement network: (N, 24, 24, 3) -> boxes (N, 4), probability (N, 2)."""
+    x = operations.graph_input("windows", (DYNAMIC, RNET_SIZE_PX, RNET_SIZE_PX, 3))
     x = conv(x, weights, 28, 3, "1")  # (N, 22, 22, 28)
     x = pool(x, 3, "1", same=True)  # (N, 11, 11, 28)
     x = conv(x, weights, 48, 3, "2")  # (N, 9, 9, 48)
@@ -85,8 +87,9 @@ def rnet(weights: Weights) -> Graph:
 
 
 def onet(weights: Weights) -> Graph:
-    """Output: (N, 48, 48, 3) -> boxes (N, 4), landmarks (N, 10), probability (N, 2)."""
-    x = operations.graph_input("windows", (OPEN, ONET_SIZE_PX, ONET_SIZE_PX, 3))
+    """Builds the output network: (N, 48, 48, 3) -> boxes (N, 4), landmarks (N, 10), probability (N,
+    2)."""
+    x = operations.graph_input("windows", (DYNAMIC, ONET_SIZE_PX, ONET_SIZE_PX, 3))
     x = conv(x, weights, 32, 3, "1")  # (N, 46, 46, 32)
     x = pool(x, 3, "1", same=True)  # (N, 23, 23, 32)
     x = conv(x, weights, 64, 3, "2")  # (N, 21, 21, 64)
@@ -105,7 +108,7 @@ NETS: dict[str, Callable[[Weights], Graph]] = {"pnet": pnet, "rnet": rnet, "onet
 
 
 def conv(x: Node, weights: Weights, filters: int, kernel: int, number: str) -> Node:
-    """Unpadded convolution with bias, then PReLU with one slope a channel."""
+    """Adds an unpadded convolution with bias, and a PReLU with one slope per channel."""
     x = plain_conv(x, weights, filters, kernel, f"conv{number}")
     return operations.prelu(x, weights.take(1, 1, filters).reshape(-1), f"prelu{number}")
 
@@ -116,15 +119,15 @@ def plain_conv(x: Node, weights: Weights, filters: int, kernel: int, name: str) 
 
 
 def pool(x: Node, size: int, number: str, *, same: bool = False) -> Node:
-    """Halves the sides."""
+    """Adds a max pool of stride 2, which halves height and width."""
     pads = None if same else NO_PADS
     return operations.max_pool(x, (size, size), f"pool{number}", stride=(2, 2), pads=pads)
 
 
 def dense(x: Node, weights: Weights, units: int, number: str) -> Node:
-    """(N, height, width, channels) -> (N, units), then PReLU.
+    """Adds a flatten, a dense layer and a PReLU: (N, height, width, channels) -> (N, units).
 
-    NB: the weights were trained by MATLAB, which flattens columns first: (x, y, channel).
+    NB: the weights were trained in MATLAB, which flattens columns first: (x, y, channel).
     """
     _, height, width, channels = x.shape
     x = moves.flatten(x, f"flatten{number}")

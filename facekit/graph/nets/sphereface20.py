@@ -1,13 +1,13 @@
-"""SphereFace-20: a 112 x 96 face (height x width) to an embedding.
+"""SphereFace-20: computes an embedding of a 112 x 96 face (height x width).
 
 Liu, Wen, Yu, Li, Raj, Song, "SphereFace: Deep Hypersphere Embedding for Face Recognition", 2017
-(arXiv:1704.08063), table 2, the 20-layer column: four stages, each a 3 x 3 convolution of stride 2
-and then residual units of two 3 x 3 convolutions, every convolution followed by a PReLU with one
-slope a channel; a fully connected layer makes the embedding.  There is no batch normalization, and
-nothing is activated after an addition.
+(arXiv:1704.08063), table 2, the 20-layer column.  There are four stages, each a 3 x 3 convolution
+of stride 2 followed by residual units of two 3 x 3 convolutions.  Every convolution is followed by
+a PReLU with one slope per channel.  A fully connected layer computes the embedding.  There is no
+batch normalization, and no activation after an addition.
 
-Layer names and initial weights are those of the authors' Caffe net (wy1iu/sphereface,
-sphereface_model.prototxt), which their checkpoints carry.
+Layer names and initial weights are those of the authors' Caffe network (wy1iu/sphereface,
+sphereface_model.prototxt) and of their checkpoints.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ HEIGHT_PX = 112
 WIDTH_PX = 96
 FILTERS = (64, 128, 256, 512)
 UNITS = (1, 2, 4, 1)
-"""residual units of each stage"""
+"""The number of residual units in each stage."""
 _ABOVE_AND_LEFT = (1, 1, 0, 0)
 
 
 def sphereface20(weights: Weights, *, embedding_size: int = 512) -> Graph:
-    """(1, 112, 96, 3) float32 -> (1, embedding_size) float32, not of unit length.
+    """Builds the network: (1, 112, 96, 3) float32 -> (1, embedding_size) float32, not of unit
+    length.
 
-    22,670,656 parameters at 512 numbers, all of which train, and 1,749,737,472
+    With 512 elements it has 22,670,656 parameters, all of which are trained, and 1,749,737,472
     multiply-accumulates.
     """
     x = operations.graph_input("image", (1, HEIGHT_PX, WIDTH_PX, 3))
@@ -44,7 +45,7 @@ def sphereface20(weights: Weights, *, embedding_size: int = 512) -> Graph:
         x = _stage(x, weights, filters, units, index)
         # (1, 56, 48, 64), (1, 28, 24, 128), (1, 14, 12, 256), (1, 7, 6, 512)
     x = moves.flatten(x, node_name("flatten5", Operation.RESHAPE))
-    embedding = operations.dense(  # from (1, 21504): rows, columns, channels
+    embedding = operations.dense(  # input (1, 21504): rows, columns, channels
         x,
         weights.take("fc5/kernel", (x.shape[1], embedding_size)),
         node_name("fc5", Operation.DENSE),
@@ -54,7 +55,7 @@ def sphereface20(weights: Weights, *, embedding_size: int = 512) -> Graph:
 
 
 def _stage(x: Node, weights: Weights, filters: int, units: int, index: int) -> Node:
-    """ConvN.x of table 2: halves the sides.  (1, H, W, C) -> (1, H / 2, W / 2, filters)."""
+    """Adds stage ConvN.x of table 2: (1, H, W, C) -> (1, H / 2, W / 2, filters)."""
     x = _conv(x, weights, filters, f"{index}_1", strided=True)
     for unit in range(units):
         x = _residual_unit(x, weights, filters, index, first=2 * unit + 2)
@@ -62,18 +63,18 @@ def _stage(x: Node, weights: Weights, filters: int, units: int, index: int) -> N
 
 
 def _residual_unit(x: Node, weights: Weights, filters: int, index: int, *, first: int) -> Node:
-    """Layers `first` and `first` + 1 of a stage, added to what they were given."""
+    """Adds layers `first` and `first` + 1 of a stage, whose output is added to x."""
     branch = _conv(x, weights, filters, f"{index}_{first}")
     branch = _conv(branch, weights, filters, f"{index}_{first + 1}")
     return operations.add(x, branch, node_name(f"res{index}_{first + 1}", Operation.ADD))
 
 
 def _conv(x: Node, weights: Weights, filters: int, number: str, *, strided: bool = False) -> Node:
-    """A 3 x 3 convolution with bias, then PReLU."""
+    """Adds a 3 x 3 convolution with bias, and a PReLU."""
     layer = f"conv{number}"
-    # NB: Caffe pads by one pixel all round; the last row and column of an even side go unused,
-    # so padding above and to the left is the same, where TensorFlow's "SAME" pads below and to
-    # the right.
+    # NB: Caffe pads by one pixel on all sides, and does not use the last row and column of an even
+    # height and width.  Padding above and on the left is therefore equivalent, whereas TensorFlow's
+    # "SAME" pads below and on the right.
     x = operations.convolution(
         x,
         weights.take(f"{layer}/kernel", (3, 3, x.shape[3], filters)),
@@ -87,9 +88,12 @@ def _conv(x: Node, weights: Weights, filters: int, number: str, *, strided: bool
 
 
 def initial(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Before training: Caffe's "xavier" (uniform, variance 1 / fan-in) for the strided and the
-    last layer, a Gaussian of 0.01 for those of residual units, which so start near the identity;
-    slopes 0.25."""
+    """Returns an initial weight as in the authors' Caffe network.
+
+    Kernels of the strided convolutions and of the last layer are Caffe's "xavier" (uniform with
+    variance 1 / fan-in).  Kernels of residual units are Gaussian with a standard deviation of 0.01,
+    so that a unit starts near the identity.  Slopes are 0.25, biases 0.
+    """
     if name.endswith("/kernel"):
         if re.fullmatch(r"conv\d_1/kernel|fc5/kernel", name):
             return uniform(random, shape, 1 / prod(shape[:-1]))

@@ -1,8 +1,8 @@
-"""A .caffemodel's tensors by layer, without Caffe: its file is a protobuf message NetParameter.
+"""Reads the tensors of a .caffemodel by layer, without Caffe.
 
-Of caffe.proto (BVLC/caffe, and wy1iu/sphereface's copy of it) only the fields below are named;
-protobuf skips the others.  Packed numbers are declared as bytes, which are the same on the wire,
-so that a hundred million of them never become Python objects.
+The file is a protobuf message NetParameter.  Of caffe.proto (BVLC/caffe, and wy1iu/sphereface's
+copy of it) only the fields below are declared; protobuf skips the others.  Packed arrays of numbers
+are declared as bytes, which have the same encoding, so that no Python object is created per number.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.read.protobuf import Messages, parsed
+from facekit.graph.read.protobuf import Messages, parse
 
 _HEAD_BYTES = 1 << 20
-_LAYERS, _LAYER = 2, 100  # NetParameter's: the older kind and today's
+_LAYERS, _LAYER = 2, 100  # fields of NetParameter: the older kind of layers, and the current one
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # protobuf's wire types
-_LOOKED_AT = 4  # top-level fields: a name and the first layers come first
+_TESTED_FIELDS = 4  # top-level fields that are tested: a name and the first layers come first
 
 _NET_PARAMETER = Messages(
     "NetParameter",
@@ -47,22 +47,25 @@ _NET_PARAMETER = Messages(
 
 
 def is_caffe_model(path: Path, *, with_layer: str) -> bool:
-    """Whether it is a NetParameter, by the fields it begins with, that names this layer."""
+    """Returns whether the file begins like a NetParameter and contains the layer name `with_layer`.
+
+    Raises OSError if the file cannot be read.
+    """
     with path.open("rb") as file:
         if with_layer.encode() not in file.read(_HEAD_BYTES):
             return False
         file.seek(0)
-        return any(number in (_LAYERS, _LAYER) for number in _first_fields(file))
+        return any(field in (_LAYERS, _LAYER) for field in _first_fields(file))
 
 
 def read_caffe_model(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Every tensor as "layer[index]": kernel or slopes at index 0, bias at 1.
+    """Returns every tensor by "layer[index]": index 0 is the kernel or the slopes, 1 the bias.
 
-    Older files give every tensor four axes; their leading ones are left out of all but kernels.
-    Raises ModelBuildError for a file that is no NetParameter, is truncated or huge, or whose
-    tensor has not as many numbers as its shape says.
+    Older files give every tensor four axes; their leading axes of size 1 are dropped except for
+    kernels.  Raises ModelBuildError if the file is not a NetParameter, is truncated or too large,
+    or if the number of a tensor's elements does not match its shape.
     """
-    net = parsed(path, _NET_PARAMETER, title="whole Caffe model")
+    net = parse(path, _NET_PARAMETER, title="whole Caffe model")
     tensors: dict[str, NDArray[np.float32]] = {}
     for layer in (*net.layers, *net.layer):
         for index, blob in enumerate(layer.blobs):
@@ -74,10 +77,11 @@ def read_caffe_model(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _tensor(blob: Any, name: str, origin: str) -> NDArray[np.float32]:
-    """In the blob's own shape; of an older file's four axes without leading ones."""
-    single = bool(blob.data)
-    content = b"".join(blob.data if single else blob.double_data)
-    dtype: np.dtype[Any] = np.dtype("<f4" if single else "<f8")
+    """Returns the tensor in the blob's shape, without the leading axes of size 1 of an
+    older file."""
+    is_float32 = bool(blob.data)
+    content = b"".join(blob.data if is_float32 else blob.double_data)
+    dtype: np.dtype[Any] = np.dtype("<f4" if is_float32 else "<f8")
     legacy = not blob.HasField("shape")
     axes = (blob.num, blob.channels, blob.height, blob.width) if legacy else blob.shape.dim
     shape = tuple(axes)
@@ -93,18 +97,19 @@ def _tensor(blob: Any, name: str, origin: str) -> NDArray[np.float32]:
 
 
 def _first_fields(file: IO[bytes]) -> Iterator[int]:
-    """Numbers of the first fields of a message that hold a string or message; none for nonsense."""
-    for _ in range(_LOOKED_AT):
+    """Yields the numbers of the first fields that hold a string or a message, as far as they can be
+    parsed."""
+    for _ in range(_TESTED_FIELDS):
         tag = _varint(file)
         if tag is None:
             return
-        number, wire = tag >> 3, tag & 7
+        field, wire = tag >> 3, tag & 7
         length = {_VARINT: 0, _FIXED64: 8, _FIXED32: 4}.get(wire)
         if wire == _VARINT:
             _varint(file)
         elif wire == _LENGTH:
             length = _varint(file)
-            yield number
+            yield field
         if length is None:
             return
         file.seek(length, 1)

@@ -1,8 +1,9 @@
-"""deepface's Facenet checkpoints (Keras weights in HDF5) as a graph.
+"""Reads deepface's Facenet checkpoints (Keras weights in HDF5) into a graph.
 
-The file has one group a layer, with one dataset a variable ("kernel:0") at its end.  Layers are
-called as ours are, with one exception: in Block17_k and in the first five Block8_k deepface
-writes `Branch_k` for the second branch.  Files with `Branch_1` throughout are read as well.
+The file has one group per layer.  Each group contains one dataset per variable, e.g. "kernel:0".
+The layers have the same names as in our graph with one exception: in Block17_k and in the first
+five Block8_k deepface writes `Branch_k` for the second branch.  Files with `Branch_1` throughout
+are read as well.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-from facekit.graph.read.network import ReadNetwork
-from facekit.graph.weights import MAX_BYTES, SourceWeights, Take, embedding_size_of
+from facekit.graph.read.network import ImportedNetwork
+from facekit.graph.weights import MAX_BYTES, SourceWeights, Take, read_embedding_size
 from facekit.system.extras import require
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -26,26 +27,32 @@ _SECOND_BRANCH = re.compile(r"^(Block(?:17|8)_(\d+))_Branch_\2_")
 
 
 def is_hdf5(path: Path) -> bool:
-    """By the signature at its beginning."""
+    """Returns whether the file begins with the HDF5 signature.  Raises OSError if it cannot be
+    read."""
     if path.is_dir():
         return False
     with path.open("rb") as file:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
-def read_deepface(path: Path) -> ReadNetwork:
-    """A checkpoint of 128 or 512 numbers.  Raises ModelBuildError naming file and tensor."""
+def read_deepface(path: Path) -> ImportedNetwork:
+    """Reads a checkpoint with embeddings of any length; deepface's have 128 or 512 elements.
+
+    Raises ModelBuildError, naming file and tensor, if a tensor is missing or does not fit, and
+    MissingExtraError without h5py.
+    """
     tensors = read_variables(path)
-    size = embedding_size_of(tensors, "Bottleneck/kernel", axis=1, origin=path.name)
-    weights = SourceWeights(tensors, _dataset_of, origin=path.name)
+    size = read_embedding_size(tensors, "Bottleneck/kernel", axis=1, origin=path.name)
+    weights = SourceWeights(tensors, _dataset_source, origin=path.name)
     graph = inception_resnet_v1(weights, embedding_size=size)
-    return ReadNetwork(graph, architecture=Architecture.INCEPTION_RESNET_V1)
+    return ImportedNetwork(graph, architecture=Architecture.INCEPTION_RESNET_V1)
 
 
 def read_variables(path: Path) -> dict[str, NDArray[Any]]:
-    """Every dataset by our name for it, "Block17_3_Branch_1_Conv2d_0a_1x1/kernel".
+    """Returns every dataset by our name of the weight, e.g.
+    "Block17_3_Branch_1_Conv2d_0a_1x1/kernel".
 
-    Raises ModelBuildError for a file that is not HDF5, or two datasets of one name.
+    Raises ModelBuildError if the file is not HDF5, or if two datasets have the same name.
     """
     h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
     variables: dict[str, NDArray[Any]] = {}
@@ -61,7 +68,7 @@ def read_variables(path: Path) -> dict[str, NDArray[Any]]:
 
     try:
         with h5py.File(path, "r") as file:
-            # A whole saved model keeps its weights one level down.
+            # A saved model has its weights in a group "model_weights".
             inner = file.get("model_weights")
             (inner if isinstance(inner, h5py.Group) else file).visititems(visit)
     except (OSError, RuntimeError) as error:
@@ -69,7 +76,7 @@ def read_variables(path: Path) -> dict[str, NDArray[Any]]:
     return variables
 
 
-def _dataset_of(ours: str) -> Take | None:
+def _dataset_source(ours: str) -> Take | None:
     return None if ours.endswith("/gamma") else Take(ours)
 
 

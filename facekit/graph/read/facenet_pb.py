@@ -1,6 +1,6 @@
-"""The weights of facenet's frozen graph as a graph of ours, to be trained further or converted.
+"""Reads the weights of facenet's frozen graph into a graph for training or conversion.
 
-As trained, or with its batch norms folded.  Nothing in the file is executed.
+The frozen graph may have batch norms as trained, or folded ones.  Nothing in the file is executed.
 """
 
 from __future__ import annotations
@@ -15,35 +15,36 @@ from facekit.graph.read.facenet_names import (
     EMBEDDING_KERNEL,
     RESIDUAL_SCALES,
     ROOT,
-    scope_of,
-    variable_of,
+    scope_name,
+    variable_source,
 )
 from facekit.graph.read.graph_def import read_constants
-from facekit.graph.read.network import ReadNetwork
-from facekit.graph.weights import Fill, SourceWeights, Take, embedding_size_of
+from facekit.graph.read.network import ImportedNetwork
+from facekit.graph.weights import Fill, SourceWeights, Take, read_embedding_size
 from facekit.types import Float32Array
 
 _FOLDED_OFFSET = "Conv2D_bn_offset"
 _IGNORED = re.compile(
     r"^embeddings/"  # the unit-length step after the embedding, which is not part of our graph
     rf"|^{ROOT}/Logits/Dropout/"  # acts in training only
-    r"|/BatchNorm/(.*/)?AssignMovingAvg(_\d+)?/"  # how training moves mean and variance
+    r"|/BatchNorm/(.*/)?AssignMovingAvg(_\d+)?/"  # updates of mean and variance in training
 )
 _EPSILON = re.compile(r"/BatchNorm/(.*/)?batchnorm(_\d+)?/add/y$")
 _BATCH_NORM_CONSTANT = re.compile(r"/BatchNorm/(.*/)?Const(_\d+)?$")
-"""What stands for the gamma that these batch norms do not have; or nothing, as FusedBatchNorm
-wants for mean and variance in training"""
+"""The constant in place of the gamma that these batch norms do not have, or an empty constant in
+place of the mean and variance that FusedBatchNorm computes in training."""
 
 
 _FIRST_NODE = re.compile(rb"\x0a[\x80-\xff]*[\x00-\x7f]\x0a([\x01-\x7f])", re.DOTALL)
-"""field 1 of a graph with its length, then field 1 of the node with the length of the name"""
+"""Field 1 of a graph with its length, then field 1 of the node with the length of the name."""
 _BOTTLENECK_GAMMA = f"{ROOT}/Bottleneck/BatchNorm/Const"
 
 
 def is_graph(path: Path) -> bool:
-    """Whether the file is a GraphDef: nodes, each beginning with its name and its operation.
+    """Returns whether the file is a GraphDef, i.e. nodes that begin with a name and an operation.
 
-    Judged by the first node, so that a file that was cut off is still known for what it was.
+    Only the first node is examined, so that a truncated file is still recognized.  Raises OSError
+    if the file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(1 << 10)
@@ -57,39 +58,43 @@ def is_graph(path: Path) -> bool:
     )
 
 
-def read_frozen_graph(path: Path) -> ReadNetwork:
-    """Either kind of graph.  Raises ModelBuildError naming file and tensor."""
+def read_frozen_graph(path: Path) -> ImportedNetwork:
+    """Reads a graph with trained or with folded batch norms.
+
+    Raises ModelBuildError, naming file and tensor, if a tensor is missing or does not fit.
+    """
     constants = read_constants(path)
-    size = embedding_size_of(constants, EMBEDDING_KERNEL, axis=1, origin=path.name)
+    size = read_embedding_size(constants, EMBEDDING_KERNEL, axis=1, origin=path.name)
     if any(name.endswith(_FOLDED_OFFSET) for name in constants):
         ignored = tuple(name for name in constants if _IGNORED.search(name))
-        # The bottleneck's batch norm has no gamma; the frozen operation wants one all the same.
+        # The bottleneck's batch norm has no gamma, but the frozen operation requires one.
         expected, source_of = {**RESIDUAL_SCALES, _BOTTLENECK_GAMMA: 1.0}, _folded_source
     else:
         ignored = tuple(name for name, value in constants.items() if _is_bookkeeping(name, value))
-        expected = {**RESIDUAL_SCALES, **_batch_norm_numbers(constants, ignored)}
-        source_of = variable_of
+        expected = {**RESIDUAL_SCALES, **_batch_norm_constants(constants, ignored)}
+        source_of = variable_source
     weights = SourceWeights(
         constants, source_of, expected=expected, ignored=ignored, origin=path.name
     )
     graph = inception_resnet_v1(weights, embedding_size=size)
-    return ReadNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
+    return ImportedNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
 
 
 def _folded_source(ours: str) -> Take | Fill | None:
-    """Folding left kernel * gamma / sqrt(variance + epsilon) as the kernel, the rest as an offset.
+    """Returns the source of a weight in a graph with folded batch norms.
 
-    With mean 0 and variance 1 - epsilon the batch norm divides by exactly one.  The bottleneck's
-    was not folded.
+    Such a graph stores kernel * gamma / sqrt(variance + epsilon) as the kernel, and an offset.  A
+    mean of 0 and a variance of 1 - epsilon make the batch norm divide by exactly one.  The
+    bottleneck's batch norm is not folded.
     """
     layer, _, leaf = ours.rpartition("/")
     convolution = layer.removesuffix("_BatchNorm")
     if convolution in (layer, "Bottleneck"):
-        return variable_of(ours)
+        return variable_source(ours)
     if leaf == "beta":
-        return Take(f"{scope_of(convolution)}/{_FOLDED_OFFSET}")
-    numbers = {"moving_mean": 0.0, "moving_variance": 1.0 - BATCH_NORM_EPSILON}
-    return Fill(numbers[leaf]) if leaf in numbers else None
+        return Take(f"{scope_name(convolution)}/{_FOLDED_OFFSET}")
+    values = {"moving_mean": 0.0, "moving_variance": 1.0 - BATCH_NORM_EPSILON}
+    return Fill(values[leaf]) if leaf in values else None
 
 
 def _is_bookkeeping(name: str, value: Float32Array) -> bool:
@@ -97,14 +102,14 @@ def _is_bookkeeping(name: str, value: Float32Array) -> bool:
     return placeholder or _IGNORED.search(name) is not None
 
 
-def _batch_norm_numbers(
+def _batch_norm_constants(
     constants: Mapping[str, Float32Array], ignored: tuple[str, ...]
 ) -> dict[str, float]:
-    """What the batch norms of a graph as trained have as constants, with the value needed."""
-    numbers: dict[str, float] = {}
+    """Returns the names of the batch norms' constants with the values that they must have."""
+    values: dict[str, float] = {}
     for name in constants.keys() - set(ignored):
         if _BATCH_NORM_CONSTANT.search(name):
-            numbers[name] = 1.0
+            values[name] = 1.0
         elif _EPSILON.search(name):
-            numbers[name] = BATCH_NORM_EPSILON
-    return numbers
+            values[name] = BATCH_NORM_EPSILON
+    return values

@@ -1,8 +1,10 @@
-"""facenet-pytorch's InceptionResnetV1 (a state_dict) as a graph, and its names for the layers.
+"""Reads facenet-pytorch's InceptionResnetV1 (a state_dict) into a graph, and translates layer
+names.
 
-https://github.com/timesler/facenet-pytorch, models/inception_resnet_v1.py.  Layers lie there as
-attributes and numbers within sequences: our Block35_2_Branch_1_Conv2d_0b_3x3 is
-repeat_1.1.branch1.1 there.  Kernels are (out, in, height, width), the last layer's (out, in).
+The source is https://github.com/timesler/facenet-pytorch, models/inception_resnet_v1.py.  A layer's
+name there consists of attributes and of indices within sequences: our
+Block35_2_Branch_1_Conv2d_0b_3x3 is repeat_1.1.branch1.1.  Kernels are (out, in, height, width), the
+last layer's is (out, in).
 """
 
 from __future__ import annotations
@@ -14,14 +16,14 @@ import numpy as np
 
 from facekit.enums import Architecture
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-from facekit.graph.read.network import ReadNetwork
+from facekit.graph.read.network import ImportedNetwork
 from facekit.graph.read.torch_file import read_state_dict
-from facekit.graph.weights import SourceWeights, Take, embedding_size_of, height_width_in_out
+from facekit.graph.weights import SourceWeights, Take, read_embedding_size, to_hwio
 
 CLASSIFIER = ("logits.weight", "logits.bias")
-"""the layer after the embedding that its training had; it has no place in an embedding net"""
+"""The classifier of the training, which an embedding network does not use."""
 COUNTER = "num_batches_tracked"
-"""of each batch norm: how many batches training has seen, which inference does not use"""
+"""The number of batches in training, stored with each batch norm; inference does not use it."""
 
 _REPEATS = {"35": "repeat_1", "17": "repeat_2", "8": "repeat_3"}
 _NORM_LEAVES = {
@@ -32,30 +34,34 @@ _NORM_LEAVES = {
 }
 
 
-def read_facenet_pytorch(path: Path) -> ReadNetwork:
-    """Its batch norms have gammas.  Raises ModelBuildError naming file and tensor."""
+def read_facenet_pytorch(path: Path) -> ImportedNetwork:
+    """Reads the state_dict.  Its batch norms have gammas.
+
+    Raises ModelBuildError, naming file and tensor, if a tensor is missing or does not fit.
+    """
     tensors = read_state_dict(path)
     ignored = tuple(
         name for name in tensors if name in CLASSIFIER or name.rpartition(".")[2] == COUNTER
     )
-    size = embedding_size_of(tensors, "last_linear.weight", axis=0, origin=path.name)
-    weights = SourceWeights(tensors, _tensor_of, ignored=ignored, origin=path.name)
+    size = read_embedding_size(tensors, "last_linear.weight", axis=0, origin=path.name)
+    weights = SourceWeights(tensors, _tensor_source, ignored=ignored, origin=path.name)
     graph = inception_resnet_v1(weights, embedding_size=size)
-    return ReadNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
+    return ImportedNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
 
 
-def _tensor_of(ours: str) -> Take:
+def _tensor_source(ours: str) -> Take:
     layer, _, leaf = ours.rpartition("/")
-    theirs = their_name(layer)
+    theirs = facenet_pytorch_name(layer)
     if leaf in _NORM_LEAVES:
         return Take(f"{theirs}.{_NORM_LEAVES[leaf]}")
     if leaf == "bias":
         return Take(f"{theirs}.bias")
-    return Take(f"{theirs}.weight", np.transpose if layer == "Bottleneck" else height_width_in_out)
+    return Take(f"{theirs}.weight", np.transpose if layer == "Bottleneck" else to_hwio)
 
 
-def their_name(layer: str) -> str:
-    """Block35_2_Branch_1_Conv2d_0b_3x3_BatchNorm -> repeat_1.1.branch1.1.bn."""
+def facenet_pytorch_name(layer: str) -> str:
+    """Returns facenet-pytorch's name: Block35_2_Branch_1_Conv2d_0b_3x3_BatchNorm ->
+    repeat_1.1.branch1.1.bn."""
     if layer == "Bottleneck":
         return "last_linear"
     if layer == "Bottleneck_BatchNorm":
@@ -70,13 +76,14 @@ def their_name(layer: str) -> str:
         if block == "Block8_6":
             within = "block8"
         if rest == "Conv2d_1x1":
-            return f"{within}.conv2d"  # back to the block's depth, with a bias and no batch norm
+            # the convolution to the block's depth, with a bias and without a batch norm
+            return f"{within}.conv2d"
         return f"{within}.{_branch(block, rest)}.{part}"
     return layer
 
 
 def _branch(block: str, rest: str) -> str:
-    """Branch_1_Conv2d_0b_3x3 -> branch1.1; a branch of one convolution is no sequence."""
+    """Returns Branch_1_Conv2d_0b_3x3 -> branch1.1.  A branch of one convolution has no index."""
     found = re.fullmatch(r"Branch_(\d)_Conv2d_(?:(\d[a-z])_)?\dx\d", rest)
     assert found is not None, f"{block}_{rest}"
     branch, letter = f"branch{found[1]}", found[2]
@@ -87,6 +94,6 @@ def _branch(block: str, rest: str) -> str:
 
 
 def _index(block: str, branch: int, letter: str) -> int:
-    if letter == "1a":  # the convolution that halves the sides ends its branch
+    if letter == "1a":  # the convolution with stride 2 is the last of its branch
         return 2 if (block, branch) in (("Mixed_6a", 1), ("Mixed_7a", 2)) else 1
     return {"0a": 0, "0b": 1, "0c": 2}[letter]

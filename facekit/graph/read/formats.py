@@ -1,6 +1,7 @@
-"""The formats of weights that `models import` takes: one table, a row for each reader.
+"""The file formats of networks and weights that `models import` accepts, with their readers.
 
-A file is known by what is in it, whatever it is called; the first row that knows it is used.
+A format is recognized by the content of the file, not by its name.  The first format in the table
+that recognizes a file is used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from facekit.graph.read.keras_archive import (
     read_keras_weights,
 )
 from facekit.graph.read.litert import is_litert, read_litert_graph
-from facekit.graph.read.network import ReadNetwork
+from facekit.graph.read.network import ImportedNetwork
 from facekit.graph.read.onnx_file import is_onnx
 from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.sphereface import (
@@ -36,31 +37,34 @@ from facekit.graph.read.torch_file import is_torch_file
 
 @dataclass(frozen=True, slots=True)
 class SourceFormat:
-    """One format."""
+    """One file format."""
 
     title: str
     recognizes: Callable[[Path], bool]
-    """by content; asked for files that exist, and must not raise for any"""
-    read: Callable[..., ReadNetwork]
-    """a file to its network; where it holds one as a whole, with `size`, (height, width) for a
-    file that leaves its picture's sides open, else None.  Raises ModelBuildError naming the file
-    and the tensor or node that is wrong"""
+    """Returns whether a file has this format, by its content.  It is called for existing paths only
+    and must not raise an error for damaged content."""
+    read: Callable[..., ImportedNetwork]
+    """Reads a file into a network.  If `whole_network` is true, it is called with `size`, the
+    (height, width) for a file whose input size is dynamic, or None.  It raises ModelBuildError,
+    naming the file and the tensor or node at fault."""
     whole_network: bool = False
-    """whether the file itself says what is computed, so that it may be any network"""
+    """Whether the file describes the operations, so that it may hold any network, not only weights.
+    """
     preprocessing: Preprocessing | None = None
-    """how its authors feed the net, where the user does not say; None: as the net's own do"""
+    """The authors' preprocessing, used if the user states none.  None means the network's default.
+    """
 
 
-def _read_onnx(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
-    return ReadNetwork(read_onnx_graph(path, name=path.stem, size=size))
+def _read_onnx(path: Path, *, size: tuple[int, int] | None) -> ImportedNetwork:
+    return ImportedNetwork(read_onnx_graph(path, name=path.stem, size=size))
 
 
-def _read_keras(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
+def _read_keras(path: Path, *, size: tuple[int, int] | None) -> ImportedNetwork:
     return read_keras(path)
 
 
-def _read_litert(path: Path, *, size: tuple[int, int] | None) -> ReadNetwork:
-    return ReadNetwork(read_litert_graph(path, name=path.stem))
+def _read_litert(path: Path, *, size: tuple[int, int] | None) -> ImportedNetwork:
+    return ImportedNetwork(read_litert_graph(path, name=path.stem))
 
 
 FORMATS: dict[str, SourceFormat] = {
@@ -90,20 +94,21 @@ FORMATS: dict[str, SourceFormat] = {
 }
 
 
-def format_of(path: Path) -> SourceFormat:
-    """The format that the file, or a checkpoint's folder, is in.
+def find_format(path: Path) -> SourceFormat:
+    """Returns the format of a file, or of a checkpoint's folder.
 
-    Raises ModelBuildError for a path that is not there or that no row knows.
+    Raises ModelBuildError if the path does not exist or no format recognizes it.
     """
     try:
-        folder = path.is_dir()  # which only checkpoints are kept in
-        asked = [FORMATS["tf-checkpoint"]] if folder else FORMATS.values()
-        found = [one for one in asked if one.recognizes(path)]
+        is_folder = path.is_dir()  # only checkpoints are stored as folders
+        candidates = [FORMATS["tf-checkpoint"]] if is_folder else FORMATS.values()
+        found = [source_format for source_format in candidates if source_format.recognizes(path)]
     except OSError as error:
         raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
     if not found:
+        titles = ", ".join(source_format.title for source_format in FORMATS.values())
         raise ModelBuildError(
             f"{path} is in no format that facekit knows. Known: an archive of "
-            f"`facekit models export`, {', '.join(one.title for one in FORMATS.values())}."
+            f"`facekit models export`, {titles}."
         )
     return found[0]

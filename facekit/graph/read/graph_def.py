@@ -1,4 +1,4 @@
-"""TensorFlow's GraphDef, a protobuf message: nodes with a name, an operation and what they read."""
+"""Reads TensorFlow's GraphDef, a protobuf message: nodes with a name, an operation and inputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.read.protobuf import Messages, parsed
+from facekit.graph.read.protobuf import Messages, parse
 from facekit.types import Float32Array
 
 _GRAPH_DEF = Messages(
@@ -45,18 +45,18 @@ _GRAPH_DEF = Messages(
     },
 )
 _DTYPES = {1: np.dtype("<f4"), 3: np.dtype("<i4")}  # DataType's DT_FLOAT and DT_INT32
-_MOST_REPEATED = 1 << 20  # numbers of a constant that the file gives once
+_MAX_REPEATED = 1 << 20  # elements of a constant that the file stores as one repeated number
 
 
 def read_constants(path: Path) -> dict[str, Float32Array]:
-    """Every float32 constant by node name; integer constants are shapes and axes.
+    """Returns every float32 constant by node name.  Integer constants are only shapes and axes.
 
-    Raises ModelBuildError for a file that is not a graph.
+    Raises ModelBuildError if the file is not a graph.
     """
     found = {
-        node.name: tensor_values(attributes_of(node)["value"].tensor, node.name)
+        node.name: tensor_values(node_attributes(node)["value"].tensor, node.name)
         for node in graph_nodes(path)
-        if node.op == "Const" and "value" in attributes_of(node)
+        if node.op == "Const" and "value" in node_attributes(node)
     }
     return {
         name: values
@@ -66,22 +66,22 @@ def read_constants(path: Path) -> dict[str, Float32Array]:
 
 
 def graph_nodes(path: Path) -> Any:
-    """The file's nodes, in its order.  Raises ModelBuildError for a file that is not a graph."""
-    nodes = parsed(path, _GRAPH_DEF, title="frozen TensorFlow graph").node
+    """Returns the file's nodes in its order.  Raises ModelBuildError if the file is not a graph."""
+    nodes = parse(path, _GRAPH_DEF, title="frozen TensorFlow graph").node
     if not nodes:
         raise ModelBuildError(f"{path} is not a frozen TensorFlow graph: it has no nodes.")
     return nodes
 
 
-def attributes_of(node: Any) -> dict[str, Any]:
-    """A node's settings by name."""
-    return {one.key: one.value for one in node.attr}
+def node_attributes(node: Any) -> dict[str, Any]:
+    """Returns the attributes of a node by name."""
+    return {attribute.key: attribute.value for attribute in node.attr}
 
 
 def tensor_values(tensor: Any, name: str) -> NDArray[Any] | None:
-    """A constant's float32 or int32 numbers; None where it holds something else.
+    """Returns the elements of a float32 or int32 constant, or None for another type.
 
-    Raises ModelBuildError naming the constant where they are not as many as its shape says.
+    Raises ModelBuildError, naming the constant, if the number of elements does not match its shape.
     """
     dtype = _DTYPES.get(tensor.dtype)
     if dtype is None:
@@ -92,7 +92,7 @@ def tensor_values(tensor: Any, name: str) -> NDArray[Any] | None:
         values = np.frombuffer(tensor.tensor_content, dtype)
     else:
         values = np.array(tensor.float_val or tensor.int_val, dtype)
-        if len(values) == 1 and 1 < count <= _MOST_REPEATED and min(shape) > 0:
+        if len(values) == 1 and 1 < count <= _MAX_REPEATED and min(shape) > 0:
             values = np.repeat(values, count)
     if min(shape, default=1) < 0 or len(values) != count:
         raise ModelBuildError(

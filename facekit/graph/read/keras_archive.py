@@ -1,9 +1,9 @@
-"""Keras's own files (.keras, .weights.h5, .h5) as a graph; no layer in them is built.
+"""Reads Keras's files (.keras, .weights.h5, .h5) into a graph, without building a layer.
 
-In Keras 3's files variables lie in layers/CLASS_K/vars/J: the J-th of the K-th layer of its class,
-in the model's order; newer ones say the layer's name besides.  A .keras archive also has the
-model's configuration; of weights alone the net must be one that facekit draws.  Keras 2's .h5 has
-the configuration as an attribute, and lists each layer's weights by name.
+In Keras 3's files variables are stored as layers/CLASS_K/vars/J, i.e. variable J of layer K of its
+class, in the model's order.  Newer files also store the layer's name.  A .keras archive also has
+the model's configuration.  For a file of weights only, the architecture must be one of facekit's.
+Keras 2's .h5 has the configuration as an attribute, and lists each layer's weights by name.
 """
 
 from __future__ import annotations
@@ -26,32 +26,37 @@ from facekit.errors import ModelBuildError
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
 from facekit.graph.nets.sphereface20 import sphereface20
 from facekit.graph.read.deepface_h5 import is_hdf5
-from facekit.graph.read.keras_model import MISFITS, graph_of, layers_of
-from facekit.graph.read.network import ReadNetwork
+from facekit.graph.read.keras_model import PARSE_ERRORS, list_layers, read_keras_graph
+from facekit.graph.read.network import ImportedNetwork
 from facekit.graph.weights import MAX_BYTES, UNREADABLE, SourceWeights, Take
 from facekit.system.extras import require
 from facekit.types import Float32Array
 
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
 _MODEL = "model_config"
-_NOT_OURS = re.compile(r"^optimizer/|/seed_generator/")
-"""what training leaves in a file and an embedding net has no place for"""
+_TRAINING_ONLY = re.compile(r"^optimizer/|/seed_generator/")
+"""Variables of training, which an embedding network does not use."""
 _LEAVES = {"kernel": 0, "alpha": 0, "bias": 1, "beta": -3, "moving_mean": -2, "moving_variance": -1}
-"""where Keras lists a layer's variables; a batch norm's gamma comes first where it has one"""
+"""The position of a variable in Keras's list for a layer.  A batch norm may have a gamma as the
+first."""
 _NETS = {
     "Bottleneck": (Architecture.INCEPTION_RESNET_V1, inception_resnet_v1),
     "fc5": (Architecture.SPHEREFACE20, sphereface20),
 }
-"""by the layer that makes the embedding"""
+"""The key is the layer that computes the embedding."""
 
 
 def is_keras_model(path: Path) -> bool:
-    """Whether it is a .keras file, or a whole model in an .h5."""
+    """Returns whether the file is a .keras archive, or an .h5 file with a model's configuration.
+
+    Raises OSError if it cannot be read.
+    """
     return _is_archive(path) or _is_hdf5_with(path, lambda file: _MODEL in file.attrs)
 
 
 def is_keras_weights(path: Path) -> bool:
-    """Whether it is a .weights.h5 file of Keras 3."""
+    """Returns whether the file is a .weights.h5 file of Keras 3.  Raises OSError if it cannot be
+    read."""
     return _is_hdf5_with(path, lambda file: hasattr(file.get("layers"), "keys"))
 
 
@@ -74,31 +79,38 @@ def _is_hdf5_with(path: Path, has: Callable[[Any], bool]) -> bool:
         return False
 
 
-def read_keras(path: Path) -> ReadNetwork:
-    """A whole model.  Raises ModelBuildError for a file that is damaged, or huge when unpacked,
-    and for layers that are not known, naming the layer."""
+def read_keras(path: Path) -> ImportedNetwork:
+    """Reads a model with its configuration.
+
+    Raises ModelBuildError if the file is damaged or too large, or, naming the layer, if a layer is
+    not supported; MissingExtraError without h5py.
+    """
     if _is_archive(path):
-        content, model = _unpacked(path)
-        with _opened(content, path) as file:
-            tensors, ignored = _arrays(file, path)
-            places = _places(file, _groups(layers_of(model)))
+        content, model = _read_archive(path)
+        with _open_hdf5(content, path) as file:
+            tensors, ignored = _read_datasets(file, path)
+            datasets = _datasets_by_layer(file, _groups(list_layers(model)))
     else:
-        with _opened(path, path) as file:
-            tensors, ignored = _arrays(file, path)
+        with _open_hdf5(path, path) as file:
+            tensors, ignored = _read_datasets(file, path)
             model = json.loads(file.attrs[_MODEL])
-            places = {
+            datasets = {
                 layer: [f"{group.name}/{name}"[1:] for name in group.attrs["weight_names"]]
                 for layer, group in file["model_weights"].items()
             }
-    return _of_model(model, tensors, ignored, places, path)
+    return _build_network(model, tensors, ignored, datasets, path)
 
 
-def read_keras_weights(path: Path) -> ReadNetwork:
-    """Of a net that facekit draws.  Raises ModelBuildError naming the tensor that does not fit."""
-    with _opened(path, path) as file:
-        tensors, ignored = _arrays(file, path)
-        places = _places(file, ())
-    last = next((layer for layer in _NETS if layer in places), None)
+def read_keras_weights(path: Path) -> ImportedNetwork:
+    """Reads the weights of one of facekit's architectures.
+
+    Raises ModelBuildError, naming the tensor, if a tensor does not fit, and MissingExtraError
+    without h5py.
+    """
+    with _open_hdf5(path, path) as file:
+        tensors, ignored = _read_datasets(file, path)
+        datasets = _datasets_by_layer(file, ())
+    last = next((layer for layer in _NETS if layer in datasets), None)
     if last is None:
         raise ModelBuildError(
             f"{path.name} has weights without a network, of a net that facekit does not draw or "
@@ -108,67 +120,70 @@ def read_keras_weights(path: Path) -> ReadNetwork:
 
     def source_of(ours: str) -> Take | None:
         layer, _, leaf = ours.rpartition("/")
-        listed = places.get(layer, [])
+        names = datasets.get(layer, [])
         if leaf == "gamma":
-            return Take(listed[0]) if len(listed) == 4 else None
-        place = _LEAVES[leaf]
-        return Take(listed[place] if -len(listed) <= place < len(listed) else ours, _without_ones)
+            return Take(names[0]) if len(names) == 4 else None
+        position = _LEAVES[leaf]
+        return Take(
+            names[position] if -len(names) <= position < len(names) else ours, _without_ones
+        )
 
-    kernel = tensors.get(places[last][0], np.zeros(0)) if places[last] else np.zeros(0)
+    kernel = tensors.get(datasets[last][0], np.zeros(0)) if datasets[last] else np.zeros(0)
     size = kernel.shape[-1] if kernel.ndim == 2 else 0
     weights = SourceWeights(tensors, source_of, origin=path.name)
-    return ReadNetwork(net(weights, embedding_size=size), ignored, architecture)
+    return ImportedNetwork(net(weights, embedding_size=size), ignored, architecture)
 
 
-def _of_model(
+def _build_network(
     model: Mapping[str, Any],
     tensors: dict[str, NDArray[Any]],
     ignored: tuple[str, ...],
-    places: Mapping[str, list[str]],
+    datasets: Mapping[str, list[str]],
     path: Path,
-) -> ReadNetwork:
+) -> ImportedNetwork:
     used: set[str] = set()
 
     def weights_of(layer: str) -> list[Float32Array]:
-        names = places.get(layer, [])
+        names = datasets.get(layer, [])
         used.update(names)
         return [tensors[name] for name in names]
 
     try:
-        graph = graph_of(model, weights_of)
+        graph = read_keras_graph(model, weights_of)
     except ModelBuildError as error:
         raise ModelBuildError(f"{path.name}: {error}") from error
-    if left := sorted(tensors.keys() - used):
+    if unused := sorted(tensors.keys() - used):
         raise ModelBuildError(
-            f"{path.name} has tensors with no place in the graph: {', '.join(left[:3])}."
+            f"{path.name} has tensors with no place in the graph: {', '.join(unused[:3])}."
         )
-    return ReadNetwork(graph, ignored)
+    return ImportedNetwork(graph, ignored)
 
 
-def _unpacked(path: Path) -> tuple[io.BytesIO, dict[str, Any]]:
-    """The weights and the configuration."""
+def _read_archive(path: Path) -> tuple[io.BytesIO, dict[str, Any]]:
+    """Returns the content of the weights file and the configuration."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(archive.getinfo(name).file_size for name in (_WEIGHTS, _CONFIG))
             if size > MAX_BYTES:
                 raise ModelBuildError(f"{path} has {size} bytes unpacked; {MAX_BYTES} are allowed.")
             return io.BytesIO(archive.read(_WEIGHTS)), json.loads(archive.read(_CONFIG))
-    except (*UNREADABLE, *MISFITS) as error:
+    except (*UNREADABLE, *PARSE_ERRORS) as error:
         raise ModelBuildError(f"{path} is damaged, or no Keras model of layers: {error}") from error
 
 
 @contextmanager
-def _opened(content: Path | io.BytesIO, path: Path) -> Iterator[Any]:
+def _open_hdf5(content: Path | io.BytesIO, path: Path) -> Iterator[Any]:
     h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
     try:
         with h5py.File(content, "r") as file:
             yield file
-    except (OSError, RuntimeError, *MISFITS) as error:
+    except (OSError, RuntimeError, *PARSE_ERRORS) as error:
         raise ModelBuildError(f"{path} is no Keras model, or is damaged: {error}") from error
 
 
-def _arrays(file: Any, path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    """The datasets by name; and the names of those that have no place in an embedding net."""
+def _read_datasets(file: Any, path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """Returns the datasets by name, and the names of those that an embedding network does
+    not use."""
     arrays: dict[str, NDArray[Any]] = {}
     ignored: list[str] = []
 
@@ -177,7 +192,7 @@ def _arrays(file: Any, path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, 
             return
         if item.nbytes > MAX_BYTES:
             raise ModelBuildError(f"{path}: {name} has {item.nbytes} bytes.")
-        if _NOT_OURS.search(name):
+        if _TRAINING_ONLY.search(name):
             ignored.append(name)
         else:
             arrays[name] = np.asarray(item)
@@ -186,21 +201,25 @@ def _arrays(file: Any, path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, 
     return arrays, tuple(ignored)
 
 
-def _places(file: Any, groups: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Each layer's datasets in order: by the names that are written beside them, or `groups`."""
+def _datasets_by_layer(file: Any, groups: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Returns the names of each layer's datasets in order.
+
+    A layer's group is found by the layer name stored in the file, or by `groups` in older files.
+    """
     layers = file["layers"]
     named = {group: layers[group]["vars"].attrs.get("name") for group in layers}
     if None in named.values():
         named = {group: layer for layer, group in groups}
     return {
-        layer: [f"layers/{group}/vars/{place}" for place in sorted(layers[group]["vars"], key=int)]
+        layer: [f"layers/{group}/vars/{index}" for index in sorted(layers[group]["vars"], key=int)]
         for group, layer in named.items()
         if group in layers
     }
 
 
 def _groups(layers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """Each layer's name with its group: conv2d, conv2d_1, conv2d_2, batch_normalization, ..."""
+    """Yields each layer's name with its group: conv2d, conv2d_1, conv2d_2,
+    batch_normalization, ..."""
     seen: Counter[str] = Counter()
     for class_name, name in layers:
         words = re.sub(
@@ -213,5 +232,5 @@ def _groups(layers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
 
 
 def _without_ones(array: Float32Array) -> Float32Array:
-    """A PReLU's (1, 1, channels) -> (channels,); kernels and vectors stay as they are."""
+    """Reshapes a PReLU's (1, 1, channels) to (channels,), and returns other arrays unchanged."""
     return array.reshape(-1) if array.ndim == 3 else array

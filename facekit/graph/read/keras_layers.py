@@ -1,4 +1,4 @@
-"""Each of Keras's layers, by its settings and weights, as a node of a graph."""
+"""Translates Keras layers, given as settings and weights, into nodes of a graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facekit.types import Float32Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KerasLayer:
-    """One layer, with what it is called in the graph."""
+    """One layer: its class, settings and weights."""
 
     kind: str
     settings: Mapping[str, Any]
@@ -28,27 +28,31 @@ class KerasLayer:
         return str(self.settings["name"])
 
     def node(self, inputs: list[Node]) -> Node:
-        if self.kind not in _MAKERS:
+        if self.kind not in _READERS:
             raise ModelBuildError(
-                f"{self.name} is a {self.kind}. Known are {', '.join(sorted(_MAKERS))}."
+                f"{self.name} is a {self.kind}. Known are {', '.join(sorted(_READERS))}."
             )
         if self.settings.get("data_format") not in (None, "channels_last"):
             raise ModelBuildError(f"{self.name} must have its channels last.")
-        x = _MAKERS[self.kind](self, *inputs)
-        return self._activated(x) if self.kind in _WITH_ACTIVATION else x
+        x = _READERS[self.kind](self, *inputs)
+        return self._add_activation(x) if self.kind in _WITH_ACTIVATION else x
 
-    def named(self, operation: Operation) -> str:
+    def node_name(self, operation: Operation) -> str:
         return node_name(self.name, operation, bias=bool(self.settings.get("use_bias")))
 
     def take(self, *roles: tuple[str, bool]) -> dict[str, Float32Array]:
-        """The weights by role, of those that are there.  Raises ModelBuildError."""
-        wanted = [role for role, is_there in roles if is_there]
-        if len(wanted) != len(self.weights):
+        """Returns the weights by role.  `roles` are pairs (role, whether the layer has this
+        weight).
+
+        Raises ModelBuildError if the layer has another number of weights.
+        """
+        expected = [role for role, is_there in roles if is_there]
+        if len(expected) != len(self.weights):
             raise ModelBuildError(
-                f"{self.name} must have the weights {', '.join(wanted)}. Received: "
+                f"{self.name} must have the weights {', '.join(expected)}. Received: "
                 f"{len(self.weights)}."
             )
-        return dict(zip(wanted, self.weights, strict=True))
+        return dict(zip(expected, self.weights, strict=True))
 
     def pads(self) -> Pads | None:
         kinds = {"valid": NO_PADS, "same": None}
@@ -56,7 +60,7 @@ class KerasLayer:
             raise ModelBuildError(f"{self.name} has padding {self.settings['padding']!r}.")
         return kinds[self.settings["padding"]]
 
-    def _activated(self, x: Node) -> Node:
+    def _add_activation(self, x: Node) -> Node:
         kind = self.settings.get("activation", "linear")
         if isinstance(kind, dict):
             kind = kind.get("config")
@@ -69,8 +73,8 @@ class KerasLayer:
         return _ACTIVATIONS[kind](self, x)
 
 
-def _two(value: Any) -> tuple[int, int]:
-    """Rows and columns, which Keras allows to be one number."""
+def _pair(value: Any) -> tuple[int, int]:
+    """Returns (rows, columns), which Keras allows to be a single number."""
     rows, columns = (value, value) if isinstance(value, int) else value
     return int(rows), int(columns)
 
@@ -84,17 +88,17 @@ def _convolution(layer: KerasLayer, x: Node) -> Node:
     return operations.convolution(
         x,
         kernel,
-        layer.named(Operation.CONVOLUTION),
+        layer.node_name(Operation.CONVOLUTION),
         bias=weights.get("bias"),
-        stride=_two(settings["strides"]),
-        dilation=_two(settings["dilation_rate"]),
+        stride=_pair(settings["strides"]),
+        dilation=_pair(settings["dilation_rate"]),
         pads=layer.pads(),
     )
 
 
 def _dense(layer: KerasLayer, x: Node) -> Node:
     weights = layer.take(("kernel", True), ("bias", layer.settings["use_bias"]))
-    name = layer.named(Operation.DENSE)
+    name = layer.node_name(Operation.DENSE)
     return operations.dense(x, weights["kernel"], name, bias=weights.get("bias"))
 
 
@@ -109,7 +113,7 @@ def _batch_norm(layer: KerasLayer, x: Node) -> Node:
     )  # fmt: skip
     return operations.batch_norm(
         x,
-        layer.named(Operation.BATCH_NORM),
+        layer.node_name(Operation.BATCH_NORM),
         gamma=weights.get("gamma"),
         beta=weights.get("beta", np.zeros(x.shape[-1], np.float32)),
         mean=weights["mean"],
@@ -122,33 +126,33 @@ def _prelu(layer: KerasLayer, x: Node) -> Node:
     (slope,) = layer.take(("alpha", True)).values()
     if slope.size != x.shape[-1]:
         raise ModelBuildError(f"{layer.name} must share its slopes over rows and columns.")
-    return operations.prelu(x, slope.reshape(-1), layer.named(Operation.PRELU))
+    return operations.prelu(x, slope.reshape(-1), layer.node_name(Operation.PRELU))
 
 
 def _relu(layer: KerasLayer, x: Node) -> Node:
-    """ReLU with the settings that Keras's layer of this name has."""
+    """Translates Keras's ReLU layer, which has a maximum, a slope and a threshold as settings."""
     settings = layer.settings
-    greatest, slope = settings.get("max_value"), settings.get("negative_slope", 0) or 0
-    if settings.get("threshold") or (greatest not in (None, 6)) or (greatest and slope):
+    maximum, slope = settings.get("max_value"), settings.get("negative_slope", 0) or 0
+    if settings.get("threshold") or (maximum not in (None, 6)) or (maximum and slope):
         raise ModelBuildError(f"{layer.name} is a ReLU of a kind that is not known.")
     if slope:
-        return operations.leaky_relu(x, float(slope), layer.named(Operation.LEAKY_RELU))
-    return _activation(Operation.RELU if greatest is None else Operation.RELU6)(layer, x)
+        return operations.leaky_relu(x, float(slope), layer.node_name(Operation.LEAKY_RELU))
+    return _activation(Operation.RELU if maximum is None else Operation.RELU6)(layer, x)
 
 
 def _leaky_relu(layer: KerasLayer, x: Node) -> Node:
     settings = layer.settings
     slope = settings.get("negative_slope", settings.get("alpha", 0.3))
-    return operations.leaky_relu(x, float(slope), layer.named(Operation.LEAKY_RELU))
+    return operations.leaky_relu(x, float(slope), layer.node_name(Operation.LEAKY_RELU))
 
 
 def _activation(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
-    return lambda layer, x: operations.activation(operation, x, layer.named(operation))
+    return lambda layer, x: operations.activation(operation, x, layer.node_name(operation))
 
 
 def _zero_padding(layer: KerasLayer, x: Node) -> Node:
     (top, bottom), (left, right) = layer.settings["padding"]
-    return moves.pad(x, (top, left, bottom, right), layer.named(Operation.PAD))
+    return moves.pad(x, (top, left, bottom, right), layer.node_name(Operation.PAD))
 
 
 def _pool(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
@@ -158,60 +162,62 @@ def _pool(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
     }[operation]
 
     def node(layer: KerasLayer, x: Node) -> Node:
-        size = _two(layer.settings["pool_size"])
-        stride = _two(layer.settings["strides"] or size)
-        return make(x, size, layer.named(operation), stride=stride, pads=layer.pads())
+        size = _pair(layer.settings["pool_size"])
+        stride = _pair(layer.settings["strides"] or size)
+        return make(x, size, layer.node_name(operation), stride=stride, pads=layer.pads())
 
     return node
 
 
-def _reduced(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
+def _global_pool(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
     def node(layer: KerasLayer, x: Node) -> Node:
         keep = bool(layer.settings.get("keepdims", False))
-        return operations.reduced(operation, x, (1, 2), layer.named(operation), keep=keep)
+        return operations.reduce(operation, x, (1, 2), layer.node_name(operation), keep=keep)
 
     return node
 
 
 def _flatten(layer: KerasLayer, x: Node) -> Node:
-    return moves.flatten(x, layer.named(Operation.RESHAPE)) if len(x.shape) == 4 else x
+    return moves.flatten(x, layer.node_name(Operation.RESHAPE)) if len(x.shape) == 4 else x
 
 
 def _reshape(layer: KerasLayer, x: Node) -> Node:
-    sides = [int(side) for side in layer.settings["target_shape"]]
-    if -1 in sides:
-        known = -int(np.prod(sides))
-        sides[sides.index(-1)] = int(np.prod(x.shape[1:])) // max(known, 1)
-    return moves.reshape(x, (x.shape[0], *sides), layer.named(Operation.RESHAPE))
+    shape = [int(size) for size in layer.settings["target_shape"]]
+    if -1 in shape:
+        known = -int(np.prod(shape))
+        shape[shape.index(-1)] = int(np.prod(x.shape[1:])) // max(known, 1)
+    return moves.reshape(x, (x.shape[0], *shape), layer.node_name(Operation.RESHAPE))
 
 
 def _concatenate(layer: KerasLayer, *inputs: Node) -> Node:
-    name = layer.named(Operation.CONCATENATE)
+    name = layer.node_name(Operation.CONCATENATE)
     return moves.concatenate(inputs, name, axis=int(layer.settings["axis"]))
 
 
-def _of_several(operation: Operation) -> Callable[..., Node]:
-    """Two at a time; the last has the layer's own name."""
+def _chain(operation: Operation) -> Callable[..., Node]:
+    """Combines the inputs two at a time.  The last node has the layer's name."""
 
     def node(layer: KerasLayer, first: Node, *others: Node) -> Node:
         x = first
         if not others:
             raise ModelBuildError(f"{layer.name} reads one layer; {operation.value} needs two.")
-        for place, other in enumerate(others, start=1 - len(others)):
-            name = layer.named(operation)
-            x = operations.elementwise(operation, x, other, name if not place else f"{name}{place}")
+        for offset, other in enumerate(others, start=1 - len(others)):
+            name = layer.node_name(operation)
+            x = operations.elementwise(
+                operation, x, other, name if not offset else f"{name}{offset}"
+            )
         return x
 
     return node
 
 
 def _rescaling(layer: KerasLayer, x: Node) -> Node:
-    """x * scale + offset."""
+    """Computes x * scale + offset."""
     scale, offset = (
-        np.ravel(layer.settings[one]).astype(np.float32) for one in ("scale", "offset")
+        np.ravel(layer.settings[name]).astype(np.float32) for name in ("scale", "offset")
     )
-    x = operations.multiply(x, scale, layer.named(Operation.MULTIPLY))
-    return operations.add(x, offset, layer.named(Operation.ADD)) if offset.any() else x
+    x = operations.multiply(x, scale, layer.node_name(Operation.MULTIPLY))
+    return operations.add(x, offset, layer.node_name(Operation.ADD)) if offset.any() else x
 
 
 _WITH_ACTIVATION = ("Conv2D", "DepthwiseConv2D", "Dense", "Activation")
@@ -222,9 +228,9 @@ _ACTIVATIONS: dict[str, Callable[[KerasLayer, Node], Node]] = {
     "sigmoid": _activation(Operation.SIGMOID),
     "hard_swish": _activation(Operation.HARD_SWISH),
     "hard_silu": _activation(Operation.HARD_SWISH),
-    "softmax": lambda layer, x: operations.softmax(x, layer.named(Operation.SOFTMAX)),
+    "softmax": lambda layer, x: operations.softmax(x, layer.node_name(Operation.SOFTMAX)),
 }
-_MAKERS: dict[str, Callable[..., Node]] = {
+_READERS: dict[str, Callable[..., Node]] = {
     "Conv2D": _convolution,
     "DepthwiseConv2D": _convolution,
     "Dense": _dense,
@@ -233,22 +239,22 @@ _MAKERS: dict[str, Callable[..., Node]] = {
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
     "PReLU": _prelu,
-    "Softmax": lambda layer, x: operations.softmax(x, layer.named(Operation.SOFTMAX)),
+    "Softmax": lambda layer, x: operations.softmax(x, layer.node_name(Operation.SOFTMAX)),
     "UnitNormalization": lambda layer, x: operations.unit_length(
-        x, layer.named(Operation.UNIT_LENGTH)
+        x, layer.node_name(Operation.UNIT_LENGTH)
     ),
     "Rescaling": _rescaling,
     "ZeroPadding2D": _zero_padding,
     "MaxPooling2D": _pool(Operation.MAX_POOL),
     "AveragePooling2D": _pool(Operation.AVERAGE_POOL),
-    "GlobalAveragePooling2D": _reduced(Operation.MEAN),
-    "GlobalMaxPooling2D": _reduced(Operation.GREATEST),
+    "GlobalAveragePooling2D": _global_pool(Operation.REDUCE_MEAN),
+    "GlobalMaxPooling2D": _global_pool(Operation.REDUCE_MAX),
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Dropout": lambda _, x: x,
     "Concatenate": _concatenate,
-    "Add": _of_several(Operation.ADD),
-    "Multiply": _of_several(Operation.MULTIPLY),
-    "Maximum": _of_several(Operation.MAXIMUM),
-    "Subtract": _of_several(Operation.SUBTRACT),
+    "Add": _chain(Operation.ADD),
+    "Multiply": _chain(Operation.MULTIPLY),
+    "Maximum": _chain(Operation.MAXIMUM),
+    "Subtract": _chain(Operation.SUBTRACT),
 }

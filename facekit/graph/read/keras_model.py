@@ -1,7 +1,8 @@
-"""A Keras model as a graph, by its configuration: no layer of it is built, and nothing is run.
+"""Reads a Keras model into a graph from its configuration, without building a layer or running
+code.
 
-A configuration is what `Model.to_json` gives, what a .keras file has as config.json, and an older
-.h5 file as model_config.  It lists the layers, what each reads, and their settings.
+The configuration is the JSON of `Model.to_json`, of config.json in a .keras file, or of the
+attribute model_config in an older .h5 file.  It lists the layers, their inputs and their settings.
 """
 
 from __future__ import annotations
@@ -15,63 +16,67 @@ from facekit.graph.graph import Graph, Node
 from facekit.graph.read.keras_layers import KerasLayer
 from facekit.types import Float32Array
 
-WeightsOf: TypeAlias = Callable[[str], Sequence[Float32Array]]
-"""a layer's weights by its name, in Keras's order"""
-MISFITS = (KeyError, TypeError, ValueError, IndexError, AttributeError)
-"""what comes of a configuration that Keras does not write"""
+ReadWeights: TypeAlias = Callable[[str], Sequence[Float32Array]]
+"""Returns a layer's weights by the layer's name, in Keras's order."""
+PARSE_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+"""The exceptions that a malformed configuration causes."""
 
 
-def graph_of(model: Mapping[str, Any], weights_of: WeightsOf) -> Graph:
-    """The network from one picture, (1, height, width, channels), to its one output.
+def read_keras_graph(model: Mapping[str, Any], read_weights: ReadWeights) -> Graph:
+    """Returns the network from one image, (1, height, width, channels), to its only output.
 
-    Batch norms keep their statistics; what only training does, such as dropout, is left out.
-    Raises ModelBuildError naming the layer: of a class or form that is not known, with weights
-    that do not fit it, used twice, or leading to no output.
+    Batch norms keep their statistics.  Layers that act in training only, e.g. dropout, are left
+    out.  Raises ModelBuildError, naming the layer, if a layer has an unsupported class or form or
+    weights that do not fit, is used twice, or no output depends on it.
     """
     try:
-        return _graph(model, weights_of)
-    except MISFITS as error:
+        return _graph(model, read_weights)
+    except PARSE_ERRORS as error:
         raise ModelBuildError(f"it is no Keras model of layers: {error!r}.") from error
 
 
-def layers_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Class and name of each layer, in the model's order.  Raises one of MISFITS."""
+def list_layers(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns the class and the name of each layer, in the model's order.
+
+    Raises one of PARSE_ERRORS if the configuration is malformed.
+    """
     return [(layer["class_name"], layer["config"]["name"]) for layer in model["config"]["layers"]]
 
 
-def _graph(model: Mapping[str, Any], weights_of: WeightsOf) -> Graph:
+def _graph(model: Mapping[str, Any], read_weights: ReadWeights) -> Graph:
     config = model["config"]
     sequential = model["class_name"] == "Sequential"
-    made: dict[str, Node] = {}
-    read: set[str] = set()
+    nodes: dict[str, Node] = {}
+    used: set[str] = set()
     last: list[str] = []
     for layer in config["layers"]:
         kind, settings = layer["class_name"], layer["config"]
         name = settings["name"]
-        if sequential and not made and kind != "InputLayer":  # as Keras 2 wrote it
-            made["image"] = _input(settings)
+        if sequential and not nodes and kind != "InputLayer":  # Keras 2 has no input layer here
+            nodes["image"] = _input(settings)
             last = ["image"]
         inputs = last if sequential else list(_references(layer["inbound_nodes"]))
-        missing = [one for one in inputs if one not in made]
+        missing = [layer_input for layer_input in inputs if layer_input not in nodes]
         if missing or len(layer.get("inbound_nodes", ())) > 1:
             raise ModelBuildError(f"{name} is used twice, or reads {missing} before it is made.")
-        read.update(inputs)
+        used.update(inputs)
         if kind == "InputLayer":
-            made[name] = _input(settings)
+            nodes[name] = _input(settings)
         else:
-            layer_made = KerasLayer(kind, settings, tuple(weights_of(name)))
-            made[name] = layer_made.node([made[one] for one in inputs])
+            keras_layer = KerasLayer(kind, settings, tuple(read_weights(name)))
+            nodes[name] = keras_layer.node([nodes[layer_input] for layer_input in inputs])
         last = [name]
     outputs = last if sequential else list(_references(config["output_layers"]))
     if len(outputs) != 1:
         raise ModelBuildError(f"it must have one output. Received: {outputs}.")
-    if idle := [name for name in made if name not in read and name not in outputs]:
+    if idle := [name for name in nodes if name not in used and name not in outputs]:
         raise ModelBuildError(f"{idle[0]} leads to no output.")
-    return Graph(config["name"], (made[outputs[0]],))
+    return Graph(config["name"], (nodes[outputs[0]],))
 
 
 def _references(value: Any) -> Iterator[str]:
-    """The layers whose outputs are named: as Keras 3 and as Keras 2 write it."""
+    """Yields the names of the layers that a configuration refers to, in the formats of Keras 3 and
+    2."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             value = value["config"]["keras_history"]

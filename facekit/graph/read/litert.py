@@ -1,7 +1,7 @@
-"""A LiteRT file in float32 as a graph, whoever made it: facekit, TensorFlow, onnx2tf, PyTorch.
+"""Reads a float32 LiteRT file into a graph, e.g. from facekit, TensorFlow, onnx2tf or PyTorch.
 
-Nodes are called as the file's tensors, without the name of the network that stands before them
-all.  Nothing in the file is run.
+Nodes have the names of the file's tensors, without the leading name of the network.  Nothing in the
+file is executed.
 """
 
 from __future__ import annotations
@@ -13,67 +13,69 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.activations import LINEAR, layer_name
-from facekit.graph.graph import OPEN, Graph, Node, Operation, Shape
-from facekit.graph.prelu import with_prelus
+from facekit.graph.activations import LINEAR, strip_network_name
+from facekit.graph.graph import DYNAMIC, Graph, Node, Operation, Shape
+from facekit.graph.prelu import merge_prelus
+from facekit.graph.read.litert_arguments import OperatorArguments, Value
 from facekit.graph.read.litert_file import (
     IDENTIFIER,
-    LEFT_OUT,
-    MISFITS,
+    OMITTED_INPUT,
+    PARSE_ERRORS,
     FileOperator,
     LiteRtTables,
     read_tables,
 )
-from facekit.graph.read.litert_given import Given, Value
-from facekit.graph.read.litert_moves import MOVING, OF_CONSTANTS
-from facekit.graph.read.litert_operators import CALCULATING
+from facekit.graph.read.litert_moves import CONSTANT_FOLDERS, DATA_MOVEMENT_READERS
+from facekit.graph.read.litert_operators import COMPUTE_READERS
 
-_MOST_NUMBERS = 1 << 27
-"""of what all nodes together give for one picture; face networks have some tens of millions"""
-_MOST_CHANNELS = 4  # of a picture
+_MAX_ELEMENTS = 1 << 27
+"""Limit on the elements of all activations for one image.  Face networks have tens of millions."""
+_MAX_CHANNELS = 4  # of the input image
 _ACTIVATIONS = {1: Operation.RELU, 3: Operation.RELU6}
-"""by the schema's ActivationFunctionType"""
+"""The key is the schema's ActivationFunctionType."""
 
 
 def is_litert(path: Path) -> bool:
-    """Raises OSError."""
+    """Returns whether the file is a LiteRT file.  Raises OSError if it cannot be read."""
     with path.open("rb") as file:
         return file.read(8)[4:] == IDENTIFIER
 
 
 def read_litert_graph(path: Path, *, name: str, size: tuple[int, int] | None = None) -> Graph:
-    """The network from one picture, (1, height, width, channels) or an open batch, to its outputs.
+    """Returns the network, whose input is (1, height, width, channels) or has a dynamic batch.
 
-    A picture with channels first in the file has them last here.  `size`: height and width to
-    take where the file leaves them open; the batch is 1 then.
-    Raises ModelBuildError naming the file and the tensor: an operator or form that is not known,
-    numbers that are not float32, a tensor that is missing, of another shape, or given twice.
+    An input with channels first in the file has channels last here.  If `size`, (height, width), is
+    given, it replaces dynamic dimensions of the input, and a dynamic batch becomes 1.
+
+    Raises ModelBuildError, naming the file and the tensor, if the file cannot be read, an operator
+    or a form of it is not supported, values are not float32, or a tensor is missing, has an
+    inconsistent shape or is written twice.
     """
     try:
-        # What does not fit into float32 is found as not finite.
+        # Values that overflow float32 are found by the checks for finite values.
         with np.errstate(all="ignore"):
             return _Reader(read_tables(path.read_bytes())).graph(name, size)
     except OSError as error:
         raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
     except ModelBuildError as error:
         raise ModelBuildError(f"{path.name}: {error}") from error
-    except MISFITS as error:
+    except PARSE_ERRORS as error:
         raise ModelBuildError(f"{path.name} cannot be read: {error}.") from error
 
 
 class _Reader:
-    """One file, and what its tensors are so far: in its order, in which nothing reads ahead."""
+    """The state while one file is read, operator by operator in execution order."""
 
     def __init__(self, tables: LiteRtTables) -> None:
         self.tables = tables
         self.values: dict[int, Value] = {}
         self.names: set[str] = set()
-        self.numbers = 0
+        self.elements = 0
 
     def graph(self, name: str, size: tuple[int, int] | None) -> Graph:
         if self.tables.subgraphs != 1:
             raise ModelBuildError(f"one subgraph needed. Received: {self.tables.subgraphs}.")
-        if quantized := [one.name for one in self.tables.tensors if one.scales]:
+        if quantized := [tensor.name for tensor in self.tables.tensors if tensor.scales]:
             raise ModelBuildError(
                 f"it is quantized: {len(quantized)} tensors, such as {quantized[0]}, are integers "
                 "with scales. The float32 file that it was made of is needed; integers are made of "
@@ -83,59 +85,68 @@ class _Reader:
         for operator in self.tables.operators:
             try:
                 self._add(operator)
-            except MISFITS as error:
+            except PARSE_ERRORS as error:
                 which = self.tables.tensors[operator.outputs[0]].name
                 raise ModelBuildError(f"{which}, a {operator.kind}: {error}.") from error
         outputs = [self.values.get(index) for index in self.tables.outputs]
-        nodes = tuple(one for one in outputs if isinstance(one, Node))
+        nodes = tuple(tensor for tensor in outputs if isinstance(tensor, Node))
         if not nodes or len(nodes) != len(outputs):
             raise ModelBuildError("its outputs must be computed.")
-        return with_prelus(Graph(name, nodes))
+        return merge_prelus(Graph(name, nodes))
 
     def _add_input(self, size: tuple[int, int] | None) -> None:
         if len(self.tables.inputs) != 1:
             raise ModelBuildError(f"one input needed. Received: {len(self.tables.inputs)}.")
         (index,) = self.tables.inputs
         tensor, shape = self.tables.tensors[index], self.tables.tensors[index].shape
-        sides = [side for side in shape if side != OPEN]
-        if tensor.kind != "FLOAT32" or len(shape) != 4 or min(sides, default=1) < 1 or shape[0] > 1:
+        static_sizes = [dimension for dimension in shape if dimension != DYNAMIC]
+        if (
+            tensor.kind != "FLOAT32"
+            or len(shape) != 4
+            or min(static_sizes, default=1) < 1
+            or shape[0] > 1
+        ):
             raise ModelBuildError(
                 f"{tensor.name} must be one float32 picture, (1, height, width, channels). "
                 f"Received: shape {shape}, {tensor.kind}."
             )
         name = self._name(index)
-        if 0 < shape[3] <= _MOST_CHANNELS:
-            self._keep(index, operations.graph_input(name, _of_size(shape, size)))
-        elif 0 < shape[1] <= _MOST_CHANNELS:
+        if 0 < shape[3] <= _MAX_CHANNELS:
+            self._store(index, operations.graph_input(name, _with_size(shape, size)))
+        elif 0 < shape[1] <= _MAX_CHANNELS:
             count, channels, height, width = shape
-            picture = operations.graph_input(name, _of_size((count, height, width, channels), size))
-            self._keep(index, moves.transpose(picture, (0, 3, 1, 2), f"{name}/channels_first"))
+            picture = operations.graph_input(
+                name, _with_size((count, height, width, channels), size)
+            )
+            self._store(index, moves.transpose(picture, (0, 3, 1, 2), f"{name}/channels_first"))
         else:
             raise ModelBuildError(
-                f"{tensor.name} must have 1 to {_MOST_CHANNELS} channels, last or first. Received: "
+                f"{tensor.name} must have 1 to {_MAX_CHANNELS} channels, last or first. Received: "
                 f"shape {shape}."
             )
 
     def _add(self, operator: FileOperator) -> None:
         inputs = [self._read(index) for index in operator.inputs]
-        data = any(isinstance(one, Node) for one in inputs)
-        known = CALCULATING | MOVING if data else OF_CONSTANTS
-        if operator.kind not in known:
+        has_node = any(isinstance(tensor, Node) for tensor in inputs)
+        readers = COMPUTE_READERS | DATA_MOVEMENT_READERS if has_node else CONSTANT_FOLDERS
+        if operator.kind not in readers:
             which = self.tables.tensors[operator.outputs[0]].name
-            what = operator.kind if data else f"{operator.kind} of constants"
-            raise ModelBuildError(f"{which} is a {what}. Known are {', '.join(sorted(known))}.")
+            title = operator.kind if has_node else f"{operator.kind} of constants"
+            raise ModelBuildError(f"{which} is a {title}. Known are {', '.join(sorted(readers))}.")
         names = [self._name(index) for index in operator.outputs]
-        activation = _activation(operator) if data else None
-        given = Given([names[0] + LINEAR, *names[1:]] if activation else names, inputs, operator)
-        made = known[operator.kind](given)
-        values = [made] if isinstance(made, (Node, np.ndarray)) else list(made)
+        activation = _activation(operator) if has_node else None
+        op = OperatorArguments(
+            [names[0] + LINEAR, *names[1:]] if activation else names, inputs, operator
+        )
+        result = readers[operator.kind](op)
+        values = [result] if isinstance(result, (Node, np.ndarray)) else list(result)
         if activation is not None and isinstance(values[0], Node):
             values[0] = operations.activation(activation, values[0], names[0])
         for index, value in zip(operator.outputs, values, strict=True):
-            self._keep(index, value)
+            self._store(index, value)
 
     def _read(self, index: int) -> Value | None:
-        if index == LEFT_OUT:
+        if index == OMITTED_INPUT:
             return None
         if index not in self.values:
             tensor = self.tables.tensors[index]
@@ -144,39 +155,40 @@ class _Reader:
             self.values[index] = tensor.values()
         return self.values[index]
 
-    def _keep(self, index: int, value: Value) -> None:
+    def _store(self, index: int, value: Value) -> None:
         tensor = self.tables.tensors[index]
         if index in self.values or tensor.content is not None:
             raise ModelBuildError(f"two operators give {tensor.name}.")
         if isinstance(value, Node):
-            if tensor.shape and not _agree(value.shape, tensor.shape):  # () is not known
+            if tensor.shape and not _shapes_agree(value.shape, tensor.shape):  # () means unknown
                 raise ModelBuildError(
                     f"{tensor.name} must be of shape {value.shape}. Received: {tensor.shape}."
                 )
-            self.numbers += abs(prod(value.shape))
+            self.elements += abs(prod(value.shape))
         else:
-            self.numbers += value.size
-        if self.numbers > _MOST_NUMBERS:
+            self.elements += value.size
+        if self.elements > _MAX_ELEMENTS:
             raise ModelBuildError(
-                f"{tensor.name} is of shape {tensor.shape}; {_MOST_NUMBERS} numbers are allowed in "
+                f"{tensor.name} is of shape {tensor.shape}; {_MAX_ELEMENTS} numbers are allowed in "
                 "all that is computed for a picture."
             )
         self.values[index] = value
 
     def _name(self, index: int) -> str:
-        """The tensor's; with its number where another has it."""
-        name = layer_name(self.tables.tensors[index].name)
+        """Returns the tensor's name, extended by the tensor's index if the name is already used."""
+        name = strip_network_name(self.tables.tensors[index].name)
         name = f"{name}/{index}" if name in self.names else name
         self.names |= {name, name + LINEAR}
         return name
 
 
-def _of_size(shape: Shape, size: tuple[int, int] | None) -> Shape:
-    """(N, H, W, C) without open sides where a size is given."""
+def _with_size(shape: Shape, size: tuple[int, int] | None) -> Shape:
+    """Replaces the dynamic dimensions of (N, H, W, C) by a batch of 1 and `size`, if it is
+    given."""
     if size is None:
         return shape
     fixed = (1, *size, shape[3])
-    return tuple(new if old == OPEN else old for old, new in zip(shape, fixed, strict=True))
+    return tuple(new if old == DYNAMIC else old for old, new in zip(shape, fixed, strict=True))
 
 
 def _activation(operator: FileOperator) -> Operation | None:
@@ -189,7 +201,7 @@ def _activation(operator: FileOperator) -> Operation | None:
     return _ACTIVATIONS.get(number)
 
 
-def _agree(ours: Shape, file: Shape) -> bool:
-    """A side that is open in one of them may be any in the other."""
-    pairs = zip(ours, file, strict=False)
-    return len(ours) == len(file) and all(a == b or OPEN in (a, b) for a, b in pairs)
+def _shapes_agree(shape: Shape, file_shape: Shape) -> bool:
+    """Returns whether the shapes are equal, where a dynamic dimension equals any size."""
+    pairs = zip(shape, file_shape, strict=False)
+    return len(shape) == len(file_shape) and all(a == b or DYNAMIC in (a, b) for a, b in pairs)

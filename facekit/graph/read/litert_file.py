@@ -1,7 +1,7 @@
-"""The tables of a LiteRT file: tensors, and operators that read and write them by number.
+"""Reads the tables of a LiteRT file: tensors, and operators that refer to tensors by index.
 
-Read through the classes of LiteRT's own schema, which follow every offset in a file: one that
-leads out of it is an error of theirs, and lengths are checked here before anything goes by them.
+The classes of LiteRT's own schema follow the offsets in the file, and raise an error for an offset
+outside the file.  This module checks all lengths before they are used.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from numpy.typing import NDArray
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Shape
 
-LEFT_OUT = -1
-"""an operator's optional input that it has not"""
-MISFITS = (
+OMITTED_INPUT = -1
+"""The index of an optional input that an operator does not have."""
+PARSE_ERRORS = (
     *(struct.error, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     MemoryError,
 )
-"""what comes of bytes that nobody expects"""
+"""The exceptions that damaged content can cause while it is read."""
 
 IDENTIFIER = b"TFL3"
-_MOST_PARTS = 20_000  # tensors, or operators
-_MOST_NUMBERS = 1 << 16  # of scales, one a channel
-_MOST_SIDES = 8
-_MOST_READ = 1 << 10  # tensors by one operator
-_LONGEST_NAME = 1 << 14  # TensorFlow joins those of all operators that it made one
+_MAX_PARTS = 20_000  # tensors, or operators, of a file
+_MAX_SCALES = 1 << 16  # scales of a tensor, one per channel
+_MAX_RANK = 8
+_MAX_OPERANDS = 1 << 10  # inputs, or outputs, of one operator
+_MAX_NAME_BYTES = 1 << 14  # bytes; TensorFlow joins the names of merged operators
 _DTYPES = MappingProxyType(
     {"FLOAT32": "<f4", "FLOAT16": "<f2", "INT32": "<i4", "INT64": "<i8", "BOOL": "?"}
 )
@@ -43,22 +43,25 @@ _DTYPES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
 class FileTensor:
-    """A tensor as the file has it."""
+    """A tensor of the file."""
 
     name: str
     shape: Shape
-    """a side of -1 is open"""
+    """A dimension of -1 is dynamic."""
     kind: str
-    """of the schema's TensorType: "FLOAT32"; "SPARSE_FLOAT32" where zeros are left out"""
+    """The schema's TensorType, e.g. "FLOAT32", or "SPARSE_FLOAT32" for a sparse tensor."""
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     content: NDArray[np.uint8] | None
-    """a constant's bytes; of one that lies behind the tables, as ai-edge-quantizer writes
-    them, too"""
+    """The bytes of a constant, including one stored behind the tables as ai-edge-quantizer writes
+    it.  None for a tensor that is computed."""
 
     def values(self) -> NDArray[Any]:
-        """A constant's numbers.  Raises ModelBuildError naming it where they are none of floats or
-        plain integers, or not as many as its shape says."""
+        """Returns the elements of a constant.
+
+        Raises ModelBuildError, naming the tensor, if it is quantized or of another type than
+        floats, plain integers and booleans, or if the number of bytes does not match its shape.
+        """
         dtype = _DTYPES.get(self.kind)
         if dtype is None or self.scales:
             raise ModelBuildError(
@@ -77,22 +80,23 @@ class FileTensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileOperator:
-    """One step, by the numbers of the tensors it reads and writes."""
+    """One operator.  It refers to tensors by their index in the file."""
 
     kind: str
-    """of the schema's BuiltinOperator: "CONV_2D"; of a custom operator its own name"""
+    """The schema's BuiltinOperator, e.g. "CONV_2D", or the name of a custom operator."""
     inputs: tuple[int, ...]
-    """LEFT_OUT where there is none"""
+    """OMITTED_INPUT stands for an optional input that is absent."""
     outputs: tuple[int, ...]
     options_kind: str
-    """of the schema's BuiltinOptions, "Conv2DOptions"; "" for none"""
+    """The schema's BuiltinOptions, e.g. "Conv2DOptions", or "" for none."""
     table: Any
-    """of that kind, untyped"""
+    """The table of the options, untyped."""
 
     def options(self, kind: str) -> Any:
-        """As the schema's class of this name; its defaults where the operator has none.
+        """Returns the options as the schema's class `kind`, with its defaults if the operator has
+        none.
 
-        Raises ValueError for options of another kind.
+        Raises ValueError if the operator has options of another kind.
         """
         if not self.options_kind:
             return getattr(schema, kind).GetRootAs(_EMPTY)
@@ -109,15 +113,16 @@ class LiteRtTables:
 
     tensors: tuple[FileTensor, ...]
     operators: tuple[FileOperator, ...]
-    """in the order in which they run"""
+    """In execution order."""
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     subgraphs: int
-    """how many there are"""
+    """The number of subgraphs in the file."""
 
 
 def read_tables(content: bytes) -> LiteRtTables:
-    """Raises ModelBuildError for bytes that are no LiteRT file, or a damaged one."""
+    """Parses a LiteRT file.  Raises ModelBuildError if the content is not a LiteRT file, or is
+    damaged."""
     try:
         if content[4:8] != IDENTIFIER:
             raise ValueError("the bytes TFL3 are not in their place")
@@ -125,30 +130,30 @@ def read_tables(content: bytes) -> LiteRtTables:
         graph = model.Subgraphs(0)
         tensors = tuple(
             _tensor(model, graph.Tensors(index), content)
-            for index in _counted(graph.TensorsLength(), _MOST_PARTS)
+            for index in _checked_range(graph.TensorsLength(), _MAX_PARTS)
         )
         operators = tuple(
             _operator(model, graph.Operators(index), len(tensors))
-            for index in _counted(graph.OperatorsLength(), _MOST_PARTS)
+            for index in _checked_range(graph.OperatorsLength(), _MAX_PARTS)
         )
         inputs, outputs = (_indices(graph, which, len(tensors)) for which in ("Inputs", "Outputs"))
         return LiteRtTables(tensors, operators, inputs, outputs, model.SubgraphsLength())
-    except MISFITS as error:
+    except PARSE_ERRORS as error:
         raise ModelBuildError(f"it is not a LiteRT model, or is damaged: {error}.") from error
 
 
 def _tensor(model: Any, raw: Any, content: bytes) -> FileTensor:
-    signature = _numbers(raw, "ShapeSignature", _MOST_SIDES)
+    signature = _vector(raw, "ShapeSignature", _MAX_RANK)
     quantization = raw.Quantization()
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     if quantization is not None:
-        scales = _numbers(quantization, "Scale", _MOST_NUMBERS)
-        zero_points = _numbers(quantization, "ZeroPoint", _MOST_NUMBERS)
-    kind = _names(schema.TensorType).get(raw.Type(), f"UNKNOWN_{raw.Type()}")
+        scales = _vector(quantization, "Scale", _MAX_SCALES)
+        zero_points = _vector(quantization, "ZeroPoint", _MAX_SCALES)
+    kind = _enum_names(schema.TensorType).get(raw.Type(), f"UNKNOWN_{raw.Type()}")
     return FileTensor(
-        name=_text(raw.Name()),
-        shape=signature or _numbers(raw, "Shape", _MOST_SIDES),
+        name=_decode(raw.Name()),
+        shape=signature or _vector(raw, "Shape", _MAX_RANK),
         kind=kind if raw.Sparsity() is None else f"SPARSE_{kind}",
         scales=scales,
         zero_points=zero_points,
@@ -171,11 +176,12 @@ def _operator(model: Any, raw: Any, tensors: int) -> FileOperator:
     if raw.OpcodeIndex() >= model.OperatorCodesLength():
         raise ValueError(f"there is no operator code {raw.OpcodeIndex()}")
     code = model.OperatorCodes(raw.OpcodeIndex())
-    # Codes above 126 stand in the newer, wider field; older files have the narrow one alone.
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    kind = _names(schema.BuiltinOperator).get(number, f"UNKNOWN_{number}")
+    # Operator codes above 126 are in the newer, wider field.  Older files have only the narrow
+    # field.
+    code_value = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    kind = _enum_names(schema.BuiltinOperator).get(code_value, f"UNKNOWN_{code_value}")
     if kind == "CUSTOM":
-        kind = _text(code.CustomCode())
+        kind = _decode(code.CustomCode())
     outputs = _indices(raw, "Outputs", tensors)
     if not outputs:
         raise ValueError("an operator that gives nothing")
@@ -183,34 +189,34 @@ def _operator(model: Any, raw: Any, tensors: int) -> FileOperator:
     options_kind = raw.BuiltinOptionsType() if table is not None else 0
     return FileOperator(
         kind=kind,
-        inputs=_indices(raw, "Inputs", tensors, least=LEFT_OUT),
+        inputs=_indices(raw, "Inputs", tensors, minimum=OMITTED_INPUT),
         outputs=outputs,
-        options_kind=_names(schema.BuiltinOptions)[options_kind] if options_kind else "",
+        options_kind=_enum_names(schema.BuiltinOptions)[options_kind] if options_kind else "",
         table=table,
     )
 
 
-def _indices(table: Any, which: str, tensors: int, *, least: int = 0) -> tuple[int, ...]:
-    indices = _numbers(table, which, _MOST_READ)
-    if not all(least <= index < tensors for index in indices):
-        raise ValueError(f"{which.lower()} {indices[:8]} of {tensors} tensors")
+def _indices(table: Any, field: str, tensors: int, *, minimum: int = 0) -> tuple[int, ...]:
+    indices = _vector(table, field, _MAX_OPERANDS)
+    if not all(minimum <= index < tensors for index in indices):
+        raise ValueError(f"{field.lower()} {indices[:8]} of {tensors} tensors")
     return indices
 
 
-def _numbers(table: Any, which: str, most: int) -> tuple[Any, ...]:
-    length = getattr(table, f"{which}Length")()
-    _counted(length, most)
-    return tuple(getattr(table, f"{which}AsNumpy")().tolist()) if length else ()
+def _vector(table: Any, field: str, maximum: int) -> tuple[Any, ...]:
+    length = getattr(table, f"{field}Length")()
+    _checked_range(length, maximum)
+    return tuple(getattr(table, f"{field}AsNumpy")().tolist()) if length else ()
 
 
-def _counted(length: int, most: int) -> Iterator[int]:
-    if length > most:
-        raise ValueError(f"{most} of a kind are allowed, not {length}")
+def _checked_range(length: int, maximum: int) -> Iterator[int]:
+    if length > maximum:
+        raise ValueError(f"{maximum} of a kind are allowed, not {length}")
     return iter(range(length))
 
 
-def _text(raw: bytes | None) -> str:
-    if raw is None or len(raw) > _LONGEST_NAME:
+def _decode(raw: bytes | None) -> str:
+    if raw is None or len(raw) > _MAX_NAME_BYTES:
         raise ValueError("a name that is missing, or too long")
     return raw.decode(errors="replace")
 
@@ -223,7 +229,7 @@ def _empty_table() -> bytes:
 
 
 @cache
-def _names(kinds: type) -> dict[int, str]:
+def _enum_names(kinds: type) -> dict[int, str]:
     return {value: name for name, value in vars(kinds).items() if isinstance(value, int)}
 
 

@@ -1,4 +1,5 @@
-"""LiteRT's operators that put numbers elsewhere, and what they make of constants."""
+"""Readers for LiteRT operators that move data (pad, slice, reshape, resize, ...), and the
+evaluation of operators on constants."""
 
 from __future__ import annotations
 
@@ -10,159 +11,182 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.graph import moves, operations
-from facekit.graph.graph import OPEN, Coordinates, Node, Operation, Shape
-from facekit.graph.read.litert_given import MOST_STEPS, Given, Read, counted, listed
+from facekit.graph.graph import DYNAMIC, Coordinates, Node, Operation, Shape
+from facekit.graph.read.litert_arguments import (
+    MAX_STEP,
+    OperatorArguments,
+    OperatorReader,
+    int_vector,
+    normalize_axis,
+)
 
 
-def _pad(given: Given) -> Node:
-    x, sides = given.data(), given.constant(1)
-    value = given.floats(2).item() if given.has(2) else 0.0
-    if sides.shape != (4, 2) or sides[0].any() or (sides[3].any() and value):
+def _pad(op: OperatorArguments) -> Node:
+    x, paddings = op.data(), op.constant(1)
+    value = op.floats(2).item() if op.has(2) else 0.0
+    if paddings.shape != (4, 2) or paddings[0].any() or (paddings[3].any() and value):
         raise ValueError("pads of rows, columns, or channels of zeros needed")
-    if not 0 <= sides.min() <= sides.max() <= MOST_STEPS:
-        raise ValueError(f"pads of 0 to {MOST_STEPS} needed")
-    top, bottom, left, right, before, after = (int(side) for side in sides[1:].ravel())
+    if not 0 <= paddings.min() <= paddings.max() <= MAX_STEP:
+        raise ValueError(f"pads of 0 to {MAX_STEP} needed")
+    top, bottom, left, right, before, after = (int(padding) for padding in paddings[1:].ravel())
     if before or after:
-        wide = np.eye(x.shape[3], before + x.shape[3] + after, before, dtype=np.float32)
-        name = f"{given.name}/channels" if sides[1:3].any() else given.name
-        x = operations.convolution(x, wide[None, None], name)
+        kernel = np.eye(x.shape[3], before + x.shape[3] + after, before, dtype=np.float32)
+        name = f"{op.name}/channels" if paddings[1:3].any() else op.name
+        # A 1 x 1 convolution with an identity kernel adds channels of zeros.
+        x = operations.convolution(x, kernel[None, None], name)
     pads = (top, left, bottom, right)
-    return moves.pad(x, pads, given.name, value=value) if any(pads) else x
+    return moves.pad(x, pads, op.name, value=value) if any(pads) else x
 
 
-def _concatenate(given: Given) -> Node:
-    axis = given.options("ConcatenationOptions").Axis()
-    nodes = [given.data(place) for place in range(len(given.values))]
-    return moves.concatenate(nodes, given.name, axis=counted(axis, len(nodes[0].shape)))
+def _concatenate(op: OperatorArguments) -> Node:
+    axis = op.options("ConcatenationOptions").Axis()
+    nodes = [op.data(index) for index in range(len(op.values))]
+    return moves.concatenate(nodes, op.name, axis=normalize_axis(axis, len(nodes[0].shape)))
 
 
-def _split(given: Given) -> list[Node]:
-    x, parts = given.data(1), len(given.names)
-    axis = given.axis(0, len(x.shape))
+def _split(op: OperatorArguments) -> list[Node]:
+    x, parts = op.data(1), len(op.names)
+    axis = op.axis(0, len(x.shape))
     if x.shape[axis] % parts:
         raise ValueError(f"{x.shape} in {parts} equal parts")
-    return _parts(given, x, axis, [x.shape[axis] // parts] * parts)
+    return _slices(op, x, axis, [x.shape[axis] // parts] * parts)
 
 
-def _split_by_sizes(given: Given) -> list[Node]:
-    x = given.data()
-    axis, sizes = given.axis(2, len(x.shape)), given.integers(1)
-    rest = x.shape[axis] - sum(size for size in sizes if size != OPEN)
-    return _parts(given, x, axis, [rest if size == OPEN else size for size in sizes])
+def _split_by_sizes(op: OperatorArguments) -> list[Node]:
+    x = op.data()
+    axis, sizes = op.axis(2, len(x.shape)), op.integers(1)
+    rest = x.shape[axis] - sum(size for size in sizes if size != DYNAMIC)
+    return _slices(op, x, axis, [rest if size == DYNAMIC else size for size in sizes])
 
 
-def _parts(given: Given, x: Node, axis: int, sizes: Sequence[int]) -> list[Node]:
-    made, start = [], 0
-    for name, size in zip(given.names, sizes, strict=True):
+def _slices(op: OperatorArguments, x: Node, axis: int, sizes: Sequence[int]) -> list[Node]:
+    slices, start = [], 0
+    for name, size in zip(op.names, sizes, strict=True):
         begin, end = [0] * len(x.shape), list(x.shape)
         begin[axis], end[axis] = start, start + size
-        made.append(moves.cut(x, begin, end, name, step=[1] * len(begin)))
+        slices.append(moves.strided_slice(x, begin, end, name, step=[1] * len(begin)))
         start += size
-    return made
+    return slices
 
 
-def _slice(given: Given) -> Node:
-    x, begin, size = given.data(), given.integers(1), given.integers(2)
+def _slice(op: OperatorArguments) -> Node:
+    x, begin, size = op.data(), op.integers(1), op.integers(2)
     end = [
-        side if by == OPEN else first + by
-        for side, first, by in zip(x.shape, begin, size, strict=True)
+        dimension if length == DYNAMIC else start + length
+        for dimension, start, length in zip(x.shape, begin, size, strict=True)
     ]
-    return moves.cut(x, begin, end, given.name, step=[1] * len(begin))
+    return moves.strided_slice(x, begin, end, op.name, step=[1] * len(begin))
 
 
-def _strided_slice(given: Given) -> Node:
-    x = given.data()
-    begin, end, step, shrunk = _bounds(given, x.shape)
-    name = f"{given.name}/kept" if shrunk else given.name
-    part = moves.cut(x, begin, end, name, step=step)
-    if not shrunk:
+def _strided_slice(op: OperatorArguments) -> Node:
+    x = op.data()
+    begin, end, step, removed_axes = _bounds(op, x.shape)
+    name = f"{op.name}/kept" if removed_axes else op.name
+    part = moves.strided_slice(x, begin, end, name, step=step)
+    if not removed_axes:
         return part
-    sides = tuple(side for place, side in enumerate(part.shape) if place not in shrunk)
-    return moves.reshape(part, sides, given.name)
+    shape = tuple(size for axis, size in enumerate(part.shape) if axis not in removed_axes)
+    return moves.reshape(part, shape, op.name)
 
 
-def _bounds(given: Given, shape: Shape) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Begin, end and step of each side, and which sides vanish."""
-    options = given.options("StridedSliceOptions")
+def _bounds(
+    op: OperatorArguments, shape: Shape
+) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Returns begin, end and step for each axis of `shape`, and the axes that are removed."""
+    options = op.options("StridedSliceOptions")
     if options.EllipsisMask() or options.NewAxisMask():
-        raise ValueError("sides that are added or not named")
-    begin, end, step = (given.integers(place) for place in (1, 2, 3))
-    shrunk = [place for place in range(len(begin)) if options.ShrinkAxisMask() >> place & 1]
-    for place, side in enumerate(shape[: len(begin)]):
-        begin[place] = 0 if options.BeginMask() >> place & 1 else _from_start(begin[place], side)
-        end[place] = side if options.EndMask() >> place & 1 else _from_start(end[place], side)
-        if place in shrunk:
-            end[place] = begin[place] + 1
+        raise ValueError("an ellipsis or a new axis in a strided slice")
+    begin, end, step = (op.integers(axis) for axis in (1, 2, 3))
+    removed_axes = [axis for axis in range(len(begin)) if options.ShrinkAxisMask() >> axis & 1]
+    for axis, size in enumerate(shape[: len(begin)]):
+        begin[axis] = (
+            0 if options.BeginMask() >> axis & 1 else _normalize_position(begin[axis], size)
+        )
+        end[axis] = size if options.EndMask() >> axis & 1 else _normalize_position(end[axis], size)
+        if axis in removed_axes:
+            end[axis] = begin[axis] + 1
     rest = shape[len(begin) :]
-    return [*begin, *(0 for _ in rest)], [*end, *rest], [*step, *(1 for _ in rest)], shrunk
+    return [*begin, *(0 for _ in rest)], [*end, *rest], [*step, *(1 for _ in rest)], removed_axes
 
 
-def _from_start(place: int, side: int) -> int:
-    if side == OPEN:
-        return place
-    return min(max(place + side if place < 0 else place, 0), side)
+def _normalize_position(position: int, size: int) -> int:
+    if size == DYNAMIC:
+        return position
+    return min(max(position + size if position < 0 else position, 0), size)
 
 
-def _reshape(given: Given) -> Node:
-    x = given.data()
-    asked = (
-        given.integers(1) if given.has(1) else listed(given.options("ReshapeOptions"), "NewShape")
+def _reshape(op: OperatorArguments) -> Node:
+    x = op.data()
+    requested_shape = (
+        op.integers(1) if op.has(1) else int_vector(op.options("ReshapeOptions"), "NewShape")
     )
-    return moves.reshape(x, _resolved(x, asked), given.name)
+    return moves.reshape(x, _resolve_shape(x, requested_shape), op.name)
 
 
-def _resolved(x: Node, asked: Sequence[int]) -> Shape:
-    """With a number for the -1 that means what is left over; where a side of x is open, another
-    -1 before that stands for it."""
-    sides, whole = list(asked), abs(prod(x.shape)) // max(abs(prod(asked)), 1)
-    left_over = [place for place, side in enumerate(sides) if side == OPEN]
-    for place in left_over[x.shape.count(OPEN) :]:
-        sides[place] = whole
-    return tuple(sides)
+def _resolve_shape(x: Node, requested_shape: Sequence[int]) -> Shape:
+    """Returns `requested_shape` with its inferred dimension filled in.
+
+    As many -1s as x has dynamic dimensions, counted from the first, stay DYNAMIC.  A further -1 is
+    replaced by the number of elements that remain for it.
+    """
+    shape, inferred = (
+        list(requested_shape),
+        abs(prod(x.shape)) // max(abs(prod(requested_shape)), 1),
+    )
+    unknown_axes = [axis for axis, size in enumerate(shape) if size == DYNAMIC]
+    for axis in unknown_axes[x.shape.count(DYNAMIC) :]:
+        shape[axis] = inferred
+    return tuple(shape)
 
 
-def _squeeze(given: Given) -> Node:
-    x = given.data()
+def _squeeze(op: OperatorArguments) -> Node:
+    x = op.data()
     rank = len(x.shape)
-    axes = {counted(one, rank) for one in listed(given.options("SqueezeOptions"), "SqueezeDims")}
-    axes = axes or {place for place, side in enumerate(x.shape) if side == 1}
-    sides = tuple(side for place, side in enumerate(x.shape) if place not in axes)
-    return moves.reshape(x, sides, given.name)
+    axes = {
+        normalize_axis(axis, rank)
+        for axis in int_vector(op.options("SqueezeOptions"), "SqueezeDims")
+    }
+    axes = axes or {axis for axis, size in enumerate(x.shape) if size == 1}
+    shape = tuple(size for axis, size in enumerate(x.shape) if axis not in axes)
+    return moves.reshape(x, shape, op.name)
 
 
-def _expand(given: Given) -> Node:
-    sides = list(given.data().shape)
-    sides.insert(given.axis(1, len(sides) + 1), 1)
-    return moves.reshape(given.data(), tuple(sides), given.name)
+def _expand(op: OperatorArguments) -> Node:
+    shape = list(op.data().shape)
+    shape.insert(op.axis(1, len(shape) + 1), 1)
+    return moves.reshape(op.data(), tuple(shape), op.name)
 
 
-def _transpose(given: Given) -> Node:
-    """Two after each other are one; one there and back is none."""
-    x, order = given.data(), [counted(one, len(given.data().shape)) for one in given.integers(1)]
+def _transpose(op: OperatorArguments) -> Node:
+    """Merges two consecutive transposes into one, and removes a transpose that changes nothing."""
+    x, order = (
+        op.data(),
+        [normalize_axis(axis, len(op.data().shape)) for axis in op.integers(1)],
+    )
     if x.operation is Operation.TRANSPOSE:
-        order = [x.integers["order"][place] for place in order]
+        order = [x.int_attributes["order"][axis] for axis in order]
         x = x.inputs[0]
-    return x if order == list(range(len(order))) else moves.transpose(x, order, given.name)
+    return x if order == list(range(len(order))) else moves.transpose(x, order, op.name)
 
 
-def _broadcast(given: Given) -> Node:
-    return moves.broadcast(given.data(), tuple(given.integers(1)), given.name)
+def _broadcast(op: OperatorArguments) -> Node:
+    return moves.broadcast(op.data(), tuple(op.integers(1)), op.name)
 
 
-def _resize(operation: Operation, kind: str) -> Read:
-    def read(given: Given) -> Node:
-        x, options, size = given.data(), given.options(kind), given.integers(1)
+def _resize(operation: Operation, kind: str) -> OperatorReader:
+    def read(op: OperatorArguments) -> Node:
+        x, options, size = op.data(), op.options(kind), op.integers(1)
         coordinates = (
             Coordinates.HALF_PIXEL if options.HalfPixelCenters() else Coordinates.ASYMMETRIC
         )
         if options.AlignCorners():
             coordinates = Coordinates.ALIGN_CORNERS
         rows, columns = size
-        by_factors = max(size) < 0  # times an open side
+        by_factors = max(size) < 0  # negative: factors of a dynamic height and width
         return moves.resize(
             operation,
             x,
-            given.name,
+            op.name,
             coordinates=coordinates,
             factors=(-rows, -columns) if by_factors else None,
             size=None if by_factors else (rows, columns),
@@ -171,38 +195,39 @@ def _resize(operation: Operation, kind: str) -> Read:
     return read
 
 
-def _shape(given: Given) -> NDArray[Any]:
-    return np.array(given.data().shape, np.int64)
+def _shape(op: OperatorArguments) -> NDArray[Any]:
+    return np.array(op.data().shape, np.int64)
 
 
-def _cast(given: Given) -> NDArray[Any]:
-    """Numbers of another width."""
-    values = given.constant(0)
+def _fold_cast(op: OperatorArguments) -> NDArray[Any]:
+    """Converts floats to float32 and returns integers unchanged.  Raises ValueError for
+    booleans."""
+    values = op.constant(0)
     if values.dtype.kind == "b":
         raise ValueError("truth values as numbers")
     return values.astype(np.float32) if values.dtype.kind == "f" else values
 
 
-def _constant_part(given: Given) -> NDArray[Any]:
-    values = given.constant(0)
-    begin, end, step, shrunk = _bounds(given, values.shape)
+def _fold_strided_slice(op: OperatorArguments) -> NDArray[Any]:
+    values = op.constant(0)
+    begin, end, step, removed_axes = _bounds(op, values.shape)
     parts = [slice(*bounds) for bounds in zip(begin, end, step, strict=True)]
-    return np.squeeze(values[tuple(parts)], tuple(shrunk))
+    return np.squeeze(values[tuple(parts)], tuple(removed_axes))
 
 
-def _packed(given: Given) -> NDArray[Any]:
-    axis = given.options("PackOptions").Axis()
-    return np.stack(given.constants(), axis)
+def _fold_pack(op: OperatorArguments) -> NDArray[Any]:
+    axis = op.options("PackOptions").Axis()
+    return np.stack(op.constants(), axis)
 
 
-def _joined(given: Given) -> NDArray[Any]:
-    axis = given.options("ConcatenationOptions").Axis()
-    return np.concatenate(given.constants(), axis)
+def _fold_concatenation(op: OperatorArguments) -> NDArray[Any]:
+    axis = op.options("ConcatenationOptions").Axis()
+    return np.concatenate(op.constants(), axis)
 
 
-def _times(given: Given) -> NDArray[Any]:
-    """A shape that the file asks for by factors: what is below zero stands for an open side."""
-    a, b = given.constants()
+def _fold_product(op: OperatorArguments) -> NDArray[Any]:
+    """Multiplies a shape by integer factors.  A negative size stands for a dynamic dimension."""
+    a, b = op.constants()
     if (
         max(a.ndim, b.ndim) > 1
         or a.dtype.kind != "i"
@@ -213,24 +238,24 @@ def _times(given: Given) -> NDArray[Any]:
     return np.asarray(a * b)
 
 
-def _product(given: Given) -> NDArray[Any]:
-    """Of the sides of a shape, of which one may be open."""
-    values = given.constant(0)
-    axes, keep = given.axes(1, values.ndim), given.options("ReducerOptions").KeepDims()
+def _fold_reduce_product(op: OperatorArguments) -> NDArray[Any]:
+    """Multiplies the dimensions of a shape, at most one of which may be dynamic (negative)."""
+    values = op.constant(0)
+    axes, keep = op.axes(1, values.ndim), op.options("ReducerOptions").KeepDims()
     if values.dtype.kind != "i" or (values < 0).sum() > 1:
         raise ValueError("a product of other numbers than those of a shape with one open side")
     return np.asarray(values.prod(axes, keepdims=keep))
 
 
-def _turned(given: Given) -> NDArray[Any]:
-    return np.transpose(given.constant(0), given.integers(1))
+def _fold_transpose(op: OperatorArguments) -> NDArray[Any]:
+    return np.transpose(op.constant(0), op.integers(1))
 
 
-def _reshaped(given: Given) -> NDArray[Any]:
-    return given.constant(0).reshape(given.integers(1))
+def _fold_reshape(op: OperatorArguments) -> NDArray[Any]:
+    return op.constant(0).reshape(op.integers(1))
 
 
-MOVING: dict[str, Read] = {
+DATA_MOVEMENT_READERS: dict[str, OperatorReader] = {
     "BROADCAST_TO": _broadcast,
     "CONCATENATION": _concatenate,
     "EXPAND_DIMS": _expand,
@@ -247,14 +272,14 @@ MOVING: dict[str, Read] = {
     "STRIDED_SLICE": _strided_slice,
     "TRANSPOSE": _transpose,
 }
-OF_CONSTANTS: dict[str, Read] = {
-    "CAST": _cast,
-    "CONCATENATION": _joined,
-    "DEQUANTIZE": _cast,
-    "MUL": _times,
-    "PACK": _packed,
-    "REDUCE_PROD": _product,
-    "RESHAPE": _reshaped,
-    "STRIDED_SLICE": _constant_part,
-    "TRANSPOSE": _turned,
+CONSTANT_FOLDERS: dict[str, OperatorReader] = {
+    "CAST": _fold_cast,
+    "CONCATENATION": _fold_concatenation,
+    "DEQUANTIZE": _fold_cast,
+    "MUL": _fold_product,
+    "PACK": _fold_pack,
+    "REDUCE_PROD": _fold_reduce_product,
+    "RESHAPE": _fold_reshape,
+    "STRIDED_SLICE": _fold_strided_slice,
+    "TRANSPOSE": _fold_transpose,
 }

@@ -1,6 +1,6 @@
-"""LZ4 frames unpacked, after lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4.
+"""Decompresses LZ4 frames, following lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4.
 
-Small files come as such frames; the lz4 package would be one more compiled dependency for them.
+Only small files have this format, so that the compiled package lz4 would be a needless dependency.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from facekit.errors import ModelBuildError
 _MAGIC = b"\x04\x22\x4d\x18"
 _VERSION_MASK, _VERSION = 0xC0, 0x40
 _CONTENT_SIZE, _DICTIONARY, _BLOCK_CHECKSUM = 0x08, 0x01, 0x10
-_UNCOMPRESSED = 1 << 31  # of a block's length
-_SHORTEST_MATCH = 4
-_LONGER = 15  # in a token's half: more bytes of the length follow
+_UNCOMPRESSED = 1 << 31  # flag in a block's length
+_MIN_MATCH = 4
+_LENGTH_CONTINUES = 15  # value of a token's half which means that more bytes of the length follow
 
 
-def unpacked(content: bytes, *, at_most: int, origin: str) -> bytes:
-    """What a frame holds.  Checksums are not looked at: the caller has checked the whole file.
+def decompress(content: bytes, *, at_most: int, origin: str) -> bytes:
+    """Returns the decompressed content of a frame.
 
-    Raises ModelBuildError naming `origin` for anything that is no whole frame, or that holds more
-    than `at_most` bytes.
+    Checksums are not verified, because the caller has verified the file as a whole.  Raises
+    ModelBuildError, naming `origin`, if the content is not a complete frame or has more than
+    `at_most` bytes.
     """
     try:
         return _frame(content, at_most)
@@ -33,54 +34,58 @@ def _frame(content: bytes, at_most: int) -> bytes:
     flags = content[4]
     if flags & _VERSION_MASK != _VERSION or flags & _DICTIONARY:
         raise ValueError(f"flags {flags:#x}")
-    place = 15 if flags & _CONTENT_SIZE else 7  # after magic, flags, sizes and header checksum
+    position = 15 if flags & _CONTENT_SIZE else 7  # after magic, flags, sizes and header checksum
     output = bytearray()
-    while length := int.from_bytes(_bytes(content, place, 4), "little"):
-        place += 4
-        block = _bytes(content, place, length & ~_UNCOMPRESSED)
-        place += len(block) + (4 if flags & _BLOCK_CHECKSUM else 0)
+    while length := int.from_bytes(_bytes(content, position, 4), "little"):
+        position += 4
+        block = _bytes(content, position, length & ~_UNCOMPRESSED)
+        position += len(block) + (4 if flags & _BLOCK_CHECKSUM else 0)
         if length & _UNCOMPRESSED:
             output += block
         else:
-            _unpack_block(block, output, at_most)
+            _decompress_block(block, output, at_most)
         if len(output) > at_most:
             raise ValueError(f"more than {at_most} bytes in it")
     return bytes(output)
 
 
-def _unpack_block(block: bytes, output: bytearray, at_most: int) -> None:
-    """Literals, then a match within what has been put out, again and again; literals last."""
-    place = 0
+def _decompress_block(block: bytes, output: bytearray, at_most: int) -> None:
+    """Appends a block to `output`: sequences of literals and a match in the output, then final
+    literals."""
+    position = 0
     while True:
-        token = block[place]
-        literals, place = _length(block, place + 1, token >> 4)
-        output += _bytes(block, place, literals)
-        place += literals
-        if place == len(block):
+        token = block[position]
+        literals, position = _length(block, position + 1, token >> 4)
+        output += _bytes(block, position, literals)
+        position += literals
+        if position == len(block):
             return
-        distance = int.from_bytes(_bytes(block, place, 2), "little")
-        matched, place = _length(block, place + 2, token & 0xF)
-        matched += _SHORTEST_MATCH
-        if not 0 < distance <= len(output) or len(output) + matched > at_most:
-            raise ValueError(f"a match of {matched} bytes, {distance} bytes back")
+        distance = int.from_bytes(_bytes(block, position, 2), "little")
+        match_length, position = _length(block, position + 2, token & 0xF)
+        match_length += _MIN_MATCH
+        if not 0 < distance <= len(output) or len(output) + match_length > at_most:
+            raise ValueError(f"a match of {match_length} bytes, {distance} bytes back")
         start = len(output) - distance
-        again = output[start : start + matched]
-        output += (again * (matched // len(again) + 1))[:matched]  # a match may overlap itself
+        again = output[start : start + match_length]
+        output += (again * (match_length // len(again) + 1))[
+            :match_length
+        ]  # a match may overlap itself
 
 
-def _length(block: bytes, place: int, length: int) -> tuple[int, int]:
-    """A length, of which a token's half is given, and the place after it."""
-    if length < _LONGER:
-        return length, place
+def _length(block: bytes, position: int, length: int) -> tuple[int, int]:
+    """Returns a length that starts with `length`, the half of a token, and the position
+    after it."""
+    if length < _LENGTH_CONTINUES:
+        return length, position
     while True:
-        byte = block[place]
-        length, place = length + byte, place + 1
+        byte = block[position]
+        length, position = length + byte, position + 1
         if byte < 0xFF:
-            return length, place
+            return length, position
 
 
-def _bytes(content: bytes, place: int, count: int) -> bytes:
-    found = content[place : place + count]
+def _bytes(content: bytes, position: int, count: int) -> bytes:
+    found = content[position : position + count]
     if len(found) < count:
         raise ValueError("it is cut off")
     return found

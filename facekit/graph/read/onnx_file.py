@@ -1,4 +1,5 @@
-"""ONNX's ModelProto, a protobuf message: nodes that read tensors by name, and constant tensors."""
+"""Reads ONNX's ModelProto, a protobuf message with nodes, which refer to tensors by name, and
+constant tensors."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.read.protobuf import Messages, parsed
+from facekit.graph.read.protobuf import Messages, parse
 from facekit.graph.weights import MAX_BYTES
 
 _MODEL = Messages(
@@ -62,7 +63,7 @@ _MODEL = Messages(
         "ModelProto": {"graph": (7, "Graph", False), "opset_import": (8, "OperatorSet", True)},
     },
 )
-FLOAT32 = 1  # TensorProto's data types
+FLOAT32 = 1  # the first of TensorProto's data types
 DTYPES: dict[int, np.dtype[Any]] = {
     FLOAT32: np.dtype("<f4"),
     2: np.dtype("u1"),
@@ -72,16 +73,20 @@ DTYPES: dict[int, np.dtype[Any]] = {
     9: np.dtype("?"),
     11: np.dtype("<f8"),
 }
-_OWN_DOMAINS = ("", "ai.onnx")
+_ONNX_DOMAINS = ("", "ai.onnx")
 _OPSETS = range(7, 26)
-"""before 7 operators broadcast in other ways; what comes after 25 was not read"""
-_MOST_NODES = 10_000
+"""The supported operator sets.  Before 7, operators broadcast by other rules; later ones than 25
+were not checked."""
+_MAX_NODES = 10_000
 _WIRE_TYPES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
-"""of a ModelProto's fields; 7 is the graph"""
+"""The protobuf wire type of each field of a ModelProto.  Field 7 is the graph."""
 
 
 def is_onnx(path: Path) -> bool:
-    """Whether the file begins as a ModelProto does: its version, then names and versions."""
+    """Returns whether the file begins like a ModelProto: a version, then a field of a known type.
+
+    Raises OSError if the file cannot be read.
+    """
     if path.is_dir():
         return False
     with path.open("rb") as file:
@@ -94,82 +99,85 @@ def is_onnx(path: Path) -> bool:
     )
 
 
-def onnx_graph(path: Path) -> tuple[Any, int]:
-    """The file's graph, with all its tensors in it, and the version of its operators.
+def read_onnx_model(path: Path) -> tuple[Any, int]:
+    """Returns the file's GraphProto, with tensors of other files loaded, and its operator set
+    version.
 
-    Raises ModelBuildError for a file that is no ONNX model, or that has operators of a version
-    that is not known, or more nodes than a face network has.
+    Raises ModelBuildError if the file is not an ONNX model, if its operator set is not supported,
+    if it has more nodes than a face network, or if a file with tensors is missing.
     """
-    model = parsed(path, _MODEL, title="model in ONNX")
+    model = parse(path, _MODEL, title="model in ONNX")
     if not model.graph.node:
         raise ModelBuildError(f"{path} is not a model in ONNX: it has no nodes.")
-    versions = [one.version for one in model.opset_import if one.domain in _OWN_DOMAINS]
+    versions = [
+        operator_set.version
+        for operator_set in model.opset_import
+        if operator_set.domain in _ONNX_DOMAINS
+    ]
     if len(versions) != 1 or versions[0] not in _OPSETS:
         found = ", ".join(map(str, versions)) or "none"
         raise ModelBuildError(
             f"Operator set {_OPSETS[0]} to {_OPSETS[-1]} needed. Received: {found}."
         )
-    if len(model.graph.node) > _MOST_NODES:
-        raise ModelBuildError(
-            f"{_MOST_NODES} nodes are allowed. Received: {len(model.graph.node)}."
-        )
+    if len(model.graph.node) > _MAX_NODES:
+        raise ModelBuildError(f"{_MAX_NODES} nodes are allowed. Received: {len(model.graph.node)}.")
     if model.graph.sparse_initializer:
         raise ModelBuildError("it has sparse tensors, which are not read.")
     for tensor in model.graph.initializer:
         if tensor.data_location:
-            _fetch(tensor, path.parent)
+            _load_external(tensor, path.parent)
     return model.graph, versions[0]
 
 
-def files_with_tensors(path: Path) -> tuple[Path, ...]:
-    """The files in its folder that hold tensors of the ONNX model, each once.
+def external_tensor_files(path: Path) -> tuple[Path, ...]:
+    """Returns the files in the model's folder that hold tensors of the ONNX model, each once.
 
-    Raises ModelBuildError for a file that is no ONNX model, or names one outside its folder.
+    Raises ModelBuildError if the file is not an ONNX model, or refers to a file outside its folder.
     """
-    initializers = parsed(path, _MODEL, title="model in ONNX").graph.initializer
-    places = (_place(one, path.parent) for one in initializers if one.data_location)
-    return tuple(dict.fromkeys(places))
+    initializers = parse(path, _MODEL, title="model in ONNX").graph.initializer
+    paths = (_external_path(tensor, path.parent) for tensor in initializers if tensor.data_location)
+    return tuple(dict.fromkeys(paths))
 
 
-def _place(tensor: Any, folder: Path) -> Path:
-    said = {one.key: one.value for one in tensor.external_data}
-    place: Path = (folder / said.get("location", "")).resolve()
-    if not place.is_relative_to(folder.resolve()) or not place.is_file():
+def _external_path(tensor: Any, folder: Path) -> Path:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    path: Path = (folder / entries.get("location", "")).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise ModelBuildError(
-            f"{tensor.name} lies in {said.get('location', 'another file')}, which is not in the "
+            f"{tensor.name} lies in {entries.get('location', 'another file')}, which is not in the "
             "model's folder. Put it there, or save the model with its weights in the file."
         )
-    return place
+    return path
 
 
-def _fetch(tensor: Any, folder: Path) -> None:
-    """The numbers of a tensor that lie in another file, beside the model or in a folder there."""
-    said = {one.key: one.value for one in tensor.external_data}
-    place = _place(tensor, folder)
-    begin, size = int(said.get("offset", 0)), place.stat().st_size
-    length = int(said.get("length", size - begin))
+def _load_external(tensor: Any, folder: Path) -> None:
+    """Loads the elements of a tensor that are stored in another file in the model's folder."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    path = _external_path(tensor, folder)
+    begin, size = int(entries.get("offset", 0)), path.stat().st_size
+    length = int(entries.get("length", size - begin))
     if not 0 <= begin <= begin + length <= min(size, begin + MAX_BYTES):
         raise ModelBuildError(
-            f"{tensor.name}: bytes {begin} to {begin + length} needed of {place.name}, which has "
+            f"{tensor.name}: bytes {begin} to {begin + length} needed of {path.name}, which has "
             f"{size}."
         )
-    with place.open("rb") as file:
+    with path.open("rb") as file:
         file.seek(begin)
         tensor.raw_data = file.read(length)
     tensor.data_location = 0
 
 
-def require_own_operator(node: Any, name: str) -> None:
-    """Raises ModelBuildError for an operator that is not ONNX's own."""
-    if node.domain not in _OWN_DOMAINS:
+def require_onnx_operator(node: Any, name: str) -> None:
+    """Raises ModelBuildError if the operator is not one of ONNX's standard operators."""
+    if node.domain not in _ONNX_DOMAINS:
         raise ModelBuildError(f"{name} is a {node.op_type} of {node.domain}, not one of ONNX's.")
 
 
 def tensor_values(tensor: Any, name: str) -> NDArray[Any]:
-    """A constant's numbers.
+    """Returns the elements of a constant.
 
-    Raises ModelBuildError naming it where they lie in another file, are of another type, or are
-    not as many as its shape says.
+    Raises ModelBuildError, naming the tensor, if it is stored in another file or has an unsupported
+    type, or if the number of elements does not match its shape.
     """
     dtype = DTYPES.get(tensor.data_type)
     if dtype is None:
@@ -181,7 +189,7 @@ def tensor_values(tensor: Any, name: str) -> NDArray[Any]:
         raise ModelBuildError(
             f"{name} lies in another file. Save the model with its weights in the file."
         )
-    shape, values = tuple(tensor.dims), _numbers(tensor, dtype)
+    shape, values = tuple(tensor.dims), _elements(tensor, dtype)
     if min(shape, default=1) < 0 or len(values) != prod(shape):
         raise ModelBuildError(
             f"{name} must have as many numbers as its shape {shape} says. Received: {len(values)}."
@@ -189,12 +197,12 @@ def tensor_values(tensor: Any, name: str) -> NDArray[Any]:
     return values.reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def _numbers(tensor: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _elements(tensor: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     if tensor.HasField("raw_data"):
         content = tensor.raw_data
     elif dtype.kind == "f":
         content = b"".join(tensor.float_data if dtype.itemsize == 4 else tensor.double_data)
     else:
-        listed = tensor.int64_data if dtype.itemsize == 8 else tensor.int32_data
-        return np.array(listed, np.int64).astype(dtype)
+        values = tensor.int64_data if dtype.itemsize == 8 else tensor.int32_data
+        return np.array(values, np.int64).astype(dtype)
     return np.frombuffer(content[: len(content) // dtype.itemsize * dtype.itemsize], dtype)

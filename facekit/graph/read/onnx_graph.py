@@ -1,6 +1,6 @@
-"""An ONNX face network as a graph of ours, without the packages onnx and onnxruntime.
+"""Reads an ONNX face network into a graph, without the packages onnx and onnxruntime.
 
-Nothing in the file is executed.  Only what leads to an output is read.
+Nothing in the file is executed.  Only nodes that an output depends on are read.
 """
 
 from __future__ import annotations
@@ -16,166 +16,180 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph import operations
-from facekit.graph.graph import OPEN, Graph, Node, Shape
-from facekit.graph.prelu import with_prelus
-from facekit.graph.read.onnx_constants import CONSTANTS
-from facekit.graph.read.onnx_file import FLOAT32, onnx_graph, require_own_operator, tensor_values
-from facekit.graph.read.onnx_layers import LAYERS
-from facekit.graph.read.onnx_moves import MOVES
-from facekit.graph.read.onnx_numbers import NUMBERS
-from facekit.graph.read.onnx_resize import RESIZES
-from facekit.graph.read.onnx_settings import Arguments, Settings
-from facekit.graph.read.onnx_shapes import channels_last, plain
-from facekit.graph.read.onnx_values import Arranger, Constant, Value
+from facekit.graph.graph import DYNAMIC, Graph, Node, Shape
+from facekit.graph.prelu import merge_prelus
+from facekit.graph.read.onnx_arguments import Attributes, OperatorArguments
+from facekit.graph.read.onnx_constants import CONSTANT_FOLDERS
+from facekit.graph.read.onnx_elementwise import ELEMENTWISE_READERS
+from facekit.graph.read.onnx_file import (
+    FLOAT32,
+    read_onnx_model,
+    require_onnx_operator,
+    tensor_values,
+)
+from facekit.graph.read.onnx_layers import LAYER_READERS
+from facekit.graph.read.onnx_moves import DATA_MOVEMENT_READERS
+from facekit.graph.read.onnx_resize import RESIZE_READERS
+from facekit.graph.read.onnx_shapes import channels_last_axes, identity_axes
+from facekit.graph.read.onnx_values import Constant, LayoutConverter, Value
 
-OPERATORS: dict[str, Callable[[Arguments], Value | tuple[Value, ...] | Constant]] = {
-    **LAYERS,
-    **NUMBERS,
-    **MOVES,
-    **RESIZES,
+OPERATORS: dict[str, Callable[[OperatorArguments], Value | tuple[Value, ...] | Constant]] = {
+    **LAYER_READERS,
+    **ELEMENTWISE_READERS,
+    **DATA_MOVEMENT_READERS,
+    **RESIZE_READERS,
 }
-"""of what is computed"""
-_INTEGER = re.compile("Quantize|Dequantize|^QLinear|Integer$")
-_MOST_NUMBERS = 1 << 27
-"""of what all nodes together give for one picture; face networks have some tens of millions"""
-_MOST_CONSTANT = 1 << 27
-"""numbers of all constants that are calculated"""
-_MOST_CHANNELS = 4  # of a picture
-_MOST_NAMED = 8  # tensors in an error message
-_MISFITS = (ValueError, IndexError, KeyError, TypeError, OverflowError)
-"""what comes of inputs and numbers that nobody expects"""
+"""The readers of operators with at least one input that is not constant."""
+_QUANTIZED_OPERATOR = re.compile("Quantize|Dequantize|^QLinear|Integer$")
+_MAX_ELEMENTS = 1 << 27
+"""Limit on the elements of all activations for one image.  Face networks have tens of millions."""
+_MAX_CONSTANT_ELEMENTS = 1 << 27
+"""Limit on the elements of all constants that are computed from others."""
+_MAX_CHANNELS = 4  # of the input image
+_MAX_LISTED = 8  # tensors in an error message
+_PARSE_ERRORS = (ValueError, IndexError, KeyError, TypeError, OverflowError)
+"""The exceptions that unexpected inputs or attributes can cause in the readers."""
 _COPY_NUMBER = re.compile(r"_(\d+)(?=[/:])")
 
 
 def read_onnx_graph(
     path: Path, *, name: str, size: tuple[int, int] | None = None, any_size: bool = False
 ) -> Graph:
-    """The network from one picture, (1, height, width, channels), to its outputs, in the file's
-    order and have its names; an output that is a picture has its channels last, too.
+    """Returns the network, whose input is one image, (1, height, width, channels).
 
-    `size`: height and width of the picture, where the file leaves them open.
-    `any_size`: the graph leaves them open, whatever the file says.
-    Raises ModelBuildError naming the file and the node: an operator or form that is not known, a
-    tensor that is missing, of another shape, or not finite.
+    The outputs have the names and the order of the file.  An output that is an image has its
+    channels last.  `size`, (height, width), is used if the input size is dynamic in the file.  If
+    `any_size` is true, height and width of the graph are dynamic, whatever the file states.
+
+    Raises ModelBuildError, naming the file and the node, if the file cannot be read, an operator or
+    a form of it is not supported, or a tensor is missing, has an inconsistent shape or is not
+    finite.
     """
     try:
-        # What does not fit into float32 is found as not finite.
+        # Values that overflow float32 are found by the checks for finite values.
         with np.errstate(all="ignore"):
-            source, opset = onnx_graph(path)
-            return _Reader(source, opset).graph(name, (OPEN, OPEN) if any_size else size)
+            source, opset = read_onnx_model(path)
+            return _Reader(source, opset).graph(name, (DYNAMIC, DYNAMIC) if any_size else size)
     except ModelBuildError as error:
         raise ModelBuildError(f"{path.name}: {error}") from error
-    except _MISFITS as error:
+    except _PARSE_ERRORS as error:
         raise ModelBuildError(f"{path.name} cannot be read: {error}.") from error
 
 
 class _Reader:
-    """One file, and what has been made of it: in its order, in which nothing reads ahead."""
+    """The state while one file is read, node by node in the file's order, which is an execution
+    order."""
 
     def __init__(self, source: Any, opset: int) -> None:
         self.source = source
         self.opset = opset
-        self.arranger = Arranger()
+        self.layout = LayoutConverter()
         self.tensors: dict[str, Any] = {}
         self.constants: dict[str, Constant] = {}
         self.values: dict[str, Value] = {}
-        self.computed = self.calculated = 0
-        """numbers so far, of nodes and of constants"""
+        self.activation_elements = self.constant_elements = 0
+        """The number of elements so far of activations (`computed`) and of constants
+        (`calculated`)."""
 
     def graph(self, name: str, size: tuple[int, int] | None) -> Graph:
         for tensor in self.source.initializer:
             if tensor.name in self.tensors:
                 raise ModelBuildError(f"two tensors are called {tensor.name}.")
             self.tensors[tensor.name] = tensor
-        needed = _needed(self.source)
+        needed = _needed_tensors(self.source)
         self._add_input(needed, size)
         for node in self.source.node:
             if needed.intersection(node.output):
                 self._add(node)
-        outputs = {one.name: self._output(one.name) for one in self.source.output}
-        return with_prelus(_named(name, outputs))
+        outputs = {output.name: self._output(output.name) for output in self.source.output}
+        return merge_prelus(_name_outputs(name, outputs))
 
     def _add_input(self, needed: set[str], size: tuple[int, int] | None) -> None:
-        # Exporters list constants too, and quantizers leave the names of those they replaced.
-        given = needed - self.tensors.keys()
-        inputs = [one for one in self.source.input if one.name in given]
+        # The file's list of inputs may also contain constants, and names that quantizers left
+        # behind.
+        needed_inputs = needed - self.tensors.keys()
+        inputs = [value for value in self.source.input if value.name in needed_inputs]
         if len(inputs) != 1:
-            raise ModelBuildError(f"one input needed. Found: {_listed(inputs)}.")
-        (picture,) = inputs
-        name, kind = picture.name, picture.type.tensor_type
+            raise ModelBuildError(f"one input needed. Found: {_join_names(inputs)}.")
+        (image,) = inputs
+        name, kind = image.name, image.type.tensor_type
         shape = tuple(max(dimension.dim_value, 0) for dimension in kind.shape.dim)
-        axes = _picture_axes(shape)
+        axes = _image_axes(shape)
         if kind.elem_type != FLOAT32 or axes is None or shape[0] > 1:
             raise ModelBuildError(
                 f"{name} must be one float32 picture, (1, channels, height, width) or (1, height, "
                 f"width, channels). Received: shape {shape}, data type {kind.elem_type}."
             )
-        sides = dict(zip(axes, shape, strict=True))
-        height, width = sides[1], sides[2]
+        sizes = dict(zip(axes, shape, strict=True))
+        height, width = sizes[1], sizes[2]
         if size is not None:
             height, width = (
-                side if side and OPEN not in size else wanted
-                for side, wanted in zip((height, width), size, strict=True)
+                dimension if dimension and DYNAMIC not in size else requested
+                for dimension, requested in zip((height, width), size, strict=True)
             )
         if 0 in (height, width):
             raise ModelBuildError(
                 f"{name} has open sides, shape {shape}. Give the size of the picture."
             )
-        node = operations.graph_input(name, (1, height, width, sides[3]))
-        self._keep(name, Value(node, axes))
+        node = operations.graph_input(name, (1, height, width, sizes[3]))
+        self._store(name, Value(node, axes))
 
     def _add(self, node: Any) -> None:
         if not node.output or not node.output[0]:
             raise ModelBuildError(f"{node.name or node.op_type} gives nothing.")
         name = node.output[0]
         try:
-            made = self._made(node, name)
-        except _MISFITS as error:
+            results = self._read_node(node, name)
+        except _PARSE_ERRORS as error:
             raise ModelBuildError(f"{name}, a {node.op_type}, cannot be read: {error}.") from error
-        for one, value in zip(node.output, made, strict=False):
-            if not one:
+        for output, value in zip(node.output, results, strict=False):
+            if not output:
                 continue
-            if one in self.values or one in self.tensors:
-                raise ModelBuildError(f"two tensors are called {one}.")
+            if output in self.values or output in self.tensors:
+                raise ModelBuildError(f"two tensors are called {output}.")
             if isinstance(value, Value):
-                self._keep(one, value)
+                self._store(output, value)
                 continue
-            self.calculated += value.size if value.base is None else 0  # a view takes no room
-            if self.calculated > _MOST_CONSTANT:
-                raise ModelBuildError(f"{one}: constants of more than {_MOST_CONSTANT} numbers.")
-            self.constants[one] = value
+            # a view needs no memory
+            self.constant_elements += value.size if value.base is None else 0
+            if self.constant_elements > _MAX_CONSTANT_ELEMENTS:
+                raise ModelBuildError(
+                    f"{output}: constants of more than {_MAX_CONSTANT_ELEMENTS} numbers."
+                )
+            self.constants[output] = value
 
-    def _made(self, node: Any, name: str) -> tuple[Value | Constant, ...]:
-        require_own_operator(node, name)
-        kind, inputs = node.op_type, [self._read(one, name) for one in node.input]
-        settings = Settings(node, name)
-        given = Arguments(
+    def _read_node(self, node: Any, name: str) -> tuple[Value | Constant, ...]:
+        require_onnx_operator(node, name)
+        kind, inputs = node.op_type, [self._tensor(tensor, name) for tensor in node.input]
+        attributes = Attributes(node, name)
+        op = OperatorArguments(
             _node_name(name),
             inputs,
-            settings,
-            self.arranger,
+            attributes,
+            self.layout,
             opset=self.opset,
-            outputs=[_node_name(one) for one in node.output],
+            outputs=[_node_name(tensor) for tensor in node.output],
         )
-        made: Value | Constant | tuple[Value, ...]
-        data = any(isinstance(one, Value) for one in inputs)
-        if data and _INTEGER.search(kind):
+        result: Value | Constant | tuple[Value, ...]
+        has_value = any(isinstance(tensor, Value) for tensor in inputs)
+        if has_value and _QUANTIZED_OPERATOR.search(kind):
             raise ModelBuildError(
                 f"{name} is a {kind} of what is computed: the network is quantized. Import the "
                 "float32 file that it was made from."
             )
-        known = OPERATORS if data else CONSTANTS
-        if kind not in known:
-            what = "" if data else " of constants"
+        readers = OPERATORS if has_value else CONSTANT_FOLDERS
+        if kind not in readers:
+            suffix = "" if has_value else " of constants"
             raise ModelBuildError(
-                f"{name} is a {kind}{what}. Known are {', '.join(sorted(known))}."
+                f"{name} is a {kind}{suffix}. Known are {', '.join(sorted(readers))}."
             )
-        made = known[kind](given)
-        settings.require_all_read()
-        return made if isinstance(made, tuple) else (made,)
+        result = readers[kind](op)
+        attributes.require_all_read()
+        return result if isinstance(result, tuple) else (result,)
 
-    def _read(self, name: str, reader: str) -> Value | Constant | None:
-        """None is an input that is left out."""
+    def _tensor(self, name: str, reader: str) -> Value | Constant | None:
+        """Returns the tensor `name` that the node `reader` uses, or None for an omitted optional
+        input."""
         if not name:
             return None
         if name in self.values:
@@ -186,82 +200,87 @@ class _Reader:
             self.constants[name] = tensor_values(self.tensors[name], name)
         return self.constants[name]
 
-    def _keep(self, name: str, value: Value) -> None:
-        self.computed += abs(prod(value.node.shape))
-        if self.computed > _MOST_NUMBERS or 0 in value.node.shape:
+    def _store(self, name: str, value: Value) -> None:
+        self.activation_elements += abs(prod(value.node.shape))
+        if self.activation_elements > _MAX_ELEMENTS or 0 in value.node.shape:
             raise ModelBuildError(
-                f"{name} is of shape {value.node.shape}; 1 to {_MOST_NUMBERS} numbers are allowed "
+                f"{name} is of shape {value.node.shape}; 1 to {_MAX_ELEMENTS} numbers are allowed "
                 "in all that is computed for a picture."
             )
         self.values[name] = value
 
     def _output(self, name: str) -> Node:
-        """In the file's order of sides, but that channels are last; of one pixel a vector."""
+        """Returns the node of an output, in the file's layout except that an image has its channels
+        last.
+
+        An output of one pixel becomes a vector.
+        """
         if name not in self.values:
             raise ModelBuildError(f"the output {name} must be computed.")
         value = self.values[name]
         shape = value.shape
         if len(shape) == 4 and shape[2:] == (1, 1):
-            value = self.arranger.reshaped(value, shape[:2])
+            value = self.layout.reshape(value, shape[:2])
         rank = len(value.axes)
-        if rank == 4 and value.axes == channels_last(rank):
+        if rank == 4 and value.axes == channels_last_axes(rank):
             return value.node
-        return self.arranger.arranged(value, plain(rank))
+        return self.layout.to_axes(value, identity_axes(rank))
 
 
-def _needed(source: Any) -> set[str]:
-    """Names of all tensors that lead to an output."""
+def _needed_tensors(source: Any) -> set[str]:
+    """Returns the names of all tensors that an output depends on."""
     if not source.output:
         raise ModelBuildError("it has no output.")
-    givers: dict[str, int] = {}
-    for place, node in enumerate(source.node):
+    producers: dict[str, int] = {}
+    for index, node in enumerate(source.node):
         for name in filter(None, node.output):
-            if name in givers:
+            if name in producers:
                 raise ModelBuildError(f"two tensors are called {name}.")
-            givers[name] = place
+            producers[name] = index
     needed: set[str] = set()
-    pending = [one.name for one in source.output]
-    asked: set[int] = set()
+    pending = [output.name for output in source.output]
+    visited: set[int] = set()
     while pending:
         name = pending.pop()
         needed.add(name)
-        if name in givers and givers[name] not in asked:
-            asked.add(givers[name])
-            pending += filter(None, source.node[givers[name]].input)
+        if name in producers and producers[name] not in visited:
+            visited.add(producers[name])
+            pending += filter(None, source.node[producers[name]].input)
     return needed
 
 
-def _picture_axes(shape: Shape) -> tuple[int, ...] | None:
-    """Where the sides of a picture lie here, by which side is as short as channels are."""
+def _image_axes(shape: Shape) -> tuple[int, ...] | None:
+    """Returns the axes of an image in our layout, or None if no dimension is small enough for
+    channels."""
     if len(shape) != 4:
         return None
-    for axes, channels in ((channels_last(4), shape[1]), (plain(4), shape[3])):
-        if 0 < channels <= _MOST_CHANNELS:
+    for axes, channels in ((channels_last_axes(4), shape[1]), (identity_axes(4), shape[3])):
+        if 0 < channels <= _MAX_CHANNELS:
             return axes
     return None
 
 
-def _named(name: str, outputs: dict[str, Node]) -> Graph:
-    """Each output called as in the file; the node that was called so has another name then."""
+def _name_outputs(name: str, outputs: dict[str, Node]) -> Graph:
+    """Returns a graph whose outputs have the names of the file.  Another node of such a name is
+    renamed."""
     graph = Graph(name, tuple(outputs.values()))
-    wanted = {node.name: one for one, node in outputs.items()}
-    if len(wanted) < len(outputs):
+    names = {node.name: output_name for output_name, node in outputs.items()}
+    if len(names) < len(outputs):
         raise ModelBuildError(f"its outputs {', '.join(outputs)} are in part the same.")
-    taken = set(wanted.values()) - wanted.keys()
+    reserved = set(names.values()) - names.keys()
 
-    def renamed(node: Node) -> Node:
-        if node.name in wanted:
-            return replace(node, name=wanted[node.name])
-        return replace(node, name=f"{node.name}/before") if node.name in taken else node
+    def rename(node: Node) -> Node:
+        if node.name in names:
+            return replace(node, name=names[node.name])
+        return replace(node, name=f"{node.name}/before") if node.name in reserved else node
 
-    return graph.rewritten(renamed)
+    return graph.rewrite(rename)
 
 
 def _node_name(name: str) -> str:
-    """Whatever is cut off from names of activations must not be in it; see
-    `facekit.graph.activations`."""
+    """Replaces the characters that `facekit.graph.activations` would cut off a tensor's name."""
     return _COPY_NUMBER.sub(r".\1", name).replace(";", ",")
 
 
-def _listed(values: Any) -> str:
-    return ", ".join(one.name for one in values[:_MOST_NAMED]) or "none"
+def _join_names(values: Any) -> str:
+    return ", ".join(value.name for value in values[:_MAX_LISTED]) or "none"

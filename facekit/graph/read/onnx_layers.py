@@ -1,4 +1,4 @@
-"""ONNX's operators that have weights, or that go over a picture in windows."""
+"""Readers for ONNX operators with weights (convolution, dense, batch norm) and for pools."""
 
 from __future__ import annotations
 
@@ -10,225 +10,226 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.checks import known
-from facekit.graph.graph import NO_PADS, OPEN, Node, Operation, Pads, Window
+from facekit.graph.checks import is_static
+from facekit.graph.graph import DYNAMIC, NO_PADS, Node, Operation, Pads, Window
 from facekit.graph.operations import same_pads
-from facekit.graph.read.onnx_settings import Arguments, Settings
-from facekit.graph.read.onnx_shapes import channels_last, plain
+from facekit.graph.read.onnx_arguments import Attributes, OperatorArguments
+from facekit.graph.read.onnx_shapes import channels_last_axes, identity_axes
 from facekit.graph.read.onnx_values import Constant, Value
 
-_PICTURE = channels_last(4)
+_IMAGE_AXES = channels_last_axes(4)
 
 
-def picture(given: Arguments, place: int = 0) -> Node:
-    value = given.data(place)
+def image_input(op: OperatorArguments, index: int = 0) -> Node:
+    value = op.data(index)
     if len(value.axes) != 4:
-        raise ModelBuildError(f"{given.name}: a picture needed. Received: shape {value.shape}.")
-    return given.arranger.arranged(value, _PICTURE)
+        raise ModelBuildError(f"{op.name}: a picture needed. Received: shape {value.shape}.")
+    return op.layout.to_axes(value, _IMAGE_AXES)
 
 
-def with_channels(given: Arguments) -> Value:
-    """The first input with its channels, ONNX's second side, last."""
-    x = given.data(0)
-    if x.picture is not None:
+def channels_last_input(op: OperatorArguments) -> Value:
+    """Returns the first input with its channels, the second axis in ONNX, as the last axis."""
+    x = op.data(0)
+    if x.image_shape is not None:
         return x
-    axes = channels_last(len(x.axes))
-    return Value(given.arranger.arranged(x, axes), axes)
+    axes = channels_last_axes(len(x.axes))
+    return Value(op.layout.to_axes(x, axes), axes)
 
 
-def _convolution(given: Arguments) -> Value:
-    settings = given.settings
-    x, kernel = picture(given), given.constant(1)
+def _convolution(op: OperatorArguments) -> Value:
+    attributes = op.attributes
+    x, kernel = image_input(op), op.constant(1)
     if kernel.ndim != 4:
-        raise ModelBuildError(f"{given.name}: a picture and a kernel of four sides needed.")
-    groups = settings.integer("group", 1)
+        raise ModelBuildError(f"{op.name}: a picture and a kernel of four sides needed.")
+    groups = attributes.integer("group", 1)
     if groups * kernel.shape[1] != x.shape[3]:
         raise ModelBuildError(
-            f"{given.name}: a kernel for {x.shape[3]} channels in {groups} groups needed. "
+            f"{op.name}: a kernel for {x.shape[3]} channels in {groups} groups needed. "
             f"Received: shape {kernel.shape}."
         )
     rows, columns = kernel.shape[2:]
-    if settings.two("kernel_shape", (rows, columns)) != (rows, columns):
-        raise ModelBuildError(f"{given.name}: a kernel_shape of {(rows, columns)} needed.")
-    window = Window((rows, columns), settings.two("strides"), settings.two("dilations"))
+    if attributes.pair("kernel_shape", (rows, columns)) != (rows, columns):
+        raise ModelBuildError(f"{op.name}: a kernel_shape of {(rows, columns)} needed.")
+    window = Window((rows, columns), attributes.pair("strides"), attributes.pair("dilations"))
     node = operations.convolution(
         x,
         kernel.transpose(2, 3, 1, 0),
-        given.name,
-        bias=given.constant(2) if given.has(2) else None,
+        op.name,
+        bias=op.constant(2) if op.has(2) else None,
         stride=window.stride,
         dilation=window.dilation,
-        pads=_pads(settings, x, window),
+        pads=_pads(attributes, x, window),
     )
-    return Value(node, _PICTURE)
+    return Value(node, _IMAGE_AXES)
 
 
-def _batch_norm(given: Arguments) -> Value:
-    settings = given.settings
-    settings.require("training_mode", 0)
-    settings.pass_over("momentum")
-    x = with_channels(given)
-    if len(x.axes) > 2:  # vectors have a number each in either way
-        settings.require("spatial", 1)
-    settings.pass_over("spatial")
+def _batch_norm(op: OperatorArguments) -> Value:
+    attributes = op.attributes
+    attributes.require("training_mode", 0)
+    attributes.ignore("momentum")
+    x = channels_last_input(op)
+    if len(x.axes) > 2:  # for vectors, both values of `spatial` mean the same
+        attributes.require("spatial", 1)
+    attributes.ignore("spatial")
     channels = x.node.shape[-1:]
-    numbers = [given.constant(place) for place in range(1, 5)]
-    for weight in numbers:
+    weights = [op.constant(index) for index in range(1, 5)]
+    for weight in weights:
         if weight.shape != channels:
             raise ModelBuildError(
-                f"{given.name}: one number for each of {channels[0]} channels needed. Received: "
+                f"{op.name}: one number for each of {channels[0]} channels needed. Received: "
                 f"shape {weight.shape}."
             )
-    gamma, beta, mean, variance = (_ordered(weight, x) for weight in numbers)
+    gamma, beta, mean, variance = (_to_node_order(weight, x) for weight in weights)
     node = operations.batch_norm(
         x.node,
-        given.name,
+        op.name,
         gamma=gamma,
         beta=beta,
         mean=mean,
         variance=variance,
-        epsilon=settings.number("epsilon", 1e-5),
+        epsilon=attributes.number("epsilon", 1e-5),
     )
     return x.with_node(node)
 
 
-def _ordered(numbers: NDArray[Any], x: Value) -> NDArray[Any]:
-    """Rows that are as those of `x` in the file, as those of its node."""
-    return numbers if x.order is None else numbers[x.order]
+def _to_node_order(weight: NDArray[Any], x: Value) -> NDArray[Any]:
+    """Reorders the rows of a weight from the file's element order to that of the node of x."""
+    return weight if x.element_order is None else weight[x.element_order]
 
 
-def _gemm(given: Arguments) -> Value:
-    settings = given.settings
-    settings.require("transA", 0)
-    kernel = given.constant(1)
-    if settings.integer("transB", 0):
+def _gemm(op: OperatorArguments) -> Value:
+    attributes = op.attributes
+    attributes.require("transA", 0)
+    kernel = op.constant(1)
+    if attributes.integer("transB", 0):
         kernel = kernel.T
-    kernel = kernel * np.float32(settings.number("alpha", 1.0))
-    beta, bias = np.float32(settings.number("beta", 1.0)), None
-    if given.has(2) and kernel.ndim == 2:
-        bias = given.constant(2)
+    kernel = kernel * np.float32(attributes.number("alpha", 1.0))
+    beta, bias = np.float32(attributes.number("beta", 1.0)), None
+    if op.has(2) and kernel.ndim == 2:
+        bias = op.constant(2)
         if bias.shape not in ((), (1,), (kernel.shape[1],), (1, kernel.shape[1])):
             raise ModelBuildError(
-                f"{given.name}: a bias for {kernel.shape[1]} numbers needed. Received: shape "
+                f"{op.name}: a bias for {kernel.shape[1]} numbers needed. Received: shape "
                 f"{bias.shape}."
             )
         bias = np.broadcast_to(bias.reshape(-1), kernel.shape[1:]) * beta
-    return _dense(given, kernel, bias)
+    return _dense(op, kernel, bias)
 
 
-def _matmul(given: Arguments) -> Value:
-    return _dense(given, given.constant(1), None)
+def _matmul(op: OperatorArguments) -> Value:
+    return _dense(op, op.constant(1), None)
 
 
-def _dense(given: Arguments, kernel: Constant, bias: Constant | None) -> Value:
-    x = given.data(0)
+def _dense(op: OperatorArguments, kernel: Constant, bias: Constant | None) -> Value:
+    x = op.data(0)
     if kernel.ndim != 2 or len(x.axes) < 2 or kernel.shape[0] != x.shape[-1]:
         raise ModelBuildError(
-            f"{given.name}: a kernel for vectors of shape {x.shape} needed. Received: shape "
+            f"{op.name}: a kernel for vectors of shape {x.shape} needed. Received: shape "
             f"{kernel.shape}."
         )
-    if x.axes[-1] != len(x.axes) - 1:  # what is multiplied must be last; the others may be turned
-        x = Value(given.arranger.arranged(x, plain(len(x.axes))), plain(len(x.axes)))
-    node = operations.dense(x.node, _ordered(kernel, x), given.name, bias=bias)
+    # The multiplied axis must be the last one; the order of the other axes does not matter.
+    if x.axes[-1] != len(x.axes) - 1:
+        x = Value(op.layout.to_axes(x, identity_axes(len(x.axes))), identity_axes(len(x.axes)))
+    node = operations.dense(x.node, _to_node_order(kernel, x), op.name, bias=bias)
     return Value(node, x.axes)
 
 
-def _max_pool(given: Arguments) -> Value:
-    given.settings.require("storage_order", 0)
-    x, window = picture(given), _window(given)
+def _max_pool(op: OperatorArguments) -> Value:
+    op.attributes.require("storage_order", 0)
+    x, window = image_input(op), _window(op)
     node = operations.max_pool(
         x,
         window.size,
-        given.name,
+        op.name,
         stride=window.stride,
-        pads=_pads(given.settings, x, window),
+        pads=_pads(op.attributes, x, window),
     )
-    return Value(node, _PICTURE)
+    return Value(node, _IMAGE_AXES)
 
 
-def _average_pool(given: Arguments) -> Value:
-    x, window = picture(given), _window(given)
-    counts_pads = given.settings.integer("count_include_pad", 0)
-    pads = _pads(given.settings, x, window)
+def _average_pool(op: OperatorArguments) -> Value:
+    x, window = image_input(op), _window(op)
+    counts_pads = op.attributes.integer("count_include_pad", 0)
+    pads = _pads(op.attributes, x, window)
     if counts_pads and pads != NO_PADS:
-        # What the file pads with counts as zeros; what rounding up adds at the end does not.
-        said = _said_pads(given.settings, x, window)
-        if said is None:
-            if not known(x.shape):
-                raise ModelBuildError(f"{given.name}: pads that count need known sides.")
-            said = same_pads(x.shape, window)
-        if said != NO_PADS:
-            x = moves.pad(x, said, f"{given.name}/padded")
-        top, left, bottom, right = (a - b for a, b in zip(pads or said, said, strict=True))
+        # The pads that the file states count as zeros; those added by ceil_mode do not count.
+        stated = _stated_pads(op.attributes, x, window)
+        if stated is None:
+            if not is_static(x.shape):
+                raise ModelBuildError(f"{op.name}: pads that count need known sides.")
+            stated = same_pads(x.shape, window)
+        if stated != NO_PADS:
+            x = moves.pad(x, stated, f"{op.name}/padded")
+        top, left, bottom, right = (a - b for a, b in zip(pads or stated, stated, strict=True))
         pads = (top, left, bottom, right)
-    node = operations.average_pool(x, window.size, given.name, stride=window.stride, pads=pads)
-    return Value(node, _PICTURE)
+    node = operations.average_pool(x, window.size, op.name, stride=window.stride, pads=pads)
+    return Value(node, _IMAGE_AXES)
 
 
-def _window(given: Arguments) -> Window:
-    settings = given.settings
-    if settings.two("dilations") != (1, 1):
-        raise ModelBuildError(f"{given.name}: a pool without dilation needed.")
-    if not settings.has("kernel_shape"):
-        raise ModelBuildError(f"{given.name} must have the attribute kernel_shape.")
-    return Window(settings.two("kernel_shape"), settings.two("strides"))
+def _window(op: OperatorArguments) -> Window:
+    attributes = op.attributes
+    if attributes.pair("dilations") != (1, 1):
+        raise ModelBuildError(f"{op.name}: a pool without dilation needed.")
+    if not attributes.has("kernel_shape"):
+        raise ModelBuildError(f"{op.name} must have the attribute kernel_shape.")
+    return Window(attributes.pair("kernel_shape"), attributes.pair("strides"))
 
 
-def _pads(settings: Settings, x: Node, window: Window) -> Pads | None:
-    """What is around a picture when the window goes over it: also the rows and columns that
-    ceil_mode adds at the end."""
-    pads = _said_pads(settings, x, window)
-    if settings.integer("ceil_mode", 0) != 1 or pads is None:
+def _pads(attributes: Attributes, x: Node, window: Window) -> Pads | None:
+    """Returns the padding, including the rows and columns that ceil_mode adds at the end."""
+    pads = _stated_pads(attributes, x, window)
+    if attributes.integer("ceil_mode", 0) != 1 or pads is None:
         return pads
-    wider = list(pads)
-    for place in (0, 1):
-        side, size, step = x.shape[1 + place], window.size[place], window.stride[place]
-        if side == OPEN:
-            raise ModelBuildError(f"{settings.name}: ceil_mode needs a picture of known sides.")
-        first, last = pads[place], pads[2 + place]
-        times = -(-(side + first + last - size) // step)
-        if times * step >= side + first:  # a window that would begin behind the picture
-            times -= 1
-        wider[2 + place] = max(times * step + size - side - first, last)
-    top, left, bottom, right = wider
+    padding = list(pads)
+    for axis in (0, 1):
+        dimension, size, stride = x.shape[1 + axis], window.size[axis], window.stride[axis]
+        if dimension == DYNAMIC:
+            raise ModelBuildError(f"{attributes.name}: ceil_mode needs a picture of known sides.")
+        first, last = pads[axis], pads[2 + axis]
+        last_position = -(-(dimension + first + last - size) // stride)
+        # ONNX drops a window that would begin in the padding at the end
+        if last_position * stride >= dimension + first:
+            last_position -= 1
+        padding[2 + axis] = max(last_position * stride + size - dimension - first, last)
+    top, left, bottom, right = padding
     return top, left, bottom, right
 
 
-def _said_pads(settings: Settings, x: Node, window: Window) -> Pads | None:
-    kind = settings.text("auto_pad", "NOTSET")
-    top, left, bottom, right = settings.integers("pads", NO_PADS, least=0)
+def _stated_pads(attributes: Attributes, x: Node, window: Window) -> Pads | None:
+    kind = attributes.text("auto_pad", "NOTSET")
+    top, left, bottom, right = attributes.integers("pads", NO_PADS, minimum=0)
     if kind == "NOTSET":
         return top, left, bottom, right
     if kind == "VALID":
         return NO_PADS
     if any(step > size + 1 for step, size in zip(window.stride, window.size, strict=True)):
         raise ModelBuildError(
-            f"{settings.name}: padding {kind} of a window of {window.size} is not known for "
+            f"{attributes.name}: padding {kind} of a window of {window.size} is not known for "
             f"strides of {window.stride}, which pass over pixels."
         )
     if kind == "SAME_UPPER":
         return None
-    if kind == "SAME_LOWER" and known(x.shape):
+    if kind == "SAME_LOWER" and is_static(x.shape):
         top, left, bottom, right = same_pads(x.shape, window)
         return bottom, right, top, left
-    raise ModelBuildError(f"{settings.name}: padding {kind} is not known.")
+    raise ModelBuildError(f"{attributes.name}: padding {kind} is not known.")
 
 
-def _global_pool(operation: Operation) -> Callable[[Arguments], Value]:
-    def make(given: Arguments) -> Value:
-        node = operations.reduced(operation, picture(given), (1, 2), given.name, keep=True)
-        return Value(node, _PICTURE)
+def _global_pool(operation: Operation) -> Callable[[OperatorArguments], Value]:
+    def read(op: OperatorArguments) -> Value:
+        node = operations.reduce(operation, image_input(op), (1, 2), op.name, keep=True)
+        return Value(node, _IMAGE_AXES)
 
-    return make
+    return read
 
 
-LAYERS: dict[str, Callable[[Arguments], Value]] = {
+LAYER_READERS: dict[str, Callable[[OperatorArguments], Value]] = {
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_norm,
     "Conv": _convolution,
     "Gemm": _gemm,
-    "GlobalAveragePool": _global_pool(Operation.MEAN),
-    "GlobalMaxPool": _global_pool(Operation.GREATEST),
+    "GlobalAveragePool": _global_pool(Operation.REDUCE_MEAN),
+    "GlobalMaxPool": _global_pool(Operation.REDUCE_MAX),
     "MatMul": _matmul,
     "MaxPool": _max_pool,
 }

@@ -1,5 +1,5 @@
-"""ONNX's Resize and Upsample: of the many ways in which they can be told to work, those that are
-one of ours."""
+"""Readers for ONNX's Resize and Upsample.  Only the modes that equal one of `Coordinates` are
+supported."""
 
 from __future__ import annotations
 
@@ -11,159 +11,191 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves
-from facekit.graph.graph import OPEN, Coordinates, Operation
-from facekit.graph.read.onnx_layers import picture
-from facekit.graph.read.onnx_settings import Arguments
-from facekit.graph.read.onnx_shapes import channels_last
+from facekit.graph.graph import DYNAMIC, Coordinates, Operation
+from facekit.graph.read.onnx_arguments import OperatorArguments
+from facekit.graph.read.onnx_layers import image_input
+from facekit.graph.read.onnx_shapes import channels_last_axes
 from facekit.graph.read.onnx_values import Value
 
-_SCALES, _SIZES = 2, 3  # places among a Resize's inputs
-_EDGES_OPSET = 11  # before it, the first pixels lay on each other
-_TRIED_SIDES = range(1, 9)  # of an open side: the others repeat what these do
-_MOST_PIXELS = 1 << 14  # of a side
-_LEAST_PART = 1e-4  # of a pixel
+_SCALES, _SIZES = 2, 3  # indices of a Resize's inputs
+_FIRST_OPSET_WITH_MODES = 11  # Before this operator set, Resize used asymmetric coordinates.
+# Tested sizes of a dynamic dimension.  Larger sizes repeat the pattern of these.
+_TESTED_SIZES = range(1, 9)
+_MAX_PIXELS = 1 << 14  # height or width
+_SIZE_TOLERANCE = 1e-4  # in pixels; the tolerance for a whole number of output pixels
 _LINEAR = {
     "half_pixel": Coordinates.HALF_PIXEL,
-    "pytorch_half_pixel": Coordinates.HALF_PIXEL,  # which differs in sides of 1 alone
-    "half_pixel_symmetric": Coordinates.HALF_PIXEL,  # which differs in broken sides alone
+    "pytorch_half_pixel": Coordinates.HALF_PIXEL,  # differs only for an output of one pixel
+    "half_pixel_symmetric": Coordinates.HALF_PIXEL,  # differs only for a fractional output size
     "align_corners": Coordinates.ALIGN_CORNERS,
     "asymmetric": Coordinates.ASYMMETRIC,
 }
-_Places: TypeAlias = NDArray[np.float64]
+_Positions: TypeAlias = NDArray[np.float64]
 
 
-def _resize(given: Arguments) -> Value:
-    settings = given.settings
-    if given.opset < _EDGES_OPSET:
-        return _upsample(given)
-    settings.pass_over("cubic_coeff_a", "extrapolation_value")
-    settings.require("antialias", 0)
-    settings.require("exclude_outside", 0)
-    settings.require_text("keep_aspect_ratio_policy", "stretch")
-    scales = given.constant(_SCALES).ravel().tolist() if given.has(_SCALES) else []
-    sizes = given.integers(_SIZES, "sizes") or []
-    axes = settings.listed("axes")
-    return _resized(
-        given,
-        scales=_rows_and_columns(given, scales, axes, same=[1.0, 1.0]) if scales else None,
-        sizes=_rows_and_columns(given, sizes, axes, same=list(given.data(0).shape[:2])),
-        way=settings.text("coordinate_transformation_mode", "half_pixel"),
-        rounding=settings.text("nearest_mode", "round_prefer_floor"),
+def _resize(op: OperatorArguments) -> Value:
+    attributes = op.attributes
+    if op.opset < _FIRST_OPSET_WITH_MODES:
+        return _upsample(op)
+    attributes.ignore("cubic_coeff_a", "extrapolation_value")
+    attributes.require("antialias", 0)
+    attributes.require("exclude_outside", 0)
+    attributes.require_text("keep_aspect_ratio_policy", "stretch")
+    scales = op.constant(_SCALES).ravel().tolist() if op.has(_SCALES) else []
+    sizes = op.integers(_SIZES, "sizes") or []
+    axes = attributes.int_list("axes")
+    return _add_resize(
+        op,
+        scales=_rows_and_columns(op, scales, axes, same=[1.0, 1.0]) if scales else None,
+        sizes=_rows_and_columns(op, sizes, axes, same=list(op.data(0).shape[:2])),
+        coordinate_mode=attributes.text("coordinate_transformation_mode", "half_pixel"),
+        rounding=attributes.text("nearest_mode", "round_prefer_floor"),
     )
 
 
-def _upsample(given: Arguments) -> Value:
-    listed = given.settings.numbers("scales")
-    scales = given.constant(1).ravel().tolist() if listed is None else listed
-    scales = _rows_and_columns(given, scales, None, same=[1.0, 1.0])
-    return _resized(given, scales=scales, sizes=[], way="asymmetric", rounding="floor")
+def _upsample(op: OperatorArguments) -> Value:
+    attribute = op.attributes.numbers("scales")
+    scales = op.constant(1).ravel().tolist() if attribute is None else attribute
+    scales = _rows_and_columns(op, scales, None, same=[1.0, 1.0])
+    return _add_resize(op, scales=scales, sizes=[], coordinate_mode="asymmetric", rounding="floor")
 
 
 def _rows_and_columns(
-    given: Arguments, numbers: Sequence[float], axes: Sequence[int] | None, *, same: list[float]
+    op: OperatorArguments,
+    values: Sequence[float],
+    axes: Sequence[int] | None,
+    *,
+    same: list[float],
 ) -> list[float]:
-    """Of numbers for the sides `axes`, or for all four: those of batch and channels must be as
-    they are."""
-    if not numbers:
+    """Returns the values for rows and columns, from values for `axes`, or for all four axes.
+
+    Raises ModelBuildError if the values for batch and channels differ from `same`, their unchanged
+    values.
+    """
+    if not values:
         return []
-    places = [given.axis(axis, 4) for axis in (range(4) if axes is None else axes)]
-    by_side = dict(zip(places, numbers, strict=True))
-    if not {2, 3} <= by_side.keys() or any(by_side.get(at, same[at]) != same[at] for at in (0, 1)):
-        raise ModelBuildError(f"{given.name} must resize rows and columns. Received: {numbers}.")
-    return [by_side[2], by_side[3]]
+    normalized_axes = [op.axis(axis, 4) for axis in (range(4) if axes is None else axes)]
+    by_axis = dict(zip(normalized_axes, values, strict=True))
+    if not {2, 3} <= by_axis.keys() or any(
+        by_axis.get(axis, same[axis]) != same[axis] for axis in (0, 1)
+    ):
+        raise ModelBuildError(f"{op.name} must resize rows and columns. Received: {values}.")
+    return [by_axis[2], by_axis[3]]
 
 
-def _resized(
-    given: Arguments,
+def _add_resize(
+    op: OperatorArguments,
     *,
     scales: Sequence[float] | None,
     sizes: Sequence[float],
-    way: str,
+    coordinate_mode: str,
     rounding: str,
 ) -> Value:
-    x, name = picture(given), given.name
-    if not scales and (not sizes or OPEN in x.shape[1:3]):
+    x, name = image_input(op), op.name
+    if not scales and (not sizes or DYNAMIC in x.shape[1:3]):
         raise ModelBuildError(f"{name}: scales needed, or sizes for a picture of known sides.")
-    sides = x.shape[1:3]
+    height_width = x.shape[1:3]
     if not scales:
-        scales = [size / side for size, side in zip(sizes, sides, strict=True)]
-    tried = [
-        (side, scale)
-        for known_side, scale in zip(sides, scales, strict=True)
-        for side in (_TRIED_SIDES if known_side == OPEN else [known_side])
+        scales = [size / dimension for size, dimension in zip(sizes, height_width, strict=True)]
+    tested = [
+        (dimension, scale)
+        for input_dimension, scale in zip(height_width, scales, strict=True)
+        for dimension in (_TESTED_SIZES if input_dimension == DYNAMIC else [input_dimension])
     ]
-    for side, scale in tried:
+    for dimension, scale in tested:
         if (
-            not 0 < side * scale < _MOST_PIXELS
-            or abs(side * scale - round(side * scale)) > _LEAST_PART * scale
+            not 0 < dimension * scale < _MAX_PIXELS
+            or abs(dimension * scale - round(dimension * scale)) > _SIZE_TOLERANCE * scale
         ):
             raise ModelBuildError(
-                f"{name}: whole numbers of rows and columns, below {_MOST_PIXELS}, needed. "
-                f"Received: {side} times {scale}."
+                f"{name}: whole numbers of rows and columns, below {_MAX_PIXELS}, needed. "
+                f"Received: {dimension} times {scale}."
             )
-    mode = given.settings.text("mode", "nearest")
+    mode = op.attributes.text("mode", "nearest")
     if mode == "linear":
-        operation, coordinates = Operation.RESIZE_BILINEAR, _LINEAR.get(way)
-        if way == "pytorch_half_pixel" and any(round(side * by) == 1 for side, by in tried):
+        operation, coordinates = Operation.RESIZE_BILINEAR, _LINEAR.get(coordinate_mode)
+        if coordinate_mode == "pytorch_half_pixel" and any(
+            round(dimension * scale) == 1 for dimension, scale in tested
+        ):
             coordinates = None
     elif mode == "nearest":
         operation = Operation.RESIZE_NEAREST
-        coordinates = next((one for one in _OURS if _alike(one, tried, way, rounding)), None)
+        coordinates = next(
+            (
+                candidate
+                for candidate in _OUR_POSITIONS
+                if _samples_alike(candidate, tested, coordinate_mode, rounding)
+            ),
+            None,
+        )
     else:
         coordinates = None
     if coordinates is None:
         raise ModelBuildError(
-            f"{name} resizes in a way that is not known: {mode}, {way}, {rounding}."
+            f"{name} resizes in a way that is not known: {mode}, {coordinate_mode}, {rounding}."
         )
     node = moves.resize(
         operation,
         x,
         name,
         coordinates=coordinates,
-        factors=(round(scales[0]), round(scales[1])) if OPEN in sides else None,
-        size=(round(sides[0] * scales[0]), round(sides[1] * scales[1])),
+        factors=(round(scales[0]), round(scales[1])) if DYNAMIC in height_width else None,
+        size=(round(height_width[0] * scales[0]), round(height_width[1] * scales[1])),
     )
-    return Value(node, channels_last(4))
+    return Value(node, channels_last_axes(4))
 
 
-def _alike(
-    coordinates: Coordinates, tried: Sequence[tuple[int, float]], way: str, rounding: str
+def _samples_alike(
+    coordinates: Coordinates,
+    tested: Sequence[tuple[int, float]],
+    coordinate_mode: str,
+    rounding: str,
 ) -> bool:
-    """Whether both take the same rows and columns."""
-    theirs, rounded = _THEIRS.get(way), _ROUNDINGS.get(rounding)
-    if theirs is None or rounded is None:
+    """Returns whether our nearest-neighbor rule selects the same rows as the file's rule.
+
+    The rules are compared for the pairs (input size, scale) in `tested`.
+    """
+    file_positions, round_positions = _ONNX_POSITIONS.get(coordinate_mode), _ROUNDINGS.get(rounding)
+    if file_positions is None or round_positions is None:
         return False
-    for side, scale in tried:
-        count = round(side * scale)
-        places = np.arange(count, dtype=np.float64)
-        wanted = rounded(theirs(places, side, count)).clip(0, side - 1)
-        if not np.array_equal(_OURS[coordinates](places, side, count).clip(0, side - 1), wanted):
+    for dimension, scale in tested:
+        count = round(dimension * scale)
+        positions = np.arange(count, dtype=np.float64)
+        expected = round_positions(file_positions(positions, dimension, count)).clip(
+            0, dimension - 1
+        )
+        if not np.array_equal(
+            _OUR_POSITIONS[coordinates](positions, dimension, count).clip(0, dimension - 1),
+            expected,
+        ):
             return False
     return True
 
 
-def _corners(places: _Places, side: int, count: int) -> _Places:
-    return places * ((side - 1) / max(count - 1, 1))
+def _align_corners(positions: _Positions, size: int, count: int) -> _Positions:
+    return positions * ((size - 1) / max(count - 1, 1))
 
 
-_OURS: dict[Coordinates, Callable[[_Places, int, int], _Places]] = {
-    Coordinates.ASYMMETRIC: lambda at, side, count: np.floor(at * side / count),
-    Coordinates.HALF_PIXEL: lambda at, side, count: np.floor((at + 0.5) * side / count),
-    Coordinates.ALIGN_CORNERS: lambda at, side, count: np.floor(_corners(at, side, count) + 0.5),
-}
-_THEIRS: dict[str, Callable[[_Places, int, int], _Places]] = {
-    "asymmetric": lambda at, side, count: at * side / count,
-    "half_pixel": lambda at, side, count: (at + 0.5) * side / count - 0.5,
-    "half_pixel_symmetric": lambda at, side, count: (at + 0.5) * side / count - 0.5,
-    "pytorch_half_pixel": lambda at, side, count: (
-        (at + 0.5) * side / count - 0.5 if count > 1 else at * 0
+_OUR_POSITIONS: dict[Coordinates, Callable[[_Positions, int, int], _Positions]] = {
+    Coordinates.ASYMMETRIC: lambda position, size, count: np.floor(position * size / count),
+    Coordinates.HALF_PIXEL: lambda position, size, count: np.floor((position + 0.5) * size / count),
+    Coordinates.ALIGN_CORNERS: lambda position, size, count: np.floor(
+        _align_corners(position, size, count) + 0.5
     ),
-    "align_corners": _corners,
 }
-_ROUNDINGS: dict[str, Callable[[_Places], _Places]] = {
-    "round_prefer_floor": lambda at: np.ceil(at - 0.5),
-    "round_prefer_ceil": lambda at: np.floor(at + 0.5),
+_ONNX_POSITIONS: dict[str, Callable[[_Positions, int, int], _Positions]] = {
+    "asymmetric": lambda position, size, count: position * size / count,
+    "half_pixel": lambda position, size, count: (position + 0.5) * size / count - 0.5,
+    "half_pixel_symmetric": lambda position, size, count: (position + 0.5) * size / count - 0.5,
+    "pytorch_half_pixel": lambda position, size, count: (
+        (position + 0.5) * size / count - 0.5 if count > 1 else position * 0
+    ),
+    "align_corners": _align_corners,
+}
+_ROUNDINGS: dict[str, Callable[[_Positions], _Positions]] = {
+    "round_prefer_floor": lambda position: np.ceil(position - 0.5),
+    "round_prefer_ceil": lambda position: np.floor(position + 0.5),
     "floor": np.floor,
     "ceil": np.ceil,
 }
-RESIZES = {"Resize": _resize, "Upsample": _upsample}
+RESIZE_READERS = {"Resize": _resize, "Upsample": _upsample}

@@ -1,6 +1,7 @@
-"""Shapes of ONNX's tensors: what Reshape makes of them, and what of it takes no transposing.
+"""Shapes of ONNX's tensors: the output shape of Reshape, and which reshapes need no transpose.
 
-An open side is OPEN.  Where shapes are multiplied, a large prime number stands for each.
+A dynamic dimension is DYNAMIC.  Where sizes are multiplied, a large prime stands for each dynamic
+dimension, so that it stays recognizable as a factor.
 """
 
 from __future__ import annotations
@@ -10,89 +11,95 @@ from math import prod
 from typing import TypeAlias
 
 from facekit.errors import ModelBuildError
-from facekit.graph.graph import OPEN, Shape
+from facekit.graph.graph import DYNAMIC, Shape
 
 Axes: TypeAlias = tuple[int, ...]
-"""of each side of a tensor in the file, its place among the sides of a node"""
+"""For each axis of a tensor in the file, the index of that axis in the node."""
 _STAND_INS = (1_000_000_007, 1_000_000_009, 1_000_000_021, 1_000_000_033)
 
 
-def plain(rank: int) -> Axes:
-    """As in the file."""
+def identity_axes(rank: int) -> Axes:
+    """Returns the axes of a node in the file's layout."""
     return tuple(range(rank))
 
 
-def channels_last(rank: int) -> Axes:
-    """Of a tensor that has its channels second."""
-    return (0, rank - 1, *range(1, rank - 1)) if rank > 1 else plain(rank)
+def channels_last_axes(rank: int) -> Axes:
+    """Returns the axes of a node with channels last, for a tensor with channels second in
+    the file."""
+    return (0, rank - 1, *range(1, rank - 1)) if rank > 1 else identity_axes(rank)
 
 
-def target_shape(shape: Shape, target: Sequence[int], name: str, *, keeps: bool = True) -> Shape:
-    """What Reshape makes of `shape`: 0 keeps a side where `keeps`, one -1 is what is left.
+def resolve_shape(shape: Shape, target: Sequence[int], name: str, *, keeps: bool = True) -> Shape:
+    """Returns the output shape of Reshape.
 
-    Raises ModelBuildError where that does not go.
+    A 0 in `target` keeps the input's dimension if `keeps` is true.  One -1 is inferred from the
+    number of elements.  Raises ModelBuildError if the number of elements does not match.
     """
-    numbers = _numbers(shape)
+    sizes = _with_stand_ins(shape)
     fits = list(target).count(-1) <= 1 and min(target, default=1) >= -1
-    fits = fits and all(side or place < len(shape) for place, side in enumerate(target))
+    fits = fits and all(size or axis < len(shape) for axis, size in enumerate(target))
     if fits:
-        sides = [
-            numbers[place] if keeps and side == 0 else side for place, side in enumerate(target)
+        resolved = [
+            sizes[axis] if keeps and size == 0 else size for axis, size in enumerate(target)
         ]
-        others = prod(side for side in sides if side != -1)
-        sides = [prod(numbers) // max(others, 1) if side == -1 else side for side in sides]
-        if prod(sides) == prod(numbers):
-            return tuple(OPEN if _is_open(side) else side for side in sides)
+        others = prod(size for size in resolved if size != -1)
+        resolved = [prod(sizes) // max(others, 1) if size == -1 else size for size in resolved]
+        if prod(resolved) == prod(sizes):
+            return tuple(DYNAMIC if _is_dynamic(size) else size for size in resolved)
     raise ModelBuildError(f"{name}: shape {shape} cannot become {list(target)}.")
 
 
-def regrouped(shape: Shape, axes: Axes, wanted: Shape) -> Axes | None:
-    """Where the sides of `wanted` lie after a node that has the sides of `shape` at `axes` is
-    reshaped; None where it must be transposed first."""
-    numbers, others = _numbers(shape), _numbers(wanted)
-    if wanted.count(OPEN) == 1:
-        place = wanted.index(OPEN)
-        others[place] = prod(numbers) // prod(others[:place] + others[place + 1 :])
-    pairs = _pairs(numbers, others)
-    there = sorted(axes[place] for before, _ in pairs for place in before)
+def reshape_axes(shape: Shape, axes: Axes, target: Shape) -> Axes | None:
+    """Returns the axes after a reshape to `target` that needs no transpose, or None if it needs
+    one.
+
+    `shape` and `target` are in the file's layout; `axes` states where the axes of `shape` are in
+    the node.
+    """
+    sizes, target_sizes = _with_stand_ins(shape), _with_stand_ins(target)
+    if target.count(DYNAMIC) == 1:
+        axis = target.index(DYNAMIC)
+        target_sizes[axis] = prod(sizes) // prod(target_sizes[:axis] + target_sizes[axis + 1 :])
+    pairs = _matching_groups(sizes, target_sizes)
+    node_axes = sorted(axes[axis] for before, _ in pairs for axis in before)
     order: list[int] = []
     for before, after in sorted(pairs, key=lambda pair: axes[pair[0][0]]):
-        at = [there.index(axes[place]) for place in before]
-        if at != list(range(at[0], at[0] + len(at))):
+        positions = [node_axes.index(axes[axis]) for axis in before]
+        if positions != list(range(positions[0], positions[0] + len(positions))):
             return None
         order += after
-    rank = len(wanted)
-    for usual in (axes, channels_last(rank), plain(rank)):
-        if len(usual) == rank and sorted(order, key=usual.__getitem__) == order:
-            return usual
-    ones = [place for place in range(rank) if place not in order]
+    rank = len(target)
+    for candidate in (axes, channels_last_axes(rank), identity_axes(rank)):
+        if len(candidate) == rank and sorted(order, key=candidate.__getitem__) == order:
+            return candidate
+    ones = [axis for axis in range(rank) if axis not in order]
     final = ones + order
-    return tuple(final.index(place) for place in range(rank))
+    return tuple(final.index(axis) for axis in range(rank))
 
 
-def _pairs(a: Sequence[int], b: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """The places of sides of `a`, and of `b`, that hold the same numbers; no sides of 1."""
-    left = [place for place, side in enumerate(a) if side != 1]
-    right = [place for place, side in enumerate(b) if side != 1]
+def _matching_groups(a: Sequence[int], b: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+    """Returns groups of axes of a and b with equal products, without axes of size 1."""
+    remaining_a = [axis for axis, size in enumerate(a) if size != 1]
+    remaining_b = [axis for axis, size in enumerate(b) if size != 1]
     pairs = []
-    while left and right:
-        before, after = [left.pop(0)], [right.pop(0)]
-        numbers = a[before[0]], b[after[0]]
-        while numbers[0] != numbers[1]:
-            if numbers[0] < numbers[1]:
-                before.append(left.pop(0))
-                numbers = numbers[0] * a[before[-1]], numbers[1]
+    while remaining_a and remaining_b:
+        before, after = [remaining_a.pop(0)], [remaining_b.pop(0)]
+        products = a[before[0]], b[after[0]]
+        while products[0] != products[1]:
+            if products[0] < products[1]:
+                before.append(remaining_a.pop(0))
+                products = products[0] * a[before[-1]], products[1]
             else:
-                after.append(right.pop(0))
-                numbers = numbers[0], numbers[1] * b[after[-1]]
+                after.append(remaining_b.pop(0))
+                products = products[0], products[1] * b[after[-1]]
         pairs.append((before, after))
     return pairs
 
 
-def _numbers(shape: Shape) -> list[int]:
+def _with_stand_ins(shape: Shape) -> list[int]:
     stand_ins = iter(_STAND_INS)
-    return [next(stand_ins) if side == OPEN else side for side in shape]
+    return [next(stand_ins) if size == DYNAMIC else size for size in shape]
 
 
-def _is_open(number: int) -> bool:
-    return any(number % one == 0 for one in _STAND_INS)
+def _is_dynamic(size: int) -> bool:
+    return any(size % stand_in == 0 for stand_in in _STAND_INS)

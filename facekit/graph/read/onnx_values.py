@@ -1,8 +1,8 @@
-"""What the tensors of an ONNX file are here: nodes, and the order of their sides.
+"""The computed tensors of an ONNX file: a node of our graph and the order of its axes.
 
-ONNX has the channels of a picture second, we have them last.  So each tensor is a node and the
-place of each of its sides there; what transposes it in the file changes these places alone, and
-a node is transposed only where another order is needed.
+ONNX stores the channels of an image second, our graph stores them last.  Each tensor is therefore a
+node together with the index of each of its axes in that node.  A transpose in the file changes only
+these indices.  A node is transposed only if another order is needed.
 """
 
 from __future__ import annotations
@@ -17,179 +17,191 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.checks import broadcast_shape, known
-from facekit.graph.graph import OPEN, Node, Operation, Shape
-from facekit.graph.read.onnx_shapes import Axes, channels_last, plain, regrouped
+from facekit.graph.checks import broadcast_shape, is_static
+from facekit.graph.graph import DYNAMIC, Node, Operation, Shape
+from facekit.graph.read.onnx_shapes import Axes, channels_last_axes, identity_axes, reshape_axes
 
 Constant: TypeAlias = NDArray[Any]
-_MOST_SIDES = 6  # of what LiteRT transposes and repeats
+_MAX_RANK = 6  # LiteRT's limit for TRANSPOSE and BROADCAST_TO
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: a node is known by its identity
 class Value:
-    """A tensor of the file that is computed."""
+    """A computed tensor of the file."""
 
     node: Node
     axes: Axes
-    picture: Shape | None = None
-    """height, width, channels of a flattened picture: the node's numbers are in this order, the
-    file's by channels first"""
+    image_shape: Shape | None = None
+    """(height, width, channels) if the tensor is a flattened image.  The node's elements are then
+    ordered by row, column and channel, but the file's by channel, row and column."""
 
     @property
     def shape(self) -> Shape:
-        """In the file."""
-        return tuple(self.node.shape[place] for place in self.axes)
+        """The shape in the file's layout."""
+        return tuple(self.node.shape[axis] for axis in self.axes)
 
     @property
-    def order(self) -> NDArray[np.intp] | None:
-        """Of a flattened picture: the node's numbers are the file's at these places."""
-        if self.picture is None:
+    def element_order(self) -> NDArray[np.intp] | None:
+        """The permutation of a flattened image's elements, or None for other tensors: element n of
+        the node is element element_order[n] in the file."""
+        if self.image_shape is None:
             return None
-        height, width, channels = self.picture
-        places = np.arange(prod(self.picture)).reshape(channels, height, width)
-        return np.asarray(places.transpose(1, 2, 0).ravel())
+        height, width, channels = self.image_shape
+        indices = np.arange(prod(self.image_shape)).reshape(channels, height, width)
+        return np.asarray(indices.transpose(1, 2, 0).ravel())
 
     def with_node(self, node: Node) -> Value:
-        """Of the same shape."""
+        """Returns the value with another node of the same shape."""
         return replace(self, node=node)
 
 
-class Arranger:
-    """Gives values other shapes and orders of sides, each once however often it is needed."""
+class LayoutConverter:
+    """Converts values to other shapes and axis orders.  A conversion that is needed again is
+    reused."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Node, Shape, Axes | None], Node] = {}
+        self._converted: dict[tuple[Node, Shape, Axes | None], Node] = {}
 
-    def arranged(self, value: Value, axes: Axes) -> Node:
-        """The node of `value` with its sides at these places."""
-        value = self.in_files_order(value)
-        node, order = value.node, _placed(value.axes, axes)
-        shape = tuple(node.shape[place] for place in order)
-        moved = [place for place in order if node.shape[place] != 1]
+    def to_axes(self, value: Value, axes: Axes) -> Node:
+        """Returns the node of `value` with its axes at the indices `axes`, transposed if
+        necessary."""
+        value = self.to_file_layout(value)
+        node, order = value.node, _to_node_layout(value.axes, axes)
+        shape = tuple(node.shape[axis] for axis in order)
+        moved = [axis for axis in order if node.shape[axis] != 1]
         if value.axes == axes:
             return node
-        if moved == sorted(moved) and shape.count(OPEN) < 2:
-            return self._reshaped(node, shape)
-        return self._transposed(node, order)
+        if moved == sorted(moved) and shape.count(DYNAMIC) < 2:
+            return self._reshape(node, shape)
+        return self._transpose(node, order)
 
-    def in_files_order(self, value: Value) -> Value:
-        """A flattened picture with its numbers by channels first; any other as it is."""
-        if value.picture is None:
+    def to_file_layout(self, value: Value) -> Value:
+        """Returns a flattened image with its elements in the file's order, and any other value
+        unchanged."""
+        if value.image_shape is None:
             return value
-        whole = self._reshaped(value.node, (value.node.shape[0], *value.picture))
-        turned = self._transposed(whole, (0, 3, 1, 2))
-        return Value(self._reshaped(turned, value.node.shape), plain(2))
+        image = self._reshape(value.node, (value.node.shape[0], *value.image_shape))
+        transposed = self._transpose(image, (0, 3, 1, 2))
+        return Value(self._reshape(transposed, value.node.shape), identity_axes(2))
 
-    def reshaped(self, value: Value, shape: Shape, name: str | None = None) -> Value:
-        """With the sides of `shape`, in the file's order, without transposing where that goes."""
+    def reshape(self, value: Value, shape: Shape, name: str | None = None) -> Value:
+        """Reshapes to `shape`, which is in the file's layout, without a transpose if possible."""
         if value.shape == shape:
             return value
-        if len(shape) > _MOST_SIDES:
+        if len(shape) > _MAX_RANK:
             raise ModelBuildError(
-                f"{name or value.node.name}: {_MOST_SIDES} sides at most needed. Received: "
+                f"{name or value.node.name}: {_MAX_RANK} sides at most needed. Received: "
                 f"{len(shape)}."
             )
-        if value.picture is not None:
-            height, width, channels = value.picture
+        if value.image_shape is not None:
+            height, width, channels = value.image_shape
             if shape[1:] == (channels, height, width):
-                whole = self._reshaped(value.node, (shape[0], *value.picture), name)
-                return Value(whole, channels_last(4))
-            value = self.in_files_order(value)
+                image = self._reshape(value.node, (shape[0], *value.image_shape), name)
+                return Value(image, channels_last_axes(4))
+            value = self.to_file_layout(value)
         before = value.shape
-        axes = regrouped(before, value.axes, shape)
-        is_picture = value.axes == channels_last(4) and known(before)
+        axes = reshape_axes(before, value.axes, shape)
+        is_picture = value.axes == channels_last_axes(4) and is_static(before)
         if axes is None and is_picture and shape == (before[0], prod(before[1:])):
-            node = self._reshaped(value.node, shape, name)
-            return Value(node, plain(2), value.node.shape[1:])
+            node = self._reshape(value.node, shape, name)
+            return Value(node, identity_axes(2), value.node.shape[1:])
         node = value.node
         if axes is None:
-            node, axes = self.arranged(value, plain(len(before))), plain(len(shape))
-        return Value(self._reshaped(node, _placed(shape, axes), name), axes)
+            node, axes = self.to_axes(value, identity_axes(len(before))), identity_axes(len(shape))
+        return Value(self._reshape(node, _to_node_layout(shape, axes), name), axes)
 
-    def with_constant(self, x: Value, constant: Constant, name: str) -> tuple[Value, Constant]:
-        """Both as an operation of a node and a constant reads them."""
-        if x.picture is not None:
-            order, sides = x.order, (1,) * (2 - constant.ndim) + constant.shape
-            if sides == (1, 1):
+    def align_constant(self, x: Value, constant: Constant, name: str) -> tuple[Value, Constant]:
+        """Returns the node and the constant, broadcast and reordered for an elementwise
+        operation."""
+        if x.image_shape is not None:
+            element_order, constant_shape = (
+                x.element_order,
+                (1,) * (2 - constant.ndim) + constant.shape,
+            )
+            if constant_shape == (1, 1):
                 return x, constant.reshape(-1)
-            if sides == x.shape:
-                return x, constant.reshape(-1)[order]
-            x = self.in_files_order(x)
+            if constant_shape == x.shape:
+                return x, constant.reshape(-1)[element_order]
+            x = self.to_file_layout(x)
         shape = broadcast_shape(x.shape, constant.shape, name)
-        x = self.repeated(x, shape, f"{name}/repeated")
+        x = self.broadcast(x, shape, f"{name}/repeated")
         constant = constant.reshape((1,) * (len(shape) - constant.ndim) + constant.shape)
         constant = constant.transpose(np.argsort(x.axes))
         return x, constant.reshape(-1) if prod(constant.shape[:-1]) == 1 else constant
 
-    def repeated(self, x: Value, shape: Shape, name: str) -> Value:
-        """Sides of 1, and those that are not there, as often as `shape` says."""
-        x = self._lifted(self.in_files_order(x), len(shape))
+    def broadcast(self, x: Value, shape: Shape, name: str) -> Value:
+        """Repeats dimensions of size 1, and adds leading dimensions, until x has the shape
+        `shape`."""
+        x = self._with_rank(self.to_file_layout(x), len(shape))
         if x.shape == shape:
             return x
-        return x.with_node(moves.broadcast(x.node, _placed(shape, x.axes), name))
+        return x.with_node(moves.broadcast(x.node, _to_node_layout(shape, x.axes), name))
 
-    def together(self, x: Value, y: Value, name: str) -> tuple[Value, Value]:
-        """Two values with their sides in one order, as an operation of two nodes reads them."""
+    def align(self, x: Value, y: Value, name: str) -> tuple[Value, Value]:
+        """Returns two values with equal axis orders, for an elementwise operation of both."""
         shape = broadcast_shape(x.shape, y.shape, name)
-        x = _once(x, y)
-        y = _once(y, x)
-        if x.picture != y.picture and 1 not in (x.shape[-1], y.shape[-1]):
-            x, y = self.in_files_order(x), self.in_files_order(y)
-        x, y = self._lifted(x, len(shape)), self._lifted(y, len(shape))
-        if x.picture is not None or y.picture is not None:
-            return (x, y) if x.picture is not None else (replace(x, picture=y.picture), y)
+        x = _without_broadcast(x, y)
+        y = _without_broadcast(y, x)
+        if x.image_shape != y.image_shape and 1 not in (x.shape[-1], y.shape[-1]):
+            x, y = self.to_file_layout(x), self.to_file_layout(y)
+        x, y = self._with_rank(x, len(shape)), self._with_rank(y, len(shape))
+        if x.image_shape is not None or y.image_shape is not None:
+            return (
+                (x, y) if x.image_shape is not None else (replace(x, image_shape=y.image_shape), y)
+            )
         if x.axes == y.axes:
             return x, y
-        first = max(x, y, key=lambda one: (sum(side != 1 for side in one.shape), one.axes))
-        a, b = (self.arranged(one, first.axes) for one in (x, y))
+        first = max(x, y, key=lambda value: (sum(size != 1 for size in value.shape), value.axes))
+        a, b = (self.to_axes(value, first.axes) for value in (x, y))
         return Value(a, first.axes), Value(b, first.axes)
 
-    def _lifted(self, value: Value, rank: int) -> Value:
-        return self.reshaped(value, (1,) * (rank - len(value.shape)) + value.shape)
+    def _with_rank(self, value: Value, rank: int) -> Value:
+        return self.reshape(value, (1,) * (rank - len(value.shape)) + value.shape)
 
-    def _transposed(self, node: Node, order: Axes) -> Node:
-        key = (node, node.shape, order)
-        if key not in self._made:
-            name = f"{node.name}/transposed_{''.join(map(str, order))}"
-            self._made[key] = moves.transpose(node, order, name)
-        return self._made[key]
+    def _transpose(self, node: Node, element_order: Axes) -> Node:
+        key = (node, node.shape, element_order)
+        if key not in self._converted:
+            name = f"{node.name}/transposed_{''.join(map(str, element_order))}"
+            self._converted[key] = moves.transpose(node, element_order, name)
+        return self._converted[key]
 
-    def _reshaped(self, node: Node, shape: Shape, name: str | None = None) -> Node:
-        """Through one node at most."""
+    def _reshape(self, node: Node, shape: Shape, name: str | None = None) -> Node:
+        """Reshapes a node.  Consecutive reshapes become one."""
         while node.operation is Operation.RESHAPE and node.shape != shape:
             (node,) = node.inputs
         if node.shape == shape:
             return node
         if name is not None:
-            return _reshaped(node, shape, name)
+            return _reshape(node, shape, name)
         key = (node, shape, None)
-        if key not in self._made:
+        if key not in self._converted:
             name = f"{node.name}/shaped_{'x'.join(map(str, shape))}"
-            self._made[key] = _reshaped(node, shape, name)
-        return self._made[key]
+            self._converted[key] = _reshape(node, shape, name)
+        return self._converted[key]
 
 
-def _reshaped(node: Node, shape: Shape, name: str) -> Node:
+def _reshape(node: Node, shape: Shape, name: str) -> Node:
     """A sum or mean gives its shape itself, with or without sides of 1."""
     if node.operation in operations.REDUCTIONS:
-        (x,), axes = node.inputs, node.integers["axes"]
+        (x,), axes = node.inputs, node.int_attributes["axes"]
         keep = len(node.shape) < len(x.shape)
-        other = operations.reduced(node.operation, x, axes, name, keep=keep)
+        other = operations.reduce(node.operation, x, axes, name, keep=keep)
         if other.shape == shape:
             return other
     return moves.reshape(node, shape, name)
 
 
-def _placed(sides: Sequence[int], axes: Axes) -> tuple[int, ...]:
-    """Each side of the file at its place in a node."""
+def _to_node_layout(dimensions: Sequence[int], axes: Axes) -> tuple[int, ...]:
+    """Returns the file's dimensions in the order of the node's axes."""
     placed = [0] * len(axes)
-    for place, side in zip(axes, sides, strict=True):
-        placed[place] = side
+    for index, dimension in zip(axes, dimensions, strict=True):
+        placed[index] = dimension
     return tuple(placed)
 
 
-def _once(x: Value, y: Value) -> Value:
-    """Without what repeats it, where the other is as large."""
+def _without_broadcast(x: Value, y: Value) -> Value:
+    """Returns x before its BROADCAST if y has the same shape, because y then determines the
+    shape."""
     if x.node.operation is not Operation.BROADCAST or x.shape != y.shape:
         return x
     return x.with_node(x.node.inputs[0])

@@ -1,8 +1,8 @@
-"""Pickles read without being run.
+"""Reads pickles without running them.
 
-A pickle is a program for a small stack machine, which may call any function.  Here the machine
-knows the instructions that lists and mappings of arrays need, and the few names that a format
-expects, which it never looks up: nothing is imported, and what is "called" is a record.
+A pickle is a program for a small stack machine, which may call any function.  The reader supports
+only the instructions needed for lists and mappings of arrays, and only the names that a file format
+expects.  It never imports these names: a call creates a record of the function and its arguments.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, BinaryIO, TypeAlias
 from facekit.errors import ModelBuildError
 
 Name: TypeAlias = tuple[str, str]
-"""module and name"""
-MISFITS = (ValueError, IndexError, TypeError, KeyError, AttributeError, OverflowError)
-"""what comes of instructions in an order that no such pickle has"""
+"""(module, name)."""
+PARSE_ERRORS = (ValueError, IndexError, TypeError, KeyError, AttributeError, OverflowError)
+"""The exceptions that a malformed sequence of instructions causes."""
 
 
 @dataclass(slots=True, eq=False)
-class Made:
-    """What the pickle would have made by calling `kind`."""
+class BuiltObject:
+    """The record of an object that the pickle would have created by calling `kind`."""
 
     kind: Name
     arguments: tuple[Any, ...]
@@ -31,14 +31,14 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What the pickle says of something that lies outside it."""
+class PersistentReference:
+    """The record of a reference to data outside the pickle."""
 
     reference: tuple[Any, ...]
 
 
 _MARK = object()
-_PUSHED: dict[str, Callable[[Any], Any]] = {
+_CONSTANTS: dict[str, Callable[[Any], Any]] = {
     "EMPTY_LIST": lambda _: [],
     "EMPTY_DICT": lambda _: {},
     "EMPTY_TUPLE": lambda _: (),
@@ -64,14 +64,15 @@ def read_pickle(
     *,
     calls: Collection[Name],
     mappings: Collection[Name] = (),
-    built: Callable[[Made], None] = lambda _: None,
+    on_build: Callable[[BuiltObject], None] = lambda _: None,
 ) -> Any:
-    """What the pickle in `stream`, up to its end, makes; `Made` for what it calls.
+    """Returns the object that the pickle in `stream` describes; a `BuiltObject` stands for each
+    call.
 
-    `names`: all that it may name; `calls`: those that it may call; `mappings`: those whose call
-    makes a dict.  `built` is given each `Made` that gets a state, when the stream stands behind.
-    Raises ModelBuildError naming another instruction or name, and one of MISFITS for other
-    nonsense.
+    Only `names` may be imported, and only `calls` may be called; a call of one of `mappings`
+    creates a dict.  `on_build` receives each `BuiltObject` that has got a state; the stream is then
+    at the end of the instruction.  Raises ModelBuildError for any other instruction or name, and
+    one of PARSE_ERRORS for a malformed pickle.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -80,12 +81,12 @@ def read_pickle(
         name = code.name
         if name in ("PROTO", "FRAME"):
             continue
-        if name in _PUSHED:
-            stack.append(_PUSHED[name](argument))
+        if name in _CONSTANTS:
+            stack.append(_CONSTANTS[name](argument))
         elif name in _TUPLES:
             stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
         elif name == "TUPLE":
-            stack.append(tuple(_after_mark(stack)))
+            stack.append(tuple(_pop_to_mark(stack)))
         elif name == "MEMOIZE":
             memo[len(memo)] = stack[-1]
         elif name in _PUT:
@@ -93,60 +94,60 @@ def read_pickle(
         elif name in _GET:
             stack.append(memo[argument])
         elif name == "GLOBAL":
-            stack.append(_known(tuple(argument.split(" ", 1)), names))
+            stack.append(_allowed_name(tuple(argument.split(" ", 1)), names))
         elif name == "STACK_GLOBAL":
-            stack[-2:] = [_known(tuple(stack[-2:]), names)]
+            stack[-2:] = [_allowed_name(tuple(stack[-2:]), names)]
         elif name == "BINPERSID":
-            stack[-1] = Stored(stack[-1])
+            stack[-1] = PersistentReference(stack[-1])
         elif name in ("NEWOBJ", "REDUCE"):
-            stack[-2:] = [_made(stack[-2], stack[-1], calls, mappings)]
+            stack[-2:] = [_call(stack[-2], stack[-1], calls, mappings)]
         elif name == "SETITEM":
             stack[-3][stack[-2]] = stack[-1]
             del stack[-2:]
         elif name == "SETITEMS":
-            items = _after_mark(stack)
+            items = _pop_to_mark(stack)
             stack[-1].update(zip(items[::2], items[1::2], strict=True))
         elif name == "BUILD":
-            _build(stack[-2], stack.pop(), built)
+            _build(stack[-2], stack.pop(), on_build)
         elif name == "APPEND":
             stack[-2].append(stack.pop())
         elif name == "APPENDS":
-            members = _after_mark(stack)
+            members = _pop_to_mark(stack)
             stack[-1].extend(members)
         elif name == "STOP":
-            (whole,) = stack
-            return whole
+            (result,) = stack
+            return result
         else:
             raise ModelBuildError(f"the pickle has {name}, which no arrays need.")
-    raise ValueError("it does not end")  # genops ends with STOP, or with an error of its own
+    raise ValueError("it does not end")  # genops ends with STOP, or raises its own error
 
 
-def _after_mark(stack: list[Any]) -> list[Any]:
-    place = max(index for index, one in enumerate(stack) if one is _MARK)
-    members = stack[place + 1 :]
-    del stack[place:]
+def _pop_to_mark(stack: list[Any]) -> list[Any]:
+    mark = max(index for index, item in enumerate(stack) if item is _MARK)
+    members = stack[mark + 1 :]
+    del stack[mark:]
     return members
 
 
-def _known(name: Any, names: Collection[Name]) -> Name:
-    for one in names:
-        if one == name:
-            return one
+def _allowed_name(name: Any, names: Collection[Name]) -> Name:
+    for allowed in names:
+        if allowed == name:
+            return allowed
     raise ModelBuildError(f"the pickle names {'.'.join(map(str, name))}, which no arrays need.")
 
 
-def _made(kind: Any, arguments: Any, calls: Collection[Name], mappings: Collection[Name]) -> Any:
+def _call(kind: Any, arguments: Any, calls: Collection[Name], mappings: Collection[Name]) -> Any:
     if isinstance(arguments, tuple) and kind in mappings and not arguments:
         return {}
     if not isinstance(arguments, tuple) or kind not in calls:
         raise ModelBuildError("the pickle calls something that no arrays need.")
-    return Made(kind, arguments)
+    return BuiltObject(kind, arguments)
 
 
-def _build(made: Any, state: Any, built: Callable[[Made], None]) -> None:
-    if isinstance(made, dict):  # attributes of a mapping, such as a state_dict's versions
+def _build(item: Any, state: Any, on_build: Callable[[BuiltObject], None]) -> None:
+    if isinstance(item, dict):  # attributes of a mapping, e.g. a state_dict's versions, are ignored
         return
-    if not isinstance(made, Made) or made.state is not None:
+    if not isinstance(item, BuiltObject) or item.state is not None:
         raise ModelBuildError("the pickle builds something that no arrays need.")
-    made.state = state
-    built(made)
+    item.state = state
+    on_build(item)

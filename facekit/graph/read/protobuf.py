@@ -1,7 +1,7 @@
-"""Files that are protobuf messages, of whose definitions only the fields in use are named.
+"""Parses files that are protobuf messages, with definitions of the needed fields only.
 
-protobuf skips the others.  Packed numbers may be declared as bytes, which are the same on the
-wire, so that a hundred million of them never become Python objects.
+protobuf skips all other fields.  Packed arrays of numbers may be declared as bytes, which have the
+same encoding, so that no Python object is created per number.
 """
 
 from __future__ import annotations
@@ -36,54 +36,55 @@ _KINDS = {
 
 @dataclass(frozen=True, eq=False)  # eq=False: known by its identity
 class Messages:
-    """Definitions, and the one that a file holds."""
+    """The definitions of messages, and the name of the message that a file consists of."""
 
     root: str
     fields: Mapping[str, Mapping[str, tuple[int, str, bool]]]
-    """number, kind or message, and whether it repeats, by message and field"""
+    """By message and field: (number, scalar type or message, whether the field is repeated)."""
 
 
-def parsed(path: Path, messages: Messages, *, title: str) -> Any:
-    """The file's message.
+def parse(path: Path, messages: Messages, *, title: str) -> Any:
+    """Returns the message of a file.
 
-    Raises ModelBuildError, "is not a TITLE", for one that is truncated or of another kind, that is
-    huge, or that cannot be read.
+    Raises ModelBuildError, "is not a TITLE", if the file is truncated, of another format, too
+    large, or cannot be read.
     """
-    found = _message_class(messages)()
+    result = _message_class(messages)()
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ValueError(f"{size} bytes; {MAX_BYTES} are allowed")
-        found.ParseFromString(path.read_bytes())
+        result.ParseFromString(path.read_bytes())
     except (OSError, ValueError, message.DecodeError) as error:
         raise ModelBuildError(f"{path} is not a {title}: {error}") from error
-    return found
+    return result
 
 
-def parsed_bytes(content: bytes, messages: Messages) -> Any:
-    """The message.  Raises ValueError for one that is truncated or of another kind."""
-    found = _message_class(messages)()
+def parse_bytes(content: bytes, messages: Messages) -> Any:
+    """Returns the message.  Raises ValueError if the content is truncated or of another format."""
+    result = _message_class(messages)()
     try:
-        found.ParseFromString(content)
+        result.ParseFromString(content)
     except message.DecodeError as error:
         raise ValueError(str(error)) from error
-    return found
+    return result
 
 
 @cache
 def _message_class(messages: Messages) -> Any:
-    """In a pool of its own, so that it meets no other package's definitions."""
+    """Creates the class of a message in a separate pool, so that its name cannot collide with
+    others."""
     package = f"facekit_{messages.root}"
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package)
     for name, fields in messages.fields.items():
-        described = file.message_type.add(name=name)
-        for field, (number, kind, repeats) in fields.items():
-            described.field.add(
+        message_type = file.message_type.add(name=name)
+        for field, (number, kind, is_repeated) in fields.items():
+            message_type.field.add(
                 name=field,
                 number=number,
                 type=_KINDS.get(kind, _Kind.TYPE_MESSAGE),
                 type_name=None if kind in _KINDS else f".{package}.{kind}",
-                label=_Kind.LABEL_REPEATED if repeats else _Kind.LABEL_OPTIONAL,
+                label=_Kind.LABEL_REPEATED if is_repeated else _Kind.LABEL_OPTIONAL,
             )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

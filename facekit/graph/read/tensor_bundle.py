@@ -1,8 +1,8 @@
-"""TensorFlow's checkpoints, read without TensorFlow: an index, and data files it points into.
+"""Reads TensorFlow's checkpoints without TensorFlow: an index file, and data files.
 
-The index is a table of LevelDB's (doc/table_format.md there): sorted keys in blocks, each key but
-for what it shares with the one before.  Its values are messages that say where in which data file
-the numbers of a variable lie.  TensorFlow writes such tables uncompressed.
+The index is a LevelDB table (doc/table_format.md there): blocks of sorted keys, each without the
+prefix that it shares with the key before.  The values are messages that state the data file and the
+position of a variable.  TensorFlow writes such tables uncompressed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.graph.read.crc32c import crc32c
-from facekit.graph.read.protobuf import Messages, parsed_bytes
+from facekit.graph.read.protobuf import Messages, parse_bytes
 
 TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
-"""the last bytes of an index"""
+"""The last bytes of an index file."""
 _FOOTER_BYTES = 48
 _BLOCK_TRAILER_BYTES = 5  # kind of compression, checksum
 _UINT32_BYTES = 4
 _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "<u1", 5: "<i2", 6: "<i1", 9: "<i8", 10: "?", 19: "<f2"}
-"""DataType's DT_FLOAT, DT_DOUBLE, DT_INT32, ..."""
+"""NumPy's dtype for each of TensorFlow's data types (DT_FLOAT, DT_DOUBLE, DT_INT32, ...)."""
 _BUNDLE = Messages(
     "BundleEntry",
     {
@@ -50,7 +50,7 @@ _HEADER = Messages(
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """Where the numbers of one variable lie."""
+    """The position of one variable's elements in a data file."""
 
     path: Path
     dtype: str
@@ -58,33 +58,37 @@ class Variable:
     offset: int
     size: int
     checksum: int
-    """CRC-32C of the numbers, masked as LevelDB does it"""
+    """CRC-32C of the bytes, masked by LevelDB's formula."""
 
     def read(self) -> NDArray[Any]:
-        """Raises ValueError where the file has fewer bytes or others, OSError."""
+        """Returns the elements.
+
+        Raises ValueError if the file is too short or the checksum differs, OSError if it cannot be
+        read.
+        """
         with self.path.open("rb") as file:
             file.seek(self.offset)
             content = file.read(self.size)
         if len(content) != self.size:
             raise ValueError(f"{self.path.name} ends within a variable")
-        if _masked(crc32c(content)) != self.checksum:
+        if _mask(crc32c(content)) != self.checksum:
             raise ValueError(f"{self.path.name} has other numbers than were written")
         return np.frombuffer(content, self.dtype).reshape(self.shape)
 
 
 def read_index(index: Path) -> dict[str, Variable | None]:
-    """Every variable by name; None for one of a kind that holds no numbers.
+    """Returns every variable by name, with None for a variable of a type without numbers.
 
-    Raises ValueError, IndexError or OSError for what is damaged, or no index.
+    Raises ValueError, IndexError or OSError if the file is damaged, or is not an index.
     """
-    entries = dict(_table(index.read_bytes()))
-    header = parsed_bytes(entries.pop(b"", b""), _HEADER)
+    entries = dict(_table_entries(index.read_bytes()))
+    header = parse_bytes(entries.pop(b"", b""), _HEADER)
     if header.num_shards < 1 or header.endianness:
         raise ValueError(f"{header.num_shards} data files in byte order {header.endianness}")
     prefix = index.name.removesuffix(index.suffix)
     variables: dict[str, Variable | None] = {}
     for key, value in entries.items():
-        name, entry = key.decode(), parsed_bytes(value, _BUNDLE)
+        name, entry = key.decode(), parse_bytes(value, _BUNDLE)
         shape = tuple(dim.size for dim in entry.shape.dim)
         dtype = _DTYPES.get(entry.dtype)
         if dtype is None or entry.slices:
@@ -98,33 +102,35 @@ def read_index(index: Path) -> dict[str, Variable | None]:
     return variables
 
 
-def _masked(checksum: int) -> int:
-    """LevelDB's, so that a checksum of data with checksums in it is none of them."""
+def _mask(checksum: int) -> int:
+    """Masks a checksum by LevelDB's formula, which is meant for data that contain checksums
+    themselves."""
     return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of all blocks, which the index block lists."""
+def _table_entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yields the keys and values of all blocks, which the index block lists."""
     footer = content[-_FOOTER_BYTES:]
     if len(footer) != _FOOTER_BYTES or not footer.endswith(TABLE_MAGIC):
         raise ValueError("it has not the end of a table")
-    place = _skip_handle(footer)
-    for _, handle in _entries(_block(content, footer[place:])):
+    position = _skip_handle(footer)
+    for _, handle in _entries(_block(content, footer[position:])):
         yield from _entries(_block(content, handle))
 
 
 def _skip_handle(footer: bytes) -> int:
-    """Where the second handle begins; the first is of a block of notes."""
-    place = 0
+    """Returns the position after the first handle, that of the metaindex block, which has two
+    numbers."""
+    position = 0
     for _ in range(2):
-        _, place = _varint(footer, place)
-    return place
+        _, position = _varint(footer, position)
+    return position
 
 
 def _block(content: bytes, handle: bytes) -> bytes:
-    """Its entries, without the list of restarts behind them."""
-    offset, place = _varint(handle, 0)
-    size, _ = _varint(handle, place)
+    """Returns the entries of a block, without the list of restart positions at its end."""
+    offset, position = _varint(handle, 0)
+    size, _ = _varint(handle, position)
     block = content[offset : offset + size]
     if len(block) != size or len(content) < offset + size + _BLOCK_TRAILER_BYTES:
         raise ValueError("a block lies beyond its end")
@@ -138,26 +144,27 @@ def _block(content: bytes, handle: bytes) -> bytes:
 
 
 def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    place, key = 0, b""
-    while place < len(block):
-        shared, place = _varint(block, place)
-        own, place = _varint(block, place)
-        length, place = _varint(block, place)
-        if shared > len(key) or place + own + length > len(block):
+    position, key = 0, b""
+    while position < len(block):
+        shared, position = _varint(block, position)
+        unshared, position = _varint(block, position)
+        length, position = _varint(block, position)
+        if shared > len(key) or position + unshared + length > len(block):
             raise ValueError("an entry reaches beyond its block")
-        key = key[:shared] + block[place : place + own]
-        place += own
-        yield key, block[place : place + length]
-        place += length
+        key = key[:shared] + block[position : position + unshared]
+        position += unshared
+        yield key, block[position : position + length]
+        position += length
 
 
-def _varint(content: bytes, place: int) -> tuple[int, int]:
-    """A number in groups of seven bits, the lowest first; and where the next begins."""
+def _varint(content: bytes, position: int) -> tuple[int, int]:
+    """Returns a number, stored in groups of seven bits with the lowest first, and the position
+    after it."""
     value = 0
     for shift in range(0, 64, 7):
-        byte = content[place]
-        place += 1
+        byte = content[position]
+        position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, place
+            return value, position
     raise ValueError("a number has no end")

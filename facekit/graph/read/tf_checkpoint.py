@@ -1,7 +1,7 @@
-"""facenet's TensorFlow 1 checkpoints (model-*.ckpt-N.index and .data-*) as a graph.
+"""Reads facenet's TensorFlow 1 checkpoints (model-*.ckpt-N.index and .data-*) into a graph.
 
-The variables have the names of the training graph, so the .meta file that holds that graph is
-not needed, and nothing is executed.
+The names of the variables determine their roles.  The .meta file with the training graph is
+therefore not needed, and nothing is executed.
 """
 
 from __future__ import annotations
@@ -14,25 +14,28 @@ import numpy as np
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
-from facekit.graph.read.facenet_names import EMBEDDING_KERNEL, variable_of
-from facekit.graph.read.network import ReadNetwork
+from facekit.graph.read.facenet_names import EMBEDDING_KERNEL, variable_source
+from facekit.graph.read.network import ImportedNetwork
 from facekit.graph.read.tensor_bundle import TABLE_MAGIC, read_index
-from facekit.graph.weights import MAX_BYTES, SourceWeights, embedding_size_of
+from facekit.graph.weights import MAX_BYTES, SourceWeights, read_embedding_size
 
 INDEX_SUFFIX = ".index"
-_NOT_OURS = re.compile(
+_TRAINING_ONLY = re.compile(
     r"/(Adam|Adam_1|Adagrad|Adadelta|Adadelta_1|Momentum|RMSProp|RMSProp_1|RMSProp_2)$"
-    r"|/ExponentialMovingAverage$"  # shadows; facenet itself runs on the variables
+    r"|/ExponentialMovingAverage$"  # moving averages, which facenet does not use for inference
     r"|/avg$"  # running means of losses
     r"|^(global_step|learning_rate|beta1_power|beta2_power|centers|Variable(_\d+)?)$"
     r"|^Logits/"  # the classifier after the embedding
     r"|/(biased|local_step)$"  # of moving averages that start at zero
 )
-"""Training's own variables, which an embedding net has no place for."""
+"""Variables of training, which an embedding network does not use."""
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether it is a checkpoint's index, or a folder with one."""
+    """Returns whether the path is a checkpoint's index file, or a folder that contains one.
+
+    Raises OSError if the file cannot be read.
+    """
     if path.is_dir():
         return bool(_indices(path))
     with path.open("rb") as file:
@@ -41,7 +44,10 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def checkpoint_files(path: Path) -> tuple[Path, ...]:
-    """The index that `path` is or contains, then the data.  Raises ModelBuildError for several."""
+    """Returns the index file that `path` is or contains, then the data files.
+
+    Raises ModelBuildError if a folder contains several checkpoints or none, or without data files.
+    """
     index = path
     if path.is_dir():
         indices = _indices(path)
@@ -57,15 +63,19 @@ def checkpoint_files(path: Path) -> tuple[Path, ...]:
     return index, *data
 
 
-def read_checkpoint(path: Path) -> ReadNetwork:
-    """Raises ModelBuildError naming file and tensor."""
+def read_checkpoint(path: Path) -> ImportedNetwork:
+    """Reads a checkpoint, given as its index file or folder.
+
+    Raises ModelBuildError, naming file and tensor, if a file is damaged or too large, or a tensor
+    is missing or does not fit.
+    """
     files = checkpoint_files(path)
     index = files[0]
     if (size := sum(file.stat().st_size for file in files)) > 4 * MAX_BYTES:
         raise ModelBuildError(f"{index} has {size} bytes of data; {4 * MAX_BYTES} are allowed.")
     try:
         variables = read_index(index)
-        ignored = tuple(sorted(name for name in variables if _NOT_OURS.search(name)))
+        ignored = tuple(sorted(name for name in variables if _TRAINING_ONLY.search(name)))
         tensors = {
             name: np.zeros(0, np.object_) if found is None else found.read()
             for name, found in variables.items()
@@ -73,10 +83,10 @@ def read_checkpoint(path: Path) -> ReadNetwork:
         }
     except (OSError, ValueError, IndexError) as error:
         raise ModelBuildError(f"{index} is damaged, or no checkpoint: {error}") from error
-    size = embedding_size_of(tensors, EMBEDDING_KERNEL, axis=1, origin=index.name)
-    weights = SourceWeights(tensors, variable_of, origin=index.name)
+    size = read_embedding_size(tensors, EMBEDDING_KERNEL, axis=1, origin=index.name)
+    weights = SourceWeights(tensors, variable_source, origin=index.name)
     graph = inception_resnet_v1(weights, embedding_size=size)
-    return ReadNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
+    return ImportedNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
 
 
 def _indices(folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
-"""facenet's frozen TensorFlow graph as a graph of ours, without TensorFlow.
+"""Reads facenet's frozen TensorFlow graph into a graph, without TensorFlow.
 
-Only the operations of a frozen face network are known; nothing in the file is executed.
+Only the operations of a frozen face network are supported.  Nothing in the file is executed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.graph import NO_PADS, OPEN, Graph, Node, Pads
-from facekit.graph.read.graph_def import attributes_of, graph_nodes, tensor_values
+from facekit.graph.graph import DYNAMIC, NO_PADS, Graph, Node, Pads
+from facekit.graph.read.graph_def import graph_nodes, node_attributes, tensor_values
 
 _UNIT_LENGTH = re.compile(r"embeddings(/|$)")
 _UNIT_LENGTH_OPERATIONS = ("Const", "Square", "Sum", "Maximum", "Rsqrt", "Mul")
@@ -33,17 +33,18 @@ _LAYER_NAMES = (
     (r"^(Block\d+_\d+)/concat$", r"\1_Concatenate/concat"),
     (r"/mul$", "_Scale/mul"),
     (r"/add$", "_Add/Add"),
-    (r"/(?=.*/)", "_"),  # all slashes but the last
+    (r"/(?=.*/)", "_"),  # all slashes except the last
 )
-"""TF-Slim's names into those by which stored activation ranges know a tensor: our layer's, then
-the operation"""
+"""Translates TF-Slim's names into the names that stored activation ranges use: our layer's name,
+then the operation."""
 
 
 def read_tf_graph(path: Path, *, name: str) -> Graph:
-    """The network up to the embedding, before the step that makes its length one.
+    """Returns the network up to the embedding, without the following step to unit length.
 
-    Raises ModelBuildError naming the file and the node: an operation or form that is not known,
-    a tensor that is missing, of another shape, not finite, used twice or not at all.
+    Raises ModelBuildError, naming the file and the node, if an operation or a form of it is not
+    supported, or if a tensor is missing, has an inconsistent shape, is not finite, is used twice or
+    not at all.
     """
     reader = _Reader(path)
     try:
@@ -55,54 +56,56 @@ def read_tf_graph(path: Path, *, name: str) -> Graph:
 
 
 class _Reader:
-    """The nodes of one file, and what has been made of them."""
+    """The nodes of one file, and the nodes of our graph that have been created from them."""
 
     def __init__(self, path: Path) -> None:
         self.nodes = {node.name: node for node in graph_nodes(path)}
-        self.made: dict[str, Node] = {}
+        self.created: dict[str, Node] = {}
         self.used: Counter[str] = Counter()
-        """constants and operations, by how often they were read"""
+        """The number of uses of each constant and operation so far."""
 
     def graph(self, name: str) -> Graph:
         output = self._output()
         pending = [output]
-        begun: set[str] = set()
-        while pending:  # without recursion: a graph may be deeper than Python's stack
-            if self._is_known(pending[-1]):
+        started: set[str] = set()
+        while pending:  # iterative, because a graph may be deeper than Python's recursion limit
+            if self._is_available(pending[-1]):
                 pending.pop()
                 continue
             node = self._node(pending[-1])
-            begun.add(node.name)
-            missing = [one for one in _inputs(node) if not self._is_known(one)]
-            if circle := begun.intersection(missing):
-                raise ModelBuildError(f"{circle.pop()} is read by what it reads.")
+            started.add(node.name)
+            missing = [
+                node_input for node_input in _inputs(node) if not self._is_available(node_input)
+            ]
+            if cycle := started.intersection(missing):
+                raise ModelBuildError(f"{cycle.pop()} is read by what it reads.")
             if missing:
                 pending += missing
             else:
-                self.made[node.name] = self._operation(node)
+                self.created[node.name] = self._operation(node)
         self.used[output] += 1
         self._require_all_used()
-        return Graph(name, (self.made[output],))
+        return Graph(name, (self.created[output],))
 
     def constant(self, name: str) -> NDArray[Any]:
         node = self._node(name)
         if node.op != "Const":
             raise ModelBuildError(f"{name} must be a constant. It is a {node.op}.")
         self.used[name] += 1
-        values = tensor_values(attributes_of(node)["value"].tensor, name)
+        values = tensor_values(node_attributes(node)["value"].tensor, name)
         if values is None:
             raise ModelBuildError(f"{name} must hold float32 or int32 numbers.")
         return values
 
     def data(self, name: str) -> Node:
         self.used[name] += 1
-        return self.made[name]
+        return self.created[name]
 
     def is_constant(self, name: str) -> bool:
         return bool(self._node(name).op == "Const")
 
-    def _is_known(self, name: str) -> bool:
-        return name in self.made or self.is_constant(name)
+    def _is_available(self, name: str) -> bool:
+        return name in self.created or self.is_constant(name)
 
     def _node(self, name: str) -> Any:
         if name not in self.nodes:
@@ -110,29 +113,36 @@ class _Reader:
         return self.nodes[name]
 
     def _operation(self, node: Any) -> Node:
-        make = _OPERATIONS.get(node.op)
-        if make is None:
+        reader = _OPERATIONS.get(node.op)
+        if reader is None:
             raise ModelBuildError(
                 f"{node.name} is a {node.op}. Known are {', '.join(sorted(_OPERATIONS))}."
             )
-        attributes = attributes_of(node)
+        attributes = node_attributes(node)
         if attributes.get("data_format") and attributes["data_format"].s != b"NHWC":
             raise ModelBuildError(f"{node.name} must have its channels last.")
-        return make(self, _inputs(node), attributes, _layer_name(node.name))
+        return reader(self, _inputs(node), attributes, _layer_name(node.name))
 
     def _output(self) -> str:
-        """What the step to unit length reads; without such a step, what nothing reads."""
+        """Returns the input of the step to unit length, or the node that no other node uses."""
         steps = [node for node in self.nodes.values() if _UNIT_LENGTH.match(node.name)]
         for node in steps:
             if node.op not in _UNIT_LENGTH_OPERATIONS:
                 raise ModelBuildError(f"{node.name} is a {node.op}; a step to unit length needed.")
-        read = {one for node in steps for one in _inputs(node) if not _UNIT_LENGTH.match(one)}
+        outputs = {
+            node_input
+            for node in steps
+            for node_input in _inputs(node)
+            if not _UNIT_LENGTH.match(node_input)
+        }
         if not steps:
-            all_read = {one for node in self.nodes.values() for one in _inputs(node)}
-            read = {node.name for node in self.nodes.values() if node.op != "Const"} - all_read
-        if len(read) != 1:
-            raise ModelBuildError(f"one output needed. Found: {', '.join(sorted(read)) or 'none'}.")
-        return read.pop()
+            used = {node_input for node in self.nodes.values() for node_input in _inputs(node)}
+            outputs = {node.name for node in self.nodes.values() if node.op != "Const"} - used
+        if len(outputs) != 1:
+            raise ModelBuildError(
+                f"one output needed. Found: {', '.join(sorted(outputs)) or 'none'}."
+            )
+        return outputs.pop()
 
     def _require_all_used(self) -> None:
         for name in self.nodes:
@@ -143,7 +153,7 @@ class _Reader:
 
 
 def _inputs(node: Any) -> list[str]:
-    """Without those that only say what runs first ("^name")."""
+    """Returns a node's inputs without control dependencies ("^name")."""
     names = [name.removesuffix(":0") for name in node.input if not name.startswith("^")]
     if other := [name for name in names if ":" in name]:
         raise ModelBuildError(f"{node.name} reads {other[0]}, a second output.")
@@ -157,7 +167,7 @@ def _layer_name(name: str) -> str:
 
 
 def _placeholder(_: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
-    shape = tuple(max(dim.size, OPEN) for dim in attributes["shape"].shape.dim)
+    shape = tuple(max(dim.size, DYNAMIC) for dim in attributes["shape"].shape.dim)
     if inputs or len(shape) != 4 or 0 in shape:
         raise ModelBuildError(f"{name} must be pictures of a known size. Received: shape {shape}.")
     return operations.graph_input("image", shape)
@@ -169,8 +179,8 @@ def _convolution(reader: _Reader, inputs: list[str], attributes: dict[str, Any],
         reader.data(x),
         reader.constant(kernel),
         name,
-        stride=_two(attributes, "strides", name),
-        dilation=_two(attributes, "dilations", name),
+        stride=_pair(attributes, "strides", name),
+        dilation=_pair(attributes, "dilations", name),
         pads=_pads(attributes, name),
     )
 
@@ -197,7 +207,7 @@ def _relu(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> N
 
 def _concatenate(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
     *members, axis = inputs
-    nodes = [reader.data(one) for one in members]
+    nodes = [reader.data(member) for member in members]
     if int(reader.constant(axis)) not in (-1, len(nodes[0].shape) - 1):
         raise ModelBuildError(f"{name} must put channels side by side.")
     return moves.concatenate(nodes, name)
@@ -207,9 +217,9 @@ def _max_pool(reader: _Reader, inputs: list[str], attributes: dict[str, Any], na
     (x,) = inputs
     return operations.max_pool(
         reader.data(x),
-        _two(attributes, "ksize", name),
+        _pair(attributes, "ksize", name),
         name,
-        stride=_two(attributes, "strides", name),
+        stride=_pair(attributes, "strides", name),
         pads=_pads(attributes, name),
     )
 
@@ -217,23 +227,23 @@ def _max_pool(reader: _Reader, inputs: list[str], attributes: dict[str, Any], na
 def _average_pool(
     reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str
 ) -> Node:
-    """Of the whole picture."""
+    """Reads a global average pool, i.e. one whose window has the size of the image."""
     x = reader.data(inputs[0])
-    window = _two(attributes, "ksize", name)
+    window = _pair(attributes, "ksize", name)
     if x.shape[1:3] != window or _pads(attributes, name) is None:
         raise ModelBuildError(f"{name} must take the mean of all of {x.shape}, not of {window}.")
     return operations.mean(x, name)
 
 
 def _reshape(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
-    """To vectors; a vector as a picture of one pixel stays a vector here."""
+    """Reads a reshape to vectors.  A vector that becomes an image of one pixel stays a vector."""
     source, target = inputs
     x, shape = reader.data(source), tuple(reader.constant(target).tolist())
-    numbers = prod(x.shape[1:])
-    sides = tuple(numbers if side == OPEN else side for side in shape[1:])
-    if len(x.shape) == 2 and sides == (1, 1, numbers):
-        sides = (numbers,)
-    if sides != (numbers,) or shape[0] not in (OPEN, x.shape[0]):
+    size = prod(x.shape[1:])
+    dimensions = tuple(size if dimension == DYNAMIC else dimension for dimension in shape[1:])
+    if len(x.shape) == 2 and dimensions == (1, 1, size):
+        dimensions = (size,)
+    if dimensions != (size,) or shape[0] not in (DYNAMIC, x.shape[0]):
         raise ModelBuildError(f"{name} must make vectors of {x.shape}. Received: {shape}.")
     return moves.flatten(x, name) if len(x.shape) == 4 else x
 
@@ -260,12 +270,13 @@ def _batch_norm(reader: _Reader, inputs: list[str], attributes: dict[str, Any], 
     )
 
 
-def _two(attributes: dict[str, Any], which: str, name: str) -> tuple[int, int]:
-    """Rows and columns out of (1, rows, columns, 1); ones where nothing is said."""
-    listed = tuple(attributes[which].list.i) if which in attributes else (1, 1, 1, 1)
-    if len(listed) != 4 or listed[::3] != (1, 1) or min(listed) < 1:
-        raise ModelBuildError(f"{name}: {which} of (1, rows, columns, 1) needed, got {listed}.")
-    return listed[1], listed[2]
+def _pair(attributes: dict[str, Any], key: str, name: str) -> tuple[int, int]:
+    """Returns (rows, columns) from an attribute (1, rows, columns, 1), or (1, 1) if it is
+    absent."""
+    values = tuple(attributes[key].list.i) if key in attributes else (1, 1, 1, 1)
+    if len(values) != 4 or values[::3] != (1, 1) or min(values) < 1:
+        raise ModelBuildError(f"{name}: {key} of (1, rows, columns, 1) needed, got {values}.")
+    return values[1], values[2]
 
 
 def _pads(attributes: dict[str, Any], name: str) -> Pads | None:

@@ -1,8 +1,9 @@
-"""PyTorch's files of tensors, read without PyTorch and without running what is pickled in them.
+"""Reads PyTorch's files of tensors without PyTorch, and without running the pickle in them.
 
-Today's file is a zip archive: NAME/data.pkl is a pickle that says what there is, NAME/data/KEY the
-numbers of one storage.  Before PyTorch 1.6 it was a row of pickles: a magic number, a version, the
-machine, what there is, the keys of the storages; behind them each storage, its length before it.
+The current format is a zip archive.  NAME/data.pkl is a pickle that describes the tensors, and
+NAME/data/KEY has the bytes of one storage.  The format before PyTorch 1.6 is a sequence of pickles:
+a magic number, a version, the machine, the tensors, the keys of the storages.  The storages follow,
+each after its length.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.read.pickled import MISFITS, Made, Stored, read_pickle
+from facekit.graph.read.pickled import PARSE_ERRORS, BuiltObject, PersistentReference, read_pickle
 from facekit.graph.weights import MAX_BYTES, UNREADABLE
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""how PyTorch before 1.6 begins a file: a pickled number"""
+"""The first bytes of a file before PyTorch 1.6: a pickled number."""
 _HEAD_BYTES = 1 << 20
 _WRAPPED = ("state_dict", "model_state_dict")
 _STORAGES = {
@@ -46,12 +47,14 @@ _LENGTH = struct.Struct("<q")
 
 
 def is_torch_file(path: Path) -> bool:
-    """Whether PyTorch wrote it, today's way or the older one."""
+    """Returns whether the file has PyTorch's current or older format.  Raises OSError if it is
+    unreadable."""
     return _pickle_member(path) is not None or _head(path).startswith(LEGACY_MAGIC)
 
 
-def mentions(path: Path, key: str) -> bool:
-    """Whether a tensor is called so, by the bytes of the pickle, which is not opened."""
+def mentions_tensor(path: Path, key: str) -> bool:
+    """Returns whether the first megabyte of the pickle contains `key`, without reading the
+    pickle."""
     member = _pickle_member(path)
     if member is None:
         return key.encode() in _head(path)
@@ -60,14 +63,15 @@ def mentions(path: Path, key: str) -> bool:
 
 
 def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
-    """Every tensor by its name, without the "module." that training on several devices adds.
+    """Returns every tensor by its name, without the prefix "module." that multi-device training
+    adds.
 
-    Raises ModelBuildError for a file that holds more than tensors, is damaged or huge.
+    Raises ModelBuildError if the file has other content than tensors, is damaged or too large.
     """
     _require_small(path)
     try:
         member = _pickle_member(path)
-        content, storages = _legacy(path) if member is None else _zipped(path, member)
+        content, storages = _read_legacy(path) if member is None else _read_zip(path, member)
         for wrapped in _WRAPPED:
             if isinstance(content, dict) and isinstance(content.get(wrapped), dict):
                 content = content[wrapped]
@@ -77,14 +81,14 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
             str(name).removeprefix("module."): _tensor(value, storages, str(name))
             for name, value in content.items()
         }
-    except (ModelBuildError, struct.error, *UNREADABLE, *MISFITS) as error:
+    except (ModelBuildError, struct.error, *UNREADABLE, *PARSE_ERRORS) as error:
         raise ModelBuildError(
             f"{path} is not a PyTorch file of tensors alone, or is damaged; nothing in it was "
             f"run: {error}"
         ) from error
 
 
-def _zipped(path: Path, member: str) -> tuple[Any, dict[str, NDArray[Any]]]:
+def _read_zip(path: Path, member: str) -> tuple[Any, dict[str, NDArray[Any]]]:
     with zipfile.ZipFile(path) as archive:
         folder = member.removesuffix("data.pkl")
         if f"{folder}byteorder" in archive.namelist() and (
@@ -100,7 +104,7 @@ def _zipped(path: Path, member: str) -> tuple[Any, dict[str, NDArray[Any]]]:
     return content, storages
 
 
-def _legacy(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
+def _read_legacy(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
     with path.open("rb") as file:
         if file.read(len(LEGACY_MAGIC)) != LEGACY_MAGIC:
             raise ValueError("neither a zip archive nor PyTorch's older format")
@@ -121,19 +125,19 @@ def _legacy(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
 
 
 def _references(content: Any) -> list[tuple[str, str]]:
-    """Key and type of every storage that is named."""
+    """Returns the key and the type of every storage that the content refers to."""
     pending, found = [content], []
     while pending:
-        one = pending.pop()
-        if isinstance(one, Stored):
-            _, (_module, kind), key, *_ = one.reference
+        item = pending.pop()
+        if isinstance(item, PersistentReference):
+            _, (_module, kind), key, *_ = item.reference
             found.append((key, kind))
-        elif isinstance(one, Made):
-            pending += one.arguments
-        elif isinstance(one, dict):
-            pending += one.values()
-        elif isinstance(one, (list, tuple)):
-            pending += one
+        elif isinstance(item, BuiltObject):
+            pending += item.arguments
+        elif isinstance(item, dict):
+            pending += item.values()
+        elif isinstance(item, (list, tuple)):
+            pending += item
     return found
 
 
@@ -142,23 +146,24 @@ def _pickle(stream: BinaryIO) -> Any:
 
 
 def _tensor(value: Any, storages: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
-    """The numbers in their own order of axes.  Raises ModelBuildError naming the tensor."""
-    if isinstance(value, Made) and value.kind == _PARAMETER:
+    """Returns a tensor in C order.  Raises ModelBuildError, naming the tensor, if it is not
+    supported."""
+    if isinstance(value, BuiltObject) and value.kind == _PARAMETER:
         value = value.arguments[0]
-    if not isinstance(value, Made):
+    if not isinstance(value, BuiltObject):
         raise ModelBuildError(f"{name} is a {type(value).__name__}, no tensor.")
     stored, offset, shape, strides, *_ = value.arguments
     word, (_module, kind), key, _device, _count, *view = stored.reference
-    if word != "storage" or any(one is not None for one in view):
+    if word != "storage" or any(item is not None for item in view):
         raise ModelBuildError(f"{name} is part of a storage in a way that is not known.")
-    numbers = storages[key].view(_STORAGES[kind])
-    last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
-    fits = min((offset, *shape, *strides), default=0) >= 0 and prod(shape) <= len(numbers)
-    if not fits or (prod(shape) and last >= len(numbers)):
+    values = storages[key].view(_STORAGES[kind])
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    is_valid = min((offset, *shape, *strides), default=0) >= 0 and prod(shape) <= len(values)
+    if not is_valid or (prod(shape) and last >= len(values)):
         raise ModelBuildError(f"{name} of shape {shape} does not lie within its storage.")
-    size = numbers.itemsize
+    size = values.itemsize
     view_of = np.lib.stride_tricks.as_strided(
-        numbers[offset:], shape, [stride * size for stride in strides], writeable=False
+        values[offset:], shape, [stride * size for stride in strides], writeable=False
     )
     return np.asarray(view_of, order="C")
 
@@ -169,7 +174,8 @@ def _head(path: Path) -> bytes:
 
 
 def _pickle_member(path: Path) -> str | None:
-    """NAME/data.pkl, which every zip archive of PyTorch's has."""
+    """Returns the name of the member NAME/data.pkl, or None if the file is not PyTorch's zip
+    archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

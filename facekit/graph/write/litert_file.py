@@ -1,7 +1,7 @@
-"""The tables of a LiteRT file, filled operator by operator and packed into its bytes.
+"""Builds the tables of a LiteRT file, operator by operator, and serializes them.
 
-Written through the classes of LiteRT's own schema.  Nothing but what is added decides about the
-bytes: they are the same on every run and on every machine.
+The tables are written by the classes of LiteRT's own schema.  The bytes depend only on what is
+added: they are the same on every run and on every machine.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from facekit.graph.graph import OPEN, Graph, Node, Shape
+from facekit.graph.graph import DYNAMIC, Graph, Node, Shape
 
 _VERSION = 3  # of the schema
 _IDENTIFIER = b"TFL3"
-_ALIGNMENT = 16  # the schema's force_align on a buffer's data, which Python's Pack leaves out
-_ROOM_BYTES = 1 << 20  # for all that is no weight; the builder grows where it is not enough
+_ALIGNMENT = 16  # the schema's force_align of a buffer's data, which Python's Pack does not apply
+_INITIAL_BYTES = (
+    1 << 20
+)  # initial size for everything except weights; the builder grows if necessary
 _SIGNATURE = b"serving_default"
-_LARGEST_OLD_CODE = 127  # of an operator, where files of before 2020 have it
+_MAX_OLD_CODE = 127  # the largest operator code in the field of files before 2020
 
 
 class LiteRtFile:
@@ -30,34 +32,38 @@ class LiteRtFile:
     def __init__(self, name: str) -> None:
         self.name = name
         self.tensors: list[Any] = []
-        self.buffers: list[Any] = [schema.BufferT()]  # the first is empty: of what is computed
+        # buffer 0 is empty and belongs to all computed tensors
+        self.buffers: list[Any] = [schema.BufferT()]
         self.operators: list[Any] = []
         self.codes: dict[tuple[int, int], Any] = {}
         self.tensors_of: dict[str, int] = {}
-        """the tensor that a node gives, by its name"""
+        """The index of a node's output tensor, by the node's name."""
 
-    def read_by(self, node: Node) -> list[int]:
-        """The tensors of what `node` reads."""
-        return [self.tensors_of[one.name] for one in node.inputs]
+    def input_tensors(self, node: Node) -> list[int]:
+        """Returns the indices of the inputs of `node`."""
+        return [self.tensors_of[node_input.name] for node_input in node.inputs]
 
-    def computed(self, node: Node, *, name: str | None = None, shape: Shape | None = None) -> int:
-        """The tensor of what `node` gives, or of a step on the way to it."""
-        sides = node.shape if shape is None else shape
+    def add_activation(
+        self, node: Node, *, name: str | None = None, shape: Shape | None = None
+    ) -> int:
+        """Adds the output tensor of `node`, or of an intermediate step, and returns its index."""
+        dimensions = node.shape if shape is None else shape
         index = self._tensor(
             node.name if name is None else name,
-            np.abs(np.array(sides, np.int32)),  # an open side stands at 1 until it is resized
-            signature=np.array(sides, np.int32) if OPEN in sides else None,
+            # a dynamic dimension has size 1 until it is resized
+            np.abs(np.array(dimensions, np.int32)),
+            signature=np.array(dimensions, np.int32) if DYNAMIC in dimensions else None,
         )
         self.tensors_of[node.name] = index
         return index
 
-    def counted(self, name: str, length: int) -> int:
-        """The tensor of a step that gives a picture's sides, int32 (length,)."""
+    def add_shape_tensor(self, name: str, length: int) -> int:
+        """Adds an int32 tensor (length,) that holds dimensions, and returns its index."""
         shape = np.array([length], np.int32)
         return self._tensor(name, shape, kind=schema.TensorType.INT32)
 
-    def constant(self, name: str, values: NDArray[Any]) -> int:
-        """float32 or int32 values; their bytes are aligned as LiteRT wants them."""
+    def add_constant(self, name: str, values: NDArray[Any]) -> int:
+        """Adds a float32 or int32 constant, and returns its index."""
         kinds = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
         data = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
         self.buffers.append(schema.BufferT(data=data.reshape(-1).view(np.uint8)))
@@ -89,7 +95,7 @@ class LiteRtFile:
         )
         return len(self.tensors) - 1
 
-    def operator(
+    def add_operator(
         self,
         builtin: int,
         inputs: Sequence[int],
@@ -98,12 +104,12 @@ class LiteRtFile:
         *,
         version: int = 1,
     ) -> None:
-        """`options`: their kind and their table."""
+        """Adds an operator.  `options` are their kind and their table."""
         code = self.codes.setdefault(
             (builtin, version),
             schema.OperatorCodeT(
                 builtinCode=builtin,
-                deprecatedBuiltinCode=min(builtin, _LARGEST_OLD_CODE),
+                deprecatedBuiltinCode=min(builtin, _MAX_OLD_CODE),
                 version=version,
             ),
         )
@@ -118,7 +124,7 @@ class LiteRtFile:
             )
         )
 
-    def packed(self, graph: Graph) -> bytes:
+    def to_bytes(self, graph: Graph) -> bytes:
         inputs, outputs = (
             np.array([self.tensors_of[node.name] for node in nodes], np.int32)
             for nodes in (graph.inputs, graph.outputs)
@@ -139,44 +145,47 @@ class LiteRtFile:
             buffers=self.buffers,
             signatureDefs=[
                 schema.SignatureDefT(
-                    inputs=[_named(node.name, self.tensors_of[node.name]) for node in graph.inputs],
-                    outputs=[_named(f"output_{n}", at) for n, at in enumerate(outputs)],
+                    inputs=[
+                        _tensor_map(node.name, self.tensors_of[node.name]) for node in graph.inputs
+                    ],
+                    outputs=[_tensor_map(f"output_{n}", index) for n, index in enumerate(outputs)],
                     signatureKey=_SIGNATURE,
                 )
             ],
         )
-        return packed_model(model, b"")
+        return pack_model(model, b"")
 
 
 Writer: TypeAlias = Callable[[LiteRtFile, Node, Node | None], None]
-"""adds a node's operators; the second node is an activation that becomes part of them"""
+"""Adds the operators of a node.  The second node is an activation function to merge, or None."""
 
 
-def packed_model(model: Any, content: bytes) -> bytes:
-    """The bytes of a file, from its tables as LiteRT's schema has them (a ModelT).
+def pack_model(model: Any, content: bytes) -> bytes:
+    """Serializes a model, given as the tables of LiteRT's schema (a ModelT).
 
-    `content`: the file that they were read from, which may hold constants behind its tables.
+    `content` is the file from which the tables were read; it may hold constants behind its tables.
     """
     size = 0
-    for place, held in enumerate(model.buffers):
-        if (data := constant_bytes(held, content)) is not None:
-            model.buffers[place] = _Aligned(data=data)
+    for index, buffer in enumerate(model.buffers):
+        if (data := constant_bytes(buffer, content)) is not None:
+            model.buffers[index] = _AlignedBuffer(data=data)
             size += data.nbytes
-    builder = flatbuffers.Builder(size + _ROOM_BYTES)
+    builder = flatbuffers.Builder(size + _INITIAL_BYTES)
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
-def constant_bytes(held: Any, content: bytes) -> NDArray[np.uint8] | None:
-    """A constant (a BufferT of the file `content`) as uint8 (N,); None for what is computed."""
-    if held.data is not None:
-        return np.asarray(held.data, np.uint8)
-    if held.offset > 1:  # 1 stands for no constant in files that have offsets
-        return np.frombuffer(content, np.uint8, count=held.size, offset=held.offset)
+def constant_bytes(buffer: Any, content: bytes) -> NDArray[np.uint8] | None:
+    """Returns the bytes of a buffer (a BufferT of the file `content`) as uint8 (N,), or None if it
+    is empty."""
+    if buffer.data is not None:
+        return np.asarray(buffer.data, np.uint8)
+    if buffer.offset > 1:  # files with offsets use 1 for an empty buffer
+        return np.frombuffer(content, np.uint8, count=buffer.size, offset=buffer.offset)
     return None
 
 
-class _Aligned(schema.BufferT):  # type: ignore[misc]  # LiteRT has no types
+class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # LiteRT has no types
     def Pack(self, builder: Any) -> Any:
         builder.StartVector(1, self.data.nbytes, _ALIGNMENT)
         builder.head -= self.data.nbytes
@@ -187,5 +196,5 @@ class _Aligned(schema.BufferT):  # type: ignore[misc]  # LiteRT has no types
         return schema.BufferEnd(builder)
 
 
-def _named(name: str, index: int) -> Any:
+def _tensor_map(name: str, index: int) -> Any:
     return schema.TensorMapT(name=name.encode(), tensorIndex=int(index))

@@ -1,8 +1,8 @@
-"""PyTorch's file of tensors by name, as `torch.save` writes a state_dict, without PyTorch.
+"""Writes PyTorch's file of named tensors, as `torch.save` writes a state_dict, without PyTorch.
 
-A zip archive: data.pkl is a pickle that says what there is, data/KEY the numbers of one tensor;
-see `facekit.graph.read.torch_file`.  The pickle is put together instruction by instruction, since
-Python's own would have to import what it names.
+The file is a zip archive: data.pkl is a pickle that describes the tensors, data/KEY has the
+elements of one tensor; see `facekit.graph.read.torch_file`.  The pickle is composed of instructions
+here, because Python's pickle module would have to import the functions that it names.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from numpy.typing import NDArray
 _FOLDER = "archive"
 _VERSION = b"3\n"  # of the format
 _STORAGES = {"float32": "FloatStorage", "int64": "LongStorage"}
-_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest of a zip archive: the same bytes on every day
+# the earliest time in a zip archive, so that the bytes do not depend on the date
+_TIME = (1980, 1, 1, 0, 0, 0)
 _PROTOCOL, _STOP = b"\x80\x02", b"."
 _MARK, _TUPLE, _REDUCE, _PERSISTENT = b"(", b"t", b"R", b"Q"
 _FALSE, _EMPTY_TUPLE, _SET_ITEMS = b"\x89", b")", b"u"
 _ORDERED_DICT = b"ccollections\nOrderedDict\n" + _EMPTY_TUPLE + _REDUCE
 
 
-def torch_file(tensors: Mapping[str, NDArray[Any]]) -> bytes:
-    """The file's content; the same for the same tensors, which are float32 or int64."""
+def write_torch_file(tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Returns the content of the file for float32 or int64 tensors.  Equal tensors give equal
+    bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
 
@@ -56,7 +58,7 @@ def _pickle(tensors: Mapping[str, NDArray[Any]]) -> bytes:
             _MARK,
             *(_MARK, _text("storage"), storage, _text(str(key)), _text("cpu")),
             *(_integer(tensor.size), _TUPLE, _PERSISTENT),
-            _integer(0),  # where in the storage it begins
+            _integer(0),  # offset in the storage
             _integers(tensor.shape),
             _integers(strides),
             _FALSE,  # no gradient
