@@ -15,7 +15,7 @@ import click
 
 from facekit.cli.command import Group
 from facekit.cli.pages import Section
-from facekit.cli.render.output import Verbosity, emit_error, set_verbosity, tell_usage
+from facekit.cli.render.output import begin_telling, emit_error, tell_usage
 from facekit.errors import FacekitError, StorageError, UsageError
 from facekit.version import __version__
 
@@ -122,7 +122,7 @@ class Cli(Group):
         """Runs and exits: click's own may return, this never does, hence the override's type."""
         arguments = sys.argv[1:] if args is None else list(args)
         as_json = _asks_for_json(arguments)
-        set_verbosity(Verbosity.NORMAL)
+        begin_telling()
         try:
             code = super().main(arguments, obj=as_json, standalone_mode=False, **extra)
         except click.ClickException as error:

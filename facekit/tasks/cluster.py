@@ -109,7 +109,7 @@ def cluster(
     for result in embed_each(pipeline, names, workers=None, reporter=reporter):
         if isinstance(result, PhotoFailure):
             failures.append(result)
-            reporter.note(str(result.error))
+            reporter.failure(result.error)
             continue
         vectors.append(result.embeddings)
         for number, face in enumerate(result.faces):

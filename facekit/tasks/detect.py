@@ -88,7 +88,7 @@ def detect(
 
     for result in results:
         if isinstance(result, PhotoFailure):
-            reporter.note(str(result.error))
+            reporter.failure(result.error)
             yield result
         else:
             yield written(result)

@@ -168,7 +168,7 @@ def identify_photos(
     for result in embed_each(pipeline, names, label="identifying", reporter=reporter):
         photo: IdentifiedPhoto | PhotoFailure
         if isinstance(result, PhotoFailure):
-            reporter.note(str(result.error))
+            reporter.failure(result.error)
             photo = result
         else:
             answers = identify_vectors(

@@ -19,7 +19,7 @@ from facekit.cli.options import (
     output_folder,
     parallel_options,
 )
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, note_error
 from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 
 _SIZE = re.compile(r"([1-9]\d*)(?:x([1-9]\d*))?")
@@ -149,7 +149,7 @@ def align_dataset(
         )
     if report.failures:
         first = report.failures[0]
-        note(f"{len(report.failures)} photos failed, see {report.failures_file}; the first: "
+        note_error(f"{len(report.failures)} photos failed, see {report.failures_file}; the first: "
              f"{first.photo}: {first.reason}")  # fmt: skip
         if len(report.failures) > allow_failed * report.photos:
             kind = getattr(errors, first.error, errors.InputError)

@@ -17,7 +17,7 @@ from facekit.cli.options import (
     offline_option,
     photos_argument,
 )
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, note_error
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
 
@@ -142,7 +142,7 @@ def benchmark(
     else:
         click.echo(text, nl=False)
     if unused is not None:
-        note(f"error: delegate {unused} was not used: these are times of the CPU")
+        note_error(f"delegate {unused} was not used: these are times of the CPU")
         raise SystemExit(AcceleratorError.exit_code)
 
 

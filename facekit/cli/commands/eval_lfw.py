@@ -11,7 +11,7 @@ from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, note_error
 from facekit.enums import Flip, Profile
 
 EXIT_BELOW = 1
@@ -125,5 +125,5 @@ def eval_lfw(
 
         click.echo(report_text(report))
     if assert_accuracy is not None and (below := report.below(assert_accuracy)):
-        note(f"accuracy below {assert_accuracy:g}: {', '.join(below)}")
+        note_error(f"accuracy below {assert_accuracy:g}: {', '.join(below)}")
         raise SystemExit(EXIT_BELOW)

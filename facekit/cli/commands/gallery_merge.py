@@ -9,7 +9,7 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import json_option
-from facekit.cli.render.output import note, print_result
+from facekit.cli.render.output import note_error, print_result
 from facekit.cli.render.people import EXIT_NOBODY, exit_nobody
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> 
     if result.absent:
         exit_nobody(*result.absent)
     elif result.merge is None:
-        note(f"nobody called {other} is merged into {name}")
+        note_error(f"nobody called {other} is merged into {name}")
         raise SystemExit(EXIT_NOBODY)
     else:
         print_result(

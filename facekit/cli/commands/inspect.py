@@ -9,7 +9,7 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.options import json_option
 from facekit.cli.render.inspection import print_inspection
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, note_error
 from facekit.errors import ModelMismatchError
 
 
@@ -43,5 +43,5 @@ def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
     else:
         print_inspection(inspection)
     if inspected.has_wrong_card:
-        note(f"error: {inspected.card_problem}")
+        note_error(str(inspected.card_problem))
         raise SystemExit(ModelMismatchError.exit_code)

@@ -12,7 +12,7 @@ from facekit.cli.commands.models_card import card_command
 from facekit.cli.commands.models_import import import_command
 from facekit.cli.options import json_option, offline_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, note_error
 from facekit.cli.terminal import TerminalReporter
 from facekit.errors import ModelMismatchError
 
@@ -154,7 +154,7 @@ def verify(model: str | None, as_json: bool) -> None:
         print_checked(checked)
     for file in checked.files:
         if file.problem:
-            note(f"error: {file.problem}")
+            note_error(str(file.problem))
     if not checked.ok:
         raise SystemExit(ModelMismatchError.exit_code)
 

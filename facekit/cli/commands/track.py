@@ -22,7 +22,7 @@ from facekit.cli.options import (
     output_file,
     threads_option,
 )
-from facekit.cli.render.output import emit_json_line, note
+from facekit.cli.render.output import emit_json_line, note, note_error
 from facekit.cli.render.people import track_row, track_table
 from facekit.cli.threshold_options import threshold_options
 
@@ -144,7 +144,7 @@ def _leave(end: TrackEnd, *, as_json: bool) -> NoReturn:
     if end.damage is not None:
         if as_json:
             emit_json_line(end.damage.to_dict())
-        note(f"error: {end.damage}")
+        note_error(str(end.damage))
         raise SystemExit(end.damage.exit_code)
     if end.warning is not None:
         note(end.warning)

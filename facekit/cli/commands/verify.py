@@ -16,7 +16,7 @@ from facekit.cli.options import (
     parallel_options,
     photos_argument,
 )
-from facekit.cli.render.output import emit_json, exit_of, note
+from facekit.cli.render.output import emit_json, exit_of, note_error
 from facekit.cli.requests import pipeline_request
 from facekit.cli.threshold_options import threshold_options
 from facekit.errors import UsageError
@@ -128,5 +128,5 @@ def _write_list(
         for line in lines:
             click.echo(line, nl=False)
     if failures:
-        note(f"{len(failures)} of {count} pairs failed; the first: {failures[0]}")
+        note_error(f"{len(failures)} of {count} pairs failed; the first: {failures[0]}")
     exit_of(failures)

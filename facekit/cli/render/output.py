@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
@@ -78,6 +79,14 @@ class Verbosity(IntEnum):
 
 
 _verbosity = Verbosity.NORMAL
+_began_s = time.perf_counter()
+
+
+def begin_telling() -> None:
+    """To be called where a command begins: nothing is asked for yet, and the clock starts."""
+    global _began_s
+    _began_s = time.perf_counter()
+    set_verbosity(Verbosity.NORMAL)
 
 
 def set_verbosity(verbosity: Verbosity) -> None:
@@ -92,8 +101,13 @@ def verbosity() -> Verbosity:
 
 
 def note(text: str) -> None:
-    """A line for the person at the terminal; stderr, never part of the result."""
-    if _verbosity is not Verbosity.QUIET:
+    """A line for the person at the terminal; stderr, never part of the result.
+
+    With --verbose, the seconds since facekit began stand before it.
+    """
+    if _verbosity is Verbosity.VERBOSE:
+        click.echo(f"facekit: {time.perf_counter() - _began_s:.2f} s: {text}", err=True)
+    elif _verbosity is Verbosity.NORMAL:
         click.echo(f"facekit: {text}", err=True)
 
 

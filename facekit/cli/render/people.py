@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from facekit.cli.render.output import note
+from facekit.cli.render.output import note_error
 from facekit.cli.render.table import Column, StreamedTable, labeled, number, table, wrapped
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def print_check(checked: CheckedGallery) -> None:
 def exit_nobody(*names: str) -> NoReturn:
     """Ends a command that was asked for people who are not enrolled."""
     for name in names:
-        note(f"nobody called {name} is enrolled")
+        note_error(f"nobody called {name} is enrolled")
     raise SystemExit(EXIT_NOBODY)
 
 

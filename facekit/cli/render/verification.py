@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.render.output import SCHEMA_VERSION
+from facekit.cli.render.style import Style, styled
 
 if TYPE_CHECKING:
     from facekit.pipeline.records import Verification
@@ -31,9 +32,11 @@ _COLUMNS = (
 def print_verification(result: Verification) -> None:
     """The decision, the threshold and what they mean, in a few lines."""
     payload = result.to_dict()
-    answer, relation = ("same", "<=") if payload["verified"] else ("different", ">")
+    answer, relation, style = (
+        ("same", "<=", Style.YES) if payload["verified"] else ("different", ">", Style.NO)
+    )
     click.echo(
-        f"{answer}: {payload['similarity_metric']} distance "
+        f"{styled(answer, style)}: {payload['similarity_metric']} distance "
         f"{payload['distance']:.4f} {relation} {payload['threshold']:.4f}"
     )
     bound = payload["fmr_at_most"]
