@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import click
@@ -40,7 +41,8 @@ def _page(words: tuple[str, ...], command: click.Command) -> list[str]:
     for section in page.sections:
         lines += [f"| {section.heading.lower()} | meaning |", "| --- | --- |"]
         for names, meaning in section.rows:
-            lines.append(f"| `{_cell(names)}` | {_escaped(_cell(meaning))} |")
+            name = html.escape(names).replace("|", "&#124;")
+            lines.append(f"| <code>{name}</code> | {_escaped(meaning)} |")
         lines.append("")
     output = output_tables(words)
     if output:
@@ -48,9 +50,5 @@ def _page(words: tuple[str, ...], command: click.Command) -> list[str]:
     return lines
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
 def _escaped(text: str) -> str:
-    return re.sub(r"([*_<\[\]])", r"\\\1", text)
+    return re.sub(r"([*_|\[\]])", r"\\\1", html.escape(text))

@@ -9,7 +9,7 @@ import click
 
 from facekit.cli.command import Group, context_below, page_of
 from facekit.cli.render.man import man_name, man_page
-from facekit.system.files import put_files, require_absent
+from facekit.system.files import put_files, require_free
 
 
 def man_pages(root: click.Context) -> dict[str, bytes]:
@@ -20,7 +20,7 @@ def man_pages(root: click.Context) -> dict[str, bytes]:
 def write_man_pages(root: click.Context, folder: Path, *, force: bool) -> None:
     """Raises UsageError where a page exists and `force` does not allow replacing it."""
     pages = man_pages(root)
-    require_absent(folder, pages, force=force)
+    require_free(*(folder / name for name in pages), force=force)
     put_files(folder, pages)
 
 

@@ -31,16 +31,18 @@ from facekit.model.card import Card, Task, read_card
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
-from facekit.system.files import put_files, require_absent, write_atomically
+from facekit.system.files import put_files, require_free, write_atomically
 
 RECIPE_SUFFIX = "_recipe.json"
 DRIFT_SUFFIX = "_drift.json"
 _LABELLED_UINT8 = "uint8"
 _WAYS_OUT = (
     "Nothing is written: calibrate on more photos or by another rule, leave these layers in "
-    "float32 by a recipe of your own, or keep the file with --force."
+    "float32 by a recipe of your own, or keep the file with --accept-drift."
 )
-_WITHOUT_VELA = "without --vela the other files are made, with --force also what the CPU must run."
+_WITHOUT_VELA = (
+    "without --vela the other files are made, with --allow-cpu-fallback also what the CPU must run."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +93,13 @@ def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
     }
 
 
+def require_free_files(folder: Path, name: str, plan: ConversionPlan, *, force: bool) -> None:
+    """Raises UsageError if one of the files exists and `force` is False."""
+    names = file_names(name, plan)
+    paths = (folder / below / one for below, listed in names.items() for one in listed)
+    require_free(*paths, force=force)
+
+
 def convert(
     model: InstalledModel,
     plan: ConversionPlan,
@@ -100,6 +109,8 @@ def convert(
     drift_crops: CropSet | None = None,
     rule: RangeRule | None = None,
     force: bool = False,
+    accept_drift: bool = False,
+    allow_cpu_fallback: bool = False,
     reporter: Reporter = SILENT,
 ) -> tuple[ConvertedFile, ...]:
     """Quantizes `model` (float32) by every recipe, measures each result, compiles, writes.
@@ -110,16 +121,18 @@ def convert(
 
     Until all is made and measured, nothing in `folder` changes.  Raises UsageError where files
     exist, ModelBuildError for a result that does not tell faces apart, StorageError, and what
-    quantizing and Vela raise.  `force` replaces files, keeps such a result with a warning in its
-    card and report, and accepts a network that Vela leaves to the CPU.
+    quantizing and Vela raise.  `force` replaces files, `accept_drift` keeps such a result with a
+    warning in its card and report, `allow_cpu_fallback` accepts a network that Vela leaves to the
+    CPU.
     """
+    require_free_files(folder, model.card.name, plan, force=force)
     names = file_names(model.card.name, plan)
-    for below, listed in names.items():
-        require_absent(folder / below, listed, force=force)
     with _staging() as staging_name:
         staging = Path(staging_name)
         seen = drift_crops or crops
-        made = _made(model, plan, staging, crops, seen, rule, force, reporter)
+        made = _made(
+            model, plan, staging, crops, seen, rule, accept_drift, allow_cpu_fallback, reporter
+        )
         for below, listed in reversed(names.items()):  # what others are made from comes last
             put_files(folder / below, {one: (staging / below / one).read_bytes() for one in listed})
     return tuple(
@@ -135,7 +148,8 @@ def _made(
     crops: CropSet | None,
     drift_crops: CropSet | None,
     rule: RangeRule | None,
-    force: bool,
+    accept_drift: bool,
+    allow_cpu_fallback: bool,
     reporter: Reporter,
 ) -> Sequence[ConvertedFile]:
     made = []
@@ -163,7 +177,7 @@ def _made(
             reporter.note(f"{recipe.variant}: left in float32: {counted}")
         drift = _drift(model, file, seen, reporter)
         if drift.warning:
-            if not force:
+            if not accept_drift:
                 raise ModelBuildError(f"{drift.warning} {_WAYS_OUT}")
             reporter.note(f"warning: {drift.warning}")
             file = InstalledModel(_warned(file.card, drift.warning), path)
@@ -179,7 +193,7 @@ def _made(
                 source,
                 target,
                 staging / f"model_{target.name}",
-                allow_cpu_fallback=force,
+                allow_cpu_fallback=allow_cpu_fallback,
                 reporter=reporter,
             )
         except AcceleratorError as error:

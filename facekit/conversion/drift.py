@@ -27,7 +27,6 @@ SCHEMA_VERSION = 1
 DRIFT_SEED = 1
 """of the shipped faces that drift is measured on: not those that ranges are measured on"""
 DRIFT_CROPS = 48
-PLOT_SUFFIX = "_drift.png"
 ENOUGH_CROPS = 200
 """Fewer say little about the worst per cent."""
 GREATEST_APPROACH = 0.1

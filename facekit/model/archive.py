@@ -15,12 +15,13 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from facekit.errors import ModelMismatchError
+from facekit.errors import ModelMismatchError, UsageError
+from facekit.model.card import Card
 from facekit.model.installation import install, storage_errors, write_card
 from facekit.model.store import (
     CARD_SUFFIX,
@@ -74,15 +75,19 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 
 
 def import_models(
-    archive: Path, *, on_wait: Callable[[], None] | None = None
+    archive: Path, *, force: bool = False, on_wait: Callable[[], None] | None = None
 ) -> tuple[InstalledModel, ...]:
     """Checks all of an archive, then puts its models in place; other variants stay.
 
-    Raises ModelMismatchError for anything that export_models does not write, StorageError.
+    Raises ModelMismatchError for anything that export_models does not write, UsageError where
+    another file or card of the same name is stored and `force` does not allow replacing it,
+    StorageError.
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
         _unpack(archive, folder)
         unpacked = [_checked(model, archive) for model in sorted(folder.iterdir())]
+        if not force:
+            _require_same(one.card for model in unpacked for one in model)
         for model in unpacked:
             install(model[0].card.name, partial(_move, model), on_wait=on_wait)
     return tuple(
@@ -185,6 +190,22 @@ def _model_file(path: Path) -> Path:
         if path.with_suffix(suffix).exists():
             return path.with_suffix(suffix)
     return path.with_name(file_name(name, path.stem.removeprefix(f"{name}_")))
+
+
+def _require_same(cards: Iterable[Card]) -> None:
+    """Raises UsageError where one of these models is stored, but not with this very card."""
+    stored = [as_stored(card) for card in cards]
+    others = [f"{card.name}:{card.variant}" for card in stored if _is_another_stored(card)]
+    if others:
+        raise UsageError(
+            f"{', '.join(others)} would be replaced in the store, by another file or card. Pass "
+            "--force to allow it."
+        )
+
+
+def _is_another_stored(card: Card) -> bool:
+    path = variant_path(card.name, card.variant).with_suffix(CARD_SUFFIX)
+    return path.exists() and path.read_text(encoding="utf-8") != card.to_json()
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:

@@ -18,7 +18,13 @@ from facekit.model.card import Card, Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.photo.decode import PictureSource
 from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
-from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification, embedded_picture
+from facekit.pipeline.records import (
+    EmbeddedPicture,
+    FaceOrigin,
+    LocatedPicture,
+    Verification,
+    embedded_picture,
+)
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import (
     AcceleratorRequest,
@@ -309,6 +315,11 @@ class Pipeline:
             faces=(None,) * len(vectors),
             crops=np.zeros((0, size.height_px, size.width_px, 3), np.uint8),
             embeddings=vectors,
+            origins=tuple(
+                FaceOrigin(row.name, row.photo_sha256, row.face, number)
+                for number, row in enumerate(table.rows, 1)
+                if row.vector is not None
+            ),
         )
 
 

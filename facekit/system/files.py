@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from facekit.errors import StorageError, UsageError
@@ -34,17 +34,24 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def require_absent(folder: Path, names: Iterable[str], *, force: bool) -> None:
-    """Raises UsageError where one of the files exists and `force` does not allow replacing it.
+def require_free(*paths: Path | None, force: bool) -> None:
+    """Raises UsageError if one of the paths is a file, or a folder that holds anything.
 
-    To be asked before the work whose result they are.
+    To be called before the work whose results go there.  With `force` nothing is checked.  A path
+    that is None is passed over; a device or a pipe, such as /dev/stdout, has nothing to lose.
     """
-    there = [name for name in names if (folder / name).exists()]
-    if there and not force:
+    taken = [] if force else [str(path) for path in paths if path is not None and _is_taken(path)]
+    if taken:
         raise UsageError(
-            f"{', '.join(there)} in {folder} would be replaced. Pass --force to allow it, or "
-            "another folder with -o."
+            f"{', '.join(taken)} would be replaced. Pass --force to allow it, or name another path."
         )
+
+
+def _is_taken(path: Path) -> bool:
+    try:
+        return path.is_file() or (path.is_dir() and any(path.iterdir()))
+    except OSError as error:
+        raise StorageError(f"Cannot look at {path}: {error.strerror or error}") from error
 
 
 def put_files(folder: Path, files: Mapping[str, bytes]) -> None:

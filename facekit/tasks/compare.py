@@ -30,6 +30,15 @@ class SimilarityMatrix:
     model_sha256: str
     device: DeviceUse
 
+    def pairs(self) -> list[tuple[int, int, float]]:
+        """Every two faces as (row, column, similarity), row < column, the most alike first."""
+        rows, columns = np.triu_indices(len(self.labels), k=1)
+        values = self.similarity[rows, columns]
+        order = np.argsort(-values, kind="stable")
+        return list(
+            zip(rows[order].tolist(), columns[order].tolist(), values[order].tolist(), strict=True)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "images": list(self.labels),

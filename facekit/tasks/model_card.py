@@ -27,7 +27,7 @@ from facekit.model.variants import (
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.net import DYNAMIC, Net
 from facekit.system.fields import PLAIN_NAME
-from facekit.system.files import require_absent, write_atomically
+from facekit.system.files import require_free, write_atomically
 from facekit.template.calibration import Calibration
 
 _COLORS = 3
@@ -94,8 +94,7 @@ def card_draft(
             "A model file with a card ends in .tflite or .onnx, and its name has letters, digits "
             f"and ._- only. Received: {model.name}"
         )
-    if output is not None:
-        require_absent(output.parent, [output.name], force=force)
+    require_free(output, force=force)
     if model.suffix == LITERT_SUFFIX:
         read_tables(model.read_bytes())  # for LiteRT trusts much of a file that it opens
     elif others := external_tensor_files(model):

@@ -34,6 +34,7 @@ from facekit.model.store import (
     wanted_variants,
 )
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.build import ModelFiles
 from facekit.template.calibration import Calibration
 
@@ -239,13 +240,15 @@ def remove(name: str, *, sources: bool = False) -> ModelFiles:
     return ModelFiles(name, removed)
 
 
-def export(names: Sequence[str], output: Path) -> ModelArchive:
+def export(names: Sequence[str], output: Path, *, force: bool = False) -> ModelArchive:
     """Writes models and their cards to a .tar or .tar.gz.
 
-    Raises UsageError for another suffix, ModelMissingError, ModelMismatchError, StorageError.
+    Raises UsageError for another suffix and a file that exists without `force`, ModelMissingError,
+    ModelMismatchError, StorageError.
     """
     from facekit.model.archive import export_models
 
+    require_free(output, force=force)
     exported = export_models(names, output)
     return ModelArchive(output, tuple(model.path.name for model in exported))
 

@@ -9,6 +9,7 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
+    FOLDER,
     EnumChoice,
     crop_options,
     detector_options,
@@ -19,18 +20,18 @@ from facekit.cli.options import (
     photos_argument,
     threads_option,
 )
+from facekit.cli.output_options import force_option
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
 from facekit.enums import FacePolicy
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-
 
 @click.command(cls=Command, basic="face detector save-crops draw json")
 @photos_argument()
-@click.option("--save-crops", type=_FOLDER, help="Write the crops that the model would see here.")
-@click.option("--draw", type=_FOLDER, help="Write the pictures with boxes and landmarks here.")
+@click.option("--save-crops", type=FOLDER, help="Write the crops that the model would see here.")
+@click.option("--draw", type=FOLDER, help="Write the pictures with boxes and landmarks here.")
+@force_option("what is in these folders under the same names")
 @click.option(
     "--face",
     type=EnumChoice(FacePolicy),
@@ -49,6 +50,7 @@ def detect(
     photos: tuple[str, ...],
     save_crops: Path | None,
     draw: Path | None,
+    force: bool,
     model: str | None,
     as_json: bool,
     **options: Any,
@@ -78,6 +80,7 @@ def detect(
         request=pipeline_request(model, **options),
         crops=save_crops,
         drawings=draw,
+        force=force,
         reporter=TerminalReporter(),
     ):
         if not isinstance(result, task.DetectedPhoto):

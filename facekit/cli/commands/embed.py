@@ -11,10 +11,10 @@ from facekit.cli.command import Command
 from facekit.cli.options import (
     embedding_options,
     json_option,
-    output_file,
     parallel_options,
     photos_argument,
 )
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json, exit_of
 from facekit.cli.requests import pipeline_request
 
@@ -22,12 +22,14 @@ from facekit.cli.requests import pipeline_request
 @click.command(cls=Command, basic="output face model workers json")
 @photos_argument()
 @output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
+@force_option("the file of -o")
 @embedding_options
 @parallel_options
 @json_option
 def embed(
     photos: tuple[str, ...],
     output: Path,
+    force: bool,
     model: str | None,
     workers: int | None,
     ray: str | None,
@@ -50,6 +52,7 @@ def embed(
         photos,
         output,
         request=pipeline_request(model, **options),
+        force=force,
         workers=workers,
         ray=ray,
         reporter=TerminalReporter(),

@@ -10,7 +10,12 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import evaluation_options
-from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
+from facekit.cli.options import (
+    DEFAULT_MODEL,
+    EnumChoice,
+    json_option,
+)
+from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, note_error
 from facekit.enums import Flip, Profile
 
@@ -22,6 +27,7 @@ EXIT_BELOW = 1
 @click.option(
     "--model",
     "models",
+    metavar="MODEL",
     multiple=True,
     show_default=DEFAULT_MODEL,
     help="Registry name, NAME:VARIANT, or a .tflite or .onnx file; give it again to compare "
@@ -59,15 +65,11 @@ EXIT_BELOW = 1
 @click.option(
     "--assert-accuracy",
     type=click.FloatRange(0, 1, min_open=True),
-    metavar="X",
-    help="Exit with 1 where a result is below X (0..1), failures counted as errors.",
+    metavar="SHARE",
+    help="Exit with 1 where a result is below this share (0..1), failures counted as errors.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for report.html, report.json, pairs.csv and the figures.",
-)
+@output_folder("Folder for report.html, report.json, pairs.csv and the figures.")
+@force_option("an earlier report in -o")
 @json_option
 def eval_lfw(
     models: tuple[str, ...],
@@ -84,6 +86,7 @@ def eval_lfw(
     recompute: bool,
     assert_accuracy: float | None,
     output: Path | None,
+    force: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -116,6 +119,7 @@ def eval_lfw(
         workers=workers,
         ray=ray,
         output=output,
+        force=force,
         reporter=TerminalReporter(),
     )
     if as_json:

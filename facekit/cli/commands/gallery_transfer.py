@@ -9,7 +9,11 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import json_option, output_file
+from facekit.cli.options import (
+    FILE,
+    json_option,
+)
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import print_result
 
 if TYPE_CHECKING:
@@ -18,10 +22,13 @@ if TYPE_CHECKING:
 
 @click.command("export", cls=Command)
 @output_file("JSON Lines file.", required=True)
+@force_option("a file that exists")
 @click.option("--decrypt", is_flag=True, help="Needed for an encrypted gallery: the file is not.")
 @gallery_options
 @json_option
-def export_command(output: Path, decrypt: bool, location: GalleryLocation, as_json: bool) -> None:
+def export_command(
+    output: Path, force: bool, decrypt: bool, location: GalleryLocation, as_json: bool
+) -> None:
     """Write everybody to a file.
 
     gallery import reads it, into any kind of gallery.  It holds biometric templates that are not
@@ -33,12 +40,12 @@ def export_command(output: Path, decrypt: bool, location: GalleryLocation, as_js
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.gallery import export
 
-    result = export(location, output, decrypt=decrypt, reporter=TerminalReporter())
+    result = export(location, output, decrypt=decrypt, force=force, reporter=TerminalReporter())
     print_result(result, f"{result.templates} templates in {output}", as_json=as_json)
 
 
 @click.command("import", cls=Command)
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 @gallery_options
 @json_option
 def import_command(file: Path, location: GalleryLocation, as_json: bool) -> None:

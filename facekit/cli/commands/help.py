@@ -7,19 +7,15 @@ from pathlib import Path
 import click
 
 from facekit.cli.command import Command, context_of
+from facekit.cli.output_options import force_option, output_folder
 from facekit.errors import UsageError
 
 
 @click.command("help", cls=Command)
 @click.argument("words", nargs=-1, metavar="[COMMAND]...")
 @click.option("--man", is_flag=True, help="Write a man page of every command into --output.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the man pages.",
-)
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@output_folder("Folder for the man pages.")
+@force_option("files that exist")
 @click.pass_context
 def help_command(
     ctx: click.Context, words: tuple[str, ...], man: bool, output: Path | None, force: bool

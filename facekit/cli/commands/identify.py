@@ -25,14 +25,19 @@ EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 @click.command(cls=Command, basic="gallery top face fpir threshold json")
 @photos_argument()
 @click.option(
-    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
+    "--top",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Candidates to show.",
 )
 @threshold_options()
 @click.option(
     "--fpir",
     type=RATE,
-    help="Threshold by the gallery's size: at most this share of unknown faces is predicted to be "
-    "found.",
+    help="Threshold by the gallery's size: at most this share of unknown faces is predicted to "
+    "be found.",
     show_default="0.01, or the strictest that the card has",
 )
 @click.option(

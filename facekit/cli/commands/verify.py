@@ -10,12 +10,13 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
+    FILE,
     embedding_options,
     json_option,
-    output_file,
     parallel_options,
     photos_argument,
 )
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json, exit_of, note_error
 from facekit.cli.requests import pipeline_request
 from facekit.cli.threshold_options import threshold_options
@@ -33,15 +34,16 @@ EXIT_SAME, EXIT_DIFFERENT = 0, 1
 @threshold_options(default="1e-3")
 @click.option(
     "--pairs",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="CSV of two columns: verify every line; - reads stdin.",
 )
 @output_file("With --pairs: write here instead of stdout (.csv or .jsonl).")
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Write a picture of both faces, their crops and the decision (PNG, SVG or PDF).",
 )
+@force_option("the file of -o or --plot")
 @embedding_options
 @parallel_options
 @json_option
@@ -51,6 +53,7 @@ def verify(
     pairs: Path | None,
     output: Path | None,
     plot: Path | None,
+    force: bool,
     model: str | None,
     workers: int | None,
     ray: str | None,
@@ -85,7 +88,7 @@ def verify(
         from facekit.tasks import verify_pairs as task
 
         if output is not None:
-            task.require_list_suffix(output)
+            task.require_list_file(output, force=force)
         listed = task.read_pairs(pairs)
         results = task.verify_pairs(
             listed, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
@@ -96,7 +99,12 @@ def verify(
     from facekit.tasks import verify as verify_task
 
     result = verify_task.verify(
-        *photos, request=request, threshold=choice, plot=plot, reporter=reporter
+        *photos,
+        request=request,
+        threshold=choice,
+        plot=plot,
+        force=force,
+        reporter=reporter,
     )
     if as_json:
         emit_json(result.to_dict())

@@ -20,7 +20,7 @@ from facekit.model.card import VELA_ESTIMATE, Card, bound
 from facekit.model.checksum import sha256_of
 from facekit.model.inspect import ModelInspection, inspect_model
 from facekit.reporter import SILENT, Reporter
-from facekit.system.files import put_files, require_absent
+from facekit.system.files import put_files, require_free
 from facekit.template.calibration import Calibration
 
 SCHEMA_VERSION = 1
@@ -78,7 +78,7 @@ def compile_model(
     _require_compilable(inspected)
     stem = f"{source.stem}_vela"
     model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
-    require_absent(folder, (model, card_file, report_file), force=force)
+    require_free(*(folder / name for name in (model, card_file, report_file)), force=force)
     facts = _provenance(source, target)
     card = inspected.card
     with ExitStack() as stack:
