@@ -17,13 +17,13 @@ REGISTRY = Path(__file__).with_name("registry")
 
 
 def known_names() -> tuple[str, ...]:
-    """The models of the registry: the default first, then by name."""
+    """Returns the models of the registry: the default first, then by name."""
     found = (path.stem for path in REGISTRY.glob(f"*{CARD_SUFFIX}"))
     return tuple(sorted(found, key=lambda name: (name != DEFAULT_MODEL, name)))
 
 
 def home() -> Path:
-    """FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist yet."""
+    """Returns FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist."""
     if given := os.environ.get("FACEKIT_HOME"):
         return Path(given).expanduser()
     from platformdirs import user_cache_path
@@ -40,13 +40,13 @@ def sources_folder(name: str) -> Path:
 
 
 def stored_names() -> tuple[str, ...]:
-    """Every model of which there is a file, by name."""
+    """Returns the names of all models with a file or a card, sorted."""
     folders = sorted(path for path in entries(models_folder()) if not path.name.startswith("."))
     return tuple(path.name for path in folders if stored_variants(path.name))
 
 
 def stored_variants(name: str) -> tuple[str, ...]:
-    """The variants of which there is a file or a card, by name."""
+    """Returns the variants with a file or a card, sorted."""
     stems = {
         path.stem.removeprefix(f"{name}_")
         for path in entries(models_folder() / name)
@@ -56,5 +56,5 @@ def stored_variants(name: str) -> tuple[str, ...]:
 
 
 def entries(folder: Path) -> tuple[Path, ...]:
-    """What is in it; nothing where it does not exist."""
+    """Returns the paths in a folder; () if the folder does not exist."""
     return tuple(folder.iterdir()) if folder.is_dir() else ()

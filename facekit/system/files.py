@@ -14,6 +14,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises StorageError, which names the file and the reason; the earlier file is untouched.
     """
+    if _is_special(path):  # renaming would take a device away, and root may do so
+        raise StorageError(f"Cannot write {path}: it is a device or a pipe.")
     import tempfile  # 5 ms, which a command that writes nothing need not pay
 
     temporary: Path | None = None
@@ -37,14 +39,21 @@ def write_atomically(path: Path, content: bytes) -> None:
 def require_free(*paths: Path | None, force: bool) -> None:
     """Raises UsageError if one of the paths is a file, or a folder that holds anything.
 
-    To be called before the work whose results go there.  With `force` nothing is checked.  A path
-    that is None is passed over; a device or a pipe, such as /dev/stdout, has nothing to lose.
+    To be called before the work whose results go there.  `force` allows both, but no device and no
+    pipe, such as /dev/stdout: what is written by renaming would take its place.  A path that is
+    None is passed over.
     """
-    taken = [] if force else [str(path) for path in paths if path is not None and _is_taken(path)]
-    if taken:
+    given = [path for path in paths if path is not None]
+    if special := [str(path) for path in given if _is_special(path)]:
+        raise UsageError(f"{', '.join(special)} is a device or a pipe. Name a file instead.")
+    if taken := [str(path) for path in given if not force and _is_taken(path)]:
         raise UsageError(
             f"{', '.join(taken)} would be replaced. Pass --force to allow it, or name another path."
         )
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def _is_taken(path: Path) -> bool:

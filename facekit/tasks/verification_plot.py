@@ -10,6 +10,7 @@ from facekit.errors import UsageError
 from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
 from facekit.system.extras import require
 from facekit.system.files import write_atomically
+from facekit.template.wording import percent_at_most
 from facekit.types import Face
 
 if TYPE_CHECKING:
@@ -140,16 +141,16 @@ def _relative_width(picture: EmbeddedPicture) -> float:
 
 def _title(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
     title = Path(picture.name).name
-    if picture.faces_found is None:
+    if picture.face_count is None:
         return title
-    title += f"\n{picture.faces_found} face{'' if picture.faces_found == 1 else 's'} found"
+    title += f"\n{picture.face_count} face{'' if picture.face_count == 1 else 's'} found"
     return f"{title}, number {origin.face} compared" if len(picture.faces) > 1 else title
 
 
 def _facts(result: Verification) -> str:
     """Both scales with the sign of a match, and what the decision rests on."""
     bound = result.meaning.fmr_at_most
-    rate = "not measured there" if bound is None else f"at most {100 * bound:.2g} %"
+    rate = "not measured there" if bound is None else f"at most {percent_at_most(bound)}"
     lines = [
         ("", "this pair", "a match has"),
         (
@@ -164,8 +165,8 @@ def _facts(result: Verification) -> str:
         ),
     ]
     words = [("false match rate", rate), ("model", result.model), ("crop", str(result.crop))]
-    if result.comparisons > 1:
-        words.append(("compared", f"best of {result.comparisons} pairs of faces"))
+    if result.comparison_count > 1:
+        words.append(("compared", f"best of {result.comparison_count} pairs of faces"))
     return "\n".join(
         [
             *(f"{label:18}{value:10}{limit}" for label, value, limit in lines),

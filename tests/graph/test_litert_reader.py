@@ -118,13 +118,13 @@ def test_a_net_with_channels_first(tmp_path: Path) -> None:
 
 def test_a_float16_file_is_read_in_float32(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_quantizer", reason="none: pip install '.[convert]'")
-    from facekit.conversion.quantize.quantizer import quantized
+    from facekit.conversion.quantize.quantizer import quantize_file
     from facekit.conversion.quantize.recipe import read_recipe
     from tests.networks.tiny_embedder import SPEC
 
     path = tmp_path / "half.tflite"
     content = (data / "tiny" / "float32.tflite").read_bytes()
-    path.write_bytes(quantized(content, SPEC, read_recipe("weight_only_wf16_afp32"), {})[0])
+    path.write_bytes(quantize_file(content, SPEC, read_recipe("weight_only_wf16_afp32"), {})[0])
     assert path.stat().st_size < len(content)
     require_same(path, tmp_path, 1, 16, 16, 3, tolerance=1e-3)
 
@@ -278,8 +278,8 @@ def without_outputs(model: Any) -> None:
     [
         (as_custom, r"net/pool is a ethos-u\. Known are ADD, AVERAGE_POOL_2D, "),
         (as_unknown, r"net/prelu is a COS\. Known are ADD, "),
-        (in_a_circle, r"net/prelu is read before anything gives it"),
-        (given_twice, r"two operators give net/pool"),
+        (in_a_circle, r"net/prelu is used before an operator computes it"),
+        (given_twice, r"two operators compute net/pool"),
         (two_subgraphs, r"one subgraph needed\. Received: 2"),
         (with_integers, r"it is quantized: 1 tensors, such as net/relu/kernel,"),
         (with_too_few_bytes, r"net/relu/kernel: a constant of shape \(4, 3, 3, 3\) has 432 bytes"),
@@ -287,7 +287,7 @@ def without_outputs(model: Any) -> None:
         (of_another_shape, r"net/pool must be of shape \(1, 2, 2, 4\)\. Received: \(1, 2, 2, 5\)"),
         (with_other_options, r"net/relu, a CONV_2D: Conv2DOptions needed, received Pool2DOptions"),
         (with_tanh, r"net/relu, a CONV_2D: the fused activation 4 is not known"),
-        (no_picture, r"net/x must be one float32 picture, .* Received: shape \(1, 108\)"),
+        (no_picture, r"net/x must be one float32 image, .* Received: shape \(1, 108\)"),
         (of_many_channels, r"net/x must have 1 to 4 channels, last or first"),
         (of_no_known_side, r"net/x must have 1 to 4 channels, last or first"),
         (without_outputs, r"its outputs must be computed"),

@@ -12,7 +12,7 @@ from facekit.cli.options import (
     json_option,
 )
 from facekit.cli.render.inspection import print_inspection
-from facekit.cli.render.output import emit_json, note_error
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.errors import ModelMismatchError
 
 
@@ -46,5 +46,6 @@ def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
     else:
         print_inspection(inspection)
     if inspected.has_wrong_card:
-        note_error(str(inspected.card_problem))
-        raise SystemExit(ModelMismatchError.exit_code)
+        error = ModelMismatchError(inspected.card_problem)
+        note_error(str(error))
+        exit_with([error])

@@ -17,9 +17,8 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
-from facekit.cli.render.output import emit_json, note_error
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.cli.terminal import TerminalReporter
-from facekit.errors import ModelMismatchError
 
 model_argument = click.argument("model")
 find_links_option = click.option(
@@ -157,11 +156,9 @@ def verify(model: str | None, as_json: bool) -> None:
         emit_json(checked.to_dict())
     else:
         print_checked(checked)
-    for file in checked.files:
-        if file.problem:
-            note_error(str(file.problem))
-    if not checked.ok:
-        raise SystemExit(ModelMismatchError.exit_code)
+    for error in checked.errors:
+        note_error(str(error))
+    exit_with(checked.errors)
 
 
 @models.command("path")
@@ -217,7 +214,7 @@ def export(models: tuple[str, ...], output: Path, force: bool, as_json: bool) ->
     if as_json:
         emit_json(exported.to_dict())
     else:
-        click.echo(exported.path)
+        click.echo(exported.output)
 
 
 models.add_command(import_command)

@@ -87,7 +87,7 @@ def _tensor(blob: Any, name: str, origin: str) -> NDArray[np.float32]:
     shape = tuple(axes)
     if min(shape, default=1) < 1 or math.prod(shape) * dtype.itemsize != len(content):
         raise ModelBuildError(
-            f"{origin}: {name} must have as many numbers as its shape {shape} says. Received: "
+            f"{origin}: {name} must have as many elements as its shape {shape} says. Received: "
             f"{len(content)} bytes of {dtype.name}."
         )
     if legacy:

@@ -42,8 +42,8 @@ def resolve_shape(shape: Shape, target: Sequence[int], name: str, *, keeps: bool
         resolved = [
             sizes[axis] if keeps and size == 0 else size for axis, size in enumerate(target)
         ]
-        others = prod(size for size in resolved if size != -1)
-        resolved = [prod(sizes) // max(others, 1) if size == -1 else size for size in resolved]
+        other_sizes = prod(size for size in resolved if size != -1)
+        resolved = [prod(sizes) // max(other_sizes, 1) if size == -1 else size for size in resolved]
         if prod(resolved) == prod(sizes):
             return tuple(DYNAMIC if _is_dynamic(size) else size for size in resolved)
     raise ModelBuildError(f"{name}: shape {shape} cannot become {list(target)}.")
