@@ -163,7 +163,7 @@ def _made(
         seen = drift_crops or pictures_of(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
     by_rule: dict[RangeRule | None, ChosenRanges | None] = {None: None}
     for recipe in plan.recipes:
-        ruled = recipe.rule and (rule or recipe.rule)
+        ruled = recipe.range_rule and (rule or recipe.range_rule)
         if ruled is not None and ruled not in by_rule:
             chosen = by_rule[ruled] = choose_ranges(model, crops, ruled, reporter=reporter)
             reporter.note(f"activation ranges: {ruled.value}, {chosen.origin.title}")

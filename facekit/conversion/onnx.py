@@ -90,7 +90,7 @@ def make_onnx(
 def _card(source: Card, precision: Precision, content: bytes, chosen: ChosenRanges | None) -> Card:
     variant = onnx_variant(precision)
     spec = source.input
-    calibrated = {"rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
+    calibrated = {"range_rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
     if "photos" in calibrated:
         calibrated["photos"] = list(calibrated["photos"])
     tools = {"facekit": __version__, "onnx": version("onnx"), "onnx opset": str(OPSET)}

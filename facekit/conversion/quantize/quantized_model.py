@@ -127,7 +127,7 @@ def quantize(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
     if model.card.task is Task.DETECTION:
         recipe = recipe.with_integer_outputs
     content, fed = quantized(float32, model.card.input, recipe, by_key)
-    calibrated = {"rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
+    calibrated = {"range_rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
     if "photos" in calibrated:
         calibrated["photos"] = list(calibrated["photos"])
     sha256 = hashlib.sha256(content).hexdigest()

@@ -43,14 +43,14 @@ class Recipe:
     variant: str
     """what the file is called after: <model>_<variant>.tflite"""
     input: InputType
-    rule: RangeRule | None
+    range_rule: RangeRule | None
     """what decides the activations' ranges; None where they are not quantized ahead of time"""
     operations: tuple[dict[str, Any], ...]
     integer_forms: tuple[str, ...] = ()
 
     @property
     def needs_ranges(self) -> bool:
-        return self.rule is not None
+        return self.range_rule is not None
 
     @property
     def with_integer_outputs(self) -> Recipe:
@@ -66,7 +66,7 @@ class Recipe:
             "title": self.title,
             "variant": self.variant,
             "input": self.input.value,
-            **({"rule": self.rule.value} if self.rule else {}),
+            **({"range_rule": self.range_rule.value} if self.range_rule else {}),
             **({"integer_forms": list(self.integer_forms)} if self.integer_forms else {}),
             "operations": list(self.operations),
         }
@@ -89,7 +89,7 @@ def read_recipe(name_or_path: str) -> Recipe:
             title=fields.text("title"),
             variant=fields.plain_name("variant"),
             input=fields.choice("input", InputType),
-            rule=fields.choice("rule", RangeRule) if _calibrates(raw) else None,
+            range_rule=fields.choice("range_rule", RangeRule) if _calibrates(raw) else None,
             operations=tuple(_operation(step) for step in _list(raw, "operations")),
             integer_forms=_forms(fields) if "integer_forms" in raw else (),
         )

@@ -18,7 +18,7 @@ _KEYS = frozenset(
         "system_config",
         "memory_mode",
         "optimize",
-        "compare",
+        "bandwidths",
         "options",
     )
 )
@@ -39,7 +39,7 @@ class Target:
     """the keys of that section where the target brings its own; else empty"""
     memory_mode: str
     optimize: str
-    compare: tuple[str, ...] = ()
+    bandwidths: tuple[str, ...] = ()
     """further system configurations of Arm/vela.ini to show an estimate for"""
     options: tuple[str, ...] = field(default=())
     """further arguments of Vela's command line"""
@@ -65,7 +65,7 @@ def read_target(name_or_path: str) -> Target:
 def _target(name: str, raw: dict[str, Any]) -> Target:
     if unknown := sorted(raw.keys() - _KEYS):
         raise ValueError(f"unknown keys {', '.join(unknown)}; known: {', '.join(sorted(_KEYS))}")
-    fields = Fields({"optimize": "Performance", "compare": [], "options": [], **raw}, "target")
+    fields = Fields({"optimize": "Performance", "bandwidths": [], "options": [], **raw}, "target")
     optimize = fields.text("optimize")
     if optimize not in _OPTIMIZE:
         raise ValueError(f"optimize must be one of {', '.join(_OPTIMIZE)}. Received: {optimize!r}")
@@ -79,6 +79,6 @@ def _target(name: str, raw: dict[str, Any]) -> Target:
         own_system_config=own,
         memory_mode=fields.text("memory_mode"),
         optimize=optimize,
-        compare=tuple(fields.texts("compare")),
+        bandwidths=tuple(fields.texts("bandwidths")),
         options=tuple(fields.texts("options")),
     )
