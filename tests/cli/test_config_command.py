@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from docs.commands import every_command
 from facekit.cli import cli
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.vela.target import read_target
+from facekit.enums import ConfigKind
 from facekit.system.configs import CONFIGS
 from facekit.tasks.config import USED_BY, ShippedConfig, list_configs, show_config
 from facekit.training.config_file import read_config
