@@ -1,4 +1,4 @@
-"""Whether a network tells the faces apart that ship with facekit."""
+"""Checks whether a network distinguishes the faces that are shipped with facekit."""
 
 from __future__ import annotations
 
@@ -7,45 +7,50 @@ from typing import Any
 
 import numpy as np
 
-from facekit.conversion.shipped_faces import portraits
+from facekit.conversion.shipped_faces import shipped_portraits
 from facekit.enums import Flip
 from facekit.errors import ModelBuildError
 from facekit.runtime.net import Net
 from facekit.template.embedder import Embedder
 from facekit.types import CropSpec, InputSpec
 
-LEAST_GAP = 0.05
-"""in cosine; facenet512-casia and SFace have 0.47 and more"""
-_CONSTANT = 1e-6
-"""Embeddings of unit length that differ by no more than this in any number are one."""
+MIN_GAP = 0.05
+"""The least difference of cosine similarities; facenet512-casia and SFace reach 0.47 and more."""
+_MAX_CONSTANT_DIFFERENCE = 1e-6
+"""Embeddings of unit length count as equal if no element differs by more than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceCheck:
-    """Cosines of the faces that ship with facekit: two photos of one person, one of another."""
+    """Cosine similarities of the shipped faces: two photos of one person, one photo of another."""
 
-    same: float
-    different: float
-    """the greater one of two pairs"""
+    genuine_similarity: float
+    impostor_similarity: float
+    """The larger similarity of the two pairs of different people."""
 
     @property
     def tells_apart(self) -> bool:
-        """By at least LEAST_GAP, which random weights have by chance alone."""
-        return self.gap >= LEAST_GAP
+        """Whether the gap is at least MIN_GAP, which untrained networks reach only by chance."""
+        return self.gap >= MIN_GAP
 
     @property
     def gap(self) -> float:
-        return self.same - self.different
+        return self.genuine_similarity - self.impostor_similarity
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "told_apart": self.tells_apart}
 
     def __str__(self) -> str:
-        return f"{self.same:.3f} for one person, {self.different:.3f} for two"
+        return (
+            f"{self.genuine_similarity:.3f} for one person, {self.impostor_similarity:.3f} for two"
+        )
 
 
 def check_faces(net: Net, spec: InputSpec, crop: CropSpec, flip: Flip) -> FaceCheck:
-    """Raises ModelBuildError for embeddings that are not finite, are zero, or are all the same."""
+    """Returns the similarities of the shipped faces.
+
+    Raises ModelBuildError if embeddings are not finite, are zero, or are all equal.
+    """
     embedder = Embedder(
         net,
         name="the network",
@@ -55,10 +60,10 @@ def check_faces(net: Net, spec: InputSpec, crop: CropSpec, flip: Flip) -> FaceCh
         mean=None,
     )
     try:
-        vectors = embedder.embed_uncentered(portraits(spec, crop))
+        vectors = embedder.embed_uncentered(shipped_portraits(spec, crop))
     except ValueError as error:
         raise ModelBuildError(f"The network gives a face no embedding: {error}") from error
-    if float(np.ptp(vectors, axis=0).max()) <= _CONSTANT:
+    if float(np.ptp(vectors, axis=0).max()) <= _MAX_CONSTANT_DIFFERENCE:
         raise ModelBuildError(
             "The network gives three faces one embedding: its output is constant. Check that its "
             "weights are in the file, and how it is fed."

@@ -24,8 +24,8 @@ _COLUMNS = (
     "threshold",
     "threshold_similarity",
     "similarity_metric",
-    "faces_a",
-    "faces_b",
+    "face_count_a",
+    "face_count_b",
     "error",
 )
 
@@ -33,8 +33,7 @@ _COLUMNS = (
 def print_verification(result: Verification) -> None:
     """The decision, the threshold and what they mean, in a few lines."""
     for sentence in _sentences(result):
-        for line in wrapped(sentence, others="  "):
-            click.echo(line)
+        click.echo("\n".join(wrapped(sentence, others="  ")))
 
 
 def _sentences(result: Verification) -> Iterator[str]:
@@ -54,11 +53,11 @@ def _sentences(result: Verification) -> Iterator[str]:
             f"probability of same person: {probability_text(meaning.probability)} "
             f"({prior_text(result.score_to_probability)})"
         )
-    if result.device.is_asked_for:
+    if result.device.is_accelerator_requested:
         yield f"device: {result.device}"
-    if result.comparisons > 1:
+    if result.comparison_count > 1:
         first, second = map(_origin_text, (result.a, result.b), result.matched)
-        yield f"best of {result.comparisons} comparisons: {first}; {second}"
+        yield f"best of {result.comparison_count} comparisons: {first} and {second}"
 
 
 def _origin_text(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
@@ -105,7 +104,7 @@ def _row(result: VerifiedPair) -> tuple[Any, ...]:
         f"{verification.decision.similarity:.6f}",
         f"{verification.distance:.6f}",
         *threshold,
-        verification.a.faces_found,
-        verification.b.faces_found,
+        verification.a.face_count,
+        verification.b.face_count,
         "",
     )
