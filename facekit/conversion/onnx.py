@@ -99,7 +99,7 @@ def _card(
     variant = onnx_variant(precision)
     spec = source.input
     ranges_origin = (
-        {"rule": activation_ranges.rule.value, **asdict(activation_ranges.origin)}
+        {"range_rule": activation_ranges.rule.value, **asdict(activation_ranges.origin)}
         if activation_ranges
         else {}
     )

@@ -82,7 +82,7 @@ def test_the_rule_is_in_the_card(tiny: InstalledModel, rule: str) -> None:
 
     made = make_onnx(tiny, Precision.INT8, crops=noise_crops(), rule=RangeRule(rule))
     calibrated = made.file.card.quantization.calibration
-    assert (calibrated["rule"], calibrated["crops"]) == (rule, 24)
+    assert (calibrated["range_rule"], calibrated["crops"]) == (rule, 24)
     assert made.drift.minimum > 0.97
 
 

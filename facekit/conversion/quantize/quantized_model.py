@@ -145,7 +145,7 @@ def quantize(
         recipe = recipe.with_integer_outputs
     content, quantized_spec = quantize_file(float32, model.card.input, recipe, by_key)
     ranges_origin = (
-        {"rule": activation_ranges.rule.value, **asdict(activation_ranges.origin)}
+        {"range_rule": activation_ranges.rule.value, **asdict(activation_ranges.origin)}
         if activation_ranges
         else {}
     )
