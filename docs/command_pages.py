@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import re
 
@@ -39,9 +40,9 @@ def _page(words: tuple[str, ...], command: click.Command) -> list[str]:
     lines += ["| option | meaning |", "| --- | --- |"]
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
-            names, meaning = (re.sub(r"\s+", " ", text).replace("|", "\\|") for text in record)
-            lines.append(f"| `{names}` | {_escaped(meaning)} |")
+        if record is not None and record[1]:
+            names, meaning = (html.escape(" ".join(text.split())) for text in record)
+            lines.append(f"| <code>{names.replace('|', '&#124;')}</code> | {_escaped(meaning)} |")
     output = output_tables(words)
     if output:
         lines += ["", f"{level} JSON", "", *output]
@@ -60,9 +61,9 @@ def _paragraphs(text: str) -> list[str]:
         elif by_hand:
             lines += ["```text", body, "```", ""]
         else:
-            lines += [_escaped(body), ""]
+            lines += [_escaped(html.escape(body)), ""]
     return lines
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([*_<\[\]])", r"\\\1", text)
+    return re.sub(r"([*_|\[\]])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""The tables of operators that are read, for the cog blocks in docs/reference/operators.md."""
+"""The tables of docs/reference/operators.md, for its cog blocks: which operators are read."""
 
 from __future__ import annotations
 

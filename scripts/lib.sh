@@ -4,32 +4,36 @@ say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # A Python that LiteRT has wheels for: $PYTHON, or the first of the usual names that fits.
+# 3.14 comes last: nothing has been run with it yet, and TensorFlow has no release for it.
 find_python() {
   local candidate
-  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do
-    if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null
+  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10 python3.14}; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null
     then
       echo "$candidate"
       return
     fi
   done
-  die "Python 3.10 to 3.13 is needed and was not found. Install one, or set PYTHON to its path."
+  die "Python 3.10 to 3.14 is needed and was not found. Install one, or set PYTHON to its path."
 }
 
-# use_venv EXTRAS: the virtual environment .venv with this project and its extras, on PATH.
-# Installs only when the packaging has changed since the last time.
+# use_venv EXTRAS: the virtual environment .venv with this project and its extras, on PATH, in the
+# versions of requirements-dev.lock.  Installs only when the packaging has changed since the last time.
 use_venv() {
-  local extras=$1 stamp=".venv/installed$1" wanted
+  local extras=$1 stamp=".venv/installed$1" wanted versions=(--constraint requirements-dev.lock)
   if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     say 'making .venv'
     "$(find_python)" -m venv --clear .venv ||
       die 'no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv'
   fi
-  wanted=$(cat pyproject.toml setup.py facekit/version.py | .venv/bin/python -c \
+  wanted=$(cat pyproject.toml setup.py facekit/version.py requirements-dev.lock | .venv/bin/python -c \
     'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     say "installing facekit-cli$extras into .venv"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$extras"
+    # The lock is for Python 3.10 to 3.13; a later one takes the newest versions there are.
+    .venv/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || versions=()
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${versions[@]}" \
+      --editable ".$extras"
     echo "$wanted" >"$stamp"
   fi
   PATH=$PWD/.venv/bin:$PATH

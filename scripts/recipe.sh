@@ -19,7 +19,7 @@ calibration=()
 if [ -n "${CALIBRATION:-}" ]; then
   calibration=(--calibration "$(realpath "$CALIBRATION")")
 fi
-drift=(--layers --plot)
+drift=(--layers --plot "$out/drift/$model.png")
 if [ -n "${LFW:-}" ]; then
   drift+=(--evaluate-on "$(realpath "$LFW")")
 fi

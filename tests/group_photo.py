@@ -12,7 +12,9 @@ from facekit.photo.write import write_png
 _HEIGHT_PX = 800
 
 
-def write_group(path: Path, *portraits: Path) -> Path:
+def write_group(path: Path, *shipped_portraits: Path) -> Path:
     """The portraits side by side, each cut to the same height."""
-    write_png(path, np.concatenate([read_image(one)[:_HEIGHT_PX] for one in portraits], axis=1))
+    write_png(
+        path, np.concatenate([read_image(one)[:_HEIGHT_PX] for one in shipped_portraits], axis=1)
+    )
     return path

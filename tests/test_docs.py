@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-import json
 import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from facekit import errors
-from facekit.cli import COMMANDS, INTERRUPTED, cli
+from facekit.cli import INTERRUPTED
 from facekit.version import __version__
 from tests.small_lfw import home_of_its_own, make_small_lfw
 
@@ -23,24 +21,17 @@ PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MODULES = sorted((ROOT / "facekit").rglob("*.py"))
 
 
-def section(heading: str) -> str:
-    """The text below "## heading" in the README, up to the next one."""
-    return README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-
-
 def first_column(table: str) -> list[str]:
     return re.findall(r"^\| `?([\w.]+)`? \|", table, re.MULTILINE)[1:]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_in_the_readme(command: str) -> None:
-    assert re.search(rf"^  {command}  ", section("Use"), re.MULTILINE)
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
 
 
 def test_the_readme_shows_each_answer() -> None:
     """Same, different, unreadable: as the commands gave them when cog last ran."""
-    shown = re.findall(r"^exit code (\d+)$", section("Use"), re.MULTILINE)
-    assert shown == ["0", "1", "4", "0"]
+    assert re.findall(r"^exit code (\d+)$", README, re.MULTILINE) == ["0", "1", "4"]
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:
@@ -50,15 +41,10 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
         if inspect.isclass(value) and issubclass(value, errors.FacekitError)
     }
     results = {0, 1, INTERRUPTED}
-    assert set(map(int, first_column(section("Exit codes")))) == raised | results
-
-
-@pytest.mark.model
-def test_the_json_table_has_every_key_in_order(data: Path) -> None:
-    arguments = ["verify", "--json", "--threshold", "0.5", "obama.jpg", "biden.jpg"]
-    paths = [str(data / word) if word.endswith(".jpg") else word for word in arguments]
-    result = CliRunner().invoke(cli, paths)
-    assert first_column(section("JSON of verify")) == list(json.loads(result.stdout))
+    assert (
+        set(map(int, first_column((ROOT / "docs" / "reference" / "exit-codes.md").read_text())))
+        == raised | results
+    )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -70,8 +56,9 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_to_files(page: Path) -> None:
+    """Those to the pages that MkDocs makes of the commands are checked by its strict build."""
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+        assert (page.parent / target).exists() or "/reference/commands/" in target, target
 
 
 def test_the_changelog_begins_with_this_version() -> None:

@@ -101,11 +101,12 @@ def test_an_own_network_becomes_every_file(kind: str, folder: Path) -> None:
     OWN_NETWORKS[kind](folder / "own.onnx")
     run(
         "models import own.onnx --as own --preprocessing insightface --accept-untrained",
-        "convert own --float32 --float16 --int8 --uint8 --vela -o out --force",
-        "quantize own --recipe dynamic_wi8_afp32 -o out --layers --force",
+        "convert own --float32 --float16 --int8 --uint8 --vela -o out --accept-drift "
+        "--allow-cpu-fallback",
+        "quantize own --recipe dynamic_wi8_afp32 -o out --layers --accept-drift",
         "export own --format onnx -o own32.onnx",
         "export own --format onnx --precision fp16 -o own16.onnx",
-        "export own --format onnx --precision int8 -o own8.onnx --force",
+        "export own --format onnx --precision int8 -o own8.onnx",
         "models import own32.onnx --as again --preprocessing insightface --accept-untrained",
         "models import out/own_float32.tflite --as copied --preprocessing insightface "
         "--accept-untrained",

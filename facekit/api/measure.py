@@ -31,6 +31,7 @@ def evaluate(
     recompute: bool = False,
     workers: int | None = None,
     output: str | Path | None = None,
+    force: bool = False,
     face: FacePolicy | str = FacePolicy.CENTER,
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
@@ -44,8 +45,8 @@ def evaluate(
     `subtract_mean`: center about the mean of the pairs that the threshold is chosen on.
     `all_pairs`: rates over all pairs of the photos as well.  `limit`: only the first pairs of each
     kind of every fold.  `recompute`: embed also what is in the cache.  `workers`: processes; None
-    for as many as the photos pay for.
-    `output`: a folder for the report.  `face`: LFW's people stand in the center.
+    for as many as the photos pay for. `output`: a folder for the report; `force`: replace an
+    earlier one.  `face`: LFW's people stand in the center.
     Raises InputError, PairListError, UsageError, ModelError, StorageError.
     """
     requests = [pipeline_request(model, face, request) for model in models or (None,)]
@@ -62,6 +63,7 @@ def evaluate(
         recompute=recompute,
         workers=workers,
         output=optional_path(output),
+        force=force,
         reporter=reporter,
     )
 
@@ -75,6 +77,7 @@ def calibrate(
     fmr: Sequence[float] = DEFAULT_FMR_TARGETS,
     write: bool = False,
     output: str | Path | None = None,
+    force: bool = False,
     workers: int | None = None,
     face: FacePolicy | str = FacePolicy.CENTER,
     request: PipelineRequest | None = None,
@@ -84,7 +87,7 @@ def calibrate(
 
     `data`, `protocol`, `pairs`: as of `evaluate`.  `fmr`: shares of strangers that match,
     0..1.  `write`: into the model's card, after which galleries need `recenter`.  `output`: into a
-    calibration file.
+    calibration file; `force`: replace one that exists.
     Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
     carry, ModelError, StorageError.
     """
@@ -96,6 +99,7 @@ def calibrate(
         fmr=fmr,
         write=write,
         output=optional_path(output),
+        force=force,
         workers=workers,
         reporter=reporter,
     )

@@ -204,13 +204,21 @@ class Gallery:
         return gallery_task.rekey(self._location, new_secret=new)
 
     def export(
-        self, output: str | Path, *, decrypt: bool = False, reporter: Reporter = SILENT
+        self,
+        output: str | Path,
+        *,
+        decrypt: bool = False,
+        force: bool = False,
+        reporter: Reporter = SILENT,
     ) -> ExportedGallery:
         """Writes everybody to a JSON Lines file, which is not encrypted.
 
-        Raises UsageError for an encrypted gallery without `decrypt`.
+        Raises UsageError for an encrypted gallery without `decrypt`, and for a file that exists
+        without `force`.
         """
-        return gallery_task.export(self._location, Path(output), decrypt=decrypt, reporter=reporter)
+        return gallery_task.export(
+            self._location, Path(output), decrypt=decrypt, force=force, reporter=reporter
+        )
 
     def import_file(self, file: str | Path, *, reporter: Reporter = SILENT) -> ImportedGallery:
         """Enrolls everybody in a file that `export` has written.

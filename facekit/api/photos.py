@@ -103,6 +103,7 @@ def verify(
     fmr: float | str | None = None,
     face: FacePolicy | str | None = None,
     plot: str | Path | None = None,
+    force: bool = False,
     request: PipelineRequest | None = None,
 ) -> Verification:
     """Are the faces of two pictures of one person?  The answer is true where they are.
@@ -112,8 +113,8 @@ def verify(
     "best-accuracy".  At most one of them; without any, the card's threshold at FMR 1e-3.  Either
     side may be the path of an embedding file.  `face`: which face of a picture is meant, None for
     the largest; with "all" the two most alike faces decide.  `plot`: a .png, .svg or .pdf file to
-    draw the comparison into.  `model`: see `load`.  `request`: everything else that can be asked of
-    a pipeline.
+    draw the comparison into; `force`: replace one that exists.  `model`: see `load`.  `request`:
+    everything else that can be asked of a pipeline.
     Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError,
     ModelMissingError, ModelMismatchError, NoOperatingPointError, UsageError.
     """
@@ -123,6 +124,7 @@ def verify(
         request=pipeline_request(model, face, request),
         threshold=threshold_choice(threshold, metric, min_similarity, fmr),
         plot=optional_path(plot),
+        force=force,
     )
 
 
@@ -206,19 +208,22 @@ def embed_to_file(
     model: str | Path | None = None,
     face: FacePolicy | str | None = None,
     request: PipelineRequest | None = None,
+    force: bool = False,
     workers: int | None = None,
     reporter: Reporter = SILENT,
 ) -> EmbeddedFile:
     """Writes the embeddings of photos, and of the pictures below folders, to `output`.
 
-    `output` ends in .npz, .csv or .jsonl; `verify` takes such a file in place of a picture.  A
-    photo that gives no embedding is a row with its error, and a failure of the record.
+    `output` ends in .npz, .csv or .jsonl; `verify` takes such a file in place of a picture.
+    `force`: replace a file that exists.  A photo that gives no embedding is a row with its error,
+    and a failure of the record.
     Raises UsageError, StorageError, and what `load` raises.
     """
     return embed_task.embed(
         names(photos),
         Path(output),
         request=pipeline_request(model, face, request),
+        force=force,
         workers=workers,
         reporter=reporter,
     )
@@ -252,6 +257,7 @@ def cluster(
     fmr: float | str | None = None,
     copy_to: str | Path | None = None,
     sheets: str | Path | None = None,
+    force: bool = False,
     model: str | Path | None = None,
     face: FacePolicy | str = FacePolicy.ALL,
     request: PipelineRequest | None = None,
@@ -262,6 +268,7 @@ def cluster(
     `method`: "agglomerative", or "hdbscan", which has no threshold. `threshold`, `metric`,
     `min_similarity`, `fmr`: of the mean similarity within a group, as of `verify`.  `copy_to`:
     photos are copied into a folder a group there.  `sheets`: a folder for a contact sheet a group.
+    `force`: write into these folders although they hold something.
     Raises UsageError, ImageError for a folder without a picture, StorageError, MissingExtraError
     for "hdbscan" without scikit-learn, and what `load` raises.
     """
@@ -272,6 +279,7 @@ def cluster(
         threshold=threshold_choice(threshold, metric, min_similarity, fmr),
         copy_to=optional_path(copy_to),
         sheets=optional_path(sheets),
+        force=force,
         reporter=reporter,
     )
 
@@ -285,6 +293,7 @@ def track(
     min_similarity: float | None = None,
     fmr: float | str | None = None,
     output: str | Path | None = None,
+    force: bool = False,
     options: TrackOptions | None = None,
     model: str | Path | None = None,
     request: PipelineRequest | None = None,
@@ -296,8 +305,8 @@ def track(
     default gallery, if it is there.  `threshold`, `metric`, `min_similarity`, `fmr`: of a known
     face, as of `verify`; without any, by the gallery's size, as of `Gallery.identify`.  `options`:
     how faces are followed.  `output`: a video with boxes and names is written here, once the
-    iterator is used up.  Raises UsageError, InputError for a video that cannot be opened,
-    StorageError, and what `load` raises.
+    iterator is used up; `force`: over a file that exists.  Raises UsageError, InputError for a
+    video that cannot be opened, StorageError, and what `load` raises.
     """
     return track_task.track(
         str(video),
@@ -306,5 +315,6 @@ def track(
         location=GalleryLocation(None if gallery is None else str(gallery)),
         threshold=threshold_choice(threshold, metric, min_similarity, fmr),
         output=optional_path(output),
+        force=force,
         reporter=reporter,
     )

@@ -159,14 +159,14 @@ def _macs(model: Path) -> int | None:
 def _delegate(request: AcceleratorRequest, prepared: Prepared) -> DelegateReport:
     """For ONNX Runtime, its execution providers are named whether one was asked for or not."""
     opened = prepared.opened
-    if opened is None or not request.is_delegated:
+    if opened is None or not request.requests_accelerator:
         return DelegateReport(DelegateUse.NOT_ASKED, ", ".join(opened.providers) if opened else "")
-    if opened.fallback:
+    if opened.fallback_reason:
         device = (request.device or Device.CPU).value
-        asked = ", ".join(request.providers) or str(request.library or device)
-        return DelegateReport(DelegateUse.UNUSED, asked, evidence=(opened.fallback,))
+        asked = ", ".join(request.providers) or str(request.delegate or device)
+        return DelegateReport(DelegateUse.UNUSED, asked, evidence=(opened.fallback_reason,))
     return DelegateReport(
         DelegateUse.USED,
-        ", ".join(opened.providers) or str(opened.library),
+        ", ".join(opened.providers) or str(opened.delegate),
         evidence=(f"{opened.delegated_nodes} parts of the graph taken",),
     )

@@ -106,7 +106,6 @@ def make_bundle(
     models: Path | None = None,
     cpu_variant: str | None = None,
     wheel: Path | None = None,
-    force: bool = False,
     reporter: Reporter = SILENT,
 ) -> MadeBundle:
     """Writes the bundle of the embedding model `name` for `target`, one of TARGETS.
@@ -119,8 +118,6 @@ def make_bundle(
     """
     if not output.name.endswith(SUFFIXES):
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
-    if output.exists() and not force:
-        raise UsageError(f"{output} would be replaced. Pass --force to allow it.")
     if target not in TARGETS:
         raise UsageError(f"A bundle is for one of {', '.join(TARGETS)}. Received: {target}")
     variants = dict(TARGETS[target].variants)

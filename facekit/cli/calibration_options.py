@@ -27,12 +27,12 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--calibration",
                 type=click.Path(path_type=Path),
-                metavar="DIR|LIST",
                 help="Photos to calibrate on: a folder, or a text file with one a line.  "
                 "[default: what ships with facekit]",
             ),
             click.option(
                 "--calibration-count",
+                metavar="N",
                 type=click.IntRange(min=1),
                 default=400,
                 show_default=True,
@@ -40,6 +40,7 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             ),
             click.option(
                 "--seed",
+                metavar="N",
                 type=click.IntRange(min=0),
                 help="Of the choice among the photos.  [default: a fixed one]",
             ),

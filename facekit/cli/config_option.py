@@ -21,7 +21,7 @@ def config_option(command_name: str) -> Callable[[AnyCommand], AnyCommand]:
 
     return click.option(
         "--config",
-        metavar="NAME|FILE",
+        metavar="CONFIG",
         is_eager=True,
         expose_value=False,
         callback=read,

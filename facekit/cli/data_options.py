@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
 from facekit.cli.options import (
+    FILE,
+    FOLDER,
     AnyCommand,
     EnumChoice,
     crop_options,
@@ -28,12 +29,13 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
             (
                 click.option(
                     "--data",
-                    type=click.Path(path_type=Path, file_okay=False),
+                    type=FOLDER,
                     envvar="FACEKIT_LFW",
                     help="Folder of photos, a folder a person; for LFW Name/Name_0001.jpg.",
                 ),
                 click.option(
                     "--protocol",
+                    metavar="NAME",
                     default=default_protocol,
                     show_default=default_protocol is not None,
                     help="devtrain, devtest, view1, view2, fold1 of LFW; folders for people of "
@@ -41,7 +43,7 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                 ),
                 click.option(
                     "--pairs",
-                    type=click.Path(path_type=Path, dir_okay=False),
+                    type=FILE,
                     help="A pair list (LFW's format or CSV a,b,same) instead of --protocol.",
                 ),
                 click.option(

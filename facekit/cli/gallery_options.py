@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from facekit.cli.options import FILE
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ def gallery_url_options(command: AnyCommand) -> AnyCommand:
         (
             click.option(
                 "--gallery",
-                "gallery_url",
                 envvar="FACEKIT_GALLERY",
                 metavar="URL",
                 help="An SQLite file or postgresql://...  [default: gallery.db in the user's data "
@@ -35,7 +35,7 @@ def gallery_url_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--key-file",
                 envvar="FACEKIT_GALLERY_KEY_FILE",
-                type=click.Path(path_type=Path, dir_okay=False),
+                type=FILE,
                 help=f"Unlocks an encrypted gallery; for a passphrase set {PASSPHRASE_VARIABLE}.",
             ),
         )
@@ -48,10 +48,10 @@ def gallery_options(command: Callable[..., None]) -> Callable[..., None]:
     """The same as the argument `location`; a passphrase is asked for where it is needed."""
 
     @functools.wraps(command)
-    def located(*, gallery_url: str | None, key_file: Path | None, **options: Any) -> None:
+    def located(*, gallery: str | None, key_file: Path | None, **options: Any) -> None:
         from facekit.tasks.gallery import GalleryLocation
 
-        command(location=GalleryLocation(gallery_url, _given_secret(key_file)), **options)
+        command(location=GalleryLocation(gallery, _given_secret(key_file)), **options)
 
     return gallery_url_options(located)
 

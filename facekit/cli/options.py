@@ -16,6 +16,9 @@ from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _OFFLINE = "FACEKIT_OFFLINE"
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FOLDER.name = "dir"
 DEFAULT_MODEL = "facenet512-casia, or as configured"
 """What help pages say of the default; facekit/model/defaults.py says what it is."""
 
@@ -33,19 +36,24 @@ class EnumChoice(click.Choice[Any]):
         return self._members(super().convert(value, param, ctx))
 
 
-class PictureSize(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
-    """ "112x96" to (112, 96): height, then width, in pixels."""
+class PixelSize(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
+    """ "182" to (182, 182), "112x96" to (112, 96): height, then width, in pixels."""
 
-    name = "HxW"
-    _FORM = re.compile("([1-9][0-9]{0,3})x([1-9][0-9]{0,3})")
+    name = "size"
+    _FORM = re.compile("([0-9]+)(?:x([0-9]+))?")
+    _SIDES_PX = range(16, 4097)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
         found = self._FORM.fullmatch(value)
-        if found is None:
-            self.fail(f"height x width in pixels needed, such as 112x112. Received: {value!r}")
-        return int(found[1]), int(found[2])
+        height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if height not in self._SIDES_PX or width not in self._SIDES_PX:
+            self.fail(
+                "pixels needed, of 16 to 4096 a side: 182, or height x width as 112x96. "
+                f"Received: {value!r}"
+            )
+        return height, width
 
 
 def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
@@ -77,6 +85,7 @@ json_option = _json_option("Write JSON to stdout.")
 json_lines_option = _json_option("Write JSON Lines to stdout: an object on a line.")
 model_option = click.option(
     "--model",
+    metavar="MODEL",
     show_default=DEFAULT_MODEL,
     help="Registry name, NAME:VARIANT, or a .tflite or .onnx file with its card beside it.",
 )
@@ -116,29 +125,33 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             detector_option,
             click.option(
                 "--min-face",
+                metavar="PIXELS",
                 type=float,
                 help="Smallest face side searched for, in pixels.  [default: mtcnn 20, yunet 10]",
             ),
             click.option(
                 "--min-score",
+                metavar="SCORE",
                 type=click.FloatRange(0, 1),
                 help="yunet: least score of a face.  [default: 0.6]",
             ),
             click.option(
                 "--stage-thresholds",
                 type=(click.FloatRange(0, 1),) * 3,
-                metavar="P R O",
+                metavar="SCORE SCORE SCORE",
                 help="mtcnn: face probability that each of the three stages asks for.",
                 show_default="0.6 0.7 0.7",
             ),
             click.option(
                 "--scale-factor",
+                metavar="RATIO",
                 type=click.FloatRange(0, 1, min_open=True, max_open=True),
                 help="mtcnn: ratio of neighboring pyramid levels.",
                 show_default="0.709",
             ),
             click.option(
                 "--search-side",
+                metavar="PIXELS",
                 type=click.IntRange(min=0),
                 help="Search larger photos on a copy with this long side; 0 for full size.  "
                 "[default: mtcnn 720, yunet 640]",
@@ -155,6 +168,12 @@ runtime_option = click.option(
     help="What runs the embedding network; onnx and keras take that file of a model's name.  "
     "[default: what the model's file is for]",
 )
+
+
+def allow_cpu_fallback_option(help_text: str) -> Callable[[AnyCommand], AnyCommand]:
+    return click.option(
+        "--allow-cpu-fallback", is_flag=True, help=f"{help_text}  Without, that is exit code 6."
+    )
 
 
 def accelerator_options(command: AnyCommand) -> AnyCommand:
@@ -178,7 +197,7 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
             ),
             click.option(
                 "--delegate",
-                type=click.Path(path_type=Path, dir_okay=False),
+                type=FILE,
                 help="Run it through this delegate's library (.so) instead.",
             ),
             click.option(
@@ -188,11 +207,9 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
                 metavar="KEY=VALUE",
                 help="Handed to the delegate; may be repeated.",
             ),
-            click.option(
-                "--allow-cpu-fallback",
-                is_flag=True,
-                help="Use the CPU where the delegate or provider is missing or takes nothing, and "
-                "say so; without, that is exit code 6.",
+            allow_cpu_fallback_option(
+                "Use the CPU where the delegate or provider is missing or takes nothing, and "
+                "say so."
             ),
         )
     ):
@@ -202,7 +219,7 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
 
 bundle_option = click.option(
     "--bundle",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Folder of an unpacked bundle: use its models and no others.",
 )
 
@@ -238,6 +255,7 @@ def crop_options(command: AnyCommand) -> AnyCommand:
             ),
             click.option(
                 "--margin",
+                metavar="PIXELS",
                 type=click.FloatRange(min=0),
                 help="Pixels of the crop outside the box, both sides together.",
             ),
@@ -256,6 +274,7 @@ def image_options(command: AnyCommand) -> AnyCommand:
     """Limits that a picture is checked against before it is decoded."""
     return click.option(
         "--max-megapixels",
+        metavar="NUMBER",
         type=click.FloatRange(min=0, min_open=True),
         default=100,
         show_default=True,
@@ -266,6 +285,7 @@ def image_options(command: AnyCommand) -> AnyCommand:
 def threads_option(command: AnyCommand) -> AnyCommand:
     return click.option(
         "--threads",
+        metavar="N",
         type=click.IntRange(min=1),
         envvar="FACEKIT_THREADS",
         help="Threads a network may use; default: the cores this process may run on.",
@@ -278,6 +298,7 @@ def parallel_options(command: AnyCommand) -> AnyCommand:
         (
             click.option(
                 "--workers",
+                metavar="N",
                 type=click.IntRange(min=1),
                 help="Worker processes, each with its own networks of one thread; default: 1 for "
                 "few photos, else the cores this process may run on, or the Ray cluster's.",
@@ -294,16 +315,6 @@ def parallel_options(command: AnyCommand) -> AnyCommand:
     return command
 
 
-install_option = click.option(
-    "--install", metavar="NAME", help="Put the result into the store under this name, for --model."
-)
-
-
-def force_option(replaced: str) -> Callable[[AnyCommand], AnyCommand]:
-    """Without it, whatever exists stays as it is: a command refuses before it begins."""
-    return click.option("--force", is_flag=True, help=f"Replace {replaced}.")
-
-
 def photos_argument(
     *, required: bool = True, metavar: str = "PHOTO..."
 ) -> Callable[[AnyCommand], AnyCommand]:
@@ -314,16 +325,4 @@ def photos_argument(
         required=required,
         metavar=metavar if required or metavar.startswith("[") else f"[{metavar}]",
         type=click.Path(path_type=str, allow_dash=True, readable=False),
-    )
-
-
-def output_folder(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:
-    return click.option(
-        "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help=help_text, **extra
-    )
-
-
-def output_file(help_text: str, **extra: Any) -> Callable[[AnyCommand], AnyCommand]:
-    return click.option(
-        "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help=help_text, **extra
     )

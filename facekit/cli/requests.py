@@ -51,7 +51,7 @@ def accelerator_request(
 
     return AcceleratorRequest(
         device=device,
-        library=delegate,
+        delegate=delegate,
         options=parse_options(delegate_options),
         allow_cpu_fallback=allow_cpu_fallback,
         providers=providers,

@@ -1,4 +1,4 @@
-"""Source weights to model files with their cards: what `models build` does."""
+"""Builds model files with their cards from source weights, for `models build`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from facekit.conversion.self_test import self_test
-from facekit.conversion.source_answers import graph_answers
+from facekit.conversion.source_inference import graph_inference
 from facekit.errors import ModelBuildError
 from facekit.graph.fold import split_input_scaling
 from facekit.graph.graph import Graph
@@ -42,16 +42,16 @@ def build_files(
     *,
     reporter: Reporter = SILENT,
 ) -> list[Path]:
-    """Builds the model, tests it, and returns the files written: each model, then its card.
+    """Builds the model, tests it, and returns the files written: each model file, then its card.
 
-    `sources`: the one file of weights, already fetched and found to have its sha256.
-    `into`: an empty folder, which the caller puts in place afterwards, or drops on an error.
-    `reporter` is told what happens, a line at a time.
+    `sources` is the one file of weights, whose SHA-256 the caller has verified.  `into` is an empty
+    folder, which the caller moves to its final place, or removes after an error.  `reporter`
+    receives one line per step.
 
-    Every file is run as it will be run later, and must answer a known picture as other
-    implementations did; see `self_test`.
+    Every file is run by LiteRT, and its outputs for a test image must equal those of other
+    implementations; see `self_test`.
 
-    Raises ModelBuildError: weights that do not fit the graph, a failed conversion or test.
+    Raises ModelBuildError if weights do not fit the graph, or if a conversion or test fails.
     """
     if len(sources) != 1:
         raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
@@ -64,15 +64,17 @@ def build_files(
         model_path = into / card.file_name
         card_path = model_path.with_suffix(CARD_SUFFIX)
         write_atomically(model_path, content)
-        answers = None if golden_outputs(entry.source.sha256, graph.name) else graph_answers(graph)
-        self_test(graph.name, model_path, card, answers=answers, reporter=reporter)
+        answers = (
+            None if golden_outputs(entry.source.sha256, graph.name) else graph_inference(graph)
+        )
+        self_test(graph.name, model_path, card, run_source=answers, reporter=reporter)
         write_atomically(card_path, card.to_json().encode())
         written += [model_path, card_path]
     return written
 
 
 def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
-    """The entry's nets with their weights."""
+    """Yields the entry's networks with their weights."""
     if entry.weights_format is WeightsFormat.MTCNN_WHEEL:
         yield from read_mtcnn_wheel(source, sha256=entry.source.sha256)
         return
@@ -81,7 +83,7 @@ def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
     elif entry.weights_format is WeightsFormat.ONNX:
         is_detector = entry.task is Task.DETECTION
         graph = read_onnx_graph(source, name=entry.name, any_size=is_detector)
-        graph = _scaled_as_card_says(graph, entry)
+        graph = _without_card_scaling(graph, entry)
     else:
         graph = read_deepface(source).graph
     if entry.task is Task.EMBEDDING:
@@ -89,35 +91,37 @@ def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
     yield graph
 
 
-def _scaled_as_card_says(graph: Graph, entry: RegistryEntry) -> Graph:
-    """Without the scaling of pixels that it begins with: that is the card's, as for every model."""
+def _without_card_scaling(graph: Graph, entry: RegistryEntry) -> Graph:
+    """Returns the graph without its initial scaling of pixels, which facekit applies by the
+    card."""
     network, scaling = split_input_scaling(graph)
-    said = (entry.card.input.mean, entry.card.input.std)
-    if scaling is not None and scaling != said:
+    card_scaling = (entry.card.input.mean, entry.card.input.std)
+    if scaling is not None and scaling != card_scaling:
         raise ModelBuildError(
             f"{graph.name} subtracts {scaling[0]:g} from pixels and divides them by "
-            f"{scaling[1]:g}. Received: {said[0]:g} and {said[1]:g}."
+            f"{scaling[1]:g}. Received: {card_scaling[0]:g} and {card_scaling[1]:g}."
         )
     return network
 
 
 def _require_card_fits(graph: Graph, entry: RegistryEntry) -> None:
-    (picture,), (embedding,) = graph.inputs, graph.outputs
-    _, height, width, _ = picture.shape
-    said, numbers = entry.card.input, entry.card.embedding_size // entry.card.flip.vectors
-    if (height, width) != (said.height_px, said.width_px):
+    (image,), (embedding,) = graph.inputs, graph.outputs
+    _, height, width, _ = image.shape
+    card_input, size = entry.card.input, entry.card.embedding_size // entry.card.flip.vectors
+    if (height, width) != (card_input.height_px, card_input.width_px):
         raise ModelBuildError(
             f"{graph.name} is built for {height} x {width} pixels. "
-            f"Received: {said.height_px} x {said.width_px}."
+            f"Received: {card_input.height_px} x {card_input.width_px}."
         )
-    if embedding.shape != (1, numbers):
+    if embedding.shape != (1, size):
         raise ModelBuildError(
-            f"{graph.name} must give {numbers} numbers. Received: shape {embedding.shape}."
+            f"{graph.name} must give {size} numbers. Received: shape {embedding.shape}."
         )
 
 
 def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
-    """The card of one net's file; where there are several, they are the variants."""
+    """Returns the card of one network's file.  If an entry has several networks, they are its
+    variants."""
     is_one_of_several = net in entry.variants
     variant = net if is_one_of_several else DEFAULT_VARIANT
     card = Card(
@@ -141,10 +145,7 @@ def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
 
 
 def _calibration(entry: RegistryEntry, variant: str) -> Calibration:
-    """What facekit measured, else what the source published.
-
-    The bytes are those of the measured file.
-    """
+    """Returns facekit's measured calibration, or else the one that the source published."""
     shipped = shipped_calibration(entry.name, variant)
     return entry.card.calibration if shipped is None else shipped.calibration
 

@@ -1,4 +1,4 @@
-"""A float32 model to all the files that are plan of it, put in place together."""
+"""Converts a float32 model to all files of a plan, and writes them together."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 from facekit.conversion.crops import CropSet
 from facekit.conversion.detection_drift import DetectionDrift, measure_detection_drift
-from facekit.conversion.detection_drift import unsound as detection_unsound
+from facekit.conversion.detection_drift import unsoundness_message as detection_unsound
 from facekit.conversion.drift import (
     DRIFT_CROPS,
     DRIFT_SEED,
     Drift,
     drift_json,
     measure_drift,
-    unsound,
+    unsoundness_message,
 )
 from facekit.conversion.layer_drift import rank_layers
 from facekit.conversion.quantize.integer_forms import float_operators
 from facekit.conversion.quantize.quantized_model import (
-    ChosenRanges,
+    ActivationRanges,
+    calibration_inputs,
     choose_ranges,
-    pictures_of,
     quantize,
     require_quantizable,
 )
@@ -37,26 +37,29 @@ from facekit.model.card import Card, Task, read_card
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
-from facekit.system.files import put_files, require_absent, write_atomically
+from facekit.system.files import put_files, require_free, write_atomically
 
 RECIPE_SUFFIX = "_recipe.json"
 DRIFT_SUFFIX = "_drift.json"
 _LABELLED_UINT8 = "uint8"
-_WAYS_OUT = (
+_REMEDIES = (
     "Nothing is written: calibrate on more photos or by another rule, leave these layers in "
-    "float32 by a recipe of your own, or keep the file with --force."
+    "float32 by a recipe of your own, or keep the file with --accept-drift."
 )
-_WITHOUT_VELA = "without --vela the other files are made, with --force also what the CPU must run."
+_WITHOUT_VELA = (
+    "without --vela the other files are made, with --allow-cpu-fallback also what the CPU must run."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConvertedFile:
-    """One file that was made."""
+    """One converted file."""
 
     path: Path
     card: Card = field(repr=False)
     drift: Drift | DetectionDrift | None
-    """None for float32 itself, and for what Vela made of a file whose drift is known"""
+    """None for the float32 file, and for a file compiled by Vela, since its source's drift is
+    known."""
     compiled: CompiledModel | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,19 +77,25 @@ class ConvertedFile:
 
 @dataclass(frozen=True, slots=True)
 class ConversionPlan:
-    """Which files to make."""
+    """The files to create."""
 
     recipes: tuple[Recipe, ...]
     float32: bool = False
     targets: tuple[Target, ...] = ()
-    """what Vela compiles the file with uint8 input for; its recipe must be among `recipes`"""
+    """The targets for which Vela compiles the file with uint8 input, whose recipe must be in
+    `recipes`."""
 
 
 def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
-    """The files that conversion writes, by folder below the output's, "" for itself."""
+    """Returns the names of the files to write, by folder relative to the output folder, "" for
+    itself."""
     stems = [f"{name}_{recipe.variant}" for recipe in plan.recipes]
-    first = [f"{name}_{DEFAULT_VARIANT}"] if plan.float32 else []
-    names = [f"{stem}{suffix}" for stem in first + stems for suffix in (MODEL_SUFFIX, CARD_SUFFIX)]
+    float32_stems = [f"{name}_{DEFAULT_VARIANT}"] if plan.float32 else []
+    names = [
+        f"{stem}{suffix}"
+        for stem in float32_stems + stems
+        for suffix in (MODEL_SUFFIX, CARD_SUFFIX)
+    ]
     names += [f"{stem}{suffix}" for stem in stems for suffix in (RECIPE_SUFFIX, DRIFT_SUFFIX)]
     return {"": tuple(names)} | {
         f"model_{target.name}": tuple(
@@ -95,6 +104,13 @@ def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
         )
         for target in plan.targets
     }
+
+
+def require_free_files(folder: Path, name: str, plan: ConversionPlan, *, force: bool) -> None:
+    """Raises UsageError if one of the files exists and `force` is False."""
+    names = file_names(name, plan)
+    paths = (folder / below / one for below, listed in names.items() for one in listed)
+    require_free(*paths, force=force)
 
 
 def convert(
@@ -106,77 +122,108 @@ def convert(
     drift_crops: CropSet | None = None,
     rule: RangeRule | None = None,
     force: bool = False,
+    accept_drift: bool = False,
+    allow_cpu_fallback: bool = False,
     reporter: Reporter = SILENT,
 ) -> tuple[ConvertedFile, ...]:
-    """Quantizes `model` (float32) by every recipe, measures each result, compiles, writes.
+    """Quantizes a float32 model by every recipe, measures each result, compiles for the targets,
+    and writes.
 
-    `crops`: what ranges are measured on, None for what ships with facekit; `drift_crops`: what
-    the results are measured on, None for the same, or for a few of the faces that ship; `rule`:
-    instead of the recipe's own.
+    Activation ranges are measured on `crops`, or if None on the faces shipped with facekit.  The
+    results are measured on `drift_crops`, or if None on `crops`, or on a few of the shipped faces.
+    `rule` replaces the recipes' rule for activation ranges.
 
-    Until all is made and measured, nothing in `folder` changes.  Raises UsageError where files
-    exist, ModelBuildError for a result that does not tell faces apart, StorageError, and what
-    quantizing and Vela raise.  `force` replaces files, keeps such a result with a warning in its
-    card and report, and accepts a network that Vela leaves to the CPU.
+    The output folder is not changed before all files exist and are measured.  Raises UsageError if
+    a file exists, ModelBuildError if a result does not distinguish faces, StorageError if a file
+    cannot be written, and the errors of quantizing and of Vela.  `force` replaces existing files,
+    `accept_drift` keeps a result that does not distinguish faces, with a warning in its card and
+    report, and `allow_cpu_fallback` accepts a network that Vela leaves on the CPU.
     """
+    require_free_files(folder, model.card.name, plan, force=force)
     names = file_names(model.card.name, plan)
-    for below, listed in names.items():
-        require_absent(folder / below, listed, force=force)
     with _staging() as staging_name:
         staging = Path(staging_name)
-        seen = drift_crops or crops
-        made = _made(model, plan, staging, crops, seen, rule, force, reporter)
-        for below, listed in reversed(names.items()):  # what others are made from comes last
-            put_files(folder / below, {one: (staging / below / one).read_bytes() for one in listed})
+        measured_crops = drift_crops or crops
+        created = _create_files(
+            model,
+            plan,
+            staging,
+            crops,
+            measured_crops,
+            rule,
+            accept_drift,
+            allow_cpu_fallback,
+            reporter,
+        )
+        for subfolder, names_in_folder in reversed(names.items()):  # source files are written last
+            put_files(
+                folder / subfolder,
+                {
+                    converted: (staging / subfolder / converted).read_bytes()
+                    for converted in names_in_folder
+                },
+            )
     return tuple(
-        ConvertedFile(folder / one.path.relative_to(staging), one.card, one.drift, one.compiled)
-        for one in made
+        ConvertedFile(
+            folder / converted.path.relative_to(staging),
+            converted.card,
+            converted.drift,
+            converted.compiled,
+        )
+        for converted in created
     )
 
 
-def _made(
+def _create_files(
     model: InstalledModel,
     plan: ConversionPlan,
     staging: Path,
     crops: CropSet | None,
     drift_crops: CropSet | None,
     rule: RangeRule | None,
-    force: bool,
+    accept_drift: bool,
+    allow_cpu_fallback: bool,
     reporter: Reporter,
 ) -> Sequence[ConvertedFile]:
-    made = []
+    created = []
     if plan.float32:
-        card = _renamed(model.card)
+        card = _with_default_name(model.card)
         path = staging / card.file_name
         _write(path, card, model.path.read_bytes())
-        made.append(ConvertedFile(path, card, None))
+        created.append(ConvertedFile(path, card, None))
     if plan.recipes:
         require_quantizable(model)
-        seen = drift_crops or pictures_of(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
-    by_rule: dict[RangeRule | None, ChosenRanges | None] = {None: None}
+        measured_crops = drift_crops or calibration_inputs(
+            model.card, count=DRIFT_CROPS, seed=DRIFT_SEED
+        )
+    by_rule: dict[RangeRule | None, ActivationRanges | None] = {None: None}
     for recipe in plan.recipes:
-        ruled = recipe.rule and (rule or recipe.rule)
-        if ruled is not None and ruled not in by_rule:
-            chosen = by_rule[ruled] = choose_ranges(model, crops, ruled, reporter=reporter)
-            reporter.note(f"activation ranges: {ruled.value}, {chosen.origin.title}")
+        range_rule = recipe.rule and (rule or recipe.rule)
+        if range_rule is not None and range_rule not in by_rule:
+            activation_ranges = by_rule[range_rule] = choose_ranges(
+                model, crops, range_rule, reporter=reporter
+            )
+            reporter.note(
+                f"activation ranges: {range_rule.value}, {activation_ranges.origin.title}"
+            )
         reporter.note(f"quantizing by {recipe.name}")
-        quantized = quantize(model, recipe, by_rule[ruled])
+        quantized = quantize(model, recipe, by_rule[range_rule])
         path = staging / quantized.card.file_name
         _write(path, quantized.card, quantized.content)
         file = InstalledModel(quantized.card, path)
-        if left := float_operators(quantized.content) if recipe.needs_ranges else {}:
-            counted = ", ".join(f"{count} x {name}" for name, count in left.items())
-            reporter.note(f"{recipe.variant}: left in float32: {counted}")
-        drift = _drift(model, file, seen, reporter)
+        if remaining := float_operators(quantized.content) if recipe.needs_ranges else {}:
+            listed = ", ".join(f"{count} x {name}" for name, count in remaining.items())
+            reporter.note(f"{recipe.variant}: left in float32: {listed}")
+        drift = _drift(model, file, measured_crops, reporter)
         if drift.warning:
-            if not force:
-                raise ModelBuildError(f"{drift.warning} {_WAYS_OUT}")
+            if not accept_drift:
+                raise ModelBuildError(f"{drift.warning} {_REMEDIES}")
             reporter.note(f"warning: {drift.warning}")
-            file = InstalledModel(_warned(file.card, drift.warning), path)
+            file = InstalledModel(_with_warning(file.card, drift.warning), path)
             _write_text(path, CARD_SUFFIX, file.card.to_json())
         _write_text(path, RECIPE_SUFFIX, recipe.to_json())
         _write_text(path, DRIFT_SUFFIX, drift_json(drift.to_dict()))
-        made.append(ConvertedFile(path, file.card, drift))
+        created.append(ConvertedFile(path, file.card, drift))
     for target in plan.targets:
         reporter.note(f"compiling for {target.title}")
         source = staging / f"{model.card.name}_{_LABELLED_UINT8}{MODEL_SUFFIX}"
@@ -185,35 +232,37 @@ def _made(
                 source,
                 target,
                 staging / f"model_{target.name}",
-                allow_cpu_fallback=force,
+                allow_cpu_fallback=allow_cpu_fallback,
                 reporter=reporter,
             )
         except AcceleratorError as error:
             raise AcceleratorError(f"{error}\nNothing is written; {_WITHOUT_VELA}") from error
-        made.append(_compiled(compiled))
-    return made
+        created.append(_compiled(compiled))
+    return created
 
 
 def _drift(
-    model: InstalledModel, file: InstalledModel, seen: CropSet, reporter: Reporter
+    model: InstalledModel, file: InstalledModel, crops: CropSet, reporter: Reporter
 ) -> Drift | DetectionDrift:
-    """With a warning where the file is not sound."""
+    """Measures the drift of a file, and adds a warning if the file is unusable."""
     if model.card.task is Task.DETECTION:
-        found = measure_detection_drift(model, file, seen, reporter=reporter)
+        found = measure_detection_drift(model, file, crops, reporter=reporter)
         return found if found.is_sound else replace(found, warning=detection_unsound(found))
-    drift = measure_drift(model, file, seen, reporter=reporter)
-    if drift.faces_stay_different:
+    drift = measure_drift(model, file, crops, reporter=reporter)
+    if drift.is_discriminative:
         return drift
-    return replace(drift, warning=unsound(drift, rank_layers(model, file, seen.crops)))
+    return replace(
+        drift, warning=unsoundness_message(drift, rank_layers(model, file, crops.images))
+    )
 
 
-def _warned(card: Card, warning: str) -> Card:
+def _with_warning(card: Card, warning: str) -> Card:
     calibration = {**card.quantization.calibration, "warning": warning}
     return replace(card, quantization=replace(card.quantization, calibration=calibration))
 
 
-def _renamed(card: Card) -> Card:
-    """The card for a file that is called after the model, as all output is."""
+def _with_default_name(card: Card) -> Card:
+    """Returns the card for a file with the model's name, as all output files have."""
     return replace(card, file_name=f"{card.name}_{DEFAULT_VARIANT}{MODEL_SUFFIX}")
 
 
@@ -229,7 +278,7 @@ def _write(path: Path, card: Card, content: bytes) -> None:
 
 
 def _write_text(path: Path, ending: str, text: str) -> None:
-    """Beside the model, called as it is but for the ending."""
+    """Writes a text file beside the model, with the model's name and another suffix."""
     write_atomically(path.with_name(path.stem + ending), text.encode())
 
 

@@ -1,4 +1,5 @@
-"""How far the faces that a quantized detector finds are from those of the float32 file."""
+"""Measures how far the detections of a quantized detector differ from those of its float32
+original."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from facekit.conversion.crops import CropSet
 from facekit.conversion.drift import FileFacts, file_facts
-from facekit.conversion.quantize.quantized_model import fixed_content
+from facekit.conversion.quantize.quantized_model import static_content
 from facekit.face.geometry import overlaps
 from facekit.face.yunet import Yunet
 from facekit.model.store import InstalledModel
@@ -21,17 +22,18 @@ from facekit.reporter import SILENT, Reporter
 from facekit.runtime.litert import LiteRtNet, default_threads
 from facekit.types import Face, UInt8Array
 
-LEAST_MEAN_IOU = 0.9
-MOST_MISSED = 0.1
-"""share of float32's faces that may be lost: of tiny faces, of a score near the threshold"""
-_SAME = 0.5
-"""least IoU of two boxes of one face"""
+MIN_MEAN_IOU = 0.9
+MAX_MISSED_SHARE = 0.1
+"""The largest share of the float32 file's faces that may be missed; these are mostly tiny faces, or
+faces with a score near the threshold."""
+_MIN_IOU = 0.5
+"""The least IoU of two boxes of the same face."""
 _SIZES_PX = (0, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectionDrift:
-    """Faces of the float32 file, and what the quantized one makes of them at the same threshold."""
+    """Detections of the float32 file, compared with the quantized file's at the same threshold."""
 
     float32: FileFacts
     quantized: FileFacts
@@ -40,22 +42,23 @@ class DetectionDrift:
     pictures_sha256: str
     picture_count: int
     sizes_px: NDArray[np.float64] = field(repr=False)
-    """(N,) the shorter side of each face's box"""
+    """(N,) The shorter side of each box of the float32 file, in pixels."""
     ious: NDArray[np.float64] = field(repr=False)
-    """(N,) of its box and the nearest; 0 where it is missed"""
+    """(N,) The IoU of each of these boxes with the nearest box of the quantized file; 0 if it is
+    missed."""
     added_count: int
-    """faces that the quantized file alone finds"""
+    """The number of faces that only the quantized file finds."""
     warning: str = ""
-    """what is wrong with the quantized file where it was kept all the same"""
+    """The defect of a quantized file that was kept nevertheless; "" if there is none."""
 
     @property
     def is_found(self) -> NDArray[np.bool_]:
-        """(N,) whether the quantized file finds the face."""
+        """(N,) Whether the quantized file finds each face of the float32 file."""
         return np.asarray(self.ious > 0)
 
     @property
     def mean_iou(self) -> float:
-        """Of the faces that both find; 0 where there is none."""
+        """The mean IoU of the faces that both files find; 0 if there are none."""
         return float(self.ious[self.is_found].mean()) if self.is_found.any() else 0.0
 
     @property
@@ -64,7 +67,9 @@ class DetectionDrift:
 
     @property
     def is_sound(self) -> bool:
-        return self.mean_iou >= LEAST_MEAN_IOU and self.missed_count <= MOST_MISSED * len(self.ious)
+        return self.mean_iou >= MIN_MEAN_IOU and self.missed_count <= MAX_MISSED_SHARE * len(
+            self.ious
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -82,18 +87,18 @@ class DetectionDrift:
             "missed_count": self.missed_count,
             "added_count": self.added_count,
             "by_size": [
-                self._of_size(*sides)
-                for sides in zip(_SIZES_PX, (*_SIZES_PX[1:], None), strict=True)
+                self._by_size(*limits_px)
+                for limits_px in zip(_SIZES_PX, (*_SIZES_PX[1:], None), strict=True)
             ],
         }
 
-    def _of_size(self, least: int, below: int | None) -> dict[str, Any]:
-        among = (self.sizes_px >= least) & (self.sizes_px < (below or np.inf))
-        both = among & self.is_found
+    def _by_size(self, minimum_px: int, limit_px: int | None) -> dict[str, Any]:
+        in_range = (self.sizes_px >= minimum_px) & (self.sizes_px < (limit_px or np.inf))
+        both = in_range & self.is_found
         return {
-            "least_px": least,
-            "face_count": int(among.sum()),
-            "missed_count": int((among & ~self.is_found).sum()),
+            "least_px": minimum_px,
+            "face_count": int(in_range.sum()),
+            "missed_count": int((in_range & ~self.is_found).sum()),
             "mean_iou": float(self.ious[both].mean()) if both.any() else None,
         }
 
@@ -105,48 +110,52 @@ def measure_detection_drift(
     *,
     reporter: Reporter = SILENT,
 ) -> DetectionDrift:
-    """Runs both on the pictures, one at a time, with the detector's usual thresholds.
+    """Detects faces with both files, one picture at a time, with the detector's default thresholds.
 
-    The float32 net sees them in the size of the quantized one, where it could see any.
+    If the float32 file has a dynamic input size, it is fixed to the quantized file's size.  Raises
+    ModelBuildError or ModelMismatchError if a file cannot be read or run.
     """
     with TemporaryDirectory(prefix="facekit-drift-") as folder:
         path = Path(folder) / float32.path.name
-        path.write_bytes(fixed_content(float32))
-        wanted, a_ms = _detect(InstalledModel(float32.card, path), pictures.crops, reporter)
-    received, b_ms = _detect(quantized, pictures.crops, reporter)
-    matched = [_ious(a, b) for a, b in zip(wanted, received, strict=True)]
-    ious = np.concatenate(matched)
+        path.write_bytes(static_content(float32))
+        expected, a_ms = _detect(InstalledModel(float32.card, path), pictures.images, reporter)
+    received, b_ms = _detect(quantized, pictures.images, reporter)
+    ious_by_picture = [_ious(a, b) for a, b in zip(expected, received, strict=True)]
+    ious = np.concatenate(ious_by_picture)
     return DetectionDrift(
         float32=file_facts(float32, a_ms),
         quantized=file_facts(quantized, b_ms),
         threads=default_threads(),
         pictures_title=pictures.origin.title,
         pictures_sha256=pictures.origin.list_sha256,
-        picture_count=len(pictures.crops),
-        sizes_px=np.array([_side(face) for faces in wanted for face in faces], np.float64),
+        picture_count=len(pictures.images),
+        sizes_px=np.array(
+            [_shorter_side(face) for faces in expected for face in faces], np.float64
+        ),
         ious=ious,
         added_count=sum(map(len, received)) - int((ious > 0).sum()),
     )
 
 
-def unsound(drift: DetectionDrift) -> str:
-    """What is wrong with a detector's file that is not sound."""
+def unsoundness_message(drift: DetectionDrift) -> str:
+    """Returns a message about a detector's file that fails the limits."""
     return (
         f"{drift.quantized.variant} misses {drift.missed_count} of {len(drift.ious)} faces that "
         f"float32 finds, and its boxes overlap float32's by {drift.mean_iou:.3f} (IoU)."
     )
 
 
-def _ious(wanted: tuple[Face, ...], received: tuple[Face, ...]) -> NDArray[np.float64]:
-    """Of each wanted face with the nearest that was received; 0 for less than _SAME."""
-    if not wanted or not received:
-        return np.zeros(len(wanted))
-    a, b = (np.stack([face.box_xyxy for face in faces]) for faces in (wanted, received))
+def _ious(expected: tuple[Face, ...], received: tuple[Face, ...]) -> NDArray[np.float64]:
+    """Returns the largest IoU of each expected face with a received one, or 0 if it is below
+    _MIN_IOU."""
+    if not expected or not received:
+        return np.zeros(len(expected))
+    a, b = (np.stack([face.box_xyxy for face in faces]) for faces in (expected, received))
     best = overlaps(a, b).max(1)
-    return np.asarray(np.where(best >= _SAME, best, 0.0), np.float64)
+    return np.asarray(np.where(best >= _MIN_IOU, best, 0.0), np.float64)
 
 
-def _side(face: Face) -> float:
+def _shorter_side(face: Face) -> float:
     x1, y1, x2, y2 = face.box_xyxy
     return float(min(x2 - x1, y2 - y1))
 
@@ -154,7 +163,7 @@ def _side(face: Face) -> float:
 def _detect(
     model: InstalledModel, pictures: UInt8Array, reporter: Reporter
 ) -> tuple[list[tuple[Face, ...]], float]:
-    """Each picture's faces, and the median of the milliseconds that one takes."""
+    """Returns each picture's faces, and the median time for one picture in milliseconds."""
     net = LiteRtNet(model.path, threads=default_threads())
     detector = Yunet(net, spec=model.card.input, name=model.path.name)
     found, spent_ms = [], []

@@ -1,4 +1,4 @@
-"""How far a file's embeddings are from those of the float32 file it was made from; its picture."""
+"""Measures how far a converted file's embeddings differ from those of its float32 original."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from facekit.types import Float32Array
 
 SCHEMA_VERSION = 1
 DRIFT_SEED = 1
-"""of the shipped faces that drift is measured on: not those that ranges are measured on"""
+"""The seed for the shipped faces on which drift is measured.  It differs from the seed for
+activation ranges, so that the crops differ."""
 DRIFT_CROPS = 48
-PLOT_SUFFIX = "_drift.png"
 ENOUGH_CROPS = 200
-"""Fewer say little about the worst per cent."""
-GREATEST_APPROACH = 0.1
-"""How much nearer, in cosine, the two least alike faces may come."""
+"""The number of crops from which the first percentile is reliable."""
+MAX_SIMILARITY_INCREASE = 0.1
+"""The largest increase of the cosine similarity of the two least similar faces."""
 _LISTED = 3
 _SIZE_INCHES = (10, 3.7)
 
@@ -44,7 +44,7 @@ class FileFacts:
     model_sha256: str
     size_bytes: int
     latency_ms: float
-    """median of one crop at a time on this machine"""
+    """The median time for one crop at a time on this machine, in milliseconds."""
 
     @property
     def variant(self) -> str:
@@ -53,7 +53,11 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drift:
-    """Cosines are of uncentered unit embeddings, the quantized file's to the float32 file's."""
+    """The difference between the embeddings of a float32 file and of the quantized file.
+
+    All similarities are cosines, -1..1, of embeddings of unit length, before the mean embedding is
+    subtracted.
+    """
 
     float32: FileFacts
     quantized: FileFacts
@@ -61,11 +65,11 @@ class Drift:
     crops_title: str
     crops_sha256: str
     cosines: NDArray[np.float64] = field(repr=False)
-    """(N,) one a crop"""
+    """(N,) The cosine of the two files' embeddings of each crop."""
     least_alike: tuple[float, float]
-    """similarity of the two least alike crops: float32, and the same two quantized"""
+    """The similarity of the float32 file's two least similar crops: (in float32, quantized)."""
     warning: str = ""
-    """what is wrong with the quantized file where it was kept all the same"""
+    """The defect of a quantized file that was kept nevertheless; "" if there is none."""
 
     @property
     def crop_count(self) -> int:
@@ -88,9 +92,10 @@ class Drift:
         return float(self.cosines.min())
 
     @property
-    def faces_stay_different(self) -> bool:
-        """False for a file that answers everything alike, as badly quantized ones do."""
-        return self.least_alike[1] - self.least_alike[0] <= GREATEST_APPROACH
+    def is_discriminative(self) -> bool:
+        """Whether the file distinguishes faces.  A badly quantized file gives similar embeddings
+        for all crops."""
+        return self.least_alike[1] - self.least_alike[0] <= MAX_SIMILARITY_INCREASE
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -112,7 +117,7 @@ class Drift:
             "least_alike": {
                 "float32": self.least_alike[0],
                 "quantized": self.least_alike[1],
-                "faces_stay_different": self.faces_stay_different,
+                "faces_stay_different": self.is_discriminative,
             },
         }
 
@@ -129,7 +134,10 @@ def measure_drift(
     *,
     reporter: Reporter = SILENT,
 ) -> Drift:
-    """Runs both on the crops, one at a time, as many threads as there are cores."""
+    """Embeds the crops with both models, one crop at a time, with one thread per core.
+
+    Raises ModelMismatchError or ModelMissingError if a file cannot be loaded.
+    """
     a, a_ms = _embed(float32, crops, reporter)
     b, b_ms = _embed(quantized, crops, reporter)
     alike = similarity_matrix(a, a)
@@ -146,17 +154,19 @@ def measure_drift(
 
 
 def require_sound(drift: Drift) -> None:
-    """Raises ModelBuildError for a file that finds different faces alike."""
-    if not drift.faces_stay_different:
+    """Raises ModelBuildError if the file does not distinguish faces."""
+    if not drift.is_discriminative:
         raise ModelBuildError(
-            f"{unsound(drift)} Nothing is written; calibrate on more photos, or by another rule."
+            f"{unsoundness_message(drift)} Nothing is written; calibrate on more photos, or by "
+            "another rule."
         )
 
 
-def unsound(drift: Drift, layers: Sequence[LayerDrift] = ()) -> str:
-    """What is wrong with a file that finds different faces alike.
+def unsoundness_message(drift: Drift, layers: Sequence[LayerDrift] = ()) -> str:
+    """Returns a message about a file that does not distinguish faces.
 
-    `layers`: all of its layers, in any order, to say where the error comes from.
+    `layers` are all of its layers in any order; the message names those that add the largest
+    errors.
     """
     before, after = drift.least_alike
     text = (
@@ -164,14 +174,15 @@ def unsound(drift: Drift, layers: Sequence[LayerDrift] = ()) -> str:
         f"{before:.3f} have {after:.3f} after quantizing."
     )
     worst = sorted(layers, key=lambda layer: -layer.added_error)[:_LISTED]
-    where = ", ".join(f"{layer.key} (+{layer.added_error:.0%})" for layer in worst)
-    return f"{text} Most of the error comes from {where}." if worst else text
+    names = ", ".join(f"{layer.key} (+{layer.added_error:.0%})" for layer in worst)
+    return f"{text} Most of the error comes from {names}." if worst else text
 
 
 def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
-    """Cosines of all crops and, where they were ranked, the error of every layer.
+    """Returns a PNG with a histogram of the cosines and, if `layers` is not empty, each layer's
+    error.
 
-    Raises MissingExtraError without matplotlib.
+    `layers` must be sorted by descending error.  Raises MissingExtraError without matplotlib.
     """
     figure_module = require("matplotlib.figure", extra="plot", needed_for="--plot")
     figure = figure_module.Figure(figsize=_SIZE_INCHES, layout="constrained")
@@ -186,7 +197,7 @@ def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
     )
     left.legend(frameon=False)
     if right is not None:
-        right.bar(range(len(layers)), [100 * one.relative_error for one in layers], width=1.0)
+        right.bar(range(len(layers)), [100 * layer.relative_error for layer in layers], width=1.0)
         right.set(title="error by layer", xlabel="layers, worst first", ylabel="% of the signal")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
@@ -194,12 +205,13 @@ def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
 
 
 def _embed(model: InstalledModel, crops: CropSet, reporter: Reporter) -> tuple[Float32Array, float]:
-    """(N, D) unit embeddings, and the median of the milliseconds that one takes."""
+    """Returns (N, D) float32 embeddings of unit length, and the median time for one in
+    milliseconds."""
     opened = open_net(model.path, request=AcceleratorRequest(), threads=default_threads())
     embedder = embedder_of(opened.net, model.card)
     vectors, spent_ms = [], []
     label = f"embedding with {model.card.variant}"
-    for crop in reporter.steps(crops.crops, length=len(crops.crops), label=label):
+    for crop in reporter.steps(crops.images, length=len(crops.images), label=label):
         start = time.perf_counter()
         vectors.append(embedder.embed_uncentered(crop[np.newaxis]))
         spent_ms.append((time.perf_counter() - start) * 1e3)

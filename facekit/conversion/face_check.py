@@ -1,4 +1,4 @@
-"""Whether a network tells the faces apart that ship with facekit."""
+"""Checks whether a network distinguishes the faces that are shipped with facekit."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from facekit.conversion.shipped_faces import portraits
+from facekit.conversion.shipped_faces import shipped_portraits
 from facekit.enums import Flip
 from facekit.errors import ModelBuildError
 from facekit.runtime.net import Net
 from facekit.template.embedder import Embedder
 from facekit.types import CropSpec, InputSpec
 
-LEAST_GAP = 0.05
-"""in cosine; facenet512-casia and SFace have 0.47 and more"""
-_CONSTANT = 1e-6
-"""Embeddings of unit length that differ by no more than this in any number are one."""
+MIN_GAP = 0.05
+"""The least difference of cosine similarities; facenet512-casia and SFace reach 0.47 and more."""
+_MAX_CONSTANT_DIFFERENCE = 1e-6
+"""Embeddings of unit length count as equal if no element differs by more than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceCheck:
-    """Cosines of the faces that ship with facekit: two photos of one person, one of another."""
+    """Cosine similarities of the shipped faces: two photos of one person, one photo of another."""
 
     genuine_similarity: float
     impostor_similarity: float
-    """the greater one of two pairs"""
+    """The larger similarity of the two pairs of different people."""
 
     @property
     def tells_apart(self) -> bool:
-        """By at least LEAST_GAP, which random weights have by chance alone."""
-        return self.gap >= LEAST_GAP
+        """Whether the gap is at least MIN_GAP, which untrained networks reach only by chance."""
+        return self.gap >= MIN_GAP
 
     @property
     def gap(self) -> float:
@@ -47,7 +47,10 @@ class FaceCheck:
 
 
 def check_faces(net: Net, spec: InputSpec, crop: CropSpec, flip: Flip) -> FaceCheck:
-    """Raises ModelBuildError for embeddings that are not finite, are zero, or are all the same."""
+    """Returns the similarities of the shipped faces.
+
+    Raises ModelBuildError if embeddings are not finite, are zero, or are all equal.
+    """
     embedder = Embedder(
         net,
         name="the network",
@@ -57,10 +60,10 @@ def check_faces(net: Net, spec: InputSpec, crop: CropSpec, flip: Flip) -> FaceCh
         mean=None,
     )
     try:
-        vectors = embedder.embed_uncentered(portraits(spec, crop))
+        vectors = embedder.embed_uncentered(shipped_portraits(spec, crop))
     except ValueError as error:
         raise ModelBuildError(f"The network gives a face no embedding: {error}") from error
-    if float(np.ptp(vectors, axis=0).max()) <= _CONSTANT:
+    if float(np.ptp(vectors, axis=0).max()) <= _MAX_CONSTANT_DIFFERENCE:
         raise ModelBuildError(
             "The network gives three faces one embedding: its output is constant. Check that its "
             "weights are in the file, and how it is fed."

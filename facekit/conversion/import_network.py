@@ -1,8 +1,9 @@
-"""A network that its file holds as a whole to a float32 LiteRT file with its card, checked.
+"""Imports a file with a complete network: converts it to a float32 LiteRT file with its card, and
+checks it.
 
-Three things are asked of what is made, before it is put in place: it answers as the file itself
-does where that is run, its embeddings are finite and differ, and two photos of one person are
-nearer to each other than photos of two people.
+Three checks precede the installation.  The outputs equal those of the source file, if it can be run
+here; the embeddings are finite and differ; and two photos of one person are more similar than
+photos of two people.
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.conversion.face_check import LEAST_GAP, FaceCheck, check_faces
-from facekit.conversion.feeding import Fed, formula, how_fed, usual_size
+from facekit.conversion.face_check import MIN_GAP, FaceCheck, check_faces
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
-from facekit.conversion.self_test import Answers, greatest_difference
-from facekit.conversion.shipped_faces import portraits
-from facekit.conversion.source_answers import (
-    is_run_itself,
+from facekit.conversion.preprocessing import (
+    NetworkInput,
+    requested_size,
+    resolve_input,
+    scaling_formula,
+)
+from facekit.conversion.self_test import Inference, max_difference
+from facekit.conversion.shipped_faces import shipped_portraits
+from facekit.conversion.source_inference import (
+    can_run_source,
     require_source_runtime,
-    source_answers,
+    source_inference,
 )
 from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError, UsageError
@@ -40,8 +46,8 @@ from facekit.runtime.preprocess import model_input
 from facekit.system.files import write_atomically
 from facekit.version import __version__
 
-_PATTERNS = 2
-"""known pictures that are no faces, beside those that are"""
+_PATTERN_COUNT = 2
+"""The number of synthetic test images, in addition to the shipped faces."""
 
 
 def import_network(
@@ -56,22 +62,24 @@ def import_network(
 ) -> ImportedModel:
     """Writes the file and its card into the empty folder `into`; see `import_weights`.
 
-    Raises UsageError where it is not known how to feed the network, ModelBuildError for one that
-    is not read, that does not answer as its source, or that does not tell faces apart,
-    MissingExtraError where the source's own system is not installed.
+    Raises UsageError if the preprocessing is unknown, ModelBuildError if the network cannot be
+    read, gives other outputs than its source, or does not distinguish faces, and MissingExtraError
+    if the source format's runtime is not installed.
     """
     require_source_runtime(path)
-    read = found.read(path, size=usual_size(options))
-    graph = _of_one_picture(read.graph)
+    imported = found.read(path, size=requested_size(options))
+    graph = _with_batch_one(imported.graph)
     network, scaling = split_input_scaling(graph)
     if scaling is not None and scaling[1] <= 0:
-        network, scaling = graph, None  # which no card can say
+        network, scaling = graph, None  # a card cannot store a negative standard deviation
     size = graph.inputs[0].shape[1:3]
     _require_size(size, options.size, path)
-    fed = how_fed((size[0], size[1]), scaling, options)
+    network_input = resolve_input((size[0], size[1]), scaling, options)
     if scaling is not None:
-        reporter.note(f"{path.name} begins with {formula(*scaling)} of its own: the card says so")
-    reporter.note(f"fed with {fed}")
+        reporter.note(
+            f"{path.name} begins with {scaling_formula(*scaling)} of its own: the card says so"
+        )
+    reporter.note(f"fed with {network_input}")
     shortened = remove_unit_length(network)
     if shortened is not network:
         reporter.note(
@@ -91,33 +99,47 @@ def import_network(
         source=Source(
             title=f"{found.title}: {path.name}", url="", sha256=sha256, license=options.license
         ),
-        input=fed.card,
-        crop=fed.crop,
-        embedding_size=network.outputs[0].shape[1] * fed.flip.vectors,
-        flip=fed.flip,
+        input=network_input.card,
+        crop=network_input.crop,
+        embedding_size=network.outputs[0].shape[1] * network_input.flip.vectors,
+        flip=network_input.flip,
         tools={"facekit": __version__, "flatbuffers": version("flatbuffers")},
     )
     model = into / card.file_name
     write_atomically(model, content)
     net = LiteRtNet(model)
-    difference = _require_same_answers(net, source_answers(path, graph), fed, path)
-    itself = is_run_itself(path)
-    what = f"{path.name} itself" if itself else f"the graph that was read from {path.name}"
-    reporter.note(
-        f"answers as {what}: greatest difference {difference:.1e} in embeddings of unit length"
+    difference = _require_same_outputs(net, source_inference(path, graph), network_input, path)
+    ran_source = can_run_source(path)
+    source_title = (
+        f"{path.name} itself" if ran_source else f"the graph that was read from {path.name}"
     )
-    faces = check_faces(net, fed.card, fed.crop, fed.flip)
+    reporter.note(
+        f"answers as {source_title}: greatest difference {difference:.1e} in embeddings of "
+        "unit length"
+    )
+    faces = check_faces(net, network_input.card, network_input.crop, network_input.flip)
     reporter.note(f"cosine of the faces that ship with facekit: {faces}")
     if not options.accept_untrained:
-        _require_told_apart(faces, _as_others_feed(net, scaling, fed), fed, path, reporter)
+        _require_distinguished(
+            faces,
+            _check_other_preprocessing(net, scaling, network_input),
+            network_input,
+            path,
+            reporter,
+        )
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return ImportedModel(
-        InstalledModel(card, model), found, read.ignored, difference if itself else None, faces
+        InstalledModel(card, model),
+        found,
+        imported.ignored,
+        difference if ran_source else None,
+        faces,
     )
 
 
-def _of_one_picture(graph: Graph) -> Graph:
-    """With a batch of 1.  Raises ModelBuildError for what is no embedding network."""
+def _with_batch_one(graph: Graph) -> Graph:
+    """Returns the graph with a batch of 1.  Raises ModelBuildError if it is not an embedding
+    network."""
     graph = graph.rewrite(
         lambda node: replace(node, shape=(1, *node.shape[1:])) if node.shape[0] == DYNAMIC else node
     )
@@ -126,35 +148,40 @@ def _of_one_picture(graph: Graph) -> Graph:
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or DYNAMIC in inputs[0]:
         raise ModelBuildError(
             f"{graph.name}: one picture of three colors and of a known size needed. Received: "
-            f"{_listed(inputs)}."
+            f"{_join_shapes(inputs)}."
         )
     if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][1] < 2:
         raise ModelBuildError(
             f"{graph.name}: one embedding needed, of shape (1, D) and several numbers. Received: "
-            f"{_listed(outputs)}."
+            f"{_join_shapes(outputs)}."
         )
     return graph
 
 
-def _require_size(size: tuple[int, ...], asked: tuple[int, int] | None, path: Path) -> None:
-    if asked not in (None, size):
+def _require_size(size: tuple[int, ...], requested: tuple[int, int] | None, path: Path) -> None:
+    if requested not in (None, size):
         raise UsageError(
             f"{path.name} takes pictures of {size[0]} x {size[1]}. Received: --size "
-            f"{asked[0]}x{asked[1]}, which is for networks that leave it open."
+            f"{requested[0]}x{requested[1]}, which is for networks that leave it open."
         )
 
 
-def _listed(shapes: list[tuple[int, ...]]) -> str:
+def _join_shapes(shapes: list[tuple[int, ...]]) -> str:
     return ", ".join(f"shape {shape}" for shape in shapes) or "none"
 
 
-def _require_same_answers(net: LiteRtNet, answers: Answers, fed: Fed, path: Path) -> float:
-    """The greatest difference."""
-    known = pattern(_PATTERNS, fed.card.height_px, fed.card.width_px)
-    pictures = np.concatenate([known, portraits(fed.card, fed.crop)])
-    (ours,) = net.run(model_input(pictures, fed.card))
-    (theirs,) = answers(model_input(pictures, fed.source))
-    difference = greatest_difference(ours, theirs)
+def _require_same_outputs(
+    net: LiteRtNet, run_source: Inference, network_input: NetworkInput, path: Path
+) -> float:
+    """Returns the largest difference between the outputs.  Raises ModelBuildError if it is too
+    large."""
+    test_images = pattern(_PATTERN_COUNT, network_input.card.height_px, network_input.card.width_px)
+    images = np.concatenate(
+        [test_images, shipped_portraits(network_input.card, network_input.crop)]
+    )
+    (ours,) = net.run(model_input(images, network_input.card))
+    (theirs,) = run_source(model_input(images, network_input.source))
+    difference = max_difference(ours, theirs)
     if not difference <= MAX_DIFFERENCE:  # also for NaN
         raise ModelBuildError(
             f"What was made of {path.name} does not answer as the file itself: greatest difference "
@@ -164,38 +191,50 @@ def _require_same_answers(net: LiteRtNet, answers: Answers, fed: Fed, path: Path
     return difference
 
 
-def _as_others_feed(
-    net: LiteRtNet, scaling: tuple[float, float] | None, fed: Fed
+def _check_other_preprocessing(
+    net: LiteRtNet, scaling: tuple[float, float] | None, network_input: NetworkInput
 ) -> dict[Preprocessing, FaceCheck]:
-    """The faces as the network sees them when it is fed as known systems feed theirs."""
-    size, checks = (fed.card.height_px, fed.card.width_px), {}
-    for one in Preprocessing:
-        theirs = how_fed(size, scaling, ImportOptions(preprocessing=one))
-        if (theirs.card, theirs.crop) != (fed.card, fed.crop):
-            checks[one] = check_faces(net, theirs.card, theirs.crop, theirs.flip)
+    """Checks the faces with the preprocessing of each other known system."""
+    size, checks = (network_input.card.height_px, network_input.card.width_px), {}
+    for preprocessing in Preprocessing:
+        other_input = resolve_input(size, scaling, ImportOptions(preprocessing=preprocessing))
+        if (other_input.card, other_input.crop) != (network_input.card, network_input.crop):
+            checks[preprocessing] = check_faces(
+                net, other_input.card, other_input.crop, other_input.flip
+            )
     return checks
 
 
-def _require_told_apart(
+def _require_distinguished(
     faces: FaceCheck,
     others: dict[Preprocessing, FaceCheck],
-    fed: Fed,
+    network_input: NetworkInput,
     path: Path,
     reporter: Reporter,
 ) -> None:
-    """Raises ModelBuildError where they are not; tells of a system whose way does it better."""
-    apart = {one: check for one, check in others.items() if check.tells_apart}
-    listed = "\n".join(f"  --preprocessing {one.value}: {check}" for one, check in apart.items())
+    """Raises ModelBuildError if the faces are not distinguished.
+
+    Reports another system whose preprocessing distinguishes them clearly better.
+    """
+    distinguishing = {
+        preprocessing: check for preprocessing, check in others.items() if check.tells_apart
+    }
+    listed = "\n".join(
+        f"  --preprocessing {preprocessing.value}: {check}"
+        for preprocessing, check in distinguishing.items()
+    )
     if not faces.tells_apart:
         raise ModelBuildError(
             f"{path.name} does not tell faces apart: cosine {faces}, and a difference of "
-            f"{LEAST_GAP:g} needed, fed with {fed}. Check --color-order, --mean and --std, "
+            f"{MIN_GAP:g} needed, fed with {network_input}. Check --color-order, --mean and --std, "
             "--crop; for weights that are not trained on faces pass --accept-untrained. Fed as "
             f"known systems feed theirs, these tell apart:\n{listed or '  none of them'}"
         )
-    best = max(apart, key=lambda one: apart[one].gap, default=None)
-    if best is not None and apart[best].gap > faces.gap + LEAST_GAP:
+    best = max(
+        distinguishing, key=lambda preprocessing: distinguishing[preprocessing].gap, default=None
+    )
+    if best is not None and distinguishing[best].gap > faces.gap + MIN_GAP:
         reporter.note(
             f"is it fed as it was trained? --preprocessing {best.value} tells the faces further "
-            f"apart: {apart[best]}"
+            f"apart: {distinguishing[best]}"
         )

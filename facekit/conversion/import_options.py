@@ -1,4 +1,4 @@
-"""What a file of weights does not tell, and what was made of it."""
+"""The options of an import, and its result."""
 
 from __future__ import annotations
 
@@ -20,41 +20,43 @@ NOT_STATED = "not stated"
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What no file of weights tells; None is what is usual for the format and graph."""
+    """Facts that a file of weights does not contain.  None means the default of the format and
+    network."""
 
     architecture: Architecture | None = None
     preprocessing: Preprocessing | None = None
     input: InputSpec | None = None
-    """in place of all that follows but the crop"""
+    """Replaces `preprocessing`, `size`, `color_order` and `scaling`."""
     size: tuple[int, int] | None = None
-    """(height, width) in pixels, for a file that leaves its picture's sides open"""
+    """(height, width) in pixels, for a file whose input size is dynamic."""
     color_order: ColorOrder | None = None
     scaling: tuple[float, float] | None = None
-    """mean and std in pixel values: a network is fed (x - mean) / std"""
+    """(mean, std) in pixel values 0..255: the network's input is (x - mean) / std."""
     crop: CropSpec | None = None
     flip: Flip | None = None
     license: str = NOT_STATED
     accept_untrained: bool = False
-    """whether weights may be random: that faces are told apart is not asked for"""
+    """Whether weights may be untrained, so that faces need not be distinguished."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: a card holds an array
 class ImportedModel:
-    """A model file that was made of weights."""
+    """A model file that was converted from weights."""
 
     model: InstalledModel
     format: SourceFormat
     ignored: tuple[str, ...]
-    """the source's tensors that have no place in an embedding net"""
+    """The names of the source's tensors that an embedding network does not use."""
     difference: float | None = None
-    """the greatest one, in any number of unit-length embeddings, to what the source answers when
-    it is run itself; None where it cannot be"""
+    """The largest difference in any element of unit-length embeddings from the source's outputs;
+    None if the source cannot be run here."""
     faces: FaceCheck | None = None
-    """None for weights without a network, which golden values or their graph are checked by"""
+    """None for weights without a network, which are checked by their golden values or their graph
+    instead."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The one model file."""
+        """The only model file."""
         return (self.model.path,)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Weights in any known format to a float32 LiteRT file with its card."""
+"""Imports weights in any known format: converts them to a float32 LiteRT file with its card."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from facekit.conversion.feeding import FEEDINGS
 from facekit.conversion.import_network import import_network
 from facekit.conversion.import_options import ImportedModel, ImportOptions
+from facekit.conversion.preprocessing import SYSTEM_PREPROCESSING
 from facekit.conversion.self_test import self_test
-from facekit.conversion.source_answers import graph_answers
+from facekit.conversion.source_inference import graph_inference
 from facekit.enums import Architecture, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
 from facekit.graph.nets.designs import DESIGNS
@@ -33,7 +33,7 @@ _UNKNOWN_SHA256 = "0" * 64
 
 
 def require_free_name(name: str, path: Path) -> None:
-    """Raises UsageError for the name of a registry model: its card would not be the registry's."""
+    """Raises UsageError if the registry has a model `name`, because its card would differ."""
     if name not in registry.names():
         return
     if registry.entry(name).source.sha256 == source_sha256(path):
@@ -50,16 +50,17 @@ def require_free_name(name: str, path: Path) -> None:
 def import_weights(
     path: Path, name: str, options: ImportOptions, into: Path, *, reporter: Reporter = SILENT
 ) -> ImportedModel:
-    """Reads, checks, converts and tests; the file and its card are in `into` afterwards.
+    """Reads, checks, converts and tests the weights, and writes the model file and its card to
+    `into`.
 
-    `path`: a file, or the folder of a TensorFlow 1 checkpoint.  `into`: an empty folder, which
-    the caller puts in place, or drops on an error.  `reporter` is told what happens.
+    `path` is a file, or the folder of a TensorFlow 1 checkpoint.  `into` is an empty folder, which
+    the caller moves to its final place, or removes after an error.  `reporter` receives one line
+    per step.  The card has no thresholds, since none have been measured.
 
-    The card has no thresholds: none was measured.
-    Raises ModelBuildError for a file of no known format, whose tensors are not those of the
-    graph, and names the tensor, or that holds a network which `import_network` refuses; UsageError
-    for a graph that the format cannot hold weights of, or where nothing tells how a network is fed;
-    MissingExtraError.
+    Raises ModelBuildError if the format is unknown, if a tensor (which the message names) does not
+    fit the network, or if `import_network` refuses the network; UsageError if the options
+    contradict the file, or the preprocessing is unknown; MissingExtraError if a needed package is
+    not installed.
     """
     found = find_format(path)
     reporter.note(f"reading {path.name}: {found.title}")
@@ -69,13 +70,13 @@ def import_weights(
             path, name, options, into, found=found, sha256=sha256, reporter=reporter
         )
     read = found.read(path)
-    assert read.architecture is not None  # as every format of weights alone gives
-    _require_asked(options, read.architecture, found, path)
+    assert read.architecture is not None  # every format of weights has an architecture
+    _require_options_fit(options, read.architecture, found, path)
     design = DESIGNS[read.architecture]
     spec = options.input or _input(design.input, options, found.preprocessing)
     flip = options.flip or design.flip
     if read.ignored:
-        reporter.note(f"left out: {_listed(read.ignored)}")
+        reporter.note(f"left out: {_shorten_list(read.ignored)}")
     reporter.note(f"converting {path.name} to LiteRT")
     content = to_litert(read.graph)
     card = Card(
@@ -97,17 +98,17 @@ def import_weights(
     )
     model = into / card.file_name
     write_atomically(model, content)
-    answers = graph_answers(read.graph)
-    self_test(read.graph.name, model, _tested_as(card), answers=answers, reporter=reporter)
+    answers = graph_inference(read.graph)
+    self_test(read.graph.name, model, _card_for_test(card), run_source=answers, reporter=reporter)
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return ImportedModel(InstalledModel(card, model), found, read.ignored)
 
 
 def source_sha256(path: Path) -> str:
-    """Of a file's bytes; of a checkpoint's index and data, and of an ONNX file and those that hold
-    its tensors, one after the other.
+    """Returns the SHA-256 of a file.  For a checkpoint it covers the index and the data files, for
+    an ONNX file also the files with its tensors, one after the other.
 
-    Raises ModelBuildError for what cannot be read.
+    Raises ModelBuildError if a file cannot be read.
     """
     digest = hashlib.sha256()
     try:
@@ -123,7 +124,7 @@ def source_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _require_asked(
+def _require_options_fit(
     options: ImportOptions, architecture: Architecture, found: SourceFormat, path: Path
 ) -> None:
     if options.architecture not in (None, architecture):
@@ -137,24 +138,30 @@ def _require_asked(
         )
 
 
-def usual_input(found: SourceFormat, architecture: Architecture) -> InputSpec:
-    """How the authors of a format feed a net."""
+def default_input(found: SourceFormat, architecture: Architecture) -> InputSpec:
+    """Returns the input specification of a format's authors for a network."""
     return _input(DESIGNS[architecture].input, ImportOptions(), found.preprocessing)
 
 
-def _input(usual: InputSpec, options: ImportOptions, of_format: Preprocessing | None) -> InputSpec:
-    """Of the architecture's size; fed as is asked for, else as the format's authors do."""
-    preprocessing = options.preprocessing or of_format
+def _input(
+    default: InputSpec, options: ImportOptions, format_preprocessing: Preprocessing | None
+) -> InputSpec:
+    """Returns the input specification: the architecture's size, with the requested or the format's
+    preprocessing."""
+    preprocessing = options.preprocessing or format_preprocessing
     if preprocessing is not None:
-        feeding = FEEDINGS[preprocessing]
-        usual = replace(usual, color_order=feeding.color_order, mean=feeding.mean, std=feeding.std)
-    mean, std = options.scaling or (usual.mean, usual.std)
-    order = options.color_order or usual.color_order
-    return replace(usual, color_order=order, mean=mean, std=std)
+        system = SYSTEM_PREPROCESSING[preprocessing]
+        default = replace(default, color_order=system.color_order, mean=system.mean, std=system.std)
+    mean, std = options.scaling or (default.mean, default.std)
+    order = options.color_order or default.color_order
+    return replace(default, color_order=order, mean=mean, std=std)
 
 
-def _tested_as(card: Card) -> Card:
-    """The golden values of a registry model's weights hold for that model's own input."""
+def _card_for_test(card: Card) -> Card:
+    """Returns a card under which `self_test` uses golden values only if they apply.
+
+    The golden values of a registry model's weights are valid only for that model's input.
+    """
     for name in registry.names():
         entry = registry.entry(name)
         if entry.source.sha256 == card.source.sha256 and entry.card.input != card.input:
@@ -162,6 +169,6 @@ def _tested_as(card: Card) -> Card:
     return card
 
 
-def _listed(names: tuple[str, ...], at_most: int = 4) -> str:
+def _shorten_list(names: tuple[str, ...], at_most: int = 4) -> str:
     first = ", ".join(names[:at_most])
     return f"{first} and {len(names) - at_most} more" if len(names) > at_most else first

@@ -1,4 +1,4 @@
-"""Which layers of a quantized file are furthest from the float32 file."""
+"""Ranks the layers of a quantized file by their difference from the float32 file."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from facekit.conversion.quantize.histograms import keeping_all_tensors
+from facekit.conversion.quantize.histograms import open_with_all_tensors
 from facekit.graph.activations import Activation, list_activations
 from facekit.model.store import InstalledModel
 from facekit.runtime.preprocess import model_input
 from facekit.types import UInt8Array
 
-CROPS = 16
-"""enough to rank layers: their errors differ by far more than crops do"""
+MAX_CROPS = 16
+"""Enough crops to rank layers, because the errors of layers differ far more than those of crops."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerDrift:
     key: str
-    """the activation's; see facekit/graph/activations.py"""
+    """The activation key; see facekit/graph/activations.py."""
     relative_error: float
-    """root mean square of the difference, over that of the float32 values"""
+    """The root mean square of the difference, divided by that of the float32 values."""
     added_error: float
-    """what this layer adds to the greatest relative error of the layers before it, at least 0"""
+    """The increase over the largest relative error of the layers before it, at least 0."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -35,17 +35,20 @@ class LayerDrift:
 def rank_layers(
     float32: InstalledModel, quantized: InstalledModel, crops: UInt8Array
 ) -> tuple[LayerDrift, ...]:
-    """By falling relative error, over the first CROPS crops (N, H, W, 3)."""
-    runs = [_Run(model) for model in (float32, quantized)]
-    common = [one.key for one in runs[0].found if one.key in runs[1].by_key]
+    """Returns the layers by descending relative error, measured on the first MAX_CROPS crops.
+
+    crops: (N, H, W, 3) uint8, RGB.
+    """
+    runs = [_ActivationReader(model) for model in (float32, quantized)]
+    common = [activation.key for activation in runs[0].found if activation.key in runs[1].by_key]
     noise, signal = (dict.fromkeys(common, 0.0) for _ in range(2))
-    for crop in crops[:CROPS]:
+    for crop in crops[:MAX_CROPS]:
         for run in runs:
-            run.feed(crop)
+            run.run(crop)
         for key in common:
-            wanted, received = (run.values(key) for run in runs)
-            noise[key] += float(((received - wanted) ** 2).sum())
-            signal[key] += float((wanted**2).sum())
+            expected, received = (run.values(key) for run in runs)
+            noise[key] += float(((received - expected) ** 2).sum())
+            signal[key] += float((expected**2).sum())
     ranked, worst = [], 0.0
     for key in common:
         error = float(np.sqrt(noise[key] / max(signal[key], 1e-30)))
@@ -54,14 +57,14 @@ def rank_layers(
     return tuple(sorted(ranked, key=lambda layer: -layer.relative_error))
 
 
-class _Run:
-    """One file, run so that its activations can be read as real numbers."""
+class _ActivationReader:
+    """Runs one file and returns its activations as real numbers."""
 
     def __init__(self, model: InstalledModel) -> None:
         content = model.path.read_bytes()
         self.found: tuple[Activation, ...] = list_activations(content)
-        self.by_key = {one.key: one for one in self.found}
-        self._interpreter: Interpreter = keeping_all_tensors(content)
+        self.by_key = {activation.key: activation for activation in self.found}
+        self._interpreter: Interpreter = open_with_all_tensors(content)
         self._input = self._interpreter.get_input_details()[0]
         self._spec = model.card.input
         self._scales = {
@@ -69,7 +72,7 @@ class _Run:
             for detail in self._interpreter.get_tensor_details()
         }
 
-    def feed(self, crop: UInt8Array) -> None:
+    def run(self, crop: UInt8Array) -> None:
         values = model_input(crop[np.newaxis], self._spec)
         scale, zero_point = self._input["quantization"]
         if scale:

@@ -1,4 +1,5 @@
-"""A float32 model to an ONNX file of one precision, with its card, measured against float32."""
+"""Converts a float32 model to an ONNX file of one precision with its card, and measures the
+drift."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ from pathlib import Path
 
 from facekit.conversion.crops import CropSet
 from facekit.conversion.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, require_sound
-from facekit.conversion.onnx_precision import PACKAGE, half, integers
+from facekit.conversion.onnx_precision import PACKAGE, to_float16, to_int8
 from facekit.conversion.quantize.quantized_model import (
-    ChosenRanges,
+    ActivationRanges,
     ModelFile,
     choose_ranges,
     require_float32,
@@ -32,9 +33,9 @@ from facekit.template.calibration import Calibration
 from facekit.version import __version__
 
 DEFAULT_RULE = RangeRule.PERCENTILE
-SAME_EMBEDDING = 1 - 1e-6
-"""Least cosine at which thresholds of the float32 file hold for another.  Two vectors that are
-each turned by so little have a similarity that is off by 2 * sqrt(2e-6) = 0.0028 at most."""
+SAME_EMBEDDING_COSINE = 1 - 1e-6
+"""The least cosine at which the float32 file's thresholds apply to another file.  If two unit
+vectors each deviate by so little, their similarity changes by at most 2 * sqrt(2e-6) = 0.0028."""
 
 _SCHEMES = {
     Precision.FP32: "none",
@@ -45,7 +46,7 @@ _SCHEMES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedOnnx:
-    """A file that is made and measured, and not in its place yet."""
+    """A converted and measured file in memory."""
 
     file: ModelFile
     drift: Drift
@@ -59,40 +60,51 @@ def make_onnx(
     rule: RangeRule | None = None,
     reporter: Reporter = SILENT,
 ) -> ExportedOnnx:
-    """`model`: float32, LiteRT.  Float files are the same bytes for the same file and tools.
+    """Converts a float32 LiteRT model.  FP32 and FP16 files have the same bytes for the same model
+    and tools.
 
-    `crops`: what int8's ranges are measured on, None for what ships with facekit, as in
-    conversion.py; the result is measured on them too, or on a few of the faces that ship.
-    Raises UsageError for a model that is none of float32, ModelBuildError for a result that
-    does not tell faces apart, MissingExtraError, and what making ranges raises.
+    The activation ranges of int8 are measured on `crops`, or if None on the faces shipped with
+    facekit.  The drift is measured on `crops`, or if None on a few of the shipped faces.
+
+    Raises UsageError if the model is not a float32 embedding model, ModelBuildError if the result
+    does not distinguish faces, MissingExtraError without the needed packages, and the errors of
+    `choose_ranges`.
     """
     require_float32(model)
     graph = to_onnx(read_litert_graph(model.path, name=model.card.name))
-    chosen: ChosenRanges | None = None
+    activation_ranges: ActivationRanges | None = None
     if precision is Precision.INT8:
-        chosen = choose_ranges(model, crops, rule or DEFAULT_RULE, reporter=reporter)
-        reporter.note(f"activation ranges: {chosen.rule.value}, {chosen.origin.title}")
-        made = integers(graph, model.card.input, chosen.by_key)
+        activation_ranges = choose_ranges(model, crops, rule or DEFAULT_RULE, reporter=reporter)
+        reporter.note(
+            f"activation ranges: {activation_ranges.rule.value}, {activation_ranges.origin.title}"
+        )
+        converted = to_int8(graph, model.card.input, activation_ranges.by_key)
     else:
-        made = half(graph) if precision is Precision.FP16 else graph.model
-    content = made.SerializeToString(deterministic=True)
-    card = _card(model.card, precision, content, chosen)
-    seen = crops or shipped_crops(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
+        converted = to_float16(graph) if precision is Precision.FP16 else graph.model
+    content = converted.SerializeToString(deterministic=True)
+    card = _card(model.card, precision, content, activation_ranges)
+    measured_crops = crops or shipped_crops(model.card, count=DRIFT_CROPS, seed=DRIFT_SEED)
     with tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
         path = Path(folder) / card.file_name
         write_atomically(path, content)
-        drift = measure_drift(model, InstalledModel(card, path), seen, reporter=reporter)
+        drift = measure_drift(model, InstalledModel(card, path), measured_crops, reporter=reporter)
     require_sound(drift)
-    measured = replace(card, calibration=measured_calibration(model.card, card, drift))
-    return ExportedOnnx(ModelFile(bound(measured), content), drift)
+    calibrated_card = replace(card, calibration=carried_calibration(model.card, card, drift))
+    return ExportedOnnx(ModelFile(bound(calibrated_card), content), drift)
 
 
-def _card(source: Card, precision: Precision, content: bytes, chosen: ChosenRanges | None) -> Card:
+def _card(
+    source: Card, precision: Precision, content: bytes, activation_ranges: ActivationRanges | None
+) -> Card:
     variant = onnx_variant(precision)
     spec = source.input
-    calibrated = {"rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
-    if "photos" in calibrated:
-        calibrated["photos"] = list(calibrated["photos"])
+    ranges_origin = (
+        {"rule": activation_ranges.rule.value, **asdict(activation_ranges.origin)}
+        if activation_ranges
+        else {}
+    )
+    if "photos" in ranges_origin:
+        ranges_origin["photos"] = list(ranges_origin["photos"])
     tools = {"facekit": __version__, "onnx": version("onnx"), "onnx opset": str(OPSET)}
     if precision is not Precision.FP32:
         tools[PACKAGE] = version(PACKAGE)
@@ -106,29 +118,33 @@ def _card(source: Card, precision: Precision, content: bytes, chosen: ChosenRang
             scheme=_SCHEMES[precision],
             input_formula=f"x = (pixel - {spec.mean:g}) / {spec.std:g}, float32; channels in "
             f"{spec.color_order.value} order, last",
-            calibration=calibrated,
+            calibration=ranges_origin,
         ),
         tools={**source.tools, **tools},
     )
 
 
-def measured_calibration(source: Card, card: Card, drift: Drift) -> Calibration:
-    """What facekit measured on this very file; else float32's thresholds, where embeddings are
-    the same; else its mean alone, which is the same within what the precision costs."""
+def carried_calibration(source: Card, card: Card, drift: Drift) -> Calibration:
+    """Returns the calibration of a converted file.
+
+    If facekit ships a measured calibration for exactly this file, it is used.  Otherwise, if the
+    embeddings are practically equal, the float32 file's thresholds are used.  Otherwise, only the
+    mean embedding is kept, since the conversion changes it little.
+    """
     shipped = shipped_calibration(card.name, card.variant)
     if shipped is not None and shipped.file_sha256 == card.file_sha256:
         return shipped.calibration
-    own = source.calibration
-    if drift.minimum >= SAME_EMBEDDING:
-        agreed = (
+    original = source.calibration
+    if drift.minimum >= SAME_EMBEDDING_COSINE:
+        note = (
             f"measured with the {DEFAULT_VARIANT} file, to whose embeddings this one's have a "
-            f"cosine of at least {SAME_EMBEDDING:.6f} on {drift.crop_count} crops"
+            f"cosine of at least {SAME_EMBEDDING_COSINE:.6f} on {drift.crop_count} crops"
         )
-        return replace(own, source=f"{own.source}; {agreed}" if own.source else "")
-    if own.embedding_mean is None:
+        return replace(original, source=f"{original.source}; {note}" if original.source else "")
+    if original.embedding_mean is None:
         return Calibration()
     return Calibration(
-        embedding_mean=own.embedding_mean,
-        source=f"mean embedding of the {DEFAULT_VARIANT} file ({own.source}); "
+        embedding_mean=original.embedding_mean,
+        source=f"mean embedding of the {DEFAULT_VARIANT} file ({original.source}); "
         "thresholds are not measured yet: facekit calibrate",
     )

@@ -1,4 +1,4 @@
-"""An ONNX graph with smaller numbers: float16, or integers with their scales beside (QDQ)."""
+"""Converts an ONNX graph to float16, or to integers with scales (QDQ)."""
 
 from __future__ import annotations
 
@@ -23,33 +23,38 @@ _INTEGER_OPERATORS = [
     *("Add", "Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool"),
     *("MaxPool", "Relu", "Transpose"),
 ]
-"""Those that ONNX Runtime has integer kernels for"""
+"""The operators for which ONNX Runtime has integer kernels."""
 
 
-def half(graph: OnnxGraph) -> Any:
-    """The onnx.ModelProto with float16 weights and operators; input and output stay float32.
+def to_float16(graph: OnnxGraph) -> Any:
+    """Returns the onnx.ModelProto with float16 weights and operators; input and output stay
+    float32.
 
-    By ONNX Runtime's converter.  Raises MissingExtraError.
+    The conversion is ONNX Runtime's.  Raises MissingExtraError without onnxruntime.
     """
     convert = _tool("onnxruntime.transformers.float16").convert_float_to_float16
     with _quiet():
-        return _finished(convert(_copy(graph.model), keep_io_types=True))
+        return _sort_and_check(convert(_copy(graph.model), keep_io_types=True))
 
 
-def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> Any:
-    """The onnx.ModelProto with int8 weights, uint8 activations; float32 in and out.
+def to_int8(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> Any:
+    """Returns the onnx.ModelProto with int8 weights and uint8 activations; input and output stay
+    float32.
 
-    By ONNX Runtime's static quantizer, with one scale for each channel of the weights.
-    `ranges`: what each activation's integers shall cover, by activation key; those of operators
-    that are part of another in ONNX may be among them.
+    ONNX Runtime's static quantizer is used, with one scale per channel of the weights.  `ranges`
+    has the range of each activation, (min, max) in real numbers, by activation key.  It may contain
+    activations that are part of another operator in ONNX.
 
-    Weights keep to 7 bits: without VNNI, x86 processors add two products of 8 by 8 bits in 16,
-    which overflow.  On such a one, embeddings of 8-bit weights have a cosine of 0.86 to float32,
-    those of 7 bits 0.999, in the same time; 8-bit unsigned weights 0.9991 and 30 % more time.
+    Weights use only 7 bits, because x86 processors without VNNI add two products of 8-bit numbers
+    in 16 bits, which overflow.  On such a processor, the cosine to float32 is 0.86 for 8-bit
+    weights and 0.999 for 7-bit weights, in the same time; with unsigned 8-bit weights it is 0.9991,
+    in 30 % more time.
 
-    The first layer keeps to float32: pixels lie half a step beside the integers of
-    (pixel - 127.5) / 128, all to the same side.  It is 0.4 % of the work.
-    Raises InputError for ranges that do not fit the graph, ModelBuildError, MissingExtraError.
+    The first layer stays float32, because all pixels lie half a step beside the integers of (pixel
+    - 127.5) / 128, in the same direction.  It is 0.4 % of the work.
+
+    Raises InputError if the ranges do not fit the graph, ModelBuildError if ONNX Runtime cannot
+    quantize it, MissingExtraError without onnxruntime.
     """
     types = _tool("onnxruntime.quantization.quant_utils").QuantType
     quantizer = _tool("onnxruntime.quantization.qdq_quantizer").QDQQuantizer
@@ -63,65 +68,67 @@ def integers(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> 
                 activation_qType=types.QUInt8,
                 tensors_range=_tensors_range(graph, spec, ranges),
                 nodes_to_quantize=[],
-                nodes_to_exclude=[*_first_layer(graph), *_parts_of_prelus(graph)],
+                nodes_to_exclude=[*_first_layer(graph), *_prelu_nodes(graph)],
                 op_types_to_quantize=_INTEGER_OPERATORS,
                 extra_options={},
             )
             worker.quantize_model()
     except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise ModelBuildError(f"ONNX Runtime cannot quantize this graph: {error!r}") from error
-    return _finished(worker.model.model)
+    return _sort_and_check(worker.model.model)
 
 
 def _first_layer(graph: OnnxGraph) -> list[str]:
-    """The names of its nodes: up to the first convolution, and its ReLU."""
+    """Returns the names of the nodes up to the first convolution, and of its ReLU."""
     nodes = list(graph.model.graph.node)
     end = 1 + next(index for index, node in enumerate(nodes) if node.op_type == "Conv")
     end += nodes[end].op_type == "Relu"
     return [node.name for node in nodes[:end]]
 
 
-def _parts_of_prelus(graph: OnnxGraph) -> list[str]:
-    """The names of what they are made of, which stays float32 from one end to the other."""
+def _prelu_nodes(graph: OnnxGraph) -> list[str]:
+    """Returns the names of the nodes that PReLUs consist of, which stay float32."""
     names = [node.name for node in graph.model.graph.node if node.name.endswith(POSITIVE_PART)]
     return [*names, *(name.removesuffix(POSITIVE_PART) for name in names)]
 
 
 def _tensors_range(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> Any:
-    """As its calibrators hand them over: of every tensor, those inside one layer included."""
+    """Converts the ranges to ONNX Runtime's TensorsData, which has every tensor of the graph."""
     calibrate = _tool("onnxruntime.quantization.calibrate")
 
-    def covered(low: float, high: float) -> Any:
+    def tensor_data(low: float, high: float) -> Any:
         return calibrate.TensorData(lowest=np.float32(low), highest=np.float32(high))
 
-    pixels = covered(-spec.mean / spec.std, (255 - spec.mean) / spec.std)
+    pixels = tensor_data(-spec.mean / spec.std, (255 - spec.mean) / spec.std)
     layers = {graph.activations[key]: key for key in graph.activations.keys() & ranges.keys()}
     by_tensor = {INPUT: pixels}
-    by_tensor |= {tensor: covered(*ranges[key]) for tensor, key in layers.items()}
-    found = dict(by_tensor)
+    by_tensor |= {tensor: tensor_data(*ranges[key]) for tensor, key in layers.items()}
+    all_tensors = dict(by_tensor)
     for node in graph.model.graph.node:
         for output in node.output:
-            if (layer := _layer_of(output, by_tensor)) in by_tensor:
-                found[output] = by_tensor[layer]
-    missing = [key for key, tensor in graph.activations.items() if tensor not in found]
+            if (layer := _layer_tensor(output, by_tensor)) in by_tensor:
+                all_tensors[output] = by_tensor[layer]
+    missing = [key for key, tensor in graph.activations.items() if tensor not in all_tensors]
     if missing:
         raise InputError(
             f"Activation ranges for all {len(graph.activations)} layers of the graph needed. "
             f"Missing: {', '.join(missing[:3])}"
         )
-    return calibrate.TensorsData(calibrate.CalibrationMethod.MinMax, found)
+    return calibrate.TensorsData(calibrate.CalibrationMethod.MinMax, all_tensors)
 
 
-def _layer_of(tensor: str, known: Mapping[str, Any]) -> str:
-    """The tensor without the ends that name a step inside a layer, as far as it is not known."""
+def _layer_tensor(tensor: str, known: Mapping[str, Any]) -> str:
+    """Removes suffixes of steps inside a layer from a tensor's name, until the name is known."""
     while tensor not in known and tensor.endswith(DERIVED_SUFFIXES):
-        tensor = next(tensor.removesuffix(end) for end in DERIVED_SUFFIXES if tensor.endswith(end))
+        tensor = next(
+            tensor.removesuffix(suffix) for suffix in DERIVED_SUFFIXES if tensor.endswith(suffix)
+        )
     return tensor
 
 
-def _finished(model: Any) -> Any:
-    """With every node behind those that it reads from, as the format wants and the tools do not
-    care for; checked."""
+def _sort_and_check(model: Any) -> Any:
+    """Sorts the nodes topologically, as ONNX requires but the tools do not ensure, and checks the
+    model."""
     nodes = {output: node for node in model.graph.node for output in node.output}
     ordered: list[Any] = []
     seen: set[str] = set()
@@ -129,9 +136,9 @@ def _finished(model: Any) -> Any:
         pending = [first]
         while pending:
             node = pending[-1]
-            before = [nodes[one] for one in node.input if one in nodes and one not in seen]
-            if before:
-                pending += before
+            inputs = [nodes[name] for name in node.input if name in nodes and name not in seen]
+            if inputs:
+                pending += inputs
             else:
                 pending.pop()
                 if node.output[0] not in seen:
@@ -159,7 +166,7 @@ def _tool(name: str) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the advice that its tools log whatever they are given."""
+    """Suppresses the log lines of ONNX Runtime's tools."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""A file just built is run as it will be run later, before it may be used."""
+"""Runs a newly built file on a test image before it may be used."""
 
 from __future__ import annotations
 
@@ -16,34 +16,35 @@ from facekit.reporter import SILENT, Reporter
 from facekit.runtime.litert import LiteRtNet
 from facekit.types import Float32Array
 
-Answers: TypeAlias = Callable[[Float32Array], Sequence[Float32Array]]
-"""a net's outputs for a batch of pictures"""
+Inference: TypeAlias = Callable[[Float32Array], Sequence[Float32Array]]
+"""Runs a network on a batch of images, (N, H, W, 3) float32, and returns its outputs."""
 
-LEAST_COSINE = 0.99999
-"""of an embedding to the one it is checked against"""
+MIN_COSINE = 0.99999
+"""The least cosine of an embedding to the expected one."""
 MAX_DIFFERENCE = 1e-4
-"""of a detector's outputs to those they are checked against"""
+"""The largest difference of a detector's outputs from the expected ones."""
 
 
 def self_test(
-    net: str, path: Path, card: Card, *, answers: Answers | None, reporter: Reporter = SILENT
+    net: str, path: Path, card: Card, *, run_source: Inference | None, reporter: Reporter = SILENT
 ) -> None:
-    """Runs the file at `path` on a known picture; see `facekit.graph.probe`.
+    """Runs the file at `path` on a test image of `facekit.graph.probe`, and compares the outputs.
 
-    It must answer as `answers` do, what it was converted from where that can be run here, and as
-    other implementations did for weights that golden.json knows; for others `reporter` is told
-    that there is no such value.
-    Raises ModelBuildError otherwise, and where there is nothing to compare the answer with.
+    The outputs must agree with those of `run_source`, which runs the source of the conversion (None
+    if it cannot be run here), and with those of other implementations in golden.json, if it has
+    these weights.  If it does not have them, `reporter` receives a note.
+
+    Raises ModelBuildError if the outputs differ, or if there is nothing to compare them with.
     """
-    picture = probe(net, card.input)
-    given = LiteRtNet(path).run(picture)
-    if answers is not None:
-        which = f"{path.name} and the graph it was made from"
-        _compare(given, answers(picture), card.task, which)
+    image = probe(net, card.input)
+    outputs = LiteRtNet(path).run(image)
+    if run_source is not None:
+        title = f"{path.name} and the graph it was made from"
+        _compare(outputs, run_source(image), card.task, title)
     golden = golden_outputs(card.source.sha256, net)
     if golden is not None:
-        _compare(given, golden, card.task, f"{path.name} and its golden value")
-    elif answers is not None:
+        _compare(outputs, golden, card.task, f"{path.name} and its golden value")
+    elif run_source is not None:
         reporter.note(
             f"no golden value is known for {card.name}: tested against its own graph only"
         )
@@ -54,26 +55,32 @@ def self_test(
         )
 
 
-def greatest_difference(ours: Float32Array, theirs: Float32Array) -> float:
-    """In any number of embeddings, (N, D) each, made of unit length; NaN where one has none."""
+def max_difference(ours: Float32Array, theirs: Float32Array) -> float:
+    """Returns the largest difference in any element of unit-length embeddings, from (N, D) arrays
+    each.
+
+    Returns NaN if the shapes differ or a vector has no direction.
+    """
     if ours.shape != theirs.shape:
         return math.nan
     with np.errstate(all="ignore"):
-        a, b = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (ours, theirs))
+        a, b = (
+            vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (ours, theirs)
+        )
     return float(np.abs(a - b).max())
 
 
 def _compare(
-    answers: Sequence[Float32Array], wanted: Sequence[Float32Array], task: Task, which: str
+    run_source: Sequence[Float32Array], wanted: Sequence[Float32Array], task: Task, which: str
 ) -> None:
-    shapes = [answer.shape for answer in answers], [one.shape for one in wanted]
+    shapes = [answer.shape for answer in run_source], [one.shape for one in wanted]
     if shapes[0] != shapes[1]:
         raise ModelBuildError(f"{which} differ in shape: {shapes[0]} and {shapes[1]}.")
-    for answer, one in zip(answers, wanted, strict=True):
+    for answer, one in zip(run_source, wanted, strict=True):
         if task is Task.EMBEDDING:
             cosine = float(answer.ravel() @ one.ravel())
             cosine /= float(np.linalg.norm(answer)) * float(np.linalg.norm(one))
-            agree, found = cosine >= LEAST_COSINE, f"cosine {cosine:.7f}, {LEAST_COSINE} needed"
+            agree, found = cosine >= MIN_COSINE, f"cosine {cosine:.7f}, {MIN_COSINE} needed"
         else:
             difference = float(np.abs(answer - one).max())
             agree = difference <= MAX_DIFFERENCE

@@ -1,7 +1,8 @@
-"""Calibration crops without photos: three public-domain faces, seen in many ways.
+"""Creates calibration crops without photos: many variations of three public-domain faces.
 
-`faces.png` holds, side by side, the faces of tests/data (official White House portraits, works
-of the US government): TILE_PX square each, the detected box stretched to its middle BOX_PX.
+`faces.png` contains, side by side, the faces of tests/data (official White House portraits, works
+of the US government).  Each tile is TILE_PX square; the detected box is stretched to the square of
+BOX_PX pixels in its center.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ _FILE = Path(__file__).with_name("faces.png")
 
 @dataclass(frozen=True, slots=True)
 class _BoxedFace:
-    """A face as facekit's detector finds it in its photo: size of the box, and in it the points.
+    """A face as facekit's detector finds it in its photo: the size of the box, and the landmarks.
 
-    Left eye, right eye, nose, mouth left, mouth right, in pixels from the box's upper left.
+    The landmarks are left eye, right eye, nose, left and right mouth corner, as (x, y) in pixels
+    from the box's upper left corner.
     """
 
     width_px: int
@@ -44,15 +46,15 @@ _FACES = (
     _BoxedFace(268, 404, ((50, 140), (170, 151), (86, 218), (44, 293), (149, 295))),  # obama2.jpg
     _BoxedFace(276, 393, ((100, 151), (219, 177), (162, 234), (84, 289), (192, 310))),  # biden.jpg
 )
-"""in the order of the tiles: facekit detect --json obama.jpg obama2.jpg biden.jpg"""
+"""In the order of the tiles, measured by facekit detect --json obama.jpg obama2.jpg biden.jpg."""
 
 
 def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -> CropSet:
-    """(count, H, W, 3) crops for the card's model; the same for the same count and seed.
+    """Returns (count, H, W, 3) crops for the card's model, equal for equal count and seed.
 
-    Each is one of the faces, moved, turned, mirrored, brighter or darker, flatter, grayer or
-    softer than it was, as much as photos differ.  Raises InputError for a model that is fed
-    whole photos.
+    Each is one of the faces, moved, rotated, mirrored, brighter or darker, with less or more
+    contrast, gray or blurred, within the variation of photos.  Raises InputError if the model
+    expects whole photos.
     """
     if card.crop is None or card.crop.rule is CropRule.NONE:
         raise InputError(
@@ -62,18 +64,19 @@ def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -
     tiles = _tiles()
     random = np.random.default_rng(seed)
     size = card.input.width_px, card.input.height_px
-    placed = [_placed(face, card.crop, *size) for face in _FACES]
+    transforms = [_crop_transform(face, card.crop, *size) for face in _FACES]
     crops = np.stack(
         [
-            _varied(tiles[number % len(tiles)], placed[number % len(tiles)], size, random)
-            for number in range(count)
+            _augment(tiles[index % len(tiles)], transforms[index % len(tiles)], size, random)
+            for index in range(count)
         ]
     )
     return CropSet(crops, faces_origin(count, seed))
 
 
 def unstretched_faces() -> list[UInt8Array]:
-    """The faces with what is around them, (H, W, 3), a third as large as in their photos."""
+    """Returns the faces with their surroundings, (H, W, 3) RGB uint8, a third as large as in their
+    photos."""
     scale = TILE_PX / BOX_PX / 3
     return [
         np.asarray(
@@ -85,7 +88,7 @@ def unstretched_faces() -> list[UInt8Array]:
 
 
 def faces_origin(count: int, seed: int) -> Origin:
-    """Of `count` crops or pictures that are made of the faces."""
+    """Returns the origin of `count` crops or pictures created from the faces."""
     return Origin(
         title=f"facekit's own {len(_FACES)} public-domain faces, varied",
         crops=count,
@@ -95,32 +98,35 @@ def faces_origin(count: int, seed: int) -> Origin:
     )
 
 
-def portraits(spec: InputSpec, crop: CropSpec) -> UInt8Array:
-    """(3, H, W, 3) crops of the faces as they are: two photos of one person, then one of another.
+def shipped_portraits(spec: InputSpec, crop: CropSpec) -> UInt8Array:
+    """Returns (3, H, W, 3) unchanged crops of the faces: two photos of one person, then one of
+    another.
 
-    CropRule.NONE gives a face with what is around it.
+    For CropRule.NONE a face is returned with its surroundings.
     """
     size = spec.width_px, spec.height_px
     if crop.rule is CropRule.NONE:
         return np.stack([cv2.resize(tile, size) for tile in _tiles()]).astype(np.uint8)
-    placed = (_placed(face, crop, *size) for face in _FACES)
+    transforms = (_crop_transform(face, crop, *size) for face in _FACES)
     crops = [
         cv2.warpAffine(tile, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for tile, matrix in zip(_tiles(), placed, strict=True)
+        for tile, matrix in zip(_tiles(), transforms, strict=True)
     ]
     return np.stack(crops).astype(np.uint8)
 
 
 def _tiles() -> list[UInt8Array]:
-    """(TILE_PX, TILE_PX, 3) RGB each."""
+    """Returns the tiles, each (TILE_PX, TILE_PX, 3) RGB uint8."""
     bgr = cv2.imdecode(np.frombuffer(_FILE.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    assert bgr is not None  # it is ours
+    assert bgr is not None  # the file is shipped with facekit
     strip = np.asarray(bgr[..., ::-1], np.uint8)
     return [strip[:, left : left + TILE_PX] for left in range(0, strip.shape[1], TILE_PX)]
 
 
-def _placed(face: _BoxedFace, crop: CropSpec, width_px: int, height_px: int) -> NDArray[np.float64]:
-    """(2, 3): from the tile's pixels to where the crop rule puts them."""
+def _crop_transform(
+    face: _BoxedFace, crop: CropSpec, width_px: int, height_px: int
+) -> NDArray[np.float64]:
+    """Returns the (2, 3) affine transform from the tile's pixels to the crop's by the crop rule."""
     inset = (TILE_PX - BOX_PX) / 2
     if crop.rule is CropRule.SIMILARITY:
         unstretched = np.array([face.width_px, face.height_px]) / BOX_PX
@@ -135,20 +141,23 @@ def _placed(face: _BoxedFace, crop: CropSpec, width_px: int, height_px: int) -> 
     return np.column_stack((np.diag(scale), (size - TILE_PX * scale) / 2))
 
 
-def _varied(
+def _augment(
     tile: UInt8Array,
-    placed: NDArray[np.float64],
+    transform: NDArray[np.float64],
     size: tuple[int, int],
     random: np.random.Generator,
 ) -> UInt8Array:
-    """One crop of (width, height) pixels, near to where `placed` puts the tile."""
+    """Returns a random variation of a crop of (width, height) pixels, near the transform
+    `placed`."""
     width, height = size
     zoom = random.uniform(0.92, 1.08)
     change = cv2.getRotationMatrix2D((width / 2, height / 2), random.normal(0, 6), zoom)
     change[0, 2] += random.normal(0, 0.02 * width)
     change[1, 2] += random.normal(0, 0.02 * height)
-    turn = change @ np.vstack((placed, (0, 0, 1)))
-    crop = cv2.warpAffine(tile, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    varied_transform = change @ np.vstack((transform, (0, 0, 1)))
+    crop = cv2.warpAffine(
+        tile, varied_transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     values: NDArray[np.float64] = crop.astype(np.float64)
     if random.random() < 0.5:
         values = values[:, ::-1]
@@ -159,6 +168,6 @@ def _varied(
     if random.random() < 0.3:
         values = np.asarray(cv2.GaussianBlur(values, (0, 0), random.uniform(0.5, 2.0)), np.float64)
     values = 255 * (np.clip(values, 0, 255) / 255) ** np.exp(random.normal(0, 0.35))
-    middle = values.mean()
-    values = (values - middle) * random.uniform(0.6, 1.4) + middle + random.normal(0, 20)
+    mean = values.mean()
+    values = (values - mean) * random.uniform(0.6, 1.4) + mean + random.normal(0, 20)
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)

@@ -1,10 +1,10 @@
-"""Models with their cards as one .tar, to bring them to a machine that cannot build or fetch.
+"""Packs models with their cards into one .tar, for a machine that cannot build or fetch them.
 
     <name>/<name>_<variant>.tflite    or .onnx
     <name>/<name>_<variant>.json
 
-The same models give the same bytes.  An archive may come from anyone: every member's name, kind
-and size and every file's sha256 are checked before the first model is put in place.
+The same models give the same bytes.  An archive may come from anyone.  Name, kind and size of every
+member and the sha256 of every file are therefore checked before the first model is put in place.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from facekit.errors import ModelMismatchError
+from facekit.errors import ModelMismatchError, UsageError
+from facekit.model.card import Card, read_card
 from facekit.model.installation import install, storage_errors, write_card
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
-    as_stored,
+    card_for_store,
     home,
     load_checked,
     paths_of,
@@ -49,15 +50,15 @@ _CHUNK_BYTES = 1 << 20
 def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, ...]:
     """Writes the models, "name" with all its variants or "name:variant", to a .tar or .tar.gz.
 
-    A file that is given by its path is called there as in the store.
-    Raises ModelMissingError or ModelMismatchError before anything is written, StorageError.
+    A model that is given by a path has the store's file name in the archive.  Raises
+    ModelMissingError or ModelMismatchError before anything is written, StorageError.
     """
     paths = sorted({path for name in names for path in _files_of(name)})
     models = tuple(load_checked(path, read_all=True) for path in paths)
     with storage_errors(), tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
         members = []
         for model in models:
-            stored = as_stored(model.card)
+            stored = card_for_store(model.card)
             card = Path(folder) / stored.file_name
             if card.with_suffix(CARD_SUFFIX).exists():
                 raise ModelMismatchError(
@@ -74,26 +75,29 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 
 
 def import_models(
-    archive: Path, *, on_wait: Callable[[], None] | None = None
+    archive: Path, *, force: bool = False, on_wait: Callable[[], None] | None = None
 ) -> tuple[InstalledModel, ...]:
-    """Checks all of an archive, then puts its models in place; other variants stay.
+    """Checks the whole archive, then puts its models in place; other variants stay.
 
-    Raises ModelMismatchError for anything that export_models does not write, StorageError.
+    Raises ModelMismatchError for any content that export_models does not write, UsageError if
+    another file or card of the same name is stored and `force` is False, StorageError.
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
         _unpack(archive, folder)
         unpacked = [_checked(model, archive) for model in sorted(folder.iterdir())]
+        if not force:
+            _require_same(one.card for model in unpacked for one in model)
         for model in unpacked:
             install(model[0].card.name, partial(_move, model), on_wait=on_wait)
     return tuple(
-        load_checked(variant_path(card.name, as_stored(card).variant))
+        load_checked(variant_path(card.name, card_for_store(card).variant))
         for model in unpacked
         for card in (one.card for one in model)
     )
 
 
 def _files_of(name: str) -> tuple[Path, ...]:
-    """ "name" means every stored variant here, not the default one alone."""
+    """Returns the files of a model; "name" means every stored variant, not only the default one."""
     paths = paths_of(name)
     if ":" in name or not PLAIN_NAME.fullmatch(name) or name.endswith(MODEL_SUFFIXES):
         return paths
@@ -101,7 +105,10 @@ def _files_of(name: str) -> tuple[Path, ...]:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Every member into `folder`, or ModelMismatchError naming the archive and the member."""
+    """Extracts every member into `folder`.
+
+    Raises ModelMismatchError, which names the archive and the member.
+    """
     count = total_bytes = 0
     with _open_tar(archive) as tar:
         for member in tar:
@@ -119,7 +126,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                 problem = "is there twice"
             else:
                 content = tar.extractfile(member)
-                assert content is not None  # it is a regular file
+                assert content is not None  # because the member is a regular file
                 (folder / member.name).parent.mkdir(exist_ok=True)
                 with (folder / member.name).open("xb") as file:
                     shutil.copyfileobj(content, file, _CHUNK_BYTES)
@@ -133,7 +140,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """Reading only, one member after the other; damage is a ModelMismatchError."""
+    """Opens for sequential reading only; turns damage into a ModelMismatchError."""
     try:
         file = archive.open("rb")
     except OSError as error:
@@ -151,7 +158,7 @@ def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
 
 
 class _Gzip(gzip.GzipFile):
-    """Refuses the huge single read that a forged header member can ask tarfile for."""
+    """A gzip reader that refuses the huge single read that a forged member header can request."""
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= _CHUNK_BYTES:
@@ -160,7 +167,7 @@ class _Gzip(gzip.GzipFile):
 
 
 def _checked(folder: Path, archive: Path) -> tuple[InstalledModel, ...]:
-    """The models of one folder: each file with its card and the other way round."""
+    """Returns the models of one folder, after checking that each file has a card and vice versa."""
     checked = []
     for path in sorted(set(map(_model_file, folder.iterdir()))):
         if not path.exists():
@@ -179,7 +186,7 @@ def _checked(folder: Path, archive: Path) -> tuple[InstalledModel, ...]:
 
 
 def _model_file(path: Path) -> Path:
-    """A model file itself, or the one that a card lies beside."""
+    """Returns the path itself if it is a model file, or the model file beside a card."""
     name = path.parent.name
     for suffix in MODEL_SUFFIXES:
         if path.with_suffix(suffix).exists():
@@ -187,9 +194,28 @@ def _model_file(path: Path) -> Path:
     return path.with_name(file_name(name, path.stem.removeprefix(f"{name}_")))
 
 
+def _require_same(cards: Iterable[Card]) -> None:
+    """Raises UsageError if one of these models is stored with another card."""
+    stored = [card_for_store(card) for card in cards]
+    others = [f"{card.name}:{card.variant}" for card in stored if _is_another_stored(card)]
+    if others:
+        raise UsageError(
+            f"{', '.join(others)} would be replaced in the store, by another file or card. Pass "
+            "--force to allow it."
+        )
+
+
+def _is_another_stored(card: Card) -> bool:
+    path = variant_path(card.name, card.variant).with_suffix(CARD_SUFFIX)
+    try:
+        return path.exists() and card_for_store(read_card(path)).to_json() != card.to_json()
+    except ModelMismatchError:  # a card that is damaged is not this one
+        return True
+
+
 def _move(models: Sequence[InstalledModel], into: Path) -> None:
-    """Under the names that the store has for them."""
+    """Moves the models to the names that the store has for them."""
     for model in models:
-        stored = as_stored(model.card)
+        stored = card_for_store(model.card)
         model.path.rename(into / stored.file_name)
         write_card(into / stored.file_name, stored)

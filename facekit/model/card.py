@@ -1,7 +1,7 @@
-"""The card: the JSON file that stands beside every model file and says how to use it.
+"""The card: the JSON file beside every model file that says how to use the model.
 
-`x.tflite` is described by `x.json`.  A card is bound to its file by sha256; preprocessing,
-crop rule and operating points travel with the weights they were measured on.
+`x.json` describes `x.tflite`.  A card is tied to its file by sha256; it carries preprocessing, crop
+rule and operating points of the weights that they were measured on.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from facekit.types import CropSpec, DetectorIdentity, InputSpec
 
 SCHEMA_VERSION = 1
 EXAMPLE = Path(__file__).with_name("card.example.json")
-"""a card in which every member has a value"""
+"""A card in which every member has a value."""
 DETECTOR = "mtcnn"
-"""what finds faces where neither a caller nor a card says what does"""
+"""The detector to use if neither the caller nor the card names one."""
 
 
 VELA_ESTIMATE = "vela estimate"
-"""the member of `tools` that has "14.69 ms", of a file that Vela has compiled"""
+"""Member of `tools` with Vela's estimate, e.g. "14.69 ms", in the card of a compiled file."""
 
 
 class Task(str, Enum):
-    """What a model file is for."""
+    """The task of a model."""
 
     EMBEDDING = "embedding"
     DETECTION = "detection"
@@ -41,33 +41,34 @@ class Task(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the weights come from and what may be done with them."""
+    """The origin of the weights, and their license."""
 
     title: str
     url: str
     sha256: str
     license: str
     accuracy: str = ""
-    """as published by the source, in its own words"""
+    """Accuracy as the source states it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """How the file's numbers are stored; `scheme` "none" is float32."""
+    """The number format of the file; `scheme` "none" is float32."""
 
     scheme: str = "none"
     input_formula: str = ""
-    """how a pixel 0..255 becomes the tensor's value, in words a board's C code can follow"""
+    """How a pixel value 0..255 becomes a value of the input tensor, as a formula to implement in
+    C."""
     calibration: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Card:
-    """One model file, described.  Holds an array, so compare cards by `to_json`."""
+    """The description of one model file.  It holds an array: compare cards by `to_json`."""
 
     name: str
     variant: str
-    """float32, float16, int8, ...; for a detector also the net: "pnet_float32" """
+    """float32, float16, int8, ...; for a net of a detector with its name, e.g. "pnet_float32"."""
     task: Task
     architecture: str
     file_name: str
@@ -77,17 +78,17 @@ class Card:
     input: InputSpec
     quantization: Quantization = field(default_factory=Quantization)
     crop: CropSpec | None = None
-    """None for a detector"""
+    """None for a detector."""
     embedding_size: int = 0
-    """length of a template, which thresholds, galleries and caches see; 0 for a detector"""
+    """Length of a template; 0 for a detector."""
     detector: str = DETECTOR
-    """name of the detector that finds faces for it where a caller names none"""
+    """Name of the detector to use with the model if the caller names none."""
     flip: Flip = Flip.NONE
-    """how a template takes in the crop's mirror image; cards without the member have none"""
+    """How the crop's mirror image enters the template; NONE in cards without the member."""
     calibration: Calibration = field(default_factory=Calibration)
-    """what was measured with this very file; see `bound`"""
+    """Operating points and probabilities, measured with this very file; see `bound`."""
     tools: dict[str, str] = field(default_factory=dict)
-    """names and versions of what made the file"""
+    """Names and versions of the tools that made the file."""
 
     def __post_init__(self) -> None:
         for one in (self.calibration, *self.calibration.others):
@@ -112,12 +113,12 @@ class Card:
 
     @property
     def output_size(self) -> int:
-        """Length of the vector that the net itself gives for one picture."""
+        """Length of the vector that the net computes for one crop."""
         return self.embedding_size // self.flip.vectors
 
     @property
     def npu_milliseconds(self) -> float | None:
-        """Of one inference, as Vela estimates it; None for a file that it has not compiled."""
+        """Vela's estimate for one inference in ms; None if Vela has not compiled the file."""
         said = self.tools.get(VELA_ESTIMATE)
         return None if said is None else float(said.split()[0])
 
@@ -140,7 +141,7 @@ class Card:
 def space_of(
     card: Card, *, crop: CropSpec | None = None, detector: DetectorIdentity | None
 ) -> TemplateSpace:
-    """Of an embedding model's templates; by the card's own crop rule where `crop` is None."""
+    """Returns the template space of an embedding model; `crop` replaces the card's crop rule."""
     crop = crop or card.crop
     assert crop is not None  # an embedding card always has one
     return TemplateSpace(
@@ -155,11 +156,11 @@ def space_of(
 
 
 def bound(card: Card) -> Card:
-    """The card whose calibration says that it was measured with this very file.
+    """Returns the card with its calibration tied to this very file.
 
-    For a calibration that states no space yet, and for one that was measured with a file whose
-    embeddings are shown to be the same; the detector it was measured with stays.  A detector's
-    card has nothing to be bound.
+    Use it for a calibration without a space, and for one that was measured with a file whose
+    embeddings are shown to be the same.  The calibration's detector stays.  A detector's card is
+    returned as it is.
     """
     if card.task is not Task.EMBEDDING:
         return card
@@ -174,7 +175,10 @@ def bound(card: Card) -> Card:
 
 
 def embedder_of(net: Net, card: Card) -> Embedder:
-    """Raises ModelMismatchError for a detector's card, and a net that is not as its card says."""
+    """Makes the embedder of an embedding model.
+
+    Raises ModelMismatchError for a detector's card, and for a net that its card does not describe.
+    """
     if card.task is not Task.EMBEDDING:
         raise ModelMismatchError(
             f"An embedding model is needed. Model {card.name} ({card.variant}) is for "
@@ -206,10 +210,10 @@ def read_card(path: Path) -> Card:
 
 
 def parse_card(raw: object, *, origin: str) -> Card:
-    """A card from parsed JSON.
+    """Builds a card from parsed JSON.
 
-    Raises ModelMismatchError naming `origin` and every member that is missing or wrong, with what
-    is needed of it; card.schema.json says the same.
+    Raises ModelMismatchError, which names `origin` and, for every missing or wrong member, what is
+    needed; card.schema.json states the same rules.
     """
     try:
         return _card(Fields(raw, "card"))
@@ -245,7 +249,7 @@ def _card(fields: Fields) -> Card:
         calibration=parse_calibration(fields.part("calibration")),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
     )
-    # A card that states no space came before them: what was measured was measured with its own.
+    # A card without a space is older than spaces: its calibration was measured with its own file.
     return bound(card) if card.calibration.space is None else card
 
 
@@ -271,6 +275,6 @@ def parse_input(fields: Fields) -> InputSpec:
 
 
 def parse_optional_crop(fields: Fields) -> CropSpec | None:
-    """The member `crop`; null for a detector."""
+    """Parses the member `crop`; null for a detector."""
     crop = fields.optional_part("crop")
     return None if crop is None else parse_crop(crop)

@@ -1,10 +1,12 @@
-"""sha256 of files, and the memory of files that were hashed before.
+"""Computes sha256 of files, and caches the hashes.
 
-Hashing a 94 MB model takes 60 ms, a tenth of a whole `facekit verify`.  So the hash is kept
-in a small state file together with what the file system says of the file: device, inode, size,
-time of last change to content and to inode.  Any write, copy, rename over it or `touch` alters
-one of them (the inode's change time cannot be set by hand), and the file is read again.  What
-this does not see is damage below the file system; `facekit models verify` reads every byte.
+Hashing a 94 MB model takes 60 ms, a tenth of a whole `facekit verify`.  The hash is therefore
+cached
+in a small state file together with device, inode, size, and the change times of content and inode.
+Any write, copy, rename over the file or `touch` changes one of them (the inode's change time cannot
+be set by hand), and the file is hashed again.  Damage below the file system is not noticed;
+`facekit
+models verify` reads every byte.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ from facekit.system.files import write_atomically
 
 _CHUNK_BYTES = 1 << 20
 _SETTLED_NS = 2_000_000_000
-"""A file changed less than this ago may change again within one tick of its time stamps
-(2 s on FAT, milliseconds elsewhere), so its hash is not remembered yet."""
+"""Seconds for which the hash of a changed file is not cached: the file may change again within one
+tick of its time stamps (2 s on FAT, milliseconds elsewhere)."""
 
 
 def sha256_of(path: Path) -> str:
-    """Reads the whole file.  Raises OSError."""
+    """Hashes the whole file.  Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
@@ -40,7 +42,7 @@ def file_dict(path: Path) -> dict[str, Any]:
 
 
 def remembered_sha256(path: Path, state_file: Path) -> str:
-    """sha256 of `path`, read anew only where `state_file` does not know it.  Raises OSError."""
+    """Returns the sha256 of `path`, from `state_file` if the file is unchanged.  Raises OSError."""
     key = str(path.resolve())
     identity = _identity(path)
     state = _read(state_file)
@@ -60,7 +62,7 @@ def _identity(path: Path) -> list[int]:
 
 
 def _read(state_file: Path) -> dict[str, list[int | str]]:
-    """The state, or nothing where it is absent or damaged: files are then hashed again."""
+    """Returns the state, empty if the file is absent or damaged: files are then hashed again."""
     try:
         state = json.loads(state_file.read_bytes())
     except (OSError, ValueError):
@@ -71,5 +73,5 @@ def _read(state_file: Path) -> dict[str, list[int | str]]:
 
 
 def _write(state_file: Path, state: dict[str, list[int | str]]) -> None:
-    with suppress(StorageError):  # a home that is read-only costs time, nothing else
+    with suppress(StorageError):  # in a read-only home, hashing again costs time only
         write_atomically(state_file, json.dumps(state, indent=1).encode())

@@ -1,7 +1,7 @@
-"""Which model is meant where none is named.
+"""Chooses the model if the user names none.
 
-The environment's FACEKIT_MODEL comes first, then the user's configuration file, then facekit's
-own.  The file is config.toml in the platform's folder for a user's configuration, and need not
+The order is: the environment's FACEKIT_MODEL, the user's configuration file, facekit's built-in
+default.  The file is config.toml in the platform's folder for user configuration; it need not
 exist:
 
     model = "sface"    # a name, NAME:VARIANT, or a model file, a relative one beside config.toml
@@ -28,29 +28,29 @@ _FILES = (*MODEL_SUFFIXES, CARD_SUFFIX)
 
 @dataclass(frozen=True, slots=True)
 class DefaultModel:
-    """The model that is meant where none is named, and who says so."""
+    """The model to use if the user names none, and the setting that it comes from."""
 
     model: str
-    """registry name, NAME:VARIANT, or the path of a model file"""
+    """Registry name, NAME:VARIANT, or the path of a model file."""
     origin: str
-    """FACEKIT_MODEL, the path of the configuration file, or BUILT_IN"""
+    """FACEKIT_MODEL, the path of the configuration file, or BUILT_IN."""
 
     def to_dict(self) -> dict[str, str]:
         return asdict(self)
 
 
 def config_file() -> Path:
-    """Where the user's configuration file is looked for."""
+    """Returns the path of the user's configuration file; the file need not exist."""
     from platformdirs import user_config_path
 
     return user_config_path("facekit", appauthor=False) / "config.toml"
 
 
 def default_model() -> DefaultModel:
-    """The model that is meant where none is named.
+    """Returns the model to use if the user names none.
 
-    Raises UsageError that names file and line for a configuration that cannot be meant, and
-    ModelMissingError where the environment or the file asks for a name that nobody knows.
+    Raises UsageError, which names file and line, for a configuration that is not valid, and
+    ModelMissingError if the environment or the file names an unknown model.
     """
     path = config_file()
     if name := os.environ.get(VARIABLE, ""):
@@ -69,12 +69,12 @@ def default_model() -> DefaultModel:
 
 
 def model_or_default(name: str | None) -> str:
-    """`name`, or the default model's where that is None.  Raises what `default_model` raises."""
+    """Returns `name`, or the default model for None.  Raises what `default_model` raises."""
     return default_model().model if name is None else name
 
 
 def _configured(path: Path) -> dict[str, str]:
-    """The file's settings; none where there is no file."""
+    """Returns the file's settings; {} without a file."""
     try:
         text = path.read_text(encoding="utf-8")
         settings = parse_toml(text)
@@ -96,6 +96,6 @@ def _configured(path: Path) -> dict[str, str]:
 
 
 def _line_of(key: str, text: str) -> int:
-    """Of a top-level setting or table, which a parsed document no longer tells."""
+    """Returns the line of a top-level setting or table, which parsed TOML no longer has."""
     pattern = re.compile(rf"""[\s\["']*{re.escape(key)}\b""")
     return next(number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line))

@@ -1,4 +1,4 @@
-"""pip and pooch, called so that only the file comes out and a failure is a FetchError."""
+"""Downloads by pip and pooch: only the file is kept, and a failure is a FetchError."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from facekit.errors import FetchError
 from facekit.system.extras import is_installed, require
 
 Tell: TypeAlias = Callable[[int, int], None] | None
-"""What a Reporter's `amount` yields: it is told (bytes so far, bytes in all)."""
+"""The function that a Reporter's `amount` yields: it takes (bytes so far, total bytes)."""
 
-_PIP_WITH_RAW_PROGRESS = (24, 1)  # pip's changelog: --progress-bar raw
+_PIP_WITH_RAW_PROGRESS = (24, 1)  # version that has --progress-bar raw (pip's changelog)
 _RAW_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
 _PIP_ERROR_LINES = 4
 _HTTP_TIMEOUT_S = 30
@@ -28,9 +28,9 @@ _HTTP_CHUNK_BYTES = 1 << 18
 def by_pip(
     requirement: str, *, into: Path, find_links: Sequence[str] = (), tell: Tell = None
 ) -> None:
-    """The requirement's wheel, without what it depends on.  The user's pip settings hold.
+    """Downloads the requirement's wheel, without its dependencies, by the user's pip settings.
 
-    Raises FetchError with pip's own last error lines, or where this Python has no pip.
+    Raises FetchError with pip's last error lines, or if this Python has no pip.
     """
     if not is_installed("pip"):
         raise FetchError(
@@ -58,9 +58,9 @@ def by_pip(
 
 
 def by_url(url: str, *, into: Path, file_name: str, tell: Tell = None) -> None:
-    """The file behind an http(s) URL, unchecked.  Raises FetchError or MissingExtraError."""
+    """Downloads a file by its http(s) URL, unchecked.  Raises FetchError or MissingExtraError."""
     pooch = require("pooch", extra="", needed_for=f"Fetching {url}")
-    import requests  # which pooch depends on
+    import requests  # a dependency of pooch
 
     pooch.get_logger().setLevel(logging.WARNING)
     downloader = pooch.HTTPDownloader(
@@ -75,7 +75,7 @@ def by_url(url: str, *, into: Path, file_name: str, tell: Tell = None) -> None:
 
 
 class _Bar:
-    """What pooch wants of a progress bar, for a Tell."""
+    """A progress bar in pooch's form, which calls a Tell."""
 
     def __init__(self, tell: Callable[[int, int], None]) -> None:
         self.total = 0

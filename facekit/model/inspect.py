@@ -1,4 +1,4 @@
-"""What is in a model file: tensors, operators, parameters, multiply-accumulates, and its card."""
+"""Inspects a model file: tensors, operators, parameters, multiply-accumulates, and its card."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facekit.model.variants import KERAS_SUFFIX, ONNX_SUFFIX
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: a card holds an array
 class ModelInspection:
-    """What a model file's network is made of, with the card that stands beside the file."""
+    """The network of a model file, and the card beside the file."""
 
     path: Path
     sha256: str
@@ -28,25 +28,25 @@ class ModelInspection:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     operators: tuple[Operator, ...] = field(repr=False)
-    """in the order in which they run"""
+    """In the order in which they run."""
     parameters: dict[str, int]
-    """constants that were trained, by dtype; indices, shapes and axes are not among them"""
+    """Number of trained constants by dtype; indices, shapes and axes are not counted."""
     folded_parameters: int
-    """further parameters of the graph that the file was made from, which conversion folded"""
+    """Number of further parameters of the source network, which conversion folded."""
     macs: Macs | None
-    """for one picture where the batch is open; None where another side is, or after Vela"""
+    """For one photo if the batch is open; None if another dimension is open, and after Vela."""
     card: Card | None = field(repr=False)
     card_problem: str
-    """"" where card and file belong together"""
+    """"" if the card describes the file."""
 
     @property
     def histogram(self) -> dict[str, int]:
-        """How many there are of each operator, the most frequent first."""
+        """Number of operators of each kind, the most frequent kind first."""
         return dict(Counter(operator.name for operator in self.operators).most_common())
 
     @property
     def has_wrong_card(self) -> bool:
-        """A card is there and does not describe this file."""
+        """Whether a card exists that does not describe this file."""
         return self.card is None and self.path.with_suffix(CARD_SUFFIX).exists()
 
     @property
@@ -77,15 +77,15 @@ class ModelInspection:
 
 
 _FOLDED_AWAY = {"inception-resnet-v1": 29_600}
-"""Parameters of the graph that its file has no place for, by the card's architecture: moving
-mean and variance of each of 14,800 normalized channels, folded into kernels and biases."""
+"""Parameters of the source network that the file does not have, by architecture: moving mean and
+variance of each of 14,800 normalized channels, which are folded into kernels and biases."""
 
 
 def inspect_model(path: Path) -> ModelInspection:
-    """Reads a .tflite, .onnx or .keras file; of the last, what facekit makes of it for LiteRT.
+    """Reads a .tflite, .onnx or .keras file; a .keras file as the LiteRT file converted from it.
 
-    Raises ModelMissingError, StorageError, ModelMismatchError for a file that is not sound,
-    AcceleratorError or MissingExtraError where what knows the format is not installed.
+    Raises ModelMissingError, StorageError, ModelMismatchError for a file that is not valid, and
+    AcceleratorError or MissingExtraError if the package that reads the format is not installed.
     """
     if path.suffix == KERAS_SUFFIX:
         network = _of_keras(path)
@@ -110,7 +110,7 @@ def inspect_model(path: Path) -> ModelInspection:
 
 
 def _of_keras(path: Path) -> Network:
-    from facekit.graph.read.keras_archive import read_keras  # what only such a file needs
+    from facekit.graph.read.keras_archive import read_keras  # needed by .keras files only
     from facekit.graph.write.litert import to_litert
 
     with tempfile.TemporaryDirectory(prefix="facekit-inspect-") as folder:

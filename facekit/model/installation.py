@@ -1,4 +1,4 @@
-"""Models come, change and go: each as a whole, so that readers never see half of one."""
+"""Installs, replaces and removes models, each as a whole, so that no reader finds half of one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facekit.model import registry
 from facekit.model.card import Card, read_card
 from facekit.model.store import (
     CARD_SUFFIX,
-    as_stored,
+    card_for_store,
     entries,
     home,
     is_installed,
@@ -29,13 +29,13 @@ from facekit.model.store import (
     stored_variants,
     variant_path,
 )
-from facekit.model.variants import MODEL_SUFFIXES, whole_variant
+from facekit.model.variants import MODEL_SUFFIXES, full_variant_name
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
 from facekit.system.files import put_in_place, write_atomically
 
 Build: TypeAlias = Callable[[Path], object]
-"""Fills an empty folder with model files and their cards."""
+"""A function that fills an empty folder with model files and their cards."""
 
 _PLAIN = "A model's name is made of letters, digits and ._- only."
 
@@ -47,11 +47,11 @@ def install(
     only_if_missing: bool = False,
     on_wait: Callable[[], None] | None = None,
 ) -> None:
-    """Lets `build` fill an empty folder, checks what it made, and puts it in place as a whole.
+    """Calls `build` with an empty folder, checks the result, and puts it in place as a whole.
 
-    Earlier variants that `build` does not make stay.  Where `build` raises or is killed, the
-    earlier model stays as it was.  Processes take turns; `on_wait` is called once before waiting,
-    and with `only_if_missing` nothing is built where another one has done it meanwhile.
+    Existing variants that `build` does not make stay.  If `build` raises or is killed, the existing
+    model stays as it was.  Only one process at a time installs a model; `on_wait` is called once
+    before waiting, and with `only_if_missing` nothing is built if another process has built it.
     Raises StorageError, ModelBuildError or ModelMismatchError, and whatever `build` raises.
     """
     _require_plain(name)
@@ -70,13 +70,15 @@ def install(
 def install_files(
     name: str, files: Sequence[Path], *, on_wait: Callable[[], None] | None = None
 ) -> tuple[Path, ...]:
-    """Copies model files, with the cards beside them, into the store as variants of `name`.
+    """Copies model files and the cards beside them into the store, as variants of `name`.
 
-    Cards and files are given the store's names.  Other variants that are stored stay.  Returns
-    where the files are now, in the same order; see `install` for `on_wait`.
-    Raises StorageError, and ModelMismatchError for a file that is not as its card says.
+    Cards and files get the store's names.  Other stored variants stay.  Returns the new paths, in
+    the same order; see `install` for `on_wait`.
+    Raises StorageError, and ModelMismatchError for a file that its card does not describe.
     """
-    cards = {path: as_stored(read_card(path.with_suffix(CARD_SUFFIX)), name=name) for path in files}
+    cards = {
+        path: card_for_store(read_card(path.with_suffix(CARD_SUFFIX)), name=name) for path in files
+    }
 
     def copy(folder: Path) -> None:
         for path, stored in cards.items():
@@ -88,8 +90,8 @@ def install_files(
 
 
 def require_new(name: str, *, force: bool = False) -> None:
-    """Raises UsageError for a name that is in the registry or cannot be one, and for a model that
-    is stored where `force` does not allow replacing it.
+    """Raises UsageError if the name is not valid or is in the registry, and if a model of that
+    name is stored and `force` is False.
     """
     _require_usable(name)
     if name in registry.names():
@@ -102,8 +104,8 @@ def require_new(name: str, *, force: bool = False) -> None:
 
 
 def require_free_variants(name: str, variants: Iterable[str], *, force: bool) -> None:
-    """Raises UsageError for what cannot be a model's name, and where one of the variants is stored
-    and `force` does not allow replacing it.
+    """Raises UsageError if the name is not valid, and if one of the variants is stored and `force`
+    is False.
     """
     _require_usable(name)
     there = [variant for variant in variants if variant in stored_variants(name)]
@@ -115,8 +117,8 @@ def require_free_variants(name: str, variants: Iterable[str], *, force: bool) ->
 
 
 def require_same_weights(name: str, card: Card) -> None:
-    """Raises UsageError where `name` stands for a model of other weights than the card's: all
-    variants of a name are made of the same.
+    """Raises UsageError if the stored model called `name` has other weights than the card's: all
+    variants of a name are made from the same weights.
     """
     others = [read_card(variant_path(name, one).with_suffix(CARD_SUFFIX)).source.sha256
               for one in stored_variants(name)]  # fmt: skip
@@ -130,7 +132,7 @@ def require_same_weights(name: str, card: Card) -> None:
 
 
 def remove_others(name: str, variant: str) -> None:
-    """Removes all variants but one, which is made of other weights than they were."""
+    """Removes all variants but one, which was made from other weights."""
     for other in stored_variants(name):
         if other != variant:
             remove(f"{name}:{other}")
@@ -142,12 +144,12 @@ def write_card(model: Path, card: Card) -> None:
 
 
 def remove(name: str) -> tuple[Path, ...]:
-    """Removes "name" with all variants, or "name:variant"; returns the model files that are gone.
+    """Removes "name" with all variants, or "name:variant"; returns the removed model files.
 
-    Raises ModelMissingError where there is none, StorageError where it cannot be removed.
+    Raises ModelMissingError if there is no such model, StorageError if it cannot be removed.
     """
     model, _, variant = name.partition(":")
-    variant = whole_variant(variant)
+    variant = full_variant_name(variant)
     stored = stored_variants(model) if PLAIN_NAME.fullmatch(model) else ()
     gone = tuple(one for one in stored if variant in ("", one))
     if not gone:
@@ -163,7 +165,7 @@ def remove(name: str) -> tuple[Path, ...]:
 
 
 def remove_sources(name: str) -> tuple[Path, ...]:
-    """Removes the downloaded weights; returns the files that are gone.  Raises StorageError."""
+    """Removes the downloaded weights; returns the removed files.  Raises StorageError."""
     _require_plain(name)
     folder = sources_folder(name)
     with storage_errors():
@@ -175,7 +177,7 @@ def remove_sources(name: str) -> tuple[Path, ...]:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Translates what the file system says about facekit's home into StorageError."""
+    """Turns the file system's errors in facekit's home into StorageErrors."""
     try:
         yield
     except OSError as error:

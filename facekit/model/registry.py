@@ -1,7 +1,7 @@
-"""The models that facekit knows by name: one JSON file each in `registry/`.
+"""The registry: the models that facekit knows by name, one JSON file each in `registry/`.
 
-An entry says where the source weights come from, how they are checked and unpacked, and what
-the built model's card shall say.
+An entry states the origin of the source weights, how they are checked and unpacked, and the content
+of the built model's card.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, ModelMissingError
-from facekit.model.card import DETECTOR as DETECTOR  # so named by many
+from facekit.model.card import DETECTOR as DETECTOR  # re-exported
 from facekit.model.card import Source, Task, parse_input, parse_optional_crop, parse_source
 from facekit.system.fields import Fields
 from facekit.template.calibration import Calibration, parse_calibration
@@ -23,26 +23,26 @@ from facekit.types import CropSpec, InputSpec
 SCHEMA_VERSION = 1
 DEFAULT_MODEL = "facenet512-casia"
 DETECTOR_NETS = ("pnet", "rnet", "onet")
-"""variants of the default detector, in the order of its cascade"""
+"""Variants of the default detector, in the order of its cascade."""
 
 _FOLDER = Path(__file__).with_name("registry")
 
 
 class WeightsFormat(str, Enum):
-    """What the source file holds; facekit/graph/read has one reader for each."""
+    """The format of the source file; facekit/graph/read has one reader for each."""
 
     FOLDED_FROZEN_GRAPH = "folded-frozen-graph"
-    """a frozen TensorFlow GraphDef, batch norms folded into the convolutions"""
+    """A frozen TensorFlow GraphDef whose batch norms are folded into the convolutions."""
     DEEPFACE_H5 = "deepface-h5"
-    """Keras weights with deepface's layer names"""
+    """Keras weights with deepface's layer names."""
     MTCNN_WHEEL = "mtcnn-wheel"
-    """the mtcnn package's wheel itself, its three nets' weights inside"""
+    """The wheel of the package mtcnn, with the weights of its three nets."""
     ONNX = "onnx"
-    """a whole network, channels first"""
+    """A whole network, channels first."""
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Of the extra convert, by import name, that a build of it takes."""
+        """Packages of the extra convert, by import name, that building from the format needs."""
         return ("h5py", "onnx", "onnxruntime") if self is WeightsFormat.DEEPFACE_H5 else ()
 
 
@@ -53,13 +53,13 @@ class DownloadKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """One file to fetch; the source file is `member` inside it, or with "" the file itself."""
+    """A file to fetch; the source file is its `member`, or with "" the file itself."""
 
     kind: DownloadKind
     requirement: str
-    """what pip is asked for; "" for a URL"""
+    """Requirement to give to pip; "" for a URL."""
     url: str
-    """"" for a wheel: pip and the user's settings decide where it comes from"""
+    """"" for a wheel: pip and the user's settings choose its URL."""
     file_name: str
     sha256: str
     size_bytes: int
@@ -79,7 +79,7 @@ class Download:
 
     @property
     def source_name(self) -> str:
-        """Name of the source file: the member's, or the downloaded file's own."""
+        """Name of the source file: the member's name, or that of the download."""
         return PurePosixPath(self.member).name or self.file_name
 
     @property
@@ -89,22 +89,22 @@ class Download:
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
 class CardDefaults:
-    """What the card of a built model says beyond its file and source; see card.Card."""
+    """The content of a built model's card besides its file and source; see card.Card."""
 
     input: InputSpec
-    """for a detector: the size of its first net's window; each net's own card has its own"""
+    """For a detector the size of its first net's window; each net's card has its own size."""
     crop: CropSpec | None
     embedding_size: int
     calibration: Calibration
-    """what others published about the weights; what facekit measured is in calibrations/"""
+    """Published figures; those that facekit measured are in calibrations/."""
     detector: str = DETECTOR
-    """what finds faces for it where a caller names no detector"""
+    """Name of the detector to use with the model if the caller names none."""
     flip: Flip = Flip.NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegistryEntry:
-    """One model by name."""
+    """A model of the registry."""
 
     name: str
     summary: str
@@ -112,30 +112,34 @@ class RegistryEntry:
     architecture: str
     weights_format: WeightsFormat
     variants: tuple[str, ...]
-    """what a build makes, each a file <name>_<variant>.tflite with its card; the first is meant
-    where none is named"""
+    """Variants that a build makes, each a file <name>_<variant>.tflite with its card; the first is
+    the
+    default."""
     source: Source
     downloads: tuple[Download, ...]
-    """of several with one source file, the first that can be had is taken"""
+    """Alternatives for one source file are tried in this order."""
     card: CardDefaults
 
 
 def names() -> tuple[str, ...]:
-    """The known models: the default first, then by name."""
+    """Returns the known models, the default first, then by name."""
     found = (path.stem for path in _FOLDER.glob("*.json"))
     return tuple(sorted(found, key=lambda name: (name != DEFAULT_MODEL, name)))
 
 
 @cache
 def entry(name: str) -> RegistryEntry:
-    """The model called `name`.  Raises ModelMissingError that lists the known names."""
+    """Returns the model called `name`.  Raises ModelMissingError, which lists the known names."""
     if name not in names():
         raise ModelMissingError(f"No model is called {name!r}. Known models: {', '.join(names())}.")
     return read_entry(_FOLDER / f"{name}.json")
 
 
 def read_entry(path: Path) -> RegistryEntry:
-    """Reads and validates a registry file.  Raises ModelMismatchError naming file and field."""
+    """Reads and validates a registry file.
+
+    Raises ModelMismatchError, which names file and field.
+    """
     try:
         return _entry(Fields(json.loads(path.read_bytes()), "entry"))
     except (OSError, ValueError) as error:

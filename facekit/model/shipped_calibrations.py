@@ -1,6 +1,6 @@
-"""The calibrations that ship with facekit: measured on files that it builds itself.
+"""The calibrations that ship with facekit, measured on the files that it builds.
 
-`calibrations/NAME_VARIANT_DETECTOR.json`, written by `facekit calibrate --detector DETECTOR -o`.
+The file `calibrations/NAME_VARIANT_DETECTOR.json` comes from `facekit calibrate --detector ... -o`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).with_name("calibrations")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShippedCalibration:
-    """A calibration and the file that it was measured on."""
+    """A calibration and the hash of the file that it was measured on."""
 
     file_sha256: str
     calibration: Calibration
@@ -37,10 +37,10 @@ class ShippedCalibration:
 
 
 def shipped_calibration(name: str, variant: str) -> ShippedCalibration | None:
-    """What facekit ships for this variant, or None: measured with the model's usual detector,
-    what was measured with others beside it.
+    """Returns the calibration that ships for this variant, None if there is none.
 
-    Raises ModelMismatchError naming the file where it is not valid, or of another model file.
+    It was measured with the model's usual detector; those with other detectors are in `others`.
+    Raises ModelMismatchError, which names the file, if it is not valid or of another model.
     """
     paths = sorted(_FOLDER.glob(f"{name}_{variant}_*.json"))
     if not paths:

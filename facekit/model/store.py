@@ -1,11 +1,11 @@
-"""The models on this machine.
+"""Finds the models on this machine.
 
     <home>/models/<name>/<name>_<variant>.tflite    with <name>_<variant>.json, its card
     <home>/models/<name>/<name>_onnx-fp32.onnx      the same for ONNX, see variants.py
     <home>/sources/<name>/                          downloaded weights, see fetch.py
     <home>/verified.json                            see checksum.py
 
-<home> is FACEKIT_HOME, or the platform's cache folder.  installation.py writes there.
+<home> is FACEKIT_HOME, or the platform's cache folder.  installation.py writes to it.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model import registry
 from facekit.model.card import Card, Task, read_card
 from facekit.model.checksum import remembered_sha256, sha256_of
-from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # so named by many
+from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # re-exported
 from facekit.model.variants import (
     KERAS_VARIANT,
     LITERT_SUFFIX,
     MODEL_SUFFIXES,
     ONNX_SUFFIX,
     file_name,
+    full_variant_name,
     onnx_variant,
     precision_of,
     suffix_of,
-    whole_variant,
 )
 from facekit.system.fields import PLAIN_NAME
 
 MODEL_SUFFIX = LITERT_SUFFIX
-"""of what facekit builds and converts; export also makes the others of MODEL_SUFFIXES"""
+"""Variants that facekit builds and converts; export also makes those of MODEL_SUFFIXES."""
 CARD_SUFFIX = ".json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InstalledModel:
-    """A model file that is as its card says."""
+    """A model file that its card describes correctly."""
 
     card: Card
     path: Path
@@ -50,7 +50,7 @@ class InstalledModel:
 
 
 def home() -> Path:
-    """FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist yet."""
+    """Returns FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist."""
     if given := os.environ.get("FACEKIT_HOME"):
         return Path(given).expanduser()
     from platformdirs import user_cache_path
@@ -67,13 +67,13 @@ def sources_folder(name: str) -> Path:
 
 
 def stored_names() -> tuple[str, ...]:
-    """Every model of which there is a file, by name."""
+    """Returns the names of all models with a file or a card, sorted."""
     folders = sorted(path for path in entries(models_folder()) if not path.name.startswith("."))
     return tuple(path.name for path in folders if stored_variants(path.name))
 
 
 def stored_variants(name: str) -> tuple[str, ...]:
-    """The variants of which there is a file or a card, by name."""
+    """Returns the variants with a file or a card, sorted."""
     stems = {
         path.stem.removeprefix(f"{name}_")
         for path in entries(models_folder() / name)
@@ -86,11 +86,11 @@ def variant_path(name: str, variant: str) -> Path:
     return models_folder() / name / file_name(name, variant)
 
 
-def as_stored(card: Card, *, name: str | None = None) -> Card:
-    """The card of the same file in the store: called as the store's files are.
+def card_for_store(card: Card, *, name: str | None = None) -> Card:
+    """Returns the card with the names that the store gives to its file.
 
-    What a card of the user's says of an .onnx file, such as "float32", becomes one of ONNX's
-    variants, by which `--runtime onnx` finds it.  `name`: another name of the model.
+    The variant of an .onnx file that the user made, such as "float32", becomes one of ONNX's
+    variants, by which `--runtime onnx` finds it.  `name`: a new name for the model.
     """
     is_onnx = card.file_name.endswith(ONNX_SUFFIX)
     variant = card.variant
@@ -104,26 +104,29 @@ def as_stored(card: Card, *, name: str | None = None) -> Card:
 
 
 def find(name_or_path: str | Path) -> InstalledModel:
-    """The model called "name" or "name:variant", or the one in a .tflite, .onnx, .keras
-    or .json file.
+    """Returns the model called "name" or "name:variant", or that of a .tflite, .onnx, .keras or
+    .json file.
 
-    The first of a detector's nets where only the detector is named.  Checks size and sha256
-    against the card (see checksum.py for when the file is read for that).
-    Raises ModelMissingError, which says how to get it, or ModelMismatchError.
+    A detector's name means its first net.  Size and sha256 are compared with the card
+    (checksum.py caches the hash of an unchanged file).
+    Raises ModelMissingError, which says how to get the model, or ModelMismatchError.
     """
     return find_all(name_or_path)[0]
 
 
 def find_all(name_or_path: str | Path, *, task: Task | None = None) -> tuple[InstalledModel, ...]:
-    """As `find`, with all the nets of a detector.
+    """Returns the models as `find` does, but all nets of a detector.
 
-    `task`: what a model is needed for; an error then names no models for anything else.
+    `task`: the task that the model is needed for; an error then lists only models of that task.
     """
     return tuple(load_checked(path) for path in paths_of(name_or_path, task=task))
 
 
 def paths_of(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Path, ...]:
-    """The files that `find_all` would check, the first one first.  Raises ModelMissingError."""
+    """Returns the files that `find_all` checks, the first net's first.
+
+    Raises ModelMissingError; ModelMismatchError for a card that is not valid.
+    """
     text = str(name_or_path)
     if text.endswith(CARD_SUFFIX):
         return (Path(text).parent / read_card(Path(text)).file_name,)
@@ -132,8 +135,8 @@ def paths_of(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Pat
             raise ModelMissingError(f"No model file {text}.")
         return (Path(text),)
     name, _, variant = text.partition(":")
-    variant = whole_variant(variant)
-    variants = (variant,) if variant else wanted_variants(name)
+    variant = full_variant_name(variant)
+    variants = (variant,) if variant else default_variants(name)
     paths = tuple(variant_path(name, one) for one in variants)
     plain = all(map(PLAIN_NAME.fullmatch, (name, *variants)))
     if not plain or not all(path.is_file() for path in paths):
@@ -141,8 +144,8 @@ def paths_of(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Pat
     return paths
 
 
-def wanted_variants(name: str) -> tuple[str, ...]:
-    """The variants that are meant where none is named."""
+def default_variants(name: str) -> tuple[str, ...]:
+    """Returns the default variants of a model."""
     if name in registry.names():
         return registry.entry(name).variants
     stored = stored_variants(name)
@@ -150,9 +153,9 @@ def wanted_variants(name: str) -> tuple[str, ...]:
 
 
 def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
-    """The model file with its card; `read_all` hashes it whatever was remembered.
+    """Returns the model file with its card; `read_all` hashes the file even if a hash is cached.
 
-    Raises ModelMismatchError where the file is not the one that the card describes.
+    Raises ModelMismatchError if the card describes another file.
     """
     card = read_card(path.with_suffix(CARD_SUFFIX))
     try:
@@ -177,7 +180,10 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
 
 
 def is_installed(name_or_path: str | Path) -> bool:
-    """Whether the files are there; `find` also checks them."""
+    """Whether the files exist; `find` also checks them.
+
+    Raises ModelMismatchError for a card that is not valid.
+    """
     try:
         return bool(paths_of(name_or_path))
     except ModelMissingError:
@@ -185,12 +191,12 @@ def is_installed(name_or_path: str | Path) -> bool:
 
 
 def entries(folder: Path) -> tuple[Path, ...]:
-    """What is in it; nothing where it does not exist."""
+    """Returns the paths in a folder, sorted; () if the folder does not exist."""
     return tuple(folder.iterdir()) if folder.is_dir() else ()
 
 
 def _how_to_get(name: str, variant: str, task: Task | None) -> str:
-    """What is missing, what there is, and the commands that bring it."""
+    """Says which variant is missing, which exist, and the commands to get it."""
     if variant == KERAS_VARIANT and name in (*registry.names(), *stored_names()):
         return (
             f"Model {name} has no Keras file here. Make it with:\n"

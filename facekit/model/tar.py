@@ -1,4 +1,4 @@
-"""Files as a .tar or .tar.gz that is the same, byte for byte, whenever it is made of the same."""
+"""Writes a .tar or .tar.gz whose bytes depend on its members only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GZIP_SUFFIXES = (".gz", ".tgz")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file, and what it is called in the archive: plain names with / between them."""
+    """A file and its name in the archive: plain names with / between them."""
 
     name: str
     path: Path
@@ -34,9 +34,9 @@ class Member:
 
 
 def write_tar(members: Iterable[Member], output: Path) -> None:
-    """Members in the order given; compressed where the output's name ends in .gz or .tgz.
+    """Writes the members in the given order; compresses if the output's name ends in .gz or .tgz.
 
-    Raises StorageError; an earlier file at `output` is then untouched.
+    Raises StorageError; an existing file at `output` then stays as it was.
     """
     try:
         handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
@@ -44,7 +44,7 @@ def write_tar(members: Iterable[Member], output: Path) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 _write(members, file, compress=output.name.endswith(_GZIP_SUFFIXES))
-            part.chmod(0o644)  # mkstemp's 0600 is meant for secrets
+            part.chmod(0o644)  # mkstemp makes 0600
             part.replace(output)
         finally:
             part.unlink(missing_ok=True)
@@ -53,7 +53,7 @@ def write_tar(members: Iterable[Member], output: Path) -> None:
 
 
 def _write(members: Iterable[Member], file: IO[bytes], *, compress: bool) -> None:
-    """Without owner or time of their own."""
+    """Writes the members without owner and time."""
     zipped = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if compress else nullcontext(file)
     with (
         zipped as target,

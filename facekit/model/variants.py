@@ -1,10 +1,10 @@
-"""Variants of a model, and which kind of file holds each.
+"""Variants of a model, and the kind of file that holds each.
 
     float32  float16  int8  uint8  ...         LiteRT       <name>_<variant>.tflite
     onnx-fp32  onnx-fp16  onnx-int8            ONNX         <name>_<variant>.onnx
     keras                                      Keras        <name>_keras.keras
 
-A card tells all of it; names are for finding a file before its card is read.
+The card states all of it; names serve to find a file before its card is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KERAS_SUFFIX = Runtime.KERAS.suffix
 MODEL_SUFFIXES = (LITERT_SUFFIX, ONNX_SUFFIX, KERAS_SUFFIX)
 DEFAULT_VARIANT = "float32"
 KERAS_VARIANT = "keras"
-"""the float32 network, as Keras has it"""
+"""The float32 network as a Keras file."""
 
 _ONNX = "onnx"
 _PRECISIONS = {
@@ -28,26 +28,27 @@ _PRECISIONS = {
     "float16": Precision.FP16,
     "int8": Precision.INT8,
 }
-"""of the ONNX variant that stands for a LiteRT one"""
+"""Precision of the ONNX variant that corresponds to a LiteRT variant."""
 
 
 def onnx_variant(precision: Precision) -> str:
-    """Precision.FP16 -> "onnx-fp16" """
+    """Returns the variant's name: Precision.FP16 -> "onnx-fp16"."""
     return f"{_ONNX}-{precision.value}"
 
 
 def precision_of(variant: str) -> Precision | None:
-    """ "onnx-fp16" -> Precision.FP16; None for a variant that is not ONNX's."""
+    """Returns the precision: "onnx-fp16" -> Precision.FP16; None for a variant of another
+    format."""
     return next((one for one in Precision if onnx_variant(one) == variant), None)
 
 
-def whole_variant(variant: str) -> str:
-    """As users write it to what it is called: "onnx" stands for "onnx-fp32"."""
+def full_variant_name(variant: str) -> str:
+    """Expands the short form "onnx" to "onnx-fp32"; other variants stay."""
     return onnx_variant(Precision.FP32) if variant == _ONNX else variant
 
 
 def file_name(name: str, variant: str) -> str:
-    """Of the model file in the store."""
+    """Returns the name of the model file in the store."""
     return f"{name}_{variant}{suffix_of(variant)}"
 
 
@@ -58,14 +59,14 @@ def suffix_of(variant: str) -> str:
 
 
 def for_runtime(name_or_path: str, runtime: Runtime | None) -> str:
-    """The model of this name that `runtime` can run: "facenet512-casia" -> "...:onnx-fp32".
+    """Returns the model of this name for `runtime`: "facenet512-casia" -> "...:onnx-fp32".
 
-    Raises UsageError for a file or variant of the other runtime, or one that it has none for.
+    Raises UsageError for a file or variant that the runtime cannot run.
     """
     if runtime is None:
         return name_or_path
     name, _, variant = name_or_path.partition(":")
-    variant = whole_variant(variant)
+    variant = full_variant_name(variant)
     suffix = Path(name_or_path).suffix
     found = suffix if suffix in MODEL_SUFFIXES else suffix_of(variant)
     if found == runtime.suffix:

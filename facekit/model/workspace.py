@@ -1,11 +1,11 @@
-"""One process at a time, in a temporary folder that never outlives a failure for long.
+"""Gives one process at a time a temporary folder, which is removed after a failure.
 
     <home>/locks/<name>.lock      held while <name> is being changed
     <home>/models/.<name>.part    the new folder while it is made
     <home>/models/.<name>.old     the replaced folder until it is removed
 
-The lock ends with its process, however that ends.  Whoever holds it next removes what a killed
-process has left, and puts back a folder that was being replaced.
+The lock ends with its process.  The next process that takes it removes what a killed process has
+left, and restores a folder that was being replaced.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from facekit.system.files import remove_folder, replaced
 def workspace(
     home: Path, name: str, *, on_wait: Callable[[], None] | None = None
 ) -> Iterator[Path]:
-    """An empty folder on the file system of the models, while no other process works on `name`.
+    """Yields an empty folder on the models' file system; no other process works on `name`.
 
-    `on_wait` is called once where another process has to be waited for.  Whatever is still in
-    the folder afterwards is removed.  Raises OSError.
+    `on_wait` is called once if another process has to be waited for.  The folder is removed
+    afterwards.  Raises OSError.
     """
     models = home / "models"
     models.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def workspace(
 
 @contextmanager
 def _locked(path: Path, on_wait: Callable[[], None] | None) -> Iterator[None]:
-    import fcntl  # POSIX only; imported here so that reading models works anywhere
+    import fcntl  # POSIX only; imported here so that reading models works on other systems
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:

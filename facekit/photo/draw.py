@@ -1,36 +1,93 @@
-"""Boxes, landmarks and text drawn into a picture."""
+"""Boxes, landmarks and labels drawn into a photo."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import cv2
 
 from facekit.types import Face, UInt8Array
 
+Rgb: TypeAlias = tuple[int, int, int]
+Strip: TypeAlias = tuple[int, int, int, int]
+"""x1, y1, x2, y2 in pixels, what a label covers"""
+
 SELECTED_RGB = (46, 204, 113)
 OTHER_RGB = (149, 165, 166)
 LANDMARK_RGB = (241, 196, 15)
+_TEXT_RGB = (0, 0, 0)  # on any color that a label has here: contrast above 7 to 1
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_HERSHEY_HEIGHT_PX = 22.0  # of a capital letter at scale 1
+_LEAST_TEXT_PX = 10.0
 _DRAWS_UNICODE = int(cv2.__version__.partition(".")[0]) >= 5
 
 
-def draw_faces(
-    pixels: UInt8Array, faces: tuple[Face, ...], selected: tuple[Face, ...]
-) -> UInt8Array:
-    """A copy of (H, W, 3) RGB with every box, the selected ones in color and with landmarks."""
+def draw_faces(pixels: UInt8Array, faces: Sequence[Face], selected: Sequence[Face]) -> UInt8Array:
+    """A copy of (H, W, 3) RGB with every box; the selected ones colored and numbered from 0.
+
+    A selected face's number is its place in `selected`, the number in the name of its crop's file.
+    Lines and letters grow with the photo, and stay small enough for the face.
+    """
     drawn: UInt8Array = pixels.copy()
-    thickness = max(1, round(max(pixels.shape[:2]) / 400))
     chosen = {id(face) for face in selected}
     for face in faces:
-        is_selected = id(face) in chosen
-        x1, y1, x2, y2 = (round(value) for value in face.box_xyxy.tolist())
-        color = SELECTED_RGB if is_selected else OTHER_RGB
-        cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), color, thickness)
-        if is_selected:
-            for x, y in face.landmarks_xy.tolist():
-                center = (round(x), round(y))
-                cv2.circle(drawn, center, thickness + 1, LANDMARK_RGB, -1, cv2.LINE_AA)
+        if id(face) not in chosen:
+            draw_box(drawn, face, OTHER_RGB, max(1, line_px(drawn, face) // 2))
+    for face in selected:
+        thickness = line_px(drawn, face)
+        radius = max(1, thickness * 3 // 4)
+        draw_box(drawn, face, SELECTED_RGB, thickness)
+        for x, y in face.landmarks_xy.tolist():
+            center = (round(x), round(y))
+            cv2.circle(drawn, center, radius, LANDMARK_RGB, -1, cv2.LINE_AA)
+    strips: list[Strip] = []
+    for number, face in enumerate(selected):  # after all boxes, so that no line crosses a number
+        text_px = _number_px(drawn, face)
+        strips.append(draw_label(drawn, str(number), face, SELECTED_RGB, text_px, strips))
     return drawn
+
+
+def draw_box(drawn: UInt8Array, face: Face, color: Rgb, thickness: int) -> None:
+    """Into (H, W, 3) RGB."""
+    x1, y1, x2, y2 = (round(side) for side in face.box_xyxy.tolist())
+    cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), color, thickness)
+
+
+def line_px(pixels: UInt8Array, face: Face) -> int:
+    """How thick a face's box is: by the photo's longer side, at most a twentieth of the face."""
+    longest = float(max(pixels.shape[:2]))
+    return max(1, round(min(longest / 400, min(face.width_px, face.height_px) / 20)))
+
+
+def draw_label(
+    drawn: UInt8Array, text: str, face: Face, color: Rgb, text_px: float, taken: Sequence[Strip]
+) -> Strip:
+    """Dark text on a filled strip, wholly in the photo; returns what it covers.
+
+    It stands above the face's box, or below it where the photo ends or a strip that is `taken`
+    stands there.  `text_px`: height of a capital letter.
+    """
+    text = drawable(text)
+    scale = text_px / _HERSHEY_HEIGHT_PX
+    weight = max(1, round(scale))
+    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, scale, weight)
+    gap = max(2, round(text_px / 4))
+    width, height = text_width + 2 * gap, text_height + baseline + gap
+    rows, columns = drawn.shape[:2]
+    x1, y1, _, y2 = (round(side) for side in face.box_xyxy.tolist())
+    left = min(max(x1, 0), max(columns - width, 0))
+    inside = [top for top in (y1 - height, y2) if 0 <= top <= rows - height]
+    tops = inside or [min(max(y1 - height, 0), max(rows - height, 0))]
+    strips = [(left, top, left + width, top + height) for top in tops]
+    strip = next(
+        (one for one in strips if not any(_touch(one, other) for other in taken)), strips[0]
+    )
+    cv2.rectangle(drawn, strip[:2], strip[2:], color, cv2.FILLED)
+    origin = (left + gap, strip[3] - baseline - gap // 2)
+    cv2.putText(drawn, text, origin, _FONT, scale, _TEXT_RGB, weight, cv2.LINE_AA)
+    return strip
 
 
 def drawable(text: str) -> str:
@@ -39,3 +96,13 @@ def drawable(text: str) -> str:
         return text
     plain = unicodedata.normalize("NFKD", text)
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
+def _number_px(pixels: UInt8Array, face: Face) -> float:
+    """By the face, but to be read where the whole photo is seen, and no banner."""
+    longest = float(max(pixels.shape[:2]))
+    return max(_LEAST_TEXT_PX, min(max(0.15 * face.height_px, longest / 80), longest / 40))
+
+
+def _touch(one: Strip, other: Strip) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -4,22 +4,24 @@
     0.jpg, 1.jpg, ...   the faces of a group, with the names of their photos
     alone.jpg           faces that are like no other
 
-A sheet with more faces than fit goes on in 0-2.jpg, 0-3.jpg and so on.
+A sheet with more faces than fit goes on in 0-2.jpg, 0-3.jpg and so on.  Where a photo has several
+faces, the one that is meant has a colored box, the others thin gray ones.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, read_image
-from facekit.photo.draw import drawable
+from facekit.photo.draw import OTHER_RGB, SELECTED_RGB, Rgb, drawable
 from facekit.photo.write import write_jpeg
 from facekit.types import Float32Array, UInt8Array
 
@@ -28,6 +30,7 @@ _CAPTION_PX = 30
 _GAP_PX = 18
 _EDGE_PX = 36
 _TITLE_PX = 64
+_NOTE_PX = 20
 _LEAST_COLUMNS, _MOST_COLUMNS = 3, 8
 _ON_A_SHEET = 96  # 8 x 12: 1500 x 2800 pixels
 _FACE_SHARE = 0.6  # of a tile that the longer side of a face's box takes: hair and chin are seen
@@ -39,14 +42,28 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TITLE_SCALE, _CAPTION_SCALE = 0.85, 0.45
 
 
+Box: TypeAlias = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of a photo"""
+
+
 @dataclass(frozen=True, slots=True)
 class SheetFace:
     """A face in a photo."""
 
     photo: str
     """its path"""
-    box_xyxy: tuple[float, float, float, float] | None
+    box_xyxy: Box | None
     """pixels of the photo; None for the photo as a whole"""
+    number: int | None = None
+    """among the selected faces of its photo, from 0; None where only one is selected"""
+    others: tuple[Box, ...] = ()
+    """boxes of the other faces that were found in the photo"""
+
+    @property
+    def label(self) -> str:
+        """The photo's name without its folders; group.jpg#1 for a face of several."""
+        name = Path(self.photo).name
+        return name if self.number is None else f"{name}#{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +75,21 @@ class Sheet:
     title: str
     faces: tuple[SheetFace, ...]
     captions: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """lines below the title: what the groups rest on"""
 
 
 def plan_sheets(
-    faces: Sequence[SheetFace], groups: NDArray[np.int64], vectors: Float32Array
+    faces: Sequence[SheetFace],
+    groups: NDArray[np.int64],
+    vectors: Float32Array,
+    *,
+    notes: Sequence[str] = (),
 ) -> list[Sheet]:
-    """(N,) group numbers from 0 and (N, D) unit vectors -> the sheets, the overview first."""
+    """(N,) group numbers from 0 and (N, D) unit vectors -> the sheets, the overview first.
+
+    `notes`: lines below every title.
+    """
     members = [np.flatnonzero(groups == group) for group in range(int(groups.max(initial=-1)) + 1)]
     several = [(group, rows) for group, rows in enumerate(members) if len(rows) > 1]
     alone = [int(rows[0]) for rows in members if len(rows) == 1]
@@ -83,7 +109,7 @@ def plan_sheets(
         sheets += _pages(
             "alone", f"{_counted(len(alone), 'face')} like no other", shown, _names(shown)
         )
-    return sheets
+    return [replace(sheet, notes=tuple(notes)) for sheet in sheets]
 
 
 def write_sheet(folder: Path, sheet: Sheet, *, limits: ImageLimits = DEFAULT_LIMITS) -> Path:
@@ -100,15 +126,20 @@ def drawn(sheet: Sheet, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
     rows = max(1, math.ceil(count / columns))
     step_x, step_y = _TILE_PX + _GAP_PX, _TILE_PX + _CAPTION_PX + _GAP_PX
     width = 2 * _EDGE_PX + columns * step_x - _GAP_PX
-    height = _EDGE_PX + _TITLE_PX + rows * step_y
+    head = _EDGE_PX + _TITLE_PX + len(sheet.notes) * _NOTE_PX
+    height = head + rows * step_y
     paper: UInt8Array = np.full((height, width, 3), _PAPER_RGB, np.uint8)
     title = _fitted(sheet.title, width - 2 * _EDGE_PX, _TITLE_SCALE, 2)
     origin = (_EDGE_PX, _EDGE_PX + 22)
     cv2.putText(paper, title, origin, _FONT, _TITLE_SCALE, _TITLE_RGB, 2, cv2.LINE_AA)
+    for line, note in enumerate(sheet.notes):
+        text = _fitted(note, width - 2 * _EDGE_PX, _CAPTION_SCALE, 1)
+        origin = (_EDGE_PX, _EDGE_PX + 30 + (line + 1) * _NOTE_PX)
+        cv2.putText(paper, text, origin, _FONT, _CAPTION_SCALE, _CAPTION_RGB, 1, cv2.LINE_AA)
     tiles = _tiles(sheet.faces, limits)
     for number, (tile, caption) in enumerate(zip(tiles, sheet.captions, strict=True)):
         left = _EDGE_PX + number % columns * step_x
-        top = _EDGE_PX + _TITLE_PX + number // columns * step_y
+        top = head + number // columns * step_y
         paper[top : top + _TILE_PX, left : left + _TILE_PX] = tile
         corner = (left + _TILE_PX - 1, top + _TILE_PX - 1)
         cv2.rectangle(paper, (left, top), corner, _FRAME_RGB, 1)
@@ -128,12 +159,21 @@ def _tiles(faces: Sequence[SheetFace], limits: ImageLimits) -> Iterator[UInt8Arr
         square = pixels[y1:y2, x1:x2]
         shrinks = len(square) > _TILE_PX
         how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        yield np.asarray(cv2.resize(square, (_TILE_PX, _TILE_PX), interpolation=how), np.uint8)
+        tile = np.asarray(cv2.resize(square, (_TILE_PX, _TILE_PX), interpolation=how), np.uint8)
+        if face.others:
+            corner, scale = np.array([x1, y1, x1, y1]), _TILE_PX / len(square)
+            for box in face.others:
+                _draw_box(tile, (np.array(box) - corner) * scale, OTHER_RGB, 1)
+            _draw_box(tile, (np.array(face.box_xyxy) - corner) * scale, SELECTED_RGB, 2)
+        yield tile
 
 
-def square_about(
-    box_xyxy: tuple[float, float, float, float] | None, width: int, height: int
-) -> tuple[int, int, int, int]:
+def _draw_box(tile: UInt8Array, box_xyxy: NDArray[np.float64], color: Rgb, thickness: int) -> None:
+    x1, y1, x2, y2 = (round(side) for side in box_xyxy.tolist())
+    cv2.rectangle(tile, (x1, y1), (x2 - 1, y2 - 1), color, thickness)
+
+
+def square_about(box_xyxy: Box | None, width: int, height: int) -> tuple[int, int, int, int]:
     """A square about a face, wholly within the picture and not empty; x1, y1, x2, y2 in pixels."""
     x1, y1, x2, y2 = (0.0, 0.0, width, height) if box_xyxy is None else box_xyxy
     side = max(x2 - x1, y2 - y1) / (1.0 if box_xyxy is None else _FACE_SHARE)
@@ -171,7 +211,7 @@ def _pages(
 
 
 def _names(faces: Sequence[SheetFace]) -> list[str]:
-    return [Path(face.photo).name for face in faces]
+    return [face.label for face in faces]
 
 
 def _most_central(vectors: Float32Array) -> int:

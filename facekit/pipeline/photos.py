@@ -67,7 +67,7 @@ class PhotoJob(Protocol[Photo_contra, Made_co]):
 def worth_workers(names: Sequence[object], *, is_delegated: bool = False) -> int:
     """How many worker processes these photos pay for; 1 means none: the work is done here.
 
-    Standard input ("-") and an accelerator (`is_delegated`) are used by this process alone.
+    Standard input ("-") and an accelerator (`requests_accelerator`) are used by this process alone.
     """
     if is_delegated or _reads_stdin(names):
         return 1
@@ -242,7 +242,7 @@ def embed_each(
     By workers they come without pixels and crops.  Raises UsageError where workers would have to
     read standard input or share an accelerator.
     """
-    is_delegated = pipeline.options.accelerator.is_delegated
+    is_delegated = pipeline.options.accelerator.requests_accelerator
     if workers is None and ray is None:
         workers = worth_workers(names, is_delegated=is_delegated)
     if is_delegated and (workers != 1 or ray is not None):

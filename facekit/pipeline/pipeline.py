@@ -18,7 +18,13 @@ from facekit.model.card import Card, Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.photo.decode import PictureSource
 from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
-from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification, embedded_picture
+from facekit.pipeline.records import (
+    EmbeddedPicture,
+    FaceOrigin,
+    LocatedPicture,
+    Verification,
+    embedded_picture,
+)
 from facekit.runtime.delegates import (
     AcceleratorRequest,
     DeviceUse,
@@ -105,7 +111,7 @@ class Pipeline:
     def device_use(self) -> DeviceUse:
         """What the embedding net runs on; opens it where anything but the CPU was asked for."""
         request = self.options.accelerator
-        opened = self.opened if request.is_delegated else None
+        opened = self.opened if request.requests_accelerator else None
         return device_use(self.model.path, request, opened)
 
     def load(self) -> None:
@@ -300,6 +306,11 @@ class Pipeline:
             faces=(None,) * len(vectors),
             crops=np.zeros((0, size.height_px, size.width_px, 3), np.uint8),
             embeddings=vectors,
+            origins=tuple(
+                FaceOrigin(row.photo, row.photo_sha256, row.face, number)
+                for number, row in enumerate(table.rows, 1)
+                if row.vector is not None
+            ),
         )
 
 

@@ -11,6 +11,7 @@ from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
 from facekit.template.match import Decision, distance
 from facekit.template.threshold import ScoreMeaning, Threshold
+from facekit.template.wording import prior_text
 from facekit.types import CropSpec, Face, Float32Array, UInt8Array
 
 
@@ -40,6 +41,22 @@ class LocatedPicture:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FaceOrigin:
+    """Where an embedding comes from: a face of a photo, or a row of an embedding file."""
+
+    photo: str
+    """name of the photo; of a row, as the embedding file has it"""
+    photo_sha256: str
+    face: int
+    """its number among the photo's selected faces, from 0"""
+    row: int | None = None
+    """number of the row in the embedding file, from 1; None for a photo"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"photo": self.photo, "face": self.face, "row": self.row}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddedPicture:
     """One side of a comparison: a picture's selected faces, or rows of an embedding file."""
@@ -54,8 +71,12 @@ class EmbeddedPicture:
     """(N, H, W, 3) RGB, or (0, ...) from an embedding file"""
     embeddings: Float32Array
     """(N, D) of unit length"""
+    origins: tuple[FaceOrigin, ...]
+    """(N,) where each embedding comes from"""
     pixels: UInt8Array | None = None
     """(H, W, 3) RGB; None from an embedding file"""
+    others: tuple[Face, ...] = ()
+    """faces that were found in the photo and not selected"""
 
     def to_dict(self) -> dict[str, Any]:
         """The embeddings as lists of numbers, without pixels."""
@@ -107,6 +128,12 @@ class Verification:
         return self.decision.same
 
     @property
+    def matched(self) -> tuple[FaceOrigin, FaceOrigin]:
+        """Where the two faces that decide come from."""
+        row, column = self.best_pair
+        return self.a.origins[row], self.b.origins[column]
+
+    @property
     def distance(self) -> float:
         """Of the pair that decides, in `metric`."""
         return distance(self.decision.similarity, self.metric)
@@ -123,6 +150,7 @@ class Verification:
         """
         pictures = {"img1": (self.a, self.best_pair[0]), "img2": (self.b, self.best_pair[1])}
         faces = {key: picture.faces[index] for key, (picture, index) in pictures.items()}
+        origins = dict(zip(pictures, self.matched, strict=True))
         probability = self.meaning.probability
         return {
             "verified": self.decision.same,
@@ -143,10 +171,9 @@ class Verification:
             if probability is None
             else probability_meaning(self.score_to_probability),
             "comparison_count": self.comparison_count,
+            "matched": {key: origin.to_dict() for key, origin in origins.items()},
             "photo": {key: picture.name for key, (picture, _) in pictures.items()},
-            "photo_sha256": {
-                key: picture.photo_sha256 or None for key, (picture, _) in pictures.items()
-            },
+            "photo_sha256": {key: origin.photo_sha256 or None for key, origin in origins.items()},
             "face_count": {key: picture.face_count for key, (picture, _) in pictures.items()},
             "faces": {key: None if face is None else face.to_dict() for key, face in faces.items()},
             "model_sha256": self.model_sha256,
@@ -171,14 +198,20 @@ def embedded_picture(
 
     `detected`: whether a detector looked for faces; else its one crop has none.
     """
+    picture = located.picture
+    chosen = {id(face) for face in located.selected}
     return EmbeddedPicture(
-        name=located.picture.name,
-        photo_sha256=located.picture.sha256,
+        name=picture.name,
+        photo_sha256=picture.sha256,
         face_count=len(located.faces) if detected else None,
         faces=located.selected if detected else (None,),
         crops=crops,
         embeddings=vectors,
-        pixels=located.picture.pixels,
+        origins=tuple(
+            FaceOrigin(picture.name, picture.sha256, face) for face in range(len(vectors))
+        ),
+        pixels=picture.pixels,
+        others=tuple(face for face in located.faces if id(face) not in chosen),
     )
 
 
@@ -187,10 +220,7 @@ def probability_meaning(logistic: LogisticScore | None) -> str | None:
     if logistic is None:
         return None
     n_pairs = logistic.n_genuine + logistic.n_impostor
-    return (
-        f"that both are one person, where {logistic.n_genuine / n_pairs:.0%} of all pairs are; "
-        f"fitted on {n_pairs:,} pairs"
-    )
+    return f"of the same person, {prior_text(logistic)}; fitted on {n_pairs:,} pairs"
 
 
 def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:

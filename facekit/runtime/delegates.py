@@ -1,8 +1,9 @@
-"""Accelerators: what is asked for, where boards keep it, and whether it does the work.
+"""Accelerators: the user's request, the search for delegate libraries, and a check that they are
+used.
 
-A delegate is a shared library through which LiteRT hands operators to an NPU; an execution
-provider is what ONNX Runtime has for the same.  One that is missing, cannot be loaded or takes
-no operator is an error: the CPU is never used in silence.
+LiteRT passes operators to an NPU through a shared library, the delegate.  ONNX Runtime uses an
+execution provider for the same purpose.  A delegate or provider that is missing, cannot be loaded
+or accepts no operator is an error: the CPU never replaces it silently.
 """
 
 from __future__ import annotations
@@ -22,78 +23,83 @@ from facekit.runtime.net import Net
 
 @dataclass(frozen=True, slots=True)
 class AcceleratorRequest:
-    """What the user asks for.  Raises UsageError for what cannot be meant together."""
+    """The user's request for an accelerator.
+
+    The constructor raises UsageError if options contradict each other.
+    """
 
     device: Device | None = None
-    """None where none was named: the CPU, or the device that a bundle is for"""
-    library: Path | None = None
-    """a delegate of one's own, instead of a device's; a bare name is searched by the loader"""
+    """None means that the user named no device: the CPU is used, or a bundle's target device."""
+    delegate: Path | None = None
+    """The path of a delegate library to use instead of a named device's.  The system's loader
+    searches for a file name without a folder."""
     options: tuple[tuple[str, str], ...] = ()
-    """handed to the delegate, which alone knows what they mean"""
+    """(key, value) pairs that are passed to the delegate."""
     allow_cpu_fallback: bool = False
     providers: tuple[str, ...] = ()
-    """ONNX Runtime's execution providers, the preferred one first; () for its CPU's"""
+    """ONNX Runtime's execution providers in order of preference; () means its CPU provider."""
 
     def __post_init__(self) -> None:
-        if self.library is not None and self.device not in (None, Device.CPU):
+        if self.delegate is not None and self.device not in (None, Device.CPU):
             raise UsageError("--device and --delegate both name an accelerator; pass one of them.")
-        if self.providers and self.is_delegated_by_litert:
+        if self.providers and self.requests_litert_delegate:
             raise UsageError(
                 "--provider is ONNX Runtime's, --device and --delegate are LiteRT's; pass one of "
                 "them."
             )
 
     def require_delegate_for_options(self) -> None:
-        """Raises UsageError where a delegate's options are given and no delegate is asked for."""
-        if self.options and not self.is_delegated_by_litert:
+        """Raises UsageError if options for a delegate are given, but no delegate is requested."""
+        if self.options and not self.requests_litert_delegate:
             raise UsageError("--delegate-option needs --delegate or --device.")
 
     @property
-    def is_delegated(self) -> bool:
-        """Whether anything but the CPU is asked for."""
-        return self.is_delegated_by_litert or self.providers[:1] not in ((), (CPU_PROVIDER,))
+    def requests_accelerator(self) -> bool:
+        """Whether an accelerator is requested, i.e. anything except the CPU."""
+        return self.requests_litert_delegate or self.providers[:1] not in ((), (CPU_PROVIDER,))
 
     @property
-    def is_delegated_by_litert(self) -> bool:
-        return self.library is not None or self.device not in (None, Device.CPU)
+    def requests_litert_delegate(self) -> bool:
+        return self.delegate is not None or self.device not in (None, Device.CPU)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedNet:
-    """A network, and what it runs on."""
+    """A loaded network and the device that it runs on."""
 
     net: Net
-    library: Path | None
-    """the delegate that has taken operators; None for the CPU, and for ONNX Runtime"""
-    fallback: str
-    """why the CPU is used although an accelerator was asked for; "" where that is not so"""
+    delegate: Path | None
+    """The delegate that executes operators; None for the CPU and for ONNX Runtime."""
+    fallback_reason: str
+    """Why the CPU is used although an accelerator was requested; "" if it was not."""
     providers: tuple[str, ...] = ()
-    """ONNX Runtime's execution providers; () for LiteRT"""
+    """ONNX Runtime's execution providers; () for LiteRT."""
     delegated_nodes: int = 0
-    """parts of the graph that the delegate or the providers have taken from the CPU"""
+    """The number of subgraphs (LiteRT) or operators (ONNX Runtime) that the accelerator
+    executes."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceUse:
-    """What a network runs on, as it is told to people and to programs."""
+    """The device that a network runs on, as reported in text and in JSON."""
 
     runtime: Runtime
     device: str
-    """"cpu", a device's name, "delegate" for a library of the user's, or "provider" """
+    """"cpu", a device's name, "delegate" for a library of the user's, or "provider"."""
     delegate: Path | None = None
-    """the library that has taken operators"""
+    """The delegate that executes operators."""
     providers: tuple[str, ...] | None = None
-    """ONNX Runtime's execution providers; None for LiteRT"""
+    """ONNX Runtime's execution providers; None for LiteRT."""
     cpu_fallback: str | None = None
-    """why the CPU is used although an accelerator was asked for"""
+    """Why the CPU is used although an accelerator was requested; None if it was not."""
 
     @property
-    def is_asked_for(self) -> bool:
-        """Whether anything but the CPU was asked for, taken or not."""
+    def is_accelerator_requested(self) -> bool:
+        """Whether an accelerator was requested, even if the CPU is used instead."""
         return self.device != Device.CPU.value or self.cpu_fallback is not None
 
     def to_dict(self) -> dict[str, Any]:
-        """The members of every JSON result of a command that runs a network."""
+        """Returns the members that every JSON result of a command with a network has."""
         return {
             "runtime": self.runtime.value,
             "device": self.device,
@@ -113,23 +119,29 @@ class DeviceUse:
 
 
 def device_use(path: Path, request: AcceleratorRequest, opened: OpenedNet | None) -> DeviceUse:
-    """What the network at `path` runs on; `opened` is not looked at where the CPU was asked for."""
-    runtime = next((one for one in Runtime if one.suffix == path.suffix), Runtime.LITERT)
+    """Returns the device that the network at `path` runs on.
+
+    `opened` may be None if no accelerator is requested.
+    """
+    runtime = next(
+        (candidate for candidate in Runtime if candidate.suffix == path.suffix), Runtime.LITERT
+    )
     providers = (CPU_PROVIDER,) if runtime is Runtime.ONNX else None
-    if opened is None or not request.is_delegated:
+    if opened is None or not request.requests_accelerator:
         return DeviceUse(runtime, Device.CPU.value, providers=providers)
-    if opened.fallback:
+    if opened.fallback_reason:
         return DeviceUse(
-            runtime, Device.CPU.value, providers=providers, cpu_fallback=opened.fallback
+            runtime, Device.CPU.value, providers=providers, cpu_fallback=opened.fallback_reason
         )
-    if opened.library is None:
+    if opened.delegate is None:
         return DeviceUse(runtime, "provider", providers=opened.providers)
-    device = "delegate" if request.library else (request.device or Device.CPU).value
-    return DeviceUse(runtime, device, delegate=opened.library, providers=providers)
+    device = "delegate" if request.delegate else (request.device or Device.CPU).value
+    return DeviceUse(runtime, device, delegate=opened.delegate, providers=providers)
 
 
 def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """("key=value", ...) -> (("key", "value"), ...).  Raises UsageError."""
+    """Parses ("key=value", ...) into (("key", "value"), ...).  Raises UsageError for
+    another form."""
     pairs = []
     for text in texts:
         key, equals, value = text.partition("=")
@@ -139,17 +151,20 @@ def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def find_library(device: Device, *, folders: Iterable[Path] = LIBRARY_FOLDERS) -> Path:
-    """The delegate of a device.  Raises AcceleratorError that names what was looked for, where."""
+def find_delegate(device: Device, *, folders: Iterable[Path] = LIBRARY_FOLDERS) -> Path:
+    """Returns the path of a device's delegate in the first of `folders` that contains one.
+
+    Raises AcceleratorError, which names the files and the folders, if there is none.
+    """
     names = ACCELERATORS[device].libraries
-    looked = tuple(folders)
-    for folder in looked:
+    searched = tuple(folders)
+    for folder in searched:
         for name in names:
             if (folder / name).exists():
                 return folder / name
     raise AcceleratorError(
         f"No delegate for {device.value}: {' or '.join(names)} is in none of "
-        f"{', '.join(map(str, looked))}. If it is elsewhere, pass --delegate PATH; "
+        f"{', '.join(map(str, searched))}. If it is elsewhere, pass --delegate PATH; "
         "--allow-cpu-fallback permits the CPU."
     )
 
@@ -161,38 +176,39 @@ def open_net(
     threads: int = 1,
     folders: Iterable[Path] = LIBRARY_FOLDERS,
 ) -> OpenedNet:
-    """The network at `path`, by LiteRT, ONNX Runtime or Keras, on what `request` asks for.
+    """Opens the network at `path` with LiteRT, ONNX Runtime or Keras, on the requested device.
 
-    Raises AcceleratorError where the delegate or provider is missing, cannot be loaded, or takes
-    no operator and `allow_cpu_fallback` is not set; UsageError for a delegate of the other
-    runtime; and what LiteRtNet, OnnxNet and KerasNet raise.
+    Raises AcceleratorError if the delegate or provider is missing, cannot be loaded, or accepts no
+    operator, unless `allow_cpu_fallback` is set.  Raises UsageError if an option is for another
+    runtime than the file's, or if delegate options are given without a delegate.  Also raises the
+    errors of the constructors of LiteRtNet, OnnxNet and KerasNet.
     """
     request.require_delegate_for_options()
     if path.suffix == Runtime.ONNX.suffix:
-        return _by_onnx_runtime(path, request, threads)
+        return _open_with_onnx_runtime(path, request, threads)
     if request.providers:
         raise UsageError(
             f"--provider is for {Runtime.ONNX.suffix} files, which ONNX Runtime runs: pass one, or "
             f"--runtime onnx. Received: {path}"
         )
     if path.suffix == Runtime.KERAS.suffix:
-        return _by_keras(path, request, threads)
-    if not request.is_delegated:
+        return _open_with_keras(path, request, threads)
+    if not request.requests_accelerator:
         return OpenedNet(LiteRtNet(path, threads=threads), None, "")
     try:
-        return _delegated(path, request, threads, folders)
+        return _open_with_delegate(path, request, threads, folders)
     except AcceleratorError as error:
         if not request.allow_cpu_fallback:
             raise
         return OpenedNet(LiteRtNet(path, threads=threads), None, str(error))
 
 
-def _delegated(
+def _open_with_delegate(
     path: Path, request: AcceleratorRequest, threads: int, folders: Iterable[Path]
 ) -> OpenedNet:
-    library = request.library or find_library(request.device or Device.CPU, folders=folders)
-    delegate = load_delegate(library, dict(request.options))
-    net = LiteRtNet(path, threads=threads, delegates=[delegate])
+    library = request.delegate or find_delegate(request.device or Device.CPU, folders=folders)
+    loaded = load_delegate(library, dict(request.options))
+    net = LiteRtNet(path, threads=threads, delegates=[loaded])
     if net.delegated_nodes == 0:
         raise AcceleratorError(
             f"Delegate {library} took no operator of {path}: all of it would run on the CPU. An "
@@ -202,10 +218,10 @@ def _delegated(
     return OpenedNet(net, library, "", delegated_nodes=net.delegated_nodes)
 
 
-def _by_onnx_runtime(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:
-    from facekit.runtime.onnx import OnnxNet  # what LiteRT alone needs stays small
+def _open_with_onnx_runtime(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:
+    from facekit.runtime.onnx import OnnxNet  # not loaded for LiteRT files
 
-    if request.is_delegated_by_litert:
+    if request.requests_litert_delegate:
         raise UsageError(
             f"--device and --delegate are for LiteRT's files. For {path} pass --provider."
         )
@@ -213,17 +229,17 @@ def _by_onnx_runtime(path: Path, request: AcceleratorRequest, threads: int) -> O
     try:
         net = OnnxNet(path, threads=threads, providers=providers)
     except AcceleratorError as error:
-        if not (request.allow_cpu_fallback and request.is_delegated):
+        if not (request.allow_cpu_fallback and request.requests_accelerator):
             raise
         providers, fallback = (CPU_PROVIDER,), str(error)
         net = OnnxNet(path, threads=threads, providers=providers)
     return OpenedNet(net, None, fallback, providers, net.delegated_nodes)
 
 
-def _by_keras(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:
-    from facekit.runtime.keras import KerasNet  # what LiteRT alone needs stays small
+def _open_with_keras(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:
+    from facekit.runtime.keras import KerasNet  # not loaded for LiteRT files
 
-    if request.is_delegated_by_litert:
+    if request.requests_litert_delegate:
         raise UsageError(
             f"--device and --delegate are for LiteRT's files; Keras runs {path} as TensorFlow does."
         )

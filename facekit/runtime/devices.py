@@ -1,6 +1,6 @@
-"""The accelerators that facekit knows by name, and where boards keep their delegates.
+"""The accelerators that facekit supports by name, and the folders of their delegates.
 
-Imports nothing heavy, so that options and `facekit doctor` can list them.
+The module imports nothing heavy, because options and `facekit doctor` list the accelerators.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from pathlib import Path
 from facekit.enums import Device
 
 CPU_PROVIDER = "CPUExecutionProvider"
-"""what ONNX Runtime calls the CPU"""
+"""ONNX Runtime's name of the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
     title: str
     libraries: tuple[str, ...]
-    """file names of its delegate, the usual one first"""
+    """The file names of its delegate, the most common one first."""
 
 
 ACCELERATORS = {
@@ -31,4 +31,4 @@ ACCELERATORS = {
 LIBRARY_FOLDERS = tuple(
     map(Path, ("/usr/lib", "/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"))
 )
-"""Where board support packages put delegates"""
+"""The folders in which board support packages install delegates."""

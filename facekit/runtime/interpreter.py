@@ -1,4 +1,4 @@
-"""Which LiteRT is used, how one is opened, and the one place where its errors become facekit's."""
+"""Chooses the LiteRT package, creates interpreters, and translates the package's errors."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from facekit.system.native_output import captured
 
 RUNTIME_VARIABLE = "FACEKIT_RUNTIME"
 
-# In the order in which they are tried.  TensorFlow is named, never imported by statement: only
-# a machine that has nothing lighter, or that asks for it, pays for it.
+# The packages in the order in which they are tried.  TensorFlow is imported only if no lighter
+# package is installed or if FACEKIT_RUNTIME names it.
 _MODULES = {
     "ai_edge_litert": "ai_edge_litert.interpreter",
     "tflite_runtime": "tflite_runtime.interpreter",
@@ -47,24 +47,26 @@ def _module(name: str) -> Any:
 
 
 def runtime_name() -> str:
-    """The runtime in use: the one FACEKIT_RUNTIME names, or the first that is installed.
+    """Returns the package in use: the one that FACEKIT_RUNTIME names, or the first that is
+    installed.
 
-    Raises UsageError for a name that is none of them, AcceleratorError where it is missing.
+    Raises UsageError if FACEKIT_RUNTIME has an unknown value, AcceleratorError if the package is
+    not installed.
     """
-    asked = os.environ.get(RUNTIME_VARIABLE)
-    if asked and asked not in _MODULES:
+    requested = os.environ.get(RUNTIME_VARIABLE)
+    if requested and requested not in _MODULES:
         raise UsageError(
-            f"{RUNTIME_VARIABLE} must be one of {', '.join(_MODULES)}. Received: {asked!r}"
+            f"{RUNTIME_VARIABLE} must be one of {', '.join(_MODULES)}. Received: {requested!r}"
         )
     failures = []
-    for name in [asked] if asked else _MODULES:
+    for name in [requested] if requested else _MODULES:
         try:
             _module(name)
         except ImportError as error:
             failures.append(f"{name}: {error}")
         else:
             return name
-    package = _PACKAGES[asked or "ai_edge_litert"]
+    package = _PACKAGES[requested or "ai_edge_litert"]
     raise AcceleratorError(
         f"No LiteRT runtime can be imported ({'; '.join(failures)}). "
         f"Install one with: python -m pip install {package}"
@@ -72,10 +74,12 @@ def runtime_name() -> str:
 
 
 @contextmanager
-def translated(path: Path, *, delegated: bool = False) -> Iterator[None]:
-    """Turns what the runtime raises about the model at `path` into facekit's errors.
+def translate_errors(path: Path, *, delegated: bool = False) -> Iterator[None]:
+    """Translates the exceptions of LiteRT about the model at `path` into facekit's errors.
 
-    `delegated`: a delegate works on it, so a failure to run is the accelerator's.
+    `delegated` states that a delegate executes the model, so that a failure to run is an
+    AcceleratorError.  Otherwise it is a ModelMismatchError, or an AcceleratorError for a model
+    compiled for an Ethos-U.
     """
     try:
         yield
@@ -96,7 +100,7 @@ def translated(path: Path, *, delegated: bool = False) -> Iterator[None]:
 
 
 def require_model_file(path: Path) -> None:
-    """Raises ModelMissingError for a file that is not there, StorageError for one not readable."""
+    """Raises ModelMissingError if the file does not exist, StorageError if it cannot be read."""
     try:
         path.open("rb").close()
     except FileNotFoundError as error:
@@ -106,13 +110,15 @@ def require_model_file(path: Path) -> None:
 
 
 def new_interpreter(path: Path, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
-    """An interpreter on the file at `path`, which is memory-mapped; tensors not yet allocated.
+    """Returns an interpreter for the file at `path`, which is memory-mapped.  Tensors are not
+    allocated.
 
-    Raises ModelMissingError, StorageError, ModelMismatchError, AcceleratorError.
+    Raises ModelMissingError or StorageError if the file cannot be read, ModelMismatchError if it is
+    not a LiteRT model, AcceleratorError if no runtime is installed or a delegate fails.
     """
     runtime = _module(runtime_name())
     require_model_file(path)
-    with translated(path, delegated=bool(delegates)), warnings.catch_warnings():
+    with translate_errors(path, delegated=bool(delegates)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
         return runtime.Interpreter(
             model_path=str(path),
@@ -126,45 +132,50 @@ def _is_chatter(line: bytes) -> bool:
 
 
 def load_delegate(library: Path, options: Mapping[str, str]) -> Any:
-    """A delegate for `new_interpreter`.  Raises AcceleratorError, which says what is wrong."""
+    """Loads a delegate for `new_interpreter`.  Raises AcceleratorError, which states the cause."""
     runtime = _module(runtime_name())
     try:
-        # Asked here first: where it is missing, the runtime's own loader fails in its finalizer.
+        # This is tested first, because the runtime's own loader fails in its finalizer if it is
+        # missing.
         if not hasattr(ctypes.CDLL(str(library)), _CREATE_DELEGATE):
             raise ValueError(f"it has no function {_CREATE_DELEGATE}: it is no LiteRT delegate")
         return runtime.load_delegate(str(library), dict(options))
     except (OSError, ValueError, RuntimeError) as error:
-        said = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         raise AcceleratorError(
-            f"Delegate {library} cannot be loaded by {runtime_name()}: {said}. A delegate is "
+            f"Delegate {library} cannot be loaded by {runtime_name()}: {message}. A delegate is "
             f"built for one processor and one runtime; {RUNTIME_VARIABLE}=tflite_runtime chooses "
             "the runtime that came with the board."
         ) from error
 
 
-def delegated_nodes(interpreter: Any) -> int:
-    """How many parts of the graph its delegates have taken; each replaces one or more operators.
+def count_delegated_nodes(interpreter: Any) -> int:
+    """Returns the number of subgraphs that delegates execute; each replaces one or more operators.
 
-    Only right before `allocate`: then LiteRT adds a delegate of its own, for the CPU.
+    The function must be called right before `allocate`, because LiteRT then adds its own CPU
+    delegate.
     """
-    operators = interpreter._get_ops_details()  # public nowhere; in every runtime since 2.5
+    operators = interpreter._get_ops_details()  # not public, but present in every runtime since 2.5
     return sum(operator["op_name"] == "DELEGATE" for operator in operators)
 
 
 def allocate(interpreter: Any, path: Path, *, delegated: bool = False) -> list[str]:
-    """Plans a new interpreter's tensors; returns what LiteRT says about its delegates."""
-    with translated(path, delegated=delegated), captured(_is_chatter) as lines:
+    """Allocates a new interpreter's tensors, and returns LiteRT's log lines about its delegates.
+
+    Raises the errors of `translate_errors`.
+    """
+    with translate_errors(path, delegated=delegated), captured(_is_chatter) as lines:
         interpreter.allocate_tensors()
     release_pages(path)
     return lines
 
 
 def release_pages(path: Path) -> None:
-    """Drops the resident pages of every read-only mapping of `path`; a no-op but on Linux.
+    """Releases the resident pages of every read-only mapping of `path`, on Linux only.
 
-    When tensors are planned, XNNPACK copies the weights into its own layout and the file is
-    not read again: half of a float32 model's memory.  A page that is needed after all comes
-    back from the file by itself.
+    When tensors are allocated, XNNPACK copies the weights into its own layout, and the file is not
+    read again.  This saves half of a float32 model's memory.  The system reloads a page from the
+    file if it is needed nevertheless.
     """
     if not sys.platform.startswith("linux"):
         return

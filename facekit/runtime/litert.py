@@ -1,4 +1,4 @@
-"""A network in a LiteRT (.tflite) file, behind the one protocol that stages know."""
+"""Runs a LiteRT (.tflite) file through the `Net` protocol that the pipeline uses."""
 
 from __future__ import annotations
 
@@ -16,67 +16,78 @@ from numpy.typing import NDArray
 from facekit.errors import ModelMismatchError
 from facekit.runtime.interpreter import (
     allocate,
-    delegated_nodes,
+    count_delegated_nodes,
     new_interpreter,
-    translated,
+    translate_errors,
 )
-from facekit.runtime.net import DYNAMIC, TensorSpec, only_input, outputs_of_nothing, require_batch
+from facekit.runtime.net import (
+    DYNAMIC,
+    TensorSpec,
+    empty_outputs,
+    require_batch,
+    require_single_input,
+)
 
 _INTEGERS = ("int8", "uint8", "int16")
 
-_KEPT_VALUES = 100_000  # in an input: larger ones hold megabytes each and take long anyway
-_KEPT_SHAPES = 16  # a photo's pyramid has 8 to 12 levels
+# elements of an input; for larger inputs an interpreter needs megabytes, and inference takes much
+# longer than the allocation
+_MAX_CACHED_ELEMENTS = 100_000
+_MAX_CACHED_SHAPES = 16  # a photo's pyramid has 8 to 12 levels
 
 
 def default_threads() -> int:
-    """The cores that this process may run on."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 class LiteRtNet:
-    """One loaded model file with one input.  Implements `Net`.
+    """A loaded model file with one input.  Implements `Net`.
 
-    An interpreter runs one batch at a time: of several threads each waits for its turn.  That is
-    as fast as an interpreter for each of them, which takes 100 MB more a thread
+    The interpreter runs one batch at a time, so that concurrent calls wait for each other.  One
+    interpreter per thread would not be faster, and would need 100 MB more for each thread
     (benchmarks/threads.py).
 
-    An open batch takes the batch's size; a file with a batch of 1 is run once for each member.
+    If the file's batch is dynamic, it is resized to the number of items; a file with a batch of 1
+    is run once for each item.
 
-    Where height and width are open too, a small input shape that comes for the second time gets
-    an interpreter of its own: planning the P-Net's tensors anew costs 0.3 ms each time, making an
-    interpreter 2.4 ms once.  An open batch alone is planned in 0.01 ms.
+    If height and width are dynamic too, a small input shape gets a separate interpreter when it
+    occurs for the second time: resizing the P-Net costs 0.3 ms each time, creating an interpreter
+    2.4 ms once.  Resizing a dynamic batch alone takes only 0.01 ms.
     """
 
     def __init__(self, path: Path, *, threads: int = 1, delegates: Sequence[Any] = ()) -> None:
-        """Maps the file and, where its input's shape is fixed, plans its tensors.
+        """Maps the file into memory and, if its input shape is fixed, allocates the tensors.
 
-        `delegates`: loaded delegates, of the runtime's own type.
-        Raises ModelMissingError, StorageError, ModelMismatchError, AcceleratorError.
+        `delegates` are loaded delegates of the runtime's own type.  Raises ValueError if `threads`
+        is below 1, ModelMissingError or StorageError if the file cannot be read, ModelMismatchError
+        if it is not a usable LiteRT model, and AcceleratorError if no runtime is installed or a
+        delegate fails.
         """
         if threads < 1:
             raise ValueError(f"threads must be at least 1. Received: {threads}")
         self._path = path
         self._threads = threads
         self._delegates = tuple(delegates)
-        self._turn = threading.Lock()
-        self._interpreter = self._new()
-        self.delegated_nodes = delegated_nodes(self._interpreter) if delegates else 0
-        """parts of the graph that the delegates have taken"""
-        self._planned_shape: tuple[int, ...] | None = None
-        self._kept: OrderedDict[tuple[int, ...], Any] = OrderedDict()
-        self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
-        with translated(path):  # names that are no UTF-8
+        self._lock = threading.Lock()
+        self._interpreter = self._new_interpreter()
+        self.delegated_nodes = count_delegated_nodes(self._interpreter) if delegates else 0
+        """The number of subgraphs that the delegates execute."""
+        self._allocated_shape: tuple[int, ...] | None = None
+        self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._shapes_seen_once: OrderedDict[tuple[int, ...], None] = OrderedDict()
+        with translate_errors(path):  # tensor names that are not UTF-8 raise an error
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
         self._output_indices = [output["index"] for output in outputs]
-        self._input = only_input([_spec(one, path) for one in inputs], path)
+        self._input = require_single_input([_spec(detail, path) for detail in inputs], path)
         self._input_index = inputs[0]["index"]
         self._outputs = tuple(_spec(output, path) for output in outputs)
         if DYNAMIC not in self._input.shape:
-            allocate(self._interpreter, path, delegated=self._delegated)
-            self._planned_shape = self._input.shape
+            allocate(self._interpreter, path, delegated=self._has_delegate)
+            self._allocated_shape = self._input.shape
 
     @property
     def inputs(self) -> Sequence[TensorSpec]:
@@ -87,68 +98,73 @@ class LiteRtNet:
         return self._outputs
 
     def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """(N, ...) float32 -> every output as float32 (N, ...); N = 0 is legal.
+        """Returns every output as float32 (N, ...) for a float32 batch (N, ...).  N may be 0.
 
-        Raises ValueError for a batch of another shape or dtype than the file's input.
+        Raises ValueError if the batch has another shape or dtype than the file's input;
+        ModelMismatchError or, with a delegate, AcceleratorError if the model cannot be run.
         """
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
-            return outputs_of_nothing(self._outputs)
-        fed = _quantized(batch, self._input)
-        if self._input.shape[0] == DYNAMIC or len(fed) == 1:
-            return self._invoke(fed)
-        members = [self._invoke(fed[index : index + 1]) for index in range(len(fed))]
-        return tuple(np.concatenate(parts) for parts in zip(*members, strict=True))
+            return empty_outputs(self._outputs)
+        input_values = _quantize(batch, self._input)
+        if self._input.shape[0] == DYNAMIC or len(input_values) == 1:
+            return self._invoke(input_values)
+        outputs = [
+            self._invoke(input_values[index : index + 1]) for index in range(len(input_values))
+        ]
+        return tuple(np.concatenate(parts) for parts in zip(*outputs, strict=True))
 
-    def _invoke(self, fed: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        with self._turn, translated(self._path, delegated=self._delegated):
-            interpreter = self._interpreter_for(fed.shape)
-            interpreter.set_tensor(self._input_index, fed)
+    def _invoke(self, input_values: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        with self._lock, translate_errors(self._path, delegated=self._has_delegate):
+            interpreter = self._interpreter_for(input_values.shape)
+            interpreter.set_tensor(self._input_index, input_values)
             interpreter.invoke()
             raw = [interpreter.get_tensor(index) for index in self._output_indices]  # copies
         return tuple(
-            _dequantized(array, spec) for array, spec in zip(raw, self._outputs, strict=True)
+            _dequantize(array, spec) for array, spec in zip(raw, self._outputs, strict=True)
         )
 
     def _interpreter_for(self, shape: tuple[int, ...]) -> Any:
-        """An interpreter whose tensors are planned for this input shape."""
-        if shape in self._kept:
-            self._kept.move_to_end(shape)
-            return self._kept[shape]
-        if shape == self._planned_shape:
+        """Returns an interpreter whose tensors are allocated for this input shape."""
+        if shape in self._interpreters:
+            self._interpreters.move_to_end(shape)
+            return self._interpreters[shape]
+        if shape == self._allocated_shape:
             return self._interpreter
-        if shape in self._seen:
-            del self._seen[shape]
-            self._kept[shape] = self._resized(self._new(), shape, first_time=True)
-            _keep_latest(self._kept)
-            return self._kept[shape]
-        if DYNAMIC in self._input.shape[1:] and math.prod(shape) <= _KEPT_VALUES:
-            self._seen[shape] = None
-            _keep_latest(self._seen)
-        first_time, self._planned_shape = self._planned_shape is None, None
-        self._resized(self._interpreter, shape, first_time=first_time)
-        self._planned_shape = shape
+        if shape in self._shapes_seen_once:
+            del self._shapes_seen_once[shape]
+            self._interpreters[shape] = self._resize(
+                self._new_interpreter(), shape, first_time=True
+            )
+            _drop_oldest(self._interpreters)
+            return self._interpreters[shape]
+        if DYNAMIC in self._input.shape[1:] and math.prod(shape) <= _MAX_CACHED_ELEMENTS:
+            self._shapes_seen_once[shape] = None
+            _drop_oldest(self._shapes_seen_once)
+        first_time, self._allocated_shape = self._allocated_shape is None, None
+        self._resize(self._interpreter, shape, first_time=first_time)
+        self._allocated_shape = shape
         return self._interpreter
 
-    def _resized(self, interpreter: Any, shape: tuple[int, ...], *, first_time: bool) -> Any:
-        with translated(self._path, delegated=self._delegated):
+    def _resize(self, interpreter: Any, shape: tuple[int, ...], *, first_time: bool) -> Any:
+        with translate_errors(self._path, delegated=self._has_delegate):
             interpreter.resize_tensor_input(self._input_index, shape)
             if not first_time:
                 interpreter.allocate_tensors()
         if first_time:
-            allocate(interpreter, self._path, delegated=self._delegated)
+            allocate(interpreter, self._path, delegated=self._has_delegate)
         return interpreter
 
     @property
-    def _delegated(self) -> bool:
+    def _has_delegate(self) -> bool:
         return self.delegated_nodes > 0
 
-    def _new(self) -> Any:
+    def _new_interpreter(self) -> Any:
         return new_interpreter(self._path, threads=self._threads, delegates=self._delegates)
 
 
-def _keep_latest(shapes: OrderedDict[tuple[int, ...], Any]) -> None:
-    if len(shapes) > _KEPT_SHAPES:
+def _drop_oldest(shapes: OrderedDict[tuple[int, ...], Any]) -> None:
+    if len(shapes) > _MAX_CACHED_SHAPES:
         shapes.popitem(last=False)
 
 
@@ -162,23 +178,23 @@ def _spec(detail: dict[str, Any], path: Path) -> TensorSpec:
         )
     return TensorSpec(
         name=detail["name"],
-        shape=tuple(int(side) for side in detail["shape_signature"]),
+        shape=tuple(int(dimension) for dimension in detail["shape_signature"]),
         dtype=dtype,
         scale=float(scale),
         zero_point=int(zero_point),
     )
 
 
-def _quantized(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+def _quantize(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     if spec.dtype == "float32":
         return values
     limits = np.iinfo(spec.dtype)
-    steps = np.rint(values / np.float32(spec.scale)) + spec.zero_point
-    return np.asarray(np.clip(steps, limits.min, limits.max), spec.dtype)
+    integers = np.rint(values / np.float32(spec.scale)) + spec.zero_point
+    return np.asarray(np.clip(integers, limits.min, limits.max), spec.dtype)
 
 
-def _dequantized(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+def _dequantize(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     if spec.dtype == "float32":
         return values
-    steps = values.astype(np.float32) - np.float32(spec.zero_point)
-    return np.asarray(steps * np.float32(spec.scale))
+    integers = values.astype(np.float32) - np.float32(spec.zero_point)
+    return np.asarray(integers * np.float32(spec.scale))

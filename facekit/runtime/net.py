@@ -1,4 +1,4 @@
-"""What every stage needs of a network, whatever runs it."""
+"""The protocol of a loaded network, whatever runs it, and checks that all runtimes share."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 from facekit.errors import ModelMismatchError
 
 DYNAMIC = -1
-"""what a shape has for a side that may change from call to call"""
+"""The size of a dimension that may change from call to call."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One input or output of a net; a side of -1 may change from call to call."""
+    """An input or output of a network.  A dimension of -1 may change from call to call."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     scale: float = 0.0
-    """quantization step: real = scale * (integer - zero_point); 0 where not quantized"""
+    """The quantization step: real = scale * (integer - zero_point).  0 means not quantized."""
     zero_point: int = 0
 
 
 class Net(Protocol):
-    """A loaded network.  Many threads may run one."""
+    """A loaded network with one input.  Several threads may use it at the same time."""
 
     @property
     def inputs(self) -> Sequence[TensorSpec]: ...
@@ -38,16 +38,19 @@ class Net(Protocol):
     def outputs(self) -> Sequence[TensorSpec]: ...
 
     def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """(N, ...) float32 in, every output as float32 (N, ...), N = 0 legal.
+        """Returns every output as float32 (N, ...) for a float32 batch (N, ...).  N may be 0.
 
-        Integer nets are fed and read through their own scale and zero point.
-        Returned arrays belong to the caller.
+        A quantized network's inputs and outputs are converted by their scales and zero points.  The
+        caller may modify the returned arrays.
         """
         ...
 
 
-def only_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec:
-    """Raises ModelMismatchError for a file with several inputs, or a batch neither 1 nor open."""
+def require_single_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec:
+    """Returns the only input.
+
+    Raises ModelMismatchError if there are several, or if its batch is neither 1 nor dynamic.
+    """
     if len(inputs) != 1:
         raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
     if inputs[0].shape[:1] not in ((1,), (DYNAMIC,)):
@@ -59,25 +62,28 @@ def only_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec:
 
 
 def require_batch(batch: NDArray[Any], spec: TensorSpec, *, name: str) -> None:
-    """Raises ValueError for a batch of another dtype or shape than the net's input; `name` is the
-    file's."""
-    wanted = spec.shape[1:]
-    if batch.dtype != np.float32 or not fits(batch.shape[1:], wanted):
-        shape = ", ".join("any" if side == DYNAMIC else str(side) for side in wanted)
+    """Raises ValueError if the batch has another dtype or shape than the input of the file
+    `name`."""
+    expected = spec.shape[1:]
+    if batch.dtype != np.float32 or not shape_matches(batch.shape[1:], expected):
+        shape = ", ".join(
+            "any" if dimension == DYNAMIC else str(dimension) for dimension in expected
+        )
         raise ValueError(
             f"{name} needs float32 of shape (N, {shape}). Received: {batch.dtype} {batch.shape}"
         )
 
 
-def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    return len(shape) == len(wanted) and all(
-        want in (side, DYNAMIC) for side, want in zip(shape, wanted, strict=True)
+def shape_matches(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    return len(shape) == len(expected) and all(
+        expected_dimension in (dimension, DYNAMIC)
+        for dimension, expected_dimension in zip(shape, expected, strict=True)
     )
 
 
-def outputs_of_nothing(outputs: Sequence[TensorSpec]) -> tuple[NDArray[Any], ...]:
-    """What a batch of 0 gives."""
+def empty_outputs(outputs: Sequence[TensorSpec]) -> tuple[NDArray[Any], ...]:
+    """Returns the outputs for a batch of 0 items."""
     return tuple(
-        np.zeros((0, *(max(side, 0) for side in output.shape[1:])), np.float32)
+        np.zeros((0, *(max(dimension, 0) for dimension in output.shape[1:])), np.float32)
         for output in outputs
     )

@@ -1,7 +1,7 @@
-"""A network in an ONNX (.onnx) file, run by ONNX Runtime, behind the protocol that stages know.
+"""Runs an ONNX (.onnx) file with ONNX Runtime through the `Net` protocol that the pipeline uses.
 
-ONNX Runtime is an extra, imported when the first such file is opened.  It drops providers that
-it does not have and falls back to the CPU, with a warning at most; here that is an error.
+ONNX Runtime is an optional package, imported when the first such file is opened.  It ignores
+unavailable providers and uses the CPU instead, at most with a warning; here that is an error.
 """
 
 from __future__ import annotations
@@ -19,31 +19,38 @@ from numpy.typing import NDArray
 from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.runtime.devices import CPU_PROVIDER
 from facekit.runtime.interpreter import require_model_file
-from facekit.runtime.net import DYNAMIC, TensorSpec, only_input, outputs_of_nothing, require_batch
+from facekit.runtime.net import (
+    DYNAMIC,
+    TensorSpec,
+    empty_outputs,
+    require_batch,
+    require_single_input,
+)
 from facekit.system.extras import require
 
 PACKAGE = "onnxruntime"
 
 _FLOAT32 = "tensor(float)"
-_ERRORS_ONLY = 3  # of ONNX Runtime's severities: it warns of much that nobody can change
+# ONNX Runtime's log level for errors; its warnings concern nothing that a user can change
+_ERRORS_ONLY = 3
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _COLORS = 3
-_PER_CALL = 4
-"""Crops that the CPU is given at once.  More are no faster (one thread of an AVX2 core, float32:
-the same within 5 %; int8: 30 a second at 4, 22 at 32) and take memory: 740 MB for 64 crops in
-float32, 330 MB for 64 in fours."""
+_MAX_CROPS_PER_CALL = 4
+"""The largest number of crops per call on the CPU.  Larger batches are not faster (one thread of an
+AVX2 core, float32: the same within 5 %; int8: 30 crops a second at 4, 22 at 32) and need more
+memory: 740 MB for 64 crops in float32, but 330 MB for 64 crops in batches of 4."""
 
 
 class OnnxNet:
-    """One loaded .onnx file with one float32 input.  Implements `Net`.
+    """A loaded .onnx file with one float32 input.  Implements `Net`.
 
-    A file that takes its picture with channels first, (N, 3, H, W), is given channels last here as
-    every other net, and turns them itself.
+    If the file has channels first, (N, 3, H, W), `run` nevertheless receives images with channels
+    last, and transposes them.
 
-    Many threads may run one: ONNX Runtime runs a session's calls side by side.
+    Several threads may use it at the same time: ONNX Runtime runs calls of one session in parallel.
 
-    An open batch takes the batch's size, on the CPU a few crops at a time; a file with a batch
-    of 1 is run once for each member.
+    If the file's batch is dynamic, all items are passed at once, on the CPU at most 4 per call.  A
+    file with a batch of 1 is run once for each item.
     """
 
     def __init__(
@@ -51,22 +58,25 @@ class OnnxNet:
     ) -> None:
         """Reads the file, optimizes its graph and packs its weights.
 
-        `providers`: ONNX Runtime's execution providers, the preferred one first; what they do
-        not take runs on the CPU.
-        Raises MissingExtraError, ModelMissingError, StorageError, ModelMismatchError, and
-        AcceleratorError for a provider that is missing, fails, or takes no operator.
+        `providers` are ONNX Runtime's execution providers in order of preference.  Operators that
+        they do not accept run on the CPU.  Raises ValueError if `threads` is below 1,
+        MissingExtraError without ONNX Runtime, ModelMissingError or StorageError if the file cannot
+        be read, ModelMismatchError if it is not a usable ONNX model, and AcceleratorError if a
+        provider is missing, fails, or accepts no operator.
         """
         if threads < 1:
             raise ValueError(f"threads must be at least 1. Received: {threads}")
         self._path = path
         self._providers = tuple(providers)
         self._session = _new_session(path, threads, self._providers)
-        self.delegated_nodes = _require_used(self._session, self._providers, path)
-        """operators that a provider other than the CPU's has taken"""
+        self.delegated_nodes = _count_delegated_operators(self._session, self._providers, path)
+        """The number of operators that providers other than the CPU's execute."""
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        self._fed = only_input([_spec(one, path) for one in inputs], path)
-        self._channels_first = _has_channels_first(self._fed.shape)
-        self._input = _channels_last(self._fed) if self._channels_first else self._fed
+        self._file_input = require_single_input([_spec(value, path) for value in inputs], path)
+        self._channels_first = _has_channels_first(self._file_input.shape)
+        self._input = (
+            _with_channels_last(self._file_input) if self._channels_first else self._file_input
+        )
         self._outputs = tuple(_spec(output, path) for output in outputs)
 
     @property
@@ -78,40 +88,47 @@ class OnnxNet:
         return self._outputs
 
     def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """(N, ...) float32 -> every output as float32 (N, ...); N = 0 is legal.
+        """Returns every output as float32 (N, ...) for a float32 batch (N, ...).  N may be 0.
 
-        Raises ValueError for a batch of another shape or dtype than the file's input.
+        Raises ValueError if the batch has another shape or dtype than the file's input;
+        ModelMismatchError or, with another provider than the CPU's, AcceleratorError if the model
+        cannot be run.
         """
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
-            return outputs_of_nothing(self._outputs)
+            return empty_outputs(self._outputs)
         if self._channels_first:
             batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
-        step = self._step(len(batch))
-        parts = [self._invoke(batch[start : start + step]) for start in range(0, len(batch), step)]
-        return tuple(np.concatenate(one) for one in zip(*parts, strict=True))
+        crops_per_call = self._crops_per_call(len(batch))
+        parts = [
+            self._invoke(batch[start : start + crops_per_call])
+            for start in range(0, len(batch), crops_per_call)
+        ]
+        return tuple(np.concatenate(output) for output in zip(*parts, strict=True))
 
-    def _step(self, count: int) -> int:
+    def _crops_per_call(self, count: int) -> int:
         if self._input.shape[0] != DYNAMIC:
             return 1
-        return _PER_CALL if self._providers[0] == CPU_PROVIDER else count
+        return _MAX_CROPS_PER_CALL if self._providers[0] == CPU_PROVIDER else count
 
-    def _invoke(self, fed: NDArray[Any]) -> list[NDArray[Any]]:
-        with _translated(self._path, self._providers):
-            found: list[NDArray[Any]] = self._session.run(None, {self._fed.name: fed})
-        return found
+    def _invoke(self, input_values: NDArray[Any]) -> list[NDArray[Any]]:
+        with _translate_errors(self._path, self._providers):
+            outputs: list[NDArray[Any]] = self._session.run(
+                None, {self._file_input.name: input_values}
+            )
+        return outputs
 
 
 def available_providers() -> tuple[str, ...]:
-    """The execution providers of the ONNX Runtime that is installed.
+    """Returns the execution providers of the installed ONNX Runtime.
 
-    Raises MissingExtraError, AcceleratorError where it is there and cannot be imported.
+    Raises MissingExtraError if it is not installed, AcceleratorError if it cannot be imported.
     """
     return tuple(_runtime().get_available_providers())
 
 
 def runtime_version() -> str:
-    """Of ONNX Runtime.  Raises as `available_providers`."""
+    """Returns ONNX Runtime's version.  Raises the errors of `available_providers`."""
     return str(_runtime().__version__)
 
 
@@ -131,11 +148,11 @@ def _new_session(path: Path, threads: int, providers: tuple[str, ...]) -> Any:
     require_model_file(path)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1  # operators one after the other, as in a straight graph
+    options.inter_op_num_threads = 1  # no parallel operators: the graphs have few branches
     options.log_severity_level = _ERRORS_ONLY
     options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
-    with _translated(path, providers), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they say of providers is asked for right after
+    with _translate_errors(path, providers), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # providers are checked right after the session is created
         return runtime.InferenceSession(
             str(path), options, providers=list(providers), enable_fallback=0
         )
@@ -143,7 +160,7 @@ def _new_session(path: Path, threads: int, providers: tuple[str, ...]) -> Any:
 
 def _require_available(providers: Sequence[str]) -> None:
     available = available_providers()
-    missing = [one for one in providers if one not in available]
+    missing = [provider for provider in providers if provider not in available]
     if missing:
         raise AcceleratorError(
             f"ONNX Runtime {runtime_version()} here has no {', '.join(missing)}; it has "
@@ -152,31 +169,35 @@ def _require_available(providers: Sequence[str]) -> None:
         )
 
 
-def _require_used(session: Any, providers: Sequence[str], path: Path) -> int:
-    """How many operators the providers have taken that are not the CPU's.
+def _count_delegated_operators(session: Any, providers: Sequence[str], path: Path) -> int:
+    """Returns the number of operators that providers other than the CPU's execute.
 
-    Raises AcceleratorError where one of `providers` is not the session's, or took nothing.
+    Raises AcceleratorError if one of `providers` is not used by the session, or executes no
+    operator.
     """
     in_use = session.get_providers()
-    lost = [one for one in providers if one not in in_use]
-    if lost:
+    unused = [provider for provider in providers if provider not in in_use]
+    if unused:
         raise AcceleratorError(
-            f"{', '.join(lost)} cannot be used with {path}: ONNX Runtime went on with "
+            f"{', '.join(unused)} cannot be used with {path}: ONNX Runtime went on with "
             f"{', '.join(in_use)}. --allow-cpu-fallback permits the CPU."
         )
     if providers[0] == CPU_PROVIDER:
         return 0
-    taken = _taken_nodes(session)
-    if taken == 0:
+    count = _count_assigned_operators(session)
+    if count == 0:
         raise AcceleratorError(
             f"{providers[0]} took no operator of {path}: all of it would run on the CPU. "
             "--allow-cpu-fallback permits that."
         )
-    return taken
+    return count
 
 
-def _taken_nodes(session: Any) -> int:
-    """Raises AcceleratorError where this ONNX Runtime is too old to say."""
+def _count_assigned_operators(session: Any) -> int:
+    """Returns the number of operators that are assigned to other providers than the CPU's.
+
+    Raises AcceleratorError if ONNX Runtime is too old to report it.
+    """
     if not hasattr(session, "get_provider_graph_assignment_info"):
         raise AcceleratorError(
             f"ONNX Runtime {runtime_version()} does not say which operators a provider has "
@@ -188,21 +209,21 @@ def _taken_nodes(session: Any) -> int:
 
 
 @contextmanager
-def _translated(path: Path, providers: Sequence[str]) -> Iterator[None]:
-    """Turns what ONNX Runtime raises about the model at `path` into facekit's errors."""
+def _translate_errors(path: Path, providers: Sequence[str]) -> Iterator[None]:
+    """Translates the exceptions of ONNX Runtime about the model at `path` into facekit's errors."""
     try:
         yield
-    except Exception as error:  # its errors have no base of their own
+    except Exception as error:  # its exceptions have no common base class
         if not isinstance(error, RuntimeError) and PACKAGE not in type(error).__module__:
             raise
-        said = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         if type(error).__name__ == "EPFail" or providers[0] != CPU_PROVIDER:
             raise AcceleratorError(
-                f"ONNX Runtime cannot run {path} with {', '.join(providers)}: {said}"
+                f"ONNX Runtime cannot run {path} with {', '.join(providers)}: {message}"
             ) from error
         raise ModelMismatchError(
             f"{path} is not an ONNX model that ONNX Runtime {runtime_version()} can run, or is "
-            f"damaged: {said}. Export it again, or copy it again from where it came."
+            f"damaged: {message}. Export it again, or copy it again from where it came."
         ) from error
 
 
@@ -210,7 +231,7 @@ def _has_channels_first(shape: tuple[int, ...]) -> bool:
     return len(shape) == 4 and shape[1] == _COLORS != shape[3]
 
 
-def _channels_last(spec: TensorSpec) -> TensorSpec:
+def _with_channels_last(spec: TensorSpec) -> TensorSpec:
     count, channels, height, width = spec.shape
     return replace(spec, shape=(count, height, width, channels))
 
@@ -221,5 +242,5 @@ def _spec(value: Any, path: Path) -> TensorSpec:
             f"{path}: tensor {value.name} must be float32, whatever the weights are. "
             f"Received: {value.type}"
         )
-    shape = tuple(side if isinstance(side, int) else DYNAMIC for side in value.shape)
+    shape = tuple(dimension if isinstance(dimension, int) else DYNAMIC for dimension in value.shape)
     return TensorSpec(name=value.name, shape=shape, dtype="float32")

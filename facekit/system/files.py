@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from facekit.errors import StorageError, UsageError
@@ -14,6 +14,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises StorageError, which names the file and the reason; the earlier file is untouched.
     """
+    if _is_special(path):  # renaming would take a device away, and root may do so
+        raise StorageError(f"Cannot write {path}: it is a device or a pipe.")
     import tempfile  # 5 ms, which a command that writes nothing need not pay
 
     temporary: Path | None = None
@@ -34,17 +36,31 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def require_absent(folder: Path, names: Iterable[str], *, force: bool) -> None:
-    """Raises UsageError where one of the files exists and `force` does not allow replacing it.
+def require_free(*paths: Path | None, force: bool) -> None:
+    """Raises UsageError if one of the paths is a file, or a folder that holds anything.
 
-    To be asked before the work whose result they are.
+    To be called before the work whose results go there.  `force` allows both, but no device and no
+    pipe, such as /dev/stdout: what is written by renaming would take its place.  A path that is
+    None is passed over.
     """
-    there = [name for name in names if (folder / name).exists()]
-    if there and not force:
+    given = [path for path in paths if path is not None]
+    if special := [str(path) for path in given if _is_special(path)]:
+        raise UsageError(f"{', '.join(special)} is a device or a pipe. Name a file instead.")
+    if taken := [str(path) for path in given if not force and _is_taken(path)]:
         raise UsageError(
-            f"{', '.join(there)} in {folder} would be replaced. Pass --force to allow it, or "
-            "another folder with -o."
+            f"{', '.join(taken)} would be replaced. Pass --force to allow it, or name another path."
         )
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
+def _is_taken(path: Path) -> bool:
+    try:
+        return path.is_file() or (path.is_dir() and any(path.iterdir()))
+    except OSError as error:
+        raise StorageError(f"Cannot look at {path}: {error.strerror or error}") from error
 
 
 def put_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -21,9 +21,11 @@ from facekit.model.variants import for_runtime
 from facekit.photo.sources import list_pictures
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest
-from facekit.system.files import write_atomically
+from facekit.system.files import require_free, write_atomically
 from facekit.tasks.build import ensure_installed
 from facekit.tasks.open_pipeline import ensure_detector
+
+JSON_NAME, TEXT_NAME = "benchmark.json", "benchmark.txt"
 
 
 def benchmark(
@@ -107,6 +109,11 @@ def compare(a: Path, b: Path) -> ComparedBenchmarks:
     return side_by_side(read_result(a), read_result(b))
 
 
+def require_free_results(folder: Path, *, force: bool) -> None:
+    """Raises UsageError for an earlier result in the folder, which `force` allows replacing."""
+    require_free(folder / JSON_NAME, folder / TEXT_NAME, force=force)
+
+
 def result_dict(done: Benchmark | ComparedBenchmarks, output: Path | None) -> dict[str, Any]:
     """A result as JSON has it; `output`: the folder that it is written to, if any."""
     return {"output": output and str(output), **done.to_dict()}
@@ -116,8 +123,8 @@ def write_result(folder: Path, done: Benchmark | ComparedBenchmarks, *, text: st
     """benchmark.json, and `text` for people as benchmark.txt.  Raises StorageError."""
     whole = {"schema_version": SCHEMA_VERSION, **result_dict(done, folder)}
     document = json.dumps(whole, indent=1, allow_nan=False)
-    write_atomically(folder / "benchmark.json", f"{document}\n".encode())
-    write_atomically(folder / "benchmark.txt", text.encode())
+    write_atomically(folder / JSON_NAME, f"{document}\n".encode())
+    write_atomically(folder / TEXT_NAME, text.encode())
 
 
 def _text(path: Path) -> str:

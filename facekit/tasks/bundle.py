@@ -8,6 +8,7 @@ from facekit.board.make import MadeBundle, make_bundle
 from facekit.model.card import Task
 from facekit.model.defaults import model_or_default
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.build import ensure_installed
 from facekit.tasks.open_pipeline import usual_detector
 
@@ -34,6 +35,7 @@ def bundle(
     force: replace the archive.
     Raises UsageError, ModelMissingError, ModelBuildError where no wheel can be made, StorageError.
     """
+    require_free(output, force=force)
     name = model_or_default(model)
     detector = detector or usual_detector(name)
     ensure_installed(detector, task=Task.DETECTION, reporter=reporter)
@@ -45,6 +47,5 @@ def bundle(
         models=models,
         cpu_variant=cpu_variant,
         wheel=wheel,
-        force=force,
         reporter=reporter,
     )

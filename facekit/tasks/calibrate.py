@@ -16,7 +16,7 @@ from facekit.model.card import Card
 from facekit.model.installation import write_card
 from facekit.model.shipped_calibrations import ShippedCalibration
 from facekit.reporter import SILENT, Reporter
-from facekit.system.files import write_atomically
+from facekit.system.files import require_free, write_atomically
 from facekit.tasks.evaluate import embed_settings, ensure_detector, installed_for
 from facekit.tasks.open_pipeline import PipelineRequest
 
@@ -59,6 +59,7 @@ def calibrate(
     fmr: Sequence[float] = DEFAULT_FMR_TARGETS,
     write: bool = False,
     output: Path | None = None,
+    force: bool = False,
     workers: int | None = None,
     ray: str | None = None,
     reporter: Reporter = SILENT,
@@ -68,11 +69,13 @@ def calibrate(
     request: its model, face, crop, detector, limits and runtime count; the crop goes into the
     card, where what was measured with other detectors stays.
     data, protocol, pairs: see `facekit.evaluation.protocols.plan.open_list`.
-    fmr: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON).
+    fmr: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON);
+    force: replace one that exists.
     workers, ray: see `facekit.pipeline.photos.map_photos`.
     Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
     carry, ModelError, StorageError.
     """
+    require_free(output, force=force)
     installed = installed_for(request, reporter=reporter)
     pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs)
     settings = embed_settings(installed.card, request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from facekit.photo.sheets import SheetFace, plan_sheets, write_sheet
 from facekit.photo.sources import list_pictures, unique_stems
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
+from facekit.pipeline.records import EmbeddedPicture
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
@@ -85,13 +87,14 @@ def cluster(
     threshold: ThresholdChoice | None = None,
     copy_to: Path | None = None,
     sheets: Path | None = None,
+    force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Clustering:
     """Groups the selected faces of photos and folders of photos by person.
 
     `threshold`: of the mean similarity within a group; None for the card's at FMR 1e-3; HDBSCAN
-    takes none.  `copy_to`: a folder for copies of
-    the photos, a folder a group.  `sheets`: a folder for contact sheets.  A photo that cannot be
+    takes none.  `copy_to`: a folder for copies of the photos, a folder a group.  `sheets`: a folder
+    for contact sheets.  `force`: write into folders that hold something.  A photo that cannot be
     used is noted and is a failure.  Raises UsageError, ImageError for a folder without a picture,
     NoOperatingPointError, MissingExtraError without scikit-learn, StorageError, and what opening
     the pipeline raises.
@@ -101,6 +104,7 @@ def cluster(
         raise UsageError(
             "--sheets reads the photos again, and standard input has only one reading."
         )
+    require_free(copy_to, sheets, force=force)
     names = list_pictures(sources)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     chosen = _threshold(pipeline, method, threshold)
@@ -114,9 +118,8 @@ def cluster(
             reporter.note(str(result.error))
             continue
         vectors.append(result.embeddings)
-        for number, face in enumerate(result.faces):
-            faces.append(SheetFace(result.name, None if face is None else face.rounded_box))
-            numbers.append(number)
+        faces += _sheet_faces(result)
+        numbers += range(len(result.faces))
     stacked = np.concatenate(vectors)
     similarity = 0.0 if chosen is None else chosen.similarity
     groups = cluster_vectors(stacked, method=method, threshold_similarity=similarity)
@@ -127,7 +130,8 @@ def cluster(
     if copy_to is not None:
         _copy(copy_to, grouped)
     if sheets is not None:
-        plan = plan_sheets(faces, groups, stacked)
+        notes = _sheet_notes(pipeline, method, similarity)
+        plan = plan_sheets(faces, groups, stacked, notes=notes)
         for sheet in reporter.steps(plan, length=len(plan), label="drawing"):
             write_sheet(sheets, sheet, limits=pipeline.options.locate.limits)
     return Clustering(
@@ -151,6 +155,31 @@ def _threshold(
             "hdbscan has no threshold: leave --threshold, --min-similarity and --fmr out."
         )
     return None
+
+
+def _sheet_faces(photo: EmbeddedPicture) -> Iterator[SheetFace]:
+    several = len(photo.faces) > 1
+    found = [face for face in (*photo.faces, *photo.others) if face is not None]
+    for number, face in enumerate(photo.faces):
+        yield SheetFace(
+            photo.name,
+            None if face is None else face.rounded_box,
+            number if several else None,
+            tuple(other.rounded_box for other in found if other is not face),
+        )
+
+
+def _sheet_notes(
+    pipeline: Pipeline, method: ClusterMethod, similarity: float | None
+) -> tuple[str, ...]:
+    """What the groups rest on, for the sheets."""
+    threshold = f"{method.value}, no threshold"
+    if similarity is not None:
+        threshold = (
+            f"{method.value}: mean similarity >= {similarity:.4f}, mean distance <= "
+            f"{distance(similarity, Metric.COSINE):.4f}"
+        )
+    return threshold, f"model {pipeline.model_name}; crop {pipeline.crop_spec}"
 
 
 def _copy(folder: Path, faces: Sequence[GroupedFace]) -> None:

@@ -38,6 +38,15 @@ class SimilarityMatrix:
         count = Counter(photo for photo, _ in self.faces)
         return tuple(photo if count[photo] == 1 else f"{photo}#{n}" for photo, n in self.faces)
 
+    def pairs(self) -> list[tuple[int, int, float]]:
+        """Every two faces as (row, column, similarity), row < column, the most alike first."""
+        rows, columns = np.triu_indices(len(self.labels), k=1)
+        values = self.similarity[rows, columns]
+        order = np.argsort(-values, kind="stable")
+        return list(
+            zip(rows[order].tolist(), columns[order].tolist(), values[order].tolist(), strict=True)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "faces": [{"photo": photo, "face": number} for photo, number in self.faces],

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.conversion.conversion import ConversionPlan, ConvertedFile
+from facekit.conversion.conversion import ConversionPlan, ConvertedFile, require_free_files
 from facekit.conversion.conversion import convert as convert_model
 from facekit.conversion.crops import DEFAULT_CROPS, SEED, CropSet, photo_crops
 from facekit.conversion.import_options import ImportOptions
@@ -109,6 +109,8 @@ def convert(
     architecture: Architecture | None = None,
     like: str | None = None,
     force: bool = False,
+    accept_drift: bool = False,
+    allow_cpu_fallback: bool = False,
     reporter: Reporter = SILENT,
 ) -> Conversion:
     """Makes the files of `plan` with their cards, and measures integer ones against float32.
@@ -119,7 +121,8 @@ def convert(
     goes into the store.
     `calibration`: photos that activation ranges are measured on; None for the ranges that ship.
     `range_rule`: from an activation's values to its range, instead of the recipe's own.
-    `force`: replace files that exist.
+    `force`: replace files that exist.  `accept_drift`: keep a file that no longer tells faces
+    apart.  `allow_cpu_fallback`: accept a network that Vela leaves mostly to the CPU.
     Raises UsageError, ModelMissingError, ModelBuildError for a file that does not tell faces
     apart, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
     """
@@ -138,6 +141,8 @@ def convert(
                 model_or_default(model), architecture=architecture, like=like, reporter=reporter
             )
         )
+        if output is not None:
+            require_free_files(output, source.card.name, plan, force=force)
         if install is not None:
             require_same_weights(install, source.card)
         crops = calibration_crops(source, calibration or CalibrationPhotos(), reporter=reporter)
@@ -145,7 +150,15 @@ def convert(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-install-"))
         )
         files = convert_model(
-            source, plan, folder, crops=crops, rule=range_rule, force=force, reporter=reporter
+            source,
+            plan,
+            folder,
+            crops=crops,
+            rule=range_rule,
+            force=force,
+            accept_drift=accept_drift,
+            allow_cpu_fallback=allow_cpu_fallback,
+            reporter=reporter,
         )
         if install is not None:
             files = _installed(install, files, reporter)

@@ -14,6 +14,7 @@ from facekit.photo.write import write_crops, write_png
 from facekit.pipeline.photos import LocatePhoto, PhotoFailure, map_photos
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import (
     PipelineRequest,
     ensure_detector,
@@ -56,18 +57,21 @@ def detect(
     request: PipelineRequest | None = None,
     crops: Path | None = None,
     drawings: Path | None = None,
+    force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Detection:
     """The faces of each photo, one after the other; folders stand for the pictures below them.
 
     `request`: None for all faces.  Where it names no detector, its model's card does.
     `crops`: folder for the crops that its model would see.
-    `drawings`: folder for the pictures with boxes and landmarks.  Neither need exist.
+    `drawings`: folder for the pictures with boxes and landmarks.  Neither need exist;
+    `force`: write into folders that hold something.
     A photo that gives no face is a PhotoFailure, and the reporter is told of it.
     Raises ImageError for a folder without a picture, StorageError, and what `open_pipeline`
     raises.
     """
     request = request or PipelineRequest(face=FacePolicy.ALL)
+    require_free(crops, drawings, force=force)
     names = list_pictures(photos)
     stems = unique_stems(names)
     if request.bundle is None:

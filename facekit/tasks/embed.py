@@ -13,6 +13,7 @@ from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.records import EmbeddedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
+from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.file import SUFFIXES, EmbeddingRow, EmbeddingTable, write_embeddings
 
@@ -49,6 +50,7 @@ def embed(
     output: Path,
     *,
     request: PipelineRequest | None = None,
+    force: bool = False,
     workers: int | None = None,
     ray: str | None = None,
     reporter: Reporter = SILENT,
@@ -56,12 +58,14 @@ def embed(
     """Writes the embeddings of photos, and of the pictures below folders, to `output`.
 
     A photo that gives none is a row with its error, and the reporter is told of it.
-    See `embed_each` for `workers` and `ray`.
-    Raises UsageError for a suffix other than .npz, .csv and .jsonl, ImageError for a folder
-    without a picture, StorageError, and what `open_pipeline` and `embed_each` raise.
+    `force`: replace a file that exists.  See `embed_each` for `workers` and `ray`.
+    Raises UsageError for a file that exists and a suffix other than .npz, .csv and .jsonl,
+    ImageError for a folder without a picture, StorageError, and what `open_pipeline` and
+    `embed_each` raise.
     """
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
+    require_free(output, force=force)
     names = list_pictures(photos)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     rows: list[EmbeddingRow] = []

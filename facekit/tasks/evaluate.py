@@ -19,6 +19,7 @@ from facekit.model.store import InstalledModel
 from facekit.model.variants import for_runtime
 from facekit.reporter import SILENT, Reporter
 from facekit.system.extras import require
+from facekit.system.files import require_free
 from facekit.tasks.build import ensure_installed
 from facekit.tasks.open_pipeline import PipelineRequest
 from facekit.tasks.open_pipeline import ensure_detector as ensure_installed_detector
@@ -39,6 +40,7 @@ def evaluate(
     workers: int | None = None,
     ray: str | None = None,
     output: Path | None = None,
+    force: bool = False,
     reporter: Reporter = SILENT,
 ) -> EvaluationReport:
     """Each model on one list of pairs, in as many setups as the profile has.
@@ -50,7 +52,8 @@ def evaluate(
     `facekit.evaluation.setups`.  all_pairs: every pair of the photos is scored as well.
     limit: only the first pairs of each kind of every fold.  recompute: photos are embedded also
     where the cache has them, so that times are measured.  workers, ray: see
-    `facekit.pipeline.photos.map_photos`.  output: folder of the report with figures and errors.
+    `facekit.pipeline.photos.map_photos`.  output: folder of the report with figures and errors;
+    force: replace an earlier report.
     Raises UsageError, InputError, ModelError, StorageError.
     """
     if protocol is not None and pairs is not None:
@@ -61,6 +64,7 @@ def evaluate(
         from facekit.evaluation.report.files import require_writable
 
         require_writable(output)
+        require_free(output, force=force)
     plan = open_plan(
         data=data,
         protocol=protocol or DEFAULT_PROTOCOL[profile],

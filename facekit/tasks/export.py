@@ -33,7 +33,7 @@ from facekit.model.variants import (
 )
 from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import PLAIN_NAME
-from facekit.system.files import put_files, require_absent, write_atomically
+from facekit.system.files import put_files, require_free, write_atomically
 from facekit.tasks.build import ensure_installed, waiting
 from facekit.tasks.convert import CalibrationPhotos, calibration_crops, float32_source
 
@@ -177,7 +177,7 @@ def require_writable_name(path: Path, export_format: ExportFormat, *, force: boo
                 f"{path.name!r}"
             )
         names.append(path.with_suffix(CARD_SUFFIX).name)
-    require_absent(path.parent, names, force=force)
+    require_free(*(path.with_name(name) for name in names), force=force)
 
 
 def _refuse_onnx_options(

@@ -17,6 +17,7 @@ from facekit.gallery.sqlite import encryption
 from facekit.gallery.sqlite.encryption import SecretSource, no_secret
 from facekit.gallery.sqlite.gallery import SqliteGallery
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.gallery_results import (
     CheckedGallery,
     ExportedGallery,
@@ -202,12 +203,19 @@ def recenter(
 
 
 def export(
-    location: GalleryLocation, output: Path, *, decrypt: bool = False, reporter: Reporter = SILENT
+    location: GalleryLocation,
+    output: Path,
+    *,
+    decrypt: bool = False,
+    force: bool = False,
+    reporter: Reporter = SILENT,
 ) -> ExportedGallery:
     """Writes everybody to a JSON Lines file, mode 0600 and not encrypted.
 
-    Raises UsageError for an encrypted gallery without `decrypt`, StorageError.
+    Raises UsageError for an encrypted gallery without `decrypt` and a file that exists without
+    `force`, StorageError.
     """
+    require_free(output, force=force)
     with open_gallery(location) as gallery:
         info = gallery.info()
         if info.encrypted and not decrypt:

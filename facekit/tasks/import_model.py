@@ -25,7 +25,7 @@ def import_model(
     """Installs the models of an archive, which have names and cards; or weights, as `name`.
 
     What a file is, its content says.  `options`: what no file of weights tells.  `force`: replace
-    a model of that name, with all variants.
+    a model of that name, with all variants; of an archive, what is stored under its names.
     Raises ModelMissingError for a file that cannot be read, UsageError, ModelMismatchError for an
     archive that export does not write, ModelBuildError for weights that do not fit their graph and
     networks that do not answer as their source or do not tell faces apart, MissingExtraError,
@@ -35,12 +35,12 @@ def import_model(
         raise ModelMissingError(f"There is no file {path}.")
     options = options or ImportOptions()
     if is_archive(path):
-        if name is not None or options != ImportOptions() or force:
+        if name is not None or options != ImportOptions():
             raise UsageError(
                 f"{path} is an archive: its models have names and cards. Leave --as and the "
                 "options that say how weights are used away."
             )
-        return _import_archive(path, reporter)
+        return _import_archive(path, force, reporter)
     if name is None:
         raise UsageError(
             f"{path} is no archive of models. Networks and weights need a name: --as NAME."
@@ -113,10 +113,10 @@ def _crop(rule: CropRule | None, margin_px: float | None) -> CropSpec | None:
     return CropSpec(rule, margin_px or 0.0, ResizeFilter.BILINEAR)
 
 
-def _import_archive(path: Path, reporter: Reporter) -> ModelFiles:
+def _import_archive(path: Path, force: bool, reporter: Reporter) -> ModelFiles:
     from facekit.model.archive import import_models
 
-    imported = import_models(path, on_wait=waiting("these models", reporter))
+    imported = import_models(path, force=force, on_wait=waiting("these models", reporter))
     return ModelFiles(str(path), tuple(model.path for model in imported))
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facekit.conversion.feeding import FEEDINGS
 from facekit.conversion.import_options import NOT_STATED
+from facekit.conversion.preprocessing import SYSTEM_PREPROCESSING
 from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.graph.read.litert_file import read_tables
@@ -27,7 +27,7 @@ from facekit.model.variants import (
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.net import DYNAMIC, Net
 from facekit.system.fields import PLAIN_NAME, blanks_to_null
-from facekit.system.files import require_absent, write_atomically
+from facekit.system.files import require_free, write_atomically
 from facekit.template.calibration import Calibration
 
 _COLORS = 3
@@ -98,8 +98,7 @@ def card_draft(
             "A model file with a card ends in .tflite or .onnx, and its name has letters, digits "
             f"and ._- only. Received: {model.name}"
         )
-    if output is not None:
-        require_absent(output.parent, [output.name], force=force)
+    require_free(output, force=force)
     if model.suffix == LITERT_SUFFIX:
         read_tables(model.read_bytes())  # for LiteRT trusts much of a file that it opens
     elif others := external_tensor_files(model):
@@ -118,8 +117,8 @@ def card_draft(
 
 def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict[str, Any]:
     picture, numbers = _sides(model, net)
-    feeding = None if preprocessing is None else FEEDINGS[preprocessing]
-    flip = Flip.NONE if feeding is None else feeding.flip
+    system = None if preprocessing is None else SYSTEM_PREPROCESSING[preprocessing]
+    flip = Flip.NONE if system is None else system.flip
     sha256 = sha256_of(model)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -140,16 +139,16 @@ def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict
         "input": {
             "height_px": picture[0],
             "width_px": picture[1],
-            "color_order": feeding and feeding.color_order.value,
-            "mean": feeding and feeding.mean,
-            "std": feeding and feeding.std,
+            "color_order": system and system.color_order.value,
+            "mean": system and system.mean,
+            "std": system and system.std,
         },
         "quantization": {
             **blanks_to_null(asdict(Quantization())),
             "scheme": "none" if net.inputs[0].dtype == "float32" else None,
         },
-        "crop": asdict(feeding.crop)
-        if feeding
+        "crop": asdict(system.crop)
+        if system
         else {"rule": None, "margin_px": 0, "resize_filter": ResizeFilter.BILINEAR.value},
         "embedding_size": numbers and numbers * flip.vectors,
         "flip": flip.value,

@@ -21,6 +21,7 @@ from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
+    default_variants,
     find_all,
     home,
     is_installed,
@@ -30,10 +31,10 @@ from facekit.model.store import (
     stored_names,
     stored_variants,
     variant_path,
-    wanted_variants,
 )
 from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import blanks_to_null
+from facekit.system.files import require_free
 from facekit.tasks.build import ModelFiles
 from facekit.template.calibration import Calibration
 
@@ -262,27 +263,29 @@ def remove(name: str, *, sources: bool = False) -> RemovedFiles:
     return RemovedFiles(name, removed)
 
 
-def export(names: Sequence[str], output: Path) -> ModelArchive:
+def export(names: Sequence[str], output: Path, *, force: bool = False) -> ModelArchive:
     """Writes models and their cards to a .tar or .tar.gz.
 
-    Raises UsageError for another suffix, ModelMissingError, ModelMismatchError, StorageError.
+    Raises UsageError for another suffix and a file that exists without `force`, ModelMissingError,
+    ModelMismatchError, StorageError.
     """
     from facekit.model.archive import export_models
 
+    require_free(output, force=force)
     return ModelArchive(output, export_models(names, output))
 
 
 def _main_file(name: str) -> InstalledModel:
     """The file that is meant where no variant is named, else the first; it is not checked."""
     variants = stored_variants(name)
-    wanted = next((one for one in wanted_variants(name) if one in variants), variants[0])
+    wanted = next((one for one in default_variants(name) if one in variants), variants[0])
     path = variant_path(name, wanted)
     return InstalledModel(read_card(path.with_suffix(CARD_SUFFIX)), path)
 
 
 def _listed(name: str, model: InstalledModel | None, default: DefaultModel) -> ListedModel:
     entry = registry.entry(name) if name in registry.names() else None
-    files = [variant_path(name, variant) for variant in wanted_variants(name)]
+    files = [variant_path(name, variant) for variant in default_variants(name)]
     if model is not None:
         task, source, calibration = model.card.task, model.card.source, model.card.calibration
     else:

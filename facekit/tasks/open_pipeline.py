@@ -131,7 +131,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
             accelerator=accelerator,
         ),
     )
-    if accelerator.is_delegated:
+    if accelerator.requests_accelerator:
         reporter.note(str(pipeline.device_use))
     return pipeline
 
@@ -186,6 +186,6 @@ def _bundle_device(
 ) -> tuple[Device, AcceleratorRequest]:
     """The device that is asked for, else the bundle's; and what the nets are opened on."""
     device = accelerator.device or bundle.device
-    if accelerator.library is None:
+    if accelerator.delegate is None:
         accelerator = replace(accelerator, device=device)
     return device, accelerator

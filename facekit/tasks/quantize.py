@@ -6,9 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.conversion.conversion import DRIFT_SUFFIX, ConversionPlan, ConvertedFile, convert
+from facekit.conversion.conversion import (
+    DRIFT_SUFFIX,
+    ConversionPlan,
+    ConvertedFile,
+    convert,
+    require_free_files,
+)
 from facekit.conversion.detection_drift import DetectionDrift
-from facekit.conversion.drift import DRIFT_SEED, PLOT_SUFFIX, Drift, drift_json, drift_png
+from facekit.conversion.drift import DRIFT_SEED, Drift, drift_json, drift_png
 from facekit.conversion.layer_drift import LayerDrift, rank_layers
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
@@ -20,7 +26,7 @@ from facekit.model.card import Task
 from facekit.model.store import InstalledModel
 from facekit.reporter import SILENT, Reporter
 from facekit.system.extras import require
-from facekit.system.files import require_absent, write_atomically
+from facekit.system.files import require_free, write_atomically
 from facekit.tasks.convert import CalibrationPhotos, calibration_crops, float32_source
 
 DEFAULT_RECIPE = "static_wi8_ai8"
@@ -75,52 +81,55 @@ def quantize(
     range_rule: RangeRule | None = None,
     layers: bool = False,
     evaluate_on: Path | None = None,
-    plot: bool = False,
+    plot: Path | None = None,
     force: bool = False,
+    accept_drift: bool = False,
     reporter: Reporter = SILENT,
 ) -> QuantizedFile:
     """Writes the model, its card, the recipe, and the drift report into the folder `output`.
 
     `recipe`: a name of configs/recipes or a .json file.  `drift_on`: photos to measure the drift
     on, a folder or list; None: those of `calibration`.  `layers`: rank them by their error.
-    `evaluate_on`: LFW's folder, to measure the accuracy on View 1 before and after.  `plot`: draw
-    the drift as <model>_drift.png.  `range_rule`: instead of the recipe's own.  `force`: replace
+    `evaluate_on`: LFW's folder, to measure the accuracy on View 1 before and after.  `plot`: a
+    .png file to draw the drift into.  `range_rule`: instead of the recipe's own.  `force`: replace
     files that exist.
     Raises what `convert` raises, InputError for a folder that is not LFW.
     """
     read = read_recipe(recipe)
     calibration = calibration or CalibrationPhotos()
+    if plot is not None:
+        require("matplotlib.figure", extra="plot", needed_for="--plot")
+        require_free(plot, force=force)
     if evaluate_on is not None:
         find_lfw(evaluate_on)  # said now, not after minutes of work
     with float32_source(model, reporter=reporter) as source:
         is_detector = source.card.task is Task.DETECTION
-        if is_detector and (layers or plot or evaluate_on is not None):
+        if is_detector and (layers or plot is not None or evaluate_on is not None):
             raise UsageError(
                 f"--layers, --evaluate-on and --plot are for embedding models. {source.card.name} "
                 "finds faces."
             )
-        picture = f"{source.card.name}_{read.variant}{PLOT_SUFFIX}"
-        if plot:
-            require("matplotlib.figure", extra="plot", needed_for="--plot")
-            require_absent(output, [picture], force=force)
+        plan = ConversionPlan((read,))
+        require_free_files(output, source.card.name, plan, force=force)
         crops = calibration_crops(source, calibration, reporter=reporter)
         all_of_them = replace(calibration, source=drift_on, count=None)
         drift_crops = calibration_crops(source, all_of_them, reporter=reporter)
         (made,) = convert(
             source,
-            ConversionPlan((read,)),
+            plan,
             output,
             crops=crops,
             drift_crops=drift_crops,
             rule=range_rule,
             force=force,
+            accept_drift=accept_drift,
             reporter=reporter,
         )
         quantized = InstalledModel(made.card, made.path)
         result = QuantizedFile(source.card.full_name, source.card.file_sha256, output, made)
         if layers:
             seen = drift_crops or crops or shipped_crops(source.card, seed=DRIFT_SEED)
-            result = replace(result, layers=rank_layers(source, quantized, seen.crops))
+            result = replace(result, layers=rank_layers(source, quantized, seen.images))
         if evaluate_on is not None:
             accuracies = compare_accuracy(source, quantized, evaluate_on, reporter=reporter)
             result = replace(result, accuracies=accuracies)
@@ -128,6 +137,6 @@ def quantize(
         made.path.with_name(f"{made.path.stem}{DRIFT_SUFFIX}"),
         drift_json(result.report()).encode(),
     )
-    if plot and isinstance(result.drift, Drift):
-        write_atomically(output / picture, drift_png(result.drift, result.layers or ()))
+    if plot is not None and isinstance(result.drift, Drift):
+        write_atomically(plot, drift_png(result.drift, result.layers or ()))
     return result

@@ -21,6 +21,7 @@ from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.match import distance
@@ -91,6 +92,7 @@ def track(
     location: GalleryLocation | None = None,
     threshold: ThresholdChoice | None = None,
     output: Path | None = None,
+    force: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     reporter: Reporter = SILENT,
 ) -> Iterator[TrackedPerson | TrackEnd]:
@@ -100,11 +102,13 @@ def track(
     Names come from the gallery; where no URL is given, from the default one if it is there.
     `threshold`: of known faces; None for one by the gallery's size, see `OpenSetChoice`.
     `output`: the video with boxes and names is written here, whole or not at all, once the iterator
-    is used up.  `should_stop`: asked before each frame.  Raises UsageError, InputError for a video
-    that cannot be opened, StorageError, and what opening the gallery and the pipeline raise.
+    is used up; `force`: over a file that exists.  `should_stop`: asked before each frame.  Raises
+    UsageError, InputError for a video that cannot be opened, StorageError, and what opening the
+    gallery and the pipeline raise.
     """
     if output is not None and output.resolve() == Path(video).resolve():
-        raise UsageError(f"--output would replace the video itself: {video}")
+        raise UsageError(f"-o would replace the video itself: {video}")
+    require_free(output, force=force)
     request = replace(request or PipelineRequest(), face=FacePolicy.ALL)
     choice = threshold or ThresholdChoice()
     with ExitStack() as stack:

@@ -16,7 +16,7 @@ from facekit.tasks.build import ensure_installed, waiting
 from facekit.tasks.open_pipeline import ensure_detector
 from facekit.training.config_file import parse_change, read_config
 from facekit.training.dataset.aligned import aligned_detector
-from facekit.training.request import TrainRequest, Validation, begin, resumed
+from facekit.training.request import TrainRequest, Validation, begin, require_no_run, resumed
 from facekit.training.start import is_source_file
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def train(
     Raises UsageError, InputError, ModelError, StorageError.
     """
     request = resumed(output, data=data) if run is None else run.request(output, name=install)
+    if run is not None:
+        require_no_run(output, force=force)
     if install is not None:
         require_new(install, force=force)  # now rather than after hours of training
     validation = None if validate_on is None else Validation(validate_on, validate_every)
@@ -140,7 +142,7 @@ def train(
     from facekit.training.run import train as run_training
 
     if run is not None and is_chief:
-        begin(output, request, force=force)
+        begin(output, request)
     told = reporter if is_chief else SILENT  # the other processes leave talking to the first one
     trained = run_training(
         request,

@@ -1,18 +1,25 @@
-"""One picture of a verification: both photos, both crops, the score and the decision."""
+"""One picture of a verification: both photos, the two crops compared, the decision and its why."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facekit.errors import UsageError
-from facekit.photo.draw import draw_faces
-from facekit.pipeline.records import EmbeddedPicture, Verification
+from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
 from facekit.system.extras import require
 from facekit.system.files import write_atomically
+from facekit.types import Face
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
-_SAME, _DIFFERENT = "#1e8449", "#b03a2e"
+SAME_COLOR, DIFFERENT_COLOR = "#1e8449", "#b03a2e"
+OTHER_COLOR = "#95a5a6"
+_SOFT_COLOR = "#566573"
 
 
 def plot_verification(result: Verification, path: Path) -> None:
@@ -24,60 +31,145 @@ def plot_verification(result: Verification, path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"--plot must end in {', '.join(SUFFIXES)}. Received: {path}")
+    content = io.BytesIO()
+    verification_figure(result).savefig(content, format=suffix[1:])
+    write_atomically(path, content.getvalue())
+
+
+def verification_figure(result: Verification) -> Figure:
+    """Photos side by side, crops and facts below them, the similarity's scale at the bottom.
+
+    The two compared faces have thick boxes in the decision's color, all others thin gray ones.
+    Axes by their labels: "photo a", "photo b", "crop a", "crop b", "facts", "scale".
+    Raises MissingExtraError without matplotlib.
+    """
     require("matplotlib", extra="plot", needed_for="--plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    same = result.decision.same
-    figure = Figure(figsize=(9, 6.4), dpi=110, facecolor="white", layout="constrained")
+    color = SAME_COLOR if result else DIFFERENT_COLOR
+    figure = Figure(figsize=(9, 8.6), dpi=110, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(2, 4, height_ratios=(5, 1), width_ratios=(3, 2, 2, 3))
-    pictures = ((result.a, result.best_pair[0], (0, 1)), (result.b, result.best_pair[1], (3, 2)))
-    for picture, index, (photo_column, crop_column) in pictures:
-        photo = figure.add_subplot(grid[0, photo_column])
-        crop = figure.add_subplot(grid[0, crop_column])
-        for axes in (photo, crop):
-            axes.set_axis_off()
-        photo.set_title(_title(picture), fontsize=9)
-        if picture.pixels is None:
-            photo.text(0.5, 0.5, "embedding file", ha="center", transform=photo.transAxes)
-        else:
-            faces = tuple(face for face in picture.faces if face is not None)
-            photo.imshow(draw_faces(picture.pixels, faces, faces))
+    grid = figure.add_gridspec(3, 1, height_ratios=(5, 2.2, 0.9))
+    sides = tuple(zip((result.a, result.b), result.matched, result.best_pair, strict=True))
+    photos = grid[0].subgridspec(1, 2, width_ratios=[_relative_width(one) for one, _, _ in sides])
+    below = grid[1].subgridspec(1, 3, width_ratios=(1, 1, 2.4))
+    for column, (name, (picture, origin, index)) in enumerate(zip("ab", sides, strict=True)):
+        _draw_photo(
+            figure.add_subplot(photos[column], label=f"photo {name}"), picture, origin, color
+        )
+        crop = figure.add_subplot(below[column], label=f"crop {name}")
+        crop.set_axis_off()
         if len(picture.crops):
             crop.imshow(picture.crops[index])
-            crop.set_title("what the model sees", fontsize=8, color="#566573")
-
-    scale = figure.add_subplot(grid[1, :])
-    similarity, threshold = result.decision.similarity, result.decision.threshold_similarity
-    scale.axvspan(-1, threshold, color=_DIFFERENT, alpha=0.12, linewidth=0)
-    scale.axvspan(threshold, 1, color=_SAME, alpha=0.12, linewidth=0)
-    scale.axvline(threshold, color="#566573", linestyle="--", linewidth=1)
-    scale.plot(similarity, 0, marker="o", markersize=11, color=_SAME if same else _DIFFERENT)
-    scale.set(xlim=(min(-0.3, similarity - 0.05), 1), ylim=(-1, 1), yticks=[])
-    scale.set_xlabel(f"cosine similarity; dashed: threshold {threshold:.3f}{_rate(result)}")
-    for edge in ("left", "right", "top"):
-        scale.spines[edge].set_visible(False)
+            crop.set_title("what the model sees", fontsize=8, color=_SOFT_COLOR)
+    facts = figure.add_subplot(below[2], label="facts")
+    facts.set_axis_off()
+    facts.text(0, 1, _facts(result), va="top", fontsize=9, family="monospace")
+    _draw_scale(figure.add_subplot(grid[2], label="scale"), result, color)
     figure.suptitle(
-        f"{'same person' if same else 'different people'}   similarity {similarity:.3f}",
-        fontsize=15,
+        "same person" if result else "different people",
+        fontsize=16,
         fontweight="bold",
-        color=_SAME if same else _DIFFERENT,
+        color=color,
     )
-    content = io.BytesIO()
-    figure.savefig(content, format=suffix[1:])
-    write_atomically(path, content.getvalue())
+    return figure
 
 
-def _title(picture: EmbeddedPicture) -> str:
-    name = Path(picture.name).name
+def _draw_photo(axes: Axes, picture: EmbeddedPicture, origin: FaceOrigin, color: str) -> None:
+    axes.set_axis_off()
+    if picture.pixels is None:
+        text = f"{Path(picture.name).name}, row {origin.row}\n\nface {origin.face} of\n"
+        axes.text(
+            *(0.5, 0.5, text + Path(origin.photo).name),
+            ha="center", va="center", fontsize=11, transform=axes.transAxes,
+        )  # fmt: skip
+        return
+    axes.imshow(picture.pixels)
+    axes.set_title(_title(picture, origin), fontsize=9)
+    numbered = len(picture.faces) > 1
+    others = [(number, face) for number, face in enumerate(picture.faces) if number != origin.face]
+    for number, face in [*others, *((None, face) for face in picture.others)]:
+        _draw_face(axes, face, number if numbered else None, OTHER_COLOR, 1.0)
+    compared = picture.faces[origin.face]
+    _draw_face(axes, compared, origin.face if numbered else None, color, 2.6)
+
+
+def _draw_face(
+    axes: Axes, face: Face | None, number: int | None, color: str, line_points: float
+) -> None:
+    """A box, and the number above it; no box for a photo that is a crop already."""
+    if face is None:
+        return
+    from matplotlib.patches import Rectangle
+
+    corner = (float(face.box_xyxy[0]), float(face.box_xyxy[1]))
+    box = Rectangle(
+        corner, face.width_px, face.height_px, fill=False, edgecolor=color, linewidth=line_points
+    )
+    axes.add_patch(box)
+    if number is not None:
+        axes.annotate(
+            *(str(number), corner),
+            xytext=(0, 2), textcoords="offset points", va="bottom", fontsize=8, color="white",
+            fontweight="bold", annotation_clip=True,
+            bbox={"boxstyle": "square,pad=0.2", "facecolor": color, "edgecolor": "none"},
+        )  # fmt: skip
+
+
+def _draw_scale(axes: Axes, result: Verification, color: str) -> None:
+    similarity, threshold = result.decision.similarity, result.decision.threshold_similarity
+    axes.axvspan(-1, threshold, color=DIFFERENT_COLOR, alpha=0.12, linewidth=0)
+    axes.axvspan(threshold, 1, color=SAME_COLOR, alpha=0.12, linewidth=0)
+    axes.axvline(threshold, color=_SOFT_COLOR, linestyle="--", linewidth=1)
+    axes.plot(similarity, 0, marker="o", markersize=11, color=color, clip_on=False)
+    least = min(-0.3, similarity - 0.05, threshold - 0.05)
+    axes.set(xlim=(least, 1), ylim=(-1, 1), yticks=[])
+    axes.set_xlabel("cosine similarity; dashed: the threshold", fontsize=9, color=_SOFT_COLOR)
+    for edge in ("left", "right", "top"):
+        axes.spines[edge].set_visible(False)
+
+
+def _relative_width(picture: EmbeddedPicture) -> float:
+    """Of a photo's column; neither a panorama nor a strip leaves the other one no room."""
+    if picture.pixels is None:
+        return 0.8
+    height, width = picture.pixels.shape[:2]
+    return float(min(max(width / height, 0.6), 2.2))
+
+
+def _title(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
+    title = Path(picture.name).name
     if picture.face_count is None:
-        return name
-    return f"{name}\n{picture.face_count} face{'' if picture.face_count == 1 else 's'} found"
+        return title
+    title += f"\n{picture.face_count} face{'' if picture.face_count == 1 else 's'} found"
+    return f"{title}, number {origin.face} compared" if len(picture.faces) > 1 else title
 
 
-def _rate(result: Verification) -> str:
-    point = result.threshold.point
-    if point is None or point.fmr is None:
-        return ""
-    return f", {point.fmr:.2g} false match rate measured on {point.n_impostor:,} impostor pairs"
+def _facts(result: Verification) -> str:
+    """Both scales with the sign of a match, and what the decision rests on."""
+    bound = result.meaning.fmr_at_most
+    rate = "not measured there" if bound is None else f"at most {100 * bound:.2g} %"
+    lines = [
+        ("", "this pair", "a match has"),
+        (
+            "similarity",
+            f"{result.decision.similarity:.4f}",
+            f">= {result.threshold.similarity:.4f}",
+        ),
+        (
+            f"{result.metric.value} distance",
+            f"{result.distance:.4f}",
+            f"<= {result.threshold_distance:.4f}",
+        ),
+    ]
+    words = [("false match rate", rate), ("model", result.model), ("crop", str(result.crop))]
+    if result.comparison_count > 1:
+        words.append(("compared", f"best of {result.comparison_count} pairs of faces"))
+    return "\n".join(
+        [
+            *(f"{label:18}{value:10}{limit}" for label, value, limit in lines),
+            "",
+            *(f"{label:18}{text}" for label, text in words),
+        ]
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from facekit.photo.decode import PictureSource
 from facekit.pipeline.records import Verification
 from facekit.reporter import SILENT, Reporter
+from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.threshold import ThresholdChoice
 
@@ -18,15 +19,18 @@ def verify(
     request: PipelineRequest | None = None,
     threshold: ThresholdChoice | None = None,
     plot: Path | None = None,
+    force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Verification:
     """Compares two pictures, or embedding files by their paths.
 
     `request`, `threshold`: None for the default model and its card's threshold.  `plot`: where a
-    picture of both faces, their crops and the decision is written (.png, .svg or .pdf).
-    Raises what `open_pipeline`, `ThresholdChoice.of`, `Pipeline.embed` and `plot_verification`
-    raise.
+    picture of both faces, their crops and the decision is written (.png, .svg or .pdf).  `force`:
+    replace a file that exists.
+    Raises UsageError for a file that exists, and what `open_pipeline`, `ThresholdChoice.of`,
+    `Pipeline.embed` and `plot_verification` raise.
     """
+    require_free(plot, force=force)
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     result = pipeline.verify(a, b, threshold=pipeline.threshold(threshold), metric=threshold.metric)

@@ -16,7 +16,7 @@ from facekit.pipeline.photos import PhotoFailure, embed_each, without_pictures
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture, Verification
 from facekit.reporter import SILENT, Reporter
-from facekit.system.files import write_atomically
+from facekit.system.files import require_free, write_atomically
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.match import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
@@ -171,10 +171,12 @@ def photos_of(pairs: Iterable[PhotoPair]) -> list[str]:
     return list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b)))
 
 
-def require_list_suffix(output: Path) -> None:
-    """Raises UsageError where a list of results is to be written neither as CSV nor as JSON."""
+def require_list_file(output: Path, *, force: bool) -> None:
+    """Raises UsageError where a list of results is to be written neither as CSV nor as JSON, or
+    over a file that exists and that `force` does not allow replacing."""
     if output.suffix.lower() not in (".csv", ".jsonl"):
         raise UsageError(f"-o must end in .csv or .jsonl. Received: {output}")
+    require_free(output, force=force)
 
 
 def is_json_list(output: Path) -> bool:

@@ -31,7 +31,9 @@ class Threshold:
         """Where the threshold comes from, in words."""
         if self.point is None:
             return "given"
-        strictest = ", the strictest that it has" if self.is_strictest else ""
+        strictest = ""
+        if self.is_strictest:
+            strictest = f" (its strictest: it does not carry {fmr_target(DEFAULT_FMR)})"
         measured_on = " on ".join(filter(None, (self.point.protocol, self.point.dataset)))
         return f"model card, {self.point.target}{strictest}, {measured_on}"
 

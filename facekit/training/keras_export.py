@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from facekit.conversion.drift import DRIFT_CROPS, DRIFT_SEED, Drift, measure_drift, require_sound
-from facekit.conversion.onnx import measured_calibration
+from facekit.conversion.onnx import carried_calibration
 from facekit.conversion.quantize.quantized_model import ModelFile
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.errors import StorageError
@@ -66,7 +66,7 @@ def make_keras(model: InstalledModel, *, reporter: Reporter = SILENT) -> tuple[M
         crops = shipped_crops(card, count=DRIFT_CROPS, seed=DRIFT_SEED)
         drift = measure_drift(model, InstalledModel(card, path), crops, reporter=reporter)
     require_sound(drift)
-    measured = replace(card, calibration=measured_calibration(model.card, card, drift))
+    measured = replace(card, calibration=carried_calibration(model.card, card, drift))
     return ModelFile(bound(measured), content), drift
 
 

@@ -41,16 +41,20 @@ class Validation:
     """Number of epochs between two validations."""
 
 
-def begin(folder: Path, request: TrainRequest, *, force: bool = False) -> None:
-    """Writes the request into `folder`; `force` replaces a run that the folder holds.
-
-    Raises UsageError if the folder holds a run and `force` is False, StorageError.
-    """
+def require_no_run(folder: Path, *, force: bool) -> None:
+    """Raises UsageError if the folder already holds a run and `force` is False."""
     if checkpoint.saved(folder / CHECKPOINTS_NAME) and not force:
         raise UsageError(
             f"{folder} holds a training run. Go on with it: facekit train -o {folder} --resume; "
             "pass --force to replace it, or another folder with -o."
         )
+
+
+def begin(folder: Path, request: TrainRequest) -> None:
+    """Writes the request into `folder`, and removes the checkpoints of an earlier run.
+
+    Raises StorageError.
+    """
     remove_folder(folder / CHECKPOINTS_NAME)
     (folder / _DATA_NAME).unlink(missing_ok=True)  # left by a run that ended before a checkpoint
     plain = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.conversion.self_test import Answers, self_test
+from facekit.conversion.self_test import Inference, self_test
 from facekit.enums import Flip
 from facekit.graph.graph import Graph
 from facekit.graph.write.litert import to_litert
@@ -68,12 +68,12 @@ def write_model(
     card = bound(card)
     path = folder / card.file_name
     write_atomically(path, content)
-    self_test(graph.name, path, card, answers=_in_float32(graph), reporter=reporter)
+    self_test(graph.name, path, card, run_source=_in_float32(graph), reporter=reporter)
     write_atomically(path.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return InstalledModel(card, path)
 
 
-def _in_float32(graph: Graph) -> Answers:
+def _in_float32(graph: Graph) -> Inference:
     """Returns a function that runs the graph in float32, whatever precision it was trained in."""
     net = to_keras(graph)
     return lambda pictures: [np.asarray(net(pictures))]

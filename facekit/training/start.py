@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.conversion.import_weights import source_sha256, usual_input
+from facekit.conversion.import_weights import default_input, source_sha256
 from facekit.conversion.quantize.quantized_model import require_float32
 from facekit.enums import Architecture, Flip
 from facekit.errors import ModelError, UsageError
@@ -110,7 +110,7 @@ def _of_file(path: Path, reporter: Reporter) -> Start:
     return Start(
         read.graph,
         read.architecture.value,
-        usual_input(found, read.architecture),
+        default_input(found, read.architecture),
         design.crop,
         design.flip,
         f"{path.name} (sha256 {sha256})",

@@ -174,12 +174,7 @@ def test_two_files_of_one_name_are_refused(models: Path) -> None:
         made(models, "imx8mp")
 
 
-def test_an_archive_is_not_replaced_unasked(models: Path) -> None:
-    archive = made(models, "cpu")
-    before = archive.read_bytes()
-    with pytest.raises(UsageError, match="--force"):
-        made(models, "cpu")
-    assert archive.read_bytes() == before
+def test_an_archive_is_a_tar(models: Path) -> None:
     with pytest.raises(UsageError, match=r"must end in \.tar"):
         made(models, "cpu", "bundle.zip")
 
@@ -205,7 +200,7 @@ def test_a_full_disk_leaves_the_earlier_archive(
     else:
         monkeypatch.setattr(tarfile.TarFile, "addfile", full)
     with pytest.raises(StorageError, match="No space left on device"):
-        make_bundle("toy", "cpu", archive, models=models, wheel=models.parent / WHEEL, force=True)
+        make_bundle("toy", "cpu", archive, models=models, wheel=models.parent / WHEEL)
     monkeypatch.undo()
     assert archive.read_bytes() == before
     assert not list(archive.parent.glob(".bundle*"))

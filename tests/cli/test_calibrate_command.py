@@ -96,7 +96,7 @@ def test_what_is_written_is_what_verify_uses(small: Path, own_model: Path, data:
     assert verified["fmr_at_most"] >= point.fmr
     assert verified["probability"] > 0.5
     assert verified["probability_meaning"] == (
-        "that both are one person, where 50% of all pairs are; fitted on 12 pairs"
+        "of the same person, assuming half of all pairs match; fitted on 12 pairs"
     )
 
 

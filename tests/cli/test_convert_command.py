@@ -39,9 +39,11 @@ def test_without_flags_the_float32_file(tmp_path: Path) -> None:
 @pytest.mark.model
 def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    out = tmp_path / "out"
-    scheme = ("--recipe", "dynamic_wi8_afp32")
-    result = run("quantize", DEFAULT_MODEL, *scheme, "-o", out, "--layers", "--plot", "--json")
+    out, picture = tmp_path / "out", tmp_path / "drift.png"
+    recipe = ("--recipe", "dynamic_wi8_afp32")
+    result = run(
+        "quantize", DEFAULT_MODEL, *recipe, "-o", out, "--layers", "--plot", picture, "--json"
+    )
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
     require_schema("quantize", payload)
@@ -52,7 +54,7 @@ def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     assert len(file["drift"]["layers"]) == 181
     report = json.loads((out / f"{DEFAULT_MODEL}_dynamic8_drift.json").read_text())
     assert report == {"schema_version": 1, **file["drift"]}
-    assert (out / f"{DEFAULT_MODEL}_dynamic8_drift.png").read_bytes().startswith(b"\x89PNG")
+    assert picture.read_bytes().startswith(b"\x89PNG")
     # A quantized file is traced to what it was made from, and the photos are checked first.
     (tmp_path / "few").mkdir()
     shutil.copy(Path(__file__).parents[1] / "data" / "obama.jpg", tmp_path / "few")

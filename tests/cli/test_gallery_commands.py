@@ -59,8 +59,8 @@ class TestIdentify:
         assert float(first[2]) - float(second[1]) == pytest.approx(float(first[4]), abs=2e-4)
         assert second[3:] == ["Joe Biden", OBAMA2]  # no answer, no margin
         told = " ".join(line for (line,) in threshold)
-        assert "threshold: similarity >= 0." in told
-        assert "of unknown faces are found among 2 templates" in told
+        assert "known: similarity >= 0." in told
+        assert "of unknown faces are expected to be taken for one of 2 templates" in told
 
     def test_an_unknown_face_exits_1_and_its_candidates_are_shown(self) -> None:
         assert run("gallery", "remove", "Barack Obama").exit_code == 0

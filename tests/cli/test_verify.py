@@ -29,14 +29,14 @@ def run(*arguments: str, stdin: bytes | None = None) -> Result:
 def test_same_person_exits_0_and_says_so() -> None:
     result = run(OBAMA, OBAMA2)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith("same: cosine distance ")
+    assert result.stdout.startswith("same: cosine similarity 0.750 >= 0.458 (distance 0.250 <= ")
 
 
 @pytest.mark.model
 def test_different_people_exit_1() -> None:
     result = run(OBAMA, BIDEN)
     assert result.exit_code == 1, result.stderr
-    assert result.stdout.startswith("different: cosine distance ")
+    assert result.stdout.startswith("different: cosine similarity 0.010 < 0.458 (distance 0.990 > ")
 
 
 @pytest.mark.model
@@ -70,10 +70,10 @@ def test_no_metric_flips_the_decision(metric: str) -> None:
 def test_a_stricter_fmr_has_a_smaller_distance_threshold() -> None:
     thresholds = [
         json.loads(run("--json", "--fmr", fmr, OBAMA, OBAMA2).stdout)["threshold"]
-        for fmr in ("1e-2", "1e-3", "1e-4")
+        for fmr in ("1e-2", "best-accuracy", "5e-3", "1e-3", "3e-4", "2e-5")
     ]
     assert thresholds == sorted(thresholds, reverse=True)
-    assert len(set(thresholds)) == 3
+    assert len(set(thresholds)) == 6
 
 
 @pytest.mark.model
@@ -122,13 +122,16 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((OBAMA,), 2, "Two pictures"),
-        (("-", "-"), 2, "one side"),
-        pytest.param(
-            ("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2", marks=pytest.mark.model
-        ),
+        ((OBAMA,), 2, "Two photos"),
+        (("-", "-"), 2, "only one can be"),
+        (("--threshold", "3", OBAMA, OBAMA2), 2, "lies in 0..2"),
         (("--threshold", "0.5", "--fmr", "1e-3", OBAMA, OBAMA2), 2, "one of them"),
-        pytest.param(("--fmr", "1e-5", OBAMA, OBAMA2), 2, "fmr=1e-5", marks=pytest.mark.model),
+        (("--threshold", "0.5", "--min-similarity", "0", OBAMA, OBAMA2), 2, "one of them"),
+        (("--min-similarity", "1.5", OBAMA, OBAMA2), 2, "-1..1"),
+        (("--fmr", "0", OBAMA, OBAMA2), 2, "or best-accuracy"),
+        pytest.param(
+            ("--fmr", "1e-7", OBAMA, OBAMA2), 2, "-07 is the smallest", marks=pytest.mark.model
+        ),
         pytest.param(("--margin", "10", OBAMA, OBAMA2), 2, "crop rule", marks=pytest.mark.model),
         (("--face", "somebody", OBAMA, OBAMA2), 2, "somebody"),
         pytest.param(("none.jpg", OBAMA2), 4, "none.jpg", marks=pytest.mark.model),

@@ -10,7 +10,7 @@ import pytest
 
 from facekit.conversion.build import build_files
 from facekit.conversion.self_test import self_test
-from facekit.conversion.source_answers import graph_answers
+from facekit.conversion.source_inference import graph_inference
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph
 from facekit.model import installation, registry, store
@@ -88,10 +88,10 @@ def test_weights_without_golden_value_are_said_to_be(facenet: Graph, facenet_fil
     card = read_card(facenet_file.with_suffix(".json"))
     unknown = replace(card, source=replace(card.source, sha256="0" * 64))
     told = Told()
-    answers = graph_answers(facenet)
-    self_test(facenet.name, facenet_file, card, answers=answers, reporter=told)
+    answers = graph_inference(facenet)
+    self_test(facenet.name, facenet_file, card, run_source=answers, reporter=told)
     assert told.notes == []
-    self_test(facenet.name, facenet_file, unknown, answers=answers, reporter=told)
+    self_test(facenet.name, facenet_file, unknown, run_source=answers, reporter=told)
     assert told.notes == [
         "no golden value is known for facenet512-casia: tested against its own graph only"
     ]
@@ -101,7 +101,7 @@ def test_a_file_that_nothing_can_vouch_for_is_refused(facenet_file: Path) -> Non
     card = read_card(facenet_file.with_suffix(".json"))
     unknown = replace(card, source=replace(card.source, sha256="0" * 64))
     with pytest.raises(ModelBuildError, match="cannot be tested: what weights of sha256 0000"):
-        self_test("inception_resnet_v1", facenet_file, unknown, answers=None)
+        self_test("inception_resnet_v1", facenet_file, unknown, run_source=None)
 
 
 def test_a_file_of_other_weights_fails_the_self_test(facenet_file: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_file_of_other_weights_fails_the_self_test(facenet_file: Path) -> None
         return [answer[:, ::-1]]
 
     with pytest.raises(ModelBuildError, match="and the graph it was made from do not agree"):
-        self_test("inception_resnet_v1", facenet_file, card, answers=others)
+        self_test("inception_resnet_v1", facenet_file, card, run_source=others)
 
 
 def test_another_input_size_is_refused(frozen_graph: Path, tmp_path: Path) -> None:

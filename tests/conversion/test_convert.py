@@ -146,7 +146,7 @@ def test_an_open_batch_is_closed(tmp_path: Path) -> None:
     assert made.drift.mean > 0.99
 
 
-def test_a_file_that_does_not_tell_faces_apart_is_kept_by_force_alone(
+def test_a_file_that_does_not_tell_faces_apart_is_kept_only_where_asked_for(
     tiny: InstalledModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure = measure_drift
@@ -157,11 +157,11 @@ def test_a_file_that_does_not_tell_faces_apart_is_kept_by_force_alone(
 
     monkeypatch.setattr(convert_module, "measure_drift", all_alike)
     out = tmp_path / "out"
-    with pytest.raises(ModelBuildError, match=r"Most of the error comes from \w+.* --force"):
+    with pytest.raises(ModelBuildError, match=r"Most of the error comes from \w+.* --accept-drift"):
         convert(tiny, ConversionPlan((INT8,)), out)
     assert not out.exists()
     told = Told()
-    (made,) = convert(tiny, ConversionPlan((INT8,)), out, force=True, reporter=told)
+    (made,) = convert(tiny, ConversionPlan((INT8,)), out, accept_drift=True, reporter=told)
     warning = load_checked(made.path).card.quantization.calibration["warning"]
     assert "does not tell faces apart" in warning
     assert f"warning: {warning}" in told.notes
@@ -292,7 +292,7 @@ def test_uint8_and_int8_input_answer_alike(real: tuple[ConvertedFile, ...], tmp_
     made = quantize(model, UINT8, choose_ranges(model, None, RangeRule.PERCENTILE))
     path = tmp_path / made.card.file_name
     path.write_bytes(made.content)
-    crops = shipped_crops(model.card, count=3).crops
+    crops = shipped_crops(model.card, count=3).images
     a, b = (
         embedder_of(LiteRtNet(file), card).embed(crops)
         for file, card in ((real[0].path, real[0].card), (path, made.card))

@@ -16,7 +16,7 @@ from facekit.conversion.drift import (
     drift_png,
     measure_drift,
     require_sound,
-    unsound,
+    unsoundness_message,
 )
 from facekit.conversion.layer_drift import LayerDrift, rank_layers
 from facekit.conversion.quantize.quantized_model import choose_ranges, quantize
@@ -112,7 +112,7 @@ def test_a_file_that_finds_all_faces_alike_is_refused() -> None:
 
 def test_what_is_wrong_names_the_layers_that_add_most_error() -> None:
     layers = [LayerDrift(f"layer{number}", 0.5, number / 100) for number in range(5)]
-    text = unsound(drift([0.4], (0.05, 0.99)), layers)
+    text = unsoundness_message(drift([0.4], (0.05, 0.99)), layers)
     assert text.endswith("comes from layer4 (+4%), layer3 (+3%), layer2 (+2%).")
 
 

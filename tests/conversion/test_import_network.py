@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facekit.conversion.feeding import FEEDINGS, how_fed
 from facekit.conversion.import_options import ImportedModel, ImportOptions
+from facekit.conversion.preprocessing import SYSTEM_PREPROCESSING, resolve_input
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import MissingExtraError, ModelBuildError, UsageError
 from facekit.model import store
@@ -66,7 +66,7 @@ def nothing_is_left(home: Path) -> bool:
 def test_the_size_of_the_picture_tells_the_system(
     size: tuple[int, int], system: Preprocessing
 ) -> None:
-    fed, usual = how_fed(size, None, ImportOptions()), FEEDINGS[system]
+    fed, usual = resolve_input(size, None, ImportOptions()), SYSTEM_PREPROCESSING[system]
     assert fed.source == fed.card
     assert fed.card == InputSpec(*size, usual.color_order, usual.mean, usual.std)
     assert (fed.crop, fed.flip) == (usual.crop, usual.flip)
@@ -74,9 +74,9 @@ def test_the_size_of_the_picture_tells_the_system(
 
 def test_another_size_tells_nothing() -> None:
     with pytest.raises(UsageError, match=r"64 x 48 are no known system's.*--preprocessing"):
-        how_fed((64, 48), None, ImportOptions())
+        resolve_input((64, 48), None, ImportOptions())
     said = ImportOptions(color_order=ColorOrder.BGR, scaling=(1.0, 2.0))
-    fed = how_fed((64, 48), None, said)
+    fed = resolve_input((64, 48), None, said)
     assert fed.card == InputSpec(64, 48, ColorOrder.BGR, 1.0, 2.0)
 
 
@@ -89,16 +89,16 @@ def test_what_is_said_comes_before_what_is_usual() -> None:
         crop=crop,
         flip=Flip.SUM,
     )
-    fed = how_fed((112, 112), None, said)
+    fed = resolve_input((112, 112), None, said)
     assert fed.card == InputSpec(112, 112, ColorOrder.RGB, 100.0, 50.0)
     assert (fed.crop, fed.flip) == (crop, Flip.SUM)
-    sphere = how_fed((112, 112), None, ImportOptions(architecture=Architecture.SPHEREFACE20))
+    sphere = resolve_input((112, 112), None, ImportOptions(architecture=Architecture.SPHEREFACE20))
     assert (sphere.card.color_order, sphere.flip) == (ColorOrder.BGR, Flip.CONCAT)
 
 
 def test_a_scaling_of_pixels_in_the_file_stands_for_the_systems() -> None:
     for preprocessing in (None, *Preprocessing):
-        fed = how_fed((112, 112), (127.5, 128.0), ImportOptions(preprocessing=preprocessing))
+        fed = resolve_input((112, 112), (127.5, 128.0), ImportOptions(preprocessing=preprocessing))
         assert (fed.source.mean, fed.source.std) == (0.0, 1.0)
         assert (fed.card.mean, fed.card.std) == (127.5, 128.0)
 
@@ -106,7 +106,7 @@ def test_a_scaling_of_pixels_in_the_file_stands_for_the_systems() -> None:
 def test_two_scalings_after_each_other_are_one() -> None:
     """(x / 255 - 0.5) / 0.25 is (x - 127.5) / 63.75."""
     said = ImportOptions(preprocessing=Preprocessing.DEEPFACE)
-    fed = how_fed((112, 112), (0.5, 0.25), said)
+    fed = resolve_input((112, 112), (0.5, 0.25), said)
     assert (fed.source.mean, fed.source.std) == (0.0, 255.0)
     assert (fed.card.mean, fed.card.std) == (127.5, 63.75)
 

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 
 from facekit.conversion.quantize.histograms import activation_histograms
-from facekit.conversion.quantize.integer_forms import FORMS, float_operators, with_integer_forms
-from facekit.conversion.quantize.quantizer import quantized
-from facekit.conversion.quantize.range_rules import ranges
+from facekit.conversion.quantize.integer_forms import (
+    FORMS,
+    convert_to_integer_forms,
+    float_operators,
+)
+from facekit.conversion.quantize.quantizer import quantize_file
+from facekit.conversion.quantize.range_rules import compute_ranges
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.enums import ColorOrder, RangeRule
 from facekit.graph import operations
@@ -56,7 +60,7 @@ def elu(x: Node, name: str) -> Node:
 
 
 def measured(content: bytes) -> Mapping[str, tuple[float, float]]:
-    return ranges(activation_histograms(content, SPEC, pictures(24)), RangeRule.MINMAX)
+    return compute_ranges(activation_histograms(content, SPEC, pictures(24)), RangeRule.MINMAX)
 
 
 def answers(path: Path, content: bytes, spec: InputSpec) -> np.ndarray:
@@ -75,7 +79,7 @@ def test_integer_forms_answer_as_float32_does(
     content = net(*middle)
     wanted = answers(tmp_path / "float32.tflite", content, SPEC)
     for recipe in (INT8, UINT8):
-        made, fed = quantized(content, SPEC, recipe, measured(content))
+        made, fed = quantize_file(content, SPEC, recipe, measured(content))
         stays = {"ELU": 1} if elu in middle else {}
         if recipe is INT8 and prelu in middle:
             stays["PRELU"] = middle.count(prelu)
@@ -90,12 +94,12 @@ def test_a_prelu_in_integers_is_as_near_to_float32_as_one_between_conversions(
     tmp_path: Path,
 ) -> None:
     content = net(prelu, prelu)
-    plain, fed = quantized(content, SPEC, replace(UINT8, integer_forms=()), measured(content))
+    plain, fed = quantize_file(content, SPEC, replace(UINT8, integer_forms=()), measured(content))
     assert float_operators(plain) == {"PRELU": 2}
     wanted, between, whole = (
         answers(tmp_path / f"{number}.tflite", made, spec)
         for number, (made, spec) in enumerate(
-            ((content, SPEC), (plain, fed), (with_integer_forms(plain, FORMS), fed))
+            ((content, SPEC), (plain, fed), (convert_to_integer_forms(plain, FORMS), fed))
         )
     )
     assert np.abs(whole - wanted).max() < 2 * np.abs(between - wanted).max() + 1e-3
@@ -103,12 +107,12 @@ def test_a_prelu_in_integers_is_as_near_to_float32_as_one_between_conversions(
 
 def test_the_same_bytes_and_untouched_where_there_is_nothing_to_do() -> None:
     content = net(prelu, leaky)
-    plain, _ = quantized(content, SPEC, replace(INT8, integer_forms=()), measured(content))
-    made = with_integer_forms(plain, FORMS)
-    assert made == with_integer_forms(plain, FORMS)
-    assert with_integer_forms(made, FORMS) is made
-    assert with_integer_forms(plain, ()) is plain
-    assert with_integer_forms(content, FORMS) is content
+    plain, _ = quantize_file(content, SPEC, replace(INT8, integer_forms=()), measured(content))
+    made = convert_to_integer_forms(plain, FORMS)
+    assert made == convert_to_integer_forms(plain, FORMS)
+    assert convert_to_integer_forms(made, FORMS) is made
+    assert convert_to_integer_forms(plain, ()) is plain
+    assert convert_to_integer_forms(content, FORMS) is content
 
 
 def test_an_activation_that_is_an_output_stays_in_float32() -> None:
@@ -116,7 +120,7 @@ def test_an_activation_that_is_an_output_stays_in_float32() -> None:
     x = operations.graph_input("x", (1, 8, 8, 3))
     kernel = random.standard_normal((3, 3, 3, 4), np.float32)
     content = to_litert(Graph("net", (prelu(operations.convolution(x, kernel, "conv"), "out"),)))
-    made, _ = quantized(content, SPEC, UINT8, measured(content))
+    made, _ = quantize_file(content, SPEC, UINT8, measured(content))
     assert float_operators(made) == {"PRELU": 1}
 
 
@@ -130,5 +134,5 @@ def test_layers_that_a_recipe_names_stay_in_float32(tmp_path: Path) -> None:
     }
     path = tmp_path / "mine.json"
     path.write_text(replace(INT8, operations=(*INT8.operations, step)).to_json())
-    made, _ = quantized(content, SPEC, read_recipe(str(path)), measured(content))
+    made, _ = quantize_file(content, SPEC, read_recipe(str(path)), measured(content))
     assert float_operators(made) == {"CONV_2D": 1, "LEAKY_RELU": 2}  # act0 feeds conv1

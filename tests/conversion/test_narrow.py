@@ -58,7 +58,7 @@ def test_layers_of_many_positions_keep_their_weights(source: Path, tmp_path: Pat
     after, scales = weights(narrowed(source, tmp_path, 4), STEM)
     np.testing.assert_array_equal(after, before)
     np.testing.assert_array_equal(scales, scales_before)
-    after, _ = weights(narrowed(source, tmp_path, 4, most_positions=49), STEM)
+    after, _ = weights(narrowed(source, tmp_path, 4, max_positions=49), STEM)
     assert np.abs(after).max() == 7
 
 

@@ -106,9 +106,9 @@ def test_thresholds_hold_for_equal_embeddings_alone(tiny: InstalledModel) -> Non
 
 def test_prelus_pads_and_flattened_pictures_in_integers(tmp_path: Path) -> None:
     """What SFace is made of."""
-    from facekit.conversion.onnx_precision import integers
+    from facekit.conversion.onnx_precision import to_int8
     from facekit.conversion.quantize.histograms import activation_histograms
-    from facekit.conversion.quantize.range_rules import ranges
+    from facekit.conversion.quantize.range_rules import compute_ranges
     from facekit.enums import RangeRule
     from facekit.graph import moves, operations
     from facekit.graph.graph import Graph
@@ -129,9 +129,11 @@ def test_prelus_pads_and_flattened_pictures_in_integers(tmp_path: Path) -> None:
     graph = Graph("net", (operations.dense(moves.flatten(x, "flat"), kernel, "y"),))
     litert, path = tmp_path / "net.tflite", tmp_path / "net.onnx"
     litert.write_bytes(to_litert(graph))
-    crops = noise_crops().crops
-    by_key = ranges(activation_histograms(litert.read_bytes(), SPEC, crops), RangeRule.MINMAX)
-    model = integers(to_onnx(read_litert_graph(litert, name="net")), SPEC, by_key)
+    crops = noise_crops().images
+    by_key = compute_ranges(
+        activation_histograms(litert.read_bytes(), SPEC, crops), RangeRule.MINMAX
+    )
+    model = to_int8(to_onnx(read_litert_graph(litert, name="net")), SPEC, by_key)
     path.write_bytes(model.SerializeToString())
     weights = [one for one in model.graph.initializer if one.data_type == onnx.TensorProto.INT8]
     assert len([one for one in weights if len(one.dims) > 1]) == 3  # all but the first layer
@@ -141,13 +143,13 @@ def test_prelus_pads_and_flattened_pictures_in_integers(tmp_path: Path) -> None:
 
 
 def test_ranges_of_another_net(tiny: InstalledModel) -> None:
-    from facekit.conversion.onnx_precision import integers
+    from facekit.conversion.onnx_precision import to_int8
     from facekit.graph.read.litert import read_litert_graph
     from facekit.graph.write.onnx import to_onnx
 
     graph = to_onnx(read_litert_graph(tiny.path, name="tiny"))
     with pytest.raises(InputError, match="Missing: "):
-        integers(graph, tiny.card.input, {"nothing": (0.0, 1.0)})
+        to_int8(graph, tiny.card.input, {"nothing": (0.0, 1.0)})
 
 
 @pytest.mark.model

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from facekit.conversion.quantize.histograms import activation_histograms
-from facekit.conversion.quantize.quantizer import input_formula, quantized
-from facekit.conversion.quantize.range_rules import Range, ranges
+from facekit.conversion.quantize.quantizer import input_formula, quantize_file
+from facekit.conversion.quantize.range_rules import Range, compute_ranges
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.enums import ColorOrder, RangeRule
 from facekit.errors import InputError
@@ -20,7 +20,7 @@ from facekit.graph.graph import Graph
 from facekit.graph.write.litert import to_litert
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find
-from facekit.runtime.litert import LiteRtNet, _quantized
+from facekit.runtime.litert import LiteRtNet, _quantize
 from facekit.runtime.preprocess import model_input
 from facekit.types import InputSpec, UInt8Array
 from tests.networks.tiny_embedder import SPEC, tiny_embedder
@@ -37,7 +37,7 @@ def noise(count: int) -> UInt8Array:
 
 
 def measured(content: bytes, spec: InputSpec) -> dict[str, Range]:
-    return ranges(activation_histograms(content, spec, noise(32)), RangeRule.MINMAX)
+    return compute_ranges(activation_histograms(content, spec, noise(32)), RangeRule.MINMAX)
 
 
 @pytest.mark.parametrize("spec", [SPEC, DEEPFACE], ids=["facenet", "deepface"])
@@ -51,7 +51,7 @@ def test_every_pixel_by_the_published_formula(
     model = tiny_embedder(data, tmp_path, spec=spec)
     content = model.path.read_bytes()
     steps = read_recipe(recipe)
-    made, fed = quantized(content, spec, steps, measured(content, spec))
+    made, fed = quantize_file(content, spec, steps, measured(content, spec))
     path = tmp_path / "made.tflite"
     path.write_bytes(made)
     (tensor,) = LiteRtNet(path).inputs
@@ -63,7 +63,7 @@ def test_every_pixel_by_the_published_formula(
     pixels = np.zeros((1, 16, 16, 3), np.uint8)
     pixels.reshape(-1)[:256] = PIXELS
     ordered = model_input(pixels, replace(fed, color_order=ColorOrder.RGB))
-    np.testing.assert_array_equal(_quantized(ordered, tensor).reshape(-1)[:256], integers)
+    np.testing.assert_array_equal(_quantize(ordered, tensor).reshape(-1)[:256], integers)
     # and stands for the float input within half a step, which the first bias gives back.
     real = tensor.scale * (integers - tensor.zero_point)
     half_step = (fed.mean - spec.mean) / spec.std
@@ -121,8 +121,8 @@ def test_a_net_without_a_first_convolution_sees_half_a_level_less(tmp_path: Path
     grays = np.broadcast_to(
         np.arange(0, 256, 5, dtype=np.uint8)[:, None, None, None], (52, 4, 4, 3)
     )
-    found = ranges(activation_histograms(content, SMALL, grays), RangeRule.MINMAX)
-    made, fed = quantized(content, SMALL, read_recipe("static_wi8_ai8"), found)
+    found = compute_ranges(activation_histograms(content, SMALL, grays), RangeRule.MINMAX)
+    made, fed = quantize_file(content, SMALL, read_recipe("static_wi8_ai8"), found)
     (tmp_path / "made.tflite").write_bytes(made)
     gray = np.full((1, 4, 4, 3), 200, np.uint8)
     (answer,) = LiteRtNet(tmp_path / "made.tflite").run(model_input(gray, fed))
@@ -138,7 +138,7 @@ def test_ranges_of_another_net_are_refused(data: Path, tmp_path: Path) -> None:
     gone = sorted(found)[0]
     del found[gone]
     with pytest.raises(InputError, match=f"Missing or too many: {gone}"):
-        quantized(content, SPEC, read_recipe("static_wi8_ai8"), found)
+        quantize_file(content, SPEC, read_recipe("static_wi8_ai8"), found)
 
 
 def test_the_same_arguments_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
@@ -148,4 +148,6 @@ def test_the_same_arguments_give_the_same_bytes(data: Path, tmp_path: Path) -> N
     for name in ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32"):
         recipe = read_recipe(name)
         given = found if recipe.needs_ranges else {}
-        assert quantized(content, SPEC, recipe, given) == quantized(content, SPEC, recipe, given)
+        assert quantize_file(content, SPEC, recipe, given) == quantize_file(
+            content, SPEC, recipe, given
+        )

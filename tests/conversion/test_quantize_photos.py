@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facekit.conversion import shipped_faces
-from facekit.conversion.crops import LEAST_CROPS, photo_crops, spread
+from facekit.conversion.crops import MIN_CROPS, photo_crops, sample_across_people
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import CropRule, ResizeFilter
 from facekit.errors import ImageError, InputError
@@ -34,8 +34,8 @@ def test_nobody_comes_twice_before_everybody_came_once(
     photos = [
         Path(f"p{person}/{photo}.jpg") for person, n in enumerate(people) for photo in range(n)
     ]
-    chosen = spread(photos, count, seed=seed)
-    assert chosen == sorted(set(chosen)) == spread(photos[::-1], count, seed=seed)
+    chosen = sample_across_people(photos, count, seed=seed)
+    assert chosen == sorted(set(chosen)) == sample_across_people(photos[::-1], count, seed=seed)
     assert len(chosen) == min(count, len(photos))
     times = [
         sum(one.parent == Path(f"p{person}") for one in chosen) for person in range(len(people))
@@ -53,19 +53,19 @@ def model() -> InstalledModel:
 def test_a_folder_of_photos_becomes_crops(
     model: InstalledModel, data: Path, tmp_path: Path
 ) -> None:
-    for index in range(LEAST_CROPS):
+    for index in range(MIN_CROPS):
         name = ("obama", "obama2", "biden")[index % 3]
         target = tmp_path / name / f"{index:02}.jpg"
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(data / f"{name}.jpg", target)
     (tmp_path / "biden" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     cropped = photo_crops(tmp_path, model, LocateOptions())
-    assert cropped.crops.shape == (LEAST_CROPS, 160, 160, 3)
-    assert (cropped.origin.crops, cropped.origin.people) == (LEAST_CROPS, 3)
+    assert cropped.images.shape == (MIN_CROPS, 160, 160, 3)
+    assert (cropped.origin.crops, cropped.origin.people) == (MIN_CROPS, 3)
     assert cropped.origin.photos[0] == "biden/02.jpg"
     assert len(cropped.failures) == 1
     assert "broken.jpg" in cropped.failures[0]
-    np.testing.assert_array_equal(cropped.crops[0], cropped.crops[1])  # one photo, copied
+    np.testing.assert_array_equal(cropped.images[0], cropped.images[1])  # one photo, copied
 
 
 @pytest.mark.model
@@ -87,7 +87,7 @@ def test_shipped_faces_have_their_landmarks_where_the_template_wants_them() -> N
     crop = CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR)
     template = landmark_template(112, 96)
     for face in shipped_faces._FACES:
-        placed = shipped_faces._placed(face, crop, 96, 112)
+        placed = shipped_faces._crop_transform(face, crop, 96, 112)
         share = np.array(face.landmarks_xy) / (face.width_px, face.height_px)
         tile_xy = share * shipped_faces.BOX_PX + (shipped_faces.TILE_PX - shipped_faces.BOX_PX) / 2
         found = tile_xy @ placed[:, :2].T + placed[:, 2]
@@ -109,8 +109,8 @@ def _empty(folder: Path) -> Path:
 
 @pytest.mark.model
 def test_shipped_faces_are_the_same_each_time_and_all_different(model: InstalledModel) -> None:
-    first, second = (shipped_crops(model.card, count=12).crops for _ in range(2))
+    first, second = (shipped_crops(model.card, count=12).images for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert first.shape == (12, 160, 160, 3)
     assert len(np.unique(first.reshape(12, -1), axis=0)) == 12
-    assert (shipped_crops(model.card, count=12, seed=1).crops != first).any(axis=(1, 2, 3)).all()
+    assert (shipped_crops(model.card, count=12, seed=1).images != first).any(axis=(1, 2, 3)).all()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from facekit.conversion.crops import list_sha256
-from facekit.conversion.quantize.ranges import read_ranges, stored_ranges
+from facekit.conversion.quantize.ranges import find_stored_ranges, read_ranges
 from facekit.conversion.quantize.recipe import InputType, read_recipe
 from facekit.enums import RangeRule
 from facekit.errors import InputError, UsageError
@@ -61,7 +61,7 @@ def test_an_unknown_recipe_lists_the_known_ones(tmp_path: Path) -> None:
 
 def test_the_default_model_has_stored_ranges_by_every_rule_of_convert() -> None:
     entry = registry.entry(registry.DEFAULT_MODEL)
-    stored = stored_ranges(entry.source.sha256)
+    stored = find_stored_ranges(entry.source.sha256)
     assert stored is not None
     # Entropy is there for comparison with other tools' ONNX files, and measured when asked for.
     assert set(stored.by_rule) == set(RangeRule) - {RangeRule.ENTROPY}
@@ -71,11 +71,11 @@ def test_the_default_model_has_stored_ranges_by_every_rule_of_convert() -> None:
     assert len(minmax) == 181
     for key, (low, high) in minmax.items():
         assert low <= percentile[key][0] <= 0 <= percentile[key][1] <= high
-    assert stored_ranges("0" * 64) is None
+    assert find_stored_ranges("0" * 64) is None
 
 
 def test_ranges_survive_their_file(tmp_path: Path) -> None:
-    stored = stored_ranges(registry.entry(registry.DEFAULT_MODEL).source.sha256)
+    stored = find_stored_ranges(registry.entry(registry.DEFAULT_MODEL).source.sha256)
     assert stored is not None
     path = tmp_path / "ranges.json"
     path.write_text(stored.to_json())

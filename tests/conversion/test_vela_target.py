@@ -21,7 +21,7 @@ def test_shipped_targets_are_all_readable() -> None:
 def test_imx93_assumes_two_thirds_of_its_wire_rate() -> None:
     target = read_target("imx93")
     assert target.accelerator_config == "ethos-u65-256"
-    own = target.own_system_config
+    own = target.custom_system_config
     axi_bytes = 16
     dram = float(own["Dram_clock_scale"]) * float(own["core_clock"]) * axi_bytes
     assert dram == 5.0e9
@@ -40,7 +40,7 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
     )
     target = read_target(str(path))
     assert (target.name, target.optimize) == ("board", "Performance")
-    assert target.own_system_config == {}
+    assert target.custom_system_config == {}
     assert target.options == ("--tensor-allocator", "Greedy")
 
 

@@ -41,7 +41,7 @@ def test_float32_is_what_the_litert_file_is(tmp_path: Path, litert: Path) -> Non
 
 
 def test_integers_have_their_scales_and_the_same_work(tmp_path: Path, litert: Path) -> None:
-    from facekit.conversion.onnx_precision import integers
+    from facekit.conversion.onnx_precision import to_int8
     from facekit.enums import ColorOrder
     from facekit.graph.read.litert import read_litert_graph
     from facekit.graph.write.onnx import to_onnx
@@ -51,7 +51,7 @@ def test_integers_have_their_scales_and_the_same_work(tmp_path: Path, litert: Pa
     ranges = dict.fromkeys(graph.activations, (-3.0, 3.0))
     spec = InputSpec(16, 16, ColorOrder.RGB, mean=127.5, std=128.0)
     path = tmp_path / "tiny.onnx"
-    path.write_bytes(integers(graph, spec, ranges).SerializeToString())
+    path.write_bytes(to_int8(graph, spec, ranges).SerializeToString())
     found = inspect_model(path)
     assert found.parameters == {
         "int8": WEIGHTS - 3 * 3 * 3 * 8,

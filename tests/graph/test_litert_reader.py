@@ -118,13 +118,13 @@ def test_a_net_with_channels_first(tmp_path: Path) -> None:
 
 def test_a_float16_file_is_read_in_float32(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_quantizer", reason="none: pip install '.[convert]'")
-    from facekit.conversion.quantize.quantizer import quantized
+    from facekit.conversion.quantize.quantizer import quantize_file
     from facekit.conversion.quantize.recipe import read_recipe
     from tests.networks.tiny_embedder import SPEC
 
     path = tmp_path / "half.tflite"
     content = (data / "tiny" / "float32.tflite").read_bytes()
-    path.write_bytes(quantized(content, SPEC, read_recipe("weight_only_wf16_afp32"), {})[0])
+    path.write_bytes(quantize_file(content, SPEC, read_recipe("weight_only_wf16_afp32"), {})[0])
     assert path.stat().st_size < len(content)
     require_same(path, tmp_path, 1, 16, 16, 3, tolerance=1e-3)
 

@@ -65,7 +65,7 @@ def test_sface_embeds_real_faces_as_litert_does(sface_file: Path, tmp_path: Path
     from facekit.runtime.preprocess import model_input
 
     card = load_checked(sface_file).card
-    pictures = model_input(shipped_crops(card, count=6, seed=1).crops, card.input)
+    pictures = model_input(shipped_crops(card, count=6, seed=1).images, card.input)
     litert, converted = LiteRtNet(sface_file), OnnxNet(write_onnx(sface_file, tmp_path))
     wanted, found = (unit_length(net.run(pictures)[0]) for net in (litert, converted))
     np.testing.assert_allclose(found, wanted, atol=1e-5)

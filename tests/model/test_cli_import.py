@@ -86,7 +86,6 @@ def test_what_cannot_be_meant(no_weights: Path, tmp_path: Path) -> None:
         ((no_weights, "--as", "m", "--margin", 3), 2, "--margin is for --crop margin"),
         ((no_weights, "--as", "m", "--crop", "margin"), 2, "needs --margin PX"),
         ((archive, "--license", "MIT"), 2, "is an archive: its models have names"),
-        ((archive, "--force"), 2, "is an archive: its models have names"),
         ((tmp_path / "none.h5", "--as", "m"), 5, "There is no file"),
     ):
         done = run("models", "import", *arguments)

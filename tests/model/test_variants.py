@@ -12,7 +12,13 @@ from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.model import installation, store
 from facekit.model.archive import export_models, import_models
 from facekit.model.card import read_card
-from facekit.model.variants import file_name, for_runtime, precision_of, suffix_of, whole_variant
+from facekit.model.variants import (
+    file_name,
+    for_runtime,
+    full_variant_name,
+    precision_of,
+    suffix_of,
+)
 from tests.model.made_up_model import write_model
 
 
@@ -27,8 +33,8 @@ def test_the_name_says_which_file() -> None:
     assert file_name("toy", "onnx-int8") == "toy_onnx-int8.onnx"
     assert file_name("toy", "keras") == "toy_keras.keras"
     assert suffix_of("onnxish") == ".tflite"
-    assert whole_variant("onnx") == "onnx-fp32"
-    assert whole_variant("int8") == "int8"
+    assert full_variant_name("onnx") == "onnx-fp32"
+    assert full_variant_name("int8") == "int8"
     assert precision_of("onnx-fp16") is Precision.FP16
     assert precision_of("float16") is None
 

@@ -13,13 +13,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from facekit.conversion.crops import SEED, photo_crops, spread
+from facekit.conversion.crops import SEED, photo_crops, sample_across_people
 from facekit.conversion.pictures import photo_pictures
 from facekit.conversion.quantize import ranges as calibration
 from facekit.conversion.quantize.histograms import activation_histograms
-from facekit.conversion.quantize.quantized_model import fixed_content
-from facekit.conversion.quantize.range_rules import ranges
-from facekit.conversion.quantize.ranges import Ranges
+from facekit.conversion.quantize.quantized_model import static_content
+from facekit.conversion.quantize.range_rules import compute_ranges
+from facekit.conversion.quantize.ranges import StoredRanges
 from facekit.enums import FacePolicy, RangeRule
 from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.model.card import Task
@@ -36,7 +36,9 @@ RULES = tuple(rule for rule in RangeRule if rule is not RangeRule.ENTROPY)
 def main(name: str, folder: Path) -> None:
     lfw = find_lfw(folder)
     people = read_protocol(lfw, Protocol.DEVTRAIN).photos
-    chosen = spread([lfw.photos_dir / photo.path for photo in people], PEOPLE, seed=SEED)
+    chosen = sample_across_people(
+        [lfw.photos_dir / photo.path for photo in people], PEOPLE, seed=SEED
+    )
     listed = Path("devtrain.txt")
     listed.write_text("".join(f"{photo}\n" for photo in chosen))
     model = find(name)
@@ -48,11 +50,11 @@ def main(name: str, folder: Path) -> None:
         locate = LocateOptions(face_policy=FacePolicy.CENTER)
         cropped = photo_crops(listed, model, locate, count=PEOPLE)
     listed.unlink()
-    histograms = activation_histograms(fixed_content(model), model.card.input, cropped.crops)
-    made = Ranges(
+    histograms = activation_histograms(static_content(model), model.card.input, cropped.images)
+    made = StoredRanges(
         source_sha256=model.card.source.sha256,
         origin=replace(cropped.origin, title=title),
-        by_rule={rule: ranges(histograms, rule) for rule in RULES},
+        by_rule={rule: compute_ranges(histograms, rule) for rule in RULES},
     )
     path = Path(calibration.__file__).with_name("activation_ranges") / f"{name}.json"
     write_atomically(path, made.to_json().encode())

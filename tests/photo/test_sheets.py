@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from facekit.errors import ImageError
 from facekit.photo import sheets
 from facekit.photo.decode import read_image
+from facekit.photo.draw import OTHER_RGB, SELECTED_RGB
 from facekit.photo.sheets import SheetFace, drawn, plan_sheets, square_about, write_sheet
 from facekit.photo.write import write_png
-from facekit.types import Float32Array
+from facekit.types import Float32Array, UInt8Array
 
 BOX = (10.0, 20.0, 40.0, 60.0)
 
@@ -81,6 +83,65 @@ def test_the_tiles_show_the_faces_in_order(tmp_path: Path) -> None:
         below = picture[y + sheets._TILE_PX // 2 + 4 :][: sheets._CAPTION_PX, x - 80 : x]
         assert below.min() < 140
     assert (picture[2, 2] > 240).all()
+
+
+class TestMarks:
+    """A gray photo of two faces, 100 px each, the second right of the first."""
+
+    FIRST, SECOND = (60.0, 80.0, 160.0, 180.0), (200.0, 80.0, 300.0, 180.0)
+
+    @pytest.fixture
+    def photo(self, tmp_path: Path) -> str:
+        path = tmp_path / "two.png"
+        write_png(path, np.full((260, 400, 3), 128, np.uint8))
+        return str(path)
+
+    def tile(self, face: SheetFace) -> UInt8Array:
+        (sheet,) = plan_sheets([face], np.zeros(1, np.int64), vectors(0))[1:]
+        left, top = sheets._EDGE_PX, sheets._EDGE_PX + sheets._TITLE_PX
+        return drawn(sheet)[top + 1 : top + sheets._TILE_PX - 1, left + 1 :][
+            :, : sheets._TILE_PX - 2
+        ]
+
+    def columns_of(self, tile: UInt8Array, rgb: tuple[int, int, int]) -> list[int]:
+        return [int(x) for x in np.unique(np.nonzero((tile == np.array(rgb)).all(axis=2))[1])]
+
+    def test_of_several_faces_the_one_that_is_meant_is_colored(self, photo: str) -> None:
+        """The tile is 167 px of the photo wide: a face takes its middle 60 %."""
+        tile = self.tile(SheetFace(photo, self.FIRST, 0, (self.SECOND,)))
+        colored = self.columns_of(tile, SELECTED_RGB)
+        share = sheets._TILE_PX * sheets._FACE_SHARE
+        assert colored[-1] - colored[0] == pytest.approx(share, abs=4)
+        assert (colored[0] + colored[-1]) / 2 == pytest.approx(sheets._TILE_PX / 2, abs=3)
+        assert not self.columns_of(tile, OTHER_RGB)  # the second is 7 px beyond the tile
+
+    def test_the_others_are_thin_and_gray(self, photo: str) -> None:
+        near = (150.0, 80.0, 250.0, 180.0)
+        tile = self.tile(SheetFace(photo, self.FIRST, 0, (near,)))
+        row = tile[20:150, 150:]  # right of the face that is meant
+        assert 1 <= int((row == np.array(OTHER_RGB)).all(axis=2)[:, -1].sum()) <= 4
+        assert not (row == np.array(SELECTED_RGB)).all(axis=2).any()
+
+    def test_one_face_alone_needs_no_mark(self, photo: str) -> None:
+        assert (self.tile(SheetFace(photo, self.FIRST)) == 128).all()
+
+    def test_the_caption_has_the_number_and_the_title_what_the_groups_rest_on(
+        self, photo: str
+    ) -> None:
+        shown = [SheetFace(photo, self.FIRST, 0, (self.SECOND,)), SheetFace(photo, self.SECOND, 1)]
+        plan = plan_sheets(
+            shown, np.zeros(2, np.int64), vectors(0, 0), notes=("similarity >= 0.4", "crop margin")
+        )
+        assert plan[1].captions == ("two.png#0", "two.png#1")
+        assert {sheet.notes for sheet in plan} == {("similarity >= 0.4", "crop margin")}
+        with_notes, without = drawn(plan[1]), drawn(replace(plan[1], notes=()))
+        added = len(with_notes) - len(without)
+        assert added == 2 * sheets._NOTE_PX
+        head = sheets._EDGE_PX + sheets._TITLE_PX
+        for line in range(2):
+            ink = with_notes[head - 24 + line * sheets._NOTE_PX :][: sheets._NOTE_PX]
+            assert ink.min() < 140
+        assert (with_notes[head + added :] == without[head:]).all()
 
 
 def test_long_names_of_any_script_fit_and_keep_their_end() -> None:

@@ -82,7 +82,7 @@ def test_a_verification_says_what_its_card_says_of_it(
     assert payload["model_sha256"] == card.file_sha256
     assert payload["fmr_at_most"] == card.calibration.fmr_at_most(same.threshold.similarity)
     assert payload["probability"] > 0.99
-    assert "50% of all pairs" in payload["probability_meaning"]
+    assert "assuming half of all pairs" in payload["probability_meaning"]
     assert (payload["runtime"], payload["device"]) == ("litert", "cpu")
 
 

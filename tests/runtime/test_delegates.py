@@ -13,7 +13,7 @@ from facekit.errors import AcceleratorError, UsageError
 from facekit.runtime.delegates import (
     AcceleratorRequest,
     OpenedNet,
-    find_library,
+    find_delegate,
     open_net,
     parse_options,
 )
@@ -37,7 +37,7 @@ def opened(
     return open_net(
         model,
         request=AcceleratorRequest(
-            library=library, options=options, allow_cpu_fallback=allow_cpu_fallback
+            delegate=library, options=options, allow_cpu_fallback=allow_cpu_fallback
         ),
     )
 
@@ -49,8 +49,8 @@ def outputs(found: OpenedNet) -> np.ndarray:
 @needs_compiler
 def test_a_delegate_that_takes_the_network_computes_it(model: Path, library: Path) -> None:
     found = opened(model, library)
-    assert found.library == library
-    assert found.fallback == ""
+    assert found.delegate == library
+    assert found.fallback_reason == ""
     assert found.delegated_nodes == 1
     np.testing.assert_array_equal(outputs(found), np.full((2, 10), 42.0, np.float32))
 
@@ -67,10 +67,10 @@ def test_the_cpu_is_used_where_that_is_allowed_and_it_is_said(
     model: Path, library: Path, option: tuple[str, str]
 ) -> None:
     found = opened(model, library, option, allow_cpu_fallback=True)
-    assert found.library is None
-    assert str(library) in found.fallback or "no accelerator" in found.fallback
+    assert found.delegate is None
+    assert str(library) in found.fallback_reason or "no accelerator" in found.fallback_reason
     on_cpu = open_net(model, request=AcceleratorRequest())
-    assert on_cpu.fallback == ""
+    assert on_cpu.fallback_reason == ""
     np.testing.assert_array_equal(outputs(found), outputs(on_cpu))
     assert not np.any(outputs(found) == 42.0)
 
@@ -134,9 +134,9 @@ def test_a_device_is_looked_for_where_boards_keep_it(tmp_path: Path) -> None:
     expected = tmp_path / "b" / "libvx_delegate.so"
     expected.touch()
     folders = (tmp_path / "a", tmp_path / "b")
-    assert find_library(Device.IMX8MP_NPU, folders=folders) == expected
+    assert find_delegate(Device.IMX8MP_NPU, folders=folders) == expected
     with pytest.raises(AcceleratorError, match=r"libethosu_delegate\.so is in none of .*/a, .*/b"):
-        find_library(Device.IMX93_NPU, folders=folders)
+        find_delegate(Device.IMX93_NPU, folders=folders)
 
 
 def test_every_device_but_the_cpu_has_a_delegate() -> None:
@@ -152,6 +152,6 @@ def test_options_are_keys_with_values() -> None:
 
 def test_requests_that_cannot_be_meant() -> None:
     with pytest.raises(UsageError, match="pass one of them"):
-        AcceleratorRequest(device=Device.IMX93_NPU, library=Path("x.so"))
+        AcceleratorRequest(device=Device.IMX93_NPU, delegate=Path("x.so"))
     with pytest.raises(UsageError, match="needs --delegate or --device"):
         AcceleratorRequest(options=(("a", "1"),)).require_delegate_for_options()

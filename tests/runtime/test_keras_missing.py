@@ -26,6 +26,6 @@ def test_without_keras_it_says_what_to_install(
 def test_a_file_that_is_not_there_and_a_device_that_keras_has_not(tmp_path: Path) -> None:
     with pytest.raises(ModelMissingError, match="There is no model file"):
         KerasNet(tmp_path / "none.keras")
-    request = AcceleratorRequest(library=tmp_path / "libnpu.so")
+    request = AcceleratorRequest(delegate=tmp_path / "libnpu.so")
     with pytest.raises(UsageError, match=r"Keras runs .*a\.keras as TensorFlow does"):
         open_net(tmp_path / "a.keras", request=request)

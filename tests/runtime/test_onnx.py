@@ -184,7 +184,7 @@ def test_a_provider_that_is_not_there(doubling: Path) -> None:
     allowed = open_net(
         doubling, request=AcceleratorRequest(providers=request.providers, allow_cpu_fallback=True)
     )
-    assert "has no NoSuchExecutionProvider" in allowed.fallback
+    assert "has no NoSuchExecutionProvider" in allowed.fallback_reason
     assert allowed.providers == (CPU_PROVIDER,)
     np.testing.assert_array_equal(allowed.net.run(ramp(2))[0], 2 * ramp(2))
 
@@ -210,9 +210,13 @@ def test_a_provider_that_onnx_runtime_drops_itself(
 
 def test_what_is_opened_names_its_provider(doubling: Path) -> None:
     opened = open_net(doubling, request=AcceleratorRequest(providers=(CPU_PROVIDER,)))
-    assert (opened.providers, opened.library, opened.fallback) == ((CPU_PROVIDER,), None, "")
-    assert not AcceleratorRequest(providers=(CPU_PROVIDER,)).is_delegated
-    assert AcceleratorRequest(providers=("CUDAExecutionProvider",)).is_delegated
+    assert (opened.providers, opened.delegate, opened.fallback_reason) == (
+        (CPU_PROVIDER,),
+        None,
+        "",
+    )
+    assert not AcceleratorRequest(providers=(CPU_PROVIDER,)).requests_accelerator
+    assert AcceleratorRequest(providers=("CUDAExecutionProvider",)).requests_accelerator
 
 
 def test_each_runtime_refuses_what_is_the_others(doubling: Path, data: Path) -> None:

@@ -80,7 +80,7 @@ def test_every_file_is_made(made: tuple[Path, str]) -> None:
 
 
 def test_it_ends_with_an_answer(made: tuple[Path, str]) -> None:
-    assert "\nsame: cosine distance" in made[1]
+    assert "\nsame: cosine similarity" in made[1]
 
 
 @pytest.mark.parametrize(

@@ -132,5 +132,5 @@ def test_json_is_an_object_with_all_of_it() -> None:
 def test_text_says_what_is_wrong_and_what_to_do() -> None:
     result = CliRunner().invoke(cli, ["doctor"])
     assert f"facekit {__version__}" in result.stdout
-    assert "extra      train  not installed" in result.stdout
+    assert "extra      train: not installed" in result.stdout
     assert "problem    Model facenet512-casia is not in" in result.stdout

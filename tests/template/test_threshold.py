@@ -49,7 +49,7 @@ def test_a_card_of_other_rates_serves_the_default_with_its_strictest_and_says_so
     chosen = card_threshold(measured(loose, best), SPACE)
     assert (chosen.similarity, chosen.is_strictest) == (0.3, True)
     assert chosen.source == (
-        "model card, best-accuracy, the strictest that it has, devtrain on LFW"
+        "model card, best-accuracy (its strictest: it does not carry fmr=1e-3), devtrain on LFW"
     )
     strict = card_threshold(measured(point("fmr=1e-3", 0.4)), SPACE)
     assert (strict.similarity, strict.is_strictest) == (0.4, False)

@@ -29,9 +29,9 @@ def letters(*faces: VisibleFace) -> int:
 
 def test_the_label_says_who() -> None:
     seen = face(0, 0, 9, 9)
-    assert label(VisibleFace(3, seen, ADA)) == "#3 Ada 0.71"
-    assert label(VisibleFace(3, seen, Identity(None, 0.2))) == "#3 unknown 0.20"
-    assert label(VisibleFace(3, seen, NOBODY)) == "#3"
+    assert label(VisibleFace(3, seen, ADA)) == "Ada 0.71"
+    assert label(VisibleFace(3, seen, Identity(None, 0.2))) == "unknown 3"
+    assert label(VisibleFace(3, seen, NOBODY)) == "unknown 3"
 
 
 def test_the_label_stands_above_the_box_and_the_frame_is_not_changed() -> None:

@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from facekit.cli.options import (
+    FOLDER,
     EnumChoice,
+    PixelSize,
     detector_options,
     image_options,
     json_option,
     offline_option,
-    output_folder,
     parallel_options,
 )
+from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
-
-_SIZE = re.compile(r"([1-9]\d*)(?:x([1-9]\d*))?")
-_SIDE_LIMIT_PX = 4096
-
-
-def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any:
-    """ "182" -> (182, 182), "112x96" -> (112, 96): height and width."""
-    if text is None:
-        return None
-    found = _SIZE.fullmatch(text)
-    height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 16 <= height <= _SIDE_LIMIT_PX or not 16 <= width <= _SIDE_LIMIT_PX:
-        raise click.BadParameter(
-            f"pixels as 182, or HEIGHTxWIDTH as 112x96, of 16 to {_SIDE_LIMIT_PX} a side. "
-            f"Received: {text}"
-        )
-    return height, width
 
 
 @click.command("align-dataset")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     help="Photos, a folder a person.",
 )
@@ -55,12 +39,12 @@ def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any
 )
 @click.option(
     "--size",
-    callback=_size,
-    metavar="PX|HxW",
+    type=PixelSize(),
     help="The crop's sides.  [default: 182; with --crop similarity 128x112]",
 )
 @click.option(
     "--margin",
+    metavar="PIXELS",
     type=click.FloatRange(min=0),
     help="Pixels of the crop outside the box, both sides together.  "
     "[default: 44; with --crop similarity 14]",
@@ -72,15 +56,26 @@ def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any
     show_default=True,
     help="Which face of a photo: center is facenet's, large and central.",
 )
-@click.option("--resize-filter", type=EnumChoice(ResizeFilter), default="bilinear",
-              show_default=True, help="Filter of the crop's resize.")  # fmt: skip
-@click.option("--crop-format", type=click.Choice(["png", "jpg"]), default="png",
-              show_default=True, help="png is lossless; jpg has quality 95.")  # fmt: skip
+@click.option(
+    "--resize-filter",
+    type=EnumChoice(ResizeFilter),
+    default="bilinear",
+    show_default=True,
+    help="Filter of the crop's resize.",
+)
+@click.option(
+    "--crop-format",
+    type=click.Choice(["png", "jpg"]),
+    default="png",
+    show_default=True,
+    help="png is lossless; jpg has quality 95.",
+)
 @parallel_options
-@click.option("--force", is_flag=True, help="Remove what is in -o and align every photo again.")
+@force_option("all that is in -o: align every photo again")
 @click.option("--retry-failed", is_flag=True, help="Look again at the photos in failures.csv.")
 @click.option(
     "--allow-failed",
+    metavar="SHARE",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,

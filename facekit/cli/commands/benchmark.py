@@ -10,12 +10,14 @@ import click
 from facekit.cli.config_option import config_option
 from facekit.cli.options import (
     DEFAULT_MODEL,
+    FILE,
     accelerator_options,
     detector_option,
     json_option,
     offline_option,
     photos_argument,
 )
+from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from facekit.bench.records import Benchmark
 
 ALL = "all"
-_File = click.Path(path_type=Path, dir_okay=False)
 
 
 class Numbers(click.ParamType[tuple[int, ...]]):
@@ -50,6 +51,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--model",
     "models",
+    metavar="MODEL",
     multiple=True,
     show_default=DEFAULT_MODEL,
     help="Registry name, NAME:VARIANT, or a file with its card.",
@@ -67,16 +69,23 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option("--batch", type=Numbers(), default="1", show_default=True, help="Pictures a run.")
 @click.option(
     "--workers",
+    metavar="N",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
     help="Processes that run at the same time.",
 )
 @click.option(
-    "--runs", type=click.IntRange(min=1), default=50, show_default=True, help="That are counted."
+    "--runs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="That are counted.",
 )
 @click.option(
     "--warmup",
+    metavar="N",
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
@@ -85,14 +94,10 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @detector_option
 @accelerator_options
 @offline_option
-@click.option("--parse-log", type=_File, help="Read a log of TensorFlow Lite's benchmark_model.")
-@click.option("--compare", type=(_File, _File), metavar="A B", help="Two results, with ratios.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for benchmark.json and benchmark.txt.",
-)
+@click.option("--parse-log", type=FILE, help="Read a log of TensorFlow Lite's benchmark_model.")
+@click.option("--compare", type=(FILE, FILE), metavar="FILE FILE", help="Two results, with ratios.")
+@output_folder("Folder for benchmark.json and benchmark.txt.")
+@force_option("these two files")
 @json_option
 def benchmark(
     models: tuple[str, ...],
@@ -100,6 +105,7 @@ def benchmark(
     parse_log: Path | None,
     compare: tuple[Path, Path] | None,
     output: Path | None,
+    force: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -120,6 +126,8 @@ def benchmark(
 
     if parse_log is not None and compare is not None:
         raise UsageError("--parse-log and --compare are two tasks; pass one of them.")
+    if output is not None:
+        task.require_free_results(output, force=force)
     found: Benchmark | ComparedBenchmarks
     unused = None
     if compare is not None:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from facekit.cli.options import json_option, offline_option, output_file
+from facekit.cli.options import (
+    FILE,
+    FOLDER,
+    json_option,
+    offline_option,
+)
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.render.table import Column, labeled, number, table
 from facekit.cli.terminal import TerminalReporter
@@ -16,6 +22,7 @@ from facekit.cli.terminal import TerminalReporter
 @click.argument("model", required=False)
 @click.option(
     "--target",
+    metavar="TARGET",
     type=click.Choice(["imx93", "imx8mp", "cpu"]),
     required=True,
     help="The board: a Vela file and int8 for imx93, uint8 and int8 for imx8mp, float32 for cpu.",
@@ -29,16 +36,18 @@ from facekit.cli.terminal import TerminalReporter
 )
 @click.option(
     "--models",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Folder that facekit convert wrote; searched before the store.",
 )
-@click.option("--cpu-variant", help="Which file the CPU runs: float32, float16, int8.")
+@click.option(
+    "--cpu-variant", metavar="VARIANT", help="Which file the CPU runs: float32, float16, int8."
+)
 @click.option(
     "--wheel",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="A wheel of facekit to put in.  [default: one is made]",
 )
-@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@force_option("a file that exists")
 @offline_option
 @json_option
 def bundle(

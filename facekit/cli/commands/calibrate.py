@@ -8,7 +8,11 @@ from typing import Any
 import click
 
 from facekit.cli.data_options import evaluation_options
-from facekit.cli.options import json_option, model_option, output_file
+from facekit.cli.options import (
+    json_option,
+    model_option,
+)
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import operating_points
 from facekit.cli.render.output import emit_json
 
@@ -37,6 +41,7 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
 )
 @click.option("--write", is_flag=True, help="Put the result into the model's card.")
 @output_file("Write the result as a calibration file (JSON).")
+@force_option("the file of -o")
 @json_option
 def calibrate(
     model: str | None,
@@ -48,6 +53,7 @@ def calibrate(
     fmr: tuple[float, ...],
     write: bool,
     output: Path | None,
+    force: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -74,6 +80,7 @@ def calibrate(
         fmr=fmr,
         write=write,
         output=output,
+        force=force,
         workers=workers,
         ray=ray,
         reporter=TerminalReporter(),

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
+from facekit.cli.options import (
+    FOLDER,
+    EnumChoice,
+    embedding_options,
+    json_option,
+    photos_argument,
+)
+from facekit.cli.output_options import force_option
 from facekit.cli.render.output import emit_json, exit_with
-from facekit.cli.render.people import print_groups
+from facekit.cli.render.people import note_least_similarity, print_groups
 from facekit.cli.threshold_options import threshold_options
 from facekit.enums import ClusterMethod
 from facekit.errors import UsageError
@@ -31,14 +38,15 @@ if TYPE_CHECKING:
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV: group, image, face, box.")
 @click.option(
     "--copy-to",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Copy the photos here, into a folder a group.",
 )
 @click.option(
     "--sheets",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Write contact sheets here: a picture of faces a group, and an overview.",
 )
+@force_option("what is in these folders under the same names")
 @embedding_options
 @json_option
 def cluster(
@@ -48,6 +56,7 @@ def cluster(
     as_csv: bool,
     copy_to: Path | None,
     sheets: Path | None,
+    force: bool,
     model: str | None,
     as_json: bool,
     **options: Any,
@@ -76,10 +85,12 @@ def cluster(
         threshold=choice,
         copy_to=copy_to,
         sheets=sheets,
+        force=force,
         reporter=TerminalReporter(),
     )
     if as_json:
         emit_json(result.to_dict())
     else:
         print_groups(result, as_csv=as_csv)
+        note_least_similarity("one group: mean", result)
     exit_with([failure.error for failure in result.failures])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from typing import Any
 
 import click
 
 from facekit.cli.options import embedding_options, json_option, photos_argument
+from facekit.cli.render.comparison import print_matrix, print_matrix_csv
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 from facekit.errors import UsageError
@@ -16,13 +15,28 @@ from facekit.errors import UsageError
 
 @click.command()
 @photos_argument()
-@click.option("--csv", "as_csv", is_flag=True, help="Write the matrix as CSV.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="List the N most alike pairs.  [default: a matrix; 20 pairs where it would be wider than "
+    "80 columns]",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Write the whole matrix as CSV.")
 @embedding_options
 @json_option
 def compare(
-    photos: tuple[str, ...], as_csv: bool, model: str | None, as_json: bool, **options: Any
+    photos: tuple[str, ...],
+    top: int | None,
+    as_csv: bool,
+    model: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Print the cosine similarity of every picture to every other.
+    """Print how alike every two photos are: cosine similarity, 1 for the same.
+
+    A few photos make a matrix, more of them a list of the pairs that are most alike.  --csv and
+    --json always have every pair.
 
     A photo that cannot be used is reported, and the others go on; the exit code is then that of
     the first such photo.
@@ -30,9 +44,12 @@ def compare(
     \b
     Example: facekit compare a.jpg b.jpg c.jpg
              facekit compare --face all family.jpg
+             facekit compare --top 50 photos/
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json are two forms of one result; pass one of them.")
+    if top is not None and (as_csv or as_json):
+        raise UsageError("--top shortens what people read; --csv and --json have every pair.")
 
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks import compare as task
@@ -40,16 +57,10 @@ def compare(
     matrix = task.compare(
         photos, request=pipeline_request(model, **options), reporter=TerminalReporter()
     )
-    labeled = list(zip(matrix.labels, matrix.similarity, strict=True))
     if as_json:
         emit_json(matrix.to_dict())
     elif as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(["", *matrix.labels])
-        writer.writerows([label, *(f"{value:.6f}" for value in row)] for label, row in labeled)
+        print_matrix_csv(matrix)
     else:
-        width = max(map(len, matrix.labels), default=0)
-        for number, (label, row) in enumerate(labeled, 1):
-            cells = " ".join(f"{value:6.3f}" for value in row)
-            click.echo(f"{number:3} {label:{width}} {cells}")
+        print_matrix(matrix, top=top)
     exit_with(failure.error for failure in matrix.failures)

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import click
 
-from facekit.cli.options import json_option
+from facekit.cli.options import (
+    allow_cpu_fallback_option,
+    json_option,
+)
+from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.compiled import print_compiled
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
@@ -16,30 +20,25 @@ from facekit.cli.terminal import TerminalReporter
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--target",
+    metavar="TARGET",
     default="imx93",
     show_default=True,
     help="Name of a target (imx93, ethos-u55-128, ...) or a .toml file; see configs/targets.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write to.  [default: model_TARGET beside the model]",
-)
+@output_folder("Folder to write to.  [default: model_TARGET beside the model]")
 @click.option(
     "--bandwidths/--no-bandwidths", default=True, help="Estimate under other bandwidths too."
 )
 @click.option(
     "--weight-bits",
+    metavar="N",
     type=click.IntRange(4, 8),
     default=8,
     show_default=True,
     help="Narrow the weights that the NPU waits for; 6: smaller, faster, to be calibrated anew.",
 )
-@click.option(
-    "--allow-cpu-fallback", is_flag=True, help="Accept a network that is left on the CPU."
-)
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@allow_cpu_fallback_option("Accept a network that Vela leaves mostly to the CPU.")
+@force_option("files that exist")
 @json_option
 def compile_command(
     model: Path,

@@ -8,7 +8,17 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
-from facekit.cli.options import EnumChoice, install_option, json_option
+from facekit.cli.options import (
+    EnumChoice,
+    allow_cpu_fallback_option,
+    json_option,
+)
+from facekit.cli.output_options import (
+    accept_drift_option,
+    force_option,
+    install_option,
+    output_folder,
+)
 from facekit.cli.render.conversion import print_conversion
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
@@ -37,14 +47,11 @@ from facekit.enums import Architecture, RangeRule
     help="Registry model whose preprocessing and crop a Keras file's weights share.  "
     "[default: the graph's authors']",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write to.",
-)
+@output_folder("Folder to write to.")
 @install_option
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@force_option("files that exist")
+@accept_drift_option
+@allow_cpu_fallback_option("Accept a network that Vela leaves mostly to the CPU.")
 @json_option
 def convert(
     model: str | None,
@@ -59,6 +66,8 @@ def convert(
     output: Path | None,
     install: str | None,
     force: bool,
+    accept_drift: bool,
+    allow_cpu_fallback: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -86,6 +95,8 @@ def convert(
         architecture=architecture,
         like=like,
         force=force,
+        accept_drift=accept_drift,
+        allow_cpu_fallback=allow_cpu_fallback,
         reporter=TerminalReporter(),
     )
     if as_json:

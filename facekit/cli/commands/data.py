@@ -6,7 +6,12 @@ from pathlib import Path
 
 import click
 
-from facekit.cli.options import EnumChoice, json_option, offline_option, output_folder
+from facekit.cli.options import (
+    EnumChoice,
+    json_option,
+    offline_option,
+)
+from facekit.cli.output_options import output_folder
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import LfwAlignment

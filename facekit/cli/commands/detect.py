@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.options import (
+    FOLDER,
     EnumChoice,
     crop_options,
     detector_options,
@@ -18,6 +19,7 @@ from facekit.cli.options import (
     photos_argument,
     threads_option,
 )
+from facekit.cli.output_options import force_option
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
@@ -27,13 +29,12 @@ if TYPE_CHECKING:
     from facekit.pipeline.photos import PhotoFailure
     from facekit.tasks.detect import DetectedPhoto
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-
 
 @click.command()
 @photos_argument()
-@click.option("--save-crops", type=_FOLDER, help="Write the crops that the model would see here.")
-@click.option("--draw", type=_FOLDER, help="Write the pictures with boxes and landmarks here.")
+@click.option("--save-crops", type=FOLDER, help="Write the crops that the model would see here.")
+@click.option("--draw", type=FOLDER, help="Write the pictures with boxes and landmarks here.")
+@force_option("what is in these folders under the same names")
 @click.option(
     "--face",
     type=EnumChoice(FacePolicy),
@@ -52,6 +53,7 @@ def detect(
     photos: tuple[str, ...],
     save_crops: Path | None,
     draw: Path | None,
+    force: bool,
     model: str | None,
     as_json: bool,
     **options: Any,
@@ -79,6 +81,7 @@ def detect(
         request=pipeline_request(model, **options),
         crops=save_crops,
         drawings=draw,
+        force=force,
         reporter=TerminalReporter(),
     )
     found: list[DetectedPhoto] = []

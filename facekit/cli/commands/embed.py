@@ -10,10 +10,10 @@ import click
 from facekit.cli.options import (
     embedding_options,
     json_option,
-    output_file,
     parallel_options,
     photos_argument,
 )
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 
@@ -21,12 +21,14 @@ from facekit.cli.requests import pipeline_request
 @click.command()
 @photos_argument()
 @output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
+@force_option("the file of -o")
 @embedding_options
 @parallel_options
 @json_option
 def embed(
     photos: tuple[str, ...],
     output: Path,
+    force: bool,
     model: str | None,
     workers: int | None,
     ray: str | None,
@@ -49,6 +51,7 @@ def embed(
         photos,
         output,
         request=pipeline_request(model, **options),
+        force=force,
         workers=workers,
         ray=ray,
         reporter=TerminalReporter(),

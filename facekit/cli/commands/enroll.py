@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import embedding_options, json_option, photos_argument
+from facekit.cli.options import (
+    FOLDER,
+    embedding_options,
+    json_option,
+    photos_argument,
+)
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 @photos_argument(required=False)
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Enroll everybody: one folder a person, named after the person.",
 )
 @gallery_options

@@ -9,7 +9,12 @@ import click
 
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import evaluation_options
-from facekit.cli.options import DEFAULT_MODEL, EnumChoice, json_option
+from facekit.cli.options import (
+    DEFAULT_MODEL,
+    EnumChoice,
+    json_option,
+)
+from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.enums import Flip, Profile
 
@@ -19,6 +24,7 @@ from facekit.enums import Flip, Profile
 @click.option(
     "--model",
     "models",
+    metavar="MODEL",
     multiple=True,
     show_default=DEFAULT_MODEL,
     help="Registry name, NAME:VARIANT, or a .tflite or .onnx file; give it again to compare "
@@ -56,15 +62,11 @@ from facekit.enums import Flip, Profile
 @click.option(
     "--assert-accuracy",
     type=click.FloatRange(0, 1, min_open=True),
-    metavar="X",
-    help="Exit with 1 where a result is below X (0..1), failures counted as errors.",
+    metavar="SHARE",
+    help="Exit with 1 where a result is below this share (0..1), failures counted as errors.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for report.html, report.json, pairs.csv and the figures.",
-)
+@output_folder("Folder for report.html, report.json, pairs.csv and the figures.")
+@force_option("an earlier report in -o")
 @json_option
 def eval_lfw(
     models: tuple[str, ...],
@@ -81,6 +83,7 @@ def eval_lfw(
     recompute: bool,
     assert_accuracy: float | None,
     output: Path | None,
+    force: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -113,6 +116,7 @@ def eval_lfw(
         workers=workers,
         ray=ray,
         output=output,
+        force=force,
         reporter=TerminalReporter(),
     )
     if as_json:

@@ -8,7 +8,11 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
-from facekit.cli.options import EnumChoice, install_option, json_option
+from facekit.cli.options import (
+    EnumChoice,
+    json_option,
+)
+from facekit.cli.output_options import force_option, install_option
 from facekit.cli.render.conversion import print_drift, print_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
@@ -31,7 +35,7 @@ from facekit.enums import ExportFormat, Precision, RangeRule
     help="File to write, a folder for a SavedModel; a card goes beside what facekit itself runs.",
 )
 @install_option
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@force_option("files that exist")
 @json_option
 def export_command(
     model: str | None,

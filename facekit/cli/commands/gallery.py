@@ -16,6 +16,7 @@ from facekit.cli.gallery_options import (
     new_secret,
 )
 from facekit.cli.options import (
+    FILE,
     EnumChoice,
     crop_options,
     json_option,
@@ -68,7 +69,7 @@ def gallery() -> None:
 def init(
     encrypt: bool,
     vector_type: VectorType,
-    gallery_url: str | None,
+    gallery: str | None,
     key_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -82,7 +83,7 @@ def init(
     from facekit.tasks import gallery as tasks
 
     secret = new_secret(key_file, PASSPHRASE_VARIABLE)
-    location = tasks.GalleryLocation(gallery_url, secret)
+    location = tasks.GalleryLocation(gallery, secret)
     _tell_stats(tasks.init(location, encrypt=encrypt, vector_type=vector_type), as_json=as_json)
 
 
@@ -206,7 +207,7 @@ def check(location: GalleryLocation, as_json: bool) -> None:
 @gallery.command()
 @click.option(
     "--new-key-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help=f"The key file from now on; for a passphrase set {_NEW_PASSPHRASE_VARIABLE}.",
 )
 @gallery_options

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import json_option, output_file
+from facekit.cli.options import (
+    FILE,
+    json_option,
+)
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import print_result
 
 if TYPE_CHECKING:
@@ -17,10 +21,13 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @output_file("JSON Lines file.", required=True)
+@force_option("a file that exists")
 @click.option("--decrypt", is_flag=True, help="Needed for an encrypted gallery: the file is not.")
 @gallery_options
 @json_option
-def export_command(output: Path, decrypt: bool, location: GalleryLocation, as_json: bool) -> None:
+def export_command(
+    output: Path, force: bool, decrypt: bool, location: GalleryLocation, as_json: bool
+) -> None:
     """Write everybody to a file that gallery import reads, into any kind of gallery.
 
     The file holds biometric templates that are not encrypted; its mode is 0600.
@@ -31,12 +38,12 @@ def export_command(output: Path, decrypt: bool, location: GalleryLocation, as_js
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.gallery import export
 
-    result = export(location, output, decrypt=decrypt, reporter=TerminalReporter())
+    result = export(location, output, decrypt=decrypt, force=force, reporter=TerminalReporter())
     print_result(result, f"{result.template_count} templates in {output}", as_json=as_json)
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 @gallery_options
 @json_option
 def import_command(file: Path, location: GalleryLocation, as_json: bool) -> None:

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 @click.command()
 @photos_argument()
 @click.option(
-    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show."
+    "--top",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Candidates to show.",
 )
 @threshold_options()
 @click.option(

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 
-from facekit.cli.options import json_option
+from facekit.cli.options import (
+    FILE,
+    json_option,
+)
 from facekit.cli.render.inspection import print_inspection
 from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.errors import ModelMismatchError
 
 
 @click.command("inspect")
-@click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("model", type=FILE)
 @click.option(
     "--detector",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="A detector that Vela has compiled too: what one verify takes on the NPU.",
 )
 @json_option

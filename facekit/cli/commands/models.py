@@ -9,7 +9,12 @@ import click
 
 from facekit.cli.commands.models_card import card_command
 from facekit.cli.commands.models_import import import_command
-from facekit.cli.options import json_option, offline_option, output_file
+from facekit.cli.options import (
+    FILE,
+    json_option,
+    offline_option,
+)
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
 from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.cli.terminal import TerminalReporter
@@ -25,12 +30,12 @@ model_argument = click.argument("model", shell_complete=_complete_model)
 find_links_option = click.option(
     "--find-links",
     multiple=True,
-    metavar="FOLDER",
+    metavar="DIR",
     help="Look for the file here too; beside PIP_FIND_LINKS. May be repeated.",
 )
 from_file_option = click.option(
     "--from-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Use this file, which is checked, instead of fetching one.",
 )
 
@@ -186,8 +191,9 @@ def remove(model: str, sources: bool, as_json: bool) -> None:
     "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=_complete_model
 )
 @output_file("The archive: .tar, or .tar.gz, which is slower and little smaller.", required=True)
+@force_option("a file that exists")
 @json_option
-def export(models: tuple[str, ...], output: Path, as_json: bool) -> None:
+def export(models: tuple[str, ...], output: Path, force: bool, as_json: bool) -> None:
     """Write models and their cards to an archive, for a machine that cannot build them.
 
     \b
@@ -195,7 +201,7 @@ def export(models: tuple[str, ...], output: Path, as_json: bool) -> None:
     """
     from facekit.tasks import models as task
 
-    exported = task.export(models, output)
+    exported = task.export(models, output, force=force)
     if as_json:
         emit_json(exported.to_dict())
     else:

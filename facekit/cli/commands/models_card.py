@@ -6,7 +6,11 @@ from pathlib import Path
 
 import click
 
-from facekit.cli.options import EnumChoice, json_option, output_file
+from facekit.cli.options import (
+    EnumChoice,
+    json_option,
+)
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import print_card
 from facekit.enums import Preprocessing
 from facekit.errors import UsageError
@@ -21,7 +25,7 @@ from facekit.errors import UsageError
     help="With --draft: fill in how this system feeds its networks.",
 )
 @output_file("With --draft: write it here, beside MODEL as its name with .json.")
-@click.option("--force", is_flag=True, help="Replace a card that exists.")
+@force_option("a card that exists")
 @json_option
 def card_command(
     model: str,

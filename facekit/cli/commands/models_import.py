@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import EnumChoice, PictureSize, json_option
+from facekit.cli.options import (
+    EnumChoice,
+    PixelSize,
+    json_option,
+)
+from facekit.cli.output_options import force_option
 from facekit.cli.render.models import print_files
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
@@ -30,16 +35,18 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 )
 @click.option(
     "--size",
-    type=PictureSize(),
-    help="The net's picture, where the file leaves it open: 112x112 is 112 high and wide.",
+    type=PixelSize(),
+    help="The net's picture, where the file leaves it open: 112, or 112x96, which is 112 high.",
 )
 @click.option(
     "--color-order",
     type=EnumChoice(ColorOrder),
     help="Of the colors, in place of --preprocessing's.",
 )
-@click.option("--mean", type=float, metavar="M", help="The net is fed (x - mean) / std, x 0..255.")
-@click.option("--std", type=float, metavar="S", help="See --mean.")
+@click.option(
+    "--mean", type=float, metavar="NUMBER", help="The net is fed (x - mean) / std, x 0..255."
+)
+@click.option("--std", type=float, metavar="NUMBER", help="See --mean.")
 @click.option(
     "--crop",
     type=EnumChoice(CropRule),
@@ -48,7 +55,7 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 @click.option(
     "--margin",
     type=click.FloatRange(min=0),
-    metavar="PX",
+    metavar="PIXELS",
     help="Pixels of the crop outside the box, both sides together, for --crop margin.",
 )
 @click.option(
@@ -57,13 +64,13 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
     help="What becomes of the mirror image's embedding.  [default: as the graph's authors do: "
     "concat for sphereface20, else none]",
 )
-@click.option("--license", "license", metavar="TEXT", help="What may be done with the weights.")
+@click.option("--license", metavar="TEXT", help="What may be done with the weights.")
 @click.option(
     "--accept-untrained",
     is_flag=True,
     help="Take a network that does not tell the faces apart that ship with facekit.",
 )
-@click.option("--force", is_flag=True, help="Replace a model of that name, with all variants.")
+@force_option("a model of that name, with all variants; or what an archive's models are called")
 @json_option
 def import_command(
     path: Path,

@@ -8,7 +8,12 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
-from facekit.cli.options import json_option
+from facekit.cli.options import (
+    FILE,
+    FOLDER,
+    json_option,
+)
+from facekit.cli.output_options import accept_drift_option, force_option, output_folder
 from facekit.cli.render.conversion import print_quantized
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
@@ -19,6 +24,7 @@ from facekit.enums import RangeRule
 @click.argument("model", metavar="MODEL")
 @click.option(
     "--recipe",
+    metavar="RECIPE",
     default="static_wi8_ai8",
     show_default=True,
     help="Name of a recipe (static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, ...) or a "
@@ -28,24 +34,22 @@ from facekit.enums import RangeRule
 @click.option(
     "--drift-on",
     type=click.Path(path_type=Path),
-    metavar="DIR|LIST",
     help="Photos to measure the drift on.  [default: those of --calibration]",
 )
 @click.option("--layers", is_flag=True, help="Rank the layers by their error.")
 @click.option(
     "--evaluate-on",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="LFW: accuracy, EER and TAR on pairsDevTest, before and after.",
 )
-@click.option("--plot", is_flag=True, help="Draw the drift as <model>_drift.png.")
 @click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write to.",
+    "--plot",
+    type=FILE,
+    help="Draw the drift into this file (PNG).",
 )
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@output_folder("Folder to write to.", required=True)
+@force_option("files that exist")
+@accept_drift_option
 @json_option
 def quantize(
     model: str,
@@ -54,9 +58,10 @@ def quantize(
     drift_on: Path | None,
     layers: bool,
     evaluate_on: Path | None,
-    plot: bool,
+    plot: Path | None,
     output: Path,
     force: bool,
+    accept_drift: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -65,7 +70,7 @@ def quantize(
     Writes the model, its card, the recipe, and the drift report (JSON).
 
     \b
-    Example: facekit quantize facenet512-casia --calibration lfw -o out --layers --plot
+    Example: facekit quantize facenet512-casia --calibration lfw -o out --layers --plot drift.png
              facekit quantize facenet512-casia --recipe static_wi8_ai16 -o out
     """
     from facekit.tasks import quantize as task
@@ -81,6 +86,7 @@ def quantize(
         evaluate_on=evaluate_on,
         plot=plot,
         force=force,
+        accept_drift=accept_drift,
         reporter=TerminalReporter(),
     )
     if as_json:

@@ -18,11 +18,11 @@ from facekit.cli.options import (
     json_lines_option,
     model_option,
     offline_option,
-    output_file,
     threads_option,
 )
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json_line, exit_with, note
-from facekit.cli.render.people import track_row, track_table
+from facekit.cli.render.people import note_least_similarity, track_row, track_table
 from facekit.cli.threshold_options import threshold_options
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ EXIT_INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("video")
+@click.argument("video", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option(
     "--every",
+    metavar="N",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
@@ -44,6 +45,7 @@ EXIT_INTERRUPTED = 130
 )
 @click.option(
     "--longest-gap",
+    metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=2.0,
     show_default=True,
@@ -51,6 +53,7 @@ EXIT_INTERRUPTED = 130
 )
 @click.option(
     "--min-detections",
+    metavar="N",
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
@@ -58,12 +61,14 @@ EXIT_INTERRUPTED = 130
 )
 @click.option(
     "--start-score",
+    metavar="SCORE",
     type=click.FloatRange(0, 1),
     help="Detector's score from which a face begins a track; lower ones can continue it.  "
     "[default: mtcnn 0.9, yunet 0.8]",
 )
 @threshold_options(default="by the gallery's size, as of identify")
 @output_file("Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.")
+@force_option("the file of -o")
 @gallery_options
 @model_option
 @detector_options
@@ -80,6 +85,7 @@ def track(
     start_score: float | None,
     choice: ThresholdChoice,
     output: Path | None,
+    force: bool,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -121,6 +127,7 @@ def track(
             location=location,
             threshold=choice,
             output=output,
+            force=force,
             should_stop=lambda: asked().is_set(),
             reporter=TerminalReporter(),
         ):
@@ -129,7 +136,9 @@ def track(
             elif as_json:
                 emit_json_line(result.to_dict())
             else:
-                shown = shown or track_table(named=result.named)
+                if shown is None:
+                    note_least_similarity("known", result)
+                    shown = track_table(named=result.named)
                 shown.echo(*track_row(result))
     _leave(end, as_json=as_json)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.options import (
+    FOLDER,
     EnumChoice,
-    force_option,
-    install_option,
     json_option,
     offline_option,
 )
+from facekit.cli.output_options import force_option, install_option, output_folder
 from facekit.cli.render.output import emit_json, note
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
@@ -38,45 +38,72 @@ _SHORT = {
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Aligned crops, a folder a person: see align-dataset.",
 )
-@click.option("--config", metavar="NAME|FILE",
-              help="A .toml file, or one of facekit's own; see configs/train.")  # fmt: skip
+@click.option(
+    "--config", metavar="CONFIG", help="A .toml file, or one of facekit's own; see configs/train."
+)
 @click.option("--architecture", type=EnumChoice(Architecture), help="The net's graph.")
 @click.option("--loss", type=EnumChoice(TrainingLoss), help="What is minimized.")
-@click.option("--start-from", metavar="MODEL",
-              help="Begin with these weights and a new head: fine-tuning.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), help="Times that the photos are seen.")
-@click.option("--batch-size", type=click.IntRange(min=2),
-              help="Photos a step, over all devices.")  # fmt: skip
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Learning rate.")
-@click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
-              help="What the net computes in.")  # fmt: skip
-@click.option("--held-out", type=click.FloatRange(0, 1, max_open=True),
-              help="Share of each person's photos that is kept for testing.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), help="The same seed, the same run.")
-@click.option("--setting", "settings", multiple=True, metavar="KEY=VALUE",
-              help="Any other key of the configuration, as augment.flip=false.")  # fmt: skip
 @click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the run: checkpoints, curve, model.",
+    "--start-from", metavar="MODEL", help="Begin with these weights and a new head: fine-tuning."
 )
+@click.option(
+    "--epochs", metavar="N", type=click.IntRange(min=1), help="Times that the photos are seen."
+)
+@click.option(
+    "--batch-size", metavar="N", type=click.IntRange(min=2), help="Photos a step, over all devices."
+)
+@click.option(
+    "--rate", metavar="RATE", type=click.FloatRange(min=0, min_open=True), help="Learning rate."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+    help="What the net computes in.",
+)
+@click.option(
+    "--held-out",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of each person's photos that is kept for testing.",
+)
+@click.option(
+    "--seed", metavar="N", type=click.IntRange(min=0), help="The same seed, the same run."
+)
+@click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other key of the configuration, as augment.flip=false.",
+)
+@output_folder("Folder of the run: checkpoints, curve, model.", required=True)
 @click.option("--resume", is_flag=True, help="Go on with the run in -o, with its own settings.")
-@click.option("--validate-on", type=click.Path(path_type=Path, file_okay=False), metavar="LFW",
-              help="Measure accuracy on LFW's View 1 in this folder.")  # fmt: skip
-@click.option("--validate-every", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Epochs between two of these.")  # fmt: skip
-@click.option("--license", "license", help="What may be done with the result, for its card.")
+@click.option("--validate-on", type=FOLDER, help="Measure accuracy on LFW's View 1 in this folder.")
+@click.option(
+    "--validate-every",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Epochs between two of these.",
+)
+@click.option("--license", metavar="TEXT", help="What may be done with the result, for its card.")
 @install_option
 @force_option("a run in -o, and a model of --install's name")
-@click.option("--workers-at", metavar="HOST:PORT,...",
-              help="Addresses of all processes of a run, the same everywhere.")  # fmt: skip
-@click.option("--worker-index", type=click.IntRange(min=0),
-              help="Which of them this one is, from 0; 0 writes the files.")  # fmt: skip
+@click.option(
+    "--workers-at",
+    metavar="ADDRESS,...",
+    help="Addresses of all processes of a run, the same everywhere.",
+)
+@click.option(
+    "--worker-index",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Which of them this one is, from 0; 0 writes the files.",
+)
 @offline_option
 @json_option
 def train(

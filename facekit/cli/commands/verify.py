@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from facekit.cli.options import (
+    FILE,
     embedding_options,
     json_option,
-    output_file,
     parallel_options,
     photos_argument,
 )
+from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.cli.requests import pipeline_request
 from facekit.cli.threshold_options import threshold_options
@@ -30,16 +31,17 @@ if TYPE_CHECKING:
 @threshold_options(default="1e-3")
 @click.option(
     "--pairs",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="CSV of two columns: verify every line; - reads stdin.  With --json the answer is "
     "JSON Lines, an object on a line.",
 )
 @output_file("With --pairs: write here instead of stdout (.csv or .jsonl).")
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Write a picture of both faces, their crops and the decision (PNG, SVG or PDF).",
 )
+@force_option("the file of -o or --plot")
 @embedding_options
 @parallel_options
 @json_option
@@ -49,6 +51,7 @@ def verify(
     pairs: Path | None,
     output: Path | None,
     plot: Path | None,
+    force: bool,
     model: str | None,
     workers: int | None,
     ray: str | None,
@@ -81,7 +84,7 @@ def verify(
         from facekit.tasks import verify_pairs as task
 
         if output is not None:
-            task.require_list_suffix(output)
+            task.require_list_file(output, force=force)
         listed = task.read_pairs(pairs)
         results = task.verify_pairs(
             listed, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
@@ -92,7 +95,12 @@ def verify(
     from facekit.tasks import verify as verify_task
 
     result = verify_task.verify(
-        *photos, request=request, threshold=choice, plot=plot, reporter=reporter
+        *photos,
+        request=request,
+        threshold=choice,
+        plot=plot,
+        force=force,
+        reporter=reporter,
     )
     if as_json:
         emit_json(result.to_dict())

@@ -20,21 +20,21 @@ def print_report(report: Report) -> None:
     if report.onnx_runtime:
         providers = ", ".join(report.providers)
         lines.append(("runtime", f"onnxruntime {report.onnx_runtime}: {providers}"))
-    lines += [("delegate", f"{found.path}  {found.accelerator}") for found in report.delegates]
+    lines += [("delegate", f"{found.path}: {found.accelerator}") for found in report.delegates]
     if not report.delegates:
         lines.append(("delegates", "none found: networks run on the CPU"))
     if store := report.store:
         access = "writable" if store.writable else "not writable"
-        lines.append(("models", f"{store.path}  {access}, {store.free_bytes / 1e9:.1f} GB free"))
+        lines.append(("models", f"{store.path}: {access}, {store.free_bytes / 1e9:.1f} GB free"))
     for model in report.models:
         size = model.size_bytes
         state = "not as its card says" if size is None else f"{size / 1e6:.2f} MB"
-        lines.append(("model", f"{model.model}  {state}"))
+        lines.append(("model", f"{model.model}: {state}"))
     if default := report.default_model:
-        lines.append(("default", f"{default.model}  by {default.origin}"))
-    lines += [("model", f"{name}  is built at first use") for name in report.to_build]
+        lines.append(("default", f"{default.model}, by {default.origin}"))
+    lines += [("model", f"{name} is built at first use") for name in report.to_build]
     lines += [
-        ("extra", f"{name}  {'installed' if present else 'not installed'}")
+        ("extra", f"{name}: {'installed' if present else 'not installed'}")
         for name, present in report.extras.items()
     ]
     lines += [("problem", str(problem)) for problem in report.problems]

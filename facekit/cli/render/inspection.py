@@ -44,7 +44,7 @@ def print_inspection(inspection: Inspection) -> None:
 
 def _tensor_text(tensor: Tensor) -> str:
     shape = " x ".join("any" if length == -1 else str(length) for length in tensor.shape)
-    text = f"{tensor.name}  {tensor.dtype} {shape}"
+    text = f"{tensor.name}: {tensor.dtype} {shape}"
     if not tensor.scales:
         return text
     return f"{text}, real = {tensor.scales[0]:.9g} * (integer - {tensor.zero_points[0]})"

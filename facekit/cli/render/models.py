@@ -80,7 +80,9 @@ def print_info(info: ModelInfo) -> None:
     """What the registry says, then what each card adds."""
     if info.entry is not None:
         _print_entry(info.entry, stored=bool(info.cards))
-    for path, card in info.cards:
+    for row, (path, card) in enumerate(info.cards):
+        if row or info.entry is not None:
+            click.echo()
         _print_card(path, card, in_registry=info.entry is not None)
 
 
@@ -185,7 +187,7 @@ def _source_fields(source: Source) -> list[tuple[str, str]]:
 
 def _download_text(download: Download) -> str:
     what = download.requirement or download.url
-    return f"{what}  {download.size_bytes / 1e6:.1f} MB, sha256 {download.sha256}"
+    return f"{what}, {download.size_bytes / 1e6:.1f} MB, sha256 {download.sha256}"
 
 
 def _input_text(spec: InputSpec) -> str:

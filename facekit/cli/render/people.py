@@ -35,12 +35,17 @@ def identified_table() -> StreamedTable:
 
 def identified_rows(photo: IdentifiedPhoto) -> Iterator[tuple[str, ...]]:
     """A row for each candidate of each face; a face's answer stands in its first row."""
+    from facekit.template.match import distance
+
     for index, face in enumerate(photo.faces):
         answer = face.answer
         said = "known" if answer.known else "unknown"
         margin = "" if answer.margin is None else f"{answer.margin:.4f}"
         for candidate in answer.candidates:
-            scores = (f"{candidate.similarity:.4f}", f"{1 - candidate.similarity:.4f}")
+            scores = (
+                f"{candidate.similarity:.4f}",
+                f"{distance(candidate.similarity, face.metric):.4f}",
+            )
             yield (str(index), said, *scores, margin, candidate.name, photo.name)
             said = margin = ""
         if not answer.candidates:  # nobody is enrolled
@@ -48,20 +53,29 @@ def identified_rows(photo: IdentifiedPhoto) -> Iterator[tuple[str, ...]]:
 
 
 def threshold_text(identified: Identified) -> str:
-    """Where "unknown" begins, and what it is expected to do."""
+    """Who counts as known, and how often somebody unknown is expected to."""
+    from facekit.template.wording import percent_at_most
+    from facekit.template.wording import threshold_text as in_words
+
     threshold = identified.threshold
-    text = (
-        f"threshold: similarity >= {threshold.similarity:.4f}, distance <= "
-        f"{1 - threshold.similarity:.4f} ({threshold.source})"
-    )
+    text = f"known: {in_words(threshold.similarity, identified.metric)} ({threshold.source}); "
     if threshold.predicted_fpir is None:
-        text += "; no error rate was measured there"
+        text += "its error rate was not measured"
     else:
         text += (
-            f"; predicted: at most {threshold.predicted_fpir:.2%} of unknown faces are found among "
-            f"{threshold.comparison_count} templates"
+            f"at most {percent_at_most(threshold.predicted_fpir)} of unknown faces are expected to "
+            f"be taken for one of {threshold.comparison_count} templates"
         )
-    return "\n".join(wrapped(text))
+    return "\n".join(wrapped(text, others="  "))
+
+
+def note_least_similarity(whose: str, result: Clustering | TrackedPerson) -> None:
+    """From which similarity on it is one person, on stderr; nothing where there is no threshold."""
+    from facekit.template.wording import threshold_text as in_words
+
+    if result.threshold is not None:
+        text = in_words(result.threshold.similarity, result.metric)
+        note("\n  ".join(wrapped(f"{whose}: {text} ({result.threshold.source})")))
 
 
 def print_groups(clustering: Clustering, *, as_csv: bool) -> None:

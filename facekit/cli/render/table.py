@@ -59,7 +59,7 @@ def table(
     """
     given = [tuple(row) for row in rows]
     fitted = [
-        replace(one, width=max(one.width, len(one.title), *map(_width, cells)))
+        replace(one, width=max(one.width, len(one.title), *map(width_of, cells)))
         for one, *cells in zip(columns, *given, strict=True)
     ]
     lines = [_line(fitted, [column.title for column in fitted])]
@@ -81,7 +81,7 @@ def table_in_blocks(columns: Sequence[Column], rows: Iterable[Sequence[str]]) ->
     taken = 1
     while taken < len(columns):
         end, block = len(columns), list[str]()
-        while not block or (end > taken + 1 and max(map(_width, block)) > WIDTH):
+        while not block or (end > taken + 1 and max(map(width_of, block)) > WIDTH):
             end -= bool(block)
             shown = (0, *range(taken, end))
             block = table([columns[n] for n in shown], [[row[n] for n in shown] for row in given])
@@ -118,10 +118,18 @@ def wrapped(text: str, *, first: str = "", others: str = "", width: int = WIDTH)
     ) or [first.rstrip()]
 
 
+def width_of(text: str) -> int:
+    """Columns on a terminal: wide characters take two, marks on a letter none."""
+    return sum(
+        0 if unicodedata.combining(sign) else 1 + (unicodedata.east_asian_width(sign) in "WF")
+        for sign in text
+    )
+
+
 def _line(columns: Sequence[Column], cells: Sequence[str]) -> str:
     padded = []
     for column, cell in zip(columns, map(_printable, cells), strict=True):
-        room = " " * (column.width - _width(cell))
+        room = " " * (column.width - width_of(cell))
         padded.append(room + cell if column.is_number else cell + room)
     return _GAP.join(padded).rstrip()
 
@@ -129,11 +137,3 @@ def _line(columns: Sequence[Column], cells: Sequence[str]) -> str:
 def _printable(text: str) -> str:
     """Nothing in a name moves the cursor, colors the terminal or begins a line."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: wide characters take two, marks on a letter none."""
-    return sum(
-        0 if unicodedata.combining(sign) else 1 + (unicodedata.east_asian_width(sign) in "WF")
-        for sign in text
-    )

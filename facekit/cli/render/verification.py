@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.render.output import SCHEMA_VERSION
+from facekit.cli.render.table import wrapped
 
 if TYPE_CHECKING:
-    from facekit.pipeline.records import Verification
+    from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
     from facekit.tasks.verify_pairs import VerifiedPair
 
 _COLUMNS = (
@@ -21,6 +22,7 @@ _COLUMNS = (
     "similarity",
     "distance",
     "threshold",
+    "threshold_similarity",
     "similarity_metric",
     "face_count_a",
     "face_count_b",
@@ -30,21 +32,38 @@ _COLUMNS = (
 
 def print_verification(result: Verification) -> None:
     """The decision, the threshold and what they mean, in a few lines."""
-    payload = result.to_dict()
-    answer, relation = ("same", "<=") if payload["verified"] else ("different", ">")
-    click.echo(
-        f"{answer}: {payload['similarity_metric']} distance "
-        f"{payload['distance']:.4f} {relation} {payload['threshold']:.4f}"
+    for sentence in _sentences(result):
+        click.echo("\n".join(wrapped(sentence, others="  ")))
+
+
+def _sentences(result: Verification) -> Iterator[str]:
+    from facekit.template.wording import (
+        comparison_text,
+        fmr_text,
+        prior_text,
+        probability_text,
     )
-    bound = payload["fmr_at_most"]
-    at_most = "" if bound is None else f"; at most {bound:.2g} of strangers match there"
-    click.echo(f"threshold: {payload['threshold_source']}{at_most}")
-    if payload["probability"] is not None:
-        click.echo(f"probability: {payload['probability']:.6g} {payload['probability_meaning']}")
-    if result.device.is_asked_for:
-        click.echo(f"device: {result.device}")
+
+    decision, meaning = result.decision, result.meaning
+    comparison = comparison_text(decision.similarity, decision.threshold_similarity, result.metric)
+    yield f"{'same' if decision.same else 'different'}: {comparison}"
+    yield f"threshold: {fmr_text(meaning.fmr_at_most)} ({result.threshold.source})"
+    if meaning.probability is not None and result.score_to_probability is not None:
+        yield (
+            f"probability of same person: {probability_text(meaning.probability)} "
+            f"({prior_text(result.score_to_probability)})"
+        )
+    if result.device.is_accelerator_requested:
+        yield f"device: {result.device}"
     if result.comparison_count > 1:
-        click.echo(f"best of {result.comparison_count} comparisons")
+        first, second = map(_origin_text, (result.a, result.b), result.matched)
+        yield f"best of {result.comparison_count} comparisons: {first} and {second}"
+
+
+def _origin_text(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
+    """face 1 of b.jpg; of an embedding file: row 2 of known.npz, face 0 of a.jpg."""
+    row = "" if origin.row is None else f"row {origin.row} of {picture.name}, "
+    return f"{row}face {origin.face} of {origin.photo}"
 
 
 def pair_lines(results: Iterable[VerifiedPair], *, as_json: bool) -> Iterator[str]:
@@ -70,7 +89,11 @@ def _csv_line(cells: tuple[Any, ...]) -> str:
 
 def _row(result: VerifiedPair) -> tuple[Any, ...]:
     pair = (result.pair.a, result.pair.b)
-    threshold = (f"{result.threshold_distance:.6f}", result.metric.value)
+    threshold = (
+        f"{result.threshold_distance:.6f}",
+        f"{result.threshold.similarity:.6f}",
+        result.metric.value,
+    )
     verification = result.verification
     if verification is None:
         error = f"{type(result.error).__name__}: {result.error}"

@@ -1,4 +1,4 @@
-"""What values the activations of a net take on real crops."""
+"""Measures histograms of a network's activations on crops."""
 
 from __future__ import annotations
 
@@ -21,33 +21,34 @@ _BINS = 1 << 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histogram:
-    """Of one activation over all crops.
+    """The histogram of one activation over all crops.
 
-    A bin holds the values whose float32 begins with the same 16 bits, so it is at most 1/128 of
-    its values wide, wherever they lie, and one pass is enough.
+    A bin contains the values whose float32 representation begins with the same 16 bits.  Its width
+    is therefore at most 1/128 of its values, whatever their size, and one pass over the crops
+    suffices.
     """
 
     lower: NDArray[np.float64]
-    """(B,) rising: the lower edge of each bin that holds a value"""
+    """(B,) The lower edge of each bin that is not empty, ascending."""
     upper: NDArray[np.float64]
-    """(B,)"""
+    """(B,) The upper edge of each of these bins."""
     counts: NDArray[np.int64]
-    """(B,) at least 1 each"""
-    least: float
-    greatest: float
-    """the extreme values themselves"""
+    """(B,) The number of values in each of these bins, at least 1."""
+    minimum: float
+    maximum: float
+    """The largest value; `minimum` is the smallest one."""
 
 
 @dataclass(slots=True, eq=False)
 class _Counter:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_BINS, np.int64))
-    least: float = np.inf
-    greatest: float = -np.inf
+    minimum: float = np.inf
+    maximum: float = -np.inf
 
     def add(self, values: NDArray[np.float32]) -> None:
         self.counts += np.bincount(values.ravel().view(np.uint32) >> 16, minlength=_BINS)
-        self.least = min(self.least, float(values.min()))
-        self.greatest = max(self.greatest, float(values.max()))
+        self.minimum = min(self.minimum, float(values.min()))
+        self.maximum = max(self.maximum, float(values.max()))
 
 
 def activation_histograms(
@@ -57,26 +58,26 @@ def activation_histograms(
     *,
     reporter: Reporter = SILENT,
 ) -> dict[str, Histogram]:
-    """Histograms by activation key of the float32 file `content`; 0.1 s a crop on two cores.
+    """Returns the histogram of each activation of the float32 file `content`, by activation key.
 
-    crops: (N, H, W, 3) RGB uint8, N >= 1.
+    crops: (N, H, W, 3) RGB uint8, N >= 1.  It takes 0.1 s per crop on two cores.
     """
-    interpreter = keeping_all_tensors(content)
+    interpreter = open_with_all_tensors(content)
     input_index = interpreter.get_input_details()[0]["index"]
     found = list_activations(content)
-    counters = {one.key: _Counter() for one in found}
+    counters = {activation.key: _Counter() for activation in found}
     for crop in reporter.steps(crops, length=len(crops), label="measuring activations"):
         interpreter.set_tensor(input_index, model_input(crop[np.newaxis], spec))
         interpreter.invoke()
-        for one in found:
-            counters[one.key].add(interpreter.get_tensor(one.index))
+        for activation in found:
+            counters[activation.key].add(interpreter.get_tensor(activation.index))
     return {key: _histogram(counter) for key, counter in counters.items()}
 
 
-def keeping_all_tensors(content: bytes) -> Interpreter:
-    """An interpreter whose every tensor can be read after a run."""
+def open_with_all_tensors(content: bytes) -> Interpreter:
+    """Returns an interpreter whose tensors can all be read after a run."""
     with warnings.catch_warnings(), captured(lambda line: line.startswith(b"INFO: ")):
-        warnings.simplefilter("ignore")  # that it costs memory: 30 MB here
+        warnings.simplefilter("ignore")  # the warning is about memory: 30 MB here
         interpreter = Interpreter(
             model_content=content,
             num_threads=default_threads(),
@@ -89,15 +90,15 @@ def keeping_all_tensors(content: bytes) -> Interpreter:
 def _histogram(counter: _Counter) -> Histogram:
     codes = np.flatnonzero(counter.counts).astype(np.uint32)
     near, far = (
-        np.clip(np.asarray(bits, np.uint32).view(np.float32), counter.least, counter.greatest)
+        np.clip(np.asarray(bits, np.uint32).view(np.float32), counter.minimum, counter.maximum)
         for bits in (codes << 16, (codes << 16) | 0xFFFF)
-    )  # from zero; a negative number's bits count away from it
+    )  # "near" and "far" from zero, because the bits of a negative number count away from zero
     lower, upper = np.minimum(near, far), np.maximum(near, far)
     order = np.argsort(lower, kind="stable")
     return Histogram(
         lower=lower[order].astype(np.float64),
         upper=upper[order].astype(np.float64),
         counts=counter.counts[codes][order],
-        least=counter.least,
-        greatest=counter.greatest,
+        minimum=counter.minimum,
+        maximum=counter.maximum,
     )

@@ -1,10 +1,11 @@
-"""Integer forms of operators that ai-edge-quantizer leaves in float32.
+"""Converts operators that ai-edge-quantizer leaves in float32 to int8.
 
-It puts a DEQUANTIZE before such an operator and a QUANTIZE behind it, and an NPU runs none of the
-three.  LiteRT and Vela know the same operators on int8: here the three become one.
+ai-edge-quantizer adds a DEQUANTIZE before such an operator and a QUANTIZE behind it, and an NPU
+supports none of the three.  LiteRT and Vela support the same operators in int8, so the three
+operators are replaced by one.
 
-XNNPACK, which runs LiteRT files on a CPU, has no int8 PRELU.  There the form costs much more than
-it saves, so each recipe says which operators it wants rewritten.
+XNNPACK, which runs LiteRT files on a CPU, does not support int8 PRELU.  On a CPU the int8 form is
+much slower than the three operators, so each recipe states which operators to convert.
 """
 
 from __future__ import annotations
@@ -20,27 +21,32 @@ from facekit.graph.write.litert_file import constant_bytes, pack_model
 from facekit.types import Float32Array
 
 FORMS = ("LEAKY_RELU", "PRELU", "RELU6")
-"""operators that are rewritten; a PRELU's slopes become int8 with one scale"""
-_MOST = 127
+"""The operators that can be converted.  The slopes of a PRELU become int8 with one scale."""
+_MAX_INT8 = 127
 _NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
 }
 
 
-def with_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
-    """The quantized file with int8 forms of `operators`, of FORMS, wherever int8 is on both sides.
+def convert_to_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
+    """Returns the quantized file with int8 forms of `operators`, between int8 tensors.
 
-    The same bytes for the same arguments; `content` itself where there is nothing to rewrite.
+    `operators` must be in FORMS.  The result is deterministic; it is `content` itself if nothing is
+    converted.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     graph = model.subgraphs[0]
-    writers = {int(index): one for one in graph.operators for index in one.outputs}
-    rewritten = 0
+    writers = {
+        int(index): candidate for candidate in graph.operators for index in candidate.outputs
+    }
+    converted = 0
     for operator in graph.operators:
         if _name(model, operator) not in operators:
             continue
         before = writers.get(int(operator.inputs[0]))
-        after = [one for one in graph.operators if operator.outputs[0] in one.inputs]
+        after = [
+            candidate for candidate in graph.operators if operator.outputs[0] in candidate.inputs
+        ]
         is_output = operator.outputs[0] in graph.outputs
         if before is None or is_output or len(after) != 1:
             continue
@@ -50,21 +56,25 @@ def with_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
         operator.outputs = after[0].outputs
         if len(operator.inputs) > 1:
             _quantize_slopes(model, content, int(operator.inputs[1]))
-        after[0].outputs = None  # it goes
-        rewritten += 1
-    if not rewritten:
+        after[0].outputs = None  # marks the operator for removal
+        converted += 1
+    if not converted:
         return content
-    kept = [one for one in graph.operators if one.outputs is not None]
-    read = {int(index) for one in kept for index in one.inputs} | set(map(int, graph.outputs))
+    remaining = [candidate for candidate in graph.operators if candidate.outputs is not None]
+    used = {int(index) for candidate in remaining for index in candidate.inputs} | set(
+        map(int, graph.outputs)
+    )
     graph.operators = [
-        one for one in kept if _name(model, one) != "DEQUANTIZE" or int(one.outputs[0]) in read
+        candidate
+        for candidate in remaining
+        if _name(model, candidate) != "DEQUANTIZE" or int(candidate.outputs[0]) in used
     ]
-    _drop_unread(model)
+    _drop_unused(model)
     return pack_model(model, content)
 
 
 def float_operators(content: bytes) -> dict[str, int]:
-    """Which operators of a quantized file compute in float32, and how many of each.
+    """Returns the number of each operator that computes in float32 in a quantized file.
 
     Conversions between integers and float32 are not counted.
     """
@@ -86,7 +96,7 @@ def _name(model: Any, operator: Any) -> str:
 
 
 def _converts(model: Any, operator: Any, name: str) -> bool:
-    """Whether `operator` is the conversion `name` from or to int8."""
+    """Returns whether `operator` is the conversion `name` from or to int8."""
     if _name(model, operator) != name:
         return False
     index = operator.inputs[0] if name == "DEQUANTIZE" else operator.outputs[0]
@@ -95,42 +105,42 @@ def _converts(model: Any, operator: Any, name: str) -> bool:
 
 def _quantize_slopes(model: Any, content: bytes, index: int) -> None:
     tensor = model.subgraphs[0].tensors[index]
-    if tensor.type == schema.TensorType.INT8:  # two layers may share their slopes
+    if tensor.type == schema.TensorType.INT8:  # already done: two layers may share their slopes
         return
     data = constant_bytes(model.buffers[tensor.buffer], content)
     assert data is not None  # slopes are constants
     slopes: Float32Array = data.view(np.float32)
-    scale = max(float(np.abs(slopes).max()), np.finfo(np.float32).tiny) / _MOST
+    scale = max(float(np.abs(slopes).max()), np.finfo(np.float32).tiny) / _MAX_INT8
     tensor.type = schema.TensorType.INT8
     tensor.quantization = schema.QuantizationParametersT(
         scale=np.array([scale], np.float32), zeroPoint=np.array([0], np.int64)
     )
     tensor.buffer = len(model.buffers)
-    steps = np.rint(slopes / scale).astype(np.int8)
-    model.buffers.append(schema.BufferT(data=steps.view(np.uint8)))
+    integers = np.rint(slopes / scale).astype(np.int8)
+    model.buffers.append(schema.BufferT(data=integers.view(np.uint8)))
 
 
-def _drop_unread(model: Any) -> None:
-    """Tensors that no operator reads or writes, and constants of none but them."""
+def _drop_unused(model: Any) -> None:
+    """Removes tensors that no operator uses, and buffers that only such tensors use."""
     graph = model.subgraphs[0]
-    used = {int(index) for one in graph.operators for index in (*one.inputs, *one.outputs)}
+    used = {int(index) for item in graph.operators for index in (*item.inputs, *item.outputs)}
     used |= {int(index) for index in (*graph.inputs, *graph.outputs)}
-    place = {old: new for new, old in enumerate(sorted(used - {-1}))} | {-1: -1}
+    new_index = {old: new for new, old in enumerate(sorted(used - {-1}))} | {-1: -1}
     graph.tensors = [graph.tensors[old] for old in sorted(used - {-1})]
     for table in (*graph.operators, graph):
-        table.inputs = np.array([place[int(index)] for index in table.inputs], np.int32)
-        table.outputs = np.array([place[int(index)] for index in table.outputs], np.int32)
+        table.inputs = np.array([new_index[int(index)] for index in table.inputs], np.int32)
+        table.outputs = np.array([new_index[int(index)] for index in table.outputs], np.int32)
     for signature in model.signatureDefs or ():
         for entry in (*signature.inputs, *signature.outputs):
-            entry.tensorIndex = place[int(entry.tensorIndex)]
-    held = sorted({0} | {one.buffer for one in graph.tensors} | _metadata(model))
-    buffers = {old: new for new, old in enumerate(held)}
-    model.buffers = [model.buffers[old] for old in held]
+            entry.tensorIndex = new_index[int(entry.tensorIndex)]
+    used_buffers = sorted({0} | {item.buffer for item in graph.tensors} | _metadata_buffers(model))
+    buffers = {old: new for new, old in enumerate(used_buffers)}
+    model.buffers = [model.buffers[old] for old in used_buffers]
     for tensor in graph.tensors:
         tensor.buffer = buffers[tensor.buffer]
-    for one in model.metadata or ():
-        one.buffer = buffers[one.buffer]
+    for item in model.metadata or ():
+        item.buffer = buffers[item.buffer]
 
 
-def _metadata(model: Any) -> set[int]:
-    return {one.buffer for one in model.metadata or ()}
+def _metadata_buffers(model: Any) -> set[int]:
+    return {metadata.buffer for metadata in model.metadata or ()}

@@ -1,4 +1,4 @@
-"""A float32 model to a quantized one with its card."""
+"""Converts an installed float32 model to a quantized model with its card."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from facekit.conversion.crops import SEED, CropSet, Origin
 from facekit.conversion.pictures import shipped_pictures
 from facekit.conversion.quantize.histograms import activation_histograms
-from facekit.conversion.quantize.quantizer import PACKAGE, input_formula, quantized, tool_version
-from facekit.conversion.quantize.range_rules import Range, ranges
-from facekit.conversion.quantize.ranges import stored_ranges
+from facekit.conversion.quantize.quantizer import (
+    PACKAGE,
+    input_formula,
+    quantize_file,
+    tool_version,
+)
+from facekit.conversion.quantize.range_rules import Range, compute_ranges
+from facekit.conversion.quantize.ranges import find_stored_ranges
 from facekit.conversion.quantize.recipe import Recipe
 from facekit.conversion.shipped_faces import DEFAULT_CROPS, shipped_crops
 from facekit.enums import RangeRule
@@ -31,20 +36,21 @@ from facekit.reporter import SILENT, Reporter
 from facekit.template.calibration import Calibration
 
 _YUNET = "yunet"
-"""the one design of detectors of a single net"""
+"""The only supported architecture of a detector with a single network."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
-    """A model that is not on the disk yet."""
+    """A model in memory."""
 
     card: Card
     content: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChosenRanges:
-    """What static quantization needs to know, and who says so."""
+class ActivationRanges:
+    """Activation ranges for static quantization, with the rule and the photos they were computed
+    from."""
 
     rule: RangeRule
     origin: Origin
@@ -52,7 +58,7 @@ class ChosenRanges:
 
 
 def require_float32(model: InstalledModel, *, task: Task = Task.EMBEDDING) -> None:
-    """Raises UsageError for anything but a float32 model of this task for LiteRT."""
+    """Raises UsageError if the model is not a float32 LiteRT model for this task."""
     card = model.card
     if card.task is not task:
         raise UsageError(
@@ -66,10 +72,10 @@ def require_float32(model: InstalledModel, *, task: Task = Task.EMBEDDING) -> No
 
 
 def require_quantizable(model: InstalledModel) -> None:
-    """Raises UsageError or ModelBuildError for what cannot be quantized.
+    """Raises UsageError or ModelBuildError if the model cannot be quantized.
 
-    What can is an embedding model in float32, or a detector of a single net, which then sees
-    pictures of the one size that its card has.
+    Float32 embedding models and detectors with a single network can be quantized.  A detector's
+    input is then fixed to the size in its card.
     """
     card = model.card
     if card.task is Task.DETECTION and card.architecture != _YUNET:
@@ -78,11 +84,15 @@ def require_quantizable(model: InstalledModel) -> None:
             "embedding model or a detector of a single net is needed."
         )
     require_float32(model, task=card.task)
-    fixed_content(model)
+    static_content(model)
 
 
-def fixed_content(model: InstalledModel) -> bytes:
-    """The file for one picture at a time, of its card's size, where it leaves that open."""
+def static_content(model: InstalledModel) -> bytes:
+    """Returns the bytes of the model's .tflite file.
+
+    If its input shape is dynamic, returns a file with a batch of 1 and the card's height and width.
+    Raises ModelBuildError if the file cannot be read.
+    """
     content = model.path.read_bytes()
     if not has_dynamic_dimension(content):
         return content
@@ -91,45 +101,56 @@ def fixed_content(model: InstalledModel) -> bytes:
     return to_litert(read_litert_graph(model.path, name=model.card.name, size=size))
 
 
-def pictures_of(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -> CropSet:
-    """What the model is fed, made of the faces that come with facekit."""
-    make = shipped_pictures if card.task is Task.DETECTION else shipped_crops
-    return make(card, count=count, seed=seed)
+def calibration_inputs(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -> CropSet:
+    """Returns calibration inputs for the card's model, created from the faces shipped with
+    facekit."""
+    create = shipped_pictures if card.task is Task.DETECTION else shipped_crops
+    return create(card, count=count, seed=seed)
 
 
 def choose_ranges(
     model: InstalledModel, crops: CropSet | None, rule: RangeRule, *, reporter: Reporter = SILENT
-) -> ChosenRanges:
-    """Measured on `crops`; without, those that are stored for the weights; without those,
-    measured on the faces that come with facekit.
+) -> ActivationRanges:
+    """Returns activation ranges measured on `crops`.
+
+    If `crops` is None, returns the stored ranges for these weights and this rule; if there are
+    none, measures on the faces shipped with facekit.  Raises ModelBuildError if the model file
+    cannot be read.
     """
-    content = fixed_content(model)
+    content = static_content(model)
     if crops is None:
-        stored = stored_ranges(model.card.source.sha256)
+        stored = find_stored_ranges(model.card.source.sha256)
         if stored is not None and rule in stored.by_rule:
             by_key = stored.by_rule[rule]
-            if by_key.keys() == {one.key for one in list_activations(content)}:
-                return ChosenRanges(rule, stored.origin, by_key)
-        crops = pictures_of(model.card)
+            if by_key.keys() == {activation.key for activation in list_activations(content)}:
+                return ActivationRanges(rule, stored.origin, by_key)
+        crops = calibration_inputs(model.card)
 
-    histograms = activation_histograms(content, model.card.input, crops.crops, reporter=reporter)
-    return ChosenRanges(rule, crops.origin, ranges(histograms, rule))
+    histograms = activation_histograms(content, model.card.input, crops.images, reporter=reporter)
+    return ActivationRanges(rule, crops.origin, compute_ranges(histograms, rule))
 
 
-def quantize(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None) -> ModelFile:
-    """`chosen` may be None for a recipe that needs no ranges.
+def quantize(
+    model: InstalledModel, recipe: Recipe, activation_ranges: ActivationRanges | None
+) -> ModelFile:
+    """Quantizes the model by the recipe.  `activation_ranges` may be None if the recipe needs none.
 
-    What was measured with the float32 file does not hold for this one, but for the mean
-    embedding, which is the same within what quantizing costs.  Raises as `quantized`.
+    If facekit ships a measured calibration for exactly the resulting file, the card has it.
+    Otherwise the card has no thresholds, because the float32 file's do not apply; it keeps the mean
+    embedding, which quantization changes little.  Raises the errors of `quantize_file`.
     """
-    by_key = chosen.by_key if chosen is not None else {}
-    float32 = fixed_content(model)
+    by_key = activation_ranges.by_key if activation_ranges is not None else {}
+    float32 = static_content(model)
     if model.card.task is Task.DETECTION:
         recipe = recipe.with_integer_outputs
-    content, fed = quantized(float32, model.card.input, recipe, by_key)
-    calibrated = {"rule": chosen.rule.value, **asdict(chosen.origin)} if chosen else {}
-    if "photos" in calibrated:
-        calibrated["photos"] = list(calibrated["photos"])
+    content, quantized_spec = quantize_file(float32, model.card.input, recipe, by_key)
+    ranges_origin = (
+        {"rule": activation_ranges.rule.value, **asdict(activation_ranges.origin)}
+        if activation_ranges
+        else {}
+    )
+    if "photos" in ranges_origin:
+        ranges_origin["photos"] = list(ranges_origin["photos"])
     sha256 = hashlib.sha256(content).hexdigest()
     card = replace(
         model.card,
@@ -137,21 +158,21 @@ def quantize(model: InstalledModel, recipe: Recipe, chosen: ChosenRanges | None)
         file_name=f"{model.card.name}_{recipe.variant}{MODEL_SUFFIX}",
         file_sha256=sha256,
         file_size_bytes=len(content),
-        input=fed,
+        input=quantized_spec,
         quantization=Quantization(
             scheme=recipe.name,
             input_formula=input_formula(
                 model.card.input, recipe, in_bias=begins_with_convolution(float32)
             ),
-            calibration=calibrated,
+            calibration=ranges_origin,
         ),
-        calibration=_measured(model.card, recipe.variant, sha256),
+        calibration=_carried_calibration(model.card, recipe.variant, sha256),
         tools={**model.card.tools, PACKAGE: tool_version()},
     )
     return ModelFile(bound(card), content)
 
 
-def _measured(card: Card, variant: str, sha256: str) -> Calibration:
+def _carried_calibration(card: Card, variant: str, sha256: str) -> Calibration:
     shipped = shipped_calibration(card.name, variant)
     if shipped is not None and shipped.file_sha256 == sha256:
         return shipped.calibration

@@ -1,4 +1,4 @@
-"""From the values that an activation takes to the range that its integers cover."""
+"""Rules that compute an activation's quantization range from its histogram."""
 
 from __future__ import annotations
 
@@ -13,45 +13,50 @@ from facekit.enums import RangeRule
 Range = tuple[float, float]
 
 TAIL = 1e-5
-"""Share of the values that the percentile rule cuts off at each end.  Of 1e-4, 1e-5, 1e-6 and 0,
-1e-5 gave the embeddings nearest to float32."""
+"""The share of values that the percentile rule clips at each end.  Of 1e-4, 1e-5, 1e-6 and 0, the
+share 1e-5 gave the embeddings closest to float32."""
 _STEPS = 255
 _ENTROPY_BINS = 2048
 _ENTROPY_LEVELS = 128
 _ENTROPY_STRIDE = 16
-_CUTS = np.linspace(0.2, 1.0, 41)
+_CLIP_FRACTIONS = np.linspace(0.2, 1.0, 41)
 
 
-def ranges(histograms: dict[str, Histogram], rule: RangeRule) -> dict[str, Range]:
-    """Range by activation key; each holds 0, which padding needs to be exact."""
-    one_range = {
+def compute_ranges(histograms: dict[str, Histogram], rule: RangeRule) -> dict[str, Range]:
+    """Returns the range, (min, max), of each activation.  Each contains 0, which padding needs
+    exactly."""
+    compute = {
         RangeRule.MINMAX: _minmax,
         RangeRule.PERCENTILE: _percentile,
         RangeRule.MSE: _mse,
         RangeRule.ENTROPY: _entropy,
     }[rule]
-    return {key: one_range(histogram) for key, histogram in histograms.items()}
+    return {key: compute(histogram) for key, histogram in histograms.items()}
 
 
 def _minmax(histogram: Histogram) -> Range:
-    return min(histogram.least, 0.0), max(histogram.greatest, 0.0)
+    return min(histogram.minimum, 0.0), max(histogram.maximum, 0.0)
 
 
 def _percentile(histogram: Histogram) -> Range:
-    below = np.cumsum(histogram.counts) / histogram.counts.sum()  # share up to and with a bin
-    low = histogram.lower[np.searchsorted(below, TAIL)]
-    high = histogram.upper[np.searchsorted(below[:-1], 1 - TAIL)]
+    # the share of values up to and including each bin
+    cumulative = np.cumsum(histogram.counts) / histogram.counts.sum()
+    low = histogram.lower[np.searchsorted(cumulative, TAIL)]
+    high = histogram.upper[np.searchsorted(cumulative[:-1], 1 - TAIL)]
     return min(float(low), 0.0), max(float(high), 0.0)
 
 
 def _mse(histogram: Histogram) -> Range:
-    """The best of 41 cuts of either end; values are taken to lie in the middle of their bins."""
-    least, greatest = _minmax(histogram)
+    """Returns the range with the least squared error of 41 limits at each end.
+
+    Each value counts as the center of its bin.
+    """
+    minimum, maximum = _minmax(histogram)
     values = (histogram.lower + histogram.upper) / 2
     candidates = [
         (low, high)
-        for low in (least * _CUTS if least < 0 else (0.0,))
-        for high in (greatest * _CUTS if greatest > 0 else (0.0,))
+        for low in (minimum * _CLIP_FRACTIONS if minimum < 0 else (0.0,))
+        for high in (maximum * _CLIP_FRACTIONS if maximum > 0 else (0.0,))
     ]
     errors = [_squared_error(values, histogram, low, high) for low, high in candidates]
     low, high = candidates[int(np.argmin(errors))]
@@ -64,7 +69,8 @@ def _squared_error(
     low: float,
     high: float,
 ) -> float:
-    """Cut values are off by what is cut, the others by step²/12 on average."""
+    """Returns the squared error of clipping, plus step²/12 on average for the rounding of other
+    values."""
     beyond = values - np.clip(values, low, high)
     step = (high - low) / _STEPS
     rounded = histogram.counts[beyond == 0].sum() * step**2 / 12
@@ -72,36 +78,42 @@ def _squared_error(
 
 
 def _entropy(histogram: Histogram) -> Range:
-    """One cut for both ends, at one of 121 bins; 2048 bins of the values' size, as the paper.
+    """Returns the range with the least KL divergence, with the same limit for both ends.
 
-    A bin of the histogram lies wholly in the bin of its middle.
+    The limit is one of 121 of 2048 bins of the absolute values, as in NVIDIA's calibration ("8-bit
+    Inference with TensorRT", Migacz, 2017).  A bin of the histogram counts for the bin of its
+    center.
     """
-    least, greatest = _minmax(histogram)
-    far = max(-least, greatest)
-    if far == 0:
+    minimum, maximum = _minmax(histogram)
+    largest = max(-minimum, maximum)
+    if largest == 0:
         return 0.0, 0.0
-    sizes = np.abs(histogram.lower + histogram.upper) / 2
-    bins = np.minimum((sizes / far * _ENTROPY_BINS).astype(np.int64), _ENTROPY_BINS - 1)
+    magnitudes = np.abs(histogram.lower + histogram.upper) / 2
+    bins = np.minimum((magnitudes / largest * _ENTROPY_BINS).astype(np.int64), _ENTROPY_BINS - 1)
     weights = histogram.counts.astype(np.float64)
     counts = np.bincount(bins, weights, _ENTROPY_BINS)
-    ends = range(_ENTROPY_LEVELS, _ENTROPY_BINS + 1, _ENTROPY_STRIDE)
-    bound = far * min(ends, key=lambda end: _divergence(counts, end)) / _ENTROPY_BINS
-    return max(least, -bound), min(greatest, bound)
+    indices = range(_ENTROPY_LEVELS, _ENTROPY_BINS + 1, _ENTROPY_STRIDE)
+    limit = largest * min(indices, key=lambda index: _divergence(counts, index)) / _ENTROPY_BINS
+    return max(minimum, -limit), min(maximum, limit)
 
 
-def _divergence(counts: NDArray[Any], end: int) -> float:
-    """Of the values cut at bin `end` and rounded to 128 levels, from the values cut there."""
-    kept = counts[:end]
-    wanted = kept.copy()
-    wanted[-1] += counts[end:].sum()
-    level = np.arange(end) * _ENTROPY_LEVELS // end
-    there = kept > 0
-    sums = np.bincount(level, weights=kept, minlength=_ENTROPY_LEVELS)
-    filled = np.bincount(level, weights=there, minlength=_ENTROPY_LEVELS)
-    rounded = np.where(there, sums[level] / np.maximum(filled[level], 1), 0.0)
-    if not rounded.any():
+def _divergence(counts: NDArray[Any], index: int) -> float:
+    """Returns the KL divergence of the histogram clipped at bin `index` from its 128-level
+    quantization.
+
+    counts: (2048,) the number of values per bin of absolute value.
+    """
+    clipped = counts[:index]
+    reference = clipped.copy()
+    reference[-1] += counts[index:].sum()
+    level = np.arange(index) * _ENTROPY_LEVELS // index
+    is_filled = clipped > 0
+    sums = np.bincount(level, weights=clipped, minlength=_ENTROPY_LEVELS)
+    filled_count = np.bincount(level, weights=is_filled, minlength=_ENTROPY_LEVELS)
+    quantized = np.where(is_filled, sums[level] / np.maximum(filled_count[level], 1), 0.0)
+    if not quantized.any():
         return float("inf")
-    p, q = wanted / wanted.sum(), rounded / rounded.sum()
-    lost = p[(q == 0) & (p > 0)].sum()  # cut values whose last bin was empty
+    p, q = reference / reference.sum(), quantized / quantized.sum()
+    lost = p[(q == 0) & (p > 0)].sum()  # clipped values in a last bin that was empty
     both = (p > 0) & (q > 0)
     return float((p[both] * np.log(p[both] / q[both])).sum()) + (float("inf") if lost else 0.0)

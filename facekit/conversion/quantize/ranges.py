@@ -1,8 +1,7 @@
-"""Activation ranges and where they come from: measured on crops, or stored with facekit.
+"""Activation ranges that facekit ships for known weights.
 
-`activation_ranges/` holds what was measured for weights that facekit knows, so that they are
-quantized as well with no photo at hand as with a thousand.  tests/networks/
-tests/networks/make_activation_ranges.py makes such a file.
+`activation_ranges/` has ranges measured on many photos, so that known weights are quantized equally
+well without photos.  tests/networks/make_activation_ranges.py creates such a file.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ _FOLDER = Path(__file__).with_name("activation_ranges")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranges:
-    """What each activation's integers shall cover, by each rule, for one set of weights."""
+class StoredRanges:
+    """The activation ranges of one set of weights, by rule."""
 
     source_sha256: str
-    """of the weights"""
+    """The SHA-256 of the source weights."""
     origin: Origin
     by_rule: Mapping[RangeRule, Mapping[str, Range]]
-    """by activation key; see facekit/graph/activations.py"""
+    """(min, max) in real numbers by activation key; see facekit/graph/activations.py."""
 
     def to_json(self) -> str:
         plain = {
@@ -45,34 +44,35 @@ class Ranges:
                 "seed": self.origin.seed,
             },
             "ranges": {
-                rule.value: {key: _short(one) for key, one in by_key.items()}
+                rule.value: {key: _rounded(value_range) for key, value_range in by_key.items()}
                 for rule, by_key in self.by_rule.items()
             },
         }
         return json.dumps(plain, indent=1) + "\n"
 
 
-def _short(one: Range) -> list[float]:
-    return [float(f"{bound:.7g}") for bound in one]
+def _rounded(value_range: Range) -> list[float]:
+    return [float(f"{bound:.7g}") for bound in value_range]
 
 
-def stored_ranges(source_sha256: str) -> Ranges | None:
-    """What facekit ships for these weights, or None."""
+def find_stored_ranges(source_sha256: str) -> StoredRanges | None:
+    """Returns the shipped ranges for these weights, or None."""
     for path in sorted(_FOLDER.glob("*.json")):
         if json.loads(path.read_bytes())["source_sha256"] == source_sha256:
             return read_ranges(path)
     return None
 
 
-def read_ranges(path: Path) -> Ranges:
-    """Raises InputError naming the file and the member that is wrong."""
+def read_ranges(path: Path) -> StoredRanges:
+    """Reads a file of activation ranges.  Raises InputError, naming the file and the member at
+    fault."""
     try:
         fields = Fields(json.loads(path.read_bytes()), "activation ranges")
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
         origin = fields.part("origin")
         by_rule = fields.mapping("ranges")
-        return Ranges(
+        return StoredRanges(
             source_sha256=fields.sha256("source_sha256"),
             origin=Origin(
                 title=origin.text("title"),

@@ -1,12 +1,14 @@
-"""How a float32 file is quantized: a JSON file in configs/recipes, or the user's own.
+"""Quantization recipes: JSON files in configs/recipes, or the user's.
 
-Names say what they do: static or dynamic activations, `w` weights and `a` activations as `i`
-integers or `f` floats of so many bits; a last `iu8` for an unsigned input: static_wi8_ai8_iu8.
-A detector's files end in `oi8`: outputs are integers too.
-`operations` is the recipe of ai-edge-quantizer, as its `load_quantization_recipe` takes it: later
-steps overrule earlier ones, so one with the algorithm "no_quantize" and a `regex` that matches
-the names of some layers leaves those in float32.  `integer_forms` names operators that it has no
-int8 form for and facekit has; see integer_forms.py.
+The name of a recipe describes it.  It starts with static or dynamic activations.  Then `w` for
+weights and `a` for activations are each followed by `i` for integers or `f` for floats and the
+number of bits.  A final `iu8` means unsigned input, e.g. static_wi8_ai8_iu8.  The name for a
+detector ends in `oi8`, because its outputs are integers too.
+
+`operations` is a recipe of ai-edge-quantizer, in the format of its `load_quantization_recipe`.
+Later steps override earlier ones, so that a step with the algorithm "no_quantize" and a `regex`
+that matches the names of some layers leaves those in float32.  `integer_forms` lists operators that
+ai-edge-quantizer cannot convert to int8 but facekit can; see integer_forms.py.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _INTEGER_OUTPUTS = "_oi8"
 
 
 class InputType(str, Enum):
-    """What the quantized file is fed."""
+    """The dtype of the quantized file's input."""
 
     INT8 = "int8"
     UINT8 = "uint8"
@@ -41,10 +43,10 @@ class Recipe:
     name: str
     title: str
     variant: str
-    """what the file is called after: <model>_<variant>.tflite"""
+    """The variant in the file's name, <model>_<variant>.tflite."""
     input: InputType
     rule: RangeRule | None
-    """what decides the activations' ranges; None where they are not quantized ahead of time"""
+    """The rule for the activation ranges; None if activations are not quantized statically."""
     operations: tuple[dict[str, Any], ...]
     integer_forms: tuple[str, ...] = ()
 
@@ -54,7 +56,8 @@ class Recipe:
 
     @property
     def with_integer_outputs(self) -> Recipe:
-        """Without the step that turns outputs into float32: a detector has twelve."""
+        """The recipe for a detector, whose twelve outputs stay integers instead of being converted
+        to float32."""
         kept = tuple(step for step in self.operations if step["operation"] != "OUTPUT")
         if kept == self.operations:
             return self
@@ -74,9 +77,10 @@ class Recipe:
 
 
 def read_recipe(name_or_path: str) -> Recipe:
-    """The recipe called "static_wi8_ai8", or the one in a .json file.
+    """Returns the recipe with a name such as "static_wi8_ai8", or the one in a .json file.
 
-    Raises UsageError: no such recipe, not readable, not JSON, a member missing or wrong.
+    Raises UsageError if the recipe does not exist, cannot be read, is not JSON, or has a missing or
+    wrong member.
     """
     path = config_path(name_or_path, _FOLDER, suffix=_SUFFIX, title="recipe")
     try:
@@ -89,7 +93,7 @@ def read_recipe(name_or_path: str) -> Recipe:
             title=fields.text("title"),
             variant=fields.plain_name("variant"),
             input=fields.choice("input", InputType),
-            rule=fields.choice("rule", RangeRule) if _calibrates(raw) else None,
+            rule=fields.choice("rule", RangeRule) if _has_static_activations(raw) else None,
             operations=tuple(_operation(step) for step in _list(raw, "operations")),
             integer_forms=_forms(fields) if "integer_forms" in raw else (),
         )
@@ -97,8 +101,8 @@ def read_recipe(name_or_path: str) -> Recipe:
         raise UsageError(f"Recipe {path} cannot be used: {error}") from error
 
 
-def _calibrates(raw: dict[str, Any]) -> bool:
-    """Whether any operation's activations are quantized ahead of time."""
+def _has_static_activations(raw: dict[str, Any]) -> bool:
+    """Returns whether any operation has static activations."""
     return any("activation_tensor_config" in str(step) for step in _list(raw, "operations"))
 
 

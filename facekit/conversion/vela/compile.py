@@ -1,4 +1,4 @@
-"""An integer .tflite file to one that an Ethos-U runs, with its card and Vela's report."""
+"""Compiles an integer .tflite file for an Ethos-U, and writes its card and Vela's report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from facekit.conversion.vela.narrow import FULL_BITS, narrow_weights
 from facekit.conversion.vela.report import Estimate, VelaReport, read_estimate, read_report
-from facekit.conversion.vela.run import vela, vela_version
+from facekit.conversion.vela.run import run_vela, vela_version
 from facekit.conversion.vela.target import Target
 from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.model.card import VELA_ESTIMATE, Card, bound
@@ -21,20 +21,21 @@ from facekit.model.checksum import file_dict, sha256_of
 from facekit.model.inspect import ModelInspection, inspect_model
 from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import blanks_to_null
-from facekit.system.files import put_files, require_absent
+from facekit.system.files import put_files, require_free
 from facekit.template.calibration import Calibration
 
 SCHEMA_VERSION = 1
-LEAST_NPU_SHARE = 0.95
-MOST_LEFT = 3
-"""So few are accepted of a small network: the conversions at its ends, or a unit length."""
+MIN_NPU_SHARE = 0.95
+MAX_CPU_OPERATORS = 3
+"""The number of CPU operators that is accepted even below MIN_NPU_SHARE, for small networks:
+conversions of input and output, and a normalization."""
 _LISTED = 10
 _SOURCE_SHA256 = "compiled from sha256"
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledModel:
-    """Where the files are, and what Vela says of them."""
+    """The paths of the compiled files, and Vela's report."""
 
     model: str
     """the path of the file that was compiled, as it was given"""
@@ -44,10 +45,10 @@ class CompiledModel:
     path: Path
     report_path: Path
     card_path: Path | None
-    """None where the source has no card"""
+    """None if the source has no card."""
     report: VelaReport
     comparisons: tuple[Estimate, ...]
-    """the same network under the target's other system configurations"""
+    """Estimates for the same network with the target's other system configurations."""
 
     def to_dict(self) -> dict[str, Any]:
         files = (self.path, self.card_path, self.report_path)
@@ -73,34 +74,36 @@ def compile_model(
 ) -> CompiledModel:
     """Writes <stem>_vela.tflite, its card <stem>_vela.json and <stem>_vela_report.json.
 
-    `weight_bits` below 8 first narrows the weights that the NPU waits for (see narrow.py); the
-    source's thresholds do not hold for the result, and its card has none.
-    `bandwidths` runs Vela once more for each of the target's other system configurations; one that
-    it has no estimate for is noted and left out.
-    `allow_cpu_fallback` accepts a network that is mostly left on the CPU.
-    Raises ModelMissingError and ModelMismatchError for a source that cannot be compiled,
-    AcceleratorError where its input is not integer, where Vela fails or leaves more than 5 % of
-    the operators on the CPU, UsageError where files exist, MissingExtraError, StorageError.
+    `weight_bits` below 8 first narrows the weights that limit the speed (see narrow.py).  The
+    source's thresholds then do not apply to the result, and its card has none.  `compare` runs Vela
+    once more for each of the target's other system configurations; a configuration without an
+    estimate is reported and left out.  `allow_cpu_fallback` accepts a network with more operators
+    on the CPU than the limit.
+
+    Raises ModelMissingError or ModelMismatchError if the source cannot be compiled,
+    AcceleratorError if its input is not integer, if Vela fails or leaves more than 5 % of the
+    operators on the CPU, UsageError if a file exists, MissingExtraError without Vela, and
+    StorageError if a file cannot be written.
     """
+    stem = f"{source.stem}_vela"
+    model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
+    require_free(*(folder / name for name in (model, card_file, report_file)), force=force)
     vela_version()
     given = source
     inspected = inspect_model(source)
     _require_compilable(inspected)
-    stem = f"{source.stem}_vela"
-    model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
-    require_absent(folder, (model, card_file, report_file), force=force)
     facts = _provenance(source, target)
     card = inspected.card
     with ExitStack() as stack:
         if weight_bits != FULL_BITS:
-            source = stack.enter_context(_narrowed(source, weight_bits))
+            source = stack.enter_context(_narrowed_copy(source, weight_bits))
             facts["weight bits"] = str(weight_bits)
             card = card and _without_thresholds(card)
-        output = stack.enter_context(vela(source, target))
+        output = stack.enter_context(run_vela(source, target))
         report = read_report(output)
         content = output.model.read_bytes()
         comparisons = tuple(_estimates(source, target, reporter)) if bandwidths else ()
-    if report.npu_share < LEAST_NPU_SHARE and len(report.cpu_operators) > MOST_LEFT:
+    if report.npu_share < MIN_NPU_SHARE and len(report.cpu_operators) > MAX_CPU_OPERATORS:
         left = _left_on_cpu(report, source, target)
         if not allow_cpu_fallback:
             raise AcceleratorError(left)
@@ -128,8 +131,9 @@ def compile_model(
 
 
 @contextmanager
-def _narrowed(source: Path, weight_bits: int) -> Iterator[Path]:
-    """A copy of the source with narrower weights, under the same name, while it is compiled."""
+def _narrowed_copy(source: Path, weight_bits: int) -> Iterator[Path]:
+    """Yields the path of a temporary copy of the source with narrower weights, under the same file
+    name."""
     content = narrow_weights(source.read_bytes(), bits=weight_bits)
     with TemporaryDirectory() as folder:
         path = Path(folder) / source.name
@@ -138,13 +142,14 @@ def _narrowed(source: Path, weight_bits: int) -> Iterator[Path]:
 
 
 def _without_thresholds(card: Card) -> Card:
-    """Other weights, other scores: only the mean embedding, which hardly moves, is kept."""
+    """Returns the card without thresholds, since other weights give other scores; the mean
+    embedding, which hardly changes, is kept."""
     mean = card.calibration.embedding_mean
     return replace(card, calibration=Calibration(embedding_mean=mean))
 
 
 def report_dict(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[str, Any]:
-    """The report as JSON has it; all layers are in it."""
+    """Returns the report for JSON, with all layers."""
     plain = asdict(report)
     return {
         "npu_share": report.npu_share,
@@ -178,8 +183,8 @@ def _require_compilable(inspected: ModelInspection) -> None:
 
 def _left_on_cpu(report: VelaReport, source: Path, target: Target) -> str:
     reasons: dict[tuple[str, str], int] = {}
-    for left in report.cpu_operators:
-        key = left.operator, left.reason or "no reason given"
+    for cpu_operator in report.cpu_operators:
+        key = cpu_operator.operator, cpu_operator.reason or "no reason given"
         reasons[key] = reasons.get(key, 0) + 1
     listed = [f"  {count} x {name}: {why}" for (name, why), count in reasons.items()]
     if len(listed) > _LISTED:
@@ -187,7 +192,7 @@ def _left_on_cpu(report: VelaReport, source: Path, target: Target) -> str:
     total = report.npu_operator_count + len(report.cpu_operators)
     return (
         f"Vela puts {report.npu_operator_count} of {total} operators of {source} on the NPU of "
-        f"{target.name} ({report.npu_share:.1%}); at least {LEAST_NPU_SHARE:.0%} are needed. "
+        f"{target.name} ({report.npu_share:.1%}); at least {MIN_NPU_SHARE:.0%} are needed. "
         "Left on the CPU:\n" + "\n".join(listed)
     )
 
@@ -196,9 +201,10 @@ def _estimates(source: Path, target: Target, reporter: Reporter) -> list[Estimat
     estimates = []
     for system_config in target.compare:
         try:
-            with vela(source, target, system_config=system_config) as output:
+            with run_vela(source, target, system_config=system_config) as output:
                 estimates.append(read_estimate(output))
-        except AcceleratorError as error:  # which says nothing about the file that is wanted
+        # another configuration's failure does not concern the compiled file
+        except AcceleratorError as error:
             reporter.note(f"no estimate for {system_config}: {error}")
     return estimates
 
@@ -214,7 +220,8 @@ def _provenance(source: Path, target: Target) -> dict[str, str]:
 
 
 def _card(card: Card, file_name: str, content: bytes, facts: dict[str, str]) -> Card:
-    """The source's card for the compiled file: the same integers, so the same thresholds."""
+    """Returns the card of the compiled file.  It has the same integers, and therefore the same
+    thresholds."""
     return bound(
         replace(
             card,

@@ -1,10 +1,10 @@
-"""Fewer bits for those weights of an integer model that an NPU waits for.
+"""Narrows weights of an integer model whose transfer limits the speed of an NPU.
 
-An Ethos-U reads its weights as a compressed stream, and narrow weights compress better.  Where
-a layer's output has few positions, each weight is used for little work, and the layer waits for
-the stream: at 256 multiply-accumulates and about 5 bytes of DRAM in a cycle, below some 50
-positions.  In Inception-ResNet-v1 those layers hold half of all weights: everything from
-Mixed_7a on, where 3 x 3 positions are left.
+An Ethos-U reads its weights as a compressed stream, and narrow weights compress better.  If a
+layer's output has few positions, each weight is used for few multiplications, and the layer waits
+for the stream.  With 256 multiply-accumulates and about 5 bytes of DRAM per cycle, this is so below
+some 50 positions.  In Inception-ResNet-v1 these layers contain half of all weights: everything from
+Mixed_7a on, whose outputs have 3 x 3 positions.
 
 Measured on facenet512-casia, int8, Vela 5.2 with the target imx93 (8 bits: 9.47 ms, 21.65 MB):
 
@@ -13,11 +13,11 @@ Measured on facenet512-casia, int8, Vela 5.2 with the target imx93 (8 bits: 9.47
     5 bits  8.90 ms  16.32 MB   98.1 %; cosine 0.9974
     4 bits  8.89 ms  14.61 MB
 
-Clustering the weights of each layer to 16, 32 or 64 values by k-means shrinks the stream as
-much, and ruins the embedding (cosine 0.81 to 0.92): uniform steps suit the encoder better.
+Clustering the weights of each layer to 16, 32 or 64 values by k-means shrinks the stream as much,
+but ruins the embedding (cosine 0.81 to 0.92): uniform steps suit the encoder better.
 
-The file keeps its form (int8 weights, one scale for each channel); they only use less of the
-range.  No accelerator, runtime or compiler has to know.
+The file keeps its format (int8 weights, one scale per channel); the weights only use less of the
+range.  Accelerator, runtime and compiler need no support for it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from numpy.typing import NDArray
 from facekit.errors import UsageError
 
 FULL_BITS = 8
-LEAST_BITS = 4
-MOST_POSITIONS = 16
+MIN_BITS = 4
+MAX_POSITIONS = 16
 """Layers with more output positions than this keep all bits; see above."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
-    """Views into the file's own bytes: what is assigned lands there."""
+    """Views into the file's bytes, so that assignments change the file."""
 
     positions: int
     weights: NDArray[np.int8]
@@ -50,20 +50,21 @@ class _Layer:
     bias_scales: NDArray[np.float32] | None
 
 
-def narrow_weights(content: bytes, *, bits: int = 6, most_positions: int = MOST_POSITIONS) -> bytes:
-    """An int8 .tflite file whose weights of few positions are rounded to `bits` bits.
+def narrow_weights(content: bytes, *, bits: int = 6, max_positions: int = MAX_POSITIONS) -> bytes:
+    """Returns an int8 .tflite file in which the weights of layers with few positions have `bits`
+    bits.
 
-    The same bytes for the same input.  Scales grow as the integers shrink, so each layer
-    computes what it did, up to the rounding.  Raises UsageError for a width that is none.
+    The result is deterministic.  Scales grow as the integers shrink, so that each layer computes
+    the same except for rounding.  Raises UsageError if `bits` is not 4 to 7.
     """
-    if not LEAST_BITS <= bits < FULL_BITS:
+    if not MIN_BITS <= bits < FULL_BITS:
         raise UsageError(
-            f"Weights can be narrowed to {LEAST_BITS} to {FULL_BITS - 1} bits. Received: {bits}"
+            f"Weights can be narrowed to {MIN_BITS} to {FULL_BITS - 1} bits. Received: {bits}"
         )
     narrowed = bytearray(content)
     ratio = (2 ** (bits - 1) - 1) / (2 ** (FULL_BITS - 1) - 1)
     for layer in _integer_layers(narrowed):
-        if layer.positions <= most_positions:
+        if layer.positions <= max_positions:
             _scale(layer.weights, layer.weight_scales, ratio)
             if layer.bias is not None and layer.bias_scales is not None:
                 _scale(layer.bias, layer.bias_scales, ratio)
@@ -76,7 +77,7 @@ def _scale(integers: NDArray[Any], scales: NDArray[np.float32], ratio: float) ->
 
 
 def _integer_layers(buffer: bytearray) -> Iterator[_Layer]:
-    """Convolutions and fully connected layers whose weights are int8 constants."""
+    """Yields the convolutions and fully connected layers whose weights are int8 constants."""
     model = schema.Model.GetRootAs(buffer)
     graph = model.Subgraphs(0)
     for index in range(graph.OperatorsLength()):
@@ -103,8 +104,8 @@ def _integer_layers(buffer: bytearray) -> Iterator[_Layer]:
 
 
 def _data(whole: bytearray, model: Any, tensor: Any) -> NDArray[np.uint8]:
-    """A constant's bytes, where they stand: in the flatbuffer, or behind it at an offset."""
-    held = model.Buffers(tensor.Buffer())
-    if held.DataLength():
-        return np.asarray(held.DataAsNumpy())
-    return np.frombuffer(whole, np.uint8, count=held.Size(), offset=held.Offset())
+    """Returns a view of a constant's bytes, in the flatbuffer or behind it."""
+    data_buffer = model.Buffers(tensor.Buffer())
+    if data_buffer.DataLength():
+        return np.asarray(data_buffer.DataAsNumpy())
+    return np.frombuffer(whole, np.uint8, count=data_buffer.Size(), offset=data_buffer.Offset())

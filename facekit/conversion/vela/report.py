@@ -1,7 +1,7 @@
-"""What Vela says of a network that it has compiled, as records.
+"""Parses Vela's report about a compiled network.
 
-Counts of operators stand on stdout alone, cycles and bytes in the CSV files alone (Vela 5.2).
-Times are Vela's estimates from a model of the memory system; no NPU has run anything.
+The numbers of operators are only on stdout, cycles and bytes only in the CSV files (Vela 5.2).
+Times are Vela's estimates from a model of the memory system, not measurements on an NPU.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _WARNING = re.compile(r"^Warning \([^)]*\) operator: (\S+), ofm: '(.*)'\n((?:.+\
 
 
 class Bottleneck(str, Enum):
-    """What an operator waits for."""
+    """The resource that limits the speed of an operator."""
 
     MAC = "mac"
-    """the NPU itself: multiply-accumulators and weight decoder"""
+    """The NPU itself: multiply-accumulators and weight decoder."""
     SRAM = "sram"
     DRAM = "dram"
     FLASH = "flash"
@@ -39,27 +39,27 @@ _CYCLES = {
     Bottleneck.DRAM: ("DRAM AC",),
     Bottleneck.FLASH: ("OnFlash AC", "OffFlash AC"),
 }
-"""Columns of the per-layer CSV"""
+"""The columns of the per-layer CSV file."""
 
 
 @dataclass(frozen=True, slots=True)
 class CpuOperator:
-    """An operator that Vela left for the CPU."""
+    """An operator that Vela left on the CPU."""
 
     operator: str
     output: str
-    """the tensor that it writes, shortened"""
+    """The short name of its output tensor."""
     reason: str
-    """in Vela's words; "" where it gives none"""
+    """Vela's reason; "" if it states none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """An operator on the NPU, with what is fused into it."""
+    """An operator on the NPU, including the operators fused into it."""
 
     operator: str
     name: str
-    """its output tensor's, shortened to what tells layers apart"""
+    """The short name of its output tensor; see `short_name`."""
     cycles: int
     bottleneck: Bottleneck
     macs: int
@@ -67,21 +67,21 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Time of one inference, and the system that Vela assumed for it."""
+    """The estimated time of one inference, and the system that Vela assumed."""
 
     system_config: str
     time_ms: float
     cycles: int
     clock_hz: float
     sram_gb_per_s: float
-    """peak, in 1e9 bytes a second, as the other two"""
+    """Peak bandwidth in 1e9 bytes per second, like the other two."""
     dram_gb_per_s: float
     flash_gb_per_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class VelaReport:
-    """One compiled network."""
+    """Vela's report about one compiled network."""
 
     accelerator_config: str
     memory_mode: str
@@ -93,18 +93,19 @@ class VelaReport:
     dram_used_bytes: int
     flash_used_bytes: int
     sram_traffic_bytes: int
-    """read and written in one inference, as the other two"""
+    """Bytes read and written in one inference, like the other two."""
     dram_traffic_bytes: int
     flash_traffic_bytes: int
     weights_bytes: int
-    """of all weights before Vela encoded them"""
+    """The size of all weights before Vela encoded them."""
     encoded_weights_bytes: int
     layers: tuple[Layer, ...] = field(repr=False)
-    """in the order in which they run"""
+    """In execution order."""
 
     @property
     def npu_share(self) -> float:
-        """Of all operators, 0..1, as Vela counts them: an activation is one of its own."""
+        """The share of operators on the NPU, 0..1.  Vela counts an activation function as an
+        operator."""
         return self.npu_operator_count / max(self.npu_operator_count + len(self.cpu_operators), 1)
 
     def slowest(self, count: int) -> tuple[Layer, ...]:
@@ -112,28 +113,30 @@ class VelaReport:
 
     @property
     def share_of_time(self) -> dict[Bottleneck, float]:
-        """How much of the time is spent in layers that wait for each; adds up to 1."""
+        """The share of time in layers limited by each resource; the shares sum to 1."""
         total = max(sum(layer.cycles for layer in self.layers), 1)
         return {
-            one: sum(layer.cycles for layer in self.layers if layer.bottleneck is one) / total
-            for one in Bottleneck
+            bottleneck: sum(layer.cycles for layer in self.layers if layer.bottleneck is bottleneck)
+            / total
+            for bottleneck in Bottleneck
         }
 
 
 def read_report(output: VelaOutput) -> VelaReport:
-    """Raises AcceleratorError where Vela's output is not as version 5.2 writes it."""
-    with _readable():
+    """Parses the output of a run.  Raises AcceleratorError if it has another format than Vela
+    5.2's."""
+    with _translate_errors():
         return _report(output)
 
 
 def read_estimate(output: VelaOutput) -> Estimate:
-    """The time alone; raises AcceleratorError as `read_report` does."""
-    with _readable():
+    """Parses the estimate only.  Raises AcceleratorError like `read_report`."""
+    with _translate_errors():
         return _estimate(_rows(output.summary)[0])
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (KeyError, ValueError, IndexError) as error:
@@ -189,18 +192,21 @@ def _used(summary: dict[str, str], memory: str) -> int:
 
 
 def _layer(row: dict[str, str]) -> Layer:
-    spent = {one: sum(int(row[name]) for name in names) for one, names in _CYCLES.items()}
+    cycles = {
+        bottleneck: sum(int(row[name]) for name in names) for bottleneck, names in _CYCLES.items()
+    }
     return Layer(
         operator=row["Original Operator"],
         name=short_name(row["Name"]),
         cycles=int(row["Op Cycles"]),
-        bottleneck=max(spent, key=lambda one: spent[one]),
+        bottleneck=max(cycles, key=lambda bottleneck: cycles[bottleneck]),
         macs=int(row["MAC Count"]),
     )
 
 
 def _cpu_operators(stdout: str) -> tuple[CpuOperator, ...]:
-    """Vela's list of what is left, with the reason that it gave earlier for the same tensor."""
+    """Returns the operators on the CPU, each with the reason that Vela printed for the same
+    tensor."""
     warned = {
         output: (operator, _reason(text)) for operator, output, text in _WARNING.findall(stdout)
     }
@@ -213,12 +219,12 @@ def _cpu_operators(stdout: str) -> tuple[CpuOperator, ...]:
 
 
 def _reason(text: str) -> str:
-    """On one line, without the tensors' names, which fill several."""
+    """Returns the reason on one line, without the names of tensors, which fill several lines."""
     return re.sub(r" \([^()]*[/;:][^()]*\)", "", " ".join(text.removeprefix("Reason: ").split()))
 
 
 def short_name(tensor: str) -> str:
-    """model_1/Block8_6_Conv2d_1x1_1/BiasAdd;model_1/... -> Block8_6_Conv2d_1x1_1"""
+    """Shortens model_1/Block8_6_Conv2d_1x1_1/BiasAdd;model_1/... to Block8_6_Conv2d_1x1_1."""
     parts = tensor.partition(";")[0].split("/")
     return parts[1] if len(parts) > 1 else parts[0]
 

@@ -1,4 +1,4 @@
-"""Runs ethos-u-vela as a process of its own, and hands over what it wrote."""
+"""Runs ethos-u-vela as a subprocess, and provides its output."""
 
 from __future__ import annotations
 
@@ -21,29 +21,31 @@ _SHOWN_LINES = 5
 
 @dataclass(frozen=True, slots=True)
 class VelaOutput:
-    """What one run of Vela printed and wrote; the files go when the run's block ends."""
+    """The output of one run of Vela.  The files exist only inside the `with` block of the run."""
 
     stdout: str
     model: Path
     summary: Path
-    """CSV: one row for the network"""
+    """A CSV file with one row for the network."""
     layers: Path
-    """CSV: one row for each operator that Vela made"""
+    """A CSV file with one row for each operator that Vela created."""
 
 
 def vela_version() -> str:
-    """Raises MissingExtraError where Vela is not installed."""
+    """Returns Vela's version.  Raises MissingExtraError if it is not installed."""
     require_installed("ethosu", extra="convert", needed_for="Compiling for an Ethos-U")
     return version("ethos-u-vela")
 
 
 @contextmanager
-def vela(model: Path, target: Target, *, system_config: str | None = None) -> Iterator[VelaOutput]:
-    """Compiles in a temporary folder, with the target's system configuration or another one.
+def run_vela(
+    model: Path, target: Target, *, system_config: str | None = None
+) -> Iterator[VelaOutput]:
+    """Compiles `model` in a temporary folder, with the target's or another system configuration.
 
-    Vela's own log is captured.  It exits 0 even where it left everything on the CPU; that is
-    for the caller to judge.  An interrupt ends the process before it is passed on.
-    Raises AcceleratorError with Vela's last lines where it fails.
+    Vela's log is captured.  Its exit status is 0 even if it leaves all operators on the CPU, so
+    that the caller must check the report.  An interrupt stops the process before it is raised here.
+    Raises AcceleratorError with Vela's last lines if it fails.
     """
     vela_version()
     with TemporaryDirectory(prefix="facekit-vela-") as name:
@@ -59,7 +61,7 @@ def vela(model: Path, target: Target, *, system_config: str | None = None) -> It
             *("--output-dir", str(folder)),
             *target.options,
         ]
-        done = subprocess.run(  # which kills the process on KeyboardInterrupt
+        finished = subprocess.run(  # kills the process on KeyboardInterrupt
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -69,26 +71,27 @@ def vela(model: Path, target: Target, *, system_config: str | None = None) -> It
             errors="replace",
             check=False,
         )
-        written = [
+        output_files = [
             next(iter(folder.glob(pattern)), None)
             for pattern in ("*_vela.tflite", "*_summary_*.csv", "*_per-layer.csv")
         ]
-        if done.returncode or None in written:
+        if finished.returncode or None in output_files:
             raise AcceleratorError(
                 f"Vela {vela_version()} cannot compile {model} for {target.name} (exit status "
-                f"{done.returncode}): {_last_words(done.stdout)}"
+                f"{finished.returncode}): {_last_lines(finished.stdout)}"
             )
-        compiled, summary, layers = (path for path in written if path is not None)
-        yield VelaOutput(done.stdout, compiled, summary, layers)
+        compiled, summary, layers = (path for path in output_files if path is not None)
+        yield VelaOutput(finished.stdout, compiled, summary, layers)
 
 
 def _configuration(target: Target, folder: Path) -> list[str]:
-    """Vela's own presets, and the target's section where it brings one."""
+    """Returns the arguments for Vela's presets, and for the target's custom section if it
+    has one."""
     arguments = ["--config", "Arm/vela.ini"]
-    if target.own_system_config:
+    if target.custom_system_config:
         parser = ConfigParser()
         parser.optionxform = str  # type: ignore[assignment, method-assign]  # Vela's keys have capitals
-        parser[f"System_Config.{target.system_config}"] = target.own_system_config
+        parser[f"System_Config.{target.system_config}"] = target.custom_system_config
         path = folder / "target.ini"
         with path.open("w", encoding="utf-8") as file:
             parser.write(file)
@@ -96,6 +99,6 @@ def _configuration(target: Target, folder: Path) -> list[str]:
     return arguments
 
 
-def _last_words(stdout: str) -> str:
+def _last_lines(stdout: str) -> str:
     lines = [line.strip() for line in stdout.splitlines() if line.strip()]
     return " | ".join(lines[-_SHOWN_LINES:]) or "it printed nothing"

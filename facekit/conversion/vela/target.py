@@ -1,4 +1,4 @@
-"""What Vela compiles for: one TOML file each in configs/targets, or the user's own."""
+"""Targets of Vela: TOML files in configs/targets, or the user's."""
 
 from __future__ import annotations
 
@@ -27,33 +27,35 @@ _OPTIMIZE = ("Performance", "Size")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An accelerator with the memory it has."""
+    """An accelerator with its memory."""
 
     name: str
     title: str
     accelerator_config: str
-    """as Vela calls it, "ethos-u65-256": generation and multiply-accumulators"""
+    """Vela's name, e.g. "ethos-u65-256": generation and number of multiply-accumulators."""
     system_config: str
-    """clock and memory bandwidth: a section of Vela's own Arm/vela.ini, or `name` itself"""
-    own_system_config: dict[str, str]
-    """the keys of that section where the target brings its own; else empty"""
+    """The clock and memory bandwidths: the name of a section in Vela's Arm/vela.ini, or `name` for
+    a custom section."""
+    custom_system_config: dict[str, str]
+    """The keys of a custom section, or {} if the target has none."""
     memory_mode: str
     optimize: str
     compare: tuple[str, ...] = ()
-    """further system configurations of Arm/vela.ini to show an estimate for"""
+    """Further system configurations of Arm/vela.ini for which estimates are shown."""
     options: tuple[str, ...] = field(default=())
-    """further arguments of Vela's command line"""
+    """Further arguments for Vela's command line."""
 
 
 def target_names() -> tuple[str, ...]:
-    """The targets that come with facekit."""
+    """Returns the names of the targets shipped with facekit."""
     return config_names(_FOLDER, suffix=_SUFFIX)
 
 
 def read_target(name_or_path: str) -> Target:
-    """The target called "imx93", or the one in a .toml file.
+    """Returns the target with a name such as "imx93", or the one in a .toml file.
 
-    Raises UsageError: no such target, not readable, not TOML, a key missing, unknown or wrong.
+    Raises UsageError if the target does not exist, cannot be read, is not TOML, or has a missing,
+    unknown or wrong key.
     """
     path = config_path(name_or_path, _FOLDER, suffix=_SUFFIX, title="target")
     try:
@@ -70,13 +72,13 @@ def _target(name: str, raw: dict[str, Any]) -> Target:
     if optimize not in _OPTIMIZE:
         raise ValueError(f"optimize must be one of {', '.join(_OPTIMIZE)}. Received: {optimize!r}")
     system = raw.get("system_config")
-    own = {key: str(value) for key, value in system.items()} if isinstance(system, dict) else {}
+    custom = {key: str(value) for key, value in system.items()} if isinstance(system, dict) else {}
     return Target(
         name=name,
         title=fields.text("title"),
         accelerator_config=fields.text("accelerator_config"),
-        system_config=name if own else fields.text("system_config"),
-        own_system_config=own,
+        system_config=name if custom else fields.text("system_config"),
+        custom_system_config=custom,
         memory_mode=fields.text("memory_mode"),
         optimize=optimize,
         compare=tuple(fields.texts("compare")),

@@ -36,62 +36,60 @@ def _elementwise(operation: Operation) -> OperatorReader:
         for position, index in enumerate(others, 1):
             name = op.name if position == len(others) else f"{op.name}/{position}"
             if op.is_data(index):
-                x = _combine_tensors(operation, x, op.data(index), op, name)
+                x = _combine(operation, x, op.data(index), op, name)
             else:
-                x = _combine_with_constant(operation, x, op.constant(index), op, name)
+                x = _combine_constant(operation, x, op.constant(index), op, name)
         return x
 
     return read
 
 
-def _combine_tensors(
-    operation: Operation, x: Value, y: Value, op: OperatorArguments, name: str
-) -> Value:
+def _combine(operation: Operation, x: Value, y: Value, op: OperatorArguments, name: str) -> Value:
     a, b = op.layout.align(x, y, name)
     if operation is Operation.MULTIPLY:
         if (hard_swish := match_hard_swish(a.node, b.node, name)) is not None:
             return a.with_node(hard_swish)
         for factor, other in ((a, b), (b, a)):
-            if (unit_length := match_unit_length(factor.node, other.node, -1, name)) is not None:
-                return factor.with_node(unit_length)
-    elif operation is Operation.DIVIDE:
-        unit_length = match_unit_length(a.node, b.node, 1, name)
-        if unit_length is not None:
-            return a.with_node(unit_length)
+            unit = match_unit_length(factor.node, other.node, name, exponent=-1)
+            if unit is not None:
+                return factor.with_node(unit)
+    if operation is Operation.DIVIDE:
+        unit = match_unit_length(a.node, b.node, name, exponent=1)
+        if unit is not None:
+            return a.with_node(unit)
     return a.with_node(operations.elementwise(operation, a.node, b.node, name))
 
 
-def _combine_with_constant(
+def _combine_constant(
     operation: Operation, x: Value, constant: Float32Array, op: OperatorArguments, name: str
 ) -> Value:
     x, constant = op.layout.align_constant(x, constant, name)
-    hard_swish = (
-        match_hard_swish(x.node, constant, name) if operation is Operation.MULTIPLY else None
-    )
-    if hard_swish is not None:
-        return x.with_node(hard_swish)
+    if operation is Operation.MULTIPLY:
+        hard_swish = match_hard_swish(x.node, constant, name)
+        if hard_swish is not None:
+            return x.with_node(hard_swish)
     return x.with_node(operations.elementwise(operation, x.node, constant, name))
 
 
 def _subtract(op: OperatorArguments) -> Value:
     if op.is_data(0) and op.is_data(1):
-        return _combine_tensors(Operation.SUBTRACT, op.data(0), op.data(1), op, op.name)
+        return _combine(Operation.SUBTRACT, op.data(0), op.data(1), op, op.name)
     if op.is_data(0):
-        return _combine_with_constant(Operation.ADD, op.data(0), -op.constant(1), op, op.name)
+        return _combine_constant(Operation.ADD, op.data(0), -op.constant(1), op, op.name)
     x = op.data(1)
     negative = _scale(x, -1.0, f"{op.name}/negative")
-    return _combine_with_constant(Operation.ADD, negative, op.constant(0), op, op.name)
+    return _combine_constant(Operation.ADD, negative, op.constant(0), op, op.name)
 
 
 def _divide(op: OperatorArguments) -> Value:
     if op.is_data(0) and op.is_data(1):
-        return _combine_tensors(Operation.DIVIDE, op.data(0), op.data(1), op, op.name)
+        return _combine(Operation.DIVIDE, op.data(0), op.data(1), op, op.name)
     if op.is_data(0):
         factor = np.float32(1) / op.constant(1)
-        return _combine_with_constant(Operation.MULTIPLY, op.data(0), factor, op, op.name)
+        return _combine_constant(Operation.MULTIPLY, op.data(0), factor, op, op.name)
     x = op.data(1)
     inverse = x.with_node(operations.power(x.node, -1.0, f"{op.name}/inverse"))
-    return _combine_with_constant(Operation.MULTIPLY, inverse, op.constant(0), op, op.name)
+    return _combine_constant(Operation.MULTIPLY, inverse, op.constant(0), op, op.name)
 
 
 def _power(op: OperatorArguments) -> Value:

@@ -32,7 +32,7 @@ def match_hard_swish(x: Node, y: Node | Float32Array, name: str) -> Node | None:
     return None
 
 
-def match_unit_length(x: Node, length: Node, exponent: float, name: str) -> Node | None:
+def match_unit_length(x: Node, length: Node, name: str, *, exponent: float) -> Node | None:
     """Matches x / |x| (`exponent` 1) or x * (1 / |x|) (`exponent` -1).
 
     The length must be computed from x over its last axis.  It may be kept from being zero by a tiny

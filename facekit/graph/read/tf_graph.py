@@ -74,9 +74,7 @@ class _Reader:
                 continue
             node = self._node(pending[-1])
             started.add(node.name)
-            missing = [
-                node_input for node_input in _inputs(node) if not self._is_available(node_input)
-            ]
+            missing = [source for source in _inputs(node) if not self._is_available(source)]
             if cycle := started.intersection(missing):
                 raise ModelBuildError(f"{cycle.pop()} is read by what it reads.")
             if missing:
@@ -130,18 +128,14 @@ class _Reader:
             if node.op not in _UNIT_LENGTH_OPERATIONS:
                 raise ModelBuildError(f"{node.name} is a {node.op}; a step to unit length needed.")
         outputs = {
-            node_input
-            for node in steps
-            for node_input in _inputs(node)
-            if not _UNIT_LENGTH.match(node_input)
+            source for node in steps for source in _inputs(node) if not _UNIT_LENGTH.match(source)
         }
         if not steps:
-            used = {node_input for node in self.nodes.values() for node_input in _inputs(node)}
+            used = {source for node in self.nodes.values() for source in _inputs(node)}
             outputs = {node.name for node in self.nodes.values() if node.op != "Const"} - used
         if len(outputs) != 1:
-            raise ModelBuildError(
-                f"one output needed. Found: {', '.join(sorted(outputs)) or 'none'}."
-            )
+            found = ", ".join(sorted(outputs)) or "none"
+            raise ModelBuildError(f"one output needed. Found: {found}.")
         return outputs.pop()
 
     def _require_all_used(self) -> None:

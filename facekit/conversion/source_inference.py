@@ -1,4 +1,5 @@
-"""What a network's own file answers, run by the system that it is for."""
+"""Runs a network's source file with the runtime of its format, for comparison with the converted
+file."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from facekit.conversion.self_test import Answers
+from facekit.conversion.self_test import Inference
 from facekit.enums import Runtime
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph, Node
@@ -23,59 +24,61 @@ from facekit.system.extras import is_installed, require
 from facekit.types import Float32Array
 
 _PROVIDERS = ["CPUExecutionProvider"]
-_FATAL = 4  # of ONNX Runtime's severities: what it says of a file stands in the exception, too
+_FATAL = 4  # ONNX Runtime's log level for fatal errors; other errors are also raised as exceptions
 
 
 def require_source_runtime(path: Path) -> None:
-    """Raises MissingExtraError where the file's own system is not installed."""
+    """Raises MissingExtraError if the runtime of the file's format is not installed."""
     if is_onnx(path) or is_keras_model(path):
         _onnx_runtime(path.name)
 
 
-def source_answers(path: Path, graph: Graph) -> Answers:
-    """By ONNX Runtime, LiteRT, or Keras, for pictures with channels last, (N, H, W, 3) float32.
+def source_inference(path: Path, graph: Graph) -> Inference:
+    """Returns a function that runs the source file on images with channels last, (N, H, W, 3)
+    float32.
 
-    `graph`: the file as it was read, which ONNX Runtime runs in place of a Keras model where Keras
-    is not installed or does not know the file by its name.
-    Raises ModelBuildError where that system refuses the file, MissingExtraError.
+    The file is run by ONNX Runtime, LiteRT or Keras.  ONNX Runtime runs `graph`, the graph read
+    from the file, instead of a Keras model if Keras is not installed or the file's suffix is not
+    Keras's.  Raises ModelBuildError if the runtime refuses the file, MissingExtraError if it is not
+    installed.
     """
-    (picture,) = graph.inputs
+    (image,) = graph.inputs
     if is_onnx(path):
-        return _Onnx(path, picture).run
+        return _Onnx(path, image).run
     if is_litert(path):
-        return _litert_answers(path, picture)
-    return KerasNet(path).run if is_run_itself(path) else graph_answers(graph)
+        return _litert_inference(path, image)
+    return KerasNet(path).run if can_run_source(path) else graph_inference(graph)
 
 
-def is_run_itself(path: Path) -> bool:
-    """Whether `source_answers` runs the file, not the graph that was read from it."""
+def can_run_source(path: Path) -> bool:
+    """Returns whether `source_inference` runs the file, and not the graph that was read from it."""
     by_keras = path.suffix == Runtime.KERAS.suffix and all(
         map(is_installed, ("keras", "tensorflow"))
     )
     return by_keras or not is_keras_model(path)
 
 
-def _litert_answers(path: Path, picture: Node) -> Answers:
+def _litert_inference(path: Path, picture: Node) -> Inference:
     net = LiteRtNet(path)
     if net.inputs[0].shape[1:] == picture.shape[1:]:
         return net.run
     return lambda pictures: net.run(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
 
-def graph_answers(graph: Graph) -> Answers:
-    """By ONNX Runtime on the graph itself, batch norms unfolded: what a file that is made of it
-    is compared with where no other system can run its source.
+def graph_inference(graph: Graph) -> Inference:
+    """Returns a function that runs the graph by ONNX Runtime, with batch norms that are not folded.
 
-    Raises MissingExtraError without onnx or ONNX Runtime.
+    It is the reference for a converted file if no other runtime can run the source.  Raises
+    MissingExtraError without onnx or ONNX Runtime.
     """
     runtime = _onnx_runtime(graph.name)
     options = _options(runtime)
     content = to_onnx(graph).model.SerializeToString()
     session = runtime.InferenceSession(content, options, providers=_PROVIDERS)
-    (picture,) = session.get_inputs()
+    (image,) = session.get_inputs()
 
     def run(pictures: Float32Array) -> Sequence[Float32Array]:
-        answers: list[Float32Array] = session.run(None, {picture.name: pictures})
+        answers: list[Float32Array] = session.run(None, {image.name: pictures})
         return answers
 
     return run
@@ -85,20 +88,22 @@ class _Onnx:
     def __init__(self, path: Path, picture: Node) -> None:
         runtime = _onnx_runtime(path.name)
         self._path = path
-        with _translated(path):
+        with _translate_errors(path):
             self._session = runtime.InferenceSession(
                 str(path), _options(runtime), providers=_PROVIDERS
             )
         inputs = {one.name: one.shape for one in self._session.get_inputs()}
         self._name = picture.name
         self._channels_first = inputs.pop(picture.name)[1] == picture.shape[3]
-        # Quantizers leave the names of weights that they replaced, and nothing reads them.
-        self._unread = {name: np.zeros(_known(shape), np.float32) for name, shape in inputs.items()}
+        # Quantizers leave unused inputs behind, with the names of weights that they replaced.
+        self._unread = {
+            name: np.zeros(_static_shape(shape), np.float32) for name, shape in inputs.items()
+        }
 
     def run(self, pictures: Float32Array) -> Sequence[Float32Array]:
         if self._channels_first:
             pictures = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
-        with _translated(self._path):
+        with _translate_errors(self._path):
             answers = [
                 self._session.run(None, {self._name: one[np.newaxis]} | self._unread)
                 for one in pictures
@@ -108,15 +113,15 @@ class _Onnx:
         ]
 
 
-def _known(shape: Sequence[Any]) -> list[int]:
-    return [side if isinstance(side, int) else 1 for side in shape]
+def _static_shape(shape: Sequence[Any]) -> list[int]:
+    return [dimension if isinstance(dimension, int) else 1 for dimension in shape]
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # ONNX Runtime's errors have no base of their own
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
         raise ModelBuildError(
             f"{path.name} was read, but ONNX Runtime cannot run it, so that what is made of it "
             f"cannot be checked: {' '.join(str(error).split())}"

@@ -1,0 +1,79 @@
+"""Scores, thresholds, rates and probabilities in words, alike in text, reports and plots."""
+
+from __future__ import annotations
+
+import math
+
+from facekit.enums import Metric
+from facekit.template.calibration import LogisticScore
+from facekit.template.match import distance
+
+_MOST_DIGITS = 7
+
+
+def threshold_text(similarity: float, metric: Metric = Metric.COSINE, *, digits: int = 4) -> str:
+    """A least cosine similarity on both scales: "similarity >= 0.4579 (distance <= 0.5421)"."""
+    largest = distance(similarity, metric)
+    return (
+        f"similarity >= {similarity:.{digits}f} ({distance_name(metric)} <= {largest:.{digits}f})"
+    )
+
+
+def comparison_text(similarity: float, threshold_similarity: float, metric: Metric) -> str:
+    """A score beside the threshold: "cosine similarity 0.750 >= 0.458 (distance 0.250 <= 0.542)".
+
+    With as many digits as tell the two apart on either scale, 3 at least.
+    """
+    same = similarity >= threshold_similarity
+    scales = (
+        (similarity, threshold_similarity),
+        (distance(similarity, metric), distance(threshold_similarity, metric)),
+    )
+    digits = 3
+    while digits < _MOST_DIGITS and any(
+        a != b and f"{a:.{digits}f}" == f"{b:.{digits}f}" for a, b in scales
+    ):
+        digits += 1
+    (ours, least), (apart, largest) = [(f"{a:.{digits}f}", f"{b:.{digits}f}") for a, b in scales]
+    return (
+        f"cosine similarity {ours} {'>=' if same else '<'} {least} "
+        f"({distance_name(metric)} {apart} {'<=' if same else '>'} {largest})"
+    )
+
+
+def distance_name(metric: Metric) -> str:
+    """ "distance" for the cosine distance, which is meant where nothing is said."""
+    return "distance" if metric is Metric.COSINE else f"{metric.value} distance"
+
+
+def percent_at_most(rate: float) -> str:
+    """A rate, 0..1, in percent, rounded up to two digits: 0.00099997 to "0.1 %"."""
+    percent = 100 * rate
+    if percent == 0:
+        return "0 %"
+    decimals = 1 - math.floor(math.log10(percent))
+    up = math.ceil(percent * 10.0**decimals * (1 - 1e-12)) / 10.0**decimals
+    text = f"{up:.{max(decimals, 0)}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def fmr_text(fmr_at_most: float | None) -> str:
+    """What is known of the FMR at a threshold, in words."""
+    if fmr_at_most is None:
+        return "its false match rate was not measured"
+    return f"false match rate at most {percent_at_most(fmr_at_most)}"
+
+
+def probability_text(probability: float) -> str:
+    """In percent with three decimals; never 100 % or 0 %, of which nobody can be sure."""
+    shown = f"{100 * probability:.3f}"
+    if shown == "100.000":
+        return "over 99.999 %"
+    return "below 0.001 %" if shown == "0.000" else f"{shown} %"
+
+
+def prior_text(logistic: LogisticScore) -> str:
+    """Under which share of genuine pairs a probability holds, in words."""
+    n_pairs = logistic.n_genuine + logistic.n_impostor
+    share = logistic.n_genuine / n_pairs
+    return f"assuming {'half' if share == 0.5 else f'{100 * share:.0f} %'} of all pairs match"
