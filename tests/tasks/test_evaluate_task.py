@@ -121,5 +121,5 @@ def test_a_calibration_goes_into_the_card_and_a_file_and_is_the_commands_json(
     }
     point = read_card(model.with_suffix(".json")).calibration.operating_point("fmr=2e-1")
     assert point == done.result.calibration.operating_point("fmr=2e-1")
-    assert json.loads(output.read_text())["file_sha256"] == done.card.file_sha256
+    assert json.loads(output.read_text())["model_sha256"] == done.card.file_sha256
     assert len(repr(done)) < 100
