@@ -63,6 +63,7 @@ _HEADINGS = {
         "serve-stdin": ("serve_stdin:serve_stdin", "Answer requests as JSON Lines on stdin"),
     },
     "This installation": {
+        "config": ("config:config", "List and print recipes, targets and configurations"),
         "doctor": ("doctor:doctor", "Show what is installed, and what is wrong"),
         "completion": ("completion:completion", "Print the script that completes words in a shell"),
         "help": ("help:help_command", "Explain a command, or write man pages"),
