@@ -132,7 +132,9 @@ def make_bundle(
     found = tuple(_model(*one, folder=models) for one in wanted)
     with _workspace() as work:
         if wheel is None:
-            reporter.note("making a wheel of facekit; of a checkout pip may fetch setuptools, 1 MB")
+            reporter.note(
+                "building a wheel of facekit; from a checkout pip may fetch setuptools (1 MB)"
+            )
             wheel = make_wheel(work)
         elif not (wheel.is_file() and _WHEEL.fullmatch(wheel.name)):
             raise UsageError(f"--wheel needs a facekit_cli-*.whl file. Received: {wheel}")
