@@ -53,7 +53,7 @@ def is_torch_file(path: Path) -> bool:
 
 
 def mentions_tensor(path: Path, key: str) -> bool:
-    """Returns whether the first megabyte of the pickle contains `key`, without reading the
+    """Returns whether the first megabyte of the pickle contains `key`, without interpreting the
     pickle."""
     member = _pickle_member(path)
     if member is None:
