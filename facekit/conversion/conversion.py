@@ -198,7 +198,7 @@ def _create_files(
         )
     by_rule: dict[RangeRule | None, ActivationRanges | None] = {None: None}
     for recipe in plan.recipes:
-        range_rule = recipe.rule and (rule or recipe.rule)
+        range_rule = recipe.range_rule and (rule or recipe.range_rule)
         if range_rule is not None and range_rule not in by_rule:
             activation_ranges = by_rule[range_rule] = choose_ranges(
                 model, crops, range_rule, reporter=reporter

@@ -201,7 +201,7 @@ def _left_on_cpu(report: VelaReport, source: Path, target: Target) -> str:
 
 def _estimates(source: Path, target: Target, reporter: Reporter) -> list[Estimate]:
     estimates = []
-    for system_config in target.compare:
+    for system_config in target.bandwidths:
         try:
             with run_vela(source, target, system_config=system_config) as output:
                 estimates.append(read_estimate(output))
