@@ -18,6 +18,13 @@ class Reporter:
     def note(self, line: str) -> None:
         """Tells a person one line, such as what is begun or passed over."""
 
+    def failure(self, error: Exception) -> None:
+        """Tells that one item of many failed; the work goes on with the next."""
+        self.note(str(error))
+
+    def timing(self, stage: str, milliseconds: float) -> None:
+        """Tells how long a stage has taken, such as "detect"."""
+
     def steps(self, items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
         """Passes the items through, of which there are `length`, while they are worked off."""
         return iter(items)

@@ -22,6 +22,7 @@ from facekit.model.store import CARD_SUFFIX, InstalledModel, find_all
 from facekit.model.variants import MODEL_SUFFIXES
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
 from facekit.pipeline.records import LocatedPicture
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.types import DetectorIdentity, Face, UInt8Array
 
@@ -70,12 +71,13 @@ class Once(Generic[Made]):
 
 
 class Stopwatch(threading.local):
-    """Adds up what each named stage took, for each thread by itself.
+    """Adds up what each named stage took, for each thread by itself, and tells the reporter.
 
     `milliseconds` keeps the order of first use.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reporter: Reporter = SILENT) -> None:
+        self._reporter = reporter
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
@@ -86,6 +88,7 @@ class Stopwatch(threading.local):
         finally:
             spent = (time.perf_counter() - start) * 1e3
             self.milliseconds[name] = self.milliseconds.get(name, 0.0) + spent
+            self._reporter.timing(name, spent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from facekit.pipeline.records import (
     Verification,
     embedded_picture,
 )
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import (
     AcceleratorRequest,
     DeviceUse,
@@ -62,9 +63,17 @@ class Pipeline:
     Many threads may use one: each net runs one call at a time, everything else runs side by side.
     """
 
-    def __init__(self, model: InstalledModel, *, options: PipelineOptions | None = None) -> None:
-        """Raises ModelMismatchError where `model` is not an embedding model, UsageError for
-        settings that the detector does not have.
+    def __init__(
+        self,
+        model: InstalledModel,
+        *,
+        options: PipelineOptions | None = None,
+        reporter: Reporter = SILENT,
+    ) -> None:
+        """`reporter` is told how long each stage takes.
+
+        Raises ModelMismatchError where `model` is not an embedding model, UsageError for settings
+        that the detector does not have.
         """
         own = model.card.crop
         if model.card.task is not Task.EMBEDDING or own is None:
@@ -77,7 +86,7 @@ class Pipeline:
         self.model = InstalledModel(replace(model.card, calibration=calibration), model.path)
         """with the calibration that was measured with the detector in use, where there is one"""
         self._card_crop = own
-        self.stopwatch = Stopwatch()
+        self.stopwatch = Stopwatch(reporter)
         self._locator = Locator(options=self.options.locate, stopwatch=self.stopwatch)
         self._opened = Once(self._open)
         self._embedder = Once(self._new_embedder)

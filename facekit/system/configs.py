@@ -8,6 +8,7 @@ from typing import Any
 
 from facekit.errors import UsageError
 from facekit.system.extras import require
+from facekit.system.suggest import did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent / "configs"
@@ -32,8 +33,8 @@ def config_path(name_or_path: str, folder: str, *, suffix: str, title: str) -> P
     names = config_names(folder, suffix=suffix)
     if name_or_path not in names:
         raise UsageError(
-            f"No {title} is called {name_or_path!r}. Known: {', '.join(names) or 'none'}; or pass "
-            f"a {suffix} file of your own."
+            f"No {title} is called {name_or_path!r}.{did_you_mean(name_or_path, names)} Known: "
+            f"{', '.join(names) or 'none'}; or pass a {suffix} file of your own."
         )
     return CONFIGS / folder / f"{name_or_path}{suffix}"
 

@@ -116,7 +116,7 @@ def cluster(
     for result in embed_each(pipeline, names, workers=None, reporter=reporter):
         if isinstance(result, PhotoFailure):
             failures.append(result)
-            reporter.note(str(result.error))
+            reporter.failure(result.error)
             continue
         vectors.append(result.embeddings)
         faces += _sheet_faces(result)
@@ -174,10 +174,10 @@ def _sheet_notes(
     pipeline: Pipeline, method: ClusterMethod, threshold: Threshold | None, metric: Metric
 ) -> tuple[str, ...]:
     """What the groups rest on, for the sheets."""
-    rests_on = f"{method.value}, no threshold"
+    limit = "no threshold"
     if threshold is not None:
-        rests_on = f"{method.value}: mean {threshold_text(threshold.similarity, metric)}"
-    return rests_on, f"model {pipeline.model_name}; crop {pipeline.crop_spec}"
+        limit = f"mean {threshold_text(threshold.similarity, metric)} in a group"
+    return f"{method.value}: {limit}", f"model {pipeline.model_name}; crop {pipeline.crop_spec}"
 
 
 def _copy(folder: Path, faces: Sequence[GroupedFace]) -> None:

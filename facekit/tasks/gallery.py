@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from facekit.enums import VectorType
 from facekit.errors import MissingExtraError, UsageError
 from facekit.gallery import transfer
-from facekit.gallery.gallery import Gallery, default_url
+from facekit.gallery.address import default_url
+from facekit.gallery.gallery import Gallery
 from facekit.gallery.open import init_gallery
 from facekit.gallery.open import open_gallery as open_at
 from facekit.gallery.sqlite import encryption

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import (
     json_option,
@@ -28,7 +29,7 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
     return rates
 
 
-@click.command()
+@click.command(cls=Command, basic="data model fmr write output json")
 @model_option
 @evaluation_options(default_protocol="devtrain")
 @click.option(

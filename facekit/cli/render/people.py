@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facekit.cli.render.output import note
+from facekit.cli.render.output import note, note_error
 from facekit.cli.render.table import Column, StreamedTable, labeled, number, table, wrapped
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def print_check(checked: CheckedGallery) -> None:
 def note_nobody(*names: str) -> None:
     """That these people, who were asked for, are not enrolled."""
     for name in names:
-        note(f"nobody called {name} is enrolled")
+        note_error(f"nobody called {name} is enrolled")
 
 
 def _print_lines(lines: Iterable[str]) -> None:

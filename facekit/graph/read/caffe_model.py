@@ -1,7 +1,7 @@
 """Reads the tensors of a .caffemodel by layer, without Caffe.
 
-The file is a protobuf message NetParameter.  Of caffe.proto (BVLC/caffe, and wy1iu/sphereface's
-copy of it) only the fields below are declared; protobuf skips the others.  Packed arrays of numbers
+The file is a protobuf message NetParameter.  Only the fields below of caffe.proto (BVLC/caffe, and
+wy1iu/sphereface's copy of it) are declared; protobuf skips the others.  Packed arrays of numbers
 are declared as bytes, which have the same encoding, so that no Python object is created per number.
 """
 
