@@ -84,7 +84,7 @@ def cold(templates: int, photos: Path) -> dict[str, Any]:
             seconds.append(time.perf_counter() - start)
             cpu.append(children_cpu_s() - cpu_before)
             told = json.loads(done.stdout)
-            assert told["images"][0]["faces"][0]["name"] == "Obama", told
+            assert told["photos"][0]["faces"][0]["name"] == "Obama", told
         return {
             "first_s": seconds[0],
             "best_s": min(seconds[1:]),

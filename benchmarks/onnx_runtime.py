@@ -31,7 +31,7 @@ _LOAD = """
 import json, sys, time
 import numpy as np
 from pathlib import Path
-from facekit.bench.machine import peak_rss_mb
+from facekit.bench.machine import peak_rss_bytes
 from facekit.runtime.delegates import AcceleratorRequest
 from facekit.runtime.delegates import open_net
 start = time.perf_counter()
@@ -40,9 +40,10 @@ loaded = time.perf_counter()
 crops = np.zeros((64, *net.inputs[0].shape[1:]), np.float32)
 net.run(crops[:1])
 first = time.perf_counter()
-one = peak_rss_mb()
+one = peak_rss_bytes() / (1 << 20)
 net.run(crops)
-print(json.dumps([(loaded - start) * 1e3, (first - loaded) * 1e3, one, peak_rss_mb()]))
+many = peak_rss_bytes() / (1 << 20)
+print(json.dumps([(loaded - start) * 1e3, (first - loaded) * 1e3, one, many]))
 """
 
 

@@ -32,12 +32,12 @@ def main() -> None:
     figures = {}
     for name in filter(is_installed, registry.names()):
         if registry.entry(name).task is Task.EMBEDDING:
-            ms = measure(find(name)).ms
+            ms = measure(find(name)).median_ms
         else:
             detect = Locator(options=LocateOptions(detector=name)).detect
             ms = median_ms(partial(detect, photos)) / PHOTOS
         size_bytes = sum(path.stat().st_size for path in paths_of(name))
-        figures[name] = {"ms": round(ms, 2), "megabytes": round(size_bytes / 1e6, 1)}
+        figures[name] = {"median_ms": round(ms, 2), "size_bytes": size_bytes}
     print(json.dumps({"machine": description(), "models": figures}, indent=1))
 
 

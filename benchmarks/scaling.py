@@ -22,7 +22,7 @@ import numpy as np
 from peers import REPOSITORY, lfw_photos, pixels
 
 import facekit
-from facekit.bench.machine import description, peak_rss_mb
+from facekit.bench.machine import description, peak_rss_bytes
 from facekit.enums import Metric
 from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.pipeline.locate import LocateOptions, Locator
@@ -126,7 +126,7 @@ def make_measure() -> Callable[[Point], Measured]:
             start = perf_counter()
             run()
             spent.append((perf_counter() - start) * 1e3)
-        return Measured(x, min(spent), peak_rss_mb())
+        return Measured(x, min(spent), peak_rss_bytes() / (1 << 20))
 
     return measure
 

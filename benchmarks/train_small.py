@@ -108,9 +108,9 @@ def scratch(data: Path, work: Path, architecture: Architecture, epochs: int | No
     )
     result = json.loads(told.stdout)
     print(
-        f"{architecture.value}: loss {result['epoch_loss']:.3f}, {result['held_out']:.0%} of "
-        f"{result['held_out_photos']} held-out photos by the head, {by_means(output):.0%} by "
-        f"means, {result['photos']} photos, "
+        f"{architecture.value}: loss {result['epoch_loss']:.3f}, "
+        f"{result['held_out_accuracy']:.0%} of {result['held_out_photo_count']} held-out photos by "
+        f"the head, {by_means(output):.0%} by means, {result['photo_count']} photos, "
         f"{(time.perf_counter() - start) / 60:.1f} minutes"
     )
 

@@ -71,8 +71,8 @@ def show_choice() -> None:
             )
             costs = [reference["models"].get(one, {}) for one in (name, detector)]
             ms, mb = (
-                " + ".join(f"{cost[key]:.1f}" if key in cost else "-" for cost in costs)
-                for key in ("ms", "megabytes")
+                " + ".join(f"{cost[key] / unit:.1f}" if key in cost else "-" for cost in costs)
+                for key, unit in (("median_ms", 1), ("size_bytes", 1e6))
             )
             licenses = [registry.entry(one).source.license for one in (name, detector)]
             parts = [re.split("[,;] ", text, maxsplit=1) for text in licenses]

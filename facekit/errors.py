@@ -46,6 +46,19 @@ class FacekitError(Exception):
         }
 
 
+def error_named(name: str, message: str) -> FacekitError:
+    """An error of the class that is called `name`, as files keep it.
+
+    InputError for a name that is none of these classes.
+    """
+    kind = globals().get(name)
+    is_ours = isinstance(kind, type) and issubclass(kind, FacekitError)
+    made: FacekitError = InputError(message)
+    if is_ours and kind is not MissingExtraError:  # which words its message itself
+        made = kind(message)  # type: ignore[misc]  # a class, as asked above
+    return made
+
+
 class UsageError(FacekitError):
     exit_code = 2
 

@@ -6,6 +6,7 @@ right, y down, the origin at the top left corner of the top left pixel.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -47,6 +48,12 @@ class Face:
             raise ValueError(f"score must be in 0..1. Received: {self.score}")
 
     @property
+    def rounded_box(self) -> tuple[float, float, float, float]:
+        """x1, y1, x2, y2 as every output has them."""
+        x1, y1, x2, y2 = rounded(self.box_xyxy.tolist())
+        return x1, y1, x2, y2
+
+    @property
     def width_px(self) -> float:
         return float(self.box_xyxy[2] - self.box_xyxy[0])
 
@@ -65,10 +72,10 @@ class Face:
     def to_dict(self) -> dict[str, Any]:
         """Box and landmarks in pixels of the picture; left and right as the viewer sees them."""
         return {
-            "box_xyxy": _rounded(self.box_xyxy),
+            "box_xyxy": list(self.rounded_box),
             "score": round(self.score, 6),
             "landmarks": {
-                name: _rounded(point)
+                name: rounded(point.tolist())
                 for name, point in zip(LANDMARK_NAMES, self.landmarks_xy, strict=True)
             },
         }
@@ -78,8 +85,9 @@ class Face:
         return f"Face(box_xyxy=({box}), score={self.score:.4f})"
 
 
-def _rounded(values: Float32Array) -> list[float]:
-    return [round(value, 3) for value in values.tolist()]
+def rounded(pixels: Iterable[float]) -> list[float]:
+    """Coordinates as every output has them, to a thousandth of a pixel."""
+    return [round(value, 3) for value in pixels]
 
 
 @dataclass(frozen=True, slots=True)

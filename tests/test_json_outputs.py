@@ -78,11 +78,11 @@ def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_damaged_model_file(store: Path) -> None:
-    Path(told("models", "path", "toy")["paths"][0]).write_bytes(b"damaged")
+    Path(told("models", "path", "toy")["files"][0]["path"]).write_bytes(b"damaged")
     require_schema("models verify", told("models", "verify", code=5))
     report = told("doctor", code=5)
     require_schema("doctor", report)
-    assert any(model["problem"] for model in report["models"])
+    assert any(model["error"] for model in report["models"])
 
 
 @pytest.mark.parametrize("name", ["int8", "float32"])
@@ -97,7 +97,7 @@ def test_inspect(name: str) -> None:
 def test_doctor() -> None:
     payload, report = told("doctor"), examine().to_dict()
     require_schema("doctor", payload)
-    del payload["cache"]["free_bytes"], report["cache"]["free_bytes"]  # which others change
+    del payload["store"]["free_bytes"], report["store"]["free_bytes"]  # which others change
     assert payload == {"schema_version": 1, **report}
 
 
@@ -117,6 +117,7 @@ def test_doctor() -> None:
             1,
         ),
         ("compare", (OBAMA, BIDEN), lambda: facekit.compare([OBAMA, BIDEN]), 0),
+        ("compare", (OBAMA, MISSING), lambda: facekit.compare([OBAMA, MISSING]), 4),
         ("cluster", (OBAMA, OBAMA2, BIDEN), lambda: facekit.cluster([OBAMA, OBAMA2, BIDEN]), 0),
         (
             "cluster",
@@ -150,11 +151,15 @@ def test_without_detection_there_are_no_faces(tmp_path: Path) -> None:
 def test_detect(tmp_path: Path) -> None:
     payload = told("detect", OBAMA, BIDEN)
     require_schema("detect", payload)
-    assert payload["images"] == [one.to_dict() for one in facekit.detect([OBAMA, BIDEN])]
+    assert [{**one, "crops": ..., "drawing": ...} for one in payload["photos"]] == [
+        {**one.to_dict(), "crops": ..., "drawing": ...} for one in facekit.detect([OBAMA, BIDEN])
+    ]
     files = ("--save-crops", tmp_path / "crops", "--draw", tmp_path / "drawings")
     failed = told("detect", OBAMA, MISSING, *files, code=4)
     require_schema("detect", failed)
-    assert [set(one) >= {"crops", "drawing"} for one in failed["images"]] == [True, False]
+    (photo,) = failed["photos"]
+    assert (len(photo["crops"]), photo["drawing"]) == (1, str(tmp_path / "drawings" / "obama.png"))
+    assert [one["photo"] for one in failed["failed"]] == [MISSING]
 
 
 @pytest.mark.model
@@ -172,6 +177,12 @@ def test_a_list_of_pairs_prints_a_line_for_each(tmp_path: Path) -> None:
     pairs.write_text(f"{OBAMA},{OBAMA2}\n{OBAMA},{MISSING}\n")
     done = CliRunner().invoke(cli, ["verify", "--pairs", str(pairs), "--json"])
     assert done.exit_code == 4
+    output = tmp_path / "result.csv"
+    whole = told("verify", "--pairs", pairs, "-o", output, code=4)
+    require_schema("verify list", whole)
+    assert (whole["output"], whole["pair_count"], whole["same_count"]) == (str(output), 2, 1)
+    assert [one["photo"] for one in whole["failed"]] == [MISSING]
+    assert output.read_text().startswith("a,b,verified")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     for line, record in zip(lines, facekit.verify_pairs(pairs), strict=True):
         require_schema("verify pair", line)
@@ -208,6 +219,15 @@ def test_a_gallery_from_its_first_day_to_its_last(
     require("gallery show", "Joe Biden")
     require("gallery unmerge", "Joe Biden", "Barack Obama")
     require("gallery recenter")
+    nobody = (
+        ("gallery show", "Eve"),
+        ("gallery remove", "Eve"),
+        ("gallery rename", "Eve", "Ada"),
+        ("gallery merge", "Joe Biden", "Eve"),
+        ("gallery unmerge", "Joe Biden", "Eve"),
+    )
+    for command, *names in nobody:
+        assert require(command, *names, code=1)["found"] is False
     exported = tmp_path / "people.jsonl"
     require("gallery export", "-o", exported, "--decrypt")
     require("gallery remove", "Joe Biden")

@@ -148,12 +148,12 @@ class Gallery:
         """Everybody who is enrolled, by name."""
         return gallery_task.people(self._location)
 
-    def show(self, name: str) -> ShownPerson | None:
-        """A person with every template; None where nobody has this name."""
+    def show(self, name: str) -> ShownPerson:
+        """A person with every template; `.person` is None where nobody has this name."""
         return gallery_task.show(self._location, name)
 
     def remove(self, name: str) -> Removed:
-        """Forgets a person and whoever was merged into them; `.removed` is 0 for nobody.
+        """Forgets a person and whoever was merged into them; `.found` is False for nobody.
 
         No byte of the templates stays in the gallery's files.
         """

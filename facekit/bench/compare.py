@@ -19,7 +19,7 @@ class CaseComparison:
     """of the medians, or of the means where one has no median; below 1 where b is faster"""
     load: float | None
     first: float | None
-    images_per_s: float | None
+    photos_per_s: float | None
     peak_rss: float | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class CaseComparison:
                 "time": self.time,
                 "load": self.load,
                 "first": self.first,
-                "images_per_s": self.images_per_s,
+                "photos_per_s": self.photos_per_s,
                 "peak_rss": self.peak_rss,
             },
         }
@@ -94,8 +94,8 @@ def _compared(a: Measurement, b: Measurement) -> CaseComparison:
         time=b.runs.mean_ms / a.runs.mean_ms if time is None else time,
         load=_ratio(a.load_ms, b.load_ms),
         first=_ratio(a.first_ms, b.first_ms),
-        images_per_s=_ratio(a.images_per_s, b.images_per_s),
-        peak_rss=_ratio(a.peak_rss_mb, b.peak_rss_mb),
+        photos_per_s=_ratio(a.photos_per_s, b.photos_per_s),
+        peak_rss=_ratio(a.peak_rss_bytes, b.peak_rss_bytes),
     )
 
 

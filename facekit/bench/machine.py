@@ -60,18 +60,18 @@ def peak_gflops(threads: int) -> float:
     return float(done.stdout)
 
 
-def peak_rss_mb() -> float:
-    """Largest resident set of this process so far, in 2^20 bytes."""
+def peak_rss_bytes() -> int:
+    """Largest resident set of this process so far."""
     status = Path("/proc/self/status")
     if status.exists():
         # NB: Linux hands ru_maxrss down through fork and exec: a worker would report its parent's.
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
+                return int(line.split()[1]) * 1024
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _processor() -> str:

@@ -12,7 +12,7 @@ from threading import BrokenBarrierError
 from time import perf_counter
 from typing import Any
 
-from facekit.bench.machine import peak_gflops, peak_rss_mb
+from facekit.bench.machine import peak_gflops, peak_rss_bytes
 from facekit.bench.plan import BenchmarkCase
 from facekit.bench.records import DelegateReport, DelegateUse, Measurement, spread
 from facekit.bench.stages import Prepared, prepare
@@ -36,7 +36,7 @@ class _Sample:
     runs_ms: list[float]
     images: int
     delegate: DelegateReport
-    peak_rss_mb: float
+    peak_rss_bytes: int
 
 
 def measure(cases: Sequence[BenchmarkCase]) -> Iterator[Measurement]:
@@ -96,7 +96,7 @@ def _sample(case: BenchmarkCase, barrier: Any) -> _Sample:
         runs_ms=runs_ms,
         images=prepared.images,
         delegate=_delegate(case.request, prepared),
-        peak_rss_mb=peak_rss_mb(),
+        peak_rss_bytes=peak_rss_bytes(),
     )
 
 
@@ -113,13 +113,14 @@ def _summary(case: BenchmarkCase, samples: list[_Sample]) -> Measurement:
     installed = find(str(case.model))
     first = samples[0]
     # Workers run at the same time: what each does in a second adds up.
-    images_per_s = sum(one.images * len(one.runs_ms) / (sum(one.runs_ms) / 1e3) for one in samples)
+    photos_per_s = sum(one.images * len(one.runs_ms) / (sum(one.runs_ms) / 1e3) for one in samples)
     macs = _macs(installed.path) if case.stage is Stage.EMBED else None
     passes = 1 if installed.card.flip is Flip.NONE else 2  # the mirror image is one more
-    gflops = None if macs is None else 2e-9 * macs * passes * images_per_s
+    gflops = None if macs is None else 2e-9 * macs * passes * photos_per_s
     peak = None if gflops is None else _peak(case.threads * case.workers)
     return Measurement(
-        model=f"{installed.card.name}:{installed.card.variant}",
+        model=installed.card.full_name,
+        model_sha256=installed.card.file_sha256,
         stage=case.stage,
         threads=case.threads,
         batch=case.batch,
@@ -128,8 +129,8 @@ def _summary(case: BenchmarkCase, samples: list[_Sample]) -> Measurement:
         first_ms=max(one.first_ms for one in samples),
         warmup=spread([ms for one in samples for ms in one.warmup_ms]) if case.warmup else None,
         runs=spread([ms for one in samples for ms in one.runs_ms]),
-        images_per_s=images_per_s or None,
-        peak_rss_mb=max(one.peak_rss_mb for one in samples),
+        photos_per_s=photos_per_s or None,
+        peak_rss_bytes=max(one.peak_rss_bytes for one in samples),
         macs=macs,
         gflops=gflops,
         peak_fraction=gflops / peak if gflops is not None and peak is not None else None,

@@ -89,6 +89,7 @@ def _measurement(lines: list[str]) -> Measurement | None:
     threads = _first(_THREADS, lines)
     return Measurement(
         model=_first(_GRAPH, lines) or "unknown",
+        model_sha256=None,
         stage=Stage.EMBED,
         threads=int(threads) if threads else None,
         batch=1,
@@ -97,8 +98,8 @@ def _measurement(lines: list[str]) -> Measurement | None:
         first_ms=first_ms,
         warmup=warmup,
         runs=runs,
-        images_per_s=1e3 / runs.mean_ms if runs.mean_ms > 0 else None,
-        peak_rss_mb=_memory_mb(lines),
+        photos_per_s=1e3 / runs.mean_ms if runs.mean_ms > 0 else None,
+        peak_rss_bytes=_memory_bytes(lines),
         macs=None,
         gflops=None,
         peak_fraction=None,
@@ -136,12 +137,13 @@ def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> str | None:
     return next(filter(None, match.groups()), None) if match else None
 
 
-def _memory_mb(lines: list[str]) -> float | None:
+def _memory_bytes(lines: list[str]) -> int | None:
     """The peak where the tool watched it, else what it had grown by at the end."""
-    if (peak := _first(_PEAK, lines)) is not None:
-        return float(peak)
-    match = next((match for line in lines if (match := _MEMORY.match(line))), None)
-    return float(match.group(2)) if match else None
+    megabytes = _first(_PEAK, lines)
+    if megabytes is None:
+        match = next((match for line in lines if (match := _MEMORY.match(line))), None)
+        megabytes = match.group(2) if match else None
+    return None if megabytes is None else round(float(megabytes) * (1 << 20))
 
 
 def _delegate(lines: list[str]) -> DelegateReport:

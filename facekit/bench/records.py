@@ -12,6 +12,7 @@ import numpy as np
 
 from facekit.enums import Stage
 from facekit.errors import InputError
+from facekit.system.fields import blanks_to_null
 
 SCHEMA_VERSION = 1
 """of a result in a file"""
@@ -70,9 +71,9 @@ class DelegateReport:
     use: DelegateUse
     name: str = ""
     """its library, ONNX Runtime's execution providers, or what the log calls it"""
-    nodes: int | None = None
+    delegated_operator_count: int | None = None
     """operators that it took"""
-    nodes_of: int | None = None
+    operator_count: int | None = None
     """operators that there are"""
     evidence: tuple[str, ...] = ()
     """lines of the log, or the runtime's words, that say so"""
@@ -82,7 +83,8 @@ class DelegateReport:
         return self.use is not DelegateUse.NOT_ASKED
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "use": self.use.value, "evidence": list(self.evidence)}
+        plain = {**asdict(self), "use": self.use.value, "evidence": list(self.evidence)}
+        return blanks_to_null(plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class Measurement:
     """One stage of one model in one setting."""
 
     model: str
+    """"name:variant", or what a log calls the file"""
+    model_sha256: str | None
+    """None where a log does not say it"""
     stage: Stage
     threads: int | None
     batch: int
@@ -101,10 +106,10 @@ class Measurement:
     warmup: Spread | None
     """later runs that do not count"""
     runs: Spread
-    images_per_s: float | None
+    photos_per_s: float | None
     """of all workers together; None where no picture takes part"""
-    peak_rss_mb: float | None
-    """largest resident set of one worker, in 2^20 bytes"""
+    peak_rss_bytes: int | None
+    """largest resident set of one worker"""
     macs: int | None
     """multiply-accumulates for one picture in convolutions and fully connected layers"""
     gflops: float | None
@@ -118,7 +123,7 @@ class Measurement:
     def setting(self) -> tuple[Stage, int | None, int, int]:
         return self.stage, self.threads, self.batch, self.workers
 
-    def tool_times(self) -> dict[str, float]:
+    def tool_times(self) -> dict[str, float | None]:
         """The times under the names, and in the microseconds, of benchmark_model."""
         runs = self.runs
         fields = {
@@ -136,8 +141,8 @@ class Measurement:
             "median": runs.median_ms,
             "p95": runs.p95_ms,
         }
-        return {"count": runs.count} | {
-            name: round(value * 1e3, 3) for name, value in fields.items() if value is not None
+        return {
+            name: None if value is None else round(value * 1e3, 3) for name, value in fields.items()
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,7 +150,7 @@ class Measurement:
             **asdict(self),
             "stage": self.stage.value,
             "delegate": self.delegate.to_dict(),
-            "benchmark_model": self.tool_times(),
+            "benchmark_model_us": self.tool_times(),
         }
 
 
@@ -210,6 +215,7 @@ def _measurement(raw: dict[str, Any]) -> Measurement:
                 **{
                     **delegate,
                     "use": DelegateUse(delegate["use"]),
+                    "name": delegate["name"] or "",
                     "evidence": tuple(delegate["evidence"]),
                 }
             ),

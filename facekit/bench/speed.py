@@ -36,14 +36,14 @@ _REFERENCE = Path(__file__).with_name("reference.json")
 class Speed:
     """Milliseconds of one thread's processor time for one picture."""
 
-    ms: float
+    median_ms: float
     machine: str
     """processor, cores and system; see `machine.description`"""
     is_here: bool
     """whether it was measured on this machine with this very file"""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"ms": self.ms, "machine": self.machine, "measured_here": self.is_here}
+        return {"median_ms": self.median_ms, "machine": self.machine, "measured_here": self.is_here}
 
 
 def measure(model: InstalledModel) -> Speed:
@@ -59,7 +59,7 @@ def measure(model: InstalledModel) -> Speed:
         256, size=(1, side.height_px, side.width_px, 3), dtype=np.uint8
     )
     speed = Speed(median_ms(lambda: embedder.embed(crops)), description(), is_here=True)
-    known = {**_remembered(), f"{model.card.file_sha256} {speed.machine}": speed.ms}
+    known = {**_remembered(), f"{model.card.file_sha256} {speed.machine}": speed.median_ms}
     with suppress(StorageError):  # a home that is read-only: it is measured again next time
         write_atomically(_state(), json.dumps(known, indent=1).encode())
     return speed
@@ -86,7 +86,7 @@ def known_speed(name: str, model: InstalledModel | None) -> Speed | None:
         if ms is not None:
             return Speed(ms, machine, is_here=True)
     reference = json.loads(_REFERENCE.read_bytes())
-    ms = reference["models"].get(name, {}).get("ms")
+    ms = reference["models"].get(name, {}).get("median_ms")
     return None if ms is None else Speed(ms, reference["machine"], is_here=False)
 
 

@@ -70,9 +70,10 @@ class MadeBundle:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "path": str(self.path),
+            "output": str(self.path),
             "size_bytes": self.path.stat().st_size,
             "target": self.bundle.target,
+            "model": self.bundle.model,
             "devices": {
                 device.value: f"{self.bundle.model}:{variant}"
                 for device, variant in self.bundle.variants.items()
@@ -86,9 +87,8 @@ class MadeBundle:
             },
             "models": [
                 {
-                    "name": model.card.name,
-                    "variant": model.card.variant,
-                    "sha256": model.card.file_sha256,
+                    "model": model.card.full_name,
+                    "model_sha256": model.card.file_sha256,
                     "size_bytes": model.card.file_size_bytes,
                 }
                 for model in self.models

@@ -77,9 +77,12 @@ def _restore(before: str | None) -> None:
         os.environ[_OFFLINE] = before
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, callback=_remember_json, help="Write JSON to stdout."
-)
+def _json_option(help_text: str) -> Callable[[AnyCommand], AnyCommand]:
+    return click.option("--json", "as_json", is_flag=True, callback=_remember_json, help=help_text)
+
+
+json_option = _json_option("Write JSON to stdout.")
+json_lines_option = _json_option("Write JSON Lines to stdout: an object on a line.")
 model_option = click.option(
     "--model",
     metavar="MODEL",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from facekit.conversion.drift import (
     DRIFT_CROPS,
     DRIFT_SEED,
     Drift,
+    drift_json,
     measure_drift,
     unsoundness_message,
 )
@@ -66,10 +66,10 @@ class ConvertedFile:
         compiled = self.compiled
         return {
             "path": str(self.path),
-            "variant": self.card.variant,
             "sha256": self.card.file_sha256,
             "size_bytes": self.card.file_size_bytes,
-            "input_formula": self.card.quantization.input_formula,
+            "variant": self.card.variant,
+            "input_formula": self.card.quantization.input_formula or None,
             "drift": self.drift and self.drift.to_dict(),
             "vela": compiled and report_dict(compiled.report, compiled.comparisons),
         }
@@ -222,7 +222,7 @@ def _create_files(
             file = InstalledModel(_with_warning(file.card, drift.warning), path)
             _write_text(path, CARD_SUFFIX, file.card.to_json())
         _write_text(path, RECIPE_SUFFIX, recipe.to_json())
-        _write_text(path, DRIFT_SUFFIX, json.dumps(drift.to_dict(), indent=1) + "\n")
+        _write_text(path, DRIFT_SUFFIX, drift_json(drift.to_dict()))
         created.append(ConvertedFile(path, file.card, drift))
     for target in plan.targets:
         reporter.note(f"compiling for {target.title}")

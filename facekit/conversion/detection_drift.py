@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.conversion.crops import CropSet
-from facekit.conversion.drift import SCHEMA_VERSION, FileFacts, file_facts
+from facekit.conversion.drift import FileFacts, file_facts
 from facekit.conversion.quantize.quantized_model import static_content
 from facekit.face.geometry import overlaps
 from facekit.face.yunet import Yunet
@@ -40,13 +40,13 @@ class DetectionDrift:
     threads: int
     pictures_title: str
     pictures_sha256: str
-    n_pictures: int
+    picture_count: int
     sizes_px: NDArray[np.float64] = field(repr=False)
     """(N,) The shorter side of each box of the float32 file, in pixels."""
     ious: NDArray[np.float64] = field(repr=False)
     """(N,) The IoU of each of these boxes with the nearest box of the quantized file; 0 if it is
     missed."""
-    added: int
+    added_count: int
     """The number of faces that only the quantized file finds."""
     warning: str = ""
     """The defect of a quantized file that was kept nevertheless; "" if there is none."""
@@ -62,29 +62,30 @@ class DetectionDrift:
         return float(self.ious[self.is_found].mean()) if self.is_found.any() else 0.0
 
     @property
-    def missed(self) -> int:
+    def missed_count(self) -> int:
         return int((~self.is_found).sum())
 
     @property
     def is_sound(self) -> bool:
-        return self.mean_iou >= MIN_MEAN_IOU and self.missed <= MAX_MISSED_SHARE * len(self.ious)
+        return self.mean_iou >= MIN_MEAN_IOU and self.missed_count <= MAX_MISSED_SHARE * len(
+            self.ious
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "schema_version": SCHEMA_VERSION,
             "float32": asdict(self.float32),
             "quantized": asdict(self.quantized),
             "threads": self.threads,
             "pictures": {
-                "n": self.n_pictures,
+                "picture_count": self.picture_count,
                 "title": self.pictures_title,
                 "list_sha256": self.pictures_sha256,
             },
-            **({"warning": self.warning} if self.warning else {}),
-            "faces": len(self.ious),
-            "mean_iou": self.mean_iou,
-            "missed": self.missed,
-            "added": self.added,
+            "warning": self.warning or None,
+            "face_count": len(self.ious),
+            "mean_iou": self.mean_iou if self.is_found.any() else None,
+            "missed_count": self.missed_count,
+            "added_count": self.added_count,
             "by_size": [
                 self._by_size(*limits_px)
                 for limits_px in zip(_SIZES_PX, (*_SIZES_PX[1:], None), strict=True)
@@ -96,8 +97,8 @@ class DetectionDrift:
         both = in_range & self.is_found
         return {
             "least_px": minimum_px,
-            "faces": int(in_range.sum()),
-            "missed": int((in_range & ~self.is_found).sum()),
+            "face_count": int(in_range.sum()),
+            "missed_count": int((in_range & ~self.is_found).sum()),
             "mean_iou": float(self.ious[both].mean()) if both.any() else None,
         }
 
@@ -127,20 +128,20 @@ def measure_detection_drift(
         threads=default_threads(),
         pictures_title=pictures.origin.title,
         pictures_sha256=pictures.origin.list_sha256,
-        n_pictures=len(pictures.images),
+        picture_count=len(pictures.images),
         sizes_px=np.array(
             [_shorter_side(face) for faces in expected for face in faces], np.float64
         ),
         ious=ious,
-        added=sum(map(len, received)) - int((ious > 0).sum()),
+        added_count=sum(map(len, received)) - int((ious > 0).sum()),
     )
 
 
 def unsoundness_message(drift: DetectionDrift) -> str:
     """Returns a message about a detector's file that fails the limits."""
     return (
-        f"{drift.quantized.variant} misses {drift.missed} of {len(drift.ious)} faces that float32 "
-        f"finds, and its boxes overlap float32's by {drift.mean_iou:.3f} (IoU)."
+        f"{drift.quantized.variant} misses {drift.missed_count} of {len(drift.ious)} faces that "
+        f"float32 finds, and its boxes overlap float32's by {drift.mean_iou:.3f} (IoU)."
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -38,12 +39,16 @@ _SIZE_INCHES = (10, 3.7)
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    name: str
-    variant: str
-    sha256: str
+    model: str
+    """"name:variant" """
+    model_sha256: str
     size_bytes: int
     latency_ms: float
     """The median time for one crop at a time on this machine, in milliseconds."""
+
+    @property
+    def variant(self) -> str:
+        return self.model.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +72,12 @@ class Drift:
     """The defect of a quantized file that was kept nevertheless; "" if there is none."""
 
     @property
-    def n_crops(self) -> int:
+    def crop_count(self) -> int:
         return len(self.cosines)
 
     @property
     def has_enough_crops(self) -> bool:
-        return self.n_crops >= ENOUGH_CROPS
+        return self.crop_count >= ENOUGH_CROPS
 
     @property
     def mean(self) -> float:
@@ -94,12 +99,11 @@ class Drift:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "schema_version": SCHEMA_VERSION,
             "float32": asdict(self.float32),
             "quantized": asdict(self.quantized),
             "threads": self.threads,
             "crops": {
-                "n": self.n_crops,
+                "crop_count": self.crop_count,
                 "enough": self.has_enough_crops,
                 "title": self.crops_title,
                 "list_sha256": self.crops_sha256,
@@ -109,13 +113,18 @@ class Drift:
                 "first_percentile": self.first_percentile,
                 "minimum": self.minimum,
             },
-            **({"warning": self.warning} if self.warning else {}),
+            "warning": self.warning or None,
             "least_alike": {
                 "float32": self.least_alike[0],
                 "quantized": self.least_alike[1],
                 "faces_stay_different": self.is_discriminative,
             },
         }
+
+
+def drift_json(report: Mapping[str, Any]) -> str:
+    """The drift report as its file has it."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, **report}, indent=1) + "\n"
 
 
 def measure_drift(
@@ -182,7 +191,7 @@ def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
     for value, name in ((drift.mean, "mean"), (drift.minimum, "minimum")):
         left.axvline(value, color="#d9792b", label=f"{name} {value:.5f}")
     left.set(
-        title=f"{drift.quantized.variant} and float32, {drift.n_crops} crops",
+        title=f"{drift.quantized.variant} and float32, {drift.crop_count} crops",
         xlabel="cosine of the two embeddings",
         ylabel="crops",
     )
@@ -212,5 +221,8 @@ def _embed(model: InstalledModel, crops: CropSet, reporter: Reporter) -> tuple[F
 def file_facts(model: InstalledModel, latency_ms: float) -> FileFacts:
     card = model.card
     return FileFacts(
-        card.name, card.variant, card.file_sha256, card.file_size_bytes, round(latency_ms, 3)
+        card.full_name,
+        card.file_sha256,
+        card.file_size_bytes,
+        round(latency_ms, 3),
     )

@@ -24,8 +24,8 @@ _MAX_CONSTANT_DIFFERENCE = 1e-6
 class FaceCheck:
     """Cosine similarities of the shipped faces: two photos of one person, one photo of another."""
 
-    same: float
-    different: float
+    genuine_similarity: float
+    impostor_similarity: float
     """The larger similarity of the two pairs of different people."""
 
     @property
@@ -35,13 +35,15 @@ class FaceCheck:
 
     @property
     def gap(self) -> float:
-        return self.same - self.different
+        return self.genuine_similarity - self.impostor_similarity
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "told_apart": self.tells_apart}
 
     def __str__(self) -> str:
-        return f"{self.same:.3f} for one person, {self.different:.3f} for two"
+        return (
+            f"{self.genuine_similarity:.3f} for one person, {self.impostor_similarity:.3f} for two"
+        )
 
 
 def check_faces(net: Net, spec: InputSpec, crop: CropSpec, flip: Flip) -> FaceCheck:

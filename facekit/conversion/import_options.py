@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facekit.enums import Architecture, ColorOrder, Flip, Preprocessing
+from facekit.model.checksum import file_dict
 from facekit.model.store import InstalledModel
 from facekit.types import CropSpec, InputSpec
 
@@ -61,17 +62,18 @@ class ImportedModel:
     def to_dict(self) -> dict[str, Any]:
         card = self.model.card
         return {
-            "name": card.name,
-            "paths": [str(path) for path in self.paths],
+            "model": card.full_name,
+            "model_sha256": card.file_sha256,
+            "files": [file_dict(path) for path in self.paths],
             "format": self.format.title,
-            "architecture": card.architecture,
+            "architecture": None if card.architecture == NOT_STATED else card.architecture,
             "input": asdict(card.input),
             "crop": card.crop and asdict(card.crop),
             "embedding_size": card.embedding_size,
             "flip": card.flip.value,
             "source_sha256": card.source.sha256,
-            "license": card.source.license,
+            "license": None if card.source.license == NOT_STATED else card.source.license,
             "ignored_tensors": list(self.ignored),
             "difference_to_source": self.difference,
-            "faces": self.faces and self.faces.to_dict(),
+            "face_check": self.faces and self.faces.to_dict(),
         }

@@ -138,7 +138,7 @@ def carried_calibration(source: Card, card: Card, drift: Drift) -> Calibration:
     if drift.minimum >= SAME_EMBEDDING_COSINE:
         note = (
             f"measured with the {DEFAULT_VARIANT} file, to whose embeddings this one's have a "
-            f"cosine of at least {SAME_EMBEDDING_COSINE:.6f} on {drift.n_crops} crops"
+            f"cosine of at least {SAME_EMBEDDING_COSINE:.6f} on {drift.crop_count} crops"
         )
         return replace(original, source=f"{original.source}; {note}" if original.source else "")
     if original.embedding_mean is None:

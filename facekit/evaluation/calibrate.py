@@ -20,6 +20,7 @@ from facekit.evaluation.metrics.probability import (
 )
 from facekit.evaluation.protocols.pairs import PairList
 from facekit.evaluation.scoring import PairScorer
+from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import Calibration
 from facekit.template.space import TemplateSpace, mean_sha256_of
 
@@ -35,11 +36,11 @@ class CalibrationResult:
     """A calibration and the data that it was computed from."""
 
     calibration: Calibration
-    n_photos: int
-    n_people: int | None
+    photo_count: int
+    people_count: int | None
     """None if the list does not name people."""
-    n_failed: int
-    """Number of photos without an embedding; they are left out."""
+    failures: tuple[PhotoFailure, ...]
+    """Photos without an embedding; they are left out."""
     reliability: Reliability
     """Of the probability: fitted on the first half of the list's pairs, measured on the second."""
 
@@ -86,9 +87,9 @@ def calibrate(
             source=f"{protocol}, {dataset}",
             space=space and replace(space, mean_sha256=mean_sha256_of(mean)),
         ),
-        n_photos=len(photos),
-        n_people=len(set(named)) if all_named else None,
-        n_failed=len(photos) - len(rows),
+        photo_count=len(photos),
+        people_count=len(set(named)) if all_named else None,
+        failures=embeddings.failures([photo.path for photo in photos]),
         reliability=_split_half_reliability(scores, same),
     )
 

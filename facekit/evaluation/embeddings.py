@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import CropRule
-from facekit.errors import ImageError, InputError
+from facekit.errors import ImageError, InputError, error_named
 from facekit.evaluation.embedding_cache import CachedPhoto, EmbeddingCache
 from facekit.face.align import whole_picture
 from facekit.model.store import InstalledModel, find, home
@@ -109,7 +109,8 @@ class PhotoEmbeddings:
     vectors: Float32Array
     """(N, views, D) float32 of unit length, not centered."""
     errors: tuple[str, ...]
-    """(N,) reasons of failures to acquire; "" for a photo with an embedding."""
+    """(N,) class and message of each failure to acquire, as "NoFaceError: ..."; "" for a photo
+    with an embedding."""
     computed: int
     """Number of photos embedded by this run; the others came from the cache."""
     stage_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -118,6 +119,14 @@ class PhotoEmbeddings:
     """Seconds from the workers' start to their last photo; 0 if every photo was cached."""
     workers: int | None = 1
     """Number of processes that embedded; None if a Ray cluster decided it."""
+
+    def failures(self, photos: Sequence[str]) -> tuple[PhotoFailure, ...]:
+        """Returns the photos without an embedding and their errors; `photos`: the N names."""
+        return tuple(
+            PhotoFailure(photo, error_named(*error.split(": ", 1)))
+            for photo, error in zip(photos, self.errors, strict=True)
+            if error
+        )
 
     @property
     def acquired(self) -> NDArray[np.bool_]:

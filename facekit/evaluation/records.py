@@ -8,9 +8,12 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from facekit.enums import Metric
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
+from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
+from facekit.template.match import distance
 
 SCHEMA_VERSION = 1
 
@@ -20,18 +23,19 @@ class Rate:
     """A share of counted trials; `rate` computes one."""
 
     value: float
-    n_events: int
-    n_trials: int
+    event_count: int
+    trial_count: int
     ci95: tuple[float, float]
     """Exact 95 % binomial interval, which assumes independent trials."""
 
 
-def rate(n_events: int, n_trials: int) -> Rate:
-    """Returns n_events / n_trials with its interval.
+def rate(event_count: int, trial_count: int) -> Rate:
+    """Returns event_count / trial_count with its interval.
 
     Raises ZeroDivisionError without trials, because a share of nothing must not be shown.
     """
-    return Rate(n_events / n_trials, n_events, n_trials, binomial_ci95(n_events, n_trials))
+    ci95 = binomial_ci95(event_count, trial_count)
+    return Rate(event_count / trial_count, event_count, trial_count, ci95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,13 @@ class ScoredPair:
     a: str
     b: str
     same: bool
-    threshold: float
+    threshold_similarity: float
     similarity: float | None
     """Cosine similarity, -1..1; None if one of the photos has no embedding."""
 
     @property
     def called_same(self) -> bool | None:
-        return None if self.similarity is None else self.similarity >= self.threshold
+        return None if self.similarity is None else self.similarity >= self.threshold_similarity
 
     @property
     def right(self) -> bool:
@@ -69,6 +73,11 @@ class ModelIdentity:
     """Distinguishes this result from others of the same model; "" if it is the only one."""
 
     @property
+    def full_name(self) -> str:
+        """ "name:variant", as JSON names a model."""
+        return f"{self.name}:{self.variant}"
+
+    @property
     def label(self) -> str:
         setup = f", {self.setup}" if self.setup else ""
         return f"{self.name} {self.variant}{setup}"
@@ -79,16 +88,10 @@ class TarPoint:
     """TAR at a target FMR; the threshold is chosen on the same pairs, as FMR tables usually do."""
 
     target_fmr: float
-    threshold: float | None
+    threshold_similarity: float | None
     """None, like both rates, if there are too few impostor pairs for the target (rule of three)."""
     tar: Rate | None
     fmr: Rate | None
-
-
-@dataclass(frozen=True, slots=True)
-class FailedPhoto:
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class StageTime:
     stage: str
     median_ms: float
     p95_ms: float
-    n: int
+    count: int
+    """photos or pairs that were timed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class Throughput:
     Pre-processing is decoding, detection and cropping; post-processing is scoring.
     """
 
-    n_photos: int
+    photo_count: int
     workers: int | None
     """None if a Ray cluster decided it."""
     wall_s: float
@@ -132,7 +136,7 @@ class Throughput:
 
     @property
     def photos_per_s(self) -> float:
-        return self.n_photos / self.wall_s
+        return self.photo_count / self.wall_s
 
     @property
     def crew(self) -> str:
@@ -159,12 +163,12 @@ class ModelResult:
     frr: Rate
     """FNMR of that system: genuine pairs without a score count as errors."""
     fold_accuracies: tuple[float, ...]
-    fold_thresholds: tuple[float, ...]
+    fold_threshold_similarities: tuple[float, ...]
     auc: float
     eer: float
     tar_at_fmr: tuple[TarPoint, ...]
-    failed_photos: tuple[FailedPhoto, ...]
-    n_photos: int
+    failures: tuple[PhotoFailure, ...]
+    photo_count: int
     stages: tuple[StageTime, ...]
     all_pairs: tuple[OperatingPoint, ...]
     """Operating points over every pair of the photos; () if these were not requested."""
@@ -174,6 +178,31 @@ class ModelResult:
     """None if the list is not scored by folds."""
     throughput: Throughput | None = None
     """None if every embedding came from the cache."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values, without the single pairs; thresholds also as cosine distances."""
+        plain = asdict(replace(self, pairs=(), failures=()))
+        del plain["pairs"], plain["failures"]
+        identity = self.model
+        return {
+            **plain,
+            "model": identity.full_name,
+            "model_sha256": identity.file_sha256,
+            "model_size_bytes": identity.file_size_bytes,
+            "profile": identity.profile,
+            "setup": identity.setup or None,
+            "threshold_origin": self.threshold_origin.value,
+            "fold_thresholds": [_distance(one) for one in self.fold_threshold_similarities],
+            "tar_at_fmr": [
+                {**point, "threshold": _distance(point["threshold_similarity"])}
+                for point in plain["tar_at_fmr"]
+            ],
+            "all_pairs": [
+                {**point, "threshold": _distance(point["threshold_similarity"])}
+                for point in plain["all_pairs"]
+            ],
+            "failed": [failure.to_dict() for failure in self.failures],
+        }
 
     @property
     def fold_accuracy_mean(self) -> float:
@@ -193,9 +222,9 @@ class ModelComparison:
 
     a: str
     b: str
-    n_pairs: int
-    only_a_right: int
-    only_b_right: int
+    pair_count: int
+    only_a_right_count: int
+    only_b_right_count: int
     p_value: float
     """p of the exact two-sided McNemar test that both are right equally often."""
 
@@ -219,6 +248,8 @@ class EvaluationReport:
     """Sentences that a reader needs to read the figures correctly."""
     threshold_list_name: str | None = None
     """Name of the list that thresholds were chosen on; None if it is the scored list."""
+    output: str | None = None
+    """Folder of the report's files; None if it was not written."""
 
     def below(self, least: float) -> tuple[str, ...]:
         """Returns the labels of results with an accuracy below `least`, 0..1.
@@ -231,15 +262,15 @@ class EvaluationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, without the single pairs."""
-        bare = replace(self, models=tuple(replace(model, pairs=()) for model in self.models))
-        plain = asdict(bare)
-        for model in plain["models"]:
-            del model["pairs"]
-            model["threshold_origin"] = model["threshold_origin"].value
-        return plain
+        plain = asdict(replace(self, models=()))
+        return {**plain, "models": [model.to_dict() for model in self.models]}
 
     def __repr__(self) -> str:
         return f"EvaluationReport({self.title!r}, {', '.join(m.model.label for m in self.models)})"
+
+
+def _distance(similarity: float | None) -> float | None:
+    return None if similarity is None else distance(similarity, Metric.COSINE)
 
 
 def report_json(report: EvaluationReport) -> str:
@@ -254,13 +285,23 @@ def pairs_csv(report: EvaluationReport) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["model", "fold", "line", "a", "b", "same", "similarity", "threshold", "called_same"]
+        [
+            "model",
+            "fold",
+            "line",
+            "a",
+            "b",
+            "same",
+            "similarity",
+            "threshold_similarity",
+            "called_same",
+        ]
     )
     for model in report.models:
         for pair in model.pairs:
             called = "" if pair.called_same is None else int(pair.called_same)
             writer.writerow(
                 [model.model.label, pair.fold, pair.line, pair.a, pair.b, int(pair.same),
-                 pair.similarity, pair.threshold, called]
+                 pair.similarity, pair.threshold_similarity, called]
             )  # fmt: skip
     return text.getvalue()

@@ -20,7 +20,6 @@ from facekit.evaluation.notes import notes_on
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import (
     EvaluationReport,
-    FailedPhoto,
     ModelIdentity,
     ModelResult,
     StageTime,
@@ -114,12 +113,12 @@ def _result(
         ),
         plan.pair_list,
         scored.similarities,
-        fold_thresholds=scored.fold_thresholds,
+        fold_threshold_similarities=scored.fold_thresholds,
         threshold_origin=scored.origin,
-        failed_photos=tuple(
-            FailedPhoto(photo.path, error)
-            for photo, error in zip(plan.photos, embeddings.errors, strict=True)
-            if error and photo.path in listed
+        failures=tuple(
+            failure
+            for failure in embeddings.failures([photo.path for photo in plan.photos])
+            if failure.name in listed
         ),
         stages=_stage_times(embeddings),
         all_pairs=_all_pairs(plan, scorer, scored) if all_pairs else (),
@@ -169,7 +168,7 @@ def _throughput(embeddings: PhotoEmbeddings, scoring_s: float) -> Throughput | N
     spent = {stage: float(times.sum()) / 1e3 for stage, times in embeddings.stage_ms.items()}
     inference_s = spent.pop(_INFERENCE, 0.0)
     return Throughput(
-        n_photos=embeddings.computed,
+        photo_count=embeddings.computed,
         workers=embeddings.workers,
         wall_s=embeddings.wall_s,
         pre_processing_s=sum(spent.values()),

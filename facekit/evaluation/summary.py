@@ -19,7 +19,6 @@ from facekit.evaluation.metrics.intervals import bootstrap_ci95, mcnemar_p
 from facekit.evaluation.protocols.pairs import Pair, PairList
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import (
-    FailedPhoto,
     ModelComparison,
     ModelIdentity,
     ModelResult,
@@ -31,6 +30,7 @@ from facekit.evaluation.records import (
     ValAtFar,
     rate,
 )
+from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
 
 DEFAULT_TAR_TARGETS = (1e-1, 1e-2, 1e-3)
@@ -41,9 +41,9 @@ def summarize(
     pair_list: PairList,
     similarities: NDArray[np.float64],
     *,
-    fold_thresholds: Sequence[float],
+    fold_threshold_similarities: Sequence[float],
     threshold_origin: ThresholdOrigin,
-    failed_photos: tuple[FailedPhoto, ...] = (),
+    failures: tuple[PhotoFailure, ...] = (),
     stages: tuple[StageTime, ...] = (),
     all_pairs: tuple[OperatingPoint, ...] = (),
     tar_targets: Sequence[float] = DEFAULT_TAR_TARGETS,
@@ -59,7 +59,7 @@ def summarize(
         raise ValueError(f"{len(pair_list.pairs)} similarities needed, not {len(similarities)}")
     sizes = [len(fold) for fold in pair_list.folds]
     numbers = np.repeat(np.arange(len(sizes)), sizes)
-    thresholds = np.asarray(fold_thresholds, np.float64)[numbers]
+    thresholds = np.asarray(fold_threshold_similarities, np.float64)[numbers]
     pairs = tuple(
         ScoredPair(int(number) + 1, pair.line, pair.a.path, pair.b.path, pair.same,
                    float(threshold), None if np.isnan(similarity) else float(similarity))
@@ -86,14 +86,14 @@ def summarize(
         fold_accuracies=tuple(
             _share(right, scored & (numbers == fold)).value for fold in range(len(sizes))
         ),
-        fold_thresholds=tuple(fold_thresholds),
+        fold_threshold_similarities=tuple(fold_threshold_similarities),
         auc=auc(curve),
         eer=equal_error_rate(curve),
         tar_at_fmr=tuple(
             _tar_point(similarities[scored], same[scored], target) for target in tar_targets
         ),
-        failed_photos=failed_photos,
-        n_photos=len(pair_list.photos),
+        failures=failures,
+        photo_count=len(pair_list.photos),
         stages=stages,
         all_pairs=all_pairs,
         pairs=pairs,
@@ -110,9 +110,9 @@ def compare(a: ModelResult, b: ModelResult) -> ModelComparison:
     return ModelComparison(
         a=a.model.label,
         b=b.model.label,
-        n_pairs=len(a.pairs),
-        only_a_right=int((right_a & ~right_b).sum()),
-        only_b_right=int((right_b & ~right_a).sum()),
+        pair_count=len(a.pairs),
+        only_a_right_count=int((right_a & ~right_b).sum()),
+        only_b_right_count=int((right_b & ~right_a).sum()),
         p_value=mcnemar_p(right_a, right_b),
     )
 

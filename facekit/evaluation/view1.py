@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.enums import FacePolicy, Flip
+from facekit.enums import FacePolicy, Flip, Metric
 from facekit.evaluation.embeddings import EmbedSettings, embed_photos
 from facekit.evaluation.metrics.error_rates import (
     best_accuracy_threshold,
@@ -24,6 +24,7 @@ from facekit.evaluation.scoring import PairScorer
 from facekit.model.store import InstalledModel
 from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
+from facekit.template.match import distance
 
 TAR_TARGETS = (1e-1, 1e-2)
 """Targets that 500 impostor pairs are enough for."""
@@ -34,17 +35,18 @@ class Accuracy:
     """Error rates of one file on pairsDevTest, 0..1."""
 
     variant: str
-    threshold: float
+    threshold_similarity: float
     """The threshold of best accuracy on pairsDevTrain, with this file's scores."""
     accuracy: float
     accuracy_at_float32_threshold: float
     eer: float
     tar_at_fmr: dict[str, float]
-    n_pairs: int
-    failed_photos: int
+    pair_count: int
+    failed_photo_count: int
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        threshold = distance(self.threshold_similarity, Metric.COSINE)
+        return {**asdict(self), "threshold": threshold}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +75,7 @@ def compare_accuracy(
     for model in (float32, quantized):
         train, test = (_score(model, pairs, lfw.photos_dir, reporter) for pairs in lists)
         threshold = best_accuracy_threshold(train.scores, train.same)
-        reference = results[0].threshold if results else threshold
+        reference = results[0].threshold_similarity if results else threshold
         impostor_targets = {
             f"{target:g}": tar_at_fmr(test.scores, test.same, target).counts
             for target in TAR_TARGETS
@@ -81,7 +83,7 @@ def compare_accuracy(
         results.append(
             Accuracy(
                 variant=model.card.variant,
-                threshold=threshold,
+                threshold_similarity=threshold,
                 accuracy=error_counts(test.scores, test.same, threshold).accuracy,
                 accuracy_at_float32_threshold=error_counts(
                     test.scores, test.same, reference
@@ -90,8 +92,8 @@ def compare_accuracy(
                 tar_at_fmr={
                     name: counts.tar for name, counts in impostor_targets.items() if counts
                 },
-                n_pairs=len(test.scores),
-                failed_photos=test.failed,
+                pair_count=len(test.scores),
+                failed_photo_count=test.failed,
             )
         )
     return results[0], results[1]

@@ -71,7 +71,8 @@ class OpenSetThreshold:
     """where it comes from, in words"""
     fmr: float | None
     """of one comparison, at most; None where nothing was measured so low"""
-    comparisons: int
+    comparison_count: int
+    """templates or people that each face is compared with"""
     predicted_fpir: float | None
     """of one unknown face, at most"""
 

@@ -18,20 +18,20 @@ class Merge:
     """Time of the merge, UTC, ISO 8601."""
     moved: frozenset[str]
     """sha256 of the photos whose templates were moved."""
-    known: frozenset[str]
+    shared: frozenset[str]
     """sha256 of the photos that both people had; the other person's templates of them are used."""
 
     @property
     def photos(self) -> frozenset[str]:
         """sha256 of all photos of the merged person."""
-        return self.moved | self.known
+        return self.moved | self.shared
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "merged_at": self.merged_at,
-            "templates": len(self.moved),
-            "known_already": len(self.known),
+            "template_count": len(self.moved),
+            "shared_photo_count": len(self.shared),
         }
 
 

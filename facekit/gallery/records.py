@@ -46,7 +46,7 @@ class Person:
     """An enrolled person."""
 
     name: str
-    templates: int
+    template_count: int
     enrolled_at: str
     """Time of the first enrollment, UTC, ISO 8601."""
 
@@ -58,7 +58,7 @@ class Candidate:
     name: str
     similarity: float
     """Cosine similarity, -1..1."""
-    templates: int
+    template_count: int
     """Number of templates of the person."""
 
 
@@ -73,8 +73,8 @@ class GalleryInfo:
     """None until somebody is enrolled."""
     vector_type: VectorType
     encrypted: bool
-    people: int
-    templates: int
+    people_count: int
+    template_count: int
     size_bytes: int
 
 

@@ -47,8 +47,8 @@ def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
         "format": FORMAT,
         "schema_version": _SCHEMA_VERSION,
         "contains": CONTAINS,
-        "people": info.people,
-        "templates": info.templates,
+        "people_count": info.people_count,
+        "template_count": info.template_count,
         "space": info.space and info.space.to_dict(),
         "mean_f32": None if mean is None else _vector_text(mean),
     }
@@ -60,17 +60,17 @@ def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
             file.write(json.dumps(header) + "\n")
             templates = gallery.templates()
             for name, template in reporter.steps(
-                templates, length=info.templates, label="exporting"
+                templates, length=info.template_count, label="exporting"
             ):
                 file.write(json.dumps(_line(name, template)) + "\n")
                 count += 1
             if (count, gallery.info().space) != (
-                info.templates,
+                info.template_count,
                 info.space,
             ):  # without all templates of the count, an import would call the file truncated
                 raise StorageError(
                     f"The gallery has been changed meanwhile: {count} templates in place of "
-                    f"{info.templates}. Repeat the export."
+                    f"{info.template_count}. Repeat the export."
                 )
             file.flush()
             os.fsync(file.fileno())
@@ -127,7 +127,7 @@ def _header(fields: dict[str, Any]) -> tuple[TemplateSpace | None, Float32Array 
     return (
         space and parse_space(Fields(space, "space")),
         None if mean is None else _vector(mean),
-        int(fields["templates"]),
+        int(fields["template_count"]),
     )
 
 
@@ -150,7 +150,7 @@ def _line(name: str, template: Template) -> dict[str, Any]:
     return {
         "name": name,
         "photo": template.photo,
-        "photo_sha256": template.photo_sha256,
+        "photo_sha256": template.photo_sha256 or None,
         "box_xyxy": template.box_xyxy,
         "score": template.score,
         "enrolled_at": template.enrolled_at,
@@ -167,7 +167,7 @@ def _templates(lines: Iterator[str]) -> Iterator[tuple[str, Template]]:
             str(fields["name"]),
             Template(
                 photo=str(fields["photo"]),
-                photo_sha256=str(fields["photo_sha256"]),
+                photo_sha256=str(fields["photo_sha256"] or ""),
                 box_xyxy=None if box is None else (x1, y1, x2, y2),
                 score=fields["score"],
                 enrolled_at=str(fields["enrolled_at"]),

@@ -208,7 +208,7 @@ def _require_same(cards: Iterable[Card]) -> None:
 def _is_another_stored(card: Card) -> bool:
     path = variant_path(card.name, card.variant).with_suffix(CARD_SUFFIX)
     try:
-        return path.exists() and as_stored(read_card(path)).to_json() != card.to_json()
+        return path.exists() and card_for_store(read_card(path)).to_json() != card.to_json()
     except ModelMismatchError:  # a card that is damaged is not this one
         return True
 

@@ -15,7 +15,7 @@ from typing import Any
 from facekit.enums import ColorOrder, Flip
 from facekit.errors import ModelMismatchError
 from facekit.runtime.net import Net
-from facekit.system.fields import Fields, every_problem
+from facekit.system.fields import Fields, blanks_to_null, every_problem
 from facekit.template.calibration import Calibration, parse_calibration
 from facekit.template.embedder import Embedder
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_crop
@@ -107,6 +107,11 @@ class Card:
             )
 
     @property
+    def full_name(self) -> str:
+        """ "name:variant", as JSON names a model."""
+        return f"{self.name}:{self.variant}"
+
+    @property
     def output_size(self) -> int:
         """Length of the vector that the net computes for one crop."""
         return self.embedding_size // self.flip.vectors
@@ -117,9 +122,17 @@ class Card:
         said = self.tools.get(VELA_ESTIMATE)
         return None if said is None else float(said.split()[0])
 
+    def to_dict(self) -> dict[str, Any]:
+        """All that the card's file says, but for its `schema_version`."""
+        return {
+            **asdict(self),
+            "source": blanks_to_null(asdict(self.source)),
+            "quantization": blanks_to_null(asdict(self.quantization)),
+            "calibration": self.calibration.to_dict(),
+        }
+
     def to_json(self) -> str:
-        plain = {**asdict(self), "calibration": self.calibration.to_dict()}
-        whole = {"schema_version": SCHEMA_VERSION, **plain}
+        whole = {"schema_version": SCHEMA_VERSION, **self.to_dict()}
         return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
@@ -130,7 +143,7 @@ def space_of(
     crop = crop or card.crop
     assert crop is not None  # an embedding card always has one
     return TemplateSpace(
-        model=f"{card.name}:{card.variant}",
+        model=card.full_name,
         model_sha256=card.file_sha256,
         detector=detector,
         crop=crop,
@@ -224,7 +237,7 @@ def _card(fields: Fields) -> Card:
         input=parse_input(fields.part("input")),
         quantization=Quantization(
             scheme=quantization.text("scheme"),
-            input_formula=quantization.text("input_formula"),
+            input_formula=quantization.text_or_null("input_formula"),
             calibration=quantization.mapping("calibration"),
         ),
         crop=parse_optional_crop(fields),
@@ -241,10 +254,10 @@ def _card(fields: Fields) -> Card:
 def parse_source(fields: Fields) -> Source:
     return Source(
         title=fields.text("title"),
-        url=fields.text("url"),
+        url=fields.text_or_null("url"),
         sha256=fields.sha256("sha256"),
         license=fields.text("license"),
-        accuracy=fields.text("accuracy"),
+        accuracy=fields.text_or_null("accuracy"),
     )
 
 

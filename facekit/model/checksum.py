@@ -16,6 +16,7 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from facekit.errors import StorageError
 from facekit.system.files import write_atomically
@@ -33,6 +34,11 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def file_dict(path: Path) -> dict[str, Any]:
+    """A file as JSON has it: its path, sha256 and size.  Raises OSError."""
+    return {"path": str(path), "sha256": sha256_of(path), "size_bytes": path.stat().st_size}
 
 
 def remembered_sha256(path: Path, state_file: Path) -> str:

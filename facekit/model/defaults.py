@@ -30,7 +30,7 @@ _FILES = (*MODEL_SUFFIXES, CARD_SUFFIX)
 class DefaultModel:
     """The model to use if the user names none, and the setting that it comes from."""
 
-    name: str
+    model: str
     """Registry name, NAME:VARIANT, or the path of a model file."""
     origin: str
     """FACEKIT_MODEL, the path of the configuration file, or BUILT_IN."""
@@ -70,7 +70,7 @@ def default_model() -> DefaultModel:
 
 def model_or_default(name: str | None) -> str:
     """Returns `name`, or the default model for None.  Raises what `default_model` raises."""
-    return default_model().name if name is None else name
+    return default_model().model if name is None else name
 
 
 def _configured(path: Path) -> dict[str, str]:

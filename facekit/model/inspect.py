@@ -13,6 +13,7 @@ from facekit.graph.inspect.litert import inspect_litert
 from facekit.graph.inspect.network import VELA_OPERATOR, Macs, Network, Operator, Tensor
 from facekit.graph.inspect.onnx import inspect_onnx
 from facekit.model.card import Card
+from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, load_checked
 from facekit.model.variants import KERAS_SUFFIX, ONNX_SUFFIX
 
@@ -22,6 +23,7 @@ class ModelInspection:
     """The network of a model file, and the card beside the file."""
 
     path: Path
+    sha256: str
     size_bytes: int
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -55,7 +57,8 @@ class ModelInspection:
         macs, card = self.macs, self.card
         in_file = sum(self.parameters.values())
         return {
-            "path": str(self.path),
+            "model": str(self.path),
+            "model_sha256": self.sha256,
             "size_bytes": self.size_bytes,
             "inputs": [_tensor_dict(tensor) for tensor in self.inputs],
             "outputs": [_tensor_dict(tensor) for tensor in self.outputs],
@@ -68,8 +71,7 @@ class ModelInspection:
                 "total": in_file + self.folded_parameters,
             },
             "macs": macs and {"total": macs.total, **asdict(macs)},
-            "card": card
-            and {"name": card.name, "variant": card.variant, "sha256": card.file_sha256},
+            "card": card and {"name": card.name, "variant": card.variant},
             "card_problem": self.card_problem or None,
         }
 
@@ -94,6 +96,7 @@ def inspect_model(path: Path) -> ModelInspection:
     card, card_problem = _card(path)
     return ModelInspection(
         path=path,
+        sha256=sha256_of(path),
         size_bytes=path.stat().st_size,
         inputs=network.inputs,
         outputs=network.outputs,

@@ -172,11 +172,11 @@ def _entry(fields: Fields) -> RegistryEntry:
 
 
 def _download(fields: Fields) -> Download:
-    member = fields.text("member")
+    member = fields.text_or_null("member")
     return Download(
         kind=fields.choice("kind", DownloadKind),
-        requirement=fields.text("requirement"),
-        url=fields.text("url"),
+        requirement=fields.text_or_null("requirement"),
+        url=fields.text_or_null("url"),
         file_name=fields.text("file_name"),
         sha256=fields.sha256("sha256"),
         size_bytes=fields.integer("size_bytes"),

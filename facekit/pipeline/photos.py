@@ -49,7 +49,7 @@ class PhotoFailure:
     """whether it ended the workers that tried it, as they also do where memory is short"""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"image": self.name, **self.error.to_dict()}
+        return {"photo": self.name, **self.error.to_dict()}
 
 
 class PhotoJob(Protocol[Photo_contra, Made_co]):

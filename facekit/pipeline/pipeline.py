@@ -105,7 +105,7 @@ class Pipeline:
     @property
     def model_name(self) -> str:
         """Of the embedding model, with its variant: "name:variant"."""
-        return f"{self.model.card.name}:{self.model.card.variant}"
+        return self.model.card.full_name
 
     @property
     def device_use(self) -> DeviceUse:
@@ -232,7 +232,7 @@ class Pipeline:
             a=a,
             b=b,
             best_pair=(int(row), int(column)),
-            comparisons=similarities.size,
+            comparison_count=similarities.size,
             decision=decision,
             threshold=threshold,
             metric=metric,
@@ -302,12 +302,12 @@ class Pipeline:
         return EmbeddedPicture(
             name=str(path),
             photo_sha256=table.rows[0].photo_sha256,
-            faces_found=None,
+            face_count=None,
             faces=(None,) * len(vectors),
             crops=np.zeros((0, size.height_px, size.width_px, 3), np.uint8),
             embeddings=vectors,
             origins=tuple(
-                FaceOrigin(row.name, row.photo_sha256, row.face, number)
+                FaceOrigin(row.photo, row.photo_sha256, row.face, number)
                 for number, row in enumerate(table.rows, 1)
                 if row.vector is not None
             ),

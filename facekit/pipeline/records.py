@@ -27,10 +27,10 @@ class LocatedPicture:
         """Name and size of the picture, and the selected faces."""
         height, width = self.picture.pixels.shape[:2]
         return {
-            "image": self.picture.name,
+            "photo": self.picture.name,
             "width_px": width,
             "height_px": height,
-            "faces_found": len(self.faces),
+            "face_count": len(self.faces),
             "faces": [face.to_dict() for face in self.selected],
         }
 
@@ -63,7 +63,7 @@ class EmbeddedPicture:
 
     name: str
     photo_sha256: str
-    faces_found: int | None
+    face_count: int | None
     """None where no detector looked: a crop, or an embedding file"""
     faces: tuple[Face | None, ...]
     """(N,) the selected faces; None for each where there is no detection"""
@@ -81,9 +81,9 @@ class EmbeddedPicture:
     def to_dict(self) -> dict[str, Any]:
         """The embeddings as lists of numbers, without pixels."""
         return {
-            "image": self.name,
-            "photo_sha256": self.photo_sha256,
-            "faces_found": self.faces_found,
+            "photo": self.name,
+            "photo_sha256": self.photo_sha256 or None,
+            "face_count": self.face_count,
             "embeddings": self.embeddings.tolist(),
         }
 
@@ -102,7 +102,7 @@ class Verification:
     b: EmbeddedPicture
     best_pair: tuple[int, int]
     """which face of a and of b are most alike: the pair that decides"""
-    comparisons: int
+    comparison_count: int
     """faces of a times faces of b; the chance of a false match grows with it"""
     decision: Decision
     threshold: Threshold
@@ -170,11 +170,11 @@ class Verification:
             "probability_meaning": None
             if probability is None
             else probability_meaning(self.score_to_probability),
-            "comparisons": self.comparisons,
+            "comparison_count": self.comparison_count,
             "matched": {key: origin.to_dict() for key, origin in origins.items()},
-            "images": {key: picture.name for key, (picture, _) in pictures.items()},
-            "photo_sha256": {key: origin.photo_sha256 for key, origin in origins.items()},
-            "faces_found": {key: picture.faces_found for key, (picture, _) in pictures.items()},
+            "photo": {key: picture.name for key, (picture, _) in pictures.items()},
+            "photo_sha256": {key: origin.photo_sha256 or None for key, origin in origins.items()},
+            "face_count": {key: picture.face_count for key, (picture, _) in pictures.items()},
             "faces": {key: None if face is None else face.to_dict() for key, face in faces.items()},
             "model_sha256": self.model_sha256,
             "crop": str(self.crop),
@@ -203,7 +203,7 @@ def embedded_picture(
     return EmbeddedPicture(
         name=picture.name,
         photo_sha256=picture.sha256,
-        faces_found=len(located.faces) if detected else None,
+        face_count=len(located.faces) if detected else None,
         faces=located.selected if detected else (None,),
         crops=crops,
         embeddings=vectors,

@@ -38,11 +38,11 @@ def serve(
 def answer(
     line: bytes, pipeline: Pipeline, *, threshold: Threshold, metric: Metric = Metric.COSINE
 ) -> dict[str, Any]:
-    """The record for one request, with its `id` where it has one, or the error of it."""
-    named: dict[str, Any] = {}
+    """The record for one request, or the error of it, with the request's `id` or None."""
+    named: dict[str, Any] = {"id": None}
     try:
         found = parse_object(line)
-        named = {"id": found["id"]} if "id" in found else {}
+        named = {"id": found.get("id")}
         return named | _answered(parse_request(found), pipeline, threshold, metric)
     except FacekitError as error:
         return named | error.to_dict()
@@ -58,6 +58,7 @@ def _answered(
         if pipeline.crop_spec.rule is CropRule.NONE:
             raise UsageError("Nothing is detected with --no-detect or --crop none.")
         (located,) = pipeline.locate(request.pictures)
-        return located.to_dict()
+        return {**located.to_dict(), "detector": pipeline.options.locate.detector_name}
     (embedded,) = pipeline.embed(request.pictures)
-    return embedded.to_dict()
+    space = pipeline.space
+    return {**embedded.to_dict(), "model": space.model, "model_sha256": space.model_sha256}

@@ -22,6 +22,11 @@ _SHOWN = 80
 """characters of a wrong value that an error shows"""
 
 
+def blanks_to_null(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a JSON object, null in place of "": a text that is unknown."""
+    return {name: None if value == "" else value for name, value in members.items()}
+
+
 class FieldError(ValueError):
     """A member that is missing or wrong."""
 
@@ -62,6 +67,10 @@ class Fields:
         if not isinstance(value, str):
             raise self._wrong(name, "a string")
         return value
+
+    def text_or_null(self, name: str) -> str:
+        """ "" for null, which stands for what is unknown."""
+        return "" if self._get(name) is None else self.text(name)
 
     def texts(self, name: str) -> list[str]:
         members = self._members(name, "a list of strings")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from facekit.bench.compare import ComparedBenchmarks
 from facekit.bench.compare import compare as side_by_side
@@ -113,9 +114,14 @@ def require_free_results(folder: Path, *, force: bool) -> None:
     require_free(folder / JSON_NAME, folder / TEXT_NAME, force=force)
 
 
+def result_dict(done: Benchmark | ComparedBenchmarks, output: Path | None) -> dict[str, Any]:
+    """A result as JSON has it; `output`: the folder that it is written to, if any."""
+    return {"output": output and str(output), **done.to_dict()}
+
+
 def write_result(folder: Path, done: Benchmark | ComparedBenchmarks, *, text: str) -> None:
     """benchmark.json, and `text` for people as benchmark.txt.  Raises StorageError."""
-    whole = {"schema_version": SCHEMA_VERSION, **done.to_dict()}
+    whole = {"schema_version": SCHEMA_VERSION, **result_dict(done, folder)}
     document = json.dumps(whole, indent=1, allow_nan=False)
     write_atomically(folder / JSON_NAME, f"{document}\n".encode())
     write_atomically(folder / TEXT_NAME, text.encode())

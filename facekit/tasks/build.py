@@ -11,6 +11,7 @@ from typing import Any
 from facekit.errors import ModelMissingError
 from facekit.model import registry
 from facekit.model.card import Task
+from facekit.model.checksum import file_dict
 from facekit.model.registry import RegistryEntry
 from facekit.model.store import InstalledModel, find_all
 from facekit.reporter import SILENT, Reporter
@@ -21,11 +22,12 @@ from facekit.system.extras import is_installed, require_installed
 class ModelFiles:
     """Files of one model: networks, or the weights that they are built from."""
 
-    name: str
+    model: str
+    """as it was asked for"""
     paths: tuple[Path, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "paths": [str(path) for path in self.paths]}
+        return {"model": self.model, "files": [file_dict(path) for path in self.paths]}
 
 
 def ensure_installed(

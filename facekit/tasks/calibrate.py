@@ -29,26 +29,25 @@ class CalibratedModel:
     result: CalibrationResult
     written: bool
     """whether the card beside the model file is this one"""
-
-    @property
-    def label(self) -> str:
-        return f"{self.card.name}:{self.card.variant}"
+    output: Path | None
+    """the calibration file"""
 
     def to_dict(self) -> dict[str, Any]:
         result = self.result
         return {
-            "model": self.label,
+            "model": self.card.full_name,
             "model_sha256": self.card.file_sha256,
+            "output": self.output and str(self.output),
             "written": self.written,
-            "photos": result.n_photos,
-            "people": result.n_people,
-            "failed_photos": result.n_failed,
+            "photo_count": result.photo_count,
+            "people_count": result.people_count,
+            "failed": [failure.to_dict() for failure in result.failures],
             "expected_calibration_error": result.reliability.expected_calibration_error,
             "calibration": result.calibration.to_dict(),
         }
 
     def __repr__(self) -> str:
-        return f"CalibratedModel({self.label}, {self.result.n_photos} photos)"
+        return f"CalibratedModel({self.card.full_name}, {self.result.photo_count} photos)"
 
 
 def calibrate(
@@ -106,4 +105,4 @@ def calibrate(
         shipped = ShippedCalibration(card.file_sha256, result.calibration)
         text = shipped.to_json(name=card.name, variant=card.variant)
         write_atomically(output, text.encode())
-    return CalibratedModel(card, result, written=write)
+    return CalibratedModel(card, result, written=write, output=output)

@@ -24,7 +24,6 @@ from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
 from facekit.template.wording import threshold_text
-from facekit.types import Face
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class GroupedFace:
 
     group: int
     """from 0, the largest group first"""
-    image: str
+    photo: str
     """the photo's name"""
     face: int
     """its number among the selected faces of its photo, from 0"""
@@ -43,7 +42,7 @@ class GroupedFace:
     def to_dict(self) -> dict[str, Any]:
         return {
             "group": self.group,
-            "image": self.image,
+            "photo": self.photo,
             "face": self.face,
             "box_xyxy": self.box_xyxy and list(self.box_xyxy),
         }
@@ -61,6 +60,8 @@ class Clustering:
     faces: tuple[GroupedFace, ...]
     """in the order of the photos"""
     failures: tuple[PhotoFailure, ...]
+    model: str
+    """"name:variant" """
     model_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,9 +72,10 @@ class Clustering:
             "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
             "threshold_similarity": None if threshold is None else threshold.similarity,
             "threshold_source": None if threshold is None else threshold.source,
-            "groups": len({face.group for face in self.faces}),
+            "group_count": len({face.group for face in self.faces}),
             "faces": [face.to_dict() for face in self.faces],
             "failed": [failure.to_dict() for failure in self.failures],
+            "model": self.model,
             "model_sha256": self.model_sha256,
         }
 
@@ -139,7 +141,8 @@ def cluster(
         threshold.metric,
         grouped,
         tuple(failures),
-        pipeline.model.card.file_sha256,
+        pipeline.space.model,
+        pipeline.space.model_sha256,
     )
 
 
@@ -161,9 +164,9 @@ def _sheet_faces(photo: EmbeddedPicture) -> Iterator[SheetFace]:
     for number, face in enumerate(photo.faces):
         yield SheetFace(
             photo.name,
-            None if face is None else _rounded_box(face),
+            None if face is None else face.rounded_box,
             number if several else None,
-            tuple(_rounded_box(other) for other in found if other is not face),
+            tuple(other.rounded_box for other in found if other is not face),
         )
 
 
@@ -177,17 +180,12 @@ def _sheet_notes(
     return f"{method.value}: {limit}", f"model {pipeline.model_name}; crop {pipeline.crop_spec}"
 
 
-def _rounded_box(face: Face) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = (round(side, 1) for side in face.box_xyxy.tolist())
-    return x1, y1, x2, y2
-
-
 def _copy(folder: Path, faces: Sequence[GroupedFace]) -> None:
     """A photo with faces of two groups goes to both; photos of one name get numbers."""
-    stems = unique_stems(face.image for face in faces)
+    stems = unique_stems(face.photo for face in faces)
     width = len(str(max((face.group for face in faces), default=0)))
     try:
-        for photo, group in sorted({(face.image, face.group) for face in faces}):
+        for photo, group in sorted({(face.photo, face.group) for face in faces}):
             target = folder / f"{group:0{width}d}" / f"{stems[photo]}{Path(photo).suffix}"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(photo, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +22,21 @@ from facekit.types import Float32Array
 class SimilarityMatrix:
     """How alike N faces are, each to each."""
 
-    labels: tuple[str, ...]
-    """(N,) photos by name; NAME#0, NAME#1 where a photo has several faces"""
+    faces: tuple[tuple[str, int], ...]
+    """(N,) the photo's name, and the number of the face among those selected in it, from 0"""
     similarity: Float32Array
     """(N, N) cosine similarities, -1..1"""
     model: str
     """"name:variant" """
     model_sha256: str
     device: DeviceUse
+    failures: tuple[PhotoFailure, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """(N,) photos by name; NAME#0, NAME#1 where a photo has several faces."""
+        count = Counter(photo for photo, _ in self.faces)
+        return tuple(photo if count[photo] == 1 else f"{photo}#{n}" for photo, n in self.faces)
 
     def pairs(self) -> list[tuple[int, int, float]]:
         """Every two faces as (row, column, similarity), row < column, the most alike first."""
@@ -41,15 +49,16 @@ class SimilarityMatrix:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "images": list(self.labels),
+            "faces": [{"photo": photo, "face": number} for photo, number in self.faces],
             "similarity": self.similarity.tolist(),
             "model": self.model,
             "model_sha256": self.model_sha256,
             **self.device.to_dict(),
+            "failed": [failure.to_dict() for failure in self.failures],
         }
 
     def __repr__(self) -> str:
-        return f"SimilarityMatrix({len(self.labels)} faces, model={self.model!r})"
+        return f"SimilarityMatrix({len(self.faces)} faces, model={self.model!r})"
 
 
 def compare(
@@ -60,24 +69,27 @@ def compare(
 ) -> SimilarityMatrix:
     """The similarity of every photo to every other; folders stand for the pictures below them.
 
-    Raises what the first photo that cannot be used raises, ImageError for a folder without a
-    picture, and what `open_pipeline` raises.
+    A photo that cannot be used is noted and is a failure; the others are compared.
+    Raises ImageError for a folder without a picture, and what `open_pipeline` raises.
     """
     names = list_pictures(photos)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
-    labels: list[str] = []
-    vectors = []
+    faces: list[tuple[str, int]] = []
+    vectors = [np.zeros((0, pipeline.model.card.embedding_size), np.float32)]
+    failures = []
     for result in embed_each(pipeline, names, reporter=reporter):
         if isinstance(result, PhotoFailure):
-            raise result.error
-        count = len(result.embeddings)
-        labels += [result.name if count == 1 else f"{result.name}#{n}" for n in range(count)]
+            failures.append(result)
+            reporter.note(str(result.error))
+            continue
+        faces += [(result.name, number) for number in range(len(result.embeddings))]
         vectors.append(result.embeddings)
     stacked = np.concatenate(vectors)
     return SimilarityMatrix(
-        labels=tuple(labels),
+        faces=tuple(faces),
         similarity=similarity_matrix(stacked, stacked),
         model=pipeline.model_name,
         model_sha256=pipeline.model.card.file_sha256,
         device=pipeline.device_use,
+        failures=tuple(failures),
     )

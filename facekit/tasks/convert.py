@@ -62,10 +62,20 @@ class CalibrationPhotos:
 class Conversion:
     """The files that were made of one model."""
 
+    model: str
+    """"name:variant" of what it was made of"""
+    model_sha256: str
+    output: Path | None
+    """the folder that they were to go to; None for the store"""
     files: tuple[ConvertedFile, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"files": [file.to_dict() for file in self.files]}
+        return {
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "output": self.output and str(self.output),
+            "files": [file.to_dict() for file in self.files],
+        }
 
 
 def conversion_plan(
@@ -152,7 +162,7 @@ def convert(
         )
         if install is not None:
             files = _installed(install, files, reporter)
-    return Conversion(files)
+    return Conversion(source.card.full_name, source.card.file_sha256, output, files)
 
 
 @contextmanager

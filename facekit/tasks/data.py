@@ -17,13 +17,14 @@ class FetchedData:
 
     name: str
     alignment: LfwAlignment
-    folder: Path
+    output: Path
+    """the folder of the photos and pair lists"""
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "data": self.name,
             "alignment": self.alignment.value,
-            "folder": str(self.folder),
+            "output": str(self.output),
         }
 
 

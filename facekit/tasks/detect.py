@@ -33,13 +33,22 @@ class DetectedPhoto:
     drawing: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The photo's record; paths only of files that were asked for."""
-        record = self.located.to_dict()
-        if self.crops is not None:
-            record["crops"] = [str(path) for path in self.crops]
-        if self.drawing is not None:
-            record["drawing"] = str(self.drawing)
-        return record
+        """The photo's record; null for files that were not asked for."""
+        return {
+            **self.located.to_dict(),
+            "crops": None if self.crops is None else [str(path) for path in self.crops],
+            "drawing": self.drawing and str(self.drawing),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Photos with their faces, one after the other, and what finds them."""
+
+    detector: str
+    """the detector's name"""
+    results: Iterator[DetectedPhoto | PhotoFailure]
+    """in the order of the photos"""
 
 
 def detect(
@@ -50,7 +59,7 @@ def detect(
     drawings: Path | None = None,
     force: bool = False,
     reporter: Reporter = SILENT,
-) -> Iterator[DetectedPhoto | PhotoFailure]:
+) -> Detection:
     """The faces of each photo, one after the other; folders stand for the pictures below them.
 
     `request`: None for all faces.  Where it names no detector, its model's card does.
@@ -71,15 +80,19 @@ def detect(
             str(request.detector), build_missing=request.build_missing, reporter=reporter
         )
     cropper = None if crops is None else open_pipeline(request, reporter=reporter)
+    options = request.locate_options
     results = map_photos(
-        LocatePhoto(request.locate_options),
+        LocatePhoto(options),
         names,
         workers=1,
         label="detecting",
         reporter=reporter,
     )
 
-    def written(located: LocatedPicture) -> DetectedPhoto:
+    def written(located: LocatedPicture | PhotoFailure) -> DetectedPhoto | PhotoFailure:
+        if isinstance(located, PhotoFailure):
+            reporter.note(str(located.error))
+            return located
         stem = stems[located.picture.name]
         paths = drawing = None
         if crops is not None and cropper is not None:
@@ -90,9 +103,4 @@ def detect(
             write_png(drawing, draw_faces(pixels, located.faces, located.selected))
         return DetectedPhoto(located, paths, drawing)
 
-    for result in results:
-        if isinstance(result, PhotoFailure):
-            reporter.note(str(result.error))
-            yield result
-        else:
-            yield written(result)
+    return Detection(options.detector_name, map(written, results))

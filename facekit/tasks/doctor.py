@@ -11,18 +11,14 @@ import os
 import platform
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facekit.errors import (
-    FacekitError,
-    MissingExtraError,
-    ModelMismatchError,
-    ModelMissingError,
-)
+from facekit.errors import FacekitError, ModelError, ModelMismatchError, ModelMissingError
 from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS
 from facekit.system.extras import EXTRAS, is_installed
+from facekit.system.fields import blanks_to_null
 from facekit.version import __version__
 
 if TYPE_CHECKING:
@@ -41,44 +37,42 @@ class DelegateLibrary:
 
 
 @dataclass(frozen=True, slots=True)
-class Cache:
+class Store:
     """The folder that models are kept in."""
 
-    home: Path
+    path: Path
     writable: bool
     """whether it can be written, or made where it does not exist yet"""
     free_bytes: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {"home": str(self.home), "writable": self.writable, "free_bytes": self.free_bytes}
+        return {"path": str(self.path), "writable": self.writable, "free_bytes": self.free_bytes}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model file in the cache; `problem` is "" where it is as its card says."""
+    """A model file in the store."""
 
-    name: str
-    variant: str
+    model: str
+    """"name:variant" """
     path: Path
-    size_bytes: int
-    problem: str
+    size_bytes: int | None
+    """None where it is not as its card says"""
+    error: FacekitError | None
+    """in what it is not as its card says"""
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "path": str(self.path)}
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that keeps commands from working: all of them, or those that use one model."""
-
-    message: str
-    exit_code: int
-    """what a command that meets it exits with"""
+        return {
+            "model": self.model,
+            "path": str(self.path),
+            "size_bytes": self.size_bytes,
+            **(self.error.to_dict() if self.error else {"error": None}),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that `examine` found; without numpy, models and cache are not looked at."""
+    """All that `examine` found; without numpy, models and their store are not looked at."""
 
     versions: dict[str, str]
     """of facekit, python, numpy, cv2; "" where a package cannot be imported"""
@@ -89,28 +83,29 @@ class Report:
     providers: tuple[str, ...]
     """ONNX Runtime's execution providers"""
     delegates: tuple[DelegateLibrary, ...]
-    cache: Cache | None
+    store: Store | None
     models: tuple[StoredModel, ...]
     default_model: DefaultModel | None
     """what is meant where no model is named; None where what asks for it cannot be meant"""
     to_build: tuple[str, ...]
     """models that the first command which needs them will build"""
     extras: dict[str, bool]
-    problems: tuple[Problem, ...]
+    problems: tuple[FacekitError, ...]
+    """what keeps commands from working: all of them, or those that use one model"""
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "versions": self.versions,
-            "runtime": self.runtime,
+            "versions": blanks_to_null(self.versions),
+            "runtime": self.runtime or None,
             "onnx_runtime": self.onnx_runtime or None,
             "onnx_providers": list(self.providers),
             "delegates": [found.to_dict() for found in self.delegates],
-            "cache": self.cache and self.cache.to_dict(),
+            "store": self.store and self.store.to_dict(),
             "models": [model.to_dict() for model in self.models],
             "default_model": self.default_model and self.default_model.to_dict(),
             "to_build": list(self.to_build),
             "extras": self.extras,
-            "problems": [asdict(problem) for problem in self.problems],
+            "problems": [problem.to_dict()["error"] for problem in self.problems],
         }
 
 
@@ -119,14 +114,14 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
 
     library_folders: where the libraries of delegates are looked for.  Raises nothing.
     """
-    problems: list[Problem] = []
+    problems: list[FacekitError] = []
     versions = {"facekit": __version__, "python": platform.python_version()}
     for package, wheel in (("numpy", "numpy"), ("cv2", "opencv-python-headless")):
         versions[package] = _imported_version(package, wheel, problems)
     extras = {name: all(map(is_installed, packages)) for name, packages in EXTRAS.items()}
     runtime = onnx_runtime = ""
     providers: tuple[str, ...] = ()
-    cache: Cache | None = None
+    store: Store | None = None
     models: tuple[StoredModel, ...] = ()
     default: DefaultModel | None = None
     to_build: tuple[str, ...] = ()
@@ -134,17 +129,17 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
         runtime = _runtime(problems)
         if is_installed("onnxruntime"):
             onnx_runtime, providers = _onnx_runtime(problems)
-        cache = _cache()
+        store = _store()
         models = _stored_models(problems)
         default = _default_model(problems)
-        to_build = _to_build(default, problems, can_build=cache.writable)
+        to_build = _to_build(default, problems, can_build=store.writable)
     return Report(
         versions=versions,
         runtime=runtime,
         onnx_runtime=onnx_runtime,
         providers=providers,
         delegates=_delegates(library_folders),
-        cache=cache,
+        store=store,
         models=models,
         default_model=default,
         to_build=to_build,
@@ -153,28 +148,27 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
     )
 
 
-def _imported_version(package: str, wheel: str, problems: list[Problem]) -> str:
+def _imported_version(package: str, wheel: str, problems: list[FacekitError]) -> str:
     """A package may be installed and not load, for want of a system library: so it is loaded."""
     try:
         return str(importlib.import_module(package).__version__)
     except ImportError as error:
         problems.append(
-            Problem(
+            ModelError(
                 f"{package} cannot be imported: {error}. "
-                f"Install it with: python -m pip install {wheel}",
-                MissingExtraError.exit_code,
+                f"Install it with: python -m pip install {wheel}"
             )
         )
         return ""
 
 
-def _runtime(problems: list[Problem]) -> str:
+def _runtime(problems: list[FacekitError]) -> str:
     from facekit.runtime.interpreter import runtime_name
 
     try:
         name = runtime_name()
     except FacekitError as error:
-        problems.append(Problem(str(error), error.exit_code))
+        problems.append(error)
         return ""
     try:
         return f"{name} {importlib.metadata.version(name)}"
@@ -182,13 +176,13 @@ def _runtime(problems: list[Problem]) -> str:
         return name
 
 
-def _onnx_runtime(problems: list[Problem]) -> tuple[str, tuple[str, ...]]:
+def _onnx_runtime(problems: list[FacekitError]) -> tuple[str, tuple[str, ...]]:
     from facekit.runtime.onnx import available_providers, runtime_version
 
     try:
         return runtime_version(), available_providers()
     except FacekitError as error:  # installed, and cannot be loaded
-        problems.append(Problem(str(error), error.exit_code))
+        problems.append(error)
         return "", ()
 
 
@@ -202,59 +196,59 @@ def _delegates(folders: Iterable[Path]) -> tuple[DelegateLibrary, ...]:
     )
 
 
-def _cache() -> Cache:
+def _store() -> Store:
     from facekit.model.store import home
 
     folder = home().absolute()
     existing = next(one for one in (folder, *folder.parents) if one.exists())
-    return Cache(
-        home=folder,
+    return Store(
+        path=folder,
         writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
         free_bytes=shutil.disk_usage(existing).free,
     )
 
 
-def _stored_models(problems: list[Problem]) -> tuple[StoredModel, ...]:
+def _stored_models(problems: list[FacekitError]) -> tuple[StoredModel, ...]:
     from facekit.model import store
 
     models = []
     for name in store.stored_names():
         for variant in store.stored_variants(name):
             path = store.variant_path(name, variant)
-            problem, size_bytes = "", 0
+            wrong, size_bytes = None, None
             try:
                 size_bytes = store.load_checked(path).card.file_size_bytes
             except ModelMismatchError as error:
-                problem = str(error)
-                problems.append(Problem(problem, error.exit_code))
-            models.append(StoredModel(name, variant, path, size_bytes, problem))
+                wrong = error
+                problems.append(error)
+            models.append(StoredModel(f"{name}:{variant}", path, size_bytes, wrong))
     return tuple(models)
 
 
-def _default_model(problems: list[Problem]) -> DefaultModel | None:
+def _default_model(problems: list[FacekitError]) -> DefaultModel | None:
     from facekit.model.defaults import default_model
 
     try:
         return default_model()
     except FacekitError as error:
-        problems.append(Problem(str(error), error.exit_code))
+        problems.append(error)
         return None
 
 
 def _to_build(
-    default: DefaultModel | None, problems: list[Problem], *, can_build: bool
+    default: DefaultModel | None, problems: list[FacekitError], *, can_build: bool
 ) -> tuple[str, ...]:
     from facekit.model.card import DETECTOR
     from facekit.model.store import paths_of
     from facekit.tasks.open_pipeline import usual_detector
 
     missing = []
-    needed = [default.name, usual_detector(default.name)] if default else [DETECTOR]
+    needed = [default.model, usual_detector(default.model)] if default else [DETECTOR]
     for name in needed:
         try:
             paths_of(name)
         except ModelMissingError as error:
             missing.append(name)
             if not can_build:
-                problems.append(Problem(str(error), error.exit_code))
+                problems.append(error)
     return tuple(missing) if can_build else ()

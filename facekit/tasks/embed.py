@@ -23,8 +23,8 @@ class EmbeddedFile:
     """An embedding file that was written."""
 
     output: Path
-    photos: int
-    embeddings: int
+    photo_count: int
+    embedding_count: int
     """rows with an embedding, one a face"""
     failures: tuple[PhotoFailure, ...]
     """photos that are rows with an error"""
@@ -36,11 +36,9 @@ class EmbeddedFile:
     def to_dict(self) -> dict[str, Any]:
         return {
             "output": str(self.output),
-            "photos": self.photos,
-            "embeddings": self.embeddings,
-            "failed": [
-                {"image": failure.name, "error": _error_text(failure)} for failure in self.failures
-            ],
+            "photo_count": self.photo_count,
+            "embedding_count": self.embedding_count,
+            "failed": [failure.to_dict() for failure in self.failures],
             "model": self.model,
             "model_sha256": self.model_sha256,
             **self.device.to_dict(),
@@ -90,8 +88,8 @@ def embed(
     )
     return EmbeddedFile(
         output=output,
-        photos=len(names),
-        embeddings=len(rows) - len(failures),
+        photo_count=len(names),
+        embedding_count=len(rows) - len(failures),
         failures=tuple(failures),
         model=pipeline.model_name,
         model_sha256=model_sha256,
@@ -103,10 +101,10 @@ def _rows(embedded: EmbeddedPicture) -> list[EmbeddingRow]:
     """One a face."""
     return [
         EmbeddingRow(
-            name=embedded.name,
+            photo=embedded.name,
             photo_sha256=embedded.photo_sha256,
             face=index,
-            box_xyxy=None if face is None else tuple(face.box_xyxy.tolist()),
+            box_xyxy=None if face is None else face.rounded_box,
             score=None if face is None else face.score,
             vector=vector,
         )

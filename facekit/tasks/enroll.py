@@ -26,9 +26,9 @@ class Enrolment:
     """What came of one person's photos."""
 
     name: str
-    added: int
+    added_count: int
     """templates that are new in the gallery"""
-    known: int
+    already_enrolled_count: int
     """photos that the person had already"""
     failures: tuple[PhotoFailure, ...]
     """photos that gave no template, with the reason"""
@@ -36,8 +36,8 @@ class Enrolment:
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "added": self.added,
-            "known_already": self.known,
+            "added_count": self.added_count,
+            "already_enrolled_count": self.already_enrolled_count,
             "failed": [failure.to_dict() for failure in self.failures],
         }
 
@@ -48,6 +48,9 @@ class Enrolled:
 
     gallery: str
     """its URL, without a password"""
+    model: str
+    """"name:variant" """
+    model_sha256: str
     people: tuple[Enrolment, ...]
 
     @property
@@ -56,7 +59,12 @@ class Enrolled:
         return tuple(failure for person in self.people for failure in person.failures)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"gallery": self.gallery, "people": [person.to_dict() for person in self.people]}
+        return {
+            "gallery": self.gallery,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "people": [person.to_dict() for person in self.people],
+        }
 
 
 def enroll(
@@ -87,7 +95,8 @@ def enroll(
                 reporter.note(str(failure.error))
             on_person(result)
         refresh_index(gallery, reporter=reporter)
-        return Enrolled(gallery.info().url, tuple(results))
+        space = pipeline.space
+        return Enrolled(gallery.info().url, space.model, space.model_sha256, tuple(results))
 
 
 def enroll_person(
@@ -115,8 +124,8 @@ def enroll_person(
     added = gallery.add(name, templates, pipeline.space, mean=mean) if templates else 0
     return Enrolment(
         name=name,
-        added=added,
-        known=len(photos) - len(failures) - added,
+        added_count=added,
+        already_enrolled_count=len(photos) - len(failures) - added,
         failures=tuple(failures),
     )
 
@@ -145,11 +154,10 @@ def _template(embedded: EmbeddedPicture) -> Template:
             f"{len(embedded.embeddings)}"
         )
     face = embedded.faces[0]
-    x1, y1, x2, y2 = (0.0,) * 4 if face is None else face.box_xyxy.tolist()
     return Template(
         photo=embedded.name,
         photo_sha256=embedded.photo_sha256,
-        box_xyxy=None if face is None else (x1, y1, x2, y2),
+        box_xyxy=None if face is None else face.rounded_box,
         score=None if face is None else face.score,
         enrolled_at=now_utc(),
         vector=embedded.embeddings[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from facekit.enums import CropRule, Flip, Profile
@@ -108,6 +109,7 @@ def evaluate(
     if output is not None:
         from facekit.evaluation.report.files import write_report
 
+        report = replace(report, output=str(output))
         write_report(output, report, columns, plan.folder)
     return report
 

@@ -15,6 +15,7 @@ from facekit.errors import UsageError
 from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
 from facekit.model.card import Card
+from facekit.model.checksum import sha256_of
 from facekit.model.defaults import model_or_default
 from facekit.model.installation import (
     install_files,
@@ -51,6 +52,11 @@ WITH_CARD = (ExportFormat.ONNX, ExportFormat.TFLITE, ExportFormat.KERAS)
 class ExportedFile:
     """A file, or a SavedModel's folder, that was written."""
 
+    model: str
+    """"name:variant" of what it was made of"""
+    model_sha256: str
+    output: Path | None
+    """where it was to go; None for the store"""
     path: Path
     card: Card | None = field(repr=False)
     """None for what facekit itself does not run"""
@@ -66,15 +72,22 @@ class ExportedFile:
     def to_dict(self) -> dict[str, Any]:
         card = self.card
         return {
-            "path": str(self.path),
-            "size_bytes": self.size_bytes,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "output": self.output and str(self.output),
+            "files": [
+                {
+                    "path": str(self.path),
+                    "sha256": sha256_of(self.path) if self.path.is_file() else None,
+                    "size_bytes": self.size_bytes,
+                }
+            ],
             "card": card
             and {
                 "variant": card.variant,
-                "sha256": card.file_sha256,
-                "input_formula": card.quantization.input_formula,
-                "thresholds": [point.target for point in card.calibration.operating_points],
-                "calibration_source": card.calibration.source,
+                "input_formula": card.quantization.input_formula or None,
+                "operating_points": [point.target for point in card.calibration.operating_points],
+                "calibration_source": card.calibration.source or None,
             },
             "drift": self.drift and self.drift.to_dict(),
         }
@@ -130,13 +143,14 @@ def export(
         else:
             path = output
         if format is ExportFormat.ONNX:
-            exported = _onnx_file(source, path, precision, calibration, range_rule, reporter)
+            made = _onnx_file(source, path, precision, calibration, range_rule, reporter)
         elif format is ExportFormat.KERAS:
-            exported = _keras_file(source, path, reporter)
+            made = _keras_file(source, path, reporter)
         elif format is ExportFormat.TFLITE:
-            exported = _copy(source, path)
+            made = _copy(source, path)
         else:
-            exported = _file_for_others(source, format, path)
+            made = _file_for_others(source, format, path)
+        exported = replace(made, output=output)
         if install is None:
             return exported
         (stored,) = install_files(install, [exported.path], on_wait=waiting(install, reporter))
@@ -200,7 +214,7 @@ def _onnx_file(
 
     crops = calibration_crops(model, calibration, reporter=reporter)
     made = make_onnx(model, precision, crops=crops, rule=range_rule, reporter=reporter)
-    return _with_card(path, made.file.card, made.file.content, made.drift)
+    return _with_card(model, path, made.file.card, made.file.content, made.drift)
 
 
 def _copy(model: InstalledModel, path: Path) -> ExportedFile:
@@ -208,23 +222,25 @@ def _copy(model: InstalledModel, path: Path) -> ExportedFile:
         raise UsageError(
             f"{model.path} is no LiteRT file; {ExportFormat.TFLITE.value} only copies one."
         )
-    return _with_card(path, model.card, model.path.read_bytes(), None)
+    return _with_card(model, path, model.card, model.path.read_bytes(), None)
 
 
-def _with_card(path: Path, card: Card, content: bytes, drift: Drift | None) -> ExportedFile:
+def _with_card(
+    source: InstalledModel, path: Path, card: Card, content: bytes, drift: Drift | None
+) -> ExportedFile:
     card = replace(card, file_name=path.name)
     put_files(
         path.parent,
         {path.name: content, path.with_suffix(CARD_SUFFIX).name: card.to_json().encode()},
     )
-    return ExportedFile(path, card, drift)
+    return _exported(source, path, card, drift)
 
 
 def _keras_file(model: InstalledModel, path: Path, reporter: Reporter) -> ExportedFile:
     from facekit.training.keras_export import make_keras  # TensorFlow
 
     made, drift = make_keras(model, reporter=reporter)
-    return _with_card(path, made.card, made.content, drift)
+    return _with_card(model, path, made.card, made.content, drift)
 
 
 def _file_for_others(
@@ -238,4 +254,10 @@ def _file_for_others(
     else:
         network = read_litert_graph(model.path, name=model.card.name)
         write_atomically(path, to_facenet_pytorch(network))
-    return ExportedFile(path, None, None)
+    return _exported(model, path, None, None)
+
+
+def _exported(
+    source: InstalledModel, path: Path, card: Card | None, drift: Drift | None
+) -> ExportedFile:
+    return ExportedFile(source.card.full_name, source.card.file_sha256, path, path, card, drift)

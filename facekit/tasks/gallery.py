@@ -111,14 +111,12 @@ def people(location: GalleryLocation) -> ListedPeople:
         return ListedPeople(tuple(gallery.people()))
 
 
-def show(location: GalleryLocation, name: str) -> ShownPerson | None:
-    """A person with every template; None where nobody has this name.  Raises StorageError."""
+def show(location: GalleryLocation, name: str) -> ShownPerson:
+    """A person with every template; nothing of one whom nobody enrolled.  Raises StorageError."""
     with open_gallery(location) as gallery:
         person, space = gallery.person(name), gallery.info().space
-        if person is None or space is None:
-            return None
         templates = tuple(template for _, template in gallery.templates(name))
-        return ShownPerson(person, space, templates, tuple(gallery.merges(name)))
+        return ShownPerson(name, person, space, templates, tuple(gallery.merges(name)))
 
 
 def remove(location: GalleryLocation, name: str) -> Removed:
@@ -177,7 +175,7 @@ def rekey(location: GalleryLocation, *, new_secret: SecretSource) -> Rekeyed:
             raise UsageError("A new key file or passphrase is needed.")
         gallery.rekey(secret)
         info = gallery.info()
-        return Rekeyed(info.url, info.templates)
+        return Rekeyed(info.url, info.template_count)
 
 
 def recenter(
@@ -200,7 +198,8 @@ def recenter(
         changed = gallery.recenter(mean, pipeline.space, reporter=reporter)
         refresh_index(gallery, reporter=reporter)
         info = gallery.info()
-        return Recentered(info.url, info.templates, changed)
+        space = pipeline.space
+        return Recentered(info.url, space.model, space.model_sha256, info.template_count, changed)
 
 
 def export(
@@ -218,7 +217,8 @@ def export(
     """
     require_free(output, force=force)
     with open_gallery(location) as gallery:
-        if gallery.info().encrypted and not decrypt:
+        info = gallery.info()
+        if info.encrypted and not decrypt:
             raise UsageError("An export is not encrypted; pass --decrypt if that is meant.")
         count = transfer.export_gallery(gallery, output, reporter=reporter)
         merges = len(gallery.merges())
@@ -227,7 +227,7 @@ def export(
         reporter.note(
             f"{output} does not say who was merged ({merges}): there it cannot be undone."
         )
-    return ExportedGallery(output, count)
+    return ExportedGallery(info.url, output, count)
 
 
 def import_file(
@@ -240,4 +240,4 @@ def import_file(
     with open_gallery(location, create=True) as gallery:
         added, total = transfer.import_gallery(gallery, file, reporter=reporter)
         refresh_index(gallery, reporter=reporter)
-    return ImportedGallery(file, total, added)
+        return ImportedGallery(gallery.info().url, file, total, added)

@@ -10,6 +10,7 @@ from facekit.gallery.merge import Merge
 from facekit.gallery.records import GalleryInfo, Person, Template
 from facekit.gallery.transfer import CONTAINS
 from facekit.template.space import TemplateSpace
+from facekit.types import rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,9 @@ class GalleryStats:
         info, space = self.info, self.info.space
         return {
             "gallery": info.url,
-            "schema": info.schema_version,
-            "people": info.people,
-            "templates": info.templates,
+            "tables_version": info.schema_version,
+            "people_count": info.people_count,
+            "template_count": info.template_count,
             "vector_type": info.vector_type.value,
             "encrypted": info.encrypted,
             "size_bytes": info.size_bytes,
@@ -48,8 +49,11 @@ class ListedPeople:
 class ShownPerson:
     """A person, their templates in the order they were enrolled, and who was merged into them."""
 
-    person: Person
-    space: TemplateSpace
+    name: str
+    person: Person | None
+    """None where nobody has this name"""
+    space: TemplateSpace | None
+    """None until somebody is enrolled"""
     templates: tuple[Template, ...] = field(repr=False)
     merges: tuple[Merge, ...]
 
@@ -60,22 +64,29 @@ class ShownPerson:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        records = [
+        person, space = self.person, self.space
+        templates = [
             {
                 "photo": template.photo,
-                "photo_sha256": template.photo_sha256,
-                "box_xyxy": template.box_xyxy,
+                "photo_sha256": template.photo_sha256 or None,
+                "box_xyxy": template.box_xyxy and rounded(template.box_xyxy),
                 "score": template.score,
                 "enrolled_at": template.enrolled_at,
-                "model": self.space.model,
-                "model_sha256": self.space.model_sha256,
-                "crop": self.space.crop_text,
                 "merged_from": self.origin(template),
             }
             for template in self.templates
         ]
-        merged = [merge.to_dict() for merge in self.merges]
-        return {**asdict(self.person), "records": records, "merged": merged}
+        return {
+            "name": self.name,
+            "found": person is not None,
+            "template_count": 0 if person is None else person.template_count,
+            "enrolled_at": person and person.enrolled_at,
+            "model": space and space.model,
+            "model_sha256": space and space.model_sha256,
+            "crop": space and space.crop_text,
+            "templates": templates,
+            "merged": [merge.to_dict() for merge in self.merges],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +94,14 @@ class Removed:
     """How many templates went with a person; none where nobody has this name."""
 
     name: str
-    removed: int
+    removed_count: int
+
+    @property
+    def found(self) -> bool:
+        return self.removed_count > 0
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {"name": self.name, "found": self.found, "removed_count": self.removed_count}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +113,7 @@ class Renamed:
     found: bool
 
     def to_dict(self) -> dict[str, Any]:
-        return {"old": self.old, "new": self.new}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +127,29 @@ class Merged:
     absent: tuple[str, ...] = ()
     """names that nobody has"""
 
+    @property
+    def found(self) -> bool:
+        """Whether there was something to merge, or to undo."""
+        return self.merge is not None
+
+    @property
+    def moved_count(self) -> int:
+        """Templates that changed their person."""
+        return len(self.merge.moved) if self.merge else 0
+
+    @property
+    def shared_photo_count(self) -> int:
+        """Photos that both had."""
+        return len(self.merge.shared) if self.merge else 0
+
     def to_dict(self) -> dict[str, Any]:
-        merge = self.merge
         return {
             "name": self.name,
             "other": self.other,
-            "moved": len(merge.moved) if merge else 0,
-            "known_already": len(merge.known) if merge else 0,
+            "found": self.found,
+            "absent": list(self.absent),
+            "moved_count": self.moved_count,
+            "shared_photo_count": self.shared_photo_count,
         }
 
 
@@ -135,6 +166,8 @@ class CheckedGallery:
     def to_dict(self) -> dict[str, Any]:
         return {
             "gallery": self.info.url,
+            "people_count": self.info.people_count,
+            "template_count": self.info.template_count,
             "sound": not self.faults,
             "faults": list(self.faults),
             "recall_at_1": self.recall_at_1,
@@ -146,7 +179,7 @@ class Rekeyed:
     """A gallery whose templates are all encrypted anew."""
 
     gallery: str
-    templates: int
+    template_count: int
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -156,25 +189,35 @@ class Rekeyed:
 class ExportedGallery:
     """A file with every template of a gallery, not encrypted."""
 
+    gallery: str
+    """its URL, without a password"""
     output: Path
-    templates: int
+    template_count: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {"output": str(self.output), "templates": self.templates, "contains": CONTAINS}
+        return {
+            "gallery": self.gallery,
+            "output": str(self.output),
+            "template_count": self.template_count,
+            "contains": CONTAINS,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedGallery:
     """What an exported file brought."""
 
-    file: Path
-    templates: int
+    gallery: str
+    """its URL, without a password"""
+    source: Path
+    """the file"""
+    template_count: int
     """in the file"""
-    added: int
+    added_count: int
     """that were not in the gallery yet"""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"file": str(self.file), "templates": self.templates, "added": self.added}
+        return {**asdict(self), "source": str(self.source)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +226,11 @@ class Recentered:
 
     gallery: str
     """its URL, without a password"""
-    templates: int
-    changed: int
+    model: str
+    """"name:variant" """
+    model_sha256: str
+    template_count: int
+    changed_count: int
     """all of them, or none where they were about this mean already"""
 
     def to_dict(self) -> dict[str, Any]:

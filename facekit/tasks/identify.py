@@ -60,8 +60,8 @@ class IdentifiedPhoto:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "image": self.name,
-            "photo_sha256": self.photo_sha256,
+            "photo": self.name,
+            "photo_sha256": self.photo_sha256 or None,
             "faces": [face.to_dict() for face in self.faces],
         }
 
@@ -73,43 +73,39 @@ class Identified:
     gallery: GalleryInfo
     by: PersonRule
     threshold: OpenSetThreshold
+    model: str
+    """"name:variant" """
     metric: Metric
     """in which distances are shown"""
     model_sha256: str
     device: DeviceUse
-    photos: tuple[IdentifiedPhoto | PhotoFailure, ...]
-
-    @property
-    def failures(self) -> tuple[PhotoFailure, ...]:
-        return tuple(photo for photo in self.photos if isinstance(photo, PhotoFailure))
+    photos: tuple[IdentifiedPhoto, ...]
+    failures: tuple[PhotoFailure, ...]
 
     @property
     def all_known(self) -> bool:
         """Is every face of the photos that could be used known?"""
-        return all(
-            face.answer.known
-            for photo in self.photos
-            if isinstance(photo, IdentifiedPhoto)
-            for face in photo.faces
-        )
+        return all(face.answer.known for photo in self.photos for face in photo.faces)
 
     def to_dict(self) -> dict[str, Any]:
         threshold = self.threshold
         return {
             "gallery": self.gallery.url,
-            "people": self.gallery.people,
-            "templates": self.gallery.templates,
+            "people_count": self.gallery.people_count,
+            "template_count": self.gallery.template_count,
             "compared_by": self.by.value,
             "metric": self.metric.value,
             "threshold": distance(threshold.similarity, self.metric),
             "threshold_similarity": threshold.similarity,
             "threshold_source": threshold.source,
             "fmr_at_most": threshold.fmr,
-            "comparisons": threshold.comparisons,
+            "comparison_count": threshold.comparison_count,
             "predicted_fpir_at_most": threshold.predicted_fpir,
+            "model": self.model,
             "model_sha256": self.model_sha256,
             **self.device.to_dict(),
-            "images": [photo.to_dict() for photo in self.photos],
+            "photos": [photo.to_dict() for photo in self.photos],
+            "failed": [failure.to_dict() for failure in self.failures],
         }
 
 
@@ -121,15 +117,15 @@ def identify(
     threshold: OpenSetChoice | None = None,
     by: PersonRule = PersonRule.BEST,
     top: int = 5,
-    on_photo: Callable[[IdentifiedPhoto | PhotoFailure], object] = lambda _: None,
+    on_photo: Callable[[IdentifiedPhoto], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> Identified:
     """Compares the selected faces of photos and folders of photos with everybody in a gallery.
 
-    `top`: candidates a face, 1 or more.  `on_photo` is told of each photo as soon as it is done; a
-    photo that cannot be used is noted and is a failure.  Raises UsageError, ImageError for a folder
-    without a picture, ModelMismatchError where the gallery's templates are of another model, and
-    what opening the gallery and the pipeline raise.
+    `top`: candidates a face, 1 or more.  `on_photo` is told of each photo as soon as it is done.
+    A photo that cannot be used is noted and is a failure.  Raises UsageError, ImageError for a
+    folder without a picture, ModelMismatchError where the gallery's templates are of another model,
+    and what opening the gallery and the pipeline raise.
     """
     names = list_pictures(sources)
     with open_gallery(location or GalleryLocation()) as gallery:
@@ -154,37 +150,45 @@ def identify_photos(
     threshold: OpenSetChoice,
     by: PersonRule,
     top: int,
-    on_photo: Callable[[IdentifiedPhoto | PhotoFailure], object] = lambda _: None,
+    on_photo: Callable[[IdentifiedPhoto], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> Identified:
     """`identify`, with what is open already."""
     info = gallery.info()
-    comparisons = info.templates if by is PersonRule.BEST else info.people
+    comparisons = info.template_count if by is PersonRule.BEST else info.people_count
     limit = threshold.of(
         pipeline.model.card.calibration, pipeline.threshold_space, comparisons=comparisons
     )
     metric = threshold.choice.metric
-    photos: list[IdentifiedPhoto | PhotoFailure] = []
+    photos: list[IdentifiedPhoto] = []
+    failures: list[PhotoFailure] = []
     for result in embed_each(pipeline, names, label="identifying", reporter=reporter):
-        photo: IdentifiedPhoto | PhotoFailure
         if isinstance(result, PhotoFailure):
             reporter.note(str(result.error))
-            photo = result
-        else:
-            answers = identify_vectors(
-                gallery,
-                result.embeddings,
-                pipeline.space,
-                threshold_similarity=limit.similarity,
-                rule=by,
-                top=top,
-            )
-            faces = map(IdentifiedFace, result.faces, answers, repeat(metric))
-            photo = IdentifiedPhoto(result.name, result.photo_sha256, tuple(faces))
+            failures.append(result)
+            continue
+        answers = identify_vectors(
+            gallery,
+            result.embeddings,
+            pipeline.space,
+            threshold_similarity=limit.similarity,
+            rule=by,
+            top=top,
+        )
+        faces = map(IdentifiedFace, result.faces, answers, repeat(metric))
+        photo = IdentifiedPhoto(result.name, result.photo_sha256, tuple(faces))
         photos.append(photo)
         on_photo(photo)
     return Identified(
-        info, by, limit, metric, pipeline.space.model_sha256, pipeline.device_use, tuple(photos)
+        gallery=info,
+        by=by,
+        threshold=limit,
+        metric=metric,
+        model=pipeline.model_name,
+        model_sha256=pipeline.space.model_sha256,
+        device=pipeline.device_use,
+        photos=tuple(photos),
+        failures=tuple(failures),
     )
 
 
@@ -193,5 +197,5 @@ def _candidate_dict(candidate: Candidate, metric: Metric) -> dict[str, Any]:
         "name": candidate.name,
         "similarity": candidate.similarity,
         "distance": distance(candidate.similarity, metric),
-        "templates": candidate.templates,
+        "template_count": candidate.template_count,
     }

@@ -117,7 +117,7 @@ def _import_archive(path: Path, force: bool, reporter: Reporter) -> ModelFiles:
     from facekit.model.archive import import_models
 
     imported = import_models(path, force=force, on_wait=waiting("these models", reporter))
-    return ModelFiles(path.name, tuple(model.path for model in imported))
+    return ModelFiles(str(path), tuple(model.path for model in imported))
 
 
 def _import_weights(

@@ -26,19 +26,22 @@ from facekit.model.variants import (
 )
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.net import DYNAMIC, Net
-from facekit.system.fields import PLAIN_NAME
+from facekit.system.fields import PLAIN_NAME, blanks_to_null
 from facekit.system.files import require_free, write_atomically
 from facekit.template.calibration import Calibration
 
 _COLORS = 3
+_MAY_BE_NULL = ("calibration", "source.url", "source.accuracy", "quantization.input_formula")
 
 
 @dataclass(frozen=True, slots=True)
 class CardFile:
     """A card, or one to fill in."""
 
-    path: Path | None
-    """None for one that was not written"""
+    model: str
+    """as it was asked for"""
+    output: Path | None
+    """where it was written; None where it was not"""
     content: dict[str, Any] = field(repr=False)
     """as JSON has it; null is what is to be filled in"""
 
@@ -49,9 +52,10 @@ class CardFile:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "path": None if self.path is None else str(self.path),
+            "model": self.model,
+            "output": self.output and str(self.output),
             "to_fill_in": list(self.to_fill_in),
-            "card": self.content,
+            "card": {k: v for k, v in self.content.items() if k != "schema_version"},
         }
 
     def text(self) -> str:
@@ -68,8 +72,8 @@ def card(model: str) -> CardFile:
     found = find(model)
     if found.card.task is Task.EMBEDDING:
         embedder_of(open_net(found.path, request=AcceleratorRequest()).net, found.card)
-    path = found.path.with_suffix(CARD_SUFFIX)
-    return CardFile(path, json.loads(path.read_bytes()))
+    content = json.loads(found.path.with_suffix(CARD_SUFFIX).read_bytes())
+    return CardFile(model, None, content)
 
 
 def card_draft(
@@ -105,7 +109,7 @@ def card_draft(
         )
     net = open_net(model, request=AcceleratorRequest()).net
     content = _content(model, net, preprocessing)
-    made = CardFile(output, json.loads(json.dumps(content)))
+    made = CardFile(str(model), output, json.loads(json.dumps(content)))
     if output is not None:
         write_atomically(output, made.text().encode())
     return made
@@ -127,10 +131,10 @@ def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict
         "file_size_bytes": model.stat().st_size,
         "source": {
             "title": None,
-            "url": "",
+            "url": None,
             "sha256": sha256,
             "license": None,
-            "accuracy": "",
+            "accuracy": None,
         },
         "input": {
             "height_px": picture[0],
@@ -140,7 +144,7 @@ def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict
             "std": system and system.std,
         },
         "quantization": {
-            **asdict(Quantization()),
+            **blanks_to_null(asdict(Quantization())),
             "scheme": "none" if net.inputs[0].dtype == "float32" else None,
         },
         "crop": asdict(system.crop)
@@ -181,8 +185,8 @@ def _variant(model: Path, net: Net) -> str:
 
 def _blanks(content: Mapping[str, Any], within: str = "") -> Iterator[str]:
     for name, value in content.items():
-        if name == "calibration":
-            continue  # which may be empty
+        if f"{within}{name}" in _MAY_BE_NULL:
+            continue
         if isinstance(value, Mapping):
             yield from _blanks(value, f"{within}{name}.")
         elif value is None:

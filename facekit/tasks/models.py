@@ -5,7 +5,6 @@ Building and fetching are in build.py, importing in import_model.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.reporter import SILENT, Reporter
+from facekit.system.fields import blanks_to_null
 from facekit.system.files import require_free
 from facekit.tasks.build import ModelFiles
 from facekit.template.calibration import Calibration
@@ -80,12 +80,12 @@ class ListedModel:
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "summary": self.summary,
+            "summary": self.summary or None,
             "task": self.task.value,
             "default": self.is_default,
             "license": self.source.license,
             "origin": self.source.title,
-            "url": self.source.url,
+            "url": self.source.url or None,
             "stored_variants": list(self.stored),
             "size_bytes": self.size_bytes,
             "download_bytes": self.download_bytes,
@@ -98,15 +98,15 @@ class ListedModel:
 class ModelList:
     """The registry's models, then the others that are stored."""
 
-    home: Path
-    """where models are kept"""
+    store: Path
+    """the folder that models are kept in"""
     default: DefaultModel
     """what is meant where no model is named"""
     models: tuple[ListedModel, ...]
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "home": str(self.home),
+            "store": str(self.store),
             "default_model": self.default.to_dict(),
             "models": [model.to_dict() for model in self.models],
         }
@@ -116,21 +116,21 @@ class ModelList:
 class ModelInfo:
     """All that is known of a model."""
 
+    model: str
+    """as it was asked for"""
     entry: RegistryEntry | None
     """None for a model that the registry does not know"""
     cards: tuple[tuple[Path, Card], ...]
     """of the files on this machine, each with its path; files are not checked"""
 
     def __repr__(self) -> str:
-        known = "unknown to the registry" if self.entry is None else self.entry.name
-        return f"ModelInfo({known}, {len(self.cards)} files)"
+        return f"ModelInfo({self.model}, {len(self.cards)} files)"
 
     def to_dict(self) -> dict[str, Any]:
         return {
+            "model": self.model,
             "registry": self.entry and _entry_dict(self.entry),
-            "cards": [
-                {"path": str(path), **json.loads(card.to_json())} for path, card in self.cards
-            ],
+            "files": [{"path": str(path), "card": card.to_dict()} for path, card in self.cards],
         }
 
 
@@ -139,36 +139,59 @@ class CheckedFile:
     """One stored model file after all its bytes were compared with its card."""
 
     path: Path
-    problem: str
-    """"" where file and card belong together"""
+    error: ModelMismatchError | None
+    """None where file and card belong together"""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"path": str(self.path), "problem": self.problem or None}
+        return {"path": str(self.path), **(self.error.to_dict() if self.error else {"error": None})}
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedFiles:
     """Stored model files after they were compared with their cards."""
 
+    model: str | None
+    """as it was asked for; None for all that are stored"""
     files: tuple[CheckedFile, ...]
 
     @property
-    def ok(self) -> bool:
-        return not any(file.problem for file in self.files)
+    def errors(self) -> tuple[ModelMismatchError, ...]:
+        return tuple(file.error for file in self.files if file.error is not None)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"ok": self.ok, "files": [file.to_dict() for file in self.files]}
+        return {
+            "model": self.model,
+            "ok": not self.errors,
+            "files": [file.to_dict() for file in self.files],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedFiles:
+    """Files of one model that are no longer there."""
+
+    model: str
+    paths: tuple[Path, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"model": self.model, "removed_paths": [str(path) for path in self.paths]}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelArchive:
-    """An archive that was written, and the names of the model files in it."""
+    """An archive that was written, and the models in it."""
 
-    path: Path
-    models: tuple[str, ...]
+    output: Path
+    models: tuple[InstalledModel, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"archive": str(self.path), "models": list(self.models)}
+        return {
+            "output": str(self.output),
+            "models": [
+                {"model": one.card.full_name, "model_sha256": one.card.file_sha256}
+                for one in self.models
+            ],
+        }
 
 
 def known_names() -> tuple[str, ...]:
@@ -208,7 +231,7 @@ def info(name_or_path: str) -> ModelInfo:
     else:
         paths = ()
     cards = tuple((path, read_card(path.with_suffix(CARD_SUFFIX))) for path in paths)
-    return ModelInfo(entry, cards)
+    return ModelInfo(name_or_path, entry, cards)
 
 
 def verify(name: str | None = None) -> CheckedFiles:
@@ -218,7 +241,7 @@ def verify(name: str | None = None) -> CheckedFiles:
     where `name` is not stored at all.
     """
     names = stored_names() if name is None else (name,)
-    return CheckedFiles(tuple(_checked(path) for one in names for path in _whole(one)))
+    return CheckedFiles(name, tuple(_checked(path) for one in names for path in _whole(one)))
 
 
 def path(name: str) -> ModelFiles:
@@ -229,7 +252,7 @@ def path(name: str) -> ModelFiles:
     return ModelFiles(name, tuple(model.path for model in find_all(name)))
 
 
-def remove(name: str, *, sources: bool = False) -> ModelFiles:
+def remove(name: str, *, sources: bool = False) -> RemovedFiles:
     """Removes "name" with all variants, or "name:variant"; with `sources` the downloaded weights.
 
     Returns what is gone.  Raises ModelMissingError where there is none, StorageError.
@@ -237,7 +260,7 @@ def remove(name: str, *, sources: bool = False) -> ModelFiles:
     from facekit.model import installation
 
     removed = installation.remove_sources(name) if sources else installation.remove(name)
-    return ModelFiles(name, removed)
+    return RemovedFiles(name, removed)
 
 
 def export(names: Sequence[str], output: Path, *, force: bool = False) -> ModelArchive:
@@ -249,8 +272,7 @@ def export(names: Sequence[str], output: Path, *, force: bool = False) -> ModelA
     from facekit.model.archive import export_models
 
     require_free(output, force=force)
-    exported = export_models(names, output)
-    return ModelArchive(output, tuple(model.path.name for model in exported))
+    return ModelArchive(output, export_models(names, output))
 
 
 def _main_file(name: str) -> InstalledModel:
@@ -277,7 +299,7 @@ def _listed(name: str, model: InstalledModel | None, default: DefaultModel) -> L
         task,
         source,
         stored_variants(name),
-        is_default=name == default.name.partition(":")[0],
+        is_default=name == default.model.partition(":")[0],
         size_bytes=sum(file.stat().st_size for file in files) if is_installed(name) else None,
         download_bytes=None if entry is None else _bytes_to_fetch(entry),
         speed=speed.known_speed(name, model) if task is Task.EMBEDDING else None,
@@ -309,8 +331,8 @@ def _entry_dict(entry: RegistryEntry) -> dict[str, Any]:
         "architecture": entry.architecture,
         "weights_format": entry.weights_format.value,
         "variants": list(entry.variants),
-        "source": asdict(entry.source),
-        "downloads": [asdict(download) for download in entry.downloads],
+        "source": blanks_to_null(asdict(entry.source)),
+        "downloads": [blanks_to_null(asdict(download)) for download in entry.downloads],
     }
 
 
@@ -327,5 +349,5 @@ def _checked(file: Path) -> CheckedFile:
     try:
         load_checked(file, read_all=True)
     except ModelMismatchError as error:
-        return CheckedFile(file, str(error))
-    return CheckedFile(file, "")
+        return CheckedFile(file, error)
+    return CheckedFile(file, None)

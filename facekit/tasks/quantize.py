@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from facekit.conversion.conversion import (
     require_free_files,
 )
 from facekit.conversion.detection_drift import DetectionDrift
-from facekit.conversion.drift import DRIFT_SEED, Drift, drift_png
+from facekit.conversion.drift import DRIFT_SEED, Drift, drift_json, drift_png
 from facekit.conversion.layer_drift import LayerDrift, rank_layers
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
@@ -37,9 +36,14 @@ DEFAULT_RECIPE = "static_wi8_ai8"
 class QuantizedFile:
     """The file that was made, and what was measured on it."""
 
+    model: str
+    """"name:variant" of what it was made of"""
+    model_sha256: str
+    output: Path
+    """the folder of the files"""
     file: ConvertedFile
-    layers: tuple[LayerDrift, ...] = ()
-    """by falling error; empty where they were not asked for"""
+    layers: tuple[LayerDrift, ...] | None = None
+    """by falling error; None where they were not asked for"""
     accuracies: tuple[Accuracy, Accuracy] | None = None
     """float32's and its own on pairsDevTest"""
 
@@ -51,18 +55,19 @@ class QuantizedFile:
 
     def report(self) -> dict[str, Any]:
         """The drift report, as its file has it."""
-        report = self.drift.to_dict()
-        if self.layers:
-            report["layers"] = [layer.to_dict() for layer in self.layers]
-        if self.accuracies is not None:
-            report["accuracy"] = [accuracy.to_dict() for accuracy in self.accuracies]
-        return report
+        layers, accuracies = self.layers, self.accuracies
+        return {
+            **self.drift.to_dict(),
+            "layers": None if layers is None else [one.to_dict() for one in layers],
+            "accuracy": None if accuracies is None else [one.to_dict() for one in accuracies],
+        }
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "path": str(self.file.path),
-            "input_formula": self.file.card.quantization.input_formula,
-            "drift": self.report(),
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "output": str(self.output),
+            "files": [{**self.file.to_dict(), "drift": self.report()}],
         }
 
 
@@ -121,7 +126,7 @@ def quantize(
             reporter=reporter,
         )
         quantized = InstalledModel(made.card, made.path)
-        result = QuantizedFile(made)
+        result = QuantizedFile(source.card.full_name, source.card.file_sha256, output, made)
         if layers:
             seen = drift_crops or crops or shipped_crops(source.card, seed=DRIFT_SEED)
             result = replace(result, layers=rank_layers(source, quantized, seen.images))
@@ -130,8 +135,8 @@ def quantize(
             result = replace(result, accuracies=accuracies)
     write_atomically(
         made.path.with_name(f"{made.path.stem}{DRIFT_SUFFIX}"),
-        (json.dumps(result.report(), indent=1) + "\n").encode(),
+        drift_json(result.report()).encode(),
     )
     if plot is not None and isinstance(result.drift, Drift):
-        write_atomically(plot, drift_png(result.drift, result.layers))
+        write_atomically(plot, drift_png(result.drift, result.layers or ()))
     return result

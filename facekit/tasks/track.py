@@ -44,6 +44,11 @@ class TrackedPerson:
     """of known faces; None where there is no gallery to ask for the name"""
     metric: Metric
     """in which the threshold is shown as a distance"""
+    output: Path | None
+    """the video with boxes and names"""
+    model: str
+    """"name:variant" """
+    model_sha256: str
 
     @property
     def named(self) -> bool:
@@ -54,6 +59,9 @@ class TrackedPerson:
         threshold = self.threshold
         return {
             "video": self.video,
+            "output": self.output and str(self.output),
+            "model": self.model,
+            "model_sha256": self.model_sha256,
             **self.track.to_dict(),
             "metric": self.metric.value,
             "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
@@ -114,7 +122,7 @@ def track(
             known_from = OpenSetChoice(choice).of(
                 pipeline.model.card.calibration,
                 pipeline.threshold_space,
-                comparisons=gallery.info().templates,
+                comparisons=gallery.info().template_count,
             )
             namer = _namer(gallery, pipeline, known_from.similarity)
         options = options or TrackOptions()
@@ -139,7 +147,15 @@ def track(
 
         for person in follow(takewhile(goes_on, _shown(reader, reporter)), tracker, writer):
             found = found or gallery is None or person.identity.name is not None
-            yield TrackedPerson(video, person, known_from, choice.metric)
+            yield TrackedPerson(
+                video,
+                person,
+                known_from,
+                choice.metric,
+                output=output,
+                model=pipeline.space.model,
+                model_sha256=pipeline.space.model_sha256,
+            )
     damage, warning = (None, None) if interrupted else _complaints(reader)
     yield TrackEnd(found, interrupted, damage, warning)
 

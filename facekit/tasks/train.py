@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facekit.errors import UsageError
+from facekit.model.checksum import file_dict
 from facekit.model.installation import install_files, remove_others, require_new
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed, waiting
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from facekit.training.devices import Cluster
     from facekit.training.run import Trained
 
+_FIGURES = ("held_out_accuracy", "lfw_devtrain_accuracy", "lfw_devtest_accuracy")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -80,18 +82,18 @@ class TrainedRun:
     def to_dict(self) -> dict[str, Any]:
         trained, loop, model = self.trained, self.trained.loop, self.trained.model
         return {
+            "model": model and model.card.full_name,
+            "model_sha256": model and model.card.file_sha256,
             "output": str(self.output),
+            "files": [file_dict(path) for path in (self.model, self.installed) if path is not None],
             "interrupted": loop.interrupted,
-            "model": model and str(model.path),
-            "installed": self.installed and str(self.installed),
-            "sha256": model and model.card.file_sha256,
-            "people": trained.people,
-            "photos": trained.photos,
-            "held_out_photos": trained.held_out,
-            "parameters": trained.parameters,
-            "steps": loop.step,
+            "people_count": trained.people_count,
+            "photo_count": trained.photo_count,
+            "held_out_photo_count": trained.held_out_photo_count,
+            "parameter_count": trained.parameter_count,
+            "step_count": loop.step,
             "epoch_loss": loop.epoch_loss if loop.epoch_loss == loop.epoch_loss else None,
-            **loop.figures,
+            **{name: loop.figures.get(name) for name in _FIGURES},
         }
 
     def __repr__(self) -> str:

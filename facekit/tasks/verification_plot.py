@@ -141,9 +141,9 @@ def _relative_width(picture: EmbeddedPicture) -> float:
 
 def _title(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
     title = Path(picture.name).name
-    if picture.faces_found is None:
+    if picture.face_count is None:
         return title
-    title += f"\n{picture.faces_found} face{'' if picture.faces_found == 1 else 's'} found"
+    title += f"\n{picture.face_count} face{'' if picture.face_count == 1 else 's'} found"
     return f"{title}, number {origin.face} compared" if len(picture.faces) > 1 else title
 
 
@@ -165,8 +165,8 @@ def _facts(result: Verification) -> str:
         ),
     ]
     words = [("false match rate", rate), ("model", result.model), ("crop", str(result.crop))]
-    if result.comparisons > 1:
-        words.append(("compared", f"best of {result.comparisons} pairs of faces"))
+    if result.comparison_count > 1:
+        words.append(("compared", f"best of {result.comparison_count} pairs of faces"))
     return "\n".join(
         [
             *(f"{label:18}{value:10}{limit}" for label, value, limit in lines),

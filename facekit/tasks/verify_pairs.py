@@ -32,13 +32,19 @@ class PhotoPair:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPair:
-    """What came of one pair: exactly one of `verification` and `error` is set."""
+    """What came of one pair: exactly one of `verification` and `failure` is set."""
 
     pair: PhotoPair
     verification: Verification | None
-    error: FacekitError | None
+    failure: PhotoFailure | None
+    """the first of its photos that gave no embedding"""
     threshold: Threshold
     metric: Metric
+
+    @property
+    def error(self) -> FacekitError | None:
+        """Why there is no decision; None where there is one."""
+        return None if self.failure is None else self.failure.error
 
     @property
     def threshold_distance(self) -> float:
@@ -48,10 +54,33 @@ class VerifiedPair:
     def to_dict(self) -> dict[str, Any]:
         """The pair with its verification's members, or with its error."""
         outcome = self.error if self.verification is None else self.verification
+        assert outcome is not None  # one of the two is there
+        return {"a": self.pair.a, "b": self.pair.b, **outcome.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedList:
+    """A whole list of pairs, in a file where one was asked for."""
+
+    output: Path | None
+    pairs: tuple[VerifiedPair, ...]
+
+    @property
+    def all_same(self) -> bool:
+        """Whether every pair that has a decision is of one person."""
+        return all(pair.verification for pair in self.pairs if pair.verification is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts and the photos that failed, each once; the decisions are in the file."""
+        verified = [pair.verification for pair in self.pairs if pair.verification is not None]
+        failed = {pair.failure.name: pair.failure for pair in self.pairs if pair.failure}
         return {
-            "a": self.pair.a,
-            "b": self.pair.b,
-            **({} if outcome is None else outcome.to_dict()),
+            "output": self.output and str(self.output),
+            "pair_count": len(self.pairs),
+            "same_count": sum(map(bool, verified)),
+            "model": verified[0].model if verified else None,
+            "model_sha256": verified[0].model_sha256 if verified else None,
+            "failed": [failure.to_dict() for failure in failed.values()],
         }
 
 
@@ -150,6 +179,11 @@ def require_list_file(output: Path, *, force: bool) -> None:
     require_free(output, force=force)
 
 
+def is_json_list(output: Path) -> bool:
+    """Whether the list goes to a JSON Lines file, else to CSV."""
+    return output.suffix.lower() == ".jsonl"
+
+
 def write_lines(output: Path, lines: Iterable[str]) -> None:
     """Lines with their ends, as UTF-8; the file appears whole or not at all.
 
@@ -165,20 +199,19 @@ def _compared(
     threshold: Threshold,
     metric: Metric,
 ) -> Iterator[VerifiedPair]:
-    seen: dict[str, EmbeddedPicture | FacekitError] = {}
+    seen: dict[str, EmbeddedPicture | PhotoFailure] = {}
     for pair in pairs:
         while not (pair.a in seen and pair.b in seen):
             result = next(coming)
-            if isinstance(result, PhotoFailure):
-                seen[result.name] = result.error
-            else:
-                seen[result.name] = without_pictures(result)
+            if isinstance(result, EmbeddedPicture):
+                result = without_pictures(result)
+            seen[result.name] = result
         a, b = seen[pair.a], seen[pair.b]
-        verification = error = None
-        if isinstance(a, FacekitError):
-            error = a
-        elif isinstance(b, FacekitError):
-            error = b
+        verification = failure = None
+        if isinstance(a, PhotoFailure):
+            failure = a
+        elif isinstance(b, PhotoFailure):
+            failure = b
         else:
             verification = pipeline.compare(a, b, threshold=threshold, metric=metric)
-        yield VerifiedPair(pair, verification, error, threshold, metric)
+        yield VerifiedPair(pair, verification, failure, threshold, metric)

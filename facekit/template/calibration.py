@@ -109,6 +109,7 @@ class Calibration:
         plain = {
             **asdict(self),
             "fmr_curve": [list(point) for point in self.fmr_curve],
+            "source": self.source or None,
             "space": self.space and self.space.to_dict(),
             "others": [one.to_dict() for one in self.others],
         }
@@ -234,7 +235,7 @@ def _calibration(fields: Fields) -> Calibration:
             n_genuine=probability.integer("n_genuine"),
             n_impostor=probability.integer("n_impostor"),
         ),
-        source=fields.text("source"),
+        source=fields.text_or_null("source"),
         space=None if space is None else parse_space(space),
     )
 

@@ -2,10 +2,10 @@
 
 A file keeps the TemplateSpace of its vectors, and the mean embedding that they are centered about,
 so that they can be brought over when the model is calibrated anew.  Every row keeps what it came
-from: name, photo_sha256, face, x1 y1 x2 y2, score, vector.  A photo that gave no embedding is a
+from: photo, photo_sha256, face, x1 y1 x2 y2, score, vector.  A photo that gave no embedding is a
 row with `error` instead.
 
-    .npz      arrays schema_version, space (JSON), mean, rows (JSON), names, vectors, vector_row
+    .npz      arrays schema_version, space (JSON), mean, rows (JSON), photos, vectors, vector_row
     .csv      a line a row; the column `space` in every row, `mean` (float32, base64) in the first
     .jsonl    a first line with schema_version, space and mean (float32, base64), then a line a row
 """
@@ -31,14 +31,14 @@ from facekit.types import Float32Array
 
 SUFFIXES = (".npz", ".csv", ".jsonl")
 _SCHEMA_VERSION = 2
-_COLUMNS = ("name", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score", "error")
+_COLUMNS = ("photo", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score", "error")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingRow:
     """One embedded face, or one photo that gave none."""
 
-    name: str
+    photo: str
     photo_sha256: str
     face: int
     """0-based index among the photo's selected faces"""
@@ -107,13 +107,13 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     for number, row in enumerate(table.rows, 1):
         if row.vector is not None and row.vector.shape != (table.space.size,):
             raise EmbeddingFileError(
-                f"{path}: row {number} ({row.name}) has {row.vector.size} numbers; "
+                f"{path}: row {number} ({row.photo}) has {row.vector.size} numbers; "
                 f"{table.space.size} needed."
             )
     for number, row in enumerate(table.rows, 1):
         if row.vector is not None and not abs(float(np.linalg.norm(row.vector)) - 1) <= 1e-3:
             raise EmbeddingFileError(
-                f"{path}: row {number} ({row.name}) is not of unit length; facekit writes only "
+                f"{path}: row {number} ({row.photo}) is not of unit length; facekit writes only "
                 "unit vectors, so the file has been changed."
             )
     return table
@@ -122,7 +122,7 @@ def read_embeddings(path: Path) -> EmbeddingTable:
 def _row_fields(row: EmbeddingRow) -> dict[str, Any]:
     """Everything but the vector, in the order of the columns."""
     box = row.box_xyxy or (None,) * 4
-    cells = (row.name, row.photo_sha256, row.face, *box, row.score, row.error)
+    cells = (row.photo, row.photo_sha256 or None, row.face, *box, row.score, row.error or None)
     return dict(zip(_COLUMNS, cells, strict=True))
 
 
@@ -145,11 +145,11 @@ def _require_version(version: object) -> None:
         )
 
 
-def _mean_text(mean: Float32Array | None) -> str:
-    return "" if mean is None else base64.b64encode(mean.astype("<f4").tobytes()).decode()
+def _mean_text(mean: Float32Array | None) -> str | None:
+    return None if mean is None else base64.b64encode(mean.astype("<f4").tobytes()).decode()
 
 
-def _mean(text: str) -> Float32Array | None:
+def _mean(text: str | None) -> Float32Array | None:
     return np.frombuffer(base64.b64decode(text, validate=True), "<f4") if text else None
 
 
@@ -157,10 +157,10 @@ def _row(fields: Mapping[str, Any], vector: Float32Array | None) -> EmbeddingRow
     x1, y1, x2, y2 = (_number(fields[side]) for side in ("x1", "y1", "x2", "y2"))
     has_box = x1 is not None and y1 is not None and x2 is not None and y2 is not None
     if vector is None and not fields["error"]:
-        raise ValueError(f"row {fields['name']!r} has neither a vector nor an error")
+        raise ValueError(f"row {fields['photo']!r} has neither a vector nor an error")
     return EmbeddingRow(
-        name=str(fields["name"]),
-        photo_sha256=str(fields["photo_sha256"]),
+        photo=str(fields["photo"]),
+        photo_sha256=str(fields["photo_sha256"] or ""),
         face=int(fields["face"]),
         box_xyxy=(x1, y1, x2, y2) if has_box else None,  # type: ignore[arg-type] # checked above
         score=_number(fields["score"]),
@@ -179,7 +179,7 @@ def _to_npz(table: EmbeddingTable) -> bytes:
         space=np.array(json.dumps(table.space.to_dict())),
         mean=np.zeros(0, np.float32) if table.mean is None else table.mean,
         rows=np.array([json.dumps(_row_fields(row)) for row in table.rows], dtype=np.str_),
-        names=np.array([table.rows[index].name for index in good], dtype=np.str_),
+        photos=np.array([table.rows[index].photo for index in good], dtype=np.str_),
         vectors=table.vectors,
         vector_row=np.array(good, np.int64),
     )
@@ -209,7 +209,7 @@ def _to_csv(table: EmbeddingTable) -> bytes:
     for row in table.rows:
         vector = [""] * size if row.vector is None else [f"{v:.9g}" for v in row.vector]
         writer.writerow([*_row_fields(row).values(), space, mean, *vector])
-        mean = ""
+        mean = None
     return text.getvalue().encode()
 
 

@@ -16,8 +16,6 @@ from facekit.errors import ModelMismatchError
 from facekit.system.fields import Fields
 from facekit.types import CropSpec, DetectorIdentity, Float32Array
 
-SCHEMA_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class TemplateSpace:
@@ -71,7 +69,6 @@ class TemplateSpace:
         """JSON-ready; `parse_space` reads it back."""
         detector = self.detector
         return {
-            "schema_version": SCHEMA_VERSION,
             "model": self.model,
             "model_sha256": self.model_sha256,
             "detector": None
@@ -83,7 +80,7 @@ class TemplateSpace:
                 "resize_filter": self.crop.resize_filter.value,
             },
             "flip": self.flip.value,
-            "mean_sha256": self.mean_sha256,
+            "mean_sha256": self.mean_sha256 or None,
             "size": self.size,
         }
 
@@ -117,7 +114,6 @@ _COMPARED = (
 
 def parse_space(fields: Fields) -> TemplateSpace:
     """From parsed JSON.  Raises ValueError naming the member that is wrong."""
-    fields.require_version(SCHEMA_VERSION)
     detector = fields.optional_part("detector")
     return TemplateSpace(
         model=fields.text("model"),
@@ -127,7 +123,7 @@ def parse_space(fields: Fields) -> TemplateSpace:
         else DetectorIdentity(detector.text("name"), tuple(detector.texts("weights_sha256"))),
         crop=parse_crop(fields.part("crop")),
         flip=fields.choice("flip", Flip),
-        mean_sha256=fields.sha256("mean_sha256") if fields.text("mean_sha256") else "",
+        mean_sha256=fields.sha256("mean_sha256") if fields.text_or_null("mean_sha256") else "",
         size=fields.integer("size"),
     )
 

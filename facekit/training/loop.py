@@ -127,11 +127,11 @@ def _net_share(config: TrainConfig, epoch: int, *, fine_tunes: bool) -> float:
     return 0.0 if epoch < config.finetune.head_epochs else config.finetune.net_rate_share
 
 
-def _line(epoch: int, epochs: int, figures: dict[str, float], images_per_s: float) -> str:
+def _line(epoch: int, epochs: int, figures: dict[str, float], photos_per_s: float) -> str:
     parts = [
         f"{name.replace('_', ' ')} {value:.4f}" if "loss" in name else
         f"{name.replace('_', ' ')} {value:.1%}"
         for name, value in figures.items()
         if value == value  # not NaN
     ]  # fmt: skip
-    return f"epoch {epoch} of {epochs}: {', '.join(parts)}, {images_per_s:.1f} photos/s"
+    return f"epoch {epoch} of {epochs}: {', '.join(parts)}, {photos_per_s:.1f} photos/s"

@@ -36,10 +36,10 @@ class Trained:
 
     loop: LoopResult
     """The step at which the run stopped, and its figures."""
-    people: int
-    photos: int
-    held_out: int
-    parameters: int
+    people_count: int
+    photo_count: int
+    held_out_photo_count: int
+    parameter_count: int
     model: InstalledModel | None
     """None if the run was interrupted, and in all processes but the chief."""
     net: keras.Model
@@ -135,10 +135,10 @@ def train(
     trainer.wait_for_others()
     return Trained(
         loop=loop,
-        people=len(chosen.names),
-        photos=len(chosen),
-        held_out=len(held),
-        parameters=sum(int(weight.numpy().size) for weight in trainer.net.weights),
+        people_count=len(chosen.names),
+        photo_count=len(chosen),
+        held_out_photo_count=len(held),
+        parameter_count=sum(int(weight.numpy().size) for weight in trainer.net.weights),
         model=model,
         net=trainer.net,
     )

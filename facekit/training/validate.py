@@ -214,13 +214,13 @@ class Validator:
     def figures(self, epoch: int) -> dict[str, float]:
         found: dict[str, float] = {}
         if len(self._testing.photos):
-            found["held_out"] = held_out_accuracy(
+            found["held_out_accuracy"] = held_out_accuracy(
                 self._testing, self._photos, self._trainer.embed, self._trainer.scores
             )
         if self._lfw is not None and (epoch % self._every == 0 or epoch == self._epochs):
             self._last = validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)
-            found["lfw_devtrain"] = self._last.devtrain_accuracy
-            found["lfw_devtest"] = self._last.accuracy
+            found["lfw_devtrain_accuracy"] = self._last.devtrain_accuracy
+            found["lfw_devtest_accuracy"] = self._last.accuracy
         return found
 
     def calibration(self, reporter: Reporter = SILENT) -> Calibration:

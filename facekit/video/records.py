@@ -116,17 +116,17 @@ class FinishedTrack:
     start_s: float
     end_s: float
     spans: tuple[Span, ...]
-    detections: int
+    detection_count: int
     """key frames in which the face was detected"""
     best: Sample
-    samples: int
+    embedded_face_count: int
     """faces in the mean embedding"""
     embedding: Float32Array = field(repr=False)
     """(D,) of unit length"""
     identity: Identity
 
     @property
-    def frames(self) -> int:
+    def frame_count(self) -> int:
         """In how many frames the face was in sight."""
         return sum(span.last - span.first + 1 for span in self.spans)
 
@@ -135,10 +135,10 @@ class FinishedTrack:
             "track": self.number,
             "start_s": round(self.start_s, 3),
             "end_s": round(self.end_s, 3),
-            "frames": self.frames,
+            "frame_count": self.frame_count,
             "spans": [[span.first, span.last] for span in self.spans],
-            "detections": self.detections,
-            "faces_embedded": self.samples,
+            "detection_count": self.detection_count,
+            "embedded_face_count": self.embedded_face_count,
             "name": self.identity.name,
             "similarity": self.identity.similarity,
             "best_face": {

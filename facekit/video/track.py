@@ -102,9 +102,9 @@ class Track:
             start_s=self._start_s,
             end_s=self.last_seen_s,
             spans=tuple(self._spans),
-            detections=self._detections,
+            detection_count=self._detections,
             best=self._samples[0],
-            samples=len(self._samples),
+            embedded_face_count=len(self._samples),
             embedding=self.embedding,
             identity=self.identity,
         )

@@ -21,8 +21,8 @@ def test_the_old_format_with_scientific_notation() -> None:
     assert (runs.min_ms, runs.max_ms, runs.std_ms) == (2949.0, 2960.0, 1.52)
     assert runs.mean_ms == pytest.approx(2950.34)
     assert runs.median_ms is runs.p95_ms is None
-    assert found.images_per_s == pytest.approx(1 / 2.95034)
-    assert found.peak_rss_mb == 34.5508
+    assert found.photos_per_s == pytest.approx(1 / 2.95034)
+    assert found.peak_rss_bytes == round(34.5508 * 2**20)
     assert found.delegate.use is DelegateUse.NOT_ASKED, "XNNPACK is the CPU"
 
 
@@ -33,9 +33,9 @@ def test_the_new_format_with_prefixes_and_quantiles() -> None:
     assert found.warmup.count == 45
     assert (found.runs.p5_ms, found.runs.median_ms, found.runs.p95_ms) == (10.294, 10.308, 10.402)
     assert found.runs.typical_ms == 10.308
-    assert found.peak_rss_mb == 51.5
+    assert found.peak_rss_bytes == 51.5 * 2**20
     assert found.delegate.name == "/usr/lib/libethosu_delegate.so"
-    assert (found.delegate.nodes, found.delegate.nodes_of) == (1, 2)
+    assert (found.delegate.delegated_operator_count, found.delegate.operator_count) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_folder_a_person_needs_no_list(small: Path, own_model: Path, tmp_path:
     result = run("calibrate", "--data", people, "--protocol", "folders", "--model", own_model,
                  "--fmr", "0.2", "--write", "--json")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["people"] == 2
+    assert json.loads(result.stdout)["people_count"] == 2
     point = read_card(own_model.with_suffix(".json")).calibration.operating_point("fmr=2e-1")
     assert (point.n_genuine, point.n_impostor) == (12, 16)  # four photos of each of two people
     assert point.protocol == "every pair of the photos of all people"
@@ -138,11 +138,11 @@ def test_the_enrolled_stay_and_are_brought_over_by_one_command(
     assert "crop rule" in other_crop.stderr
     for changed in (1, 0):
         told = json.loads(run("gallery", "recenter", *options, "--json").stdout)
-        assert (told["gallery"], told["templates"]) == (str(options[1]), 1)
-        assert told["changed"] == changed
+        assert (told["gallery"], told["template_count"]) == (str(options[1]), 1)
+        assert told["changed_count"] == changed
     assert run("enroll", "Obama", a, *anew).exit_code == 0
     similarities = [
-        json.loads(run("identify", b, "--threshold", "0.5", "--json", *where).stdout)["images"][0][
+        json.loads(run("identify", b, "--threshold", "0.5", "--json", *where).stdout)["photos"][0][
             "faces"
         ][0]["candidates"][0]["similarity"]
         for where in (options, anew)

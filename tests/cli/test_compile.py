@@ -40,7 +40,7 @@ def test_json_has_the_report_and_both_systems(model: str, tmp_path: Path) -> Non
     require_schema("compile", payload)
     assert payload["model"] == str(tmp_path / "out" / "int8_vela.tflite")
     assert payload["card"] is None
-    assert payload["vela"]["npu_operators"] == 8
+    assert payload["vela"]["npu_operator_count"] == 8
     assert [one["system_config"] for one in payload["vela"]["comparisons"]] == [
         "Ethos_U65_High_End",
         "Ethos_U65_Client_Server",

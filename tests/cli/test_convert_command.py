@@ -47,19 +47,18 @@ def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     payload = json.loads(result.stdout)
     require_schema("quantize", payload)
-    assert payload["path"] == str(out / f"{DEFAULT_MODEL}_dynamic8.tflite")
-    assert payload["input_formula"].startswith("x = (pixel - 127.5) / 128, float32")
-    assert payload["drift"]["cosine"]["minimum"] > 0.99
-    assert len(payload["drift"]["layers"]) == 181
+    (file,) = payload["files"]
+    assert file["path"] == str(out / f"{DEFAULT_MODEL}_dynamic8.tflite")
+    assert file["input_formula"].startswith("x = (pixel - 127.5) / 128, float32")
+    assert file["drift"]["cosine"]["minimum"] > 0.99
+    assert len(file["drift"]["layers"]) == 181
     report = json.loads((out / f"{DEFAULT_MODEL}_dynamic8_drift.json").read_text())
-    assert report == payload["drift"]
+    assert report == {"schema_version": 1, **file["drift"]}
     assert picture.read_bytes().startswith(b"\x89PNG")
     # A quantized file is traced to what it was made from, and the photos are checked first.
     (tmp_path / "few").mkdir()
     shutil.copy(Path(__file__).parents[1] / "data" / "obama.jpg", tmp_path / "few")
-    traced = run(
-        "quantize", payload["path"], "--calibration", tmp_path / "few", "-o", tmp_path / "x"
-    )
+    traced = run("quantize", file["path"], "--calibration", tmp_path / "few", "-o", tmp_path / "x")
     assert traced.exit_code == 4
     assert f"starting from {DEFAULT_MODEL}" in traced.stderr
     assert "at least 16 photos with a face" in traced.stderr

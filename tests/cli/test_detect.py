@@ -31,7 +31,7 @@ def test_one_line_a_face() -> None:
 
 @pytest.mark.model
 def test_json_names_landmarks_as_the_viewer_sees_them() -> None:
-    (record,) = json.loads(run("--json", BIDEN).stdout)["images"]
+    (record,) = json.loads(run("--json", BIDEN).stdout)["photos"]
     (face,) = record["faces"]
     landmarks = face["landmarks"]
     assert landmarks["left_eye"][0] < landmarks["nose"][0] < landmarks["right_eye"][0]
@@ -45,9 +45,10 @@ def test_json_names_landmarks_as_the_viewer_sees_them() -> None:
 def test_a_bad_photo_is_a_record_and_the_others_go_on() -> None:
     result = run("--json", "missing.jpg", BIDEN)
     assert result.exit_code == 4
-    bad, good = json.loads(result.stdout)["images"]
+    told = json.loads(result.stdout)
+    (bad,), (good,) = told["failed"], told["photos"]
     assert bad["error"]["exit_code"] == 4
-    assert good["faces_found"] == 1
+    assert good["face_count"] == 1
 
 
 @pytest.mark.model
@@ -62,7 +63,7 @@ def test_crops_and_drawings(tmp_path: Path) -> None:
 @pytest.mark.model
 def test_a_picture_comes_from_standard_input() -> None:
     result = run("--json", "-", stdin=Path(BIDEN).read_bytes())
-    assert json.loads(result.stdout)["images"][0]["faces_found"] == 1
+    assert json.loads(result.stdout)["photos"][0]["face_count"] == 1
 
 
 @pytest.mark.model

@@ -30,7 +30,7 @@ def test_a_folder_in_every_format(suffix: str, tmp_path: Path) -> None:
     result = run("embed", str(DATA), "-o", str(output))
     assert result.exit_code == 0, result.stderr
     table = read_embeddings(output)
-    assert [row.name for row in table.rows] == PHOTOS
+    assert [row.photo for row in table.rows] == PHOTOS
     assert table.vectors.shape == (3, 512)
     similarity = table.vectors @ table.vectors.T
     assert similarity[1, 2] > 0.6
@@ -47,8 +47,8 @@ def test_one_bad_photo_is_a_row_and_the_exit_code(tmp_path: Path) -> None:
     result = run("embed", "--json", str(folder), "-o", str(output))
     assert result.exit_code == 4
     payload = json.loads(result.stdout)
-    assert (payload["photos"], payload["embeddings"]) == (2, 1)
-    assert "broken.jpg" in payload["failed"][0]["image"]
+    assert (payload["photo_count"], payload["embedding_count"]) == (2, 1)
+    assert "broken.jpg" in payload["failed"][0]["photo"]
     assert [bool(row.error) for row in read_embeddings(output).rows] == [False, True]
 
 
@@ -68,7 +68,7 @@ def test_an_output_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> 
 def test_compare_prints_a_symmetric_matrix() -> None:
     payload = json.loads(run("compare", "--json", *PHOTOS).stdout)
     matrix = np.array(payload["similarity"])
-    assert payload["images"] == PHOTOS
+    assert [face["photo"] for face in payload["faces"]] == PHOTOS
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-6)
     np.testing.assert_allclose(np.diag(matrix), 1, atol=1e-5)
     assert matrix[1, 2] > 0.6 > 0.3 > matrix[0, 1]

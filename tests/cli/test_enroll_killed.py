@@ -57,4 +57,4 @@ def test_who_was_told_of_is_whole_and_a_second_run_completes_it(
 def people_in(url: str) -> dict[str, int]:
     command = [*FACEKIT, "gallery", "list", "--json", "--gallery", url]
     listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return {person["name"]: person["templates"] for person in listed["people"]}
+    return {person["name"]: person["template_count"] for person in listed["people"]}

@@ -68,16 +68,16 @@ def test_the_report_says_what_the_photos_say(cold: Path) -> None:
     assert report["list_published_as"] is None
     assert model["threshold_origin"] == "other-list"
     # One person under two names is called the same; the photo without a face has no score.
-    assert model["fmr"]["n_events"] == 1
+    assert model["fmr"]["event_count"] == 1
     assert model["accuracy"] | {"ci95": None} == {
-        "value": 6 / 7, "n_events": 6, "n_trials": 7, "ci95": None,
+        "value": 6 / 7, "event_count": 6, "trial_count": 7, "ci95": None,
     }  # fmt: skip
-    assert model["accuracy_failures_wrong"]["n_trials"] == 8
-    assert model["failed_photos"][0]["path"] == FACELESS
-    assert model["failed_photos"][0]["reason"].startswith("NoFaceError: No face found in ")
+    assert model["accuracy_failures_wrong"]["trial_count"] == 8
+    assert model["failed"][0]["photo"] == FACELESS
+    assert model["failed"][0]["error"]["message"].startswith("No face found in ")
     assert {stage["stage"] for stage in model["stages"]} == {"decode", "detect", "align", "embed"}
     assert all(0 < stage["median_ms"] <= stage["p95_ms"] for stage in model["stages"])
-    assert model["throughput"]["n_photos"] == 11
+    assert model["throughput"]["photo_count"] == 11
 
 
 @pytest.mark.model
@@ -138,7 +138,7 @@ def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
     assert result.exit_code == 0, result.output
     require_schema("eval-lfw", json.loads(result.stdout))
     theirs, own = json.loads(result.stdout)["models"]
-    assert (theirs["threshold_origin"], theirs["fold_thresholds"]) == ("fixed", [0.41])
+    assert (theirs["threshold_origin"], theirs["fold_threshold_similarities"]) == ("fixed", [0.41])
     assert own["threshold_origin"] == "other-list"
     assert "mirror image concatenated" in own["model"]["profile"]
     assert {"pre_processing_s", "inference_s", "post_processing_s"} <= set(own["throughput"])
@@ -157,9 +157,9 @@ def test_nxps_center_crop_needs_no_detector_and_a_photo_that_is_large_enough(
     assert result.exit_code == 0, result.output
     require_schema("eval-lfw", json.loads(result.stdout))
     models = json.loads(result.stdout)["models"]
-    assert [one["fold_thresholds"] for one in models[:2]] == [[0.4], [0.4]]
-    (failed,) = models[0]["failed_photos"]
-    assert failed["path"] == "c.jpg"
+    assert [one["fold_threshold_similarities"] for one in models[:2]] == [[0.4], [0.4]]
+    (failed,) = models[0]["failed"]
+    assert failed["photo"] == "c.jpg"
     assert "more than 90 pixels a side needed" in failed["reason"]
     assert {stage["stage"] for stage in models[0]["stages"]} == {"decode", "align", "embed"}
 
@@ -175,8 +175,11 @@ def test_a_corrupt_photo_is_a_counted_failure(small: Path, cold: Path, tmp_path:
     result = run("--pairs", pairs, "--json")
     assert result.exit_code == 0, result.output
     (model,) = json.loads(result.stdout)["models"]
-    assert [photo["path"] for photo in model["failed_photos"]] == ["broken.jpg"]
-    assert (model["accuracy"]["n_trials"], model["accuracy_failures_wrong"]["n_trials"]) == (2, 3)
+    assert [one["photo"] for one in model["failed"]] == ["broken.jpg"]
+    assert (model["accuracy"]["trial_count"], model["accuracy_failures_wrong"]["trial_count"]) == (
+        2,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -259,5 +262,5 @@ def test_a_part_of_lfw(lfw: Path, own_home: Path) -> None:
     report = json.loads(result.stdout)
     require_schema("eval-lfw", report)
     assert report["list_published_as"] is None  # a part is not the published list
-    assert report["models"][0]["accuracy"]["n_trials"] == 30
+    assert report["models"][0]["accuracy"]["trial_count"] == 30
     assert any("Only a part" in note for note in report["notes"])

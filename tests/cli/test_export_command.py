@@ -47,7 +47,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     payload = json.loads(result.stdout)
     require_schema("export", payload)
     stored = folder / "models" / DEFAULT_MODEL / f"{DEFAULT_MODEL}_onnx-fp32.onnx"
-    assert payload["path"] == str(stored)
+    assert payload["files"][0]["path"] == str(stored)
     assert payload["card"]["variant"] == "onnx-fp32"
     assert payload["drift"]["cosine"]["minimum"] > 1 - 1e-6
     assert "fmr=1e-3" in payload["card"]["thresholds"]

@@ -65,15 +65,15 @@ class TestIdentify:
     def test_an_unknown_face_exits_1_and_its_candidates_are_shown(self) -> None:
         assert run("gallery", "remove", "Barack Obama").exit_code == 0
         told = payload("identify", OBAMA2, code=1)
-        (face,) = told["images"][0]["faces"]
+        (face,) = told["photos"][0]["faces"]
         assert (face["known"], face["name"], face["margin"]) == (False, None, None)
         assert face["candidates"][0]["name"] == "Joe Biden"
 
     def test_json_says_what_the_answer_rests_on(self) -> None:
         told = payload("identify", "--fpir", "0.001", OBAMA2)
-        assert (told["people"], told["templates"], told["comparisons"]) == (2, 2, 2)
+        assert (told["people_count"], told["template_count"], told["comparison_count"]) == (2, 2, 2)
         assert told["predicted_fpir_at_most"] <= 0.001
-        (face,) = told["images"][0]["faces"]
+        (face,) = told["photos"][0]["faces"]
         first, second = face["candidates"]
         assert face["margin"] == pytest.approx(first["similarity"] - second["similarity"])
         assert first["similarity"] == pytest.approx(1 - first["distance"])
@@ -83,23 +83,23 @@ class TestIdentify:
     def test_several_photos_and_one_unknown_exits_1(self) -> None:
         assert run("gallery", "remove", "Joe Biden").exit_code == 0
         told = payload("identify", OBAMA2, BIDEN, code=1)
-        assert [image["faces"][0]["known"] for image in told["images"]] == [True, False]
+        assert [image["faces"][0]["known"] for image in told["photos"]] == [True, False]
 
     def test_as_many_candidates_as_asked_and_the_margin_all_the_same(self) -> None:
-        (face,) = payload("identify", "--top", "1", OBAMA2)["images"][0]["faces"]
+        (face,) = payload("identify", "--top", "1", OBAMA2)["photos"][0]["faces"]
         assert len(face["candidates"]) == 1
         assert face["margin"] > 0.3
 
     def test_a_photo_that_cannot_be_used_is_a_record(self) -> None:
         told = payload("identify", "none.jpg", OBAMA2, code=4)
-        assert told["images"][0]["error"]["exit_code"] == 4
-        assert told["images"][1]["faces"][0]["known"]
+        assert told["failed"][0]["error"]["exit_code"] == 4
+        assert told["photos"][0]["faces"][0]["known"]
 
     def test_the_mean_of_several_templates(self) -> None:
         assert run("enroll", "Barack Obama", OBAMA2).exit_code == 0
         told = payload("identify", "--by", "mean", OBAMA2)
-        assert told["comparisons"] == 2  # people, not templates
-        assert told["images"][0]["faces"][0]["name"] == "Barack Obama"
+        assert told["comparison_count"] == 2  # people, not templates
+        assert told["photos"][0]["faces"][0]["name"] == "Barack Obama"
 
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
@@ -127,7 +127,7 @@ class TestEnroll:
         header = ["ADDED", "KNOWN ALREADY", "NAME"]
         assert rows(run("enroll", "Obama", OBAMA).stdout) == [header, ["1", "0", "Obama"]]
         assert rows(run("enroll", "Obama", OBAMA).stdout) == [header, ["0", "1", "Obama"]]
-        assert payload("gallery", "stats")["templates"] == 1
+        assert payload("gallery", "stats")["template_count"] == 1
 
     @pytest.mark.model
     def test_a_folder_a_person(self, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ class TestEnroll:
             (tmp_path / "people" / person).mkdir(parents=True, exist_ok=True)
             shutil.copy(photo, tmp_path / "people" / person)
         told = payload("enroll", "--data", str(tmp_path / "people"))
-        assert [(one["name"], one["added"]) for one in told["people"]] == [
+        assert [(one["name"], one["added_count"]) for one in told["people"]] == [
             ("Biden", 1),
             ("Obama", 2),
         ]
@@ -145,7 +145,7 @@ class TestEnroll:
         (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff bad")
         told = payload("enroll", "Obama", str(tmp_path / "bad.jpg"), OBAMA, code=4)
         (person,) = told["people"]
-        assert (person["added"], len(person["failed"])) == (1, 1)
+        assert (person["added_count"], len(person["failed"])) == (1, 1)
         assert payload("gallery", "check")["sound"]
 
     @pytest.mark.model
@@ -182,7 +182,7 @@ class TestGallery:
     def test_list_show_rename_remove(self) -> None:
         people = payload("gallery", "list")["people"]
         assert [person["name"] for person in people] == ["Barack Obama", "Joe Biden"]
-        (record,) = payload("gallery", "show", "Joe Biden")["records"]
+        (record,) = payload("gallery", "show", "Joe Biden")["templates"]
         assert record["photo"] == BIDEN
         assert len(record["photo_sha256"]) == len(record["model_sha256"]) == 64
         assert record["score"] > 0.9
@@ -230,11 +230,11 @@ class TestGallery:
         assert merges == ["TEMPLATES", "KNOWN ALREADY", "MERGED", "NAME"]
         assert (*merge[:2], merge[3]) == ("1", "1", "Obama")
         assert payload("gallery", "check")["sound"]
-        (face,) = payload("identify", OBAMA2)["images"][0]["faces"]
+        (face,) = payload("identify", OBAMA2)["photos"][0]["faces"]
         assert [one["name"] for one in face["candidates"]] == ["Barack Obama", "Joe Biden"]
         assert run("gallery", "unmerge", *words).stdout == "Obama is enrolled again: 2 templates\n"
         told = payload("gallery", "merge", *words)
-        assert (told["moved"], told["known_already"]) == (1, 1)
+        assert (told["moved_count"], told["shared_photo_count"]) == (1, 1)
         assert payload("gallery", "unmerge", *words)["name"] == "Barack Obama"
         assert len(payload("gallery", "list")["people"]) == 3
         absent = run("gallery", "unmerge", *words)
@@ -248,7 +248,7 @@ class TestGallery:
         assert result.exit_code == 0
         assert "biometric templates, not encrypted" in result.stderr
         other = str(tmp_path / "other.db")
-        assert payload("gallery", "import", file, "--gallery", other)["added"] == 2
+        assert payload("gallery", "import", file, "--gallery", other)["added_count"] == 2
         assert run("identify", OBAMA2, "--gallery", other).exit_code == 0
 
     def test_check_exits_7_where_something_is_wrong(self, gallery: Path) -> None:
@@ -294,10 +294,10 @@ class TestCluster:
         assert header == ["GROUP", "FACE", "PHOTO"]
         assert lines == [[str(group), "0", photo] for group, photo in expected]
         records = list(csv.DictReader(io.StringIO(run("cluster", "--csv", str(DATA)).stdout)))
-        assert [(int(record["group"]), record["image"]) for record in records] == expected
+        assert [(int(record["group"]), record["photo"]) for record in records] == expected
         told = payload("cluster", str(DATA), "--copy-to", str(tmp_path / "out"))
-        assert sorted((face["group"], face["image"]) for face in told["faces"]) == expected
-        assert told["groups"] == 2
+        assert sorted((face["group"], face["photo"]) for face in told["faces"]) == expected
+        assert told["group_count"] == 2
         copies = sorted(path.relative_to(tmp_path / "out") for path in tmp_path.rglob("out/*/*"))
         assert list(map(str, copies)) == ["0/obama.jpg", "0/obama2.jpg", "1/biden.jpg"]
 

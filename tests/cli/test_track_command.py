@@ -77,7 +77,7 @@ def test_one_json_line_a_person_with_names(crossing: Path, gallery: Path, tmp_pa
     assert (obama["track"], obama["name"]) == (2, "Barack Obama")
     assert obama["similarity"] > 0.65
     assert obama["spans"] == [[0, 119]]
-    assert (obama["start_s"], obama["end_s"], obama["frames"]) == (0.0, 4.76, 120)
+    assert (obama["start_s"], obama["end_s"], obama["frame_count"]) == (0.0, 4.76, 120)
     assert len(stranger["spans"]) == 2  # he was behind the other one
     best = obama["best_face"]
     truth = clips.CROSSING.truth(best["frame"])[1]
@@ -175,5 +175,5 @@ def test_ctrl_c_finishes_the_output_and_reports_what_was_seen(tmp_path: Path) ->
         frames = len(list(reader.frames()))
         assert reader.missing_s == 0.0
     assert 5 < frames < 400
-    assert track["frames"] == frames
+    assert track["frame_count"] == frames
     assert not list(tmp_path.glob(".seen.*"))

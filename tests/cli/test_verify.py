@@ -48,12 +48,12 @@ def test_json_has_deepfaces_keys_and_ours() -> None:
     assert set(payload) >= {
         *("verified", "distance", "threshold", "model", "detector_backend"),
         *("similarity_metric", "facial_areas", "time"),
-        *("similarity", "fmr_at_threshold", "faces_found", "model_sha256", "timings_ms"),
+        *("similarity", "fmr_at_threshold", "face_count", "model_sha256", "timings_ms"),
     }
     assert payload["distance"] == pytest.approx(1 - payload["similarity"])
     assert payload["fmr_at_threshold"]["fmr"] <= 1e-3
     assert payload["fmr_at_threshold"]["n_impostor"] > 1_000_000
-    assert payload["faces_found"]["img1"] >= 1
+    assert payload["face_count"]["img1"] >= 1
     area = payload["facial_areas"]["img1"]
     assert area["left_eye"][0] > area["right_eye"][0]  # the person's own left, as in deepface
     assert set(payload["timings_ms"]) == {"decode", "load", "detect", "align", "embed", "match"}
@@ -113,8 +113,8 @@ def test_all_faces_of_a_group_are_compared(tmp_path: Path) -> None:
     group = write_group(tmp_path / "group.png", DATA / "biden.jpg", DATA / "obama.jpg")
     assert run("--face", "error", str(group), OBAMA2).exit_code == 3
     payload = json.loads(run("--face", "all", "--json", str(group), OBAMA2).stdout)
-    assert payload["faces_found"] == {"img1": 2, "img2": 1}
-    assert (payload["comparisons"], payload["verified"]) == (2, True)
+    assert payload["face_count"] == {"img1": 2, "img2": 1}
+    assert (payload["comparison_count"], payload["verified"]) == (2, True)
     face = payload["faces"]["img1"]
     assert face["box_xyxy"][0] > read_image(DATA / "biden.jpg").shape[1]  # the right one
 

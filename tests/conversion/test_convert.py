@@ -67,7 +67,7 @@ def test_every_recipe_at_once(tiny: InstalledModel, tmp_path: Path) -> None:
             recipe = read_recipe(str(out / f"tiny_{card.variant}_recipe.json"))
             assert recipe.to_json() == read_recipe(card.quantization.scheme).to_json()
             report = json.loads((out / f"tiny_{card.variant}_drift.json").read_text())
-            assert report["quantized"]["sha256"] == card.file_sha256
+            assert report["quantized"]["model_sha256"] == card.file_sha256
     assert len(written(out)) == 2 + 4 * len(ALL)
     assert any("public-domain faces" in line for line in told.notes)
 
@@ -192,7 +192,7 @@ def test_a_small_network_that_ends_with_a_unit_length_goes_to_the_npu(tmp_path: 
     assert compiled.compiled is not None
     assert len(compiled.compiled.report.cpu_operators) == 2
     assert compiled.card.npu_milliseconds == pytest.approx(
-        compiled.compiled.report.estimate.milliseconds, abs=0.005
+        compiled.compiled.report.estimate.time_ms, abs=0.005
     )
 
 

@@ -29,7 +29,7 @@ from tests.networks.tiny_embedder import tiny_embedder
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
-FACTS = FileFacts("tiny", "float32", "0" * 64, 1, 1.0)
+FACTS = FileFacts("tiny:float32", "0" * 64, 1, 1.0)
 
 
 def drift(cosines: list[float], least_alike: tuple[float, float] = (0.1, 0.1)) -> Drift:

@@ -166,7 +166,7 @@ def test_the_default_model_on_the_shipped_faces(
     monkeypatch.setattr(onnx_file, "DRIFT_CROPS", 12)  # for the sake of time
     source = find(DEFAULT_MODEL)
     made = make_onnx(source, Precision(precision))
-    assert made.drift.n_crops == 12
+    assert made.drift.crop_count == 12
     assert made.drift.mean >= least_mean
     assert made.drift.minimum >= least
     card = made.file.card

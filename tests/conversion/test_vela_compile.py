@@ -140,7 +140,7 @@ def test_the_report_is_complete_json(model: Path, tmp_path: Path) -> None:
     compiled = compile_model(model, IMX93, tmp_path / "out", bandwidths=False)
     assert compiled.card_path is None
     payload = json.loads(compiled.report_path.read_bytes())
-    assert payload["npu_operators"] == compiled.report.npu_operators
+    assert payload["npu_operator_count"] == compiled.report.npu_operator_count
     assert len(payload["layers"]) == len(compiled.report.layers)
     assert sum(payload["share_of_time"].values()) == pytest.approx(1.0)
 

@@ -69,7 +69,7 @@ def output(folder: Path, *, stdout: str = STDOUT, summary: dict[str, str] = SUMM
 
 def test_operators_left_on_the_cpu_and_why(tmp_path: Path) -> None:
     report = read_report(output(tmp_path))
-    assert report.npu_operators == 5
+    assert report.npu_operator_count == 5
     assert report.npu_share == 5 / 8
     assert [(left.operator, left.output, left.reason) for left in report.cpu_operators] == [
         ("COS", "cos_1", "Unsupported opType"),
@@ -86,7 +86,7 @@ def test_operators_left_on_the_cpu_and_why(tmp_path: Path) -> None:
 def test_velas_units_become_ours(tmp_path: Path) -> None:
     report = read_report(output(tmp_path))
     estimate = report.estimate
-    assert estimate.milliseconds == pytest.approx(9.466)
+    assert estimate.time_ms == pytest.approx(9.466)
     assert estimate.dram_gb_per_s == pytest.approx(5.0)  # 4.6566 GiB/s
     assert estimate.sram_gb_per_s == pytest.approx(16.0)
     assert report.sram_used_bytes == 384 * 1024

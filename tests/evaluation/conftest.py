@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from facekit.errors import NoFaceError
 from facekit.evaluation.metrics.folds import ten_fold
 from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import (
     EvaluationReport,
-    FailedPhoto,
     ModelIdentity,
     ModelResult,
     StageTime,
@@ -18,6 +18,7 @@ from facekit.evaluation.records import (
     ValAtFar,
 )
 from facekit.evaluation.summary import compare, summarize
+from facekit.pipeline.photos import PhotoFailure
 
 HOSTILE = "<script>alert('x')</script>&\"O'Neil\""
 """a person whose name would break a page that forgets to escape"""
@@ -61,10 +62,10 @@ def _model_result(
         ),
         pairs,
         scores,
-        fold_thresholds=folds.thresholds.tolist(),
+        fold_threshold_similarities=folds.thresholds.tolist(),
         threshold_origin=ThresholdOrigin.OTHER_FOLDS,
-        failed_photos=tuple(
-            FailedPhoto(pairs.pairs[index].a.path, "NoFaceError: no face") for index in failed
+        failures=tuple(
+            PhotoFailure(pairs.pairs[index].a.path, NoFaceError("no face")) for index in failed
         ),
         stages=(
             StageTime("detect", 21.5, 30.0, 100),

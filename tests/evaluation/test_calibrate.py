@@ -80,14 +80,14 @@ def test_the_probability_tells_the_two_kinds_apart() -> None:
 
 def test_failed_photos_take_no_part_and_are_counted() -> None:
     result = measured(failed=(0, 1))  # both photos of person 0
-    assert (result.n_photos, result.n_people, result.n_failed) == (301, 150, 2)
+    assert (result.photo_count, result.people_count, len(result.failures)) == (301, 150, 2)
     assert result.calibration.probability is not None
     assert result.calibration.probability.n_genuine == 149
 
 
 def test_a_list_without_names_is_measured_on_its_own_pairs() -> None:
     result = measured(nameless(PAIRS), fmr_targets=(1e-1,))
-    assert result.n_people is None
+    assert result.people_count is None
     assert result.calibration.operating_point("fmr=1e-1").n_impostor == 150
     with pytest.raises(UsageError, match="rule of three"):
         measured(nameless(PAIRS), fmr_targets=(1e-3,))

@@ -45,7 +45,7 @@ def test_a_whole_lfw_is_what_its_folder_is_returned_for(
         options = ("--alignment", alignment.value, "-o", str(tmp_path), "--json")
         told = json.loads(CliRunner().invoke(cli, ["data", "fetch", "lfw", *options]).stdout)
         require_schema("data fetch", told)
-        assert (told["alignment"], told["folder"]) == (alignment.value, str(tmp_path / "lfw_home"))
+        assert (told["alignment"], told["output"]) == (alignment.value, str(tmp_path / "lfw_home"))
 
 
 def test_a_part_of_lfw_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

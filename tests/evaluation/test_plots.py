@@ -17,7 +17,9 @@ pytest.importorskip("matplotlib", reason="needs the plot extra")
 
 def test_figures_by_what_was_measured(made_up: EvaluationReport) -> None:
     assert list(draw_figures(made_up)) == ["roc", "det", "folds", "latency", "scores"]
-    bare = replace(made_up.models[0], stages=(), fold_accuracies=(0.9,), fold_thresholds=(0.4,))
+    bare = replace(
+        made_up.models[0], stages=(), fold_accuracies=(0.9,), fold_threshold_similarities=(0.4,)
+    )
     assert list(draw_figures(replace(made_up, models=(bare,)))) == ["roc", "det", "scores"]
 
 

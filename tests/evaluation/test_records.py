@@ -38,17 +38,20 @@ def test_summary_by_hand() -> None:
         IDENTITY,
         hand_made_list(),
         np.array([0.9, 0.6, np.nan, 0.1]),
-        fold_thresholds=(0.5, 0.4),
+        fold_threshold_similarities=(0.5, 0.4),
         threshold_origin=ThresholdOrigin.OTHER_FOLDS,
         tar_targets=(0.5,),
     )
-    assert (result.accuracy.n_events, result.accuracy.n_trials) == (2, 3)
-    assert (result.accuracy_failures_wrong.n_events, result.accuracy_failures_wrong.n_trials) == (
+    assert (result.accuracy.event_count, result.accuracy.trial_count) == (2, 3)
+    assert (
+        result.accuracy_failures_wrong.event_count,
+        result.accuracy_failures_wrong.trial_count,
+    ) == (
         2,
         4,
     )
-    assert (result.fmr.n_events, result.fmr.n_trials) == (1, 2)
-    assert (result.fnmr.n_events, result.fnmr.n_trials) == (0, 1)
+    assert (result.fmr.event_count, result.fmr.trial_count) == (1, 2)
+    assert (result.fnmr.event_count, result.fnmr.trial_count) == (0, 1)
     assert result.fold_accuracies == (0.5, 1.0)
     assert result.auc == 1.0
     assert result.eer == 0.0
@@ -63,7 +66,7 @@ def test_no_bootstrap_over_people_without_names() -> None:
         IDENTITY,
         hand_made_list(named=False),
         np.array([0.9, 0.6, 0.8, 0.1]),
-        fold_thresholds=(0.5, 0.5),
+        fold_threshold_similarities=(0.5, 0.5),
         threshold_origin=ThresholdOrigin.FIXED,
     )
     assert result.accuracy_ci95_by_identity is None
@@ -75,16 +78,16 @@ def test_a_fold_without_any_score() -> None:
             IDENTITY,
             hand_made_list(),
             np.array([0.9, 0.6, np.nan, np.nan]),
-            fold_thresholds=(0.5, 0.5),
+            fold_threshold_similarities=(0.5, 0.5),
             threshold_origin=ThresholdOrigin.FIXED,
         )
 
 
 def test_a_pair_without_a_score_is_not_right() -> None:
-    lost = ScoredPair(1, 2, "a", "b", same=False, threshold=0.5, similarity=None)
+    lost = ScoredPair(1, 2, "a", "b", same=False, threshold_similarity=0.5, similarity=None)
     assert lost.called_same is None
     assert not lost.right
-    on_it = ScoredPair(1, 2, "a", "b", same=True, threshold=0.5, similarity=0.5)
+    on_it = ScoredPair(1, 2, "a", "b", same=True, threshold_similarity=0.5, similarity=0.5)
     assert on_it.right
 
 
@@ -97,8 +100,8 @@ def test_a_comparison_counts_what_one_alone_gets_right(made_up: EvaluationReport
     a, b = made_up.models
     result = compare(a, b)
     both = [(p.right, q.right) for p, q in zip(a.pairs, b.pairs, strict=True)]
-    assert result.only_a_right == both.count((True, False))
-    assert result.only_b_right == both.count((False, True))
+    assert result.only_a_right_count == both.count((True, False))
+    assert result.only_b_right_count == both.count((False, True))
     assert 0 < result.p_value <= 1
     assert compare(a, a).p_value == 1.0
     with pytest.raises(InputError, match="different pairs"):
@@ -111,10 +114,10 @@ def test_the_json_has_the_rates_and_no_single_pairs(made_up: EvaluationReport) -
     require_schema("eval-lfw", plain)
     assert plain["models"][0]["model"]["variant"] == "float32"
     assert plain["models"][0]["threshold_origin"] == "other-folds"
-    assert plain["models"][0]["accuracy"]["n_trials"] == 599
+    assert plain["models"][0]["accuracy"]["trial_count"] == 599
     assert plain["models"][0]["tar_at_fmr"][2]["tar"] is None
     assert "pairs" not in plain["models"][0]
-    assert plain["comparisons"][0]["n_pairs"] == 600
+    assert plain["comparisons"][0]["pair_count"] == 600
 
 
 def test_the_csv_has_every_pair_of_every_model(made_up: EvaluationReport) -> None:

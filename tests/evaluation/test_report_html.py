@@ -109,7 +109,7 @@ def test_names_from_the_data_are_escaped(page: str, made_up: EvaluationReport) -
 def test_what_the_page_says(page: str, made_up: EvaluationReport) -> None:
     for model in made_up.models:
         assert f"{model.accuracy.value:.2%}" in page
-        assert f"{model.accuracy.n_events} of {model.accuracy.n_trials}" in page
+        assert f"{model.accuracy.event_count} of {model.accuracy.trial_count}" in page
     assert "not measurable" in page
     assert "3,000 impostor pairs needed, 300 there" in page
     assert "not one of LFW's published lists" in page

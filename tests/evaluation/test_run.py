@@ -96,7 +96,7 @@ def test_each_fold_is_scored_with_the_mean_of_the_other_folds() -> None:
 def test_a_given_threshold_is_marked_as_given_in_every_fold() -> None:
     (result,) = run(BY_FOLDS, ReportColumn(MODEL, replace(PLAIN, fixed_similarity=0.4))).models
     assert result.threshold_origin is ThresholdOrigin.FIXED
-    assert result.fold_thresholds == (0.4,) * 10
+    assert result.fold_threshold_similarities == (0.4,) * 10
 
 
 def test_training_on_the_scored_pairs_is_marked_and_noted() -> None:
@@ -119,14 +119,14 @@ def test_the_cards_threshold_is_used_only_where_it_holds() -> None:
 
 def test_failures_are_counted_and_both_accuracies_given() -> None:
     (result,) = run(BY_LIST, failed=(0,)).models  # person 0's first photo: two pairs
-    assert result.accuracy.n_trials == 398
-    assert result.accuracy_failures_wrong.n_trials == 400
-    assert result.accuracy_failures_wrong.n_events == result.accuracy.n_events
-    assert [photo.reason for photo in result.failed_photos] == ["NoFaceError: no face"]
-    assert result.frr.n_trials == 200
-    assert result.frr.n_events == result.fnmr.n_events + 1  # the genuine pair is missed
-    assert result.far.n_events == result.fmr.n_events  # the impostor pair is not accepted
-    assert result.far.n_trials == result.fmr.n_trials + 1
+    assert result.accuracy.trial_count == 398
+    assert result.accuracy_failures_wrong.trial_count == 400
+    assert result.accuracy_failures_wrong.event_count == result.accuracy.event_count
+    assert [repr(one.error) for one in result.failures] == ["NoFaceError('no face')"]
+    assert result.frr.trial_count == 200
+    assert result.frr.event_count == result.fnmr.event_count + 1  # the genuine pair is missed
+    assert result.far.event_count == result.fmr.event_count  # the impostor pair is not accepted
+    assert result.far.trial_count == result.fmr.trial_count + 1
 
 
 def test_models_are_compared_within_a_setup() -> None:
@@ -140,7 +140,7 @@ def test_models_are_compared_within_a_setup() -> None:
 
 def test_all_pairs_counts_every_pair_of_the_list_alone() -> None:
     (result,) = run(BY_LIST, all_pairs=True, failed=(0,)).models
-    assert result.n_photos == 401
+    assert result.photo_count == 401
     point = result.all_pairs[0]
     assert point.target == "fmr=1e-2"
     assert point.n_genuine == 199  # two photos each, of whom one lost one

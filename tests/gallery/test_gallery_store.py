@@ -44,7 +44,7 @@ def test_what_is_enrolled_comes_back(gallery: Gallery) -> None:
         assert got.enrolled_at == wanted.enrolled_at
         np.testing.assert_allclose(got.vector, wanted.vector, atol=HALF)
     info = gallery.info()
-    assert (info.space, info.people, info.templates) == (SPACE, 1, 3)
+    assert (info.space, info.people_count, info.template_count) == (SPACE, 1, 3)
     assert gallery.photo_hashes("Ada") == {one.photo_sha256 for one in templates(1)}
 
 
@@ -91,7 +91,7 @@ def test_ranking_equals_numpy_written_out(gallery: Gallery, rule: PersonRule) ->
         assert [candidate.name for candidate in got] == best
         for candidate in got:
             assert candidate.similarity == pytest.approx(scores[candidate.name], abs=HALF)
-            assert candidate.templates == 1 + int(candidate.name[1:]) % 4
+            assert candidate.template_count == 1 + int(candidate.name[1:]) % 4
 
 
 def test_ranking_follows_every_change(gallery: Gallery, open_gallery: OpenGallery) -> None:

@@ -49,7 +49,7 @@ def state(gallery: Gallery) -> State:
             )
             for _, one in gallery.templates(person.name)
         }
-        assert len(held) == person.templates
+        assert len(held) == person.template_count
         found[person.name] = (person.enrolled_at, held, gallery.merges(person.name))
     return found
 
@@ -73,8 +73,8 @@ def test_all_templates_go_to_one_name_and_the_other_is_gone(
     assert best(gallery, 2, rule) == "Byron"
     done = gallery.merge("Ada", "Byron")
     assert done is not None
-    assert (done.name, len(done.moved), len(done.known)) == ("Byron", 2, 0)
-    assert [(person.name, person.templates) for person in gallery.people()] == [("Ada", 5)]
+    assert (done.name, len(done.moved), len(done.shared)) == ("Byron", 2, 0)
+    assert [(person.name, person.template_count) for person in gallery.people()] == [("Ada", 5)]
     assert gallery.person("Byron") is None
     assert [one.photo for _, one in gallery.templates("Ada")] == [
         *(f"1_{n}.jpg" for n in range(3)),
@@ -105,11 +105,11 @@ def test_a_photo_that_both_have_counts_once_and_comes_back_as_it_was(gallery: Ga
     before = state(gallery)
     done = gallery.merge("Ada", "Byron")
     assert done is not None
-    assert done.known == {shared.photo_sha256}
+    assert done.shared == {shared.photo_sha256}
     assert len(done.moved) == 1
     (kept,) = [one for _, one in gallery.templates("Ada") if one.photo == shared.photo]
     np.testing.assert_allclose(kept.vector, shared.vector, atol=1e-3)
-    assert gallery.info().templates == 3
+    assert gallery.info().template_count == 3
     assert gallery.unmerge("Ada", "Byron") == done
     assert state(gallery) == before
 
@@ -208,7 +208,7 @@ def test_an_export_holds_the_people_as_they_are_and_no_merge(
     create_sqlite(path)
     with SqliteGallery(path) as copy:
         assert import_gallery(copy, file) == (4, 4)
-        assert [(person.name, person.templates) for person in copy.people()] == [("Ada", 4)]
+        assert [(person.name, person.template_count) for person in copy.people()] == [("Ada", 4)]
         assert copy.merges() == []
         assert copy.check() == []
 
@@ -397,7 +397,7 @@ def assert_all_or_nothing(url: str, *, kills: int) -> None:
 
 
 def people_of(gallery: Gallery) -> dict[str, int]:
-    return {person.name: person.templates for person in gallery.people()}
+    return {person.name: person.template_count for person in gallery.people()}
 
 
 def test_a_merge_that_fails_in_the_middle_changes_nothing(sqlite_path: Path) -> None:

@@ -35,7 +35,7 @@ def start(url: str, first: int, last: int) -> subprocess.Popen[str]:
 def counts(url: str) -> dict[str, int]:
     with open_gallery(url) as gallery:
         assert gallery.check() == []
-        return {person.name: person.templates for person in gallery.people()}
+        return {person.name: person.template_count for person in gallery.people()}
 
 
 def test_four_enrolling_processes_lose_and_double_nothing(postgres_url: str) -> None:

@@ -22,18 +22,18 @@ def test_enroll_identify_and_move(postgres_url: str, data: Path, tmp_path: Path)
         assert result.exit_code == code, result.stderr
         return json.loads(result.stdout)
 
-    assert run("enroll", "Obama", photo["obama"])["people"][0]["added"] == 1
+    assert run("enroll", "Obama", photo["obama"])["people"][0]["added_count"] == 1
     run("enroll", "Biden", photo["biden"])
-    (face,) = run("identify", photo["obama2"])["images"][0]["faces"]
+    (face,) = run("identify", photo["obama2"])["photos"][0]["faces"]
     assert face["name"] == "Obama"
     assert face["margin"] > 0.3
-    assert len(run("gallery", "show", "Obama")["records"]) == 1
+    assert len(run("gallery", "show", "Obama")["templates"]) == 1
     assert run("gallery", "check")["sound"]
     file = str(tmp_path / "people.jsonl")
     run("gallery", "export", "-o", file)
     run("gallery", "remove", "Obama")
     run("identify", photo["obama2"], code=1)
-    assert run("gallery", "import", file)["added"] == 1
+    assert run("gallery", "import", file)["added_count"] == 1
     run("identify", photo["obama2"])
     run("gallery", "rekey", code=2)
-    assert run("gallery", "stats")["templates"] == 2
+    assert run("gallery", "stats")["template_count"] == 2

@@ -58,7 +58,7 @@ def assert_whole(path: Path, told: list[str]) -> int:
     with open_gallery(str(path)) as gallery:
         assert gallery.check() == []
         people = gallery.people()
-    assert {person.templates for person in people} <= {TEMPLATES}
+    assert {person.template_count for person in people} <= {TEMPLATES}
     assert set(told) <= {person.name for person in people}
     return len(people)
 

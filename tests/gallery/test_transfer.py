@@ -51,7 +51,7 @@ def test_the_file_says_what_it_holds(sqlite_path: Path, tmp_path: Path) -> None:
         export_gallery(gallery, tmp_path / "out.jsonl")
     header = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
     assert "biometric" in header["contains"]
-    assert (header["people"], header["templates"]) == (1, 3)
+    assert (header["people_count"], header["template_count"]) == (1, 3)
 
 
 def test_an_empty_gallery_can_be_moved(sqlite_path: Path, target: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_damage_is_told_of_and_whole_people_stay(
     with SqliteGallery(target) as other:
         with pytest.raises(InputError, match="damaged"):
             import_gallery(other, file)
-        assert [(person.name, person.templates) for person in other.people()] == [("Ada", 3)]
+        assert [(person.name, person.template_count) for person in other.people()] == [("Ada", 3)]
 
 
 def test_a_file_cut_between_two_lines_is_damaged_too(

@@ -44,7 +44,7 @@ def test_weights_become_a_model_without_thresholds(
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
     require_schema("models import", told)
-    assert (told["name"], told["format"]) == ("mine", "deepface's HDF5 weights")
+    assert (told["model"], told["format"]) == ("mine:float32", "deepface's HDF5 weights")
     card = store.find("mine").card
     assert (card.source.license, card.embedding_size) == ("MIT", 512)
     assert (card.input.color_order.value, card.input.mean, card.input.std) == ("rgb", 127.5, 128)

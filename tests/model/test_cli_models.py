@@ -106,7 +106,7 @@ class TestList:
 
     def test_as_json(self, home: Path) -> None:
         payload = run_json("list")
-        assert payload["home"] == str(home)
+        assert payload["store"] == str(home)
         assert payload["default_model"] == {"name": "facenet512-casia", "origin": "facekit's own"}
         first = payload["models"][0]
         assert (first["name"], first["default"], first["license"]) == (
@@ -140,7 +140,7 @@ class TestList:
         monkeypatch.setenv("FACEKIT_HOME", str(home_of_its_own(tmp_path / "home")))
         first = run_json("list", "--measure")["models"][0]["embedding_time"]
         assert first["measured_here"]
-        assert 0.5 < first["ms"] < 5_000
+        assert 0.5 < first["median_ms"] < 5_000
         assert run_json("list")["models"][0]["embedding_time"] == first
         (tmp_path / "home" / "speed.json").write_text("[]")
         assert run_json("list")["models"][0]["embedding_time"] != first
@@ -157,12 +157,12 @@ def test_info_of_a_stored_model_and_of_a_file(home: Path, tmp_path: Path) -> Non
     add("mtcnn", *NETS)
     payload = run_json("info", "mtcnn")
     assert payload["registry"]["downloads"][0]["requirement"] == "mtcnn==1.0.0"
-    assert sorted(card["variant"] for card in payload["cards"]) == sorted(NETS)
+    assert sorted(file["card"]["variant"] for file in payload["files"]) == sorted(NETS)
     assert run("info", "mtcnn").stdout.count("sha256") == 2 + len(NETS)
 
     payload = run_json("info", write_model(tmp_path / "files"))
     assert payload["registry"] is None
-    assert payload["cards"][0]["name"] == "toy"
+    assert payload["files"][0]["card"]["name"] == "toy"
 
 
 def test_path_prints_every_net(home: Path) -> None:
@@ -170,7 +170,7 @@ def test_path_prints_every_net(home: Path) -> None:
     folder = home / "models" / "mtcnn"
     paths = [f"{folder}/mtcnn_{net}.tflite" for net in NETS]
     assert run("path", "mtcnn").stdout.splitlines() == paths
-    assert run_json("path", "mtcnn:rnet")["paths"] == paths[1:2]
+    assert [file["path"] for file in run_json("path", "mtcnn:rnet")["files"]] == paths[1:2]
 
 
 def test_a_model_that_is_missing_exits_5(home: Path) -> None:
@@ -212,7 +212,7 @@ def test_verify_misses_a_net(home: Path) -> None:
     add("mtcnn", "pnet", "onet")
     result = CliRunner().invoke(cli, ["models", "verify", "--json"])
     assert result.exit_code == 5
-    problems = [file["problem"] for file in json.loads(result.stdout)["files"]]
+    problems = [file["error"] for file in json.loads(result.stdout)["files"]]
     assert [bool(problem) for problem in problems] == [False, True, False]
 
 
@@ -233,7 +233,7 @@ def test_export_and_import(home: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert run("export", "toy", "-o", archive).stdout == f"{archive}\n"
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "fresh"))
     path = str(tmp_path / "fresh" / "models" / "toy" / "toy_float32.tflite")
-    assert run_json("import", archive)["paths"] == [path]
+    assert [file["path"] for file in run_json("import", archive)["files"]] == [path]
     assert run("import", tmp_path / "nothing.tar").exit_code == 5
 
 

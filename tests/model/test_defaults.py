@@ -49,7 +49,7 @@ def test_the_environment_comes_before_the_file_and_the_file_before_facekits_own(
 @pytest.mark.parametrize("path", ["mine/a.tflite", "a.onnx"])
 def test_a_models_file_is_looked_for_beside_the_configuration(path: str, config: Path) -> None:
     config.write_text(f'model = "{path}"')
-    assert default_model().name == str(config.parent / path)
+    assert default_model().model == str(config.parent / path)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing is set\n"])

@@ -84,7 +84,7 @@ def test_all_faces_of_a_group_are_compared_and_the_best_pair_decides(tmp_path: P
     threshold = card_threshold(everyone.model.card.calibration, everyone.threshold_space)
     result = everyone.verify(both, PHOTOS[1], threshold=threshold)
     assert result.decision.same
-    assert result.comparisons == len(result.a.faces) * len(result.b.faces) >= 2
+    assert result.comparison_count == len(result.a.faces) * len(result.b.faces) >= 2
     face = result.a.faces[result.best_pair[0]]
     assert face is not None
     assert face.box_xyxy[0] > read_image(PHOTOS[2]).shape[1]  # the right half: Obama

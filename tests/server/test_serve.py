@@ -95,7 +95,7 @@ def test_a_failure_is_an_answer_and_the_next_request_is_served(
     answer = server.ask(line)
     assert answer["error"]["exit_code"] == code
     assert answer.get("id") == (9 if b"id" in line else None)
-    assert server.request(detect=OBAMA)["faces_found"] >= 1
+    assert server.request(detect=OBAMA)["face_count"] >= 1
 
 
 def test_a_missing_model_ends_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

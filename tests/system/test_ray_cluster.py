@@ -151,7 +151,7 @@ def test_a_cluster_embeds_and_stdout_has_the_result_alone(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"3 embeddings of 3 photos in {output}\n"
-    assert [row.name for row in read_embeddings(output).rows] == list(photos)
+    assert [row.photo for row in read_embeddings(output).rows] == list(photos)
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

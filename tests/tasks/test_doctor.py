@@ -40,32 +40,32 @@ def test_missing_models_are_no_problem_where_they_can_be_built() -> None:
 
 
 def test_looking_makes_no_folder(empty_home: Path) -> None:
-    cache = doctor.examine().cache
-    assert cache is not None
-    assert cache.home == empty_home
-    assert cache.writable
-    assert cache.free_bytes > 0
+    store = doctor.examine().store
+    assert store is not None
+    assert store.path == empty_home
+    assert store.writable
+    assert store.free_bytes > 0
     assert not empty_home.parent.exists()
 
 
-def test_a_cache_below_a_file_cannot_be_written(
+def test_a_store_below_a_file_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "file" / "facekit"))
-    cache = doctor.examine().cache
-    assert cache is not None
-    assert not cache.writable
+    store = doctor.examine().store
+    assert store is not None
+    assert not store.writable
 
 
 @pytest.mark.model
 def test_built_models_are_listed_and_the_light_commands_can_work() -> None:
     report = doctor.examine()
-    assert {(model.name, model.variant) for model in report.models} >= {
-        ("facenet512-casia", "float32"),
-        *(("mtcnn", net) for net in ("pnet", "rnet", "onet")),
+    assert {model.model for model in report.models} >= {
+        "facenet512-casia:float32",
+        *(f"mtcnn:{net}" for net in ("pnet", "rnet", "onet")),
     }
-    assert all(model.path.is_file() and model.size_bytes > 0 for model in report.models)
+    assert all(model.path.is_file() and model.size_bytes for model in report.models)
     assert report.problems == ()
 
 
@@ -76,9 +76,9 @@ def test_a_damaged_model_is_a_problem_that_names_it(empty_home: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"damaged")
     report = doctor.examine()
-    assert all(model.problem for model in report.models)
+    assert all(model.error and model.size_bytes is None for model in report.models)
     assert len(report.models) == 3
-    assert "mtcnn_onet" in report.problems[0].message
+    assert "mtcnn_onet" in str(report.problems[0])
     assert report.problems[0].exit_code == 5
 
 
@@ -106,7 +106,7 @@ def test_a_package_that_does_not_load_exits_5(
     report = doctor.examine()
     assert report.versions[package] == ""
     require_schema("doctor", report.to_dict())
-    assert report.problems[0].message.startswith(f"{package} cannot be imported: ")
+    assert str(report.problems[0]).startswith(f"{package} cannot be imported: ")
     assert report.problems[0].exit_code == 5
 
 
@@ -124,7 +124,7 @@ def test_json_is_an_object_with_all_of_it() -> None:
     require_schema("doctor", payload)
     assert result.exit_code != 0
     assert payload["versions"]["facekit"] == __version__
-    assert payload["cache"]["home"] == str(store.home())
+    assert payload["store"]["path"] == str(store.home())
     assert payload["problems"]
 
 

@@ -54,7 +54,7 @@ def test_a_report_is_what_the_command_prints_as_json(small: Path) -> None:
     report = evaluate([CENTRAL], data=small, reporter=notes)
     assert any("is not LFW's published list" in line for line in notes.lines)
     (model,) = report.models
-    assert [photo.path for photo in model.failed_photos] == [FACELESS]
+    assert [failure.name for failure in model.failures] == [FACELESS]
     assert len(model.pairs) == 8
     assert model.throughput is not None
     assert model.throughput.workers == 1, "eleven photos do not pay for a second process"
@@ -72,7 +72,9 @@ def test_workers_see_what_one_process_sees(small: Path) -> None:
     runs = [evaluate([CENTRAL], data=small, recompute=True, workers=n).models[0] for n in (1, 2)]
     assert [run.throughput and run.throughput.workers for run in runs] == [1, 2]
     assert runs[0].pairs == runs[1].pairs
-    assert runs[0].failed_photos == runs[1].failed_photos
+    assert [str(one.error) for one in runs[0].failures] == [
+        str(one.error) for one in runs[1].failures
+    ]
 
 
 @pytest.mark.model

@@ -104,7 +104,7 @@ class TestEnrollAndIdentify:
 
         def comparisons(rule: PersonRule) -> int:
             result = identify([photo["obama2"]], location=location, by=rule)
-            return result.threshold.comparisons
+            return result.threshold.comparison_count
 
         assert (comparisons(PersonRule.BEST), comparisons(PersonRule.MEAN)) == (3, 2)
 
@@ -118,7 +118,7 @@ class TestEnrollAndIdentify:
         assert not result.all_known
         told = result.to_dict()
         assert told["threshold"] == pytest.approx(0.01)
-        (candidate,) = told["images"][0]["faces"][0]["candidates"]
+        (candidate,) = told["photos"][0]["faces"][0]["candidates"]
         assert candidate["distance"] == pytest.approx(1 - candidate["similarity"])
 
     @staticmethod
@@ -152,10 +152,10 @@ class TestEnrollAndIdentify:
         )
         assert tuple(told) == result.people
         (person,) = result.people
-        assert (person.added, person.known) == (1, 0)
+        assert (person.added_count, person.already_enrolled_count) == (1, 0)
         errors = [type(failure.error).__name__ for failure in result.failures]
         assert errors == ["AmbiguousFaceError", "ImageError"]
-        assert [failure["image"] for failure in person.to_dict()["failed"]] == [group, bad]
+        assert [failure["photo"] for failure in person.to_dict()["failed"]] == [group, bad]
 
     def test_photos_that_are_there_already_are_not_embedded_again(
         self, location: GalleryLocation, photo: dict[str, str], tmp_path: Path
@@ -165,7 +165,9 @@ class TestEnrollAndIdentify:
             shutil.copy(photo["obama"], tmp_path / "people" / name)
         reporter = Told()
         result = enroll(data=tmp_path / "people", location=location, reporter=reporter)
-        assert [(one.name, one.added, one.known) for one in result.people] == [
+        assert [
+            (one.name, one.added_count, one.already_enrolled_count) for one in result.people
+        ] == [
             ("Obama", 0, 1),
             ("Zoe", 1, 0),
         ]
@@ -180,17 +182,19 @@ class TestEnrollAndIdentify:
             "name": "Obama",
             "other": "Barack",
             "moved": 1,
-            "known_already": 1,
+            "shared_photo_count": 1,
         }
         shown = gallery.show(location, "Obama")
-        assert shown is not None
-        assert [record["merged_from"] for record in shown.to_dict()["records"]] == [None, "Barack"]
+        assert [record["merged_from"] for record in shown.to_dict()["templates"]] == [
+            None,
+            "Barack",
+        ]
         assert [one["name"] for one in shown.to_dict()["merged"]] == ["Barack"]
         (face,) = self.faces(identify([photo["obama2"]], location=location))
-        assert (face.name, face.answer.candidates[0].templates) == ("Obama", 2)
+        assert (face.name, face.answer.candidates[0].template_count) == ("Obama", 2)
         parted = gallery.unmerge(location, "Obama", "Barack")
         assert parted.merge == merged.merge
-        names = {one.name: one.templates for one in gallery.people(location).people}
+        names = {one.name: one.template_count for one in gallery.people(location).people}
         assert names == {"Barack": 2, "Biden": 1, "Obama": 1}
 
     def test_an_export_tells_that_it_knows_of_no_merge(
@@ -199,10 +203,10 @@ class TestEnrollAndIdentify:
         gallery.merge(location, "Obama", "Biden")
         reporter = Told()
         file = tmp_path / "people.jsonl"
-        assert gallery.export(location, file, reporter=reporter).templates == 2
+        assert gallery.export(location, file, reporter=reporter).template_count == 2
         assert any("cannot be undone" in line for line in reporter.notes)
         other = GalleryLocation(str(tmp_path / "copy.db"))
-        assert gallery.import_file(other, file).added == 2
+        assert gallery.import_file(other, file).added_count == 2
         assert gallery.check(other).faults == ()
 
 
@@ -234,8 +238,8 @@ class TestEnrollName:
 class TestGallery:
     def test_what_is_asked_of_nobody_changes_nothing(self, location: GalleryLocation) -> None:
         gallery.init(location, vector_type=VectorType.FLOAT16)
-        assert gallery.show(location, "Eve") is None
-        assert gallery.remove(location, "Eve").removed == 0
+        assert gallery.show(location, "Eve").person is None
+        assert gallery.remove(location, "Eve").removed_count == 0
         assert not gallery.rename(location, "Eve", "Ada").found
         assert gallery.merge(location, "Ada", "Eve").absent == ("Ada", "Eve")
         assert gallery.unmerge(location, "Ada", "Eve").absent == ("Ada",)
@@ -290,18 +294,18 @@ class TestCluster:
             sheets=tmp_path / "sheets",
         )
         of_group = sorted(
-            (face for face in result.faces if face.image == group),
+            (face for face in result.faces if face.photo == group),
             key=lambda face: face.box_xyxy or (0.0,) * 4,
         )
         assert len(of_group) == 2
         biden, obama = (face.group for face in of_group)
-        alone = {face.image: face.group for face in result.faces if face.image != group}
+        alone = {face.photo: face.group for face in result.faces if face.photo != group}
         assert alone == {photo["obama"]: obama, photo["biden"]: biden}
         assert biden != obama
         for number in (biden, obama):
             assert (tmp_path / "sorted" / str(number) / "group.png").exists()
         assert (tmp_path / "sheets" / "overview.jpg").exists()
-        assert result.to_dict()["groups"] == 2
+        assert result.to_dict()["group_count"] == 2
 
     def test_hdbscan_has_no_threshold(self, photo: dict[str, str], bad: str) -> None:
         files = [photo["obama"], photo["obama2"], photo["biden"], bad]

@@ -62,7 +62,7 @@ def test_a_systems_way_leaves_only_the_source_to_say(mine: Path) -> None:
 
 def test_a_template_replaces_nothing_unasked(mine: Path, tmp_path: Path) -> None:
     output = tmp_path / "mine.json"
-    assert card_draft(mine, output=output).path == output
+    assert card_draft(mine, output=output).output == output
     before = output.read_bytes()
     with pytest.raises(UsageError, match="--force"):
         card_draft(mine, preprocessing=Preprocessing.RAW, output=output)

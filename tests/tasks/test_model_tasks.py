@@ -61,12 +61,12 @@ def test_what_is_known_of_a_model(name: str) -> None:
 
 
 def test_every_file_is_checked(store: Path) -> None:
-    assert models.verify().ok
+    assert not models.verify().errors
     assert models.verify().to_dict() == printed("models", "verify")
     (store / "toy" / "toy_int8.tflite").write_bytes(b"damaged bytes")
     checked = models.verify("toy")
-    assert not checked.ok
-    assert [bool(file.problem) for file in checked.files] == [False, True]
+    assert checked.errors
+    assert [bool(file.error) for file in checked.files] == [False, True]
     assert checked.to_dict() == printed("models", "verify", "toy")
     with pytest.raises(ModelMissingError):
         models.verify("nobody")
@@ -74,20 +74,20 @@ def test_every_file_is_checked(store: Path) -> None:
 
 def test_models_are_exported_imported_and_removed(store: Path, tmp_path: Path) -> None:
     archive = models.export(["toy"], tmp_path / "toy.tar")
-    assert archive.models == ("toy_float32.tflite", "toy_int8.tflite")
+    assert [one.card.variant for one in archive.models] == ["float32", "int8"]
     found = models.path("toy")
     assert found == ModelFiles("toy", (store / "toy" / "toy_float32.tflite",))
     assert found.to_dict() == printed("models", "path", "toy")
     gone = models.remove("toy")
-    assert [path.name for path in gone.paths] == list(archive.models)
+    assert [path.name for path in gone.paths] == [one.path.name for one in archive.models]
     with pytest.raises(ModelMissingError):
         models.remove("toy")
     told = Told()
-    imported = import_model(archive.path, reporter=told)
+    imported = import_model(archive.output, reporter=told)
     assert imported.paths == gone.paths
-    assert imported.to_dict() == printed("models", "import", archive.path)
+    assert imported.to_dict() == printed("models", "import", archive.output)
     with pytest.raises(UsageError, match="is an archive"):
-        import_model(archive.path, options=import_options(license="MIT"))
+        import_model(archive.output, options=import_options(license="MIT"))
 
 
 def test_only_models_of_the_registry_are_fetched_and_built() -> None:
@@ -117,8 +117,8 @@ def test_a_bundle_is_made_as_by_the_command(tmp_path: Path) -> None:
 
 def test_the_doctors_report() -> None:
     report = doctor.examine()
-    assert [model.problem for model in report.models] == [""] * 5
+    assert [model.error for model in report.models] == [None] * 5
     returned, shown = report.to_dict(), printed("doctor")
     for payload in (returned, shown):
-        payload["cache"].pop("free_bytes")
+        payload["store"].pop("free_bytes")
     assert returned == shown

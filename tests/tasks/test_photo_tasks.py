@@ -134,19 +134,23 @@ class TestDetect:
         self, photos: list[str], broken: str
     ) -> None:
         reporter = Noted()
-        first, failed, last = detect([photos[0], broken, photos[2]], reporter=reporter)
+        detection = detect([photos[0], broken, photos[2]], reporter=reporter)
+        assert detection.detector == "mtcnn"
+        first, failed, last = detection.results
         assert isinstance(first, DetectedPhoto)
         assert isinstance(last, DetectedPhoto)
         assert isinstance(failed, PhotoFailure)
         assert reporter.lines == [str(failed.error)]
-        assert first.to_dict()["faces_found"] == 1
-        assert first.to_dict().keys() == first.located.to_dict().keys(), "no path was asked for"
+        assert first.to_dict()["face_count"] == 1
+        assert (first.to_dict()["crops"], first.to_dict()["drawing"]) == (None, None), (
+            "not asked for"
+        )
         assert failed.to_dict()["error"]["exit_code"] == 4
 
     def test_crops_and_drawings(self, photos: list[str], tmp_path: Path) -> None:
         crops, drawings = tmp_path / "crops", tmp_path / "drawings"
         request = PipelineRequest(face=FacePolicy.LARGEST, threads=1)
-        (found,) = detect([photos[2]], request=request, crops=crops, drawings=drawings)
+        (found,) = detect([photos[2]], request=request, crops=crops, drawings=drawings).results
         assert isinstance(found, DetectedPhoto)
         assert found.crops == (crops / "biden_0.png",)
         assert read_image(found.crops[0]).shape == (160, 160, 3)
@@ -161,10 +165,10 @@ class TestDetect:
     ) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(StorageError):
-            list(detect(photos, drawings=tmp_path / "file" / "x"))
+            list(detect(photos, drawings=tmp_path / "file" / "x").results)
 
     def test_photos_come_one_by_one(self, photos: list[str]) -> None:
-        results = detect([photos[0], "missing.jpg"])
+        results = detect([photos[0], "missing.jpg"]).results
         assert isinstance(next(results), DetectedPhoto)
         assert isinstance(next(results), PhotoFailure)
 
@@ -177,11 +181,14 @@ class TestEmbed:
         output = tmp_path / "known.npz"
         written = embed([photos[0], broken], output, request=REQUEST, reporter=reporter)
         table = read_embeddings(output)
-        assert [row.name for row in table.rows] == [photos[0], broken]
-        assert (written.photos, written.embeddings, len(written.failures)) == (2, 1, 1)
+        assert [row.photo for row in table.rows] == [photos[0], broken]
+        assert (written.photo_count, written.embedding_count, len(written.failures)) == (2, 1, 1)
         assert reporter.lines == [str(written.failures[0].error)]
         payload = written.to_dict()
-        assert payload["failed"] == [{"image": broken, "error": table.rows[1].error}]
+        (failed,) = payload["failed"]
+        assert failed["photo"] == broken
+        error = failed["error"]
+        assert table.rows[1].error == f"{error['type']}: {error['message']}"
         assert payload["model"] == table.space.model == "facenet512-casia:float32"
         assert payload["model_sha256"] == table.space.model_sha256
 

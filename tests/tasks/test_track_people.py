@@ -34,7 +34,7 @@ def test_people_come_first_and_how_it_ended_last(obama: Path) -> None:
     *people, end = track(str(obama), options=TrackOptions(key_every=3))
     (person,) = people
     assert isinstance(person, TrackedPerson)
-    assert (person.named, person.track.frames) == (False, 25)
+    assert (person.named, person.track.frame_count) == (False, 25)
     told = person.to_dict()
     assert (told["video"], told["spans"], told["name"]) == (str(obama), [[0, 24]], None)
     assert len(repr(person)) < 1000  # no embedding in it
@@ -65,7 +65,7 @@ def test_who_asks_to_stop_gets_what_was_seen_so_far(obama: Path, tmp_path: Path)
 
     person, end = track(str(obama), output=output, should_stop=should_stop)
     assert isinstance(person, TrackedPerson)
-    assert person.track.frames == 12
+    assert person.track.frame_count == 12
     assert isinstance(end, TrackEnd)
     assert end.interrupted
     assert output.exists()

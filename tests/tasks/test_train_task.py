@@ -65,7 +65,7 @@ def test_a_run_that_is_stopped_goes_on_and_its_model_goes_into_the_store(
     stopped = train(new, output, install="own", should_stop=lambda: True)
     assert stopped.interrupted
     assert (stopped.model, stopped.installed) == (None, None)
-    assert stopped.to_dict()["steps"] == 1
+    assert stopped.to_dict()["step_count"] == 1
 
     done = train(None, output, install="own")
     assert not done.interrupted
@@ -75,6 +75,6 @@ def test_a_run_that_is_stopped_goes_on_and_its_model_goes_into_the_store(
         train(None, output, install="own")
     told = json.loads(json.dumps(done.to_dict()))
     require_schema("train", {**told, "resume": None})
-    assert (told["steps"], told["people"], told["photos"]) == (6, 4, 32)
-    assert told["sha256"] == find("own").card.file_sha256
+    assert (told["step_count"], told["people_count"], told["photo_count"]) == (6, 4, 32)
+    assert told["model_sha256"] == find("own").card.file_sha256
     assert len(repr(done)) < 200 + len(str(output))

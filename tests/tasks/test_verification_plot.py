@@ -38,7 +38,7 @@ def photo(name: str, *faces: Face, others: tuple[Face, ...] = ()) -> EmbeddedPic
     return EmbeddedPicture(
         name=name,
         photo_sha256="",
-        faces_found=count + len(others),
+        face_count=count + len(others),
         faces=faces,
         crops=crops,
         embeddings=np.eye(count, 4, dtype=np.float32),
@@ -55,7 +55,7 @@ def verification(
         a=a,
         b=b,
         best_pair=pair,
-        comparisons=len(a.embeddings) * len(b.embeddings),
+        comparison_count=len(a.embeddings) * len(b.embeddings),
         decision=decide(score, threshold_similarity=0.45),
         threshold=Threshold(0.45, None),
         metric=Metric.COSINE,
@@ -171,7 +171,7 @@ def test_of_an_embedding_file_row_photo_and_face_are_named() -> None:
     known = replace(
         photo("known.npz", LEFT),
         faces=(None, None),
-        faces_found=None,
+        face_count=None,
         pixels=None,
         crops=np.zeros((0, 16, 16, 3), np.uint8),
         embeddings=np.eye(2, 4, dtype=np.float32),

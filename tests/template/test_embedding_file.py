@@ -155,7 +155,7 @@ def test_any_csv_reader_reads_the_table(tmp_path: Path) -> None:
     write_embeddings(path, written)
     with path.open(newline="") as file:
         first, second, _ = csv.DictReader(file)
-    assert (first["name"], second["name"]) == ("a", "b")
+    assert (first["photo"], second["photo"]) == ("a", "b")
     assert first["mean"]
     assert not second["mean"]  # the same for every row, and as long as half a vector
     assert json.loads(second["space"])["model_sha256"] == SPACE.model_sha256
@@ -188,7 +188,7 @@ def test_two_files_in_a_row_are_one_where_they_are_of_one_space(
         write_embeddings(path, table([path.stem], centered=True))
     lines = paths[1].read_text().splitlines(keepends=True)[suffix == ".csv" :]
     paths[0].write_text(paths[0].read_text() + "".join(lines))
-    assert [row.name for row in read_embeddings(paths[0]).rows] == ["a", "bad.jpg", "b", "bad.jpg"]
+    assert [row.photo for row in read_embeddings(paths[0]).rows] == ["a", "bad.jpg", "b", "bad.jpg"]
     write_embeddings(paths[1], table(["c"]))
     lines = paths[1].read_text().splitlines(keepends=True)[suffix == ".csv" :]
     paths[0].write_text(paths[0].read_text() + "".join(lines))

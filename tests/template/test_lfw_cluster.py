@@ -37,7 +37,7 @@ def test_groups_are_nearly_the_people(photos: Path, method: str, least: float) -
     assert done.exit_code == 0, done.stderr
     faces = json.loads(done.stdout)["faces"]
     groups = [face["group"] for face in faces]
-    truth = [Path(face["image"]).stem.rpartition("_")[0] for face in faces]
+    truth = [Path(face["photo"]).stem.rpartition("_")[0] for face in faces]
     assert len(faces) == PEOPLE * PHOTOS_EACH
     scores = {"pairwise": pairwise(groups, truth), "bcubed": bcubed(groups, truth)}
     print({name: (score.precision, score.recall, score.f) for name, score in scores.items()})

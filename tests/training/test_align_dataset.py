@@ -58,7 +58,12 @@ def test_crops_are_those_of_align(photos: Path, tmp_path: Path) -> None:
     result = _run(photos, out, "--json")
     assert result.exit_code == 4, "of the photo that is broken"
     told = _json(result)
-    assert (told["people"], told["photos"], told["aligned"], told["kept"]) == (2, 4, 3, 0)
+    assert (
+        told["people_count"],
+        told["photo_count"],
+        told["aligned_count"],
+        told["kept_count"],
+    ) == (2, 4, 3, 0)
     assert [one["photo"] for one in told["failed"]] == ["joe/broken.jpg"]
     with (out / "failures.csv").open() as file:
         assert [row[:2] for row in csv.reader(file)] == [
@@ -81,13 +86,13 @@ def test_a_second_run_goes_on(photos: Path, tmp_path: Path) -> None:
     first = (out / "joe" / "biden.png").stat().st_mtime_ns
     (out / "barack" / "obama.png").unlink()
     told = _json(_run(photos, out, "--json"))
-    assert (told["aligned"], told["kept"], len(told["failed"])) == (1, 2, 1)
+    assert (told["aligned_count"], told["kept_count"], len(told["failed"])) == (1, 2, 1)
     assert (out / "joe" / "biden.png").stat().st_mtime_ns == first
     shutil.copyfile(photos / "joe" / "biden.jpg", photos / "joe" / "broken.jpg")
     assert _run(photos, out, "--retry-failed").exit_code == 0
     assert (out / "joe" / "broken.png").is_file()
     told = _json(_run(photos, out, "--json"))
-    assert (told["aligned"], told["kept"], told["failed"]) == (0, 4, [])
+    assert (told["aligned_count"], told["kept_count"], told["failed"]) == (0, 4, [])
 
 
 @pytest.mark.model
@@ -190,8 +195,8 @@ def test_a_killed_run_goes_on(photos: Path, data: Path, tmp_path: Path) -> None:
     done = len(list(out.glob("*/*.png")))
     assert 3 <= done < 43
     told = _json(_run(photos, out, "--json"))
-    assert told["kept"] >= done
-    assert told["kept"] + told["aligned"] == 43
+    assert told["kept_count"] >= done
+    assert told["kept_count"] + told["aligned_count"] == 43
     assert not list(out.rglob("*.part"))
     shapes = {read_image(path).shape for path in out.rglob("*.png")}
     assert shapes == {(182, 182, 3)}, "every crop is whole"

@@ -106,11 +106,11 @@ def test_validated_on_lfw_the_model_decides_at_once(lfw: Path, data: Path, tmp_p
     told = json.loads(result.stdout)
     require_schema("train", told)
     assert (told["interrupted"], told["resume"]) == (False, None)
-    validated = [line for line in read_curve(run / CURVE_NAME) if "lfw_devtest" in line]
+    validated = [line for line in read_curve(run / CURVE_NAME) if "lfw_devtest_accuracy" in line]
     assert [line["epoch"] for line in validated] == [2, 3], "every second one, and the last"
-    assert told["lfw_devtest"] == validated[-1]["lfw_devtest"]
-    assert told["lfw_devtrain"] > 0.9
-    assert told["lfw_devtest"] <= 7 / 8, "a pair of which one photo has no face is wrong"
+    assert told["lfw_devtest_accuracy"] == validated[-1]["lfw_devtest_accuracy"]
+    assert told["lfw_devtrain_accuracy"] > 0.9
+    assert told["lfw_devtest_accuracy"] <= 7 / 8, "a pair of which one photo has no face is wrong"
 
     card = read_card(run / "run_float32.json")
     points = {point.target: point for point in card.calibration.operating_points}

@@ -33,7 +33,7 @@ def test_spans_break_where_the_face_was_out_of_sight() -> None:
     done = track.finished(least_detections=1)
     assert done is not None
     assert done.spans == (Span(0, 2), Span(7, 8))
-    assert (done.frames, done.start_s, done.end_s) == (5, 0.0, 0.8)
+    assert (done.frame_count, done.start_s, done.end_s) == (5, 0.0, 0.8)
 
 
 def test_the_best_samples_stay_and_are_averaged() -> None:
@@ -43,7 +43,7 @@ def test_the_best_samples_stay_and_are_averaged() -> None:
     track.add_sample(sample(9, 0.5, 0, 1), most=2)
     done = track.finished(least_detections=1)
     assert done is not None
-    assert (done.best.frame, done.best.quality, done.samples) == (1, 0.9, 2)
+    assert (done.best.frame, done.best.quality, done.embedded_face_count) == (1, 0.9, 2)
     np.testing.assert_allclose(done.embedding, [np.sqrt(0.5)] * 2, atol=1e-6)
 
 

@@ -61,7 +61,7 @@ LEFT, NEAR_LEFT, RIGHT = face(100, 100, 200, 230), face(140, 100, 240, 230), fac
 def test_two_people_who_stand_still() -> None:
     both = [(ADA, LEFT), (GRACE, RIGHT)]
     ada, grace = played(Script(*[both] * 6), 6)
-    assert (ada.number, ada.spans, ada.detections) == (1, (Span(0, 5),), 6)
+    assert (ada.number, ada.spans, ada.detection_count) == (1, (Span(0, 5),), 6)
     assert (grace.number, grace.spans) == (2, (Span(0, 5),))
     np.testing.assert_allclose(ada.embedding, [1, 0, 0, 0], atol=1e-6)
 
@@ -82,7 +82,7 @@ def test_faces_side_by_side_are_told_apart_by_likeness() -> None:
     before, after = [(ADA, LEFT), (GRACE, beside)], [(GRACE, LEFT), (ADA, beside)]
     ada, grace = played(Script(before, before, after, after), 4)
     np.testing.assert_allclose(ada.embedding, [1, 0, 0, 0], atol=1e-6)
-    assert (ada.frames, grace.frames) == (4, 4)
+    assert (ada.frame_count, grace.frame_count) == (4, 4)
     assert ada.best.face is LEFT
 
 
@@ -97,7 +97,7 @@ def test_nobody_new_begins_half_covered_beside_a_rival() -> None:
 
 def test_a_face_that_turns_away_and_looks_unlike_stays_in_its_place() -> None:
     (ada,) = played(Script(*[[(ADA, LEFT)]] * 3, *[[(EDITH, LEFT)]] * 3), 6)
-    assert ada.frames == 6
+    assert ada.frame_count == 6
 
 
 @pytest.mark.parametrize(("away", "tracks"), [(15, 1), (25, 2)])
@@ -120,7 +120,7 @@ def test_a_low_score_continues_a_track_and_begins_none() -> None:
     assert played(alarm, 4) == []
     assert alarm.embedded == 0  # it costs nothing either
     (ada,) = played(Script([(ADA, LEFT)], *[[(ADA, weak)]] * 4), 5)
-    assert ada.detections == 5
+    assert ada.detection_count == 5
 
 
 def test_who_is_detected_once_is_not_reported() -> None:
@@ -140,7 +140,7 @@ def test_a_track_is_reported_as_soon_as_it_is_over() -> None:
 def test_a_face_at_rest_is_embedded_a_few_times_only() -> None:
     script = Script(*[[(ADA, LEFT)]] * 100)
     (ada,) = played(script, 100)
-    assert ada.samples == script.embedded == OPTIONS.embedded_faces
+    assert ada.embedded_face_count == script.embedded == OPTIONS.embedded_faces
 
 
 def test_memory_does_not_grow_with_the_video() -> None:

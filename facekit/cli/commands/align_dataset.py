@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from facekit import errors
 from facekit.cli.options import (
     FOLDER,
     EnumChoice,
@@ -19,7 +18,7 @@ from facekit.cli.options import (
     parallel_options,
 )
 from facekit.cli.output_options import force_option, output_folder
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 
 
@@ -135,13 +134,13 @@ def align_dataset(
         emit_json(report.to_dict())
     else:
         click.echo(
-            f"{report.aligned + report.kept} of {report.photos} photos of {report.people} people "
-            f"aligned in {output}" + (f", {report.kept} of them earlier" if report.kept else "")
+            f"{report.aligned_count + report.kept_count} of {report.photo_count} photos of "
+            f"{report.people_count} people aligned in {output}"
+            + (f", {report.kept_count} of them earlier" if report.kept_count else "")
         )
-    if report.failures:
-        first = report.failures[0]
-        note(f"{len(report.failures)} photos failed, see {report.failures_file}; the first: "
-             f"{first.photo}: {first.reason}")  # fmt: skip
-        if len(report.failures) > allow_failed * report.photos:
-            kind = getattr(errors, first.error, errors.InputError)
-            raise SystemExit(kind.exit_code)
+    failures = report.failures
+    if failures:
+        note(f"{len(failures)} photos failed, see {report.failures_file}; the first: "
+             f"{failures[0].name}: {failures[0].error}")  # fmt: skip
+    if len(failures) > allow_failed * report.photo_count:
+        exit_with(failure.error for failure in failures)

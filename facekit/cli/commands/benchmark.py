@@ -18,7 +18,7 @@ from facekit.cli.options import (
     photos_argument,
 )
 from facekit.cli.output_options import force_option, output_folder
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
 
@@ -143,12 +143,13 @@ def benchmark(
     if output is not None:
         task.write_result(output, found, text=text)
     if as_json:
-        emit_json(found.to_dict())
+        emit_json(task.result_dict(found, output))
     else:
         click.echo(text, nl=False)
     if unused is not None:
-        note(f"error: delegate {unused} was not used: these are times of the CPU")
-        raise SystemExit(AcceleratorError.exit_code)
+        error = AcceleratorError(f"delegate {unused} was not used: these are times of the CPU")
+        note(f"error: {error}")
+        exit_with([error])
 
 
 def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) -> Benchmark:

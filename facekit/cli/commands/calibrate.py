@@ -90,8 +90,8 @@ def calibrate(
         return
     result = done.result
     click.echo(
-        f"{done.label} on {result.n_photos} photos of {result.n_people or 'unnamed'} "
-        f"people, {result.n_failed} without an embedding"
+        f"{done.card.full_name} on {result.photo_count} photos of "
+        f"{result.people_count or 'unnamed'} people, {len(result.failures)} without an embedding"
     )
     click.echo("\n".join(operating_points(result.calibration.operating_points)))
     click.echo(

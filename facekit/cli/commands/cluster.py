@@ -15,7 +15,7 @@ from facekit.cli.options import (
     photos_argument,
 )
 from facekit.cli.output_options import force_option
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import note_least_similarity, print_groups
 from facekit.cli.threshold_options import threshold_options
 from facekit.enums import ClusterMethod
@@ -93,4 +93,4 @@ def cluster(
     else:
         print_groups(result, as_csv=as_csv)
         note_least_similarity("one group: mean", result)
-    exit_of([failure.error for failure in result.failures])
+    exit_with([failure.error for failure in result.failures])

@@ -8,7 +8,7 @@ import click
 
 from facekit.cli.options import embedding_options, json_option, photos_argument
 from facekit.cli.render.comparison import print_matrix, print_matrix_csv
-from facekit.cli.render.output import emit_json
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 from facekit.errors import UsageError
 
@@ -38,6 +38,9 @@ def compare(
     A few photos make a matrix, more of them a list of the pairs that are most alike.  --csv and
     --json always have every pair.
 
+    A photo that cannot be used is reported, and the others go on; the exit code is then that of
+    the first such photo.
+
     \b
     Example: facekit compare a.jpg b.jpg c.jpg
              facekit compare --face all family.jpg
@@ -60,3 +63,4 @@ def compare(
         print_matrix_csv(matrix)
     else:
         print_matrix(matrix, top=top)
+    exit_with(failure.error for failure in matrix.failures)

@@ -53,4 +53,4 @@ def fetch(name: str, alignment: LfwAlignment, output: Path | None, as_json: bool
     if as_json:
         emit_json(fetched.to_dict())
     else:
-        click.echo(fetched.folder)
+        click.echo(fetched.output)

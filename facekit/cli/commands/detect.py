@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,10 +20,14 @@ from facekit.cli.options import (
     threads_option,
 )
 from facekit.cli.output_options import force_option
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
 from facekit.enums import FacePolicy
+
+if TYPE_CHECKING:
+    from facekit.pipeline.photos import PhotoFailure
+    from facekit.tasks.detect import DetectedPhoto
 
 
 @click.command()
@@ -72,24 +76,31 @@ def detect(
         *(number(side, 5) for side in ("X1", "Y1", "X2", "Y2")),
         Column("PHOTO"),
     )
-    records: list[dict[str, Any]] = []
-    failures = []
-    for result in task.detect(
+    detection = task.detect(
         photos,
         request=pipeline_request(model, **options),
         crops=save_crops,
         drawings=draw,
         force=force,
         reporter=TerminalReporter(),
-    ):
+    )
+    found: list[DetectedPhoto] = []
+    failures: list[PhotoFailure] = []
+    for result in detection.results:
         if not isinstance(result, task.DetectedPhoto):
-            failures.append(result.error)
-        elif not as_json:
+            failures.append(result)
+        elif as_json:
+            found.append(result)
+        else:
             for index, face in enumerate(result.located.selected):
                 box = (f"{side:.0f}" for side in face.box_xyxy.tolist())
                 shown.echo(str(index), f"{face.score:.4f}", *box, result.located.picture.name)
-        if as_json:
-            records.append(result.to_dict())
     if as_json:
-        emit_json({"images": records})
-    exit_of(failures)
+        emit_json(
+            {
+                "detector": detection.detector,
+                "photos": [photo.to_dict() for photo in found],
+                "failed": [failure.to_dict() for failure in failures],
+            }
+        )
+    exit_with(failure.error for failure in failures)

@@ -6,7 +6,7 @@ import click
 
 from facekit.cli.options import json_option
 from facekit.cli.render.doctor import print_report
-from facekit.cli.render.output import emit_json
+from facekit.cli.render.output import emit_json, exit_with
 
 
 @click.command()
@@ -28,5 +28,4 @@ def doctor(as_json: bool) -> None:
         emit_json(report.to_dict())
     else:
         print_report(report)
-    if report.problems:
-        raise SystemExit(report.problems[0].exit_code)
+    exit_with(report.problems)

@@ -14,7 +14,7 @@ from facekit.cli.options import (
     photos_argument,
 )
 from facekit.cli.output_options import force_option, output_file
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 
 
@@ -59,5 +59,7 @@ def embed(
     if as_json:
         emit_json(written.to_dict())
     else:
-        click.echo(f"{written.embeddings} embeddings of {written.photos} photos in {output}")
-    exit_of([failure.error for failure in written.failures])
+        click.echo(
+            f"{written.embedding_count} embeddings of {written.photo_count} photos in {output}"
+        )
+    exit_with([failure.error for failure in written.failures])

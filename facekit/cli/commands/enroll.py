@@ -14,7 +14,7 @@ from facekit.cli.options import (
     json_option,
     photos_argument,
 )
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ def enroll(
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.enroll import enroll as enroll_people
 
-    shown = StreamedTable(number("ADDED"), number("KNOWN ALREADY"), Column("NAME"))
+    shown = StreamedTable(number("ADDED"), number("ALREADY"), Column("NAME"))
 
     def show(person: Enrolment) -> None:
         if not as_json:
-            shown.echo(str(person.added), str(person.known), person.name)
+            shown.echo(str(person.added_count), str(person.already_enrolled_count), person.name)
 
     result = enroll_people(
         name,
@@ -74,4 +74,4 @@ def enroll(
     )
     if as_json:
         emit_json(result.to_dict())
-    exit_of([failure.error for failure in result.failures])
+    exit_with([failure.error for failure in result.failures])

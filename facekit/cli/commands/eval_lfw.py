@@ -15,10 +15,8 @@ from facekit.cli.options import (
     json_option,
 )
 from facekit.cli.output_options import force_option, output_folder
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.enums import Flip, Profile
-
-EXIT_BELOW = 1
 
 
 @click.command("eval-lfw")
@@ -129,4 +127,4 @@ def eval_lfw(
         click.echo(report_text(report))
     if assert_accuracy is not None and (below := report.below(assert_accuracy)):
         note(f"accuracy below {assert_accuracy:g}: {', '.join(below)}")
-        raise SystemExit(EXIT_BELOW)
+        exit_with(answer=False)

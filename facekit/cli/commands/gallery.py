@@ -24,9 +24,9 @@ from facekit.cli.options import (
     no_detect_option,
     offline_option,
 )
-from facekit.cli.render.output import emit_json, print_result
+from facekit.cli.render.output import emit_json, exit_with, print_result
 from facekit.cli.render.people import (
-    exit_nobody,
+    note_nobody,
     print_check,
     print_people,
     print_person,
@@ -117,13 +117,14 @@ def show(name: str, location: GalleryLocation, as_json: bool) -> None:
     """
     from facekit.tasks import gallery as tasks
 
-    person = tasks.show(location, name)
-    if person is None:
-        exit_nobody(name)
-    elif as_json:
-        emit_json(person.to_dict())
-    else:
-        print_person(person)
+    shown = tasks.show(location, name)
+    if shown.person is None:
+        note_nobody(name)
+    if as_json:
+        emit_json(shown.to_dict())
+    elif shown.person is not None:
+        print_person(shown)
+    exit_with(answer=shown.person is not None)
 
 
 @gallery.command()
@@ -141,10 +142,12 @@ def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
     from facekit.tasks import gallery as tasks
 
     result = tasks.remove(location, name)
-    if not result.removed:
-        exit_nobody(name)
-    else:
-        print_result(result, f"{name}: {result.removed} templates removed", as_json=as_json)
+    if not result.found:
+        note_nobody(name)
+    if result.found or as_json:
+        text = f"{name}: {result.removed_count} templates removed"
+        print_result(result, text, as_json=as_json)
+    exit_with(answer=result.found)
 
 
 @gallery.command()
@@ -162,9 +165,10 @@ def rename(old: str, new: str, location: GalleryLocation, as_json: bool) -> None
 
     result = tasks.rename(location, old, new)
     if not result.found:
-        exit_nobody(old)
-    else:
+        note_nobody(old)
+    if result.found or as_json:
         print_result(result, f"{old} is now {new}", as_json=as_json)
+    exit_with(answer=result.found)
 
 
 @gallery.command()
@@ -197,8 +201,7 @@ def check(location: GalleryLocation, as_json: bool) -> None:
         emit_json(result.to_dict())
     else:
         print_check(result)
-    if result.faults:
-        raise SystemExit(StorageError.exit_code)
+    exit_with(map(StorageError, result.faults))
 
 
 @gallery.command()
@@ -220,7 +223,9 @@ def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -
     secret = new_secret(new_key_file, _NEW_PASSPHRASE_VARIABLE)
     result = tasks.rekey(location, new_secret=secret)
     print_result(
-        result, f"{result.gallery}: {result.templates} templates encrypted anew", as_json=as_json
+        result,
+        f"{result.gallery}: {result.template_count} templates encrypted anew",
+        as_json=as_json,
     )
 
 
@@ -250,7 +255,7 @@ def recenter(model: str | None, location: GalleryLocation, as_json: bool, **opti
     )
     print_result(
         result,
-        f"{result.gallery}: {result.changed} of {result.templates} templates changed",
+        f"{result.gallery}: {result.changed_count} of {result.template_count} templates changed",
         as_json=as_json,
     )
 

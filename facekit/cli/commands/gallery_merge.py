@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import json_option
-from facekit.cli.render.output import note, print_result
-from facekit.cli.render.people import EXIT_NOBODY, exit_nobody
+from facekit.cli.render.output import exit_with, note, print_result
+from facekit.cli.render.people import note_nobody
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
+    from facekit.tasks.gallery_results import Merged
 
 
 @click.command()
@@ -32,12 +33,10 @@ def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> No
     from facekit.tasks import gallery as tasks
 
     result = tasks.merge(location, name, other)
-    if result.merge is None:
-        exit_nobody(*result.absent)
-    else:
-        moved, known = len(result.merge.moved), len(result.merge.known)
-        text = f"{other} is now {name}: {moved} templates moved, {known} known already"
-        print_result(result, text, as_json=as_json)
+    note_nobody(*result.absent)
+    text = f"{other} is now {name}: {result.moved_count} templates moved, "
+    text += f"{result.shared_photo_count} photos that both had"
+    _tell(result, text, as_json=as_json)
 
 
 @click.command()
@@ -56,14 +55,15 @@ def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> 
     from facekit.tasks import gallery as tasks
 
     result = tasks.unmerge(location, name, other)
-    if result.absent:
-        exit_nobody(*result.absent)
-    elif result.merge is None:
+    note_nobody(*result.absent)
+    if result.merge is None and not result.absent:
         note(f"nobody called {other} is merged into {name}")
-        raise SystemExit(EXIT_NOBODY)
-    else:
-        print_result(
-            result,
-            f"{other} is enrolled again: {len(result.merge.photos)} templates",
-            as_json=as_json,
-        )
+    count = result.moved_count + result.shared_photo_count
+    _tell(result, f"{other} is enrolled again: {count} templates", as_json=as_json)
+
+
+def _tell(result: Merged, text: str, *, as_json: bool) -> NoReturn:
+    """What was done; as JSON also that nothing was."""
+    if result.found or as_json:
+        print_result(result, text, as_json=as_json)
+    exit_with(answer=result.found)

@@ -39,7 +39,7 @@ def export_command(
     from facekit.tasks.gallery import export
 
     result = export(location, output, decrypt=decrypt, force=force, reporter=TerminalReporter())
-    print_result(result, f"{result.templates} templates in {output}", as_json=as_json)
+    print_result(result, f"{result.template_count} templates in {output}", as_json=as_json)
 
 
 @click.command("import")
@@ -58,5 +58,5 @@ def import_command(file: Path, location: GalleryLocation, as_json: bool) -> None
     from facekit.tasks.gallery import import_file
 
     result = import_file(location, file, reporter=TerminalReporter())
-    text = f"{result.added} of {result.templates} templates added"
+    text = f"{result.added_count} of {result.template_count} templates added"
     print_result(result, text, as_json=as_json)

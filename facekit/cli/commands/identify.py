@@ -8,17 +8,15 @@ import click
 
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
-from facekit.cli.render.output import emit_json, exit_of
+from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import identified_rows, identified_table, threshold_text
 from facekit.cli.threshold_options import RATE, threshold_options
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
-    from facekit.pipeline.photos import PhotoFailure
     from facekit.tasks.gallery import GalleryLocation
+    from facekit.tasks.identify import IdentifiedPhoto
     from facekit.template.threshold import ThresholdChoice
-
-EXIT_FOUND, EXIT_UNKNOWN = 0, 1
 
 
 @click.command()
@@ -70,13 +68,12 @@ def identify(
     """
     from facekit.cli.requests import open_set_choice, pipeline_request
     from facekit.cli.terminal import TerminalReporter
-    from facekit.tasks.identify import IdentifiedPhoto
     from facekit.tasks.identify import identify as identify_faces
 
     shown = identified_table()
 
-    def show(photo: IdentifiedPhoto | PhotoFailure) -> None:
-        if not as_json and isinstance(photo, IdentifiedPhoto):
+    def show(photo: IdentifiedPhoto) -> None:
+        if not as_json:
             for row in identified_rows(photo):
                 shown.echo(*row)
 
@@ -94,7 +91,4 @@ def identify(
         emit_json(result.to_dict())
     else:
         click.echo(threshold_text(result))
-    exit_of(
-        [failure.error for failure in result.failures],
-        otherwise=EXIT_FOUND if result.all_known else EXIT_UNKNOWN,
-    )
+    exit_with([failure.error for failure in result.failures], answer=result.all_known)

@@ -11,7 +11,7 @@ from facekit.cli.options import (
     json_option,
 )
 from facekit.cli.render.inspection import print_inspection
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.errors import ModelMismatchError
 
 
@@ -44,5 +44,6 @@ def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
     else:
         print_inspection(inspection)
     if inspected.has_wrong_card:
-        note(f"error: {inspected.card_problem}")
-        raise SystemExit(ModelMismatchError.exit_code)
+        error = ModelMismatchError(inspected.card_problem)
+        note(f"error: {error}")
+        exit_with([error])

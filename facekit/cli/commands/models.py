@@ -16,9 +16,8 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
-from facekit.cli.render.output import emit_json, note
+from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.cli.terminal import TerminalReporter
-from facekit.errors import ModelMismatchError
 
 
 def _complete_model(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -152,11 +151,9 @@ def verify(model: str | None, as_json: bool) -> None:
         emit_json(checked.to_dict())
     else:
         print_checked(checked)
-    for file in checked.files:
-        if file.problem:
-            note(f"error: {file.problem}")
-    if not checked.ok:
-        raise SystemExit(ModelMismatchError.exit_code)
+    for error in checked.errors:
+        note(f"error: {error}")
+    exit_with(checked.errors)
 
 
 @models.command("path")
@@ -208,7 +205,7 @@ def export(models: tuple[str, ...], output: Path, force: bool, as_json: bool) ->
     if as_json:
         emit_json(exported.to_dict())
     else:
-        click.echo(exported.path)
+        click.echo(exported.output)
 
 
 models.add_command(import_command)

@@ -55,4 +55,4 @@ def card_command(
         raise UsageError("--preprocessing, -o and --force are for --draft.")
     else:
         made = task.card(model)
-    print_card(made, draft=draft, as_json=as_json)
+    print_card(made, as_json=as_json)

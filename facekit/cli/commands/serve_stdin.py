@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @threshold_options(default="1e-3")
 @embedding_options
 def serve_stdin(choice: ThresholdChoice, model: str | None, **options: Any) -> None:
-    """Answer requests: one JSON object a line on stdin, one on stdout, models loaded once.
+    """Answer requests: JSON Lines on stdin and stdout, with the models loaded once.
+
+    An object on a line is a request, and its answer an object on a line.
 
     A request that fails is answered with an error and the next one is read.  Exit code 0 when
     stdin ends.

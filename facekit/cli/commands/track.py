@@ -15,13 +15,13 @@ from facekit.cli.options import (
     crop_options,
     detector_options,
     image_options,
-    json_option,
+    json_lines_option,
     model_option,
     offline_option,
     threads_option,
 )
 from facekit.cli.output_options import force_option, output_file
-from facekit.cli.render.output import emit_json_line, note
+from facekit.cli.render.output import emit_json_line, exit_with, note
 from facekit.cli.render.people import note_least_similarity, track_row, track_table
 from facekit.cli.threshold_options import threshold_options
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from facekit.tasks.track import TrackEnd
     from facekit.template.threshold import ThresholdChoice
 
-EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
+EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -76,7 +76,7 @@ EXIT_FOUND, EXIT_NOBODY, EXIT_INTERRUPTED = 0, 1, 130
 @image_options
 @threads_option
 @offline_option
-@json_option
+@json_lines_option
 def track(
     video: str,
     every: int,
@@ -151,7 +151,6 @@ def _leave(end: TrackEnd, *, as_json: bool) -> NoReturn:
         if as_json:
             emit_json_line(end.damage.to_dict())
         note(f"error: {end.damage}")
-        raise SystemExit(end.damage.exit_code)
-    if end.warning is not None:
+    elif end.warning is not None:
         note(end.warning)
-    raise SystemExit(EXIT_FOUND if end.found else EXIT_NOBODY)
+    exit_with([end.damage] if end.damage else (), answer=end.found)

@@ -16,7 +16,7 @@ from facekit.cli.options import (
     photos_argument,
 )
 from facekit.cli.output_options import force_option, output_file
-from facekit.cli.render.output import emit_json, exit_of, note
+from facekit.cli.render.output import emit_json, exit_with, note
 from facekit.cli.requests import pipeline_request
 from facekit.cli.threshold_options import threshold_options
 from facekit.errors import UsageError
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from facekit.tasks.verify_pairs import VerifiedPair
     from facekit.template.threshold import ThresholdChoice
 
-EXIT_SAME, EXIT_DIFFERENT = 0, 1
-
 
 @click.command()
 @photos_argument(required=False, metavar="[PHOTO PHOTO]")
@@ -34,7 +32,8 @@ EXIT_SAME, EXIT_DIFFERENT = 0, 1
 @click.option(
     "--pairs",
     type=FILE,
-    help="CSV of two columns: verify every line; - reads stdin.",
+    help="CSV of two columns: verify every line; - reads stdin.  With --json the answer is "
+    "JSON Lines, an object on a line.",
 )
 @output_file("With --pairs: write here instead of stdout (.csv or .jsonl).")
 @click.option(
@@ -90,7 +89,7 @@ def verify(
         results = task.verify_pairs(
             listed, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
         )
-        _write_list(results, len(listed), output, as_json=as_json)
+        _write_list(results, output, as_json=as_json)
 
     from facekit.cli.render.verification import print_verification
     from facekit.tasks import verify as verify_task
@@ -107,31 +106,30 @@ def verify(
         emit_json(result.to_dict())
     else:
         print_verification(result)
-    raise SystemExit(EXIT_SAME if result else EXIT_DIFFERENT)
+    exit_with(answer=bool(result))
 
 
-def _write_list(
-    results: Iterator[VerifiedPair], count: int, output: Path | None, *, as_json: bool
-) -> NoReturn:
-    """To a file, or to stdout as each pair is done.  Exits 0 when every pair has a decision."""
+def _write_list(results: Iterator[VerifiedPair], output: Path | None, *, as_json: bool) -> NoReturn:
+    """To a file, or to stdout as each pair is done."""
     from facekit.cli.render.verification import pair_lines
-    from facekit.tasks.verify_pairs import write_lines
+    from facekit.tasks.verify_pairs import VerifiedList, is_json_list, write_lines
 
-    failures = []
+    done: list[VerifiedPair] = []
 
-    def counted() -> Iterator[VerifiedPair]:
+    def kept() -> Iterator[VerifiedPair]:
         for result in results:
-            if result.error is not None:
-                failures.append(result.error)
+            done.append(result)
             yield result
 
-    as_json = as_json or (output is not None and output.suffix.lower() == ".jsonl")
-    lines = pair_lines(counted(), as_json=as_json)
-    if output is not None:
-        write_lines(output, lines)
-    else:
-        for line in lines:
+    if output is None:
+        for line in pair_lines(kept(), as_json=as_json):
             click.echo(line, nl=False)
-    if failures:
-        note(f"{len(failures)} of {count} pairs failed; the first: {failures[0]}")
-    exit_of(failures)
+    else:
+        write_lines(output, pair_lines(kept(), as_json=is_json_list(output)))
+    verified = VerifiedList(output, tuple(done))
+    if output is not None and as_json:
+        emit_json(verified.to_dict())
+    failed = [pair.error for pair in done if pair.error is not None]
+    if failed:
+        note(f"{len(failed)} of {len(done)} pairs failed; the first: {failed[0]}")
+    exit_with(failed, answer=verified.all_same)

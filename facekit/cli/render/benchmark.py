@@ -42,7 +42,7 @@ def comparison_text(found: ComparedBenchmarks) -> str:
                 *_setting(one.a),
                 _ms(one.a.runs.typical_ms),
                 _ms(one.b.runs.typical_ms),
-                *map(_ratio, (one.time, one.load, one.first, one.images_per_s, one.peak_rss)),
+                *map(_ratio, (one.time, one.load, one.first, one.photos_per_s, one.peak_rss)),
             )
             for one in found.both
             if (one.a.model, one.b.model) == models
@@ -58,8 +58,8 @@ def _row(one: Measurement) -> tuple[str, ...]:
     runs = one.runs
     median = runs.mean_ms if runs.median_ms is None else runs.median_ms
     times = (one.load_ms, one.first_ms, runs.min_ms, median, runs.p95_ms)
-    rate = _NONE if one.images_per_s is None else f"{one.images_per_s:.1f}"
-    memory = _NONE if one.peak_rss_mb is None else f"{one.peak_rss_mb:.0f}"
+    rate = _NONE if one.photos_per_s is None else f"{one.photos_per_s:.1f}"
+    memory = _NONE if one.peak_rss_bytes is None else f"{one.peak_rss_bytes / (1 << 20):.0f}"
     return (*_setting(one), *map(_ms, times), rate, memory)
 
 
@@ -76,8 +76,9 @@ def _notes(one: Measurement) -> list[str]:
             f"{setting}: {one.gflops:.1f} GFLOP/s, {one.peak_fraction:.0%} of the matrix product"
         )
     if one.delegate.was_asked_for:
-        of = "" if one.delegate.nodes is None else f", {one.delegate.nodes} nodes"
-        of += "" if one.delegate.nodes_of is None else f" of {one.delegate.nodes_of}"
+        taken, count = one.delegate.delegated_operator_count, one.delegate.operator_count
+        of = "" if taken is None else f", {taken} nodes"
+        of += "" if count is None else f" of {count}"
         notes.append(f"{setting}: delegate {one.delegate.name} {one.delegate.use.value}{of}")
         notes += [f"  {line}" for line in one.delegate.evidence]
     elif one.delegate.name:

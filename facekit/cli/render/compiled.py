@@ -60,7 +60,8 @@ def _report_lines(report: VelaReport) -> list[tuple[str, str]]:
     return [
         (
             "operators",
-            f"{report.npu_operators} on the NPU, {len(left)} on the CPU ({report.npu_share:.1%})",
+            f"{report.npu_operator_count} on the NPU, {len(left)} on the CPU "
+            f"({report.npu_share:.1%})",
         ),
         *(("on CPU", f"{one.operator} {one.output}: {one.reason}") for one in left),
         ("MACs", f"{report.macs:,}"),
@@ -87,6 +88,6 @@ def _estimate_text(estimate: Estimate, report: VelaReport) -> str:
         if traffic
     ]
     return (
-        f"{estimate.milliseconds:.2f} ms at {estimate.clock_hz / 1e6:.0f} MHz, "
+        f"{estimate.time_ms:.2f} ms at {estimate.clock_hz / 1e6:.0f} MHz, "
         f"{', '.join(bandwidths)} ({estimate.system_config})"
     )

@@ -31,7 +31,7 @@ def print_conversion(conversion: Conversion) -> None:
             report = file.compiled.report
             text = (
                 f"{report.npu_share:.1%} of the operators on the NPU, "
-                f"{report.estimate.milliseconds:.2f} ms estimated at "
+                f"{report.estimate.time_ms:.2f} ms estimated at "
                 f"{report.estimate.dram_gb_per_s:.2f} GB/s DRAM "
                 f"({report.estimate.system_config})"
             )
@@ -61,12 +61,12 @@ def print_quantized(quantized: QuantizedFile) -> None:
 
 
 def _print_detection_drift(drift: DetectionDrift) -> None:
-    missed = f"{drift.missed} of {len(drift.ious)} missed, {drift.added} added"
+    missed = f"{drift.missed_count} of {len(drift.ious)} missed, {drift.added_count} added"
     _print_lines(
         drift,
         ("boxes", f"overlap float32's by {drift.mean_iou:.4f} (mean IoU)"),
         ("faces", f"{missed}, at the same threshold"),
-        ("photos", f"{drift.n_pictures}, {drift.pictures_title}"),
+        ("photos", f"{drift.picture_count}, {drift.pictures_title}"),
     )
 
 
@@ -74,9 +74,9 @@ def print_drift(drift: Drift) -> None:
     """How far the quantized file is from float32, and what it saves."""
     from facekit.conversion.drift import ENOUGH_CROPS
 
-    crops = f"{drift.n_crops}, {drift.crops_title}"
+    crops = f"{drift.crop_count}, {drift.crops_title}"
     if not drift.has_enough_crops:
-        crops += f"; only {drift.n_crops} crops: use at least {ENOUGH_CROPS}"
+        crops += f"; only {drift.crop_count} crops: use at least {ENOUGH_CROPS}"
     _print_lines(
         drift,
         ("cosine", f"mean {drift.mean:.5f}, 1st percentile {drift.first_percentile:.5f}, "
@@ -111,7 +111,7 @@ def _print_layers(layers: tuple[LayerDrift, ...]) -> None:
 
 
 def _print_accuracy(float32: Accuracy, quantized: Accuracy) -> None:
-    click.echo(f"  LFW pairsDevTest, {float32.n_pairs} pairs, thresholds from pairsDevTrain:")
+    click.echo(f"  LFW pairsDevTest, {float32.pair_count} pairs, thresholds from pairsDevTrain:")
     columns = [Column("VARIANT"), number("ACCURACY"), number("AT FLOAT32'S"), number("EER")]
     columns += [number(f"TAR {fmr}") for fmr in float32.tar_at_fmr]
     rows = [

@@ -23,18 +23,19 @@ def print_report(report: Report) -> None:
     lines += [("delegate", f"{found.path}: {found.accelerator}") for found in report.delegates]
     if not report.delegates:
         lines.append(("delegates", "none found: networks run on the CPU"))
-    if cache := report.cache:
-        access = "writable" if cache.writable else "not writable"
-        lines.append(("cache", f"{cache.home}: {access}, {cache.free_bytes / 1e9:.1f} GB free"))
+    if store := report.store:
+        access = "writable" if store.writable else "not writable"
+        lines.append(("models", f"{store.path}: {access}, {store.free_bytes / 1e9:.1f} GB free"))
     for model in report.models:
-        state = "not as its card says" if model.problem else f"{model.size_bytes / 1e6:.2f} MB"
-        lines.append(("model", f"{model.name}:{model.variant}: {state}"))
+        size = model.size_bytes
+        state = "not as its card says" if size is None else f"{size / 1e6:.2f} MB"
+        lines.append(("model", f"{model.model}: {state}"))
     if default := report.default_model:
-        lines.append(("default", f"{default.name}, by {default.origin}"))
+        lines.append(("default", f"{default.model}, by {default.origin}"))
     lines += [("model", f"{name} is built at first use") for name in report.to_build]
     lines += [
         ("extra", f"{name}: {'installed' if present else 'not installed'}")
         for name, present in report.extras.items()
     ]
-    lines += [("problem", problem.message) for problem in report.problems]
+    lines += [("problem", str(problem)) for problem in report.problems]
     click.echo("\n".join(labeled(lines)))

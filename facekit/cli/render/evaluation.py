@@ -28,16 +28,16 @@ def report_text(report: EvaluationReport) -> str:
     lines = [
         *wrapped(
             f"{report.dataset}, {report.list_name}: {len(first.pairs):,} pairs of "
-            f"{first.n_photos:,} photos ({published})"
+            f"{first.photo_count:,} photos ({published})"
         ),
         "",
         *table_in_blocks(columns, rows),
     ]
     for comparison in report.comparisons:
         text = (
-            f"{comparison.a} against {comparison.b}, {comparison.n_pairs:,} pairs: only the first "
-            f"right {comparison.only_a_right}, only the second {comparison.only_b_right}; McNemar "
-            f"p = {comparison.p_value:.3g}"
+            f"{comparison.a} against {comparison.b}, {comparison.pair_count:,} pairs: "
+            f"only the first right {comparison.only_a_right_count}, "
+            f"only the second {comparison.only_b_right_count}; McNemar p = {comparison.p_value:.3g}"
         )
         lines += ["", *wrapped(text)]
     lines += ["", *(line for one in report.notes for line in wrapped(one, first="- ", others="  "))]
@@ -76,7 +76,7 @@ def _rows(report: EvaluationReport) -> list[tuple[str, Cell]]:
         for point in models[0].all_pairs
     ]
     rows += [
-        ("failed photos", lambda m: f"{len(m.failed_photos)} of {m.n_photos:,}"),
+        ("failed photos", lambda m: f"{len(m.failures)} of {m.photo_count:,}"),
         ("ms a photo", lambda m: "  ".join(f"{s.stage} {s.median_ms:.1f}" for s in m.stages)),
         ("photos a second", _speed),
         ("pre/inf/post", _phases),
@@ -86,7 +86,7 @@ def _rows(report: EvaluationReport) -> list[tuple[str, Cell]]:
 
 
 def _rate(rate: Rate) -> str:
-    return f"{rate.value:.2%} ({rate.n_events:,} of {rate.n_trials:,})"
+    return f"{rate.value:.2%} ({rate.event_count:,} of {rate.trial_count:,})"
 
 
 def _interval(ends: tuple[float, float] | None) -> str:
@@ -100,7 +100,7 @@ def _fold_mean(model: ModelResult) -> str:
 
 
 def _threshold(model: ModelResult) -> str:
-    low, high = min(model.fold_thresholds), max(model.fold_thresholds)
+    low, high = min(model.fold_threshold_similarities), max(model.fold_threshold_similarities)
     return f"{low:.4f}" if low == high else f"{low:.4f} to {high:.4f}"
 
 

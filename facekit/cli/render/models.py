@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from facekit.model.registry import Download, RegistryEntry
     from facekit.tasks.build import ModelFiles
     from facekit.tasks.model_card import CardFile
-    from facekit.tasks.models import CheckedFiles, ListedModel, ModelInfo, ModelList
+    from facekit.tasks.models import CheckedFiles, ListedModel, ModelInfo, ModelList, RemovedFiles
     from facekit.template.calibration import OperatingPoint
     from facekit.types import InputSpec
 
@@ -52,7 +52,7 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
         size = f"{model.download_bytes / 1e6:.1f}+"
     ms = "-"
     if model.speed is not None:
-        ms = f"{model.speed.ms:.1f}{'' if model.speed.is_here else '*'}"
+        ms = f"{model.speed.median_ms:.1f}{'' if model.speed.is_here else '*'}"
     return (
         model.name,
         model.task.value,
@@ -65,7 +65,7 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
 
 
 def _list_notes(listed: ModelList) -> Iterator[str]:
-    yield f"default: {listed.default.name}, by {listed.default.origin}"
+    yield f"default: {listed.default.model}, by {listed.default.origin}"
     if any(one.size_bytes is None and one.download_bytes is not None for one in listed.models):
         yield "+ not built here yet: megabytes to fetch for facekit models build"
     for model in listed.models:
@@ -110,10 +110,10 @@ def operating_points(points: Iterable[OperatingPoint]) -> list[str]:
 def print_checked(checked: CheckedFiles) -> None:
     shown = StreamedTable(Column("STATE", len("DAMAGED")), Column("FILE"))
     for file in checked.files:
-        shown.echo("DAMAGED" if file.problem else "ok", str(file.path))
+        shown.echo("DAMAGED" if file.error else "ok", str(file.path))
 
 
-def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
+def print_files(files: ModelFiles | RemovedFiles | ImportedModel, *, as_json: bool) -> None:
     """A path a line."""
     if as_json:
         emit_json(files.to_dict())
@@ -122,12 +122,12 @@ def print_files(files: ModelFiles | ImportedModel, *, as_json: bool) -> None:
             click.echo(path)
 
 
-def print_card(made: CardFile, *, draft: bool, as_json: bool) -> None:
+def print_card(made: CardFile, *, as_json: bool) -> None:
     """The card itself, or where it was written; what is to be filled in on stderr."""
     if as_json:
         emit_json(made.to_dict())
-    elif draft and made.path is not None:
-        click.echo(made.path)
+    elif made.output is not None:
+        click.echo(made.output)
     else:
         click.echo(made.text(), nl=False)
     if made.to_fill_in:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, Protocol
 
 import click
@@ -12,6 +12,10 @@ from facekit.errors import FacekitError
 
 SCHEMA_VERSION = 1
 """Of every JSON result; raised when a member changes its meaning or goes away."""
+
+
+EXIT_YES, EXIT_NO = 0, 1
+"""Same or different, found or not found: results, while every larger code is an error's"""
 
 
 class Result(Protocol):
@@ -52,6 +56,12 @@ def note(text: str) -> None:
     click.echo(f"facekit: {text}", err=True)
 
 
-def exit_of(failures: Sequence[FacekitError], otherwise: int = 0) -> NoReturn:
-    """Ends a command over a list: with the exit code of the first failure, else with another."""
-    raise SystemExit(failures[0].exit_code if failures else otherwise)
+def exit_with(failures: Iterable[FacekitError] = (), *, answer: bool = True) -> NoReturn:
+    """Ends a command with the exit code of its first failure, else 0 for yes and 1 for no.
+
+    The rule is the same for one item and for many, see docs/reference/exit-codes.md.
+    `failures`: in the order in which their items were given.  `answer`: False where the answer for
+    any item is no.
+    """
+    first = next(iter(failures), None)
+    raise SystemExit(first.exit_code if first is not None else EXIT_YES if answer else EXIT_NO)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     )
     from facekit.tasks.identify import Identified, IdentifiedPhoto
     from facekit.tasks.track import TrackedPerson
-
-EXIT_NOBODY = 1
 
 
 def identified_table() -> StreamedTable:
@@ -66,7 +64,7 @@ def threshold_text(identified: Identified) -> str:
     else:
         text += (
             f"at most {percent_at_most(threshold.predicted_fpir)} of unknown faces are expected to "
-            f"be taken for one of {threshold.comparisons} templates"
+            f"be taken for one of {threshold.comparison_count} templates"
         )
     return "\n".join(wrapped(text, others="  "))
 
@@ -85,13 +83,13 @@ def print_groups(clustering: Clustering, *, as_csv: bool) -> None:
     faces = sorted(clustering.faces, key=lambda face: face.group)
     if not as_csv:
         columns = (number("GROUP"), number("FACE"), Column("PHOTO"))
-        rows = ((str(face.group), str(face.face), face.image) for face in faces)
+        rows = ((str(face.group), str(face.face), face.photo) for face in faces)
         click.echo("\n".join(table(columns, rows)))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["group", "image", "face", "x1", "y1", "x2", "y2"])
+    writer.writerow(["group", "photo", "face", "x1", "y1", "x2", "y2"])
     for face in faces:
-        writer.writerow([face.group, face.image, face.face, *(face.box_xyxy or [""] * 4)])
+        writer.writerow([face.group, face.photo, face.face, *(face.box_xyxy or [""] * 4)])
 
 
 def track_table(*, named: bool) -> StreamedTable:
@@ -105,7 +103,7 @@ def track_table(*, named: bool) -> StreamedTable:
 def track_row(person: TrackedPerson) -> tuple[str, ...]:
     """Track, times, frames, and with a gallery similarity and name."""
     track = person.track
-    row = (str(track.number), f"{track.start_s:.2f}", f"{track.end_s:.2f}", str(track.frames))
+    row = (str(track.number), f"{track.start_s:.2f}", f"{track.end_s:.2f}", str(track.frame_count))
     if not person.named:
         return row
     similarity = track.identity.similarity
@@ -120,8 +118,8 @@ def print_stats(stats: GalleryStats) -> None:
         labeled(
             [
                 ("gallery", f"{info.url} ({info.size_bytes / 1e6:.1f} MB)"),
-                ("people", str(info.people)),
-                ("templates", f"{info.templates} ({info.vector_type.value}{encrypted})"),
+                ("people", str(info.people_count)),
+                ("templates", f"{info.template_count} ({info.vector_type.value}{encrypted})"),
                 ("model", f"{space.model}, {space.crop_text}" if space else "none yet"),
             ]
         )
@@ -130,14 +128,18 @@ def print_stats(stats: GalleryStats) -> None:
 
 def print_people(listed: ListedPeople) -> None:
     columns = (number("TEMPLATES"), Column("ENROLLED"), Column("NAME"))
-    rows = ((str(person.templates), person.enrolled_at, person.name) for person in listed.people)
+    rows = (
+        (str(person.template_count), person.enrolled_at, person.name) for person in listed.people
+    )
     _print_lines(table(columns, rows))
 
 
 def print_person(shown: ShownPerson) -> None:
     """Who it is, a row for each template, and one for each who was merged."""
+    assert shown.person is not None  # nobody is not shown
+    assert shown.space is not None
     click.echo(
-        f"{shown.person.name}: {shown.person.templates} templates of {shown.space.model}, "
+        f"{shown.name}: {shown.person.template_count} templates of {shown.space.model}, "
         f"{shown.space.crop_text}"
     )
     columns = [number("SCORE"), Column("ENROLLED"), Column("SHA256"), Column("PHOTO")]
@@ -155,9 +157,9 @@ def print_person(shown: ShownPerson) -> None:
         columns.insert(-1, Column("MERGED FROM"))
     _print_lines(table(columns, rows))
     if shown.merges:
-        columns = [number("TEMPLATES"), number("KNOWN ALREADY"), Column("MERGED"), Column("NAME")]
+        columns = [number("TEMPLATES"), number("SHARED"), Column("MERGED"), Column("NAME")]
         merges = [
-            (str(len(merge.moved)), str(len(merge.known)), merge.merged_at, merge.name)
+            (str(len(merge.moved)), str(len(merge.shared)), merge.merged_at, merge.name)
             for merge in shown.merges
         ]
         _print_lines(["", *table(columns, merges)])
@@ -169,14 +171,15 @@ def print_check(checked: CheckedGallery) -> None:
     if checked.recall_at_1 is not None:
         click.echo(f"the index finds {checked.recall_at_1:.1%} of the nearest templates")
     state = "faulty" if checked.faults else "sound"
-    click.echo(f"{checked.info.people} people, {checked.info.templates} templates: {state}")
+    click.echo(
+        f"{checked.info.people_count} people, {checked.info.template_count} templates: {state}"
+    )
 
 
-def exit_nobody(*names: str) -> NoReturn:
-    """Ends a command that was asked for people who are not enrolled."""
+def note_nobody(*names: str) -> None:
+    """That these people, who were asked for, are not enrolled."""
     for name in names:
         note(f"nobody called {name} is enrolled")
-    raise SystemExit(EXIT_NOBODY)
 
 
 def _print_lines(lines: Iterable[str]) -> None:

@@ -24,8 +24,8 @@ _COLUMNS = (
     "threshold",
     "threshold_similarity",
     "similarity_metric",
-    "faces_a",
-    "faces_b",
+    "face_count_a",
+    "face_count_b",
     "error",
 )
 
@@ -55,9 +55,9 @@ def _sentences(result: Verification) -> Iterator[str]:
         )
     if result.device.is_accelerator_requested:
         yield f"device: {result.device}"
-    if result.comparisons > 1:
+    if result.comparison_count > 1:
         first, second = map(_origin_text, (result.a, result.b), result.matched)
-        yield f"best of {result.comparisons} comparisons:"
+        yield f"best of {result.comparison_count} comparisons:"
         yield from (f"  {first}", f"  {second}")  # lines of their own: a path is not broken
 
 
@@ -105,7 +105,7 @@ def _row(result: VerifiedPair) -> tuple[Any, ...]:
         f"{verification.decision.similarity:.6f}",
         f"{verification.distance:.6f}",
         *threshold,
-        verification.a.faces_found,
-        verification.b.faces_found,
+        verification.a.face_count,
+        verification.b.face_count,
         "",
     )

@@ -17,9 +17,10 @@ from facekit.conversion.vela.run import run_vela, vela_version
 from facekit.conversion.vela.target import Target
 from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.model.card import VELA_ESTIMATE, Card, bound
-from facekit.model.checksum import sha256_of
+from facekit.model.checksum import file_dict, sha256_of
 from facekit.model.inspect import ModelInspection, inspect_model
 from facekit.reporter import SILENT, Reporter
+from facekit.system.fields import blanks_to_null
 from facekit.system.files import put_files, require_free
 from facekit.template.calibration import Calibration
 
@@ -29,12 +30,18 @@ MAX_CPU_OPERATORS = 3
 """The number of CPU operators that is accepted even below MIN_NPU_SHARE, for small networks:
 conversions of input and output, and a normalization."""
 _LISTED = 10
+_SOURCE_SHA256 = "compiled from sha256"
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledModel:
     """The paths of the compiled files, and Vela's report."""
 
+    model: str
+    """the path of the file that was compiled, as it was given"""
+    model_sha256: str
+    output: Path
+    """the folder of the three files"""
     path: Path
     report_path: Path
     card_path: Path | None
@@ -44,10 +51,12 @@ class CompiledModel:
     """Estimates for the same network with the target's other system configurations."""
 
     def to_dict(self) -> dict[str, Any]:
+        files = (self.path, self.card_path, self.report_path)
         return {
-            "model": str(self.path),
-            "card": self.card_path and str(self.card_path),
-            "report": str(self.report_path),
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "output": str(self.output),
+            "files": [file_dict(path) for path in files if path is not None],
             "vela": report_dict(self.report, self.comparisons),
         }
 
@@ -80,6 +89,7 @@ def compile_model(
     model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
     require_free(*(folder / name for name in (model, card_file, report_file)), force=force)
     vela_version()
+    given = source
     inspected = inspect_model(source)
     _require_compilable(inspected)
     facts = _provenance(source, target)
@@ -98,13 +108,20 @@ def compile_model(
         if not allow_cpu_fallback:
             raise AcceleratorError(left)
         reporter.note(f"warning: {left}")
-    facts[VELA_ESTIMATE] = f"{report.estimate.milliseconds:.2f} ms"
-    payload = report_dict(report, comparisons) | {"made": facts}
+    facts[VELA_ESTIMATE] = f"{report.estimate.time_ms:.2f} ms"
+    payload = {
+        "schema_version": SCHEMA_VERSION,
+        **report_dict(report, comparisons),
+        "made": facts,
+    }
     files = {report_file: (json.dumps(payload, indent=1) + "\n").encode()}
     if card is not None:
         files[card_file] = _card(card, model, content, facts).to_json().encode()
     put_files(folder, {**files, model: content})
     return CompiledModel(
+        model=str(given),
+        model_sha256=facts[_SOURCE_SHA256],
+        output=folder,
         path=folder / model,
         report_path=folder / report_file,
         card_path=folder / card_file if card is not None else None,
@@ -133,10 +150,11 @@ def _without_thresholds(card: Card) -> Card:
 
 def report_dict(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[str, Any]:
     """Returns the report for JSON, with all layers."""
+    plain = asdict(report)
     return {
-        "schema_version": SCHEMA_VERSION,
         "npu_share": report.npu_share,
-        **asdict(report),
+        **plain,
+        "cpu_operators": [blanks_to_null(one) for one in plain["cpu_operators"]],
         "share_of_time": {one.value: part for one, part in report.share_of_time.items()},
         "comparisons": [asdict(estimate) for estimate in comparisons],
     }
@@ -171,9 +189,9 @@ def _left_on_cpu(report: VelaReport, source: Path, target: Target) -> str:
     listed = [f"  {count} x {name}: {why}" for (name, why), count in reasons.items()]
     if len(listed) > _LISTED:
         listed[_LISTED:] = [f"  and {len(listed) - _LISTED} more"]
-    total = report.npu_operators + len(report.cpu_operators)
+    total = report.npu_operator_count + len(report.cpu_operators)
     return (
-        f"Vela puts {report.npu_operators} of {total} operators of {source} on the NPU of "
+        f"Vela puts {report.npu_operator_count} of {total} operators of {source} on the NPU of "
         f"{target.name} ({report.npu_share:.1%}); at least {MIN_NPU_SHARE:.0%} are needed. "
         "Left on the CPU:\n" + "\n".join(listed)
     )
@@ -197,7 +215,7 @@ def _provenance(source: Path, target: Target) -> dict[str, str]:
         "vela target": f"{target.name}: {target.accelerator_config}, {target.system_config}, "
         f"{target.memory_mode}, {target.optimize}",
         "compiled from": source.name,
-        "compiled from sha256": sha256_of(source),
+        _SOURCE_SHA256: sha256_of(source),
     }
 
 

@@ -70,7 +70,7 @@ class Estimate:
     """The estimated time of one inference, and the system that Vela assumed."""
 
     system_config: str
-    milliseconds: float
+    time_ms: float
     cycles: int
     clock_hz: float
     sram_gb_per_s: float
@@ -86,7 +86,7 @@ class VelaReport:
     accelerator_config: str
     memory_mode: str
     estimate: Estimate
-    npu_operators: int
+    npu_operator_count: int
     cpu_operators: tuple[CpuOperator, ...]
     macs: int
     sram_used_bytes: int
@@ -106,7 +106,7 @@ class VelaReport:
     def npu_share(self) -> float:
         """The share of operators on the NPU, 0..1.  Vela counts an activation function as an
         operator."""
-        return self.npu_operators / max(self.npu_operators + len(self.cpu_operators), 1)
+        return self.npu_operator_count / max(self.npu_operator_count + len(self.cpu_operators), 1)
 
     def slowest(self, count: int) -> tuple[Layer, ...]:
         return tuple(sorted(self.layers, key=lambda layer: -layer.cycles)[:count])
@@ -156,7 +156,7 @@ def _report(output: VelaOutput) -> VelaReport:
         accelerator_config=summary["accelerator_configuration"],
         memory_mode=summary["memory_mode"],
         estimate=_estimate(summary),
-        npu_operators=counts["NPU"],
+        npu_operator_count=counts["NPU"],
         cpu_operators=on_cpu,
         macs=int(summary["nn_macs"]),
         sram_used_bytes=_used(summary, "sram"),
@@ -178,7 +178,7 @@ def _estimate(summary: dict[str, str]) -> Estimate:
     )
     return Estimate(
         system_config=summary["system_config"],
-        milliseconds=float(summary["inference_time"]) * 1e3,
+        time_ms=float(summary["inference_time"]) * 1e3,
         cycles=int(float(summary["cycles_total"])),
         clock_hz=float(summary["core_clock"]),
         sram_gb_per_s=float(summary["sram_bandwidth"]) * _GIB / 1e9,

@@ -105,12 +105,12 @@ def _det(models: tuple[ModelResult, ...]) -> Any:
     names = _names(models)
     for model, color in _colored(models):
         curve = roc(*_scored(model))
-        least_fnmr = 0.5 / model.fnmr.n_trials
+        least_fnmr = 0.5 / model.fnmr.trial_count
         axes.step(_on_log(curve.fmr, model), np.maximum(1 - curve.tar, least_fnmr), where="post",
                   color=color, label=f"{names[model.model]}: EER {model.eer:.2%}")  # fmt: skip
     _log_fmr_axis(axes, models)
     axes.set_yscale("log")
-    axes.set_ylim(min(0.5 / model.fnmr.n_trials for model in models), 1.0)
+    axes.set_ylim(min(0.5 / model.fnmr.trial_count for model in models), 1.0)
     axes.plot([1e-9, 1], [1e-9, 1], ":", color=_INK, alpha=0.5, linewidth=1)
     figure.legend(loc="outside lower center")
     return figure
@@ -130,7 +130,7 @@ def _score_histograms(models: tuple[ModelResult, ...]) -> Any:
             weights = np.full(int(flags.sum()), 100.0 / int(flags.sum()))
             axes.hist(scores[flags], bins, weights=weights, color=color, alpha=0.65,
                       label=f"{kind}: {int(flags.sum()):,} pairs")  # fmt: skip
-        thresholds = sorted(set(model.fold_thresholds))
+        thresholds = sorted(set(model.fold_threshold_similarities))
         axes.axvspan(thresholds[0], thresholds[-1], color=_INK, alpha=0.3, linewidth=0)
         middle = float(np.mean(thresholds))
         axes.axvline(middle, color=_INK, linewidth=1.2, label=f"threshold: {middle:.3f}")
@@ -195,12 +195,12 @@ def _log_fmr_axis(axes: Any, models: tuple[ModelResult, ...]) -> None:
     left = min(map(_least, models))
     axes.set_xscale("log")
     axes.set_xlim(left, 1.0)
-    carried = min(RULE_OF_THREE / model.fmr.n_trials for model in models)
+    carried = min(RULE_OF_THREE / model.fmr.trial_count for model in models)
     axes.axvspan(left, min(carried, 1.0), color=_INK, alpha=0.08, linewidth=0)
 
 
 def _least(model: ModelResult) -> float:
-    return 0.5 / model.fmr.n_trials
+    return 0.5 / model.fmr.trial_count
 
 
 def _on_log(fmr: NDArray[np.float64], model: ModelResult) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ def models_table(models: tuple[ModelResult, ...]) -> str:
     if any(m.val is not None for m in models):
         rows.append(("VAL at FAR", _val))
     rows += [
-        ("Failed photos", lambda m: f"{len(m.failed_photos):,} of {m.n_photos:,}"),
+        ("Failed photos", lambda m: f"{len(m.failures):,} of {m.photo_count:,}"),
         ("Time a photo", _time),
         ("Throughput", _throughput),
         ("File size", lambda m: f"{m.model.file_size_bytes / 1e6:.1f} MB"),
@@ -64,7 +64,7 @@ def models_table(models: tuple[ModelResult, ...]) -> str:
 def _rate(rate: Rate, more: str = "") -> str:
     low, high = rate.ci95
     return (
-        f"{rate.value:.2%}<small>{rate.n_events:,} of {rate.n_trials:,}</small>"
+        f"{rate.value:.2%}<small>{rate.event_count:,} of {rate.trial_count:,}</small>"
         f"<small>95 %: {low:.2%} to {high:.2%}</small>{more}"
     )
 
@@ -87,7 +87,7 @@ def _fold_mean(model: ModelResult) -> str:
 
 
 def _threshold(model: ModelResult) -> str:
-    low, high = min(model.fold_thresholds), max(model.fold_thresholds)
+    low, high = min(model.fold_threshold_similarities), max(model.fold_threshold_similarities)
     shown = f"{low:.4f}" if low == high else f"{low:.4f} to {high:.4f}"
     marked = ' class="warn"' if model.threshold_origin is ThresholdOrigin.SAME_PAIRS else ""
     return f"{shown}<small{marked}>{_ORIGINS[model.threshold_origin]}</small>"
@@ -99,9 +99,9 @@ def _tar(number: int, model: ModelResult) -> str:
         needed = f"{RULE_OF_THREE / point.target_fmr:,.0f}"
         return (
             '<span class="warn">not measurable</span>'
-            f"<small>{needed} impostor pairs needed, {model.fmr.n_trials:,} there</small>"
+            f"<small>{needed} impostor pairs needed, {model.fmr.trial_count:,} there</small>"
         )
-    return f"{_rate(point.tar)}<small>at {point.threshold:.4f}</small>"
+    return f"{_rate(point.tar)}<small>at {point.threshold_similarity:.4f}</small>"
 
 
 def _time(model: ModelResult) -> str:
@@ -116,7 +116,7 @@ def _throughput(model: ModelResult) -> str:
     if speed is None:
         return "not measured"
     return (
-        f"{speed.photos_per_s:.1f} photos/s<small>{speed.n_photos:,} photos, {speed.crew}, "
+        f"{speed.photos_per_s:.1f} photos/s<small>{speed.photo_count:,} photos, {speed.crew}, "
         f"batch 1</small><small>work: pre-processing {speed.pre_processing_s:.1f} s, "
         f"inference {speed.inference_s:.1f} s</small><small>post-processing "
         f"{speed.post_processing_s:.3f} s</small>"

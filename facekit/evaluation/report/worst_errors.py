@@ -41,4 +41,4 @@ def worst_false_non_matches(result: ModelResult, limit: int) -> tuple[ScoredPair
 def _distance_over(pair: ScoredPair) -> float:
     if pair.similarity is None:
         raise ValueError(f"Pair {pair.a}, {pair.b} has no score.")
-    return pair.similarity - pair.threshold
+    return pair.similarity - pair.threshold_similarity

@@ -74,8 +74,8 @@ class PostgresGallery:
                 space=postgres_space.read_space(self._connection),
                 vector_type=VectorType.FLOAT32,
                 encrypted=False,
-                people=self._one(f"SELECT count(*) FROM {SCHEMA}.person"),
-                templates=self._one(f"SELECT count(*) FROM {SCHEMA}.template"),
+                people_count=self._one(f"SELECT count(*) FROM {SCHEMA}.person"),
+                template_count=self._one(f"SELECT count(*) FROM {SCHEMA}.template"),
                 size_bytes=self._one(
                     f"SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c "
                     f"WHERE relnamespace = '{SCHEMA}'::regnamespace AND relkind = 'r'"

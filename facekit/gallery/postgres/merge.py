@@ -149,12 +149,12 @@ def _merge_of(connection: Any, merge_id: int) -> Merge:
         "USING (template_id) WHERE merge_id = %s",
         (merge_id,),
     ).fetchall()
-    known = connection.execute(
+    shared = connection.execute(
         f"SELECT photo_sha256 FROM {SCHEMA}.spare_template WHERE merge_id = %s", (merge_id,)
     ).fetchall()
     return Merge(
         name,
         merged_at,
         frozenset(sha256 for (sha256,) in moved),
-        frozenset(sha256 for (sha256,) in known),
+        frozenset(sha256 for (sha256,) in shared),
     )

@@ -90,8 +90,8 @@ class SqliteGallery:
                 space=self._session.space(),
                 vector_type=VectorType(self._session.meta("vector_type")),
                 encrypted=self._session.meta("lock") != "",
-                people=self._session.one("SELECT count(*) FROM person"),
-                templates=self._session.one("SELECT count(*) FROM template"),
+                people_count=self._session.one("SELECT count(*) FROM person"),
+                template_count=self._session.one("SELECT count(*) FROM template"),
                 size_bytes=self.path.stat().st_size,
             )
 

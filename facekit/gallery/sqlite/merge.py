@@ -161,12 +161,12 @@ def _merge_of(session: SqliteSession, merge_id: int | None) -> Merge:
         "WHERE merge_id = ?",
         (merge_id,),
     )
-    known = session.connection.execute(
+    shared = session.connection.execute(
         "SELECT photo_sha256 FROM spare_template WHERE merge_id = ?", (merge_id,)
     )
     return Merge(
         name,
         merged_at,
         frozenset(sha256 for (sha256,) in moved),
-        frozenset(sha256 for (sha256,) in known),
+        frozenset(sha256 for (sha256,) in shared),
     )

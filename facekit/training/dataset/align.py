@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facekit.enums import CropFormat
-from facekit.errors import StorageError, UsageError
+from facekit.errors import InputError, StorageError, UsageError
 from facekit.face.detector import DetectorOptions
 from facekit.photo.decode import DEFAULT_LIMITS
 from facekit.photo.sources import list_people
@@ -21,7 +21,6 @@ from facekit.reporter import SILENT, Reporter
 from facekit.training.dataset.aligned import (
     FAILURES_NAME,
     SETTINGS_NAME,
-    AlignFailure,
     AlignSettings,
     keep_settings,
     read_failures,
@@ -29,7 +28,6 @@ from facekit.training.dataset.aligned import (
     write_failures,
 )
 
-_CLASH = "NameClash"
 _FAILURES_BETWEEN_WRITES = 20
 
 
@@ -39,13 +37,15 @@ class AlignReport:
 
     output: Path
     """Folder of the aligned crops."""
-    people: int
-    photos: int
-    aligned: int
+    people_count: int
+    photo_count: int
+    aligned_count: int
     """Number of crops made by this run."""
-    kept: int
+    kept_count: int
     """Number of crops that existed before this run."""
-    failures: tuple[AlignFailure, ...]
+    detector: str
+    """Name of the detector."""
+    failures: tuple[PhotoFailure, ...]
     """Photos without a crop, from this run and from those that it continued."""
 
     @property
@@ -56,16 +56,17 @@ class AlignReport:
     def to_dict(self) -> dict[str, Any]:
         return {
             "output": str(self.output),
-            "people": self.people,
-            "photos": self.photos,
-            "aligned": self.aligned,
-            "kept": self.kept,
-            "failed": [asdict(one) for one in self.failures],
+            "detector": self.detector,
+            "people_count": self.people_count,
+            "photo_count": self.photo_count,
+            "aligned_count": self.aligned_count,
+            "kept_count": self.kept_count,
+            "failed": [failure.to_dict() for failure in self.failures],
         }
 
     def __repr__(self) -> str:
         return (
-            f"AlignReport({self.output}, {self.aligned} aligned, {self.kept} kept, "
+            f"AlignReport({self.output}, {self.aligned_count} aligned, {self.kept_count} kept, "
             f"{len(self.failures)} failed)"
         )
 
@@ -102,7 +103,7 @@ def align_dataset(
     photos = [photo for person in people for photo in person.photos]
     targets, clashes = _targets(photos, source, output, settings.format)
     earlier = () if retry_failed else read_failures(output)
-    failures = {one.photo: one for one in earlier if source / one.photo in targets} | clashes
+    failures = {one.name: one for one in earlier if source / one.name in targets} | clashes
     existing = {path for person in people for path in (output / person.name).glob("*")}
     _remove_parts(existing)
     pending = [
@@ -128,15 +129,16 @@ def align_dataset(
             if isinstance(result.error, StorageError):
                 raise result.error
             name = _name(source, photo)
-            failures[name] = AlignFailure(name, type(result.error).__name__, str(result.error))
+            failures[name] = PhotoFailure(name, result.error)
             unwritten += 1
             if unwritten == _FAILURES_BETWEEN_WRITES:
                 write_failures(output, failures.values())
                 unwritten = 0
     finally:  # Ctrl-C loses nothing; a kill loses some failures, whose photos are then tried again
         write_failures(output, failures.values())
-    all_failures = tuple(sorted(failures.values(), key=lambda failure: failure.photo))
-    return AlignReport(output, len(people), len(photos), aligned, kept, all_failures)
+    all_failures = tuple(sorted(failures.values(), key=lambda failure: failure.name))
+    detector = nets[0].card.name
+    return AlignReport(output, len(people), len(photos), aligned, kept, detector, all_failures)
 
 
 def _name(source: Path, photo: Path) -> str:
@@ -151,17 +153,17 @@ def _target(photo: Path, source: Path, output: Path, crop_format: CropFormat) ->
 
 def _targets(
     photos: list[Path], source: Path, output: Path, crop_format: CropFormat
-) -> tuple[dict[Path, Path], dict[str, AlignFailure]]:
+) -> tuple[dict[Path, Path], dict[str, PhotoFailure]]:
     """Returns each photo's crop path, and a failure for a second photo of the same stem."""
     targets: dict[Path, Path] = {}
-    clashes: dict[str, AlignFailure] = {}
+    clashes: dict[str, PhotoFailure] = {}
     taken: dict[Path, Path] = {}
     for photo in photos:
         target = _target(photo, source, output, crop_format)
         if target in taken:
             name = _name(source, photo)
             reason = f"{taken[target].name} of the same person would have the same crop's name"
-            clashes[name] = AlignFailure(name, _CLASH, reason)
+            clashes[name] = PhotoFailure(name, InputError(reason))
         else:
             taken[target] = photo
             targets[photo] = target

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from facekit.enums import CropFormat, CropRule, FacePolicy
-from facekit.errors import InputError, UsageError
+from facekit.errors import InputError, UsageError, error_named
 from facekit.face.align import landmark_template
 from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.face.yunet import YunetOptions
 from facekit.model.card import DETECTOR
+from facekit.pipeline.photos import PhotoFailure
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
 from facekit.template.space import parse_crop
@@ -26,7 +27,7 @@ from facekit.types import CropSpec
 SCHEMA_VERSION = 1
 SETTINGS_NAME = "align.json"
 FAILURES_NAME = "failures.csv"
-_COLUMNS = ("photo", "error", "reason")
+_COLUMNS = ("photo", "error", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,6 @@ class AlignSettings:
                 f"The margin must be less than the crop's sides: {self.crop.margin_px:g} of "
                 f"{self.width_px} x {self.height_px} pixels leaves nothing for the face."
             )
-
-
-@dataclass(frozen=True, slots=True)
-class AlignFailure:
-    """A photo without a crop, and why."""
-
-    photo: str
-    """Path relative to the source folder, with forward slashes."""
-    error: str
-    """Name of the error's class."""
-    reason: str
 
 
 def settings_payload(settings: AlignSettings, detector_sha256: Iterable[str]) -> dict[str, Any]:
@@ -153,7 +143,7 @@ def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | Non
     return None if margin_px < 0 else CropSpec(crop.rule, margin_px, crop.resize_filter)
 
 
-def read_failures(folder: Path) -> tuple[AlignFailure, ...]:
+def read_failures(folder: Path) -> tuple[PhotoFailure, ...]:
     """Returns the failures recorded so far; () without a file.  Raises InputError."""
     path = folder / FAILURES_NAME
     try:
@@ -164,10 +154,12 @@ def read_failures(folder: Path) -> tuple[AlignFailure, ...]:
         raise InputError(f"{path} cannot be read: {error}") from error
     if not rows or tuple(rows[0]) != _COLUMNS or any(len(row) != len(_COLUMNS) for row in rows):
         raise InputError(f"{path} is not a list with the columns {', '.join(_COLUMNS)}.")
-    return tuple(AlignFailure(*row) for row in rows[1:])
+    return tuple(
+        PhotoFailure(photo, error_named(name, message)) for photo, name, message in rows[1:]
+    )
 
 
-def write_failures(folder: Path, failures: Iterable[AlignFailure]) -> None:
+def write_failures(folder: Path, failures: Iterable[PhotoFailure]) -> None:
     """Writes all failures, sorted by photo, to a new file that replaces the old one.
 
     Raises StorageError.
@@ -175,6 +167,7 @@ def write_failures(folder: Path, failures: Iterable[AlignFailure]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    for one in sorted(failures, key=lambda failure: failure.photo):
-        writer.writerow([one.photo, one.error, " ".join(one.reason.split())])
+    for one in sorted(failures, key=lambda failure: failure.name):
+        message = " ".join(str(one.error).split())
+        writer.writerow([one.name, type(one.error).__name__, message])
     write_atomically(folder / FAILURES_NAME, text.getvalue().encode())
