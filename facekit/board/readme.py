@@ -42,8 +42,8 @@ sha256sum -c SHA256SUMS                # was it copied well?
 When it first runs, `run.sh` unpacks the wheel into `python/`; nothing is installed. An installed
 facekit uses the same models: `facekit verify a.jpg b.jpg --bundle FOLDER`.
 
-Nothing falls back to the CPU in silence: where the delegate is missing or takes nothing, the exit
-code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it.
+Nothing falls back to the CPU in silence: where the delegate is missing or accepts no operators, the
+exit code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it.
 
 ## Models
 

@@ -54,6 +54,7 @@ def galleries(made_up: EvaluationReport) -> list[ErrorGallery]:
             model.model.label,
             tuple(ShownPair(pair, CROP, CROP) for pair in worst_false_matches(model, 12)),
             tuple(ShownPair(pair, CROP, CROP) for pair in worst_false_non_matches(model, 12)),
+            "margin, 32 px, bilinear",
         )
         for model in made_up.models
     ]
