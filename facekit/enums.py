@@ -229,3 +229,14 @@ class LfwAlignment(str, Enum):
     def folder(self) -> str:
         """Where scikit-learn unpacks it, below its lfw_home."""
         return "lfw" if self is LfwAlignment.ORIGINAL else "lfw_funneled"
+
+
+class ConfigKind(str, Enum):
+    """What ships in configs/, by folder: recipes of quantizing, targets of compiling, and the
+    configurations of three commands."""
+
+    RECIPES = "recipes"
+    TARGETS = "targets"
+    TRAIN = "train"
+    EVAL_LFW = "eval-lfw"
+    BENCHMARK = "benchmark"

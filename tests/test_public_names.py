@@ -39,6 +39,8 @@ VERBS = {
     "compile": ["compile"],
     "bundle": ["bundle"],
     "doctor": ["doctor"],
+    "config list": ["list_configs"],
+    "config show": ["show_config"],
     "gallery init": ["Gallery.create"],
     "gallery stats": ["Gallery.stats"],
     "gallery list": ["Gallery.people"],
@@ -114,7 +116,12 @@ FUNCTIONS = sorted({path for paths in VERBS.values() for path in paths})
 
 
 def test_every_command_of_the_shell_has_a_verb_in_python() -> None:
-    commands = {" ".join(words) for words in every_command()} - {"gallery", "models", "data"}
+    commands = {" ".join(words) for words in every_command()} - {
+        "gallery",
+        "models",
+        "data",
+        "config",
+    }
     assert set(VERBS) == commands
     assert {command.partition(" ")[0] for command in VERBS} == set(COMMANDS)
 

@@ -45,6 +45,7 @@ COMMANDS = {
     "inspect": "facekit.cli.commands.inspect:inspect_command",
     "compile": "facekit.cli.commands.compile:compile_command",
     "bundle": "facekit.cli.commands.bundle:bundle",
+    "config": "facekit.cli.commands.config:config",
     "doctor": "facekit.cli.commands.doctor:doctor",
 }
 """In the order of the help page; a module is imported when its command is asked for."""

@@ -109,7 +109,7 @@ def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
 def require_free_files(folder: Path, name: str, plan: ConversionPlan, *, force: bool) -> None:
     """Raises UsageError if one of the files exists and `force` is False."""
     names = file_names(name, plan)
-    paths = (folder / below / one for below, listed in names.items() for one in listed)
+    paths = (folder / subfolder / file for subfolder, files in names.items() for file in files)
     require_free(*paths, force=force)
 
 
@@ -198,7 +198,7 @@ def _create_files(
         )
     by_rule: dict[RangeRule | None, ActivationRanges | None] = {None: None}
     for recipe in plan.recipes:
-        range_rule = recipe.rule and (rule or recipe.rule)
+        range_rule = recipe.range_rule and (rule or recipe.range_rule)
         if range_rule is not None and range_rule not in by_rule:
             activation_ranges = by_rule[range_rule] = choose_ranges(
                 model, crops, range_rule, reporter=reporter

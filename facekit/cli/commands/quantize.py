@@ -28,7 +28,7 @@ from facekit.enums import RangeRule
     default="static_wi8_ai8",
     show_default=True,
     help="Name of a recipe (static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, ...) or a "
-    ".json file; see configs/recipes.",
+    ".json file; see facekit config list.",
 )
 @calibration_options
 @click.option(

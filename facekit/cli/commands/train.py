@@ -42,7 +42,9 @@ _SHORT = {
     help="Aligned crops, a folder a person: see align-dataset.",
 )
 @click.option(
-    "--config", metavar="CONFIG", help="A .toml file, or one of facekit's own; see configs/train."
+    "--config",
+    metavar="CONFIG",
+    help="A .toml file, or one of facekit's own; see facekit config list.",
 )
 @click.option("--architecture", type=EnumChoice(Architecture), help="The net's graph.")
 @click.option("--loss", type=EnumChoice(TrainingLoss), help="What is minimized.")
