@@ -117,6 +117,7 @@ def test_what_the_page_says(page: str, made_up: EvaluationReport) -> None:
     assert f"p = {made_up.comparisons[0].p_value:.3g}" in page
     assert "12,000,000 impostor pairs" in page
     assert "NoFaceError: no face" in page
+    assert "Crops as the model sees them: margin, 32 px, bilinear." in page
 
 
 def test_a_threshold_from_the_scored_pairs_is_marked(made_up: EvaluationReport) -> None:
