@@ -11,6 +11,7 @@ from facekit.tasks import align_dataset as align_task
 from facekit.tasks import benchmark as benchmark_task
 from facekit.tasks import bundle as bundle_task
 from facekit.tasks import compile as compile_task
+from facekit.tasks import config as config_task
 from facekit.tasks import convert as convert_task
 from facekit.tasks import data as data_task
 from facekit.tasks import doctor as doctor_task
@@ -29,5 +30,7 @@ doctor = by_words(doctor_task.examine)
 export = by_words(export_task.export)
 fetch_lfw = by_words(data_task.fetch)
 inspect_model = by_words(inspect_task.inspect)
+list_configs = config_task.list_configs
 quantize = by_words(quantize_task.quantize)
+show_config = by_words(config_task.show_config)
 train = by_words(train_task.train)

@@ -198,7 +198,7 @@ def _create_files(
         )
     by_rule: dict[RangeRule | None, ActivationRanges | None] = {None: None}
     for recipe in plan.recipes:
-        range_rule = recipe.rule and (rule or recipe.rule)
+        range_rule = recipe.range_rule and (rule or recipe.range_rule)
         if range_rule is not None and range_rule not in by_rule:
             activation_ranges = by_rule[range_rule] = choose_ranges(
                 model, crops, range_rule, reporter=reporter
@@ -206,7 +206,7 @@ def _create_files(
             reporter.note(
                 f"activation ranges: {range_rule.value}, {activation_ranges.origin.title}"
             )
-        reporter.note(f"quantizing by {recipe.name}")
+        reporter.note(f"quantizing with recipe {recipe.name}")
         quantized = quantize(model, recipe, by_rule[range_rule])
         path = staging / quantized.card.file_name
         _write(path, quantized.card, quantized.content)

@@ -92,7 +92,7 @@ def quantize(
     on, a folder or list; None: those of `calibration`.  `layers`: rank them by their error.
     `evaluate_on`: LFW's folder, to measure the accuracy on View 1 before and after.  `plot`: a
     .png file to draw the drift into.  `range_rule`: instead of the recipe's own.  `force`: replace
-    files that exist.
+    files that exist.  `accept_drift`: keep a file that no longer tells faces apart.
     Raises what `convert` raises, InputError for a folder that is not LFW.
     """
     read = read_recipe(recipe)

@@ -44,6 +44,7 @@ CASES = [
     ("export --install", "export toy --format onnx --install toy", "toy:onnx-fp32"),
     ("benchmark --output", "benchmark -o there", "there/benchmark.txt"),
     ("compile --output", "compile toy_int8.tflite -o there", "there/toy_int8_vela.json"),
+    ("config show --output", "config show imx93 -o there.toml", "there.toml"),
     ("bundle --output", "bundle toy --target cpu -o there.tar", "there.tar"),
 ]
 """Command and option, how it is typed, and what is there already."""

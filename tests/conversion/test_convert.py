@@ -75,7 +75,7 @@ def test_every_recipe_at_once(tiny: InstalledModel, tmp_path: Path) -> None:
 def test_cards_say_how_they_were_calibrated(tiny: InstalledModel, tmp_path: Path) -> None:
     (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out")
     calibration = made.card.quantization.calibration
-    assert calibration["rule"] == "percentile"
+    assert calibration["range_rule"] == "percentile"
     assert (calibration["crops"], calibration["people"]) == (96, 2)
     assert len(calibration["list_sha256"]) == 64
     assert made.card.calibration.operating_points == ()  # thresholds are bound to their file
@@ -183,7 +183,7 @@ def test_a_small_network_that_ends_with_a_unit_length_goes_to_the_npu(tmp_path: 
     """The unit length and the conversion before it stay on the CPU, which is said."""
     pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
     told = Told()
-    plan = ConversionPlan((UINT8,), targets=(replace(read_target("imx93"), compare=()),))
+    plan = ConversionPlan((UINT8,), targets=(replace(read_target("imx93"), bandwidths=()),))
     model = small_embedder(tmp_path / "source", (1, 16, 16, 3))
     quantized, compiled = convert(model, plan, tmp_path / "out", reporter=told)
     assert "uint8: left in float32: 1 x L2_NORMALIZATION" in told.notes
@@ -269,7 +269,7 @@ def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe
     shipped = shipped_calibration(DEFAULT_MODEL, recipe.variant)
     assert shipped is not None
     targets = [point.target for point in card.calibration.operating_points]
-    if shipped.file_sha256 == card.file_sha256:
+    if shipped.model_sha256 == card.file_sha256:
         assert targets == ["fmr=1e-2", "fmr=1e-3", "fmr=1e-4", "best-accuracy"]
     else:  # another TensorFlow wrote the float32 file
         assert targets == []

@@ -37,7 +37,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         ("operations", [], "not empty"),
         ("operations", [{"regex": ".*"}], "operation"),
         ("input", "int4", "input"),
-        ("rule", "luck", "rule"),
+        ("range_rule", "luck", "range_rule"),
         ("variant", "../x", "variant"),
         ("schema_version", 2, "schema_version 1 needed"),
     ],

@@ -73,7 +73,7 @@ def test_all_operators_on_the_npu(model: Path, tmp_path: Path) -> None:
     assert report.npu_share == 1.0
     assert report.macs == 14_552  # as tests/tasks/test_inspect_model.py counts by hand
     assert report.estimate.dram_gb_per_s == pytest.approx(5.0)
-    assert [one.system_config for one in compiled.comparisons] == list(IMX93.compare)
+    assert [one.system_config for one in compiled.comparisons] == list(IMX93.bandwidths)
     assert names(tmp_path / "out") == [
         "int8_vela.json",
         "int8_vela.tflite",
@@ -95,7 +95,7 @@ def test_the_card_names_vela_and_the_source(model: Path, tmp_path: Path) -> None
 def test_an_estimate_that_fails_is_noted_and_left_out(model: Path, tmp_path: Path) -> None:
     """What is compared with says nothing about the file that is wanted."""
     told = Told()
-    target = replace(IMX93, compare=("No_Such_System",))
+    target = replace(IMX93, bandwidths=("No_Such_System",))
     compiled = compile_model(model, target, tmp_path / "out", reporter=told)
     assert compiled.comparisons == ()
     (note,) = told.notes

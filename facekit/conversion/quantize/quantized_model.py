@@ -145,7 +145,7 @@ def quantize(
         recipe = recipe.with_integer_outputs
     content, quantized_spec = quantize_file(float32, model.card.input, recipe, by_key)
     ranges_origin = (
-        {"rule": activation_ranges.rule.value, **asdict(activation_ranges.origin)}
+        {"range_rule": activation_ranges.rule.value, **asdict(activation_ranges.origin)}
         if activation_ranges
         else {}
     )
@@ -174,7 +174,7 @@ def quantize(
 
 def _carried_calibration(card: Card, variant: str, sha256: str) -> Calibration:
     shipped = shipped_calibration(card.name, variant)
-    if shipped is not None and shipped.file_sha256 == sha256:
+    if shipped is not None and shipped.model_sha256 == sha256:
         return shipped.calibration
     if card.calibration.embedding_mean is None:
         return Calibration()

@@ -45,14 +45,14 @@ class Recipe:
     variant: str
     """The variant in the file's name, <model>_<variant>.tflite."""
     input: InputType
-    rule: RangeRule | None
+    range_rule: RangeRule | None
     """The rule for the activation ranges; None if activations are not quantized statically."""
     operations: tuple[dict[str, Any], ...]
     integer_forms: tuple[str, ...] = ()
 
     @property
     def needs_ranges(self) -> bool:
-        return self.rule is not None
+        return self.range_rule is not None
 
     @property
     def with_integer_outputs(self) -> Recipe:
@@ -69,7 +69,7 @@ class Recipe:
             "title": self.title,
             "variant": self.variant,
             "input": self.input.value,
-            **({"rule": self.rule.value} if self.rule else {}),
+            **({"range_rule": self.range_rule.value} if self.range_rule else {}),
             **({"integer_forms": list(self.integer_forms)} if self.integer_forms else {}),
             "operations": list(self.operations),
         }
@@ -93,7 +93,9 @@ def read_recipe(name_or_path: str) -> Recipe:
             title=fields.text("title"),
             variant=fields.plain_name("variant"),
             input=fields.choice("input", InputType),
-            rule=fields.choice("rule", RangeRule) if _has_static_activations(raw) else None,
+            range_rule=fields.choice("range_rule", RangeRule)
+            if _has_static_activations(raw)
+            else None,
             operations=tuple(_operation(step) for step in _list(raw, "operations")),
             integer_forms=_forms(fields) if "integer_forms" in raw else (),
         )

@@ -18,7 +18,7 @@ _KEYS = frozenset(
         "system_config",
         "memory_mode",
         "optimize",
-        "compare",
+        "bandwidths",
         "options",
     )
 )
@@ -40,7 +40,7 @@ class Target:
     """The keys of a custom section, or {} if the target has none."""
     memory_mode: str
     optimize: str
-    compare: tuple[str, ...] = ()
+    bandwidths: tuple[str, ...] = ()
     """Further system configurations of Arm/vela.ini for which estimates are shown."""
     options: tuple[str, ...] = field(default=())
     """Further arguments for Vela's command line."""
@@ -67,7 +67,7 @@ def read_target(name_or_path: str) -> Target:
 def _target(name: str, raw: dict[str, Any]) -> Target:
     if unknown := sorted(raw.keys() - _KEYS):
         raise ValueError(f"unknown keys {', '.join(unknown)}; known: {', '.join(sorted(_KEYS))}")
-    fields = Fields({"optimize": "Performance", "compare": [], "options": [], **raw}, "target")
+    fields = Fields({"optimize": "Performance", "bandwidths": [], "options": [], **raw}, "target")
     optimize = fields.text("optimize")
     if optimize not in _OPTIMIZE:
         raise ValueError(f"optimize must be one of {', '.join(_OPTIMIZE)}. Received: {optimize!r}")
@@ -81,6 +81,6 @@ def _target(name: str, raw: dict[str, Any]) -> Target:
         custom_system_config=custom,
         memory_mode=fields.text("memory_mode"),
         optimize=optimize,
-        compare=tuple(fields.texts("compare")),
+        bandwidths=tuple(fields.texts("bandwidths")),
         options=tuple(fields.texts("options")),
     )
