@@ -77,14 +77,14 @@ def import_network(
     network_input = resolve_input((size[0], size[1]), scaling, options)
     if scaling is not None:
         reporter.note(
-            f"{path.name} begins with {scaling_formula(*scaling)} of its own: the card says so"
+            f"{path.name} scales its input itself, {scaling_formula(*scaling)}: the card says so"
         )
-    reporter.note(f"fed with {network_input}")
+    reporter.note(f"input: {network_input}")
     shortened = remove_unit_length(network)
     if shortened is not network:
         reporter.note(
-            f"{path.name} ends by giving embeddings unit length: that is left to facekit, "
-            "which does so with every network's"
+            f"{path.name} gives embeddings unit length in its last step: that is left to facekit, "
+            "which does so for every network"
         )
     reporter.note(f"converting {path.name} to LiteRT")
     content = to_litert(shortened)
@@ -117,11 +117,11 @@ def import_network(
         f"{path.name} itself" if ran_source else f"the graph that was read from {path.name}"
     )
     reporter.note(
-        f"answers as {source_title}: greatest difference {difference:.1e} in embeddings of "
-        "unit length"
+        f"gives the same embeddings as {source_title}: they differ by {difference:.1e} at most, "
+        "at unit length"
     )
     faces = check_faces(net, network_input.card, network_input.crop, network_input.flip)
-    reporter.note(f"cosine of the faces that ship with facekit: {faces}")
+    reporter.note(f"cosine similarity of the faces that ship with facekit: {faces}")
     if not options.accept_untrained:
         _require_distinguished(
             faces,
@@ -238,6 +238,6 @@ def _require_distinguished(
     )
     if best is not None and distinguishing[best].gap > faces.gap + MIN_GAP:
         reporter.note(
-            f"is it fed as it was trained? --preprocessing {best.value} tells the faces further "
-            f"apart: {distinguishing[best]}"
+            "check the preprocessing against that of the training: --preprocessing "
+            f"{best.value} tells the faces further apart: {distinguishing[best]}"
         )

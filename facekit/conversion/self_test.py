@@ -46,7 +46,7 @@ def self_test(
         _compare(outputs, golden, card.task, f"{path.name} and its golden value")
     elif run_source is not None:
         reporter.note(
-            f"no golden value is known for {card.name}: tested against its own graph only"
+            f"no output of {card.name} is known to compare with: tested against its graph only"
         )
     else:
         raise ModelBuildError(
