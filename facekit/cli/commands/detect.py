@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 @click.command()
 @photos_argument()
 @click.option("--save-crops", type=FOLDER, help="Write the crops that the model would see here.")
-@click.option("--draw", type=FOLDER, help="Write the pictures with boxes and landmarks here.")
+@click.option("--draw", type=FOLDER, help="Write the photos with boxes and landmarks here.")
 @force_option("what is in these folders under the same names")
 @click.option(
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.ALL.value,
     show_default=True,
-    help="Which faces to report; verify and embed take the largest.",
+    help="Which face of a photo to report; verify and embed take the largest.",
 )
 @detector_options
 @model_option
@@ -58,7 +58,7 @@ def detect(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find the faces in pictures, or in folders of pictures.
+    """Find the faces in photos, or in folders of photos.
 
     A photo that cannot be read, or has no face, is reported, and the others go on; the exit
     code is then that of the first such photo.  --model names the detector where --detector does

@@ -35,7 +35,7 @@ def embed(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write the embeddings of pictures, or of folders of pictures, to a file.
+    """Write the embeddings of photos, or of folders of photos, to a file.
 
     A photo without a face, or one that cannot be read, is a row with its error; the exit code
     is then that of the first such row.
