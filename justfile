@@ -1,5 +1,7 @@
 # What continuous integration runs, in parts.  `just` alone lists it; scripts/test.sh does the work.
 
+set positional-arguments
+
 _list:
     @just --list --unsorted
 
@@ -30,11 +32,11 @@ site:
 
 # all tests, or: just tests -k verify
 tests *arguments:
-    bash scripts/test.sh tests {{arguments}}
+    bash scripts/test.sh tests "$@"
 
 # one file or test in this process: just one tests/cli/test_verify.py -k json
 one +arguments:
-    FACEKIT_THREADS=1 .venv/bin/pytest -q {{arguments}}
+    FACEKIT_THREADS=1 .venv/bin/pytest -q "$@"
 
 # format, and mend what ruff and typos can
 fix:
@@ -48,4 +50,4 @@ write-docs:
 
 # write requirements-dev.lock anew; --upgrade: the newest versions
 lock *arguments:
-    bash scripts/lock.sh {{arguments}}
+    bash scripts/lock.sh "$@"

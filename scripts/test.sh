@@ -39,7 +39,7 @@ docs() {
 
 site() {
   say 'the manual as pages'
-  NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+  NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
 }
 
 tests() {

@@ -17,8 +17,10 @@ hypothesis.settings.load_profile("facekit")
 pytest_plugins = ("tests.networks.fixtures",)
 
 ROOT = Path(__file__).resolve().parents[1]
-LONG_ROOMS = tuple(ROOT / "tests" / room for room in ("training", "conversion", "graph"))
-"""whose files take longest"""
+LONG = {
+    ROOT / "tests" / name for name in ("training", "conversion", "graph", "test_shown_commands.py")
+}
+"""the files that take longest, and the rooms of such files"""
 SETTINGS = ("FACEKIT_MODEL", "FACEKIT_OFFLINE", "FACEKIT_RUNTIME")
 
 
@@ -36,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Under `--dist loadfile --no-loadscope-reorder`, where a worker takes a file at a time, so that
     what its tests share is made once.
     """
-    items.sort(key=lambda item: set(LONG_ROOMS).isdisjoint(item.path.parents))
+    items.sort(key=lambda item: LONG.isdisjoint((item.path, *item.path.parents)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

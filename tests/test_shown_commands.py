@@ -90,6 +90,7 @@ def test_the_commands_of_a_page_run(page: str, folder: Path) -> None:
     for name, made in NETWORKS.items():
         if name in PAGES[page]:
             subprocess.run([*made.split(), name], check=True, capture_output=True)
+            Path(name).with_suffix(".json").unlink(missing_ok=True)
     for block in SHELL.finditer(PAGES[page]):
         line = PAGES[page].count("\n", 0, block.start(1)) + 1
         script = "\n".join(map(_to_run, _logical_lines(block[1])))

@@ -109,7 +109,7 @@ def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
 def require_free_files(folder: Path, name: str, plan: ConversionPlan, *, force: bool) -> None:
     """Raises UsageError if one of the files exists and `force` is False."""
     names = file_names(name, plan)
-    paths = (folder / below / one for below, listed in names.items() for one in listed)
+    paths = (folder / subfolder / file for subfolder, files in names.items() for file in files)
     require_free(*paths, force=force)
 
 

@@ -94,12 +94,12 @@ class DetectionDrift:
 
     def _by_size(self, minimum_px: int, limit_px: int | None) -> dict[str, Any]:
         in_range = (self.sizes_px >= minimum_px) & (self.sizes_px < (limit_px or np.inf))
-        both = in_range & self.is_found
+        found = in_range & self.is_found
         return {
             "least_px": minimum_px,
             "face_count": int(in_range.sum()),
             "missed_count": int((in_range & ~self.is_found).sum()),
-            "mean_iou": float(self.ious[both].mean()) if both.any() else None,
+            "mean_iou": float(self.ious[found].mean()) if found.any() else None,
         }
 
 

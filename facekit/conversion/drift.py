@@ -40,7 +40,7 @@ _SIZE_INCHES = (10, 3.7)
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     model_sha256: str
     size_bytes: int
     latency_ms: float
@@ -123,7 +123,7 @@ class Drift:
 
 
 def drift_json(report: Mapping[str, Any]) -> str:
-    """The drift report as its file has it."""
+    """Returns the text of a drift report's file."""
     return json.dumps({"schema_version": SCHEMA_VERSION, **report}, indent=1) + "\n"
 
 

@@ -56,7 +56,7 @@ def import_network(
     options: ImportOptions,
     into: Path,
     *,
-    found: SourceFormat,
+    source_format: SourceFormat,
     sha256: str,
     reporter: Reporter = SILENT,
 ) -> ImportedModel:
@@ -67,7 +67,7 @@ def import_network(
     if the source format's runtime is not installed.
     """
     require_source_runtime(path)
-    imported = found.read(path, size=requested_size(options))
+    imported = source_format.read(path, size=requested_size(options))
     graph = _with_batch_one(imported.graph)
     network, scaling = split_input_scaling(graph)
     if scaling is not None and scaling[1] <= 0:
@@ -97,7 +97,10 @@ def import_network(
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
         source=Source(
-            title=f"{found.title}: {path.name}", url="", sha256=sha256, license=options.license
+            title=f"{source_format.title}: {path.name}",
+            url="",
+            sha256=sha256,
+            license=options.license,
         ),
         input=network_input.card,
         crop=network_input.crop,
@@ -130,7 +133,7 @@ def import_network(
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return ImportedModel(
         InstalledModel(card, model),
-        found,
+        source_format,
         imported.ignored,
         difference if ran_source else None,
         faces,
@@ -207,7 +210,7 @@ def _check_other_preprocessing(
 
 def _require_distinguished(
     faces: FaceCheck,
-    others: dict[Preprocessing, FaceCheck],
+    other_checks: dict[Preprocessing, FaceCheck],
     network_input: NetworkInput,
     path: Path,
     reporter: Reporter,
@@ -217,7 +220,7 @@ def _require_distinguished(
     Reports another system whose preprocessing distinguishes them clearly better.
     """
     distinguishing = {
-        preprocessing: check for preprocessing, check in others.items() if check.tells_apart
+        preprocessing: check for preprocessing, check in other_checks.items() if check.tells_apart
     }
     listed = "\n".join(
         f"  --preprocessing {preprocessing.value}: {check}"

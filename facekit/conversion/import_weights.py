@@ -62,18 +62,18 @@ def import_weights(
     contradict the file, or the preprocessing is unknown; MissingExtraError if a needed package is
     not installed.
     """
-    found = find_format(path)
-    reporter.note(f"reading {path.name}: {found.title}")
+    source_format = find_format(path)
+    reporter.note(f"reading {path.name}: {source_format.title}")
     sha256 = source_sha256(path)
-    if found.whole_network:
+    if source_format.whole_network:
         return import_network(
-            path, name, options, into, found=found, sha256=sha256, reporter=reporter
+            path, name, options, into, source_format=source_format, sha256=sha256, reporter=reporter
         )
-    read = found.read(path)
+    read = source_format.read(path)
     assert read.architecture is not None  # every format of weights has an architecture
-    _require_options_fit(options, read.architecture, found, path)
+    _require_options_fit(options, read.architecture, source_format, path)
     design = DESIGNS[read.architecture]
-    spec = options.input or _input(design.input, options, found.preprocessing)
+    spec = options.input or _input(design.input, options, source_format.preprocessing)
     flip = options.flip or design.flip
     if read.ignored:
         reporter.note(f"left out: {_shorten_list(read.ignored)}")
@@ -88,7 +88,10 @@ def import_weights(
         file_sha256=hashlib.sha256(content).hexdigest(),
         file_size_bytes=len(content),
         source=Source(
-            title=f"{found.title}: {path.name}", url="", sha256=sha256, license=options.license
+            title=f"{source_format.title}: {path.name}",
+            url="",
+            sha256=sha256,
+            license=options.license,
         ),
         input=spec,
         crop=options.crop or design.crop,
@@ -101,7 +104,7 @@ def import_weights(
     answers = graph_inference(read.graph)
     self_test(read.graph.name, model, _card_for_test(card), run_source=answers, reporter=reporter)
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
-    return ImportedModel(InstalledModel(card, model), found, read.ignored)
+    return ImportedModel(InstalledModel(card, model), source_format, read.ignored)
 
 
 def source_sha256(path: Path) -> str:
@@ -125,11 +128,11 @@ def source_sha256(path: Path) -> str:
 
 
 def _require_options_fit(
-    options: ImportOptions, architecture: Architecture, found: SourceFormat, path: Path
+    options: ImportOptions, architecture: Architecture, source_format: SourceFormat, path: Path
 ) -> None:
     if options.architecture not in (None, architecture):
         raise UsageError(
-            f"{path.name} is a {found.title}, which holds weights of {architecture.value}. "
+            f"{path.name} is a {source_format.title}, which holds weights of {architecture.value}. "
             f"Received: --architecture {options.architecture.value}."
         )
     if options.size is not None:
@@ -138,9 +141,9 @@ def _require_options_fit(
         )
 
 
-def default_input(found: SourceFormat, architecture: Architecture) -> InputSpec:
+def default_input(source_format: SourceFormat, architecture: Architecture) -> InputSpec:
     """Returns the input specification of a format's authors for a network."""
-    return _input(DESIGNS[architecture].input, ImportOptions(), found.preprocessing)
+    return _input(DESIGNS[architecture].input, ImportOptions(), source_format.preprocessing)
 
 
 def _input(

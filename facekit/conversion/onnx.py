@@ -132,7 +132,7 @@ def carried_calibration(source: Card, card: Card, drift: Drift) -> Calibration:
     mean embedding is kept, since the conversion changes it little.
     """
     shipped = shipped_calibration(card.name, card.variant)
-    if shipped is not None and shipped.file_sha256 == card.file_sha256:
+    if shipped is not None and shipped.model_sha256 == card.file_sha256:
         return shipped.calibration
     original = source.calibration
     if drift.minimum >= SAME_EMBEDDING_COSINE:

@@ -131,19 +131,19 @@ def _sort_and_check(model: Any) -> Any:
     model."""
     nodes = {output: node for node in model.graph.node for output in node.output}
     ordered: list[Any] = []
-    seen: set[str] = set()
+    added: set[str] = set()
     for first in list(model.graph.node):
         pending = [first]
         while pending:
             node = pending[-1]
-            inputs = [nodes[name] for name in node.input if name in nodes and name not in seen]
+            inputs = [nodes[name] for name in node.input if name in nodes and name not in added]
             if inputs:
                 pending += inputs
             else:
                 pending.pop()
-                if node.output[0] not in seen:
+                if node.output[0] not in added:
                     ordered.append(node)
-                    seen.update(node.output)
+                    added.update(node.output)
     del model.graph.node[:]
     model.graph.node.extend(ordered)
     onnx = onnx_package()

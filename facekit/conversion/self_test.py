@@ -71,22 +71,25 @@ def max_difference(ours: Float32Array, theirs: Float32Array) -> float:
 
 
 def _compare(
-    run_source: Sequence[Float32Array], wanted: Sequence[Float32Array], task: Task, which: str
+    outputs: Sequence[Float32Array], expected: Sequence[Float32Array], task: Task, title: str
 ) -> None:
-    shapes = [answer.shape for answer in run_source], [one.shape for one in wanted]
+    shapes = (
+        [output.shape for output in outputs],
+        [expected_output.shape for expected_output in expected],
+    )
     if shapes[0] != shapes[1]:
-        raise ModelBuildError(f"{which} differ in shape: {shapes[0]} and {shapes[1]}.")
-    for answer, one in zip(run_source, wanted, strict=True):
+        raise ModelBuildError(f"{title} differ in shape: {shapes[0]} and {shapes[1]}.")
+    for output, expected_output in zip(outputs, expected, strict=True):
         if task is Task.EMBEDDING:
-            cosine = float(answer.ravel() @ one.ravel())
-            cosine /= float(np.linalg.norm(answer)) * float(np.linalg.norm(one))
+            cosine = float(output.ravel() @ expected_output.ravel())
+            cosine /= float(np.linalg.norm(output)) * float(np.linalg.norm(expected_output))
             agree, found = cosine >= MIN_COSINE, f"cosine {cosine:.7f}, {MIN_COSINE} needed"
         else:
-            difference = float(np.abs(answer - one).max())
+            difference = float(np.abs(output - expected_output).max())
             agree = difference <= MAX_DIFFERENCE
             found = f"greatest difference {difference:.2g}, {MAX_DIFFERENCE} allowed"
         if not agree:
             raise ModelBuildError(
-                f"{which} do not agree on a known picture: {found}. The model is not put in "
+                f"{title} do not agree on a known picture: {found}. The model is not put in "
                 "place; build it again, and report this if it happens twice."
             )

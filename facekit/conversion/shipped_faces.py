@@ -147,8 +147,8 @@ def _augment(
     size: tuple[int, int],
     random: np.random.Generator,
 ) -> UInt8Array:
-    """Returns a random variation of a crop of (width, height) pixels, near the transform
-    `placed`."""
+    """Returns a random variation of a crop of (width, height) pixels, near the affine
+    `transform`."""
     width, height = size
     zoom = random.uniform(0.92, 1.08)
     change = cv2.getRotationMatrix2D((width / 2, height / 2), random.normal(0, 6), zoom)

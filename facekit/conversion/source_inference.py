@@ -58,11 +58,11 @@ def can_run_source(path: Path) -> bool:
     return by_keras or not is_keras_model(path)
 
 
-def _litert_inference(path: Path, picture: Node) -> Inference:
+def _litert_inference(path: Path, image_input: Node) -> Inference:
     net = LiteRtNet(path)
-    if net.inputs[0].shape[1:] == picture.shape[1:]:
+    if net.inputs[0].shape[1:] == image_input.shape[1:]:
         return net.run
-    return lambda pictures: net.run(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+    return lambda images: net.run(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 
 
 def graph_inference(graph: Graph) -> Inference:
@@ -77,39 +77,39 @@ def graph_inference(graph: Graph) -> Inference:
     session = runtime.InferenceSession(content, options, providers=_PROVIDERS)
     (image,) = session.get_inputs()
 
-    def run(pictures: Float32Array) -> Sequence[Float32Array]:
-        answers: list[Float32Array] = session.run(None, {image.name: pictures})
+    def run(images: Float32Array) -> Sequence[Float32Array]:
+        answers: list[Float32Array] = session.run(None, {image.name: images})
         return answers
 
     return run
 
 
 class _Onnx:
-    def __init__(self, path: Path, picture: Node) -> None:
+    def __init__(self, path: Path, image_input: Node) -> None:
         runtime = _onnx_runtime(path.name)
         self._path = path
         with _translate_errors(path):
             self._session = runtime.InferenceSession(
                 str(path), _options(runtime), providers=_PROVIDERS
             )
-        inputs = {one.name: one.shape for one in self._session.get_inputs()}
-        self._name = picture.name
-        self._channels_first = inputs.pop(picture.name)[1] == picture.shape[3]
+        inputs = {item.name: item.shape for item in self._session.get_inputs()}
+        self._name = image_input.name
+        self._channels_first = inputs.pop(image_input.name)[1] == image_input.shape[3]
         # Quantizers leave unused inputs behind, with the names of weights that they replaced.
         self._unread = {
             name: np.zeros(_static_shape(shape), np.float32) for name, shape in inputs.items()
         }
 
-    def run(self, pictures: Float32Array) -> Sequence[Float32Array]:
+    def run(self, images: Float32Array) -> Sequence[Float32Array]:
         if self._channels_first:
-            pictures = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+            images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         with _translate_errors(self._path):
             answers = [
-                self._session.run(None, {self._name: one[np.newaxis]} | self._unread)
-                for one in pictures
+                self._session.run(None, {self._name: item[np.newaxis]} | self._unread)
+                for item in images
             ]
         return [
-            np.concatenate(one).reshape(len(pictures), -1) for one in zip(*answers, strict=True)
+            np.concatenate(item).reshape(len(images), -1) for item in zip(*answers, strict=True)
         ]
 
 

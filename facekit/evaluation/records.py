@@ -293,6 +293,7 @@ def pairs_csv(report: EvaluationReport) -> str:
             "b",
             "same",
             "similarity",
+            "threshold",
             "threshold_similarity",
             "called_same",
         ]
@@ -302,6 +303,7 @@ def pairs_csv(report: EvaluationReport) -> str:
             called = "" if pair.called_same is None else int(pair.called_same)
             writer.writerow(
                 [model.model.label, pair.fold, pair.line, pair.a, pair.b, int(pair.same),
-                 pair.similarity, pair.threshold_similarity, called]
+                 pair.similarity, distance(pair.threshold_similarity, Metric.COSINE),
+                 pair.threshold_similarity, called]
             )  # fmt: skip
     return text.getvalue()

@@ -113,7 +113,7 @@ def _result(
         ),
         plan.pair_list,
         scored.similarities,
-        fold_threshold_similarities=scored.fold_thresholds,
+        fold_threshold_similarities=scored.fold_threshold_similarities,
         threshold_origin=scored.origin,
         failures=tuple(
             failure

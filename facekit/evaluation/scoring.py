@@ -109,7 +109,7 @@ class PlanScores:
 
     similarities: NDArray[np.float64]
     """(N,) cosine similarities, NaN for a pair without a score."""
-    fold_thresholds: tuple[float, ...]
+    fold_threshold_similarities: tuple[float, ...]
     origin: ThresholdOrigin
     val: ValAtFar | None = None
     mean: Float32Array | None = None

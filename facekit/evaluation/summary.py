@@ -50,8 +50,8 @@ def summarize(
     val: ValAtFar | None = None,
     throughput: Throughput | None = None,
 ) -> ModelResult:
-    """`similarities`: (N,) in the list's order, NaN for a pair without a score; `fold_thresholds`:
-    one threshold per fold.
+    """`similarities`: (N,) in the list's order, NaN for a pair without a score;
+    `fold_threshold_similarities`: one threshold per fold.
 
     Raises InputError if no genuine or no impostor pair has a score.
     """

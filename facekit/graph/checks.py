@@ -22,12 +22,12 @@ def require(is_valid: bool, name: str, needed: str, received: object) -> None:
 def require_channels(x: Node, weight: Float32Array, name: str) -> None:
     channels = x.shape[-1]
     fits = weight.shape == (channels,)
-    require(fits, name, f"one number for each of {channels}", f"shape {weight.shape}")
+    require(fits, name, f"one value for each of {channels}", f"shape {weight.shape}")
 
 
 def require_image(x: Node, name: str) -> Shape:
     if len(x.shape) != 4:
-        raise ModelBuildError(f"{name}: a picture needed. Received: shape {x.shape}.")
+        raise ModelBuildError(f"{name}: an image needed. Received: shape {x.shape}.")
     return x.shape
 
 

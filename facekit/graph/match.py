@@ -68,8 +68,8 @@ def _matching_inputs(node: Node, other: Node, signatures: dict[Node, str]) -> tu
 def _difference(node: Node, other: Node, signatures: dict[Node, str]) -> str:
     while True:
         left, right = (
-            {signatures[node_input]: node_input for node_input in side.inputs}
-            for side in (node, other)
+            {signatures[node_input]: node_input for node_input in node_of_pair.inputs}
+            for node_of_pair in (node, other)
         )
         only_ours, only_theirs = left.keys() - right.keys(), right.keys() - left.keys()
         if (
@@ -79,6 +79,8 @@ def _difference(node: Node, other: Node, signatures: dict[Node, str]) -> str:
         ):
             return f"{node.name} is {_description(node)}; {other.name} is {_description(other)}"
         node, other = (
-            next(node_input for node_input in side.inputs if signatures[node_input] in which)
-            for side, which in ((node, only_ours), (other, only_theirs))
+            next(
+                node_input for node_input in node_of_pair.inputs if signatures[node_input] in which
+            )
+            for node_of_pair, which in ((node, only_ours), (other, only_theirs))
         )

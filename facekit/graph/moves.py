@@ -42,21 +42,21 @@ def reshape(x: Node, shape: Shape, name: str) -> Node:
         fits = is_static(shape) and size == known_size
     else:
         fits = shape.count(DYNAMIC) == 1 and known_size > 0 == size % known_size
-    require(fits, name, f"a shape for the numbers of {x.shape}", shape)
+    require(fits, name, f"a shape for the elements of {x.shape}", shape)
     return Node(Operation.RESHAPE, name, (x,), shape)
 
 
 def flatten(x: Node, name: str) -> Node:
     """(N, H, W, C) to (N, H * W * C), ordered by row, column, channel."""
     count, *dimensions = require_image(x, name)
-    require(is_static(tuple(dimensions)), name, "known sides", x.shape)
+    require(is_static(tuple(dimensions)), name, "static dimensions", x.shape)
     return reshape(x, (count, prod(dimensions)), name)
 
 
 def transpose(x: Node, order: Sequence[int], name: str) -> Node:
     """Output axis n is axis order[n] of x."""
     fits = sorted(order) == list(range(len(x.shape)))
-    require(fits, name, f"an order of the sides of {x.shape}", list(order))
+    require(fits, name, f"an order of the axes of {x.shape}", list(order))
     shape = tuple(x.shape[axis] for axis in order)
     return Node(Operation.TRANSPOSE, name, (x,), shape, int_attributes={"order": tuple(order)})
 
@@ -68,7 +68,7 @@ def concatenate(inputs: Sequence[Node], name: str, *, axis: int = -1) -> Node:
     other_dimensions = {node.shape[:axis] + node.shape[axis + 1 :] for node in inputs}
     if len(other_dimensions) != 1 or {len(node.shape) for node in inputs} != {rank}:
         shapes = sorted({node.shape for node in inputs})
-        raise ModelBuildError(f"{name}: its inputs have different sides: {shapes}.")
+        raise ModelBuildError(f"{name}: its inputs have different dimensions: {shapes}.")
     sizes = [node.shape[axis] for node in inputs]
     size = DYNAMIC if DYNAMIC in sizes else sum(sizes)
     shape = (*inputs[0].shape[:axis], size, *inputs[0].shape[axis + 1 :])

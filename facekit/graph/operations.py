@@ -51,7 +51,7 @@ def convolution(
 ) -> Node:
     """Convolves an image with `kernel`, (height, width, in / groups, out)."""
     shape = f"shape {kernel.shape}"
-    require(kernel.ndim == 4 and min(kernel.shape) > 0, name, "a kernel of four sides", shape)
+    require(kernel.ndim == 4 and min(kernel.shape) > 0, name, "a kernel of four dimensions", shape)
     height, width, depth, filters = kernel.shape
     channels = require_image(x, name)[3]
     groups = channels // depth
@@ -116,7 +116,7 @@ def elementwise(operation: Operation, a: Node, b: Node | Float32Array, name: str
     is_valid = constant.ndim in (1, len(a.shape)) and all(
         size in (1, input_size) for size, input_size in zip(constant_shape, a.shape, strict=True)
     )
-    needed = f"one number for each of {channels}, or sides that go with {a.shape},"
+    needed = f"one value for each of {channels}, or dimensions that fit {a.shape},"
     require(is_valid, name, needed, f"shape {b.shape}")
     return Node(operation, name, (a,), a.shape, require_finite(name, {"constant": constant}))
 
@@ -241,7 +241,7 @@ def _windowed_shape(x: Node, window: Window, channels: int, name: str) -> Shape:
             else (dimension + pad - window_size) // stride + 1
         )
         if positions < 1:
-            raise ModelBuildError(f"{name}: a window of {window.size} on a picture of {x.shape}.")
+            raise ModelBuildError(f"{name}: a window of {window.size} on an image of {x.shape}.")
         height_width[axis] = positions
     return (count, *height_width, channels)
 

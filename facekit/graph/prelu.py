@@ -25,14 +25,14 @@ def merge_prelus(graph: Graph) -> Graph:
 def _merge_prelu(node: Node) -> Node:
     if len(node.inputs) != 2:
         return node
-    for one, other in (node.inputs, node.inputs[::-1]):
-        x, slope = _split_product(other)
+    for term, product in (node.inputs, node.inputs[::-1]):
+        x, slope = _split_product(product)
         if slope is None:
             continue
-        if node.operation is Operation.MAXIMUM and x is one and slope.max() <= 1:
+        if node.operation is Operation.MAXIMUM and x is term and slope.max() <= 1:
             return operations.prelu(x, slope, node.name)
-        if node.operation is Operation.ADD and one.operation is Operation.MULTIPLY:
-            positive_part, rest = _split_product(one)
+        if node.operation is Operation.ADD and term.operation is Operation.MULTIPLY:
+            positive_part, rest = _split_product(term)
             sums_to_one = rest is not None and abs(rest + slope - 1).max() <= _TOLERANCE
             if (
                 sums_to_one
@@ -42,13 +42,13 @@ def _merge_prelu(node: Node) -> Node:
                 return operations.prelu(x, slope, node.name)
         if (
             node.operation in (Operation.ADD, Operation.SUBTRACT)
-            and one.operation is Operation.RELU
+            and term.operation is Operation.RELU
         ):
-            sign = _sign_below_zero(x, one)
+            sign = _sign_below_zero(x, term)
             if node.operation is Operation.SUBTRACT:
-                sign = -sign if one is node.inputs[0] else 0
+                sign = -sign if term is node.inputs[0] else 0
             if sign:
-                return operations.prelu(one.inputs[0], slope * np.float32(sign), node.name)
+                return operations.prelu(term.inputs[0], slope * np.float32(sign), node.name)
     return node
 
 

@@ -71,7 +71,7 @@ def golden_outputs(weights_sha256: str, net: str) -> tuple[Float32Array, ...] | 
     )
 
 
-def require_same_answer(ours: Float32Array, theirs: Float32Array, which: str) -> None:
+def require_same_answer(ours: Float32Array, theirs: Float32Array, title: str) -> None:
     """Raises ModelBuildError if two networks' embeddings, each (N, D), differ in direction."""
     difference = (
         float(np.abs(_unit_rows(ours) - _unit_rows(theirs)).max())
@@ -80,7 +80,7 @@ def require_same_answer(ours: Float32Array, theirs: Float32Array, which: str) ->
     )
     if not difference <= MAX_DIFFERENCE:  # also for NaN
         raise ModelBuildError(
-            f"{which} and the graph that was filled from it do not agree on a known picture: "
+            f"{title} and the graph that was filled from it do not agree on a known picture: "
             f"greatest difference {difference:.2g}, {MAX_DIFFERENCE} allowed."
         )
 

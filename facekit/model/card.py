@@ -124,12 +124,14 @@ class Card:
 
     def to_dict(self) -> dict[str, Any]:
         """All that the card's file says, but for its `schema_version`."""
-        return {
+        members = {
             **asdict(self),
             "source": blanks_to_null(asdict(self.source)),
             "quantization": blanks_to_null(asdict(self.quantization)),
             "calibration": self.calibration.to_dict(),
         }
+        plain: dict[str, Any] = json.loads(json.dumps(members, allow_nan=False))
+        return plain
 
     def to_json(self) -> str:
         whole = {"schema_version": SCHEMA_VERSION, **self.to_dict()}

@@ -22,15 +22,16 @@ _FOLDER = Path(__file__).with_name("calibrations")
 class ShippedCalibration:
     """A calibration and the hash of the file that it was measured on."""
 
-    file_sha256: str
+    model: str
+    """"name:variant" """
+    model_sha256: str
     calibration: Calibration
 
-    def to_json(self, *, name: str, variant: str) -> str:
+    def to_json(self) -> str:
         whole = {
             "schema_version": SCHEMA_VERSION,
-            "name": name,
-            "variant": variant,
-            "file_sha256": self.file_sha256,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
             "calibration": self.calibration.to_dict(),
         }
         return json.dumps(whole, indent=1, allow_nan=False) + "\n"
@@ -48,7 +49,7 @@ def shipped_calibration(name: str, variant: str) -> ShippedCalibration | None:
     usual = registry.entry(name).card.detector
     first, *others = sorted(map(_read, paths), key=lambda one: one.calibration.detector != usual)
     for one in others:
-        if one.file_sha256 != first.file_sha256:
+        if one.model_sha256 != first.model_sha256:
             raise ModelMismatchError(f"Calibrations of {name}:{variant} are of two files.")
     beside = tuple(one.calibration for one in others)
     return replace(first, calibration=replace(first.calibration, others=beside))
@@ -60,7 +61,9 @@ def _read(path: Path) -> ShippedCalibration:
         if fields.integer("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed")
         return ShippedCalibration(
-            fields.sha256("file_sha256"), parse_calibration(fields.part("calibration"))
+            fields.text("model"),
+            fields.sha256("model_sha256"),
+            parse_calibration(fields.part("calibration")),
         )
     except (OSError, ValueError) as error:
         raise ModelMismatchError(f"Calibration file {path} is not valid: {error}") from error

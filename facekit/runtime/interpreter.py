@@ -152,8 +152,7 @@ def load_delegate(library: Path, options: Mapping[str, str]) -> Any:
 def count_delegated_nodes(interpreter: Any) -> int:
     """Returns the number of subgraphs that delegates execute; each replaces one or more operators.
 
-    The function must be called right before `allocate`, because LiteRT then adds its own CPU
-    delegate.
+    The function must be called before `allocate`, which adds LiteRT's own CPU delegate.
     """
     operators = interpreter._get_ops_details()  # not public, but present in every runtime since 2.5
     return sum(operator["op_name"] == "DELEGATE" for operator in operators)

@@ -68,7 +68,7 @@ class KerasNet:
         shape = [None if dimension == DYNAMIC else dimension for dimension in self._input.shape]
         # One trace serves any batch size: Keras's own predict traces anew for each size.
         self._call = tf.function(
-            lambda pictures: keras.tree.flatten(net(pictures, training=False)),
+            lambda images: keras.tree.flatten(net(images, training=False)),
             input_signature=[tf.TensorSpec(shape, tf.float32)],
         )
 

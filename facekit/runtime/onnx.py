@@ -1,7 +1,8 @@
 """Runs an ONNX (.onnx) file with ONNX Runtime through the `Net` protocol that the pipeline uses.
 
-ONNX Runtime is an optional package, imported when the first such file is opened.  It ignores
-unavailable providers and uses the CPU instead, at most with a warning; here that is an error.
+ONNX Runtime is an optional package, imported when the first such file is opened.  ONNX Runtime
+ignores unavailable providers and uses the CPU instead, at most with a warning.  In facekit an
+unavailable provider is an error.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def calibrate(
     if write:
         write_card(installed.path, card)
     if output is not None:
-        shipped = ShippedCalibration(card.file_sha256, result.calibration)
-        text = shipped.to_json(name=card.name, variant=card.variant)
+        shipped = ShippedCalibration(card.full_name, card.file_sha256, result.calibration)
+        text = shipped.to_json()
         write_atomically(output, text.encode())
     return CalibratedModel(card, result, written=write, output=output)

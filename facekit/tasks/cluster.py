@@ -23,6 +23,7 @@ from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
+from facekit.template.wording import threshold_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def cluster(
     if copy_to is not None:
         _copy(copy_to, grouped)
     if sheets is not None:
-        notes = _sheet_notes(pipeline, method, similarity)
+        notes = _sheet_notes(pipeline, method, chosen, threshold.metric)
         plan = plan_sheets(faces, groups, stacked, notes=notes)
         for sheet in reporter.steps(plan, length=len(plan), label="drawing"):
             write_sheet(sheets, sheet, limits=pipeline.options.locate.limits)
@@ -170,16 +171,13 @@ def _sheet_faces(photo: EmbeddedPicture) -> Iterator[SheetFace]:
 
 
 def _sheet_notes(
-    pipeline: Pipeline, method: ClusterMethod, similarity: float | None
+    pipeline: Pipeline, method: ClusterMethod, threshold: Threshold | None, metric: Metric
 ) -> tuple[str, ...]:
     """What the groups rest on, for the sheets."""
-    threshold = f"{method.value}, no threshold"
-    if similarity is not None:
-        threshold = (
-            f"{method.value}: mean similarity >= {similarity:.4f}, mean distance <= "
-            f"{distance(similarity, Metric.COSINE):.4f}"
-        )
-    return threshold, f"model {pipeline.model_name}; crop {pipeline.crop_spec}"
+    limit = "no threshold"
+    if threshold is not None:
+        limit = f"mean {threshold_text(threshold.similarity, metric)} in a group"
+    return f"{method.value}: {limit}", f"model {pipeline.model_name}; crop {pipeline.crop_spec}"
 
 
 def _copy(folder: Path, faces: Sequence[GroupedFace]) -> None:

@@ -10,6 +10,7 @@ from facekit.errors import UsageError
 from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
 from facekit.system.extras import require
 from facekit.system.files import write_atomically
+from facekit.template.wording import percent_at_most
 from facekit.types import Face
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _title(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
 def _facts(result: Verification) -> str:
     """Both scales with the sign of a match, and what the decision rests on."""
     bound = result.meaning.fmr_at_most
-    rate = "not measured there" if bound is None else f"at most {100 * bound:.2g} %"
+    rate = "not measured there" if bound is None else f"at most {percent_at_most(bound)}"
     lines = [
         ("", "this pair", "a match has"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from facekit.enums import Metric
 from facekit.template.calibration import LogisticScore
@@ -17,6 +18,22 @@ def threshold_text(similarity: float, metric: Metric = Metric.COSINE, *, digits:
     return (
         f"similarity >= {similarity:.{digits}f} ({distance_name(metric)} <= {largest:.{digits}f})"
     )
+
+
+def thresholds_text(similarities: Sequence[float]) -> tuple[str, str]:
+    """The least similarities of several folds, and the same as cosine distances.
+
+    ("similarity >= 0.4010 to 0.4120", "distance <= 0.5880 to 0.5990").
+    """
+    scales = (
+        ("similarity >=", similarities),
+        ("distance <=", [distance(one, Metric.COSINE) for one in similarities]),
+    )
+    texts = []
+    for sign, values in scales:
+        low, high = (f"{end(values):.4f}" for end in (min, max))
+        texts.append(f"{sign} {low}" if low == high else f"{sign} {low} to {high}")
+    return texts[0], texts[1]
 
 
 def comparison_text(similarity: float, threshold_similarity: float, metric: Metric) -> str:

@@ -184,7 +184,7 @@ def test_the_calibration_file_is_bound_to_the_model(small: Path, own_home: Path,
     result = run("calibrate", "--data", small, "--fmr", "0.2", "-o", output)
     assert result.exit_code == 0, result.output
     written = json.loads(output.read_text())
-    assert written["file_sha256"] == find(DEFAULT_MODEL).card.file_sha256
+    assert written["model_sha256"] == find(DEFAULT_MODEL).card.file_sha256
     assert len(written["calibration"]["embedding_mean"]) == 512
 
 

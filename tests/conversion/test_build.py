@@ -136,7 +136,7 @@ def test_the_bytes_are_those_that_the_shipped_calibration_was_measured_on(
         card = read_card(file.with_suffix(".json"))
         shipped = shipped_calibration(card.name, "float32")
         assert shipped is not None
-        assert card.file_sha256 == shipped.file_sha256
+        assert card.file_sha256 == shipped.model_sha256
 
 
 def test_pixels_are_scaled_by_the_card_as_the_onnx_file_itself_does(

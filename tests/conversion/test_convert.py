@@ -269,7 +269,7 @@ def test_shipped_thresholds_come_with_the_very_file_they_were_measured_on(recipe
     shipped = shipped_calibration(DEFAULT_MODEL, recipe.variant)
     assert shipped is not None
     targets = [point.target for point in card.calibration.operating_points]
-    if shipped.file_sha256 == card.file_sha256:
+    if shipped.model_sha256 == card.file_sha256:
         assert targets == ["fmr=1e-2", "fmr=1e-3", "fmr=1e-4", "best-accuracy"]
     else:  # another TensorFlow wrote the float32 file
         assert targets == []

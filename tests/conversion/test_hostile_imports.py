@@ -178,7 +178,7 @@ def a_picture_out(model: Any) -> None:
     [
         (outside, "lies in .*etc/passwd, which is not in the model's folder"),
         (huge, "as many numbers as its shape"),
-        (huge_picture, "numbers are allowed|must be"),
+        (huge_picture, "elements are allowed|must be"),
         (huge_group, "groups"),
         (huge_pads, "pads"),
         (circle, "nothing before it gives"),

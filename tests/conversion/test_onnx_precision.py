@@ -174,7 +174,7 @@ def test_the_default_model_on_the_shipped_faces(
     assert card.calibration.embedding_mean is not None
     assert own.embedding_mean is not None
     shipped = shipped_calibration(card.name, card.variant)
-    is_measured = shipped is not None and shipped.file_sha256 == card.file_sha256
+    is_measured = shipped is not None and shipped.model_sha256 == card.file_sha256
     assert bool(card.calibration.operating_points) == (precision == "fp32" or is_measured)
     if precision == "fp32":
         assert card.calibration.operating_points == own.operating_points

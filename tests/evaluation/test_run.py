@@ -69,7 +69,7 @@ def test_another_lists_threshold_is_its_best_and_not_the_scored_lists() -> None:
         best_accuracy_threshold(scorer.scores(one.pairs), np.array([p.same for p in one.pairs]))
         for one in (BY_LIST.training, BY_LIST.pair_list)
     )
-    assert scored.fold_thresholds == (chosen,)
+    assert scored.fold_threshold_similarities == (chosen,)
     assert chosen != own
     assert scored.origin is ThresholdOrigin.OTHER_LIST
 
@@ -111,7 +111,7 @@ def test_the_cards_threshold_is_used_only_where_it_holds() -> None:
     plan = make_plan(pair_list(1, 100), ThresholdOrigin.CARD)
     scorer = PairScorer(plan.photos, embeddings(plan.photos))
     own = score_plan(plan, replace(PLAIN, cards_own=True), scorer, card)
-    assert (own.origin, own.fold_thresholds) == (ThresholdOrigin.CARD, (0.5,))
+    assert (own.origin, own.fold_threshold_similarities) == (ThresholdOrigin.CARD, (0.5,))
     assert score_plan(plan, PLAIN, scorer, card).origin is ThresholdOrigin.SAME_PAIRS
     bare = score_plan(plan, replace(PLAIN, cards_own=True), scorer, CARD)
     assert bare.origin is ThresholdOrigin.SAME_PAIRS

@@ -107,7 +107,7 @@ BOMBS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "repeated picture": (
         [node("Expand", "x s", "y")],
         {"s": integers(1 << 40, 1, 1, 1)},
-        "numbers are allowed",
+        "elements are allowed",
     ),
     "a table of all pairs": (
         [node("Mul", "a b", "c"), node("Add", "x c", "y")],
@@ -147,7 +147,7 @@ BOMBS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a picture of many numbers": (
         [node("Conv", "x w", "a"), node("Concat", " ".join(["a"] * 9_000), "y", axis=1)],
         {"w": noise(200, 3, 1, 1)},
-        "numbers are allowed",
+        "elements are allowed",
     ),
     "an exponent that is no number": (
         [node("Pow", "x e", "y")],
@@ -172,7 +172,7 @@ BOMBS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "an empty constant": (
         [node("ReduceMax", "x", "a"), node("Add", "a e", "y")],
         {"e": np.zeros((1, 0), np.float32)},
-        "1 to .* numbers are allowed",
+        "1 to .* elements are allowed",
     ),
 }
 
@@ -230,7 +230,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a slope for each pixel": (
         [node("PRelu", "x s", "y")],
         {"s": noise(3, 12, 10)},
-        "y: one number for each of 3 channels",
+        "y: one value for each of 3 channels",
     ),
     "parts that do not add up": (
         [node("Split", "x s", "a y", axis=1)],

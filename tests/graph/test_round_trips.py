@@ -236,7 +236,7 @@ def require_one_function(graph: Graph, folder: Path, count: int, tolerance: floa
 
 
 COUNTS = [(case, count) for case in CASES for count in (1, 3) if (case, count) != ("broadcast", 3)]
-"""LiteRT repeats to known sides alone"""
+"""LiteRT repeats to static dimensions alone"""
 
 
 @pytest.mark.parametrize(("case", "count"), COUNTS)

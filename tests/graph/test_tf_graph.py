@@ -184,7 +184,7 @@ def _set(graph: Any, name: str, values: Float32Array) -> None:
         (_drop, f"it lacks the tensor {CONV}/weights"),
         (_not_finite, "Conv2d_0b_1x7_BatchNorm/batchnorm: constant holds values that are not fin"),
         (_reshape, r"Conv2d_0b_1x7/Conv2D: .* needed\. Received: shape \(7, 1, 96, 128\)"),
-        (_too_few, f"{CONV}/weights must have as many numbers as its shape .* Received: 4"),
+        (_too_few, f"{CONV}/weights must have as many elements as its shape .* Received: 4"),
         (_negative, f"{CONV}/weights must have as many numbers"),
         (_huge, "block35_2/mul/x must have as many numbers"),
         (_other_operation, f"{CONV}/Relu is a Elu. Known are Add, "),

@@ -108,7 +108,7 @@ def test_a_shipped_calibration_says_in_which_space_it_was_measured(path: Path) -
     assert entry.card.crop is not None
     assert calibration.space == TemplateSpace(
         model=f"{name}:{variant}",
-        model_sha256=shipped.file_sha256,
+        model_sha256=shipped.model_sha256,
         detector=identity_of(detector.name, [detector.source.sha256]),
         crop=entry.card.crop,
         flip=entry.card.flip,

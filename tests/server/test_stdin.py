@@ -35,9 +35,19 @@ def test_each_verb_answers_what_its_record_says(pipeline: Pipeline, data: Path) 
     verified = asked(pipeline, verify=[obama, biden], id=7)
     assert (verified["id"], verified["verified"], verified["threshold"]) == (7, False, 0.6)
     (located,) = pipeline.locate([obama])
-    assert asked(pipeline, detect=obama) == located.to_dict()
+    assert asked(pipeline, detect=obama) == {
+        "id": None,
+        **located.to_dict(),
+        "detector": "mtcnn",
+    }
     (embedded,) = pipeline.embed([obama])
-    assert asked(pipeline, embed=obama) == embedded.to_dict()
+    space = pipeline.space
+    assert asked(pipeline, embed=obama) == {
+        "id": None,
+        **embedded.to_dict(),
+        "model": space.model,
+        "model_sha256": space.model_sha256,
+    }
 
 
 def test_a_failure_is_an_answer_with_its_id(pipeline: Pipeline) -> None:

@@ -114,10 +114,12 @@ def test_a_calibration_goes_into_the_card_and_a_file_and_is_the_commands_json(
     output = tmp_path / "calibration.json"
     done = calibrate(request, data=small, fmr=(0.2,), write=True, output=output)
     assert done.written
-    assert json.loads(json.dumps(done.to_dict())) | {"written": False} == {
+    told = json.loads(json.dumps(done.to_dict()))
+    assert told["output"] == str(output)
+    assert told | {"written": False, "output": None} == {
         key: value for key, value in shown.items() if key != "schema_version"
     }
     point = read_card(model.with_suffix(".json")).calibration.operating_point("fmr=2e-1")
     assert point == done.result.calibration.operating_point("fmr=2e-1")
-    assert json.loads(output.read_text())["file_sha256"] == done.card.file_sha256
+    assert json.loads(output.read_text())["model_sha256"] == done.card.file_sha256
     assert len(repr(done)) < 100

@@ -12,7 +12,6 @@ import pytest
 from facekit.enums import ClusterMethod, FacePolicy, PersonRule, VectorType
 from facekit.errors import ModelMismatchError, StorageError, UsageError
 from facekit.gallery.identify import OpenSetChoice
-from facekit.pipeline.photos import PhotoFailure
 from facekit.reporter import Item, Reporter
 from facekit.tasks import gallery
 from facekit.tasks.cluster import cluster
@@ -86,13 +85,14 @@ class TestEnrollAndIdentify:
     def test_a_photo_is_told_of_as_soon_as_it_is_done(
         self, location: GalleryLocation, photo: dict[str, str], bad: str
     ) -> None:
-        told: list[IdentifiedPhoto | PhotoFailure] = []
+        told: list[IdentifiedPhoto] = []
         reporter = Told()
         result = identify(
             [photo["obama2"], bad], location=location, on_photo=told.append, reporter=reporter
         )
         assert tuple(told) == result.photos
-        assert [type(one) for one in told] == [IdentifiedPhoto, PhotoFailure]
+        assert [one.name for one in told] == [photo["obama2"]]
+        assert [one.name for one in result.failures] == [bad]
         assert len(reporter.notes) == 1
         assert reporter.labels == ["identifying 2"]
         assert result.all_known  # of the photos that could be used
@@ -181,7 +181,9 @@ class TestEnrollAndIdentify:
         assert merged.to_dict() == {
             "name": "Obama",
             "other": "Barack",
-            "moved": 1,
+            "found": True,
+            "absent": [],
+            "moved_count": 1,
             "shared_photo_count": 1,
         }
         shown = gallery.show(location, "Obama")

@@ -216,6 +216,11 @@ class TestCompare:
         assert len(matrix.labels) >= 2
         assert matrix.labels[:2] == (f"{both}#0", f"{both}#1")
 
-    def test_the_first_photo_that_fails_ends_it(self, photos: list[str], broken: str) -> None:
-        with pytest.raises(ImageError, match=r"broken\.jpg"):
-            compare([photos[0], broken], request=REQUEST)
+    def test_a_photo_that_fails_is_left_out_and_named(self, photos: list[str], broken: str) -> None:
+        reporter = Noted()
+        matrix = compare([broken, photos[0]], request=REQUEST, reporter=reporter)
+        assert matrix.labels == (photos[0],)
+        assert [failure.name for failure in matrix.failures] == [broken]
+        assert reporter.lines == [str(matrix.failures[0].error)]
+        nothing = compare([broken], request=REQUEST)
+        assert nothing.similarity.shape == (0, 0)

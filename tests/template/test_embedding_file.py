@@ -51,7 +51,7 @@ def assert_same(a: EmbeddingTable, b: EmbeddingTable) -> None:
     if a.mean is not None and b.mean is not None:
         np.testing.assert_array_equal(a.mean, b.mean)
     for mine, theirs in zip(a.rows, b.rows, strict=True):
-        for field in ("name", "photo_sha256", "face", "box_xyxy", "score", "error"):
+        for field in ("photo", "photo_sha256", "face", "box_xyxy", "score", "error"):
             assert getattr(mine, field) == getattr(theirs, field)
     np.testing.assert_array_equal(a.vectors, b.vectors)  # bit for bit: 9 digits carry a float32
 

@@ -57,7 +57,8 @@ def _rows(report: EvaluationReport) -> list[tuple[str, Cell]]:
         ("  95 % by person", lambda m: _interval(m.accuracy_ci95_by_identity)),
         ("  mean of folds", _fold_mean),
         ("  failures wrong", lambda m: _rate(m.accuracy_failures_wrong)),
-        ("threshold", _threshold),
+        ("threshold", lambda m: _thresholds(m)[0]),
+        ("  as distance", lambda m: _thresholds(m)[1]),
         ("  chosen on", lambda m: chosen[m.threshold_origin.value]),
         ("FMR", lambda m: _rate(m.fmr)),
         ("FNMR", lambda m: _rate(m.fnmr)),
@@ -71,6 +72,7 @@ def _rows(report: EvaluationReport) -> list[tuple[str, Cell]]:
         (f"TAR at FMR {point.target_fmr:g}", partial(_tar, number))
         for number, point in enumerate(models[0].tar_at_fmr)
     ]
+    rows.append(("all pairs", _pair_counts))
     rows += [
         (f"all pairs, {point.target}", partial(_all_pairs, point.target))
         for point in models[0].all_pairs
@@ -99,9 +101,10 @@ def _fold_mean(model: ModelResult) -> str:
     return f"{model.fold_accuracy_mean:.2%} ± {model.fold_accuracy_std:.2%}"
 
 
-def _threshold(model: ModelResult) -> str:
-    low, high = min(model.fold_threshold_similarities), max(model.fold_threshold_similarities)
-    return f"{low:.4f}" if low == high else f"{low:.4f} to {high:.4f}"
+def _thresholds(model: ModelResult) -> tuple[str, str]:
+    from facekit.template.wording import thresholds_text
+
+    return thresholds_text(model.fold_threshold_similarities)
 
 
 def _val(model: ModelResult) -> str:
@@ -120,12 +123,17 @@ def _tar(number: int, model: ModelResult) -> str:
     return "not measurable" if tar is None else _rate(tar)
 
 
+def _pair_counts(model: ModelResult) -> str:
+    counts = next(((one.n_impostor, one.n_genuine) for one in model.all_pairs), None)
+    return "" if counts is None else f"{counts[0]:,} impostor, {counts[1]:,} genuine"
+
+
 def _all_pairs(target: str, model: ModelResult) -> str:
     point = next((one for one in model.all_pairs if one.target == target), None)
     if point is None or point.fnmr is None or point.fmr is None:
         return "not measurable"
     return (
-        f"TAR {1 - point.fnmr:.2%}, FMR {point.fmr:.2e} of {point.n_impostor:,} at "
+        f"TAR {1 - point.fnmr:.2%} at FMR {point.fmr:.2e}, similarity >= "
         f"{point.threshold_similarity:.4f}"
     )
 

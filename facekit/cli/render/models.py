@@ -199,11 +199,13 @@ def _input_text(spec: InputSpec) -> str:
 
 def _point_fields(points: Sequence[OperatingPoint]) -> list[tuple[str, str]]:
     return [(f"at {point.target}", _point_text(point)) for point in points] or [
-        ("thresholds", "none: verify needs --threshold")
+        ("thresholds", "none: verify needs --threshold or --min-similarity")
     ]
 
 
 def _point_text(point: OperatingPoint) -> str:
+    from facekit.template.wording import threshold_text
+
     rates = [
         f"{name} {rate:.3g} of {count}"
         for name, rate, count in (
@@ -213,7 +215,7 @@ def _point_text(point: OperatingPoint) -> str:
         if rate is not None
     ]
     measured = "; ".join([*rates, point.protocol, f"data: {point.dataset}"])
-    return f"similarity >= {point.threshold_similarity:.4f}; {measured}"
+    return f"{threshold_text(point.threshold_similarity)}; {measured}"
 
 
 def _print_fields(fields: Sequence[tuple[str, str]]) -> None:

@@ -57,7 +57,8 @@ def _sentences(result: Verification) -> Iterator[str]:
         yield f"device: {result.device}"
     if result.comparison_count > 1:
         first, second = map(_origin_text, (result.a, result.b), result.matched)
-        yield f"best of {result.comparison_count} comparisons: {first} and {second}"
+        yield f"best of {result.comparison_count} comparisons:"
+        yield from (f"  {first}", f"  {second}")  # lines of their own: a path is not broken
 
 
 def _origin_text(picture: EmbeddedPicture, origin: FaceOrigin) -> str:

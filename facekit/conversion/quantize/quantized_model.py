@@ -174,7 +174,7 @@ def quantize(
 
 def _carried_calibration(card: Card, variant: str, sha256: str) -> Calibration:
     shipped = shipped_calibration(card.name, variant)
-    if shipped is not None and shipped.file_sha256 == sha256:
+    if shipped is not None and shipped.model_sha256 == sha256:
         return shipped.calibration
     if card.calibration.embedding_mean is None:
         return Calibration()

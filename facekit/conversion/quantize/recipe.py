@@ -58,10 +58,10 @@ class Recipe:
     def with_integer_outputs(self) -> Recipe:
         """The recipe for a detector, whose twelve outputs stay integers instead of being converted
         to float32."""
-        kept = tuple(step for step in self.operations if step["operation"] != "OUTPUT")
-        if kept == self.operations:
+        operations = tuple(step for step in self.operations if step["operation"] != "OUTPUT")
+        if operations == self.operations:
             return self
-        return replace(self, name=f"{self.name}{_INTEGER_OUTPUTS}", operations=kept)
+        return replace(self, name=f"{self.name}{_INTEGER_OUTPUTS}", operations=operations)
 
     def to_json(self) -> str:
         plain = {

@@ -38,10 +38,10 @@ class CompiledModel:
     """The paths of the compiled files, and Vela's report."""
 
     model: str
-    """the path of the file that was compiled, as it was given"""
+    """The path of the source file, as the caller passed it."""
     model_sha256: str
     output: Path
-    """the folder of the three files"""
+    """The folder of the compiled file, its card and the report."""
     path: Path
     report_path: Path
     card_path: Path | None
@@ -154,8 +154,10 @@ def report_dict(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[s
     return {
         "npu_share": report.npu_share,
         **plain,
-        "cpu_operators": [blanks_to_null(one) for one in plain["cpu_operators"]],
-        "share_of_time": {one.value: part for one, part in report.share_of_time.items()},
+        "cpu_operators": [blanks_to_null(operator) for operator in plain["cpu_operators"]],
+        "share_of_time": {
+            bottleneck.value: part for bottleneck, part in report.share_of_time.items()
+        },
         "comparisons": [asdict(estimate) for estimate in comparisons],
     }
 

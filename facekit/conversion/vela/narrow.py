@@ -103,9 +103,9 @@ def _integer_layers(buffer: bytearray) -> Iterator[_Layer]:
         )
 
 
-def _data(whole: bytearray, model: Any, tensor: Any) -> NDArray[np.uint8]:
+def _data(buffer: bytearray, model: Any, tensor: Any) -> NDArray[np.uint8]:
     """Returns a view of a constant's bytes, in the flatbuffer or behind it."""
     data_buffer = model.Buffers(tensor.Buffer())
     if data_buffer.DataLength():
         return np.asarray(data_buffer.DataAsNumpy())
-    return np.frombuffer(whole, np.uint8, count=data_buffer.Size(), offset=data_buffer.Offset())
+    return np.frombuffer(buffer, np.uint8, count=data_buffer.Size(), offset=data_buffer.Offset())

@@ -15,6 +15,7 @@ from facekit.evaluation.records import EvaluationReport, ModelResult
 from facekit.evaluation.report.table import models_table, section, table, text
 from facekit.evaluation.report.worst_errors import ShownPair
 from facekit.template.calibration import OperatingPoint
+from facekit.template.wording import threshold_text
 
 _CAPTIONS = {
     "roc": "Higher is better; a dot is where the pairs were scored. The shaded part holds fewer "
@@ -158,7 +159,7 @@ def _operating_point(point: OperatingPoint) -> str:
     fmr = "not stated" if point.fmr is None else f"{point.fmr:.3g}"
     tar = "not stated" if point.fnmr is None else f"{1 - point.fnmr:.2%}"
     return (
-        f"<td>{text(point.target)}</td><td>{point.threshold_similarity:.4f}</td>"
+        f"<td>{text(point.target)}</td><td>{text(threshold_text(point.threshold_similarity))}</td>"
         f"<td>{fmr}<small>{point.n_impostor:,} impostor pairs</small></td>"
         f"<td>{tar}<small>{point.n_genuine:,} genuine pairs</small></td>"
     )
@@ -189,7 +190,8 @@ def _gallery(gallery: ErrorGallery) -> str:
 
 def _shown_pair(shown: ShownPair) -> str:
     pair = shown.pair
-    similarity = "" if pair.similarity is None else f"{pair.similarity:.3f}"
+    similarity = "" if pair.similarity is None else f"similarity {pair.similarity:.3f}"
+    sign = ">=" if pair.called_same else "<"
     names = [PurePosixPath(path).stem.replace("_", " ") for path in (pair.a, pair.b)]
     images = "".join(
         f'<img src="data:image/jpeg;base64,{base64.b64encode(crop).decode()}" alt="{text(name)}">'
@@ -198,7 +200,7 @@ def _shown_pair(shown: ShownPair) -> str:
     fault = f'<p class="names warn">{text(shown.known_fault)}</p>' if shown.known_fault else ""
     return (
         f'<li><div class="crops">{images}</div><p class="score">{similarity} '
-        f"<small>threshold {pair.threshold_similarity:.3f}</small></p>"
+        f"<small>{text(sign)} {pair.threshold_similarity:.3f}</small></p>"
         f'<p class="names">{text(names[0])}<br>{text(names[1])}<br>line {pair.line}</p>'
         f"{fault}</li>\n"
     )

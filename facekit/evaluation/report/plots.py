@@ -20,6 +20,7 @@ from facekit.evaluation.metrics.error_rates import Flags, Scores, roc
 from facekit.evaluation.records import EvaluationReport, ModelIdentity, ModelResult
 from facekit.system.extras import require
 from facekit.template.calibration import RULE_OF_THREE
+from facekit.template.wording import threshold_text
 
 SERIES_COLORS = ("#2f7fd1", "#d9792b", "#2f9e6e", "#c2478b", "#8a6fc9", "#8c8c3a")
 """Colors of the models, repeated after the last; each has a contrast >= 3 on white and
@@ -86,7 +87,11 @@ def png(figure: Any) -> bytes:
 
 
 def _roc(models: tuple[ModelResult, ...]) -> Any:
-    figure, axes = _figure("ROC: true accept rate by false match rate", "FMR", "TAR")
+    figure, axes = _figure(
+        "ROC: true accept rate by false match rate",
+        "false match rate (FMR)",
+        "true accept rate (TAR)",
+    )
     lowest, names = 1.0, _names(models)
     for model, color in _colored(models):
         curve = roc(*_scored(model))
@@ -101,7 +106,11 @@ def _roc(models: tuple[ModelResult, ...]) -> Any:
 
 
 def _det(models: tuple[ModelResult, ...]) -> Any:
-    figure, axes = _figure("DET: false non-matches against false matches", "FMR", "FNMR")
+    figure, axes = _figure(
+        "DET: false non-matches against false matches",
+        "false match rate (FMR)",
+        "false non-match rate (FNMR)",
+    )
     names = _names(models)
     for model, color in _colored(models):
         curve = roc(*_scored(model))
@@ -133,12 +142,12 @@ def _score_histograms(models: tuple[ModelResult, ...]) -> Any:
         thresholds = sorted(set(model.fold_threshold_similarities))
         axes.axvspan(thresholds[0], thresholds[-1], color=_INK, alpha=0.3, linewidth=0)
         middle = float(np.mean(thresholds))
-        axes.axvline(middle, color=_INK, linewidth=1.2, label=f"threshold: {middle:.3f}")
+        axes.axvline(middle, color=_INK, linewidth=1.2, label=threshold_text(middle, digits=3))
         axes.set_title(f"Scores, {names[model.model]}")
         axes.set_ylabel("% of the kind")
         axes.margins(y=0.5)  # room for the legend
         axes.legend(loc="upper right")
-    rows[-1].set_xlabel("cosine similarity")
+    rows[-1].set_xlabel("cosine similarity (distance = 1 - similarity)")
     return figure
 
 

@@ -9,6 +9,7 @@ from html import escape
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import ModelResult, Rate
 from facekit.template.calibration import RULE_OF_THREE
+from facekit.template.wording import threshold_text, thresholds_text
 
 _ORIGINS = {
     ThresholdOrigin.OTHER_FOLDS: "chosen on the other folds",
@@ -87,10 +88,12 @@ def _fold_mean(model: ModelResult) -> str:
 
 
 def _threshold(model: ModelResult) -> str:
-    low, high = min(model.fold_threshold_similarities), max(model.fold_threshold_similarities)
-    shown = f"{low:.4f}" if low == high else f"{low:.4f} to {high:.4f}"
+    similarity, as_distance = thresholds_text(model.fold_threshold_similarities)
     marked = ' class="warn"' if model.threshold_origin is ThresholdOrigin.SAME_PAIRS else ""
-    return f"{shown}<small{marked}>{_ORIGINS[model.threshold_origin]}</small>"
+    return (
+        f"{text(similarity)}<small>{text(as_distance)}</small>"
+        f"<small{marked}>{_ORIGINS[model.threshold_origin]}</small>"
+    )
 
 
 def _tar(number: int, model: ModelResult) -> str:
@@ -101,7 +104,11 @@ def _tar(number: int, model: ModelResult) -> str:
             '<span class="warn">not measurable</span>'
             f"<small>{needed} impostor pairs needed, {model.fmr.trial_count:,} there</small>"
         )
-    return f"{_rate(point.tar)}<small>at {point.threshold_similarity:.4f}</small>"
+    return _rate(point.tar, _at(point.threshold_similarity))
+
+
+def _at(similarity: float | None) -> str:
+    return "" if similarity is None else f"<small>{text(threshold_text(similarity))}</small>"
 
 
 def _time(model: ModelResult) -> str:

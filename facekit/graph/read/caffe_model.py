@@ -1,7 +1,7 @@
 """Reads the tensors of a .caffemodel by layer, without Caffe.
 
-The file is a protobuf message NetParameter.  Of caffe.proto (BVLC/caffe, and wy1iu/sphereface's
-copy of it) only the fields below are declared; protobuf skips the others.  Packed arrays of numbers
+The file is a protobuf message NetParameter.  Only the fields below of caffe.proto (BVLC/caffe, and
+wy1iu/sphereface's copy of it) are declared; protobuf skips the others.  Packed arrays of numbers
 are declared as bytes, which have the same encoding, so that no Python object is created per number.
 """
 
@@ -87,7 +87,7 @@ def _tensor(blob: Any, name: str, origin: str) -> NDArray[np.float32]:
     shape = tuple(axes)
     if min(shape, default=1) < 1 or math.prod(shape) * dtype.itemsize != len(content):
         raise ModelBuildError(
-            f"{origin}: {name} must have as many numbers as its shape {shape} says. Received: "
+            f"{origin}: {name} must have as many elements as its shape {shape} says. Received: "
             f"{len(content)} bytes of {dtype.name}."
         )
     if legacy:

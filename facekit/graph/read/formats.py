@@ -102,13 +102,13 @@ def find_format(path: Path) -> SourceFormat:
     try:
         is_folder = path.is_dir()  # only checkpoints are stored as folders
         candidates = [FORMATS["tf-checkpoint"]] if is_folder else FORMATS.values()
-        found = [source_format for source_format in candidates if source_format.recognizes(path)]
+        matches = [source_format for source_format in candidates if source_format.recognizes(path)]
     except OSError as error:
         raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
-    if not found:
+    if not matches:
         titles = ", ".join(source_format.title for source_format in FORMATS.values())
         raise ModelBuildError(
             f"{path} is in no format that facekit knows. Known: an archive of "
             f"`facekit models export`, {titles}."
         )
-    return found[0]
+    return matches[0]

@@ -96,6 +96,6 @@ def tensor_values(tensor: Any, name: str) -> NDArray[Any] | None:
             values = np.repeat(values, count)
     if min(shape, default=1) < 0 or len(values) != count:
         raise ModelBuildError(
-            f"{name} must have as many numbers as its shape {shape} says. Received: {len(values)}."
+            f"{name} must have as many elements as its shape {shape} says. Received: {len(values)}."
         )
     return values.reshape(shape).astype(dtype.newbyteorder("="), copy=False)

@@ -197,14 +197,14 @@ def _concatenate(layer: KerasLayer, *inputs: Node) -> Node:
 def _chain(operation: Operation) -> Callable[..., Node]:
     """Combines the inputs two at a time.  The last node has the layer's name."""
 
-    def node(layer: KerasLayer, first: Node, *others: Node) -> Node:
+    def node(layer: KerasLayer, first: Node, *more_inputs: Node) -> Node:
         x = first
-        if not others:
+        if not more_inputs:
             raise ModelBuildError(f"{layer.name} reads one layer; {operation.value} needs two.")
-        for offset, other in enumerate(others, start=1 - len(others)):
+        for offset, node_input in enumerate(more_inputs, start=1 - len(more_inputs)):
             name = layer.node_name(operation)
             x = operations.elementwise(
-                operation, x, other, name if not offset else f"{name}{offset}"
+                operation, x, node_input, name if not offset else f"{name}{offset}"
             )
         return x
 

@@ -86,8 +86,8 @@ class _Reader:
             try:
                 self._add(operator)
             except PARSE_ERRORS as error:
-                which = self.tables.tensors[operator.outputs[0]].name
-                raise ModelBuildError(f"{which}, a {operator.kind}: {error}.") from error
+                tensor_name = self.tables.tensors[operator.outputs[0]].name
+                raise ModelBuildError(f"{tensor_name}, a {operator.kind}: {error}.") from error
         outputs = [self.values.get(index) for index in self.tables.outputs]
         nodes = tuple(tensor for tensor in outputs if isinstance(tensor, Node))
         if not nodes or len(nodes) != len(outputs):
@@ -107,7 +107,7 @@ class _Reader:
             or shape[0] > 1
         ):
             raise ModelBuildError(
-                f"{tensor.name} must be one float32 picture, (1, height, width, channels). "
+                f"{tensor.name} must be one float32 image, (1, height, width, channels). "
                 f"Received: shape {shape}, {tensor.kind}."
             )
         name = self._name(index)
@@ -115,10 +115,8 @@ class _Reader:
             self._store(index, operations.graph_input(name, _with_size(shape, size)))
         elif 0 < shape[1] <= _MAX_CHANNELS:
             count, channels, height, width = shape
-            picture = operations.graph_input(
-                name, _with_size((count, height, width, channels), size)
-            )
-            self._store(index, moves.transpose(picture, (0, 3, 1, 2), f"{name}/channels_first"))
+            image = operations.graph_input(name, _with_size((count, height, width, channels), size))
+            self._store(index, moves.transpose(image, (0, 3, 1, 2), f"{name}/channels_first"))
         else:
             raise ModelBuildError(
                 f"{tensor.name} must have 1 to {_MAX_CHANNELS} channels, last or first. Received: "
@@ -130,9 +128,11 @@ class _Reader:
         has_node = any(isinstance(tensor, Node) for tensor in inputs)
         readers = COMPUTE_READERS | DATA_MOVEMENT_READERS if has_node else CONSTANT_FOLDERS
         if operator.kind not in readers:
-            which = self.tables.tensors[operator.outputs[0]].name
+            tensor_name = self.tables.tensors[operator.outputs[0]].name
             title = operator.kind if has_node else f"{operator.kind} of constants"
-            raise ModelBuildError(f"{which} is a {title}. Known are {', '.join(sorted(readers))}.")
+            raise ModelBuildError(
+                f"{tensor_name} is a {title}. Known are {', '.join(sorted(readers))}."
+            )
         names = [self._name(index) for index in operator.outputs]
         activation = _activation(operator) if has_node else None
         op = OperatorArguments(
@@ -151,14 +151,14 @@ class _Reader:
         if index not in self.values:
             tensor = self.tables.tensors[index]
             if tensor.content is None and 0 not in tensor.shape:
-                raise ModelBuildError(f"{tensor.name} is read before anything gives it.")
+                raise ModelBuildError(f"{tensor.name} is used before an operator computes it.")
             self.values[index] = tensor.values()
         return self.values[index]
 
     def _store(self, index: int, value: Value) -> None:
         tensor = self.tables.tensors[index]
         if index in self.values or tensor.content is not None:
-            raise ModelBuildError(f"two operators give {tensor.name}.")
+            raise ModelBuildError(f"two operators compute {tensor.name}.")
         if isinstance(value, Node):
             if tensor.shape and not _shapes_agree(value.shape, tensor.shape):  # () means unknown
                 raise ModelBuildError(
@@ -169,8 +169,8 @@ class _Reader:
             self.elements += value.size
         if self.elements > _MAX_ELEMENTS:
             raise ModelBuildError(
-                f"{tensor.name} is of shape {tensor.shape}; {_MAX_ELEMENTS} numbers are allowed in "
-                "all that is computed for a picture."
+                f"{tensor.name} is of shape {tensor.shape}; {_MAX_ELEMENTS} elements are allowed "
+                "in all activations for one image."
             )
         self.values[index] = value
 

@@ -51,7 +51,7 @@ class Attributes:
         return None if attribute is None else list(attribute.floats)
 
     def integers(self, key: str, default: tuple[int, ...], *, minimum: int) -> tuple[int, ...]:
-        """Returns as many integers as `default` has, each from `least` to 4096.
+        """Returns as many integers as `default` has, each from `minimum` to 4096.
 
         Raises ModelBuildError for another number of integers or a value outside that range.
         """

@@ -190,7 +190,7 @@ def _expand_parameters(
 def _require_small(op: OperatorArguments, shape: Sequence[int]) -> None:
     if min(shape, default=1) < 0 or prod(shape) > _MAX_ELEMENTS:
         raise ModelBuildError(
-            f"{op.name}: a constant of {_MAX_ELEMENTS} numbers at most needed. Received: shape "
+            f"{op.name}: a constant of {_MAX_ELEMENTS} elements at most needed. Received: shape "
             f"{tuple(shape)}."
         )
 

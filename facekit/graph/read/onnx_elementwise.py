@@ -126,7 +126,7 @@ def _prelu(op: OperatorArguments) -> Value:
     channels = x.node.shape[-1]
     if slope.shape not in ((channels,), (1,)):
         raise ModelBuildError(
-            f"{op.name}: one number for each of {channels} channels needed. Received: shape "
+            f"{op.name}: one value for each of {channels} channels needed. Received: shape "
             f"{op.constant(1).shape}."
         )
     return x.with_node(operations.prelu(x.node, np.resize(slope, channels), op.name))
@@ -144,10 +144,10 @@ def _elu(op: OperatorArguments) -> Value:
         return x.with_node(operations.activation(Operation.ELU, x.node, name))
     elu = operations.activation(Operation.ELU, x.node, f"{name}/ELU")
     zero, factor = np.zeros(1, np.float32), np.array([alpha], np.float32)
-    below = operations.elementwise(Operation.MINIMUM, elu, zero, f"{name}/below")
-    below = operations.multiply(below, factor, f"{name}/factor")
-    above = operations.relu(x.node, f"{name}/above")
-    return x.with_node(operations.add(above, below, name))
+    negative_part = operations.elementwise(Operation.MINIMUM, elu, zero, f"{name}/below")
+    negative_part = operations.multiply(negative_part, factor, f"{name}/factor")
+    positive_part = operations.relu(x.node, f"{name}/above")
+    return x.with_node(operations.add(positive_part, negative_part, name))
 
 
 def _clip(op: OperatorArguments) -> Value:

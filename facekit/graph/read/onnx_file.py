@@ -192,7 +192,7 @@ def tensor_values(tensor: Any, name: str) -> NDArray[Any]:
     shape, values = tuple(tensor.dims), _elements(tensor, dtype)
     if min(shape, default=1) < 0 or len(values) != prod(shape):
         raise ModelBuildError(
-            f"{name} must have as many numbers as its shape {shape} says. Received: {len(values)}."
+            f"{name} must have as many elements as its shape {shape} says. Received: {len(values)}."
         )
     return values.reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 

@@ -88,8 +88,7 @@ class _Reader:
         self.constants: dict[str, Constant] = {}
         self.values: dict[str, Value] = {}
         self.activation_elements = self.constant_elements = 0
-        """The number of elements so far of activations (`computed`) and of constants
-        (`calculated`)."""
+        """The number of elements so far in activations and in computed constants."""
 
     def graph(self, name: str, size: tuple[int, int] | None) -> Graph:
         for tensor in self.source.initializer:
@@ -117,7 +116,7 @@ class _Reader:
         axes = _image_axes(shape)
         if kind.elem_type != FLOAT32 or axes is None or shape[0] > 1:
             raise ModelBuildError(
-                f"{name} must be one float32 picture, (1, channels, height, width) or (1, height, "
+                f"{name} must be one float32 image, (1, channels, height, width) or (1, height, "
                 f"width, channels). Received: shape {shape}, data type {kind.elem_type}."
             )
         sizes = dict(zip(axes, shape, strict=True))
@@ -204,8 +203,8 @@ class _Reader:
         self.activation_elements += abs(prod(value.node.shape))
         if self.activation_elements > _MAX_ELEMENTS or 0 in value.node.shape:
             raise ModelBuildError(
-                f"{name} is of shape {value.node.shape}; 1 to {_MAX_ELEMENTS} numbers are allowed "
-                "in all that is computed for a picture."
+                f"{name} is of shape {value.node.shape}; 1 to {_MAX_ELEMENTS} elements are allowed "
+                "in all activations for one image."
             )
         self.values[name] = value
 

@@ -23,7 +23,7 @@ _IMAGE_AXES = channels_last_axes(4)
 def image_input(op: OperatorArguments, index: int = 0) -> Node:
     value = op.data(index)
     if len(value.axes) != 4:
-        raise ModelBuildError(f"{op.name}: a picture needed. Received: shape {value.shape}.")
+        raise ModelBuildError(f"{op.name}: an image needed. Received: shape {value.shape}.")
     return op.layout.to_axes(value, _IMAGE_AXES)
 
 
@@ -40,7 +40,7 @@ def _convolution(op: OperatorArguments) -> Value:
     attributes = op.attributes
     x, kernel = image_input(op), op.constant(1)
     if kernel.ndim != 4:
-        raise ModelBuildError(f"{op.name}: a picture and a kernel of four sides needed.")
+        raise ModelBuildError(f"{op.name}: an image and a kernel of four dimensions needed.")
     groups = attributes.integer("group", 1)
     if groups * kernel.shape[1] != x.shape[3]:
         raise ModelBuildError(
@@ -76,7 +76,7 @@ def _batch_norm(op: OperatorArguments) -> Value:
     for weight in weights:
         if weight.shape != channels:
             raise ModelBuildError(
-                f"{op.name}: one number for each of {channels[0]} channels needed. Received: "
+                f"{op.name}: one value for each of {channels[0]} channels needed. Received: "
                 f"shape {weight.shape}."
             )
     gamma, beta, mean, variance = (_to_node_order(weight, x) for weight in weights)
@@ -156,7 +156,7 @@ def _average_pool(op: OperatorArguments) -> Value:
         stated = _stated_pads(op.attributes, x, window)
         if stated is None:
             if not is_static(x.shape):
-                raise ModelBuildError(f"{op.name}: pads that count need known sides.")
+                raise ModelBuildError(f"{op.name}: pads that count need static dimensions.")
             stated = same_pads(x.shape, window)
         if stated != NO_PADS:
             x = moves.pad(x, stated, f"{op.name}/padded")
@@ -184,7 +184,9 @@ def _pads(attributes: Attributes, x: Node, window: Window) -> Pads | None:
     for axis in (0, 1):
         dimension, size, stride = x.shape[1 + axis], window.size[axis], window.stride[axis]
         if dimension == DYNAMIC:
-            raise ModelBuildError(f"{attributes.name}: ceil_mode needs a picture of known sides.")
+            raise ModelBuildError(
+                f"{attributes.name}: ceil_mode needs a picture of static dimensions."
+            )
         first, last = pads[axis], pads[2 + axis]
         last_position = -(-(dimension + first + last - size) // stride)
         # ONNX drops a window that would begin in the padding at the end

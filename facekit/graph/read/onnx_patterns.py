@@ -22,13 +22,13 @@ def match_hard_swish(x: Node, y: Node | Float32Array, name: str) -> Node | None:
     """Matches x * (ReLU6(x + 3) / 6), with the factors in any order, or (x * ReLU6(x + 3))
     * 1/6."""
     if isinstance(y, Node):
-        for one, other in ((x, y), (y, x)):
-            if _has_constant(other, Operation.MULTIPLY, _SIXTH) and _is_gate(one, other.inputs[0]):
-                return operations.activation(Operation.HARD_SWISH, one, name)
+        for a, b in ((x, y), (y, x)):
+            if _has_constant(b, Operation.MULTIPLY, _SIXTH) and _is_gate(a, b.inputs[0]):
+                return operations.activation(Operation.HARD_SWISH, a, name)
     elif _equals(y, _SIXTH) and x.operation is Operation.MULTIPLY and len(x.inputs) == 2:
-        for one, other in (x.inputs, x.inputs[::-1]):
-            if _is_gate(one, other):
-                return operations.activation(Operation.HARD_SWISH, one, name)
+        for a, b in (x.inputs, x.inputs[::-1]):
+            if _is_gate(a, b):
+                return operations.activation(Operation.HARD_SWISH, a, name)
     return None
 
 

@@ -22,7 +22,7 @@ _FIRST_OPSET_WITH_MODES = 11  # Before this operator set, Resize used asymmetric
 # Tested sizes of a dynamic dimension.  Larger sizes repeat the pattern of these.
 _TESTED_SIZES = range(1, 9)
 _MAX_PIXELS = 1 << 14  # height or width
-_SIZE_TOLERANCE = 1e-4  # in pixels; the tolerance for a whole number of output pixels
+_SIZE_TOLERANCE = 1e-4  # in input pixels; the tolerance for a whole number of output pixels
 _LINEAR = {
     "half_pixel": Coordinates.HALF_PIXEL,
     "pytorch_half_pixel": Coordinates.HALF_PIXEL,  # differs only for an output of one pixel
@@ -93,7 +93,9 @@ def _add_resize(
 ) -> Value:
     x, name = image_input(op), op.name
     if not scales and (not sizes or DYNAMIC in x.shape[1:3]):
-        raise ModelBuildError(f"{name}: scales needed, or sizes for a picture of known sides.")
+        raise ModelBuildError(
+            f"{name}: scales needed, or sizes for a picture of static dimensions."
+        )
     height_width = x.shape[1:3]
     if not scales:
         scales = [size / dimension for size, dimension in zip(sizes, height_width, strict=True)]

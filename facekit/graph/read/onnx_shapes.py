@@ -1,7 +1,7 @@
 """Shapes of ONNX's tensors: the output shape of Reshape, and which reshapes need no transpose.
 
-A dynamic dimension is DYNAMIC.  Where sizes are multiplied, a large prime stands for each dynamic
-dimension, so that it stays recognizable as a factor.
+A dynamic dimension is DYNAMIC.  In products of dimensions, a large prime number stands for each
+dynamic dimension, so that it stays recognizable as a factor.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _STAND_INS = (1_000_000_007, 1_000_000_009, 1_000_000_021, 1_000_000_033)
 
 
 def identity_axes(rank: int) -> Axes:
-    """Returns the axes of a node in the file's layout."""
+    """Returns the axes of a node that has its axes in the file's order."""
     return tuple(range(rank))
 
 
 def channels_last_axes(rank: int) -> Axes:
-    """Returns the axes of a node with channels last, for a tensor with channels second in
+    """Returns the axes of a node with channels last, for a tensor that has its channels second in
     the file."""
     return (0, rank - 1, *range(1, rank - 1)) if rank > 1 else identity_axes(rank)
 
@@ -42,19 +42,18 @@ def resolve_shape(shape: Shape, target: Sequence[int], name: str, *, keeps: bool
         resolved = [
             sizes[axis] if keeps and size == 0 else size for axis, size in enumerate(target)
         ]
-        others = prod(size for size in resolved if size != -1)
-        resolved = [prod(sizes) // max(others, 1) if size == -1 else size for size in resolved]
+        other_sizes = prod(size for size in resolved if size != -1)
+        resolved = [prod(sizes) // max(other_sizes, 1) if size == -1 else size for size in resolved]
         if prod(resolved) == prod(sizes):
             return tuple(DYNAMIC if _is_dynamic(size) else size for size in resolved)
     raise ModelBuildError(f"{name}: shape {shape} cannot become {list(target)}.")
 
 
 def reshape_axes(shape: Shape, axes: Axes, target: Shape) -> Axes | None:
-    """Returns the axes after a reshape to `target` that needs no transpose, or None if it needs
-    one.
+    """Returns where the axes of `target` are in the node after a reshape.
 
     `shape` and `target` are in the file's layout; `axes` states where the axes of `shape` are in
-    the node.
+    the node.  Returns None if the node must be transposed before the reshape.
     """
     sizes, target_sizes = _with_stand_ins(shape), _with_stand_ins(target)
     if target.count(DYNAMIC) == 1:

@@ -181,13 +181,13 @@ class LayoutConverter:
 
 
 def _reshape(node: Node, shape: Shape, name: str) -> Node:
-    """A sum or mean gives its shape itself, with or without sides of 1."""
+    """Reshapes a node.  A reduction is created anew if only its kept axes of size 1 differ."""
     if node.operation in operations.REDUCTIONS:
         (x,), axes = node.inputs, node.int_attributes["axes"]
         keep = len(node.shape) < len(x.shape)
-        other = operations.reduce(node.operation, x, axes, name, keep=keep)
-        if other.shape == shape:
-            return other
+        reduced = operations.reduce(node.operation, x, axes, name, keep=keep)
+        if reduced.shape == shape:
+            return reduced
     return moves.reshape(node, shape, name)
 
 

@@ -119,8 +119,8 @@ def _table_entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _skip_handle(footer: bytes) -> int:
-    """Returns the position after the first handle, that of the metaindex block, which has two
-    numbers."""
+    """Returns the position after the first handle, which consists of two numbers and points to the
+    metaindex block."""
     position = 0
     for _ in range(2):
         _, position = _varint(footer, position)

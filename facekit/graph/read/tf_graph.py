@@ -244,7 +244,7 @@ def _reshape(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -
 
 def _dense(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
     x, kernel = inputs
-    if any(attributes[which].b for which in ("transpose_a", "transpose_b") if which in attributes):
+    if any(attributes[key].b for key in ("transpose_a", "transpose_b") if key in attributes):
         raise ModelBuildError(f"{name} must not be transposed.")
     return operations.dense(reader.data(x), reader.constant(kernel), name)
 

@@ -66,7 +66,7 @@ class OnnxFile:
         key = (node.name, channels_first)
         if key not in self.tensors:
             source = self.tensors[node.name, not channels_first]
-            name = self._name(node, channels_first=channels_first, other=True)
+            name = self._name(node, channels_first=channels_first, transposed=True)
             self.add_operator(
                 "Transpose", [source], name, perm=TO_FIRST if channels_first else TO_LAST
             )
@@ -130,12 +130,12 @@ class OnnxFile:
         model.ir_version = IR_VERSION
         return model
 
-    def _name(self, node: Node, *, channels_first: bool, other: bool = False) -> str:
-        """Returns a node's tensor name.  `other` means the layout that a Transpose creates."""
+    def _name(self, node: Node, *, channels_first: bool, transposed: bool = False) -> str:
+        """Returns a node's tensor name.  `transposed` means the layout that a Transpose creates."""
         if node.name in self.outputs:
             return self.outputs[node.name] + (CHANNELS_FIRST if channels_first else "")
         name = self.inputs.get(node.name, node.name)
-        return name + ((CHANNELS_FIRST if channels_first else _CHANNELS_LAST) if other else "")
+        return name + ((CHANNELS_FIRST if channels_first else _CHANNELS_LAST) if transposed else "")
 
     def _value_info(self, name: str, node: Node) -> Any:
         shape = [BATCH, *(dimension if dimension > 0 else None for dimension in node.shape[1:])]

@@ -111,7 +111,7 @@ def _resize(mode: str) -> Writer:
     def write(file: OnnxFile, node: Node) -> None:
         (x,), resizing = node.inputs, node.resizing
         assert resizing is not None
-        name, picture = (
+        name, image = (
             file.name_output(node, channels_first=True),
             file.tensor_in_layout(x, channels_first=True),
         )
@@ -125,12 +125,12 @@ def _resize(mode: str) -> Writer:
             scales = file.add_constant(
                 f"{name}/scales", np.array([1, 1, *resizing.factors], np.float32)
             )
-            file.add_node("Resize", [picture, "", scales], node, channels_first=True, **attributes)
+            file.add_node("Resize", [image, "", scales], node, channels_first=True, **attributes)
             return
-        unchanged = file.add_operator("Shape", [picture], f"{name}/unchanged", start=0, end=2)
+        unchanged = file.add_operator("Shape", [image], f"{name}/unchanged", start=0, end=2)
         size = file.add_constant(f"{name}/size", np.array(node.shape[1:3], np.int64))
         sizes = file.add_operator("Concat", [unchanged, size], f"{name}/sizes", axis=0)
-        file.add_node("Resize", [picture, "", "", sizes], node, channels_first=True, **attributes)
+        file.add_node("Resize", [image, "", "", sizes], node, channels_first=True, **attributes)
 
     return write
 
