@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -96,7 +98,9 @@ def value_of(option: click.Option) -> str:
 
 
 def shown_metavar(parameter: click.Parameter) -> str:
-    return parameter.make_metavar(click.Context(click.Command("any")))
+    make: Any = parameter.make_metavar  # of click 8.1 it takes no context
+    context = (click.Context(click.Command("any")),)
+    return str(make(*context[: len(inspect.signature(make).parameters)]))
 
 
 def names(words: tuple[str, ...]) -> set[str]:
