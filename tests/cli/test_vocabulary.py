@@ -107,12 +107,13 @@ def names(words: tuple[str, ...]) -> set[str]:
     return {name for parameter in LEAVES[words].params for name in parameter.opts}
 
 
-def test_the_page_has_every_option_with_its_commands_in_order() -> None:
+def test_the_page_has_every_option_with_its_commands() -> None:
     found: dict[str, list[str]] = {}
     for words, option, _ in OPTIONS:
         found.setdefault(option, []).append(" ".join(words))
     assert list(ROWS) == sorted(ROWS)
-    assert {option: list(row.commands) for option, row in ROWS.items()} == found
+    for option in found.keys() | ROWS.keys():
+        assert sorted(ROWS[option].commands) == sorted(found[option]), option
 
 
 @pytest.mark.parametrize("option", ROWS)
@@ -177,7 +178,9 @@ def test_metavars_are_words_in_capitals(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_help_is_american_and_speaks_of_photos(words: tuple[str, ...]) -> None:
-    text = CliRunner().invoke(cli, [*words, "--help"]).stdout
+    page = "--help-all" if words in LEAVES else "--help"
+    text = CliRunner().invoke(cli, [*words, page]).stdout
+    assert text
     assert not BRITISH.findall(text)
     left = re.sub(r"picture of (both|the drift)|as one picture", "", re.sub(r"\s+", " ", text))
     assert not re.findall(r"\b(?:images?|pictures?)\b", left, re.IGNORECASE)
