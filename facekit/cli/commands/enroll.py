@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     type=FOLDER,
-    help="Enroll everybody: one folder a person, named after the person.",
+    help="Enroll everybody: a folder of photos, a folder a person, named after the person.",
 )
 @gallery_options
 @embedding_options
