@@ -124,6 +124,8 @@ class Cli(Group):
         arguments = sys.argv[1:] if args is None else list(args)
         as_json = _asks_for_json(arguments)
         begin_telling()
+        if "_FACEKIT_COMPLETE" in os.environ:
+            importlib.import_module("facekit.cli.completion")  # which knows bash better than click
         try:
             code = super().main(arguments, obj=as_json, standalone_mode=False, **extra)
         except click.ClickException as error:

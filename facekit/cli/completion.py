@@ -24,6 +24,7 @@ from click.shell_completion import (
 from facekit.errors import UsageError
 from facekit.model.folders import REGISTRY, known_names, stored_names, stored_variants
 from facekit.system.configs import TOML_SUFFIX, config_names
+from facekit.tasks.config import list_configs
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_FACEKIT_COMPLETE"
@@ -39,7 +40,7 @@ _PROTOCOLS = ("devtrain", "devtest", "view1", "view2", "fold1", "folders")
 def completions(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
     """Words and files for a parameter of plain text, by its name."""
     name = str(param.name)
-    words = _people(ctx) if name in PEOPLE else _words(ctx, param)
+    words = _words(ctx, param)
     items = [CompletionItem(word) for word in words if word.casefold().startswith(typed.casefold())]
     if name in MODELS | OTHERS:
         items.append(CompletionItem(typed, type="file"))
@@ -48,7 +49,6 @@ def completions(ctx: click.Context, param: click.Parameter, typed: str) -> list[
 
 def script(command: click.Command, shell: str) -> str:
     """What the shell is to run, once, to complete the words of `facekit`."""
-    add_completion_class(_Bash)
     kind = get_completion_class(shell)
     assert kind is not None, f"click completes nothing in {shell}"
     return kind(command, {}, "facekit", VARIABLE).source()
@@ -67,6 +67,10 @@ def _words(ctx: click.Context, param: click.Parameter) -> Iterable[str]:
             return _PROTOCOLS
         case "words":
             return _commands(ctx)
+        case "name" if " config " in ctx.command_path:
+            return [one.name for one in list_configs().configs]
+        case name if name in PEOPLE:
+            return _people(ctx)
         case "detector":
             return _models("detection")
         case name if name in MODELS:
@@ -112,6 +116,7 @@ def _people(ctx: click.Context) -> list[str]:
         return []
 
 
+@add_completion_class
 class _Bash(BashComplete):
     """Completes words with spaces or colons, and files beside words, which click's does not."""
 

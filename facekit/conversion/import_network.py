@@ -150,7 +150,7 @@ def _with_batch_one(graph: Graph) -> Graph:
     outputs = [node.shape for node in graph.outputs]
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or DYNAMIC in inputs[0]:
         raise ModelBuildError(
-            f"{graph.name}: one picture of three colors and of a known size needed. Received: "
+            f"{graph.name}: one image of three colors and of a known size needed. Received: "
             f"{_join_shapes(inputs)}."
         )
     if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][1] < 2:
@@ -164,8 +164,8 @@ def _with_batch_one(graph: Graph) -> Graph:
 def _require_size(size: tuple[int, ...], requested: tuple[int, int] | None, path: Path) -> None:
     if requested not in (None, size):
         raise UsageError(
-            f"{path.name} takes pictures of {size[0]} x {size[1]}. Received: --size "
-            f"{requested[0]}x{requested[1]}, which is for networks that leave it open."
+            f"{path.name} expects images of {size[0]} x {size[1]}. Received: --size "
+            f"{requested[0]}x{requested[1]}, which is for networks with a dynamic size."
         )
 
 

@@ -153,7 +153,7 @@ def test_open_sides_take_the_size_that_is_given(tmp_path: Path) -> None:
     path = w.save(
         tmp_path / "open.onnx", w.head(w.op("GlobalAveragePool", x), 16), sides=("h", "w")
     )
-    with pytest.raises(ModelBuildError, match="size of the picture"):
+    with pytest.raises(ModelBuildError, match="size of the image"):
         imported(path, name="mine", options=replace(UNTRAINED, preprocessing=Preprocessing.RAW))
     sized = replace(UNTRAINED, size=(40, 56), preprocessing=Preprocessing.RAW)
     spec = imported(path, name="mine", options=sized).model.card.input
@@ -164,7 +164,7 @@ def test_open_sides_take_the_size_that_is_given(tmp_path: Path) -> None:
 
 def test_a_size_that_is_not_the_files_is_refused(tmp_path: Path) -> None:
     path = mobilefacenet(tmp_path / "mine.onnx")
-    with pytest.raises(UsageError, match=r"takes pictures of 48 x 48.*--size 112x112"):
+    with pytest.raises(UsageError, match=r"expects images of 48 x 48.*--size 112x112"):
         imported(path, name="mine", options=replace(UNTRAINED, size=(112, 112)))
 
 
