@@ -60,7 +60,10 @@ class TestIdentify:
         assert second[3:] == ["Joe Biden", OBAMA2]  # no answer, no margin
         told = " ".join(line for (line,) in threshold)
         assert "known: similarity >= 0." in told
-        assert "of unknown faces are expected to be taken for one of 2 templates" in told
+        assert (
+            "of unknown faces are expected to be taken for somebody (model card, FPIR 0.01 among 2"
+            in told
+        )
 
     def test_an_unknown_face_exits_1_and_its_candidates_are_shown(self) -> None:
         assert run("gallery", "remove", "Barack Obama").exit_code == 0
