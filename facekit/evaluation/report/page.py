@@ -97,7 +97,7 @@ def report_html(
     """Makes the page; `figures` are SVG elements by name, in the order in which they are shown."""
     parts = [
         _head(report),
-        section("Models side by side", models_table(report.models)),
+        section("Models side by side", models_table(report.models, report.threshold_list_name)),
         _comparisons(report),
         _all_pairs(report.models),
         _figures(figures),
