@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-import inspect
 import re
 
 import click
 
 from docs.commands import every_command
 from docs.schema_tables import output_tables, parts_of_outputs
-
-_EXAMPLE = re.compile(r"Examples?:")
+from facekit.cli import cli
+from facekit.cli.command import context_of, page_of
 
 
 def command_pages() -> dict[str, str]:
@@ -30,40 +29,26 @@ def command_pages() -> dict[str, str]:
 
 
 def _page(words: tuple[str, ...], command: click.Command) -> list[str]:
-    context = click.Context(command, info_name=f"facekit {' '.join(words)}", max_content_width=100)
+    page = page_of(context_of(click.Context(cli, info_name="facekit"), words), everything=True)
     level = "#" * (len(words) + 1)
-    lines = _paragraphs(command.help or "")
+    lines = [f"{_escaped(page.summary)}.", "", "```sh", *page.examples, "```", ""]
+    for paragraph in page.details:
+        by_hand = "\n" in paragraph
+        lines += ["```text", paragraph, "```", ""] if by_hand else [_escaped(paragraph), ""]
     if isinstance(command, click.Group):
         return lines
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    lines += [f"{level} Usage", "", "```text", usage, "```", ""]
-    lines += ["| option | meaning |", "| --- | --- |"]
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record is not None and record[1]:
-            names, meaning = (html.escape(" ".join(text.split())) for text in record)
-            lines.append(f"| <code>{names.replace('|', '&#124;')}</code> | {_escaped(meaning)} |")
+    lines += [f"{level} Usage", "", "```text", f"{page.command} {page.usage}", "```", ""]
+    for section in page.sections:
+        lines += [f"| {section.heading.lower()} | meaning |", "| --- | --- |"]
+        for names, meaning in section.rows:
+            name = html.escape(names).replace("|", "&#124;")
+            lines.append(f"| <code>{name}</code> | {_escaped(meaning)} |")
+        lines.append("")
     output = output_tables(words)
     if output:
-        lines += ["", f"{level} JSON", "", *output]
-    return [*lines, ""]
-
-
-def _paragraphs(text: str) -> list[str]:
-    """Click's help as Markdown: examples and what is set by hand stay as they are."""
-    lines: list[str] = []
-    for paragraph in inspect.cleandoc(text).split("\n\n"):
-        by_hand = paragraph.startswith("\b\n")
-        body = paragraph.removeprefix("\b\n")
-        if _EXAMPLE.match(body):
-            commands = [line.strip() for line in _EXAMPLE.sub("", body).splitlines()]
-            lines += ["```sh", *(line for line in commands if line), "```", ""]
-        elif by_hand:
-            lines += ["```text", body, "```", ""]
-        else:
-            lines += [_escaped(html.escape(body)), ""]
+        lines += [f"{level} JSON", "", *output, ""]
     return lines
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([*_|\[\]])", r"\\\1", text)
+    return re.sub(r"([*_|\[\]])", r"\\\1", html.escape(text))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.commands import every_command
+
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_MB = 345
 LARGEST_WITH_MODELS_MB = 650
@@ -63,6 +65,10 @@ class TestLightInstall:
         (installed,) = environment[0].glob("lib/python3*/site-packages/facekit")
         assert files_below(installed) >= files_below(ROOT / "facekit")
         assert files_below(installed / "configs") >= files_below(ROOT / "configs")
+
+    def test_every_command_has_its_man_page(self, environment: tuple[Path, int]) -> None:
+        written = {path.name for path in (environment[0] / "share" / "man" / "man1").iterdir()}
+        assert {f"{'-'.join(('facekit', *words))}.1" for words in ((), *every_command())} <= written
 
     def test_tensorflow_is_not_there(self, environment: tuple[Path, int]) -> None:
         done = run(environment, "python", "-m", "pip", "list", "--format=freeze")

@@ -228,6 +228,6 @@ class Gallery:
         return gallery_task.import_file(self._location, Path(file), reporter=reporter)
 
     def __repr__(self) -> str:
-        from facekit.gallery.gallery import default_url, shown_url
+        from facekit.gallery.address import default_url, shown_url
 
         return f"Gallery({shown_url(self._location.url or default_url())!r})"

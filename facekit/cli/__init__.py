@@ -8,12 +8,14 @@ import importlib
 import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
 
-from facekit.cli.render.output import emit_error, emit_json
+from facekit.cli.command import Group
+from facekit.cli.pages import Section
+from facekit.cli.render.output import begin_telling, emit_error, tell_usage
 from facekit.errors import FacekitError, StorageError, UsageError
 from facekit.version import __version__
 
@@ -21,60 +23,113 @@ INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C: 128 + SIG
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 READER_GONE = 141  # the same for 128 + SIGPIPE
 
-COMMANDS = {
-    "verify": "facekit.cli.commands.verify:verify",
-    "detect": "facekit.cli.commands.detect:detect",
-    "embed": "facekit.cli.commands.embed:embed",
-    "compare": "facekit.cli.commands.compare:compare",
-    "enroll": "facekit.cli.commands.enroll:enroll",
-    "identify": "facekit.cli.commands.identify:identify",
-    "gallery": "facekit.cli.commands.gallery:gallery",
-    "cluster": "facekit.cli.commands.cluster:cluster",
-    "track": "facekit.cli.commands.track:track",
-    "eval-lfw": "facekit.cli.commands.eval_lfw:eval_lfw",
-    "calibrate": "facekit.cli.commands.calibrate:calibrate",
-    "data": "facekit.cli.commands.data:data",
-    "models": "facekit.cli.commands.models:models",
-    "align-dataset": "facekit.cli.commands.align_dataset:align_dataset",
-    "train": "facekit.cli.commands.train:train",
-    "convert": "facekit.cli.commands.convert:convert",
-    "quantize": "facekit.cli.commands.quantize:quantize",
-    "export": "facekit.cli.commands.export:export_command",
-    "benchmark": "facekit.cli.commands.benchmark:benchmark",
-    "serve-stdin": "facekit.cli.commands.serve_stdin:serve_stdin",
-    "inspect": "facekit.cli.commands.inspect:inspect_command",
-    "compile": "facekit.cli.commands.compile:compile_command",
-    "bundle": "facekit.cli.commands.bundle:bundle",
-    "config": "facekit.cli.commands.config:config",
-    "doctor": "facekit.cli.commands.doctor:doctor",
+_HEADINGS = {
+    "Verify": {
+        "verify": ("verify:verify", "Decide whether two photos show the same person"),
+        "compare": ("compare:compare", "Compare every photo with every other"),
+        "detect": ("detect:detect", "Find the faces in photos"),
+        "embed": ("embed:embed", "Write the embeddings of photos to a file"),
+    },
+    "Known people": {
+        "enroll": ("enroll:enroll", "Add people to the gallery from their photos"),
+        "identify": ("identify:identify", "Name the people in photos by the gallery"),
+        "gallery": ("gallery:gallery", "List, change, check and move enrolled people"),
+        "cluster": ("cluster:cluster", "Group the faces of many photos by person"),
+        "track": ("track:track", "Follow people through a video"),
+    },
+    "Measure": {
+        "eval-lfw": ("eval_lfw:eval_lfw", "Measure accuracy on LFW or on pairs of your own"),
+        "calibrate": ("calibrate:calibrate", "Measure a model's thresholds on labeled photos"),
+        "benchmark": ("benchmark:benchmark", "Measure the time and memory of each stage"),
+        "data": ("data:data", "Fetch photos to measure on"),
+    },
+    "Models and boards": {
+        "models": ("models:models", "List, fetch, build, check and move models"),
+        "convert": ("convert:convert", "Convert a model to LiteRT files, for NPUs too"),
+        "quantize": ("quantize:quantize", "Quantize a model by a recipe, and report its drift"),
+        "export": ("export:export_command", "Write a model in the format of other systems"),
+        "inspect": ("inspect:inspect_command", "Show what a model file holds"),
+        "compile": ("compile:compile_command", "Compile an integer model for an Arm Ethos-U NPU"),
+        "bundle": ("bundle:bundle", "Pack all that a board needs into one archive"),
+    },
+    "Train": {
+        "align-dataset": (
+            "align_dataset:align_dataset",
+            "Crop the faces of labeled photos for training",
+        ),
+        "train": ("train:train", "Train a model, or fine-tune one"),
+    },
+    "Serve": {
+        "serve-stdin": ("serve_stdin:serve_stdin", "Answer requests as JSON Lines on stdin"),
+    },
+    "This installation": {
+        "config": ("config:config", "List and print recipes, targets and configurations"),
+        "doctor": ("doctor:doctor", "Show what is installed, and what is wrong"),
+        "completion": ("completion:completion", "Print the script that completes words in a shell"),
+        "help": ("help:help_command", "Explain a command, or write man pages"),
+    },
 }
-"""In the order of the help page; a module is imported when its command is asked for."""
+"""Each heading of the front page with its commands: where a command is, and its summary.
+
+A module is imported when its command is asked for.  The summary is the docstring's first line, and
+stands here too so that the front page and a shell's completion import none.
+"""
+COMMANDS = {name: place for commands in _HEADINGS.values() for name, place in commands.items()}
+
+_EXIT_CODES = (
+    ("0", "done; yes: same person, found, known"),
+    ("1", "no: different, not found, unknown, below what was asserted"),
+    ("2", "options or arguments that cannot be meant"),
+    ("3", "no face, or several where one is needed"),
+    ("4", "a photo or another input that cannot be read"),
+    ("5", "a model that is missing, or not as its card says; a missing package"),
+    ("6", "a delegate or runtime that is missing or takes nothing"),
+    ("7", "something that cannot be written, locked or read back"),
+    ("70", "a mistake in facekit"),
+    ("130", "ended by Ctrl-C"),
+)
 
 
-class Cli(click.Group):
+class Cli(Group):
     """Loads commands lazily and turns every FacekitError into its message and exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+    def names_by_heading(self) -> Mapping[str, Sequence[str]]:
+        return {heading: tuple(commands) for heading, commands in _HEADINGS.items()}
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[name].split(":")
-        command = getattr(importlib.import_module(module), attribute)
+        module, attribute = COMMANDS[name][0].split(":")
+        command = getattr(importlib.import_module(f"facekit.cli.commands.{module}"), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def summary_of(self, ctx: click.Context, name: str) -> str:
+        return COMMANDS[name][1]
+
+    def more_sections(self) -> tuple[Section, ...]:
+        return (Section("Exit codes", _EXIT_CODES),)
+
+    def elsewhere(self, ctx: click.Context, name: str) -> str:
+        groups = (self.get_command(ctx, one) for one in COMMANDS)
+        found = [
+            f"{ctx.command_path} {group.name} {name}"
+            for group in groups
+            if isinstance(group, Group) and name in group.commands
+        ]
+        return f" There is {' and '.join(found)}." if found else ""
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Runs and exits: click's own may return, this never does, hence the override's type."""
         arguments = sys.argv[1:] if args is None else list(args)
         as_json = _asks_for_json(arguments)
+        begin_telling()
+        if "_FACEKIT_COMPLETE" in os.environ:
+            importlib.import_module("facekit.cli.completion")  # which knows bash better than click
         try:
             code = super().main(arguments, obj=as_json, standalone_mode=False, **extra)
         except click.ClickException as error:
-            error.show()
-            if as_json:
-                emit_json(UsageError(error.format_message()).to_dict())
+            tell_usage(error, as_json=as_json)
             code = UsageError.exit_code
         sys.exit(code)
 
@@ -107,15 +162,17 @@ def _asks_for_json(arguments: Sequence[str]) -> bool:
     return "--json" in options
 
 
-@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="facekit")
+@click.group(cls=Cli)
+@click.version_option(
+    __version__, "-V", "--version", prog_name="facekit", help="Show the version and exit."
+)
 def cli() -> None:
-    """Is this the same person?  Face verification from the shell.
+    """Face verification from the shell: is this the same person?
 
     \b
-    Exit codes: 0 same / found, 1 different / not found, 2 usage, 3 no face or
-    ambiguous, 4 unreadable input, 5 model missing or not as its card says,
-    6 delegate unavailable, 7 storage.
+    Example: facekit verify a.jpg b.jpg
+             facekit enroll "Ada Lovelace" ada1.jpg ada2.jpg
+             facekit identify somebody.jpg
     """
 
 
@@ -125,7 +182,7 @@ _QUICK = frozenset(("verify", "detect", "embed", "serve-stdin"))
 
 def main() -> NoReturn:
     """Entry point of the console script."""
-    quick = bool(_QUICK.intersection(sys.argv[1:2]))
+    quick = bool(_QUICK.intersection(sys.argv[1:3]))
     if quick:
         # NumPy's OpenBLAS otherwise starts a thread a core when it is imported: 30 ms of a verify.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

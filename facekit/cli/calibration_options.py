@@ -27,8 +27,8 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--calibration",
                 type=click.Path(path_type=Path),
-                help="Photos to calibrate on: a folder, or a text file with one a line.  "
-                "[default: what ships with facekit]",
+                help="Photos to calibrate on: a folder, or a text file with one a line.",
+                show_default="what ships with facekit",
             ),
             click.option(
                 "--calibration-count",
@@ -42,12 +42,14 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
                 "--seed",
                 metavar="N",
                 type=click.IntRange(min=0),
-                help="Of the choice among the photos.  [default: a fixed one]",
+                help="Of the choice among the photos.",
+                show_default="a fixed one",
             ),
             click.option(
                 "--range-rule",
                 type=EnumChoice(RangeRule),
-                help="From an activation's values to its range.  [default: the recipe's]",
+                help="From an activation's values to its range.",
+                show_default="the recipe's",
             ),
             click.option(
                 "--face",

@@ -29,8 +29,8 @@ def gallery_url_options(command: AnyCommand) -> AnyCommand:
                 "--gallery",
                 envvar="FACEKIT_GALLERY",
                 metavar="URL",
-                help="An SQLite file or postgresql://...  [default: gallery.db in the user's data "
-                "folder]",
+                help="An SQLite file or postgresql://...",
+                show_default="gallery.db in the user's data folder",
             ),
             click.option(
                 "--key-file",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from facekit.cli.types import EnumChoice as EnumChoice  # so named by many
 from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
@@ -21,19 +21,6 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 FOLDER.name = "dir"
 DEFAULT_MODEL = "facenet512-casia, or as configured"
 """What help pages say of the default; facekit/model/defaults.py says what it is."""
-
-
-class EnumChoice(click.Choice[Any]):
-    """A click choice over an enum's values that yields its members."""
-
-    def __init__(self, members: type[Enum]) -> None:
-        super().__init__([member.value for member in members])
-        self._members = members
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, self._members):
-            return value
-        return self._members(super().convert(value, param, ctx))
 
 
 class PixelSize(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
@@ -113,8 +100,8 @@ no_detect_option = click.option(
 detector_option = click.option(
     "--detector",
     metavar="NAME",
-    help="What finds faces: mtcnn, yunet, NAME:VARIANT, or a file with its card.  "
-    "[default: what the model's card names]",
+    help="What finds faces: mtcnn, yunet, NAME:VARIANT, or a file with its card.",
+    show_default="what the model's card names",
 )
 
 
@@ -127,13 +114,15 @@ def detector_options(command: AnyCommand) -> AnyCommand:
                 "--min-face",
                 metavar="PIXELS",
                 type=float,
-                help="Smallest face side searched for, in pixels.  [default: mtcnn 20, yunet 10]",
+                help="Smallest face side searched for, in pixels.",
+                show_default="mtcnn 20, yunet 10",
             ),
             click.option(
                 "--min-score",
                 metavar="SCORE",
                 type=click.FloatRange(0, 1),
-                help="yunet: least score of a face.  [default: 0.6]",
+                help="yunet: least score of a face.",
+                show_default="0.6",
             ),
             click.option(
                 "--stage-thresholds",
@@ -153,8 +142,8 @@ def detector_options(command: AnyCommand) -> AnyCommand:
                 "--search-side",
                 metavar="PIXELS",
                 type=click.IntRange(min=0),
-                help="Search larger photos on a copy with this long side; 0 for full size.  "
-                "[default: mtcnn 720, yunet 640]",
+                help="Search larger photos on a copy with this long side; 0 for full size.",
+                show_default="mtcnn 720, yunet 640",
             ),
         )
     ):
@@ -165,8 +154,8 @@ def detector_options(command: AnyCommand) -> AnyCommand:
 runtime_option = click.option(
     "--runtime",
     type=EnumChoice(Runtime),
-    help="What runs the embedding network; onnx and keras take that file of a model's name.  "
-    "[default: what the model's file is for]",
+    help="What runs the embedding network; onnx and keras take that file of a model's name.",
+    show_default="what the model's file is for",
 )
 
 
@@ -187,13 +176,14 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
                 multiple=True,
                 metavar="NAME",
                 help="ONNX Runtime's execution provider, such as CUDAExecutionProvider; may be "
-                "repeated, the preferred one first.  [default: CPUExecutionProvider]",
+                "repeated, the preferred one first.",
+                show_default="CPUExecutionProvider",
             ),
             click.option(
                 "--device",
                 type=EnumChoice(Device),
-                help="What the embedding network runs on; the detector's stay on the CPU.  "
-                "[default: cpu, or what the bundle is for]",
+                help="What the embedding network runs on; the detector's stay on the CPU.",
+                show_default="cpu, or what the bundle is for",
             ),
             click.option(
                 "--delegate",
@@ -208,8 +198,8 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
                 help="Handed to the delegate; may be repeated.",
             ),
             allow_cpu_fallback_option(
-                "Use the CPU where the delegate or provider is missing or takes nothing, and "
-                "say so."
+                "Use the CPU where the delegate or provider is missing or accepts no operators, "
+                "and say so."
             ),
         )
     ):
@@ -288,7 +278,8 @@ def threads_option(command: AnyCommand) -> AnyCommand:
         metavar="N",
         type=click.IntRange(min=1),
         envvar="FACEKIT_THREADS",
-        help="Threads a network may use; default: the cores this process may run on.",
+        help="Threads a network may use.",
+        show_default="the cores that this process may run on",
     )(command)
 
 
@@ -300,8 +291,9 @@ def parallel_options(command: AnyCommand) -> AnyCommand:
                 "--workers",
                 metavar="N",
                 type=click.IntRange(min=1),
-                help="Worker processes, each with its own networks of one thread; default: 1 for "
-                "few photos, else the cores this process may run on, or the Ray cluster's.",
+                help="Worker processes, each with its own networks of one thread.",
+                show_default="1 for few photos, else the cores that this process may run on, or "
+                "the Ray cluster's",
             ),
             click.option(
                 "--ray",

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.render.output import note
+from facekit.cli.render.output import Verbosity, note, note_error, verbosity
 from facekit.reporter import Item, Reporter
 
 
@@ -22,8 +22,15 @@ class TerminalReporter(Reporter):
     def note(self, line: str) -> None:
         note(line)
 
+    def failure(self, error: Exception) -> None:
+        note_error(str(error))
+
+    def timing(self, stage: str, milliseconds: float) -> None:
+        if verbosity() is Verbosity.VERBOSE:
+            note(f"{stage}: {milliseconds:.1f} ms")
+
     def steps(self, items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
-        if not sys.stderr.isatty():
+        if not _shows_bars():
             yield from items
             return
         with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
@@ -31,7 +38,7 @@ class TerminalReporter(Reporter):
 
     @contextmanager
     def amount(self, label: str) -> Iterator[Callable[[int, int], None] | None]:
-        if not sys.stderr.isatty():
+        if not _shows_bars():
             yield None
             return
         with ExitStack() as stack:
@@ -44,6 +51,10 @@ class TerminalReporter(Reporter):
                 bars[0].update(done - bars[0].pos)
 
             yield tell
+
+
+def _shows_bars() -> bool:
+    return verbosity() is not Verbosity.QUIET and sys.stderr.isatty()
 
 
 @contextmanager

@@ -41,7 +41,6 @@ def threshold_options(*, default: str = "") -> Callable[[Callable[..., None]], C
 
     `default`: what holds without any of the last three, for the help page.
     """
-    shown_default = f"  [default: {default}]" if default else ""
     options = (
         click.option(
             "--metric",
@@ -68,7 +67,8 @@ def threshold_options(*, default: str = "") -> Callable[[Callable[..., None]], C
             type=Rate(NamedPoint.BEST_ACCURACY.value),
             metavar="RATE|best-accuracy",
             help="The card's threshold at this false match rate of one comparison, such as 5e-4, "
-            f"or where its accuracy is best.{shown_default}",
+            "or where its accuracy is best.",
+            show_default=default or None,
         ),
     )
 

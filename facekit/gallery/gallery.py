@@ -1,23 +1,16 @@
-"""The protocol of all galleries, in a file or on a server, and how a URL names one."""
+"""The protocol of all galleries, in a file or on a server."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from facekit.enums import PersonRule
-from facekit.errors import UsageError
 from facekit.gallery.merge import Merge
 from facekit.gallery.records import Candidate, GalleryInfo, Person, Template
 from facekit.reporter import SILENT, Reporter
 from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
-
-_POSTGRES_SCHEMES = ("postgresql://", "postgres://")
-_SQLITE_SCHEME = "sqlite:///"
 
 
 class Gallery(Protocol):
@@ -151,36 +144,3 @@ class Gallery(Protocol):
     def __enter__(self) -> Gallery: ...
 
     def __exit__(self, *_error: object) -> None: ...
-
-
-def default_url() -> str:
-    """Returns FACEKIT_GALLERY, or gallery.db in the user's data folder."""
-    if given := os.environ.get("FACEKIT_GALLERY"):
-        return given
-    from platformdirs import user_data_path
-
-    return str(user_data_path("facekit", appauthor=False) / "gallery.db")
-
-
-def is_postgres(url: str) -> bool:
-    return url.startswith(_POSTGRES_SCHEMES)
-
-
-def shown_url(url: str) -> str:
-    """Returns the URL without its password, for messages."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
-
-
-def sqlite_path(url: str) -> Path:
-    """Returns the path in a URL, either PATH or sqlite:///PATH.
-
-    Raises UsageError for another scheme.
-    """
-    if url.startswith(_SQLITE_SCHEME):
-        return Path(url[len(_SQLITE_SCHEME) :])
-    if "://" in url:
-        raise UsageError(
-            "A gallery is a file, sqlite:///FILE or postgresql://HOST/DATABASE. "
-            f"Received: {url.partition('://')[0]}://..."
-        )
-    return Path(url).expanduser()

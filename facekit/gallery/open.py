@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from facekit.enums import VectorType
 from facekit.errors import UsageError
-from facekit.gallery.gallery import Gallery, is_postgres, shown_url, sqlite_path
+from facekit.gallery.address import is_postgres, shown_url, sqlite_path
+from facekit.gallery.gallery import Gallery
 from facekit.gallery.sqlite.encryption import Secret, SecretSource, no_secret
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 

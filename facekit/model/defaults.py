@@ -19,6 +19,7 @@ from facekit.model import registry
 from facekit.model.store import CARD_SUFFIX, stored_names
 from facekit.model.variants import MODEL_SUFFIXES
 from facekit.system.configs import parse_toml
+from facekit.system.suggest import did_you_mean
 
 VARIABLE = "FACEKIT_MODEL"
 BUILT_IN = "facekit's own"
@@ -62,8 +63,8 @@ def default_model() -> DefaultModel:
     known = (*registry.names(), *stored_names())
     if not name.endswith(_FILES) and name.partition(":")[0] not in known:
         raise ModelMissingError(
-            f"{default.origin} makes {name!r} the default model, and none is called so. Known "
-            f"models: {', '.join(dict.fromkeys(known))}."
+            f"{default.origin} makes {name!r} the default model, and none is called so."
+            f"{did_you_mean(name, known)} Known models: {', '.join(dict.fromkeys(known))}."
         )
     return default
 

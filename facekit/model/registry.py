@@ -16,16 +16,18 @@ from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model.card import DETECTOR as DETECTOR  # re-exported
 from facekit.model.card import Source, Task, parse_input, parse_optional_crop, parse_source
+from facekit.model.folders import DEFAULT_MODEL as DEFAULT_MODEL
+from facekit.model.folders import REGISTRY, known_names
 from facekit.system.fields import Fields
+from facekit.system.suggest import did_you_mean
 from facekit.template.calibration import Calibration, parse_calibration
 from facekit.types import CropSpec, InputSpec
 
 SCHEMA_VERSION = 1
-DEFAULT_MODEL = "facenet512-casia"
+names = known_names
+"""The models that facekit knows: the default first, then by name."""
 DETECTOR_NETS = ("pnet", "rnet", "onet")
 """Variants of the default detector, in the order of its cascade."""
-
-_FOLDER = Path(__file__).with_name("registry")
 
 
 class WeightsFormat(str, Enum):
@@ -121,18 +123,15 @@ class RegistryEntry:
     card: CardDefaults
 
 
-def names() -> tuple[str, ...]:
-    """Returns the known models, the default first, then by name."""
-    found = (path.stem for path in _FOLDER.glob("*.json"))
-    return tuple(sorted(found, key=lambda name: (name != DEFAULT_MODEL, name)))
-
-
 @cache
 def entry(name: str) -> RegistryEntry:
     """Returns the model called `name`.  Raises ModelMissingError, which lists the known names."""
     if name not in names():
-        raise ModelMissingError(f"No model is called {name!r}. Known models: {', '.join(names())}.")
-    return read_entry(_FOLDER / f"{name}.json")
+        raise ModelMissingError(
+            f"No model is called {name!r}.{did_you_mean(name, names())} Known models: "
+            f"{', '.join(names())}."
+        )
+    return read_entry(REGISTRY / f"{name}.json")
 
 
 def read_entry(path: Path) -> RegistryEntry:

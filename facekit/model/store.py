@@ -5,12 +5,12 @@
     <home>/sources/<name>/                          downloaded weights, see fetch.py
     <home>/verified.json                            see checksum.py
 
-<home> is FACEKIT_HOME, or the platform's cache folder.  installation.py writes to it.
+<home> is FACEKIT_HOME, or the platform's cache folder.  installation.py writes to it; folders.py
+lists the names.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,13 @@ from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model import registry
 from facekit.model.card import Card, Task, read_card
 from facekit.model.checksum import remembered_sha256, sha256_of
+from facekit.model.folders import CARD_SUFFIX as CARD_SUFFIX  # re-exported, as all of these
+from facekit.model.folders import entries as entries
+from facekit.model.folders import home as home
+from facekit.model.folders import models_folder as models_folder
+from facekit.model.folders import sources_folder as sources_folder
+from facekit.model.folders import stored_names as stored_names
+from facekit.model.folders import stored_variants as stored_variants
 from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # re-exported
 from facekit.model.variants import (
     KERAS_VARIANT,
@@ -32,10 +39,10 @@ from facekit.model.variants import (
     suffix_of,
 )
 from facekit.system.fields import PLAIN_NAME
+from facekit.system.suggest import did_you_mean
 
 MODEL_SUFFIX = LITERT_SUFFIX
 """Variants that facekit builds and converts; export also makes those of MODEL_SUFFIXES."""
-CARD_SUFFIX = ".json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,39 +54,6 @@ class InstalledModel:
 
     def __repr__(self) -> str:
         return f"InstalledModel({self.card.name}:{self.card.variant}, {self.path})"
-
-
-def home() -> Path:
-    """Returns FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist."""
-    if given := os.environ.get("FACEKIT_HOME"):
-        return Path(given).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("facekit", appauthor=False)
-
-
-def models_folder() -> Path:
-    return home() / "models"
-
-
-def sources_folder(name: str) -> Path:
-    return home() / "sources" / name
-
-
-def stored_names() -> tuple[str, ...]:
-    """Returns the names of all models with a file or a card, sorted."""
-    folders = sorted(path for path in entries(models_folder()) if not path.name.startswith("."))
-    return tuple(path.name for path in folders if stored_variants(path.name))
-
-
-def stored_variants(name: str) -> tuple[str, ...]:
-    """Returns the variants with a file or a card, sorted."""
-    stems = {
-        path.stem.removeprefix(f"{name}_")
-        for path in entries(models_folder() / name)
-        if path.suffix in (*MODEL_SUFFIXES, CARD_SUFFIX) and path.name.startswith(f"{name}_")
-    }
-    return tuple(sorted(stems))
 
 
 def variant_path(name: str, variant: str) -> Path:
@@ -190,11 +164,6 @@ def is_installed(name_or_path: str | Path) -> bool:
         return False
 
 
-def entries(folder: Path) -> tuple[Path, ...]:
-    """Returns the paths in a folder, sorted; () if the folder does not exist."""
-    return tuple(folder.iterdir()) if folder.is_dir() else ()
-
-
 def _how_to_get(name: str, variant: str, task: Task | None) -> str:
     """Says which variant is missing, which exist, and the commands to get it."""
     if variant == KERAS_VARIANT and name in (*registry.names(), *stored_names()):
@@ -212,20 +181,21 @@ def _how_to_get(name: str, variant: str, task: Task | None) -> str:
             "or bring it with `facekit models import FILE`."
         )
     if name not in registry.names():
-        known = ", ".join(
+        known = [
             known
             for known in dict.fromkeys((*registry.names(), *stored_names()))
             if known not in registry.names() or task in (None, registry.entry(known).task)
-        )
+        ]
         return (
-            f"No model is called {name!r}. Known models: {known}. A file ends in "
-            f"{' or '.join(MODEL_SUFFIXES)}."
+            f"No model is called {name!r}.{did_you_mean(name, known)} Known models: "
+            f"{', '.join(known)}. A file ends in {' or '.join(MODEL_SUFFIXES)}."
         )
     if variant not in ("", *registry.entry(name).variants):
-        stored = ", ".join(stored_variants(name)) or "none"
+        stored = stored_variants(name)
         return (
-            f"Model {name} has no variant {variant!r} here; stored variants: {stored}. Make it "
-            "with `facekit convert`, or bring it with `facekit models import FILE`."
+            f"Model {name} has no variant {variant!r} here.{did_you_mean(variant, stored)} Stored "
+            f"variants: {', '.join(stored) or 'none'}. Make it with `facekit convert`, or bring it "
+            "with `facekit models import FILE`."
         )
     here, install = "Build it here:", ""
     if packages := registry.entry(name).weights_format.packages:

@@ -116,7 +116,7 @@ def cluster(
     for result in embed_each(pipeline, names, workers=None, reporter=reporter):
         if isinstance(result, PhotoFailure):
             failures.append(result)
-            reporter.note(str(result.error))
+            reporter.failure(result.error)
             continue
         vectors.append(result.embeddings)
         faces += _sheet_faces(result)

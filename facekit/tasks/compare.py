@@ -80,7 +80,7 @@ def compare(
     for result in embed_each(pipeline, names, reporter=reporter):
         if isinstance(result, PhotoFailure):
             failures.append(result)
-            reporter.note(str(result.error))
+            reporter.failure(result.error)
             continue
         faces += [(result.name, number) for number in range(len(result.embeddings))]
         vectors.append(result.embeddings)

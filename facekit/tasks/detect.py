@@ -91,7 +91,7 @@ def detect(
 
     def written(located: LocatedPicture | PhotoFailure) -> DetectedPhoto | PhotoFailure:
         if isinstance(located, PhotoFailure):
-            reporter.note(str(located.error))
+            reporter.failure(located.error)
             return located
         stem = stems[located.picture.name]
         paths = drawing = None

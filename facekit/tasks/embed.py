@@ -73,7 +73,7 @@ def embed(
     for result in embed_each(pipeline, names, workers=workers, ray=ray, reporter=reporter):
         if isinstance(result, PhotoFailure):
             failures.append(result)
-            reporter.note(str(result.error))
+            reporter.failure(result.error)
             rows.append(EmbeddingRow(result.name, "", 0, None, None, None, _error_text(result)))
         else:
             rows += _rows(result)

@@ -92,7 +92,7 @@ def enroll(
             result = enroll_person(gallery, pipeline, person, files)
             results.append(result)
             for failure in result.failures:
-                reporter.note(str(failure.error))
+                reporter.failure(failure.error)
             on_person(result)
         refresh_index(gallery, reporter=reporter)
         space = pipeline.space

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from facekit.enums import VectorType
 from facekit.errors import MissingExtraError, UsageError
 from facekit.gallery import transfer
-from facekit.gallery.gallery import Gallery, default_url
+from facekit.gallery.address import default_url
+from facekit.gallery.gallery import Gallery
 from facekit.gallery.open import init_gallery
 from facekit.gallery.open import open_gallery as open_at
 from facekit.gallery.sqlite import encryption
@@ -76,7 +77,7 @@ def refresh_index(gallery: Gallery, *, reporter: Reporter = SILENT) -> None:
     """After many have been enrolled; without the package every search is exact, and slower."""
     try:
         if gallery.refresh_index(reporter=reporter):
-            reporter.note("the approximate index has been made anew")
+            reporter.note("the approximate index has been rebuilt")
     except MissingExtraError as error:
         reporter.note(str(error))
 

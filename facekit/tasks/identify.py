@@ -164,7 +164,7 @@ def identify_photos(
     failures: list[PhotoFailure] = []
     for result in embed_each(pipeline, names, label="identifying", reporter=reporter):
         if isinstance(result, PhotoFailure):
-            reporter.note(str(result.error))
+            reporter.failure(result.error)
             failures.append(result)
             continue
         answers = identify_vectors(

@@ -130,6 +130,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
             threads=request.threads,
             accelerator=accelerator,
         ),
+        reporter=reporter,
     )
     if accelerator.requests_accelerator:
         reporter.note(str(pipeline.device_use))

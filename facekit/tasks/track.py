@@ -14,7 +14,8 @@ from typing import Any
 
 from facekit.enums import CropRule, FacePolicy, Metric
 from facekit.errors import InputError, UsageError
-from facekit.gallery.gallery import Gallery, default_url
+from facekit.gallery.address import default_url
+from facekit.gallery.gallery import Gallery
 from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold, identify
 from facekit.photo.decode import Picture
 from facekit.pipeline.locate import Locator

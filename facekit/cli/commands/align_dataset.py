@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     FOLDER,
     EnumChoice,
@@ -18,11 +19,11 @@ from facekit.cli.options import (
     parallel_options,
 )
 from facekit.cli.output_options import force_option, output_folder
-from facekit.cli.render.output import emit_json, exit_with, note
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 
 
-@click.command("align-dataset")
+@click.command("align-dataset", cls=Command, basic="data output crop size workers force json")
 @click.option(
     "--data",
     type=FOLDER,
@@ -40,14 +41,15 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 @click.option(
     "--size",
     type=PixelSize(),
-    help="The crop's sides.  [default: 182; with --crop similarity 128x112]",
+    help="The crop's sides.",
+    show_default="182; with --crop similarity 128x112",
 )
 @click.option(
     "--margin",
     metavar="PIXELS",
     type=click.FloatRange(min=0),
-    help="Pixels of the crop outside the box, both sides together.  "
-    "[default: 44; with --crop similarity 14]",
+    help="Pixels of the crop outside the box, both sides together.",
+    show_default="44; with --crop similarity 14",
 )
 @click.option(
     "--face",
@@ -102,7 +104,9 @@ def align_dataset(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Crop the face of every photo in --data, a folder a person, for training.
+    """Crop the faces of labeled photos for training.
+
+    --data holds a folder a person; -o gets the same folders with a crop a photo.
 
     Run it again after an interruption: it goes on where it was.  Photos that gave no crop are in
     failures.csv there; the exit code is then that of the first of them.
@@ -140,7 +144,7 @@ def align_dataset(
         )
     failures = report.failures
     if failures:
-        note(f"{len(failures)} photos failed, see {report.failures_file}; the first: "
+        note_error(f"{len(failures)} photos failed, see {report.failures_file}; the first: "
              f"{failures[0].name}: {failures[0].error}")  # fmt: skip
     if len(failures) > allow_failed * report.photo_count:
         exit_with(failure.error for failure in failures)

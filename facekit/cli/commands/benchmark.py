@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.options import (
     DEFAULT_MODEL,
@@ -18,7 +19,7 @@ from facekit.cli.options import (
     photos_argument,
 )
 from facekit.cli.output_options import force_option, output_folder
-from facekit.cli.render.output import emit_json, exit_with, note
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
 
@@ -45,7 +46,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
         return tuple(map(int, parts))
 
 
-@click.command()
+@click.command(cls=Command, basic="model stage threads batch runs output json")
 @config_option("benchmark")
 @photos_argument(required=False)
 @click.option(
@@ -109,7 +110,9 @@ def benchmark(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure each stage: time, pictures a second, memory, share of the machine's peak.
+    """Measure the time and memory of each stage.
+
+    Also photos a second, and the share of the machine's peak.
 
     Every setting runs in a process of its own.  A delegate that was asked for and did nothing
     is exit code 6, measured here or read from a log.
@@ -148,7 +151,7 @@ def benchmark(
         click.echo(text, nl=False)
     if unused is not None:
         error = AcceleratorError(f"delegate {unused} was not used: these are times of the CPU")
-        note(f"error: {error}")
+        note_error(str(error))
         exit_with([error])
 
 

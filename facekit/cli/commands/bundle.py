@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     FILE,
     FOLDER,
@@ -18,7 +19,7 @@ from facekit.cli.render.table import Column, labeled, number, table
 from facekit.cli.terminal import TerminalReporter
 
 
-@click.command()
+@click.command(cls=Command, basic="target output detector models force json")
 @click.argument("model", required=False)
 @click.option(
     "--target",
@@ -31,8 +32,8 @@ from facekit.cli.terminal import TerminalReporter
 @click.option(
     "--detector",
     metavar="NAME",
-    help="What finds faces: mtcnn, on the CPU, or yunet, on the NPU.  "
-    "[default: what the model's card names]",
+    help="What finds faces: mtcnn, on the CPU, or yunet, on the NPU.",
+    show_default="what the model's card names",
 )
 @click.option(
     "--models",
@@ -45,7 +46,8 @@ from facekit.cli.terminal import TerminalReporter
 @click.option(
     "--wheel",
     type=FILE,
-    help="A wheel of facekit to put in.  [default: one is made]",
+    help="A wheel of facekit to put in.",
+    show_default="one is made",
 )
 @force_option("a file that exists")
 @offline_option
@@ -61,7 +63,9 @@ def bundle(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Pack all that a board needs: models, cards, thresholds, facekit, scripts, a README.
+    """Pack all that a board needs into one archive.
+
+    Models, cards, thresholds, facekit, scripts and a README.
 
     The same models and the same facekit give the same bytes.
 

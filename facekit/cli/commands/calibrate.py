@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import (
     json_option,
@@ -28,7 +29,7 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
     return rates
 
 
-@click.command()
+@click.command(cls=Command, basic="data model fmr write output json")
 @model_option
 @evaluation_options(default_protocol="devtrain")
 @click.option(
@@ -95,7 +96,11 @@ def calibrate(
     )
     click.echo("\n".join(operating_points(result.calibration.operating_points)))
     click.echo(
-        "probability: expected calibration error "
-        f"{result.reliability.expected_calibration_error:.3f} on held-out pairs"
+        f"probability: off by {result.reliability.expected_calibration_error:.3f} on average, on "
+        "held-out pairs"
     )
-    click.echo("written to the model's card" if write else "not written; --write to use it")
+    click.echo(
+        "written to the model's card"
+        if write
+        else "not in the model's card: pass --write to use it"
+    )

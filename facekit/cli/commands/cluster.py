@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     FOLDER,
     EnumChoice,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from facekit.template.threshold import ThresholdChoice
 
 
-@click.command()
+@click.command(cls=Command, basic="face copy-to sheets method threshold csv json")
 @photos_argument()
 @click.option(
     "--method",
@@ -61,7 +62,9 @@ def cluster(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Group the faces of a folder of photos by person, the largest group first.
+    """Group the faces of many photos by person.
+
+    The largest group comes first.
 
     --face all takes every face of a photo.  A photo that cannot be used is reported, and the
     others go on; the exit code is then that of the first such photo.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import embedding_options, json_option, photos_argument
 from facekit.cli.render.comparison import print_matrix, print_matrix_csv
 from facekit.cli.render.output import emit_json, exit_with
@@ -13,14 +14,14 @@ from facekit.cli.requests import pipeline_request
 from facekit.errors import UsageError
 
 
-@click.command()
+@click.command(cls=Command, basic="face csv model json")
 @photos_argument()
 @click.option(
     "--top",
     type=click.IntRange(min=1),
     metavar="N",
-    help="List the N most alike pairs.  [default: a matrix; 20 pairs where it would be wider than "
-    "80 columns]",
+    help="List the N most alike pairs.",
+    show_default="a matrix; 20 pairs where it would be wider than 80 columns",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Write the whole matrix as CSV.")
 @embedding_options
@@ -33,10 +34,10 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Print how alike every two photos are: cosine similarity, 1 for the same.
+    """Compare every photo with every other.
 
-    A few photos make a matrix, more of them a list of the pairs that are most alike.  --csv and
-    --json always have every pair.
+    The answers are cosine similarities, 1 for the same.  A few photos make a matrix, more of them
+    a list of the pairs that are most alike.  --csv and --json always have every pair.
 
     A photo that cannot be used is reported, and the others go on; the exit code is then that of
     the first such photo.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     allow_cpu_fallback_option,
     json_option,
@@ -16,7 +17,7 @@ from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
 
 
-@click.command("compile")
+@click.command("compile", cls=Command, basic="target output weight-bits force json")
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--target",
@@ -25,7 +26,7 @@ from facekit.cli.terminal import TerminalReporter
     show_default=True,
     help="Name of a target (imx93, ethos-u55-128, ...) or a .toml file; see facekit config list.",
 )
-@output_folder("Folder to write to.  [default: model_TARGET beside the model]")
+@output_folder("Folder to write to.", show_default="model_TARGET beside the model")
 @click.option(
     "--bandwidths/--no-bandwidths", default=True, help="Estimate under other bandwidths too."
 )
@@ -50,7 +51,9 @@ def compile_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Compile an integer .tflite file for an Arm Ethos-U NPU, and say how fast it will be.
+    """Compile an integer model for an Arm Ethos-U NPU.
+
+    MODEL is a .tflite file; Vela's estimate of its time is told too.
 
     Exit code 6 when less than 95 % of the operators are on the NPU.
 

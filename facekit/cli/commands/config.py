@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Group
 from facekit.cli.options import json_option
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.render.table import Column, table
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """List and print recipes, targets and configurations.
 
@@ -27,9 +28,9 @@ def config() -> None:
 @config.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """What ships, with the options that take its name.
+    """List what ships, by kind and name.
 
-    recipes are for quantize, targets for compile and convert; train, eval-lfw and benchmark have
+    Recipes are for quantize, targets for compile and convert; train, eval-lfw and benchmark have
     configurations.
 
     \b

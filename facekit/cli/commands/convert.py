@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
+from facekit.cli.command import Command
 from facekit.cli.options import (
     EnumChoice,
     allow_cpu_fallback_option,
@@ -25,7 +26,7 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import Architecture, RangeRule
 
 
-@click.command()
+@click.command(cls=Command, basic="float16 int8 uint8 vela calibration output install json")
 @click.argument("model", required=False)
 @click.option("--float32", is_flag=True, help="The float32 file (also where no flag is given).")
 @click.option("--float16", is_flag=True, help="Weights of 16 bits, half the size.")
@@ -44,8 +45,8 @@ from facekit.enums import Architecture, RangeRule
 @click.option(
     "--like",
     metavar="NAME",
-    help="Registry model whose preprocessing and crop a Keras file's weights share.  "
-    "[default: the graph's authors']",
+    help="Registry model whose preprocessing and crop a Keras file's weights share.",
+    show_default="the graph's authors'",
 )
 @output_folder("Folder to write to.")
 @install_option
@@ -71,7 +72,7 @@ def convert(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Convert a model to float32, float16 and integer LiteRT files, and for i.MX NPUs.
+    """Convert a model to LiteRT files, for NPUs too.
 
     MODEL is a registry name, a card or .tflite file, or a Keras file (with --architecture).  Each
     file gets its card; integer files are measured against float32.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Group
 from facekit.cli.options import (
     EnumChoice,
     json_option,
@@ -17,9 +18,11 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import LfwAlignment
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
-    """Fetch the photos that eval-lfw and calibrate measure on.
+    """Fetch photos to measure on.
+
+    eval-lfw and calibrate find them.
 
     \b
     Example: facekit data fetch lfw
@@ -35,14 +38,16 @@ def data() -> None:
     show_default=True,
     help="Which copy of LFW: as collected, or aligned by funneling.",
 )
-@output_folder("Data home of scikit-learn.  [default: SCIKIT_LEARN_DATA or ~/scikit_learn_data]")
+@output_folder(
+    "Data home of scikit-learn.", show_default="SCIKIT_LEARN_DATA or ~/scikit_learn_data"
+)
 @offline_option
 @json_option
 def fetch(name: str, alignment: LfwAlignment, output: Path | None, as_json: bool) -> None:
-    """Fetch the photos and pair lists of LFW, about 240 MB.
+    """Fetch the photos and pair lists of LFW.
 
-    scikit-learn's fetcher does it and checks the archives; eval-lfw and calibrate find them
-    there without --data.
+    They are about 240 MB.  scikit-learn's fetcher does it and checks the archives; eval-lfw and
+    calibrate find them there without --data.
 
     \b
     Example: facekit data fetch lfw

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     FOLDER,
     EnumChoice,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from facekit.tasks.detect import DetectedPhoto
 
 
-@click.command()
+@click.command(cls=Command, basic="face detector save-crops draw json")
 @photos_argument()
 @click.option("--save-crops", type=FOLDER, help="Write the crops that the model would see here.")
 @click.option("--draw", type=FOLDER, help="Write the pictures with boxes and landmarks here.")
@@ -58,7 +59,7 @@ def detect(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find the faces in pictures, or in folders of pictures.
+    """Find the faces in photos.
 
     A photo that cannot be read, or has no face, is reported, and the others go on; the exit
     code is then that of the first such photo.  --model names the detector where --detector does

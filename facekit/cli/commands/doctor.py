@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import json_option
 from facekit.cli.render.doctor import print_report
 from facekit.cli.render.output import emit_json, exit_with
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def doctor(as_json: bool) -> None:
-    """Show versions, runtime, delegates, cache and models, and what is wrong.
+    """Show what is installed, and what is wrong.
+
+    Versions, runtime, delegates, cache and models.
 
     Exit code 0 when verify, detect, embed and compare can work, else the code that the first
     problem would give them.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     embedding_options,
     json_option,
@@ -18,7 +19,7 @@ from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
 
 
-@click.command()
+@click.command(cls=Command, basic="output face model workers json")
 @photos_argument()
 @output_file("Embedding file: .npz, .csv or .jsonl.", required=True)
 @force_option("the file of -o")
@@ -35,7 +36,7 @@ def embed(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write the embeddings of pictures, or of folders of pictures, to a file.
+    """Write the embeddings of photos to a file.
 
     A photo without a face, or one that cannot be read, is a row with its error; the exit code
     is then that of the first such row.

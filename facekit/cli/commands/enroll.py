@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import (
     FOLDER,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
 
 
-@click.command()
+@click.command(cls=Command, basic="data gallery face model json")
 @click.argument("name", required=False)
 @photos_argument(required=False)
 @click.option(
@@ -42,7 +43,7 @@ def enroll(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Remember a person's face from photos, or from folders of photos.
+    """Add people to the gallery from their photos.
 
     Each person is enrolled as a whole: whatever stops the command, those that it has told of
     are in the gallery, and no other.  Photos that are there already are passed over, so that

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import evaluation_options
 from facekit.cli.options import (
@@ -15,11 +16,11 @@ from facekit.cli.options import (
     json_option,
 )
 from facekit.cli.output_options import force_option, output_folder
-from facekit.cli.render.output import emit_json, exit_with, note
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.enums import Flip, Profile
 
 
-@click.command("eval-lfw")
+@click.command("eval-lfw", cls=Command, basic="data model profile protocol pairs output json")
 @config_option("eval-lfw")
 @click.option(
     "--model",
@@ -38,8 +39,8 @@ from facekit.enums import Flip, Profile
 @click.option(
     "--flip",
     type=EnumChoice(Flip),
-    help="What is done with the mirror image's embedding.  [default: what the profile's authors "
-    "do, else what the model's card says]",
+    help="What is done with the mirror image's embedding.",
+    show_default="what the profile's authors do, else what the model's card says",
 )
 @click.option(
     "--subtract-mean",
@@ -87,7 +88,7 @@ def eval_lfw(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure accuracy on Labeled Faces in the Wild or on pairs of your own.
+    """Measure accuracy on LFW or on pairs of your own.
 
     Without --protocol: devtest, 1,000 pairs, with the threshold that devtrain's 2,200 choose.
 
@@ -126,5 +127,5 @@ def eval_lfw(
 
         click.echo(report_text(report))
     if assert_accuracy is not None and (below := report.below(assert_accuracy)):
-        note(f"accuracy below {assert_accuracy:g}: {', '.join(below)}")
+        note_error(f"accuracy below {assert_accuracy:g}: {', '.join(below)}")
         exit_with(answer=False)

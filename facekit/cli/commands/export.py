@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
+from facekit.cli.command import Command
 from facekit.cli.options import (
     EnumChoice,
     json_option,
@@ -19,13 +20,14 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import ExportFormat, Precision, RangeRule
 
 
-@click.command("export")
+@click.command("export", cls=Command, basic="format precision output install force json")
 @click.argument("model", required=False)
 @click.option("--format", type=EnumChoice(ExportFormat), required=True, help="What to write.")
 @click.option(
     "--precision",
     type=EnumChoice(Precision),
-    help="Of an ONNX file; int8 is quantized as convert does it.  [default: fp32]",
+    help="Of an ONNX file; int8 is quantized as convert does it.",
+    show_default="fp32",
 )
 @calibration_options
 @click.option(
@@ -48,7 +50,7 @@ def export_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write a model for other systems: ONNX, Keras, SavedModel, LiteRT, facenet-pytorch.
+    """Write a model in the format of other systems.
 
     An ONNX or Keras file takes any batch, has its card beside it, and is measured against float32;
     so facekit can run it, as it can the .tflite file.  A SavedModel is a folder.  --install takes

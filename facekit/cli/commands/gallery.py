@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Group
 from facekit.cli.commands.gallery_merge import merge, unmerge
 from facekit.cli.commands.gallery_transfer import export_command, import_command
 from facekit.cli.gallery_options import (
@@ -43,9 +44,16 @@ if TYPE_CHECKING:
 _NEW_PASSPHRASE_VARIABLE = "FACEKIT_GALLERY_NEW_PASSPHRASE"
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    headings={
+        "People": ("list", "show", "rename", "remove", "merge", "unmerge"),
+        "The gallery itself": ("init", "stats", "check", "rekey", "recenter"),
+        "Move": ("export", "import"),
+    },
+)
 def gallery() -> None:
-    """Look at, change, move and check what is enrolled.
+    """List, change, check and move enrolled people.
 
     \b
     Example: facekit gallery list
@@ -73,9 +81,10 @@ def init(
     key_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Make an empty gallery.  enroll makes one too, of float32 and not encrypted.
+    """Make an empty gallery.
 
-    Encryption covers the templates, not names, photo hashes and times.
+    enroll makes one too, of float32 and not encrypted.  Encryption covers the templates, not
+    names, photo hashes and times.
 
     \b
     Example: facekit gallery init --encrypt --key-file secret.key --gallery people.db
@@ -91,7 +100,7 @@ def init(
 @gallery_options
 @json_option
 def list_command(location: GalleryLocation, as_json: bool) -> None:
-    """Everybody who is enrolled, with the number of templates.
+    """List everybody who is enrolled.
 
     \b
     Example: facekit gallery list
@@ -110,7 +119,9 @@ def list_command(location: GalleryLocation, as_json: bool) -> None:
 @gallery_options
 @json_option
 def show(name: str, location: GalleryLocation, as_json: bool) -> None:
-    """Show a person's templates: photo, its sha256, box, detector score, time.
+    """Show a person's templates.
+
+    Of each the photo with its sha256, the box, the detector's score and the time.
 
     \b
     Example: facekit gallery show "Ada Lovelace"
@@ -132,9 +143,10 @@ def show(name: str, location: GalleryLocation, as_json: bool) -> None:
 @gallery_options
 @json_option
 def remove(name: str, location: GalleryLocation, as_json: bool) -> None:
-    """Forget a person: no byte of the templates stays in the gallery's files.
+    """Forget a person.
 
-    What the disk or a backup keeps below or beside them is out of reach.
+    No byte of the templates stays in the gallery's files.  What the disk or a backup keeps below
+    or beside them is out of reach.
 
     \b
     Example: facekit gallery remove "Ada Lovelace"
@@ -175,7 +187,9 @@ def rename(old: str, new: str, location: GalleryLocation, as_json: bool) -> None
 @gallery_options
 @json_option
 def stats(location: GalleryLocation, as_json: bool) -> None:
-    """How many people and templates, of which model, in how much room.
+    """Count people and templates.
+
+    Also of which model they are, and how much room they take.
 
     \b
     Example: facekit gallery stats --json
@@ -189,7 +203,9 @@ def stats(location: GalleryLocation, as_json: bool) -> None:
 @gallery_options
 @json_option
 def check(location: GalleryLocation, as_json: bool) -> None:
-    """Is the gallery sound?  Reads everything; exit code 7 where something is wrong.
+    """Check that the gallery is sound.
+
+    Everything is read; exit code 7 where something is wrong.
 
     \b
     Example: facekit gallery check
@@ -213,7 +229,7 @@ def check(location: GalleryLocation, as_json: bool) -> None:
 @gallery_options
 @json_option
 def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -> None:
-    """Encrypt every template anew under another key file or passphrase.
+    """Encrypt the templates under another secret.
 
     \b
     Example: facekit gallery rekey --key-file old.key --new-key-file new.key
@@ -229,7 +245,7 @@ def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -
     )
 
 
-@gallery.command()
+@gallery.command(basic="model gallery json")
 @model_option
 @crop_options
 @no_detect_option
@@ -237,7 +253,7 @@ def rekey(new_key_file: Path | None, location: GalleryLocation, as_json: bool) -
 @gallery_options
 @json_option
 def recenter(model: str | None, location: GalleryLocation, as_json: bool, **options: Any) -> None:
-    """Bring the templates over to the mean embedding that the model's card has now.
+    """Move the templates to the model's new mean embedding.
 
     Needed once after facekit calibrate --write; no photos are needed, and everybody stays
     enrolled.  Model and crop options are those of enroll.

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import json_option
-from facekit.cli.render.output import exit_with, note, print_result
+from facekit.cli.render.output import exit_with, note_error, print_result
 from facekit.cli.render.people import note_nobody
 
 if TYPE_CHECKING:
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
     from facekit.tasks.gallery_results import Merged
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.argument("other")
 @gallery_options
 @json_option
 def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> None:
-    """File all templates of OTHER under NAME: both are one person.
+    """File two people as one.
 
-    OTHER is no longer listed; a photo that both have counts once.  gallery show NAME says who was
-    merged, and gallery unmerge undoes it.
+    All templates of OTHER become NAME's.  OTHER is no longer listed; a photo that both have counts
+    once.  gallery show NAME says who was merged, and gallery unmerge undoes it.
 
     \b
     Example: facekit gallery merge "Ada Lovelace" "Ada Byron"
@@ -39,15 +40,15 @@ def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> No
     _tell(result, text, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.argument("other")
 @gallery_options
 @json_option
 def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> None:
-    """Undo the merge of OTHER into NAME: each has again what each had.
+    """Undo a merge.
 
-    What was enrolled under NAME since then stays there.
+    NAME and OTHER have again what each had.  What was enrolled under NAME since then stays there.
 
     \b
     Example: facekit gallery unmerge "Ada Lovelace" "Ada Byron"
@@ -57,7 +58,7 @@ def unmerge(name: str, other: str, location: GalleryLocation, as_json: bool) -> 
     result = tasks.unmerge(location, name, other)
     note_nobody(*result.absent)
     if result.merge is None and not result.absent:
-        note(f"nobody called {other} is merged into {name}")
+        note_error(f"nobody called {other} is merged into {name}")
     count = result.moved_count + result.shared_photo_count
     _tell(result, f"{other} is enrolled again: {count} templates", as_json=as_json)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import (
     FILE,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @output_file("JSON Lines file.", required=True)
 @force_option("a file that exists")
 @click.option("--decrypt", is_flag=True, help="Needed for an encrypted gallery: the file is not.")
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 def export_command(
     output: Path, force: bool, decrypt: bool, location: GalleryLocation, as_json: bool
 ) -> None:
-    """Write everybody to a file that gallery import reads, into any kind of gallery.
+    """Write everybody to a file.
 
-    The file holds biometric templates that are not encrypted; its mode is 0600.
+    gallery import reads it, into any kind of gallery.  It holds biometric templates that are not
+    encrypted; its mode is 0600.
 
     \b
     Example: facekit gallery export -o people.jsonl
@@ -42,12 +44,12 @@ def export_command(
     print_result(result, f"{result.template_count} templates in {output}", as_json=as_json)
 
 
-@click.command("import")
+@click.command("import", cls=Command)
 @click.argument("file", type=FILE)
 @gallery_options
 @json_option
 def import_command(file: Path, location: GalleryLocation, as_json: bool) -> None:
-    """Enroll everybody in a file that gallery export has written.
+    """Enroll everybody in a file of gallery export.
 
     What is there already is passed over, so that the command can be repeated.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_with
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from facekit.template.threshold import ThresholdChoice
 
 
-@click.command()
+@click.command(cls=Command, basic="gallery top face fpir threshold json")
 @photos_argument()
 @click.option(
     "--top",
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 @click.option(
     "--fpir",
     type=RATE,
-    help="Threshold by the gallery's size: at most this share of unknown faces is predicted to be "
-    "found.  [default: 0.01, or the strictest that the card has]",
+    help="Threshold by the gallery's size: at most this share of unknown faces is predicted to "
+    "be found.",
+    show_default="0.01, or the strictest that the card has",
 )
 @click.option(
     "--by",
@@ -57,7 +59,9 @@ def identify(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Who is it?  Exit code 0 when every face is known, 1 when one is unknown.
+    """Name the people in photos by the gallery.
+
+    Exit code 0 when every face is known, 1 when one is unknown.
 
     A photo that cannot be used is reported, and the others go on; the exit code is then that
     of the first such photo.

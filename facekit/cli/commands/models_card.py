@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     EnumChoice,
     json_option,
@@ -16,7 +17,7 @@ from facekit.enums import Preprocessing
 from facekit.errors import UsageError
 
 
-@click.command("card")
+@click.command("card", cls=Command, basic="draft preprocessing output force json")
 @click.argument("model", metavar="MODEL")
 @click.option("--draft", is_flag=True, help="Make a card to fill in for MODEL.")
 @click.option(
@@ -35,7 +36,9 @@ def card_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Show the card of a model, checked against its file; or make one to fill in.
+    """Show a model's card, or make one to fill in.
+
+    A card that is shown is checked against its file.
 
     A model file with its card beside it is used by its path, wherever --model is asked for.
     What the file tells is filled in: its size and sha256, the size of its picture, the length of

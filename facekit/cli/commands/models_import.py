@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     EnumChoice,
     PixelSize,
@@ -18,20 +19,22 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
 
 
-@click.command("import")
+@click.command("import", cls=Command, basic="as preprocessing size crop license force json")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--as", "as_name", metavar="NAME", help="What the imported weights shall be called.")
 @click.option(
     "--architecture",
     type=EnumChoice(Architecture),
-    help="The graph that the weights are for.  [default: what the format is for]",
+    help="The graph that the weights are for.",
+    show_default="what the format is for",
 )
 @click.option(
     "--preprocessing",
     type=EnumChoice(Preprocessing),
     help="How the net is fed: facenet is RGB, (x-127.5)/128; deepface BGR, x/255; insightface "
-    "RGB, (x-127.5)/127.5; sphereface BGR, (x-127.5)/128; raw RGB, x.  [default: as the format's "
-    "authors do; of a whole network, as systems of its picture's size do]",
+    "RGB, (x-127.5)/127.5; sphereface BGR, (x-127.5)/128; raw RGB, x.",
+    show_default="as the format's authors do; of a whole network, as systems of its picture's "
+    "size do",
 )
 @click.option(
     "--size",
@@ -50,7 +53,8 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 @click.option(
     "--crop",
     type=EnumChoice(CropRule),
-    help="From face to crop.  [default: as --preprocessing's system does, or the graph's authors]",
+    help="From face to crop.",
+    show_default="as --preprocessing's system does, or the graph's authors",
 )
 @click.option(
     "--margin",
@@ -61,8 +65,8 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 @click.option(
     "--flip",
     type=EnumChoice(Flip),
-    help="What becomes of the mirror image's embedding.  [default: as the graph's authors do: "
-    "concat for sphereface20, else none]",
+    help="What becomes of the mirror image's embedding.",
+    show_default="as the graph's authors do: concat for sphereface20, else none",
 )
 @click.option("--license", metavar="TEXT", help="What may be done with the weights.")
 @click.option(
@@ -80,7 +84,7 @@ def import_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Install the models of an archive, or networks and weights that other systems have trained.
+    """Install models of an archive, or of other systems.
 
     A network is a .onnx, .tflite, .keras or .h5 file of any operators that face networks are made
     of.  Layout, size and embedding length are read from it.  What is made of it must answer as the

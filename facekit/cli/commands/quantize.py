@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
+from facekit.cli.command import Command
 from facekit.cli.options import (
     FILE,
     FOLDER,
@@ -20,7 +21,7 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.enums import RangeRule
 
 
-@click.command()
+@click.command(cls=Command, basic="recipe calibration output layers plot evaluate-on force json")
 @click.argument("model", metavar="MODEL")
 @click.option(
     "--recipe",
@@ -34,7 +35,8 @@ from facekit.enums import RangeRule
 @click.option(
     "--drift-on",
     type=click.Path(path_type=Path),
-    help="Photos to measure the drift on.  [default: those of --calibration]",
+    help="Photos to measure the drift on.",
+    show_default="those of --calibration",
 )
 @click.option("--layers", is_flag=True, help="Rank the layers by their error.")
 @click.option(
@@ -65,7 +67,9 @@ def quantize(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Quantize a model by a recipe, and report how far it drifts from float32.
+    """Quantize a model by a recipe, and report its drift.
+
+    The drift is how far its embeddings are from those of float32.
 
     Writes the model, its card, the recipe, and the drift report (JSON).
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import embedding_options
 from facekit.cli.render.output import emit_json_line
 from facekit.cli.requests import pipeline_request
@@ -16,21 +17,21 @@ if TYPE_CHECKING:
     from facekit.template.threshold import ThresholdChoice
 
 
-@click.command("serve-stdin")
+@click.command("serve-stdin", cls=Command, basic="threshold min-similarity fmr face model")
 @threshold_options(default="1e-3")
 @embedding_options
 def serve_stdin(choice: ThresholdChoice, model: str | None, **options: Any) -> None:
-    """Answer requests: JSON Lines on stdin and stdout, with the models loaded once.
+    """Answer requests as JSON Lines on stdin.
 
-    An object on a line is a request, and its answer an object on a line.
-
-    A request that fails is answered with an error and the next one is read.  Exit code 0 when
+    One JSON object a line on stdin is answered by one on stdout; models are loaded once.  A
+    request that fails is answered with an error and the next one is read.  Exit code 0 when
     stdin ends.
 
     \b
     Requests: {"verify": ["a.jpg", "b.jpg"], "id": 1}
               {"detect": "a.jpg"}
               {"embed": {"base64": "..."}}
+
     \b
     Example: facekit serve-stdin < requests.jsonl > answers.jsonl
     """

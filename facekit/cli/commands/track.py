@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import (
     crop_options,
@@ -21,7 +22,7 @@ from facekit.cli.options import (
     threads_option,
 )
 from facekit.cli.output_options import force_option, output_file
-from facekit.cli.render.output import emit_json_line, exit_with, note
+from facekit.cli.render.output import emit_json_line, exit_with, note, note_error
 from facekit.cli.render.people import note_least_similarity, track_row, track_table
 from facekit.cli.threshold_options import threshold_options
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 
 
-@click.command()
+@click.command(cls=Command, basic="gallery threshold every output model json")
 @click.argument("video", type=click.Path(path_type=str, allow_dash=True, readable=False))
 @click.option(
     "--every",
@@ -63,8 +64,8 @@ EXIT_INTERRUPTED = 130
     "--start-score",
     metavar="SCORE",
     type=click.FloatRange(0, 1),
-    help="Detector's score from which a face begins a track; lower ones can continue it.  "
-    "[default: mtcnn 0.9, yunet 0.8]",
+    help="Detector's score from which a face begins a track; lower ones can continue it.",
+    show_default="mtcnn 0.9, yunet 0.8",
 )
 @threshold_options(default="by the gallery's size, as of identify")
 @output_file("Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.")
@@ -91,7 +92,9 @@ def track(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Follow the people in VIDEO: a file or pipe, - for stdin, a URL or a camera's number.
+    """Follow people through a video.
+
+    VIDEO is a file or pipe, - for stdin, a URL or a camera's number.
 
     One line a person, as soon as they are gone.  Names come from the gallery, where there is
     one.  Exit code 0 when somebody was found, with a gallery somebody known; 1 otherwise.
@@ -137,7 +140,7 @@ def track(
                 emit_json_line(result.to_dict())
             else:
                 if shown is None:
-                    note_least_similarity("known", result)
+                    note_least_similarity("known:", result)
                     shown = track_table(named=result.named)
                 shown.echo(*track_row(result))
     _leave(end, as_json=as_json)
@@ -150,7 +153,7 @@ def _leave(end: TrackEnd, *, as_json: bool) -> NoReturn:
     if end.damage is not None:
         if as_json:
             emit_json_line(end.damage.to_dict())
-        note(f"error: {end.damage}")
+        note_error(str(end.damage))
     elif end.warning is not None:
         note(end.warning)
     exit_with([end.damage] if end.damage else (), answer=end.found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     FOLDER,
     EnumChoice,
@@ -35,7 +36,7 @@ _SHORT = {
 """options that stand for a key of the configuration"""
 
 
-@click.command()
+@click.command(cls=Command, basic="data config start-from output resume validate-on install json")
 @click.option(
     "--data",
     type=FOLDER,
@@ -121,7 +122,7 @@ def train(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a model on aligned crops, or fine-tune one that exists.
+    """Train a model, or fine-tune one.
 
     A run that ends early, by Ctrl-C or worse, goes on with --resume as if it had not.  The result
     is OUTPUT/NAME_float32.tflite with its card, which --model of every command takes.

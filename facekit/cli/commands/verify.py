@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from facekit.cli.command import Command
 from facekit.cli.options import (
     FILE,
     embedding_options,
@@ -16,7 +17,7 @@ from facekit.cli.options import (
     photos_argument,
 )
 from facekit.cli.output_options import force_option, output_file
-from facekit.cli.render.output import emit_json, exit_with, note
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.cli.requests import pipeline_request
 from facekit.cli.threshold_options import threshold_options
 from facekit.errors import UsageError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from facekit.template.threshold import ThresholdChoice
 
 
-@click.command()
+@click.command(cls=Command, basic="threshold min-similarity fmr pairs output plot face model json")
 @photos_argument(required=False, metavar="[PHOTO PHOTO]")
 @threshold_options(default="1e-3")
 @click.option(
@@ -58,7 +59,9 @@ def verify(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Are the faces in two photos of the same person?  Exit code 0 yes, 1 no.
+    """Decide whether two photos show the same person.
+
+    Exit code 0 for yes, 1 for no.
 
     PHOTO is a photo, - for stdin, or an embedding file written by facekit embed.
 
@@ -131,5 +134,5 @@ def _write_list(results: Iterator[VerifiedPair], output: Path | None, *, as_json
         emit_json(verified.to_dict())
     failed = [pair.error for pair in done if pair.error is not None]
     if failed:
-        note(f"{len(failed)} of {len(done)} pairs failed; the first: {failed[0]}")
+        note_error(f"{len(failed)} of {len(done)} pairs failed; the first: {failed[0]}")
     exit_with(failed, answer=verified.all_same)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
+import traceback
 from collections.abc import Iterable, Mapping
+from enum import IntEnum
 from typing import Any, NoReturn, Protocol
 
 import click
 
-from facekit.errors import FacekitError
+from facekit.cli.render.style import Style, styled
+from facekit.errors import FacekitError, UsageError
 
 SCHEMA_VERSION = 1
 """Of every JSON result; raised when a member changes its meaning or goes away."""
@@ -45,15 +50,75 @@ def emit_json_line(payload: Mapping[str, Any]) -> None:
 
 
 def emit_error(error: FacekitError, *, as_json: bool) -> None:
-    """The message on stderr; with --json also an object on stdout, so that a parser gets one."""
+    """The message on stderr; with --json also an object on stdout, so that a parser gets one.
+
+    With --verbose, what it came from is told too.
+    """
     if as_json:
         emit_json(error.to_dict())
-    note(f"error: {error}")
+    if _verbosity is Verbosity.VERBOSE:
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    note_error(str(error))
+
+
+def tell_usage(error: click.ClickException, *, as_json: bool) -> None:
+    """What click refuses, as `emit_error` does, and where to read about the command."""
+    ctx = getattr(error, "ctx", None)
+    message = error.format_message()
+    if ctx is not None and message == ctx.get_help():  # a group without a command
+        click.echo(message, err=True)
+        return
+    emit_error(UsageError(message), as_json=as_json)
+    if ctx is not None:
+        program, *words = ctx.command_path.split()
+        click.echo(f"{ctx.get_usage()}\nHelp: {' '.join((program, 'help', *words))}", err=True)
+
+
+class Verbosity(IntEnum):
+    """How much a person is told on stderr."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+_verbosity = Verbosity.NORMAL
+_began_s = time.perf_counter()
+
+
+def begin_telling() -> None:
+    """To be called where a command begins: nothing is asked for yet, and the clock starts."""
+    global _began_s
+    _began_s = time.perf_counter()
+    set_verbosity(Verbosity.NORMAL)
+
+
+def set_verbosity(verbosity: Verbosity) -> None:
+    """For the rest of the process: whatever its threads tell."""
+    global _verbosity
+    _verbosity = verbosity
+
+
+def verbosity() -> Verbosity:
+    """What `set_verbosity` was told last."""
+    return _verbosity
 
 
 def note(text: str) -> None:
-    """A line for the person at the terminal; stderr, never part of the result."""
-    click.echo(f"facekit: {text}", err=True)
+    """A line for the person at the terminal; stderr, never part of the result.
+
+    With --verbose, the seconds since facekit began stand before it.
+    """
+    if _verbosity is Verbosity.VERBOSE:
+        click.echo(f"facekit: {time.perf_counter() - _began_s:.2f} s: {text}", err=True)
+    elif _verbosity is Verbosity.NORMAL:
+        click.echo(f"facekit: {text}", err=True)
+
+
+def note_error(text: str) -> None:
+    """A line on what went wrong, --quiet or not."""
+    mark = styled("error:", Style.ERROR, stream=sys.stderr)
+    click.echo(f"facekit: {mark} {text}", err=True)
 
 
 def exit_with(failures: Iterable[FacekitError] = (), *, answer: bool = True) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facekit.cli.render.output import note
+from facekit.cli.render.output import note, note_error
 from facekit.cli.render.table import Column, StreamedTable, labeled, number, table, wrapped
 
 if TYPE_CHECKING:
@@ -58,15 +58,15 @@ def threshold_text(identified: Identified) -> str:
     from facekit.template.wording import threshold_text as in_words
 
     threshold = identified.threshold
-    text = f"known: {in_words(threshold.similarity, identified.metric)} ({threshold.source}); "
+    text = f"known: {in_words(threshold.similarity, identified.metric)}; "
     if threshold.predicted_fpir is None:
         text += "its error rate was not measured"
     else:
         text += (
             f"at most {percent_at_most(threshold.predicted_fpir)} of unknown faces are expected to "
-            f"be taken for one of {threshold.comparison_count} templates"
+            "be taken for somebody"
         )
-    return "\n".join(wrapped(text, others="  "))
+    return "\n".join(wrapped(f"{text} ({threshold.source})", others="  "))
 
 
 def note_least_similarity(whose: str, result: Clustering | TrackedPerson) -> None:
@@ -75,7 +75,7 @@ def note_least_similarity(whose: str, result: Clustering | TrackedPerson) -> Non
 
     if result.threshold is not None:
         text = in_words(result.threshold.similarity, result.metric)
-        note("\n  ".join(wrapped(f"{whose}: {text} ({result.threshold.source})")))
+        note("\n  ".join(wrapped(f"{whose} {text} ({result.threshold.source})")))
 
 
 def print_groups(clustering: Clustering, *, as_csv: bool) -> None:
@@ -179,7 +179,7 @@ def print_check(checked: CheckedGallery) -> None:
 def note_nobody(*names: str) -> None:
     """That these people, who were asked for, are not enrolled."""
     for name in names:
-        note(f"nobody called {name} is enrolled")
+        note_error(f"nobody called {name} is enrolled")
 
 
 def _print_lines(lines: Iterable[str]) -> None:

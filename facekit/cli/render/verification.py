@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facekit.cli.render.output import SCHEMA_VERSION
+from facekit.cli.render.style import Style, styled
 from facekit.cli.render.table import wrapped
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def _sentences(result: Verification) -> Iterator[str]:
     )
 
     decision, meaning = result.decision, result.meaning
+    answer = styled("same", Style.YES) if decision.same else styled("different", Style.NO)
     comparison = comparison_text(decision.similarity, decision.threshold_similarity, result.metric)
-    yield f"{'same' if decision.same else 'different'}: {comparison}"
+    yield f"{answer}: {comparison}"
     yield f"threshold: {fmr_text(meaning.fmr_at_most)} ({result.threshold.source})"
     if meaning.probability is not None and result.score_to_probability is not None:
         yield (

@@ -8,7 +8,7 @@ from typing import Any
 
 from facekit.enums import PersonRule, VectorType
 from facekit.errors import UsageError
-from facekit.gallery.gallery import shown_url
+from facekit.gallery.address import shown_url
 from facekit.gallery.merge import Merge
 from facekit.gallery.postgres import merge as merging
 from facekit.gallery.postgres import schema as postgres_schema

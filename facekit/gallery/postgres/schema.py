@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from facekit.errors import StorageError
-from facekit.gallery.gallery import shown_url
+from facekit.gallery.address import shown_url
 from facekit.gallery.sqlite.file import OLDEST_VERSION, old_version_text
 from facekit.system.extras import require
 

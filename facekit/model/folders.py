@@ -1,0 +1,60 @@
+"""Which models there are by name, known and stored, from the names of files alone.
+
+Nothing heavy is imported, so that a shell can complete names while they are typed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from facekit.model.variants import MODEL_SUFFIXES
+
+CARD_SUFFIX = ".json"
+DEFAULT_MODEL = "facenet512-casia"
+REGISTRY = Path(__file__).with_name("registry")
+"""a file <name>.json for each model that facekit knows by name"""
+
+
+def known_names() -> tuple[str, ...]:
+    """Returns the models of the registry: the default first, then by name."""
+    found = (path.stem for path in REGISTRY.glob(f"*{CARD_SUFFIX}"))
+    return tuple(sorted(found, key=lambda name: (name != DEFAULT_MODEL, name)))
+
+
+def home() -> Path:
+    """Returns FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist."""
+    if given := os.environ.get("FACEKIT_HOME"):
+        return Path(given).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("facekit", appauthor=False)
+
+
+def models_folder() -> Path:
+    return home() / "models"
+
+
+def sources_folder(name: str) -> Path:
+    return home() / "sources" / name
+
+
+def stored_names() -> tuple[str, ...]:
+    """Returns the names of all models with a file or a card, sorted."""
+    folders = sorted(path for path in entries(models_folder()) if not path.name.startswith("."))
+    return tuple(path.name for path in folders if stored_variants(path.name))
+
+
+def stored_variants(name: str) -> tuple[str, ...]:
+    """Returns the variants with a file or a card, sorted."""
+    stems = {
+        path.stem.removeprefix(f"{name}_")
+        for path in entries(models_folder() / name)
+        if path.suffix in (*MODEL_SUFFIXES, CARD_SUFFIX) and path.name.startswith(f"{name}_")
+    }
+    return tuple(sorted(stems))
+
+
+def entries(folder: Path) -> tuple[Path, ...]:
+    """Returns the paths in a folder; () if the folder does not exist."""
+    return tuple(folder.iterdir()) if folder.is_dir() else ()
