@@ -8,11 +8,11 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FILE,
     json_option,
 )
 from facekit.cli.render.inspection import print_inspection
 from facekit.cli.render.output import emit_json, exit_with, note_error
+from facekit.cli.types import FILE
 from facekit.errors import ModelMismatchError
 
 
