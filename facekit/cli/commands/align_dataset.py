@@ -9,9 +9,7 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FOLDER,
     EnumChoice,
-    PixelSize,
     detector_options,
     image_options,
     json_option,
@@ -20,6 +18,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
+from facekit.cli.types import FOLDER, PixelSize
 from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 
 

@@ -11,7 +11,6 @@ from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.options import (
     DEFAULT_MODEL,
-    FILE,
     accelerator_options,
     detector_option,
     json_option,
@@ -20,6 +19,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
+from facekit.cli.types import FILE
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
 

@@ -8,8 +8,6 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FILE,
-    FOLDER,
     json_option,
     offline_option,
 )
@@ -17,6 +15,7 @@ from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.render.table import Column, labeled, number, table
 from facekit.cli.terminal import TerminalReporter
+from facekit.cli.types import FILE, FOLDER
 
 
 @click.command(cls=Command, basic="target output detector models force json")

@@ -10,13 +10,13 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FOLDER,
     EnumChoice,
     json_option,
     offline_option,
 )
 from facekit.cli.output_options import force_option, install_option, output_folder
 from facekit.cli.render.output import emit_json, note
+from facekit.cli.types import FOLDER
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
 
