@@ -25,13 +25,13 @@ def print_report(report: Report) -> None:
         lines.append(("delegates", "none found: networks run on the CPU"))
     if store := report.store:
         access = "writable" if store.writable else "not writable"
-        lines.append(("models", f"{store.path}: {access}, {store.free_bytes / 1e9:.1f} GB free"))
+        lines.append(("store", f"{store.path}: {access}, {store.free_bytes / 1e9:.1f} GB free"))
     for model in report.models:
         size = model.size_bytes
         state = "not as its card says" if size is None else f"{size / 1e6:.2f} MB"
         lines.append(("model", f"{model.model}: {state}"))
     if default := report.default_model:
-        lines.append(("default", f"{default.model}, by {default.origin}"))
+        lines.append(("default", f"{default.model}, set by {default.origin}"))
     lines += [("model", f"{name} is built at first use") for name in report.to_build]
     lines += [
         ("extra", f"{name}: {'installed' if present else 'not installed'}")
