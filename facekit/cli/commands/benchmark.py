@@ -167,7 +167,7 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
         models,
         stages=None if ALL in stages else [Stage(name) for name in stages],
         threads=options["threads"],
-        batches=options["batch"],
+        batch=options["batch"],
         workers=options["workers"],
         runs=options["runs"],
         warmup=options["warmup"],
