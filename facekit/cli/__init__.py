@@ -87,6 +87,7 @@ _EXIT_CODES = (
     ("7", "something that cannot be written, locked or read back"),
     ("70", "a mistake in facekit"),
     ("130", "ended by Ctrl-C"),
+    ("141", "the reader of stdout has gone"),
 )
 
 

@@ -89,7 +89,6 @@ face_option = click.option(
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.LARGEST.value,
-    show_default=True,
     help="Which face of a picture is meant.",
 )
 no_detect_option = click.option(
@@ -267,7 +266,6 @@ def image_options(command: AnyCommand) -> AnyCommand:
         metavar="NUMBER",
         type=click.FloatRange(min=0, min_open=True),
         default=100,
-        show_default=True,
         help="Refuse larger pictures before decoding them.",
     )(command)
 

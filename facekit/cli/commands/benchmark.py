@@ -20,6 +20,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
+from facekit.cli.types import Words
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
 
@@ -60,20 +61,18 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--stage",
     "stages",
-    type=click.Choice((*(stage.value for stage in Stage), ALL)),
+    type=Words((*(stage.value for stage in Stage), ALL)),
     multiple=True,
     default=(ALL,),
-    show_default=True,
     help="May be repeated.  detect, align and verify need photos.",
 )
-@click.option("--threads", type=Numbers(), default="1", show_default=True, help="Of a network.")
-@click.option("--batch", type=Numbers(), default="1", show_default=True, help="Pictures a run.")
+@click.option("--threads", type=Numbers(), default="1", help="Of a network.")
+@click.option("--batch", type=Numbers(), default="1", help="Pictures a run.")
 @click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
     default=1,
-    show_default=True,
     help="Processes that run at the same time.",
 )
 @click.option(
@@ -81,7 +80,6 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="N",
     type=click.IntRange(min=1),
     default=50,
-    show_default=True,
     help="That are counted.",
 )
 @click.option(
@@ -89,7 +87,6 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="N",
     type=click.IntRange(min=0),
     default=5,
-    show_default=True,
     help="Runs before them, after the first, that are not.",
 )
 @detector_option

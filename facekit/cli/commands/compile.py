@@ -23,7 +23,6 @@ from facekit.cli.terminal import TerminalReporter
     "--target",
     metavar="TARGET",
     default="imx93",
-    show_default=True,
     help="Name of a target (imx93, ethos-u55-128, ...) or a .toml file; see facekit config list.",
 )
 @output_folder("Folder to write to.", show_default="model_TARGET beside the model")
@@ -35,7 +34,6 @@ from facekit.cli.terminal import TerminalReporter
     metavar="N",
     type=click.IntRange(4, 8),
     default=8,
-    show_default=True,
     help="Narrow the weights that the NPU waits for; 6: smaller, faster, to be calibrated anew.",
 )
 @allow_cpu_fallback_option("Accept a network that Vela leaves mostly to the CPU.")

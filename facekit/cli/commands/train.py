@@ -17,6 +17,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, install_option, output_folder
 from facekit.cli.render.output import emit_json, note
+from facekit.cli.types import Words
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
 
@@ -63,7 +64,7 @@ _SHORT = {
 )
 @click.option(
     "--precision",
-    type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+    type=Words(["float32", "mixed_bfloat16", "mixed_float16"]),
     help="What the net computes in.",
 )
 @click.option(
@@ -90,7 +91,6 @@ _SHORT = {
     metavar="N",
     type=click.IntRange(min=1),
     default=1,
-    show_default=True,
     help="Epochs between two of these.",
 )
 @click.option("--license", metavar="TEXT", help="What may be done with the result, for its card.")
