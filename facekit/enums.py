@@ -1,10 +1,10 @@
-"""Closed sets of choices.  No dependency at all, so that `facekit --help` stays fast."""
+"""The closed sets of choices.  Imports nothing, so that `facekit --help` stays fast."""
 
 from enum import Enum
 
 
 class Metric(str, Enum):
-    """How two unit vectors are compared; all derive from the cosine by formula."""
+    """The measures of how far two unit vectors are apart; each is a function of their cosine."""
 
     COSINE = "cosine"
     L2 = "l2"
@@ -13,14 +13,14 @@ class Metric(str, Enum):
 
 
 class NamedPoint(str, Enum):
-    """An operating point that is asked for by name instead of by a false match rate."""
+    """An operating point that has a name instead of a false match rate."""
 
     BEST_ACCURACY = "best-accuracy"
-    """the least FMR + FNMR: the best accuracy on as many genuine as impostor pairs"""
+    """The smallest FMR + FNMR: the best accuracy on as many genuine as impostor pairs."""
 
 
 class FacePolicy(str, Enum):
-    """Which of a picture's faces is meant."""
+    """The faces of a photo that are used."""
 
     LARGEST = "largest"
     CENTER = "center"
@@ -43,18 +43,18 @@ class ResizeFilter(str, Enum):
 
 
 class Flip(str, Enum):
-    """How the embeddings of a crop and of its mirror image become one."""
+    """The way in which the embeddings of a crop and of its mirror image are combined."""
 
     NONE = "none"
-    """no mirror image"""
+    """No mirror image."""
     CONCAT = "concat"
-    """one after the other: twice as long; the cosine is the mean of both cosines"""
+    """Concatenated: twice as long; the cosine is the mean of both cosines."""
     SUM = "sum"
-    """added, then given unit length"""
+    """Added, then scaled to unit length."""
 
     @property
     def vectors(self) -> int:
-        """How many of the net's vectors a template is long."""
+        """The length of a template in embeddings of the net: 1 or 2."""
         return 2 if self is Flip.CONCAT else 1
 
 
@@ -68,25 +68,25 @@ class Profile(str, Enum):
 
 
 class CropRule(str, Enum):
-    """How a face becomes a model-sized crop."""
+    """The rule by which a face becomes a crop of the model's size."""
 
     MARGIN = "margin"
-    """the box grown by a margin, then resized; aspect is not kept, nothing is rotated"""
+    """The box with a margin, resized; the aspect ratio is not kept, nothing is rotated."""
     SIMILARITY = "similarity"
-    """five landmarks mapped onto a template by rotation, uniform scale and shift"""
+    """Five landmarks mapped to reference points by rotation, uniform scale and translation."""
     NONE = "none"
-    """the whole picture is the crop (already aligned photos)"""
+    """The whole photo is the crop (photos that are aligned already)."""
 
 
 class Architecture(str, Enum):
-    """Graphs of embedding nets that facekit builds; facekit/graph/nets knows how."""
+    """The architectures of embedding nets that facekit builds; see facekit/graph/nets."""
 
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
     SPHEREFACE20 = "sphereface20"
 
 
 class Runtime(str, Enum):
-    """What runs the embedding network."""
+    """The library that runs the embedding network."""
 
     LITERT = "litert"
     ONNX = "onnx"
@@ -94,12 +94,12 @@ class Runtime(str, Enum):
 
     @property
     def suffix(self) -> str:
-        """Of the files that it runs, with the dot."""
+        """Suffix of the files that it runs, with the dot."""
         return {Runtime.LITERT: ".tflite", Runtime.ONNX: ".onnx", Runtime.KERAS: ".keras"}[self]
 
 
 class ExportFormat(str, Enum):
-    """What `facekit export` writes; facekit/tasks/export.py makes each."""
+    """The formats that `facekit export` writes; see facekit/tasks/export.py."""
 
     ONNX = "onnx"
     SAVED_MODEL = "saved-model"
@@ -109,7 +109,7 @@ class ExportFormat(str, Enum):
 
 
 class Precision(str, Enum):
-    """How an exported file's weights are stored, and what it computes with."""
+    """The number format of an exported file's weights and computation."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -117,7 +117,7 @@ class Precision(str, Enum):
 
 
 class TrainingLoss(str, Enum):
-    """What training minimizes; facekit/training/losses.py has the equations."""
+    """The losses of training; facekit/training/losses.py has their equations."""
 
     SOFTMAX = "softmax"
     SOFTMAX_CENTER = "softmax+center"
@@ -127,7 +127,7 @@ class TrainingLoss(str, Enum):
 
 
 class Preprocessing(str, Enum):
-    """How faces become numbers in the systems that networks come from.
+    """The preprocessing of the systems that networks come from.
 
     facekit/conversion/import_options.py has each with its crop and its source.
     """
@@ -141,37 +141,37 @@ class Preprocessing(str, Enum):
     SPHEREFACE = "sphereface"
     """BGR, (x - 127.5) / 128"""
     RAW = "raw"
-    """RGB, x: pixel values as they are"""
+    """RGB, pixel values 0..255 unchanged."""
 
 
 class PersonRule(str, Enum):
-    """How a person with several templates is compared."""
+    """The way in which a query is compared with a person who has several templates."""
 
     BEST = "best"
-    """by the template that is most alike"""
+    """By the most similar template."""
     MEAN = "mean"
-    """by the mean of the templates, of unit length again"""
+    """By the mean of the templates, scaled to unit length."""
 
 
 class VectorType(str, Enum):
-    """How a template's numbers are stored."""
+    """The number format of stored templates."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
-    """half the size; similarities change by less than 1e-3"""
+    """Half the size; similarities change by less than 1e-3."""
 
 
 class ClusterMethod(str, Enum):
-    """How faces are grouped."""
+    """The method that groups faces by person."""
 
     AGGLOMERATIVE = "agglomerative"
-    """groups are joined while their mean similarity is at or above the threshold"""
+    """Groups are joined while their mean similarity is at least the threshold."""
     HDBSCAN = "hdbscan"
-    """dense regions of at least two faces, without a threshold"""
+    """Dense regions of at least two faces, without a threshold."""
 
 
 class Device(str, Enum):
-    """What a network runs on."""
+    """The device that a network runs on."""
 
     CPU = "cpu"
     IMX93_NPU = "imx93-npu"
@@ -180,43 +180,43 @@ class Device(str, Enum):
 
 
 class RangeRule(str, Enum):
-    """What decides the range that the integers of an activation cover."""
+    """The rule by which the range of an activation's integers is chosen."""
 
     MINMAX = "minmax"
-    """every value that was seen"""
+    """All values that occurred."""
     PERCENTILE = "percentile"
-    """all but the last hundred-thousandth at each end"""
+    """All values but the lowest and highest hundred-thousandth."""
     MSE = "mse"
-    """the least mean squared error of rounding and cutting together"""
+    """The smallest mean squared error of rounding and clipping together."""
     ENTROPY = "entropy"
-    """the least Kullback-Leibler divergence of the cut and rounded values from the values
-    (Migacz, 8-bit inference with TensorRT, GTC 2017)"""
+    """The smallest Kullback-Leibler divergence of the clipped and rounded values from the values
+    (Migacz, 8-bit inference with TensorRT, GTC 2017)."""
 
 
 class Stage(str, Enum):
-    """Part of a picture's way to a decision."""
+    """A part of a photo's way to a decision."""
 
     LOAD = "load"
-    """a model file to a network that can run"""
+    """From a model file to a network that can run."""
     DETECT = "detect"
-    """a decoded photo to its faces"""
+    """From a decoded photo to its faces."""
     ALIGN = "align"
-    """a photo with its faces to crops"""
+    """From a photo with its faces to crops."""
     EMBED = "embed"
-    """crops to vectors of unit length, pixel scaling included"""
+    """From crops to vectors of unit length, with the scaling of pixels."""
     MATCH = "match"
-    """two vectors to a decision"""
+    """From two vectors to a decision."""
     VERIFY = "verify"
-    """two files to a decision, with all networks loaded"""
+    """From two files to a decision, with all networks loaded."""
 
 
 class CropFormat(str, Enum):
-    """How crops are stored."""
+    """The format of stored crops."""
 
     PNG = "png"
-    """lossless"""
+    """Lossless."""
     JPEG = "jpg"
-    """quality 95: a fifth of the size"""
+    """Quality 95: a fifth of the size."""
 
 
 class LfwAlignment(str, Enum):
@@ -227,13 +227,14 @@ class LfwAlignment(str, Enum):
 
     @property
     def folder(self) -> str:
-        """Where scikit-learn unpacks it, below its lfw_home."""
+        """Folder into which scikit-learn unpacks it, below its lfw_home."""
         return "lfw" if self is LfwAlignment.ORIGINAL else "lfw_funneled"
 
 
 class ConfigKind(str, Enum):
-    """What ships in configs/, by folder: recipes of quantizing, targets of compiling, and the
-    configurations of three commands."""
+    """The kinds of files in configs/, one folder each: recipes of quantization, targets of
+    compilation,
+    and configurations of three commands."""
 
     RECIPES = "recipes"
     TARGETS = "targets"

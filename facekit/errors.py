@@ -1,4 +1,4 @@
-"""Every error that facekit raises on purpose, and the exit code of each.
+"""All errors that facekit raises on purpose, and their exit codes.
 
     FacekitError
     |-- UsageError                    2   an option or argument that cannot be meant
@@ -31,12 +31,12 @@ from typing import Any, ClassVar
 
 
 class FacekitError(Exception):
-    """Base of all of them; `exit_code` is what the command line exits with."""
+    """Base of all errors; `exit_code` is the exit code of the command line."""
 
-    exit_code: ClassVar[int] = 70  # EX_SOFTWARE of sysexits.h: not raised itself, see cli.main
+    exit_code: ClassVar[int] = 70  # EX_SOFTWARE of sysexits.h; see cli.main
 
     def to_dict(self) -> dict[str, Any]:
-        """The error as the one member of a failed result or record in JSON."""
+        """Returns the error as the value of the JSON member "error"."""
         return {
             "error": {
                 "type": type(self).__name__,
@@ -47,15 +47,15 @@ class FacekitError(Exception):
 
 
 def error_named(name: str, message: str) -> FacekitError:
-    """An error of the class that is called `name`, as files keep it.
+    """Returns an error of the class called `name`, as read from a file.
 
-    InputError for a name that is none of these classes.
+    The class is InputError if no error class has this name.
     """
     kind = globals().get(name)
     is_ours = isinstance(kind, type) and issubclass(kind, FacekitError)
     made: FacekitError = InputError(message)
-    if is_ours and kind is not MissingExtraError:  # which words its message itself
-        made = kind(message)  # type: ignore[misc]  # a class, as asked above
+    if is_ours and kind is not MissingExtraError:  # whose constructor words the message itself
+        made = kind(message)  # type: ignore[misc]  # a class, as checked above
     return made
 
 

@@ -1,4 +1,4 @@
-"""Whom long work tells how far it is.  Imports nothing heavy, so that `--help` stays fast."""
+"""Receives the progress of long work.  Imports nothing heavy, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Item = TypeVar("Item")
 
 
 class Reporter:
-    """Whom long work tells how far it is.
+    """Receives the progress of long work.
 
-    This one is silent; the command line has one that writes to a terminal.
+    This base class is silent; the command line has one that writes to a terminal.
     """
 
     def note(self, line: str) -> None:
-        """Tells a person one line, such as what is begun or passed over."""
+        """Reports one line to a person, such as what begins or is skipped."""
 
     def failure(self, error: Exception) -> None:
         """Tells that one item of many failed; the work goes on with the next."""
@@ -26,13 +26,14 @@ class Reporter:
         """Tells how long a stage has taken, such as "detect"."""
 
     def steps(self, items: Iterable[Item], *, length: int, label: str) -> Iterator[Item]:
-        """Passes the items through, of which there are `length`, while they are worked off."""
+        """Yields the items, `length` in number, and reports the progress."""
         return iter(items)
 
     def amount(self, label: str) -> AbstractContextManager[Callable[[int, int], None] | None]:
-        """Yields whom to tell (bytes so far, bytes in all); None where nobody wants to know."""
+        """Yields a function to call with (bytes so far, total bytes); None if nobody is
+        listening."""
         return nullcontext()
 
 
 SILENT = Reporter()
-"""Tells nobody anything."""
+"""A reporter that reports nothing."""

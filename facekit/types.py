@@ -1,7 +1,7 @@
-"""The small records that travel between stages.
+"""The small records that pass between stages.
 
-Coordinates are pixels of the picture as it is seen (EXIF orientation applied): x to the
-right, y down, the origin at the top left corner of the top left pixel.
+Coordinates are pixels of the photo as people see it (EXIF orientation applied): x to the right, y
+down, the origin at the top left corner of the top left pixel.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ LANDMARK_NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: == on arrays has no single truth value
 class Face:
-    """One detected face, in pixels of the picture it was found in."""
+    """One detected face, in pixels of its photo."""
 
     box_xyxy: Float32Array
-    """(4,): x1, y1, x2, y2; x2 and y2 exclusive; may reach beyond the picture"""
+    """(4,): x1, y1, x2, y2; x2 and y2 are exclusive; the box may reach beyond the photo."""
     landmarks_xy: Float32Array
-    """(5, 2): see LANDMARK_NAMES"""
+    """(5, 2): x and y of the points in LANDMARK_NAMES."""
     score: float
-    """0..1, the detector's own: of MTCNN the face probability of its last stage, of YuNet the
-    geometric mean of its two"""
+    """The detector's score, 0..1: for MTCNN the face probability of its last stage, for YuNet the
+    geometric mean of its two scores."""
 
     def __post_init__(self) -> None:
         for name, shape in (("box_xyxy", (4,)), ("landmarks_xy", (5, 2))):
@@ -49,7 +49,7 @@ class Face:
 
     @property
     def rounded_box(self) -> tuple[float, float, float, float]:
-        """x1, y1, x2, y2 as every output has them."""
+        """x1, y1, x2, y2, rounded as in every output."""
         x1, y1, x2, y2 = rounded(self.box_xyxy.tolist())
         return x1, y1, x2, y2
 
@@ -70,7 +70,7 @@ class Face:
         return float(np.linalg.norm(self.landmarks_xy[1] - self.landmarks_xy[0]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Box and landmarks in pixels of the picture; left and right as the viewer sees them."""
+        """Returns box and landmarks in pixels; left and right are as the viewer sees them."""
         return {
             "box_xyxy": list(self.rounded_box),
             "score": round(self.score, 6),
@@ -86,21 +86,21 @@ class Face:
 
 
 def rounded(pixels: Iterable[float]) -> list[float]:
-    """Coordinates as every output has them, to a thousandth of a pixel."""
+    """Rounds coordinates as in every output, to a thousandth of a pixel."""
     return [round(value, 3) for value in pixels]
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What a net wants to be fed: value = (pixel - mean) / std, in `color_order`."""
+    """The input of a net: value = (pixel - mean) / std, with channels in `color_order`."""
 
     height_px: int
     width_px: int
     color_order: ColorOrder
     mean: float
-    """in pixel values 0..255"""
+    """In pixel values 0..255."""
     std: float
-    """in pixel values; not zero"""
+    """In pixel values; not zero."""
 
     def __post_init__(self) -> None:
         if self.height_px < 1 or self.width_px < 1:
@@ -111,11 +111,11 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class CropSpec:
-    """From a detected face to the model's crop; see facekit/face/align.py."""
+    """The rule by which a detected face becomes the model's crop; see facekit/face/align.py."""
 
     rule: CropRule
     margin_px: float
-    """pixels of the finished crop that lie outside the box, both sides together (facenet's 32)"""
+    """Pixels of the finished crop outside the box, left and right together (facenet's 32)."""
     resize_filter: ResizeFilter
 
     def __post_init__(self) -> None:
@@ -123,16 +123,16 @@ class CropSpec:
             raise ValueError(f"margin_px must not be negative. Received: {self.margin_px}")
 
     def __str__(self) -> str:
-        """In words, for people."""
+        """Returns the rule in words, for people."""
         return f"{self.rule.value}, {self.margin_px:g} px, {self.resize_filter.value}"
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorIdentity:
-    """Which detector found the faces; see facekit/face/detector.py."""
+    """The detector that found the faces; see facekit/face/detector.py."""
 
     name: str
-    """such as "mtcnn" """
+    """The detector's name, such as "mtcnn"."""
     weights_sha256: tuple[str, ...]
-    """of the source weights of its nets, each once.  NB: not of the net files, which differ from
-    one converter's version to the next while what they find is the same within 1e-5"""
+    """sha256 of the source weights of its nets, each once.  NB: not of the net files, which differ
+    between versions of a converter although they find the same within 1e-5."""

@@ -1,4 +1,4 @@
-"""Two benchmarks side by side."""
+"""Compares two benchmarks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from facekit.bench.records import Benchmark, Measurement
 
 @dataclass(frozen=True, slots=True)
 class CaseComparison:
-    """One setting in both; each ratio is b's value over a's, None where one of them has none."""
+    """One setting in both benchmarks.  A ratio is b's value over a's, None if one has no value."""
 
     a: Measurement
     b: Measurement
     time: float
-    """of the medians, or of the means where one has no median; below 1 where b is faster"""
+    """Ratio of the medians, or of the means if one has no median; below 1 if b is faster."""
     load: float | None
     first: float | None
     photos_per_s: float | None
@@ -56,8 +56,11 @@ class ComparedBenchmarks:
 
 
 def compare(a: Benchmark, b: Benchmark) -> ComparedBenchmarks:
-    """Pairs what has the same model and setting; then, of what is left, what has the same setting
-    once in each, so that two machines or two variants of a model can be compared."""
+    """Pairs measurements of the same model and setting.
+
+    Of the remaining ones, those whose setting occurs once in each benchmark are paired, so that two
+    machines or two variants of a model can be compared.
+    """
     left_a, left_b = list(a.measurements), list(b.measurements)
     pairs = _paired(left_a, left_b, lambda one: (one.model, one.setting))
     pairs += _paired(left_a, left_b, lambda one: one.setting)
@@ -73,7 +76,7 @@ def compare(a: Benchmark, b: Benchmark) -> ComparedBenchmarks:
 def _paired(
     left_a: list[Measurement], left_b: list[Measurement], key: Callable[[Measurement], Hashable]
 ) -> list[tuple[Measurement, Measurement]]:
-    """Takes those out of both lists whose key occurs once in each."""
+    """Removes and returns the pairs whose key occurs once in each list."""
     pairs = []
     for one in list(left_a):
         same_a = [other for other in left_a if key(other) == key(one)]

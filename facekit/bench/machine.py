@@ -1,4 +1,4 @@
-"""The machine: its name, what its cores can reach, and how much memory a process has used."""
+"""Describes the machine: its name, the peak speed of its cores, and a process's peak memory."""
 
 from __future__ import annotations
 
@@ -32,20 +32,21 @@ print(2e-9 * {_SIDE}**3 / best)
 
 
 def description() -> str:
-    """Processor, cores that may be used, system."""
+    """Returns processor, number of usable cores and system, in one line."""
     cores = available_cores()
     return f"{_processor()}, {cores} core{'s' * (cores > 1)}, {platform.system()}"
 
 
 def is_busy() -> bool:
-    """Whether so much else has run during the last minute that times mean little."""
+    """Whether other work of the last minute makes times unreliable."""
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > 1.5 * available_cores()
 
 
 def peak_gflops(threads: int) -> float:
-    """GFLOP/s of the best of many float32 products of 1024 x 1024 matrices on `threads` threads.
+    """Returns the GFLOP/s of the fastest of many float32 products of 1024 x 1024 matrices.
 
-    In a process of its own, since NumPy's matrix library reads its thread count only once.
+    It uses `threads` threads and a process of its own, because NumPy's matrix library reads its
+    number of threads only once.
     """
     environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
     done = subprocess.run(
@@ -61,10 +62,10 @@ def peak_gflops(threads: int) -> float:
 
 
 def peak_rss_bytes() -> int:
-    """Largest resident set of this process so far."""
+    """Returns the largest resident set of this process so far, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():
-        # NB: Linux hands ru_maxrss down through fork and exec: a worker would report its parent's.
+        # NB: ru_maxrss survives fork and exec on Linux: a worker would report its parent's value.
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024

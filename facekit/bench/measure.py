@@ -1,4 +1,4 @@
-"""Runs the cases of a plan, each in fresh processes, and works out what they reached."""
+"""Runs the cases of a plan, each in fresh processes, and computes the measurements."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOADING_LIMIT_S = 600  # a board's NPU may compile the graph for minutes
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """What one worker saw."""
+    """The measurements of one worker."""
 
     load_ms: float
     first_ms: float
@@ -40,7 +40,7 @@ class _Sample:
 
 
 def measure(cases: Sequence[BenchmarkCase]) -> Iterator[Measurement]:
-    """One measurement a case, in order.  Raises FacekitError where one cannot be made."""
+    """Yields one measurement per case, in order.  Raises FacekitError if a case fails."""
     for case in cases:
         yield _measured(case)
 
@@ -77,7 +77,7 @@ class _MakeSampler:
             except FacekitError as error:
                 self.barrier.abort()
                 return error
-            except BrokenBarrierError:  # another worker has failed, and says why
+            except BrokenBarrierError:  # another worker has failed and reports the error
                 return None
 
         return sample
@@ -112,10 +112,10 @@ def _run(prepared: Prepared, times: int) -> list[float]:
 def _summary(case: BenchmarkCase, samples: list[_Sample]) -> Measurement:
     installed = find(str(case.model))
     first = samples[0]
-    # Workers run at the same time: what each does in a second adds up.
+    # Workers run at the same time: their photos per second are added.
     photos_per_s = sum(one.images * len(one.runs_ms) / (sum(one.runs_ms) / 1e3) for one in samples)
     macs = _macs(installed.path) if case.stage is Stage.EMBED else None
-    passes = 1 if installed.card.flip is Flip.NONE else 2  # the mirror image is one more
+    passes = 1 if installed.card.flip is Flip.NONE else 2  # the mirror image is a second pass
     gflops = None if macs is None else 2e-9 * macs * passes * photos_per_s
     peak = None if gflops is None else _peak(case.threads * case.workers)
     return Measurement(
@@ -142,13 +142,13 @@ _peak = cache(peak_gflops)
 
 
 def measured_peaks(threads: Sequence[int]) -> dict[int, float]:
-    """GFLOP/s of the machine by threads; measured once in a process."""
+    """Returns the machine's GFLOP/s by number of threads, measured once per process."""
     return {count: _peak(count) for count in sorted(set(threads))}
 
 
 @cache
 def _macs(model: Path) -> int | None:
-    """None also where nothing here can read operators: tflite_runtime, or without package onnx."""
+    """Returns the multiply-accumulates; None if no installed package can read the operators."""
     try:
         macs = inspect_model(model).macs
     except (AcceleratorError, MissingExtraError):
@@ -157,7 +157,7 @@ def _macs(model: Path) -> int | None:
 
 
 def _delegate(request: AcceleratorRequest, prepared: Prepared) -> DelegateReport:
-    """For ONNX Runtime, its execution providers are named whether one was asked for or not."""
+    """Describes the delegate; for ONNX Runtime always its execution providers."""
     opened = prepared.opened
     if opened is None or not request.requests_accelerator:
         return DelegateReport(DelegateUse.NOT_ASKED, ", ".join(opened.providers) if opened else "")

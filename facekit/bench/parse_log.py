@@ -1,8 +1,8 @@
-"""Reads what TensorFlow Lite's benchmark_model has printed, old and new, into our own records.
+"""Converts the output of TensorFlow Lite's benchmark_model, of old and new versions, to records.
 
-Times are microseconds, in plain or scientific notation; lines may begin with "INFO: ".  The tool
-exits 0 and prints times when its delegate took nothing, so the log is searched for what became
-of the delegate.
+Times are in microseconds, in plain or scientific notation; lines may begin with "INFO: ".  The tool
+exits with 0 and prints times even if its delegate accepted no operator, so the log is searched for
+what the delegate reports.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ _START = "STARTING!"
 
 
 def parse_log(text: str, *, name: str) -> list[Measurement]:
-    """One measurement for each run of the tool whose times are in the log.
+    """Returns one measurement for each run of the tool with times in the log.
 
-    Raises InputError where there is none.
+    Raises InputError if there is none.
     """
     found = [_measurement(lines) for lines in _runs(text.splitlines())]
     measurements = [one for one in found if one is not None]
@@ -62,7 +62,7 @@ def parse_log(text: str, *, name: str) -> list[Measurement]:
 
 
 def _runs(lines: Iterable[str]) -> Iterator[list[str]]:
-    """The lines of each run, without the prefix of the logging library."""
+    """Yields the lines of each run, without the prefix of the logging library."""
     run: list[str] = []
     for line in lines:
         plain = _PREFIX.sub("", line).strip()
@@ -110,7 +110,7 @@ def _measurement(lines: list[str]) -> Measurement | None:
 def _spread(match: re.Match[str]) -> Spread:
     count, rest = match.groups()
     fields = {key: _ms(value) for key, value in _FIELD.findall(rest)}
-    # A single run is printed as count=1 curr=...: that one time is all of them.
+    # A single run is printed as count=1 curr=...: min, max and mean are that one time.
     mean = fields.get("avg", fields.get("curr"))
     if mean is None:
         raise InputError(f"A line of benchmark_model has a count and no time: {match.group()!r}")
@@ -138,7 +138,7 @@ def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> str | None:
 
 
 def _memory_bytes(lines: list[str]) -> int | None:
-    """The peak where the tool watched it, else what it had grown by at the end."""
+    """Returns the peak if the tool measured it, else the growth at the end."""
     megabytes = _first(_PEAK, lines)
     if megabytes is None:
         match = next((match for line in lines if (match := _MEMORY.match(line))), None)
@@ -147,7 +147,7 @@ def _memory_bytes(lines: list[str]) -> int | None:
 
 
 def _delegate(lines: list[str]) -> DelegateReport:
-    """XNNPACK, which runs on the CPU and is applied unasked, is no delegate here."""
+    """Describes the delegate; XNNPACK, the CPU's default, does not count as one."""
     name = _first(_ASKED, lines) or _first(_ASKED_SWITCH, lines) or ""
     nodes = nodes_of = None
     wholly = partially = False

@@ -1,4 +1,4 @@
-"""What is to be measured: stages and settings."""
+"""Plans a benchmark: the combinations of stages and settings to measure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_ONE_THREAD = frozenset((Stage.ALIGN, Stage.MATCH))
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkCase:
-    """One measurement."""
+    """One combination to measure."""
 
     model: Path
     stage: Stage
@@ -30,7 +30,7 @@ class BenchmarkCase:
     photos: tuple[Path, ...]
     request: AcceleratorRequest
     detector: str | None = None
-    """None: the one in the model's card"""
+    """None means the detector in the model's card."""
 
 
 def plan(
@@ -46,9 +46,9 @@ def plan(
     request: AcceleratorRequest,
     detector: str | None = None,
 ) -> list[BenchmarkCase]:
-    """Every setting that makes a difference to a stage, once.
+    """Returns every combination of settings that a stage depends on, each once.
 
-    Raises UsageError where a stage needs photos and there are none.
+    Raises UsageError if a stage needs photos and there are none.
     """
     wanted = list(stages)
     unfed = [stage.value for stage in wanted if stage in NEED_PHOTOS and not photos]

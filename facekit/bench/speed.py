@@ -1,10 +1,11 @@
-"""How long one embedding takes: measured here and remembered, or as facekit's authors measured it.
+"""The time of one embedding: measured here and cached, or the reference that ships with facekit.
 
-    <home>/speed.json   what was measured here, by the sha256 of a model's file and the machine
-    reference.json      what benchmarks/reference.py measured, for models that were not
+    <home>/speed.json   measured here, by the sha256 of a model's file and the machine
+    reference.json      measured by benchmarks/reference.py, for models not measured here
 
-It is processor time on one thread, so that other work on the machine counts little: as long as an
-idle core takes.
+It is the processor time of one thread, which other work on the machine affects little: the time
+that
+an idle core takes.
 """
 
 from __future__ import annotations
@@ -34,20 +35,20 @@ _REFERENCE = Path(__file__).with_name("reference.json")
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Milliseconds of one thread's processor time for one picture."""
+    """Milliseconds of processor time of one thread for one crop."""
 
     median_ms: float
     machine: str
-    """processor, cores and system; see `machine.description`"""
+    """Processor, cores and system; see `machine.description`."""
     is_here: bool
-    """whether it was measured on this machine with this very file"""
+    """Whether it was measured on this machine with this very file."""
 
     def to_dict(self) -> dict[str, Any]:
         return {"median_ms": self.median_ms, "machine": self.machine, "measured_here": self.is_here}
 
 
 def measure(model: InstalledModel) -> Speed:
-    """Embeds a made-up crop some 20 times, under a second, and remembers the median.
+    """Embeds a synthetic crop some 20 times, in under a second, and caches the median.
 
     Raises ModelMismatchError for a detector, AcceleratorError, MissingExtraError.
     """
@@ -60,13 +61,13 @@ def measure(model: InstalledModel) -> Speed:
     )
     speed = Speed(median_ms(lambda: embedder.embed(crops)), description(), is_here=True)
     known = {**_remembered(), f"{model.card.file_sha256} {speed.machine}": speed.median_ms}
-    with suppress(StorageError):  # a home that is read-only: it is measured again next time
+    with suppress(StorageError):  # in a read-only home, it is measured again next time
         write_atomically(_state(), json.dumps(known, indent=1).encode())
     return speed
 
 
 def median_ms(run: Callable[[], object]) -> float:
-    """Of the processor time of one run, in milliseconds."""
+    """Returns the median processor time of one run, in milliseconds."""
     times = []
     for _ in range(_WARMUP + _RUNS):
         start = process_time()
@@ -76,9 +77,9 @@ def median_ms(run: Callable[[], object]) -> float:
 
 
 def known_speed(name: str, model: InstalledModel | None) -> Speed | None:
-    """Of the embedding model `name`, and of its stored file where there is one.
+    """Returns the time of the embedding model `name`; `model`: its stored file, if it has one.
 
-    What was measured here, else what ships; None for a model that nobody has measured.
+    A time measured here is preferred to the one that ships; None for a model without either.
     """
     machine = description()
     if model is not None:
@@ -95,7 +96,7 @@ def _state() -> Path:
 
 
 def _remembered() -> dict[str, float]:
-    """What was measured before; nothing where the file is absent or damaged."""
+    """Returns the cached times; {} if the file is absent or damaged."""
     try:
         state = json.loads(_state().read_bytes())
     except (OSError, ValueError):

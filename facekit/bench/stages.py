@@ -1,4 +1,4 @@
-"""Each stage as a function without arguments that does it once."""
+"""Makes each stage a function without arguments that runs it once."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from facekit.types import Float32Array, UInt8Array
 
 Item = TypeVar("Item")
 
-_SEED = 20_261_122  # made-up crops and vectors are the same in every run
-_MOST_PHOTOS = 256  # that are held in memory, decoded
+_SEED = 20_261_122  # makes synthetic crops and vectors equal in every run
+_MOST_PHOTOS = 256  # maximum number of decoded photos in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Prepared:
 
     run: Callable[[], object]
     images: int
-    """pictures that one run works on"""
+    """Number of photos or crops that one run processes."""
     load_ms: float
     opened: OpenedNet | None
-    """the embedding network, in stages that use it"""
+    """The embedding network, in stages that use it."""
 
 
 def prepare(case: BenchmarkCase) -> Prepared:
@@ -91,7 +91,7 @@ def _match(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
 
 
 def _verify(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
-    """Every photo against the next one that has a face; the decision itself is not looked at."""
+    """Verifies every photo against the next one with a face, and ignores the decision."""
     faces = [located.picture.name for located in _located(case, installed)]
     locate = LocateOptions(detector=case.detector)
     options = PipelineOptions(locate, threads=case.threads, accelerator=case.request)
@@ -121,14 +121,14 @@ def _timed(make: Callable[[], Item]) -> tuple[Item, float]:
 
 
 def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
-    """Endless: the items in turn, `size` at a time."""
+    """Yields the items in turn, `size` at a time, without end."""
     endless = cycle(items)
     while True:
         yield list(islice(endless, size))
 
 
 def _crops(case: BenchmarkCase, installed: InstalledModel) -> UInt8Array:
-    """(N, H, W, 3) from the photos, or made up: what is in them does not change the time."""
+    """Returns (N, H, W, 3) crops of the photos, or synthetic ones: the time is the same."""
     if case.photos:
         pipeline = Pipeline(installed)
         return np.concatenate([pipeline.crop(located) for located in _located(case, installed)])
@@ -138,7 +138,7 @@ def _crops(case: BenchmarkCase, installed: InstalledModel) -> UInt8Array:
 
 
 def _located(case: BenchmarkCase, installed: InstalledModel) -> list[LocatedPicture]:
-    """The first photos that have a face.  Raises NoFaceError where none has."""
+    """Returns the first photos with a face.  Raises NoFaceError if no photo has a face."""
     locator = _locator(case, installed)
     found = []
     for photo in case.photos[:_MOST_PHOTOS]:

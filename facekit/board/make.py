@@ -1,4 +1,4 @@
-"""All that a board needs, as one archive: models, cards, facekit itself, scripts, a README.
+"""Packs all that a board needs into one archive: models, cards, facekit, scripts, a README.
 
 facekit-<target>/
     bundle.json, models/        see manifest.py
@@ -34,19 +34,20 @@ BOARD = (
     if _INSTALLED_BOARD.is_dir()
     else Path(__file__).resolve().parents[2] / "scripts" / "imx"
 )
-"""The scripts that run on a board: in an installation, and in a checkout (see setup.py)"""
+"""Folder of the scripts for boards, in an installation and in a checkout (see setup.py)."""
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _WHEEL = re.compile(r"facekit_cli-[0-9][0-9A-Za-z.]*-py3-none-any\.whl")
 
 
 @dataclass(frozen=True, slots=True)
 class BundleTarget:
-    """A kind of board."""
+    """A kind of board and the files that its devices run."""
 
     title: str
     variants: Mapping[Device, str]
-    """which file of the embedding model each device runs, and of a detector of a single net; the
-    board's own device comes first"""
+    """Variant of the embedding model, and of a detector with a single net, for each device; the
+    board's
+    own device comes first."""
 
 
 TARGETS = {
@@ -60,13 +61,13 @@ TARGETS = {
 
 @dataclass(frozen=True, slots=True)
 class MadeBundle:
-    """The archive, and the models in it."""
+    """The archive and the models in it."""
 
     path: Path
     bundle: Bundle
     models: tuple[InstalledModel, ...]
     wheel: str
-    """the name of its file"""
+    """Name of the wheel's file."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -110,11 +111,11 @@ def make_bundle(
 ) -> MadeBundle:
     """Writes the bundle of the embedding model `name` for `target`, one of TARGETS.
 
-    `detector`: name of the detection model that finds faces for it.
-    Models are searched in the folder `models`, what convert wrote, then in the store.
-    `cpu_variant` replaces the CPU's; `wheel` is taken as it is instead of making one.
-    Raises UsageError, ModelMissingError, ModelMismatchError, ModelBuildError for the wheel,
-    StorageError; an earlier archive is then untouched.
+    `detector`: name of the detection model that finds faces for it.  Models are looked for in the
+    folder `models`, which `facekit convert` wrote, then in the store.  `cpu_variant` replaces the
+    CPU's variant; `wheel` is packed as it is, instead of a wheel made here.
+    Raises UsageError, ModelMissingError, ModelMismatchError, ModelBuildError for the wheel, and
+    StorageError; an existing archive is unchanged then.
     """
     if not output.name.endswith(SUFFIXES):
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
@@ -131,7 +132,9 @@ def make_bundle(
     found = tuple(_model(*one, folder=models) for one in wanted)
     with _workspace() as work:
         if wheel is None:
-            reporter.note("making a wheel of facekit; of a checkout pip may fetch setuptools, 1 MB")
+            reporter.note(
+                "building a wheel of facekit; from a checkout pip may fetch setuptools (1 MB)"
+            )
             wheel = make_wheel(work)
         elif not (wheel.is_file() and _WHEEL.fullmatch(wheel.name)):
             raise UsageError(f"--wheel needs a facekit_cli-*.whl file. Received: {wheel}")
@@ -159,7 +162,7 @@ def make_bundle(
 
 
 def _model(name: str, variant: str, *, folder: Path | None) -> InstalledModel:
-    """The checked file, called as in the store; a detector's variant is the net alone."""
+    """Returns the checked file under the store's name; a detector's variant names one net."""
     stored = variant_path(name, variant)
     there = sorted(folder.rglob(stored.name)) if folder is not None else []
     if len(there) > 1:
@@ -183,7 +186,7 @@ def _written(path: Path, text: str) -> Path:
 
 @contextmanager
 def _workspace() -> Iterator[Path]:
-    """A temporary folder; what the file system says there becomes a StorageError."""
+    """Yields a temporary folder; turns the file system's errors into StorageErrors."""
     try:
         with tempfile.TemporaryDirectory(prefix="facekit-bundle-") as name:
             yield Path(name)

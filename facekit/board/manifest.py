@@ -1,6 +1,6 @@
-"""A bundle: one folder with all that a board needs, made by `facekit bundle` and unpacked there.
+"""The manifest of a bundle, a folder with all that a board needs, which `facekit bundle` makes.
 
-bundle.json                             what the bundle is for, see Bundle
+bundle.json                             the manifest: see Bundle
 models/<name>/<name>_<variant>.tflite   with its card, as in the store
 run.sh, wheels/, README.md, ...         see make.py
 """
@@ -24,16 +24,16 @@ MANIFEST = "bundle.json"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What is in a bundle, whether it lies in a folder yet or not."""
+    """The content of a bundle, before and after it is written to a folder."""
 
     target: str
     model: str
-    """the embedding model's name"""
+    """Name of the embedding model."""
     variants: Mapping[Device, str]
-    """which of its files each device runs; the first device is the one the bundle is for"""
+    """Variant that each device runs; the first device is the one the bundle is made for."""
     detector: str = DETECTOR
     detector_variants: Mapping[Device, str] = field(default_factory=dict)
-    """the same of a detector of a single net; empty for MTCNN, whose nets stay on the CPU"""
+    """The same for a detector with a single net; empty for MTCNN, whose nets run on the CPU."""
 
     @property
     def device(self) -> Device:
@@ -55,12 +55,15 @@ def _plain(variants: Mapping[Device, str]) -> dict[str, str]:
 
 
 def model_file(name: str, variant: str) -> str:
-    """Where a bundle has a model file, below its folder."""
+    """Returns the path of a model file within a bundle's folder."""
     return f"models/{name}/{name}_{variant}.tflite"
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Raises ModelMissingError for a folder that is no bundle, ModelMismatchError."""
+    """Reads the manifest.
+
+    Raises ModelMissingError if the folder is not a bundle, ModelMismatchError if it is not valid.
+    """
     path = folder / MANIFEST
     try:
         fields = Fields(json.loads(path.read_bytes()), "bundle")
@@ -95,18 +98,18 @@ def _variants(fields: Fields) -> dict[Device, str]:
 def find_embedder(
     folder: Path, bundle: Bundle, *, device: Device, variant: str | None = None
 ) -> InstalledModel:
-    """The embedding model's file of this variant; with None, the one that is meant for `device`.
+    """Returns the embedding model's file of this variant; None means the variant for `device`.
 
-    Raises UsageError for a device that the bundle is not for, and what `find` raises.
+    Raises UsageError for a device that the bundle does not support, and what `find` raises.
     """
     _require_known(folder, bundle, device)
     return find(folder / model_file(bundle.model, variant or bundle.variants[device]))
 
 
 def detector_files(folder: Path, bundle: Bundle, *, device: Device) -> tuple[Path, ...]:
-    """The detector's net for `device`, or MTCNN's nets in the order of the cascade.
+    """Returns the detector's net for `device`, or MTCNN's nets in the order of the cascade.
 
-    Raises UsageError for a device that the bundle is not for.
+    Raises UsageError for a device that the bundle does not support.
     """
     _require_known(folder, bundle, device)
     nets = (bundle.detector_variants[device],) if bundle.detector_variants else DETECTOR_NETS

@@ -1,4 +1,4 @@
-"""The README of a bundle: what is in it, and what to type on the board."""
+"""Writes the README of a bundle: its content, and the commands for the board."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facekit.version import __version__
 
 
 def readme(title: str, bundle: Bundle, models: Sequence[InstalledModel]) -> str:
-    """Markdown."""
+    """Returns the README as Markdown."""
     return f"""# facekit {__version__} for {title}
 
 Are two photos of the same person? Everything that answers is in this folder: the models with
@@ -42,8 +42,8 @@ sha256sum -c SHA256SUMS                # was it copied well?
 When it first runs, `run.sh` unpacks the wheel into `python/`; nothing is installed. An installed
 facekit uses the same models: `facekit verify a.jpg b.jpg --bundle FOLDER`.
 
-Nothing falls back to the CPU in silence: where the delegate is missing or takes nothing, the exit
-code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it.
+Nothing falls back to the CPU in silence: where the delegate is missing or accepts no operators, the
+exit code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it.
 
 ## Models
 
@@ -102,7 +102,7 @@ def _detector_text(bundle: Bundle) -> str:
 
 
 def _estimate_text(bundle: Bundle, models: Sequence[InstalledModel]) -> str:
-    """How long the NPU takes for one verify, where Vela has compiled all that it runs."""
+    """States the NPU's time for one verification, if Vela has compiled all its nets."""
     wanted = [(bundle.model, bundle.variants[bundle.device])]
     if bundle.detector_variants:
         wanted.append((bundle.detector, bundle.detector_variants[bundle.device]))

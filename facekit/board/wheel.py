@@ -1,4 +1,4 @@
-"""A wheel of the facekit that is running, for machines that fetch nothing."""
+"""Makes a wheel of the running facekit, for machines without a network."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from facekit.model.fetch import offline_by_environment
 NAME = "facekit-cli"
 _SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 _FOLDERS = ("facekit", "configs", "scripts/imx")
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip file can hold
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can store
 _EPOCH_SECONDS = "315532800"
 _OF_THIS_INSTALL = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def make_wheel(folder: Path) -> Path:
-    """Writes facekit_cli-<version>-py3-none-any.whl into `folder`; the same bytes every time.
+    """Writes facekit_cli-<version>-py3-none-any.whl into `folder`, with the same bytes every time.
 
-    From the source tree that facekit runs from, by pip, which may fetch setuptools for it; else
-    from the files that were installed.  Raises ModelBuildError, which says why it cannot be made.
+    pip builds it from the source tree that facekit runs from, and may fetch setuptools; without a
+    source tree it is packed from the installed files.  Raises ModelBuildError with the reason.
     """
     source = _PACKAGE.parent
     if all((source / name).is_file() for name in _SOURCES):
@@ -42,7 +42,7 @@ def make_wheel(folder: Path) -> Path:
 
 def _built(source: Path, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="facekit-wheel-") as name:
-        copy = Path(name) / "source"  # a build in place would leave build/ behind
+        copy = Path(name) / "source"  # a build in place would leave the folder build/
         for packaged in _FOLDERS:
             shutil.copytree(
                 source / packaged, copy / packaged, ignore=shutil.ignore_patterns("__pycache__")
@@ -71,7 +71,7 @@ def _built(source: Path, folder: Path) -> Path:
 
 
 def _repacked(installed: Distribution, folder: Path) -> Path:
-    """The installed files with a RECORD of their own; what the install itself wrote is left out."""
+    """Packs the installed files with a new RECORD, without the files that the installation made."""
     info = f"{NAME.replace('-', '_')}-{installed.version}.dist-info"
     files = {
         str(file): Path(str(file.locate())).read_bytes()

@@ -197,8 +197,8 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
                 help="Handed to the delegate; may be repeated.",
             ),
             allow_cpu_fallback_option(
-                "Use the CPU where the delegate or provider is missing or takes nothing, and "
-                "say so."
+                "Use the CPU where the delegate or provider is missing or accepts no operators, "
+                "and say so."
             ),
         )
     ):

@@ -206,7 +206,7 @@ def _create_files(
             reporter.note(
                 f"activation ranges: {range_rule.value}, {activation_ranges.origin.title}"
             )
-        reporter.note(f"quantizing by {recipe.name}")
+        reporter.note(f"quantizing with recipe {recipe.name}")
         quantized = quantize(model, recipe, by_rule[range_rule])
         path = staging / quantized.card.file_name
         _write(path, quantized.card, quantized.content)

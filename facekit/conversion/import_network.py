@@ -77,14 +77,14 @@ def import_network(
     network_input = resolve_input((size[0], size[1]), scaling, options)
     if scaling is not None:
         reporter.note(
-            f"{path.name} begins with {scaling_formula(*scaling)} of its own: the card says so"
+            f"{path.name} scales its input itself, {scaling_formula(*scaling)}: the card says so"
         )
-    reporter.note(f"fed with {network_input}")
+    reporter.note(f"input: {network_input}")
     shortened = remove_unit_length(network)
     if shortened is not network:
         reporter.note(
-            f"{path.name} ends by giving embeddings unit length: that is left to facekit, "
-            "which does so with every network's"
+            f"{path.name} gives embeddings unit length in its last step: that is left to facekit, "
+            "which does so for every network"
         )
     reporter.note(f"converting {path.name} to LiteRT")
     content = to_litert(shortened)
@@ -117,11 +117,11 @@ def import_network(
         f"{path.name} itself" if ran_source else f"the graph that was read from {path.name}"
     )
     reporter.note(
-        f"answers as {source_title}: greatest difference {difference:.1e} in embeddings of "
-        "unit length"
+        f"gives the same embeddings as {source_title}: they differ by {difference:.1e} at most, "
+        "at unit length"
     )
     faces = check_faces(net, network_input.card, network_input.crop, network_input.flip)
-    reporter.note(f"cosine of the faces that ship with facekit: {faces}")
+    reporter.note(f"cosine similarity of the faces that ship with facekit: {faces}")
     if not options.accept_untrained:
         _require_distinguished(
             faces,
@@ -150,7 +150,7 @@ def _with_batch_one(graph: Graph) -> Graph:
     outputs = [node.shape for node in graph.outputs]
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or DYNAMIC in inputs[0]:
         raise ModelBuildError(
-            f"{graph.name}: one picture of three colors and of a known size needed. Received: "
+            f"{graph.name}: one image of three colors and of a known size needed. Received: "
             f"{_join_shapes(inputs)}."
         )
     if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][1] < 2:
@@ -164,8 +164,8 @@ def _with_batch_one(graph: Graph) -> Graph:
 def _require_size(size: tuple[int, ...], requested: tuple[int, int] | None, path: Path) -> None:
     if requested not in (None, size):
         raise UsageError(
-            f"{path.name} takes pictures of {size[0]} x {size[1]}. Received: --size "
-            f"{requested[0]}x{requested[1]}, which is for networks that leave it open."
+            f"{path.name} expects images of {size[0]} x {size[1]}. Received: --size "
+            f"{requested[0]}x{requested[1]}, which is for networks with a dynamic size."
         )
 
 
@@ -238,6 +238,6 @@ def _require_distinguished(
     )
     if best is not None and distinguishing[best].gap > faces.gap + MIN_GAP:
         reporter.note(
-            f"is it fed as it was trained? --preprocessing {best.value} tells the faces further "
-            f"apart: {distinguishing[best]}"
+            "check the preprocessing against that of the training: --preprocessing "
+            f"{best.value} tells the faces further apart: {distinguishing[best]}"
         )

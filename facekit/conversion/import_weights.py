@@ -137,7 +137,7 @@ def _require_options_fit(
         )
     if options.size is not None:
         raise UsageError(
-            f"--size is for networks that leave it open; {architecture.value} has its own."
+            f"--size is for networks with a dynamic size; {architecture.value} has its own."
         )
 
 

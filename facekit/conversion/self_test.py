@@ -46,12 +46,12 @@ def self_test(
         _compare(outputs, golden, card.task, f"{path.name} and its golden value")
     elif run_source is not None:
         reporter.note(
-            f"no golden value is known for {card.name}: tested against its own graph only"
+            f"no output of {card.name} is known to compare with: tested against its graph only"
         )
     else:
         raise ModelBuildError(
             f"{path.name} cannot be tested: what weights of sha256 {card.source.sha256} answer to "
-            "a known picture is not known."
+            "a test image is unknown."
         )
 
 
@@ -90,6 +90,6 @@ def _compare(
             found = f"greatest difference {difference:.2g}, {MAX_DIFFERENCE} allowed"
         if not agree:
             raise ModelBuildError(
-                f"{title} do not agree on a known picture: {found}. The model is not put in "
+                f"{title} do not agree on a test image: {found}. The model is not put in "
                 "place; build it again, and report this if it happens twice."
             )

@@ -31,7 +31,7 @@ def _notes(plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]) 
             "FNMR are too good."
         )
     if ThresholdOrigin.OTHER_LIST in origins and plan.training is not None:
-        yield f"Thresholds that were chosen on another list: {plan.training.name}."
+        yield f"The thresholds were chosen on {plan.training.name}."
     if ThresholdOrigin.FIXED in origins:
         yield "A given threshold was chosen by its authors, for other weights."
     if any(setup.centering is Centering.CARD for setup in setups):
@@ -48,4 +48,4 @@ def _notes(plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]) 
             "are scored as the list has them, as LFW's rules want it."
         )
     if all(result.throughput is None for result in results):
-        yield "Every embedding came from the cache: times were not measured."
+        yield "Every embedding came from the cache: --recompute measures times."

@@ -1,4 +1,4 @@
-"""From a face in a picture to the model's crop, by the rule in the model's card."""
+"""Crops faces to the model's input size, by the rule in the model's card."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CV2_FILTER = {
     ResizeFilter.LANCZOS: cv2.INTER_LANCZOS4,
 }
 
-# SphereFace's five-point template, x and y in a crop 112 high and 96 wide
-# (wy1iu/sphereface, face_align_demo.m).  insightface's ArcFace crops, 112 x 112, have the same
-# points 8 px further right, so that both have them at one place about the center.
+# SphereFace's five reference points, x and y in a crop 112 high and 96 wide (wy1iu/sphereface,
+# face_align_demo.m).  insightface's ArcFace crops of 112 x 112 have the same points 8 px further
+# right, so that both sets of points have the same position about the crop's center.
 _TEMPLATE_HEIGHT_PX, _TEMPLATE_WIDTH_PX = 112, 96
 _TEMPLATE_XY = np.array(
     [
@@ -37,10 +37,10 @@ _TEMPLATE_XY = np.array(
 def crop_faces(
     image: UInt8Array, faces: Sequence[Face], spec: CropSpec, *, height_px: int, width_px: int
 ) -> UInt8Array:
-    """Crops of the faces of one picture.
+    """Crops the faces of one photo.
 
-    image: (H, W, 3) RGB uint8.  Returns (N, height_px, width_px, 3) RGB uint8, N = len(faces).
-    Raises ValueError for CropRule.NONE, which has no use for faces: see `whole_picture`.
+    `image`: (H, W, 3) RGB uint8.  Returns (N, height_px, width_px, 3) RGB uint8, N = len(faces).
+    Raises ValueError for CropRule.NONE, which needs no faces: see `whole_picture`.
     """
     crops = np.empty((len(faces), height_px, width_px, 3), np.uint8)
     for index, face in enumerate(faces):
@@ -56,18 +56,18 @@ def crop_faces(
 def whole_picture(
     image: UInt8Array, spec: CropSpec, *, height_px: int, width_px: int
 ) -> UInt8Array:
-    """The whole picture as the crop: (H, W, 3) -> (1, height_px, width_px, 3)."""
+    """Resizes the whole photo, (H, W, 3), to one crop, (1, height_px, width_px, 3)."""
     return _resized(image, spec.resize_filter, height_px, width_px)[np.newaxis]
 
 
 def _margin_crop(
     image: UInt8Array, face: Face, spec: CropSpec, height_px: int, width_px: int
 ) -> UInt8Array:
-    """The box grown so that margin_px of the finished crop lie outside it, clipped to the picture.
+    """Crops the box, grown so that margin_px of the finished crop lie outside it, within the photo.
 
-    Formula of facenet-pytorch's extract_face (davidsandberg/facenet adds margin pixels of the
-    source photo, which depends on the photo's resolution).  The aspect of the box is not kept:
-    the weights were trained on boxes stretched to a square.
+    This is the formula of facenet-pytorch's extract_face (davidsandberg/facenet adds margin pixels
+    of the source photo, so that the margin depends on the photo's resolution).  The box's aspect
+    ratio is not kept, because the weights were trained on boxes stretched to a square.
     """
     x1, y1, x2, y2 = map(float, face.box_xyxy)
     grow_x = spec.margin_px * (x2 - x1) / (width_px - spec.margin_px) / 2
@@ -75,7 +75,7 @@ def _margin_crop(
     rows, columns = image.shape[:2]
     left, right = max(round(x1 - grow_x), 0), min(round(x2 + grow_x), columns)
     top, bottom = max(round(y1 - grow_y), 0), min(round(y2 + grow_y), rows)
-    # A box may lie outside the picture or be thinner than a pixel; one pixel always remains.
+    # A box may lie outside the photo or be thinner than a pixel; one pixel always remains.
     left, top = min(left, columns - 1), min(top, rows - 1)
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     return _resized(image[top:bottom, left:right], spec.resize_filter, height_px, width_px)
@@ -84,32 +84,34 @@ def _margin_crop(
 def _similarity_crop(
     image: UInt8Array, face: Face, spec: CropSpec, height_px: int, width_px: int
 ) -> UInt8Array:
-    """Landmarks moved onto the template by rotation, uniform scale and shift; black outside."""
+    """Maps the landmarks to the reference points by a similarity transform; black outside."""
     template = landmark_template(height_px, width_px, margin_px=spec.margin_px)
     matrix = similarity_transform(face.landmarks_xy, template)
-    # NB: warpAffine does not average pixels when it shrinks, so the picture is first reduced
-    # by a whole factor with area averaging; otherwise big faces would alias.
+    # NB: warpAffine does not average pixels when it shrinks, so the photo is first reduced by a
+    # whole factor with area averaging; otherwise large faces would alias.
     factor = int(1 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-6))
     if factor >= 2:
         rows, columns = max(image.shape[0] // factor, 1), max(image.shape[1] // factor, 1)
         matrix[:, :2] *= image.shape[1] / columns, image.shape[0] / rows
         image = _resized(image, ResizeFilter.AREA, rows, columns)
-    matrix[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5  # OpenCV counts from the center of a pixel
+    matrix[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5  # OpenCV's origin is the first pixel's center
     flags = _CV2_FILTER[spec.resize_filter]
     if flags == cv2.INTER_AREA:
-        flags = cv2.INTER_LINEAR  # warpAffine has no area filter; the reduction above did its work
+        flags = (
+            cv2.INTER_LINEAR
+        )  # warpAffine has no area filter; the reduction has averaged already
     return np.asarray(cv2.warpAffine(image, matrix, (width_px, height_px), flags=flags), np.uint8)
 
 
 def landmark_template(
     height_px: int, width_px: int, *, margin_px: float = 0.0
 ) -> NDArray[np.float64]:
-    """Where the five landmarks lie in a crop by CropRule.SIMILARITY: (5, 2), x and y in pixels.
+    """Returns the reference points of CropRule.SIMILARITY, (5, 2): x and y in pixels of the crop.
 
-    Left eye, right eye (as the viewer sees them), nose, mouth left, mouth right.  SphereFace's
-    112 x 96 crop, height first, is enlarged until it fills the crop one way and lies in its
-    middle the other.  margin_px shrinks the template about its center, as the margin of
-    CropRule.MARGIN shrinks the box.
+    The order is left eye, right eye (as the viewer sees them), nose, left and right corner of the
+    mouth.  SphereFace's crop, 112 high and 96 wide, is scaled until one of its sides fills the
+    crop; along the other it is centered.  margin_px shrinks the points about the crop's center, as
+    the margin of CropRule.MARGIN shrinks the box.
     """
     scale = min(height_px / _TEMPLATE_HEIGHT_PX, width_px / _TEMPLATE_WIDTH_PX)
     scale *= 1 - margin_px / min(height_px, width_px)
@@ -120,11 +122,11 @@ def landmark_template(
 def similarity_transform(
     source_xy: NDArray[np.floating], target_xy: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Least-squares rotation, uniform scale and shift, without reflection.
+    """Fits rotation, uniform scale and translation by least squares, without reflection.
 
     (K, 2), (K, 2) -> (2, 3) float64 matrix M with target ~ M @ [x, y, 1].  Umeyama 1991,
-    eqs. 40-43, in its closed form for the plane.  Raises ValueError where all source points
-    coincide: they have no scale.
+    eqs. 40-43, in closed form for the plane.  Raises ValueError if all source points coincide,
+    because they have no scale then.
     """
     source = source_xy.astype(np.float64)
     target = target_xy.astype(np.float64)
@@ -140,7 +142,7 @@ def similarity_transform(
 
 
 def _resized(image: UInt8Array, how: ResizeFilter, height_px: int, width_px: int) -> UInt8Array:
-    """(H, W, 3) -> (height_px, width_px, 3)."""
+    """Resizes (H, W, 3) to (height_px, width_px, 3)."""
     return np.asarray(
         cv2.resize(image, (width_px, height_px), interpolation=_CV2_FILTER[how]), np.uint8
     )

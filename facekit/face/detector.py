@@ -1,8 +1,8 @@
-"""What a face detector is to the rest of facekit, and how it states itself in a TemplateSpace.
+"""The protocol of face detectors, their options, and their identity in a TemplateSpace.
 
-Options do not stand there: changed alone, every option of the default detector moves templates as
-far as moving the photo by one pixel does (mean cosine 0.98 to 1.00 in place of 0.987, and as many
-decisions), while another crop rule moves them farther.  The table is in
+The options are not part of the identity: each option of the default detector, changed alone, moves
+templates as far as shifting the photo by one pixel does (mean cosine 0.98 to 1.00, shifting 0.987,
+and as many changed decisions), whereas another crop rule moves them further.  The table is in
 docs/explanation/galleries.md.
 """
 
@@ -19,52 +19,54 @@ Own = TypeVar("Own")
 
 
 class Detector(Protocol):
-    """Finds faces in pictures."""
+    """Finds the faces in photos."""
 
     def detect(
         self, images: Sequence[UInt8Array], *, options: Any = None
     ) -> list[tuple[Face, ...]]:
-        """RGB uint8 (H, W, 3) pictures of any sizes -> each one's faces, highest score first.
+        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; each photo's best face comes
+        first.
 
-        `options`: of the detector's own kind; None for its defaults.
+        `options`: of this detector's own record; None means its defaults.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorOptions:
-    """How faces are searched, whatever detector does it; None for what the detector takes itself.
+    """The search settings of all detectors; None means the detector's default.
 
-    A setting that the detector in use does not have is an error, see `own_options`.
+    Setting an option that the detector does not have is an error: see `own_options`.
     """
 
     min_face_px: float | None = None
-    """smallest face side, in pixels of the picture that is searched: the reduced copy where the
-    photo is larger than `search_side_px`"""
+    """Smallest side of a face, in pixels of the photo, or of its reduced copy if it is larger than
+    `search_side_px`."""
     search_side_px: int | None = None
-    """photos with a longer side are searched on a copy reduced to it; 0: never reduced"""
+    """Photos with a longer side are searched on a copy reduced to this side; 0 never reduces."""
     min_score: float | None = None
-    """YuNet: least score of a face, 0..1"""
+    """YuNet: minimum score of a face, 0..1."""
     stage_thresholds: tuple[float, float, float] | None = None
-    """MTCNN: face probability that P-, R- and O-Net ask for, each 0..1"""
+    """MTCNN: minimum face probability of P-, R- and O-Net, each 0..1."""
     scale_factor: float | None = None
-    """MTCNN: ratio of neighboring pyramid levels"""
+    """MTCNN: ratio of neighboring pyramid levels."""
     level_overlap: float | None = None
-    """MTCNN: IoU above which the better of two proposals of one pyramid level stays"""
+    """MTCNN: IoU above which only the better of two proposals of one pyramid level is kept."""
     proposal_overlap: float | None = None
-    """MTCNN: the same across levels"""
+    """MTCNN: the same across levels."""
     refined_overlap: float | None = None
-    """MTCNN: the same after R-Net"""
+    """MTCNN: the same after R-Net."""
     enlarged_side_px: int | None = None
-    """YuNet: photos with a shorter long side are searched on a copy enlarged to it; 0: never"""
+    """YuNet: photos with a shorter long side are searched on a copy enlarged to it; 0 never
+    enlarges."""
     face_overlap: float | None = None
-    """overlap above which the better of two faces stays"""
+    """Overlap above which only the better of two faces is kept."""
 
 
 def own_options(options: DetectorOptions, kind: type[Own], *, detector: str) -> Own:
-    """The settings that are not None, as a record of the detector's own kind.
+    """Returns the settings that are not None, as the detector's own record.
 
-    Raises UsageError for a setting that it does not have, or a value that cannot be meant.
+    Raises UsageError for a setting that the detector does not have, and for an invalid value.
     """
     given = {
         one.name: getattr(options, one.name)
@@ -81,5 +83,6 @@ def own_options(options: DetectorOptions, kind: type[Own], *, detector: str) -> 
 
 
 def identity_of(name: str, weights_sha256: Iterable[str]) -> DetectorIdentity:
-    """A detector by the name of its method and the source weights of each of its nets."""
+    """Returns a detector's identity: the name of its method, and the hashes of its source
+    weights."""
     return DetectorIdentity(name, tuple(dict.fromkeys(weights_sha256)))

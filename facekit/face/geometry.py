@@ -1,7 +1,7 @@
-"""Boxes as arrays.
+"""Computes with boxes as arrays.
 
 A box is x1, y1, x2, y2 in pixels, x2 and y2 exclusive; boxes are float32 (N, 4), scores float32
-(N,), and N = 0 is legal everywhere.
+(N,), and N = 0 is valid everywhere.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ _SWEEP_BLOCK = 128
 
 
 class Overlap(Enum):
-    """What the intersection of two boxes is divided by."""
+    """The area by which the intersection of two boxes is divided."""
 
     UNION = "union"
-    """area of the union: the usual IoU"""
+    """The area of the union: the usual IoU."""
     SMALLER = "smaller"
-    """area of the smaller box: 1 where one box contains the other"""
+    """The area of the smaller box: the result is 1 if one box contains the other."""
 
 
 def areas(boxes: Float32Array) -> Float32Array:
-    """(N, 4) -> (N,) px^2; 0 for a box whose x2 <= x1 or y2 <= y1."""
+    """Returns (N,) areas in px^2 of (N, 4) boxes; 0 for a box with x2 <= x1 or y2 <= y1."""
     sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     return np.asarray(sizes[:, 0] * sizes[:, 1])
 
 
 def overlaps(a: Float32Array, b: Float32Array, measure: Overlap = Overlap.UNION) -> Float32Array:
-    """All pairs: (N, 4), (M, 4) -> (N, M) in 0..1; 0 where a box has no area."""
+    """Returns the (N, M) overlaps, 0..1, of (N, 4) and (M, 4) boxes; 0 for a box without area."""
     shared, whole = _shared_and_whole(a, b, measure)
     return np.divide(shared, whole, out=np.zeros_like(shared), where=shared > 0)
 
@@ -40,7 +40,7 @@ def overlaps(a: Float32Array, b: Float32Array, measure: Overlap = Overlap.UNION)
 def _shared_and_whole(
     a: Float32Array, b: Float32Array, measure: Overlap
 ) -> tuple[Float32Array, Float32Array]:
-    """(N, 4), (M, 4) -> (N, M), (N, M) px^2: the intersection and what it is divided by."""
+    """Returns two (N, M) arrays in px^2: the intersections, and the areas that divide them."""
     ax1, ay1, ax2, ay2 = a.T[:, :, None]
     bx1, by1, bx2, by2 = b.T[:, None, :]
     width = np.minimum(ax2, bx2) - np.maximum(ax1, bx1)
@@ -53,9 +53,9 @@ def _shared_and_whole(
 
 
 def by_score(scores: Float32Array) -> NDArray[np.intp]:
-    """Indices (N,), best score first; of equal scores the later one, as in the mtcnn package.
+    """Returns indices (N,), highest score first; of equal scores the later, as the mtcnn package.
 
-    Equal scores are common: a net that is sure says exactly 1 for several neighboring boxes.
+    Equal scores are frequent: for several neighboring boxes the net's probability is exactly 1.
     """
     return np.argsort(scores, kind="stable")[::-1]
 
@@ -63,14 +63,15 @@ def by_score(scores: Float32Array) -> NDArray[np.intp]:
 def suppressed(
     boxes: Float32Array, scores: Float32Array, *, threshold: float, measure: Overlap = Overlap.UNION
 ) -> NDArray[np.intp]:
-    """Indices (K,) of the boxes that no better box overlaps by more than `threshold`, best first.
+    """Returns the indices (K,) of the boxes that no better box overlaps by more than `threshold`.
 
-    NB: a box that is itself suppressed still suppresses, as in the mtcnn package and unlike
-    greedy suppression: of a chain a > b > c where a covers b and b covers c, a alone stays.
+    The best box comes first.  NB: a box that is suppressed still suppresses others, as in the mtcnn
+    package and unlike greedy suppression: of a > b > c where a overlaps b and b overlaps c, only a
+    is kept.
     """
     order = by_score(scores)
     kept = np.ones(len(order), np.bool_)
-    # From left to right, a block of boxes is compared with those it can reach, not with all.
+    # A block of boxes, sorted from left to right, is compared only with boxes that it can overlap.
     ranks = np.argsort(boxes[order, 0], kind="stable")
     swept = boxes[order[ranks]]
     left, right = swept[:, 0], swept[:, 2]
@@ -89,10 +90,10 @@ def suppressed(
 def greedily_suppressed(
     boxes: Float32Array, scores: Float32Array, *, threshold: float
 ) -> NDArray[np.intp]:
-    """Indices (K,) of the boxes that no better box which stays overlaps by more than this IoU.
+    """Returns the indices (K,) of the boxes that no better kept box overlaps by more than this IoU.
 
-    Best first.  As OpenCV does it: of a chain a > b > c where a covers b and b covers c, a and c
-    stay.
+    The best box comes first.  As in OpenCV, of a > b > c where a overlaps b and b overlaps c, a and
+    c are kept.
     """
     order, kept = by_score(scores), []
     while len(order):
@@ -103,7 +104,7 @@ def greedily_suppressed(
 
 
 def squares(boxes: Float32Array) -> Float32Array:
-    """(N, 4) -> (N, 4): the shorter side grown about the center to the longer one."""
+    """Extends (N, 4) boxes along their shorter side, about the center, to squares (N, 4)."""
     sizes = boxes[:, 2:] - boxes[:, :2]
     longest = sizes.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + (sizes - longest) * np.float32(0.5)

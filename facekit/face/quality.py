@@ -1,4 +1,4 @@
-"""How well a face can be recognized, from what the detector says of it."""
+"""Rates how well a face can be recognized, by the detector's output."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from facekit.types import Face
 
-_ENOUGH_PX = 160.0  # side of the embedding model's input: more pixels add nothing
+_ENOUGH_PX = 160.0  # the embedding model's input size: more pixels add nothing
 
 
 def quality(face: Face, *, image_shape: tuple[int, ...]) -> float:
-    """0..1: score x size x how frontal x the share of the box inside the (H, W, ...) picture."""
+    """Returns score x size x frontalness x share of the box inside the (H, W, ...) photo, 0..1."""
     size = min(face.area_px / _ENOUGH_PX**2, 1.0)
     return face.score * size * frontalness(face) * _share_inside(face, image_shape)
 
 
 def frontalness(face: Face) -> float:
-    """1 with the nose midway between the eyes, 0 with it at or beyond one of them."""
+    """Returns 1 if the nose is midway between the eyes, 0 if it is at or beyond one of them."""
     left_eye, right_eye, nose = face.landmarks_xy[:3].astype(np.float64)
     line = right_eye - left_eye
     length_squared = float(line @ line)

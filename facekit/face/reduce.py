@@ -1,4 +1,4 @@
-"""Pictures are searched on a copy of another size; what is found is told in their own pixels."""
+"""Resizes photos for the search, and converts found faces back to the photo's pixels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def require_picture(image: UInt8Array) -> None:
 def reduced(
     image: UInt8Array, height_px: int, width_px: int
 ) -> tuple[UInt8Array, tuple[float, float]]:
-    """(H, W, 3) -> the largest copy within these sides, and its reduction in x and y.
+    """Returns the largest copy of (H, W, 3) within these dimensions, and its reduction in x and y.
 
-    One pixel of the copy spans as many of the image as the reduction says.  The image itself and
-    (1, 1) where it lies within them.
+    A reduction of 2 means that a pixel of the copy spans 2 pixels of the image.  An image within
+    the dimensions is returned itself, with (1, 1).
     """
     limits = (height_px, width_px)
     if _room(image, limits) >= 1:
         return image, (1.0, 1.0)
     copy, spanned = image, 1
     while _room(copy, limits) <= 0.5 and min(copy.shape[:2]) >= 2:
-        # Halving is ten times faster than other ratios; an odd last line is left out.
+        # Halving is ten times faster than other ratios; an odd last row or column is dropped.
         height, width = (side // 2 for side in copy.shape[:2])
         copy = _resized(copy[: 2 * height, : 2 * width], height, width)
         spanned *= 2
@@ -42,10 +42,10 @@ def reduced(
 def enlarged(
     image: UInt8Array, height_px: int, width_px: int
 ) -> tuple[UInt8Array, tuple[float, float]]:
-    """(H, W, 3) -> the largest copy within these sides, at most twice as large, and its reduction
-    in x and y, less than one.
+    """Returns the largest copy of (H, W, 3) within these dimensions, at most twice as large, and
+    its reduction in x and y, less than 1.
 
-    The image itself and (1, 1) where it is not smaller.
+    An image that is not smaller is returned itself, with (1, 1).
     """
     ratio = min(_room(image, (height_px, width_px)), 2.0)
     if ratio <= 1:
@@ -56,7 +56,8 @@ def enlarged(
 
 
 def in_picture(face: Face, reduction: tuple[float, float]) -> Face:
-    """The face in pixels of the picture, from those of a copy reduced by this in x and y."""
+    """Converts a face from the pixels of a copy, reduced by this in x and y, to those of the
+    photo."""
     if reduction == (1.0, 1.0):
         return face
     xy = np.array(reduction, np.float32)
@@ -64,11 +65,11 @@ def in_picture(face: Face, reduction: tuple[float, float]) -> Face:
 
 
 def _room(image: UInt8Array, limits: tuple[int, int]) -> float:
-    """By what the image must be multiplied for its sides to be within the limits, and fill one."""
+    """Returns the factor that scales the image to fit into the limits and to reach one of them."""
     height, width = image.shape[:2]
     return min(limits[0] / float(height), limits[1] / float(width))
 
 
 def _resized(image: UInt8Array, height: int, width: int) -> UInt8Array:
-    """(H, W, 3) -> (height, width, 3): each pixel the mean of the area it covers."""
+    """Resizes (H, W, 3) to (height, width, 3): each pixel is the mean of the area it covers."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

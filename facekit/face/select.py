@@ -1,4 +1,4 @@
-"""Which of a picture's faces is meant."""
+"""Selects the faces of a photo that are used."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from facekit.types import Face
 def select_faces(
     faces: Sequence[Face], policy: FacePolicy, *, image_shape: tuple[int, ...], name: str
 ) -> tuple[Face, ...]:
-    """The faces that `policy` means, at least one; of equal ones the first.
+    """Returns the faces that `policy` selects, at least one; of equal faces the first.
 
-    `image_shape`: (H, W, ...) of the picture; `name`: what errors call it.
-    Raises NoFaceError for no face, AmbiguousFaceError for several under `FacePolicy.ERROR`.
+    `image_shape`: (H, W, ...) of the photo; `name`: the photo's name in errors.
+    Raises NoFaceError without a face, AmbiguousFaceError for several with `FacePolicy.ERROR`.
     """
     if not faces:
         raise NoFaceError(
@@ -43,9 +43,9 @@ def select_faces(
 
 
 def _central_size(face: Face, image_shape: tuple[int, ...]) -> float:
-    """Area less twice the squared distance of the box's center from the picture's, px^2.
+    """Returns area - 2 * squared distance of the box's center from the photo's center, in px^2.
 
-    The weight is that of facenet's align_dataset_mtcnn.py.
+    The weight 2 is that of facenet's align_dataset_mtcnn.py.
     """
     center = (face.box_xyxy[:2] + face.box_xyxy[2:]) / 2
     offset = center - np.array([image_shape[1], image_shape[0]], np.float32) / 2

@@ -1,7 +1,7 @@
-"""YuNet: one net that judges every place of a picture at three sizes at once.
+"""YuNet: one net that rates every grid cell of a photo at three scales at once.
 
 Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20,
-2023.  The answers of the net are read as cv2.FaceDetectorYN reads them.
+2023.  The net's outputs are decoded as by cv2.FaceDetectorYN.
 """
 
 from __future__ import annotations
@@ -20,33 +20,34 @@ from facekit.runtime.preprocess import model_input
 from facekit.types import Face, Float32Array, InputSpec, UInt8Array
 
 STRIDES_PX = (8, 16, 32)
-"""from one place that is judged to the next, at each of the three sizes"""
+"""Distances in pixels between neighboring grid cells, at the three scales."""
 _NUMBERS = (1, 1, 4, 10)
-"""of what the net says of a place: face or not, how well the box fits, box, landmarks"""
+"""Kinds of output for each grid cell: face or not, quality of the box, box, landmarks."""
 _SIDE_PX = max(STRIDES_PX)
-"""what the sides of a searched picture are multiples of"""
+"""Height and width of a searched photo are multiples of this."""
 
 
 @dataclass(frozen=True, slots=True)
 class YunetOptions:
-    """How YuNet searches.  Raises UsageError for a value that cannot be meant."""
+    """YuNet's search settings.  Raises UsageError for an invalid value."""
 
     min_face_px: float = 10.0
-    """smallest face side that is reported, in pixels of the picture that is searched: the
-    reduced copy where the photo is larger than `search_side_px`"""
+    """Smallest side of a reported face, in pixels of the photo, or of its reduced copy if it is
+    larger than `search_side_px`."""
     min_score: float = 0.6
-    """least score of a face, 0..1"""
+    """Minimum score of a face, 0..1."""
     search_side_px: int = 640
-    """photos with a longer side are searched on a copy reduced to it; 0: never reduced.  A net
-    file with an input of one size never gets more than that"""
+    """Photos with a longer side are searched on a copy reduced to this side; 0 never reduces.  A
+    net
+    with an input of fixed size is never given more than that."""
     enlarged_side_px: int = 384
-    """photos with a shorter long side are searched on a copy enlarged to it, at most twofold,
-    where landmarks are more exact; 0: never enlarged"""
+    """Photos with a shorter long side are searched on a copy enlarged to it, at most twofold, on
+    which landmarks are more exact; 0 never enlarges."""
     face_overlap: float = 0.3
-    """IoU above which the better of two faces stays"""
+    """IoU above which only the better of two faces is kept."""
 
     sure_score: ClassVar[float] = 0.8
-    """what a face has that is hardly ever something else: 99.6 % of those of 20 px and more"""
+    """Score above which 99.6 % of detections of 20 px and more are faces."""
 
     def __post_init__(self) -> None:
         if not self.min_face_px >= 0:
@@ -67,31 +68,30 @@ class YunetOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """Where in a picture the net sees a face, in pixels of what it was shown."""
+    """The grid cells in which the net finds a face, in pixels of the net's input."""
 
     boxes: Float32Array
-    """(N, 4): x1, y1, x2, y2; may reach beyond the picture"""
+    """(N, 4): x1, y1, x2, y2; a box may reach beyond the input."""
     landmarks: Float32Array
-    """(N, 5, 2)"""
+    """(N, 5, 2): x and y of each landmark."""
     scores: Float32Array
-    """(N,): 0..1"""
+    """(N,): 0..1."""
 
 
 class Yunet:
-    """A loaded net in YuNet's form, of any picture size or of one.
+    """A loaded net in YuNet's form, for photos of any size or of one size.
 
-    Its input is one picture, (1, H, W, 3), both sides open or both multiples of 32.  Its 12
-    outputs are, for each of the strides 8, 16 and 32 in turn, (1, H / stride * W / stride, K):
-    three with K = 1, whether a face is there, three with K = 1, how well its box fits, three with
-    K = 4, its box, and three with K = 10, its landmarks.
+    Its input is one photo, (1, H, W, 3), with height and width both open or both multiples of 32.
+    Its 12 outputs are (1, H / stride * W / stride, K): for each of the strides 8, 16 and 32 the
+    face probability (K = 1), then for each stride the quality of the box (K = 1), then the boxes
+    (K = 4), then the landmarks (K = 10).
 
-    A picture is reduced or enlarged to a size that the net finds faces in, laid into the upper
-    left corner of what the net sees, and filled up with black: to the next multiple of 32, or to
-    the net's own size.
+    A photo is reduced or enlarged for the search, placed into the upper left corner of the net's
+    input, and padded with black: to the next multiple of 32, or to the net's fixed size.
     """
 
     def __init__(self, net: Net, *, spec: InputSpec, name: str = "net") -> None:
-        """`spec`: color order and scaling of the net's input; `name`: what errors call the file.
+        """`spec`: color order and scaling of the net's input; `name`: the file's name in errors.
 
         Raises ModelMismatchError for a net of another form.
         """
@@ -121,10 +121,11 @@ class Yunet:
     def detect(
         self, images: Sequence[UInt8Array], *, options: YunetOptions | None = None
     ) -> list[tuple[Face, ...]]:
-        """RGB uint8 (H, W, 3) pictures of any sizes -> each one's faces, highest score first.
+        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; each photo's best face comes
+        first.
 
-        Boxes and landmarks are in pixels of the given picture and may reach beyond it, where
-        the face does.  Raises ValueError for another dtype or shape.
+        Boxes and landmarks are in pixels of the given photo; they reach beyond it if the face does.
+        Raises ValueError for another dtype or shape.
         """
         options = options or YunetOptions()
         return [self._detect_one(image, options) for image in images]
@@ -151,7 +152,7 @@ class Yunet:
     def _searched(
         self, image: UInt8Array, options: YunetOptions
     ) -> tuple[UInt8Array, tuple[float, float]]:
-        """(H, W, 3) -> the copy that is searched, and its reduction in x and y."""
+        """Returns the copy of (H, W, 3) to be searched, and its reduction in x and y."""
         longest = max(image.shape[:2])
         side = max(longest, options.enlarged_side_px)
         side = min(side, options.search_side_px or side)
@@ -161,11 +162,11 @@ class Yunet:
 
 
 def places(outputs: Sequence[Float32Array], *, width_px: int, min_score: float) -> Places:
-    """The net's 12 outputs for one picture of this width -> the places with this score or more.
+    """Decodes the net's 12 outputs for a photo of this width: the cells with at least this score.
 
-    A place in row r and column c of stride s has the center of its box at (c + dx, r + dy) * s and
-    the sides exp(dw) * s and exp(dh) * s; its landmarks are at (c + x, r + y) * s.  Its score is
-    the geometric mean of the two probabilities.
+    The cell in row r and column c of stride s has a box with the center (c + dx, r + dy) * s and
+    the size exp(dw) * s by exp(dh) * s, and landmarks at (c + x, r + y) * s.  Its score is the
+    geometric mean of the two probabilities.
     """
     found = list(_by_stride(outputs, width_px, min_score))
     boxes, landmarks, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -182,7 +183,7 @@ def _by_stride(
         scores = np.sqrt(np.clip(is_face[:, 0], 0, 1) * np.clip(fit[:, 0], 0, 1))
         (index,) = np.nonzero(scores >= np.float32(min_score))
         corner = np.stack(np.divmod(index, width_px // stride)[::-1], axis=1).astype(np.float32)
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, which is left out
+        with np.errstate(over="ignore"):  # values beyond float32 become infinity and are dropped
             half = np.exp(box[index, 2:]) * np.float32(stride / 2)
         center = (corner + box[index, :2]) * np.float32(stride)
         landmarks = (corner[:, None] + points[index].reshape(-1, 5, 2)) * np.float32(stride)
@@ -190,7 +191,7 @@ def _by_stride(
 
 
 def _has_all_places(net: Net, height_px: int, width_px: int) -> bool:
-    """Whether each output is of all places of its stride; open sides may be."""
+    """Whether each output has all cells of its stride; open dimensions may have."""
     wanted = [height_px // stride * (width_px // stride) for stride in STRIDES_PX]
     return all(
         output.shape[1] in (DYNAMIC, wanted[index % len(wanted)])
@@ -199,7 +200,7 @@ def _has_all_places(net: Net, height_px: int, width_px: int) -> bool:
 
 
 def _filled_up(image: UInt8Array, sides: tuple[int, int] | None) -> UInt8Array:
-    """(H, W, 3) -> with black at the right and below, to these sides or multiples of 32."""
+    """Pads (H, W, 3) with black at the right and below, to these dimensions or multiples of 32."""
     height, width = sides or (-(-side // _SIDE_PX) * _SIDE_PX for side in image.shape[:2])
     if image.shape[:2] == (height, width):
         return image
@@ -209,7 +210,7 @@ def _filled_up(image: UInt8Array, sides: tuple[int, int] | None) -> UInt8Array:
 
 
 def _fed(image: UInt8Array, spec: InputSpec) -> Float32Array:
-    """(H, W, 3) RGB uint8 -> (1, H, W, 3) float32, scaled as the net's card says."""
+    """Converts (H, W, 3) RGB uint8 to the net's input, (1, H, W, 3) float32, by the card's spec."""
     height, width = image.shape[:2]
     own = InputSpec(height, width, spec.color_order, mean=spec.mean, std=spec.std)
     return model_input(image[None], own)

@@ -146,7 +146,7 @@ def fpir_threshold(
             "--threshold."
         )
     point = point_at_fmr(calibration, needed)
-    source = f"model card, FPIR {fpir:g} with {comparisons} templates"
+    source = f"model card, FPIR {fpir:g} among {comparisons} in the gallery"
     threshold = Threshold(point.threshold_similarity, point)
     return _described(calibration, space, threshold, source, comparisons)
 

@@ -51,10 +51,11 @@ def fold_batch_norms(graph: Graph) -> Graph:
 
 
 def split_input_scaling(graph: Graph) -> tuple[Graph, tuple[float, float] | None]:
-    """Returns the graph without its leading (pixels - mean) / std, and (mean, std).
+    """Separates an initial (pixels - mean) / std from the graph.
 
-    Mean and std are one number for all channels, as a card stores them.  If the graph does not
-    begin with such a step, returns the same graph and None.
+    Returns the graph without that step, and (mean, std), each one number for all channels, as a
+    card stores them.  If the graph does not begin with such a step, returns the same graph and
+    None.
     """
     use_counts = graph.use_counts
     (prefix_end,) = graph.inputs
@@ -90,9 +91,10 @@ def _by_channel(node: Node) -> bool:
 def remove_unit_length(graph: Graph) -> Graph:
     """Returns the graph without its final UNIT_LENGTH operation.
 
-    The code that compares embeddings normalizes them anyway.  Quantized to integers the operation
-    would lose accuracy, and NPUs do not support it.  The graph is returned unchanged if it does not
-    end with UNIT_LENGTH, or if another node uses that operation's input.
+    The graph is returned unchanged if it does not end with UNIT_LENGTH, or if another node uses
+    that operation's input.  The operation is not needed, because code that compares embeddings
+    normalizes them anyway; it would lose accuracy if it were quantized to integers, and NPUs do not
+    support it.
     """
     (output,) = graph.outputs
     if output.operation is not Operation.UNIT_LENGTH or graph.use_counts[output.inputs[0]] > 1:

@@ -36,7 +36,10 @@ def pad(x: Node, pads: Pads, name: str, *, value: float = 0.0) -> Node:
 
 
 def reshape(x: Node, shape: Shape, name: str) -> Node:
-    """Keeps the elements in row-major order.  One dimension may be DYNAMIC if one of `x` is."""
+    """Changes the shape and keeps the elements in row-major order.
+
+    One dimension of `shape` may be DYNAMIC if one of x is.
+    """
     size, known_size = abs(prod(x.shape)), abs(prod(shape))
     if is_static(x.shape):
         fits = is_static(shape) and size == known_size
@@ -47,14 +50,14 @@ def reshape(x: Node, shape: Shape, name: str) -> Node:
 
 
 def flatten(x: Node, name: str) -> Node:
-    """(N, H, W, C) to (N, H * W * C), ordered by row, column, channel."""
+    """Flattens an image, (N, H, W, C), to (N, H * W * C), in the order row, column, channel."""
     count, *dimensions = require_image(x, name)
     require(is_static(tuple(dimensions)), name, "static dimensions", x.shape)
     return reshape(x, (count, prod(dimensions)), name)
 
 
 def transpose(x: Node, order: Sequence[int], name: str) -> Node:
-    """Output axis n is axis order[n] of x."""
+    """Permutes the axes of x: output axis n is axis order[n] of x."""
     fits = sorted(order) == list(range(len(x.shape)))
     require(fits, name, f"an order of the axes of {x.shape}", list(order))
     shape = tuple(x.shape[axis] for axis in order)

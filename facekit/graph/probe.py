@@ -80,7 +80,7 @@ def require_same_answer(ours: Float32Array, theirs: Float32Array, title: str) ->
     )
     if not difference <= MAX_DIFFERENCE:  # also for NaN
         raise ModelBuildError(
-            f"{title} and the graph that was filled from it do not agree on a known picture: "
+            f"{title} and the graph that was filled from it do not agree on a test image: "
             f"greatest difference {difference:.2g}, {MAX_DIFFERENCE} allowed."
         )
 

@@ -193,7 +193,7 @@ def read_embedding_size(
         raise ModelBuildError(f"{origin} lacks the tensor {name}: it is not of the graph meant.")
     if tensors[name].ndim != 2:
         raise ModelBuildError(
-            f"{origin}: {name} must have two sides. Received: shape {tensors[name].shape}."
+            f"{origin}: {name} must have two dimensions. Received: shape {tensors[name].shape}."
         )
     return int(tensors[name].shape[axis])
 

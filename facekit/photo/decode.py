@@ -1,4 +1,4 @@
-"""The one place that decodes pictures: a file's bytes become (H, W, 3) RGB uint8.
+"""Decodes photos: turns a file's bytes into (H, W, 3) RGB uint8, in this module only.
 
 JPEG, PNG, WebP, BMP, TIFF (first page) and GIF (first frame), in any of these forms:
 
@@ -8,10 +8,9 @@ JPEG, PNG, WebP, BMP, TIFF (first page) and GIF (first frame), in any of these f
     16 bits a sample    round(v / 257), so that 65535 becomes 255
     CMYK, YCCK          as OpenCV converts them, without a color profile
 
-A picture may also be a binary file object, an RGB array, or a picture of Pillow's, which is not
-needed for any of this.  Color profiles are not applied.  Limits are checked before anything is
-decoded; truncated and damaged files are refused, since OpenCV fills what it cannot decode with
-gray.
+A source may also be a binary file object, an RGB array, or a Pillow image; Pillow need not be
+installed.  Color profiles are not applied.  Limits are checked before anything is decoded.
+Truncated and damaged files are refused, because OpenCV would fill the missing parts with gray.
 """
 
 from __future__ import annotations
@@ -40,10 +39,11 @@ _Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
 
 
 EncodedSource: TypeAlias = "_Path | bytes | BinaryIO"
-"""A path, "-" for standard input, or an encoded picture itself: as bytes, or as a binary file
-object, which is read to its end."""
+"""A path, "-" for standard input, or an encoded photo: bytes, or a binary file object, which is
+read
+to its end."""
 PictureSource: TypeAlias = "EncodedSource | UInt8Array | PillowPicture"
-"""The same, or the pixels: uint8 (H, W, 3) RGB, or a picture of Pillow's."""
+"""An encoded source, or pixels: uint8 (H, W, 3) RGB, or a Pillow image."""
 
 _STDIN = "-"
 _CHUNK_BYTES = 1 << 20
@@ -51,12 +51,12 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What is refused before it is decoded."""
+    """Limits above which a photo is refused before it is decoded."""
 
     max_pixels: int = 100_000_000
-    """width x height; a decoded pixel takes 3 bytes, and up to 8 on the way"""
+    """Largest width x height; a decoded pixel takes 3 bytes, and up to 8 during decoding."""
     max_bytes: int = 256_000_000
-    """of the encoded file"""
+    """Largest size of the encoded file."""
 
     def __post_init__(self) -> None:
         if self.max_pixels < 1 or self.max_bytes < 1:
@@ -68,15 +68,15 @@ DEFAULT_LIMITS = ImageLimits()
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
 class Picture:
-    """A decoded photo and where it comes from."""
+    """A decoded photo and its source."""
 
     name: str
-    """the path as given, "-" for standard input, a file object's own name, or "<bytes>",
-    "<file>", "<array>", "<picture>" for what has none"""
+    """The path as given, "-" for standard input, a file object's own name, or "<bytes>", "<file>",
+    "<array>", "<picture>" for a source without a name."""
     pixels: UInt8Array
-    """(H, W, 3) RGB, as the photo is meant to be seen"""
+    """(H, W, 3) RGB, in the orientation in which people see the photo."""
     sha256: str
-    """of the encoded file, or of the pixels where there was no file; hexadecimal"""
+    """sha256 of the encoded file, or of the pixels without a file; hexadecimal."""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
@@ -91,11 +91,11 @@ class Picture:
 
 
 def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> Picture:
-    """A picture with its name and the hash of its file.
+    """Decodes a photo; returns it with its name and the hash of its file.
 
-    A picture of Pillow's is turned upright by its own EXIF data.
-    Raises ImageError, or ImageTooLargeError over a limit, in one line with name and reason;
-    UsageError for what is no source.
+    A Pillow image is turned upright by its own EXIF data.
+    Raises ImageError, or ImageTooLargeError above a limit, as one line with name and reason;
+    UsageError for an invalid source.
     """
     if isinstance(source, np.ndarray):
         return _of_pixels("<array>", source)
@@ -111,15 +111,15 @@ def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS)
 
 
 def read_image(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
-    """The (H, W, 3) RGB pixels of a picture.  Raises as load_picture does."""
+    """Returns the (H, W, 3) RGB pixels of a photo.  Raises as load_picture does."""
     return _decode(read_bytes(source, limits=limits), shown=_shown(source), limits=limits)
 
 
 def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
-    """The encoded picture; not much more than `limits.max_bytes` is read, of a pipe either.
+    """Returns the encoded photo; reads little more than `limits.max_bytes`, of a pipe, too.
 
-    Raises ImageError where it cannot be read, ImageTooLargeError over the limit, UsageError for
-    what is no source.
+    Raises ImageError if it cannot be read, ImageTooLargeError above the limit, UsageError for an
+    invalid source.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         chunks = [bytes(source)]
@@ -169,7 +169,7 @@ def _of_pillow(picture: PillowPicture, limits: ImageLimits) -> Picture:
     _require_pixels(width_px, height_px, shown, limits)
     try:
         return _of_pixels(name, pillow_pixels(picture))
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for a damaged file
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's errors for a damaged file
         raise ImageError(f"Cannot read {shown}: {error}") from error
 
 
@@ -191,7 +191,7 @@ def _opened(source: _Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
 
 
 def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
-    """All of `file`, or, where it has more than `enough_bytes`, at least one byte more."""
+    """Reads the file to its end, or until it has given more than `enough_bytes`."""
     chunks: list[bytes] = []
     total = 0
     while total <= enough_bytes and (chunk := file.read(_CHUNK_BYTES)):
@@ -203,7 +203,7 @@ def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
 
 
 def source_name(source: PictureSource) -> str:
-    """What a picture's records and errors call it; see `Picture.name`."""
+    """Returns the photo's name for records and errors; see `Picture.name`."""
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -212,12 +212,12 @@ def source_name(source: PictureSource) -> str:
         return "<array>"
     if is_pillow(source):
         return "<picture>"
-    name = getattr(source, "name", None)  # a number where it was opened by its descriptor
+    name = getattr(source, "name", None)  # a number if the file was opened by its descriptor
     return name if isinstance(name, str) else "<file>"
 
 
 def _shown(source: EncodedSource) -> str:
-    """The name for a message of one line: what cannot be printed is escaped."""
+    """Returns the name for a message of one line; unprintable characters are escaped."""
     if source == _STDIN:
         return "standard input"
     return _printable(source_name(source))
@@ -265,13 +265,13 @@ _CHATTER = re.compile(
 _DAMAGE = re.compile(
     r"premature end|bad (Huffman|arithmetic) code|instead of RST|TIFF_Error", re.IGNORECASE
 )
-"""Libraries' messages after which pixels are invented; padding and odd headers are harmless."""
+"""Messages of libraries that then make up pixels; padding and odd headers are harmless."""
 
 
 def _decoded(data: bytes, header: Header) -> NDArray[Any]:
-    """(H, W), (H, W, 3) or (H, W, 4), as OpenCV returns it.
+    """Decodes to (H, W), (H, W, 3) or (H, W, 4), as OpenCV returns it.
 
-    Raises HeaderError for damage, cv2.error where memory or OpenCV's own limits do not suffice.
+    Raises HeaderError for damage, cv2.error if memory is short or OpenCV's own limits are exceeded.
     """
     flags = _TO_RGB if header.plain else cv2.IMREAD_UNCHANGED
     encoded = np.frombuffer(data, np.uint8)

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: one of the picture formats, or the reason why it is not."""
+"""Identifies a file by its first bytes: a photo's format, or the reason why it is not a photo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ImageFormat(str, Enum):
-    """The formats that are read; the value is also OpenCV's name for its decoder."""
+    """The formats that can be read; the value is OpenCV's name of the decoder."""
 
     JPEG = "JPEG"
     PNG = "PNG"
@@ -17,7 +17,7 @@ class ImageFormat(str, Enum):
 
 
 class HeaderError(ValueError):
-    """The reason why a file's bytes cannot be a picture for us; the caller adds the name."""
+    """The reason why bytes are not a readable photo; the caller adds the file's name."""
 
 
 _READ = "JPEG, PNG, WebP, BMP, TIFF and GIF are read"
@@ -60,7 +60,7 @@ _AVIF_BRANDS = (b"avif", b"avis")
 
 
 def image_format(data: bytes) -> ImageFormat:
-    """The format of an encoded picture.  Raises HeaderError, which says what the file is."""
+    """Returns the format of an encoded photo.  Raises HeaderError, which says what the file is."""
     for signature, known in _SIGNATURES:
         if data.startswith(signature):
             return known
@@ -90,7 +90,7 @@ def _why_not(head: bytes) -> str:
 
 
 def _iso_media(head: bytes) -> str:
-    """HEIC, AVIF and MP4 are one container; the brands after `ftyp` tell them apart."""
+    """Names the format: HEIC, AVIF and MP4 share a container; the brands after `ftyp` differ."""
     brands = head[8 : max(12, int.from_bytes(head[:4], "big"))]
     if any(brand in brands for brand in _AVIF_BRANDS):
         return f"it is an AVIF picture, which is not supported. {_CONVERT}"
@@ -108,7 +108,7 @@ def _is_text(head: bytes) -> bool:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # the last character may be cut by the sniffing itself
+        if error.start < len(head) - 3:  # the head may end within the last character
             return False
         text = head[: error.start].decode("utf-8")
     return all(one.isprintable() or one in "\t\n\r\f\ufeff" for one in text)

@@ -1,6 +1,6 @@
-"""What a picture's header says, read without decoding: size, orientation, completeness.
+"""Reads a photo's header without decoding the photo: size, orientation, completeness.
 
-Everything comes from the file's own bytes and may lie; decode.py checks it again after decoding.
+All values come from the file and may be false; decode.py checks them again after decoding.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from facekit.photo.tiff import exif_orientation, first_page
 class Header:
     format: ImageFormat
     width_px: int
-    """as stored, before `orientation` is applied"""
+    """As stored, before `orientation` is applied."""
     height_px: int
     orientation: int = 1
-    """EXIF's 1..8, still to be applied to decoded pixels; 1 for TIFF, where the decoder does it"""
+    """EXIF's 1..8, to be applied to decoded pixels; 1 for TIFF, which the decoder turns upright."""
     premultiplied: bool = False
-    """whether decoded colors are already multiplied by alpha"""
+    """Whether decoded colors are multiplied by alpha."""
     transparent_gray: int | None = None
-    """the gray value, of decoded pixels, that a gray PNG declares transparent"""
+    """The gray value of decoded pixels that a gray PNG declares transparent."""
     plain: bool = False
-    """8 bits a sample and no alpha: the decoder itself may convert to RGB"""
+    """8 bits per sample and no alpha: the decoder itself can convert to RGB."""
 
 
 def read_header(data: bytes) -> Header:
-    """The header of an encoded picture, of which all bytes are there.
+    """Reads the header of a completely loaded, encoded photo.
 
-    Raises HeaderError, which says why the bytes are not a whole picture of a known format.
+    Raises HeaderError, which says why the bytes are not a complete photo of a known format.
     """
     kind = image_format(data)
     try:
@@ -53,13 +53,13 @@ _START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
 _WITHOUT_LENGTH = {0x00, 0x01, *range(0xD0, 0xD9)}  # stuffing, TEM, RST0..7, SOI
 
-_MOST_SEGMENTS = 10_000  # before the first scan; at 64 KB each, more than any file's bytes
+_MOST_SEGMENTS = 10_000  # before the first scan: at 64 KB each, more than any file has
 
 
 def _jpeg(data: bytes) -> Header:
-    """ITU-T T.81 annex B: segments up to the first scan, which must be followed by an end.
+    """Reads a JPEG (ITU-T T.81 annex B): segments up to the first scan, and an end after it.
 
-    What follows the end marker is nobody's business: multi-picture files, motion photos, padding.
+    Bytes after the end marker are ignored: multi-picture files, motion photos, padding.
     """
     size: tuple[int, int] | None = None
     orientation = 1
@@ -68,7 +68,7 @@ def _jpeg(data: bytes) -> Header:
         offset = data.find(b"\xff", offset)
         if offset < 0:
             raise _truncated(data, "the JPEG's pixel data")
-        while data[offset] == 0xFF:  # any number of fill bytes may precede a marker
+        while data[offset] == 0xFF:  # fill bytes may precede a marker
             offset += 1
         marker = data[offset]
         offset += 1
@@ -88,7 +88,7 @@ def _jpeg(data: bytes) -> Header:
         raise HeaderError("it is damaged: the JPEG has no end of segments before its pixel data")
     if size is None:
         raise HeaderError("it is damaged: the JPEG has no frame header")
-    if data.rfind(b"\xff\xd9", offset) < 0:  # cannot occur within a scan, where FF is stuffed
+    if data.rfind(b"\xff\xd9", offset) < 0:  # does not occur within a scan, which stuffs FF
         raise _truncated(data, "the JPEG's end-of-image marker")
     height, width = size
     return Header(ImageFormat.JPEG, width, height, orientation, plain=True)
@@ -98,7 +98,7 @@ _PNG_GRAY = 0
 
 
 def _png(data: bytes) -> Header:
-    """PNG, third edition, section 5: chunks from IHDR to IEND."""
+    """Reads a PNG (third edition, section 5): chunks from IHDR to IEND."""
     width, height, bits, color = struct.unpack_from(">IIBB", data, 16)
     if data[12:16] != b"IHDR":
         raise HeaderError("it is damaged: the PNG does not begin with IHDR")
@@ -128,14 +128,14 @@ _BMP_UNCOMPRESSED = 0
 
 
 def _bmp(data: bytes) -> Header:
-    """OS/2's BITMAPCOREHEADER, and Windows' BITMAPINFOHEADER with its longer successors."""
+    """Reads a BMP: OS/2's BITMAPCOREHEADER, and BITMAPINFOHEADER with its longer successors."""
     start, header_bytes = struct.unpack_from("<II", data, 10)
     if header_bytes == _BMP_CORE_HEADER_BYTES:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
         compression = _BMP_UNCOMPRESSED
     else:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
-        height = abs(height)  # negative: rows from the top down
+        height = abs(height)  # a negative height means rows from the top down
     if (
         compression == _BMP_UNCOMPRESSED
         and len(data) < start + (width * bits + 31) // 32 * 4 * height
@@ -148,7 +148,7 @@ _VP8L_SIDE = (1 << 14) - 1
 
 
 def _webp(data: bytes) -> Header:
-    """RFC 9649: one RIFF with a VP8, VP8L or VP8X chunk first."""
+    """Reads a WebP (RFC 9649): a RIFF whose first chunk is VP8, VP8L or VP8X."""
     (riff_bytes,) = struct.unpack_from("<I", data, 4)
     if riff_bytes + 8 > len(data):
         raise _truncated(data, "the rest of the WebP")

@@ -1,4 +1,4 @@
-"""A Pillow picture's pixels.  Pillow itself is never imported: who has such a picture has it."""
+"""Reads a Pillow image's pixels without importing Pillow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ORIENTATION = 0x0112  # EXIF 2.3's tag
 
 
 class PillowPicture(Protocol):
-    """What is used of a PIL.Image.Image."""
+    """The members of a PIL.Image.Image that are used."""
 
     @property
     def size(self) -> tuple[int, int]: ...
@@ -28,14 +28,14 @@ class PillowPicture(Protocol):
 
 
 def is_pillow(source: Any) -> bool:
-    """Whether it has all that is used of one."""
+    """Whether an object has all these members."""
     return all(hasattr(source, name) for name in ("getexif", "convert", "mode", "size"))
 
 
 def pillow_pixels(picture: PillowPicture) -> UInt8Array:
-    """(H, W, 3) RGB, alpha over white, turned upright by the picture's own EXIF data.
+    """Returns (H, W, 3) RGB, with alpha over white, turned upright by the image's own EXIF data.
 
-    Raises ValueError for a mode whose range nobody knows, and what Pillow raises for damage.
+    Raises ValueError for a mode of unknown range, and Pillow's errors for damage.
     """
     pixels = _rgb(picture)
     orientation = picture.getexif().get(_ORIENTATION, 1)  # Pillow turns a TIFF when it loads it
@@ -43,8 +43,8 @@ def pillow_pixels(picture: PillowPicture) -> UInt8Array:
 
 
 def _rgb(picture: PillowPicture) -> UInt8Array:
-    """(H, W, 3) as Pillow has it, not yet turned upright."""
-    if picture.mode.startswith("I;16"):  # convert() would cut 16 bits off at 255
+    """Returns (H, W, 3) in the image's stored orientation."""
+    if picture.mode.startswith("I;16"):  # convert() would clip 16 bits at 255
         gray = cv2.convertScaleAbs(np.asarray(picture).astype(np.uint16), alpha=1 / 257)
         return converted(cast("UInt8Array", gray), cv2.COLOR_GRAY2RGB)
     if picture.mode in ("I", "F"):

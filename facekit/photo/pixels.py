@@ -1,4 +1,4 @@
-"""Decoded samples to (H, W, 3) RGB uint8, upright."""
+"""Converts decoded samples to (H, W, 3) RGB uint8, upright."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facekit.types import UInt8Array
 
 
 def rgb(decoded: NDArray[Any], header: Header) -> UInt8Array:
-    """What OpenCV returned for `header` -> (H, W, 3) RGB, not yet turned upright."""
+    """Converts what OpenCV decoded for `header` to (H, W, 3) RGB, in the stored orientation."""
     if header.transparent_gray is not None:
         decoded[decoded == header.transparent_gray] = np.iinfo(decoded.dtype).max
     if decoded.dtype == np.uint16:
@@ -39,7 +39,7 @@ def converted(pixels: UInt8Array, code: int) -> UInt8Array:
 
 
 def over_white(color: UInt8Array, alpha: UInt8Array, *, premultiplied: bool) -> UInt8Array:
-    """(H, W, 3) and (H, W, 1) -> (H, W, 3): white shines through where alpha is below 255."""
+    """Composites (H, W, 3) with alpha (H, W, 1) over white: (H, W, 3)."""
     if alpha.min() == 255:
         return color
     wide = alpha.astype(np.uint16)
@@ -51,12 +51,12 @@ def over_white(color: UInt8Array, alpha: UInt8Array, *, premultiplied: bool) -> 
 
 
 def upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
-    """Stored pixels as they were seen, by EXIF 2.3's Orientation (table 6)."""
+    """Turns stored pixels upright by EXIF 2.3's Orientation (table 6)."""
     if orientation >= 5:
         pixels = cast("UInt8Array", cv2.transpose(pixels))
     axis = _FLIPS[orientation]
     return pixels if axis is None else cast("UInt8Array", cv2.flip(pixels, axis))
 
 
-_ROWS, _COLUMNS, _BOTH = 0, 1, -1  # what cv2.flip reverses
+_ROWS, _COLUMNS, _BOTH = 0, 1, -1  # cv2.flip's codes
 _FLIPS = {1: None, 2: _COLUMNS, 3: _BOTH, 4: _ROWS, 5: None, 6: _COLUMNS, 7: _BOTH, 8: _ROWS}

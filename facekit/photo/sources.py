@@ -1,4 +1,4 @@
-"""Which pictures are meant: files, folders, stdin, a folder a person."""
+"""Finds photos: files, folders, standard input, a folder per person."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ PICTURE_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PersonFolder:
-    """A person with the photos that are right in their folder."""
+    """A person and the photos directly in the person's folder."""
 
     name: str
     photos: tuple[Path, ...]
-    """sorted by name; may be empty"""
+    """Sorted by name; may be empty."""
 
 
 def list_pictures(names: Iterable[str]) -> list[str]:
-    """Files as named, a folder as the pictures below it in sorted order.
+    """Returns files as named, and for a folder the photos below it, sorted.
 
-    A file is taken whatever it is called; in a folder only PICTURE_SUFFIXES count, and names
-    that begin with a dot do not.  Raises ImageError for a folder without a picture.
+    A named file may have any suffix; in a folder only PICTURE_SUFFIXES count, without names that
+    begin with a dot.  Raises ImageError for a folder without a photo.
     """
     pictures: list[str] = []
     for name in names:
@@ -51,9 +51,9 @@ def list_pictures(names: Iterable[str]) -> list[str]:
 
 
 def people_in(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """(name, pictures) of each folder in `folder`, sorted; pictures in folders below count too.
+    """Yields (name, photos) for each folder in `folder`, sorted, with photos in subfolders.
 
-    Raises InputError where there is no folder, ImageError for one without a picture.
+    Raises InputError if the folder does not exist, ImageError for a person without a photo.
     """
     try:
         folders = sorted(path for path in folder.iterdir() if path.is_dir())
@@ -67,12 +67,13 @@ def people_in(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def is_picture_name(name: str) -> bool:
-    """Whether a word is a file's name: there is such a file, or it ends as a picture's does."""
+    """Whether a word names a file: the file exists, or the word ends with a photo's suffix."""
     return Path(name).suffix.lower() in PICTURE_SUFFIXES or Path(name).is_file()
 
 
 def unique_stems(names: Iterable[str]) -> dict[str, str]:
-    """A file stem for each name, for outputs in one folder: a.jpg and b/a.png -> a, a-2."""
+    """Returns a distinct file stem for each name, for outputs in one folder: a.jpg, b/a.png -> a,
+    a-2."""
     stems: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(names):
@@ -87,10 +88,10 @@ def unique_stems(names: Iterable[str]) -> dict[str, str]:
 
 
 def list_people(folder: Path) -> tuple[PersonFolder, ...]:
-    """The people of `folder` by name, each with the pictures right in their folder.
+    """Returns the people in `folder` by name, each with the photos directly in the person's folder.
 
-    Names that begin with a dot are left out, as are files that are no pictures by their suffix.
-    Raises InputError where the folder cannot be read or holds no picture of anyone.
+    Names that begin with a dot and files without a photo's suffix are skipped.
+    Raises InputError if the folder cannot be read or holds no photo of anyone.
     """
     try:
         with os.scandir(folder) as entries:

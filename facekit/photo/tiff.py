@@ -1,4 +1,4 @@
-"""TIFF directories: EXIF's orientation, and what a TIFF file's first page is made of."""
+"""Reads TIFF directories: EXIF's orientation, and the layout of a TIFF file's first page."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _PAGE_TAGS = {
     _DNG_VERSION,
 }
 
-_VALUE_FORMATS = {1: "B", 3: "H", 4: "I"}  # BYTE, SHORT, LONG: all that is asked for here
-_MOST_VALUES = 8  # of one entry that are read
+_VALUE_FORMATS = {1: "B", 3: "H", 4: "I"}  # BYTE, SHORT and LONG; the tags here need no other
+_MOST_VALUES = 8  # values read per entry
 
 _GRAY_INVERTED, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _PLANES_APART = 2
 _UNSIGNED, _FLOATING = 1, 3
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
-_MOST_TILE_PIXELS = 2**24  # a decoder takes memory for a whole tile, however small the picture
+_MOST_TILE_PIXELS = 2**24  # a decoder allocates a whole tile, however small the photo is
 
 _CONVERT = "Convert it to 8-bit RGB or to PNG first."
 
@@ -50,11 +50,11 @@ class TiffPage:
     width_px: int
     height_px: int
     premultiplied: bool
-    """whether the decoder's colors are already multiplied by alpha"""
+    """Whether the decoder's colors are multiplied by alpha."""
 
 
 def exif_orientation(block: bytes) -> int:
-    """1..8, EXIF's Orientation in a TIFF-shaped `block`; 1 where it has none or is damaged."""
+    """Returns EXIF's Orientation, 1..8, of a TIFF-shaped `block`; 1 if it is missing or damaged."""
     try:
         value = _directory(block, {_ORIENTATION}).get(_ORIENTATION, (1,))[0]
     except (struct.error, IndexError, HeaderError):
@@ -63,10 +63,10 @@ def exif_orientation(block: bytes) -> int:
 
 
 def first_page(data: bytes) -> TiffPage:
-    """What the first directory says.
+    """Reads the first directory.
 
     Raises HeaderError for kinds of TIFF that OpenCV decodes wrongly or not at all, and
-    struct.error or IndexError where the file ends too early.
+    struct.error or IndexError if the file ends too early.
     """
     tags = _directory(data, _PAGE_TAGS)
     if tags.get(_NEW_SUBFILE_TYPE, (0,))[0] & 1 or _DNG_VERSION in tags:
@@ -81,7 +81,7 @@ def first_page(data: bytes) -> TiffPage:
     return TiffPage(
         width_px=tags[_WIDTH][0],
         height_px=tags[_HEIGHT][0],
-        # libtiff multiplies unassociated alpha in when it converts; 16 bits are not converted.
+        # libtiff multiplies by unassociated alpha when it converts; it does not convert 16 bits.
         premultiplied=extra == _ASSOCIATED_ALPHA or (extra == _UNASSOCIATED_ALPHA and bits <= 8),
     )
 
@@ -106,7 +106,7 @@ def _require_decodable(tags: dict[int, tuple[int, ...]], bits: int) -> None:
 
 
 def _directory(data: bytes, wanted: set[int]) -> dict[int, tuple[int, ...]]:
-    """Tag -> values, of the `wanted` tags in a TIFF's first directory, in either byte order."""
+    """Returns the values of the `wanted` tags in a TIFF's first directory, in either byte order."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
         raise HeaderError("it is damaged: neither byte order of TIFF")

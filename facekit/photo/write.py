@@ -14,9 +14,9 @@ JPEG_QUALITY = 95
 
 
 def write_png(path: Path, pixels: UInt8Array) -> None:
-    """(H, W, 3) RGB uint8 as a PNG file, whole or not at all.
+    """Writes (H, W, 3) RGB uint8 as a PNG file under a temporary name, then renames it.
 
-    Raises StorageError where the file cannot be written.
+    Raises StorageError if the file cannot be written.
     """
     write_atomically(path, _encoded(".png", pixels, []))
 
@@ -30,12 +30,12 @@ def write_crops(folder: Path, stem: str, crops: UInt8Array) -> list[Path]:
 
 
 def write_jpeg(path: Path, pixels: UInt8Array, *, quality: int = JPEG_QUALITY) -> None:
-    """(H, W, 3) RGB uint8 as a JPEG file, `quality` 0..100.  Raises as write_png does."""
+    """Writes (H, W, 3) RGB uint8 as a JPEG file, `quality` 0..100.  Raises as write_png does."""
     write_atomically(path, jpeg_bytes(pixels, quality=quality))
 
 
 def jpeg_bytes(pixels: UInt8Array, *, quality: int = JPEG_QUALITY) -> bytes:
-    """(H, W, 3) RGB uint8 as the content of a JPEG file, `quality` 0..100."""
+    """Returns (H, W, 3) RGB uint8 as the content of a JPEG file, `quality` 0..100."""
     return _encoded(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
@@ -47,6 +47,6 @@ def _encoded(suffix: str, pixels: UInt8Array, parameters: list[int]) -> bytes:
         )
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     done, encoded = cv2.imencode(suffix, bgr, parameters)
-    if not done:  # a side over JPEG's 65500
+    if not done:  # a side above JPEG's 65500
         raise ValueError(f"{pixels.shape} pixels do not fit the format {suffix}")
     return bytes(encoded)

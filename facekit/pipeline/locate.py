@@ -1,4 +1,4 @@
-"""From a picture's name to its faces: decode, detect, select; and the time that each takes."""
+"""Locates faces: decodes photos, detects and selects faces, and times each stage."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Made = TypeVar("Made")
 
 
 class Once(Generic[Made]):
-    """What `make()` makes, made when it is first asked for and kept; threads share it.
+    """A value that is made at its first use and kept; threads may share it.
 
-    An error is raised to who asks, and the next one to ask has it tried again.
+    If `make()` raises, the caller gets the error, and the next call tries again.
     """
 
     def __init__(self, make: Callable[[], Made]) -> None:
@@ -41,19 +41,20 @@ class Once(Generic[Made]):
         self._making = threading.Lock()
         self._is_begun = False
         self.is_taken = False
-        """whether anybody has got it yet"""
+        """Whether the value has been requested."""
 
     def get(self) -> Made:
-        """Raises what making it raises."""
+        """Returns the value.  Raises what `make` raises."""
         made = self._get()
         self.is_taken = True
         return made
 
     def begin(self) -> None:
-        """Makes it in a thread, for work that leaves Python, as LiteRT's planning does.
+        """Makes the value in a thread, for work outside Python, such as LiteRT's planning.
 
-        An error is put off until somebody asks.  Not concurrent.futures, whose import alone costs
-        10 ms.
+        An error is raised when the value is requested.  concurrent.futures would do the same, but
+        its
+        import costs 10 ms.
         """
         if not (self._is_begun or self._made):
             self._is_begun = True
@@ -71,9 +72,9 @@ class Once(Generic[Made]):
 
 
 class Stopwatch(threading.local):
-    """Adds up what each named stage took, for each thread by itself, and tells the reporter.
+    """Adds up the time of each named stage, for each thread separately, and reports it.
 
-    `milliseconds` keeps the order of first use.
+    `milliseconds` is in the order of first use.
     """
 
     def __init__(self, reporter: Reporter = SILENT) -> None:
@@ -93,32 +94,34 @@ class Stopwatch(threading.local):
 
 @dataclass(frozen=True, slots=True)
 class LocateOptions:
-    """How faces are looked for in a picture."""
+    """How faces are looked for in a photo."""
 
     face_policy: FacePolicy = FacePolicy.LARGEST
     detector: str | None = None
-    """name of a detection model, NAME:VARIANT, or a net's file with its card; None: the one in the
-    embedding model's card, MTCNN where there is none"""
+    """Name of a detection model, NAME:VARIANT, or the file of a net with its card; None means the
+    one
+    in the embedding model's card, or MTCNN without such a card."""
     detector_options: DetectorOptions = field(default_factory=DetectorOptions)
     limits: ImageLimits = DEFAULT_LIMITS
     threads: int = 1
-    """threads a net of the detector may use; they are small, more than one rarely helps"""
+    """Threads that a net of the detector may use; more than one rarely helps such small nets."""
     nets: tuple[Path, ...] | None = None
-    """files of the detector's nets, in its order; None: those in the store"""
+    """Files of the detector's nets, in its order; None means those in the store."""
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
-    """what a quantized detector of a single net runs on; nets in float32 with open sides, as
-    MTCNN's three are, no NPU takes: they stay on the CPU"""
+    """Accelerator of a quantized detector with a single net.  Float32 nets of open size, such as
+    MTCNN's three, run on the CPU, because no NPU accepts them."""
 
     @property
     def is_cascade(self) -> bool:
-        """Whether MTCNN's three nets look for faces, or a single net in YuNet's form."""
+        """True for MTCNN's three nets, False for a single net in YuNet's form."""
         if self.nets is not None:
             return len(self.nets) == len(DETECTOR_NETS)
         return (self.detector or DETECTOR) == DETECTOR
 
     @property
     def own_options(self) -> MtcnnOptions | YunetOptions:
-        """The settings in use.  Raises UsageError for one that the detector does not have."""
+        """Returns the detector's settings.  Raises UsageError for one that the detector does not
+        have."""
         name = self.detector or DETECTOR
         if self.is_cascade:
             return own_options(self.detector_options, MtcnnOptions, detector=name)
@@ -126,9 +129,9 @@ class LocateOptions:
 
     @property
     def detector_name(self) -> str:
-        """Of the detector, whatever its file or variant: what calibrations call it by.
+        """Name of the detector, without file or variant, as calibrations state it.
 
-        Raises as `found_nets` where a file is named.
+        Raises as `found_nets` if a file is named.
         """
         name = self.detector or DETECTOR
         if self.nets is not None or name.endswith((*MODEL_SUFFIXES, CARD_SUFFIX)):
@@ -137,9 +140,9 @@ class LocateOptions:
 
     @property
     def found_nets(self) -> tuple[InstalledModel, ...]:
-        """The detector's net files in its order, checked and not loaded.
+        """Returns the detector's net files in its order, checked but not loaded.
 
-        Raises ModelMissingError, or ModelMismatchError where they are not sound, or no detector.
+        Raises ModelMissingError; ModelMismatchError if they are damaged or not a detector.
         """
         wanted = self.nets or (self.detector or DETECTOR,)
         nets = tuple(net for one in wanted for net in find_all(one, task=Task.DETECTION))
@@ -153,7 +156,7 @@ class LocateOptions:
 
 
 class Locator:
-    """The detector, loaded at first use and kept.  Many threads may use one."""
+    """A detector, loaded at first use.  Threads may share it."""
 
     def __init__(
         self, *, options: LocateOptions | None = None, stopwatch: Stopwatch | None = None
@@ -167,26 +170,32 @@ class Locator:
 
     @property
     def detector(self) -> Detector:
-        """Raises as `nets`."""
+        """Returns the loaded detector.  Raises as `nets`."""
         return self._detector.get()
 
     @property
     def nets(self) -> tuple[InstalledModel, ...]:
-        """See `LocateOptions.found_nets`."""
+        """Returns the net files: see `LocateOptions.found_nets`."""
         return self._nets.get()
 
     @property
     def identity(self) -> DetectorIdentity:
-        """How the detector states itself.  Raises as `nets`."""
+        """Returns the detector's identity.  Raises as `nets`."""
         return identity_of(self.nets[0].card.name, [net.card.source.sha256 for net in self.nets])
 
     def read(self, sources: Sequence[PictureSource]) -> list[Picture]:
-        """Raises ImageError, which names the picture, and UsageError for what is no source."""
+        """Decodes photos.
+
+        Raises ImageError, which names the photo, and UsageError for an invalid source.
+        """
         with self.stopwatch.stage("decode"):
             return [load_picture(source, limits=self.options.limits) for source in sources]
 
     def locate(self, sources: Sequence[PictureSource]) -> list[LocatedPicture]:
-        """Raises ImageError, NoFaceError or AmbiguousFaceError, which name the picture."""
+        """Finds and selects faces.
+
+        Raises ImageError, NoFaceError or AmbiguousFaceError, which name the photo.
+        """
         pictures = self.read(sources)
         found = self.detect([picture.pixels for picture in pictures])
         return [
@@ -195,7 +204,7 @@ class Locator:
         ]
 
     def detect(self, images: Sequence[UInt8Array]) -> list[tuple[Face, ...]]:
-        """All faces of each RGB uint8 (H, W, 3) picture, highest score first."""
+        """Returns all faces of each RGB uint8 (H, W, 3) photo, highest score first."""
         detector = self.detector
         with self.stopwatch.stage("detect"):
             return detector.detect(images, options=self._own_options)
@@ -204,7 +213,7 @@ class Locator:
         with self.stopwatch.stage("load"):
             threads = self.options.threads
             if self.options.is_cascade:
-                from facekit.face.mtcnn.cascade import Mtcnn  # spared where one net is enough
+                from facekit.face.mtcnn.cascade import Mtcnn  # not needed with a single net
 
                 request = AcceleratorRequest()
                 pnet, rnet, onet = (

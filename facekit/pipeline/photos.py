@@ -1,7 +1,8 @@
-"""One job over many photos, here, by processes or on a cluster; what fails is a record.
+"""Runs a job over many photos, in this process, in worker processes or on a cluster.
 
-This is the one pool of facekit: threads are set here, and a photo or worker that fails becomes a
-PhotoFailure here.
+This is facekit's only pool: it sets the number of threads, and turns a photo that fails or kills
+its
+worker into a PhotoFailure.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from facekit.system.ray_cluster import map_ray
 from facekit.types import CropSpec, UInt8Array
 
 _WORTH_A_WORKER = 16
-"""Photos.  A worker costs 0.6 s of processor time before its first photo, as much as 8 photos;
-with twice as many each, a second one has paid for itself."""
+"""Number of photos for which one worker is enough.  A worker's start costs 0.6 s of processor time,
+as much as 8 photos; from twice as many photos on, a second worker saves time."""
 
 Photo = TypeVar("Photo")
 Photo_contra = TypeVar("Photo_contra", contravariant=True)
@@ -41,33 +42,32 @@ Made_co = TypeVar("Made_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class PhotoFailure:
-    """A photo that gave no result, and why."""
+    """A photo without a result, and the reason."""
 
     name: str
     error: FacekitError
     crashed: bool = False
-    """whether it ended the workers that tried it, as they also do where memory is short"""
+    """Whether the workers that tried it died, as they also do if memory is short."""
 
     def to_dict(self) -> dict[str, Any]:
         return {"photo": self.name, **self.error.to_dict()}
 
 
 class PhotoJob(Protocol[Photo_contra, Made_co]):
-    """What is done with each photo: a picklable record, since workers are sent it."""
+    """The work to do with each photo: a picklable record, because it is sent to workers."""
 
     def open(self) -> Callable[[Photo_contra], Made_co]:
-        """Loads what the job needs, once in each worker; nets of one thread each.
+        """Loads what the job needs, once in each worker, with nets of one thread each.
 
-        The function that it returns raises FacekitError or ValueError for a photo that gives no
-        result.
+        The returned function raises FacekitError or ValueError for a photo without a result.
         """
         ...
 
 
 def worth_workers(names: Sequence[object], *, is_delegated: bool = False) -> int:
-    """How many worker processes these photos pay for; 1 means none: the work is done here.
+    """Returns the number of worker processes that save time; 1 means no worker.
 
-    Standard input ("-") and an accelerator (`requests_accelerator`) are used by this process alone.
+    Standard input ("-") and an accelerator (`requests_accelerator`) are used by this process only.
     """
     if is_delegated or _reads_stdin(names):
         return 1
@@ -84,14 +84,13 @@ def map_photos(
     here: Callable[[Photo], Made] | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[Made | PhotoFailure]:
-    """What the job makes of each photo, in the order of the photos.
+    """Yields the job's result for each photo, in the order of the photos.
 
-    `workers`: None is as many as the photos pay for, or the cluster's cores; 1 is this process.
-    `ray`: a cluster's address (see `map_ray`), whose nodes reach photos and models by the paths
-    they have here.  `here`: the job's function where this process has opened it already.
-    A photo that ends two workers is a failure; what they can load and read is decided by their
-    first: an error of `job.open()` is raised.  Raises UsageError where workers would have to
-    read standard input.
+    `workers`: number of processes; None means as many as save time, or the cluster's cores; 1 means
+    this process.  `ray`: a cluster's address (see `map_ray`), whose nodes have photos and models
+    at the same paths.  `here`: the job's function, if this process has opened it already.
+    A photo that kills two workers is a failure.  An error of `job.open()` in the first worker is
+    raised.  Raises UsageError if workers would have to read standard input.
     """
     if workers is None and ray is None:
         workers = worth_workers(photos)
@@ -119,12 +118,12 @@ def _tried(function: Callable[[Photo], Made], photo: Photo) -> Made | PhotoFailu
         return function(photo)
     except FacekitError as error:
         return PhotoFailure(_name(photo), error)
-    except ValueError as error:  # arrays that cannot be meant, such as landmarks that coincide
+    except ValueError as error:  # invalid arrays, such as landmarks that coincide
         return PhotoFailure(_name(photo), ImageError(f"{_name(photo)}: {error}"))
 
 
 def _name(photo: Any) -> str:
-    """Of a picture's source, and of an item of another kind, which says it by `str`."""
+    """Returns the name of a photo's source; `str` of another kind of item."""
     is_picture = isinstance(photo, (bytes, np.ndarray)) or hasattr(photo, "read")
     return source_name(photo) if is_picture or is_pillow(photo) else str(photo)
 
@@ -154,24 +153,24 @@ def _by_workers(
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """What a worker calls once, and then for each photo."""
+    """Opens the job in a worker, where it is then called for each photo."""
 
     job: Any
 
     def __call__(self) -> Callable[[Any], Any]:
-        cv2.setNumThreads(1)  # the workers fill the cores
+        cv2.setNumThreads(1)  # the workers use all cores
         function = self.job.open()
         return lambda photo: _tried(function, photo)
 
 
 def _reachable(photo: Any) -> Any:
-    """A path that means the same on another machine that sees the same files."""
+    """Returns a path that is also valid on another machine with the same files."""
     return type(photo)(os.path.abspath(photo)) if isinstance(photo, (str, Path)) else photo
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedPhoto:
-    """Job: a photo's name to its embeddings, without pixels and crops."""
+    """A job that embeds a photo and drops its pixels and crops."""
 
     model: Path
     options: PipelineOptions
@@ -184,7 +183,7 @@ class EmbedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class LocatePhoto:
-    """Job: a photo's name to its faces, with its pixels."""
+    """A job that finds a photo's faces and keeps its pixels."""
 
     options: LocateOptions
 
@@ -200,9 +199,9 @@ class LocatePhoto:
 
 @dataclass(frozen=True, slots=True)
 class CropPhoto:
-    """Job: a photo's path to the crop of the face that is meant, (height_px, width_px, 3) RGB.
+    """A job that crops a photo's selected face to (height_px, width_px, 3) RGB.
 
-    By CropRule.NONE no face is looked for: the whole photo is the crop.
+    With CropRule.NONE no face is looked for: the whole photo is the crop.
     """
 
     locate: LocateOptions
@@ -237,10 +236,10 @@ def embed_each(
     label: str = "embedding",
     reporter: Reporter = SILENT,
 ) -> Iterator[EmbeddedPicture | PhotoFailure]:
-    """The photos' embeddings in the order of the names; see `map_photos`.
+    """Yields the photos' embeddings in the order of the names; see `map_photos`.
 
-    By workers they come without pixels and crops.  Raises UsageError where workers would have to
-    read standard input or share an accelerator.
+    Workers return them without pixels and crops.  Raises UsageError if workers would have to read
+    standard input or share an accelerator.
     """
     is_delegated = pipeline.options.accelerator.requests_accelerator
     if workers is None and ray is None:
@@ -256,13 +255,13 @@ def embed_each(
         here=lambda name: _embed_one(pipeline, name),
         reporter=reporter,
     )
-    return (  # a cluster's names are absolute paths
+    return (  # a cluster needs absolute paths; results have the given names
         replace(result, name=_name(name)) for name, result in zip(names, results, strict=True)
     )
 
 
 def without_pictures(embedded: EmbeddedPicture) -> EmbeddedPicture:
-    """2 KB a face instead of megabytes: the embeddings, not the pixels."""
+    """Drops pixels and crops: 2 KB per face remain instead of megabytes."""
     return replace(embedded, crops=embedded.crops[:0], pixels=None)
 
 

@@ -1,6 +1,6 @@
-"""The one place that knows the order of the stages.
+"""The pipeline: the only module that knows the order of the stages.
 
-picture -> faces -> crops -> embeddings -> similarity -> decision
+photo -> faces -> crops -> embeddings -> similarity -> decision
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ from facekit.types import CropSpec, Float32Array, UInt8Array
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """How pictures become embeddings; the defaults are the model card's."""
+    """How photos become embeddings; the defaults are the model card's."""
 
     locate: LocateOptions = field(default_factory=LocateOptions)
     detect: bool = True
-    """False: the pictures are face crops already"""
+    """False means that the photos are face crops already."""
     crop: CropSpec | None = None
-    """None: the rule in the model's card"""
+    """None means the rule in the model's card."""
     threads: int | None = None
-    """threads the embedding net may use; None: the cores this process may run on"""
+    """Threads of the embedding net; None means the number of cores this process may use."""
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
-    """what the embedding net runs on; see LocateOptions for the detector"""
+    """Accelerator of the embedding net; see LocateOptions for the detector's."""
 
 
 class Pipeline:
-    """Detector and embedder, each loaded at first use and kept.
+    """A detector and an embedder, each loaded at first use.
 
-    Many threads may use one: each net runs one call at a time, everything else runs side by side.
+    Threads may share a pipeline: each net runs one call at a time, everything else in parallel.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class Pipeline:
         options: PipelineOptions | None = None,
         reporter: Reporter = SILENT,
     ) -> None:
-        """`reporter` is told how long each stage takes.
+        """`reporter` receives the time of each stage.
 
-        Raises ModelMismatchError where `model` is not an embedding model, UsageError for settings
+        Raises ModelMismatchError if `model` is not an embedding model, UsageError for settings
         that the detector does not have.
         """
         own = model.card.crop
@@ -84,7 +84,8 @@ class Pipeline:
         self.options = _with_detector(options or PipelineOptions(), model.card)
         calibration = model.card.calibration.for_detector(self.options.locate.detector_name)
         self.model = InstalledModel(replace(model.card, calibration=calibration), model.path)
-        """with the calibration that was measured with the detector in use, where there is one"""
+        """The model, with the calibration that was measured with the detector in use, if it has
+        one."""
         self._card_crop = own
         self.stopwatch = Stopwatch(reporter)
         self._locator = Locator(options=self.options.locate, stopwatch=self.stopwatch)
@@ -97,7 +98,8 @@ class Pipeline:
 
     @property
     def embedder(self) -> Embedder:
-        """Raises ModelMismatchError where the model is not as its card says."""
+        """Returns the embedder.  Raises ModelMismatchError if the card does not describe the
+        model."""
         if self._embedder.is_taken:
             return self._embedder.get()
         with self.stopwatch.stage("load"):
@@ -105,26 +107,27 @@ class Pipeline:
 
     @property
     def opened(self) -> OpenedNet:
-        """The embedding net, and what it runs on.
+        """Returns the embedding net and the device that it runs on.
 
-        Raises AcceleratorError where that is not what was asked for, ModelMismatchError.
+        Raises AcceleratorError if that is not the requested device, ModelMismatchError.
         """
         return self._opened.get()
 
     @property
     def model_name(self) -> str:
-        """Of the embedding model, with its variant: "name:variant"."""
+        """The embedding model's "name:variant"."""
         return self.model.card.full_name
 
     @property
     def device_use(self) -> DeviceUse:
-        """What the embedding net runs on; opens it where anything but the CPU was asked for."""
+        """The device of the embedding net; opens the net if another device than the CPU is
+        requested."""
         request = self.options.accelerator
         opened = self.opened if request.requests_accelerator else None
         return device_use(self.model.path, request, opened)
 
     def load(self) -> None:
-        """Loads every network that is needed, now rather than at first use.
+        """Loads all networks now, not at their first use.
 
         Raises ModelMissingError or ModelMismatchError.
         """
@@ -133,16 +136,17 @@ class Pipeline:
             _ = self._locator.detector
 
     def locate(self, sources: Sequence[PictureSource]) -> list[LocatedPicture]:
-        """Pictures with their selected faces; with none where the crop rule needs none.
+        """Returns photos with their selected faces; without faces if the crop rule needs none.
 
-        Raises ImageError, NoFaceError or AmbiguousFaceError, which name the picture.
+        Raises ImageError, NoFaceError or AmbiguousFaceError, which name the photo.
         """
         if self._detects:
             return self._locator.locate(sources)
         return [LocatedPicture(picture, (), ()) for picture in self._locator.read(sources)]
 
     def crop(self, located: LocatedPicture) -> UInt8Array:
-        """(N, H, W, 3): the selected faces as the model wants them; N = 1 without detection."""
+        """Returns (N, H, W, 3) crops of the selected faces, as the model's input; N = 1 without
+        detection."""
         spec = self.model.card.input
         pixels = located.picture.pixels
         if not self._detects:
@@ -158,14 +162,15 @@ class Pipeline:
         )
 
     def embed(self, sources: Sequence[PictureSource]) -> list[EmbeddedPicture]:
-        """Pictures to unit-length embeddings, all crops in one batch.
+        """Embeds photos at unit length, all crops in one batch.
 
         A path that ends in .npz, .csv or .jsonl is read as an embedding file of this model.
+        Raises what `locate` and the reading of embedding files raise.
         """
         pictures = [source for source in sources if not _is_embedding_file(source)]
         if pictures and default_threads() > 1:
-            # Packing the embedding net's weights takes as long as finding a face: a second core
-            # can do it meanwhile.
+            # Packing the embedding net's weights takes as long as finding a face, so a second core
+            # does it at the same time.
             self._embedder.begin()
         located = self.locate(pictures)
         with self.stopwatch.stage("align"):
@@ -192,13 +197,15 @@ class Pipeline:
         min_similarity: float | None = None,
         fmr: float | str | None = None,
     ) -> Verification:
-        """Compares two pictures (or embedding files).  With FacePolicy.ALL the best pair decides.
+        """Compares two photos or embedding files.  With FacePolicy.ALL, the most similar pair
+        decides.
 
-        `threshold`: one of `threshold()`, or the largest distance of a match, in `metric`.
-        `min_similarity`: the least cosine similarity of a match, -1..1.  `fmr`: the card's
-        threshold at this false match rate, 0..1, or "best-accuracy".  At most one of the three;
-        without any, the card's threshold at FMR 1e-3.
-        `metric`: what distances are shown in; it never changes the decision.
+        `threshold`: a Threshold made by `threshold()`, or the largest distance of a match, in
+        `metric`.  `min_similarity`: the smallest cosine similarity of a match, -1..1.  `fmr`: the
+        card's threshold at this false match rate, 0..1, or "best-accuracy".  At most one of the
+        three
+        may be given; without any, the card's threshold at FMR 1e-3 decides.
+        `metric`: the metric in which distances are shown; it does not change the decision.
         Raises what `embed` and `threshold` raise.
         """
         if not isinstance(threshold, Threshold):
@@ -208,9 +215,9 @@ class Pipeline:
         return self._compared(embedded_a, embedded_b, threshold, metric)
 
     def threshold(self, choice: ThresholdChoice | None = None) -> Threshold:
-        """What `choice` says, for this pipeline's templates; the card's default without one.
+        """Returns the threshold that `choice` specifies; without one, the card's default.
 
-        Raises UsageError, or NoOperatingPointError where the card has no threshold for it.
+        Raises UsageError, and NoOperatingPointError if the card has no such threshold.
         """
         choice = choice or ThresholdChoice()
         return choice.of(self.model.card.calibration, self.threshold_space)
@@ -223,7 +230,7 @@ class Pipeline:
         threshold: Threshold,
         metric: Metric = Metric.COSINE,
     ) -> Verification:
-        """The decision for two pictures that are embedded already."""
+        """Decides about two photos that are embedded already."""
         self.stopwatch.milliseconds = {}
         return self._compared(a, b, threshold, metric)
 
@@ -264,16 +271,16 @@ class Pipeline:
 
     @property
     def space(self) -> TemplateSpace:
-        """What this pipeline's templates are comparable with.
+        """The template space of this pipeline's templates.
 
-        Raises ModelMissingError or ModelMismatchError where the detector's nets are not there.
+        Raises ModelMissingError or ModelMismatchError for the detector's nets.
         """
         detector = self._locator.identity if self._detects else None
         return space_of(self.model.card, crop=self.crop_spec, detector=detector)
 
     @property
     def threshold_space(self) -> TemplateSpace:
-        """The space whose thresholds hold for its templates: ready crops are taken to follow the
+        """The space whose thresholds hold for the templates: given crops are assumed to follow the
         card's crop rule."""
         return self.space if self.options.detect else replace(self.space, crop=self._card_crop)
 
@@ -324,7 +331,7 @@ class Pipeline:
 
 
 def _with_detector(options: PipelineOptions, card: Card) -> PipelineOptions:
-    """The card's usual detector where none is named."""
+    """Returns the options with the card's detector if they name none."""
     detector = options.locate.detector or card.detector
     return replace(options, locate=replace(options.locate, detector=detector))
 

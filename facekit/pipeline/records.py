@@ -1,4 +1,4 @@
-"""What the pipeline answers, as records; `to_dict()` of each is what the shell writes as JSON."""
+"""The pipeline's records; `to_dict()` of each is the JSON that the command line writes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from facekit.types import CropSpec, Face, Float32Array, UInt8Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocatedPicture:
-    """A picture, all its faces by falling score, and those that the policy selects."""
+    """A photo, its faces by descending score, and the selected faces."""
 
     picture: Picture
     faces: tuple[Face, ...]
     selected: tuple[Face, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and size of the picture, and the selected faces."""
+        """Returns the photo's name and size, and the selected faces."""
         height, width = self.picture.pixels.shape[:2]
         return {
             "photo": self.picture.name,
@@ -43,15 +43,15 @@ class LocatedPicture:
 
 @dataclass(frozen=True, slots=True)
 class FaceOrigin:
-    """Where an embedding comes from: a face of a photo, or a row of an embedding file."""
+    """The origin of an embedding: a face of a photo, or a row of an embedding file."""
 
     photo: str
-    """name of the photo; of a row, as the embedding file has it"""
+    """Name of the photo; for a row, as stored in the embedding file."""
     photo_sha256: str
     face: int
-    """its number among the photo's selected faces, from 0"""
+    """Index among the photo's selected faces, from 0."""
     row: int | None = None
-    """number of the row in the embedding file, from 1; None for a photo"""
+    """Number of the row in the embedding file, from 1; None for a photo."""
 
     def to_dict(self) -> dict[str, Any]:
         return {"photo": self.photo, "face": self.face, "row": self.row}
@@ -59,27 +59,27 @@ class FaceOrigin:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddedPicture:
-    """One side of a comparison: a picture's selected faces, or rows of an embedding file."""
+    """One side of a comparison: a photo's selected faces, or the rows of an embedding file."""
 
     name: str
     photo_sha256: str
     face_count: int | None
-    """None where no detector looked: a crop, or an embedding file"""
+    """None if no detector was run: for a crop, or an embedding file."""
     faces: tuple[Face | None, ...]
-    """(N,) the selected faces; None for each where there is no detection"""
+    """(N,) the selected faces; each is None without detection."""
     crops: UInt8Array
-    """(N, H, W, 3) RGB, or (0, ...) from an embedding file"""
+    """(N, H, W, 3) RGB; (0, ...) from an embedding file."""
     embeddings: Float32Array
-    """(N, D) of unit length"""
+    """(N, D) of unit length."""
     origins: tuple[FaceOrigin, ...]
-    """(N,) where each embedding comes from"""
+    """(N,) the origin of each embedding."""
     pixels: UInt8Array | None = None
-    """(H, W, 3) RGB; None from an embedding file"""
+    """(H, W, 3) RGB; None from an embedding file."""
     others: tuple[Face, ...] = ()
-    """faces that were found in the photo and not selected"""
+    """Faces of the photo that were not selected."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The embeddings as lists of numbers, without pixels."""
+        """Returns the embeddings as lists of numbers, without pixels."""
         return {
             "photo": self.name,
             "photo_sha256": self.photo_sha256 or None,
@@ -96,57 +96,57 @@ class EmbeddedPicture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """Are the faces of `a` and `b` of one person?  True where they are, False otherwise."""
+    """The decision whether the faces of `a` and `b` are of one person; true if they are."""
 
     a: EmbeddedPicture
     b: EmbeddedPicture
     best_pair: tuple[int, int]
-    """which face of a and of b are most alike: the pair that decides"""
+    """Indices of the most similar faces of a and of b, which decide."""
     comparison_count: int
-    """faces of a times faces of b; the chance of a false match grows with it"""
+    """Number of faces of a times faces of b; the chance of a false match grows with it."""
     decision: Decision
     threshold: Threshold
     metric: Metric
-    """in which distances are shown; it never changes the decision"""
+    """Metric in which distances are shown; it does not change the decision."""
     meaning: ScoreMeaning
-    """what the model's card says of the threshold and of the score"""
+    """Error rate and probability according to the model's card."""
     score_to_probability: LogisticScore | None
-    """what `meaning.probability` was computed by; None where the card has nothing"""
+    """Function that computed `meaning.probability`; None if the card has none."""
     model: str
-    """"name:variant" of the embedding model"""
+    """ "name:variant" of the embedding model."""
     model_sha256: str
     crop: CropSpec
-    """the crop rule in force; NONE where nothing was detected"""
+    """The crop rule that was used; NONE without detection."""
     detector: str | None
-    """name of the detector; None where nothing was detected"""
+    """Name of the detector; None without detection."""
     device: DeviceUse
-    """what the embedding net ran on"""
+    """Device of the embedding net."""
     timings_ms: dict[str, float]
-    """wall time of each stage of this call"""
+    """Wall time of each stage of this call."""
 
     def __bool__(self) -> bool:
         return self.decision.same
 
     @property
     def matched(self) -> tuple[FaceOrigin, FaceOrigin]:
-        """Where the two faces that decide come from."""
+        """The origins of the two embeddings that decide."""
         row, column = self.best_pair
         return self.a.origins[row], self.b.origins[column]
 
     @property
     def distance(self) -> float:
-        """Of the pair that decides, in `metric`."""
+        """Distance of the pair that decides, in `metric`."""
         return distance(self.decision.similarity, self.metric)
 
     @property
     def threshold_distance(self) -> float:
-        """The largest distance of a match, in `metric`."""
+        """Largest distance of a match, in `metric`."""
         return distance(self.threshold.similarity, self.metric)
 
     def to_dict(self) -> dict[str, Any]:
-        """A superset of the keys of deepface's verify(), with its meaning of each.
+        """Returns a superset of the keys of deepface's verify(), each with deepface's meaning.
 
-        Deviation: numbers are not rounded to two decimals, and `model` says the variant too.
+        Deviations: numbers are not rounded to two decimals, and `model` contains the variant.
         """
         pictures = {"img1": (self.a, self.best_pair[0]), "img2": (self.b, self.best_pair[1])}
         faces = {key: picture.faces[index] for key, (picture, index) in pictures.items()}
@@ -194,9 +194,9 @@ class Verification:
 def embedded_picture(
     located: LocatedPicture, crops: UInt8Array, vectors: Float32Array, *, detected: bool
 ) -> EmbeddedPicture:
-    """A located picture with its crops (N, H, W, 3) and their embeddings (N, D).
+    """Joins a located photo with its crops (N, H, W, 3) and their embeddings (N, D).
 
-    `detected`: whether a detector looked for faces; else its one crop has none.
+    `detected`: False if no detector was run; the only crop then has no face.
     """
     picture = located.picture
     chosen = {id(face) for face in located.selected}
@@ -216,7 +216,7 @@ def embedded_picture(
 
 
 def probability_meaning(logistic: LogisticScore | None) -> str | None:
-    """What a probability is one of, and on what it was fitted."""
+    """Says what population of pairs a probability holds for, and what it was fitted on."""
     if logistic is None:
         return None
     n_pairs = logistic.n_genuine + logistic.n_impostor
@@ -240,7 +240,7 @@ def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:
 
 
 def _facial_area(face: Face | None) -> dict[str, Any] | None:
-    """deepface's form: whole pixels, and eyes named as the person's own left and right."""
+    """Returns deepface's form: whole pixels, eyes named as the person's own left and right."""
     if face is None:
         return None
     x1, y1, x2, y2 = (round(value) for value in face.box_xyxy.tolist())

@@ -55,7 +55,7 @@ def require_single_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec
         raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
     if inputs[0].shape[:1] not in ((1,), (DYNAMIC,)):
         raise ModelMismatchError(
-            f"{path} must have a batch of 1 or an open one. "
+            f"{path} must have a batch of 1 or a dynamic one. "
             f"Received: input of shape {inputs[0].shape}"
         )
     return inputs[0]

@@ -1,10 +1,10 @@
-"""The requests of `facekit serve-stdin`: one JSON object a line.
+"""Parses the requests of `facekit serve-stdin`: one JSON object per line.
 
     {"verify": ["a.jpg", "b.jpg"], "id": 7}
     {"detect": "a.jpg"}
     {"embed": {"base64": "/9j/4AAQ..."}}
 
-A picture is a path, or an encoded file in base64.  `id` may be any JSON value and comes back.
+A photo is a path, or an encoded file in base64.  `id` may be any JSON value and is returned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from facekit.photo.decode import PictureSource
 
 
 class Verb(str, Enum):
-    """What is asked."""
+    """One request."""
 
     VERIFY = "verify"
     DETECT = "detect"
@@ -35,11 +35,11 @@ _PICTURES = {Verb.VERIFY: 2, Verb.DETECT: 1, Verb.EMBED: 1}
 class Request:
     verb: Verb
     pictures: tuple[PictureSource, ...]
-    """two for verify, one for the others"""
+    """Two for verify, one for the others."""
 
 
 def parse_object(line: bytes) -> dict[str, Any]:
-    """The JSON object of a line.  Raises UsageError."""
+    """Parses the JSON object of a line.  Raises UsageError."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -50,7 +50,7 @@ def parse_object(line: bytes) -> dict[str, Any]:
 
 
 def parse_request(found: dict[str, Any]) -> Request:
-    """Raises UsageError for what is no request."""
+    """Checks a request.  Raises UsageError if it is not valid."""
     verbs = [verb for verb in Verb if verb.value in found]
     unknown = sorted(found.keys() - {"id", *(verb.value for verb in Verb)})
     if len(verbs) != 1 or unknown:

@@ -1,4 +1,4 @@
-"""A line in, a record out, networks loaded once: the loop of `facekit serve-stdin`."""
+"""The loop of `facekit serve-stdin`: one answer per line; networks are loaded once."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def serve(
     threshold: ThresholdChoice | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[dict[str, Any]]:
-    """The answer to each line, before the next one is taken; blank lines are passed over.
+    """Yields the answer to each line before reading the next one; blank lines are skipped.
 
-    What is wrong with a line is its answer.  Raises what `open_pipeline`, `ThresholdChoice.of`
-    and `Pipeline.load` raise, before a line is taken.
+    An error in a line is its answer.  Raises what `open_pipeline`, `ThresholdChoice.of` and
+    `Pipeline.load` raise, before a line is read.
     """
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
@@ -38,7 +38,7 @@ def serve(
 def answer(
     line: bytes, pipeline: Pipeline, *, threshold: Threshold, metric: Metric = Metric.COSINE
 ) -> dict[str, Any]:
-    """The record for one request, or the error of it, with the request's `id` or None."""
+    """Returns the record for one request, or its error, with the request's `id` or None."""
     named: dict[str, Any] = {"id": None}
     try:
         found = parse_object(line)

@@ -1,4 +1,4 @@
-"""The files of configs/ by name, in a checkout and in an installation; a user's own by its path."""
+"""Finds the files of configs/ by name, in a checkout and in an installation, or by a path."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from facekit.system.suggest import did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent / "configs"
-"""Beside the package in a checkout, within it where it is installed (see setup.py)."""
+"""configs/ lies beside the package in a checkout and within it in an installation (see
+setup.py)."""
 
 TOML_SUFFIX = ".toml"
 
 
 def config_names(folder: str, *, suffix: str) -> tuple[str, ...]:
-    """The names of the files in configs/`folder` that end in `suffix`, sorted."""
+    """Returns the names of the files in configs/`folder` that end in `suffix`, sorted."""
     return tuple(sorted(path.stem for path in (CONFIGS / folder).glob(f"*{suffix}")))
 
 
 def config_path(name_or_path: str, folder: str, *, suffix: str, title: str) -> Path:
-    """The file of configs/`folder` that is called so, or the path of a user's own.
+    """Returns the path of the file in configs/`folder` with this name, or the user's own path.
 
-    A name that ends in `suffix` is a path, and is not looked for.  Raises UsageError where no
-    file is called so; it lists those that are, and calls one of them a `title`.
+    A name that ends in `suffix` is a path and is returned as it is.  Raises UsageError for an
+    unknown name; the message lists the known names of what it calls a `title`.
     """
     if name_or_path.endswith(suffix):
         return Path(name_or_path)
@@ -40,9 +41,9 @@ def config_path(name_or_path: str, folder: str, *, suffix: str, title: str) -> P
 
 
 def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict[str, Any]]:
-    """The file that `config_path` finds, and its tables.
+    """Returns the file that `config_path` finds, and its tables.
 
-    Raises UsageError where there is none or it is not TOML, MissingExtraError as `parse_toml`.
+    Raises UsageError if there is none or it is not TOML, MissingExtraError as `parse_toml`.
     """
     path = config_path(name_or_path, folder, suffix=TOML_SUFFIX, title=title)
     try:
@@ -52,10 +53,10 @@ def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The tables of a TOML document.
+    """Returns the tables of a TOML document.
 
-    Raises ValueError for text that is not TOML, and MissingExtraError with Python 3.10, whose
-    standard library does not read it, where the package tomli is not installed.
+    Raises ValueError for text that is not TOML; MissingExtraError on Python 3.10 without the
+    package tomli, because the standard library reads TOML from 3.11 on.
     """
     try:
         tomllib = importlib.import_module("tomllib")

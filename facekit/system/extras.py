@@ -1,4 +1,4 @@
-"""Optional packages, each loaded when it is first needed, or the pip command that brings it."""
+"""Imports optional packages when they are first needed, or names the pip command for them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ EXTRAS = {
     "plot": ("matplotlib",),
     "onnx": ("onnxruntime",),
 }
-"""Import names that stand for an extra"""
+"""Import names that stand for an extra."""
 
 _DISTRIBUTIONS = {"ai_edge_quantizer": "ai-edge-quantizer", "ethosu": "ethos-u-vela"}
-"""What pip calls a package whose import name is another"""
+"""Names that pip has for packages with another import name."""
 
 
 def require(module: str, *, extra: str, needed_for: str) -> Any:
-    """The imported module, e.g. "sklearn.metrics".
+    """Imports and returns the module, e.g. "sklearn.metrics".
 
-    `extra`: "" for what the base brings, which an install without its dependencies lacks.
-    Raises MissingExtraError, which names the command that installs it.  A package that
-    is there and fails to import raises its own ImportError: installing it again would not help.
+    `extra`: the extra that installs it; "" for a package of the base, which an installation without
+    dependencies may lack.  Raises MissingExtraError, which names the pip command.  A package that
+    is installed but fails to import raises its own ImportError, because installing would not help.
     """
     package = module.partition(".")[0]
     try:
@@ -37,13 +37,13 @@ def require(module: str, *, extra: str, needed_for: str) -> Any:
 
 
 def require_installed(package: str, *, extra: str, needed_for: str) -> None:
-    """As `require`, without the seconds that importing the package takes."""
+    """Checks like `require`, but does not import the package, which may take seconds."""
     if not is_installed(package):
         raise _missing(package, extra, needed_for)
 
 
 def is_installed(package: str) -> bool:
-    """Whether Python would find the package "tensorflow"; it is not imported."""
+    """Whether the package could be imported; it is not imported."""
     return importlib.util.find_spec(package) is not None
 
 

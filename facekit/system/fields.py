@@ -1,4 +1,4 @@
-"""Typed reading of parsed JSON: each value is checked, and an error names its place."""
+"""Reads parsed JSON with types: each value is checked, and an error names its path."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
 
 PLAIN_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What a model, a variant or a model file may be called: it becomes part of a path."""
+"""Pattern of names of models and variants, which become parts of paths."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _STEP = re.compile(r"[^.\[\]]+")
 _SHOWN = 80
-"""characters of a wrong value that an error shows"""
+"""Number of characters of a wrong value that an error shows."""
 
 
 def blanks_to_null(members: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a JSON object, null in place of "": a text that is unknown."""
+    """Returns the members with null in place of "", which stands for an unknown text."""
     return {name: None if value == "" else value for name, value in members.items()}
 
 
@@ -46,7 +46,8 @@ class Fields:
         self._where = where
 
     def built(self, make: Callable[..., T], **members: Any) -> T:
-        """What `make` makes of the object's members; its ValueError is told with the place."""
+        """Calls `make` with the members; its ValueError becomes a FieldError with the object's
+        path."""
         try:
             return make(**members)
         except ValueError as error:
@@ -69,7 +70,7 @@ class Fields:
         return value
 
     def text_or_null(self, name: str) -> str:
-        """ "" for null, which stands for what is unknown."""
+        """Returns the text, "" for null, which stands for an unknown text."""
         return "" if self._get(name) is None else self.text(name)
 
     def texts(self, name: str) -> list[str]:
@@ -99,7 +100,7 @@ class Fields:
             raise self._wrong(name, f"one of {known}") from None
 
     def choice_or(self, name: str, default: E) -> E:
-        """`default` where the member is missing: it came after files that must stay readable."""
+        """Returns `default` if the member is missing, because older files lack it."""
         return self.choice(name, type(default)) if name in self._raw else default
 
     def integer(self, name: str) -> int:
@@ -109,7 +110,7 @@ class Fields:
         return value
 
     def require_version(self, wanted: int) -> None:
-        """That the member schema_version is `wanted`."""
+        """Raises FieldError unless the member schema_version is `wanted`."""
         if self.integer("schema_version") != wanted:
             raise self._wrong("schema_version", f"{wanted}; it was written by another facekit")
 
@@ -187,11 +188,11 @@ class Fields:
 def every_problem(
     raw: object, parse: Callable[[Fields], object], where: str, example: Mapping[str, Any]
 ) -> list[str]:
-    """All that `parse` finds wrong in a parsed JSON object, in the order in which it reads it.
+    """Returns all problems that `parse` finds in a parsed JSON object, in the order of its reading.
 
-    What is wrong is replaced by what `example`, an object that `parse` takes and whose lists are
-    not empty, has in its place.
-    That members do not go together is told only where each of them is right.
+    After each problem, the wrong member is replaced by that of `example`, an object that `parse`
+    accepts and whose lists are not empty, and `parse` runs again.  A contradiction between members
+    is therefore reported only if each of them is right by itself.
     """
     repaired, problems, places = copy.deepcopy(raw), [], [""]
     while True:
@@ -210,7 +211,7 @@ def every_problem(
 
 
 def _repair(raw: Any, steps: Sequence[str], example: Any) -> None:
-    """The example's member takes raw's place, as far down as the two are alike."""
+    """Replaces the member of `raw` by the example's, at the deepest path that both have."""
     step, *more = steps
     key: Any = int(step) if isinstance(raw, list) else step
     own = example[0] if isinstance(example, list) else example.get(step)
@@ -222,7 +223,7 @@ def _repair(raw: Any, steps: Sequence[str], example: Any) -> None:
 
 
 def _shown(value: object) -> str:
-    """As JSON has it where it can be, cut off where it is long."""
+    """Returns the value as JSON, shortened if it is long."""
     if isinstance(value, (list, Mapping)) and len(value) > _SHOWN:
         return f"{len(value)} members"
     text = json.dumps(value, default=repr)

@@ -1,4 +1,5 @@
-"""Files and folders that a reader sees as they were or as they shall be, never a part of them."""
+"""Writes and replaces files and folders so that a reader sees the old or the new one, never a
+part."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ from facekit.errors import StorageError, UsageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file in the same folder, flushed to disk, then renamed.
+    """Writes a temporary file in the same folder, flushes it to disk and renames it.
 
-    Raises StorageError, which names the file and the reason; the earlier file is untouched.
+    Raises StorageError, which names the file and the reason; an existing file is unchanged then.
     """
-    if _is_special(path):  # renaming would take a device away, and root may do so
+    if _is_special(path):  # a rename would replace a device, which root may do
         raise StorageError(f"Cannot write {path}: it is a device or a pipe.")
-    import tempfile  # 5 ms, which a command that writes nothing need not pay
+    import tempfile  # takes 5 ms, which commands that write nothing save
 
     temporary: Path | None = None
     try:
@@ -27,7 +28,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 is meant for secrets
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes 0600
         temporary.replace(path)
     except OSError as error:
         raise StorageError(f"Cannot write {path}: {error.strerror or error}") from error
@@ -37,11 +38,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def require_free(*paths: Path | None, force: bool) -> None:
-    """Raises UsageError if one of the paths is a file, or a folder that holds anything.
+    """Raises UsageError if one of the paths is a file, or a folder that is not empty.
 
-    To be called before the work whose results go there.  `force` allows both, but no device and no
-    pipe, such as /dev/stdout: what is written by renaming would take its place.  A path that is
-    None is passed over.
+    Call it before the work whose results go there.  `force` allows both, but neither a device nor
+    a pipe, such as /dev/stdout, because the renamed file would replace it.  None is skipped.
     """
     given = [path for path in paths if path is not None]
     if special := [str(path) for path in given if _is_special(path)]:
@@ -64,10 +64,10 @@ def _is_taken(path: Path) -> bool:
 
 
 def put_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes files that belong together under a temporary name, then renames them, the last last.
+    """Writes files that belong together under temporary names, then renames them in order.
 
-    Until all are on the disk, nothing in the folder changes: a disk that is full or an
-    interrupt leaves earlier files as they were, and no parts of new ones.
+    Nothing in the folder changes before all files are on disk: a full disk or an interrupt leaves
+    existing files as they were, and no parts of new ones.
     Raises StorageError, which names the folder and the reason.
     """
     import shutil
@@ -92,9 +92,9 @@ def put_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def put_in_place(folder: Path, target: Path) -> None:
-    """Renames `folder` to `target`, whose earlier content is removed.
+    """Renames `folder` to `target` and removes the earlier content of `target`.
 
-    A process that is killed meanwhile leaves that content in `replaced(target)`.  Raises OSError.
+    A process that is killed in between leaves that content in `replaced(target)`.  Raises OSError.
     """
     for path in (*folder.iterdir(), folder):
         _flush(path)
@@ -107,20 +107,20 @@ def put_in_place(folder: Path, target: Path) -> None:
 
 
 def replaced(target: Path) -> Path:
-    """Where `put_in_place` keeps a folder's earlier content until the new one is there."""
+    """Returns the folder in which `put_in_place` keeps the earlier content for the moment."""
     return target.with_name(f".{target.name}.old")
 
 
 def remove_folder(folder: Path) -> None:
-    """With all that is in it; a folder that is not there is no error.  Raises OSError."""
+    """Removes a folder with its content; a missing folder is no error.  Raises OSError."""
     if folder.exists():
-        import shutil  # with its compressors 5 ms, which finding a model need not pay
+        import shutil  # takes 5 ms with its compressors, which finding a model saves
 
         shutil.rmtree(folder)
 
 
 def _flush(path: Path) -> None:
-    """Until this returns, a power cut could leave the name without the bytes."""
+    """Flushes a file to disk: before, a power cut could leave its name without the bytes."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""What native libraries write to file descriptors 1 and 2, kept off the terminal."""
+"""Keeps what native libraries write to file descriptors 1 and 2 off the terminal."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _STDERR = 2
 
 @dataclass(slots=True)
 class _Aside:
-    """Where descriptor 2 leads while anybody captures."""
+    """The file that receives descriptor 2 while at least one block captures."""
 
     original: int
     file: BinaryIO
     users: int = 0
     read: int = 0
-    """bytes of the file that are in `pending`, or were"""
+    """Number of bytes of the file that were moved to `pending`."""
     pending: list[bytes] = field(default_factory=list)
-    """lines that nobody has taken yet"""
+    """Lines that no block has claimed yet."""
 
 
 _lock = threading.Lock()
@@ -33,17 +33,17 @@ _aside: _Aside | None = None
 
 @contextmanager
 def captured(is_chatter: Callable[[bytes], bool]) -> Iterator[list[str]]:
-    """Yields a list that holds, afterwards, the lines for which `is_chatter(line)` is true.
+    """Yields a list that holds, after the block, the lines for which `is_chatter(line)` is true.
 
     All other lines are passed on to stderr, in their order, when the block ends.  Libraries that
-    print from C have no other hook, so the descriptor itself is turned aside: keep the block
-    short.  Blocks may overlap, in one thread or several: a line goes to the first block that ends
-    after it and has it for chatter, or to stderr when the last of them ends.
+    print from C have no other hook, so the descriptor itself is redirected: keep the block short.
+    Blocks may overlap, in one thread or several.  A line goes to the first block that ends after
+    it and whose `is_chatter` is true for it, else to stderr when the last block ends.
     """
     lines: list[str] = []
     with _lock:
         taken = _enter()
-    if not taken:  # the process was started with stderr closed: nothing to keep clean
+    if not taken:  # the process was started with stderr closed: there is nothing to capture
         yield lines
         return
     try:
@@ -55,23 +55,25 @@ def captured(is_chatter: Callable[[bytes], bool]) -> Iterator[list[str]]:
 
 @contextmanager
 def captured_output() -> Iterator[None]:
-    """Holds back whatever is written to file descriptors 1 and 2; on an error stderr gets it.
+    """Holds back all output to file descriptors 1 and 2; an error passes it on to stderr.
 
-    TensorFlow's C++ half writes past `sys.stdout` and Python's logging, Keras to `sys.stdout`,
-    and stdout is for results.  Affects the whole process while it lasts, so nothing else may
-    print inside.
+    TensorFlow's C++ code bypasses `sys.stdout` and Python's logging, and Keras prints to
+    `sys.stdout`, but stdout is for results.  This affects the whole process, so nothing else may
+    print inside the block.
     """
-    import tempfile  # 5 ms, which a command that builds no model need not pay
+    import tempfile  # takes 5 ms, which commands that build no model save
 
     _flush(sys.stdout, sys.stderr)
     kept: dict[int, int] = {}
     with (
         tempfile.TemporaryFile(buffering=0) as log,
         io.TextIOWrapper(log, write_through=True) as text,
-        redirect_stdout(text),  # where it is not descriptor 1, as in a notebook
+        redirect_stdout(text),  # needed where sys.stdout is not descriptor 1, as in a notebook
     ):
         for descriptor in (1, 2):
-            with suppress(OSError):  # started with that one closed: nothing to keep clean
+            with suppress(
+                OSError
+            ):  # the descriptor was closed at the start: there is nothing to capture
                 kept[descriptor] = os.dup(descriptor)
                 os.dup2(log.fileno(), descriptor)
         failed = False
@@ -113,7 +115,7 @@ def _leave(is_chatter: Callable[[bytes], bool], lines: list[str]) -> None:
         os.dup2(aside.original, _STDERR)
         _aside = None
     written = os.pread(aside.file.fileno(), _size(aside) - aside.read, aside.read)
-    if aside.users > 0:  # another thread may be in the middle of a line
+    if aside.users > 0:  # another thread may be writing a line
         written = written[: written.rfind(b"\n") + 1]
     aside.read += len(written)
     others = []
@@ -142,7 +144,7 @@ def _new_file() -> BinaryIO:
         # threads that write at once would overwrite each other's lines.
         fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
         return os.fdopen(descriptor, "rb")
-    import tempfile  # 5 ms, which Linux need not pay
+    import tempfile  # takes 5 ms, which Linux saves
 
     return tempfile.TemporaryFile()
 

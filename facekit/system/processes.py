@@ -1,9 +1,10 @@
-"""The same function over many items in worker processes: order kept, crashes survived.
+"""Maps a function over many items in worker processes; keeps the order and survives crashes.
 
-multiprocessing.Pool hangs when a worker is killed and concurrent.futures gives up the whole
-pool, so the workers are held here by one pipe each: a death is seen as the end of that pipe, and
-the items that the worker had are known.  A worker that has one item under way has the next in its
-pipe already: between two items it does not wait until this process is scheduled on busy cores.
+multiprocessing.Pool hangs when a worker is killed, and concurrent.futures gives up the whole pool.
+Here each worker has one pipe: its death is seen as the end of the pipe, and the items that it had
+are
+known.  While a worker computes one item, the next is in its pipe already, so that the worker does
+not wait until this process is scheduled on busy cores.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-TRIES = 2  # an item that kills two workers is the culprit itself
-AHEAD = 4  # items a worker, finished or under way, that wait for an earlier one
-_QUEUED = 2  # items that a worker has at a time: the one under way and the next
+TRIES = 2  # an item that kills two workers is the cause itself
+AHEAD = 4  # items per worker that may be finished or under way before an earlier item is done
+_QUEUED = 2  # items that a worker has at a time: one under way, and the next
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """What stands in for a result when an item ended every worker that tried it."""
+    """The result for an item on which every worker that tried it died."""
 
     exit_code: int | None
-    """of the last worker; negative for a signal; None where it was on another machine"""
+    """Exit code of the last worker; negative for a signal; None on another machine."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,12 +41,12 @@ class _Worker(Generic[Item]):
     process: BaseProcess
     pipe: Connection
     tasks: deque[tuple[int, Item]] = field(default_factory=deque)
-    """given and not answered; the first is under way"""
+    """Items sent to the worker and not answered; the first is under way."""
 
 
 @dataclass(slots=True)
 class Tasks(Generic[Item]):
-    """Items still to be given out, those of dead workers first."""
+    """The items to be sent to workers; those of dead workers come first."""
 
     fresh: Iterator[tuple[int, Item]]
     again: deque[tuple[int, Item]] = field(default_factory=deque)
@@ -55,7 +56,7 @@ class Tasks(Generic[Item]):
         return self.again.popleft() if self.again else next(self.fresh, None)
 
     def again_after_crash(self, task: tuple[int, Item]) -> bool:
-        """Puts the item of a dead worker back; False where it has had all its tries."""
+        """Puts back the item of a dead worker; returns False if it has had all its tries."""
         index = task[0]
         self.tries[index] = self.tries.get(index, 0) + 1
         if self.tries[index] == TRIES:
@@ -65,7 +66,7 @@ class Tasks(Generic[Item]):
 
 
 def available_cores() -> int:
-    """Cores that this process may run on, which may be fewer than the machine has."""
+    """Returns the number of cores that this process may use, which may be fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -74,17 +75,17 @@ def available_cores() -> int:
 def map_processes(
     make_function: Callable[[], Callable[[Item], Result]], items: Iterable[Item], *, workers: int
 ) -> Iterator[Result | Crash]:
-    """`make_function()(item)` for each item, in the order of the items.
+    """Yields `make_function()(item)` for each item, in the order of the items.
 
-    make_function is called once in each worker, which loads its models there; it and the items
-    must be picklable, and the function must not raise (return errors as results).  Items are small,
-    such as paths: large ones would fill a pipe that nobody empties meanwhile.  Memory is
-    bounded: at most a few items a worker are ahead of the one that is awaited.  Leaving the
-    iterator early ends the workers.
+    `make_function` is called once in each worker and loads the models there; it and the items must
+    be picklable, and the function must not raise (return errors as results).  Items must be small,
+    such as paths, because large ones would fill a pipe that nobody empties.  Memory is limited: at
+    most AHEAD items per worker are ahead of the next result.  Leaving the iterator early ends the
+    workers.
     """
     if workers < 1:
         raise ValueError(f"At least one worker is needed. Received: {workers}")
-    context = multiprocessing.get_context("spawn")  # fork copies the runtime's locked threads
+    context = multiprocessing.get_context("spawn")  # fork would copy locks held by other threads
     tasks = Tasks(enumerate(items))
     done: dict[int, Result | Crash] = {}
     awaited = 0
@@ -130,21 +131,21 @@ def _hire(
 
 
 def _least_busy(crew: list[_Worker[Item]]) -> _Worker[Item] | None:
-    """One that can be given another item; None where there is none."""
+    """Returns the worker with the fewest items, None if all have their maximum."""
     worker = min(crew, key=lambda worker: len(worker.tasks), default=None)
     return None if worker is None or len(worker.tasks) >= _QUEUED else worker
 
 
 def _give(worker: _Worker[Item], task: tuple[int, Item]) -> None:
     worker.tasks.append(task)
-    with suppress(BrokenPipeError):  # it is dead: _collect sees the end of its pipe
+    with suppress(BrokenPipeError):  # the worker is dead: _collect sees the end of its pipe
         worker.pipe.send(task[1])
 
 
 def _collect(
     crew: list[_Worker[Item]], tasks: Tasks[Item], done: dict[int, Result | Crash]
 ) -> None:
-    """Waits for at least one busy worker; a dead one leaves the crew, its items are tried again."""
+    """Waits for at least one busy worker; a dead one is removed, and its items are tried again."""
     busy = [worker for worker in crew if worker.tasks]
     ready = set(wait([worker.pipe for worker in busy]))
     for worker in busy:
@@ -165,9 +166,9 @@ def _collect(
 
 
 def _work(make_function: Callable[[], Callable[[Item], Result]], pipe: Connection) -> None:
-    """The life of a worker: load, then answer until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    """Runs a worker: loads, then answers until the other end of the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     function = make_function()
-    with suppress(EOFError, ConnectionError):  # the parent has gone, perhaps killed
+    with suppress(EOFError, ConnectionError):  # the parent has ended or was killed
         while True:
             pipe.send(function(pipe.recv()))

@@ -1,4 +1,5 @@
-"""The same function over many items on a Ray cluster: `processes.map_processes` across machines."""
+"""Maps a function over many items on a Ray cluster, as `processes.map_processes` does on a
+machine."""
 
 from __future__ import annotations
 
@@ -16,15 +17,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LOCAL, AUTO = "local", "auto"
-"""A Ray of this machine alone, started here and ended afterwards; the one that runs on it."""
+"""Address of a Ray on this machine alone, which is started and ended here."""
 
 _PASSED_ON = ("FACEKIT_HOME", "FACEKIT_RUNTIME")
-"""Settings that an actor takes from here rather than from the node it runs on."""
+"""Environment variables that an actor takes from here and not from its node."""
 
 
 class _Actor(Generic[Item, Result]):
-    """One process of the cluster.  Loading is a call of its own, so that an actor for which the
-    cluster has no room yet holds no item up."""
+    """One process of the cluster.  Loading is a call of its own, so that no item is sent to an
+    actor
+    that the cluster has no room for yet."""
 
     def __init__(self, make_function: Callable[[], Callable[[Item], Result]]) -> None:
         self._make = make_function
@@ -43,15 +45,15 @@ def map_ray(
     address: str,
     workers: int,
 ) -> Iterator[Result | Crash]:
-    """`make_function()(item)` for each item, in the order of the items, as `map_processes` does.
+    """Yields `make_function()(item)` for each item, in the order of the items.
 
-    address is "local", "auto" (the cluster that this machine is part of) or ray://host:port.
-    Each worker is an actor of one core, so there are never more than the cluster has cores.
-    make_function and the items must mean the same on every node; what make_function raises there
-    is raised here.
+    `address` is "local", "auto" (the cluster that this machine is part of) or ray://host:port.
+    Each worker is an actor of one core, so there are never more workers than the cluster has cores.
+    `make_function` and the items must have the same meaning on every node; an error that
+    `make_function` raises there is raised here.
 
-    Raises MissingExtraError; UsageError where no cluster answers; ModelError where actors end
-    before their first item.
+    Raises MissingExtraError; UsageError if no cluster answers; ModelError if actors end before
+    their first item.
     """
     if workers < 1:
         raise ValueError(f"At least one worker is needed. Received: {workers}")
@@ -71,7 +73,7 @@ def _map(
     workers: int,
 ) -> Iterator[Result | Crash]:
     remote = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
-    loading: dict[Any, Any] = {}  # what is awaited of an actor: the actor
+    loading: dict[Any, Any] = {}  # reference of the loading call -> its actor
     busy: dict[Any, tuple[Any, tuple[int, Item]]] = {}
     idle: list[Any] = []
     done: dict[int, Result | Crash] = {}
@@ -107,13 +109,13 @@ def _map(
             done[index] = _get(ray, ready)
             idle.append(actor)
         except ray.exceptions.RayError:
-            ray.kill(actor)  # where only the way to it broke, it would keep its core
+            ray.kill(actor)  # an actor whose connection broke would keep its core
             if not tasks.again_after_crash((index, item)):
                 done[index] = Crash(None)
 
 
 def _get(ray: Any, reference: Any) -> Any:
-    """The answer.  Raises RayError where the actor is gone, else what the actor raised."""
+    """Returns the answer.  Raises RayError if the actor has ended, else the actor's error."""
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
@@ -122,7 +124,7 @@ def _get(ray: Any, reference: Any) -> Any:
 
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
-    """The module ray, connected and silent; Ray's own usage reports stay off."""
+    """Connects and yields the module ray; Ray prints nothing and sends no usage reports."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = require("ray", extra="ray", needed_for="A Ray cluster")
     own = {"num_cpus": available_cores(), "include_dashboard": False} if address == LOCAL else {}

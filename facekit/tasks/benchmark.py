@@ -56,7 +56,7 @@ def benchmark(
     if stages is None:
         stages = [stage for stage in Stage if photos or stage not in NEED_PHOTOS]
         if not photos:
-            reporter.note("detect, align and verify are left out: they need photos")
+            reporter.note("detect, align and verify are left out: they need photos (PHOTO...)")
     installed = [
         ensure_installed(for_runtime(model_or_default(name), runtime), reporter=reporter)
         for name in models or (None,)
@@ -76,9 +76,7 @@ def benchmark(
     for name in {detector or model.card.detector for model in installed} if photos else ():
         ensure_detector(name, reporter=reporter)
     if is_busy():
-        reporter.note(
-            "this machine is busy with something else: times will be longer than it needs"
-        )
+        reporter.note("this machine is busy: times will be longer than on an idle one")
     return Benchmark(
         measurements=tuple(reporter.steps(measure(cases), length=len(cases), label="measuring")),
         machine=description(),

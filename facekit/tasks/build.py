@@ -50,7 +50,7 @@ def ensure_installed(
         entry = _buildable(str(name))
         if entry is None or not (build_missing and _can_build(entry)):
             raise
-    reporter.note(f"model {entry.name} is not here yet: building it, once")
+    reporter.note(f"model {entry.name} is not installed yet: building it once")
     build(entry.name, only_if_missing=True, reporter=reporter)
     return find_all(name)[0]
 

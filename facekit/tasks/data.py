@@ -44,7 +44,6 @@ def fetch(
     """
     target = data_home(output)
     reporter.note(
-        f"lfw: from figshare.com, as scikit-learn's fetcher has it, into {target}, some 240 MB "
-        "where they are not there yet"
+        f"fetching LFW from figshare.com into {target}: about 240 MB, less what is there already"
     )
     return FetchedData("lfw", alignment, fetch_lfw(target, alignment, offline=offline))

@@ -77,7 +77,7 @@ def refresh_index(gallery: Gallery, *, reporter: Reporter = SILENT) -> None:
     """After many have been enrolled; without the package every search is exact, and slower."""
     try:
         if gallery.refresh_index(reporter=reporter):
-            reporter.note("the approximate index has been made anew")
+            reporter.note("the approximate index has been rebuilt")
     except MissingExtraError as error:
         reporter.note(str(error))
 

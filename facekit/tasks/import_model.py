@@ -140,7 +140,7 @@ def _import_weights(
     installation.install(name, build, on_wait=waiting(name, reporter))
     installation.remove_others(name, store.DEFAULT_VARIANT)
     reporter.note(
-        f"{name} has no threshold yet: pass --threshold to verify, or measure one: "
-        f"facekit calibrate --model {name}"
+        f"{name} has no threshold yet: give verify --threshold or --min-similarity, or measure one "
+        f"with facekit calibrate --model {name} --data DIR --write"
     )
     return replace(made[0], model=store.find(f"{name}:{store.DEFAULT_VARIANT}"))

@@ -169,7 +169,7 @@ def _facts(result: Verification) -> str:
         words.append(("compared", f"best of {result.comparison_count} pairs of faces"))
     return "\n".join(
         [
-            *(f"{label:18}{value:10}{limit}" for label, value, limit in lines),
+            *(f"{label:18}{value:11}{limit}" for label, value, limit in lines),
             "",
             *(f"{label:18}{text}" for label, text in words),
         ]

@@ -1,6 +1,6 @@
-"""What was measured in one space: its mean embedding, thresholds and score meanings.
+"""A calibration: the mean embedding, thresholds and probabilities measured in one template space.
 
-Part of the card, and of the registry for the variants that facekit itself has measured.
+It is part of the card, and ships with facekit for the variants that facekit has measured.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
 RULE_OF_THREE = 3
-"""n trials without an error bound the rate by 3/n at 95 % (Hanley & Lippman-Hand 1983); so an
-FMR below 3/n says nothing that no false match at all would not say too"""
+"""n trials without an error bound a rate by 3/n at 95 % (Hanley & Lippman-Hand 1983).  An FMR below
+3/n can therefore not be told from one without any false match."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold with the error rates that were measured at it."""
+    """A threshold and the error rates measured at it."""
 
     target: str
-    """what the threshold was chosen for: "fmr=1e-3", "best-accuracy", or "published" """
+    """The criterion of the threshold: "fmr=1e-3", "best-accuracy", or "published"."""
     threshold_similarity: float
-    """least cosine similarity that counts as the same person"""
+    """Minimum cosine similarity of a match."""
     fmr: float | None
-    """false match rate, 0..1, of n_impostor comparisons; None where the source states none"""
+    """False match rate, 0..1, of n_impostor comparisons; None if the source does not state it."""
     fnmr: float | None
     n_genuine: int
     n_impostor: int
@@ -57,39 +57,40 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class LogisticScore:
-    """probability = 1 / (1 + exp(-(slope * similarity + intercept))).
+    """The probability of the same person: 1 / (1 + exp(-(slope * similarity + intercept))).
 
-    Of "same person", where n_genuine of n_genuine + n_impostor pairs are genuine beforehand.
+    It holds if n_genuine of n_genuine + n_impostor pairs are genuine.
     """
 
     slope: float
     intercept: float
     n_genuine: int
     n_impostor: int
-    """pairs it was fitted on"""
+    """Number of pairs that it was fitted on."""
 
     def probability(self, similarity: float) -> float:
-        """Cosine similarity, -1..1, to 0..1."""
+        """Maps a cosine similarity, -1..1, to a probability, 0..1."""
         return 0.5 * (1.0 + math.tanh((self.slope * similarity + self.intercept) / 2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Measured in one space, and good for that space alone.  Holds an array."""
+    """Measurements in one template space, valid for that space only.  Holds an array."""
 
     embedding_mean: Float32Array | None = None
-    """(D,) float32: mean unit embedding of many people, or None"""
+    """(D,) float32: mean of many people's unit embeddings; None without centering."""
     operating_points: tuple[OperatingPoint, ...] = ()
     fmr_curve: tuple[tuple[float, float], ...] = ()
-    """(threshold similarity, FMR), thresholds rising: the FMR at any threshold"""
+    """(threshold similarity, FMR), thresholds ascending."""
     probability: LogisticScore | None = None
     source: str = ""
-    """photos and command, in words"""
+    """Photos and command, in words."""
     space: TemplateSpace | None = None
-    """what it was measured in; its detector is None where nobody said.  None as a whole while the
-    calibration belongs to no model file yet"""
+    """The space of the measurement; its detector is None if unknown.  None as long as the
+    calibration
+    belongs to no model file."""
     others: tuple[Calibration, ...] = ()
-    """what was measured with other detectors, each in a space of its own; see `for_detector`"""
+    """Calibrations with other detectors, each in its own space; see `for_detector`."""
 
     def __post_init__(self) -> None:
         mean = self.embedding_mean
@@ -105,7 +106,7 @@ class Calibration:
             raise ValueError("space.mean_sha256 must be that of embedding_mean.")
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `parse_calibration` reads it back."""
+        """Returns plain values for JSON; `parse_calibration` reads them back."""
         plain = {
             **asdict(self),
             "fmr_curve": [list(point) for point in self.fmr_curve],
@@ -115,19 +116,20 @@ class Calibration:
         }
         if self.embedding_mean is not None:
             plain["embedding_mean"] = [
-                float(f"{value:.9g}")  # 9 digits give every float32 back
+                float(f"{value:.9g}")  # 9 digits preserve every float32
                 for value in self.embedding_mean
             ]
         return plain
 
     @property
     def detector(self) -> str | None:
-        """Name of the detector that it was measured with; None where nobody said."""
+        """Name of the detector of the measurement; None if unknown."""
         space = self.space
         return None if space is None or space.detector is None else space.detector.name
 
     def for_detector(self, name: str) -> Calibration:
-        """The one that was measured with this detector, the others kept; itself where none was."""
+        """Returns the calibration with this detector, with the others in `others`; itself if
+        none."""
         if self.detector != name:
             for one in self.others:
                 if one.detector == name:
@@ -136,10 +138,11 @@ class Calibration:
         return self
 
     def with_measured(self, measured: Calibration, *, usual: str) -> Calibration:
-        """With what was measured anew, which replaces what was measured with the same detector.
+        """Returns the calibration with a new one, which replaces that with the same detector.
 
-        Others are kept where they were measured with the same crop rule.  `usual`: the detector
-        whose calibration stands first; one that does not say its detector is taken for that one's.
+        The others are kept if they have the same crop rule.  `usual`: the detector whose
+        calibration
+        comes first; a calibration without detector counts as one with that detector.
         """
         kept = {
             one.detector or usual: replace(one, others=())
@@ -151,9 +154,9 @@ class Calibration:
         return replace(first, others=tuple(kept.values()))
 
     def other_space(self, space: TemplateSpace) -> str:
-        """In which field `space` is another than the one that was measured in, with both values.
+        """Returns the field in which `space` differs from the measured one, with both values.
 
-        "" where it is the same.  A detector that one of the two does not say is no difference.
+        "" if they are equal.  A detector that one of them does not state is no difference.
         """
         measured = self.space
         if measured is None:
@@ -165,9 +168,9 @@ class Calibration:
         return ""
 
     def operating_point(self, target: str) -> OperatingPoint:
-        """The point that was chosen for `target`, e.g. "fmr=1e-3".
+        """Returns the point with this `target`, e.g. "fmr=1e-3".
 
-        Raises NoOperatingPointError, which names what there is.
+        Raises NoOperatingPointError, which lists the targets that exist.
         """
         for point in self.operating_points:
             if point.target == target:
@@ -181,12 +184,12 @@ class Calibration:
 
     @property
     def n_impostor(self) -> int:
-        """Impostor pairs behind the curve and the points; 0 where nobody said how many."""
+        """Number of impostor pairs behind the curve and the points; 0 if unknown."""
         return max((point.n_impostor for point in self.operating_points), default=0)
 
     @property
     def measured(self) -> list[tuple[float, float]]:
-        """(threshold similarity, FMR) of the curve and of the points, thresholds rising."""
+        """(threshold similarity, FMR) of the curve and of the points, thresholds ascending."""
         points = [
             (point.threshold_similarity, point.fmr)
             for point in self.operating_points
@@ -195,10 +198,10 @@ class Calibration:
         return sorted({*self.fmr_curve, *points})
 
     def fmr_at_most(self, threshold_similarity: float) -> float | None:
-        """An upper bound of the FMR at any threshold: that of the next lower measured one.
+        """Returns an upper bound of the FMR at any threshold: that at the next lower measured one.
 
-        At least 3 in `n_impostor` (rule of three); None below the curve, where nothing was
-        measured.
+        The bound is at least 3 / n_impostor (rule of three).  None below the lowest measured
+        threshold.
         """
         lower = [fmr for similarity, fmr in self.measured if similarity <= threshold_similarity]
         if not lower:
@@ -207,19 +210,19 @@ class Calibration:
 
 
 def fmr_target(fmr: float) -> str:
-    """The name under which a card keeps its operating point at this FMR: 0.001 -> "fmr=1e-3"."""
+    """Returns the target of an operating point at this FMR: 0.001 -> "fmr=1e-3"."""
     mantissa, exponent = f"{fmr:e}".split("e")
     return f"fmr={float(mantissa):g}e{int(exponent)}"
 
 
 def parse_calibration(fields: Fields) -> Calibration:
-    """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    """Parses JSON.  Raises ValueError, which names the wrong member."""
     others = fields.parts("others") if "others" in fields else []
     return replace(_calibration(fields), others=tuple(map(_calibration, others)))
 
 
 def _calibration(fields: Fields) -> Calibration:
-    """What was measured with one detector."""
+    """Parses the calibration with one detector."""
     probability = fields.optional_part("probability")
     space = fields.optional_part("space") if "space" in fields else None
     return fields.built(
@@ -241,12 +244,12 @@ def _calibration(fields: Fields) -> Calibration:
 
 
 def _mean(values: list[float] | None) -> Float32Array | None:
-    with np.errstate(over="ignore"):  # beyond float32 is infinity, which Calibration refuses
+    with np.errstate(over="ignore"):  # overflow becomes infinity, which Calibration refuses
         return None if values is None else np.asarray(values, np.float32)
 
 
 def parse_operating_point(fields: Fields) -> OperatingPoint:
-    """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    """Parses JSON.  Raises ValueError, which names the wrong member."""
     return fields.built(
         OperatingPoint,
         target=fields.text("target"),

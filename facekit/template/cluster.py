@@ -1,4 +1,4 @@
-"""Which faces are of one person, when nobody has said so."""
+"""Groups unlabeled faces by person."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from facekit.system.extras import require
 from facekit.template.match import distance
 from facekit.types import Float32Array
 
-_NOISE = -1  # scikit-learn's label of what belongs to no cluster
+_NOISE = -1  # scikit-learn's label for faces in no cluster
 
 
 def cluster(
     vectors: Float32Array, *, method: ClusterMethod, threshold_similarity: float
 ) -> NDArray[np.int64]:
-    """(N, D) unit vectors -> (N,) group numbers, 0 for the largest group.
+    """Groups (N, D) unit vectors; returns (N,) group numbers, 0 for the largest group.
 
-    Needs N x N x 8 bytes: 0.8 GB for 10,000 faces.  `threshold_similarity` is not used by
-    HDBSCAN.  Raises MissingExtraError without scikit-learn.
+    The memory is N x N x 8 bytes: 0.8 GB for 10,000 faces.  HDBSCAN ignores
+    `threshold_similarity`.  Raises MissingExtraError without scikit-learn.
     """
     if len(vectors) < 2:
         return np.zeros(len(vectors), np.int64)
@@ -33,20 +33,20 @@ def cluster(
         )
         labels = model.fit_predict(1.0 - np.clip(vectors @ vectors.T, -1.0, 1.0))
     else:
-        # Euclidean between unit vectors: rises and falls with the cosine distance.
+        # The Euclidean distance of unit vectors is an increasing function of the cosine distance.
         labels = sklearn.HDBSCAN(min_cluster_size=2, copy=True).fit_predict(vectors)
     return _by_size(np.asarray(labels, np.int64))
 
 
 def _by_size(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbered from the largest group down; what belongs to no group is one of its own."""
+    """Renumbers groups by size, largest first; a face in no group becomes a group of its own."""
     alone = labels == _NOISE
     labels = labels.copy()
     labels[alone] = labels.max() + 1 + np.arange(alone.sum())
     _, first, inverse, counts = np.unique(
         labels, return_index=True, return_inverse=True, return_counts=True
     )
-    order = np.lexsort((first, -counts))  # of equal groups the one that is met first
+    order = np.lexsort((first, -counts))  # of equally large groups, the one that occurs first
     ranks = np.empty_like(order)
     ranks[order] = np.arange(len(order))
     return np.asarray(ranks[inverse], np.int64)

@@ -1,4 +1,4 @@
-"""From crops to unit-length embeddings: the net's output, mirror image and mean taken in."""
+"""Embeds crops at unit length, with the card's mirror image and mean embedding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facekit.types import Float32Array, InputSpec, UInt8Array
 
 
 class Embedder:
-    """An embedding network, and how its templates are made; see facekit.model.card.embedder_of."""
+    """An embedding network and how its templates are made; see facekit.model.card.embedder_of."""
 
     def __init__(
         self,
@@ -25,10 +25,10 @@ class Embedder:
         flip: Flip,
         mean: Float32Array | None,
     ) -> None:
-        """`name` is for messages; `output_size` the length of the net's own vector; `mean`,
-        (embedding_size,) float32, is taken off each template, None for nothing.
+        """`name`: for messages; `output_size`: length of the net's output vector; `mean`:
+        (embedding_size,) float32, subtracted from each template, None subtracts nothing.
 
-        Raises ModelMismatchError where the net's input or output is not what is said.
+        Raises ModelMismatchError if the net's input or output differs from these values.
         """
         wanted = (spec.height_px, spec.width_px, 3)
         received = net.inputs[0].shape[1:]
@@ -50,21 +50,22 @@ class Embedder:
         self._mean = mean
 
     def embed(self, crops: UInt8Array) -> Float32Array:
-        """(N, H, W, 3) RGB uint8 -> (N, embedding_size) float32, unit length about the mean.
+        """Maps (N, H, W, 3) RGB uint8 to (N, embedding_size) float32, centered and of unit length.
 
-        These are the templates that thresholds are for, with the mirror image as `flip` says.
+        These are the templates that thresholds hold for; `flip` adds the mirror image.
         """
         return centered(self.embed_uncentered(crops), self._mean)
 
     def embed_uncentered(self, crops: UInt8Array) -> Float32Array:
-        """The same before the mean is taken off, for measuring that mean and for peers."""
+        """Embeds without subtracting the mean, to measure the mean and for comparisons with
+        peers."""
         flip = self._flip
         return joined(self.embed_views(crops, mirrored=flip is not Flip.NONE), flip)
 
     def embed_views(self, crops: UInt8Array, *, mirrored: bool) -> Float32Array:
-        """(N, H, W, 3) -> (N, 1 or 2, output_size): the net's own vectors, unit length.
+        """Maps (N, H, W, 3) to (N, 1 or 2, output_size): the net's output vectors at unit length.
 
-        One for the crop and, if `mirrored`, one for its mirror image, whatever `flip` says.
+        The second view, if `mirrored`, is the crop's mirror image, whatever `flip` is.
         """
         views = [crops, crops[:, :, ::-1]] if mirrored else [crops]
         if not len(crops):

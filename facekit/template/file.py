@@ -1,13 +1,12 @@
-"""Embeddings on disk: .npz, .csv and .jsonl, without pickle.
+"""Reads and writes files of embeddings: .npz, .csv and .jsonl, without pickle.
 
-A file keeps the TemplateSpace of its vectors, and the mean embedding that they are centered about,
-so that they can be brought over when the model is calibrated anew.  Every row keeps what it came
-from: photo, photo_sha256, face, x1 y1 x2 y2, score, vector.  A photo that gave no embedding is a
-row with `error` instead.
+A file stores the TemplateSpace of its vectors and the mean embedding that they are centered by, so
+that they can be converted when the model is calibrated anew.  Every row stores its origin: photo,
+photo_sha256, face, x1 y1 x2 y2, score, vector.  A photo without an embedding is a row with `error`.
 
     .npz      arrays schema_version, space (JSON), mean, rows (JSON), photos, vectors, vector_row
-    .csv      a line a row; the column `space` in every row, `mean` (float32, base64) in the first
-    .jsonl    a first line with schema_version, space and mean (float32, base64), then a line a row
+    .csv      one line per row; `space` in every row, `mean` (float32, base64) in the first
+    .jsonl    a line with schema_version, space and mean (float32, base64), then one line per row
 """
 
 from __future__ import annotations
@@ -36,44 +35,47 @@ _COLUMNS = ("photo", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score", "e
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingRow:
-    """One embedded face, or one photo that gave none."""
+    """One embedded face, or one photo without an embedding."""
 
     photo: str
     photo_sha256: str
     face: int
-    """0-based index among the photo's selected faces"""
+    """Index among the photo's selected faces, from 0."""
     box_xyxy: tuple[float, float, float, float] | None
-    """pixels of the photo; None for a crop or a failure"""
+    """x1, y1, x2, y2 in pixels of the photo; None for a crop or a failure."""
     score: float | None
     vector: Float32Array | None
-    """(D,) float32 of unit length; None for a failure"""
+    """(D,) float32 of unit length; None for a failure."""
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingTable:
-    """The rows of one file, all of one space."""
+    """The rows of one file; all vectors are of one space."""
 
     space: TemplateSpace
     mean: Float32Array | None
-    """(D,) what the vectors are centered about; None for nothing, or where the row that kept it
-    has been taken out of the file"""
+    """(D,) the mean that the vectors are centered by; None if they are not centered, or if the row
+    that
+    stored the mean was removed from the file."""
     rows: tuple[EmbeddingRow, ...]
 
     @property
     def vectors(self) -> Float32Array:
-        """(N, D) float32 of the rows that have one."""
+        """The vectors, (N, D) float32, of the rows that have one."""
         good = [row.vector for row in self.rows if row.vector is not None]
         return np.stack(good) if good else np.zeros((0, self.space.size), np.float32)
 
     def vectors_in(
         self, space: TemplateSpace, mean: Float32Array | None, *, where: str
     ) -> Float32Array:
-        """(N, D) float32 in `space`, whose mean embedding is `mean`: equal within 1e-6 to
-        embedding the photos anew.
+        """Returns the (N, D) float32 vectors in `space`, whose mean embedding is `mean`.
 
-        A file of another mean is brought over.  Raises ModelMismatchError, which names `where`
-        and the field, for any other difference.
+        The vectors of a file with another mean are converted; they equal those of embedding the
+        photos
+        anew within 1e-6.  Raises ModelMismatchError, which names `where` and the field, for any
+        other
+        difference.
         """
         if self.space.differs_by_mean_alone(space) and self._has_mean:
             return recentered(self.vectors, self.mean, mean)
@@ -86,13 +88,16 @@ class EmbeddingTable:
 
 
 def write_embeddings(path: Path, table: EmbeddingTable) -> None:
-    """Writes by temporary name and rename.  Raises EmbeddingFileError for another suffix."""
+    """Writes under a temporary name and renames.  Raises EmbeddingFileError for another suffix."""
     write_atomically(path, _format(path).encode(table))
 
 
 def read_embeddings(path: Path) -> EmbeddingTable:
-    """Raises EmbeddingFileError, which names the file and what is wrong with it."""
-    import csv  # these two cost 15 ms, which comparing two photos need not pay
+    """Reads a file of embeddings.
+
+    Raises EmbeddingFileError, which names the file and what is wrong with it.
+    """
+    import csv  # with io 15 ms, which comparing two photos saves
     import zipfile
 
     decode = _format(path).decode
@@ -120,7 +125,7 @@ def read_embeddings(path: Path) -> EmbeddingTable:
 
 
 def _row_fields(row: EmbeddingRow) -> dict[str, Any]:
-    """Everything but the vector, in the order of the columns."""
+    """Returns all values but the vector, in the order of the columns."""
     box = row.box_xyxy or (None,) * 4
     cells = (row.photo, row.photo_sha256 or None, row.face, *box, row.score, row.error or None)
     return dict(zip(_COLUMNS, cells, strict=True))
@@ -131,7 +136,7 @@ def _number(value: Any) -> float | None:
 
 
 def _space(texts: set[str]) -> TemplateSpace:
-    """Of all the places where the file states it, as JSON."""
+    """Parses the space, which the file may state several times, from JSON."""
     if len(texts) != 1:
         raise ValueError(f"rows of one space needed. Received: {len(texts)} spaces")
     return parse_space(Fields(json.loads(texts.pop()), "space"))
@@ -170,7 +175,7 @@ def _row(fields: Mapping[str, Any], vector: Float32Array | None) -> EmbeddingRow
 
 
 def _to_npz(table: EmbeddingTable) -> bytes:
-    """`vectors` holds the good rows only; `vector_row` says which row each belongs to."""
+    """Encodes as .npz: `vectors` has no failed rows; `vector_row` is the row of each vector."""
     good = [index for index, row in enumerate(table.rows) if row.vector is not None]
     buffer = io.BytesIO()
     np.savez(
@@ -250,7 +255,7 @@ def _to_jsonl(table: EmbeddingTable) -> bytes:
 
 def _from_jsonl(content: bytes) -> EmbeddingTable:
     lines = [json.loads(line) for line in content.decode().splitlines() if line.strip()]
-    headers = [line for line in lines if "schema_version" in line]  # several: files in a row
+    headers = [line for line in lines if "schema_version" in line]  # several in joined files
     for header in headers:
         _require_version(header["schema_version"])
     space = _space({json.dumps(header["space"]) for header in headers})

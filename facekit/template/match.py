@@ -1,7 +1,7 @@
-"""From two unit vectors to a decision.
+"""Compares unit vectors and decides.
 
-Cosine similarity is the one score.  L2, squared L2 and angle are strictly decreasing functions
-of it, so a decision cannot depend on the metric it is shown in:
+The score is the cosine similarity s.  L2, squared L2 and angle are strictly decreasing functions of
+s, so that a decision does not depend on the metric in which it is shown:
 
     cosine distance   d = 1 - s             0..2
     squared L2        2 d                   0..4
@@ -22,16 +22,16 @@ from facekit.errors import ModelMismatchError
 from facekit.types import Float32Array
 
 _UNIT_NORM_TOLERANCE = (
-    1e-3  # float16 storage loses 5e-4 at worst; a raw embedding is off by far more
+    1e-3  # float16 storage changes a length by up to 5e-4; a raw embedding is off by far more
 )
 
 
 def unit_length(vectors: Float32Array) -> Float32Array:
-    """(N, D) -> (N, D) float32, each row divided by its L2 norm.
+    """Divides each row of (N, D) by its L2 norm; returns (N, D) float32.
 
-    Raises ValueError for a row of zero length or one that is not finite: it has no direction.
+    Raises ValueError for a row without a direction: of zero length or not finite.
     """
-    with np.errstate(over="ignore"):  # infinity is refused
+    with np.errstate(over="ignore"):  # infinity is refused below
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(norms).all() and (norms > 0).all()):
         raise ValueError("Every vector must be finite and not zero to be given unit length.")
@@ -39,10 +39,11 @@ def unit_length(vectors: Float32Array) -> Float32Array:
 
 
 def centered(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
-    """(N, D) unit vectors -> unit vectors about `mean` (D,); with None, unit length alone.
+    """Subtracts `mean` (D,) from (N, D) unit vectors and scales them to unit length.
 
-    The mean embedding of many people is what all faces share; without it cosines spread more
-    (docs/explanation/accuracy.md).  Applied before every comparison, never twice.
+    The mean embedding of many people is what all faces have in common; without subtracting it, the
+    cosines of impostors spread more (docs/explanation/accuracy.md).  Apply this once before every
+    comparison.  With None, the vectors are only scaled.
     """
     unit = unit_length(vectors)
     return unit if mean is None else unit_length(unit - mean)
@@ -51,13 +52,15 @@ def centered(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
 def recentered(
     vectors: Float32Array, old_mean: Float32Array | None, new_mean: Float32Array | None
 ) -> Float32Array:
-    """(N, D) unit vectors about `old_mean` -> the same about `new_mean`, as if embedded anew.
+    """Converts (N, D) unit vectors that are centered by `old_mean` to being centered by `new_mean`.
 
-    A template u of length 1 was centered to c = (u - m) / |u - m|, so that u = m + t c for a
-    positive t.  From |u| = 1 follows t^2 + 2 t (m.c) + |m|^2 - 1 = 0, whose product of roots,
-    |m|^2 - 1, is negative: t = sqrt((m.c)^2 + 1 - |m|^2) - m.c is the only positive one.
-    Templates of two views (Flip.CONCAT) are of length 1 as a whole, and no exception.
-    Raises ModelMismatchError for an old mean that is no mean of unit vectors: one of length 1.
+    The result equals embedding the photos anew.  A template u of length 1 was centered to
+    c = (u - m) / |u - m|, so that u = m + t c for a positive t.  From |u| = 1 follows
+    t^2 + 2 t (m.c) + |m|^2 - 1 = 0.  The product of the roots, |m|^2 - 1, is negative, so
+    t = sqrt((m.c)^2 + 1 - |m|^2) - m.c is the only positive root.  Templates of two views
+    (Flip.CONCAT) have length 1 as a whole, so the same holds for them.
+    Raises ModelMismatchError for an old mean of length 1 or more, which no mean of unit vectors
+    has.
     """
     unit = unit_length(vectors).astype(np.float64)
     if old_mean is not None:
@@ -76,12 +79,12 @@ def recentered(
 
 
 def joined(views: Float32Array, flip: Flip) -> Float32Array:
-    """(N, 1 or 2, D) unit vectors of crops and of their mirror images -> (N, D or 2 D) of length 1.
+    """Combines (N, 1 or 2, D) unit vectors, crop and mirror image, to (N, D or 2 D) of length 1.
 
-    Each is given unit length before the two become one, so that either weighs the same; with
-    CONCAT the cosine of two templates is the mean of the two views' cosines.  NB: SphereFace's
-    evaluation.m concatenates the net's own vectors, whose lengths differ a little between a crop
-    and its mirror image.  Only the first view counts for NONE.
+    Each view has unit length before they are combined, so that both have equal weight; with CONCAT
+    the cosine of two templates is the mean of the cosines of their views.  NB: SphereFace's
+    evaluation.m concatenates the net's output vectors, whose lengths differ a little between a crop
+    and its mirror image.  With NONE, only the first view is used.
     """
     if flip is Flip.NONE:
         return unit_length(views[:, 0])
@@ -93,9 +96,9 @@ def joined(views: Float32Array, flip: Flip) -> Float32Array:
 
 
 def cosine_similarity(a: Float32Array, b: Float32Array) -> Float32Array:
-    """Row by row: (N, D), (N, D) unit vectors -> (N,) float32 in -1..1.
+    """Returns (N,) float32 cosines, -1..1, of the rows of two (N, D) arrays of unit vectors.
 
-    Raises ValueError where shapes differ or rows are not of unit length.
+    Raises ValueError if the shapes differ or rows are not of unit length.
     """
     if a.shape != b.shape or a.ndim != 2:
         raise ValueError(f"Two (N, D) arrays of one shape needed. Received: {a.shape}, {b.shape}")
@@ -105,7 +108,7 @@ def cosine_similarity(a: Float32Array, b: Float32Array) -> Float32Array:
 
 
 def similarity_matrix(a: Float32Array, b: Float32Array) -> Float32Array:
-    """All pairs: (N, D), (M, D) unit vectors -> (N, M) float32 in -1..1."""
+    """Returns the (N, M) float32 cosines, -1..1, of (N, D) with (M, D) unit vectors."""
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError(f"(N, D) and (M, D) arrays needed. Received: {a.shape}, {b.shape}")
     _require_unit(a)
@@ -137,12 +140,13 @@ _FORMULAE = {
 
 
 def distance(similarity: float, metric: Metric) -> float:
-    """Cosine similarity (-1..1) as a distance of `metric`; 0 for identical directions."""
+    """Converts a cosine similarity (-1..1) to a distance of `metric`; 0 for equal directions."""
     return _FORMULAE[metric].from_similarity(min(1.0, max(-1.0, similarity)))
 
 
 def similarity_of(distance_value: float, metric: Metric) -> float:
-    """The cosine similarity that has this distance.  Raises ValueError outside the range."""
+    """Converts a distance to the cosine similarity.  Raises ValueError outside the metric's
+    range."""
     formula = _FORMULAE[metric]
     if not 0.0 <= distance_value <= formula.largest:
         raise ValueError(
@@ -153,15 +157,15 @@ def similarity_of(distance_value: float, metric: Metric) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer for one pair."""
+    """The decision for one pair."""
 
     same: bool
     similarity: float
-    """cosine similarity, -1..1, of the (centered) unit vectors"""
+    """Cosine similarity, -1..1, of the centered unit vectors."""
     threshold_similarity: float
-    """least similarity that counts as the same person"""
+    """Minimum cosine similarity of a match."""
 
 
 def decide(similarity: float, *, threshold_similarity: float) -> Decision:
-    """Same person when similarity >= threshold."""
+    """Decides: the same person if similarity >= threshold_similarity."""
     return Decision(similarity >= threshold_similarity, similarity, threshold_similarity)

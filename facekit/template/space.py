@@ -1,7 +1,7 @@
-"""What two templates must have in common to be compared, as one record.
+"""The template space: the record of all that two templates must share to be comparable.
 
-It stands in every card's calibration, embedding file and gallery, and is compared as a whole
-wherever two vectors meet, or a vector and a threshold.
+Every card's calibration, embedding file and gallery has one.  Spaces are compared as a whole
+whenever two templates, or a template and a threshold, are compared.
 """
 
 from __future__ import annotations
@@ -19,26 +19,30 @@ from facekit.types import CropSpec, DetectorIdentity, Float32Array
 
 @dataclass(frozen=True, slots=True)
 class TemplateSpace:
-    """How templates were made: equal spaces, comparable templates."""
+    """How templates were made.  Templates of equal spaces are comparable."""
 
     model: str
-    """for people, such as "facenet512-casia:float32"; a file is the same under another name, so
-    that this alone is not compared"""
+    """Name for people, such as "facenet512-casia:float32".  It is not compared, because one file
+    may
+    have several names."""
     model_sha256: str
-    """of the model file"""
+    """sha256 of the model file."""
     detector: DetectorIdentity | None
-    """None where crops were given ready, and where a calibration does not say it"""
+    """None if the crops were given, and if a calibration does not state the detector."""
     crop: CropSpec
     flip: Flip
     mean_sha256: str
-    """of the mean embedding that was taken off, see `mean_sha256_of`; "" where none was"""
+    """sha256 of the mean embedding that was subtracted, see `mean_sha256_of`; "" without one."""
     size: int
-    """numbers of a template"""
+    """Length of a template."""
 
     def require_same(self, other: TemplateSpace, *, where: str) -> None:
-        """Raises ModelMismatchError where templates of this space, which `where` holds, cannot be
-        compared with those of `other`, which is in use.  It names the first field that differs,
-        both its values, and what to do.
+        """Raises ModelMismatchError if templates of this space are not comparable with those of
+        `other`.
+
+        `where`: what holds the templates of this space; `other` is the space in use.  The message
+        names
+        the first field that differs, both values, and what to do.
         """
         for difference in self.differences(other):
             raise ModelMismatchError(
@@ -48,12 +52,12 @@ class TemplateSpace:
             )
 
     def differs_by_mean_alone(self, other: TemplateSpace) -> bool:
-        """Whether `recentered` brings templates of one to the other."""
+        """Whether `recentered` converts templates of one space to the other."""
         same_mean = replace(self, mean_sha256=other.mean_sha256)
         return self.mean_sha256 != other.mean_sha256 and not any(same_mean.differences(other))
 
     def differences(self, other: TemplateSpace) -> Iterator[Difference]:
-        """Field by field, the most telling one first."""
+        """Yields the fields that differ, the most important one first."""
         for field, label, advice in _COMPARED:
             ours, theirs = getattr(self, field), getattr(other, field)
             if ours != theirs:
@@ -61,12 +65,12 @@ class TemplateSpace:
 
     @property
     def crop_text(self) -> str:
-        """Crop rule and mirror image in words, for people."""
+        """Returns crop rule and mirror image in words, for people."""
         mirror = "" if self.flip is Flip.NONE else f", mirror image {self.flip.value}"
         return f"{self.crop}{mirror}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `parse_space` reads it back."""
+        """Returns plain values for JSON; `parse_space` reads them back."""
         detector = self.detector
         return {
             "model": self.model,
@@ -93,7 +97,7 @@ class Difference:
     ours: str
     theirs: str
     advice: str
-    """what to do where templates of the two meet"""
+    """What to do if templates of the two are to be compared."""
 
 
 _AGAIN = "or embed or enroll the photos again."
@@ -109,11 +113,11 @@ _COMPARED = (
         "bring the gallery over, which needs no photos: facekit gallery recenter",
     ),
 )
-"""field, its name for people, what to do; the mean last, since it alone can be mended"""
+"""Field, its name for people, advice.  The mean is last, because only the mean can be converted."""
 
 
 def parse_space(fields: Fields) -> TemplateSpace:
-    """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    """Parses JSON.  Raises ValueError, which names the wrong member."""
     detector = fields.optional_part("detector")
     return TemplateSpace(
         model=fields.text("model"),
@@ -129,7 +133,7 @@ def parse_space(fields: Fields) -> TemplateSpace:
 
 
 def parse_crop(fields: Fields) -> CropSpec:
-    """From parsed JSON.  Raises ValueError naming the member that is wrong."""
+    """Parses JSON.  Raises ValueError, which names the wrong member."""
     return fields.built(
         CropSpec,
         rule=fields.choice("rule", CropRule),
@@ -139,7 +143,7 @@ def parse_crop(fields: Fields) -> CropSpec:
 
 
 def mean_sha256_of(mean: Float32Array | None) -> str:
-    """sha256 of a mean embedding's numbers as little-endian float32; "" for None."""
+    """Returns the sha256 of a mean embedding as little-endian float32; "" for None."""
     return "" if mean is None else hashlib.sha256(mean.astype("<f4").tobytes()).hexdigest()
 
 

@@ -175,11 +175,11 @@ def _restored(folder: Path, trainer: Trainer, reporter: Reporter) -> int:
     """Restores the last checkpoint; returns its number of steps, 0 if there is no checkpoint."""
     found = checkpoint.saved(folder / CHECKPOINTS_NAME)
     if not found:
-        reporter.note("no checkpoint yet: beginning anew")
+        reporter.note("no checkpoint yet: starting from the beginning")
         return 0
     with trainer.replicas.strategy.scope():
         done = checkpoint.restore(found[-1], trainer.variables())
-    reporter.note(f"going on after step {done}, from {found[-1].name}")
+    reporter.note(f"continuing after step {done}, from {found[-1].name}")
     return done
 
 

@@ -99,7 +99,9 @@ def _of_file(path: Path, reporter: Reporter) -> Start:
         except ModelError:  # a broken model is no reason not to train another
             continue
         if card.source.sha256 == sha256 and card.task is Task.EMBEDDING:
-            reporter.note(f"{path.name} is what {name} was made of: fed as that")
+            reporter.note(
+                f"{path.name} is the file that {name} was made of: it gets the same input"
+            )
             return _as_card_says(read.graph, card, f"{path.name}, sha256 {sha256}")
     if read.architecture is None:
         raise UsageError(

@@ -176,8 +176,8 @@ def calibrated(
     carried = [fmr for fmr in DEFAULT_FMR_TARGETS if is_measurable(fmr, impostors)]
     if left_out := [f"{fmr:g}" for fmr in DEFAULT_FMR_TARGETS if fmr not in carried]:
         reporter.note(
-            f"the card gets no threshold for FMR {', '.join(left_out)}: pairsDevTrain's photos "
-            f"make {impostors} impostor pairs"
+            f"the card gets no threshold for FMR {', '.join(left_out)}: the {impostors:,} impostor "
+            "pairs of pairsDevTrain's photos are too few"
         )
     return calibrate(
         theirs, training, dataset=lfw.plan.folder.name, flip=flip, fmr_targets=carried

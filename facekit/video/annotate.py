@@ -1,4 +1,4 @@
-"""Boxes and names drawn into a frame."""
+"""Draws boxes and names into a frame."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from facekit.video.records import VisibleFace
 _KNOWN_RGB = (46, 204, 113)
 _UNKNOWN_RGB = (241, 196, 15)
 _LEAST_TEXT_PX = 14.0
-_TEXT_SHARE = 0.035  # of the frame's height
+_TEXT_SHARE = 0.035  # height of the text, as a share of the frame's height
 
 
 def annotated(pixels: UInt8Array, faces: Sequence[VisibleFace]) -> UInt8Array:
-    """A copy of (H, W, 3) RGB with every face's box, and above it whose face it is."""
+    """Returns a copy of (H, W, 3) RGB with the box of every face and, above it, the person's
+    name."""
     drawn: UInt8Array = pixels.copy()
     text_px = max(_LEAST_TEXT_PX, _TEXT_SHARE * pixels.shape[0])
     thickness = max(1, round(text_px / 8))
@@ -28,7 +29,8 @@ def annotated(pixels: UInt8Array, faces: Sequence[VisibleFace]) -> UInt8Array:
 
 
 def label(face: VisibleFace) -> str:
-    """Ada 0.71, with the similarity to her template; or unknown 3, with the track's number."""
+    """Returns "Ada 0.71" with the similarity to her template, or "unknown 3" with the track's
+    number."""
     name, similarity = face.identity.name, face.identity.similarity
     if name is None:
         return f"unknown {face.track}"

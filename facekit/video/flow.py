@@ -1,8 +1,8 @@
-"""Carrying faces from frame to frame by optical flow.
+"""Moves faces from frame to frame by optical flow.
 
-Points on each face are followed with pyramidal Lucas-Kanade, forward and back; those that do
-not return to where they began are dropped (Kalal, Mikolajczyk, Matas, "Forward-Backward Error",
-ICPR 2010), and the others vote for one shift, scale and rotation.
+Points on each face are followed by pyramidal Lucas-Kanade, forward and back.  Points that do not
+return to their start are dropped (Kalal, Mikolajczyk, Matas, "Forward-Backward Error", ICPR 2010);
+the others determine one similarity transform.
 """
 
 from __future__ import annotations
@@ -15,27 +15,28 @@ from numpy.typing import NDArray
 
 from facekit.types import Face, Float32Array, UInt8Array
 
-_FLOW_SIDE_PX = 640  # longer frames are reduced: enough for motion, and the cost is bounded
-_GRID = 8  # points a side
-_INNER = 0.8  # of the box: its corners are background
+_FLOW_SIDE_PX = 640  # larger frames are reduced to this, which is enough and limits the cost
+_GRID = 8  # points along each side of a face's grid
+_INNER = 0.8  # share of the box that the grid spans, because corners are background
 _WINDOW = (15, 15)
-_LEVELS = 4  # the coarsest is a sixteenth: 60 px from frame to frame are followed, with 3 only 30
-_RETURN_PX = 1.0  # of the reduced frame
-_LEAST_POINTS = 0.4 * _GRID**2  # fewer agree on the motion of a face that is being covered
-_SCALE_RANGE = (0.8, 1.25)  # from one frame to the next
+_LEVELS = 4  # the coarsest is 1/16: motion up to 60 px per frame is followed; with 3 levels 30 px
+_RETURN_PX = 1.0  # largest distance from the start, in pixels of the reduced frame
+_LEAST_POINTS = 0.4 * _GRID**2  # on a face that is being covered, fewer points agree
+_SCALE_RANGE = (0.8, 1.25)  # between two frames
 
 
 class Flow:
-    """Keeps the previous frame, reduced and gray."""
+    """Optical flow between frames; it stores the previous frame, reduced and gray."""
 
     def __init__(self) -> None:
         self._gray: UInt8Array | None = None
         self._size = np.ones(2)
 
     def advance(self, pixels: UInt8Array, faces: Sequence[Face]) -> list[Face | None]:
-        """Where the faces of the previous frame are in this (H, W, 3) one; None: lost.
+        """Returns the position of each face of the previous frame in this (H, W, 3) one; None if
+        lost.
 
-        Frames may differ in size; they are taken to show the same view.
+        Frames may differ in size; they are assumed to show the same view.
         """
         previous, previous_size = self._gray, self._size
         self._size = np.array(pixels.shape[1::-1], np.float64)
@@ -71,7 +72,7 @@ def _reduced_gray(pixels: UInt8Array) -> UInt8Array:
 
 
 def _grid(face: Face, scale: NDArray[np.float64]) -> Float32Array:
-    """(64, 2) points on the inner part of the box."""
+    """Returns (64, 2) points on the inner part of the box."""
     corners = face.box_xyxy.reshape(2, 2) * scale
     center, half = corners.mean(0), (corners[1] - corners[0]) / 2 * _INNER
     steps = np.linspace(-1.0, 1.0, _GRID)
@@ -82,7 +83,7 @@ def _grid(face: Face, scale: NDArray[np.float64]) -> Float32Array:
 def _follow(
     before: UInt8Array, after: UInt8Array, points: Float32Array
 ) -> tuple[Float32Array, NDArray[np.bool_]]:
-    """(P, 2) points -> where they went, and whether they come back when followed backwards."""
+    """Returns the new positions of (P, 2) points, and whether they return when followed back."""
     settings = {"winSize": _WINDOW, "maxLevel": _LEVELS}
     moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, **settings)  # type: ignore[call-overload]
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None, **settings)  # type: ignore[call-overload]
@@ -92,7 +93,7 @@ def _follow(
 
 
 def _motion(before: Float32Array, after: Float32Array) -> NDArray[np.float64] | None:
-    """The (2, 3) similarity transform that most points agree on; None where too few do."""
+    """Returns the (2, 3) similarity transform that most points agree on; None if too few agree."""
     if len(before) < _LEAST_POINTS:
         return None
     matrix, agree = cv2.estimateAffinePartial2D(
@@ -115,7 +116,7 @@ def _scaled(face: Face, scale: NDArray[np.float64]) -> Face:
 
 
 def _moved(face: Face, motion: NDArray[np.float64], enlarge: NDArray[np.float64]) -> Face:
-    """The face after the motion; its box stays upright."""
+    """Returns the face after the motion; its box stays upright."""
     corners = face.box_xyxy.reshape(2, 2).astype(np.float64)
     center = motion[:, :2] @ corners.mean(0) + motion[:, 2]
     half = (corners[1] - corners[0]) / 2 * np.hypot(motion[0, 0], motion[1, 0])

@@ -1,4 +1,4 @@
-"""Videos and cameras, frame by frame; the only file that opens them."""
+"""Reads videos and cameras frame by frame; no other module opens them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from facekit.system.native_output import captured
 from facekit.types import UInt8Array
 from facekit.video.records import Frame
 
-_USUAL_FPS = 25.0  # where a stream does not say
-_HIGHEST_FPS = 1000.0  # above it a header says its clock's rate, not the frames'
-_FORGIVEN_S = 0.5  # headers round, and some say when the sound ends ...
-_FORGIVEN_SHARE = 0.1  # ... but of a short video this much at most,
-_FORGIVEN_FRAMES = 2  # and this many at least
+_USUAL_FPS = 25.0  # for a stream that states no rate
+_HIGHEST_FPS = 1000.0  # a higher rate in a header is that of its clock, not of the frames
+_FORGIVEN_S = 0.5  # missing at the end: headers round, and some state when the sound ends,
+_FORGIVEN_SHARE = 0.1  # but of a short video at most this share,
+_FORGIVEN_FRAMES = 2  # and at least this number
 _OPENCV_ITSELF = ("[ WARN", "[ERROR", "[ INFO")
 _ADDRESS = re.compile(r"\[(\S+) @ 0x[0-9a-f]+\] ")  # "[mpeg4 @ 0x55...] " before what FFmpeg says
 
 
 class VideoReader:
-    """Holds one frame at a time, however long the video is.  Use it as a context manager."""
+    """Reads a video, one frame at a time in memory.  Use it as a context manager."""
 
     def __init__(self, source: str, *, max_pixels: int) -> None:
         """`source`: a file, a named pipe, "-" for standard input, a stream's URL, or a camera's
-        number.  What comes through a pipe must be of a kind that is read from front to end, such
-        as MPEG-TS, Matroska or AVI; most MP4 files are not.
+        number.  A pipe needs a format that can be read from front to end, such as MPEG-TS, Matroska
+        or AVI; most MP4 files cannot.
 
-        Raises InputError where it cannot be opened, or a frame has more than `max_pixels`.
+        Raises InputError if it cannot be opened, or a frame has more than `max_pixels`.
         """
         self.source = source
         self._shown = "standard input" if source == "-" else source
@@ -61,20 +61,20 @@ class VideoReader:
         self.fps = fps if 0 < fps <= _HIGHEST_FPS else _USUAL_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.frame_count = int(count) if not is_camera and count > 0 else None
-        """as the header says; None where it does not"""
+        """As stated in the header; None if it states nothing."""
         self.is_live = is_camera or (is_url and self.frame_count is None)
-        """whether times are those of a clock, not of the video"""
+        """Whether times are those of a clock and not of the video."""
         self.missing_s = 0.0
-        """after the last frame: how much of what the header promised could not be read"""
+        """Seconds promised by the header that could not be read; known after the last frame."""
 
     @property
     def complaint(self) -> str | None:
-        """The first thing that the decoder said was wrong."""
+        """The first message of the decoder about an error."""
         said = [line for line in self._complaints if not line.startswith(_OPENCV_ITSELF)]
         return _ADDRESS.sub(r"\1: ", said[0]) if said else None
 
     def frames(self) -> Iterator[Frame]:
-        """Raises InputError where there is not even one."""
+        """Yields the frames.  Raises InputError if there is none."""
         opened = time.monotonic()
         index, time_s = 0, 0.0
         while (pixels := self._read()) is not None:
@@ -96,7 +96,7 @@ class VideoReader:
         self._capture.release()
 
     def _read(self) -> UInt8Array | None:
-        """(H, W, 3) RGB; None at the end."""
+        """Returns (H, W, 3) RGB; None at the end."""
         with captured(_is_chatter) as lines:
             there, pixels = self._capture.read()
         if not self._complaints:
@@ -133,11 +133,11 @@ def _can_be_read(path: Path) -> bool:
 def _opened(source: str, *, is_pipe: bool) -> cv2.VideoCapture:
     if source.isdecimal():
         return cv2.VideoCapture(int(source))
-    if is_pipe:  # a further backend would open it again, and wait for another writer
+    if is_pipe:  # another backend would open the pipe again and wait for another writer
         return cv2.VideoCapture("pipe:0" if source == "-" else source, cv2.CAP_FFMPEG)
     return cv2.VideoCapture(source)
 
 
 def _is_chatter(line: bytes) -> bool:
-    """Lines of FFmpeg and OpenCV: "[mpeg4 @ 0x...] ..." and "[ WARN:0@...] ..."."""
+    """Whether a line is FFmpeg's or OpenCV's: "[mpeg4 @ 0x...] ..." or "[ WARN:0@...] ..."."""
     return line.startswith((b"[", b"OpenCV: "))

@@ -1,4 +1,4 @@
-"""What travels between reading a video, following its faces and showing them."""
+"""The records of tracking, from reading a video to showing its faces."""
 
 from __future__ import annotations
 
@@ -12,56 +12,57 @@ from facekit.types import Face, Float32Array, UInt8Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a video."""
+    """One frame of a video."""
 
     index: int
-    """from 0"""
+    """Index from 0."""
     time_s: float
-    """since the video's start; of a camera, since it was opened"""
+    """Seconds since the video's start, or since a camera was opened."""
     pixels: UInt8Array = field(repr=False)
-    """(H, W, 3) RGB; the size may change within a video"""
+    """(H, W, 3) RGB; the size may change within a video."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a track's face is most like."""
+    """The most similar enrolled person."""
 
     name: str | None
-    """None: unknown, or there is nobody to compare with"""
+    """None if the person is unknown, and without candidates."""
     similarity: float | None
-    """cosine to the best candidate, -1..1, whether known or not; None without candidates"""
+    """Cosine similarity to the best candidate, -1..1, known or not; None without candidates."""
 
 
 NOBODY = Identity(None, None)
 Namer: TypeAlias = Callable[[Float32Array], Identity]
-"""(D,) unit vector -> identity"""
+"""Maps a (D,) unit vector to an identity."""
 
 
 class Vision(Protocol):
-    """Finds faces and tells them apart."""
+    """Finds faces and embeds them."""
 
     def detect(self, pixels: UInt8Array) -> tuple[Face, ...]: ...
 
     def embed(self, pixels: UInt8Array, faces: Sequence[Face]) -> Float32Array:
-        """(N, D) unit vectors of N faces of one picture."""
+        """Returns (N, D) unit vectors of N faces of one frame."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TrackOptions:
-    """How faces are followed.  Raises UsageError for a value that cannot be meant."""
+    """Settings of tracking.  Raises UsageError for an invalid value."""
 
     key_every: int = 5
-    """frames from one detection to the next"""
+    """Number of frames from one detection to the next."""
     longest_gap_s: float = 2.0
-    """how long a face may be out of sight and still continue its track"""
+    """Seconds that a face may be out of sight and still continue its track."""
     start_score: float | None = None
-    """detector's score from which a face begins a track, None for what the detector is sure of;
-    lower ones continue tracks, as in ByteTrack (Zhang et al. 2022)"""
+    """Detector's score from which a face begins a track; None means the detector's own value.
+    Faces
+    with lower scores only continue tracks, as in ByteTrack (Zhang et al. 2022)."""
     least_detections: int = 2
-    """tracks with fewer are false alarms of the detector and not reported"""
+    """Tracks with fewer detections are false alarms and are not reported."""
     embedded_faces: int = 5
-    """best faces of a track whose embeddings are averaged, at most"""
+    """Maximum number of a track's best faces whose embeddings are averaged."""
 
     def __post_init__(self) -> None:
         if min(self.key_every, self.least_detections, self.embedded_faces) < 1:
@@ -73,34 +74,34 @@ class TrackOptions:
 
     @property
     def starts_at(self) -> float:
-        """`start_score`, 0.9 where there is none."""
+        """`start_score`, or 0.9 without one."""
         return 0.9 if self.start_score is None else self.start_score
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A detected face of a track that was embedded."""
+    """A detected and embedded face of a track."""
 
     frame: int
     time_s: float
     face: Face
     quality: float
     embedding: Float32Array = field(repr=False)
-    """(D,) of unit length"""
+    """(D,) of unit length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Frames, without a gap, in which a face was in sight."""
+    """An interval of frames in which a face is in sight throughout."""
 
     first: int
     last: int
-    """inclusive"""
+    """Inclusive."""
 
 
 @dataclass(frozen=True, slots=True)
 class VisibleFace:
-    """A track in the present frame."""
+    """A track in the current frame."""
 
     track: int
     face: Face
@@ -109,25 +110,25 @@ class VisibleFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinishedTrack:
-    """One person's way through a video."""
+    """One person's track through a video."""
 
     number: int
-    """from 1, by first appearance; numbers of false alarms are left out"""
+    """Number from 1, by first appearance; false alarms have none."""
     start_s: float
     end_s: float
     spans: tuple[Span, ...]
     detection_count: int
-    """key frames in which the face was detected"""
+    """Number of key frames in which the face was detected."""
     best: Sample
     embedded_face_count: int
-    """faces in the mean embedding"""
+    """Number of faces in the mean embedding."""
     embedding: Float32Array = field(repr=False)
-    """(D,) of unit length"""
+    """(D,) of unit length."""
     identity: Identity
 
     @property
     def frame_count(self) -> int:
-        """In how many frames the face was in sight."""
+        """Number of frames in which the face was in sight."""
         return sum(span.last - span.first + 1 for span in self.spans)
 
     def to_dict(self) -> dict[str, Any]:

@@ -16,20 +16,20 @@ from facekit.video.records import (
     VisibleFace,
 )
 
-_SAMPLE_EVERY_S = 0.3  # nearer faces are nearly the same picture
-_BETTER = 1.2  # times the quality of the worst sample: bounds how often a track is embedded
-_MOST_MISSED = 2  # key frames that a face may be carried on without being detected
+_SAMPLE_EVERY_S = 0.3  # faces closer in time are nearly identical
+_BETTER = 1.2  # factor over the worst sample's quality; limits how often a track is embedded
+_MOST_MISSED = 2  # key frames for which a face is followed without being detected
 
 
 class Track:
-    """Memory does not grow with time, but for one Span each time that the face comes back."""
+    """A track.  Its memory grows only by one Span each time that the face reappears."""
 
     def __init__(self, number: int, frame: Frame, face: Face) -> None:
         self.number = number
         self.face = face
         self.in_sight = True
         self.rivals: set[Track] = set()
-        """tracks that this one has met, and might be mistaken for, since both were last sure"""
+        """Tracks whose faces met this one's, and that it may be confused with until they part."""
         self.identity: Identity = NOBODY
         self.last_seen_s = frame.time_s
         self._start_s = frame.time_s
@@ -40,28 +40,28 @@ class Track:
 
     @property
     def embedding(self) -> Float32Array:
-        """(D,) the mean of the samples, of unit length."""
+        """(D,) mean of the samples, at unit length."""
         mean = np.mean([sample.embedding for sample in self._samples], axis=0)
         return np.asarray(unit_length(mean[np.newaxis])[0])
 
     def confirm(self, face: Face) -> None:
-        """The face was detected."""
+        """Records that the face was detected."""
         self.face = face
         self.in_sight = True
         self._detections += 1
         self._missed = 0
 
     def carry(self, face: Face | None) -> None:
-        """The face was followed to here, or lost."""
+        """Records that the face was followed to this position, or lost."""
         if face is None:
             self.in_sight = False
         else:
             self.face = face
 
     def miss(self) -> None:
-        """A key frame in which the face was not detected.
+        """Records a key frame in which the face was not detected.
 
-        Next to a rival it is likely to be behind that rival, and the flow to be on the wrong face.
+        Next to a rival, the face is probably behind the rival, and the flow follows the wrong face.
         """
         self._missed += 1
         self.in_sight = self.in_sight and not self.rivals and self._missed <= _MOST_MISSED
@@ -74,10 +74,10 @@ class Track:
         self.last_seen_s = frame.time_s
 
     def wants(self, quality: float, time_s: float, *, most: int) -> bool:
-        """Would a face of this quality better the samples?"""
+        """Whether a face of this quality would improve the samples."""
         if not self._samples:
             return True
-        if self.rivals:  # part of it may be another person
+        if self.rivals:  # the crop may show a part of another person
             return False
         if len(self._samples) >= most:
             return quality > _BETTER * min(sample.quality for sample in self._samples)
@@ -85,7 +85,7 @@ class Track:
         return time_s - latest >= _SAMPLE_EVERY_S
 
     def add_sample(self, sample: Sample, *, most: int) -> None:
-        """Keeps the `most` best ones."""
+        """Adds a sample and keeps the `most` best ones."""
         self._samples.append(sample)
         self._samples.sort(key=lambda kept: -kept.quality)
         del self._samples[most:]
@@ -94,7 +94,7 @@ class Track:
         return VisibleFace(self.number, self.face, self.identity)
 
     def finished(self, *, least_detections: int) -> FinishedTrack | None:
-        """None for a false alarm."""
+        """Returns the finished track; None for a false alarm."""
         if self._detections < least_detections:
             return None
         return FinishedTrack(

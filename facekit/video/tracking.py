@@ -1,7 +1,7 @@
-"""Following every face of a video: detected on key frames, carried by flow between them.
+"""Tracks the faces of a video: detects them on key frames and follows them by flow in between.
 
-Where a detected face is decides which track it continues, as long as that leaves no doubt; where
-two faces have met, or one comes back, likeness decides, as place would swap people who cross.
+A detected face continues the track at its position, if only one track is there.  If two faces have
+met, or a face reappears, similarity decides, because people who cross would swap by position.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from facekit.video.records import (
 from facekit.video.track import Track
 
 SAME_PLACE = 0.3
-"""IoU from which a detection may be where a track is"""
-_REACH = 0.25  # how far beside a box, in its widths and heights, another face matters
-_MEETING = 0.2  # share of the smaller box, so grown, that another one covers
+"""Minimum IoU of a detection with the track that it continues by position."""
+_REACH = 0.25  # distance around a box, in its widths and heights, within which faces interact
+_MEETING = 0.2  # share of the smaller box, extended so, that another box covers
 
 
 def nobody(_embedding: Float32Array) -> Identity:
-    """The namer where there is no gallery."""
+    """The namer without a gallery: everybody is unknown."""
     return NOBODY
 
 
 class Tracker:
-    """Takes frames one by one, in order.  Not thread-safe."""
+    """Follows faces; takes frames one by one, in order.  Not thread-safe."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Tracker:
         options: TrackOptions | None = None,
         namer: Namer = nobody,
     ) -> None:
-        """`same_similarity`: least cosine at which two faces are taken for one person."""
+        """`same_similarity`: minimum cosine similarity of two faces of one person."""
         self._vision = vision
         self._same_similarity = same_similarity
         self._options = options or TrackOptions()
@@ -66,7 +66,7 @@ class Tracker:
         return [track.visible() for track in self._in_sight()]
 
     def step(self, frame: Frame) -> list[FinishedTrack]:
-        """Follows everybody into this frame; returns the tracks that are over by now."""
+        """Follows all faces into this frame; returns the tracks that have ended."""
         followed = self._in_sight()
         carried = self._flow.advance(frame.pixels, [track.face for track in followed])
         for track, face in zip(followed, carried, strict=True):
@@ -83,7 +83,7 @@ class Tracker:
         return self._end(over)
 
     def finish(self) -> list[FinishedTrack]:
-        """The tracks that were still going on when the video ended."""
+        """Returns the tracks that were still open when the video ended."""
         return self._end(list(self._tracks))
 
     def _in_sight(self) -> list[Track]:
@@ -96,7 +96,7 @@ class Tracker:
                 other.rivals.add(one)
 
     def _look(self, frame: Frame, candidates: list[Track]) -> None:
-        """A key frame: detects, and finds out whose face each one is."""
+        """Processes a key frame: detects faces and assigns them to tracks."""
         faces = self._vision.detect(frame.pixels)
         owners: dict[int, Track] = {}
         self._match_by_place(faces, candidates, owners)
@@ -149,7 +149,8 @@ class Tracker:
     def _match_what_is_left(
         self, faces: Sequence[Face], candidates: list[Track], owners: dict[int, Track]
     ) -> None:
-        """By place again, among tracks without a rival: a face may turn away and look unlike."""
+        """Matches by position again, among tracks without a rival: a turned face has a low
+        similarity."""
         free = [
             track
             for track in candidates
@@ -163,10 +164,11 @@ class Tracker:
             owners[indices[column]] = free[track]
 
     def _may_start(self, face: Face, candidates: list[Track]) -> bool:
-        """Beside a track with a rival nobody new begins.
+        """Whether a face may begin a track: not beside a track with a rival.
 
-        It is likely to be that rival, half covered and therefore unlike itself, and will be known
-        again in a moment.
+        The face probably is that rival, half covered and therefore dissimilar, and will be
+        recognized
+        soon.
         """
         beside_rivals = any(track.rivals and _meet(face, track.face) for track in candidates)
         return face.score >= self._options.starts_at and not beside_rivals
@@ -203,7 +205,7 @@ class Tracker:
             track.identity = self._namer(track.embedding)
 
     def _settle(self) -> None:
-        """Rivals that are both in sight and apart are rivals no more."""
+        """Ends the rivalry of tracks that are both in sight and apart."""
         for one, other in combinations(self._in_sight(), 2):
             if not _meet(one.face, other.face):
                 one.rivals.discard(other)
@@ -222,9 +224,9 @@ class Tracker:
 def clear_pairs(
     tracks: Float32Array, settled: NDArray[np.bool_], faces: Float32Array
 ) -> list[tuple[int, int]]:
-    """(T, 4), (T,), (F, 4) -> (track, face) where each overlaps the other and nobody else.
+    """Returns (track, face) where each overlaps only the other; (T, 4), (T,), (F, 4) arrays.
 
-    `settled`: the track has not met another one since it was last sure.
+    `settled`: whether the track has met no other one since its last certain match.
     """
     near = overlaps(tracks, faces) >= SAME_PLACE
     alone = near & (near.sum(0) == 1)[None, :] & (near.sum(1) == 1)[:, None]
@@ -232,7 +234,7 @@ def clear_pairs(
 
 
 def best_pairs(merits: Float32Array, *, least: float) -> list[tuple[int, int]]:
-    """(T, F) -> (track, face) by falling merit, each used once, none below `least`."""
+    """Returns (track, face) of (T, F) by descending score, each used once, all >= `least`."""
     pairs: list[tuple[int, int]] = []
     open_merits = merits.astype(np.float64)
     while open_merits.size and open_merits.max() >= least:
@@ -243,12 +245,13 @@ def best_pairs(merits: Float32Array, *, least: float) -> list[tuple[int, int]]:
 
 
 def _boxes(faces: Sequence[Face]) -> Float32Array:
-    """(N, 4)"""
+    """Returns (N, 4) boxes."""
     return np.array([face.box_xyxy for face in faces], np.float32).reshape(-1, 4)
 
 
 def _meet(one: Face, other: Face) -> bool:
-    """Is one near enough to hide part of the other?  The box of a half hidden face is smaller."""
+    """Whether one is near enough to hide a part of the other: half hidden faces have small
+    boxes."""
     reach = np.array([-_REACH, -_REACH, _REACH, _REACH], np.float32)
     boxes = _boxes([one, other])
     size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)

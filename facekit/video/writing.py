@@ -1,4 +1,4 @@
-"""An annotated video on disk: whole, or not there at all."""
+"""Writes an annotated video, completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from facekit.system.native_output import captured
 from facekit.types import UInt8Array
 
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
-"""By suffix, what the OpenCV wheels can encode; H.264 is not among it for its license"""
+"""Codecs of the OpenCV wheels, by suffix; H.264 is not among them because of its license."""
 
 
 class VideoWriter:
-    """Writes beside `path` under a temporary name, and renames when the block ends well.
+    """Writes under a temporary name beside `path` and renames when the block ends normally.
 
-    With no frame, or when the block ends with an exception, no file is left.
+    Without a frame, or if the block ends with an exception, no file remains.
     """
 
     def __init__(self, path: Path, *, fps: float) -> None:
@@ -36,9 +36,9 @@ class VideoWriter:
         self._frames = 0
 
     def write(self, pixels: UInt8Array) -> None:
-        """(H, W, 3) RGB; frames of another size than the first are fitted to it.
+        """Writes (H, W, 3) RGB; frames of another size than the first are resized to it.
 
-        Raises StorageError where the file or the encoder cannot be opened.
+        Raises StorageError if the file or the encoder cannot be opened.
         """
         if self._writer is None:
             self._size = (pixels.shape[1], pixels.shape[0])
@@ -52,7 +52,7 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Raises StorageError where the file is not whole, for example on a full disk."""
+        """Raises StorageError if the file is incomplete, for example on a full disk."""
         if self._writer is None:
             return
         try:
@@ -70,7 +70,7 @@ class VideoWriter:
         codec = CODECS[self._path.suffix.lower()]
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary.touch()  # OpenCV does not say why it cannot open a file
+            self._temporary.touch()  # reports an error that OpenCV would not explain
         except OSError as error:
             raise StorageError(f"Cannot write {self._path}: {error.strerror}") from error
         with captured(_is_chatter) as lines:
@@ -88,12 +88,12 @@ class VideoWriter:
         return writer
 
     def _require_whole(self) -> None:
-        """NB: OpenCV's writer does not report a failed write, so the result is looked at."""
+        """Reads the file back.  NB: OpenCV's writer does not report a failed write."""
         with captured(_is_chatter):
             written = cv2.VideoCapture(str(self._temporary))
             frames = written.get(cv2.CAP_PROP_FRAME_COUNT)
             written.release()
-        if abs(frames - self._frames) > 1:  # Matroska says a duration, which is rounded
+        if abs(frames - self._frames) > 1:  # Matroska states a duration, which is rounded
             raise StorageError(
                 f"Cannot write {self._path}: {max(frames, 0):.0f} of {self._frames} frames "
                 "arrived. Is the disk full?"

@@ -14,6 +14,7 @@ from facekit.enums import Architecture
 from facekit.graph.nets.designs import DESIGNS
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find, home, load_checked
+from facekit.photo.decode import read_image
 from tests.schemas import require_schema
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
@@ -54,7 +55,7 @@ def test_a_recipe_its_report_and_its_picture(tmp_path: Path) -> None:
     assert len(file["drift"]["layers"]) == 181
     report = json.loads((out / f"{DEFAULT_MODEL}_dynamic8_drift.json").read_text())
     assert report == {"schema_version": 1, **file["drift"]}
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (read_image(picture) < 128).any()  # not blank; test_drift looks at what is drawn
     # A quantized file is traced to what it was made from, and the photos are checked first.
     (tmp_path / "few").mkdir()
     shutil.copy(Path(__file__).parents[1] / "data" / "obama.jpg", tmp_path / "few")

@@ -238,6 +238,7 @@ def test_plot_is_written(tmp_path: Path, suffix: str) -> None:
     assert run("--plot", str(plot), OBAMA, BIDEN).exit_code == 1
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
     assert plot.read_bytes().startswith(start)
+    assert plot.stat().st_size > 100_000  # photos are in it; tests/tasks looks at the pixels
 
 
 @pytest.mark.model

@@ -139,8 +139,8 @@ def test_a_files_own_scaling_and_unit_length_are_told_and_left_to_facekit(tmp_pa
         reporter=told,
     )
     assert (made.model.card.input.mean, made.model.card.input.std) == (127.5, 128.0)
-    assert any("begins with (x - 127.5) / 128 of its own" in note for note in told.notes)
-    assert any("ends by giving embeddings unit length" in note for note in told.notes)
+    assert any("scales its input itself, (x - 127.5) / 128" in note for note in told.notes)
+    assert any("gives embeddings unit length in its last step" in note for note in told.notes)
     from facekit.graph.inspect.litert import inspect_litert
 
     kinds = {one.name for one in inspect_litert(made.model.path).operators}
@@ -153,7 +153,7 @@ def test_open_sides_take_the_size_that_is_given(tmp_path: Path) -> None:
     path = w.save(
         tmp_path / "open.onnx", w.head(w.op("GlobalAveragePool", x), 16), sides=("h", "w")
     )
-    with pytest.raises(ModelBuildError, match="size of the picture"):
+    with pytest.raises(ModelBuildError, match="size of the image"):
         imported(path, name="mine", options=replace(UNTRAINED, preprocessing=Preprocessing.RAW))
     sized = replace(UNTRAINED, size=(40, 56), preprocessing=Preprocessing.RAW)
     spec = imported(path, name="mine", options=sized).model.card.input
@@ -164,7 +164,7 @@ def test_open_sides_take_the_size_that_is_given(tmp_path: Path) -> None:
 
 def test_a_size_that_is_not_the_files_is_refused(tmp_path: Path) -> None:
     path = mobilefacenet(tmp_path / "mine.onnx")
-    with pytest.raises(UsageError, match=r"takes pictures of 48 x 48.*--size 112x112"):
+    with pytest.raises(UsageError, match=r"expects images of 48 x 48.*--size 112x112"):
         imported(path, name="mine", options=replace(UNTRAINED, size=(112, 112)))
 
 
@@ -196,8 +196,9 @@ def test_a_system_whose_way_tells_faces_further_apart_is_told(tmp_path: Path) ->
     told = Told()
     options = ImportOptions(preprocessing=Preprocessing.SPHEREFACE)
     imported(normalized(tmp_path / "mine.onnx"), name="mine", options=options, reporter=told)
-    assert "cosine of the faces that ship with facekit: 0.820 for one person, 0.729" in str(
-        told.notes
+    assert (
+        "cosine similarity of the faces that ship with facekit: 0.820 for one person, 0.729"
+        in str(told.notes)
     )
     assert "--preprocessing deepface tells the faces further apart: 0.757 for one" in str(
         told.notes

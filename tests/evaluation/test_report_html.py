@@ -54,6 +54,7 @@ def galleries(made_up: EvaluationReport) -> list[ErrorGallery]:
             model.model.label,
             tuple(ShownPair(pair, CROP, CROP) for pair in worst_false_matches(model, 12)),
             tuple(ShownPair(pair, CROP, CROP) for pair in worst_false_non_matches(model, 12)),
+            "margin, 32 px, bilinear",
         )
         for model in made_up.models
     ]
@@ -116,6 +117,7 @@ def test_what_the_page_says(page: str, made_up: EvaluationReport) -> None:
     assert f"p = {made_up.comparisons[0].p_value:.3g}" in page
     assert "12,000,000 impostor pairs" in page
     assert "NoFaceError: no face" in page
+    assert "Crops as the model sees them: margin, 32 px, bilinear." in page
 
 
 def test_a_threshold_from_the_scored_pairs_is_marked(made_up: EvaluationReport) -> None:

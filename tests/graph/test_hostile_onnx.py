@@ -122,12 +122,12 @@ BOMBS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "of a thousand sides": (
         [node("Reshape", "x s", "y")],
         {"s": np.ones(1_000, np.int64)},
-        "cannot become|sides at most",
+        "cannot become|dimensions at most",
     ),
     "of a thousand sides that fit": (
         [node("Reshape", "x s", "y")],
         {"s": integers(*[1] * 1_000, -1)},
-        "6 sides at most needed",
+        "6 dimensions at most needed",
     ),
     "padded": (
         [node("Pad", "x p", "y")],
@@ -252,12 +252,12 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a second output of a pool": (
         [node("MaxPool", "x", "a b", kernel_shape=[2, 2]), node("Relu", "b", "y")],
         {},
-        "y reads b, which nothing before it gives",
+        "y reads b, which no node before it computes",
     ),
     "a circle": (
         [node("Add", "x b", "a"), node("Relu", "a", "b"), node("Relu", "b", "y")],
         {},
-        "a reads b, which nothing before it gives",
+        "a reads b, which no node before it computes",
     ),
 }  # fmt: skip
 

@@ -176,7 +176,7 @@ def test_a_checkpoint_cut_off_or_changed(tmp_path: Path) -> None:
     with pytest.raises(ModelBuildError, match="is damaged, or no checkpoint"):
         read(folder)
     data.write_bytes(content[:700] + b"\x80" + content[701:])
-    with pytest.raises(ModelBuildError, match="has other numbers than were written"):
+    with pytest.raises(ModelBuildError, match="has another checksum than its index states"):
         read(folder)
     data.write_bytes(content)
     random = np.random.default_rng(4)

@@ -360,14 +360,14 @@ def _training(made: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_drop, "(gives nothing|which nothing before it gives)"),
+        (_drop, "(has no output|which no node before it computes)"),
         (_not_finite, "conv_9_relu: slope holds values that are not finite"),
         (_too_few, f"{CONV}_weight_quantized must have as many numbers as its .* Received: 16"),
         (_negative, "bn1_beta must have as many numbers"),
         (_huge, "bn1_beta must have as many numbers"),
         (_external, "bn1_beta lies in another file"),
         (_half, "bn1_beta is of ONNX's data type 10"),
-        (_circle, f"{CONV} reads both, which nothing before it gives"),
+        (_circle, f"{CONV} reads both, which no node before it computes"),
         (_operator, "conv_9_relu is a Loop. Known are Add, "),
         (_domain, "conv_9_relu is a PRelu of com.microsoft"),
         (_opset, "Operator set 7 to 25 needed. Received: 99"),

@@ -97,7 +97,7 @@ def test_several_outputs_for_pictures_of_any_size(tmp_path: Path) -> None:
     assert [one.shape for one in graph.outputs[:2]] == [(1, DYNAMIC, 2)] * 2
     sized = compared(made, tmp_path, noise(1, 3, 16, 24), size=(16, 24))
     assert [one.shape for one in sized.outputs[:2]] == [(1, 96, 2), (1, 24, 2)]
-    with pytest.raises(ModelBuildError, match=r"x has open sides, .* Give the size"):
+    with pytest.raises(ModelBuildError, match=r"x has a dynamic height or width, .* Give the size"):
         read_onnx_graph(written(made, tmp_path), name="open")
 
 

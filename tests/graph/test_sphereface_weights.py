@@ -146,7 +146,7 @@ def test_a_shape_that_its_numbers_do_not_fill_is_refused(tmp_path: Path) -> None
         sides = files.member(7, files.member(1, b"".join(map(files.varint, shape))))
         layer = files.member(1, b"relu1_1") + files.member(7, data + sides)
         path.write_bytes(files.member(100, layer))
-        with pytest.raises(ModelBuildError, match=r"relu1_1\[0\] must have as many numbers"):
+        with pytest.raises(ModelBuildError, match=r"relu1_1\[0\] must have as many elements"):
             read_caffe_model(path)
 
 

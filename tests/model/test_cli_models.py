@@ -275,7 +275,7 @@ def test_ensure_installed_builds_once_and_says_so(
     assert builds == ["mtcnn"]
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("facekit: model mtcnn is not here yet: building it, once\n")
+    assert captured.err.startswith("facekit: model mtcnn is not installed yet: building it once\n")
 
 
 @pytest.mark.parametrize("name", ["nothing", "facenet512-casia:int8", "gone.tflite"])

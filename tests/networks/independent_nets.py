@@ -58,7 +58,7 @@ class RuntimeNet:
 
 
 def expanded(path: Path, output: Path) -> Path:
-    """The ONNX file with its weights, int8 in blocks, as float32, for pictures of any size.
+    """The ONNX file with its weights, int8 in blocks, as float32, for images of any size.
 
     By the package onnx and NumPy: ONNX Runtime and OpenCV refuse blocks that have no scale for
     each of their parts, as YuNet's file has them.

@@ -40,7 +40,7 @@ def main(frozen_graph: Path, wheel: Path, sface: Path, yunet: Path) -> None:
 
 
 def _expanded_answers(yunet: Path) -> list[Float32Array]:
-    """Of the net for pictures of any size, in ONNX Runtime, which refuses the blocks of int8."""
+    """Of the net for images of any size, in ONNX Runtime, which refuses the blocks of int8."""
     picture = facekit.graph.probe.probe("yunet", registry.entry("yunet").card.input)
     with tempfile.TemporaryDirectory() as folder:
         return RuntimeNet(expanded(yunet, Path(folder) / "yunet.onnx")).outputs(picture)

@@ -158,7 +158,7 @@ def test_nets_that_facekit_cannot_feed(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     with pytest.raises(ModelMismatchError, match="has 2 inputs; facekit runs one"):
         OnnxNet(write_net(path, inputs=("a", "b")))
-    with pytest.raises(ModelMismatchError, match="batch of 1 or an open one"):
+    with pytest.raises(ModelMismatchError, match="batch of 1 or a dynamic one"):
         OnnxNet(write_net(path, batch=4))
     with pytest.raises(ModelMismatchError, match=r"must be float32, .*tensor\(float16\)"):
         OnnxNet(write_net(path, dtype=onnx.TensorProto.FLOAT16))

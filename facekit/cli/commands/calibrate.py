@@ -95,7 +95,11 @@ def calibrate(
     )
     click.echo("\n".join(operating_points(result.calibration.operating_points)))
     click.echo(
-        "probability: expected calibration error "
-        f"{result.reliability.expected_calibration_error:.3f} on held-out pairs"
+        f"probability: off by {result.reliability.expected_calibration_error:.3f} on average, on "
+        "held-out pairs"
     )
-    click.echo("written to the model's card" if write else "not written; --write to use it")
+    click.echo(
+        "written to the model's card"
+        if write
+        else "not in the model's card: pass --write to use it"
+    )

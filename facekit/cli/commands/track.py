@@ -137,7 +137,7 @@ def track(
                 emit_json_line(result.to_dict())
             else:
                 if shown is None:
-                    note_least_similarity("known", result)
+                    note_least_similarity("known:", result)
                     shown = track_table(named=result.named)
                 shown.echo(*track_row(result))
     _leave(end, as_json=as_json)

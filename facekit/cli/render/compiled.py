@@ -27,9 +27,9 @@ def print_compiled(compiled: CompiledModel) -> None:
         *(("also", _estimate_text(estimate, report)) for estimate in compiled.comparisons),
     ]
     click.echo("\n".join(labeled(lines)))
-    click.echo(f"\nthe {_SLOWEST} slowest layers, and what they wait for:")
+    click.echo(f"\nthe {_SLOWEST} slowest layers, and what limits them:")
     columns = (
-        *(number("MS"), number("SHARE"), Column("WAITS FOR")),
+        *(number("MS"), number("SHARE"), Column("LIMITED BY")),
         *(Column("OPERATOR"), Column("LAYER")),
     )
     rows = [
@@ -72,7 +72,7 @@ def _report_lines(report: VelaReport) -> list[tuple[str, str]]:
         ),
         ("memory", "; ".join(memories)),
         ("estimate", _estimate_text(report.estimate, report)),
-        ("waits for", ", ".join(waits)),
+        ("limited by", ", ".join(waits)),
     ]
 
 

@@ -21,7 +21,9 @@ _ORIGINS = {
 
 def report_text(report: EvaluationReport) -> str:
     """A row a figure, a column a result; then comparisons and notes."""
-    published = report.list_published_as or "not a published list"
+    published = "not a published list"
+    if report.list_published_as:
+        published = f"LFW's {report.list_published_as}, as published"
     first = report.models[0]
     columns = [Column(""), *(Column(f"{m.model.name} {m.model.variant}") for m in report.models)]
     rows = [(name, *map(cell, report.models)) for name, cell in _rows(report)]

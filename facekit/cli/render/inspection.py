@@ -30,9 +30,9 @@ def print_inspection(inspection: Inspection) -> None:
             f"{macs.total:,}: {macs.weighted:,} in convolutions and fully connected layers, "
             f"{macs.pooling:,} in pooling windows"
             if macs
-            else "not known: a side is open, or the operators are compiled",
+            else "unknown: an input side has no fixed size, or the operators are compiled",
         ),
-        ("card", f"{card.name}:{card.variant}, file as it says" if card else "none"),
+        ("card", f"{card.name}:{card.variant}, which matches the file" if card else "none"),
     ]
     if card is not None and card.npu_milliseconds is not None:
         lines.append(("estimate", f"{card.npu_milliseconds:.2f} ms on the NPU, by Vela"))

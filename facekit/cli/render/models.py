@@ -207,10 +207,10 @@ def _point_text(point: OperatingPoint) -> str:
     from facekit.template.wording import threshold_text
 
     rates = [
-        f"{name} {rate:.3g} of {count}"
-        for name, rate, count in (
-            ("FMR", point.fmr, point.n_impostor),
-            ("FNMR", point.fnmr, point.n_genuine),
+        f"{name} {100 * rate:.3g} % of {count:,} {kind} pairs"
+        for name, rate, count, kind in (
+            ("FMR", point.fmr, point.n_impostor, "impostor"),
+            ("FNMR", point.fnmr, point.n_genuine, "genuine"),
         )
         if rate is not None
     ]

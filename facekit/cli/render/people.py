@@ -58,15 +58,15 @@ def threshold_text(identified: Identified) -> str:
     from facekit.template.wording import threshold_text as in_words
 
     threshold = identified.threshold
-    text = f"known: {in_words(threshold.similarity, identified.metric)} ({threshold.source}); "
+    text = f"known: {in_words(threshold.similarity, identified.metric)}; "
     if threshold.predicted_fpir is None:
         text += "its error rate was not measured"
     else:
         text += (
             f"at most {percent_at_most(threshold.predicted_fpir)} of unknown faces are expected to "
-            f"be taken for one of {threshold.comparison_count} templates"
+            "be taken for somebody"
         )
-    return "\n".join(wrapped(text, others="  "))
+    return "\n".join(wrapped(f"{text} ({threshold.source})", others="  "))
 
 
 def note_least_similarity(whose: str, result: Clustering | TrackedPerson) -> None:
@@ -75,7 +75,7 @@ def note_least_similarity(whose: str, result: Clustering | TrackedPerson) -> Non
 
     if result.threshold is not None:
         text = in_words(result.threshold.similarity, result.metric)
-        note("\n  ".join(wrapped(f"{whose}: {text} ({result.threshold.source})")))
+        note("\n  ".join(wrapped(f"{whose} {text} ({result.threshold.source})")))
 
 
 def print_groups(clustering: Clustering, *, as_csv: bool) -> None:

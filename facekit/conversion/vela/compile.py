@@ -173,8 +173,8 @@ def _require_compilable(inspected: ModelInspection) -> None:
     for tensor in inspected.inputs:
         if -1 in tensor.shape:
             raise ModelMismatchError(
-                f"An NPU needs every side known in advance. Received: {path} with an input of "
-                f"shape {tensor.shape}, where -1 is open. Convert the model with a batch of 1."
+                f"An NPU needs a static shape. Received: {path} with an input of "
+                f"shape {tensor.shape}, where -1 is dynamic. Convert the model with a batch of 1."
             )
         if not tensor.is_integer:
             raise AcceleratorError(

@@ -106,4 +106,5 @@ def _gallery(result: ModelResult, column: ReportColumn, photos: LfwFolder) -> Er
         result.model.label,
         shown(worst_false_matches(result, _WORST)),
         shown(worst_false_non_matches(result, _WORST)),
+        str(cropper.pipeline.crop_spec),
     )

@@ -87,6 +87,8 @@ class ErrorGallery:
     label: str
     false_matches: tuple[ShownPair, ...]
     false_non_matches: tuple[ShownPair, ...]
+    crop: str
+    """the crop rule, in words"""
 
 
 def report_html(
@@ -95,7 +97,7 @@ def report_html(
     """Makes the page; `figures` are SVG elements by name, in the order in which they are shown."""
     parts = [
         _head(report),
-        section("Models side by side", models_table(report.models)),
+        section("Models side by side", models_table(report.models, report.threshold_list_name)),
         _comparisons(report),
         _all_pairs(report.models),
         _figures(figures),
@@ -180,7 +182,7 @@ def _gallery(gallery: ErrorGallery) -> str:
         ("match", "Different people, called the same", gallery.false_matches),
         ("miss", "One person, called different", gallery.false_non_matches),
     )
-    shown = ""
+    shown = f'<p class="soft">Crops as the model sees them: {text(gallery.crop)}.</p>\n'
     for kind, title, pairs in kinds:
         items = "".join(map(_shown_pair, pairs)) if pairs else ""
         content = f'<ul class="pairs {kind}">{items}</ul>' if items else "<p>None.</p>"

@@ -142,9 +142,11 @@ def _score_histograms(models: tuple[ModelResult, ...]) -> Any:
         thresholds = sorted(set(model.fold_threshold_similarities))
         axes.axvspan(thresholds[0], thresholds[-1], color=_INK, alpha=0.3, linewidth=0)
         middle = float(np.mean(thresholds))
-        axes.axvline(middle, color=_INK, linewidth=1.2, label=threshold_text(middle, digits=3))
+        axes.axvline(
+            middle, color=_INK, linewidth=1.2, ymax=0.66, label=threshold_text(middle, digits=3)
+        )
         axes.set_title(f"Scores, {names[model.model]}")
-        axes.set_ylabel("% of the kind")
+        axes.set_ylabel("% of pairs of this kind")
         axes.margins(y=0.5)  # room for the legend
         axes.legend(loc="upper right")
     rows[-1].set_xlabel("cosine similarity (distance = 1 - similarity)")

@@ -13,20 +13,19 @@ from facekit.template.wording import threshold_text, thresholds_text
 
 _ORIGINS = {
     ThresholdOrigin.OTHER_FOLDS: "chosen on the other folds",
-    ThresholdOrigin.OTHER_LIST: "chosen on another list",
     ThresholdOrigin.CARD: "from the model's card",
     ThresholdOrigin.FIXED: "given",
     ThresholdOrigin.SAME_PAIRS: "chosen on these very pairs: the figures are too good",
 }
 
 
-def models_table(models: tuple[ModelResult, ...]) -> str:
+def models_table(models: tuple[ModelResult, ...], threshold_list: str | None) -> str:
     """Makes a table with a row per figure and a column per result."""
     rows: list[tuple[str, Callable[[ModelResult], str]]] = [
         ("Accuracy", lambda m: _rate(m.accuracy, _by_identity(m))),
         ("Mean of the folds", _fold_mean),
         ("Failures as errors", lambda m: _rate(m.accuracy_failures_wrong)),
-        ("Threshold", _threshold),
+        ("Threshold", partial(_threshold, threshold_list)),
         ("FMR", lambda m: _rate(m.fmr)),
         ("FNMR", lambda m: _rate(m.fnmr)),
         ("FAR, FMR with failures", lambda m: _rate(m.far)),
@@ -87,12 +86,12 @@ def _fold_mean(model: ModelResult) -> str:
     )
 
 
-def _threshold(model: ModelResult) -> str:
+def _threshold(threshold_list: str | None, model: ModelResult) -> str:
     similarity, as_distance = thresholds_text(model.fold_threshold_similarities)
+    origin = _ORIGINS.get(model.threshold_origin, f"chosen on {threshold_list}")
     marked = ' class="warn"' if model.threshold_origin is ThresholdOrigin.SAME_PAIRS else ""
     return (
-        f"{text(similarity)}<small>{text(as_distance)}</small>"
-        f"<small{marked}>{_ORIGINS[model.threshold_origin]}</small>"
+        f"{text(similarity)}<small>{text(as_distance)}</small><small{marked}>{text(origin)}</small>"
     )
 
 

@@ -1,4 +1,4 @@
-"""MTCNN: three nets in a cascade, from all places of a picture to its faces.
+"""MTCNN: a cascade of three nets, from all windows of a photo to its faces.
 
 Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded
 Convolutional Networks", 2016 (arXiv:1604.02878).
@@ -31,13 +31,15 @@ class Mtcnn:
     def detect(
         self, images: Sequence[UInt8Array], *, options: MtcnnOptions | None = None
     ) -> list[tuple[Face, ...]]:
-        """RGB uint8 (H, W, 3) pictures of any sizes -> each one's faces, highest score first.
+        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; each photo's best face comes
+        first.
 
-        Boxes and landmarks are in pixels of the given picture and may reach beyond it, where
-        the face does.  A picture with a side shorter than `min_face_px` has no faces.
+        Boxes and landmarks are in pixels of the given photo; they reach beyond it if the face does.
+        A photo with a side shorter than `min_face_px` has no faces.
 
-        A photo larger than `search_side_px` is searched on a reduced copy throughout: with
-        O-Net on the full-size photo boxes differ by 1 % in IoU, to neither side's advantage.
+        A photo larger than `search_side_px` is searched on a reduced copy in all stages: running
+        O-Net
+        on the full-size photo changes boxes by 1 % in IoU, and is neither better nor worse.
         Raises ValueError for another dtype or shape.
         """
         options = options or MtcnnOptions()
@@ -57,7 +59,7 @@ class Mtcnn:
 
 
 def _scaled(image: UInt8Array) -> Float32Array:
-    """(H, W, 3) RGB uint8 -> (H, W, 3) float32, (pixel - 127.5) / 128, as the nets were trained."""
+    """Scales (H, W, 3) RGB uint8 to float32, (pixel - 127.5) / 128, as the nets were trained."""
     height, width = image.shape[:2]
     spec = InputSpec(height, width, ColorOrder.RGB, mean=127.5, std=128.0)
     return np.asarray(model_input(image[None], spec)[0])

@@ -1,4 +1,4 @@
-"""The cascade's settings."""
+"""The settings of the cascade."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from typing import ClassVar
 from facekit.errors import UsageError
 
 PNET_WINDOW_PX = 12
-"""side of the window that P-Net judges (Zhang et al. 2016, figure 2)"""
+"""Side of P-Net's input window in pixels (Zhang et al. 2016, figure 2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MtcnnOptions:
-    """Defaults are those of the paper's authors, of facenet and of the mtcnn package, but for
-    O-Net's threshold, where mtcnn 1.0.0 has 0.8 and the others 0.7.
+    """MTCNN's search settings.
 
-    Raises UsageError for a value that cannot be meant.
+    The defaults are those of the paper's authors, of facenet and of the mtcnn package, except
+    O-Net's threshold, which is 0.8 in mtcnn 1.0.0 and 0.7 in the others.  Raises UsageError for an
+    invalid value.
     """
 
     min_face_px: float = 20.0
-    """smallest face side searched for, in pixels of the picture that is searched: the reduced
-    copy where the photo is larger than `search_side_px`"""
+    """Smallest side of a face, in pixels of the photo, or of its reduced copy if it is larger than
+    `search_side_px`."""
     stage_thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
-    """face probability that P-, R- and O-Net ask for, each 0..1; a score must exceed it"""
+    """Face probability that a window must exceed in P-, R- and O-Net, each 0..1."""
     scale_factor: float = 0.709
-    """ratio of neighboring pyramid levels, about 1/sqrt(2): each has half the area"""
+    """Ratio of neighboring pyramid levels, about 1/sqrt(2): each has half the area."""
     search_side_px: int = 720
-    """photos with a longer side are searched on a copy reduced to it; 0: never reduced"""
+    """Photos with a longer side are searched on a copy reduced to this side; 0 never reduces."""
     level_overlap: float = 0.5
-    """IoU above which the better of two proposals of one pyramid level stays"""
+    """IoU above which only the better of two proposals of one pyramid level is kept."""
     proposal_overlap: float = 0.7
-    """the same across levels"""
+    """The same across levels."""
     refined_overlap: float = 0.7
-    """the same after R-Net"""
+    """The same after R-Net."""
     face_overlap: float = 0.7
-    """the same after O-Net, but of the smaller box's area: a box within a box goes"""
+    """The same after O-Net, but relative to the smaller box's area: a box within a box is
+    dropped."""
 
     sure_score: ClassVar[float] = 0.9
-    """what a face has that is hardly ever something else"""
+    """Score above which a detection is almost always a face."""
 
     def __post_init__(self) -> None:
         if not self.min_face_px >= PNET_WINDOW_PX:

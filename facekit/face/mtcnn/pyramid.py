@@ -1,4 +1,4 @@
-"""The sizes in which a picture is searched."""
+"""Computes the image pyramid: the sizes in which a photo is searched."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from facekit.types import Float32Array
 def pyramid_scales(
     height_px: int, width_px: int, *, min_face_px: float, scale_factor: float
 ) -> tuple[float, ...]:
-    """Reductions at which P-Net's window spans `min_face_px`, then 1/`scale_factor` times it, ...
+    """Returns the scales at which P-Net's window spans min_face_px, min_face_px / scale_factor, ...
 
-    The last one leaves the shorter side at least one window long; () for a picture smaller than
+    At the last scale the shorter side is at least one window long.  () for a photo smaller than
     the smallest face.
 
-    NB: the mtcnn package rounds the number of levels, which it derives from min_face_px = 20
-    alone; there the two agree but for sides that leave the last level 12.00 to 12.06 px.
+    NB: the mtcnn package rounds the number of levels, which it computes for min_face_px = 20 only.
+    The results agree except for sides that leave 12.00 to 12.06 px at the last level.
     """
     scales = []
     scale = PNET_WINDOW_PX / min_face_px
@@ -29,7 +29,8 @@ def pyramid_scales(
 
 
 def level(image: Float32Array, scale: float) -> Float32Array:
-    """(H, W, 3) -> (int(H scale), int(W scale), 3): each pixel the mean of the area it covers."""
+    """Resizes (H, W, 3) to (int(H scale), int(W scale), 3), by the mean of the area of each
+    pixel."""
     height, width = image.shape[:2]
     size = (int(width * scale), int(height * scale))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)

@@ -1,7 +1,7 @@
-"""The three stages of the cascade, and what one hands to the next.
+"""The three stages of the cascade, and the candidates that they pass on.
 
-P-Net looks at every place and size, roughly; R-Net rejects most of what it proposes and moves the
-rest; O-Net decides, places the box and finds five landmarks.
+P-Net rates every window at every scale, coarsely.  R-Net rejects most of its proposals and refines
+the boxes of the others.  O-Net decides, refines the box and finds five landmarks.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from facekit.face.mtcnn.windows import windows
 from facekit.runtime.net import Net
 from facekit.types import Face, Float32Array
 
-_PNET_STRIDE_PX = 2  # its one pooling layer
+_PNET_STRIDE_PX = 2  # from its only pooling layer
 RNET_SIDE_PX = 24
 ONET_SIDE_PX = 48
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """Boxes that may hold a face, in pixels of the searched picture."""
+    """Boxes that may contain a face, in pixels of the searched photo."""
 
     boxes: Float32Array
-    """(N, 4): x1, y1, x2, y2; may reach beyond the picture"""
+    """(N, 4): x1, y1, x2, y2; a box may reach beyond the photo."""
     scores: Float32Array
-    """(N,): face probability, 0..1"""
+    """(N,): face probability, 0..1."""
 
     def __post_init__(self) -> None:
         if self.boxes.shape != (len(self.scores), 4) or self.scores.ndim != 1:
@@ -43,18 +43,18 @@ class Candidates:
         return len(self.scores)
 
     def at(self, indices: NDArray[np.intp] | NDArray[np.bool_]) -> Candidates:
-        """Those at these indices (K,), or where this mask (N,) is true."""
+        """Returns the candidates at these indices (K,), or where this mask (N,) is true."""
         return Candidates(self.boxes[indices], self.scores[indices])
 
     def unsuppressed(self, threshold: float) -> Candidates:
-        """Those that no better one overlaps by more than this IoU, best first."""
+        """Returns the candidates that no better one overlaps by more than this IoU, best first."""
         return self.at(
             suppressed(self.boxes, self.scores, threshold=threshold, measure=Overlap.UNION)
         )
 
 
 def propose(image: Float32Array, pnet: Net, options: MtcnnOptions) -> Candidates:
-    """(H, W, 3) model input -> square candidates, best first."""
+    """Runs P-Net on (H, W, 3) model input; returns square candidates, best first."""
     height, width = image.shape[:2]
     scales = pyramid_scales(
         height, width, min_face_px=options.min_face_px, scale_factor=options.scale_factor
@@ -69,7 +69,7 @@ def propose(image: Float32Array, pnet: Net, options: MtcnnOptions) -> Candidates
 
 
 def _of_level(image: Float32Array, scale: float, pnet: Net, options: MtcnnOptions) -> Candidates:
-    """(H, W, 3) model input -> what P-Net finds in one level of the pyramid, best first."""
+    """Returns P-Net's candidates in one level of the pyramid of (H, W, 3) input, best first."""
     offsets, probability = pnet.run(level(image, scale)[None])
     return cells(
         offsets[0], probability[0], scale=scale, threshold=options.stage_thresholds[0]
@@ -79,12 +79,13 @@ def _of_level(image: Float32Array, scale: float, pnet: Net, options: MtcnnOption
 def cells(
     offsets: Float32Array, probability: Float32Array, *, scale: float, threshold: float
 ) -> Candidates:
-    """P-Net's maps (h, w, 4) and (h, w, 2) -> boxes of the cells whose probability exceeds.
+    """Decodes P-Net's maps (h, w, 4) and (h, w, 2): boxes of cells whose probability > threshold.
 
-    Cell (row, column) judges the 12-pixel window of the level at (2 column, 2 row); offsets move
-    the window's corners by window sides.  Boxes are in pixels of the picture, not of the level.
+    Cell (row, column) rates the 12-pixel window of the level at (2 column, 2 row).  The offsets
+    move the window's corners, in units of the window's side.  Boxes are in pixels of the photo,
+    not of the level.
 
-    NB: the window's corners are its first and last pixel as MATLAB counts them, 1 and 12.
+    NB: the window's corners are its first and last pixel in MATLAB's numbering, 1 and 12.
     """
     scores = probability[..., 1]
     rows, columns = np.nonzero(scores > threshold)
@@ -97,7 +98,7 @@ def cells(
 def refine(
     image: Float32Array, proposals: Candidates, rnet: Net, options: MtcnnOptions
 ) -> Candidates:
-    """(H, W, 3) model input and square proposals -> square candidates, best first."""
+    """Runs R-Net on square proposals of (H, W, 3) input; returns square candidates, best first."""
     offsets, probability = rnet.run(windows(image, proposals.boxes, side_px=RNET_SIDE_PX))
     judged = Candidates(regressed(proposals.boxes, offsets), probability[:, 1])
     passed = judged.at(judged.scores > options.stage_thresholds[1])
@@ -108,7 +109,7 @@ def refine(
 def decide_faces(
     image: Float32Array, candidates: Candidates, onet: Net, options: MtcnnOptions
 ) -> tuple[Face, ...]:
-    """(H, W, 3) model input and square candidates -> faces in its pixels, best first."""
+    """Runs O-Net on square candidates of (H, W, 3) input; returns faces, best first."""
     offsets, points, probability = onet.run(windows(image, candidates.boxes, side_px=ONET_SIDE_PX))
     scores = probability[:, 1]
     passed = scores > options.stage_thresholds[2]
@@ -122,9 +123,9 @@ def decide_faces(
 
 
 def placed(boxes: Float32Array, points: Float32Array) -> Float32Array:
-    """(N, 4), (N, 10) x1..x5 y1..y5 in box sides -> (N, 5, 2) px.
+    """Converts landmarks (N, 10), x1..x5 y1..y5 in units of the box's sides, to (N, 5, 2) px.
 
-    NB: sides + 1 and positions - 1, the authors' MATLAB counting of pixels.
+    NB: sides + 1 and positions - 1 follow the numbering of pixels in the authors' MATLAB code.
     """
     in_sides = np.stack([points[:, :5], points[:, 5:]], axis=2)  # (N, 5, 2)
     sizes = boxes[:, None, 2:] - boxes[:, None, :2] + np.float32(1)
@@ -132,9 +133,9 @@ def placed(boxes: Float32Array, points: Float32Array) -> Float32Array:
 
 
 def regressed(boxes: Float32Array, offsets: Float32Array) -> Float32Array:
-    """(N, 4), (N, 4) in box sides -> (N, 4): each corner moved by R- or O-Net's offset.
+    """Moves each corner of (N, 4) boxes by R- or O-Net's offsets (N, 4), in units of the sides.
 
-    NB: sides count from the first pixel to the last, hence + 1, as in the authors' MATLAB code.
+    NB: a side counts from the first pixel to the last, hence + 1, as in the authors' MATLAB code.
     """
     sizes = boxes[:, 2:] - boxes[:, :2] + np.float32(1)
     return np.asarray(boxes + offsets * np.tile(sizes, 2))

@@ -1,4 +1,4 @@
-"""Cuts boxes out of a picture, all in one size."""
+"""Samples boxes of a photo at one size."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import numpy as np
 
 from facekit.types import Float32Array
 
-_OUTSIDE = np.float32(-2)  # two pixels off the picture: nothing of it is blended in
-_MOST_ROWS = 32_766  # cv2.remap counts rows of its result in 16 bits
+_OUTSIDE = np.float32(-2)  # two pixels beyond the photo, so that no pixel of it is blended in
+_MOST_ROWS = 32_766  # cv2.remap numbers the rows of its result in 16 bits
 
 
 def windows(image: Float32Array, boxes: Float32Array, *, side_px: int) -> Float32Array:
-    """(H, W, 3) float32, (N, 4) px -> (N, side, side, 3) float32, bilinear samples.
+    """Samples (N, 4) boxes in px of (H, W, 3) float32 bilinearly: (N, side, side, 3) float32.
 
-    Samples lie on a grid from corner to corner of the box, whatever its size: a large box is
-    sampled sparsely, not averaged.  A sample outside the picture is 0, which is gray.
+    The samples lie on a grid from corner to corner of the box, whatever its size: a large box is
+    sampled sparsely, not averaged.  A sample outside the photo is 0, which is gray.
 
-    NB: this is TensorFlow's crop_and_resize as the mtcnn package calls it: box sides are divided
-    by the picture's sides but multiplied by these less one, so that samples move towards the
-    origin by up to one pixel.  The nets were ported with it; results are equal only with it.
+    NB: this is TensorFlow's crop_and_resize as the mtcnn package calls it.  Boxes are divided by
+    the
+    photo's height and width but multiplied by these less one, so that samples move towards the
+    origin by up to one pixel.  The nets were ported with it, so only this gives equal results.
     """
     height, width = image.shape[:2]
     columns = _grid(boxes[:, 0], boxes[:, 2], side_px, width)
@@ -33,7 +34,7 @@ def windows(image: Float32Array, boxes: Float32Array, *, side_px: int) -> Float3
 
 
 def _grid(low: Float32Array, high: Float32Array, count: int, picture_px: int) -> Float32Array:
-    """(N,), (N,) -> (N, count): sample positions along one axis, px; _OUTSIDE off the picture."""
+    """Returns (N, count) sample positions in px along one axis; _OUTSIDE if beyond the photo."""
     shrink = np.float32((picture_px - 1) / picture_px)
     first, last = low * shrink, high * shrink
     steps = np.arange(count, dtype=np.float32)
@@ -43,10 +44,10 @@ def _grid(low: Float32Array, high: Float32Array, count: int, picture_px: int) ->
 
 
 def _sampled(image: Float32Array, columns: Float32Array, rows: Float32Array) -> Float32Array:
-    """(H, W, 3), (N, S), (N, S) -> (N, S, S, 3)."""
+    """Samples (H, W, 3) at the (N, S) columns and rows: (N, S, S, 3)."""
     count, side = columns.shape
     shape = (count, side, side)
-    stacked = (count * side, side)  # one tall picture
+    stacked = (count * side, side)  # one tall image
     sampled = cv2.remap(
         image,
         np.broadcast_to(columns[:, None, :], shape).reshape(stacked),

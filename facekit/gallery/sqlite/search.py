@@ -91,7 +91,7 @@ class SqliteSearch:
         index = self._index(dimension)
         if index is not None and self._unindexed_count(index) <= _UNINDEXED_SHARE * count:
             return False
-        reporter.note("making the approximate index: some 20 minutes a million templates")
+        reporter.note("building the approximate index: about 20 minutes for a million templates")
         try:
             blocks = reporter.steps(
                 self._blocks(dimension), length=-(-count // _ROWS_AT_ONCE), label="indexing"

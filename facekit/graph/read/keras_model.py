@@ -97,5 +97,5 @@ def _references(value: Any) -> Iterator[str]:
 def _input(settings: Mapping[str, Any]) -> Node:
     shape = settings.get("batch_shape") or settings["batch_input_shape"]
     if len(shape) != 4 or not all(shape[1:]):
-        raise ModelBuildError(f"it must take pictures of static dimensions. Received: {shape}.")
+        raise ModelBuildError(f"it must take images of static dimensions. Received: {shape}.")
     return operations.graph_input("image", (1, *shape[1:]))

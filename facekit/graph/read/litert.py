@@ -78,8 +78,8 @@ class _Reader:
         if quantized := [tensor.name for tensor in self.tables.tensors if tensor.scales]:
             raise ModelBuildError(
                 f"it is quantized: {len(quantized)} tensors, such as {quantized[0]}, are integers "
-                "with scales. The float32 file that it was made of is needed; integers are made of "
-                "that by facekit convert NAME --int8."
+                "with scales. The float32 file from which it was converted is needed; facekit "
+                "convert NAME --int8 converts that to integers."
             )
         self._add_input(size)
         for operator in self.tables.operators:

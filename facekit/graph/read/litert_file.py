@@ -184,7 +184,7 @@ def _operator(model: Any, raw: Any, tensors: int) -> FileOperator:
         kind = _decode(code.CustomCode())
     outputs = _indices(raw, "Outputs", tensors)
     if not outputs:
-        raise ValueError("an operator that gives nothing")
+        raise ValueError("an operator without an output")
     table = raw.BuiltinOptions()
     options_kind = raw.BuiltinOptionsType() if table is not None else 0
     return FileOperator(

@@ -204,7 +204,7 @@ def _fold_cast(op: OperatorArguments) -> NDArray[Any]:
     booleans."""
     values = op.constant(0)
     if values.dtype.kind == "b":
-        raise ValueError("truth values as numbers")
+        raise ValueError("booleans as numbers")
     return values.astype(np.float32) if values.dtype.kind == "f" else values
 
 
@@ -234,7 +234,7 @@ def _fold_product(op: OperatorArguments) -> NDArray[Any]:
         or b.dtype.kind != "i"
         or ((a < 0) & (b < 0)).any()
     ):
-        raise ValueError("a product of other numbers than those of a shape and factors")
+        raise ValueError("a product of other values than a shape and factors")
     return np.asarray(a * b)
 
 
@@ -243,7 +243,7 @@ def _fold_reduce_product(op: OperatorArguments) -> NDArray[Any]:
     values = op.constant(0)
     axes, keep = op.axes(1, values.ndim), op.options("ReducerOptions").KeepDims()
     if values.dtype.kind != "i" or (values < 0).sum() > 1:
-        raise ValueError("a product of other numbers than those of a shape with one open side")
+        raise ValueError("a product of other values than a shape with one dynamic dimension")
     return np.asarray(values.prod(axes, keepdims=keep))
 
 

@@ -170,5 +170,7 @@ class OperatorArguments:
     def axis(self, axis: int, rank: int) -> int:
         """Returns the axis counted from 0.  Raises ModelBuildError if it is outside the rank."""
         if not -rank <= axis < rank:
-            raise ModelBuildError(f"{self.name}: an axis of {rank} sides needed. Received: {axis}.")
+            raise ModelBuildError(
+                f"{self.name}: an axis of {rank} dimensions needed. Received: {axis}."
+            )
         return axis % rank

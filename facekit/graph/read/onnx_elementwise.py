@@ -189,7 +189,7 @@ def _softmax(op: OperatorArguments) -> Value:
     axis = op.axis(op.attributes.integer("axis", 1 if flattens else -1), rank)
     if flattens and any(size != 1 for size in x.shape[axis + 1 :]):
         raise ModelBuildError(
-            f"{op.name}: before operator set 13 a softmax over the last side alone is known. "
+            f"{op.name}: before operator set 13 only a softmax over the last axis is known. "
             f"Received: axis {axis} of {rank}."
         )
     x = _move_axis_last(x, axis, op)
@@ -215,7 +215,9 @@ def _move_axis_last(x: Value, axis: int, op: OperatorArguments) -> Value:
     for axes in (identity_axes(rank), channels_last_axes(rank)):
         if axes[axis] == rank - 1:
             return Value(op.layout.to_axes(x, axes), axes)
-    raise ModelBuildError(f"{op.name}: channels or the last side needed. Received: axis {axis}.")
+    raise ModelBuildError(
+        f"{op.name}: the channels or the last axis needed. Received: axis {axis}."
+    )
 
 
 def _reduction(
@@ -232,7 +234,7 @@ def _reduction(
         axes = {op.axis(axis, rank) for axis in stated_axes or range(rank)}
         keep = op.attributes.integer("keepdims", 1) == 1
         if not keep and len(axes) == rank:
-            raise ModelBuildError(f"{name} must leave a side.")
+            raise ModelBuildError(f"{name} must leave an axis.")
         if axes == {0}:
             # Only the batch is reduced, so that the order of the other elements remains visible.
             x = op.layout.to_file_layout(x)

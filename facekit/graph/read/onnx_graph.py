@@ -128,14 +128,14 @@ class _Reader:
             )
         if 0 in (height, width):
             raise ModelBuildError(
-                f"{name} has open sides, shape {shape}. Give the size of the picture."
+                f"{name} has a dynamic height or width, shape {shape}. Give the size of the image."
             )
         node = operations.graph_input(name, (1, height, width, sizes[3]))
         self._store(name, Value(node, axes))
 
     def _add(self, node: Any) -> None:
         if not node.output or not node.output[0]:
-            raise ModelBuildError(f"{node.name or node.op_type} gives nothing.")
+            raise ModelBuildError(f"{node.name or node.op_type} has no output.")
         name = node.output[0]
         try:
             results = self._read_node(node, name)
@@ -173,8 +173,8 @@ class _Reader:
         has_value = any(isinstance(tensor, Value) for tensor in inputs)
         if has_value and _QUANTIZED_OPERATOR.search(kind):
             raise ModelBuildError(
-                f"{name} is a {kind} of what is computed: the network is quantized. Import the "
-                "float32 file that it was made from."
+                f"{name} is a {kind} of a computed tensor: the network is quantized. Import the "
+                "float32 file from which it was converted."
             )
         readers = OPERATORS if has_value else CONSTANT_FOLDERS
         if kind not in readers:
@@ -195,7 +195,7 @@ class _Reader:
             return self.values[name]
         if name not in self.constants:
             if name not in self.tensors:
-                raise ModelBuildError(f"{reader} reads {name}, which nothing before it gives.")
+                raise ModelBuildError(f"{reader} reads {name}, which no node before it computes.")
             self.constants[name] = tensor_values(self.tensors[name], name)
         return self.constants[name]
 

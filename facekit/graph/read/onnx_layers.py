@@ -185,7 +185,7 @@ def _pads(attributes: Attributes, x: Node, window: Window) -> Pads | None:
         dimension, size, stride = x.shape[1 + axis], window.size[axis], window.stride[axis]
         if dimension == DYNAMIC:
             raise ModelBuildError(
-                f"{attributes.name}: ceil_mode needs a picture of static dimensions."
+                f"{attributes.name}: ceil_mode needs an image of static dimensions."
             )
         first, last = pads[axis], pads[2 + axis]
         last_position = -(-(dimension + first + last - size) // stride)

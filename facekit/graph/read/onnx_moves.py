@@ -32,7 +32,7 @@ def _flatten(op: OperatorArguments) -> Value:
     x = op.data(0)
     axis = op.attributes.integer("axis", 1)
     if axis not in (1, 1 - len(x.axes)):
-        raise ModelBuildError(f"{op.name} must keep the pictures apart: axis 1 needed.")
+        raise ModelBuildError(f"{op.name} must keep the batch axis: axis 1 needed.")
     return _add_reshape(op, x, resolve_shape(x.shape, [x.shape[0], -1], op.name))
 
 
@@ -44,7 +44,9 @@ def _squeeze(op: OperatorArguments) -> Value:
         stated_axes = [axis for axis, size in enumerate(x.shape) if size == 1]
     axes = {op.axis(axis, rank) for axis in stated_axes}
     if any(x.shape[axis] != 1 for axis in axes):
-        raise ModelBuildError(f"{op.name}: sides of 1 needed. Received: {x.shape}, {stated_axes}.")
+        raise ModelBuildError(
+            f"{op.name}: dimensions of 1 needed. Received: {x.shape}, {stated_axes}."
+        )
     return _add_reshape(op, x, tuple(x.shape[axis] for axis in range(rank) if axis not in axes))
 
 
@@ -62,7 +64,7 @@ def _unsqueeze(op: OperatorArguments) -> Value:
 
 def _add_reshape(op: OperatorArguments, x: Value, shape: Sequence[int]) -> Value:
     if not shape:
-        raise ModelBuildError(f"{op.name} must leave a side.")
+        raise ModelBuildError(f"{op.name} must leave an axis.")
     return op.layout.reshape(x, tuple(shape), op.name)
 
 
@@ -73,7 +75,7 @@ def _transpose(op: OperatorArguments) -> Value:
     order = op.attributes.int_list("perm")
     order = list(range(rank))[::-1] if order is None else order
     if sorted(order) != list(range(rank)):
-        raise ModelBuildError(f"{op.name}: an order of {rank} sides needed. Received: {order}.")
+        raise ModelBuildError(f"{op.name}: an order of {rank} axes needed. Received: {order}.")
     return Value(x.node, tuple(x.axes[axis] for axis in order))
 
 
@@ -109,7 +111,7 @@ def _add_slice(
         node_axis, size = x.axes[axis], x.shape[axis]
         if stride < 1 or (size == DYNAMIC and (first < 0 or last < np.iinfo(np.int32).max)):
             raise ModelBuildError(
-                f"{name}: a part of {x.shape} that runs forwards, and to the end of an open side, "
+                f"{name}: a part of {x.shape} that runs forwards, and to the end of a dynamic axis "
                 f"needed. Received: {first} to {last} by {stride}."
             )
         if size != DYNAMIC:
@@ -131,7 +133,7 @@ def _split(op: OperatorArguments) -> tuple[Value, ...]:
         sizes = [min(largest, size - largest * index) for index in range(count)]
     if sizes is None or len(sizes) != len(op.outputs) or sum(sizes) != size or min(sizes) < 1:
         raise ModelBuildError(
-            f"{op.name}: {len(op.outputs)} parts of a side of {size} needed. Received: "
+            f"{op.name}: {len(op.outputs)} parts of a dimension of {size} needed. Received: "
             f"{sizes or count}."
         )
     ends = np.cumsum(sizes).tolist()
@@ -169,7 +171,7 @@ def _shape(op: OperatorArguments) -> Constant:
     x = op.data(0)
     if not is_static(x.shape):
         raise ModelBuildError(
-            f"{op.name}: the shape {x.shape} must be known. Give the picture's size."
+            f"{op.name}: the shape {x.shape} must be known. Give the image's size."
         )
     start = op.attributes.integer("start", 0)
     end = op.attributes.integer("end", len(x.shape))

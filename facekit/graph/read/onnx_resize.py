@@ -93,9 +93,7 @@ def _add_resize(
 ) -> Value:
     x, name = image_input(op), op.name
     if not scales and (not sizes or DYNAMIC in x.shape[1:3]):
-        raise ModelBuildError(
-            f"{name}: scales needed, or sizes for a picture of static dimensions."
-        )
+        raise ModelBuildError(f"{name}: scales needed, or sizes for an image of static dimensions.")
     height_width = x.shape[1:3]
     if not scales:
         scales = [size / dimension for size, dimension in zip(sizes, height_width, strict=True)]

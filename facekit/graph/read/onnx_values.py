@@ -90,7 +90,7 @@ class LayoutConverter:
             return value
         if len(shape) > _MAX_RANK:
             raise ModelBuildError(
-                f"{name or value.node.name}: {_MAX_RANK} sides at most needed. Received: "
+                f"{name or value.node.name}: {_MAX_RANK} dimensions at most needed. Received: "
                 f"{len(shape)}."
             )
         if value.image_shape is not None:

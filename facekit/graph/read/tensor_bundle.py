@@ -72,7 +72,7 @@ class Variable:
         if len(content) != self.size:
             raise ValueError(f"{self.path.name} ends within a variable")
         if _mask(crc32c(content)) != self.checksum:
-            raise ValueError(f"{self.path.name} has other numbers than were written")
+            raise ValueError(f"{self.path.name} has another checksum than its index states")
         return np.frombuffer(content, self.dtype).reshape(self.shape)
 
 

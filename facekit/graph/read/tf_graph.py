@@ -163,7 +163,7 @@ def _layer_name(name: str) -> str:
 def _placeholder(_: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
     shape = tuple(max(dim.size, DYNAMIC) for dim in attributes["shape"].shape.dim)
     if inputs or len(shape) != 4 or 0 in shape:
-        raise ModelBuildError(f"{name} must be pictures of a known size. Received: shape {shape}.")
+        raise ModelBuildError(f"{name} must be images of a known size. Received: shape {shape}.")
     return operations.graph_input("image", shape)
 
 
@@ -203,7 +203,7 @@ def _concatenate(reader: _Reader, inputs: list[str], _: dict[str, Any], name: st
     *members, axis = inputs
     nodes = [reader.data(member) for member in members]
     if int(reader.constant(axis)) not in (-1, len(nodes[0].shape) - 1):
-        raise ModelBuildError(f"{name} must put channels side by side.")
+        raise ModelBuildError(f"{name} must join the channels.")
     return moves.concatenate(nodes, name)
 
 

@@ -53,7 +53,7 @@ def is_torch_file(path: Path) -> bool:
 
 
 def mentions_tensor(path: Path, key: str) -> bool:
-    """Returns whether the first megabyte of the pickle contains `key`, without reading the
+    """Returns whether the first megabyte of the pickle contains `key`, without interpreting the
     pickle."""
     member = _pickle_member(path)
     if member is None:
@@ -94,7 +94,7 @@ def _read_zip(path: Path, member: str) -> tuple[Any, dict[str, NDArray[Any]]]:
         if f"{folder}byteorder" in archive.namelist() and (
             archive.read(f"{folder}byteorder") != b"little"
         ):
-            raise ValueError("numbers with their highest byte first")
+            raise ValueError("a big-endian byte order")
         content = _pickle(io.BytesIO(archive.read(member)))
         storages = {
             name.removeprefix(f"{folder}data/"): np.frombuffer(archive.read(name), np.uint8)
@@ -110,7 +110,7 @@ def _read_legacy(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
             raise ValueError("neither a zip archive nor PyTorch's older format")
         _version, machine, content = (_pickle(file) for _ in range(3))
         if not machine.get("little_endian", True):
-            raise ValueError("numbers with their highest byte first")
+            raise ValueError("a big-endian byte order")
         types = dict(_references(content))
         storages = {}
         for key in _pickle(file):

@@ -108,8 +108,8 @@ def _average_pool(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
         return
     if DYNAMIC in node.shape[1:3]:
         raise ModelBuildError(
-            f"{node.name}: LiteRT has no average pool padded by {node.window.pads} for pictures of "
-            "open sides."
+            f"{node.name}: LiteRT has no average pool padded by {node.window.pads} for images of "
+            "dynamic height or width."
         )
     factor = file.add_constant(f"{node.name}/factor", _correction_factors(node))
     pooled = file.add_activation(node, name=f"{node.name}/pooled")

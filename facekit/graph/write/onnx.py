@@ -40,7 +40,7 @@ def to_onnx(graph: Graph, *, producer: str = "facekit") -> OnnxGraph:
     file = OnnxFile(graph)
     for node in graph.nodes:
         if any(used.shape[:1] not in ((1,), (DYNAMIC,)) for used in (node, *node.inputs)):
-            raise ModelBuildError(f"{node.name}: its first side must be the pictures'.")
+            raise ModelBuildError(f"{node.name}: its first axis must be the batch.")
         WRITERS[node.operation](file, node)
     model = file.to_model(graph, producer)
     errors = file.onnx.checker.ValidationError, file.onnx.shape_inference.InferenceError
@@ -226,7 +226,7 @@ def _reduction(kind: str) -> Writer:
         (x,), axes = node.inputs, node.int_attributes["axes"]
         keeps_axes = len(node.shape) == len(x.shape)
         if 0 in axes:
-            raise ModelBuildError(f"{node.name} puts pictures together.")
+            raise ModelBuildError(f"{node.name} combines the images of a batch.")
         if kind == "ReduceMean" and len(x.shape) == 4 and axes == (1, 2):
             # ONNX's quantizer handles GlobalAveragePool as one operator.
             inputs = [file.tensor_in_layout(x, channels_first=True)]

@@ -49,7 +49,7 @@ def _reshape(file: OnnxFile, node: Node) -> None:
 def _transpose(file: OnnxFile, node: Node) -> None:
     (x,), order = node.inputs, node.int_attributes["order"]
     if order[0] != 0:
-        raise ModelBuildError(f"{node.name} moves the side of the pictures.")
+        raise ModelBuildError(f"{node.name} moves the batch axis.")
     channels_first = file.is_channels_first([x])
     perm = [TO_LAST[axis] for axis in order] if channels_first else order
     file.add_node(
@@ -60,7 +60,7 @@ def _transpose(file: OnnxFile, node: Node) -> None:
 def _concatenate(file: OnnxFile, node: Node) -> None:
     channels_first, (axis,) = file.is_channels_first(node.inputs), node.int_attributes["axis"]
     if axis == 0:
-        raise ModelBuildError(f"{node.name} puts pictures together.")
+        raise ModelBuildError(f"{node.name} combines the images of a batch.")
     inputs = [
         file.tensor_in_layout(node_input, channels_first=channels_first)
         for node_input in node.inputs
@@ -78,7 +78,7 @@ def _slice(file: OnnxFile, node: Node) -> None:
     (x,), integers = node.inputs, node.int_attributes
     begins, ends, steps = (integers[key] for key in ("begin", "end", "step"))
     if (begins[0], steps[0]) != (0, 1):
-        raise ModelBuildError(f"{node.name} leaves pictures out.")
+        raise ModelBuildError(f"{node.name} leaves out images of a batch.")
     channels_first = file.is_channels_first(node.inputs)
     name, rank = file.name_output(node, channels_first=channels_first), len(x.shape)
     axes = [TO_LAST[axis] if channels_first else axis for axis in range(1, rank)]
