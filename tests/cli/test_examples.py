@@ -33,7 +33,10 @@ RUN = (
     *("cluster", "models list", "models info", "models path", "models export", "models verify"),
     *("serve-stdin", "config list", "config show", "doctor", "completion", "help"),
 )
-"""In an order in which each finds what it needs; the first example of each.  None changes a model."""
+"""Commands whose first example is run, in an order in which each finds what it needs.
+
+None of them changes a model.
+"""
 
 
 @pytest.mark.model
