@@ -7,8 +7,6 @@ from collections.abc import Callable
 import click
 
 from facekit.cli.options import (
-    FILE,
-    FOLDER,
     AnyCommand,
     EnumChoice,
     crop_options,
@@ -18,6 +16,7 @@ from facekit.cli.options import (
     parallel_options,
     runtime_option,
 )
+from facekit.cli.types import FILE, FOLDER
 from facekit.enums import FacePolicy
 
 

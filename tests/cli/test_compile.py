@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from facekit.cli import cli
 from tests.schemas import require_schema
-from tests.text_tables import fields, rows
+from tests.text_tables import fields, require_readable, rows
 
 pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
 
@@ -31,6 +31,7 @@ def test_text_names_what_was_assumed_and_what_is_slow(model: str, tmp_path: Path
     assert lines["operators"] == "8 on the NPU, 0 on the CPU (100.0%)"
     assert "ms at 1000 MHz" in lines["estimate"]
     assert "DRAM 5.00 GB/s (imx93)" in lines["estimate"]
+    require_readable(result.stdout)
     assert ["Conv2D", "stem_1"] in [row[-2:] for row in rows(result.stdout)]
 
 
@@ -38,7 +39,7 @@ def test_json_has_the_report_and_both_systems(model: str, tmp_path: Path) -> Non
     result = CliRunner().invoke(cli, ["compile", model, "-o", str(tmp_path / "out"), "--json"])
     payload = json.loads(result.stdout)
     require_schema("compile", payload)
-    assert payload["model"] == str(tmp_path / "out" / "int8_vela.tflite")
+    assert payload["model"] == model
     assert payload["card"] is None
     assert payload["vela"]["npu_operator_count"] == 8
     assert [one["system_config"] for one in payload["vela"]["comparisons"]] == [

@@ -29,7 +29,13 @@ def run(*arguments: str, stdin: bytes | None = None) -> Result:
 def test_same_person_exits_0_and_says_so() -> None:
     result = run(OBAMA, OBAMA2)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith("same: cosine similarity 0.750 >= 0.458 (distance 0.250 <= ")
+    same, threshold, _source, probability = result.stdout.splitlines()
+    assert same == "same: cosine similarity 0.750 >= 0.458 (distance 0.250 <= 0.542)"
+    assert threshold.startswith("threshold: false match rate at most 0.1 % (model card, fmr=1e-3,")
+    assert probability == (
+        "probability of same person: 99.996 % (assuming half of all pairs match)"
+    )
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 @pytest.mark.model

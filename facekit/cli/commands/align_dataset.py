@@ -9,9 +9,7 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FOLDER,
     EnumChoice,
-    PixelSize,
     detector_options,
     image_options,
     json_option,
@@ -20,7 +18,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
-from facekit.cli.types import Words
+from facekit.cli.types import FOLDER, PixelSize, Words
 from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 
 
@@ -29,19 +27,20 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
     "--data",
     type=FOLDER,
     required=True,
-    help="Photos, a folder a person.",
+    help="Folder of photos, a folder a person.",
 )
 @output_folder("For the crops, a folder a person.", required=True)
 @click.option(
     "--crop",
     type=Words([CropRule.MARGIN.value, CropRule.SIMILARITY.value]),
     default=CropRule.MARGIN.value,
-    help="The box with a margin (FaceNet), or five landmarks onto a template (SphereFace).",
+    help="The rule from face to crop: the box with a margin (FaceNet), or five landmarks "
+    "onto a template (SphereFace).",
 )
 @click.option(
     "--size",
     type=PixelSize(),
-    help="The crop's sides.",
+    help="Height and width of the crops.",
     show_default="182; with --crop similarity 128x112",
 )
 @click.option(
@@ -55,7 +54,7 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.CENTER.value,
-    help="Which face of a photo: center is facenet's, large and central.",
+    help="Which face of a photo is meant: center is facenet's, large and central.",
 )
 @click.option(
     "--resize-filter",

@@ -11,7 +11,6 @@ from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.options import (
     DEFAULT_MODEL,
-    FILE,
     accelerator_options,
     detector_option,
     json_option,
@@ -20,7 +19,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
-from facekit.cli.types import Words
+from facekit.cli.types import FILE, Words
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
 
@@ -56,7 +55,8 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="MODEL",
     multiple=True,
     show_default=DEFAULT_MODEL,
-    help="Registry name, NAME:VARIANT, or a file with its card.",
+    help="Registry name, NAME:VARIANT, or a .tflite or .onnx file with its card beside it; "
+    "may be repeated.",
 )
 @click.option(
     "--stage",
@@ -66,28 +66,28 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     default=(ALL,),
     help="May be repeated.  detect, align and verify need photos.",
 )
-@click.option("--threads", type=Numbers(), default="1", help="Of a network.")
-@click.option("--batch", type=Numbers(), default="1", help="Pictures a run.")
+@click.option("--threads", type=Numbers(), default="1", help="Threads a network may use.")
+@click.option("--batch", type=Numbers(), default="1", help="Photos in a run.")
 @click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
     default=1,
-    help="Processes that run at the same time.",
+    help="Worker processes that run at the same time.",
 )
 @click.option(
     "--runs",
     metavar="N",
     type=click.IntRange(min=1),
     default=50,
-    help="That are counted.",
+    help="Runs that are counted.",
 )
 @click.option(
     "--warmup",
     metavar="N",
     type=click.IntRange(min=0),
     default=5,
-    help="Runs before them, after the first, that are not.",
+    help="Runs before those of --runs, which are not counted.",
 )
 @detector_option
 @accelerator_options

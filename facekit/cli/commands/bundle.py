@@ -8,8 +8,6 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FILE,
-    FOLDER,
     json_option,
     offline_option,
 )
@@ -17,7 +15,7 @@ from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.render.table import Column, labeled, number, table
 from facekit.cli.terminal import TerminalReporter
-from facekit.cli.types import Words
+from facekit.cli.types import FILE, FOLDER, Words
 
 
 @click.command(cls=Command, basic="target output detector models force json")
@@ -27,7 +25,8 @@ from facekit.cli.types import Words
     metavar="TARGET",
     type=Words(["imx93", "imx8mp", "cpu"]),
     required=True,
-    help="The board: a Vela file and int8 for imx93, uint8 and int8 for imx8mp, float32 for cpu.",
+    help="What it is for, a board: a Vela file and int8 for imx93, uint8 and int8 for "
+    "imx8mp, float32 for cpu.",
 )
 @output_file("The archive: .tar.gz, .tgz or .tar.", required=True)
 @click.option(
@@ -39,7 +38,7 @@ from facekit.cli.types import Words
 @click.option(
     "--models",
     type=FOLDER,
-    help="Folder that facekit convert wrote; searched before the store.",
+    help="Folder of models that facekit convert wrote; searched before the store.",
 )
 @click.option(
     "--cpu-variant", metavar="VARIANT", help="Which file the CPU runs: float32, float16, int8."

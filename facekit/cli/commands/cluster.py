@@ -9,7 +9,6 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FOLDER,
     EnumChoice,
     embedding_options,
     json_option,
@@ -19,6 +18,7 @@ from facekit.cli.output_options import force_option
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import note_least_similarity, print_groups
 from facekit.cli.threshold_options import threshold_options
+from facekit.cli.types import FOLDER
 from facekit.enums import ClusterMethod
 from facekit.errors import UsageError
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     help="hdbscan has no threshold.",
 )
 @threshold_options(default="1e-3")
-@click.option("--csv", "as_csv", is_flag=True, help="Write CSV: group, image, face, box.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write CSV: group, photo, face, box.")
 @click.option(
     "--copy-to",
     type=FOLDER,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--sheets",
     type=FOLDER,
-    help="Write contact sheets here: a picture of faces a group, and an overview.",
+    help="Write contact sheets here: the faces of a group as one picture, and an overview.",
 )
 @force_option("what is in these folders under the same names")
 @embedding_options

@@ -9,7 +9,6 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FOLDER,
     EnumChoice,
     crop_options,
     detector_options,
@@ -24,6 +23,7 @@ from facekit.cli.output_options import force_option
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
+from facekit.cli.types import FOLDER
 from facekit.enums import FacePolicy
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 @click.command(cls=Command, basic="face detector save-crops draw json")
 @photos_argument()
 @click.option("--save-crops", type=FOLDER, help="Write the crops that the model would see here.")
-@click.option("--draw", type=FOLDER, help="Write the pictures with boxes and landmarks here.")
+@click.option("--draw", type=FOLDER, help="Write the photos with boxes and landmarks here.")
 @force_option("what is in these folders under the same names")
 @click.option(
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.ALL.value,
-    help="Which faces to report; verify and embed take the largest.",
+    help="Which face of a photo to report; verify and embed take the largest.",
 )
 @detector_options
 @model_option

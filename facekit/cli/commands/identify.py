@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     metavar="N",
     type=click.IntRange(min=1),
     default=5,
-    help="Candidates to show.",
+    help="List the N most alike people of a face.",
 )
 @threshold_options()
 @click.option(

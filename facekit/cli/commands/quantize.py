@@ -10,14 +10,13 @@ import click
 from facekit.cli.calibration_options import calibration_options, calibration_photos
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FILE,
-    FOLDER,
     json_option,
 )
 from facekit.cli.output_options import accept_drift_option, force_option, output_folder
 from facekit.cli.render.conversion import print_quantized
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
+from facekit.cli.types import FILE, FOLDER
 from facekit.enums import RangeRule
 
 
@@ -46,7 +45,7 @@ from facekit.enums import RangeRule
 @click.option(
     "--plot",
     type=FILE,
-    help="Draw the drift into this file (PNG).",
+    help="Write a picture of the drift (PNG).",
 )
 @output_folder("Folder to write to.", required=True)
 @force_option("files that exist")
