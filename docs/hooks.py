@@ -17,10 +17,13 @@ COMMANDS = "reference/commands"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Puts the pages of the commands into the navigation, in the order of the help page."""
-    from docs.command_pages import command_pages
+    """Puts the pages of the commands into the navigation, under the headings of the help page."""
+    from facekit.cli import cli
 
-    pages: list[Any] = [{name: f"{COMMANDS}/{name}.md"} for name in command_pages()]
+    pages: list[Any] = [
+        {heading: [{name: f"{COMMANDS}/{name}.md"} for name in names]}
+        for heading, names in cli.names_by_heading().items()
+    ]
     assert config.nav is not None
     _replace(config.nav, pages)
     return config

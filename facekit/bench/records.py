@@ -84,7 +84,7 @@ class DelegateReport:
 
     def to_dict(self) -> dict[str, Any]:
         plain = {**asdict(self), "use": self.use.value, "evidence": list(self.evidence)}
-        return blanks_to_null(plain)
+        return blanks_to_null(plain, "name")
 
 
 @dataclass(frozen=True, slots=True)

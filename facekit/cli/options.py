@@ -90,10 +90,10 @@ face_option = click.option(
     type=EnumChoice(FacePolicy),
     default=FacePolicy.LARGEST.value,
     show_default=True,
-    help="Which face of a picture is meant.",
+    help="Which face of a photo is meant.",
 )
 no_detect_option = click.option(
-    "--no-detect", is_flag=True, help="The pictures are face crops: skip detection."
+    "--no-detect", is_flag=True, help="The photos are face crops: skip detection."
 )
 
 
@@ -215,7 +215,7 @@ bundle_option = click.option(
 
 
 def embedding_options(command: AnyCommand) -> AnyCommand:
-    """All that says how a picture becomes an embedding."""
+    """All that says how a photo becomes an embedding."""
     for decorate in reversed(
         (
             model_option,
@@ -241,7 +241,7 @@ def crop_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--crop",
                 type=EnumChoice(CropRule),
-                help="Crop rule instead of the one in the model's card.",
+                help="The rule from face to crop, in place of the model card's.",
             ),
             click.option(
                 "--margin",
@@ -261,14 +261,14 @@ def crop_options(command: AnyCommand) -> AnyCommand:
 
 
 def image_options(command: AnyCommand) -> AnyCommand:
-    """Limits that a picture is checked against before it is decoded."""
+    """Limits that a photo is checked against before it is decoded."""
     return click.option(
         "--max-megapixels",
         metavar="NUMBER",
         type=click.FloatRange(min=0, min_open=True),
         default=100,
         show_default=True,
-        help="Refuse larger pictures before decoding them.",
+        help="Refuse larger photos before decoding them.",
     )(command)
 
 

@@ -126,8 +126,8 @@ class Card:
         """All that the card's file says, but for its `schema_version`."""
         members = {
             **asdict(self),
-            "source": blanks_to_null(asdict(self.source)),
-            "quantization": blanks_to_null(asdict(self.quantization)),
+            "source": blanks_to_null(asdict(self.source), "url", "accuracy"),
+            "quantization": blanks_to_null(asdict(self.quantization), "input_formula"),
             "calibration": self.calibration.to_dict(),
         }
         plain: dict[str, Any] = json.loads(json.dumps(members, allow_nan=False))

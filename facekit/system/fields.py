@@ -22,9 +22,9 @@ _SHOWN = 80
 """Number of characters of a wrong value that an error shows."""
 
 
-def blanks_to_null(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the members with null in place of "", which stands for an unknown text."""
-    return {name: None if value == "" else value for name, value in members.items()}
+def blanks_to_null(members: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Returns the members, None instead of "" for those called `names`: a text that is unknown."""
+    return {**members, **{name: members[name] or None for name in names}}
 
 
 class FieldError(ValueError):

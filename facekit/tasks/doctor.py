@@ -95,7 +95,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "versions": blanks_to_null(self.versions),
+            "versions": blanks_to_null(self.versions, *self.versions),
             "runtime": self.runtime or None,
             "onnx_runtime": self.onnx_runtime or None,
             "onnx_providers": list(self.providers),

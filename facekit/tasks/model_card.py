@@ -144,7 +144,7 @@ def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict
             "std": system and system.std,
         },
         "quantization": {
-            **blanks_to_null(asdict(Quantization())),
+            **blanks_to_null(asdict(Quantization()), "input_formula"),
             "scheme": "none" if net.inputs[0].dtype == "float32" else None,
         },
         "crop": asdict(system.crop)

@@ -331,8 +331,11 @@ def _entry_dict(entry: RegistryEntry) -> dict[str, Any]:
         "architecture": entry.architecture,
         "weights_format": entry.weights_format.value,
         "variants": list(entry.variants),
-        "source": blanks_to_null(asdict(entry.source)),
-        "downloads": [blanks_to_null(asdict(download)) for download in entry.downloads],
+        "source": blanks_to_null(asdict(entry.source), "url", "accuracy"),
+        "downloads": [
+            blanks_to_null(asdict(one), "requirement", "url", "member", "member_sha256")
+            for one in entry.downloads
+        ],
     }
 
 

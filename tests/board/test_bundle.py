@@ -32,6 +32,7 @@ from facekit.model.store import models_folder
 from facekit.tasks.open_pipeline import PipelineRequest
 from tests.model.made_up_model import write_model
 from tests.schemas import require_schema
+from tests.text_tables import require_readable
 
 WHEEL = "facekit_cli-9.9-py3-none-any.whl"
 
@@ -220,6 +221,7 @@ def test_the_command_says_what_runs_on_which_device(models: Path) -> None:
     assert CliRunner().invoke(cli, arguments).exit_code == 2
     text = CliRunner().invoke(cli, [*arguments, "--force"])
     assert f"\nwheel    {WHEEL}\n" in text.stdout
+    require_readable(text.stdout)
     missing = CliRunner().invoke(cli, [*arguments, "--force", "--models", "none"])
     assert missing.exit_code == 5
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from facekit.cli import cli
 from tests.schemas import require_schema
-from tests.text_tables import fields, rows
+from tests.text_tables import fields, require_readable, rows
 
 pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
 
@@ -31,6 +31,7 @@ def test_text_names_what_was_assumed_and_what_is_slow(model: str, tmp_path: Path
     assert lines["operators"] == "8 on the NPU, 0 on the CPU (100.0%)"
     assert "ms at 1000 MHz" in lines["estimate"]
     assert "DRAM 5.00 GB/s (imx93)" in lines["estimate"]
+    require_readable(result.stdout)
     assert ["Conv2D", "stem_1"] in [row[-2:] for row in rows(result.stdout)]
 
 

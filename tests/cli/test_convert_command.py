@@ -16,6 +16,7 @@ from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import find, home, load_checked
 from facekit.photo.decode import read_image
 from tests.schemas import require_schema
+from tests.text_tables import require_readable
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
@@ -30,6 +31,7 @@ def test_without_flags_the_float32_file(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     path = tmp_path / f"{DEFAULT_MODEL}_float32.tflite"
     assert result.stdout == f"file  {path}\nsize  93.9 MB\n"
+    require_readable(result.stdout)
     assert path.read_bytes() == find(DEFAULT_MODEL).path.read_bytes()
     assert load_checked(path, read_all=True).card.variant == "float32"
     again = run("convert", "-o", tmp_path)

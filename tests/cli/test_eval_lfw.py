@@ -27,6 +27,7 @@ from tests.small_lfw import (
     make_small_lfw,
     noise_photos,
 )
+from tests.text_tables import require_readable
 
 pytest.importorskip("sklearn", reason="needs the evaluate extra")
 
@@ -113,6 +114,7 @@ def test_the_text_is_a_table_with_intervals_and_origin(small: Path, cold: Path) 
     assert "pairsDevTrain.txt + pairsDevTest.txt: 20 pairs" in result.stdout
     assert "the other folds" in result.stdout
     assert "all pairs, best-accuracy" in result.stdout
+    require_readable(result.stdout)
     assert "is not LFW's published list" in result.stderr
 
 

@@ -15,6 +15,7 @@ from facekit.model.store import find, home, load_checked
 from facekit.template.file import read_embeddings
 from tests.schemas import require_schema
 from tests.small_lfw import make_small_lfw
+from tests.text_tables import require_readable
 
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
 pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
@@ -133,6 +134,7 @@ class TestInTheStore:
         result = run("export", "--format", "onnx", "-o", path)
         assert result.exit_code == 0, result.stderr
         assert result.stdout.startswith(f"file  {path}\nsize  94.0 MB\n")
+        require_readable(result.stdout)
         assert load_checked(path, read_all=True).card.variant == "onnx-fp32"
         small = make_small_lfw(tmp_path / "small", DATA)
         done = run(

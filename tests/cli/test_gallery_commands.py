@@ -127,7 +127,7 @@ class TestIdentify:
 class TestEnroll:
     @pytest.mark.model
     def test_repeating_it_changes_nothing(self) -> None:
-        header = ["ADDED", "KNOWN ALREADY", "NAME"]
+        header = ["ADDED", "ALREADY ENROLLED", "NAME"]
         assert rows(run("enroll", "Obama", OBAMA).stdout) == [header, ["1", "0", "Obama"]]
         assert rows(run("enroll", "Obama", OBAMA).stdout) == [header, ["0", "1", "Obama"]]
         assert payload("gallery", "stats")["template_count"] == 1
@@ -185,9 +185,10 @@ class TestGallery:
     def test_list_show_rename_remove(self) -> None:
         people = payload("gallery", "list")["people"]
         assert [person["name"] for person in people] == ["Barack Obama", "Joe Biden"]
-        (record,) = payload("gallery", "show", "Joe Biden")["templates"]
+        shown = payload("gallery", "show", "Joe Biden")
+        (record,) = shown["templates"]
         assert record["photo"] == BIDEN
-        assert len(record["photo_sha256"]) == len(record["model_sha256"]) == 64
+        assert len(record["photo_sha256"]) == len(shown["model_sha256"]) == 64
         assert record["score"] > 0.9
         assert run("gallery", "rename", "Joe Biden", "Joseph Biden").exit_code == 0
         assert run("gallery", "remove", "Joseph Biden").exit_code == 0
@@ -223,14 +224,14 @@ class TestGallery:
         assert run("enroll", "Obama", OBAMA2, OBAMA).exit_code == 0
         words = ("Barack Obama", "Obama")
         text = run("gallery", "merge", *words).stdout
-        assert text == "Obama is now Barack Obama: 1 templates moved, 1 known already\n"
+        assert text == "Obama is now Barack Obama: 1 templates moved, 1 photos in both\n"
         (title,), header, own, moved, _, merges, merge = rows(
             run("gallery", "show", "Barack Obama").stdout
         )
         assert title.startswith("Barack Obama: 2 templates of ")
         assert header == ["SCORE", "ENROLLED", "SHA256", "MERGED FROM", "PHOTO"]
         assert (own[3:], moved[3:]) == ([OBAMA], ["Obama", OBAMA2])
-        assert merges == ["TEMPLATES", "KNOWN ALREADY", "MERGED", "NAME"]
+        assert merges == ["TEMPLATES", "IN BOTH", "MERGED", "NAME"]
         assert (*merge[:2], merge[3]) == ("1", "1", "Obama")
         assert payload("gallery", "check")["sound"]
         (face,) = payload("identify", OBAMA2)["photos"][0]["faces"]

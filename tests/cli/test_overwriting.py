@@ -45,6 +45,7 @@ CASES = [
     ("benchmark --output", "benchmark -o there", "there/benchmark.txt"),
     ("compile --output", "compile toy_int8.tflite -o there", "there/toy_int8_vela.json"),
     ("config show --output", "config show imx93 -o there.toml", "there.toml"),
+    ("help --output", "help --man -o there", "there/facekit.1"),
     ("bundle --output", "bundle toy --target cpu -o there.tar", "there.tar"),
 ]
 """Command and option, how it is typed, and what is there already."""
@@ -66,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(line: str) -> Result:
-    return CliRunner().invoke(cli, line.split())
+    return CliRunner().invoke(cli, line.split(), prog_name="facekit")
 
 
 def test_every_option_that_writes_is_tried() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from facekit.video.reading import VideoReader
 from tests.schemas import require_schema
-from tests.text_tables import rows
+from tests.text_tables import require_readable, rows
 from tests.video import clips
 
 FACEKIT = (sys.executable, "-m", "facekit")
@@ -92,6 +92,7 @@ def test_one_json_line_a_person_with_names(crossing: Path, gallery: Path, tmp_pa
 def test_without_a_gallery_nobody_is_named(crossing: Path, tmp_path: Path) -> None:
     done = facekit("track", str(crossing), home=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+    require_readable(done.stdout)
     header, hidden, in_front = rows(done.stdout)
     assert header == ["TRACK", "FROM_S", "TO_S", "FRAMES"]
     assert hidden[:3] == ["1", "0.00", "4.76"]

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from facekit.cli.render.conversion import print_quantized
+from facekit.conversion.conversion import ConvertedFile
 from facekit.conversion.drift import (
     Drift,
     FileFacts,
@@ -24,8 +26,11 @@ from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import RangeRule
 from facekit.errors import ModelBuildError
+from facekit.evaluation.view1 import Accuracy
 from facekit.model.store import InstalledModel
+from facekit.tasks.quantize import QuantizedFile
 from tests.networks.tiny_embedder import tiny_embedder
+from tests.text_tables import require_readable, rows
 
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
 
@@ -139,3 +144,25 @@ def blue(png: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     assert bgr is not None
     red, _, blue_ = (bgr[..., channel].astype(int) for channel in (2, 1, 0))
     return np.asarray(blue_ - red > 100)
+
+
+def test_the_text_has_layers_and_accuracies_as_tables(
+    pair: tuple[InstalledModel, InstalledModel], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = pair[1]
+    layers = tuple(LayerDrift(f"layer{number}", 0.5, number / 100) for number in range(3))
+    rates = {"0.01": 0.98, "0.001": 0.95}
+    accuracies = (
+        Accuracy("float32", 0.4, 0.99, 0.99, 0.01, rates, 1_000, 0),
+        Accuracy("int8", 0.41, 0.985, 0.984, 0.012, rates, 1_000, 0),
+    )
+    file = ConvertedFile(made.path, made.card, drift=drift([0.99, 1.0]))
+    print_quantized(
+        QuantizedFile("tiny:float32", "0" * 64, made.path.parent, file, layers, accuracies)
+    )
+    text = capsys.readouterr().out
+    require_readable(text)
+    assert "only 2 crops: use at least 200" in text
+    assert ["ERROR", "NEW", "LAYER"] in rows(text)
+    assert ["50.00%", "2.00%", "layer2"] in rows(text)
+    assert ["int8", "98.50%", "98.40%", "1.20%", "98.0%", "95.0%"] in rows(text)

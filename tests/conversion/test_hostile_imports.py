@@ -177,7 +177,7 @@ def a_picture_out(model: Any) -> None:
     ("edit", "said"),
     [
         (outside, "lies in .*etc/passwd, which is not in the model's folder"),
-        (huge, "as many numbers as its shape"),
+        (huge, "as many elements as its shape"),
         (huge_picture, "elements are allowed|must be"),
         (huge_group, "groups"),
         (huge_pads, "pads"),

@@ -362,9 +362,9 @@ def _training(made: Any) -> None:
     [
         (_drop, "(has no output|which no node before it computes)"),
         (_not_finite, "conv_9_relu: slope holds values that are not finite"),
-        (_too_few, f"{CONV}_weight_quantized must have as many numbers as its .* Received: 16"),
-        (_negative, "bn1_beta must have as many numbers"),
-        (_huge, "bn1_beta must have as many numbers"),
+        (_too_few, f"{CONV}_weight_quantized must have as many elements as its .* Received: 16"),
+        (_negative, "bn1_beta must have as many elements"),
+        (_huge, "bn1_beta must have as many elements"),
         (_external, "bn1_beta lies in another file"),
         (_half, "bn1_beta is of ONNX's data type 10"),
         (_circle, f"{CONV} reads both, which no node before it computes"),

@@ -113,5 +113,5 @@ def test_the_registrys_own_source_is_to_be_built(
 
     sha256 = registry.entry("facenet512").source.sha256
     monkeypatch.setattr(import_weights, "source_sha256", lambda path: sha256)
-    with pytest.raises(UsageError, match="facekit models build facenet512 --from-file-file"):
+    with pytest.raises(UsageError, match="facekit models build facenet512 --from-file"):
         import_weights.require_free_name("facenet512", no_weights)

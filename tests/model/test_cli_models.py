@@ -107,7 +107,7 @@ class TestList:
     def test_as_json(self, home: Path) -> None:
         payload = run_json("list")
         assert payload["store"] == str(home)
-        assert payload["default_model"] == {"name": "facenet512-casia", "origin": "facekit"}
+        assert payload["default_model"] == {"model": "facenet512-casia", "origin": "facekit"}
         first = payload["models"][0]
         assert (first["name"], first["default"], first["license"]) == (
             *("facenet512-casia", True, "MIT; trained on CASIA-WebFace"),

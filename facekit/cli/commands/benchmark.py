@@ -55,7 +55,8 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="MODEL",
     multiple=True,
     show_default=DEFAULT_MODEL,
-    help="Registry name, NAME:VARIANT, or a file with its card.",
+    help="Registry name, NAME:VARIANT, or a .tflite or .onnx file with its card beside it; "
+    "may be repeated.",
 )
 @click.option(
     "--stage",
@@ -66,15 +67,17 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="May be repeated.  detect, align and verify need photos.",
 )
-@click.option("--threads", type=Numbers(), default="1", show_default=True, help="Of a network.")
-@click.option("--batch", type=Numbers(), default="1", show_default=True, help="Pictures a run.")
+@click.option(
+    "--threads", type=Numbers(), default="1", show_default=True, help="Threads a network may use."
+)
+@click.option("--batch", type=Numbers(), default="1", show_default=True, help="Photos in a run.")
 @click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes that run at the same time.",
+    help="Worker processes that run at the same time.",
 )
 @click.option(
     "--runs",
@@ -82,7 +85,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="That are counted.",
+    help="Runs that are counted.",
 )
 @click.option(
     "--warmup",
@@ -90,7 +93,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
-    help="Runs before them, after the first, that are not.",
+    help="Runs before those of --runs, which are not counted.",
 )
 @detector_option
 @accelerator_options

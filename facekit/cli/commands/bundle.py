@@ -26,7 +26,8 @@ from facekit.cli.terminal import TerminalReporter
     metavar="TARGET",
     type=click.Choice(["imx93", "imx8mp", "cpu"]),
     required=True,
-    help="The board: a Vela file and int8 for imx93, uint8 and int8 for imx8mp, float32 for cpu.",
+    help="What it is for, a board: a Vela file and int8 for imx93, uint8 and int8 for "
+    "imx8mp, float32 for cpu.",
 )
 @output_file("The archive: .tar.gz, .tgz or .tar.", required=True)
 @click.option(
@@ -38,7 +39,7 @@ from facekit.cli.terminal import TerminalReporter
 @click.option(
     "--models",
     type=FOLDER,
-    help="Folder that facekit convert wrote; searched before the store.",
+    help="Folder of models that facekit convert wrote; searched before the store.",
 )
 @click.option(
     "--cpu-variant", metavar="VARIANT", help="Which file the CPU runs: float32, float16, int8."

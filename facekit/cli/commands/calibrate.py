@@ -34,7 +34,7 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
 @evaluation_options(default_protocol="devtrain")
 @click.option(
     "--fmr",
-    metavar="FMR,...",
+    metavar="RATE,...",
     callback=_rates,
     default="1e-2,1e-3,1e-4",
     show_default=True,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     help="hdbscan has no threshold.",
 )
 @threshold_options(default="1e-3")
-@click.option("--csv", "as_csv", is_flag=True, help="Write CSV: group, image, face, box.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write CSV: group, photo, face, box.")
 @click.option(
     "--copy-to",
     type=FOLDER,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--sheets",
     type=FOLDER,
-    help="Write contact sheets here: a picture of faces a group, and an overview.",
+    help="Write contact sheets here: the faces of a group as one picture, and an overview.",
 )
 @force_option("what is in these folders under the same names")
 @embedding_options

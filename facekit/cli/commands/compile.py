@@ -24,7 +24,8 @@ from facekit.cli.terminal import TerminalReporter
     metavar="TARGET",
     default="imx93",
     show_default=True,
-    help="Name of a target (imx93, ethos-u55-128, ...) or a .toml file; see facekit config list.",
+    help="What it is for: a target's name (imx93, ethos-u55-128, ...) or a .toml file; see "
+    "facekit config list.",
 )
 @output_folder("Folder to write to.", show_default="model_TARGET beside the model")
 @click.option(

@@ -41,7 +41,11 @@ from facekit.enums import Architecture, RangeRule
     help="Compile the file with uint8 input for an NPU: imx93 where no target is named.",
 )
 @calibration_options
-@click.option("--architecture", type=EnumChoice(Architecture), help="A Keras file's graph.")
+@click.option(
+    "--architecture",
+    type=EnumChoice(Architecture),
+    help="The network that a Keras file's weights are for.",
+)
 @click.option(
     "--like",
     metavar="NAME",

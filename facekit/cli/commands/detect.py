@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 @click.command(cls=Command, basic="face detector save-crops draw json")
 @photos_argument()
 @click.option("--save-crops", type=FOLDER, help="Write the crops that the model would see here.")
-@click.option("--draw", type=FOLDER, help="Write the pictures with boxes and landmarks here.")
+@click.option("--draw", type=FOLDER, help="Write the photos with boxes and landmarks here.")
 @force_option("what is in these folders under the same names")
 @click.option(
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.ALL.value,
     show_default=True,
-    help="Which faces to report; verify and embed take the largest.",
+    help="Which face of a photo to report; verify and embed take the largest.",
 )
 @detector_options
 @model_option

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     type=FOLDER,
-    help="Enroll everybody: one folder a person, named after the person.",
+    help="Enroll everybody: a folder of photos, a folder a person, named after the person.",
 )
 @gallery_options
 @embedding_options
@@ -58,7 +58,7 @@ def enroll(
     from facekit.cli.terminal import TerminalReporter
     from facekit.tasks.enroll import enroll as enroll_people
 
-    shown = StreamedTable(number("ADDED"), number("ALREADY"), Column("NAME"))
+    shown = StreamedTable(number("ADDED"), number("ALREADY ENROLLED"), Column("NAME"))
 
     def show(person: Enrolment) -> None:
         if not as_json:

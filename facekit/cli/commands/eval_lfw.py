@@ -39,7 +39,7 @@ from facekit.enums import Flip, Profile
 @click.option(
     "--flip",
     type=EnumChoice(Flip),
-    help="What is done with the mirror image's embedding.",
+    help="What is done with the mirrored crop's embedding.",
     show_default="what the profile's authors do, else what the model's card says",
 )
 @click.option(

@@ -26,7 +26,7 @@ from facekit.enums import ExportFormat, Precision, RangeRule
 @click.option(
     "--precision",
     type=EnumChoice(Precision),
-    help="Of an ONNX file; int8 is quantized as convert does it.",
+    help="The kind of numbers that an ONNX file computes in; int8 is quantized as convert does it.",
     show_default="fp32",
 )
 @calibration_options

@@ -36,7 +36,7 @@ def merge(name: str, other: str, location: GalleryLocation, as_json: bool) -> No
     result = tasks.merge(location, name, other)
     note_nobody(*result.absent)
     text = f"{other} is now {name}: {result.moved_count} templates moved, "
-    text += f"{result.shared_photo_count} photos that both had"
+    text += f"{result.shared_photo_count} photos in both"
     _tell(result, text, as_json=as_json)
 
 

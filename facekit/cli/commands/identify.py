@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="Candidates to show.",
+    help="List the N most alike people of a face.",
 )
 @threshold_options()
 @click.option(

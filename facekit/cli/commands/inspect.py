@@ -21,7 +21,7 @@ from facekit.errors import ModelMismatchError
 @click.option(
     "--detector",
     type=FILE,
-    help="A detector that Vela has compiled too: what one verify takes on the NPU.",
+    help="What finds faces, compiled by Vela too: tells what one verify takes on the NPU.",
 )
 @json_option
 def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:

@@ -23,7 +23,7 @@ from facekit.errors import UsageError
 @click.option(
     "--preprocessing",
     type=EnumChoice(Preprocessing),
-    help="With --draft: fill in how this system feeds its networks.",
+    help="With --draft: fill in how the network is fed, as this system does it.",
 )
 @output_file("With --draft: write it here, beside MODEL as its name with .json.")
 @force_option("a card that exists")
@@ -41,7 +41,7 @@ def card_command(
     A card that is shown is checked against its file.
 
     A model file with its card beside it is used by its path, wherever --model is asked for.
-    What the file tells is filled in: its size and sha256, the size of its picture, the length of
+    What the file tells is filled in: its size and sha256, the size of its input, the length of
     its embedding.  What is null is to be filled in.  The card is described by
     facekit/model/card.schema.json and docs/how-to/own-network.md.
 

@@ -25,7 +25,7 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 @click.option(
     "--architecture",
     type=EnumChoice(Architecture),
-    help="The graph that the weights are for.",
+    help="The network that the weights are for.",
     show_default="what the format is for",
 )
 @click.option(
@@ -33,18 +33,19 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
     type=EnumChoice(Preprocessing),
     help="How the net is fed: facenet is RGB, (x-127.5)/128; deepface BGR, x/255; insightface "
     "RGB, (x-127.5)/127.5; sphereface BGR, (x-127.5)/128; raw RGB, x.",
-    show_default="as the format's authors do; of a whole network, as systems of its picture's "
+    show_default="as the format's authors do; of a whole network, as systems with inputs of its "
     "size do",
 )
 @click.option(
     "--size",
     type=PixelSize(),
-    help="The net's picture, where the file leaves it open: 112, or 112x96, which is 112 high.",
+    help="Height and width of the network's input, where the file leaves them open: 112, "
+    "or 112x96, which is 112 high.",
 )
 @click.option(
     "--color-order",
     type=EnumChoice(ColorOrder),
-    help="Of the colors, in place of --preprocessing's.",
+    help="Order of the colors, in place of --preprocessing's.",
 )
 @click.option(
     "--mean", type=float, metavar="NUMBER", help="The net is fed (x - mean) / std, x 0..255."
@@ -53,7 +54,7 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 @click.option(
     "--crop",
     type=EnumChoice(CropRule),
-    help="From face to crop.",
+    help="The rule from face to crop.",
     show_default="as --preprocessing's system does, or the graph's authors",
 )
 @click.option(
@@ -65,10 +66,10 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 @click.option(
     "--flip",
     type=EnumChoice(Flip),
-    help="What becomes of the mirror image's embedding.",
+    help="What is done with the mirrored crop's embedding.",
     show_default="as the graph's authors do: concat for sphereface20, else none",
 )
-@click.option("--license", metavar="TEXT", help="What may be done with the weights.")
+@click.option("--license", metavar="TEXT", help="What may be done with the model, for its card.")
 @click.option(
     "--accept-untrained",
     is_flag=True,

@@ -47,7 +47,7 @@ from facekit.enums import RangeRule
 @click.option(
     "--plot",
     type=FILE,
-    help="Draw the drift into this file (PNG).",
+    help="Write a picture of the drift (PNG).",
 )
 @output_folder("Folder to write to.", required=True)
 @force_option("files that exist")

@@ -40,14 +40,14 @@ _SHORT = {
 @click.option(
     "--data",
     type=FOLDER,
-    help="Aligned crops, a folder a person: see align-dataset.",
+    help="Folder of aligned crops, a folder a person: see align-dataset.",
 )
 @click.option(
     "--config",
     metavar="CONFIG",
     help="A .toml file, or one of facekit's own; see facekit config list.",
 )
-@click.option("--architecture", type=EnumChoice(Architecture), help="The net's graph.")
+@click.option("--architecture", type=EnumChoice(Architecture), help="The network that is trained.")
 @click.option("--loss", type=EnumChoice(TrainingLoss), help="What is minimized.")
 @click.option(
     "--start-from", metavar="MODEL", help="Begin with these weights and a new head: fine-tuning."
@@ -56,7 +56,10 @@ _SHORT = {
     "--epochs", metavar="N", type=click.IntRange(min=1), help="Times that the photos are seen."
 )
 @click.option(
-    "--batch-size", metavar="N", type=click.IntRange(min=2), help="Photos a step, over all devices."
+    "--batch-size",
+    metavar="N",
+    type=click.IntRange(min=2),
+    help="Photos in a step, over all devices.",
 )
 @click.option(
     "--rate", metavar="RATE", type=click.FloatRange(min=0, min_open=True), help="Learning rate."
@@ -64,7 +67,7 @@ _SHORT = {
 @click.option(
     "--precision",
     type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
-    help="What the net computes in.",
+    help="The kind of numbers that the network computes in.",
 )
 @click.option(
     "--held-out",
@@ -73,7 +76,10 @@ _SHORT = {
     help="Share of each person's photos that is kept for testing.",
 )
 @click.option(
-    "--seed", metavar="N", type=click.IntRange(min=0), help="The same seed, the same run."
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Seed of the random choices: the same seed, the same run.",
 )
 @click.option(
     "--setting",
@@ -93,7 +99,7 @@ _SHORT = {
     show_default=True,
     help="Epochs between two of these.",
 )
-@click.option("--license", metavar="TEXT", help="What may be done with the result, for its card.")
+@click.option("--license", metavar="TEXT", help="What may be done with the model, for its card.")
 @install_option
 @force_option("a run in -o, and a model of --install's name")
 @click.option(

@@ -25,7 +25,7 @@ def print_report(report: Report) -> None:
         lines.append(("delegates", "none found: networks run on the CPU"))
     if store := report.store:
         access = "writable" if store.writable else "not writable"
-        lines.append(("models", f"{store.path}: {access}, {store.free_bytes / 1e9:.1f} GB free"))
+        lines.append(("store", f"{store.path}: {access}, {store.free_bytes / 1e9:.1f} GB free"))
     for model in report.models:
         size = model.size_bytes
         state = "not as its card says" if size is None else f"{size / 1e6:.2f} MB"

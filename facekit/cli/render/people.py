@@ -157,7 +157,7 @@ def print_person(shown: ShownPerson) -> None:
         columns.insert(-1, Column("MERGED FROM"))
     _print_lines(table(columns, rows))
     if shown.merges:
-        columns = [number("TEMPLATES"), number("SHARED"), Column("MERGED"), Column("NAME")]
+        columns = [number("TEMPLATES"), number("IN BOTH"), Column("MERGED"), Column("NAME")]
         merges = [
             (str(len(merge.moved)), str(len(merge.shared)), merge.merged_at, merge.name)
             for merge in shown.merges

@@ -154,7 +154,9 @@ def report_dict(report: VelaReport, comparisons: tuple[Estimate, ...]) -> dict[s
     return {
         "npu_share": report.npu_share,
         **plain,
-        "cpu_operators": [blanks_to_null(operator) for operator in plain["cpu_operators"]],
+        "cpu_operators": [
+            blanks_to_null(operator, "reason") for operator in plain["cpu_operators"]
+        ],
         "share_of_time": {
             bottleneck.value: part for bottleneck, part in report.share_of_time.items()
         },
