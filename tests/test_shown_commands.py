@@ -19,6 +19,7 @@ import click
 import cv2
 import pytest
 
+from docs.commands import every_command
 from facekit.cli import cli
 from facekit.model.store import home
 from tests.small_lfw import make_small_lfw
@@ -119,6 +120,13 @@ def test_commands_within_sentences_have_these_options(page: str) -> None:
         known = {name for parameter in command.params for name in parameter.opts} | {"-h", "--help"}
         used = {word.partition("=")[0] for word in arguments if word.startswith("-")}
         assert used - {"-", "--version"} <= known, match[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_options_within_sentences_exist(page: str) -> None:
+    used = re.findall(r"`(--[a-z][a-z-]*)[ =`]", FENCE.sub("", PAGES[page]))
+    known = {name for one in every_command().values() for what in one.params for name in what.opts}
+    assert set(used) - known == set()
 
 
 def test_each_reason_for_not_running_a_command_is_needed() -> None:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 import click
 
 from facekit.cli.options import (
-    FILE,
-    FOLDER,
     AnyCommand,
     EnumChoice,
     crop_options,
@@ -18,6 +16,7 @@ from facekit.cli.options import (
     parallel_options,
     runtime_option,
 )
+from facekit.cli.types import FILE, FOLDER
 from facekit.enums import FacePolicy
 
 
@@ -37,7 +36,6 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                     "--protocol",
                     metavar="NAME",
                     default=default_protocol,
-                    show_default=default_protocol is not None,
                     help="devtrain, devtest, view1, view2, fold1 of LFW; folders for people of "
                     "your own; or a pair list's path.",
                 ),
@@ -50,7 +48,6 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                     "--face",
                     type=EnumChoice(FacePolicy),
                     default=FacePolicy.CENTER.value,
-                    show_default=True,
                     help="Which face of a photo is meant; LFW's people stand in the center.",
                 ),
                 parallel_options,

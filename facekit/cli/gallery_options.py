@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from facekit.cli.options import FILE
+from facekit.cli.types import FILE
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:

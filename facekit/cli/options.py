@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from facekit.cli.types import FILE, FOLDER
 from facekit.cli.types import EnumChoice as EnumChoice  # so named by many
 from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _OFFLINE = "FACEKIT_OFFLINE"
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FOLDER.name = "dir"
 DEFAULT_MODEL = "facenet512-casia, or as configured"
 """What help pages say of the default; facekit/model/defaults.py says what it is."""
-
-
-class PixelSize(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
-    """ "182" to (182, 182), "112x96" to (112, 96): height, then width, in pixels."""
-
-    name = "size"
-    _FORM = re.compile("([0-9]+)(?:x([0-9]+))?")
-    _SIDES_PX = range(16, 4097)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        found = self._FORM.fullmatch(value)
-        height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-        if height not in self._SIDES_PX or width not in self._SIDES_PX:
-            self.fail(
-                "pixels needed, of 16 to 4096 a side: 182, or height x width as 112x96. "
-                f"Received: {value!r}"
-            )
-        return height, width
 
 
 def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
@@ -89,7 +65,6 @@ face_option = click.option(
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.LARGEST.value,
-    show_default=True,
     help="Which face of a photo is meant.",
 )
 no_detect_option = click.option(
@@ -267,7 +242,6 @@ def image_options(command: AnyCommand) -> AnyCommand:
         metavar="NUMBER",
         type=click.FloatRange(min=0, min_open=True),
         default=100,
-        show_default=True,
         help="Refuse larger photos before decoding them.",
     )(command)
 

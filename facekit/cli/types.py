@@ -1,9 +1,12 @@
-"""Types of options and arguments: closed sets of words, and words that a shell can complete."""
+"""Types of options and arguments: files, sizes, closed sets of words, and words that a shell can
+complete."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +16,11 @@ from facekit.system.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FOLDER.name = "dir"
 
 
 class Words(click.Choice[Any]):
@@ -39,6 +47,26 @@ class EnumChoice(Words):
         if isinstance(value, self._members):
             return value
         return self._members(super().convert(value, param, ctx))
+
+
+class PixelSize(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
+    """ "182" to (182, 182), "112x96" to (112, 96): height, then width, in pixels."""
+
+    name = "size"
+    _FORM = re.compile("([0-9]+)(?:x([0-9]+))?")
+    _SIDES_PX = range(16, 4097)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        found = self._FORM.fullmatch(value)
+        height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if height not in self._SIDES_PX or width not in self._SIDES_PX:
+            self.fail(
+                "pixels needed, of 16 to 4096 a side: 182, or height x width as 112x96. "
+                f"Received: {value!r}"
+            )
+        return height, width
 
 
 class Word(StringParamType):

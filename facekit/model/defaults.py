@@ -22,7 +22,7 @@ from facekit.system.configs import parse_toml
 from facekit.system.suggest import did_you_mean
 
 VARIABLE = "FACEKIT_MODEL"
-BUILT_IN = "facekit's own"
+BUILT_IN = "facekit"
 _SETTINGS = ("model",)
 _FILES = (*MODEL_SUFFIXES, CARD_SUFFIX)
 

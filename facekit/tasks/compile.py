@@ -9,14 +9,15 @@ from facekit.conversion.vela.compile import CompiledModel
 from facekit.conversion.vela.narrow import FULL_BITS
 from facekit.conversion.vela.target import read_target
 from facekit.errors import UsageError
-from facekit.model.variants import ONNX_SUFFIX
+from facekit.model.store import paths_of
+from facekit.model.variants import MODEL_SUFFIXES, ONNX_SUFFIX
 from facekit.reporter import SILENT, Reporter
 
 DEFAULT_TARGET = "imx93"
 
 
 def compile_model(
-    model: Path,
+    model: str | Path,
     *,
     target: str = DEFAULT_TARGET,
     output: Path | None = None,
@@ -28,25 +29,28 @@ def compile_model(
 ) -> CompiledModel:
     """Writes the compiled model, its card and Vela's report into a folder.
 
-    `model`: an integer .tflite file with its card.  `target`: a name of configs/targets or a
-    .toml file.  `output`: None is model_<target> beside the model.  `weight_bits`: below 8,
-    weights that the NPU waits for are narrowed first.  `bandwidths`: estimate under the
-    target's other ones too.  `allow_cpu_fallback`: accept a network that is mostly left on the
-    CPU.  `force`: replace files that exist. Raises UsageError for an unknown target and an ONNX
-    file, and what `facekit.conversion.vela.compile.compile_model` raises.
+    `model`: an integer .tflite file with its card, or a stored model by its name.  `target`: a name
+    of configs/targets or a .toml file.  `output`: None is model_<target> beside the file.
+    `weight_bits`: below 8, weights that the NPU waits for are narrowed first.  `bandwidths`:
+    estimate under the target's other ones too.  `allow_cpu_fallback`: accept a network that is
+    mostly left on the CPU.  `force`: replace files that exist. Raises UsageError for an unknown
+    target and an ONNX file, and what `facekit.conversion.vela.compile.compile_model` raises.
     """
     read = read_target(target)
-    if model.suffix == ONNX_SUFFIX:
+    (path, *_) = paths_of(model)
+    if output is None and not str(model).endswith(MODEL_SUFFIXES):
+        raise UsageError(f"{model} is in the store, where models for NPUs do not go: pass -o DIR.")
+    if path.suffix == ONNX_SUFFIX:
         raise UsageError(
-            f"Vela compiles integer .tflite files. Received: {model}. Bring it into the store by "
-            f"facekit models import {model.name} --as NAME, and then: facekit convert NAME --int8 "
-            f"--vela {target} -o FOLDER"
+            f"Vela compiles integer .tflite files. Received: {path}. Bring it into the store by "
+            f"facekit models import {path.name} --as NAME, and then: facekit convert NAME --int8 "
+            f"--vela {target} -o DIR"
         )
-    reporter.note(f"compiling {model.name} for {read.title}")
+    reporter.note(f"compiling {path.name} for {read.title}")
     return vela.compile_model(
-        model,
+        path,
         read,
-        output or model.parent / f"model_{read.name}",
+        output or path.parent / f"model_{read.name}",
         force=force,
         bandwidths=bandwidths,
         allow_cpu_fallback=allow_cpu_fallback,

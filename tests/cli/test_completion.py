@@ -117,8 +117,6 @@ class TestBash:
     def test_files_stand_beside_names(self, folder: Path) -> None:
         (folder / "sface_of_mine.onnx").touch()
         offered = self.offered(folder, "facekit inspect sf")
-        assert offered == ["(-o default)", ""]  # a file alone
-        offered = self.offered(folder, "facekit bundle sf")
         assert set(offered) == {"(-o filenames)", "sface", "sface:int8", "sface_of_mine.onnx"}
 
     def test_a_variant_follows_its_colon(self, folder: Path) -> None:

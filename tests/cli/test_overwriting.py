@@ -43,7 +43,7 @@ CASES = [
     ("export --output", "export toy --format tflite -o there.tflite", "there.json"),
     ("export --install", "export toy --format onnx --install toy", "toy:onnx-fp32"),
     ("benchmark --output", "benchmark -o there", "there/benchmark.txt"),
-    ("compile --output", "compile toy_int8.tflite -o there", "there/toy_int8_vela.json"),
+    ("compile --output", "compile toy_float32.tflite -o there", "there/toy_float32_vela.tflite"),
     ("config show --output", "config show imx93 -o there.toml", "there.toml"),
     ("help --output", "help --man -o there", "there/facekit.1"),
     ("bundle --output", "bundle toy --target cpu -o there.tar", "there.tar"),

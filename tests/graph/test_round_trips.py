@@ -357,9 +357,9 @@ def test_what_would_not_hold_for_a_batch_is_not_written_as_onnx() -> None:
             operations.reduce(Operation.REDUCE_MEAN, x, (0,), "y", keep=True),
             "combines the images of a batch",
         ),
-        (moves.concatenate([x, x], "y", axis=0), "first side must be the pictures'"),
+        (moves.concatenate([x, x], "y", axis=0), "first axis must be the batch"),
         (moves.transpose(x, (3, 1, 2, 0), "y"), "moves the batch axis"),
-        (moves.reshape(x, (16, 1), "y"), "first side must be the pictures'"),
+        (moves.reshape(x, (16, 1), "y"), "first axis must be the batch"),
     ):
         with pytest.raises(ModelBuildError, match=f"y:? {said}|y: its {said}"):
             to_onnx(Graph("net", (y,)))

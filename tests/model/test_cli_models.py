@@ -94,7 +94,7 @@ class TestList:
         assert [line.split()[0] for line in lines[3:6]] == ["mtcnn", "sface", "yunet"]
         assert lines[4].split()[3] == "10.3+"
         assert lines[6].split()[:5] == ["toy", "embedding", "MIT", "0.0", "-"]
-        assert lines[7] == "default: facenet512-casia, by facekit's own"
+        assert lines[7] == "default: facenet512-casia, set by facekit"
 
     def test_it_fits_80_columns(self, home: Path) -> None:
         add("facenet512-casia", "float32", "float16", "int8", "uint8", "onnx-fp32", "onnx-int8wo")
@@ -107,7 +107,7 @@ class TestList:
     def test_as_json(self, home: Path) -> None:
         payload = run_json("list")
         assert payload["store"] == str(home)
-        assert payload["default_model"] == {"model": "facenet512-casia", "origin": "facekit's own"}
+        assert payload["default_model"] == {"model": "facenet512-casia", "origin": "facekit"}
         first = payload["models"][0]
         assert (first["name"], first["default"], first["license"]) == (
             *("facenet512-casia", True, "MIT; trained on CASIA-WebFace"),
@@ -131,7 +131,7 @@ class TestList:
     ) -> None:
         monkeypatch.setenv("FACEKIT_MODEL", "sface:int8")
         text = run("list").stdout
-        assert "\ndefault: sface:int8, by FACEKIT_MODEL\n" in text
+        assert "\ndefault: sface:int8, set by FACEKIT_MODEL\n" in text
 
     @pytest.mark.model
     def test_what_was_measured_is_remembered_for_this_file(

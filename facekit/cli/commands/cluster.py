@@ -9,7 +9,6 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FOLDER,
     EnumChoice,
     embedding_options,
     json_option,
@@ -19,6 +18,7 @@ from facekit.cli.output_options import force_option
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import note_least_similarity, print_groups
 from facekit.cli.threshold_options import threshold_options
+from facekit.cli.types import FOLDER
 from facekit.enums import ClusterMethod
 from facekit.errors import UsageError
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     "--method",
     type=EnumChoice(ClusterMethod),
     default=ClusterMethod.AGGLOMERATIVE.value,
-    show_default=True,
     help="hdbscan has no threshold.",
 )
 @threshold_options(default="1e-3")

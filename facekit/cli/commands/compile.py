@@ -18,12 +18,11 @@ from facekit.cli.terminal import TerminalReporter
 
 
 @click.command("compile", cls=Command, basic="target output weight-bits force json")
-@click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("model")
 @click.option(
     "--target",
     metavar="TARGET",
     default="imx93",
-    show_default=True,
     help="What it is for: a target's name (imx93, ethos-u55-128, ...) or a .toml file; see "
     "facekit config list.",
 )
@@ -36,14 +35,13 @@ from facekit.cli.terminal import TerminalReporter
     metavar="N",
     type=click.IntRange(4, 8),
     default=8,
-    show_default=True,
     help="Narrow the weights that the NPU waits for; 6: smaller, faster, to be calibrated anew.",
 )
 @allow_cpu_fallback_option("Accept a network that Vela leaves mostly to the CPU.")
 @force_option("files that exist")
 @json_option
 def compile_command(
-    model: Path,
+    model: str,
     target: str,
     output: Path | None,
     bandwidths: bool,
@@ -54,7 +52,8 @@ def compile_command(
 ) -> None:
     """Compile an integer model for an Arm Ethos-U NPU.
 
-    MODEL is a .tflite file; Vela's estimate of its time is told too.
+    MODEL is a .tflite file, or a stored model such as sface:uint8; Vela's estimate of its time is
+    told too.
 
     Exit code 6 when less than 95 % of the operators are on the NPU.
 

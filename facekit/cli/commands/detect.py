@@ -9,7 +9,6 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FOLDER,
     EnumChoice,
     crop_options,
     detector_options,
@@ -24,6 +23,7 @@ from facekit.cli.output_options import force_option
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.requests import pipeline_request
+from facekit.cli.types import FOLDER
 from facekit.enums import FacePolicy
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.ALL.value,
-    show_default=True,
     help="Which face of a photo to report; verify and embed take the largest.",
 )
 @detector_options

@@ -10,13 +10,13 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import (
-    FOLDER,
     embedding_options,
     json_option,
     photos_argument,
 )
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
+from facekit.cli.types import FOLDER
 
 if TYPE_CHECKING:
     from facekit.tasks.enroll import Enrolment

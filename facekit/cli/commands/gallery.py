@@ -17,7 +17,6 @@ from facekit.cli.gallery_options import (
     new_secret,
 )
 from facekit.cli.options import (
-    FILE,
     EnumChoice,
     crop_options,
     json_option,
@@ -34,6 +33,7 @@ from facekit.cli.render.people import (
     print_stats,
 )
 from facekit.cli.requests import pipeline_request
+from facekit.cli.types import FILE
 from facekit.enums import VectorType
 from facekit.errors import StorageError
 
@@ -69,7 +69,6 @@ def gallery() -> None:
     "--vector-type",
     type=EnumChoice(VectorType),
     default=VectorType.FLOAT32.value,
-    show_default=True,
     help="How templates are stored; float16 takes half the room.",
 )
 @gallery_url_options

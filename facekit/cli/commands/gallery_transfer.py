@@ -10,11 +10,11 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import (
-    FILE,
     json_option,
 )
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import print_result
+from facekit.cli.types import FILE
 
 if TYPE_CHECKING:
     from facekit.tasks.gallery import GalleryLocation

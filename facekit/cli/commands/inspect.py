@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FILE,
     json_option,
 )
 from facekit.cli.render.inspection import print_inspection
@@ -17,18 +14,18 @@ from facekit.errors import ModelMismatchError
 
 
 @click.command("inspect", cls=Command)
-@click.argument("model", type=FILE)
+@click.argument("model")
 @click.option(
     "--detector",
-    type=FILE,
+    metavar="NAME",
     help="What finds faces, compiled by Vela too: tells what one verify takes on the NPU.",
 )
 @json_option
-def inspect_command(model: Path, detector: Path | None, as_json: bool) -> None:
+def inspect_command(model: str, detector: str | None, as_json: bool) -> None:
     """Show what a model file holds.
 
-    Inputs, outputs, operators, parameters, MACs and card of a .tflite or .onnx file; of files
-    that Vela has compiled also its estimate of their time.
+    Inputs, outputs, operators, parameters, MACs and card of a .tflite or .onnx file, or of a stored
+    model by its name; of files that Vela has compiled also its estimate of their time.
 
     Exit code 5 for a file that is damaged or not as the card beside it says.
 

@@ -11,7 +11,6 @@ from facekit.cli.command import Group
 from facekit.cli.commands.models_card import card_command
 from facekit.cli.commands.models_import import import_command
 from facekit.cli.options import (
-    FILE,
     json_option,
     offline_option,
 )
@@ -19,6 +18,7 @@ from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import print_checked, print_files, print_info, print_list
 from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.cli.terminal import TerminalReporter
+from facekit.cli.types import FILE
 
 model_argument = click.argument("model")
 find_links_option = click.option(

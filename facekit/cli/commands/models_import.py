@@ -10,12 +10,12 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.options import (
     EnumChoice,
-    PixelSize,
     json_option,
 )
 from facekit.cli.output_options import force_option
 from facekit.cli.render.models import print_files
 from facekit.cli.terminal import TerminalReporter
+from facekit.cli.types import PixelSize
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
 
 

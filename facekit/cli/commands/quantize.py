@@ -10,14 +10,13 @@ import click
 from facekit.cli.calibration_options import calibration_options, calibration_photos
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FILE,
-    FOLDER,
     json_option,
 )
 from facekit.cli.output_options import accept_drift_option, force_option, output_folder
 from facekit.cli.render.conversion import print_quantized
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
+from facekit.cli.types import FILE, FOLDER
 from facekit.enums import RangeRule
 
 
@@ -27,7 +26,6 @@ from facekit.enums import RangeRule
     "--recipe",
     metavar="RECIPE",
     default="static_wi8_ai8",
-    show_default=True,
     help="Name of a recipe (static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, ...) or a "
     ".json file; see facekit config list.",
 )

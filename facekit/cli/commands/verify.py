@@ -10,7 +10,6 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.options import (
-    FILE,
     embedding_options,
     json_option,
     parallel_options,
@@ -20,6 +19,7 @@ from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.cli.requests import pipeline_request
 from facekit.cli.threshold_options import threshold_options
+from facekit.cli.types import FILE
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:

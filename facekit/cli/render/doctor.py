@@ -31,7 +31,7 @@ def print_report(report: Report) -> None:
         state = "not as its card says" if size is None else f"{size / 1e6:.2f} MB"
         lines.append(("model", f"{model.model}: {state}"))
     if default := report.default_model:
-        lines.append(("default", f"{default.model}, by {default.origin}"))
+        lines.append(("default", f"{default.model}, set by {default.origin}"))
     lines += [("model", f"{name} is built at first use") for name in report.to_build]
     lines += [
         ("extra", f"{name}: {'installed' if present else 'not installed'}")

@@ -65,12 +65,15 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
 
 
 def _list_notes(listed: ModelList) -> Iterator[str]:
-    yield f"default: {listed.default.model}, by {listed.default.origin}"
+    yield f"default: {listed.default.model}, set by {listed.default.origin}"
     if any(one.size_bytes is None and one.download_bytes is not None for one in listed.models):
-        yield "+ not built here yet: megabytes to fetch for facekit models build"
+        yield "+ not built here yet: what facekit models build would fetch"
     for model in listed.models:
         if rate := model.match_rate:
-            yield f"TAR: at FMR 1e-4, {rate.origin}, faces by {rate.detector}"
+            yield (
+                "TAR: share of genuine pairs that match where 0.01 % of impostor pairs do; "
+                f"{rate.origin}, faces found by {rate.detector}"
+            )
     for model in listed.models:
         if model.speed and not model.speed.is_here:
             yield f"* on {model.speed.machine}; facekit models list --measure measures here"
