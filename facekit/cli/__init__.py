@@ -9,15 +9,17 @@ import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from facekit.cli.command import Group
-from facekit.cli.pages import Section
 from facekit.cli.render.output import begin_telling, emit_error, tell_usage
 from facekit.errors import FacekitError, StorageError, UsageError
 from facekit.version import __version__
+
+if TYPE_CHECKING:
+    from facekit.cli.pages import Section
 
 INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C: 128 + SIGINT
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
@@ -87,6 +89,7 @@ _EXIT_CODES = (
     ("7", "something that cannot be written, locked or read back"),
     ("70", "a mistake in facekit"),
     ("130", "ended by Ctrl-C"),
+    ("141", "the reader of stdout has gone"),
 )
 
 
@@ -108,6 +111,8 @@ class Cli(Group):
         return COMMANDS[name][1]
 
     def more_sections(self) -> tuple[Section, ...]:
+        from facekit.cli.pages import Section
+
         return (Section("Exit codes", _EXIT_CODES),)
 
     def elsewhere(self, ctx: click.Context, name: str) -> str:

@@ -35,7 +35,6 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
                 metavar="N",
                 type=click.IntRange(min=1),
                 default=400,
-                show_default=True,
                 help="Use at most so many of them, spread over the people (folders).",
             ),
             click.option(
@@ -55,7 +54,6 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
                 "--face",
                 type=EnumChoice(FacePolicy),
                 default=FacePolicy.LARGEST.value,
-                show_default=True,
                 help="Which face of a photo is meant, of those to calibrate on.",
             ),
             detector_options,

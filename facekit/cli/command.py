@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.types import StringParamType
 
-from facekit.cli.pages import (
-    Explanation,
-    Page,
-    Section,
-    explanation,
-    long_name,
-    option_row,
-    option_sections,
-)
 from facekit.cli.render.output import Verbosity, set_verbosity
-from facekit.cli.render.page import page_text
 from facekit.cli.types import Word
 from facekit.system.suggest import did_you_mean
 
-_COMMON = ("quiet", "verbose", "help", "help-all")
-"""options of every command, which only --help-all shows"""
+if TYPE_CHECKING:  # what help pages take is imported where one is shown
+    from facekit.cli.pages import Explanation, Page, Section
 
 
 class Command(click.Command):
@@ -32,7 +22,7 @@ class Command(click.Command):
     def __init__(self, *args: Any, basic: str = "", **extra: Any) -> None:
         """`basic`: long names of the options that --help shows, without -- and with spaces between;
         "" for all of them."""
-        super().__init__(*args, **{**_settings(extra), "short_help": _summary(extra)})
+        super().__init__(*args, **_settings(extra))
         self.basic = tuple(basic.split())
         self.params += common_options(help_all=True)
         for parameter in self.params:
@@ -41,32 +31,19 @@ class Command(click.Command):
 
     @property
     def explanation(self) -> Explanation:
-        return explanation(self.help)
+        return _explanation(self.help)
+
+    def get_short_help_str(self, limit: int = 80) -> str:
+        return self.explanation.summary
 
     def page(self, ctx: click.Context, *, everything: bool = False) -> Page:
         """The help page, with all options or with the basic ones."""
-        told = self.explanation
-        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
-        if everything:
-            sections = option_sections(options, ctx)
-        else:
-            wanted = self.basic or [name for name in map(long_name, options) if name not in _COMMON]
-            by_name = {long_name(option): option for option in options}
-            sections = (
-                Section("Options", tuple(option_row(by_name[name], ctx) for name in wanted)),
-            )
-        return Page(
-            command=ctx.command_path,
-            usage=" ".join(self.collect_usage_pieces(ctx)),
-            summary=told.summary,
-            examples=told.examples,
-            details=told.details,
-            sections=tuple(section for section in sections if section.rows),
-            closing=() if everything else (f"All options: {ctx.command_path} --help-all",),
-        )
+        from facekit.cli.pages import command_page
+
+        return command_page(self, ctx, basic=None if everything else self.basic)
 
     def get_help(self, ctx: click.Context) -> str:
-        return page_text(self.page(ctx))
+        return _text(self.page(ctx))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return _parsed(self, super().parse_args, ctx, args)
@@ -83,13 +60,16 @@ class Group(click.Group):
         """`headings`: the names of the commands below each, in the order of the page; None for all
         commands in the order in which they are added.
         """
-        super().__init__(*args, **{**_settings(extra), "short_help": _summary(extra)})
+        super().__init__(*args, **_settings(extra))
         self.headings = headings
         self.params += common_options()
 
     @property
     def explanation(self) -> Explanation:
-        return explanation(self.help)
+        return _explanation(self.help)
+
+    def get_short_help_str(self, limit: int = 80) -> str:
+        return self.explanation.summary
 
     def names_by_heading(self) -> Mapping[str, Sequence[str]]:
         return self.headings or {"Commands": tuple(self.commands)}
@@ -105,33 +85,20 @@ class Group(click.Group):
 
     def page(self, ctx: click.Context, *, everything: bool = False) -> Page:
         """The help page, with every command's summary; it always shows everything."""
-        told = self.explanation
-        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
-        commands = tuple(
-            Section(heading, tuple((name, self.summary_of(ctx, name)) for name in names))
+        from facekit.cli.pages import group_page
+
+        commands = {
+            heading: {name: self.summary_of(ctx, name) for name in names}
             for heading, names in self.names_by_heading().items()
-        )
-        words = ctx.command_path.split(maxsplit=1)
-        return Page(
-            command=ctx.command_path,
-            usage=" ".join(self.collect_usage_pieces(ctx)),
-            summary=told.summary,
-            examples=told.examples,
-            details=told.details,
-            sections=(
-                *commands,
-                *self.more_sections(),
-                Section("Options", tuple(option_row(option, ctx) for option in options)),
-            ),
-            closing=(f"About one command: {' '.join((words[0], 'help', *words[1:]))} COMMAND",),
-        )
+        }
+        return group_page(self, ctx, commands, more=self.more_sections())
 
     def more_sections(self) -> tuple[Section, ...]:
         """What stands between the commands and the options."""
         return ()
 
     def get_help(self, ctx: click.Context) -> str:
-        return page_text(self.page(ctx))
+        return _text(self.page(ctx))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return _parsed(self, super().parse_args, ctx, args)
@@ -220,19 +187,26 @@ def _on_given(act: Callable[[click.Context], None]) -> Callable[..., None]:
 
 def _show_everything(ctx: click.Context) -> None:
     assert isinstance(ctx.command, Command)
-    click.echo(page_text(ctx.command.page(ctx, everything=True)))
+    click.echo(_text(ctx.command.page(ctx, everything=True)))
     ctx.exit()
+
+
+def _explanation(docstring: str | None) -> Explanation:
+    from facekit.cli.pages import explanation
+
+    return explanation(docstring)
+
+
+def _text(page: Page) -> str:
+    from facekit.cli.render.page import page_text
+
+    return page_text(page)
 
 
 def _settings(extra: dict[str, Any]) -> dict[str, Any]:
     """Of click's command, with -h."""
     settings = {"help_option_names": ["-h", "--help"], **(extra.get("context_settings") or {})}
     return {**extra, "context_settings": settings}
-
-
-def _summary(extra: Mapping[str, Any]) -> str:
-    """What click itself says of a command, in completions."""
-    return explanation(extra.get("help")).summary
 
 
 def _parsed(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 
@@ -24,7 +23,6 @@ from click.shell_completion import (
 from facekit.errors import UsageError
 from facekit.model.folders import REGISTRY, known_names, stored_names, stored_variants
 from facekit.system.configs import TOML_SUFFIX, config_names
-from facekit.tasks.config import list_configs
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_FACEKIT_COMPLETE"
@@ -68,6 +66,8 @@ def _words(ctx: click.Context, param: click.Parameter) -> Iterable[str]:
         case "words":
             return _commands(ctx)
         case "name" if " config " in ctx.command_path:
+            from facekit.tasks.config import list_configs
+
             return [one.name for one in list_configs().configs]
         case name if name in PEOPLE:
             return _people(ctx)
@@ -103,6 +103,8 @@ def _models(task: str | None = None) -> list[str]:
 
 def _people(ctx: click.Context) -> list[str]:
     """Everybody in the gallery that is meant, where that is an SQLite file."""
+    import sqlite3  # 5 ms
+
     from facekit.gallery.address import default_url, is_postgres, sqlite_path
 
     url = ctx.params.get("gallery") or ctx.params.get("gallery_url") or default_url()

@@ -36,7 +36,6 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                     "--protocol",
                     metavar="NAME",
                     default=default_protocol,
-                    show_default=default_protocol is not None,
                     help="devtrain, devtest, view1, view2, fold1 of LFW; folders for people of "
                     "your own; or a pair list's path.",
                 ),
@@ -49,7 +48,6 @@ def evaluation_options(*, default_protocol: str | None) -> Callable[[AnyCommand]
                     "--face",
                     type=EnumChoice(FacePolicy),
                     default=FacePolicy.CENTER.value,
-                    show_default=True,
                     help="Which face of a photo is meant; LFW's people stand in the center.",
                 ),
                 parallel_options,

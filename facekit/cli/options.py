@@ -65,7 +65,6 @@ face_option = click.option(
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.LARGEST.value,
-    show_default=True,
     help="Which face of a photo is meant.",
 )
 no_detect_option = click.option(
@@ -243,7 +242,6 @@ def image_options(command: AnyCommand) -> AnyCommand:
         metavar="NUMBER",
         type=click.FloatRange(min=0, min_open=True),
         default=100,
-        show_default=True,
         help="Refuse larger photos before decoding them.",
     )(command)
 

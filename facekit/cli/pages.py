@@ -7,7 +7,7 @@ examples, which begins with "\\b" (as click marks text that is not wrapped) and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any
@@ -38,6 +38,9 @@ SECTIONS = {
     "Help": ("version", "help", "help-all"),
 }
 """Options that mean the same in every command, by their long names without --."""
+
+_COMMON = ("quiet", "verbose", "help", "help-all")
+"""Options of every command, which only --help-all shows."""
 
 _METAVARS = (
     ("FLOAT RANGE", "NUMBER"),
@@ -96,6 +99,67 @@ def explanation(docstring: str | None) -> Explanation:
             details.append(kept if kept != paragraph else " ".join(paragraph.split()))
     summary = " ".join(paragraphs[0].split()).removesuffix(".")
     return Explanation(summary, tuple(details), tuple(examples))
+
+
+def command_page(
+    command: click.Command, ctx: click.Context, *, basic: Sequence[str] | None
+) -> Page:
+    """The page of a command.
+
+    `basic`: long names of the options to show; () for all but those of every command, None for all
+    in sections.
+    """
+    options = [one for one in command.get_params(ctx) if isinstance(one, click.Option)]
+    if basic is None:
+        sections = option_sections(options, ctx)
+    else:
+        by_name = {long_name(option): option for option in options}
+        shown = basic or [name for name in by_name if name not in _COMMON]
+        rows = tuple(option_row(by_name[name], ctx) for name in shown)
+        sections = (Section("Options", rows),) if rows else ()
+    closing = () if basic is None else (f"All options: {ctx.command_path} --help-all",)
+    return _page(command, ctx, sections, closing)
+
+
+def group_page(
+    group: click.Group,
+    ctx: click.Context,
+    commands: Mapping[str, Mapping[str, str]],
+    *,
+    more: Iterable[Section] = (),
+) -> Page:
+    """The page of a group.
+
+    `commands`: the summary of each command, by its name, below its heading.  `more`: what stands
+    between the commands and the options.
+    """
+    options = [one for one in group.get_params(ctx) if isinstance(one, click.Option)]
+    sections = (
+        *(Section(heading, tuple(rows.items())) for heading, rows in commands.items()),
+        *more,
+        Section("Options", tuple(option_row(option, ctx) for option in options)),
+    )
+    program, *words = ctx.command_path.split()
+    closing = f"About one command: {' '.join((program, 'help', *words))} COMMAND"
+    return _page(group, ctx, sections, (closing,))
+
+
+def _page(
+    command: click.Command,
+    ctx: click.Context,
+    sections: tuple[Section, ...],
+    closing: tuple[str, ...],
+) -> Page:
+    told = explanation(command.help)
+    return Page(
+        command=ctx.command_path,
+        usage=" ".join(command.collect_usage_pieces(ctx)),
+        summary=told.summary,
+        examples=told.examples,
+        details=told.details,
+        sections=sections,
+        closing=closing,
+    )
 
 
 def option_sections(options: Iterable[click.Option], ctx: click.Context) -> tuple[Section, ...]:

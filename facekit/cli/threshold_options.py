@@ -46,7 +46,6 @@ def threshold_options(*, default: str = "") -> Callable[[Callable[..., None]], C
             "--metric",
             type=EnumChoice(Metric),
             default=Metric.COSINE.value,
-            show_default=True,
             help="Distance that is shown and that --threshold is in; it never changes the "
             "decision.",
         ),

@@ -33,7 +33,7 @@ def benchmark(
     *,
     stages: Sequence[Stage] | None = None,
     threads: Sequence[int] = (1,),
-    batches: Sequence[int] = (1,),
+    batch: Sequence[int] = (1,),
     workers: int = 1,
     runs: int = 50,
     warmup: int = 5,
@@ -46,7 +46,7 @@ def benchmark(
     """Times each stage of each model in each setting, each in a process of its own.
 
     models: as --model has them; none for the default model. stages: None is all of them, or
-    without photos those that need none. threads: of a network. batches: pictures a run.
+    without photos those that need none. threads: of a network. batch: photos a run.
     workers: processes that run at the same time. runs: counted, after `warmup` that are not.
     runtime: None for what each file is for. accelerator: None for the CPU. photos: photos and
     folders of them. detector: name or file; None for what each card names.
@@ -65,7 +65,7 @@ def benchmark(
         [model.path for model in installed],
         stages=stages,
         threads=threads,
-        batches=batches,
+        batches=batch,
         workers=workers,
         runs=runs,
         warmup=warmup,

@@ -69,4 +69,4 @@ if [ "$code" -ne 0 ]; then
   tail -n 5 "$out/benchmark.log" >&2
   die 6 "$tool has failed with exit code $code; its log is $out/benchmark.log"
 fi
-exec "$here/run.sh" benchmark --parse-log "$out/benchmark.log" -o "$out"
+exec "$here/run.sh" benchmark --parse-log "$out/benchmark.log" -o "$out" --force

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from docs.commands import every_command
 from facekit.cli import cli
+from tests.test_public_names import VERBS, named
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "vocabulary.md").read_text()
@@ -25,6 +26,14 @@ COMMON = {"--help", "--help-all", "--quiet", "--verbose", "--version"}
 
 OTHER_NAMES = {"--json": "as_json", "--csv": "as_csv", "--as": "as_name"}
 """Parameters of options that Python has another use for."""
+
+PYTHON_ALONE = {
+    *("self", "reporter", "should_stop", "only_if_missing", "passphrase"),
+    *("request", "options", "plan", "run", "locate", "accelerator", "detector_options", "limits"),
+    *("a", "b", "photos", "folder", "name", "names", "name_or_path", "model", "models"),
+    *("workers", "detect", "library_folders"),
+}
+"""What runs tell and ask, records of options, and what is positional in the shell."""
 
 EXTRAS = {"--plot", "--draw", "--save-crops", "--copy-to", "--sheets", "--install"}
 """What is written besides, or into the store."""
@@ -140,6 +149,15 @@ def test_python_calls_an_option_as_the_shell_does(
 ) -> None:
     name = OTHER_NAMES.get(option, option.removeprefix("--").replace("-", "_"))
     assert one.name in ((name, f"{name}s") if one.multiple else (name,))
+
+
+@pytest.mark.parametrize("command", VERBS)
+def test_a_verb_of_python_has_the_options_names(command: str) -> None:
+    """A length has its unit there; records stand for several options."""
+    options = {str(one.name) for one in LEAVES[tuple(command.split())].params}
+    for verb in VERBS[command]:
+        taken = set(inspect.signature(named(verb)).parameters) - PYTHON_ALONE
+        assert {name for name in taken if name.removesuffix("_px") not in options} == set(), verb
 
 
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)

@@ -18,7 +18,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
-from facekit.cli.types import FOLDER, PixelSize
+from facekit.cli.types import FOLDER, PixelSize, Words
 from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 
 
@@ -32,9 +32,8 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 @output_folder("For the crops, a folder a person.", required=True)
 @click.option(
     "--crop",
-    type=click.Choice([CropRule.MARGIN.value, CropRule.SIMILARITY.value]),
+    type=Words([CropRule.MARGIN.value, CropRule.SIMILARITY.value]),
     default=CropRule.MARGIN.value,
-    show_default=True,
     help="The rule from face to crop: the box with a margin (FaceNet), or five landmarks "
     "onto a template (SphereFace).",
 )
@@ -55,21 +54,18 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.CENTER.value,
-    show_default=True,
     help="Which face of a photo is meant: center is facenet's, large and central.",
 )
 @click.option(
     "--resize-filter",
     type=EnumChoice(ResizeFilter),
     default="bilinear",
-    show_default=True,
     help="Filter of the crop's resize.",
 )
 @click.option(
     "--crop-format",
-    type=click.Choice(["png", "jpg"]),
+    type=Words(["png", "jpg"]),
     default="png",
-    show_default=True,
     help="png is lossless; jpg has quality 95.",
 )
 @parallel_options
@@ -80,7 +76,6 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
     metavar="SHARE",
     type=click.FloatRange(0, 1),
     default=0.0,
-    show_default=True,
     help="Exit with 0 where at most this share of the photos failed.",
 )
 @detector_options

@@ -19,7 +19,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
-from facekit.cli.types import FILE
+from facekit.cli.types import FILE, Words
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
 
@@ -61,22 +61,18 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--stage",
     "stages",
-    type=click.Choice((*(stage.value for stage in Stage), ALL)),
+    type=Words((*(stage.value for stage in Stage), ALL)),
     multiple=True,
     default=(ALL,),
-    show_default=True,
     help="May be repeated.  detect, align and verify need photos.",
 )
-@click.option(
-    "--threads", type=Numbers(), default="1", show_default=True, help="Threads a network may use."
-)
-@click.option("--batch", type=Numbers(), default="1", show_default=True, help="Photos in a run.")
+@click.option("--threads", type=Numbers(), default="1", help="Threads a network may use.")
+@click.option("--batch", type=Numbers(), default="1", help="Photos in a run.")
 @click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
     default=1,
-    show_default=True,
     help="Worker processes that run at the same time.",
 )
 @click.option(
@@ -84,7 +80,6 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="N",
     type=click.IntRange(min=1),
     default=50,
-    show_default=True,
     help="Runs that are counted.",
 )
 @click.option(
@@ -92,7 +87,6 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="N",
     type=click.IntRange(min=0),
     default=5,
-    show_default=True,
     help="Runs before those of --runs, which are not counted.",
 )
 @detector_option
@@ -167,7 +161,7 @@ def _measured(models: tuple[str, ...], stages: tuple[str, ...], **options: Any) 
         models,
         stages=None if ALL in stages else [Stage(name) for name in stages],
         threads=options["threads"],
-        batches=options["batch"],
+        batch=options["batch"],
         workers=options["workers"],
         runs=options["runs"],
         warmup=options["warmup"],

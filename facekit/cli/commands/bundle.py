@@ -15,7 +15,7 @@ from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json
 from facekit.cli.render.table import Column, labeled, number, table
 from facekit.cli.terminal import TerminalReporter
-from facekit.cli.types import FILE, FOLDER
+from facekit.cli.types import FILE, FOLDER, Words
 
 
 @click.command(cls=Command, basic="target output detector models force json")
@@ -23,7 +23,7 @@ from facekit.cli.types import FILE, FOLDER
 @click.option(
     "--target",
     metavar="TARGET",
-    type=click.Choice(["imx93", "imx8mp", "cpu"]),
+    type=Words(["imx93", "imx8mp", "cpu"]),
     required=True,
     help="What it is for, a board: a Vela file and int8 for imx93, uint8 and int8 for "
     "imx8mp, float32 for cpu.",

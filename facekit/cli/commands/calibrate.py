@@ -37,7 +37,6 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
     metavar="RATE,...",
     callback=_rates,
     default="1e-2,1e-3,1e-4",
-    show_default=True,
     help="False match rates to find thresholds for.",
 )
 @click.option("--write", is_flag=True, help="Put the result into the model's card.")

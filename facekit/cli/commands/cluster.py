@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     "--method",
     type=EnumChoice(ClusterMethod),
     default=ClusterMethod.AGGLOMERATIVE.value,
-    show_default=True,
     help="hdbscan has no threshold.",
 )
 @threshold_options(default="1e-3")

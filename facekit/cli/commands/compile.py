@@ -23,7 +23,6 @@ from facekit.cli.terminal import TerminalReporter
     "--target",
     metavar="TARGET",
     default="imx93",
-    show_default=True,
     help="What it is for: a target's name (imx93, ethos-u55-128, ...) or a .toml file; see "
     "facekit config list.",
 )
@@ -36,7 +35,6 @@ from facekit.cli.terminal import TerminalReporter
     metavar="N",
     type=click.IntRange(4, 8),
     default=8,
-    show_default=True,
     help="Narrow the weights that the NPU waits for; 6: smaller, faster, to be calibrated anew.",
 )
 @allow_cpu_fallback_option("Accept a network that Vela leaves mostly to the CPU.")

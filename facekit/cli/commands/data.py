@@ -15,6 +15,7 @@ from facekit.cli.options import (
 from facekit.cli.output_options import output_folder
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
+from facekit.cli.types import Words
 from facekit.enums import LfwAlignment
 
 
@@ -30,12 +31,11 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("name", type=click.Choice(["lfw"]))
+@click.argument("name", type=Words(["lfw"]))
 @click.option(
     "--alignment",
     type=EnumChoice(LfwAlignment),
     default=LfwAlignment.FUNNELED.value,
-    show_default=True,
     help="Which copy of LFW: as collected, or aligned by funneling.",
 )
 @output_folder(

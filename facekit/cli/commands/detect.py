@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     "--face",
     type=EnumChoice(FacePolicy),
     default=FacePolicy.ALL.value,
-    show_default=True,
     help="Which face of a photo to report; verify and embed take the largest.",
 )
 @detector_options

@@ -69,7 +69,6 @@ def gallery() -> None:
     "--vector-type",
     type=EnumChoice(VectorType),
     default=VectorType.FLOAT32.value,
-    show_default=True,
     help="How templates are stored; float16 takes half the room.",
 )
 @gallery_url_options

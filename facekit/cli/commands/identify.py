@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     metavar="N",
     type=click.IntRange(min=1),
     default=5,
-    show_default=True,
     help="List the N most alike people of a face.",
 )
 @threshold_options()
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     "--by",
     type=EnumChoice(PersonRule),
     default=PersonRule.BEST.value,
-    show_default=True,
     help="Compare with a person's best template, or with their mean.",
 )
 @gallery_options

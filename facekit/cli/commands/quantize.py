@@ -26,7 +26,6 @@ from facekit.enums import RangeRule
     "--recipe",
     metavar="RECIPE",
     default="static_wi8_ai8",
-    show_default=True,
     help="Name of a recipe (static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, ...) or a "
     ".json file; see facekit config list.",
 )

@@ -41,7 +41,6 @@ EXIT_INTERRUPTED = 130
     metavar="N",
     type=click.IntRange(min=1),
     default=5,
-    show_default=True,
     help="Frames from one detection to the next; between them faces are followed by their motion.",
 )
 @click.option(
@@ -49,7 +48,6 @@ EXIT_INTERRUPTED = 130
     metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=2.0,
-    show_default=True,
     help="Seconds that a face may be out of sight and still continue its track.",
 )
 @click.option(
@@ -57,7 +55,6 @@ EXIT_INTERRUPTED = 130
     metavar="N",
     type=click.IntRange(min=1),
     default=2,
-    show_default=True,
     help="Leave out tracks that were detected less often.",
 )
 @click.option(

@@ -16,7 +16,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, install_option, output_folder
 from facekit.cli.render.output import emit_json, note
-from facekit.cli.types import FOLDER
+from facekit.cli.types import FOLDER, Words
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
 
@@ -66,7 +66,7 @@ _SHORT = {
 )
 @click.option(
     "--precision",
-    type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+    type=Words(["float32", "mixed_bfloat16", "mixed_float16"]),
     help="The kind of numbers that the network computes in.",
 )
 @click.option(
@@ -96,7 +96,6 @@ _SHORT = {
     metavar="N",
     type=click.IntRange(min=1),
     default=1,
-    show_default=True,
     help="Epochs between two of these.",
 )
 @click.option("--license", metavar="TEXT", help="What may be done with the model, for its card.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import traceback
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any, NoReturn, Protocol
@@ -57,6 +56,8 @@ def emit_error(error: FacekitError, *, as_json: bool) -> None:
     if as_json:
         emit_json(error.to_dict())
     if _verbosity is Verbosity.VERBOSE:
+        import traceback
+
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     note_error(str(error))
 
