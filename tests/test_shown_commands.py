@@ -125,7 +125,12 @@ def test_commands_within_sentences_have_these_options(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_options_within_sentences_exist(page: str) -> None:
     used = re.findall(r"`(--[a-z][a-z-]*)[ =`]", FENCE.sub("", PAGES[page]))
-    known = {name for one in every_command().values() for what in one.params for name in what.opts}
+    known = {
+        name
+        for one in every_command().values()
+        for what in one.params
+        for name in (*what.opts, *what.secondary_opts)
+    }
     assert set(used) - known == set()
 
 
