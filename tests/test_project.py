@@ -104,3 +104,11 @@ def test_parts_of_the_checks_that_the_guide_names_are_there() -> None:
     parts = re.search(r"^  ([a-z |]+)\) \"\$@\"", TEST_SCRIPT, re.MULTILINE)
     assert parts
     assert set(re.findall(r"bash scripts/test.sh (\w+)", GUIDE)) <= set(parts[1].split(" | "))
+
+
+def test_the_package_says_where_its_home_is() -> None:
+    home = PROJECT["urls"]["Homepage"]
+    assert set(PROJECT["urls"]) == {"Homepage", "Documentation", "Source", "Changelog", "Issues"}
+    assert all(url.startswith(home) for url in PROJECT["urls"].values())
+    assert f"repository-code: {home}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"[{__version__}]: {home}/" in CHANGELOG
