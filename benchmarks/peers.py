@@ -1,11 +1,14 @@
-"""What the detection benchmarks share: photos, our cascade, the mtcnn package's."""
+"""What the benchmarks share: photos, timing in turn, our detectors, the mtcnn package's."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +21,62 @@ from facekit.types import Face, Float32Array, UInt8Array
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 Detect: TypeAlias = Callable[[UInt8Array], tuple[Face, ...]]
+
+
+Given = TypeVar("Given")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one program takes for one piece of work; medians."""
+
+    group: str
+    """the work: rows of one group can be compared"""
+    name: str
+    wall: float
+    processor: float
+    peak_mb: int | None = None
+    """the largest resident set of a process; None where several share one"""
+
+
+def in_turn(
+    group: str, programs: Mapping[str, Callable[[Given], object]], inputs: Iterable[Given]
+) -> list[Row]:
+    """Medians in ms over `inputs`, each of which every program works on in its turn.
+
+    A change in the machine's load then hits all alike.  Each has had the first input before, which
+    is not counted.
+    """
+    given = list(inputs)
+    for run in programs.values():
+        run(given[0])
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+    for one in given:
+        for name, run in programs.items():
+            start, processor = time.perf_counter(), time.process_time()
+            run(one)
+            spent[name].append(
+                (time.perf_counter() - start, time.process_time() - processor),
+            )
+    rows = []
+    for name, times in spent.items():
+        wall, processor = np.median(times, axis=0) * 1e3
+        rows.append(Row(group, name, round(wall, 2), round(processor, 2)))
+    return rows
+
+
+def print_rows(rows: Sequence[Row], *, unit: str) -> None:
+    """A table for each group; ratios are of processor time, to the group's first row."""
+    for group, members in groupby(rows, lambda row: row.group):
+        print(f"{group}: wall, processor time ({unit}), ratio, largest resident set")
+        first = None
+        for row in members:
+            first = first or row
+            peak = "" if row.peak_mb is None else f"  {row.peak_mb:6} MB"
+            print(
+                f"  {row.name:24} {row.wall:9.2f} {row.processor:9.2f} "
+                f"{row.processor / first.processor:6.2f}{peak}"
+            )
 
 
 def lfw_photos(count: int) -> list[Path]:

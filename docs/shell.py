@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import groupby
 from pathlib import Path
 
 import cog
@@ -23,6 +24,8 @@ COLUMNS = "80"
 """Width of a line, for help pages"""
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+_PEERS = REPOSITORY / "docs/explanation/performance/peers.json"
 
 _work = tempfile.TemporaryDirectory()
 shutil.copytree("tests/data", _work.name, dirs_exist_ok=True)
@@ -81,6 +84,45 @@ def show_choice() -> None:
             more = "; ".join(f"{one}: {part[1]}" for one, part in told if len(part) > 1)
             start = f"| `{name}` | `{detector}` | {100 * rate:.1f} %"
             cog.outl(f"{start} | {ms} | {mb} | {license} | {more} |")
+
+
+def show_peers(part: str) -> None:
+    """Writes a table of one part of what benchmarks/against_peers.py has measured last.
+
+    `part`: "verify_s", "detect_ms" or "embed_ms".  Ratios are of processor time, to facekit's.
+    """
+    measured = json.loads(_PEERS.read_bytes())
+    unit = part.rpartition("_")[2]
+    has_peak = any(row["peak_mb"] for row in measured[part])
+    columns = ["", "", f"processor time, {unit}", "ratio", f"wall, {unit}"]
+    columns += ["memory, MB"] * has_peak
+    cog.outl(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+    for group, rows in groupby(measured[part], lambda row: row["group"]):
+        own = None
+        for row in rows:
+            own = own or row["processor"]
+            cells = [
+                "" if row["name"] != "facekit" else group,
+                row["name"],
+                f"{row['processor']:.2f}",
+                f"{row['processor'] / own:.1f}",
+                f"{row['wall']:.2f}",
+            ]
+            cells += [str(row["peak_mb"])] * has_peak
+            cog.outl(f"| {' | '.join(cells)} |")
+
+
+def show_peers_versions() -> None:
+    """Writes on what machine, when and with what versions `show_peers` was measured."""
+    measured = json.loads(_PEERS.read_bytes())
+    versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    counts = measured["counts"]
+    low, high = sorted(measured["load"])
+    cog.outl(
+        f"Measured on {measured['day']}: {measured['machine']}, with a load of {low:.0f} to "
+        f"{high:.0f} by other work; Python {measured['python']}, {versions}. Medians of "
+        f"{counts['verify_s']} runs, {counts['detect_ms']} photos and {counts['embed_ms']} crops."
+    )
 
 
 def _output(command: str) -> str:

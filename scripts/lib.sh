@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts beside it; sourced, not run.  Works from a bare machine with Python and pip.
 
 say() { printf '==> %s\n' "$*" >&2; }

@@ -117,7 +117,7 @@ def test_every_console_block_is_made_by_cog(page: str) -> None:
 def test_commands_within_sentences_have_these_options(page: str) -> None:
     for match in INLINE.finditer(FENCE.sub("", PAGES[page]).replace("\n", " ")):
         command, arguments = _command(match[1].split()[1:])
-        known = {name for parameter in command.params for name in parameter.opts} | {"-h", "--help"}
+        known = _options(command)
         used = {word.partition("=")[0] for word in arguments if word.startswith("-")}
         assert used - {"-", "--version"} <= known, match[1]
 
@@ -125,7 +125,7 @@ def test_commands_within_sentences_have_these_options(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_options_within_sentences_exist(page: str) -> None:
     used = re.findall(r"`(--[a-z][a-z-]*)[ =`]", FENCE.sub("", PAGES[page]))
-    known = {name for one in every_command().values() for what in one.params for name in what.opts}
+    known = set().union(*map(_options, every_command().values()))
     assert set(used) - known == set()
 
 
@@ -174,6 +174,11 @@ def _command(words: list[str]) -> tuple[click.Command, list[str]]:
         assert found is not None, f"{word} is no command"
         command = found
     return command, []
+
+
+def _options(command: click.Command) -> set[str]:
+    parameters = command.get_params(click.Context(command))
+    return {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
 
 
 def _film(path: Path, photo: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from facekit.tasks.build import build, fetch
 from facekit.tasks.import_model import import_model, import_options
 from facekit.tasks.model_card import card, card_draft
-from facekit.tasks.models import export, info, list_models, path, remove, verify
+from facekit.tasks.model_list import list_models
+from facekit.tasks.models import export, info, path, remove, verify
 
 __all__ = [
     "build",

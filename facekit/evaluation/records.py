@@ -34,8 +34,8 @@ def rate(event_count: int, trial_count: int) -> Rate:
 
     Raises ZeroDivisionError without trials, because a share of nothing must not be shown.
     """
-    ci95 = binomial_ci95(event_count, trial_count)
-    return Rate(event_count / trial_count, event_count, trial_count, ci95)
+    value = event_count / trial_count
+    return Rate(value, event_count, trial_count, binomial_ci95(event_count, trial_count))
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def test_the_result_is_shown_and_not_written(small: Path, own_model: Path) -> No
     assert result.exit_code == 0, result.output
     assert "on 8 photos of 2 people, 0 without an embedding" in result.stdout
     assert "fmr=2e-1" in result.stdout
-    assert "not written" in result.stdout
+    assert "pass --write to use it" in result.stdout
     require_readable(result.stdout)
     assert own_model.with_suffix(".json").read_bytes() == before
 

@@ -40,7 +40,9 @@ def test_json_has_the_report_and_both_systems(model: str, tmp_path: Path) -> Non
     payload = json.loads(result.stdout)
     require_schema("compile", payload)
     assert payload["model"] == model
-    assert payload["card"] is None
+    names = [Path(file["path"]).name for file in payload["files"]]
+    assert names == ["int8_vela.tflite", "int8_vela_report.json"], "the source has no card"
+    assert payload["output"] == str(tmp_path / "out")
     assert payload["vela"]["npu_operator_count"] == 8
     assert [one["system_config"] for one in payload["vela"]["comparisons"]] == [
         "Ethos_U65_High_End",

@@ -51,7 +51,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert payload["files"][0]["path"] == str(stored)
     assert payload["card"]["variant"] == "onnx-fp32"
     assert payload["drift"]["cosine"]["minimum"] > 1 - 1e-6
-    assert "fmr=1e-3" in payload["card"]["thresholds"]
+    assert "fmr=1e-3" in payload["card"]["operating_points"]
     return folder
 
 
@@ -127,7 +127,7 @@ class TestInTheStore:
         assert "onnx-fp32" in run("models", "info", f"{DEFAULT_MODEL}:onnx").stdout
         found = json.loads(run("doctor", "--json").stdout)
         assert "CPUExecutionProvider" in found["onnx_providers"]
-        assert "onnx-fp32" in [model["variant"] for model in found["models"]]
+        assert f"{DEFAULT_MODEL}:onnx-fp32" in [model["model"] for model in found["models"]]
 
     def test_a_file_of_ones_own_is_calibrated(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.onnx"
@@ -147,7 +147,7 @@ class TestInTheStore:
         evaluated = run("eval-lfw", "--data", small, "--model", path, "--workers", 1, "--json")
         assert evaluated.exit_code == 0, evaluated.stderr
         (result,) = json.loads(evaluated.stdout)["models"]
-        assert result["model"]["variant"] == "onnx-fp32"
+        assert result["model"].endswith(":onnx-fp32")
         same = run("verify", *SAME, "--model", path, "--fmr", "0.2")
         assert same.exit_code == 0, same.stderr
 
@@ -219,7 +219,7 @@ def test_files_for_other_systems(wanted: str, name: str, tmp_path: Path) -> None
     payload = json.loads(result.stdout)
     require_schema("export", payload)
     assert (payload["card"], payload["drift"]) == (None, None)
-    assert payload["size_bytes"] > 90_000_000
+    assert payload["files"][0]["size_bytes"] > 90_000_000
     assert [one.name for one in tmp_path.iterdir()] == [name]
     again = run("export", "--format", wanted, "-o", path)
     assert again.exit_code == 2

@@ -51,7 +51,7 @@ def test_nothing_but_the_result_on_stdout_and_nothing_on_stderr() -> None:
         text=True,
         check=True,
     )
-    assert len(done.stdout.splitlines()) == 2
+    assert len(done.stdout.splitlines()) == 2 + 2  # folder and header before the matrix
     assert done.stderr == ""
 
 

@@ -112,7 +112,7 @@ def test_the_json_has_the_rates_and_no_single_pairs(made_up: EvaluationReport) -
     plain = json.loads(report_json(made_up))
     assert plain["schema_version"] == 1
     require_schema("eval-lfw", plain)
-    assert plain["models"][0]["model"]["variant"] == "float32"
+    assert plain["models"][0]["model"] == "facenet:float32"
     assert plain["models"][0]["threshold_origin"] == "other-folds"
     assert plain["models"][0]["accuracy"]["trial_count"] == 599
     assert plain["models"][0]["tar_at_fmr"][2]["tar"] is None

@@ -61,7 +61,7 @@ def test_a_file_without_permission_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_null_character_in_the_name() -> None:
-    with pytest.raises(ImageError, match=r"^Cannot read a\\x00b: embedded null"):
+    with pytest.raises(ImageError, match=r"^Cannot read a\\x00b: .*embedded null"):
         read_image("a\0b")
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from facekit.cli import cli
 from facekit.errors import ModelMissingError, UsageError
 from facekit.model.store import models_folder
-from facekit.tasks import doctor, models
+from facekit.tasks import doctor, model_list, models
 from facekit.tasks.build import ModelFiles, build, ensure_installed, fetch
 from facekit.tasks.bundle import bundle
 from facekit.tasks.import_model import import_model, import_options
@@ -42,13 +42,13 @@ def printed(*arguments: object) -> dict[str, Any]:
 
 
 def test_models_are_listed_as_the_command_lists_them(store: Path) -> None:
-    listed = models.list_models()
+    listed = model_list.list_models()
     assert {model.name: model.stored for model in listed.models if model.stored} == {
         "mtcnn": ("onet", "pnet", "rnet"),
         "toy": ("float32", "int8"),
     }
     assert [model.name for model in listed.models if model.is_default] == ["facenet512-casia"]
-    assert models.known_names()[-1] == "toy"
+    assert model_list.known_names()[-1] == "toy"
     assert listed.to_dict() == printed("models", "list")
 
 

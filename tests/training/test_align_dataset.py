@@ -144,7 +144,7 @@ def test_the_center_of_a_crop_is_a_crop_of_less_margin(photos: Path, tmp_path: P
 def test_two_photos_of_one_stem_clash(photos: Path, tmp_path: Path) -> None:
     shutil.copyfile(photos / "joe" / "biden.jpg", photos / "joe" / "biden.png")
     told = _json(_run(photos, tmp_path / "out", "--json"))
-    assert [one["error"] for one in told["failed"]] == ["NameClash", "ImageError"]
+    assert [one["error"]["type"] for one in told["failed"]] == ["InputError", "ImageError"]
 
 
 @pytest.mark.parametrize(

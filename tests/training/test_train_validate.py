@@ -182,6 +182,6 @@ def test_ctrl_c_leaves_json_that_says_how_to_go_on(tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     require_schema("train", told)
     assert (told["interrupted"], told["model"]) == (True, None)
-    assert checkpoint.saved(run / "checkpoints")[-1].stem == f"step-{told['steps']:09d}"
+    assert checkpoint.saved(run / "checkpoints")[-1].stem == f"step-{told['step_count']:09d}"
     assert told["resume"] == f"facekit train -o '{run}' --resume"
     assert told["resume"] in result.stderr

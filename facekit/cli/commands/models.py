@@ -66,7 +66,7 @@ def list_command(measure: bool, as_json: bool) -> None:
     Example: facekit models list
              facekit models list --measure
     """
-    from facekit.tasks.models import list_models
+    from facekit.tasks.model_list import list_models
 
     listed = list_models(measure=measure, reporter=TerminalReporter())
     if as_json:

@@ -88,7 +88,7 @@ def _notes(one: Measurement) -> list[str]:
         named = [
             f"{name}: {tool[name]:.6g}"
             for name in ("Init", "First inference", "Warmup (avg)", "Inference (avg)")
-            if name in tool
+            if tool[name] is not None
         ]
         notes.append(f"{setting}: Inference timings in us: {', '.join(named)}")
     return notes

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from facekit.model.registry import Download, RegistryEntry
     from facekit.tasks.build import ModelFiles
     from facekit.tasks.model_card import CardFile
-    from facekit.tasks.models import CheckedFiles, ListedModel, ModelInfo, ModelList, RemovedFiles
+    from facekit.tasks.model_list import ListedModel, ModelList
+    from facekit.tasks.models import CheckedFiles, ModelInfo, RemovedFiles
     from facekit.template.calibration import OperatingPoint
     from facekit.types import InputSpec
 
