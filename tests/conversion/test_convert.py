@@ -31,6 +31,7 @@ from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import InstalledModel, find, load_checked
 from facekit.runtime.litert import LiteRtNet
 from facekit.system.configs import config_names
+from facekit.tasks.convert import Conversion
 from facekit.types import Float32Array
 from tests.networks.tiny_embedder import tiny_embedder, write_embedder
 from tests.schemas import require_schema
@@ -167,7 +168,7 @@ def test_a_file_that_does_not_tell_faces_apart_is_kept_only_where_asked_for(
     assert f"warning: {warning}" in told.notes
     report = json.loads((out / "tiny_int8_drift.json").read_text())
     assert report["warning"] == warning
-    require_schema("convert", {"files": [made.to_dict()]})
+    require_schema("convert", Conversion("tiny:float32", "0" * 64, out, (made,)).to_dict())
 
 
 def test_what_vela_refuses_leaves_nothing_and_says_so(tiny: InstalledModel, tmp_path: Path) -> None:
