@@ -55,7 +55,7 @@ class CardFile:
             "model": self.model,
             "output": self.output and str(self.output),
             "to_fill_in": list(self.to_fill_in),
-            "card": {k: v for k, v in self.content.items() if k != "schema_version"},
+            "card": self.content,
         }
 
     def text(self) -> str:

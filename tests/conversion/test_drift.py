@@ -76,7 +76,7 @@ def test_a_quantized_net_drifts_a_little(pair: tuple[InstalledModel, InstalledMo
     assert found.quantized.size_bytes == quantized.path.stat().st_size
     payload = json.loads(json.dumps(found.to_dict()))
     assert payload["crops"] == {
-        "n": 24,
+        "crop_count": 24,
         "enough": False,
         "title": crops.origin.title,
         "list_sha256": crops.origin.list_sha256,

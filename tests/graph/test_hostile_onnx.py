@@ -79,7 +79,7 @@ def doubled(kind: str, count: int) -> list[Any]:
 
 
 BOMBS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
-    "doubled": (doubled("Concat", 200), {"c0": noise(8)}, "numbers at most|more than"),
+    "doubled": (doubled("Concat", 200), {"c0": noise(8)}, "elements at most|more than"),
     "many large": (
         [
             node("ConstantOfShape", "s", "c0"),
@@ -92,17 +92,17 @@ BOMBS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "filled": (
         [node("ConstantOfShape", "s", "c"), node("Add", "x c", "y")],
         {"s": integers(1 << 31, 1 << 31)},
-        "numbers at most",
+        "elements at most",
     ),
     "filled, of negative sides": (
         [node("ConstantOfShape", "s", "c"), node("Add", "x c", "y")],
         {"s": integers(-1, 4)},
-        "numbers at most",
+        "elements at most",
     ),
     "repeated": (
         [node("Expand", "a s", "c"), node("Add", "x c", "y")],
         {"a": noise(1), "s": integers(1 << 40)},
-        "numbers at most|too (big|large)|maximum",
+        "elements at most|too (big|large)|maximum",
     ),
     "repeated picture": (
         [node("Expand", "x s", "y")],
@@ -112,12 +112,12 @@ BOMBS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a table of all pairs": (
         [node("Mul", "a b", "c"), node("Add", "x c", "y")],
         {"a": noise(1 << 16, 1), "b": noise(1, 1 << 16)},
-        "numbers at most",
+        "elements at most",
     ),
     "taken often": (
         [node("Gather", "a i", "c"), node("Add", "x c", "y")],
         {"a": noise(1, 1 << 16), "i": np.zeros(1 << 14, np.int64)},
-        "numbers at most",
+        "elements at most",
     ),
     "of a thousand sides": (
         [node("Reshape", "x s", "y")],
@@ -235,7 +235,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "parts that do not add up": (
         [node("Split", "x s", "a y", axis=1)],
         {"s": integers(1, 1)},
-        "a: 2 parts of a side of 3 needed",
+        "a: 2 parts of a dimension of 3 needed",
     ),
     "a slice backwards": (
         [node("Slice", "x b e a s", "y")],

@@ -174,7 +174,7 @@ def test_a_name_that_is_not_ascii(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("batch_of_four", "batch of 1 or an open one"),
+        ("batch_of_four", "batch of 1 or a dynamic one"),
         ("two_inputs", "has 2 inputs"),
         ("integer_ids", "int64"),
     ],
