@@ -135,7 +135,8 @@ def measure(programs: Sequence[Program], runs: int) -> list[Row]:
         rows.append(
             Row(program.group, program.name, round(wall, 3), round(processor, 3), round(peak))
         )
-    return rows
+    groups = list(dict.fromkeys(row.group for row in rows))
+    return sorted(rows, key=lambda row: groups.index(row.group))
 
 
 def _cost_of(program: Program) -> Cost:
