@@ -58,7 +58,7 @@ def class_means(photos: Photos, embed: Embed) -> Float32Array:
 
 
 def _embedded(photos: Photos, embed: Embed) -> Float32Array:
-    return np.concatenate([embed(images) for images in photos.centers(_BATCH)])
+    return np.concatenate([embed(images) for images in photos.center_crops(_BATCH)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
