@@ -95,8 +95,8 @@ class Trainer:
         `step_number` is 0 for the first step of the training.  `rate` is the learning rate of the
         head, and `rate * net_rate_share` that of the net.  If `net_rate_share` is 0, only the head
         is trained, and the net's weights and batch-norm statistics do not change; otherwise it is
-        positive.  `stop` is this process's request to stop, which all processes receive in the
-        result.
+        positive.  `stop` is this process's request to stop, which the results of all processes
+        report.
         Raises ModelBuildError if the loss is not finite, which means that training has diverged.
         """
         _set_rate(self._head_optimizer, rate)
