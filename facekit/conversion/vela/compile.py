@@ -146,8 +146,8 @@ def _narrowed_copy(source: Path, weight_bits: int) -> Iterator[Path]:
 
 
 def _without_thresholds(card: Card) -> Card:
-    """Returns the card without thresholds, since other weights give other scores; the mean
-    embedding, which hardly changes, is kept."""
+    """Returns the card without thresholds, because scores change with the weights, but with the
+    mean embedding, which hardly changes."""
     mean = card.calibration.embedding_mean
     return replace(card, calibration=Calibration(embedding_mean=mean))
 
