@@ -95,9 +95,9 @@ class OnnxNet:
     def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Returns every output as float32 (N, ...) for a float32 batch (N, ...).  N may be 0.
 
-        Raises ValueError if the shape or dtype of the batch differs from the file's input.  If ONNX
-        Runtime fails, raises AcceleratorError if a provider failed or the first provider is not the
-        CPU's, else ModelMismatchError.
+        Raises ValueError if the batch is not float32 or does not have the shape of the file's
+        input.  If ONNX Runtime fails, raises AcceleratorError if a provider failed or the first
+        provider is not the CPU's, else ModelMismatchError.
         """
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
