@@ -27,8 +27,8 @@ _SECOND_BRANCH = re.compile(r"^(Block(?:17|8)_(\d+))_Branch_\2_")
 
 
 def is_hdf5(path: Path) -> bool:
-    """Returns whether the file begins with the HDF5 signature.  Raises OSError if it cannot be
-    read."""
+    """Returns whether the file begins with the HDF5 signature.  Raises OSError if the file cannot
+    be read."""
     if path.is_dir():
         return False
     with path.open("rb") as file:
@@ -39,7 +39,7 @@ def read_deepface(path: Path) -> ImportedNetwork:
     """Reads a checkpoint with embeddings of any length; deepface's have 128 or 512 elements.
 
     Raises ModelBuildError, naming file and tensor, if a tensor is missing or does not fit, and
-    MissingExtraError without h5py.
+    MissingExtraError if h5py is not installed.
     """
     tensors = read_variables(path)
     size = read_embedding_size(tensors, "Bottleneck/kernel", axis=1, origin=path.name)

@@ -31,8 +31,8 @@ _IGNORED = re.compile(
 )
 _EPSILON = re.compile(r"/BatchNorm/(.*/)?batchnorm(_\d+)?/add/y$")
 _BATCH_NORM_CONSTANT = re.compile(r"/BatchNorm/(.*/)?Const(_\d+)?$")
-"""The constant in place of the gamma that these batch norms do not have, or an empty constant in
-place of the mean and variance that FusedBatchNorm computes in training."""
+"""A constant that replaces the gamma, which these batch norms do not have, or an empty constant
+that replaces the mean and variance, which FusedBatchNorm computes in training."""
 
 
 _FIRST_NODE = re.compile(rb"\x0a[\x80-\xff]*[\x00-\x7f]\x0a([\x01-\x7f])", re.DOTALL)
