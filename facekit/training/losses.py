@@ -118,7 +118,7 @@ def a_softmax_logits(
     """Returns logits (B, classes): ||x|| cos(theta_j) for all classes except the true one.
 
     The logit of the true class y is ||x|| * (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda):
-    SphereFace, eq. 7, with the annealing of its released code and of "large-margin softmax" (Liu
+    SphereFace, eq. 7, with the annealing of the released code and of "large-margin softmax" (Liu
     et al. 2016, sec. 5.1).  `annealing` is lambda, a scalar >= 0 that falls during training.
     """
     length = tf.norm(x, axis=-1, keepdims=True)
