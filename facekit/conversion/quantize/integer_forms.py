@@ -29,8 +29,8 @@ _NAMES = {
 
 
 def convert_to_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
-    """Returns the quantized file with int8 forms of those `operators` that lie between int8
-    tensors.
+    """Returns the quantized file with int8 forms of those `operators` that lie between a DEQUANTIZE
+    from int8 and a QUANTIZE to int8.
 
     `operators` must be in FORMS.  The result is deterministic.  If no operator is converted,
     returns `content` itself.
