@@ -121,7 +121,7 @@ def elementwise(operation: Operation, a: Node, b: Node | Float32Array, name: str
 
     `operation` is one of BINARY_OR_WITH_CONSTANT, or for two nodes one of BINARY_ONLY.  Two nodes
     are broadcast as in NumPy.  A constant is one value, one value per channel (C,), or an array
-    with as many axes as a, whose sizes are 1 or equal to those of a.
+    with as many axes as a, each of size 1 or of the same size as in a.
     """
     if isinstance(b, Node):
         return Node(operation, name, (a, b), broadcast_shape(a.shape, b.shape, name))

@@ -1,7 +1,7 @@
 """Reads deepface's Facenet checkpoints (Keras weights in HDF5) into a graph.
 
 The file has one group per layer.  Each group contains one dataset per variable, e.g. "kernel:0".
-The layers have the same names as in our graph with one exception: in Block17_k and in the first
+The layers have the same names as in facekit, with one exception: in Block17_k and in the first
 five Block8_k deepface writes `Branch_k` for the second branch.  Files with `Branch_1` throughout
 are read as well.
 """

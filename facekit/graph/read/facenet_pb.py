@@ -25,7 +25,7 @@ from facekit.types import Float32Array
 
 _FOLDED_OFFSET = "Conv2D_bn_offset"
 _IGNORED = re.compile(
-    r"^embeddings/"  # the unit-length step after the embedding, which is not part of our graph
+    r"^embeddings/"  # the L2 normalization after the embedding, which is left out
     rf"|^{ROOT}/Logits/Dropout/"  # acts in training only
     r"|/BatchNorm/(.*/)?AssignMovingAvg(_\d+)?/"  # updates of mean and variance in training
 )

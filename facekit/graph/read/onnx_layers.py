@@ -155,7 +155,7 @@ def _average_pool(op: OperatorArguments) -> Value:
     counts_pads = op.attributes.integer("count_include_pad", 0)
     pads = _pads(op.attributes, x, window)
     if counts_pads and pads != NO_PADS:
-        # The average includes the padding in the file as zeros, but not that of ceil_mode.
+        # The average includes the padding in the file as zeros, but not the padding of ceil_mode.
         stated = _stated_pads(op.attributes, x, window)
         if stated is None:
             if not is_static(x.shape):
