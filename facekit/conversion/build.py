@@ -42,13 +42,13 @@ def build_files(
     *,
     reporter: Reporter = SILENT,
 ) -> list[Path]:
-    """Builds the model, tests it, and returns the files written: each model file, then its card.
+    """Builds and tests the model, and returns the paths of each model file, then its card.
 
     `sources` is the one file of weights, whose SHA-256 the caller has verified.  `into` is an empty
     folder, which the caller moves to its final place, or removes after an error.  `reporter`
     receives one line per step.
 
-    Every file is run by LiteRT, and its outputs for a test image must equal those of other
+    Every file is run by LiteRT, and the outputs for a test image must agree with those of other
     implementations; see `self_test`.
 
     Raises ModelBuildError if weights do not fit the graph, or if a conversion or test fails.
@@ -92,8 +92,8 @@ def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
 
 
 def _without_card_scaling(graph: Graph, entry: RegistryEntry) -> Graph:
-    """Returns the graph without its initial scaling of pixels, which facekit applies by the
-    card."""
+    """Returns the graph without its initial scaling of pixels, because facekit scales pixels as the
+    card states."""
     network, scaling = split_input_scaling(graph)
     card_scaling = (entry.card.input.mean, entry.card.input.std)
     if scaling is not None and scaling != card_scaling:

@@ -58,8 +58,8 @@ class ConvertedFile:
     path: Path
     card: Card = field(repr=False)
     drift: Drift | DetectionDrift | None
-    """None for the float32 file, and for a file compiled by Vela, since its source's drift is
-    known."""
+    """None for the float32 file, and for a file compiled by Vela, which has the drift of the file
+    that it was compiled from."""
     compiled: CompiledModel | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,8 +87,8 @@ class ConversionPlan:
 
 
 def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
-    """Returns the names of the files to write, by folder relative to the output folder, "" for
-    itself."""
+    """Returns the names of the files to write by folder, relative to the output folder; "" is the
+    output folder itself."""
     stems = [f"{name}_{recipe.variant}" for recipe in plan.recipes]
     float32_stems = [f"{name}_{DEFAULT_VARIANT}"] if plan.float32 else []
     names = [
@@ -126,18 +126,19 @@ def convert(
     allow_cpu_fallback: bool = False,
     reporter: Reporter = SILENT,
 ) -> tuple[ConvertedFile, ...]:
-    """Quantizes a float32 model by every recipe, measures each result, compiles for the targets,
-    and writes.
+    """Writes the quantized files of a float32 model and the files compiled for the targets.
 
     Activation ranges are measured on `crops`, or if None on the faces shipped with facekit.  The
-    results are measured on `drift_crops`, or if None on `crops`, or on a few of the shipped faces.
-    `rule` replaces the recipes' rule for activation ranges.
+    drift of each result is measured on `drift_crops`.  If `drift_crops` is None, `crops` are used,
+    and if both are None, a few of the shipped faces.  `rule` replaces the recipes' rule for
+    activation ranges.  `force` replaces existing files, `accept_drift` keeps a result that is not
+    usable, with a warning in its card and report, and `allow_cpu_fallback` accepts a network that
+    Vela leaves on the CPU.
 
     The output folder is not changed before all files exist and are measured.  Raises UsageError if
-    a file exists, ModelBuildError if a result does not distinguish faces, StorageError if a file
-    cannot be written, and the errors of quantizing and of Vela.  `force` replaces existing files,
-    `accept_drift` keeps a result that does not distinguish faces, with a warning in its card and
-    report, and `allow_cpu_fallback` accepts a network that Vela leaves on the CPU.
+    a file exists and `force` is false, ModelBuildError if a result does not distinguish faces or
+    does not find them, StorageError if a file cannot be written, and the errors of `quantize` and
+    `compile_model`.
     """
     require_free_files(folder, model.card.name, plan, force=force)
     names = file_names(model.card.name, plan)

@@ -1,5 +1,5 @@
-"""Creates calibration crops from photos: selects photos, crops them as at run time, records the
-origin."""
+"""Creates calibration crops from photos: selects photos, crops them as at run time, and records
+their origin."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CropSet:
     """(N, H, W, 3) uint8, RGB."""
     origin: Origin
     failures: tuple[str, ...] = ()
-    """The reasons why requested photos gave no crop, one per photo."""
+    """The reasons why photos have no crop, one for each of these photos."""
 
 
 def photo_crops(
@@ -63,10 +63,11 @@ def photo_crops(
     file.
 
     A folder's photos are selected so that each person (subfolder) is used once before anyone is
-    used twice; a list is used in its order.  Each photo gives the crop of its selected face.
+    used twice; a list is used in its order.  Each crop shows the face that `locate` selects in a
+    photo.
 
-    Raises InputError if fewer than MIN_CROPS photos have a face, ImageError for a folder without
-    photos.
+    Raises InputError if fewer than MIN_CROPS photos have a face or the list cannot be read, and
+    ImageError if a folder has no photos.
     """
     photos = choose_photos(source, count, seed=seed)
     card = model.card
@@ -99,8 +100,8 @@ def photo_crops(
 
 
 def choose_photos(source: Path, count: int, *, seed: int) -> list[Path]:
-    """Returns at most `count` photos of a folder, distributed over its people, or the first of a
-    list."""
+    """Returns at most `count` photos: of a folder, distributed over the people, or the first photos
+    of a list."""
     if source.is_dir():
         return sample_across_people(
             [Path(name) for name in list_pictures([str(source)])], count, seed=seed
@@ -109,8 +110,8 @@ def choose_photos(source: Path, count: int, *, seed: int) -> list[Path]:
 
 
 def sample_across_people(photos: Sequence[Path], count: int, *, seed: int) -> list[Path]:
-    """Returns `count` of the photos, sorted: one photo of each folder before a second one
-    of any."""
+    """Returns at most `count` of the photos, sorted.  Every folder contributes one photo before any
+    folder contributes a second one."""
     random = np.random.default_rng(seed)
     by_person: dict[Path, list[Path]] = {}
     for photo in sorted(photos):

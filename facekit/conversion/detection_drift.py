@@ -42,7 +42,7 @@ class DetectionDrift:
     pictures_sha256: str
     picture_count: int
     sizes_px: NDArray[np.float64] = field(repr=False)
-    """(N,) The shorter side of each box of the float32 file, in pixels."""
+    """(N,) The smaller of width and height of each box of the float32 file, in pixels."""
     ious: NDArray[np.float64] = field(repr=False)
     """(N,) The IoU of each of these boxes with the nearest box of the quantized file; 0 if it is
     missed."""
@@ -110,7 +110,8 @@ def measure_detection_drift(
     *,
     reporter: Reporter = SILENT,
 ) -> DetectionDrift:
-    """Detects faces with both files, one picture at a time, with the detector's default thresholds.
+    """Detects faces with both files, one picture at a time and with the detector's default
+    thresholds, and compares the detections.
 
     If the float32 file has a dynamic input size, it is fixed to the quantized file's size.  Raises
     ModelBuildError or ModelMismatchError if a file cannot be read or run.
@@ -138,7 +139,7 @@ def measure_detection_drift(
 
 
 def unsoundness_message(drift: DetectionDrift) -> str:
-    """Returns a message about a detector's file that fails the limits."""
+    """Returns a message about a detector's file that exceeds the limits."""
     return (
         f"{drift.quantized.variant} misses {drift.missed_count} of {len(drift.ious)} faces that "
         f"float32 finds, and its boxes overlap float32's by {drift.mean_iou:.3f} (IoU)."

@@ -134,7 +134,8 @@ def measure_drift(
     *,
     reporter: Reporter = SILENT,
 ) -> Drift:
-    """Embeds the crops with both models, one crop at a time, with one thread per core.
+    """Embeds the crops with both models, one crop at a time and with one thread per core, and
+    compares the embeddings.
 
     Raises ModelMismatchError or ModelMissingError if a file cannot be loaded.
     """
@@ -165,7 +166,7 @@ def require_sound(drift: Drift) -> None:
 def unsoundness_message(drift: Drift, layers: Sequence[LayerDrift] = ()) -> str:
     """Returns a message about a file that does not distinguish faces.
 
-    `layers` are all of its layers in any order; the message names those that add the largest
+    `layers` are all layers of the file in any order; the message names those that add the largest
     errors.
     """
     before, after = drift.least_alike
@@ -182,7 +183,8 @@ def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
     """Returns a PNG with a histogram of the cosines and, if `layers` is not empty, each layer's
     error.
 
-    `layers` must be sorted by descending error.  Raises MissingExtraError without matplotlib.
+    `layers` must be sorted by descending error.  Raises MissingExtraError if matplotlib is not
+    installed.
     """
     figure_module = require("matplotlib.figure", extra="plot", needed_for="--plot")
     figure = figure_module.Figure(figsize=_SIZE_INCHES, layout="constrained")

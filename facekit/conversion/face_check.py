@@ -22,7 +22,7 @@ _MAX_CONSTANT_DIFFERENCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class FaceCheck:
-    """Cosine similarities of the shipped faces: two photos of one person, one photo of another."""
+    """Cosine similarities of the shipped faces: two photos of one person and one of another."""
 
     genuine_similarity: float
     impostor_similarity: float

@@ -1,9 +1,10 @@
 """Imports a file with a complete network: converts it to a float32 LiteRT file with its card, and
 checks it.
 
-Three checks precede the installation.  The outputs equal those of the source file, if it can be run
-here; the embeddings are finite and differ; and two photos of one person are more similar than
-photos of two people.
+Two checks precede the installation.  The embeddings of the LiteRT file must be finite and differ by
+at most MAX_DIFFERENCE from those of the source file, or, if the source file cannot be run here,
+from those of the graph that was read from it.  And photos of one person must be more similar than
+photos of two people, unless `ImportOptions.accept_untrained` is set.
 """
 
 from __future__ import annotations
@@ -60,18 +61,22 @@ def import_network(
     sha256: str,
     reporter: Reporter = SILENT,
 ) -> ImportedModel:
-    """Writes the file and its card into the empty folder `into`; see `import_weights`.
+    """Writes the converted LiteRT file and its card into the empty folder `into`; see
+    `import_weights`.
 
-    Raises UsageError if the preprocessing is unknown, ModelBuildError if the network cannot be
-    read, gives other outputs than its source, or does not distinguish faces, and MissingExtraError
-    if the source format's runtime is not installed.
+    `path` is the source file, and `sha256` its checksum.
+
+    Raises UsageError if the preprocessing is unknown or `options.size` differs from the file's
+    input size, ModelBuildError if the network cannot be read, computes other embeddings than its
+    source, or does not distinguish faces, and MissingExtraError if the source format's runtime is
+    not installed.
     """
     require_source_runtime(path)
     imported = source_format.read(path, size=requested_size(options))
     graph = _with_batch_one(imported.graph)
-    network, scaling = split_input_scaling(graph)
+    unscaled, scaling = split_input_scaling(graph)
     if scaling is not None and scaling[1] <= 0:
-        network, scaling = graph, None  # a card cannot store a negative standard deviation
+        unscaled, scaling = graph, None  # a card cannot store a negative standard deviation
     size = graph.inputs[0].shape[1:3]
     _require_size(size, options.size, path)
     network_input = resolve_input((size[0], size[1]), scaling, options)
@@ -80,14 +85,14 @@ def import_network(
             f"{path.name} scales its input itself, {scaling_formula(*scaling)}: the card says so"
         )
     reporter.note(f"input: {network_input}")
-    shortened = remove_unit_length(network)
-    if shortened is not network:
+    raw_embedding_graph = remove_unit_length(unscaled)
+    if raw_embedding_graph is not unscaled:
         reporter.note(
             f"{path.name} gives embeddings unit length in its last step: that is left to facekit, "
             "which does so for every network"
         )
     reporter.note(f"converting {path.name} to LiteRT")
-    content = to_litert(shortened)
+    content = to_litert(raw_embedding_graph)
     card = Card(
         name=name,
         variant=DEFAULT_VARIANT,
@@ -104,14 +109,14 @@ def import_network(
         ),
         input=network_input.card,
         crop=network_input.crop,
-        embedding_size=network.outputs[0].shape[1] * network_input.flip.vectors,
+        embedding_size=unscaled.outputs[0].shape[1] * network_input.flip.vectors,
         flip=network_input.flip,
         tools={"facekit": __version__, "flatbuffers": version("flatbuffers")},
     )
-    model = into / card.file_name
-    write_atomically(model, content)
-    net = LiteRtNet(model)
-    difference = _require_same_outputs(net, source_inference(path, graph), network_input, path)
+    model_path = into / card.file_name
+    write_atomically(model_path, content)
+    net = LiteRtNet(model_path)
+    difference = _checked_difference(net, source_inference(path, graph), network_input, path)
     ran_source = can_run_source(path)
     source_title = (
         f"{path.name} itself" if ran_source else f"the graph that was read from {path.name}"
@@ -120,29 +125,29 @@ def import_network(
         f"gives the same embeddings as {source_title}: they differ by {difference:.1e} at most, "
         "at unit length"
     )
-    faces = check_faces(net, network_input.card, network_input.crop, network_input.flip)
-    reporter.note(f"cosine similarity of the faces that ship with facekit: {faces}")
+    face_check = check_faces(net, network_input.card, network_input.crop, network_input.flip)
+    reporter.note(f"cosine similarity of the faces that ship with facekit: {face_check}")
     if not options.accept_untrained:
         _require_distinguished(
-            faces,
+            face_check,
             _check_other_preprocessing(net, scaling, network_input),
             network_input,
             path,
             reporter,
         )
-    write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
+    write_atomically(model_path.with_suffix(CARD_SUFFIX), card.to_json().encode())
     return ImportedModel(
-        InstalledModel(card, model),
+        InstalledModel(card, model_path),
         source_format,
         imported.ignored,
         difference if ran_source else None,
-        faces,
+        face_check,
     )
 
 
 def _with_batch_one(graph: Graph) -> Graph:
-    """Returns the graph with a batch of 1.  Raises ModelBuildError if it is not an embedding
-    network."""
+    """Returns the graph with a batch of 1 in place of a dynamic batch.  Raises ModelBuildError if
+    the graph is not an embedding network."""
     graph = graph.rewrite(
         lambda node: replace(node, shape=(1, *node.shape[1:])) if node.shape[0] == DYNAMIC else node
     )
@@ -173,11 +178,11 @@ def _join_shapes(shapes: list[tuple[int, ...]]) -> str:
     return ", ".join(f"shape {shape}" for shape in shapes) or "none"
 
 
-def _require_same_outputs(
+def _checked_difference(
     net: LiteRtNet, run_source: Inference, network_input: NetworkInput, path: Path
 ) -> float:
-    """Returns the largest difference between the outputs.  Raises ModelBuildError if it is too
-    large."""
+    """Returns the largest difference in any element of the unit-length embeddings.  Raises
+    ModelBuildError if it exceeds MAX_DIFFERENCE."""
     test_images = pattern(_PATTERN_COUNT, network_input.card.height_px, network_input.card.width_px)
     images = np.concatenate(
         [test_images, shipped_portraits(network_input.card, network_input.crop)]
@@ -197,7 +202,7 @@ def _require_same_outputs(
 def _check_other_preprocessing(
     net: LiteRtNet, scaling: tuple[float, float] | None, network_input: NetworkInput
 ) -> dict[Preprocessing, FaceCheck]:
-    """Checks the faces with the preprocessing of each other known system."""
+    """Repeats the face check with each `Preprocessing` whose input or crop differs."""
     size, checks = (network_input.card.height_px, network_input.card.width_px), {}
     for preprocessing in Preprocessing:
         other_input = resolve_input(size, scaling, ImportOptions(preprocessing=preprocessing))
@@ -209,7 +214,7 @@ def _check_other_preprocessing(
 
 
 def _require_distinguished(
-    faces: FaceCheck,
+    face_check: FaceCheck,
     other_checks: dict[Preprocessing, FaceCheck],
     network_input: NetworkInput,
     path: Path,
@@ -217,7 +222,8 @@ def _require_distinguished(
 ) -> None:
     """Raises ModelBuildError if the faces are not distinguished.
 
-    Reports another system whose preprocessing distinguishes them clearly better.
+    If another preprocessing separates the portraits by at least MIN_GAP more, a note names the one
+    that separates them best.
     """
     distinguishing = {
         preprocessing: check for preprocessing, check in other_checks.items() if check.tells_apart
@@ -226,9 +232,9 @@ def _require_distinguished(
         f"  --preprocessing {preprocessing.value}: {check}"
         for preprocessing, check in distinguishing.items()
     )
-    if not faces.tells_apart:
+    if not face_check.tells_apart:
         raise ModelBuildError(
-            f"{path.name} does not tell faces apart: cosine {faces}, and a difference of "
+            f"{path.name} does not tell faces apart: cosine {face_check}, and a difference of "
             f"{MIN_GAP:g} needed, fed with {network_input}. Check --color-order, --mean and --std, "
             "--crop; for weights that are not trained on faces pass --accept-untrained. Fed as "
             f"known systems feed theirs, these tell apart:\n{listed or '  none of them'}"
@@ -236,7 +242,7 @@ def _require_distinguished(
     best = max(
         distinguishing, key=lambda preprocessing: distinguishing[preprocessing].gap, default=None
     )
-    if best is not None and distinguishing[best].gap > faces.gap + MIN_GAP:
+    if best is not None and distinguishing[best].gap > face_check.gap + MIN_GAP:
         reporter.note(
             "check the preprocessing against that of the training: --preprocessing "
             f"{best.value} tells the faces further apart: {distinguishing[best]}"

@@ -20,8 +20,8 @@ NOT_STATED = "not stated"
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Facts that a file of weights does not contain.  None means the default of the format and
-    network."""
+    """Information that a file of weights does not contain.  None means the default of the file
+    format and the network."""
 
     architecture: Architecture | None = None
     preprocessing: Preprocessing | None = None

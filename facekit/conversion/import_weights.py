@@ -58,9 +58,9 @@ def import_weights(
     per step.  The card has no thresholds, since none have been measured.
 
     Raises ModelBuildError if the format is unknown, if a tensor (which the message names) does not
-    fit the network, or if `import_network` refuses the network; UsageError if the options
+    fit the network, or if `import_network` rejects the network; UsageError if the options
     contradict the file, or the preprocessing is unknown; MissingExtraError if a needed package is
-    not installed.
+    not installed; and StorageError if a file cannot be written.
     """
     source_format = find_format(path)
     reporter.note(f"reading {path.name}: {source_format.title}")
@@ -108,8 +108,10 @@ def import_weights(
 
 
 def source_sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file.  For a checkpoint it covers the index and the data files, for
-    an ONNX file also the files with its tensors, one after the other.
+    """Returns the SHA-256 of a file.
+
+    For a checkpoint the hash covers the index and the data files, and for an ONNX file also the
+    files with tensors of the network, one after the other.
 
     Raises ModelBuildError if a file cannot be read.
     """
@@ -142,7 +144,7 @@ def _require_options_fit(
 
 
 def default_input(source_format: SourceFormat, architecture: Architecture) -> InputSpec:
-    """Returns the input specification of a format's authors for a network."""
+    """Returns the input specification that a format's authors use for a network."""
     return _input(DESIGNS[architecture].input, ImportOptions(), source_format.preprocessing)
 
 

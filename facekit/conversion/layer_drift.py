@@ -21,12 +21,16 @@ MAX_CROPS = 16
 
 @dataclass(frozen=True, slots=True)
 class LayerDrift:
+    """The error of one layer of a quantized file."""
+
     key: str
     """The activation key; see facekit/graph/activations.py."""
     relative_error: float
-    """The root mean square of the difference, divided by that of the float32 values."""
+    """The root mean square of the difference, divided by the root mean square of the float32
+    values."""
     added_error: float
-    """The increase over the largest relative error of the layers before it, at least 0."""
+    """How much this layer's relative error exceeds the largest one of all earlier layers; 0 if it
+    does not."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -35,18 +39,23 @@ class LayerDrift:
 def rank_layers(
     float32: InstalledModel, quantized: InstalledModel, crops: UInt8Array
 ) -> tuple[LayerDrift, ...]:
-    """Returns the layers by descending relative error, measured on the first MAX_CROPS crops.
+    """Returns the layers that both files have, by descending relative error.
 
-    crops: (N, H, W, 3) uint8, RGB.
+    `crops` are (N, H, W, 3) uint8, RGB, in the models' input size.  The first MAX_CROPS are used.
+    Raises ModelBuildError if two tensors of a file have the same name.
     """
-    runs = [_ActivationReader(model) for model in (float32, quantized)]
-    common = [activation.key for activation in runs[0].found if activation.key in runs[1].by_key]
+    readers = [_ActivationReader(model) for model in (float32, quantized)]
+    common = [
+        activation.key
+        for activation in readers[0].activations
+        if activation.key in readers[1].by_key
+    ]
     noise, signal = (dict.fromkeys(common, 0.0) for _ in range(2))
     for crop in crops[:MAX_CROPS]:
-        for run in runs:
-            run.run(crop)
+        for reader in readers:
+            reader.run(crop)
         for key in common:
-            expected, received = (run.values(key) for run in runs)
+            expected, received = (reader.values(key) for reader in readers)
             noise[key] += float(((received - expected) ** 2).sum())
             signal[key] += float((expected**2).sum())
     ranked, worst = [], 0.0
@@ -62,8 +71,8 @@ class _ActivationReader:
 
     def __init__(self, model: InstalledModel) -> None:
         content = model.path.read_bytes()
-        self.found: tuple[Activation, ...] = list_activations(content)
-        self.by_key = {activation.key: activation for activation in self.found}
+        self.activations: tuple[Activation, ...] = list_activations(content)
+        self.by_key = {activation.key: activation for activation in self.activations}
         self._interpreter: Interpreter = open_with_all_tensors(content)
         self._input = self._interpreter.get_input_details()[0]
         self._spec = model.card.input

@@ -67,8 +67,8 @@ def make_onnx(
     facekit.  The drift is measured on `crops`, or if None on a few of the shipped faces.
 
     Raises UsageError if the model is not a float32 embedding model, ModelBuildError if the result
-    does not distinguish faces, MissingExtraError without the needed packages, and the errors of
-    `choose_ranges`.
+    does not distinguish faces, MissingExtraError if a needed package is not installed, and the
+    errors of `choose_ranges`.
     """
     require_float32(model)
     graph = to_onnx(read_litert_graph(model.path, name=model.card.name))
@@ -127,9 +127,10 @@ def _card(
 def carried_calibration(source: Card, card: Card, drift: Drift) -> Calibration:
     """Returns the calibration of a converted file.
 
-    If facekit ships a measured calibration for exactly this file, it is used.  Otherwise, if the
-    embeddings are practically equal, the float32 file's thresholds are used.  Otherwise, only the
-    mean embedding is kept, since the conversion changes it little.
+    If facekit ships a measured calibration for exactly this file, this calibration is used.
+    Otherwise, if the cosine of the embeddings is at least SAME_EMBEDDING_COSINE, the float32 file's
+    calibration is used.  Otherwise only the float32 file's mean embedding is used, since the
+    conversion changes it little.
     """
     shipped = shipped_calibration(card.name, card.variant)
     if shipped is not None and shipped.model_sha256 == card.file_sha256:

@@ -30,7 +30,7 @@ def to_float16(graph: OnnxGraph) -> Any:
     """Returns the onnx.ModelProto with float16 weights and operators; input and output stay
     float32.
 
-    The conversion is ONNX Runtime's.  Raises MissingExtraError without onnxruntime.
+    The conversion is ONNX Runtime's.  Raises MissingExtraError if onnxruntime is not installed.
     """
     convert = _tool("onnxruntime.transformers.float16").convert_float_to_float16
     with _quiet():
@@ -51,10 +51,10 @@ def to_int8(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> A
     in 30 % more time.
 
     The first layer stays float32, because all pixels lie half a step beside the integers of (pixel
-    - 127.5) / 128, in the same direction.  It is 0.4 % of the work.
+    - 127.5) / 128, in the same direction.  The first layer is 0.4 % of the work.
 
     Raises InputError if the ranges do not fit the graph, ModelBuildError if ONNX Runtime cannot
-    quantize it, MissingExtraError without onnxruntime.
+    quantize the graph, and MissingExtraError if onnxruntime is not installed.
     """
     types = _tool("onnxruntime.quantization.quant_utils").QuantType
     quantizer = _tool("onnxruntime.quantization.qdq_quantizer").QDQQuantizer

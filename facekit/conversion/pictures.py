@@ -29,14 +29,14 @@ from facekit.photo.decode import ImageLimits, load_picture
 from facekit.types import UInt8Array
 
 _MIN_SCALE, _MAX_SCALE = 0.12, 2.2
-"""The longer side of the photo, relative to the longer side of the picture.  LFW's faces then have
-16 to 300 of 320 pixels."""
+"""Limits of the larger dimension of the photo, relative to the larger dimension of the picture.
+With these limits LFW's faces have 16 to 300 of 320 pixels."""
 
 
 def place_photo(
     photo: UInt8Array, width_px: int, height_px: int, random: np.random.Generator
 ) -> UInt8Array:
-    """Places the photo, randomly scaled and moved, in a picture (height_px, width_px, 3) uint8.
+    """Returns a picture (height_px, width_px, 3) uint8 with the photo, randomly scaled and moved.
 
     The rest of the picture is black, like the padding of a photo, or filled with mirror images of
     the photo.
@@ -68,7 +68,7 @@ def photo_pictures(
     """Returns one picture for each of at most `count` photos, which are selected as in
     `photo_crops`.
 
-    Raises InputError if fewer than MIN_CROPS photos can be read, ImageError for a folder without
+    Raises InputError if fewer than MIN_CROPS photos can be read, and ImageError if a folder has no
     photos.
     """
     photos = choose_photos(source, count, seed=seed)

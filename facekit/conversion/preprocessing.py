@@ -1,4 +1,5 @@
-"""The preprocessing of known systems, and the choice of an imported network's preprocessing."""
+"""The preprocessing of known toolkits ("systems"), and the choice of an imported network's
+preprocessing."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ class SystemPreprocessing:
 
     color_order: ColorOrder
     mean: float
-    """In pixel values 0..255, like `std`."""
+    """The mean in pixel values 0..255, like `std`."""
     std: float
     crop: CropSpec
     size: tuple[int, int] | None
-    """(height, width) of its crops; None if they have no common size."""
+    """(height, width) in pixels of the system's crops; None if they have no common size."""
     flip: Flip = Flip.NONE
 
 
@@ -75,7 +76,7 @@ class NetworkInput:
     flip: Flip
 
     def __str__(self) -> str:
-        """Returns a text for people."""
+        """Returns the preprocessing as a phrase for messages."""
         spec = self.card
         mirror = "" if self.flip is Flip.NONE else f", mirror image {self.flip.value}"
         return (
@@ -89,10 +90,10 @@ def resolve_input(
 ) -> NetworkInput:
     """Returns the preprocessing that `options` request, or else the default.
 
-    `size` is the (height, width) of the network's input; if the options name no system, it
-    identifies the known system, since their sizes differ.  `file_scaling` is the (mean, std) of an
-    initial (x - mean) / std in the file.  It replaces the system's scaling if the file expects
-    pixels of 0..255.
+    `size` is the (height, width) of the network's input; if the options name no system, the size
+    identifies the system, since the sizes of the known systems differ.  `file_scaling` is the
+    (mean, std) of an initial (x - mean) / std in the file.  This scaling replaces the system's
+    scaling if the file expects pixels of 0..255.
 
     Raises UsageError if neither the options nor the size determine the preprocessing.
     """
@@ -108,8 +109,8 @@ def resolve_input(
 
 
 def requested_size(options: ImportOptions) -> tuple[int, int] | None:
-    """Returns the (height, width) that the options request, or that of the named system, or
-    None."""
+    """Returns the (height, width) that the options request, or else the size of the named system,
+    or None if there is neither."""
     if options.input is not None:
         return options.input.height_px, options.input.width_px
     preprocessing = options.preprocessing

@@ -30,9 +30,9 @@ def self_test(
 ) -> None:
     """Runs the file at `path` on a test image of `facekit.graph.probe`, and compares the outputs.
 
-    The outputs must agree with those of `run_source`, which runs the source of the conversion (None
-    if it cannot be run here), and with those of other implementations in golden.json, if it has
-    these weights.  If it does not have them, `reporter` receives a note.
+    The outputs must agree with those of `run_source`, which runs the source of the conversion, and
+    with those of other implementations in golden.json.  `run_source` is None if the source cannot
+    be run here.  If golden.json does not have these weights, `reporter` receives a note.
 
     Raises ModelBuildError if the outputs differ, or if there is nothing to compare them with.
     """
@@ -56,10 +56,10 @@ def self_test(
 
 
 def max_difference(ours: Float32Array, theirs: Float32Array) -> float:
-    """Returns the largest difference in any element of unit-length embeddings, from (N, D) arrays
-    each.
+    """Scales two arrays (N, D) of embeddings to unit length, and returns the largest difference of
+    two elements.
 
-    Returns NaN if the shapes differ or a vector has no direction.
+    Returns NaN if the shapes differ or a vector has length 0.
     """
     if ours.shape != theirs.shape:
         return math.nan

@@ -52,9 +52,9 @@ _FACES = (
 def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -> CropSet:
     """Returns (count, H, W, 3) crops for the card's model, equal for equal count and seed.
 
-    Each is one of the faces, moved, rotated, mirrored, brighter or darker, with less or more
-    contrast, gray or blurred, within the variation of photos.  Raises InputError if the model
-    expects whole photos.
+    Each crop shows one of the faces with random changes of position, rotation, orientation,
+    brightness, contrast, color and sharpness, within the variation of photos.  Raises InputError if
+    the model expects whole photos.
     """
     if card.crop is None or card.crop.rule is CropRule.NONE:
         raise InputError(
@@ -102,7 +102,7 @@ def shipped_portraits(spec: InputSpec, crop: CropSpec) -> UInt8Array:
     """Returns (3, H, W, 3) unchanged crops of the faces: two photos of one person, then one of
     another.
 
-    For CropRule.NONE a face is returned with its surroundings.
+    For CropRule.NONE, returns the faces with their surroundings.
     """
     size = spec.width_px, spec.height_px
     if crop.rule is CropRule.NONE:
@@ -126,7 +126,7 @@ def _tiles() -> list[UInt8Array]:
 def _crop_transform(
     face: _BoxedFace, crop: CropSpec, width_px: int, height_px: int
 ) -> NDArray[np.float64]:
-    """Returns the (2, 3) affine transform from the tile's pixels to the crop's by the crop rule."""
+    """Returns the (2, 3) affine transform from pixels of the tile to pixels of the crop."""
     inset = (TILE_PX - BOX_PX) / 2
     if crop.rule is CropRule.SIMILARITY:
         unstretched = np.array([face.width_px, face.height_px]) / BOX_PX

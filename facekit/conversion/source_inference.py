@@ -37,10 +37,10 @@ def source_inference(path: Path, graph: Graph) -> Inference:
     """Returns a function that runs the source file on images with channels last, (N, H, W, 3)
     float32.
 
-    The file is run by ONNX Runtime, LiteRT or Keras.  ONNX Runtime runs `graph`, the graph read
-    from the file, instead of a Keras model if Keras is not installed or the file's suffix is not
-    Keras's.  Raises ModelBuildError if the runtime refuses the file, MissingExtraError if it is not
-    installed.
+    The file is run by ONNX Runtime, LiteRT or Keras.  If `can_run_source` is false, ONNX Runtime
+    runs `graph`, the graph that was read from the file, instead.  Raises ModelBuildError if ONNX
+    Runtime rejects the file, MissingExtraError if ONNX Runtime is not installed, and the errors of
+    LiteRtNet and KerasNet.
     """
     (image,) = graph.inputs
     if is_onnx(path):
@@ -51,7 +51,11 @@ def source_inference(path: Path, graph: Graph) -> Inference:
 
 
 def can_run_source(path: Path) -> bool:
-    """Returns whether `source_inference` runs the file, and not the graph that was read from it."""
+    """Returns whether `source_inference` runs the file itself.
+
+    The exceptions are a Keras model if Keras or TensorFlow is not installed, and an older Keras
+    model with another suffix.
+    """
     by_keras = path.suffix == Runtime.KERAS.suffix and all(
         map(is_installed, ("keras", "tensorflow"))
     )
@@ -68,8 +72,8 @@ def _litert_inference(path: Path, image_input: Node) -> Inference:
 def graph_inference(graph: Graph) -> Inference:
     """Returns a function that runs the graph by ONNX Runtime, with batch norms that are not folded.
 
-    It is the reference for a converted file if no other runtime can run the source.  Raises
-    MissingExtraError without onnx or ONNX Runtime.
+    The function is the reference for a converted file if no other runtime can run the source.
+    Raises MissingExtraError if onnx or ONNX Runtime is not installed.
     """
     runtime = _onnx_runtime(graph.name)
     options = _options(runtime)

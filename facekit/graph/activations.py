@@ -13,8 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 from facekit.errors import ModelBuildError
 
 LINEAR = "/linear"
-"""Suffix of the name of a layer that a LiteRT file merges with its activation function: the plain
-name belongs to the output of the activation function."""
+"""Suffix of the name of a layer that a LiteRT file merges with the activation function behind the
+layer.  The name without the suffix belongs to the output of the activation function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def shift_input(content: bytes, shift: float) -> bytes:
     """Returns a file that expects inputs smaller by `shift`: net(x) == shifted_net(x - shift).
 
     The network must begin with a convolution, because its bias compensates for the shift.  The
-    equation is exact except along a zero-padded border: the padding zeros are not shifted and
-    therefore stand for a different input than before.  For pixels the difference is half a gray
+    equation is exact except along a zero-padded border, because the padding zeros are not shifted
+    and therefore represent another input than before.  For pixels the difference is half a gray
     level.
     """
     buffer = bytearray(content)

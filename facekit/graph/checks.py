@@ -1,6 +1,6 @@
-"""Checks of the arguments that a node is created from.
+"""Checks of the arguments from which a node is created.
 
-All functions raise ModelBuildError, which names the node and states what was needed.
+All functions except `is_static` raise ModelBuildError, which names the node, if a check fails.
 """
 
 from __future__ import annotations

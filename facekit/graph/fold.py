@@ -53,9 +53,8 @@ def fold_batch_norms(graph: Graph) -> Graph:
 def split_input_scaling(graph: Graph) -> tuple[Graph, tuple[float, float] | None]:
     """Separates an initial (pixels - mean) / std from the graph.
 
-    Returns the graph without that step, and (mean, std), each one number for all channels, as a
-    card stores them.  If the graph does not begin with such a step, returns the same graph and
-    None.
+    Returns the graph without this step, and (mean, std), each one value for all channels, as a card
+    stores them.  If the graph does not begin with such a step, returns the same graph and None.
     """
     use_counts = graph.use_counts
     (prefix_end,) = graph.inputs
@@ -91,10 +90,10 @@ def _by_channel(node: Node) -> bool:
 def remove_unit_length(graph: Graph) -> Graph:
     """Returns the graph without its final UNIT_LENGTH operation.
 
-    The graph is returned unchanged if it does not end with UNIT_LENGTH, or if another node uses
-    that operation's input.  The operation is not needed, because code that compares embeddings
-    normalizes them anyway; it would lose accuracy if it were quantized to integers, and NPUs do not
-    support it.
+    The graph is returned unchanged if it does not end with UNIT_LENGTH, or if another node uses the
+    operation's input.  The operation is not needed, because code that compares embeddings
+    normalizes them anyway.  Quantized to integers, the operation would lose accuracy, and NPUs do
+    not support it.
     """
     (output,) = graph.outputs
     if output.operation is not Operation.UNIT_LENGTH or graph.use_counts[output.inputs[0]] > 1:
@@ -107,8 +106,8 @@ def scale_and_offset(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np
     """Returns (factor, offset) of a BATCH_NORM, MULTIPLY or ADD node, which computes factor * x +
     offset.
 
-    Each is float64 in the shape of the node's weights, usually (channels,).  The factor of an ADD
-    and the offset of a MULTIPLY are None.
+    Factor and offset are float64 in the shape of the node's weights, usually (channels,).  The
+    factor of an ADD and the offset of a MULTIPLY are None.
     """
     weights = {role: weight.astype(np.float64) for role, weight in node.weights.items()}
     if node.operation is Operation.MULTIPLY:
@@ -122,7 +121,8 @@ def scale_and_offset(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np
 
 
 def to_float32(values: NDArray[np.float64], node: Node) -> Float32Array:
-    """Casts to float32.  Raises ModelBuildError, naming the node, if a value exceeds its range."""
+    """Casts to float32.  Raises ModelBuildError, which names the node, if a value exceeds the range
+    of float32."""
     with np.errstate(over="ignore"):
         converted = values.astype(np.float32)
     if not np.isfinite(converted).all():

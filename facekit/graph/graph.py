@@ -1,4 +1,4 @@
-"""A network for inference: the common form between all file readers and all file writers.
+"""A network for inference: the common form of all file readers and all file writers.
 
 A `Graph` stores its output nodes.  Each `Node` stores its input nodes, its weights and the shape of
 its output.  A graph therefore cannot refer to a tensor that does not exist, and it cannot contain a
@@ -32,8 +32,8 @@ class Operation(str, Enum):
 
     An operation with two input nodes broadcasts their shapes as NumPy does: dimensions are compared
     from the last one backwards, and a dimension of size 1 is repeated.  An operation with one input
-    node and a constant stores the constant as the weight "constant".  Its shape is (channels,), or
-    it has the rank of the input, and each of its dimensions is 1 or equal to the input's.
+    node and a constant stores the constant as the weight "constant".  The constant is (channels,),
+    or it has as many dimensions as the input, each 1 or equal to the input's dimension.
     """
 
     INPUT = "input"
@@ -128,7 +128,7 @@ class Coordinates(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Resizing:
-    """How an image is resized to the node's shape."""
+    """The rule by which an image is resized to the node's shape."""
 
     coordinates: Coordinates
     factors: tuple[int, int] | None = None
@@ -138,7 +138,8 @@ class Resizing:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How a kernel or pooling window moves over an image.  Pairs are (rows, columns), in pixels."""
+    """The size and the steps of a kernel or pooling window that moves over an image.  Pairs are
+    (rows, columns), in pixels."""
 
     size: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
@@ -196,7 +197,7 @@ class Graph:
 
     @property
     def use_counts(self) -> Counter[Node]:
-        """How often each node is used, as another node's input or as an output of the graph."""
+        """The number of uses of each node, as another node's input or as an output of the graph."""
         return Counter([*self.outputs, *(used for node in self.nodes for used in node.inputs)])
 
     def rewrite(self, change: Callable[[Node], Node]) -> Graph:

@@ -1,4 +1,4 @@
-"""Matches the nodes of two equal graphs, whatever the nodes are called."""
+"""Matches the nodes of two equal graphs, regardless of the names of the nodes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def match_nodes(ours: Graph, theirs: Graph) -> dict[Node, Node]:
     """Maps each node of `ours` to the node of `theirs` that computes the same.
 
     Two nodes correspond if they have the same operation, the same settings and weights of the same
-    shapes, and if their inputs correspond.  Raises ModelBuildError naming the nodes that differ
-    first, counted from the input.
+    shapes, and if their inputs correspond.  If the graphs differ, raises ModelBuildError, which
+    names the first nodes that differ, counted from the input.
     """
     signatures = _signatures(ours) | _signatures(theirs)
     found: dict[Node, Node] = {}

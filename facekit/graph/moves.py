@@ -1,7 +1,7 @@
-"""Creates the nodes that move data: pad, reshape, transpose, concatenate, slice, repeat and resize.
+"""Creates graph nodes that move data: pad, reshape, transpose, concatenate, slice, repeat, resize.
 
-Each function checks its arguments and computes the shape of the output.  All raise ModelBuildError,
-which names the node and states what was needed.
+Each function checks its arguments and computes the shape of the output.  All functions raise
+ModelBuildError, which names the node, if an argument is not valid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ _MAX_POSITION = 1 << 27  # upper limit of pads, positions and steps, larger than
 
 
 def pad(x: Node, pads: Pads, name: str, *, value: float = 0.0) -> Node:
-    """Adds rows and columns of `value` around an image."""
+    """Adds rows and columns of `value` around an image (N, H, W, C); `pads` are (top, left, bottom,
+    right)."""
     top, left, bottom, right = pads
     require(
         0 <= min(pads) <= max(pads) < _MAX_POSITION, name, f"pads of 0 to {_MAX_POSITION}", pads
@@ -81,7 +82,8 @@ def concatenate(inputs: Sequence[Node], name: str, *, axis: int = -1) -> Node:
 def strided_slice(
     x: Node, begin: Sequence[int], end: Sequence[int], name: str, *, step: Sequence[int]
 ) -> Node:
-    """Takes, on each axis, the elements from `begin` to `end`, `end` excluded, in steps of `step`.
+    """Selects, on each axis, the elements from `begin` to `end`, `end` excluded, in steps of
+    `step`.
 
     An end of DYNAMIC means the end of a dynamic axis.
     """

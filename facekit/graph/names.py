@@ -18,8 +18,8 @@ _SUFFIXES = {
     Operation.MAX_POOL: "MaxPool2d",
     Operation.CONCATENATE: "concat",
 }
-"""The names that TensorFlow's converter used when the stored activation ranges were measured.
-Other operations have a suffix made from their own name."""
+"""The suffixes that TensorFlow's converter used when the stored activation ranges were measured.
+Other operations have a suffix built from the name of the operation."""
 _WITH_BIAS = "BiasAdd"
 
 

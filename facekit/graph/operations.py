@@ -1,7 +1,13 @@
-"""Creates the nodes that compute.  `facekit.graph.moves` creates those that only move data.
+"""Creates graph nodes for arithmetic; `facekit.graph.moves` creates nodes that only move data.
 
-Each function checks its arguments and computes the shape of the output.  All raise ModelBuildError,
-which names the node and states what was needed.
+Each function computes the shape of the output.  A function that checks its arguments raises
+ModelBuildError, which names the node.  `graph_input`, `activation`, `relu`, `softmax`,
+`unit_length` and `same_pads` check nothing, and no function checks that an `operation` is one of
+those that it documents.
+
+Images are (N, height, width, channels).  Sizes, strides and dilations are (rows, columns), and pads
+are (top, left, bottom, right); pads of None mean TensorFlow's "SAME", see `same_pads`.  Weights are
+finite float32.
 """
 
 from __future__ import annotations
@@ -49,7 +55,11 @@ def convolution(
     dilation: tuple[int, int] = (1, 1),
     pads: Pads | None = NO_PADS,
 ) -> Node:
-    """Convolves an image with `kernel`, (height, width, in / groups, out)."""
+    """Creates the convolution of images x (N, H, W, in).
+
+    The kernel is (height, width, in / groups, out), and the bias (out,).  The number of groups
+    follows from the shapes of x and the kernel.
+    """
     shape = f"shape {kernel.shape}"
     require(kernel.ndim == 4 and min(kernel.shape) > 0, name, "a kernel of four dimensions", shape)
     height, width, depth, filters = kernel.shape
@@ -70,7 +80,8 @@ def convolution(
 
 
 def dense(x: Node, kernel: Float32Array, name: str, *, bias: Float32Array | None = None) -> Node:
-    """Multiplies the last dimension by `kernel`, (in, out)."""
+    """Multiplies the vectors along the last axis of x, which have `in` elements, by the matrix
+    `kernel` (in, out), and adds the bias (out,)."""
     is_valid = len(x.shape) >= 2 and kernel.ndim == 2 and kernel.shape[0] == x.shape[-1]
     require(is_valid, name, f"a kernel for vectors of shape {x.shape}", f"shape {kernel.shape}")
     units = kernel.shape[1]
@@ -88,8 +99,11 @@ def batch_norm(
     variance: Float32Array,
     epsilon: float,
 ) -> Node:
-    """Computes (x - mean) / sqrt(variance + epsilon) * gamma + beta, with weights of shape
-    (channels,)."""
+    """Computes (x - mean) / sqrt(variance + epsilon) * gamma + beta.
+
+    The four weights are (channels,).  A gamma of None means 1.  variance + epsilon must be
+    positive.
+    """
     weights = {"beta": beta, "mean": mean, "variance": variance}
     weights |= {} if gamma is None else {"gamma": gamma}
     for weight in weights.values():
@@ -105,7 +119,9 @@ def batch_norm(
 def elementwise(operation: Operation, a: Node, b: Node | Float32Array, name: str) -> Node:
     """Combines two nodes, or a node and a constant, elementwise.
 
-    `operation` is one of BINARY_OR_WITH_CONSTANT, or for two nodes one of BINARY_ONLY.
+    `operation` is one of BINARY_OR_WITH_CONSTANT, or for two nodes one of BINARY_ONLY.  Two nodes
+    are broadcast as in NumPy.  A constant is one value, one value per channel (C,), or an array
+    with as many axes as a, each of size 1 or of the same size as in a.
     """
     if isinstance(b, Node):
         return Node(operation, name, (a, b), broadcast_shape(a.shape, b.shape, name))
@@ -144,6 +160,7 @@ def relu(x: Node, name: str) -> Node:
 
 
 def prelu(x: Node, slope: Float32Array, name: str) -> Node:
+    """Multiplies negative values by the slope (C,) of their channel."""
     require_channels(x, slope, name)
     return Node(Operation.PRELU, name, (x,), x.shape, require_finite(name, {"slope": slope}))
 
@@ -154,10 +171,12 @@ def leaky_relu(x: Node, slope: float, name: str) -> Node:
 
 
 def softmax(x: Node, name: str) -> Node:
+    """Computes the softmax over the last axis."""
     return Node(Operation.SOFTMAX, name, (x,), x.shape)
 
 
 def unit_length(x: Node, name: str) -> Node:
+    """Divides the vectors along the last axis by their Euclidean length."""
     return Node(Operation.UNIT_LENGTH, name, (x,), x.shape)
 
 
@@ -196,7 +215,7 @@ def reduce(
 ) -> Node:
     """Reduces x over `axes`, which are ascending.  `operation` is one of REDUCTIONS.
 
-    If `keep` is true, the reduced axes stay with size 1.
+    If `keep` is true, the reduced axes stay, with size 1.
     """
     is_valid = sorted(set(axes)) == list(axes) and set(axes) <= set(range(len(x.shape))) and axes
     require(bool(is_valid), name, f"axes of {x.shape} in order", list(axes))
@@ -212,10 +231,10 @@ def mean(x: Node, name: str) -> Node:
 
 
 def same_pads(shape: Shape, window: Window) -> Pads:
-    """Returns the padding that TensorFlow's "SAME" adds to an image of shape (N, height, width,
-    channels).
+    """Returns the pads (top, left, bottom, right) that TensorFlow's "SAME" adds to an image.
 
-    Height and width must be static.
+    `shape` is (N, height, width, channels), with a static height and width.  If the number of added
+    rows or columns is odd, the bottom or the right gets one more.
     """
     totals = [
         max((-(-dimension // stride) - 1) * stride + _dilated_size(size, dilation) - dimension, 0)

@@ -1,8 +1,8 @@
 """A fixed test image, the expected outputs of known networks, and a comparison of two outputs.
 
-`golden.json` stores outputs that other people's code computed once, by the SHA-256 of the source
+`golden.json` stores outputs that other implementations computed, by the SHA-256 of the source
 weights, then by network.  Each output is {"shape": [...], "values": "numbers separated by blanks"}.
-The file was made by
+The file was created by
 
   python -m tests.networks.make_golden graph_final.pb mtcnn-1.0.0-py3-none-any.whl \\
       face_recognition_sface_2021dec_int8bq.onnx face_detection_yunet_2023mar_int8bq.onnx
@@ -61,7 +61,8 @@ def pattern(count: int, height: int, width: int) -> UInt8Array:
 
 
 def golden_outputs(weights_sha256: str, net: str) -> tuple[Float32Array, ...] | None:
-    """Returns the expected outputs for `probe`, or None if none are stored for these weights."""
+    """Returns the expected outputs for `probe`, or None if no outputs are stored for these
+    weights."""
     outputs = json.loads(_FILE.read_bytes()).get(weights_sha256, {}).get(net)
     if outputs is None:
         return None
@@ -72,7 +73,8 @@ def golden_outputs(weights_sha256: str, net: str) -> tuple[Float32Array, ...] | 
 
 
 def require_same_answer(ours: Float32Array, theirs: Float32Array, title: str) -> None:
-    """Raises ModelBuildError if two networks' embeddings, each (N, D), differ in direction."""
+    """Scales the embeddings of two networks, each (N, D), to unit length, and raises
+    ModelBuildError if two elements differ by more than MAX_DIFFERENCE."""
     difference = (
         float(np.abs(_unit_rows(ours) - _unit_rows(theirs)).max())
         if ours.shape == theirs.shape

@@ -60,8 +60,8 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """The weight has `value` in all elements, because the source file has folded the weight
-    away."""
+    """The weight has `value` in all elements, because the source file does not contain the weight,
+    which was folded into another one."""
 
     value: float
 
@@ -185,9 +185,9 @@ def read_embedding_size(
     tensors: Mapping[str, NDArray[Any]], name: str, *, axis: int, origin: str
 ) -> int:
     """Returns the length of the embedding, which is the size of axis `axis` of the last layer's
-    kernel.
+    kernel, the tensor `name`.
 
-    Raises ModelBuildError if that tensor is missing or is not a matrix.
+    Raises ModelBuildError if the tensor is missing or is not a matrix.
     """
     if name not in tensors:
         raise ModelBuildError(f"{origin} lacks the tensor {name}: it is not of the graph meant.")

@@ -1,5 +1,5 @@
-"""Accelerators: the user's request, the search for delegate libraries, and a check that they are
-used.
+"""Accelerators: the user's request, the search for delegate libraries, and a check that the
+accelerator is used.
 
 LiteRT passes operators to an NPU through a shared library, the delegate.  ONNX Runtime uses an
 execution provider for the same purpose.  A delegate or provider that is missing, cannot be loaded
@@ -31,8 +31,8 @@ class AcceleratorRequest:
     device: Device | None = None
     """None means that the user named no device: the CPU is used, or a bundle's target device."""
     delegate: Path | None = None
-    """The path of a delegate library to use instead of a named device's.  The system's loader
-    searches for a file name without a folder."""
+    """The path of a delegate library to use instead of the library of a named device.  The system's
+    loader searches for a file name without a folder."""
     options: tuple[tuple[str, str], ...] = ()
     """(key, value) pairs that are passed to the delegate."""
     allow_cpu_fallback: bool = False
@@ -49,7 +49,7 @@ class AcceleratorRequest:
             )
 
     def require_delegate_for_options(self) -> None:
-        """Raises UsageError if options for a delegate are given, but no delegate is requested."""
+        """Raises UsageError if there are options for a delegate, but no delegate is requested."""
         if self.options and not self.requests_litert_delegate:
             raise UsageError("--delegate-option needs --delegate or --device.")
 
@@ -71,7 +71,7 @@ class OpenedNet:
     delegate: Path | None
     """The delegate that executes operators; None for the CPU and for ONNX Runtime."""
     fallback_reason: str
-    """Why the CPU is used although an accelerator was requested; "" if it was not."""
+    """Why the CPU is used although an accelerator was requested; "" if it is not."""
     providers: tuple[str, ...] = ()
     """ONNX Runtime's execution providers; () for LiteRT."""
     delegated_nodes: int = 0
@@ -91,7 +91,7 @@ class DeviceUse:
     providers: tuple[str, ...] | None = None
     """ONNX Runtime's execution providers; None for LiteRT."""
     cpu_fallback: str | None = None
-    """Why the CPU is used although an accelerator was requested; None if it was not."""
+    """Why the CPU is used although an accelerator was requested; None if it is not."""
 
     @property
     def is_accelerator_requested(self) -> bool:
@@ -140,7 +140,7 @@ def device_use(path: Path, request: AcceleratorRequest, opened: OpenedNet | None
 
 
 def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Parses ("key=value", ...) into (("key", "value"), ...).  Raises UsageError for
+    """Parses ("key=value", ...) into (("key", "value"), ...).  Raises UsageError if a text has
     another form."""
     pairs = []
     for text in texts:
@@ -180,8 +180,8 @@ def open_net(
 
     Raises AcceleratorError if the delegate or provider is missing, cannot be loaded, or accepts no
     operator, unless `allow_cpu_fallback` is set.  Raises UsageError if an option is for another
-    runtime than the file's, or if delegate options are given without a delegate.  Also raises the
-    errors of the constructors of LiteRtNet, OnnxNet and KerasNet.
+    runtime than the file's, or if there are delegate options but no delegate is requested.  Also
+    raises the errors of the constructors of LiteRtNet, OnnxNet and KerasNet.
     """
     request.require_delegate_for_options()
     if path.suffix == Runtime.ONNX.suffix:

@@ -78,8 +78,8 @@ def translate_errors(path: Path, *, delegated: bool = False) -> Iterator[None]:
     """Translates the exceptions of LiteRT about the model at `path` into facekit's errors.
 
     `delegated` states that a delegate executes the model, so that a failure to run is an
-    AcceleratorError.  Otherwise it is a ModelMismatchError, or an AcceleratorError for a model
-    compiled for an Ethos-U.
+    AcceleratorError.  Otherwise a failure is a ModelMismatchError, or an AcceleratorError if the
+    model is compiled for an Ethos-U.
     """
     try:
         yield
@@ -173,8 +173,8 @@ def release_pages(path: Path) -> None:
     """Releases the resident pages of every read-only mapping of `path`, on Linux only.
 
     When tensors are allocated, XNNPACK copies the weights into its own layout, and the file is not
-    read again.  This saves half of a float32 model's memory.  The system reloads a page from the
-    file if it is needed nevertheless.
+    read again.  The release saves half of a float32 model's memory.  If a page is needed
+    nevertheless, the system reloads it from the file.
     """
     if not sys.platform.startswith("linux"):
         return

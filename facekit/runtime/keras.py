@@ -1,7 +1,7 @@
 """Runs a .keras file with Keras through the `Net` protocol that the pipeline uses.
 
-The purpose is to compare a trained model with the files converted from it.  The package is
-optional, and imported when the first such file is opened.
+The purpose is to compare a trained model with the files converted from it.  Keras is an optional
+package, imported when the first such file is opened.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class KerasNet:
 
         `threads` has no effect if TensorFlow has already been started in this process.  Raises
         AcceleratorError if Keras with TensorFlow is not installed, ModelMissingError or
-        StorageError if the file cannot be read, and ModelMismatchError if it is not a Keras model
-        or is refused.
+        StorageError if the file cannot be read, and ModelMismatchError if the file is not a Keras
+        model or names other code than Keras's layers.
         """
         require_model_file(path)
         keras, tf = _packages(path)
@@ -83,8 +83,8 @@ class KerasNet:
     def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Returns every output as float32 (N, ...) for a float32 batch (N, ...).  N may be 0.
 
-        Raises ValueError if the batch has another shape or dtype than the file's input,
-        ModelMismatchError if Keras cannot run the model.
+        Raises ValueError if the batch is not float32 or does not have the shape of the file's
+        input, and ModelMismatchError if Keras cannot run the model.
         """
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:

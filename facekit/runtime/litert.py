@@ -50,12 +50,12 @@ class LiteRtNet:
     interpreter per thread would not be faster, and would need 100 MB more for each thread
     (benchmarks/threads.py).
 
-    If the file's batch is dynamic, it is resized to the number of items; a file with a batch of 1
-    is run once for each item.
+    If the file's batch is dynamic, the input is resized to the number of items.  A file with a
+    batch of 1 is run once for each item.
 
-    If height and width are dynamic too, a small input shape gets a separate interpreter when it
-    occurs for the second time: resizing the P-Net costs 0.3 ms each time, creating an interpreter
-    2.4 ms once.  Resizing a dynamic batch alone takes only 0.01 ms.
+    If height and width are dynamic too, a small input shape gets a separate interpreter when the
+    shape occurs for the second time, because resizing the P-Net costs 0.3 ms each time, but
+    creating an interpreter 2.4 ms once.  Resizing a dynamic batch alone takes only 0.01 ms.
     """
 
     def __init__(self, path: Path, *, threads: int = 1, delegates: Sequence[Any] = ()) -> None:
@@ -100,8 +100,9 @@ class LiteRtNet:
     def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Returns every output as float32 (N, ...) for a float32 batch (N, ...).  N may be 0.
 
-        Raises ValueError if the batch has another shape or dtype than the file's input;
-        ModelMismatchError or, with a delegate, AcceleratorError if the model cannot be run.
+        Raises ValueError if the batch is not float32 or does not have the shape of the file's
+        input.  If the model cannot be run, raises AcceleratorError if a delegate executes a part of
+        the model or the model is compiled for an Ethos-U, else ModelMismatchError.
         """
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:

@@ -1,4 +1,5 @@
-"""The protocol of a loaded network, whatever runs it, and checks that all runtimes share."""
+"""The protocol of a loaded network, which is the same for all runtimes, and the checks that all
+runtimes share."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ class Net(Protocol):
 def require_single_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec:
     """Returns the only input.
 
-    Raises ModelMismatchError if there are several, or if its batch is neither 1 nor dynamic.
+    Raises ModelMismatchError if there is another number of inputs than one, or if the batch of the
+    input is neither 1 nor dynamic.
     """
     if len(inputs) != 1:
         raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
@@ -62,8 +64,8 @@ def require_single_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec
 
 
 def require_batch(batch: NDArray[Any], spec: TensorSpec, *, name: str) -> None:
-    """Raises ValueError if the batch has another dtype or shape than the input of the file
-    `name`."""
+    """Raises ValueError, which names the file by `name`, if the batch is not float32, or if its
+    shape (N, ...) differs from `spec` in another dimension than N."""
     expected = spec.shape[1:]
     if batch.dtype != np.float32 or not shape_matches(batch.shape[1:], expected):
         shape = ", ".join(

@@ -37,9 +37,10 @@ _ERRORS_ONLY = 3
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _COLORS = 3
 _MAX_CROPS_PER_CALL = 4
-"""The largest number of crops per call on the CPU.  Larger batches are not faster (one thread of an
-AVX2 core, float32: the same within 5 %; int8: 30 crops a second at 4, 22 at 32) and need more
-memory: 740 MB for 64 crops in float32, but 330 MB for 64 crops in batches of 4."""
+"""The largest number of crops per call on the CPU.  Larger batches are not faster.  On one thread
+of a CPU with AVX2, the speed with float32 is the same within 5 %, and the speed with int8 falls
+from 30 crops a second with 4 crops per call to 22 with 32.  Larger batches also need more memory:
+64 crops in float32 need 740 MB in one call, but 330 MB in calls of 4."""
 
 
 class OnnxNet:
@@ -48,10 +49,11 @@ class OnnxNet:
     If the file has channels first, (N, 3, H, W), `run` nevertheless receives images with channels
     last, and transposes them.
 
-    Several threads may use it at the same time: ONNX Runtime runs calls of one session in parallel.
+    Several threads may call `run` at the same time: ONNX Runtime runs calls of one session in
+    parallel.
 
-    If the file's batch is dynamic, all items are passed at once, on the CPU at most 4 per call.  A
-    file with a batch of 1 is run once for each item.
+    If the file's batch is dynamic, the CPU gets at most 4 items per call, and any other provider
+    gets all items in one call.  A file with a batch of 1 is run once for each item.
     """
 
     def __init__(
@@ -61,17 +63,19 @@ class OnnxNet:
 
         `providers` are ONNX Runtime's execution providers in order of preference.  Operators that
         they do not accept run on the CPU.  Raises ValueError if `threads` is below 1,
-        MissingExtraError without ONNX Runtime, ModelMissingError or StorageError if the file cannot
-        be read, ModelMismatchError if it is not a usable ONNX model, and AcceleratorError if a
-        provider is missing, fails, or accepts no operator.
+        MissingExtraError if ONNX Runtime is not installed, ModelMissingError or StorageError if the
+        file cannot be read, ModelMismatchError if it is not a usable ONNX model, and
+        AcceleratorError if ONNX Runtime cannot be imported, if a provider is missing or fails, or
+        if the first provider is not the CPU's and all operators would run on the CPU.
         """
         if threads < 1:
             raise ValueError(f"threads must be at least 1. Received: {threads}")
         self._path = path
         self._providers = tuple(providers)
         self._session = _new_session(path, threads, self._providers)
-        self.delegated_nodes = _count_delegated_operators(self._session, self._providers, path)
-        """The number of operators that providers other than the CPU's execute."""
+        self.delegated_nodes = _checked_delegated_count(self._session, self._providers, path)
+        """The number of operators that providers other than the CPU's execute; 0 if the first
+        provider is the CPU's."""
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         self._file_input = require_single_input([_spec(value, path) for value in inputs], path)
         self._channels_first = _has_channels_first(self._file_input.shape)
@@ -91,9 +95,9 @@ class OnnxNet:
     def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Returns every output as float32 (N, ...) for a float32 batch (N, ...).  N may be 0.
 
-        Raises ValueError if the batch has another shape or dtype than the file's input;
-        ModelMismatchError or, with another provider than the CPU's, AcceleratorError if the model
-        cannot be run.
+        Raises ValueError if the batch is not float32 or does not have the shape of the file's
+        input.  If ONNX Runtime fails, raises AcceleratorError if a provider failed or the first
+        provider is not the CPU's, else ModelMismatchError.
         """
         require_batch(batch, self._input, name=self._path.name)
         if len(batch) == 0:
@@ -170,11 +174,13 @@ def _require_available(providers: Sequence[str]) -> None:
         )
 
 
-def _count_delegated_operators(session: Any, providers: Sequence[str], path: Path) -> int:
+def _checked_delegated_count(session: Any, providers: Sequence[str], path: Path) -> int:
     """Returns the number of operators that providers other than the CPU's execute.
 
-    Raises AcceleratorError if one of `providers` is not used by the session, or executes no
-    operator.
+    Returns 0 if the first of `providers` is the CPU's.
+
+    Raises AcceleratorError if the session does not use one of `providers`, or if the first one is
+    not the CPU's and all operators are assigned to the CPU.
     """
     in_use = session.get_providers()
     unused = [provider for provider in providers if provider not in in_use]
@@ -185,7 +191,7 @@ def _count_delegated_operators(session: Any, providers: Sequence[str], path: Pat
         )
     if providers[0] == CPU_PROVIDER:
         return 0
-    count = _count_assigned_operators(session)
+    count = _non_cpu_operator_count(session)
     if count == 0:
         raise AcceleratorError(
             f"{providers[0]} took no operator of {path}: all of it would run on the CPU. "
@@ -194,7 +200,7 @@ def _count_delegated_operators(session: Any, providers: Sequence[str], path: Pat
     return count
 
 
-def _count_assigned_operators(session: Any) -> int:
+def _non_cpu_operator_count(session: Any) -> int:
     """Returns the number of operators that are assigned to other providers than the CPU's.
 
     Raises AcceleratorError if ONNX Runtime is too old to report it.

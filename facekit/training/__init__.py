@@ -1,11 +1,11 @@
 """Training: from a folder of aligned crops to a model file with its card.
 
-config.py       what a run is asked for: TOML and options
-dataset/        photos to aligned crops, which of them each step sees, crops to batches
-heads.py        embeddings to a loss; losses.py has the equations
-step.py         one step on every replica; devices.py says which
-loop.py         steps, checkpoints, the curve
-validate.py     held-out photos and LFW
-result.py       the trained net as a LiteRT file
-run.py          all of it in order
+config.py       settings of a run; config_file.py reads them from TOML files
+dataset/        crops photos, chooses the crops of each step, and prepares batches
+heads.py        computes the loss from embeddings; losses.py has the equations
+step.py         runs one step on every replica; devices.py opens the replicas
+loop.py         runs all steps, and writes checkpoints and the curve
+validate.py     measures the net on held-out photos and on LFW
+result.py       writes the trained net as a LiteRT file
+run.py          runs a training from its folder of crops to its model file
 """

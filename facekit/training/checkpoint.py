@@ -1,9 +1,9 @@
-"""Checkpoints: the whole state of a run in one file.  A run that is restored from it continues
-as if it had not stopped.
+"""Checkpoints: the full state of a run in one file.  A run that is restored from a checkpoint
+continues as if it had not stopped.
 
-A checkpoint is an .npz file of plain arrays, without pickle: every variable of net, head and
-optimizers (Keras's random state is one of them), and the number of steps done.  That number and
-the seed determine the photos of the next step; see dataset/epoch.py.
+A checkpoint is an .npz file of plain arrays, without pickle.  It has every variable of net, head
+and optimizers, including Keras's random state, and the number of steps done.  The number of steps
+and the seed determine the photos of the next step; see dataset/epoch.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STEP = "step"
 def save(folder: Path, variables: Mapping[str, Any], *, step: int, keep: int) -> Path:
     """Writes the state after `step` steps, then removes all but the last `keep` checkpoints.
 
-    Raises StorageError; the earlier checkpoints then still exist.
+    Raises StorageError if the file cannot be written; the earlier checkpoints then still exist.
     """
     content = io.BytesIO()
     arrays: dict[str, Any] = {_STEP: np.array(step, np.int64)}
@@ -51,7 +51,7 @@ def restore(path: Path, variables: Mapping[str, Any]) -> int:
     """Assigns every variable and returns the number of steps done.
 
     Raises ModelMismatchError if the file cannot be read, or belongs to another net, head or
-    optimizer.  No variable has changed then.
+    optimizer.  In that case no variable has changed.
     """
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -1,4 +1,4 @@
-"""The settings of a training run and which values are valid; config_file.py reads them."""
+"""The settings of a training run, and their valid ranges; config_file.py reads the settings."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class OptimizerConfig:
     """Learning rate after the warm-up, before the schedule lowers it."""
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    """Decoupled weight decay: a step subtracts rate * weight_decay of each kernel.  Biases and
+    """Decoupled weight decay: a step subtracts rate * weight_decay times each kernel.  Biases and
     batch norms do not decay."""
     clip_norm: float = 0.0
     """Upper limit of the L2 norm of each variable's gradient; 0 means no limit."""
     schedule: ScheduleName = ScheduleName.COSINE
     warmup_epochs: float = 0.0
     step_epochs: tuple[int, ...] = ()
-    """Epochs, counted from 0, at whose start the schedule "step" lowers the rate."""
+    """Epochs, counted from 0, at the start of which the schedule "step" lowers the rate."""
     step_factor: float = 0.1
     final_share: float = 0.01
     """Rate at the end as a share of `rate`, for the schedule "cosine"."""
@@ -56,8 +56,8 @@ class OptimizerConfig:
         """Returns the learning rate for step number `step`; the first step is 0.
 
         During the warm-up the rate rises linearly to `rate` (Goyal et al. 2017, sec. 2.2).  The
-        cosine is that of Loshchilov & Hutter 2017, eq. 5, over the steps after the warm-up, without
-        restarts.
+        schedule "cosine" follows Loshchilov & Hutter 2017, eq. 5, over the steps after the warm-up,
+        without restarts.
         """
         warmup = round(self.warmup_epochs * steps_per_epoch)
         if step < warmup:
@@ -74,7 +74,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """The losses' settings; each loss reads those that its paper has."""
+    """The settings of all losses; each loss uses only the settings of its paper."""
 
     label_smoothing: float = 0.0
     center_weight: float = 0.003
@@ -97,14 +97,14 @@ class LossConfig:
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
-    """How a crop is changed at random each time that a step uses it."""
+    """The random changes of a crop, which are drawn anew for each use of the crop in a step."""
 
     random_crop: bool = True
-    """True takes a window of the net's size anywhere in the crop, False the window at its center.
-    """
+    """True cuts a window of the net's input size at a random position of the crop, False at the
+    crop's center."""
     flip: bool = True
     rotate_degrees: float = 0.0
-    """Largest rotation in degrees, to either side."""
+    """Largest rotation in degrees, clockwise or counterclockwise."""
     zoom: float = 0.0
     """Largest change of scale, as a share of the size: 0.1 allows 0.9 to 1.1."""
     brightness: float = 0.0
@@ -113,8 +113,8 @@ class AugmentConfig:
     """Largest change of contrast, as a share: 0.2 allows factors of 0.8 to 1.2."""
     saturation: float = 0.0
     erase: float = 0.0
-    """Side of a square of noise that covers a random part, as a share of the net's input; 0: none.
-    """
+    """Height and width of a rectangle of noise at a random position, as a share of the height and
+    width of the net's input; 0 means no rectangle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +122,15 @@ class FineTuneConfig:
     """Settings for a run that begins with existing weights (--start-from)."""
 
     imprint: bool = True
-    """True begins with each person's mean embedding as the head's class weights (Qi et al. 2018,
-    "Low-Shot Learning with Imprinted Weights"), for losses of cosines; False with random
+    """Whether the head of a loss of cosines begins with each person's mean embedding as class
+    weights (Qi et al. 2018, "Low-Shot Learning with Imprinted Weights"), instead of random
     weights."""
     head_epochs: int = 0
     """Number of first epochs that train only the new head."""
     net_rate_share: float = 0.1
-    """learning rate of the net as a share of the head's"""
+    """Learning rate of the net as a share of the head's rate, at least 0."""
     freeze_batch_norm: bool = True
-    """True keeps the statistics and offsets of the batch norms as they were in the weights."""
+    """Whether the batch norms keep the statistics, factors and offsets of the existing weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +151,18 @@ class TrainConfig:
     dropout: float = 0.0
     """Share of the features before the last layer that a step sets to 0."""
     batch_norm_momentum: float = 0.0
-    """Momentum of the moving statistics; 0 means the graph's own.  0.995 needs some 1,000 steps to
-    settle."""
+    """Momentum of the moving statistics.  0 means 0.995 (keras_graph.py), with which the statistics
+    need some 1,000 steps to settle."""
     seed: int = 0
     precision: ComputePrecision = ComputePrecision.FLOAT32
     held_out: float = 0.0
     """Share of the photos that is held out for testing, of each person with two or more photos."""
     checkpoint_steps: int = 0
-    """Steps between two checkpoints; each epoch also ends with one.  0 means only those."""
+    """Steps between two checkpoints, in addition to the one at the end of each epoch.  0 means only
+    at the end of each epoch."""
     keep_checkpoints: int = 3
     memory_mb: int = 1024
-    """Crops of one size stay decoded in memory if they need no more than this, in MB."""
+    """Crops of one size stay decoded in memory if they need no more than this many megabytes."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

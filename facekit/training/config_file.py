@@ -1,4 +1,4 @@
-"""Reads training configurations: TOML files of configs/train or the user's own."""
+"""Reads training configurations: TOML files of configs/train or the user's."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ T = TypeVar("T")
 
 
 def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainConfig:
-    """Returns the named configuration ("small-softmax"), that of a .toml file, or the defaults.
+    """Returns the named configuration ("small-softmax"), the one in a .toml file, or for None the
+    defaults.
 
-    `changes`: values by dotted name ("optimizer.rate"), which take precedence over the file's.
-    Raises UsageError for an unknown configuration, a file that is not TOML, an unknown key and a
-    value of the wrong type.
+    `changes` has values by dotted name ("optimizer.rate"), which take precedence over the file's.
+    Raises UsageError if the configuration is unknown, the file is not TOML, a key is unknown, or a
+    value has the wrong type or is out of its range.
     """
     if name_or_path is None:
         return config_from({}, changes, origin="these options")
@@ -33,7 +34,8 @@ def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainCo
 def config_from(raw: Mapping[str, Any], changes: Mapping[str, Any], *, origin: str) -> TrainConfig:
     """Builds a configuration from plain values.
 
-    Raises UsageError, whose message names `origin` and the key.
+    `changes` is as in `read_config`.  Raises UsageError, whose message names `origin` and the key,
+    if a key is unknown or a value is not valid.
     """
     merged: dict[str, Any] = {
         name: dict(value) if isinstance(value, Mapping) else value for name, value in raw.items()
@@ -53,7 +55,8 @@ def config_from(raw: Mapping[str, Any], changes: Mapping[str, Any], *, origin: s
 def parse_change(text: str) -> tuple[str, Any]:
     """Parses "optimizer.rate=0.01" to ("optimizer.rate", 0.01); the value is read as TOML.
 
-    A value that is not TOML is a string, so that loss=softmax needs no quotes.  Raises UsageError.
+    A value that is not TOML is a string, so that loss=softmax needs no quotes.  Raises UsageError
+    if the text does not have the form NAME=VALUE.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not name:

@@ -37,7 +37,10 @@ class CurveLog:
     _writer: Any = None
 
     def resume_at(self, step: int) -> list[dict[str, Any]]:
-        """Opens the curve after `step` steps and returns its lines so far.  Raises StorageError."""
+        """Opens the curve after `step` steps and returns its lines so far.
+
+        Raises StorageError if a file cannot be written.
+        """
         path = self.folder / CURVE_NAME
         kept = [line for line in read_curve(path) if line[_STEP] <= step] if step else []
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
@@ -53,12 +56,13 @@ class CurveLog:
         return kept
 
     def add(self, step: int, epoch: int, **values: float) -> None:
-        """Adds the values after `step` steps; NaN is left out because JSON has no NaN."""
+        """Adds a line with the values after `step` steps.  Values that are not finite are left out,
+        because JSON cannot store them."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self._pending.append({_STEP: step, "epoch": epoch, **finite})
 
     def flush(self) -> None:
-        """Writes the added lines to disk.  Raises StorageError."""
+        """Writes the added lines to disk.  Raises StorageError if a file cannot be written."""
         path = self.folder / CURVE_NAME
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -72,7 +76,7 @@ class CurveLog:
         with self._writer.as_default():
             for line in lines:
                 for name in line.keys() - _NOT_CURVES:
-                    # tf.summary.scalar needs the package tensorboard; this is what it writes.
+                    # tf.summary.scalar needs the package tensorboard; these are the same records.
                     tf.summary.write(
                         name, np.float32(line[name]), step=line[_STEP], metadata=_SCALAR
                     )

@@ -73,10 +73,10 @@ def cluster_of_environment() -> Cluster | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replicas:
-    """The replicas of the net, and which of them this process feeds."""
+    """The replicas of the net in all processes, and the number of replicas in this process."""
 
     strategy: Any
-    """tf.distribute.Strategy"""
+    """The tf.distribute.Strategy."""
     index: int
     """Index of this process, from 0."""
     local: int
@@ -106,7 +106,7 @@ class Replicas:
         return Share(self.index * mine, (self.index + 1) * mine)
 
     def feed(self, array: np.ndarray[Any, Any]) -> Any:
-        """Splits (local batch, ...) equally among the replicas of this process."""
+        """Splits this process's part of a batch, (photos, ...), equally among its replicas."""
         if self.local == 1:
             return tf.constant(array)
         parts = np.split(array, self.local)
@@ -121,11 +121,13 @@ class Replicas:
 def open_replicas(
     cluster: Cluster | None = None, *, devices: Sequence[str] | None = None
 ) -> Replicas:
-    """Opens the processes of `cluster`; without one, all GPUs of this process, or its CPU.
+    """Opens one replica on each device.
 
-    `devices`: TensorFlow's names of the devices to use, instead of all GPUs.  Call this before
-    TensorFlow is used for anything else.  With a cluster, the call returns when every process has
-    joined.  Raises UsageError if the cluster cannot be joined.
+    `cluster` lists the processes of the run; None means this process only.  `devices` are
+    TensorFlow's names of two or more devices of a single process; None means all GPUs, or the CPU
+    if there are none.  The function must be called before TensorFlow is used for anything else.
+    With a cluster, it returns when every process has joined.  Raises UsageError if the cluster
+    cannot be joined.
     """
     if cluster is not None and len(cluster.addresses) > 1:
         os.environ[_SETTING] = json.dumps(

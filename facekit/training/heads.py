@@ -1,7 +1,7 @@
 """The heads: layers that turn embeddings into a loss in training and are not part of the model.
 
-A head holds the class weights.  `measure` computes the loss on the photos of one replica;
-`scores` rates the similarity of embeddings to each class, for held-out photos.
+A head holds the class weights.  `measure` computes the loss on the photos of one replica.  `scores`
+computes the similarity of embeddings to each class, for held-out photos.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Tensor: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadOutput:
-    """What a head measured on the photos of one replica."""
+    """The loss and the accuracy on the photos of one replica."""
 
     loss: Tensor
     """Scalar: the mean loss over the photos."""
@@ -29,7 +29,7 @@ class HeadOutput:
 
 
 class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
-    """Base of all heads: it holds the number of classes and the settings of the losses."""
+    """The base of all heads, with the number of classes and the settings of the losses."""
 
     def __init__(self, classes: int, config: LossConfig) -> None:
         super().__init__(name="head", dtype="float32")
@@ -37,14 +37,16 @@ class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
         self.settings = config
 
     def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
-        """Returns the loss of embeddings `x` (B, D), float32, not of unit length.
+        """Returns the loss and the accuracy of raw embeddings `x` (B, D) float32, which do not have
+        unit length.
 
-        `labels`: (B,) integers; `step`: integer scalar, 0 for the first step.
+        `labels` are (B,) integers.  `step` is an integer scalar, 0 for the first step.
         """
         raise NotImplementedError
 
     def scores(self, x: Tensor) -> Tensor | None:
-        """Returns (B, classes), higher for more similar; None from a head without classes."""
+        """Returns scores (B, classes) of raw embeddings (B, D), higher for more similar classes, or
+        None if the head has no classes."""
         raise NotImplementedError
 
     def _measured(self, logits: Tensor, plain: Tensor, labels: Tensor) -> HeadOutput:
@@ -73,7 +75,8 @@ class SoftmaxHead(Head):
 class CenterHead(SoftmaxHead):
     """A softmax head whose loss adds lambda / 2 times the squared distance to the class's center.
 
-    The paper's rule updates the centers, over the photos of all replicas; the optimizer does not.
+    The centers are updated by the paper's rule over the photos of all replicas, and not by the
+    optimizer.
     """
 
     def build(self, shape: tuple[int, ...]) -> None:
@@ -109,7 +112,8 @@ class CosineHead(Head):
         )
 
     def imprint(self, means: Tensor) -> None:
-        """Sets the class weights to the direction of each class's mean embedding, (classes, D)."""
+        """Sets the class weights to the directions of `means` (classes, D), the classes' mean
+        embeddings."""
         self.kernel.assign(tf.transpose(tf.nn.l2_normalize(means, -1)))
 
     def scores(self, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Writes an installed float32 model as a Keras file or as a SavedModel folder.
 
-Both are written beside their place and then renamed, so that an existing file or folder stays
-until the new one is complete.
+The file or folder is written under a temporary name beside its final path and then renamed, so that
+an existing one stays until the new one is complete.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from facekit.version import __version__
 def make_keras(model: InstalledModel, *, reporter: Reporter = SILENT) -> tuple[ModelFile, Drift]:
     """Writes a .keras file of the model's net and returns it with its card.
 
-    The net maps (N, height, width, 3) float32, scaled as the card says, to (N, embedding size)
-    float32, not of unit length, for any N.  The drift that is returned compares its embeddings with
-    those of the LiteRT file, on the faces that ship with facekit.
-    Raises UsageError for a model that is not a float32 embedding model, ModelBuildError,
-    StorageError.
+    The net maps (N, height, width, 3) float32, scaled as the card states, to raw embeddings (N,
+    embedding size) float32, which do not have unit length, for any N.  The returned drift compares
+    the net's embeddings with those of the LiteRT file, on the faces that ship with facekit.
+    Raises ModelBuildError if the net's embeddings do not distinguish faces, StorageError if a file
+    cannot be read, and the errors of `keras_net`.
     """
     net = keras_net(model)
     with tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
@@ -74,7 +74,8 @@ def saved_model(model: InstalledModel, folder: Path) -> None:
     """Writes a SavedModel folder, which TensorFlow Serving and tf2onnx read.
 
     Input and output are as in `make_keras`, under the signature "serving_default".  An existing
-    folder is replaced if it is a SavedModel.  Raises ModelBuildError, StorageError.
+    folder is replaced if it is a SavedModel.  Raises StorageError if another folder exists or the
+    folder cannot be written, and the errors of `keras_net`.
     """
     if folder.exists() and not (folder / "saved_model.pb").is_file():
         raise StorageError(f"{folder} is there and is no SavedModel: it is not replaced.")
@@ -91,8 +92,9 @@ def saved_model(model: InstalledModel, folder: Path) -> None:
 def keras_net(model: InstalledModel) -> keras.Model:
     """Returns the net of the model's file, with batch norms folded, for any batch size.
 
-    Its output for a fixed test input equals the file's within 1e-5.  Raises ModelBuildError for a
-    model that is not a float32 embedding net, and for a node that Keras has no layer for, by name.
+    The net's unit-length embedding of a fixed test input equals the file's within 1e-5.  Raises
+    UsageError if the model is not a float32 embedding model, and ModelBuildError if the embeddings
+    differ, or if Keras has no layer for a node, which the message names.
     """
     net = to_keras(graph_of_model(model))
     picture = probe(net.name, model.card.input)

@@ -1,7 +1,7 @@
 """Converts a graph to a Keras model for training, and a trained Keras model to a graph.
 
-Batch norms keep their statistics in both directions.  An operation that Keras has no layer for is
-refused by name.
+Batch norms keep their statistics in both directions.  An operation without a Keras layer is an
+error that names the node.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ def to_keras(graph: Graph, *, dropout: float = 0.0) -> keras.Model:
     """Returns a model that maps (N, height, width, channels) float32 to the graph's one output.
 
     All weights are trainable, except the moving means and variances, which batch norms update
-    themselves, and the graph's constants.  `dropout`: the share of the last dense layer's input
-    that training sets to 0.  Raises ModelBuildError, which names the node without a Keras layer.
+    themselves, and the graph's constants.  `dropout` is the share of the last dense layer's input
+    that training sets to 0.  Raises ModelBuildError, which names the node, if Keras has no layer
+    for a node.
     """
     graph = _with_biases(graph)
     dense = [node for node in graph.nodes if node.operation is Operation.DENSE]
@@ -49,16 +50,17 @@ def to_keras(graph: Graph, *, dropout: float = 0.0) -> keras.Model:
 
 
 def from_keras(net: keras.Model) -> Graph:
-    """Returns the model's present state as a graph for one photo.
+    """Returns the model with its current weights as a graph with a batch of 1.
 
-    Raises ModelBuildError, which names a layer that the graph has no operation for.
+    Raises ModelBuildError, which names the layer, if the graph has no operation for a layer.
     """
     weights = {layer.name: layer.get_weights() for layer in net.layers}
     return read_keras_graph(json.loads(net.to_json()), lambda name: weights.get(name, ()))
 
 
 def _with_biases(graph: Graph) -> Graph:
-    """Turns an addition after a layer without a bias into that layer's bias, which can train."""
+    """Returns the graph with each addition after a layer without a bias replaced by a bias of this
+    layer, which training can change."""
     readers = {node.name: count for node, count in graph.use_counts.items()}
 
     def change(node: Node) -> Node:
@@ -79,7 +81,7 @@ def _with_biases(graph: Graph) -> Graph:
 
 
 def _new_name(node: Node, names: set[str]) -> str:
-    """Returns a layer name for the node, with a number if another layer has the name already."""
+    """Returns a layer name for the node, with a number if another layer already has the name."""
     name, number = keras_layer_name(node), 1
     while name in names:
         number += 1
@@ -89,7 +91,7 @@ def _new_name(node: Node, names: set[str]) -> str:
 
 
 class _Layer:
-    """Makes the Keras layer of one node, with the node's weights."""
+    """Creates the Keras layer of one node, with the node's weights."""
 
     def __init__(self, node: Node, name: str) -> None:
         self.node = node
@@ -114,7 +116,7 @@ class _Layer:
         return [self.node.weights[role] for role in roles if role in self.node.weights]
 
     def padded(self, x: Tensor) -> tuple[Tensor, str]:
-        """Returns the tensor that a window slides over, and Keras's word for its padding."""
+        """Returns the tensor that a window slides over, and Keras's name of the padding."""
         window, shape = self.node.window, self.node.inputs[0].shape
         if window.pads is None or window.pads == same_pads(shape, window) != NO_PADS:
             return x, "same"
@@ -222,7 +224,8 @@ def _concatenate(layer: _Layer, *inputs: Tensor) -> Tensor:
 
 
 def _of_two(kind: Any) -> Callable[..., Tensor]:
-    """Makes a layer of two tensors, or of one tensor and a constant that is not trained."""
+    """Returns a function that applies a layer to two tensors, or to one tensor and a constant that
+    is not trained."""
 
     def make(layer: _Layer, *inputs: Tensor) -> Tensor:
         if len(inputs) == 2:

@@ -1,4 +1,5 @@
-"""Runs steps, checkpoints and the curve from the current step to the end of a run, or to Ctrl-C."""
+"""Runs the steps of a run from the current one to the end or to Ctrl-C, and writes checkpoints and
+the curve."""
 
 from __future__ import annotations
 
@@ -23,9 +24,9 @@ class LoopCallbacks:
     """The functions that the loop calls."""
 
     should_stop: Callable[[], bool]
-    """Called before each step; True ends the run after that step."""
+    """Called before each step; True ends the run after this step."""
     evaluate: Callable[[int], dict[str, float]]
-    """Called after each epoch with its number, from 1; returns figures for the curve."""
+    """Called after each epoch with the epoch's number, from 1; returns figures for the curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ def run_loop(
     fine_tunes: bool,
     done: int,
 ) -> LoopResult:
-    """Continues after `done` steps.  Only the chief process writes files.
+    """Runs the steps after the first `done` steps.  Only the chief process writes files.
 
-    Raises ModelBuildError if the loss is no longer finite, ImageError and StorageError.
+    Raises ModelBuildError if the loss is no longer finite, ImageError if a crop cannot be read, and
+    StorageError if a file cannot be written.
     """
     per_epoch = steps_per_epoch(photos.photos, config)
     total = per_epoch * config.epochs
@@ -121,7 +123,7 @@ def run_loop(
 
 
 def _net_share(config: TrainConfig, epoch: int, *, fine_tunes: bool) -> float:
-    """Returns the net's learning rate as a share of the head's, 0..1."""
+    """Returns the net's learning rate as a share of the head's, at least 0."""
     if not fine_tunes:
         return 1.0
     return 0.0 if epoch < config.finetune.head_epochs else config.finetune.net_rate_share

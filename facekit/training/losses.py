@@ -1,7 +1,8 @@
-"""The losses, each as its paper has it.
+"""The losses, each as its paper defines it.
 
 Embeddings x are (B, D), logits and cosines (B, classes), all float32 tensors; labels y are (B,)
-integers.  A function returns (B,), the loss of each photo, unless its docstring says otherwise.
+integers.  A function returns (B,), the loss of each photo, unless its docstring states another
+result.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _EPSILON = 1e-7  # keeps acos and square roots off points where their slope is i
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.0) -> Tensor:
-    """-log softmax(logits)[y]; Wen et al. 2016, eq. 1.
+    """Returns -log softmax(logits)[y]; Wen et al. 2016, eq. 1.
 
     With label smoothing (Szegedy et al. 2015, sec. 7) the target probability is smoothing / classes
     for every class, plus 1 - smoothing for y.
@@ -28,15 +29,16 @@ def softmax_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 
 
 
 def center_loss(x: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
-    """||x - c_y||^2 / 2: Wen et al. 2016, eq. 2, without the weight lambda.
+    """Returns ||x - c_y||^2 / 2: Wen et al. 2016, eq. 2, without the weight lambda.
 
-    `centers`: (classes, D), the mean embedding of each class.
+    `centers` c are (classes, D), the mean embedding of each class.
     """
     return tf.reduce_sum((x - tf.gather(centers, labels)) ** 2, -1) / 2
 
 
 def center_sums(x: Tensor, labels: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the sum of c - x over each class's photos, (classes, D), and their count, (classes,).
+    """Returns the sum of c - x over the photos of each class, (classes, D), and the number of these
+    photos, (classes,).
 
     The results for the parts of a split batch may be added: `updated_centers` needs the sums over
     the whole batch.
@@ -85,15 +87,17 @@ def triplet_semi_hard(x: Tensor, labels: Tensor, *, margin: float) -> Tensor:
 
 
 def squared_distances(x: Tensor) -> Tensor:
-    """Returns (B, B): the squared distances of the rows of `x`, unit vectors: 2 - 2 cos, 0..4."""
+    """Returns the squared distances (B, B), 0..4, of the rows of `x`, which are unit vectors: 2 - 2
+    cos."""
     return tf.maximum(2 - 2 * tf.matmul(x, x, transpose_b=True), 0.0)
 
 
 def angular_psi(cosine: Tensor, m: int) -> Tensor:
-    """psi(theta) = (-1)^k cos(m theta) - 2k, theta in [k pi / m, (k + 1) pi / m].
+    """Returns psi(theta) = (-1)^k cos(m theta) - 2k, theta in [k pi / m, (k + 1) pi / m].
 
     Liu et al. 2017 (SphereFace), below eq. 6: psi falls from 1 to 1 - 2m while theta goes from 0
-    to pi.  m is 1 to 4; cos(m theta) is Chebyshev's polynomial T_m of the cosine.
+    to pi.  `cosine` is cos(theta), m is 1 to 4, and cos(m theta) is Chebyshev's polynomial T_m of
+    the cosine.  The result has the shape of `cosine`.
     """
     power = {
         1: lambda c: c,
@@ -111,10 +115,10 @@ def angular_psi(cosine: Tensor, m: int) -> Tensor:
 def a_softmax_logits(
     x: Tensor, cosine: Tensor, labels: Tensor, *, m: int, annealing: Tensor
 ) -> Tensor:
-    """Returns logits (B, classes): ||x|| cos(theta_j) for all classes but the true one.
+    """Returns logits (B, classes): ||x|| cos(theta_j) for all classes except the true one.
 
     The logit of the true class y is ||x|| * (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda):
-    SphereFace, eq. 7, with the annealing of its released code and of "large-margin softmax" (Liu
+    SphereFace, eq. 7, with the annealing of the released code and of "large-margin softmax" (Liu
     et al. 2016, sec. 5.1).  `annealing` is lambda, a scalar >= 0 that falls during training.
     """
     length = tf.norm(x, axis=-1, keepdims=True)
@@ -126,13 +130,14 @@ def a_softmax_logits(
 def annealed_lambda(step: Tensor, *, start: float, gamma: float, least: float) -> Tensor:
     """Returns lambda at `step`, an integer scalar: max(least, start / (1 + gamma * step)).
 
-    Like margin_inner_product_layer in SphereFace's Caffe code, with its parameter `power` at 1.
+    This is the rule of margin_inner_product_layer in SphereFace's Caffe code if the layer's
+    parameter `power` is 1.
     """
     return tf.maximum(least, start / (1 + gamma * tf.cast(step, tf.float32)))
 
 
 def arcface_logits(cosine: Tensor, labels: Tensor, *, margin: float, scale: float) -> Tensor:
-    """Returns logits (B, classes): s cos(theta_j), for the true class y s cos(theta_y + m).
+    """Returns logits (B, classes): s cos(theta_j), but s cos(theta_y + m) for the true class y.
 
     Deng et al. 2019 (ArcFace), eq. 3.  `margin` is m in radians and `scale` is s.  Beyond
     theta_y = pi - m, where cos(theta_y + m) would rise again, cos(theta_y) - m sin(m) takes its

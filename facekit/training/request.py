@@ -20,7 +20,7 @@ _DATA_NAME = "data.sha256"
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """The request of a run, except where it writes and which devices it uses."""
+    """The request of a run, without its output folder and its devices."""
 
     data: Path
     """Folder of aligned crops, with a folder per person."""
@@ -28,7 +28,8 @@ class TrainRequest:
     name: str
     """Name of the trained model."""
     start: str | None = None
-    """Model to begin with, as --model takes it, or a file of weights; None means fresh weights."""
+    """Model to begin with, in the form that --model accepts, or a file of weights; None means fresh
+    weights."""
     license: str = "not stated: trained by the user"
 
 
@@ -53,7 +54,7 @@ def require_no_run(folder: Path, *, force: bool) -> None:
 def begin(folder: Path, request: TrainRequest) -> None:
     """Writes the request into `folder`, and removes the checkpoints of an earlier run.
 
-    Raises StorageError.
+    Raises StorageError if the request cannot be written or the checkpoints cannot be removed.
     """
     remove_folder(folder / CHECKPOINTS_NAME)
     (folder / _DATA_NAME).unlink(missing_ok=True)  # left by a run that ended before a checkpoint
@@ -69,9 +70,9 @@ def begin(folder: Path, request: TrainRequest) -> None:
 
 
 def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
-    """Reads the request of the run in `folder`; `data` replaces the path of its crops.
+    """Reads the request of the run in `folder`; `data` replaces the path of the run's crops.
 
-    Raises UsageError.
+    Raises UsageError if the folder holds no run or its settings cannot be read.
     """
     path = folder / SETTINGS_NAME
     try:
@@ -94,9 +95,9 @@ def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
 
 
 def require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
-    """Stores the hash of the photos, or compares it with the stored one.
+    """Stores the hash of the photos if none is stored, or else compares it with the stored one.
 
-    Raises InputError if the photos have changed.
+    Only the chief process stores it.  Raises InputError if the photos have changed.
     """
     path = folder / _DATA_NAME
     if path.exists():

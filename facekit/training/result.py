@@ -43,8 +43,8 @@ def write_model(
 ) -> InstalledModel:
     """Writes NAME_float32.tflite and its card into `folder`.
 
-    The file is first run and compared with the net.  Raises ModelBuildError if their embeddings
-    differ, StorageError.
+    The file's embeddings are first compared with the net's.  Raises ModelBuildError if they differ,
+    and StorageError if a file cannot be written.
     """
     graph = from_keras(net)
     content = to_litert(graph)

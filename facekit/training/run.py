@@ -1,4 +1,4 @@
-"""A training run from its folder of crops to its model file."""
+"""Runs a training from its folder of crops to its model file."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Trained:
     """The result of a run."""
 
     loop: LoopResult
-    """The step at which the run stopped, and its figures."""
+    """The step at which the run stopped, and the figures of the last evaluation."""
     people_count: int
     photo_count: int
     held_out_photo_count: int
     parameter_count: int
     model: InstalledModel | None
-    """None if the run was interrupted, and in all processes but the chief."""
+    """None if the run was interrupted, and in all processes except the chief."""
     net: keras.Model
     """The trained net, for any batch size; identical in every process."""
 
@@ -57,11 +57,14 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     designs: Mapping[Architecture, Design] = DESIGNS,
 ) -> Trained:
-    """Trains, and writes the model into `folder`; `resume` continues from its last checkpoint.
+    """Trains, and writes the model into `folder`.
 
-    `replicas` must have been opened before TensorFlow was used for anything else.  `designs`: the
-    nets by architecture, instead of facekit's own.
-    Raises InputError for data that cannot be trained on, UsageError, ModelError and StorageError.
+    If `resume` is true, the run continues from the last checkpoint in `folder`.  `replicas` must
+    have been opened before TensorFlow was used for anything else.  `designs` are the nets by
+    architecture.
+    Raises InputError if the data cannot be trained on, UsageError if a setting does not fit the
+    data or the start, ModelError if a model is missing or does not fit, or if the training
+    diverges, and StorageError if a file cannot be written.
     """
     config = request.config
     tf.config.experimental.enable_op_determinism()
@@ -145,7 +148,7 @@ def train(
 
 
 def _crop_of(request: TrainRequest, start: Start, reporter: Reporter) -> CropSpec:
-    """Returns the crop rule for the model's card: the one that the photos were aligned by."""
+    """Returns the crop rule for the model's card, by which the photos were aligned."""
     spec, usual = start.input, start.crop
     own = inner_crop(request.data, height_px=spec.height_px, width_px=spec.width_px)
     if own is None:
@@ -172,7 +175,8 @@ def _imprint(trainer: Trainer, photos: Photos, reporter: Reporter) -> None:
 
 
 def _restored(folder: Path, trainer: Trainer, reporter: Reporter) -> int:
-    """Restores the last checkpoint; returns its number of steps, 0 if there is no checkpoint."""
+    """Restores the last checkpoint and returns its number of steps, or 0 if there is no
+    checkpoint."""
     found = checkpoint.saved(folder / CHECKPOINTS_NAME)
     if not found:
         reporter.note("no checkpoint yet: starting from the beginning")

@@ -1,7 +1,8 @@
-"""The weights that a run begins with: fresh ones, a model's, or those of another system's file.
+"""The weights that a run begins with: fresh ones, a model's, or those in another toolkit's file.
 
 The batch norms in a model's file are folded.  The source file that the model was converted from
-still has them with their statistics, so that training continues where the other system ended.
+still has its batch norms with their statistics, so that training continues where the other toolkit
+ended.
 """
 
 from __future__ import annotations
@@ -51,11 +52,12 @@ def start_of(
     designs: Mapping[Architecture, Design] = DESIGNS,
     reporter: Reporter = SILENT,
 ) -> Start:
-    """Reads the named model or file; without a name, makes fresh weights as configured.
+    """Reads the named model or file, or creates fresh weights as configured if the name is None.
 
-    `designs`: the nets by architecture.
-    Raises ModelMissingError; ModelMismatchError and ModelBuildError for a file that does not fit;
-    UsageError for a model that is not a float32 embedding net, and if the input is not known.
+    `designs` are the nets by architecture.
+    Raises ModelMissingError if there is no such model, ModelMismatchError or ModelBuildError if a
+    file does not fit, and UsageError if the model is not a float32 embedding net, or if the
+    preprocessing of a file is not known.
     """
     if name_or_path is None:
         design = designs[config.architecture]
@@ -69,7 +71,8 @@ def start_of(
 
 
 def is_source_file(name_or_path: str) -> bool:
-    """Whether the name is a file without a card or a checkpoint's folder, and not a model."""
+    """Returns whether the name is an existing file without a card or a checkpoint's folder, and
+    not a model."""
     path = Path(name_or_path)
     has_card = path.suffix in MODEL_SUFFIXES and path.with_suffix(CARD_SUFFIX).exists()
     return path.exists() and path.suffix != CARD_SUFFIX and not has_card
@@ -87,8 +90,8 @@ def graph_of_model(model: InstalledModel) -> Graph:
 def _of_file(path: Path, reporter: Reporter) -> Start:
     """Reads a file of weights.
 
-    Its input and crop are those of the model that was imported from this very file; without such
-    a model, those of the weights' authors.
+    If a stored model was imported from this file, the result has the input and the crop of that
+    model, otherwise those of the weights' authors.
     """
     found = find_format(path)
     read = found.read(path, size=None) if found.whole_network else found.read(path)

@@ -22,7 +22,7 @@ from facekit.training.devices import Replicas
 from facekit.training.heads import Head, make_head
 from facekit.types import Float32Array
 
-_COUNTED = re.compile(
+_NUMBERED_PREFIX = re.compile(
     r"^(?:sgd|adam|rmsprop|adagrad|loss_scale_optimizer|seed_generator)(?:_\d+)?/"
 )
 
@@ -50,12 +50,13 @@ class Trainer:
         replicas: Replicas,
         fine_tunes: bool,
     ) -> None:
-        """`build_net` returns a net for any batch size; it is called in the strategy's scope and
-        under
-        the configured precision."""
+        """`build_net` returns a net for any batch size.  It is called in the strategy's scope and
+        under the configured precision.  `classes` is the number of people.  If `fine_tunes` is
+        true, the net starts from trained weights, and `config.finetune` applies.
+        """
         self.config = config
         self.replicas = replicas
-        with replicas.strategy.scope(), _policy(config.precision):
+        with replicas.strategy.scope(), _DtypePolicy(config.precision):
             keras.utils.set_random_seed(config.seed)
             self.net = build_net()
             for layer in self.net.layers:
@@ -73,8 +74,8 @@ class Trainer:
             self._net_optimizer.build(self.net.trainable_variables)
             self._head_optimizer = _optimizer(config.optimizer, self.head.trainable_variables)
             self._head_optimizer.build(self.head.trainable_variables)
-        self._whole = tf.function(self._on_replicas(train_net=True))
-        self._head_alone = tf.function(self._on_replicas(train_net=False))
+        self._train_net_and_head = tf.function(self._on_replicas(train_net=True))
+        self._train_head = tf.function(self._on_replicas(train_net=False))
         self._embed = tf.function(
             lambda images: tf.cast(self.net(images, training=False), tf.float32),
             input_signature=[tf.TensorSpec((None, *self.net.input_shape[1:]), tf.float32)],
@@ -83,7 +84,7 @@ class Trainer:
     def step(
         self,
         batch: Batch,
-        number: int,
+        step_number: int,
         *,
         rate: float,
         net_rate_share: float = 1.0,
@@ -91,34 +92,40 @@ class Trainer:
     ) -> StepResult:
         """Trains on one batch.
 
-        `rate`: learning rate of the head; the net's is `rate * net_rate_share`.  With a share of 0
-        the net does not change, nor do its batch norms' statistics.
+        `step_number` is 0 for the first step of the training.  `rate` is the learning rate of the
+        head, and `rate * net_rate_share` that of the net.  If `net_rate_share` is 0, only the head
+        is trained, and the net's weights and batch-norm statistics do not change; otherwise it is
+        positive.  `stop` is this process's request to stop, which the results of all processes
+        report.
         Raises ModelBuildError if the loss is not finite, which means that training has diverged.
         """
         _set_rate(self._head_optimizer, rate)
         if net_rate_share:
             _set_rate(self._net_optimizer, rate * net_rate_share)
-        run = self._whole if net_rate_share else self._head_alone
+        run = self._train_net_and_head if net_rate_share else self._train_head
         loss, accuracy, stops = run(
             self.replicas.feed(batch.images),
             self.replicas.feed(batch.labels),
-            tf.constant(number, tf.int64),
+            tf.constant(step_number, tf.int64),
             tf.constant(float(stop)),
         )
         if not math.isfinite(float(loss)):
             raise ModelBuildError(
-                f"The loss of step {number} is {float(loss)}: training has diverged. Pass a "
+                f"The loss of step {step_number} is {float(loss)}: training has diverged. Pass a "
                 "smaller --rate or a longer warm-up; checkpoints made before this step are kept."
             )
         return StepResult(float(loss), float(accuracy), bool(stops > 0))
 
     def embed(self, images: Float32Array) -> Float32Array:
-        """Maps (B, H, W, 3) model input to (B, D) float32, not of unit length, as the model file
-        does."""
+        """Returns raw embeddings (B, D) float32 for model input (B, H, W, 3) float32.
+
+        Like the outputs of the model file, they do not have unit length.
+        """
         return np.asarray(self._embed(tf.constant(images)).numpy())
 
     def scores(self, embeddings: Float32Array) -> Float32Array | None:
-        """Returns the head's scores (B, classes); None from a head without classes."""
+        """Returns the head's scores (B, classes) of raw embeddings (B, D): logits or cosines,
+        depending on the head.  Returns None if the head has no classes."""
         scores = self.head.scores(tf.constant(embeddings))
         return None if scores is None else np.asarray(scores.numpy())
 
@@ -130,9 +137,9 @@ class Trainer:
             "net_optimizer": self._net_optimizer.variables,
             "head_optimizer": self._head_optimizer.variables,
         }
-        # Keras numbers optimizers and random states across the process (sgd_2): strip the numbers.
+        # Keras numbers optimizers and random states across the process (sgd_2/): strip this prefix.
         return {
-            f"{group}/{index:04d}/{_COUNTED.sub('', variable.path)}": variable
+            f"{group}/{index:04d}/{_NUMBERED_PREFIX.sub('', variable.path)}": variable
             for group, variables in groups.items()
             for index, variable in enumerate(variables)
         }
@@ -149,24 +156,27 @@ class Trainer:
     def _on_replicas(self, *, train_net: bool) -> Callable[..., tuple[Any, Any, Any]]:
         count = self.replicas.count
 
-        def one(images: Any, labels: Any, number: Any, stop: Any) -> tuple[Any, Any, Any]:
+        def replica_step(
+            images: Any, labels: Any, step_number: Any, stop: Any
+        ) -> tuple[Any, Any, Any]:
             with tf.GradientTape(persistent=True) as tape:
                 x = tf.cast(self.net(images, training=train_net), tf.float32)
-                measured = self.head.measure(x, labels, number)
+                measured = self.head.measure(x, labels, step_number)
                 loss = measured.loss / count  # the optimizers sum the gradients over the replicas
                 net_loss = self._scaled(loss)
             if train_net:
                 self._apply(self._net_optimizer, tape, net_loss, self.net.trainable_variables)
             self._apply(self._head_optimizer, tape, loss, self.head.trainable_variables)
-            # identity: MirroredStrategy cannot sum one tensor that all replicas share
-            told = [loss, measured.accuracy / count, tf.identity(stop)]
+            # tf.identity makes a tensor for each replica, because MirroredStrategy cannot sum one
+            # tensor that all replicas share.
+            totals = [loss, measured.accuracy / count, tf.identity(stop)]
             if count > 1:
-                told = tf.distribute.get_replica_context().all_reduce("sum", told)
-            return told[0], told[1], told[2]
+                totals = tf.distribute.get_replica_context().all_reduce("sum", totals)
+            return totals[0], totals[1], totals[2]
 
         def run(*values: Any) -> tuple[Any, Any, Any]:
             strategy = self.replicas.strategy
-            results = strategy.run(one, args=values)
+            results = strategy.run(replica_step, args=values)
             first = [strategy.experimental_local_results(result)[0] for result in results]
             return first[0], first[1], first[2]
 
@@ -211,15 +221,15 @@ def _set_rate(optimizer: Any, rate: float) -> None:
     inner.learning_rate = rate
 
 
-class _policy:
+class _DtypePolicy:
     """Sets Keras's global precision while nets are built."""
 
     def __init__(self, precision: ComputePrecision) -> None:
-        self._wanted = precision.value
+        self._dtype_policy = precision.value
 
     def __enter__(self) -> None:
-        self._before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self._wanted)
+        self._previous = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self._dtype_policy)
 
     def __exit__(self, *_error: object) -> None:
-        keras.config.set_dtype_policy(self._before)
+        keras.config.set_dtype_policy(self._previous)

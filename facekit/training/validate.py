@@ -40,7 +40,7 @@ def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Sc
 
     The scores are those of the head's class weights, or cosines to the people's mean embeddings
     over the training photos if the head has no class weights.  Each photo is cropped at its
-    center, as at run time.  Raises ImageError.
+    center, as at run time.  Raises ImageError if a photo cannot be read.
     """
     vectors = _embedded(photos, embed)
     by_class = scores(vectors)
@@ -50,7 +50,8 @@ def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Sc
 
 
 def class_means(photos: Photos, embed: Embed) -> Float32Array:
-    """Returns (classes, D): each person's mean embedding at unit length; each has a photo."""
+    """Returns each person's mean embedding at unit length, (classes, D).  Each person must have a
+    photo."""
     known = unit_length(_embedded(photos, embed))
     means = np.zeros((len(photos.photos.names), known.shape[1]), np.float32)
     np.add.at(means, photos.photos.labels, known)
@@ -58,7 +59,7 @@ def class_means(photos: Photos, embed: Embed) -> Float32Array:
 
 
 def _embedded(photos: Photos, embed: Embed) -> Float32Array:
-    return np.concatenate([embed(images) for images in photos.centers(_BATCH)])
+    return np.concatenate([embed(images) for images in photos.center_crops(_BATCH)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,15 +70,15 @@ class LfwCrops:
     crops: UInt8Array
     """(N, H, W, 3) crops of plan.photos; all zeros if the photo has an error."""
     errors: tuple[str, ...]
-    """(N,) reasons why a photo has no crop; "" if it has one."""
+    """(N,) The reason why each photo has no crop; "" if it has one."""
 
 
 def crop_lfw(
     folder: Path, spec: InputSpec, crop: CropSpec, *, detector: str, reporter: Reporter = SILENT
 ) -> LfwCrops:
-    """Crops the central face that `detector` finds in each photo, as eval-lfw does.
+    """Crops the most central face that `detector` finds in each photo, as eval-lfw does.
 
-    Raises InputError or PairListError for a folder that is not LFW with View 1's lists.
+    Raises InputError or PairListError if the folder is not LFW with View 1's lists.
     """
     plan = open_plan(data=folder, protocol="devtest", pairs_file=None, limit=None)
     paths = plan.paths()
@@ -97,7 +98,7 @@ def crop_lfw(
 
 
 def photos_of(people: Sequence[str], lfw: LfwCrops) -> int:
-    """Returns how many of `people`, those trained on, are also in pairsDevTest."""
+    """Returns the number of `people`, on whom the net is trained, that are also in pairsDevTest."""
     tested = {photo.person for photo in lfw.plan.pair_list.photos}
     return len(tested.intersection(people))
 
@@ -154,9 +155,10 @@ def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
 def calibrated(
     lfw: LfwCrops, result: LfwResult, flip: Flip, *, reporter: Reporter = SILENT
 ) -> Calibration:
-    """Computes mean embedding and thresholds for a card, from pairsDevTrain's photos only.
+    """Computes the mean embedding and the thresholds for a card, from pairsDevTrain's photos only.
 
-    An FMR that is too low for the number of impostor pairs gets no threshold; a note says so.
+    An FMR that is too low for the number of impostor pairs gets no threshold, and `reporter`
+    receives a note.
     """
     training = lfw.plan.training
     assert training is not None
@@ -198,9 +200,8 @@ class Validator:
         every: int,
         epochs: int,
     ) -> None:
-        """`photos` are trained on, `testing` is held out.  LFW is measured after each `every`
-        epochs
-        and after the last of `epochs`."""
+        """The net is trained on `photos`, and `testing` are held out.  LFW is measured after every
+        `every` epochs and after the last of `epochs`."""
         self._trainer = trainer
         self._photos = photos
         self._testing = testing
@@ -224,7 +225,8 @@ class Validator:
         return found
 
     def calibration(self, reporter: Reporter = SILENT) -> Calibration:
-        """Returns thresholds from pairsDevTrain; an empty calibration without LFW."""
+        """Returns the calibration from pairsDevTrain, or an empty calibration if the run has no
+        LFW."""
         if self._lfw is None:
             return Calibration()
         result = self._last or validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)

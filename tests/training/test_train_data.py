@@ -14,7 +14,7 @@ from facekit.photo.sources import list_people
 from facekit.photo.write import write_png
 from facekit.runtime.preprocess import model_input
 from facekit.training.config import AugmentConfig
-from facekit.training.dataset.batches import Photos, Share, augmentation, turned
+from facekit.training.dataset.batches import Photos, Share, augmentation, rotate_and_zoom
 from facekit.training.dataset.epoch import PhotoSet, epoch_plan, split
 from facekit.types import InputSpec
 from tests.networks.tiny_training import tiny_config, write_people
@@ -43,7 +43,7 @@ def test_without_changes_a_photo_is_its_center_as_at_run_time(photos: PhotoSet) 
         np.concatenate([batch.images for batch in batches]), model_input(crops, SPEC)
     )
     assert np.concatenate([batch.labels for batch in batches]).tolist() == photos.labels.tolist()
-    assert np.array_equal(np.concatenate(list(data.centers(5))), model_input(crops, SPEC))
+    assert np.array_equal(np.concatenate(list(data.center_crops(5))), model_input(crops, SPEC))
 
 
 @pytest.mark.parametrize("memory_mb", [0, 1])
@@ -96,12 +96,12 @@ def test_flips_and_windows_come_from_the_photo() -> None:
 
 def test_turning_by_a_right_angle_and_by_nothing() -> None:
     pixels = np.arange(9 * 9 * 3, dtype=np.float32).reshape(9, 9, 3)
-    assert np.allclose(turned(pixels, np.float32(0), np.float32(1)), pixels, atol=1e-3)
-    quarter = turned(pixels, np.float32(np.pi / 2), np.float32(1))
+    assert np.allclose(rotate_and_zoom(pixels, np.float32(0), np.float32(1)), pixels, atol=1e-3)
+    quarter = rotate_and_zoom(pixels, np.float32(np.pi / 2), np.float32(1))
     assert any(np.allclose(quarter, np.rot90(pixels, turns), atol=0.05) for turns in (1, 3)), (
         "a quarter turn moves pixels onto pixels"
     )
-    twice = turned(pixels, np.float32(0), np.float32(2))
+    twice = rotate_and_zoom(pixels, np.float32(0), np.float32(2))
     assert np.allclose(twice[4, 4], pixels[4, 4], atol=1e-3)
     assert np.allclose(twice[4, 6], pixels[4, 5], atol=1e-3), "what was 1 px away is 2 px away"
 

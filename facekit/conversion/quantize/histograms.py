@@ -31,9 +31,9 @@ class Histogram:
     lower: NDArray[np.float64]
     """(B,) The lower edge of each bin that is not empty, ascending."""
     upper: NDArray[np.float64]
-    """(B,) The upper edge of each of these bins."""
+    """(B,) The upper edge of each bin that is not empty."""
     counts: NDArray[np.int64]
-    """(B,) The number of values in each of these bins, at least 1."""
+    """(B,) The number of values in each bin that is not empty, at least 1."""
     minimum: float
     maximum: float
     """The largest value; `minimum` is the smallest one."""
@@ -60,7 +60,7 @@ def activation_histograms(
 ) -> dict[str, Histogram]:
     """Returns the histogram of each activation of the float32 file `content`, by activation key.
 
-    crops: (N, H, W, 3) RGB uint8, N >= 1.  It takes 0.1 s per crop on two cores.
+    `crops` are (N, H, W, 3) RGB uint8, N >= 1.  The measurement takes 0.1 s per crop on two cores.
     """
     interpreter = open_with_all_tensors(content)
     input_index = interpreter.get_input_details()[0]["index"]

@@ -29,10 +29,11 @@ _NAMES = {
 
 
 def convert_to_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
-    """Returns the quantized file with int8 forms of `operators`, between int8 tensors.
+    """Returns the quantized file with int8 forms of those `operators` that lie between a DEQUANTIZE
+    from int8 and a QUANTIZE to int8.
 
-    `operators` must be in FORMS.  The result is deterministic; it is `content` itself if nothing is
-    converted.
+    `operators` must be in FORMS.  The result is deterministic.  If no operator is converted,
+    returns `content` itself.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     graph = model.subgraphs[0]

@@ -135,9 +135,10 @@ def quantize(
 ) -> ModelFile:
     """Quantizes the model by the recipe.  `activation_ranges` may be None if the recipe needs none.
 
-    If facekit ships a measured calibration for exactly the resulting file, the card has it.
-    Otherwise the card has no thresholds, because the float32 file's do not apply; it keeps the mean
-    embedding, which quantization changes little.  Raises the errors of `quantize_file`.
+    If facekit ships a measured calibration for exactly the resulting file, the card has this
+    calibration.  Otherwise the card has no thresholds, because those of the float32 file do not
+    apply, and it has the float32 file's mean embedding, which quantization changes little.  Raises
+    the errors of `quantize_file`.
     """
     by_key = activation_ranges.by_key if activation_ranges is not None else {}
     float32 = static_content(model)

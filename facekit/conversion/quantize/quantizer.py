@@ -42,12 +42,13 @@ def quantize_file(
 
     An integer input takes pixel values: the input tensor's scale is 1 / spec.std and its zero point
     an integer, so that q = pixel - 128 (int8) or q = pixel (uint8) represents the input (pixel -
-    mean) / std without error.  If spec.mean is not an integer, the returned spec has it rounded up.
-    If the network begins with a convolution, its bias compensates for the difference; otherwise the
-    network's input is smaller by that difference, which is half a gray level for a mean of 127.5.
+    mean) / std without error.  If spec.mean is not an integer, the returned spec has the mean
+    rounded up.  If the network begins with a convolution, its bias compensates for the difference;
+    otherwise the network's input is smaller by that difference, which is half a gray level for a
+    mean of 127.5.
 
-    Raises MissingExtraError without ai-edge-quantizer, InputError if the ranges do not fit, and
-    ModelBuildError if the file cannot be quantized.
+    Raises MissingExtraError if ai-edge-quantizer is not installed, InputError if the ranges do not
+    fit, and ModelBuildError if the file cannot be quantized.
     """
     quantized_spec = quantized_input(spec, recipe)
     if quantized_spec != spec and begins_with_convolution(content):

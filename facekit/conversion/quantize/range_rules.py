@@ -23,8 +23,8 @@ _CLIP_FRACTIONS = np.linspace(0.2, 1.0, 41)
 
 
 def compute_ranges(histograms: dict[str, Histogram], rule: RangeRule) -> dict[str, Range]:
-    """Returns the range, (min, max), of each activation.  Each contains 0, which padding needs
-    exactly."""
+    """Returns the range, (min, max), of each activation.  Each range contains 0, because padding
+    needs an exact 0."""
     compute = {
         RangeRule.MINMAX: _minmax,
         RangeRule.PERCENTILE: _percentile,
@@ -47,9 +47,9 @@ def _percentile(histogram: Histogram) -> Range:
 
 
 def _mse(histogram: Histogram) -> Range:
-    """Returns the range with the least squared error of 41 limits at each end.
+    """Returns the range with the smallest squared error among 41 limits at each end.
 
-    Each value counts as the center of its bin.
+    Each value is replaced by the center of its bin.
     """
     minimum, maximum = _minmax(histogram)
     values = (histogram.lower + histogram.upper) / 2
@@ -78,11 +78,11 @@ def _squared_error(
 
 
 def _entropy(histogram: Histogram) -> Range:
-    """Returns the range with the least KL divergence, with the same limit for both ends.
+    """Returns the range with the smallest KL divergence, with the same limit for both ends.
 
     The limit is one of 121 of 2048 bins of the absolute values, as in NVIDIA's calibration ("8-bit
-    Inference with TensorRT", Migacz, 2017).  A bin of the histogram counts for the bin of its
-    center.
+    Inference with TensorRT", Migacz, 2017).  The count of a bin of the histogram is added to the
+    bin that contains the center.
     """
     minimum, maximum = _minmax(histogram)
     largest = max(-minimum, maximum)
@@ -101,7 +101,7 @@ def _divergence(counts: NDArray[Any], index: int) -> float:
     """Returns the KL divergence of the histogram clipped at bin `index` from its 128-level
     quantization.
 
-    counts: (2048,) the number of values per bin of absolute value.
+    `counts` (2048,) is the number of values per bin of the absolute value.
     """
     clipped = counts[:index]
     reference = clipped.copy()

@@ -1,4 +1,4 @@
-"""Quantization recipes: JSON files in configs/recipes, or the user's.
+"""Reads quantization recipes: JSON files in configs/recipes, or the user's.
 
 The name of a recipe describes it.  It starts with static or dynamic activations.  Then `w` for
 weights and `a` for activations are each followed by `i` for integers or `f` for floats and the

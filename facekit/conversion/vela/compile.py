@@ -26,10 +26,11 @@ from facekit.template.calibration import Calibration
 
 SCHEMA_VERSION = 1
 MIN_NPU_SHARE = 0.95
+"""The share of the operators, 0..1, that must run on the NPU."""
 MAX_CPU_OPERATORS = 3
 """The number of CPU operators that is accepted even below MIN_NPU_SHARE, for small networks:
 conversions of input and output, and a normalization."""
-_LISTED = 10
+_MAX_LISTED_REASONS = 10
 _SOURCE_SHA256 = "compiled from sha256"
 
 
@@ -74,55 +75,58 @@ def compile_model(
 ) -> CompiledModel:
     """Writes <stem>_vela.tflite, its card <stem>_vela.json and <stem>_vela_report.json.
 
-    `weight_bits` below 8 first narrows the weights that limit the speed (see narrow.py).  The
-    source's thresholds then do not apply to the result, and its card has none.  `compare` runs Vela
-    once more for each of the target's other system configurations; a configuration without an
-    estimate is reported and left out.  `allow_cpu_fallback` accepts a network with more operators
-    on the CPU than the limit.
+    With `weight_bits` from 4 to 7 instead of 8, the weights that limit the speed are narrowed first
+    (see narrow.py).  The source's thresholds do not apply to such a result, so the result's card
+    has none.  If `bandwidths` is true, Vela runs once more for each of the target's other system
+    configurations; a configuration that Vela cannot estimate is reported and left out.
+    `allow_cpu_fallback` accepts a network with too many operators on the CPU.  `force` replaces
+    existing files.
 
-    Raises ModelMissingError or ModelMismatchError if the source cannot be compiled,
-    AcceleratorError if its input is not integer, if Vela fails or leaves more than 5 % of the
-    operators on the CPU, UsageError if a file exists, MissingExtraError without Vela, and
-    StorageError if a file cannot be written.
+    Raises AcceleratorError in three cases: the input is not integer; Vela fails; or, without
+    `allow_cpu_fallback`, the NPU gets less than MIN_NPU_SHARE of the operators and more than
+    MAX_CPU_OPERATORS remain on the CPU.  Raises ModelMissingError or ModelMismatchError if the
+    source cannot be compiled, UsageError if `weight_bits` is invalid or a file exists and `force`
+    is false, MissingExtraError if Vela is not installed, and StorageError if a file cannot be
+    written.
     """
     stem = f"{source.stem}_vela"
-    model, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
-    require_free(*(folder / name for name in (model, card_file, report_file)), force=force)
+    model_file, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
+    require_free(*(folder / name for name in (model_file, card_file, report_file)), force=force)
     vela_version()
-    given = source
+    source_as_passed = source
     inspected = inspect_model(source)
     _require_compilable(inspected)
-    facts = _provenance(source, target)
+    provenance = _provenance(source, target)
     card = inspected.card
     with ExitStack() as stack:
         if weight_bits != FULL_BITS:
             source = stack.enter_context(_narrowed_copy(source, weight_bits))
-            facts["weight bits"] = str(weight_bits)
+            provenance["weight bits"] = str(weight_bits)
             card = card and _without_thresholds(card)
         output = stack.enter_context(run_vela(source, target))
         report = read_report(output)
         content = output.model.read_bytes()
         comparisons = tuple(_estimates(source, target, reporter)) if bandwidths else ()
     if report.npu_share < MIN_NPU_SHARE and len(report.cpu_operators) > MAX_CPU_OPERATORS:
-        left = _left_on_cpu(report, source, target)
+        cpu_message = _cpu_operators_message(report, source, target)
         if not allow_cpu_fallback:
-            raise AcceleratorError(left)
-        reporter.note(f"warning: {left}")
-    facts[VELA_ESTIMATE] = f"{report.estimate.time_ms:.2f} ms"
+            raise AcceleratorError(cpu_message)
+        reporter.note(f"warning: {cpu_message}")
+    provenance[VELA_ESTIMATE] = f"{report.estimate.time_ms:.2f} ms"
     payload = {
         "schema_version": SCHEMA_VERSION,
         **report_dict(report, comparisons),
-        "made": facts,
+        "made": provenance,
     }
     files = {report_file: (json.dumps(payload, indent=1) + "\n").encode()}
     if card is not None:
-        files[card_file] = _card(card, model, content, facts).to_json().encode()
-    put_files(folder, {**files, model: content})
+        files[card_file] = _card(card, model_file, content, provenance).to_json().encode()
+    put_files(folder, {**files, model_file: content})
     return CompiledModel(
-        model=str(given),
-        model_sha256=facts[_SOURCE_SHA256],
+        model=str(source_as_passed),
+        model_sha256=provenance[_SOURCE_SHA256],
         output=folder,
-        path=folder / model,
+        path=folder / model_file,
         report_path=folder / report_file,
         card_path=folder / card_file if card is not None else None,
         report=report,
@@ -142,8 +146,8 @@ def _narrowed_copy(source: Path, weight_bits: int) -> Iterator[Path]:
 
 
 def _without_thresholds(card: Card) -> Card:
-    """Returns the card without thresholds, since other weights give other scores; the mean
-    embedding, which hardly changes, is kept."""
+    """Returns the card without thresholds, because scores change with the weights, but with the
+    mean embedding, which hardly changes."""
     mean = card.calibration.embedding_mean
     return replace(card, calibration=Calibration(embedding_mean=mean))
 
@@ -185,14 +189,14 @@ def _require_compilable(inspected: ModelInspection) -> None:
             )
 
 
-def _left_on_cpu(report: VelaReport, source: Path, target: Target) -> str:
+def _cpu_operators_message(report: VelaReport, source: Path, target: Target) -> str:
     reasons: dict[tuple[str, str], int] = {}
     for cpu_operator in report.cpu_operators:
         key = cpu_operator.operator, cpu_operator.reason or "no reason given"
         reasons[key] = reasons.get(key, 0) + 1
     listed = [f"  {count} x {name}: {why}" for (name, why), count in reasons.items()]
-    if len(listed) > _LISTED:
-        listed[_LISTED:] = [f"  and {len(listed) - _LISTED} more"]
+    if len(listed) > _MAX_LISTED_REASONS:
+        listed[_MAX_LISTED_REASONS:] = [f"  and {len(listed) - _MAX_LISTED_REASONS} more"]
     total = report.npu_operator_count + len(report.cpu_operators)
     return (
         f"Vela puts {report.npu_operator_count} of {total} operators of {source} on the NPU of "
@@ -223,9 +227,12 @@ def _provenance(source: Path, target: Target) -> dict[str, str]:
     }
 
 
-def _card(card: Card, file_name: str, content: bytes, facts: dict[str, str]) -> Card:
-    """Returns the card of the compiled file.  It has the same integers, and therefore the same
-    thresholds."""
+def _card(card: Card, file_name: str, content: bytes, provenance: dict[str, str]) -> Card:
+    """Returns the card of the compiled file, with the thresholds of `card`.
+
+    The compiled file computes with the same integers as the file that was passed to Vela, so the
+    thresholds of that file stay valid.
+    """
     return bound(
         replace(
             card,
@@ -233,6 +240,6 @@ def _card(card: Card, file_name: str, content: bytes, facts: dict[str, str]) -> 
             file_name=file_name,
             file_sha256=sha256(content).hexdigest(),
             file_size_bytes=len(content),
-            tools={**card.tools, **facts},
+            tools={**card.tools, **provenance},
         )
     )

@@ -1,4 +1,4 @@
-"""Narrows weights of an integer model whose transfer limits the speed of an NPU.
+"""Narrows those weights of an integer model whose transfer limits the speed of an NPU.
 
 An Ethos-U reads its weights as a compressed stream, and narrow weights compress better.  If a
 layer's output has few positions, each weight is used for few multiplications, and the layer waits
@@ -51,8 +51,8 @@ class _Layer:
 
 
 def narrow_weights(content: bytes, *, bits: int = 6, max_positions: int = MAX_POSITIONS) -> bytes:
-    """Returns an int8 .tflite file in which the weights of layers with few positions have `bits`
-    bits.
+    """Narrows the weights of an int8 .tflite file in layers with at most `max_positions` output
+    positions to `bits` bits, and returns the file.
 
     The result is deterministic.  Scales grow as the integers shrink, so that each layer computes
     the same except for rounding.  Raises UsageError if `bits` is not 4 to 7.
@@ -104,7 +104,7 @@ def _integer_layers(buffer: bytearray) -> Iterator[_Layer]:
 
 
 def _data(buffer: bytearray, model: Any, tensor: Any) -> NDArray[np.uint8]:
-    """Returns a view of a constant's bytes, in the flatbuffer or behind it."""
+    """Returns a view of a constant's bytes, which lie in the flatbuffer or behind it."""
     data_buffer = model.Buffers(tensor.Buffer())
     if data_buffer.DataLength():
         return np.asarray(data_buffer.DataAsNumpy())

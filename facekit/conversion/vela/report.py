@@ -1,6 +1,6 @@
 """Parses Vela's report about a compiled network.
 
-The numbers of operators are only on stdout, cycles and bytes only in the CSV files (Vela 5.2).
+Vela 5.2 writes the numbers of operators only to stdout, and cycles and bytes only to the CSV files.
 Times are Vela's estimates from a model of the memory system, not measurements on an NPU.
 """
 
@@ -48,7 +48,7 @@ class CpuOperator:
 
     operator: str
     output: str
-    """The short name of its output tensor."""
+    """The short name of the operator's output tensor; see `short_name`."""
     reason: str
     """Vela's reason; "" if it states none."""
 
@@ -59,7 +59,7 @@ class Layer:
 
     operator: str
     name: str
-    """The short name of its output tensor; see `short_name`."""
+    """The short name of the operator's output tensor; see `short_name`."""
     cycles: int
     bottleneck: Bottleneck
     macs: int
@@ -74,7 +74,7 @@ class Estimate:
     cycles: int
     clock_hz: float
     sram_gb_per_s: float
-    """Peak bandwidth in 1e9 bytes per second, like the other two."""
+    """Peak bandwidth in 1e9 bytes per second, as for DRAM and flash."""
     dram_gb_per_s: float
     flash_gb_per_s: float
 
@@ -93,7 +93,7 @@ class VelaReport:
     dram_used_bytes: int
     flash_used_bytes: int
     sram_traffic_bytes: int
-    """Bytes read and written in one inference, like the other two."""
+    """Bytes read and written in one inference, as for DRAM and flash."""
     dram_traffic_bytes: int
     flash_traffic_bytes: int
     weights_bytes: int
@@ -123,8 +123,8 @@ class VelaReport:
 
 
 def read_report(output: VelaOutput) -> VelaReport:
-    """Parses the output of a run.  Raises AcceleratorError if it has another format than Vela
-    5.2's."""
+    """Parses the output of a run.  Raises AcceleratorError if the output does not have Vela 5.2's
+    format."""
     with _translate_errors():
         return _report(output)
 

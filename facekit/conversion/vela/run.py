@@ -41,11 +41,12 @@ def vela_version() -> str:
 def run_vela(
     model: Path, target: Target, *, system_config: str | None = None
 ) -> Iterator[VelaOutput]:
-    """Compiles `model` in a temporary folder, with the target's or another system configuration.
+    """Compiles `model` in a temporary folder, and yields Vela's output.
 
-    Vela's log is captured.  Its exit status is 0 even if it leaves all operators on the CPU, so
-    that the caller must check the report.  An interrupt stops the process before it is raised here.
-    Raises AcceleratorError with Vela's last lines if it fails.
+    If `system_config` is None, the target's system configuration is used.  Vela's log is captured.
+    Vela's exit status is 0 even if all operators remain on the CPU, so that the caller must check
+    the report.  A KeyboardInterrupt stops the process.  Raises AcceleratorError with Vela's last
+    lines if Vela fails, and MissingExtraError if Vela is not installed.
     """
     vela_version()
     with TemporaryDirectory(prefix="facekit-vela-") as name:

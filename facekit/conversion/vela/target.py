@@ -1,4 +1,4 @@
-"""Targets of Vela: TOML files in configs/targets, or the user's."""
+"""Reads targets of Vela: TOML files in configs/targets, or the user's."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class Target:
     name: str
     title: str
     accelerator_config: str
-    """Vela's name, e.g. "ethos-u65-256": generation and number of multiply-accumulators."""
+    """Vela's name of the accelerator, e.g. "ethos-u65-256": generation and number of
+    multiply-accumulators."""
     system_config: str
-    """The clock and memory bandwidths: the name of a section in Vela's Arm/vela.ini, or `name` for
-    a custom section."""
+    """The name of the section in Vela's Arm/vela.ini that states the clock and the memory
+    bandwidths, or `name` for a custom section."""
     custom_system_config: dict[str, str]
     """The keys of a custom section, or {} if the target has none."""
     memory_mode: str

@@ -74,10 +74,12 @@ class Network:
     operators: tuple[Operator, ...]
     parameters: dict[str, int]
     macs: Macs | None
+    """None if the number is unknown; see `count_macs`."""
 
 
 def count_parameters(constants: Iterable[Tensor]) -> dict[str, int]:
-    """Returns the number of parameters by dtype: floats, and integers with scales."""
+    """Returns the number of parameters by dtype.  Parameters are floats, and integers with
+    scales."""
     counts: Counter[str] = Counter()
     for tensor in constants:
         if tensor.dtype in _FLOATS or tensor.scales:

@@ -21,7 +21,7 @@ def inspect_onnx(path: Path) -> Network:
     """Returns a description of the file's graph.  A QDQ file's quantize nodes count as operators.
 
     Raises ModelMissingError or StorageError if the file cannot be read, ModelMismatchError if it is
-    not a valid .onnx file, and MissingExtraError without the package onnx.
+    not a valid .onnx file, and MissingExtraError if onnx is not installed.
     """
     onnx = require("onnx", extra="convert", needed_for="Reading an .onnx file's operators")
     graph = _load_model(onnx, path).graph

@@ -34,8 +34,8 @@ def inception_resnet_v1(weights: Weights, *, embedding_size: int = 512) -> Graph
     """Builds the network: (1, 160, 160, 3) float32 -> (1, embedding_size) float32, not of unit
     length.
 
-    With 512 elements and without gammas it has 23,497,424 parameters.  Of these, the 29,600 moving
-    means and variances of the batch norms are not trained.
+    With 512 elements and without gammas the network has 23,497,424 parameters.  Of these, the
+    29,600 moving means and variances of the batch norms are not trained.
     """
     blocks = _Blocks(weights)
     x = blocks.stem(operations.graph_input("image", (1, SIZE_PX, SIZE_PX, 3)))

@@ -8,7 +8,7 @@ those of the weights.
 Input values are (pixel - 127.5) / 128, RGB.  The outputs are, in this order:
   boxes        four offsets of the corners x1, y1, x2, y2, relative to the window size
   landmarks    O-Net only: x of five points, then y of the five, relative to the window size
-  probability  of no face, and of a face; they sum to one
+  probability  of no face, and of a face; the two sum to one
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Weights:
 def pnet(weights: Weights) -> Graph:
     """Builds the proposal network: (1, H, W, 3) -> boxes (1, h, w, 4), probability (1, h, w, 2).
 
-    It evaluates a 12-pixel window every 2 pixels: h = ceil((H - 2) / 2) - 4, and w likewise.
+    The network evaluates a 12 x 12 window every 2 pixels: h = ceil((H - 2) / 2) - 4, and likewise
+    w.
     """
     x = operations.graph_input("image", (1, DYNAMIC, DYNAMIC, 3))
     x = conv(x, weights, 10, 3, "1")  # (1, H - 2, W - 2, 10)

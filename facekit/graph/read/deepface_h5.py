@@ -1,7 +1,7 @@
 """Reads deepface's Facenet checkpoints (Keras weights in HDF5) into a graph.
 
 The file has one group per layer.  Each group contains one dataset per variable, e.g. "kernel:0".
-The layers have the same names as in our graph with one exception: in Block17_k and in the first
+The layers have the same names as in facekit, with one exception: in Block17_k and in the first
 five Block8_k deepface writes `Branch_k` for the second branch.  Files with `Branch_1` throughout
 are read as well.
 """
@@ -27,8 +27,8 @@ _SECOND_BRANCH = re.compile(r"^(Block(?:17|8)_(\d+))_Branch_\2_")
 
 
 def is_hdf5(path: Path) -> bool:
-    """Returns whether the file begins with the HDF5 signature.  Raises OSError if it cannot be
-    read."""
+    """Returns whether the file begins with the HDF5 signature.  Raises OSError if the file cannot
+    be read."""
     if path.is_dir():
         return False
     with path.open("rb") as file:
@@ -39,7 +39,7 @@ def read_deepface(path: Path) -> ImportedNetwork:
     """Reads a checkpoint with embeddings of any length; deepface's have 128 or 512 elements.
 
     Raises ModelBuildError, naming file and tensor, if a tensor is missing or does not fit, and
-    MissingExtraError without h5py.
+    MissingExtraError if h5py is not installed.
     """
     tensors = read_variables(path)
     size = read_embedding_size(tensors, "Bottleneck/kernel", axis=1, origin=path.name)

@@ -25,14 +25,14 @@ from facekit.types import Float32Array
 
 _FOLDED_OFFSET = "Conv2D_bn_offset"
 _IGNORED = re.compile(
-    r"^embeddings/"  # the unit-length step after the embedding, which is not part of our graph
+    r"^embeddings/"  # the L2 normalization after the embedding, which is left out
     rf"|^{ROOT}/Logits/Dropout/"  # acts in training only
     r"|/BatchNorm/(.*/)?AssignMovingAvg(_\d+)?/"  # updates of mean and variance in training
 )
 _EPSILON = re.compile(r"/BatchNorm/(.*/)?batchnorm(_\d+)?/add/y$")
 _BATCH_NORM_CONSTANT = re.compile(r"/BatchNorm/(.*/)?Const(_\d+)?$")
-"""The constant in place of the gamma that these batch norms do not have, or an empty constant in
-place of the mean and variance that FusedBatchNorm computes in training."""
+"""A constant that replaces the gamma, which these batch norms do not have, or an empty constant
+that replaces the mean and variance, which FusedBatchNorm computes in training."""
 
 
 _FIRST_NODE = re.compile(rb"\x0a[\x80-\xff]*[\x00-\x7f]\x0a([\x01-\x7f])", re.DOTALL)

@@ -82,8 +82,8 @@ def _is_hdf5_with(path: Path, has: Callable[[Any], bool]) -> bool:
 def read_keras(path: Path) -> ImportedNetwork:
     """Reads a model with its configuration.
 
-    Raises ModelBuildError if the file is damaged or too large, or, naming the layer, if a layer is
-    not supported; MissingExtraError without h5py.
+    Raises ModelBuildError if the file is damaged or too large, or if a layer, which the message
+    names, is not supported, and MissingExtraError if h5py is not installed.
     """
     if _is_archive(path):
         content, model = _read_archive(path)
@@ -104,8 +104,8 @@ def read_keras(path: Path) -> ImportedNetwork:
 def read_keras_weights(path: Path) -> ImportedNetwork:
     """Reads the weights of one of facekit's architectures.
 
-    Raises ModelBuildError, naming the tensor, if a tensor does not fit, and MissingExtraError
-    without h5py.
+    Raises ModelBuildError, naming the tensor, if a tensor does not fit, and MissingExtraError if
+    h5py is not installed.
     """
     with _open_hdf5(path, path) as file:
         tensors, ignored = _read_datasets(file, path)

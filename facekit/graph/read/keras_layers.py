@@ -1,4 +1,4 @@
-"""Translates Keras layers, given as settings and weights, into nodes of a graph."""
+"""Translates the settings and weights of Keras layers into nodes of a graph."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ from facekit.types import Float32Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KerasLayer:
-    """One layer: its class, settings and weights."""
+    """The class, settings and weights of one layer."""
 
     kind: str
+    """The name of Keras's class, such as Conv2D."""
     settings: Mapping[str, Any]
+    """The layer's config as Keras saves it."""
     weights: tuple[Float32Array, ...]
+    """The arrays in Keras's order and shapes, such as kernel, then bias."""
 
     @property
     def name(self) -> str:
         return str(self.settings["name"])
 
     def node(self, inputs: list[Node]) -> Node:
+        """Returns the layer's last node.
+
+        Raises ModelBuildError if the class, its settings or its weights are not supported, and
+        KeyError if a setting is missing.
+        """
         if self.kind not in _READERS:
             raise ModelBuildError(
                 f"{self.name} is a {self.kind}. Known are {', '.join(sorted(_READERS))}."
@@ -40,11 +48,12 @@ class KerasLayer:
     def node_name(self, operation: Operation) -> str:
         return node_name(self.name, operation, bias=bool(self.settings.get("use_bias")))
 
-    def take(self, *roles: tuple[str, bool]) -> dict[str, Float32Array]:
+    def weights_by_role(self, *roles: tuple[str, bool]) -> dict[str, Float32Array]:
         """Returns the weights by role.  `roles` are pairs (role, whether the layer has this
         weight).
 
-        Raises ModelBuildError if the layer has another number of weights.
+        Raises ModelBuildError if the number of weights differs from the number of roles that the
+        layer has.
         """
         expected = [role for role, is_there in roles if is_there]
         if len(expected) != len(self.weights):
@@ -55,6 +64,7 @@ class KerasLayer:
         return dict(zip(expected, self.weights, strict=True))
 
     def pads(self) -> Pads | None:
+        """Returns no pads for "valid", None for "same".  Raises ModelBuildError otherwise."""
         kinds = {"valid": NO_PADS, "same": None}
         if self.settings["padding"] not in kinds:
             raise ModelBuildError(f"{self.name} has padding {self.settings['padding']!r}.")
@@ -74,14 +84,14 @@ class KerasLayer:
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    """Returns (rows, columns), which Keras allows to be a single number."""
+    """Returns (rows, columns) from a Keras setting, which is a pair or one integer for both."""
     rows, columns = (value, value) if isinstance(value, int) else value
     return int(rows), int(columns)
 
 
 def _convolution(layer: KerasLayer, x: Node) -> Node:
     settings = layer.settings
-    weights = layer.take(("kernel", True), ("bias", settings["use_bias"]))
+    weights = layer.weights_by_role(("kernel", True), ("bias", settings["use_bias"]))
     kernel = weights["kernel"]
     if layer.kind == "DepthwiseConv2D":  # (height, width, channels, multiplier)
         kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
@@ -97,7 +107,7 @@ def _convolution(layer: KerasLayer, x: Node) -> Node:
 
 
 def _dense(layer: KerasLayer, x: Node) -> Node:
-    weights = layer.take(("kernel", True), ("bias", layer.settings["use_bias"]))
+    weights = layer.weights_by_role(("kernel", True), ("bias", layer.settings["use_bias"]))
     name = layer.node_name(Operation.DENSE)
     return operations.dense(x, weights["kernel"], name, bias=weights.get("bias"))
 
@@ -107,7 +117,7 @@ def _batch_norm(layer: KerasLayer, x: Node) -> Node:
     axis = np.ravel(settings["axis"]).tolist()
     if axis not in ([-1], [len(x.shape) - 1]):
         raise ModelBuildError(f"{layer.name} must be over channels, the last axis.")
-    weights = layer.take(
+    weights = layer.weights_by_role(
         ("gamma", settings["scale"]), ("beta", settings["center"]), ("mean", True),
         ("variance", True),
     )  # fmt: skip
@@ -123,7 +133,7 @@ def _batch_norm(layer: KerasLayer, x: Node) -> Node:
 
 
 def _prelu(layer: KerasLayer, x: Node) -> Node:
-    (slope,) = layer.take(("alpha", True)).values()
+    (slope,) = layer.weights_by_role(("alpha", True)).values()
     if slope.size != x.shape[-1]:
         raise ModelBuildError(f"{layer.name} must share its slopes over rows and columns.")
     return operations.prelu(x, slope.reshape(-1), layer.node_name(Operation.PRELU))
@@ -161,20 +171,20 @@ def _pool(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
         Operation.AVERAGE_POOL: operations.average_pool,
     }[operation]
 
-    def node(layer: KerasLayer, x: Node) -> Node:
+    def read(layer: KerasLayer, x: Node) -> Node:
         size = _pair(layer.settings["pool_size"])
         stride = _pair(layer.settings["strides"] or size)
         return make(x, size, layer.node_name(operation), stride=stride, pads=layer.pads())
 
-    return node
+    return read
 
 
 def _global_pool(operation: Operation) -> Callable[[KerasLayer, Node], Node]:
-    def node(layer: KerasLayer, x: Node) -> Node:
+    def read(layer: KerasLayer, x: Node) -> Node:
         keep = bool(layer.settings.get("keepdims", False))
         return operations.reduce(operation, x, (1, 2), layer.node_name(operation), keep=keep)
 
-    return node
+    return read
 
 
 def _flatten(layer: KerasLayer, x: Node) -> Node:
@@ -194,10 +204,13 @@ def _concatenate(layer: KerasLayer, *inputs: Node) -> Node:
     return moves.concatenate(inputs, name, axis=int(layer.settings["axis"]))
 
 
-def _chain(operation: Operation) -> Callable[..., Node]:
-    """Combines the inputs two at a time.  The last node has the layer's name."""
+def _fold_inputs(operation: Operation) -> Callable[..., Node]:
+    """Returns a reader that combines the first two inputs, then the result with each further input.
 
-    def node(layer: KerasLayer, first: Node, *more_inputs: Node) -> Node:
+    The last node has the layer's name.  The names of the others end with a negative number.
+    """
+
+    def read(layer: KerasLayer, first: Node, *more_inputs: Node) -> Node:
         x = first
         if not more_inputs:
             raise ModelBuildError(f"{layer.name} reads one layer; {operation.value} needs two.")
@@ -208,7 +221,7 @@ def _chain(operation: Operation) -> Callable[..., Node]:
             )
         return x
 
-    return node
+    return read
 
 
 def _rescaling(layer: KerasLayer, x: Node) -> Node:
@@ -253,8 +266,8 @@ _READERS: dict[str, Callable[..., Node]] = {
     "Reshape": _reshape,
     "Dropout": lambda _, x: x,
     "Concatenate": _concatenate,
-    "Add": _chain(Operation.ADD),
-    "Multiply": _chain(Operation.MULTIPLY),
-    "Maximum": _chain(Operation.MAXIMUM),
-    "Subtract": _chain(Operation.SUBTRACT),
+    "Add": _fold_inputs(Operation.ADD),
+    "Multiply": _fold_inputs(Operation.MULTIPLY),
+    "Maximum": _fold_inputs(Operation.MAXIMUM),
+    "Subtract": _fold_inputs(Operation.SUBTRACT),
 }

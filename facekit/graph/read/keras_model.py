@@ -26,8 +26,9 @@ def read_keras_graph(model: Mapping[str, Any], read_weights: ReadWeights) -> Gra
     """Returns the network from one image, (1, height, width, channels), to its only output.
 
     Batch norms keep their statistics.  Layers that act in training only, e.g. dropout, are left
-    out.  Raises ModelBuildError, naming the layer, if a layer has an unsupported class or form or
-    weights that do not fit, is used twice, or no output depends on it.
+    out.  Raises ModelBuildError, naming the layer, if the class or the settings of a layer are not
+    supported, if its weights do not fit, if a layer is used twice, or if the output does not depend
+    on a layer.
     """
     try:
         return _graph(model, read_weights)

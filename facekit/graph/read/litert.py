@@ -45,10 +45,10 @@ def read_litert_graph(path: Path, *, name: str, size: tuple[int, int] | None = N
     """Returns the network, whose input is (1, height, width, channels) or has a dynamic batch.
 
     An input with channels first in the file has channels last here.  If `size`, (height, width), is
-    given, it replaces dynamic dimensions of the input, and a dynamic batch becomes 1.
+    not None, the size replaces dynamic dimensions of the input, and a dynamic batch becomes 1.
 
     Raises ModelBuildError, naming the file and the tensor, if the file cannot be read, an operator
-    or a form of it is not supported, values are not float32, or a tensor is missing, has an
+    or its settings are not supported, values are not float32, or a tensor is missing, has an
     inconsistent shape or is written twice.
     """
     try:
@@ -183,8 +183,8 @@ class _Reader:
 
 
 def _with_size(shape: Shape, size: tuple[int, int] | None) -> Shape:
-    """Replaces the dynamic dimensions of (N, H, W, C) by a batch of 1 and `size`, if it is
-    given."""
+    """Replaces the dynamic dimensions of (N, H, W, C) by a batch of 1 and `size`, unless `size` is
+    None."""
     if size is None:
         return shape
     fixed = (1, *size, shape[3])

@@ -53,7 +53,7 @@ class Attributes:
     def integers(self, key: str, default: tuple[int, ...], *, minimum: int) -> tuple[int, ...]:
         """Returns as many integers as `default` has, each from `minimum` to 4096.
 
-        Raises ModelBuildError for another number of integers or a value outside that range.
+        Raises ModelBuildError if the number of integers differs or a value is outside this range.
         """
         attribute = self._take(key)
         int_list = default if attribute is None else tuple(attribute.ints)

@@ -1,5 +1,4 @@
-"""Readers for ONNX's elementwise operators, normalizations and reductions (sum, mean,
-maximum, L2)."""
+"""Readers for ONNX's elementwise operators, normalizations and reductions."""
 
 from __future__ import annotations
 
@@ -25,8 +24,7 @@ _LAST_FLATTENING_OPSET = 12
 
 
 def _elementwise(operation: Operation) -> OperatorReader:
-    """Returns the reader of an operator with two or more inputs, of which at least one is
-    computed."""
+    """Returns the reader of an operator with at least two inputs, not all of them constant."""
 
     def read(op: OperatorArguments) -> Value:
         first, *others = range(len(op.values))

@@ -62,7 +62,7 @@ def read_onnx_graph(
     `any_size` is true, height and width of the graph are dynamic, whatever the file states.
 
     Raises ModelBuildError, naming the file and the node, if the file cannot be read, an operator or
-    a form of it is not supported, or a tensor is missing, has an inconsistent shape or is not
+    its attributes are not supported, or a tensor is missing, has an inconsistent shape or is not
     finite.
     """
     try:
@@ -249,8 +249,8 @@ def _needed_tensors(source: Any) -> set[str]:
 
 
 def _image_axes(shape: Shape) -> tuple[int, ...] | None:
-    """Returns the axes of an image in our layout, or None if no dimension is small enough for
-    channels."""
+    """Returns the axes of an input image in the node, or None if neither the second nor the last
+    dimension is small enough for channels."""
     if len(shape) != 4:
         return None
     for axes, channels in ((channels_last_axes(4), shape[1]), (identity_axes(4), shape[3])):
@@ -260,8 +260,8 @@ def _image_axes(shape: Shape) -> tuple[int, ...] | None:
 
 
 def _name_outputs(name: str, outputs: dict[str, Node]) -> Graph:
-    """Returns a graph whose outputs have the names of the file.  Another node of such a name is
-    renamed."""
+    """Returns a graph whose outputs have the names that they have in the file.  Another node with
+    one of these names is renamed."""
     graph = Graph(name, tuple(outputs.values()))
     names = {node.name: output_name for output_name, node in outputs.items()}
     if len(names) < len(outputs):

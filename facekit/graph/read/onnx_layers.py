@@ -21,6 +21,7 @@ _IMAGE_AXES = channels_last_axes(4)
 
 
 def image_input(op: OperatorArguments, index: int = 0) -> Node:
+    """Returns an input as (N, H, W, C).  Raises ModelBuildError if the input has no four axes."""
     value = op.data(index)
     if len(value.axes) != 4:
         raise ModelBuildError(f"{op.name}: an image needed. Received: shape {value.shape}.")
@@ -28,7 +29,8 @@ def image_input(op: OperatorArguments, index: int = 0) -> Node:
 
 
 def channels_last_input(op: OperatorArguments) -> Value:
-    """Returns the first input with its channels, the second axis in ONNX, as the last axis."""
+    """Returns the operator's first input with the channels, which are axis 1 in ONNX, as the last
+    axis.  Returns a flattened image (N, elements) unchanged."""
     x = op.data(0)
     if x.image_shape is not None:
         return x
@@ -93,7 +95,8 @@ def _batch_norm(op: OperatorArguments) -> Value:
 
 
 def _to_node_order(weight: NDArray[Any], x: Value) -> NDArray[Any]:
-    """Reorders the rows of a weight from the file's element order to that of the node of x."""
+    """Reorders the first axis of a weight if x is a flattened image, from the file's order
+    (channel, row, column) to the node's order (row, column, channel)."""
     return weight if x.element_order is None else weight[x.element_order]
 
 
@@ -152,7 +155,7 @@ def _average_pool(op: OperatorArguments) -> Value:
     counts_pads = op.attributes.integer("count_include_pad", 0)
     pads = _pads(op.attributes, x, window)
     if counts_pads and pads != NO_PADS:
-        # The pads that the file states count as zeros; those added by ceil_mode do not count.
+        # The average includes the padding in the file as zeros, but not the padding of ceil_mode.
         stated = _stated_pads(op.attributes, x, window)
         if stated is None:
             if not is_static(x.shape):
@@ -176,7 +179,8 @@ def _window(op: OperatorArguments) -> Window:
 
 
 def _pads(attributes: Attributes, x: Node, window: Window) -> Pads | None:
-    """Returns the padding, including the rows and columns that ceil_mode adds at the end."""
+    """Returns the pads (top, left, bottom, right), including the rows and columns that ceil_mode
+    adds at the end, or None for SAME_UPPER."""
     pads = _stated_pads(attributes, x, window)
     if attributes.integer("ceil_mode", 0) != 1 or pads is None:
         return pads
@@ -198,6 +202,8 @@ def _pads(attributes: Attributes, x: Node, window: Window) -> Pads | None:
 
 
 def _stated_pads(attributes: Attributes, x: Node, window: Window) -> Pads | None:
+    """Returns the pads (top, left, bottom, right) of `auto_pad` or `pads`, or None for
+    SAME_UPPER."""
     kind = attributes.text("auto_pad", "NOTSET")
     top, left, bottom, right = attributes.integers("pads", NO_PADS, minimum=0)
     if kind == "NOTSET":

@@ -151,7 +151,8 @@ def _samples_alike(
     coordinate_mode: str,
     rounding: str,
 ) -> bool:
-    """Returns whether our nearest-neighbor rule selects the same rows as the file's rule.
+    """Returns whether the nearest-neighbor rule of `Coordinates` selects the same rows as the rule
+    of the file.
 
     The rules are compared for the pairs (input size, scale) in `tested`.
     """

@@ -50,10 +50,10 @@ def resolve_shape(shape: Shape, target: Sequence[int], name: str, *, keeps: bool
 
 
 def reshape_axes(shape: Shape, axes: Axes, target: Shape) -> Axes | None:
-    """Returns where the axes of `target` are in the node after a reshape.
+    """Returns the index in the node of each axis of `target` after a reshape.
 
-    `shape` and `target` are in the file's layout; `axes` states where the axes of `shape` are in
-    the node.  Returns None if the node must be transposed before the reshape.
+    `shape` and `target` are in the file's layout; `axes` are the indices in the node of the axes of
+    `shape`.  Returns None if the node must be transposed before the reshape.
     """
     sizes, target_sizes = _with_stand_ins(shape), _with_stand_ins(target)
     if target.count(DYNAMIC) == 1:

@@ -1,8 +1,8 @@
-"""The computed tensors of an ONNX file: a node of our graph and the order of its axes.
+"""The computed tensors of an ONNX file: a node of the graph and the order of its axes.
 
-ONNX stores the channels of an image second, our graph stores them last.  Each tensor is therefore a
-node together with the index of each of its axes in that node.  A transpose in the file changes only
-these indices.  A node is transposed only if another order is needed.
+In ONNX the channels of an image are axis 1, in a `Graph` they are the last axis.  Each tensor is
+therefore a node together with the index of each of the tensor's axes in that node.  A transpose in
+the file changes only these indices.  A node is transposed only if another order is needed.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Value:
 
 
 class LayoutConverter:
-    """Converts values to other shapes and axis orders.  A conversion that is needed again is
-    reused."""
+    """Converts values to other shapes and axis orders.  A node that a conversion creates is reused
+    if the same conversion is needed again."""
 
     def __init__(self) -> None:
         self._converted: dict[tuple[Node, Shape, Axes | None], Node] = {}

@@ -36,7 +36,7 @@ _KINDS = {
 
 @dataclass(frozen=True, eq=False)  # eq=False: known by its identity
 class Messages:
-    """The definitions of messages, and the name of the message that a file consists of."""
+    """The definitions of messages, and the name of the message of which a file consists."""
 
     root: str
     fields: Mapping[str, Mapping[str, tuple[int, str, bool]]]
@@ -46,8 +46,8 @@ class Messages:
 def parse(path: Path, messages: Messages, *, title: str) -> Any:
     """Returns the message of a file.
 
-    Raises ModelBuildError, "is not a TITLE", if the file is truncated, of another format, too
-    large, or cannot be read.
+    Raises ModelBuildError, whose message contains `title`, if the file is truncated, has another
+    format, is too large, or cannot be read.
     """
     result = _message_class(messages)()
     try:

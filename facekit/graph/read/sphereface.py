@@ -5,8 +5,8 @@ https://github.com/clcarwin/sphereface_pytorch, sphere20a_20171020.pth, which is
 archive that must be unpacked first.  Both networks expect BGR input, (x - 127.5) / 128.
 
 Both files store kernels as (out, in, height, width), one slope per channel, and the last layer's
-weights as (out, in) for a flattened image in the order channels, rows, columns.  Our graph flattens
-in the order rows, columns, channels.  The layers' names are wy1iu's, in our graph too.
+weights as (out, in) for a flattened image in the order channels, rows, columns.  A `Graph` flattens
+in the order rows, columns, channels.  The layers have wy1iu's names, in the graph too.
 """
 
 from __future__ import annotations

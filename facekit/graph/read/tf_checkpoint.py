@@ -46,7 +46,8 @@ def is_checkpoint(path: Path) -> bool:
 def checkpoint_files(path: Path) -> tuple[Path, ...]:
     """Returns the index file that `path` is or contains, then the data files.
 
-    Raises ModelBuildError if a folder contains several checkpoints or none, or without data files.
+    Raises ModelBuildError if a folder contains several checkpoints or none, or if the data files
+    are missing.
     """
     index = path
     if path.is_dir():
@@ -64,7 +65,7 @@ def checkpoint_files(path: Path) -> tuple[Path, ...]:
 
 
 def read_checkpoint(path: Path) -> ImportedNetwork:
-    """Reads a checkpoint, given as its index file or folder.
+    """Reads a checkpoint; `path` is its index file or folder.
 
     Raises ModelBuildError, naming file and tensor, if a file is damaged or too large, or a tensor
     is missing or does not fit.

@@ -1,4 +1,4 @@
-"""Reads facenet's frozen TensorFlow graph into a graph, without TensorFlow.
+"""Reads facenet's frozen GraphDef file into a facekit `Graph`, without TensorFlow.
 
 Only the operations of a frozen face network are supported.  Nothing in the file is executed.
 """
@@ -19,8 +19,8 @@ from facekit.graph import moves, operations
 from facekit.graph.graph import DYNAMIC, NO_PADS, Graph, Node, Pads
 from facekit.graph.read.graph_def import graph_nodes, node_attributes, tensor_values
 
-_UNIT_LENGTH = re.compile(r"embeddings(/|$)")
-_UNIT_LENGTH_OPERATIONS = ("Const", "Square", "Sum", "Maximum", "Rsqrt", "Mul")
+_L2_NORM_NODE = re.compile(r"embeddings(/|$)")
+_L2_NORM_OPERATIONS = ("Const", "Square", "Sum", "Maximum", "Rsqrt", "Mul")
 
 _LAYER_NAMES = (
     (r"^InceptionResnetV1/", ""),
@@ -35,16 +35,16 @@ _LAYER_NAMES = (
     (r"/add$", "_Add/Add"),
     (r"/(?=.*/)", "_"),  # all slashes except the last
 )
-"""Translates TF-Slim's names into the names that stored activation ranges use: our layer's name,
-then the operation."""
+"""Patterns that turn TF-Slim's node names into "<layer>/<operation>", with facekit's layer names.
+Files with stored activation ranges use the same names."""
 
 
 def read_tf_graph(path: Path, *, name: str) -> Graph:
-    """Returns the network up to the embedding, without the following step to unit length.
+    """Returns the network up to the raw embedding, without the L2 normalization that may follow.
 
-    Raises ModelBuildError, naming the file and the node, if an operation or a form of it is not
-    supported, or if a tensor is missing, has an inconsistent shape, is not finite, is used twice or
-    not at all.
+    Raises ModelBuildError if an operation or its settings are not supported, if a tensor is
+    missing, is not finite or has an inconsistent shape, if a node is not used, or if a constant is
+    used twice.  The message names the file, and the node if the cause is one node.
     """
     reader = _Reader(path)
     try:
@@ -56,7 +56,7 @@ def read_tf_graph(path: Path, *, name: str) -> Graph:
 
 
 class _Reader:
-    """The nodes of one file, and the nodes of our graph that have been created from them."""
+    """The nodes of one file, and the graph's nodes that have been created from them."""
 
     def __init__(self, path: Path) -> None:
         self.nodes = {node.name: node for node in graph_nodes(path)}
@@ -72,7 +72,7 @@ class _Reader:
             if self._is_available(pending[-1]):
                 pending.pop()
                 continue
-            node = self._node(pending[-1])
+            node = self._node_def(pending[-1])
             started.add(node.name)
             missing = [source for source in _inputs(node) if not self._is_available(source)]
             if cycle := started.intersection(missing):
@@ -80,13 +80,13 @@ class _Reader:
             if missing:
                 pending += missing
             else:
-                self.created[node.name] = self._operation(node)
+                self.created[node.name] = self._create_node(node)
         self.used[output] += 1
-        self._require_all_used()
+        self._require_uses()
         return Graph(name, (self.created[output],))
 
-    def constant(self, name: str) -> NDArray[Any]:
-        node = self._node(name)
+    def use_constant(self, name: str) -> NDArray[Any]:
+        node = self._node_def(name)
         if node.op != "Const":
             raise ModelBuildError(f"{name} must be a constant. It is a {node.op}.")
         self.used[name] += 1
@@ -95,40 +95,41 @@ class _Reader:
             raise ModelBuildError(f"{name} must hold float32 or int32 numbers.")
         return values
 
-    def data(self, name: str) -> Node:
+    def use_node(self, name: str) -> Node:
         self.used[name] += 1
         return self.created[name]
 
     def is_constant(self, name: str) -> bool:
-        return bool(self._node(name).op == "Const")
+        return bool(self._node_def(name).op == "Const")
 
     def _is_available(self, name: str) -> bool:
         return name in self.created or self.is_constant(name)
 
-    def _node(self, name: str) -> Any:
+    def _node_def(self, name: str) -> Any:
         if name not in self.nodes:
             raise ModelBuildError(f"it lacks the tensor {name}.")
         return self.nodes[name]
 
-    def _operation(self, node: Any) -> Node:
-        reader = _OPERATIONS.get(node.op)
-        if reader is None:
+    def _create_node(self, node: Any) -> Node:
+        convert = _OPERATIONS.get(node.op)
+        if convert is None:
             raise ModelBuildError(
                 f"{node.name} is a {node.op}. Known are {', '.join(sorted(_OPERATIONS))}."
             )
         attributes = node_attributes(node)
         if attributes.get("data_format") and attributes["data_format"].s != b"NHWC":
             raise ModelBuildError(f"{node.name} must have its channels last.")
-        return reader(self, _inputs(node), attributes, _layer_name(node.name))
+        return convert(self, _inputs(node), attributes, _layer_name(node.name))
 
     def _output(self) -> str:
-        """Returns the input of the step to unit length, or the node that no other node uses."""
-        steps = [node for node in self.nodes.values() if _UNIT_LENGTH.match(node.name)]
+        """Returns the name of the L2 normalization's input.  If the file has no normalization,
+        returns the name of the only node that no other node reads."""
+        steps = [node for node in self.nodes.values() if _L2_NORM_NODE.match(node.name)]
         for node in steps:
-            if node.op not in _UNIT_LENGTH_OPERATIONS:
+            if node.op not in _L2_NORM_OPERATIONS:
                 raise ModelBuildError(f"{node.name} is a {node.op}; a step to unit length needed.")
         outputs = {
-            source for node in steps for source in _inputs(node) if not _UNIT_LENGTH.match(source)
+            source for node in steps for source in _inputs(node) if not _L2_NORM_NODE.match(source)
         }
         if not steps:
             used = {source for node in self.nodes.values() for source in _inputs(node)}
@@ -138,9 +139,9 @@ class _Reader:
             raise ModelBuildError(f"one output needed. Found: {found}.")
         return outputs.pop()
 
-    def _require_all_used(self) -> None:
+    def _require_uses(self) -> None:
         for name in self.nodes:
-            if not self.used[name] and not _UNIT_LENGTH.match(name):
+            if not self.used[name] and not _L2_NORM_NODE.match(name):
                 raise ModelBuildError(f"{name} leads to no output.")
             if self.used[name] > 1 and self.is_constant(name):
                 raise ModelBuildError(f"{name} is used in several places.")
@@ -170,8 +171,8 @@ def _placeholder(_: _Reader, inputs: list[str], attributes: dict[str, Any], name
 def _convolution(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
     x, kernel = inputs
     return operations.convolution(
-        reader.data(x),
-        reader.constant(kernel),
+        reader.use_node(x),
+        reader.use_constant(kernel),
         name,
         stride=_pair(attributes, "strides", name),
         dilation=_pair(attributes, "dilations", name),
@@ -179,30 +180,30 @@ def _convolution(reader: _Reader, inputs: list[str], attributes: dict[str, Any],
     )
 
 
-def _shift(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
+def _bias_add(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
     x, constant = inputs
-    return operations.add(reader.data(x), reader.constant(constant), name)
+    return operations.add(reader.use_node(x), reader.use_constant(constant), name)
 
 
 def _add(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
     a, b = inputs
-    return operations.add(reader.data(a), reader.data(b), name)
+    return operations.add(reader.use_node(a), reader.use_node(b), name)
 
 
 def _multiply(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
     constant, x = sorted(inputs, key=reader.is_constant, reverse=True)
-    return operations.multiply(reader.data(x), reader.constant(constant), name)
+    return operations.multiply(reader.use_node(x), reader.use_constant(constant), name)
 
 
 def _relu(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
     (x,) = inputs
-    return operations.relu(reader.data(x), name)
+    return operations.relu(reader.use_node(x), name)
 
 
 def _concatenate(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
     *members, axis = inputs
-    nodes = [reader.data(member) for member in members]
-    if int(reader.constant(axis)) not in (-1, len(nodes[0].shape) - 1):
+    nodes = [reader.use_node(member) for member in members]
+    if int(reader.use_constant(axis)) not in (-1, len(nodes[0].shape) - 1):
         raise ModelBuildError(f"{name} must join the channels.")
     return moves.concatenate(nodes, name)
 
@@ -210,7 +211,7 @@ def _concatenate(reader: _Reader, inputs: list[str], _: dict[str, Any], name: st
 def _max_pool(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
     (x,) = inputs
     return operations.max_pool(
-        reader.data(x),
+        reader.use_node(x),
         _pair(attributes, "ksize", name),
         name,
         stride=_pair(attributes, "strides", name),
@@ -222,7 +223,7 @@ def _average_pool(
     reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str
 ) -> Node:
     """Reads a global average pool, i.e. one whose window has the size of the image."""
-    x = reader.data(inputs[0])
+    x = reader.use_node(inputs[0])
     window = _pair(attributes, "ksize", name)
     if x.shape[1:3] != window or _pads(attributes, name) is None:
         raise ModelBuildError(f"{name} must take the mean of all of {x.shape}, not of {window}.")
@@ -232,7 +233,7 @@ def _average_pool(
 def _reshape(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
     """Reads a reshape to vectors.  A vector that becomes an image of one pixel stays a vector."""
     source, target = inputs
-    x, shape = reader.data(source), tuple(reader.constant(target).tolist())
+    x, shape = reader.use_node(source), tuple(reader.use_constant(target).tolist())
     size = prod(x.shape[1:])
     dimensions = tuple(size if dimension == DYNAMIC else dimension for dimension in shape[1:])
     if len(x.shape) == 2 and dimensions == (1, 1, size):
@@ -246,7 +247,7 @@ def _dense(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name:
     x, kernel = inputs
     if any(attributes[key].b for key in ("transpose_a", "transpose_b") if key in attributes):
         raise ModelBuildError(f"{name} must not be transposed.")
-    return operations.dense(reader.data(x), reader.constant(kernel), name)
+    return operations.dense(reader.use_node(x), reader.use_constant(kernel), name)
 
 
 def _batch_norm(reader: _Reader, inputs: list[str], attributes: dict[str, Any], name: str) -> Node:
@@ -254,12 +255,12 @@ def _batch_norm(reader: _Reader, inputs: list[str], attributes: dict[str, Any], 
     if "is_training" not in attributes or attributes["is_training"].b:
         raise ModelBuildError(f"{name} must use the mean and variance of training.")
     return operations.batch_norm(
-        reader.data(x),
+        reader.use_node(x),
         name,
-        gamma=reader.constant(gamma),
-        beta=reader.constant(beta),
-        mean=reader.constant(mean),
-        variance=reader.constant(variance),
+        gamma=reader.use_constant(gamma),
+        beta=reader.use_constant(beta),
+        mean=reader.use_constant(mean),
+        variance=reader.use_constant(variance),
         epsilon=attributes["epsilon"].f,
     )
 
@@ -283,7 +284,7 @@ def _pads(attributes: dict[str, Any], name: str) -> Pads | None:
 _OPERATIONS: dict[str, Callable[[_Reader, list[str], dict[str, Any], str], Node]] = {
     "Placeholder": _placeholder,
     "Conv2D": _convolution,
-    "BiasAdd": _shift,
+    "BiasAdd": _bias_add,
     "Add": _add,
     "AddV2": _add,
     "Mul": _multiply,

@@ -32,7 +32,7 @@ def to_facenet_pytorch(graph: Graph) -> bytes:
     """Returns the content of the file.
 
     Batch norms are folded into the kernels before them.  In the file each batch norm has a gamma of
-    1, a mean of 0 and a variance by which it divides by exactly one.
+    1, a mean of 0 and the variance 1 - epsilon, so that it divides by exactly one.
 
     Raises ModelBuildError, naming the node, if the graph differs from facenet-pytorch's network.
     """

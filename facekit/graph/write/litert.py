@@ -34,7 +34,8 @@ def to_litert(graph: Graph) -> bytes:
 
 
 def _fused_activations(graph: Graph) -> dict[Node, Node]:
-    """Maps each node that can absorb an activation function to the ReLU that is its only user."""
+    """Maps each node that can absorb an activation function to the ReLU that alone uses the
+    node."""
     use_counts = graph.use_counts
     return {
         node.inputs[0]: node

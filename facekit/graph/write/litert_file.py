@@ -1,7 +1,7 @@
 """Builds the tables of a LiteRT file, operator by operator, and serializes them.
 
-The tables are written by the classes of LiteRT's own schema.  The bytes depend only on what is
-added: they are the same on every run and on every machine.
+The tables are written by the classes of LiteRT's own schema.  The bytes depend only on the added
+tensors and operators, so that they are the same on every run and on every machine.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class LiteRtFile:
         *,
         version: int = 1,
     ) -> None:
-        """Adds an operator.  `options` are their kind and their table."""
+        """Adds an operator.  `options` are the kind and the table of its options."""
         code = self.codes.setdefault(
             (builtin, version),
             schema.OperatorCodeT(
@@ -161,9 +161,10 @@ Writer: TypeAlias = Callable[[LiteRtFile, Node, Node | None], None]
 
 
 def pack_model(model: Any, content: bytes) -> bytes:
-    """Serializes a model, given as the tables of LiteRT's schema (a ModelT).
+    """Serializes the tables of a model (a ModelT of LiteRT's schema).
 
-    `content` is the file from which the tables were read; it may hold constants behind its tables.
+    `content` is the file from which the tables were read; this file may contain constants behind
+    its tables.
     """
     size = 0
     for index, buffer in enumerate(model.buffers):
@@ -176,8 +177,8 @@ def pack_model(model: Any, content: bytes) -> bytes:
 
 
 def constant_bytes(buffer: Any, content: bytes) -> NDArray[np.uint8] | None:
-    """Returns the bytes of a buffer (a BufferT of the file `content`) as uint8 (N,), or None if it
-    is empty."""
+    """Returns the bytes of a buffer (a BufferT of the file `content`) as uint8 (N,), or None if the
+    buffer is empty."""
     if buffer.data is not None:
         return np.asarray(buffer.data, np.uint8)
     if buffer.offset > 1:  # files with offsets use 1 for an empty buffer

@@ -72,9 +72,10 @@ def _bias(file: LiteRtFile, node: Node, name: str, units: int) -> int:
 
 
 def _batch_norm(file: LiteRtFile, node: Node, fused: Node | None) -> None:
-    """Writes a batch norm that is not folded as MUL and ADD, because LiteRT has no such operator.
+    """Writes a batch norm that is not folded as MUL and ADD, because LiteRT has no batch norm.
 
-    It is not folded into the following layer, because that layer's padding zeros are not shifted.
+    The batch norm is not folded into the following layer, because the padding zeros of that layer
+    are not shifted.
     """
     factor, offset = (
         file.add_constant(f"{node.name}/{role}", to_float32(np.asarray(values), node))
@@ -99,8 +100,8 @@ def _max_pool(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
 def _average_pool(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
     """Writes an average pool.
 
-    LiteRT does not count the pads of "SAME".  Other pads are written as zeros, and each mean is
-    then multiplied by window size / number of elements inside the image.
+    LiteRT's average leaves out the pads of "SAME".  Other pads are written as zeros, and each mean
+    is then multiplied by window size / number of elements inside the image.
     """
     x, padding = _add_padding(file, node)
     if padding == schema.Padding.SAME or node.window.pads == NO_PADS:
@@ -156,9 +157,9 @@ def _builtin_padding(shape: Shape, window: Window) -> int | None:
 
 
 def _add_padding(file: LiteRtFile, node: Node, *, value: float = 0.0) -> tuple[int, int]:
-    """Returns the tensor to apply a window to, and LiteRT's padding constant.
+    """Returns the input tensor of a windowed operator, and LiteRT's padding constant.
 
-    Pads that LiteRT has no constant for are added by a separate operator.
+    Pads for which LiteRT has no constant are added by a separate operator.
     """
     shape, window = node.inputs[0].shape, node.window
     padding = _builtin_padding(shape, window)

@@ -1,7 +1,7 @@
-"""Writes a graph as an ONNX file with a dynamic batch, from ONNX's standard operators.
+"""Converts a graph to an ONNX model with a dynamic batch that uses only ONNX's standard operators.
 
-Inputs and outputs have the layout of the graph, images (N, height, width, channels).  Inside the
-file images have their channels first, as ONNX's operators require.
+Inputs and outputs keep the graph's layout: images are (N, height, width, channels).  Inside the
+model images are (N, channels, height, width), as ONNX's operators require.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ class OnnxGraph:
     model: Any
     """The onnx.ModelProto, in float32, which has passed ONNX's checker."""
     activations: dict[str, str]
-    """The tensor name of each node's output, by activation key; see
+    """The tensor name of each node's output except the graph's inputs, by activation key; see
     facekit/graph/activations.py."""
 
 
 def to_onnx(graph: Graph, *, producer: str = "facekit") -> OnnxGraph:
     """Converts a graph to ONNX.  Equal graphs give equal bytes.
 
-    Raises ModelBuildError, naming the node, if an operation does not work for any batch, and
-    MissingExtraError without the package onnx.
+    Raises ModelBuildError if the first axis of a node is not the batch, if a node combines the
+    images of a batch, or if ONNX's checker rejects the model, and MissingExtraError if the package
+    onnx is not installed.
     """
     graph = _merge_pads(graph)
     file = OnnxFile(graph)
@@ -56,10 +57,10 @@ def to_onnx(graph: Graph, *, producer: str = "facekit") -> OnnxGraph:
 
 
 def _merge_pads(graph: Graph) -> Graph:
-    """Merges zero padding into the following convolution, because LiteRT files have it as an
-    operator."""
+    """Merges each zero padding into the convolution that follows it.  In a graph that was read from
+    LiteRT the padding is a separate node."""
 
-    def change(node: Node) -> Node:
+    def merge_into_convolution(node: Node) -> Node:
         pad, window = next(iter(node.inputs), node), node.window
         can_merge = node.operation is Operation.CONVOLUTION and window.pads is not None
         if not can_merge or pad.operation is not Operation.PAD or pad.float_attributes:
@@ -69,7 +70,7 @@ def _merge_pads(graph: Graph) -> Graph:
         window = replace(window, pads=(top, left, bottom, right))
         return replace(node, inputs=pad.inputs, window=window)
 
-    return graph.rewrite(change)
+    return graph.rewrite(merge_into_convolution)
 
 
 def _input(file: OnnxFile, node: Node) -> None:
@@ -125,9 +126,10 @@ def _batch_norm(file: OnnxFile, node: Node) -> None:
 
 
 def elementwise(kind: str, **attributes: Any) -> Writer:
-    """Returns the writer of an elementwise operator, with a constant or slope if the node has one.
+    """Returns a function that writes an operator whose output has the shape of its input.
 
-    Channels stay first if they are first in an input.
+    The node's weights, such as a constant or slope, become further inputs.  The output has its
+    channels first if all inputs are images and at least one of them has its channels first.
     """
 
     def write(file: OnnxFile, node: Node) -> None:
@@ -150,15 +152,15 @@ def elementwise(kind: str, **attributes: Any) -> Writer:
 
 
 def _broadcastable(weight: NDArray[Any], channels_first: bool) -> NDArray[Any]:
-    """Reshapes a constant, one value per channel or of the node's rank, to the layout of
-    the node."""
+    """Returns a constant in the node's layout.  The constant has one value per channel, or as many
+    axes as the node."""
     if not channels_first or weight.ndim == 0:
         return weight
     return weight.reshape(-1, 1, 1) if weight.ndim == 1 else weight.transpose(TO_FIRST)
 
 
 def _prelu(file: OnnxFile, node: Node) -> None:
-    """Writes a PReLU as a x + (1 - a) relu(x).
+    """Writes a PReLU with slope s as s * x + (1 - s) * relu(x).
 
     With this form ONNX Runtime runs SFace in half of the time that it needs with PRelu, which
     interrupts the memory layout shared by the convolutions.

@@ -76,7 +76,7 @@ class OnnxFile:
     def is_channels_first(self, nodes: Iterable[Node]) -> bool:
         """Returns whether an operator on these nodes works with channels first.
 
-        That is so if all are images and at least one of them has its channels first.
+        It does if all nodes are images and at least one of them has its channels first.
         """
         return all(len(node.shape) == 4 for node in nodes) and any(
             (node.name, True) in self.tensors for node in nodes
@@ -110,7 +110,7 @@ class OnnxFile:
         return output
 
     def add_constant(self, name: str, array: NDArray[Any]) -> str:
-        """Adds a constant and returns `name`."""
+        """Adds a constant and returns its tensor name, `name`."""
         self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 

@@ -1,1 +1,1 @@
-"""Labeled photos: a folder a person, and the aligned crops that training reads."""
+"""Labeled photos in one folder per person, and the aligned crops that training reads."""

@@ -85,12 +85,13 @@ def align_dataset(
     """Writes one aligned crop per photo: SOURCE/PERSON/PHOTO.x to OUTPUT/PERSON/PHOTO.png or .jpg.
 
     Photos that already have a crop or a line in failures.csv are skipped.  `retry_failed`
-    processes the failed photos again, `force` all photos.  A photo without a face, an unreadable
-    photo and a photo on which the worker process dies are recorded as failures and raise nothing.
-    `workers` and `ray`: see `map_photos`.
+    processes the failed photos again, and `force` all photos.  A photo without a face, an
+    unreadable photo and a photo on which the worker process dies are recorded as failures and raise
+    no error.  `workers` and `ray` are as in `map_photos`.
 
-    Raises InputError for a source without people; UsageError if OUTPUT holds crops of other
-    settings or lies in SOURCE; ModelMissingError without a detector; StorageError.
+    Raises InputError if the source has no people, UsageError if OUTPUT holds crops of other
+    settings or lies in SOURCE, ModelMissingError if the detector is missing, and StorageError if a
+    file cannot be written.
     """
     people = list_people(source)
     if output.resolve().is_relative_to(source.resolve()):
@@ -204,9 +205,10 @@ def _locate_options(settings: AlignSettings) -> LocateOptions:
 
 
 def _clear(output: Path) -> None:
-    """Removes an earlier run's crops; a folder that facekit did not make is refused.
+    """Removes the crops of an earlier run.
 
-    Raises UsageError, StorageError.
+    Raises UsageError if facekit did not create the folder, and StorageError if a file cannot be
+    removed.
     """
     if not output.is_dir() or not any(output.iterdir()):
         return

@@ -56,7 +56,7 @@ class AlignSettings:
 def settings_payload(settings: AlignSettings, detector_sha256: Iterable[str]) -> dict[str, Any]:
     """Returns the content of align.json.
 
-    `detector_sha256`: the hash of each net of the detector.
+    `detector_sha256` are the hashes of the detector's nets.
     """
     plain = json.loads(json.dumps(asdict(settings)))  # tuples become lists, as in the file
     return {"schema_version": SCHEMA_VERSION, **plain, "detector_sha256": list(detector_sha256)}
@@ -65,7 +65,8 @@ def settings_payload(settings: AlignSettings, detector_sha256: Iterable[str]) ->
 def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
     """Writes align.json, or compares the settings with the align.json of the folder.
 
-    Raises UsageError, which names the difference: one folder holds crops of one kind only.
+    Raises UsageError, which names the difference, if the settings differ, because one folder holds
+    crops of one kind only.
     """
     path = folder / SETTINGS_NAME
     kept = read_settings(folder)
@@ -85,7 +86,7 @@ def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:
-    """Returns the content of align.json, None without the file.
+    """Returns the content of align.json, or None if the file does not exist.
 
     Raises InputError if the file is unreadable.
     """
@@ -102,9 +103,10 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
 
 
 def aligned_detector(folder: Path) -> str:
-    """Returns the detector that found the faces in `folder`; the default one without align.json.
+    """Returns the detector that found the faces in `folder`, or the default one if there is no
+    align.json.
 
-    Raises InputError for an align.json that is not valid.
+    Raises InputError if align.json is not valid.
     """
     raw = read_settings(folder)
     try:
@@ -114,12 +116,13 @@ def aligned_detector(folder: Path) -> str:
 
 
 def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | None:
-    """Returns the crop rule that the centers of the aligned crops, of this size, follow.
+    """Returns the crop rule of the centers, of this size, of the aligned crops.
 
     The center of s pixels of a crop of S pixels with margin m is a crop of s pixels with margin
-    m - (S - s).  With landmarks, the center is valid if its size is that of the reference points.
-    None without align.json, and if the center would cut off a part of the box.
-    Raises InputError for an align.json that is not valid.
+    m - (S - s).  For crops by landmarks, the margin is computed from the spread of the reference
+    points.  Returns None if there is no align.json, if S - s is negative or differs for height and
+    width, or if the center would cut off a part of the box.
+    Raises InputError if align.json is not valid.
     """
     raw = read_settings(folder)
     if raw is None:
@@ -144,7 +147,8 @@ def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | Non
 
 
 def read_failures(folder: Path) -> tuple[PhotoFailure, ...]:
-    """Returns the failures recorded so far; () without a file.  Raises InputError."""
+    """Returns the failures recorded so far, or () if there is no file.  Raises InputError if the
+    file is not valid."""
     path = folder / FAILURES_NAME
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
@@ -162,7 +166,7 @@ def read_failures(folder: Path) -> tuple[PhotoFailure, ...]:
 def write_failures(folder: Path, failures: Iterable[PhotoFailure]) -> None:
     """Writes all failures, sorted by photo, to a new file that replaces the old one.
 
-    Raises StorageError.
+    Raises StorageError if the file cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

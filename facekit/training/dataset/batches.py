@@ -40,33 +40,42 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Share:
-    """The columns of each batch that this process prepares."""
+    """The part of each batch that this process prepares, as a range of columns of the plan (steps,
+    batch)."""
 
     first: int
     last: int
-    """Exclusive."""
+    """The column after the last one."""
 
 
 class Photos:
-    """The crops of a photo set, decoded once if they fit into memory, else each time."""
+    """The crops of a photo set.
+
+    The crops are decoded once if they fit into memory and all have one size, else at each use.
+    """
 
     def __init__(self, photos: PhotoSet, spec: InputSpec, *, memory_mb: int) -> None:
-        """Raises ImageError if the first crop is unreadable or smaller than the net's input."""
+        """`memory_mb` limits the decoded crops, in units of 10^6 bytes.
+
+        Raises ImageError if a crop that is read here is unreadable or smaller than the net's input.
+        If the crops fit into memory, all are read here, up to the first crop of another size;
+        otherwise only the first crop is.
+        """
         self.photos = photos
         self.spec = spec
-        self._kept: UInt8Array | None = None
+        self._decoded: UInt8Array | None = None
         if photos.paths:
             shape = _read(photos.paths[0], spec).shape
             if len(photos) * int(np.prod(shape)) <= memory_mb * 10**6:
-                self._kept = _read_all(photos.paths, spec, shape)
+                self._decoded = _read_all(photos.paths, spec, shape)
 
     def pixels(self, index: int) -> UInt8Array:
         """Returns (H, W, 3) RGB uint8, at least as large as the input.
 
         Raises ImageError, which names the photo.
         """
-        if self._kept is not None:
-            return np.asarray(self._kept[index])
+        if self._decoded is not None:
+            return np.asarray(self._decoded[index])
         return _read(self.photos.paths[index], self.spec)
 
     def batches(
@@ -81,36 +90,38 @@ class Photos:
     ) -> Iterator[Batch]:
         """Yields the epoch's batches from `first_step` on.
 
-        `plan`: (steps, batch) indices of photos; `share`: the columns that this process prepares.
+        `plan` holds indices of photos, (steps, batch).  `share` selects the columns that this
+        process prepares; None selects all.
         Raises ImageError, which names the photo.
         """
         share = share or Share(0, plan.shape[1])
         indices = plan[first_step:, share.first : share.last]
-        # The random numbers of a photo depend on its number within the epoch, not on the share.
-        numbers = np.arange(plan.size).reshape(plan.shape)[first_step:, share.first : share.last]
-        change = augmentation(augment, self.spec, seed=seed, epoch=epoch)
+        # The random numbers of a photo depend on its position within the epoch, not on the share.
+        positions = np.arange(plan.size).reshape(plan.shape)[first_step:, share.first : share.last]
+        augment_crop = augmentation(augment, self.spec, seed=seed, epoch=epoch)
 
-        def prepare(index: Tensor, label: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+        def prepare(index: Tensor, label: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
             pixels = tf.numpy_function(
-                lambda one: self.pixels(int(one)), [index], tf.uint8, stateful=False
+                lambda value: self.pixels(int(value)), [index], tf.uint8, stateful=False
             )
             pixels.set_shape((None, None, 3))
-            return change(pixels, number), label
+            return augment_crop(pixels, position), label
 
         with tf.device("CPU"):
             data = tf.data.Dataset.from_tensor_slices(
                 (
                     indices.ravel(),
                     self.photos.labels[indices.ravel()].astype(np.int32),
-                    numbers.ravel(),
+                    positions.ravel(),
                 )
             )
             data = data.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
             data = data.batch(share.last - share.first, drop_remainder=True).prefetch(_AHEAD)
         return _batches(data)
 
-    def centers(self, batch_size: int) -> Iterator[Float32Array]:
-        """Yields the center of every photo, in order, as model input (<= batch_size, H, W, 3)."""
+    def center_crops(self, batch_size: int) -> Iterator[Float32Array]:
+        """Yields the centers of all crops, in order, as model input (B, H, W, 3) float32 with B <=
+        `batch_size`.  Raises ImageError, which names the photo."""
         from facekit.runtime.preprocess import model_input
 
         for first in range(0, len(self.photos), batch_size):
@@ -146,13 +157,13 @@ def _read_all(
     paths: tuple[Path, ...], spec: InputSpec, shape: tuple[int, ...]
 ) -> UInt8Array | None:
     """Returns (N, H, W, 3), or None if the crops differ in size."""
-    kept = np.empty((len(paths), *shape), np.uint8)
+    decoded = np.empty((len(paths), *shape), np.uint8)
     for index, path in enumerate(paths):
         pixels = _read(path, spec)
         if pixels.shape != shape:
             return None
-        kept[index] = pixels
-    return kept
+        decoded[index] = pixels
+    return decoded
 
 
 def _center(pixels: UInt8Array, spec: InputSpec) -> UInt8Array:
@@ -164,63 +175,65 @@ def _center(pixels: UInt8Array, spec: InputSpec) -> UInt8Array:
 def augmentation(
     config: AugmentConfig, spec: InputSpec, *, seed: int, epoch: int
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Returns a TensorFlow function from uint8 (H, W, 3) RGB and a number to (h, w, 3) model input.
+    """Returns a TensorFlow function that maps a crop and its position to model input.
 
-    Equal numbers give equal results.  With every augmentation off the result is the crop's center,
-    scaled as `model_input` scales.
+    The crop is (H, W, 3) RGB uint8, its position in the epoch an int64 scalar, and the result
+    (h, w, 3) float32.  For one seed and epoch, equal crops and positions give equal results.  With
+    every augmentation off the result is the crop's center, scaled as `model_input` scales.
     """
     height, width = spec.height_px, spec.width_px
 
-    def change(pixels: Tensor, number: Tensor) -> Tensor:
-        root = tf.stack([tf.constant(seed, tf.int64), epoch * (1 << 32) + number])
+    def augment(pixels: Tensor, position: Tensor) -> Tensor:
+        root = tf.stack([tf.constant(seed, tf.int64), epoch * (1 << 32) + position])
 
-        def drawn(stream: int, low: float, high: float) -> Tensor:
+        def draw(stream: int, low: float, high: float) -> Tensor:
             return tf.random.stateless_uniform(
                 (), tf.stack([root[0], root[1] + (stream << 56)]), low, high
             )
 
         x = tf.cast(pixels, tf.float32)
         if config.rotate_degrees or config.zoom:
-            degrees = drawn(1, -config.rotate_degrees, config.rotate_degrees)
-            x = turned(x, degrees * np.pi / 180, 1 + drawn(2, -config.zoom, config.zoom))
+            degrees = draw(1, -config.rotate_degrees, config.rotate_degrees)
+            x = rotate_and_zoom(x, degrees * np.pi / 180, 1 + draw(2, -config.zoom, config.zoom))
         spare_y, spare_x = tf.shape(x)[0] - height, tf.shape(x)[1] - width
         if config.random_crop:
-            top = tf.cast(drawn(3, 0, 1) * tf.cast(spare_y + 1, tf.float32), tf.int32)
-            left = tf.cast(drawn(4, 0, 1) * tf.cast(spare_x + 1, tf.float32), tf.int32)
+            top = tf.cast(draw(3, 0, 1) * tf.cast(spare_y + 1, tf.float32), tf.int32)
+            left = tf.cast(draw(4, 0, 1) * tf.cast(spare_x + 1, tf.float32), tf.int32)
             top, left = tf.minimum(top, spare_y), tf.minimum(left, spare_x)
         else:
             top, left = spare_y // 2, spare_x // 2
         x = tf.image.crop_to_bounding_box(x, top, left, height, width)
         if config.flip:
-            x = tf.where(drawn(5, 0, 1) < 0.5, x[:, ::-1], x)
+            x = tf.where(draw(5, 0, 1) < 0.5, x[:, ::-1], x)
         if config.contrast:
             mean = tf.reduce_mean(x, (0, 1), keepdims=True)
-            x = mean + (x - mean) * (1 + drawn(6, -config.contrast, config.contrast))
+            x = mean + (x - mean) * (1 + draw(6, -config.contrast, config.contrast))
         if config.saturation:
             gray = tf.reduce_mean(x, -1, keepdims=True)
-            x = gray + (x - gray) * (1 + drawn(7, -config.saturation, config.saturation))
+            x = gray + (x - gray) * (1 + draw(7, -config.saturation, config.saturation))
         if config.brightness:
-            x += drawn(8, -config.brightness, config.brightness)
+            x += draw(8, -config.brightness, config.brightness)
         if config.erase:
-            x = _erased(x, config.erase, drawn(9, 0, 1), drawn(10, 0, 1), root)
+            x = _erase(x, config.erase, draw(9, 0, 1), draw(10, 0, 1), root)
         x = tf.clip_by_value(x, 0.0, 255.0)
         if spec.color_order is ColorOrder.BGR:
             x = x[..., ::-1]
         x = (x - np.float32(spec.mean)) / np.float32(spec.std)
         return tf.ensure_shape(x, (height, width, 3))
 
-    return change
+    return augment
 
 
-def turned(x: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
-    """Rotates (H, W, C) about its center by `angle` radians and enlarges it by `scale`.
+def rotate_and_zoom(x: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
+    """Rotates (H, W, C) about its center by `angle` radians and enlarges it by the factor `scale`.
 
+    The result has the same shape.  Positive angles turn the content counterclockwise as displayed.
     Pixels are interpolated bilinearly; beyond the edges the photo is mirrored.
     """
     size = tf.cast(tf.shape(x)[:2], tf.float32)
     center_y, center_x = (size[0] - 1) / 2, (size[1] - 1) / 2
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
-    # The eight numbers of ImageProjectiveTransform: they map output pixels to input pixels.
+    # The eight coefficients of ImageProjectiveTransform map output pixels to input pixels.
     matrix = [cos, -sin, center_x - cos * center_x + sin * center_y,
               sin, cos, center_y - sin * center_x - cos * center_y, 0.0, 0.0]  # fmt: skip
     return tf.raw_ops.ImageProjectiveTransformV3(
@@ -233,12 +246,18 @@ def turned(x: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
     )[0]
 
 
-def _erased(x: Tensor, share: float, at_y: Tensor, at_x: Tensor, root: Tensor) -> Tensor:
-    """Covers a square at a random position with noise (Zhong et al. 2017, "Random Erasing")."""
+def _erase(
+    x: Tensor, side_fraction: float, position_y: Tensor, position_x: Tensor, root: Tensor
+) -> Tensor:
+    """Covers a rectangle with noise (Zhong et al. 2017, "Random Erasing").
+
+    Its height and width are `side_fraction` of those of x (H, W, C).  The positions are 0..1, from
+    the top or left edge to the last place where the rectangle fits.
+    """
     height, width = x.shape[0], x.shape[1]
-    side_y, side_x = round(share * height), round(share * width)
-    top = tf.cast(at_y * (height - side_y + 1), tf.int32)
-    left = tf.cast(at_x * (width - side_x + 1), tf.int32)
+    side_y, side_x = round(side_fraction * height), round(side_fraction * width)
+    top = tf.cast(position_y * (height - side_y + 1), tf.int32)
+    left = tf.cast(position_x * (width - side_x + 1), tf.int32)
     rows, columns = tf.range(height)[:, None], tf.range(width)[None]
     inside = (rows >= top) & (rows < top + side_y) & (columns >= left) & (columns < left + side_x)
     noise = tf.random.stateless_uniform(

@@ -36,8 +36,8 @@ class PhotoSet:
 def split(people: Sequence[PersonFolder], config: TrainConfig) -> tuple[PhotoSet, PhotoSet]:
     """Returns the photos to train on and those that are held out, both of the same people.
 
-    Of a person with n >= 2 photos, round(held_out * n) are held out, at least 1 and at most n - 1;
-    with held_out 0, none.  Raises InputError if fewer than two people remain.
+    Of a person with n >= 2 photos, round(held_out * n) are held out, at least 1 and at most n - 1.
+    If held_out is 0, none are.  Raises InputError if fewer than two people remain.
     """
     people = [person for person in people if person.photos]
     if len(people) < 2:
@@ -65,7 +65,7 @@ def _photo_set(items: list[tuple[Path, int]], names: tuple[str, ...]) -> PhotoSe
 def photos_sha256(folder: Path, *sets: PhotoSet) -> str:
     """Hashes names, labels and file sizes, to detect that a folder's photos have changed.
 
-    The hash does not depend on where the folder lies.  Raises InputError for a missing photo.
+    The hash does not depend on the path of `folder`.  Raises InputError if a photo is missing.
     """
     digest = hashlib.sha256()
     for photos in sets:
@@ -80,7 +80,11 @@ def photos_sha256(folder: Path, *sets: PhotoSet) -> str:
 
 
 def steps_per_epoch(photos: PhotoSet, config: TrainConfig) -> int:
-    """Returns the steps of an epoch.  Raises InputError if the photos do not fill one batch."""
+    """Returns the number of steps of an epoch.
+
+    Raises InputError if the photos do not fill one batch, and neither steps_per_epoch nor
+    photos_per_person is set.
+    """
     if config.steps_per_epoch:
         return config.steps_per_epoch
     if config.photos_per_person:
@@ -94,11 +98,12 @@ def steps_per_epoch(photos: PhotoSet, config: TrainConfig) -> int:
 
 
 def epoch_plan(photos: PhotoSet, config: TrainConfig, epoch: int) -> IntArray:
-    """Returns (steps, batch_size): the photo indices of each batch.
+    """Returns the photo indices of each batch, (steps, batch_size).
 
-    Without photos_per_person, every photo occurs once in random order; if steps_per_epoch needs
-    more photos, the order repeats.  With photos_per_person, people come in random order with that
-    many photos each; a person with fewer photos has some repeated.
+    If photos_per_person is 0, the photos come in random order, without those that do not fill a
+    last batch; if steps_per_epoch needs more photos, further random orders follow.  Otherwise
+    people come in random order with photos_per_person photos each, and photos of a person with
+    fewer photos repeat.
     Raises InputError if there are too few people for a batch.
     """
     random = np.random.default_rng((config.seed, _ORDER, epoch))
