@@ -79,8 +79,7 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 def import_models(
     archive: Path, *, force: bool = False, on_wait: Callable[[], None] | None = None
 ) -> tuple[InstalledModel, ...]:
-    """Checks the whole archive, then installs its models; keeps other stored variants of these
-    models.
+    """Checks the whole archive, then installs its models; keeps their other stored variants.
 
     `on_wait` is called once for each lock that another process holds.  Raises ModelMismatchError
     for any content that export_models does not write, UsageError if another file or card of the

@@ -39,13 +39,12 @@ def unit_length(vectors: Float32Array) -> Float32Array:
 
 
 def centered(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
-    """Scales (N, D) vectors to unit length, subtracts `mean` (D,) and scales them to unit length
-    again.
+    """Scales (N, D) vectors to unit length, subtracts `mean` (D,) and scales to unit length again.
 
     Returns (N, D) float32.  With None, the vectors are only scaled.  The mean embedding of many
     people is what all faces have in common; without subtracting it, the cosines of impostors spread
     more (docs/explanation/accuracy.md).  Vectors must be centered exactly once before they are
-    compared.  Raises ValueError for a vector that has no direction, as `unit_length`.
+    compared.  Raises ValueError for a vector without a direction, like `unit_length`.
     """
     unit = unit_length(vectors)
     return unit if mean is None else unit_length(unit - mean)

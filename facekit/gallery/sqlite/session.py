@@ -159,7 +159,7 @@ class SqliteSession:
     def recenter(
         self, space: TemplateSpace, mean: Float32Array | None, *, reporter: Reporter
     ) -> int:
-        """Centers all templates by another `mean` (D,), and returns their number; see
+        """Centers all templates by another `mean` (D,), and returns their count; see
         Gallery.recenter.
 
         Call this within a write transaction.  Returns 0 if the gallery is empty or already has this
@@ -186,8 +186,8 @@ class SqliteSession:
         return count
 
     def reencrypt(self, secret: Secret) -> None:
-        """Makes a new data key, wrapped with a key from `secret`, and encrypts every vector with it
-        in one transaction.
+        """Encrypts every vector with a new data key, wrapped with a key from `secret`, in one
+        transaction.
 
         Vectors encrypted with the old key remain in the log and in free pages until these are
         purged.  Raises UsageError if the gallery is not encrypted, and StorageError if a vector is
