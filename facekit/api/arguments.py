@@ -1,4 +1,4 @@
-"""What the verbs of Python take, as the records that tasks take."""
+"""Converts the arguments of facekit's Python functions to the records that tasks expect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ Result = TypeVar("Result")
 
 
 def choice(kind: type[Choice], word: Choice | str, name: str) -> Choice:
-    """The member of an enum by its word.  Raises UsageError, which lists the right words."""
+    """Returns the member of an enum with this value.
+
+    Raises UsageError, which lists the valid values.
+    """
     try:
         return kind(word)
     except ValueError:
@@ -33,21 +36,21 @@ def choice(kind: type[Choice], word: Choice | str, name: str) -> Choice:
 
 
 def optional_choice(kind: type[Choice], word: Choice | str | None, name: str) -> Choice | None:
-    """The same, where None stands for no choice."""
+    """Returns the member like `choice`, or None for None."""
     return None if word is None else choice(kind, word, name)
 
 
 def optional_path(path: str | Path | None) -> Path | None:
-    """A path that may be typed as text."""
+    """Returns a path that may be given as text; None for None."""
     return None if path is None else Path(path)
 
 
 def pipeline_request(
     model: str | Path | None, face: FacePolicy | str | None, request: PipelineRequest | None
 ) -> PipelineRequest:
-    """`request` with the model and the face policy that are given beside it.
+    """Returns `request` with the model and the face policy that are given beside it.
 
-    Nothing is fetched or built, unless the request says so itself.
+    Without `request`, nothing is fetched or built.
     """
     request = request or PipelineRequest(build_missing=False)
     if model is not None:
@@ -68,20 +71,19 @@ def threshold_choice(
 
 
 def listed(pictures: Iterable[Any]) -> list[Any]:
-    """Several pictures.  Raises UsageError for one picture where a list is needed."""
+    """Returns several photos as a list.  Raises UsageError for one photo if a list is needed."""
     if isinstance(pictures, (str, bytes, os.PathLike, np.ndarray)) or hasattr(pictures, "read"):
         raise UsageError(f"A list of pictures is needed. Received: one {type(pictures).__name__}")
     return list(pictures)
 
 
 def names(photos: Iterable[str | Path]) -> list[str]:
-    """Paths of photos and folders as tasks take them.  Raises UsageError for one path."""
+    """Returns paths of photos and folders as tasks expect them.  Raises UsageError for one path."""
     return [os.fspath(photo) for photo in listed(photos)]
 
 
 def by_words(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The same function, which takes the word of an enum's member where it wants the member, and
-    text where it wants a path."""
+    """Returns the same function, which also accepts enum values, and text for a path."""
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -105,7 +107,7 @@ def by_words(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
 
 
 def _members(kind: Any) -> list[Any]:
-    """The types that an annotation is made of: of `Sequence[Stage] | None` also Stage."""
+    """Returns the types that an annotation consists of: for `Sequence[Stage] | None` also Stage."""
     return [kind, *(member for part in get_args(kind) for member in _members(part))]
 
 

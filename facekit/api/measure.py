@@ -1,4 +1,4 @@
-"""How accurate a model is, from Python, and what its thresholds are."""
+"""Measures, from Python, how accurate a model is, and its thresholds."""
 
 from __future__ import annotations
 
@@ -36,18 +36,19 @@ def evaluate(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> EvaluationReport:
-    """How accurate models are on labeled photos, as `facekit eval-lfw` measures it.
+    """Measures how accurate models are on labeled photos, as `facekit eval-lfw` does.
 
-    `models`: names or files, none for the default model.  `data`: folder of photos, a folder a
-    person; None for FACEKIT_LFW.  `protocol`: devtrain, devtest, view1, view2, fold1 of LFW, or
-    folders; `pairs`: a pair list instead.  `profile`: the evaluation of another system, as its
-    authors run it.  `flip`: whether the mirror image counts, instead of the card's rule.
-    `subtract_mean`: center about the mean of the pairs that the threshold is chosen on.
-    `all_pairs`: rates over all pairs of the photos as well.  `limit`: only the first pairs of each
-    kind of every fold.  `recompute`: embed also what is in the cache.  `workers`: processes; None
-    for as many as the photos pay for. `output`: a folder for the report; `force`: replace an
-    earlier one.  `face`: LFW's people stand in the center.
-    Raises InputError, PairListError, UsageError, ModelError, StorageError.
+    `models`: names or files; none means the default model.  `data`: folder with one folder of
+    photos per person; None means FACEKIT_LFW.  `protocol`: devtrain, devtest, view1, view2, fold1
+    of LFW, or folders; `pairs`: a pair list instead.
+    `profile`: the evaluation of another system, as its authors run it.  `flip`: whether the mirror
+    image counts, instead of the card's rule.  `subtract_mean`: center about the mean of the pairs
+    that the threshold is chosen on.  `all_pairs`: also measure rates over all pairs of the photos.
+    `limit`: use only the first pairs of each kind of every fold.  `recompute`: also embed photos
+    that are in the cache.  `workers`: number of processes; None chooses it by the number of photos.
+    `output`: a folder for the report; `force`: replace an earlier report.  `face`: on LFW, people
+    stand in the center.
+    Raises InputError, PairListError, UsageError, ModelError, or StorageError.
     """
     requests = [pipeline_request(model, face, request) for model in models or (None,)]
     return evaluate_task.evaluate(
@@ -83,13 +84,13 @@ def calibrate(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> CalibratedModel:
-    """The thresholds at which strangers match at given rates, and what probability a score is.
+    """Measures thresholds for given false match rates, and the probability that belongs to a score.
 
-    `data`, `protocol`, `pairs`: as of `evaluate`.  `fmr`: shares of strangers that match,
-    0..1.  `write`: into the model's card, after which galleries need `recenter`.  `output`: into a
-    calibration file; `force`: replace one that exists.
-    Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
-    carry, ModelError, StorageError.
+    `data`, `protocol`, `pairs`: as in `evaluate`.  `fmr`: false match rates, 0..1.  `write`: write
+    into the model's card; galleries then need `recenter`.  `output`: write a calibration file;
+    `force`: replace an existing one.
+    Raises InputError if there are too few photos or people, UsageError for an FMR that is too low
+    for the number of pairs, ModelError, or StorageError.
     """
     return calibrate_task.calibrate(
         replace(pipeline_request(model, None, request), face=choice(FacePolicy, face, "face")),

@@ -1,4 +1,4 @@
-"""The models on this machine, from Python: listed, fetched, built, checked and moved."""
+"""Lists, fetches, builds, checks and moves the models on this machine, from Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Known people from Python: a gallery, and what can be asked of it."""
+"""Enrolls and identifies people from Python, with a gallery."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ class Gallery:
     ) -> GalleryStats:
         """Makes an empty gallery; `enroll` makes one too, of float32 and not encrypted.
 
-        `vector_type`: "float16" takes half the room.  `encrypt`: the templates, but neither names
-        nor times, with the key file or passphrase.
-        Raises UsageError where there is one already, or no secret to encrypt with.
+        `vector_type`: "float16" takes half the space.  `encrypt`: encrypt the templates, but
+        neither names nor times, with the key file or passphrase.  Raises UsageError if there is a
+        gallery already, or no secret to encrypt with.
         """
         return gallery_task.init(
             self._location,
@@ -87,11 +87,11 @@ class Gallery:
     def enroll(
         self, name: str, photos: Iterable[str | Path], *, reporter: Reporter = SILENT
     ) -> Enrolled:
-        """Remembers a person's face from photos, all that can be used or none.
+        """Enrolls a person from photos, in one transaction.
 
-        The gallery is made where there is none.  A photo that the person has already is passed
-        over; one that cannot be used is a failure of the record.
-        Raises UsageError for a name that is none, ModelMismatchError for another template space.
+        A missing gallery is made.  A photo that the person already has is skipped; a photo that
+        cannot be used is a failure of the record.  Raises UsageError for an invalid name, and
+        ModelMismatchError for another template space.
         """
         return enroll_task.enroll(
             name,
@@ -102,7 +102,7 @@ class Gallery:
         )
 
     def enroll_folder(self, folder: str | Path, *, reporter: Reporter = SILENT) -> Enrolled:
-        """The same for everybody: `folder` holds a folder a person, named after the person."""
+        """Enrolls everybody of `folder`, which contains a folder named after each person."""
         return enroll_task.enroll(
             data=Path(folder),
             location=self._location,
@@ -123,12 +123,13 @@ class Gallery:
         top: int = 5,
         reporter: Reporter = SILENT,
     ) -> Identified:
-        """Who is on each photo, with the `top` most alike people.
+        """Names the people on each photo, with the `top` most similar people.
 
-        `threshold`, `metric`, `min_similarity`, `fmr`: of one comparison, as of `verify`; `fpir`:
-        share of unknown faces that are found, 0..1, as the gallery's size predicts it.  At most
-        one of them; without any, FPIR 0.01.  `by`: a person's best template, or their mean.
-        Raises UsageError, NoOperatingPointError, ModelMismatchError for another template space.
+        `threshold`, `metric`, `min_similarity`, `fmr`: of one comparison, as in `verify`; `fpir`:
+        share of unknown faces that are identified, 0..1, as predicted from the gallery's size.  At
+        most one of them; without any, FPIR 0.01.  `by`: compare with a person's best template, or
+        with their mean.
+        Raises UsageError, NoOperatingPointError, or ModelMismatchError for another template space.
         """
         return identify_task.identify(
             names(photos),
@@ -141,55 +142,55 @@ class Gallery:
         )
 
     def stats(self) -> GalleryStats:
-        """How many people and templates, of which model, in how much room."""
+        """Returns the counts of people and templates, their model, and the size."""
         return gallery_task.stats(self._location)
 
     def people(self) -> ListedPeople:
-        """Everybody who is enrolled, by name."""
+        """Returns all people, sorted by name."""
         return gallery_task.people(self._location)
 
     def show(self, name: str) -> ShownPerson:
-        """A person with every template; `.person` is None where nobody has this name."""
+        """Returns a person with every template; `.person` is None if nobody has this name."""
         return gallery_task.show(self._location, name)
 
     def remove(self, name: str) -> Removed:
-        """Forgets a person and whoever was merged into them; `.found` is False for nobody.
+        """Removes a person and everybody merged into this one; `.found` is False if there is none.
 
         No byte of the templates stays in the gallery's files.
         """
         return gallery_task.remove(self._location, name)
 
     def rename(self, old: str, new: str) -> Renamed:
-        """Gives a person another name; `.found` is False where nobody is called `old`.
+        """Gives a person another name; `.found` is False if nobody is called `old`.
 
-        Raises UsageError where `new` is taken or is no name.
+        Raises UsageError if `new` is already used or not a valid name.
         """
         return gallery_task.rename(self._location, old, new)
 
     def merge(self, name: str, other: str) -> Merged:
-        """Files all templates of `other` under `name`: both are one person.
+        """Moves all templates of `other` to `name`, because both are one person.
 
         `other` is no longer listed; a photo that both have counts once.  `.absent` are names that
-        nobody has; then nothing is done.  Raises UsageError where both names are one.
+        nobody has; then nothing is done.  Raises UsageError if both names are equal.
         """
         return gallery_task.merge(self._location, name, other)
 
     def unmerge(self, name: str, other: str) -> Merged:
-        """Undoes the latest merge of `other` into `name`: each has again what each had.
+        """Undoes the latest merge of `other` into `name`: each gets back the previous templates.
 
-        Raises UsageError where somebody else is called `other` meanwhile.
+        Raises UsageError if somebody else is called `other` now.
         """
         return gallery_task.unmerge(self._location, name, other)
 
     def check(self) -> CheckedGallery:
-        """Reads everything and says what is wrong: `.faults`, a sentence each."""
+        """Reads everything in the gallery; `.faults` has one sentence for each fault."""
         return gallery_task.check(self._location)
 
     def recenter(self, *, reporter: Reporter = SILENT) -> Recentered:
-        """Brings the templates over to the mean embedding that the model's card has now.
+        """Converts the templates to the mean embedding that the model's card has now.
 
-        Needed after `calibrate(write=True)`; no photos are.
-        Raises ModelMismatchError where more than the mean embedding differs.
+        This is needed after `calibrate(write=True)`, and needs no photos.  Raises
+        ModelMismatchError if more than the mean embedding differs.
         """
         return gallery_task.recenter(self._location, request=self._request, reporter=reporter)
 
@@ -211,9 +212,9 @@ class Gallery:
         force: bool = False,
         reporter: Reporter = SILENT,
     ) -> ExportedGallery:
-        """Writes everybody to a JSON Lines file, which is not encrypted.
+        """Writes all people to a JSON Lines file, which is not encrypted.
 
-        Raises UsageError for an encrypted gallery without `decrypt`, and for a file that exists
+        Raises UsageError for an encrypted gallery without `decrypt`, and for an existing file
         without `force`.
         """
         return gallery_task.export(
@@ -221,9 +222,9 @@ class Gallery:
         )
 
     def import_file(self, file: str | Path, *, reporter: Reporter = SILENT) -> ImportedGallery:
-        """Enrolls everybody in a file that `export` has written.
+        """Enrolls all people of a file that `export` has written.
 
-        Raises InputError for a damaged file, ModelMismatchError for another template space.
+        Raises InputError for a damaged file, and ModelMismatchError for another template space.
         """
         return gallery_task.import_file(self._location, Path(file), reporter=reporter)
 

@@ -63,16 +63,17 @@ def load(
     threads: int | None = None,
     accelerator: AcceleratorRequest | None = None,
 ) -> Pipeline:
-    """The pipeline of one model; its networks load at first use and stay.  Threads may share it.
+    """Returns the pipeline of one model; its networks load at first use and stay.
 
-    `model`: registry name, "name:variant", or a model file with its card beside it; None for the
-    default model.  `face`: which face of a picture is meant.  `detect`: False where the pictures
-    are face crops.  `crop`: None for the card's own rule.  `detector`: "mtcnn", "yunet", or a
-    detection model of your own, by name or file; None for the one in the model's card.
-    `detector_options`: its settings.  `limits`: pictures that are refused before they are decoded.
-    `threads`: of the embedding network;
-    None for all the cores this process may run on.  `accelerator`: None for the CPU.
-    Raises UsageError, ModelMissingError, ModelMismatchError, AcceleratorError.
+    Threads may share it.  `model`: registry name, "name:variant", or a model file with its card
+    beside it; None means the default model.  `face`: which face of a photo is used.  `detect`:
+    False if the photos are face crops.  `crop`: None means the card's own rule.  `detector`:
+    "mtcnn", "yunet", or a detection model of your own, by name or file; None means the one in the
+    model's card.
+    `detector_options`: its settings.  `limits`: limits above which a photo is refused before it is
+    decoded.  `threads`: threads of the embedding network; None means one for each usable core.
+    `accelerator`: None means the CPU.
+    Raises UsageError, ModelMissingError, ModelMismatchError, or AcceleratorError.
     """
     return open_pipeline(
         PipelineRequest(
@@ -141,13 +142,13 @@ def verify_pairs(
     workers: int | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[VerifiedPair]:
-    """The answer for each pair of photo paths, or each line of a CSV file of two columns.
+    """Yields the result of each pair of photo paths, or of each line of a two-column CSV file.
 
-    The answers come one by one, in the order of the pairs.  Each photo is decoded and embedded
-    once.  A photo that cannot be used fails its pairs, whose `error` says why, and no others.
-    `workers`: processes; None for as many as the photos pay for.  `threshold`, `metric`,
-    `min_similarity`, `fmr`: as of `verify`.  Raises PairListError for a bad list, and what `verify`
-    raises.
+    The results come in the order of the pairs.  Each photo is decoded and embedded once.  A photo
+    that cannot be used fails only its own pairs, whose `error` states the reason.
+    `workers`: number of processes; None chooses it by the number of photos.  `threshold`, `metric`,
+    `min_similarity`, `fmr`: as in `verify`.  Raises PairListError for an invalid list, and the
+    errors of `verify`.
     """
     listed_pairs = (
         pairs_task.read_pairs(Path(pairs))
@@ -212,12 +213,11 @@ def embed_to_file(
     workers: int | None = None,
     reporter: Reporter = SILENT,
 ) -> EmbeddedFile:
-    """Writes the embeddings of photos, and of the pictures below folders, to `output`.
+    """Writes the embeddings of photos, and of the photos below folders, to `output`.
 
-    `output` ends in .npz, .csv or .jsonl; `verify` takes such a file in place of a picture.
-    `force`: replace a file that exists.  A photo that gives no embedding is a row with its error,
-    and a failure of the record.
-    Raises UsageError, StorageError, and what `load` raises.
+    `output` ends in .npz, .csv or .jsonl; `verify` accepts such a file in place of a photo.
+    `force`: replace an existing file.  A photo without an embedding is a row with its error, and a
+    failure of the record.  Raises UsageError, StorageError, and the errors of `load`.
     """
     return embed_task.embed(
         names(photos),
@@ -237,10 +237,10 @@ def compare(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> SimilarityMatrix:
-    """The cosine similarity, -1..1, of every face to every other: `.similarity` is (N, N).
+    """Returns the cosine similarities, -1..1, between all pairs of faces: `.similarity` is (N, N).
 
-    `photos`: paths; folders stand for the pictures below them.  Raises what the first photo that
-    cannot be used raises, and what `load` raises.
+    `photos`: paths; a folder stands for the photos below it.  Raises the error of the first photo
+    that cannot be used, and the errors of `load`.
     """
     return compare_task.compare(
         names(photos), request=pipeline_request(model, face, request), reporter=reporter
@@ -263,14 +263,14 @@ def cluster(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> Clustering:
-    """Which faces are of one person, when nobody has said who they are.
+    """Groups the faces on photos by person, without enrolled people.
 
-    `method`: "agglomerative", or "hdbscan", which has no threshold. `threshold`, `metric`,
-    `min_similarity`, `fmr`: of the mean similarity within a group, as of `verify`.  `copy_to`:
-    photos are copied into a folder a group there.  `sheets`: a folder for a contact sheet a group.
-    `force`: write into these folders although they hold something.
-    Raises UsageError, ImageError for a folder without a picture, StorageError, MissingExtraError
-    for "hdbscan" without scikit-learn, and what `load` raises.
+    `method`: "agglomerative", or "hdbscan", which has no threshold.  `threshold`, `metric`,
+    `min_similarity`, `fmr`: of the mean similarity within a group, as in `verify`.  `copy_to`:
+    folder for copies of the photos, with a subfolder per group.  `sheets`: folder for a contact
+    sheet per group.  `force`: write into these folders although they are not empty.  Raises
+    UsageError, ImageError for a folder without a photo, StorageError, MissingExtraError for
+    "hdbscan" without scikit-learn, and the errors of `load`.
     """
     return cluster_task.cluster(
         names(photos),
@@ -299,14 +299,15 @@ def track(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[TrackedPerson | TrackEnd]:
-    """Each person of a video as soon as they are gone; the last record says how it ended.
+    """Yields each person of a video when their track ends; the last record states the video's end.
 
-    `video`: a file, a stream's URL, or a camera's number.  `gallery`: who is known; None for the
-    default gallery, if it is there.  `threshold`, `metric`, `min_similarity`, `fmr`: of a known
-    face, as of `verify`; without any, by the gallery's size, as of `Gallery.identify`.  `options`:
-    how faces are followed.  `output`: a video with boxes and names is written here, once the
-    iterator is used up; `force`: over a file that exists.  Raises UsageError, InputError for a
-    video that cannot be opened, StorageError, and what `load` raises.
+    `video`: a file, a stream's URL, or a camera's number.  `gallery`: the known people; None means
+    the default gallery, if it exists.  `threshold`, `metric`, `min_similarity`, `fmr`: of a known
+    face, as in `verify`; without any, by the gallery's size, as in `Gallery.identify`.  `options`:
+    settings of tracking.  `output`: file for a video with boxes and names, complete after the
+    iterator's end; `force`: replace an existing file.
+    Raises UsageError, InputError for a video that cannot be opened, StorageError, and the errors of
+    `load`.
     """
     return track_task.track(
         str(video),

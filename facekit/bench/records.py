@@ -1,4 +1,4 @@
-"""What a benchmark finds, whoever measured it: facekit, or TensorFlow Lite's benchmark_model."""
+"""The results of a benchmark by facekit, or by TensorFlow Lite's benchmark_model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from facekit.errors import InputError
 from facekit.system.fields import blanks_to_null
 
 SCHEMA_VERSION = 1
-"""of a result in a file"""
+"""Version of a result in a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Times of repeated runs, in milliseconds; None for what a log does not say."""
+    """Times of repeated runs, in milliseconds; None for a value that a log does not state."""
 
     count: int
     mean_ms: float
@@ -35,12 +35,15 @@ class Spread:
 
     @property
     def typical_ms(self) -> float:
-        """The median, or the mean where that is all there is."""
+        """The median, or the mean if there is no median."""
         return self.mean_ms if self.median_ms is None else self.median_ms
 
 
 def spread(milliseconds: Sequence[float]) -> Spread:
-    """At least one time.  The deviation is that of the runs themselves, as benchmark_model's."""
+    """Returns the spread of at least one time.
+
+    The deviation is that of the runs themselves, as in benchmark_model.
+    """
     times = np.asarray(milliseconds, np.float64)
     p5, median, p95 = (float(value) for value in np.quantile(times, (0.05, 0.5, 0.95)))
     return Spread(
@@ -89,34 +92,34 @@ class DelegateReport:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One stage of one model in one setting."""
+    """The times of one stage of one model in one setting."""
 
     model: str
     """"name:variant", or what a log calls the file"""
     model_sha256: str | None
-    """None where a log does not say it"""
+    """None if a log does not state it."""
     stage: Stage
     threads: int | None
     batch: int
     workers: int
     load_ms: float | None
-    """from the file's path to a network that can run"""
+    """Milliseconds from the file's path to a network that can run."""
     first_ms: float | None
-    """the first run, which packs weights and touches memory for the first time"""
+    """Milliseconds of the first run, which packs weights and touches memory for the first time."""
     warmup: Spread | None
-    """later runs that do not count"""
+    """Number of later runs that do not count."""
     runs: Spread
     photos_per_s: float | None
-    """of all workers together; None where no picture takes part"""
+    """Photos per second of all workers together; None for a stage without photos."""
     peak_rss_bytes: int | None
-    """largest resident set of one worker"""
+    """Largest resident set of one worker."""
     macs: int | None
-    """multiply-accumulates for one picture in convolutions and fully connected layers"""
+    """Multiply-accumulates for one photo in convolutions and fully connected layers."""
     gflops: float | None
-    """2e-9 * macs a second, all workers together; the mirror image counts as a picture"""
+    """2e-9 * macs per second, all workers together; the mirror image counts as a photo."""
     peak_fraction: float | None
-    """gflops over what a float32 matrix product reaches on as many threads; an integer model
-    can exceed 1"""
+    """gflops divided by the value of a float32 matrix product on as many threads; an integer
+    model can exceed 1."""
     delegate: DelegateReport
 
     @property
@@ -156,16 +159,16 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Measurements of one machine on one occasion."""
+    """Measurements on one machine, made in one run."""
 
     machine: str
     peak_gflops: dict[int, float]
-    """by threads: a large float32 matrix product"""
+    """GFLOP/s of a large float32 matrix product, by number of threads."""
     measurements: tuple[Measurement, ...]
 
     @property
     def unused_delegate(self) -> str | None:
-        """A delegate that was asked for and did nothing: times are the CPU's.  None without one."""
+        """A requested delegate that ran no operator: times are the CPU's.  None without one."""
         return next(
             (
                 one.delegate.name or "that was asked for"
@@ -176,7 +179,7 @@ class Benchmark:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """`from_dict` reads it back."""
+        """Returns plain values for JSON; `from_dict` reads them back."""
         return {
             "machine": self.machine,
             "peak_gflops": {str(threads): value for threads, value in self.peak_gflops.items()},
@@ -185,9 +188,9 @@ class Benchmark:
 
     @classmethod
     def from_dict(cls, raw: Any, *, name: str) -> Benchmark:
-        """What `facekit benchmark --json` has written, parsed; `name` stands in errors.
+        """Parses the JSON that `facekit benchmark --json` has written; `name` stands in errors.
 
-        Raises InputError, which says what is wrong.
+        Raises InputError, which names the fault.
         """
         try:
             return cls(

@@ -1,4 +1,4 @@
-"""Embeds many photos, cropped as a setup requires, and caches the embeddings."""
+"""Embeds many photos with a model and `EmbedSettings`, and caches the embeddings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.reporter import SILENT, Reporter
 from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
 
-_BATCH = 64  # photos between two writes of the cache, which a kill may lose
-_LOADING = "load"  # a stage that each worker does once, not for each photo
+_BATCH = 64  # embedded photos after which the cache is written; a killed run loses fewer
+_LOADING = "load"  # a stage that each worker runs once, not for each photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,7 @@ class EmbedSettings:
     crop: CropSpec | None = None
     """None means the crop rule of the model's card."""
     mirrored: bool = False
-    """Whether the mirror image of each crop is embedded as a second view, whatever the card
-    says."""
+    """Whether to embed each crop's mirror image as a second view, whatever the card says."""
     trim_px: int = 0
     """Pixels removed from each edge of the photo; the rest is the crop, without detection."""
     input: InputSpec | None = None
@@ -48,17 +47,23 @@ class EmbedSettings:
         return 2 if self.mirrored else 1
 
     def locate_for(self, model: InstalledModel) -> LocateOptions:
-        """Returns the options with a detector; without a named one, that of the model's card."""
+        """Returns the options with a detector set: the named one, else the model card's."""
         return replace(self.locate, detector=self.locate.detector or model.card.detector)
 
     def measured(self, model: InstalledModel) -> InstalledModel:
-        """Returns the model with the calibration that was measured with this detector, if it has
-        one."""
+        """Returns the model with the calibration for the detector of these settings.
+
+        A card without such a calibration stays unchanged.  Raises ModelMissingError or
+        ModelMismatchError if the detector is named by a file that is missing or not valid.
+        """
         calibration = model.card.calibration.for_detector(self.locate_for(model).detector_name)
         return InstalledModel(replace(model.card, calibration=calibration), model.path)
 
     def crop_of(self, model: InstalledModel) -> CropSpec:
-        """Returns the crop rule to use; NONE if the photo's center is the crop."""
+        """Returns the crop rule to use.
+
+        With `trim_px`, it is NONE: the photo without its trimmed edges is resized to the input.
+        """
         spec = self.crop or model.card.crop
         assert spec is not None  # an embedding card always has one
         return CropSpec(CropRule.NONE, 0.0, spec.resize_filter) if self.trim_px else spec
@@ -151,9 +156,10 @@ def embed_photos(
 ) -> PhotoEmbeddings:
     """Embeds each distinct photo once.  `workers` and `ray`: see `map_photos`.
 
-    `recompute` also embeds cached photos, so that their times are measured.  A photo without a
-    face, an unreadable photo and a photo on which its worker crashes are rows with an error.
-    Raises InputError for a photo that does not exist, StorageError for the cache.
+    `recompute` also embeds cached photos, so that their times are measured.  A photo that cannot be
+    read or has no face or no clear one, and a photo on which its worker crashes, is a row with an
+    error.  Raises InputError for a photo that does not exist, and StorageError if the cache cannot
+    be read or written.
     """
     hashes = [_sha256(photo) for photo in photos]
     cache, kept = _open_cache(model, settings)
@@ -189,7 +195,8 @@ def embed_photos(
                         stage_ms.setdefault(stage, []).append(spent)
                 known[photo_hash] = row
                 is_lasting = not (isinstance(result, PhotoFailure) and result.crashed)
-                if photo_hash not in kept and is_lasting:  # a lack of memory may pass
+                # A crash is not cached, because its cause, such as a lack of memory, may pass.
+                if photo_hash not in kept and is_lasting:
                     waiting.append(row)
                 if len(waiting) >= _BATCH:
                     cache.append(waiting)
@@ -220,7 +227,7 @@ class EmbeddedViews:
 
 @dataclass(frozen=True, slots=True)
 class EmbedViews:
-    """A job for `map_photos`: embeds a photo's crop and the crop's mirror image."""
+    """A job for `map_photos`: embeds a photo's crop, and if `mirrored` its mirror image."""
 
     model: Path
     settings: EmbedSettings
@@ -245,8 +252,8 @@ def _open_cache(
 ) -> tuple[EmbeddingCache, dict[str, CachedPhoto]]:
     """Returns the cache to append to, and all usable records.
 
-    The first view of a mirrored run equals that of a run without mirror images, so both caches are
-    read.
+    The first view of a mirrored run equals the view of a run without mirror images.  A run without
+    mirror images therefore reads both caches.
     """
     cache = _cache(model, settings)
     kept = cache.read()

@@ -48,10 +48,12 @@ _CHUNK_BYTES = 1 << 20
 
 
 def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, ...]:
-    """Writes the models, "name" with all its variants or "name:variant", to a .tar or .tar.gz.
+    """Writes models to a .tar or .tar.gz.
 
-    A model that is given by a path has the store's file name in the archive.  Raises
-    ModelMissingError or ModelMismatchError before anything is written, StorageError.
+    "name" stands for all stored variants of a model, "name:variant" for one.  A model that is given
+    by a path gets the file name that it would have in the store.  Raises ModelMissingError or
+    ModelMismatchError before anything is written, and StorageError if the archive cannot be
+    written.
     """
     paths = sorted({path for name in names for path in _files_of(name)})
     models = tuple(load_checked(path, read_all=True) for path in paths)
@@ -77,22 +79,23 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 def import_models(
     archive: Path, *, force: bool = False, on_wait: Callable[[], None] | None = None
 ) -> tuple[InstalledModel, ...]:
-    """Checks the whole archive, then puts its models in place; other variants stay.
+    """Checks the whole archive, then installs its models; keeps their other stored variants.
 
-    Raises ModelMismatchError for any content that export_models does not write, UsageError if
-    another file or card of the same name is stored and `force` is False, StorageError.
+    `on_wait` is called once for each lock that another process holds.  Raises ModelMismatchError
+    for any content that export_models does not write, UsageError if another file or card of the
+    same name is stored and `force` is False, and StorageError if the store cannot be written.
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
         _unpack(archive, folder)
-        unpacked = [_checked(model, archive) for model in sorted(folder.iterdir())]
+        unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
         if not force:
-            _require_same(one.card for model in unpacked for one in model)
-        for model in unpacked:
-            install(model[0].card.name, partial(_move, model), on_wait=on_wait)
+            _require_no_replacement(model.card for variants in unpacked for model in variants)
+        for variants in unpacked:
+            install(variants[0].card.name, partial(_move, variants), on_wait=on_wait)
     return tuple(
         load_checked(variant_path(card.name, card_for_store(card).variant))
-        for model in unpacked
-        for card in (one.card for one in model)
+        for variants in unpacked
+        for card in (model.card for model in variants)
     )
 
 
@@ -107,7 +110,7 @@ def _files_of(name: str) -> tuple[Path, ...]:
 def _unpack(archive: Path, folder: Path) -> None:
     """Extracts every member into `folder`.
 
-    Raises ModelMismatchError, which names the archive and the member.
+    Raises ModelMismatchError, which names the archive and, if there is one, the invalid member.
     """
     count = total_bytes = 0
     with _open_tar(archive) as tar:
@@ -140,7 +143,10 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """Opens for sequential reading only; turns damage into a ModelMismatchError."""
+    """Opens an archive and yields it.
+
+    Raises ModelMismatchError if the file cannot be read or is damaged.
+    """
     try:
         file = archive.open("rb")
     except OSError as error:
@@ -166,7 +172,7 @@ class _Gzip(gzip.GzipFile):
         return super().read(size)
 
 
-def _checked(folder: Path, archive: Path) -> tuple[InstalledModel, ...]:
+def _check_variants(folder: Path, archive: Path) -> tuple[InstalledModel, ...]:
     """Returns the models of one folder, after checking that each file has a card and vice versa."""
     checked = []
     for path in sorted(set(map(_model_file, folder.iterdir()))):
@@ -194,7 +200,7 @@ def _model_file(path: Path) -> Path:
     return path.with_name(file_name(name, path.stem.removeprefix(f"{name}_")))
 
 
-def _require_same(cards: Iterable[Card]) -> None:
+def _require_no_replacement(cards: Iterable[Card]) -> None:
     """Raises UsageError if one of these models is stored with another card."""
     stored = [card_for_store(card) for card in cards]
     others = [f"{card.name}:{card.variant}" for card in stored if _is_another_stored(card)]

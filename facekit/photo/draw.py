@@ -1,4 +1,4 @@
-"""Boxes, landmarks and labels drawn into a photo."""
+"""Draws boxes, landmarks and labels into a photo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facekit.types import Face, UInt8Array
 
 Rgb: TypeAlias = tuple[int, int, int]
 Strip: TypeAlias = tuple[int, int, int, int]
-"""x1, y1, x2, y2 in pixels, what a label covers"""
+"""x1, y1, x2, y2 in pixels of the area that a label covers."""
 
 SELECTED_RGB = (46, 204, 113)
 OTHER_RGB = (149, 165, 166)
@@ -25,9 +25,9 @@ _DRAWS_UNICODE = int(cv2.__version__.partition(".")[0]) >= 5
 
 
 def draw_faces(pixels: UInt8Array, faces: Sequence[Face], selected: Sequence[Face]) -> UInt8Array:
-    """A copy of (H, W, 3) RGB with every box; the selected ones colored and numbered from 0.
+    """Returns a copy of (H, W, 3) RGB with every box; selected boxes have a color and a number.
 
-    A selected face's number is its place in `selected`, the number in the name of its crop's file.
+    A selected face's number is its index in `selected`, from 0, as in the file name of its crop.
     Lines and letters grow with the photo, and stay small enough for the face.
     """
     drawn: UInt8Array = pixels.copy()
@@ -50,13 +50,13 @@ def draw_faces(pixels: UInt8Array, faces: Sequence[Face], selected: Sequence[Fac
 
 
 def draw_box(drawn: UInt8Array, face: Face, color: Rgb, thickness: int) -> None:
-    """Into (H, W, 3) RGB."""
+    """Draws a face's box into (H, W, 3) RGB."""
     x1, y1, x2, y2 = (round(side) for side in face.box_xyxy.tolist())
     cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), color, thickness)
 
 
 def line_px(pixels: UInt8Array, face: Face) -> int:
-    """How thick a face's box is: by the photo's longer side, at most a twentieth of the face."""
+    """Returns the line width of a face's box, at most a twentieth of the face."""
     longest = float(max(pixels.shape[:2]))
     return max(1, round(min(longest / 400, min(face.width_px, face.height_px) / 20)))
 
@@ -64,10 +64,10 @@ def line_px(pixels: UInt8Array, face: Face) -> int:
 def draw_label(
     drawn: UInt8Array, text: str, face: Face, color: Rgb, text_px: float, taken: Sequence[Strip]
 ) -> Strip:
-    """Dark text on a filled strip, wholly in the photo; returns what it covers.
+    """Draws dark text on a filled strip, completely in the photo; returns the area that it covers.
 
-    It stands above the face's box, or below it where the photo ends or a strip that is `taken`
-    stands there.  `text_px`: height of a capital letter.
+    The strip is above the face's box, or below it if the photo ends there or a strip of `taken` is
+    there.  `text_px`: height of a capital letter.
     """
     text = drawable(text)
     scale = text_px / _HERSHEY_HEIGHT_PX
@@ -91,7 +91,7 @@ def draw_label(
 
 
 def drawable(text: str) -> str:
-    """The text as this OpenCV can draw it: before version 5, without accents."""
+    """Returns the text that this OpenCV can draw: before version 5, without accents."""
     if _DRAWS_UNICODE:
         return text
     plain = unicodedata.normalize("NFKD", text)
@@ -99,7 +99,7 @@ def drawable(text: str) -> str:
 
 
 def _number_px(pixels: UInt8Array, face: Face) -> float:
-    """By the face, but to be read where the whole photo is seen, and no banner."""
+    """Returns the height of a face's number, readable at the size of the photo, in pixels."""
     longest = float(max(pixels.shape[:2]))
     return max(_LEAST_TEXT_PX, min(max(0.15 * face.height_px, longest / 80), longest / 40))
 

@@ -43,7 +43,7 @@ _TITLE_SCALE, _CAPTION_SCALE = 0.85, 0.45
 
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in pixels of a photo"""
+"""x1, y1, x2, y2 in pixels of a photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ class SheetFace:
     """A face in a photo."""
 
     photo: str
-    """its path"""
+    """Path of the photo."""
     box_xyxy: Box | None
-    """pixels of the photo; None for the photo as a whole"""
+    """Pixels of the photo; None for the photo as a whole."""
     number: int | None = None
-    """among the selected faces of its photo, from 0; None where only one is selected"""
+    """Index among the selected faces of its photo, from 0; None if only one is selected."""
     others: tuple[Box, ...] = ()
-    """boxes of the other faces that were found in the photo"""
+    """Boxes of the other faces that were found in the photo."""
 
     @property
     def label(self) -> str:
@@ -68,15 +68,15 @@ class SheetFace:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What one picture shows."""
+    """The content of one contact sheet."""
 
     name: str
-    """of the file, without its suffix"""
+    """Name of the file, without its suffix."""
     title: str
     faces: tuple[SheetFace, ...]
     captions: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """lines below the title: what the groups rest on"""
+    """Lines below the title, e.g. model and threshold."""
 
 
 def plan_sheets(
@@ -86,7 +86,7 @@ def plan_sheets(
     *,
     notes: Sequence[str] = (),
 ) -> list[Sheet]:
-    """(N,) group numbers from 0 and (N, D) unit vectors -> the sheets, the overview first.
+    """Returns the sheets of (N,) group numbers from 0 and (N, D) unit vectors, the overview first.
 
     `notes`: lines below every title.
     """
@@ -113,14 +113,14 @@ def plan_sheets(
 
 
 def write_sheet(folder: Path, sheet: Sheet, *, limits: ImageLimits = DEFAULT_LIMITS) -> Path:
-    """The sheet as a JPEG file; the folder is made.  Raises ImageError, StorageError."""
+    """Writes the sheet as a JPEG file; makes the folder.  Raises ImageError or StorageError."""
     path = folder / f"{sheet.name}.jpg"
     write_jpeg(path, drawn(sheet, limits=limits))
     return path
 
 
 def drawn(sheet: Sheet, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
-    """(H, W, 3) RGB.  Reads every photo again.  Raises ImageError."""
+    """Draws a sheet as (H, W, 3) RGB; reads every photo again.  Raises ImageError."""
     count = len(sheet.faces)
     columns = min(max(math.ceil(math.sqrt(1.5 * count)), _LEAST_COLUMNS), _MOST_COLUMNS)
     rows = max(1, math.ceil(count / columns))
@@ -174,7 +174,7 @@ def _draw_box(tile: UInt8Array, box_xyxy: NDArray[np.float64], color: Rgb, thick
 
 
 def square_about(box_xyxy: Box | None, width: int, height: int) -> tuple[int, int, int, int]:
-    """A square about a face, wholly within the picture and not empty; x1, y1, x2, y2 in pixels."""
+    """Returns a square about a face, inside the photo and not empty: x1, y1, x2, y2 in px."""
     x1, y1, x2, y2 = (0.0, 0.0, width, height) if box_xyxy is None else box_xyxy
     side = max(x2 - x1, y2 - y1) / (1.0 if box_xyxy is None else _FACE_SHARE)
     whole = int(min(max(round(side), 1), width, height))
@@ -184,7 +184,7 @@ def square_about(box_xyxy: Box | None, width: int, height: int) -> tuple[int, in
 
 
 def _fitted(text: str, width_px: int, scale: float, weight: int) -> str:
-    """The text, with its middle left out where it is too long: names end in what tells them."""
+    """Returns the text, without its middle if it is too long: names differ at their ends."""
     text = drawable("".join(sign if sign.isprintable() else "?" for sign in text))
     kept = len(text)
     shown = text
@@ -198,7 +198,7 @@ def _fitted(text: str, width_px: int, scale: float, weight: int) -> str:
 def _pages(
     name: str, title: str, faces: Sequence[SheetFace], captions: Sequence[str]
 ) -> Iterator[Sheet]:
-    """One sheet, or several where there are too many faces; one also where there is none."""
+    """Yields one sheet, or several for too many faces; yields an empty one without faces."""
     pages = max(1, math.ceil(len(faces) / _ON_A_SHEET))
     for page in range(pages):
         part = slice(page * _ON_A_SHEET, (page + 1) * _ON_A_SHEET)

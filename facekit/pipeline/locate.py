@@ -30,7 +30,7 @@ Made = TypeVar("Made")
 
 
 class Once(Generic[Made]):
-    """A value that is made at its first use and kept; threads may share it.
+    """A value that is made at its first use and then kept; threads may share it.
 
     If `make()` raises, the caller gets the error, and the next call tries again.
     """
@@ -50,11 +50,11 @@ class Once(Generic[Made]):
         return made
 
     def begin(self) -> None:
-        """Makes the value in a thread, for work outside Python, such as LiteRT's planning.
+        """Starts making the value in another thread.
 
-        An error is raised when the value is requested.  concurrent.futures would do the same, but
-        its
-        import costs 10 ms.
+        This pays off for work that runs outside Python's interpreter lock, such as LiteRT's
+        planning.  If making the value fails there, `get` tries again and raises the error of that
+        try.  concurrent.futures would do the same, but its import costs 10 ms.
         """
         if not (self._is_begun or self._made):
             self._is_begun = True
@@ -94,22 +94,21 @@ class Stopwatch(threading.local):
 
 @dataclass(frozen=True, slots=True)
 class LocateOptions:
-    """How faces are looked for in a photo."""
+    """The settings for finding faces in a photo."""
 
     face_policy: FacePolicy = FacePolicy.LARGEST
     detector: str | None = None
-    """Name of a detection model, NAME:VARIANT, or the file of a net with its card; None means the
-    one
-    in the embedding model's card, or MTCNN without such a card."""
+    """Name of a detection model, NAME:VARIANT, or the file of a net with its card.  None means
+    MTCNN here; a caller with an embedding model sets the detector that its card names."""
     detector_options: DetectorOptions = field(default_factory=DetectorOptions)
     limits: ImageLimits = DEFAULT_LIMITS
     threads: int = 1
     """Threads that a net of the detector may use; more than one rarely helps such small nets."""
     nets: tuple[Path, ...] | None = None
-    """Files of the detector's nets, in its order; None means those in the store."""
+    """Files of the detector's nets, in the order of its stages; None means those in the store."""
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
-    """Accelerator of a quantized detector with a single net.  Float32 nets of open size, such as
-    MTCNN's three, run on the CPU, because no NPU accepts them."""
+    """Accelerator of a quantized detector with one net.  Float32 nets with a dynamic input size,
+    such as MTCNN's three, always run on the CPU, because no NPU accepts them."""
 
     @property
     def is_cascade(self) -> bool:
@@ -120,7 +119,7 @@ class LocateOptions:
 
     @property
     def own_options(self) -> MtcnnOptions | YunetOptions:
-        """Returns the detector's settings.  Raises UsageError for one that the detector does not
+        """The detector's settings.  Raises UsageError for a setting that the detector does not
         have."""
         name = self.detector or DETECTOR
         if self.is_cascade:
@@ -131,7 +130,8 @@ class LocateOptions:
     def detector_name(self) -> str:
         """Name of the detector, without file or variant, as calibrations state it.
 
-        Raises as `found_nets` if a file is named.
+        If a file is named, raises the errors of `found_nets`: ModelMissingError or
+        ModelMismatchError.
         """
         name = self.detector or DETECTOR
         if self.nets is not None or name.endswith((*MODEL_SUFFIXES, CARD_SUFFIX)):
@@ -140,12 +140,13 @@ class LocateOptions:
 
     @property
     def found_nets(self) -> tuple[InstalledModel, ...]:
-        """Returns the detector's net files in its order, checked but not loaded.
+        """The detector's net files in the order of its stages, checked but not loaded.
 
-        Raises ModelMissingError; ModelMismatchError if they are damaged or not a detector.
+        Raises ModelMissingError if a net is not there, and ModelMismatchError if a net is damaged
+        or the model is not a detector.
         """
-        wanted = self.nets or (self.detector or DETECTOR,)
-        nets = tuple(net for one in wanted for net in find_all(one, task=Task.DETECTION))
+        names_or_paths = self.nets or (self.detector or DETECTOR,)
+        nets = tuple(net for item in names_or_paths for net in find_all(item, task=Task.DETECTION))
         for net in nets:
             if net.card.task is not Task.DETECTION:
                 raise ModelMismatchError(
@@ -156,7 +157,10 @@ class LocateOptions:
 
 
 class Locator:
-    """A detector, loaded at first use.  Threads may share it."""
+    """Decodes photos, detects their faces and selects among them.  Threads may share a locator.
+
+    The detector is loaded at first use.
+    """
 
     def __init__(
         self, *, options: LocateOptions | None = None, stopwatch: Stopwatch | None = None
@@ -170,17 +174,17 @@ class Locator:
 
     @property
     def detector(self) -> Detector:
-        """Returns the loaded detector.  Raises as `nets`."""
+        """The loaded detector.  Raises the errors of `LocateOptions.found_nets` and `open_net`."""
         return self._detector.get()
 
     @property
     def nets(self) -> tuple[InstalledModel, ...]:
-        """Returns the net files: see `LocateOptions.found_nets`."""
+        """The net files.  Raises the errors of `LocateOptions.found_nets`."""
         return self._nets.get()
 
     @property
     def identity(self) -> DetectorIdentity:
-        """Returns the detector's identity.  Raises as `nets`."""
+        """The detector's identity.  Raises the errors of `LocateOptions.found_nets`."""
         return identity_of(self.nets[0].card.name, [net.card.source.sha256 for net in self.nets])
 
     def read(self, sources: Sequence[PictureSource]) -> list[Picture]:
@@ -192,9 +196,10 @@ class Locator:
             return [load_picture(source, limits=self.options.limits) for source in sources]
 
     def locate(self, sources: Sequence[PictureSource]) -> list[LocatedPicture]:
-        """Finds and selects faces.
+        """Decodes photos, finds their faces and selects among them.
 
-        Raises ImageError, NoFaceError or AmbiguousFaceError, which name the photo.
+        Raises ImageError, NoFaceError or AmbiguousFaceError, which name the photo, UsageError for
+        an invalid source, and the errors of `detector`.
         """
         pictures = self.read(sources)
         found = self.detect([picture.pixels for picture in pictures])
@@ -204,7 +209,10 @@ class Locator:
         ]
 
     def detect(self, images: Sequence[UInt8Array]) -> list[tuple[Face, ...]]:
-        """Returns all faces of each RGB uint8 (H, W, 3) photo, highest score first."""
+        """Returns all faces of each RGB uint8 (H, W, 3) photo, highest score first.
+
+        Raises the errors of `detector`.
+        """
         detector = self.detector
         with self.stopwatch.stage("detect"):
             return detector.detect(images, options=self._own_options)

@@ -23,8 +23,8 @@ def serve(
 ) -> Iterator[dict[str, Any]]:
     """Yields the answer to each line before reading the next one; blank lines are skipped.
 
-    An error in a line is its answer.  Raises what `open_pipeline`, `ThresholdChoice.of` and
-    `Pipeline.load` raise, before a line is read.
+    An error in a line is its answer.  Raises the errors of `open_pipeline`, `ThresholdChoice.of`
+    and `Pipeline.load` before a line is read.
     """
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)

@@ -1,4 +1,4 @@
-"""Which known word a mistyped one was most probably meant to be."""
+"""Finds the known word that a mistyped word was most probably meant to be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is spelled most alike; None where none is alike.
+    """Returns the known word with the most similar spelling; None if none is similar.
 
     Case, hyphens, underscores and dots do not count: "FaceNet512casia" is "facenet512-casia".
     """
@@ -18,7 +18,7 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """ " Did you mean sface?", to follow a sentence; "" where no known word is alike."""
+    """Returns " Did you mean sface?", to follow a sentence; "" if no known word is similar."""
     found = closest(word, known)
     return "" if found is None else f" Did you mean {found}?"
 

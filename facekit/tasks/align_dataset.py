@@ -1,4 +1,4 @@
-"""Labeled photos to crops for training."""
+"""Converts labeled photos to crops for training."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ def align_dataset(
     retry_failed: bool = False,
     reporter: Reporter = SILENT,
 ) -> AlignReport:
-    """data/PERSON/PHOTO to output/PERSON/PHOTO.png, one face a photo; goes on where it was.
+    """Crops one face of each data/PERSON/PHOTO to output/PERSON/PHOTO.png, or continues a run.
 
-    crop: MARGIN or SIMILARITY.  size_px: (height, width) of the crops; margin_px: pixels of the
-    crop outside the box, both sides together; resize_filter: of the crop; None is what the rule's
-    authors take. crop_format: how crops are stored.  locate: which face, detector settings, limits;
-    None takes the central face. workers, ray: see `facekit.pipeline.photos.map_photos`.  force:
-    every photo anew; retry_failed: those that failed.  Raises UsageError, InputError, ModelError,
-    StorageError.
+    crop: MARGIN or SIMILARITY.  size_px: (height, width) of the crops.  margin_px: pixels of the
+    crop outside the box, both sides together.  None means the usual size or margin of the rule.
+    resize_filter: filter that resizes the crops.  crop_format: format in which crops are stored.
+    locate: face policy, detector, its settings, and limits; None selects the central face.
+    workers, ray: see `facekit.pipeline.photos.map_photos`.
+    force: align every photo anew.  retry_failed: try the photos again that failed before.
+    Raises UsageError, InputError, ModelError, or StorageError.
     """
     locate = locate or LocateOptions(face_policy=FacePolicy.CENTER)
     if locate.face_policy is FacePolicy.ALL:

@@ -1,4 +1,4 @@
-"""How fast models are: measured here, read from a log, or two results side by side."""
+"""Reports how fast models are: measures them, reads a log, or compares two results."""
 
 from __future__ import annotations
 
@@ -45,12 +45,14 @@ def benchmark(
 ) -> Benchmark:
     """Times each stage of each model in each setting, each in a process of its own.
 
-    models: as --model has them; none for the default model. stages: None is all of them, or
-    without photos those that need none. threads: of a network. batch: photos a run.
-    workers: processes that run at the same time. runs: counted, after `warmup` that are not.
-    runtime: None for what each file is for. accelerator: None for the CPU. photos: photos and
-    folders of them. detector: name or file; None for what each card names.
-    Raises UsageError where a stage needs photos and there are none, ModelError, AcceleratorError.
+    models: names or files as for --model; None means the default model.  stages: None means all
+    stages, or without photos those that need none.  threads: threads of a network.  batch: photos
+    per run.  workers: processes that run at the same time.  runs: runs that count, after `warmup`
+    runs that do not count.  runtime: None means the runtime that each file is for.  accelerator:
+    None means the CPU.
+    photos: photos and folders of photos.  detector: name or file; None means the one that each card
+    names.
+    Raises UsageError if a stage needs photos and there are none, ModelError, or AcceleratorError.
     """
     files = tuple(map(Path, list_pictures(photos))) if photos else ()
     if stages is None:
@@ -85,7 +87,10 @@ def benchmark(
 
 
 def read_log(log: Path) -> Benchmark:
-    """What TensorFlow Lite's benchmark_model printed.  Raises InputError where it has no times."""
+    """Reads the output of TensorFlow Lite's benchmark_model.
+
+    Raises InputError if it contains no times.
+    """
     return Benchmark(
         machine=f"log {log.name}",
         peak_gflops={},
@@ -94,7 +99,8 @@ def read_log(log: Path) -> Benchmark:
 
 
 def read_result(path: Path) -> Benchmark:
-    """What `facekit benchmark --json` wrote.  Raises InputError for anything else."""
+    """Reads a file that `facekit benchmark --json` wrote.  Raises InputError for any other
+    content."""
     try:
         raw = json.loads(_text(path))
     except ValueError as error:
@@ -103,22 +109,28 @@ def read_result(path: Path) -> Benchmark:
 
 
 def compare(a: Path, b: Path) -> ComparedBenchmarks:
-    """Two results with ratios, b over a.  Raises InputError, as `read_result`."""
+    """Compares two results by ratios, b over a.  Raises the InputError of `read_result`."""
     return side_by_side(read_result(a), read_result(b))
 
 
 def require_free_results(folder: Path, *, force: bool) -> None:
-    """Raises UsageError for an earlier result in the folder, which `force` allows replacing."""
+    """Raises UsageError if the folder contains an earlier result and `force` is False."""
     require_free(folder / JSON_NAME, folder / TEXT_NAME, force=force)
 
 
 def result_dict(done: Benchmark | ComparedBenchmarks, output: Path | None) -> dict[str, Any]:
-    """A result as JSON has it; `output`: the folder that it is written to, if any."""
+    """Returns a result as plain values for JSON.
+
+    `output`: the folder that the result is written to, if any.
+    """
     return {"output": output and str(output), **done.to_dict()}
 
 
 def write_result(folder: Path, done: Benchmark | ComparedBenchmarks, *, text: str) -> None:
-    """benchmark.json, and `text` for people as benchmark.txt.  Raises StorageError."""
+    """Writes benchmark.json, and `text` for people as benchmark.txt.
+
+    Raises StorageError if a file cannot be written.
+    """
     whole = {"schema_version": SCHEMA_VERSION, **result_dict(done, folder)}
     document = json.dumps(whole, indent=1, allow_nan=False)
     write_atomically(folder / JSON_NAME, f"{document}\n".encode())

@@ -1,4 +1,4 @@
-"""The model that a task needs: found, or fetched and built."""
+"""Finds the model that a task needs, or fetches and builds it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ModelFiles:
     """Files of one model: networks, or the weights that they are built from."""
 
     model: str
-    """as it was asked for"""
+    """The name as the caller stated it."""
     paths: tuple[Path, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,12 +37,12 @@ def ensure_installed(
     build_missing: bool = True,
     reporter: Reporter = SILENT,
 ) -> InstalledModel:
-    """The model "name", "name:variant" or a file; built first where it is missing and can be.
+    """Returns the model "name", "name:variant" or a file; builds a missing known model first.
 
-    `task`: what it is needed for; an error then names no models for anything else.
-    `build_missing`: False where nothing may be fetched or built.
-    Raises ModelMissingError, which names the commands that bring it, where the registry does
-    not know how to build it, or where that takes packages that are not installed.
+    `task`: the task that the model is needed for; an error then names only models for this task.
+    `build_missing`: if False, nothing is fetched or built.
+    Raises ModelMissingError, which names the commands that install the model, if the registry
+    cannot build it or if building it needs packages that are not installed.
     """
     try:
         return find_all(name, task=task)[0]
@@ -64,10 +64,10 @@ def build(
     only_if_missing: bool = False,
     reporter: Reporter = SILENT,
 ) -> ModelFiles:
-    """Fetches the sources of a known model, builds it, tests it and puts it into the store.
+    """Fetches the sources of a known model, builds it, tests it and installs it in the store.
 
-    Raises ModelMissingError for a name that the registry does not know, MissingExtraError where
-    it takes packages that are not installed, and what `fetch` and `install` raise.
+    Raises ModelMissingError for a name that the registry does not contain, MissingExtraError if
+    building needs packages that are not installed, and the errors of `fetch` and `install`.
     """
     entry = registry.entry(name)
     for package in entry.weights_format.packages:
@@ -96,11 +96,12 @@ def fetch(
     from_file: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> ModelFiles:
-    """The files that a known model is built from, fetched and checked where they are not here.
+    """Returns the checked files that a known model is built from, and fetches missing ones.
 
-    `offline`: the network is not used, nor is it with FACEKIT_OFFLINE=1.  `find_links`: folders
-    with wheels.  `from_file`: a file that is there already, instead of fetching one.
-    Raises ModelMissingError for an unknown name, FetchError, MissingExtraError, StorageError.
+    `offline`: do not use the network, as with FACEKIT_OFFLINE=1.  `find_links`: folders with
+    wheels.  `from_file`: an existing file that is used instead of a download.
+    Raises ModelMissingError for an unknown name, FetchError if a file cannot be fetched or is
+    wrong, MissingExtraError, or StorageError if a file cannot be stored.
     """
     from facekit.model import fetch as source  # pip's machinery, which a model that is here spares
 
@@ -116,7 +117,7 @@ def fetch(
 
 
 def waiting(name: str, reporter: Reporter) -> Callable[[], None]:
-    """What to call where another process holds the lock on `name`."""
+    """Returns the function to call if another process holds the lock on `name`."""
     return partial(reporter.note, f"waiting for another process that works on {name}")
 
 

@@ -1,4 +1,4 @@
-"""facekit bundle: all that a board needs as one archive."""
+"""facekit bundle: packs all that a board needs into one archive."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ def bundle(
 ) -> MadeBundle:
     """Packs models, cards, thresholds, facekit, scripts and a README; the detector is built first.
 
-    model: the name of an embedding model, None for the default one; its files are searched in the
-    folder `models`, what convert wrote, then in the store.
-    detector: name of a detection model; None for the one that the model's card names.
-    target: the board, one of `facekit.board.make.TARGETS`.  output: the archive, .tar.gz.
-    cpu_variant: what the CPU runs; None for the target's own.  wheel: of facekit; None makes one.
-    force: replace the archive.
-    Raises UsageError, ModelMissingError, ModelBuildError where no wheel can be made, StorageError.
+    model: name of an embedding model, None means the default one; its files are searched in the
+    folder `models`, which convert wrote, then in the store.  detector: name of a detection model;
+    None means the one that the model's card names.  target: the board, one of
+    `facekit.board.make.TARGETS`.
+    output: the archive, .tar.gz.  cpu_variant: variant that runs on the CPU; None means the
+    target's default.  wheel: wheel of facekit; None builds one.  force: replace an existing
+    archive.
+    Raises UsageError, ModelMissingError, ModelBuildError if no wheel can be built, or StorageError.
     """
     require_free(output, force=force)
     name = model_or_default(model)

@@ -1,4 +1,4 @@
-"""A model's thresholds on labeled photos, into its card or a file."""
+"""Measures a model's thresholds on labeled photos and writes them to its card or to a file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from facekit.tasks.open_pipeline import PipelineRequest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibratedModel:
-    """What was measured, and the card that says so."""
+    """The measured calibration, and the card that contains it."""
 
     card: Card
     result: CalibrationResult
     written: bool
-    """whether the card beside the model file is this one"""
+    """True if this card was written beside the model file."""
     output: Path | None
-    """the calibration file"""
+    """The calibration file; None if none was requested."""
 
     def to_dict(self) -> dict[str, Any]:
         result = self.result
@@ -64,16 +64,15 @@ def calibrate(
     ray: str | None = None,
     reporter: Reporter = SILENT,
 ) -> CalibratedModel:
-    """The thresholds at which strangers match at given rates, and what probability a score is.
+    """Measures thresholds for given false match rates, and the probability that belongs to a score.
 
-    request: its model, face, crop, detector, limits and runtime count; the crop goes into the
-    card, where what was measured with other detectors stays.
-    data, protocol, pairs: see `facekit.evaluation.protocols.plan.open_list`.
-    fmr: 0..1.  write: the model's card is replaced.  output: a calibration file (JSON);
-    force: replace one that exists.
+    request: only its model, face policy, crop, detector, limits and runtime are used.  The crop
+    goes into the card, where measurements with other detectors are kept.
+    data, protocol, pairs: see `facekit.evaluation.protocols.plan.open_list`.  fmr: 0..1.  write:
+    replace the model's card.  output: a calibration file (JSON); force: replace an existing one.
     workers, ray: see `facekit.pipeline.photos.map_photos`.
-    Raises InputError where photos or people are too few, UsageError for an FMR that they cannot
-    carry, ModelError, StorageError.
+    Raises InputError if there are too few photos or people, UsageError for an FMR that is too low
+    for the number of pairs, ModelError, or StorageError.
     """
     require_free(output, force=force)
     installed = installed_for(request, reporter=reporter)

@@ -1,4 +1,4 @@
-"""cluster: photos to groups of faces, copies of the photos, contact sheets."""
+"""cluster: groups faces on photos, copies the photos by group, and draws contact sheets."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from facekit.template.wording import threshold_text
 
 @dataclass(frozen=True, slots=True)
 class GroupedFace:
-    """A face of a photo, and the group that it is in."""
+    """A face of a photo, and its group."""
 
     group: int
-    """from 0, the largest group first"""
+    """Number of the group, from 0; group 0 is the largest."""
     photo: str
-    """the photo's name"""
+    """Name of the photo."""
     face: int
-    """its number among the selected faces of its photo, from 0"""
+    """Index among the selected faces of the photo, from 0."""
     box_xyxy: tuple[float, float, float, float] | None
-    """pixels of the photo; None for a ready crop"""
+    """x1, y1, x2, y2 in pixels of the photo; None for a ready crop."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -50,18 +50,18 @@ class GroupedFace:
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """Which faces are of one person."""
+    """Faces grouped by person."""
 
     method: ClusterMethod
     threshold: Threshold | None
-    """of the mean similarity within a group; None for a method without a threshold"""
+    """Threshold of the mean similarity within a group; None for a method without a threshold."""
     metric: Metric
-    """in which the threshold is shown as a distance"""
+    """Metric in which the threshold is shown as a distance."""
     faces: tuple[GroupedFace, ...]
-    """in the order of the photos"""
+    """The faces in the order of the photos."""
     failures: tuple[PhotoFailure, ...]
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     model_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,12 +93,13 @@ def cluster(
 ) -> Clustering:
     """Groups the selected faces of photos and folders of photos by person.
 
-    `threshold`: of the mean similarity within a group; None for the card's at FMR 1e-3; HDBSCAN
-    takes none.  `copy_to`: a folder for copies of the photos, a folder a group.  `sheets`: a folder
-    for contact sheets.  `force`: write into folders that hold something.  A photo that cannot be
-    used is noted and is a failure.  Raises UsageError, ImageError for a folder without a picture,
-    NoOperatingPointError, MissingExtraError without scikit-learn, StorageError, and what opening
-    the pipeline raises.
+    `threshold`: of the mean similarity within a group; None means the card's threshold at FMR 1e-3.
+    HDBSCAN accepts no threshold.  `copy_to`: folder for copies of the photos, with a subfolder for
+    each group.  `sheets`: folder for contact sheets.  `force`: write into folders that are not
+    empty.
+    A photo that cannot be used is reported and becomes a failure.
+    Raises UsageError, ImageError for a folder without a photo, NoOperatingPointError,
+    MissingExtraError without scikit-learn, StorageError, and the errors of opening the pipeline.
     """
     threshold = threshold or ThresholdChoice()
     if sheets is not None and "-" in sources:
@@ -173,7 +174,7 @@ def _sheet_faces(photo: EmbeddedPicture) -> Iterator[SheetFace]:
 def _sheet_notes(
     pipeline: Pipeline, method: ClusterMethod, threshold: Threshold | None, metric: Metric
 ) -> tuple[str, ...]:
-    """What the groups rest on, for the sheets."""
+    """Returns the notes on the sheets: method, threshold, model and crop rule."""
     limit = "no threshold"
     if threshold is not None:
         limit = f"mean {threshold_text(threshold.similarity, metric)} in a group"
@@ -181,7 +182,10 @@ def _sheet_notes(
 
 
 def _copy(folder: Path, faces: Sequence[GroupedFace]) -> None:
-    """A photo with faces of two groups goes to both; photos of one name get numbers."""
+    """Copies photos to the folders of their groups.
+
+    A photo with faces of two groups is copied to both; photos with equal names get numbers.
+    """
     stems = unique_stems(face.photo for face in faces)
     width = len(str(max((face.group for face in faces), default=0)))
     try:

@@ -1,4 +1,4 @@
-"""Every photo with every other."""
+"""Compares every photo with every other."""
 
 from __future__ import annotations
 
@@ -20,26 +20,29 @@ from facekit.types import Float32Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SimilarityMatrix:
-    """How alike N faces are, each to each."""
+    """The similarities between all pairs of N faces."""
 
     faces: tuple[tuple[str, int], ...]
-    """(N,) the photo's name, and the number of the face among those selected in it, from 0"""
+    """(N,) name of the photo, and index of the face among the selected faces of the photo, from
+    0."""
     similarity: Float32Array
-    """(N, N) cosine similarities, -1..1"""
+    """(N, N) cosine similarities, -1..1."""
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     model_sha256: str
     device: DeviceUse
     failures: tuple[PhotoFailure, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """(N,) photos by name; NAME#0, NAME#1 where a photo has several faces."""
+        """Returns (N,) labels: the photo's name, or NAME#0, NAME#1 if the photo has several
+        faces."""
         count = Counter(photo for photo, _ in self.faces)
         return tuple(photo if count[photo] == 1 else f"{photo}#{n}" for photo, n in self.faces)
 
     def pairs(self) -> list[tuple[int, int, float]]:
-        """Every two faces as (row, column, similarity), row < column, the most alike first."""
+        """Returns all pairs of faces as (row, column, similarity), row < column, most similar
+        first."""
         rows, columns = np.triu_indices(len(self.labels), k=1)
         values = self.similarity[rows, columns]
         order = np.argsort(-values, kind="stable")
@@ -67,10 +70,10 @@ def compare(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> SimilarityMatrix:
-    """The similarity of every photo to every other; folders stand for the pictures below them.
+    """Compares every photo with every other; a folder stands for the photos below it.
 
-    A photo that cannot be used is noted and is a failure; the others are compared.
-    Raises ImageError for a folder without a picture, and what `open_pipeline` raises.
+    A photo that cannot be used is reported and becomes a failure; the others are compared.
+    Raises ImageError for a folder without a photo, and the errors of `open_pipeline`.
     """
     names = list_pictures(photos)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)

@@ -1,4 +1,4 @@
-"""facekit compile: an integer .tflite file for an Arm Ethos-U NPU."""
+"""facekit compile: compiles an integer .tflite file for an Arm Ethos-U NPU."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ def compile_model(
 ) -> CompiledModel:
     """Writes the compiled model, its card and Vela's report into a folder.
 
-    `model`: an integer .tflite file with its card, or a stored model by its name.  `target`: a name
-    of configs/targets or a .toml file.  `output`: None is model_<target> beside the file.
-    `weight_bits`: below 8, weights that the NPU waits for are narrowed first.  `bandwidths`:
-    estimate under the target's other ones too.  `allow_cpu_fallback`: accept a network that is
-    mostly left on the CPU.  `force`: replace files that exist. Raises UsageError for an unknown
-    target and an ONNX file, and what `facekit.conversion.vela.compile.compile_model` raises.
+    `model`: an integer .tflite file with its card, or the name of a stored model.  `target`: a name
+    of configs/targets or a .toml file.  `output`: None means model_<target> beside the file.
+    `weight_bits`: if below 8, the weights that slow the NPU down are narrowed first.  `bandwidths`:
+    also estimate with the target's other bandwidths.  `allow_cpu_fallback`: accept a network that
+    runs mostly on the CPU.  `force`: replace existing files.
+    Raises UsageError for an unknown target or an ONNX file, and the errors of
+    `facekit.conversion.vela.compile.compile_model`.
     """
     read = read_target(target)
     (path, *_) = paths_of(model)

@@ -1,4 +1,4 @@
-"""The recipes, targets and configurations that ship with facekit."""
+"""Lists and shows the recipes, targets and configurations that ship with facekit."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ USED_BY = {
     ConfigKind.EVAL_LFW: "eval-lfw --config",
     ConfigKind.BENCHMARK: "benchmark --config",
 }
-"""The options that take a name of it, or the path of an own file."""
+"""The options that accept a name of each kind, or the path of another file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShippedConfig:
-    """A recipe, target or configuration, as a file."""
+    """A recipe, target or configuration that ships as a file."""
 
     kind: ConfigKind
     path: Path
@@ -36,7 +36,7 @@ class ShippedConfig:
 
     @property
     def full_name(self) -> str:
-        """ "recipes/static_wi8_ai8": no two have the same."""
+        """Kind and name, e.g. "recipes/static_wi8_ai8"; unique."""
         return f"{self.kind.value}/{self.name}"
 
     @property
@@ -45,7 +45,7 @@ class ShippedConfig:
 
     @property
     def title(self) -> str:
-        """Of a recipe its title, of a TOML file the first sentence of its comment."""
+        """The title of a recipe, or the first sentence of the comment in a TOML file."""
         if self.path.suffix == ".json":
             return str(json.loads(self.text)["title"])
         lines = [line.removeprefix("#").strip() for line in self.text.splitlines()]
@@ -63,7 +63,7 @@ class ShippedConfig:
 
 @dataclass(frozen=True, slots=True)
 class ConfigList:
-    """All that ships."""
+    """All files that ship."""
 
     configs: tuple[ShippedConfig, ...]
 
@@ -73,7 +73,7 @@ class ConfigList:
 
 @dataclass(frozen=True, slots=True)
 class ShownConfig:
-    """One of them, and where a copy was written."""
+    """A recipe, target or configuration, and the file to which a copy was written."""
 
     config: ShippedConfig
     output: Path | None = None
@@ -87,7 +87,7 @@ class ShownConfig:
 
 
 def list_configs() -> ConfigList:
-    """Everything in configs/, by kind and name."""
+    """Returns everything in configs/, by kind and name."""
     return ConfigList(
         tuple(
             ShippedConfig(kind, path)
@@ -98,12 +98,12 @@ def list_configs() -> ConfigList:
 
 
 def show_config(name: str, *, output: Path | None = None, force: bool = False) -> ShownConfig:
-    """A recipe, target or configuration by `name`, or KIND/NAME where two kinds have the name.
+    """Returns the recipe, target or configuration `name`, or KIND/NAME if two kinds have the name.
 
-    `output`: a file for a copy that can be edited, and be named where the name was; `force`:
-    replace a file that exists.
-    Raises UsageError for an unknown name, a name of two kinds, another suffix than the file's and
-    a file that exists; StorageError.
+    `output`: a file for a copy, which can be edited and then used instead of the name; `force`:
+    replace an existing file.
+    Raises UsageError for an unknown name, a name of two kinds, a suffix that differs from the
+    original file's, or an existing file, and StorageError if the copy cannot be written.
     """
     shipped = list_configs().configs
     found = [one for one in shipped if name in (one.name, one.full_name)]

@@ -1,4 +1,4 @@
-"""facekit convert: a model to float32, float16 and integer LiteRT files, and for NPUs."""
+"""facekit convert: converts a model to float32, float16 and integer LiteRT files, and for NPUs."""
 
 from __future__ import annotations
 
@@ -47,26 +47,27 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class CalibrationPhotos:
-    """Which photos activation ranges are measured on, and which faces of them."""
+    """The photos that activation ranges are measured on."""
 
     source: Path | None = None
-    """a folder, or a text file that names one a line; None: what ships with facekit"""
+    """A folder, or a text file with one photo per line; None means the photos that ship with
+    facekit."""
     count: int | None = DEFAULT_CROPS
-    """at most so many, spread over the people (folders); None: all"""
+    """Maximum number of photos, spread over the people (folders); None means all."""
     seed: int | None = None
-    """of the choice among the photos; None: a fixed one"""
+    """Seed of the choice among the photos; None means a fixed one."""
     locate: LocateOptions = field(default_factory=LocateOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """The files that were made of one model."""
+    """The files that were converted from one model."""
 
     model: str
-    """"name:variant" of what it was made of"""
+    """The source model as "name:variant"."""
     model_sha256: str
     output: Path | None
-    """the folder that they were to go to; None for the store"""
+    """The folder that was requested for the files; None means the store."""
     files: tuple[ConvertedFile, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,11 +87,11 @@ def conversion_plan(
     uint8: bool = False,
     vela: Sequence[str] = (),
 ) -> ConversionPlan:
-    """Which files to make: by the recipes that stand for these names; float32 where none does.
+    """Returns the files to write, by recipe; float32 if no option selects a recipe.
 
-    `float32`, `float16`: how weights are stored.  `int8`: all integers.  `uint8`: the same, with
-    bytes as input.  `vela`: names such as "imx93" or .toml files;
-    the file with uint8 input is compiled for each.  Raises UsageError for an unknown target.
+    `float32`, `float16`: type in which weights are stored.  `int8`: all integers.  `uint8`: the
+    same, with bytes as input.  `vela`: names such as "imx93" or .toml files; the file with uint8
+    input is compiled for each.  Raises UsageError for an unknown target.
     """
     read = tuple(map(read_target, vela))
     flags = {"float16": float16, "int8": int8, "uint8": uint8 or bool(read)}
@@ -113,18 +114,18 @@ def convert(
     allow_cpu_fallback: bool = False,
     reporter: Reporter = SILENT,
 ) -> Conversion:
-    """Makes the files of `plan` with their cards, and measures integer ones against float32.
+    """Writes the files of `plan` with their cards, and compares integer files with float32.
 
-    `model`: registry name, a card or .tflite file, or a Keras file: its weights are for the graph
-    `architecture`, and are fed and cropped as those of the registry's model `like`.
-    `output`: the folder to write to; `install`: the name under which all but what is for an NPU
-    goes into the store.
-    `calibration`: photos that activation ranges are measured on; None for the ranges that ship.
-    `range_rule`: from an activation's values to its range, instead of the recipe's own.
-    `force`: replace files that exist.  `accept_drift`: keep a file that no longer tells faces
-    apart.  `allow_cpu_fallback`: accept a network that Vela leaves mostly to the CPU.
-    Raises UsageError, ModelMissingError, ModelBuildError for a file that does not tell faces
-    apart, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
+    `model`: registry name, a card or .tflite file, or a Keras file.  The weights of a Keras file
+    are for the graph `architecture`; its input and crop are those of the registry's model `like`.
+    `output`: the folder to write to.  `install`: the name under which all files except those for an
+    NPU go into the store.  `calibration`: photos that activation ranges are measured on; None means
+    the ranges that ship.  `range_rule`: replaces the recipe's rule from an activation's values to
+    its range.  `force`: replace existing files.  `accept_drift`: keep a file that no longer
+    distinguishes faces.  `allow_cpu_fallback`: accept a network that runs mostly on the CPU.
+    Raises UsageError, ModelMissingError, ModelBuildError for a file that does not distinguish
+    faces, InputError for photos that cannot be used for calibration, MissingExtraError, or
+    StorageError.
     """
     plan = plan or conversion_plan()
     if output is None and install is None:
@@ -173,13 +174,12 @@ def float32_source(
     like: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[InstalledModel]:
-    """The float32 model that `name` is, or was made from.
+    """Yields the float32 model that `name` is, or was converted from.
 
-    A registry or stored name, or a card, .tflite or .onnx file: one that is not float32 itself is
-    traced to the model of its name, a float32 .onnx file is made LiteRT; or a Keras file.  What is
-    made lies in a temporary folder that lives as long as the context.
-    Raises UsageError, ModelMissingError, ModelMismatchError, and for a Keras file what
-    `import_weights` raises.
+    `name`: a registry or stored name, a card, a .tflite or .onnx file, or a Keras file.  A file
+    that is not float32 is traced to the model of its name; a float32 .onnx file is converted to
+    LiteRT, in a temporary folder that exists as long as the context.  Raises UsageError,
+    ModelMissingError, ModelMismatchError, and for a Keras file the errors of `import_weights`.
     """
     if name.endswith(KERAS_SUFFIXES):
         with tempfile.TemporaryDirectory(prefix="facekit-keras-") as folder:
@@ -213,12 +213,12 @@ def float32_source(
 
 
 def is_float32_litert(model: InstalledModel) -> bool:
-    """Whether it is what everything else is made of."""
+    """True if this is a float32 LiteRT model."""
     return model.path.suffix == LITERT_SUFFIX and model.card.quantization.scheme == "none"
 
 
 def _is_made_of(model: InstalledModel, origin: str) -> bool:
-    """By the sha256 of the weights that both come from."""
+    """Compares the sha256 of the weights that both models were built from."""
     name, sha256 = model.card.name, model.card.source.sha256
     if name in registry.names():
         return sha256 == registry.entry(name).source.sha256
@@ -226,7 +226,7 @@ def _is_made_of(model: InstalledModel, origin: str) -> bool:
 
 
 def _from_onnx(model: InstalledModel, folder: Path, reporter: Reporter) -> InstalledModel:
-    """As LiteRT in `folder`, by its own card, and with what was measured with it."""
+    """Converts an ONNX model to LiteRT in `folder`, with its card and its calibration."""
     from facekit.conversion.import_weights import import_weights
 
     card = model.card
@@ -246,10 +246,10 @@ def _from_onnx(model: InstalledModel, folder: Path, reporter: Reporter) -> Insta
 def calibration_crops(
     model: InstalledModel, photos: CalibrationPhotos, *, reporter: Reporter = SILENT
 ) -> CropSet | None:
-    """The crops of a folder or list, or None without; photos that gave none are noted.
+    """Returns the crops of a folder or list, or None without one; reports photos without a crop.
 
-    A detector gets whole photos, smaller and larger.
-    Raises InputError where too few photos have a face, ImageError for a folder without photos.
+    A detector gets full photos in several sizes.  Raises InputError if too few photos have a face,
+    and ImageError for a folder without photos.
     """
     if photos.source is None:
         return None
@@ -309,7 +309,7 @@ def _from_keras(
 def _installed(
     name: str, files: Sequence[ConvertedFile], reporter: Reporter
 ) -> tuple[ConvertedFile, ...]:
-    """The same files in the store; what is there for an accelerator stays where it is."""
+    """Installs the files in the store; files compiled for an NPU stay in their folder."""
     here = [file for file in files if file.compiled is None]
     paths = install_files(name, [file.path for file in here], on_wait=waiting(name, reporter))
     reporter.note(f"installed: {', '.join(f'{name}:{file.card.variant}' for file in here)}")

@@ -1,4 +1,4 @@
-"""facekit data: photos to evaluate on."""
+"""facekit data: fetches photos to evaluate on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from facekit.reporter import SILENT, Reporter
 
 @dataclass(frozen=True, slots=True)
 class FetchedData:
-    """A data set that is on this machine now."""
+    """A data set that is available on this machine."""
 
     name: str
     alignment: LfwAlignment
     output: Path
-    """the folder of the photos and pair lists"""
+    """The folder of the photos and pair lists."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -35,12 +35,12 @@ def fetch(
     offline: bool = False,
     reporter: Reporter = SILENT,
 ) -> FetchedData:
-    """The photos and pair lists of LFW, about 240 MB, where eval-lfw and calibrate find them.
+    """Fetches LFW's photos and pair lists, about 240 MB, to where eval-lfw and calibrate read them.
 
-    `alignment`: which edition of the photos.  `offline`, or
-    FACEKIT_OFFLINE=1: use what is there already.
-    `output`: scikit-learn's data home; None: SCIKIT_LEARN_DATA or ~/scikit_learn_data.
-    Raises FetchError, StorageError, MissingExtraError without scikit-learn.
+    `alignment`: the edition of the photos.  `offline`, or FACEKIT_OFFLINE=1: use only files that
+    are already there.  `output`: scikit-learn's data home; None means SCIKIT_LEARN_DATA or
+    ~/scikit_learn_data.
+    Raises FetchError, StorageError, or MissingExtraError without scikit-learn.
     """
     target = data_home(output)
     reporter.note(

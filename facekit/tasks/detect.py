@@ -1,4 +1,4 @@
-"""Photos to the faces on them, with crops and drawings as files."""
+"""Finds the faces on photos, and writes crops and drawings as files."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from facekit.tasks.open_pipeline import (
 
 @dataclass(frozen=True, slots=True)
 class DetectedPhoto:
-    """A photo's faces, and the files that were made of it."""
+    """A photo's faces, and the files that were written for the photo."""
 
     located: LocatedPicture
     crops: tuple[Path, ...] | None = None
-    """a file for each selected face; None where none were asked for"""
+    """One file for each selected face; None if no crops were requested."""
     drawing: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The photo's record; null for files that were not asked for."""
+        """Returns the photo's record, with null for files that were not requested."""
         return {
             **self.located.to_dict(),
             "crops": None if self.crops is None else [str(path) for path in self.crops],
@@ -43,12 +43,12 @@ class DetectedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Photos with their faces, one after the other, and what finds them."""
+    """Photos with their faces, as an iterator, and the detector."""
 
     detector: str
-    """the detector's name"""
+    """Name of the detector."""
     results: Iterator[DetectedPhoto | PhotoFailure]
-    """in the order of the photos"""
+    """The results in the order of the photos."""
 
 
 def detect(
@@ -60,15 +60,13 @@ def detect(
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Detection:
-    """The faces of each photo, one after the other; folders stand for the pictures below them.
+    """Finds the faces of each photo, one photo at a time; a folder stands for the photos below it.
 
-    `request`: None for all faces.  Where it names no detector, its model's card does.
-    `crops`: folder for the crops that its model would see.
-    `drawings`: folder for the pictures with boxes and landmarks.  Neither need exist;
-    `force`: write into folders that hold something.
-    A photo that gives no face is a PhotoFailure, and the reporter is told of it.
-    Raises ImageError for a folder without a picture, StorageError, and what `open_pipeline`
-    raises.
+    `request`: None means all faces.  If it names no detector, the card of its model does.  `crops`:
+    folder for the crops that its model would receive as input.  `drawings`: folder for photos with
+    boxes and landmarks.  Missing folders are made; `force`: write into folders that are not empty.
+    A photo without a usable face becomes a PhotoFailure and is reported.
+    Raises ImageError for a folder without a photo, StorageError, and the errors of `open_pipeline`.
     """
     request = request or PipelineRequest(face=FacePolicy.ALL)
     require_free(crops, drawings, force=force)

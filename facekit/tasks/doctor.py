@@ -1,6 +1,7 @@
-"""What this machine has of all that facekit needs, and what is wrong with it.
+"""Reports which of the packages and files that facekit needs this machine has, and all faults.
 
-Nothing is downloaded, built or changed.  Imports of numpy and OpenCV are tried here, not needed.
+Nothing is downloaded, built or changed.  numpy and OpenCV are imported on trial only, so that a
+report is also possible without them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DelegateLibrary:
-    """A shared library that lets LiteRT use an accelerator."""
+    """A shared library through which LiteRT uses an accelerator."""
 
     path: Path
     accelerator: str
@@ -38,11 +39,11 @@ class DelegateLibrary:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The folder that models are kept in."""
+    """The folder of stored models."""
 
     path: Path
     writable: bool
-    """whether it can be written, or made where it does not exist yet"""
+    """True if the folder can be written, or made if it does not exist yet."""
     free_bytes: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,12 +55,12 @@ class StoredModel:
     """A model file in the store."""
 
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     path: Path
     size_bytes: int | None
-    """None where it is not as its card says"""
+    """None if the file differs from its card."""
     error: FacekitError | None
-    """in what it is not as its card says"""
+    """The difference between the file and its card."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -72,26 +73,26 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that `examine` found; without numpy, models and their store are not looked at."""
+    """The findings of `examine`; without numpy, models and their store are not examined."""
 
     versions: dict[str, str]
-    """of facekit, python, numpy, cv2; "" where a package cannot be imported"""
+    """Versions of facekit, python, numpy and cv2; "" if a package cannot be imported."""
     runtime: str
-    """import name and version of the LiteRT runtime in use, or "" """
+    """Import name and version of the LiteRT runtime in use, or "" without one."""
     onnx_runtime: str
-    """version of ONNX Runtime, or "" without the extra"""
+    """Version of ONNX Runtime, or "" without the extra."""
     providers: tuple[str, ...]
-    """ONNX Runtime's execution providers"""
+    """ONNX Runtime's execution providers."""
     delegates: tuple[DelegateLibrary, ...]
     store: Store | None
     models: tuple[StoredModel, ...]
     default_model: DefaultModel | None
-    """what is meant where no model is named; None where what asks for it cannot be meant"""
+    """The model that is used if none is named; None if the setting for it is not valid."""
     to_build: tuple[str, ...]
-    """models that the first command which needs them will build"""
+    """Models that the first command which needs them will build."""
     extras: dict[str, bool]
     problems: tuple[FacekitError, ...]
-    """what keeps commands from working: all of them, or those that use one model"""
+    """Reasons why commands fail: all commands, or those that use one model."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -110,9 +111,9 @@ class Report:
 
 
 def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
-    """Looks at packages, runtime, delegates, cache and models; what is wrong is in the report.
+    """Examines packages, runtime, delegates, cache and models; faults are in the report.
 
-    library_folders: where the libraries of delegates are looked for.  Raises nothing.
+    library_folders: folders that are searched for the libraries of delegates.  Raises no error.
     """
     problems: list[FacekitError] = []
     versions = {"facekit": __version__, "python": platform.python_version()}
@@ -149,7 +150,10 @@ def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
 
 
 def _imported_version(package: str, wheel: str, problems: list[FacekitError]) -> str:
-    """A package may be installed and not load, for want of a system library: so it is loaded."""
+    """Returns the version of a package after importing it.
+
+    An installed package may fail to load because a system library is missing.
+    """
     try:
         return str(importlib.import_module(package).__version__)
     except ImportError as error:

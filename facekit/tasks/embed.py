@@ -1,4 +1,4 @@
-"""Photos to a file of embeddings."""
+"""Embeds photos and writes a file of embeddings."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class EmbeddedFile:
     output: Path
     photo_count: int
     embedding_count: int
-    """rows with an embedding, one a face"""
+    """Number of rows with an embedding, one per face."""
     failures: tuple[PhotoFailure, ...]
-    """photos that are rows with an error"""
+    """Photos whose rows have an error instead of an embedding."""
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     model_sha256: str
     device: DeviceUse
 
@@ -55,13 +55,12 @@ def embed(
     ray: str | None = None,
     reporter: Reporter = SILENT,
 ) -> EmbeddedFile:
-    """Writes the embeddings of photos, and of the pictures below folders, to `output`.
+    """Writes the embeddings of photos, and of the photos below folders, to `output`.
 
-    A photo that gives none is a row with its error, and the reporter is told of it.
-    `force`: replace a file that exists.  See `embed_each` for `workers` and `ray`.
-    Raises UsageError for a file that exists and a suffix other than .npz, .csv and .jsonl,
-    ImageError for a folder without a picture, StorageError, and what `open_pipeline` and
-    `embed_each` raise.
+    A photo without an embedding becomes a row with its error and is reported.  `force`: replace an
+    existing file.  See `embed_each` for `workers` and `ray`.
+    Raises UsageError for an existing file or a suffix other than .npz, .csv and .jsonl, ImageError
+    for a folder without a photo, StorageError, and the errors of `open_pipeline` and `embed_each`.
     """
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
@@ -98,7 +97,7 @@ def embed(
 
 
 def _rows(embedded: EmbeddedPicture) -> list[EmbeddingRow]:
-    """One a face."""
+    """Returns one row per face."""
     return [
         EmbeddingRow(
             photo=embedded.name,

@@ -1,4 +1,4 @@
-"""enroll: people's photos into a gallery, each person whole or not at all."""
+"""enroll: enrolls people's photos in a gallery, one transaction per person."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What came of one person's photos."""
+    """The result of enrolling one person's photos."""
 
     name: str
     added_count: int
-    """templates that are new in the gallery"""
+    """Number of templates that are new in the gallery."""
     already_enrolled_count: int
-    """photos that the person had already"""
+    """Number of photos that the person already had."""
     failures: tuple[PhotoFailure, ...]
-    """photos that gave no template, with the reason"""
+    """Photos without a template, with the reason."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -44,18 +44,18 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What came of everybody's photos."""
+    """The results of all people."""
 
     gallery: str
-    """its URL, without a password"""
+    """The gallery's URL, without a password."""
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     model_sha256: str
     people: tuple[Enrolment, ...]
 
     @property
     def failures(self) -> tuple[PhotoFailure, ...]:
-        """All photos that gave no template, in the order of the people."""
+        """All photos without a template, in the order of the people."""
         return tuple(failure for person in self.people for failure in person.failures)
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def enroll(
 ) -> Enrolled:
     """Enrolls a person from photos and folders of photos, or everybody of `data`.
 
-    Each person is one transaction: whom `on_person` has been told of is in the gallery, which is
-    made where there is none.  A photo that the person has already is passed over; one that cannot
-    be used is noted and is a failure, and the others count.  Raises UsageError, InputError, and
-    what opening the pipeline and the gallery raise.
+    Each person is one transaction, and `on_person` is called after it.  A missing gallery is made.
+    A photo that the person already has is skipped.  A photo that cannot be used is reported and
+    becomes a failure; the others are enrolled.
+    Raises UsageError, InputError, and the errors of opening the pipeline and the gallery.
     """
     people = _whom(name, photos, data)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
@@ -102,10 +102,11 @@ def enroll(
 def enroll_person(
     gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[str]
 ) -> Enrolment:
-    """Embeds the photos, then enrolls what they gave in one transaction.
+    """Embeds photos of a person, then enrolls the embeddings in one transaction.
 
-    A photo that the person has already is not embedded again.  Raises UsageError for a name that
-    is none, ModelMismatchError where the gallery's templates are of another model, StorageError.
+    A photo that the person already has is not embedded again.  Raises UsageError for an invalid
+    name, ModelMismatchError if the gallery's templates are of another model, and StorageError if
+    the gallery cannot be written.
     """
     name = checked_name(name)
     have = gallery.photo_hashes(name)
@@ -133,7 +134,7 @@ def enroll_person(
 def _whom(
     name: str | None, photos: Sequence[str], data: Path | None
 ) -> list[tuple[str, list[str]]]:
-    """(name, photos) of everybody who is meant."""
+    """Returns (name, photos) of each person to enroll."""
     if (data is None) == (name is None):
         raise UsageError("Pass a name and its photos, or --data.")
     if data is not None:
@@ -165,7 +166,10 @@ def _template(embedded: EmbeddedPicture) -> Template:
 
 
 def _sha256(photo: str) -> str:
-    """Of the file's bytes, as Picture.sha256; "" where embedding it will tell what is wrong."""
+    """Returns the sha256 of the file's bytes, as Picture.sha256.
+
+    Returns "" for a file that cannot be read; embedding it reports the reason.
+    """
     try:
         return hashlib.sha256(Path(photo).read_bytes()).hexdigest()
     except OSError:

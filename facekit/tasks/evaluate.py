@@ -1,4 +1,4 @@
-"""Models on labeled photos to a report of how often they are right."""
+"""Evaluates models on labeled photos, and writes a report of their error rates."""
 
 from __future__ import annotations
 
@@ -43,18 +43,17 @@ def evaluate(
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> EvaluationReport:
-    """Each model on one list of pairs, in as many setups as the profile has.
+    """Evaluates each model on one list of pairs, in each setup of the profile.
 
-    requests: one a model; its model, face, crop, detector, limits and runtime count.  LFW's people
-    stand in the center, so FacePolicy.CENTER is right for it.
-    protocol, pairs, data: see `facekit.evaluation.protocols.plan.open_list`; without a
-    protocol it is the profile's, else devtest.  profile, flip, subtract_mean: see
-    `facekit.evaluation.setups`.  all_pairs: every pair of the photos is scored as well.
-    limit: only the first pairs of each kind of every fold.  recompute: photos are embedded also
-    where the cache has them, so that times are measured.  workers, ray: see
-    `facekit.pipeline.photos.map_photos`.  output: folder of the report with figures and errors;
-    force: replace an earlier report.
-    Raises UsageError, InputError, ModelError, StorageError.
+    requests: one per model; only model, face policy, crop, detector, limits and runtime are used.
+    On LFW, people stand in the center, so that FacePolicy.CENTER is right.
+    protocol, pairs, data: see `facekit.evaluation.protocols.plan.open_list`; protocol None means
+    the profile's, else devtest.  profile, flip, subtract_mean: see `facekit.evaluation.setups`.
+    all_pairs: also score every pair of the photos.  limit: use only the first pairs of each kind of
+    every fold.  recompute: also embed photos that are in the cache, so that times are measured.
+    workers, ray: see `facekit.pipeline.photos.map_photos`.  output: folder of the report with
+    figures and errors; force: replace an earlier report.
+    Raises UsageError, InputError, ModelError, or StorageError.
     """
     if protocol is not None and pairs is not None:
         raise UsageError("--protocol and --pairs both name the pairs; pass one of them.")
@@ -115,13 +114,13 @@ def evaluate(
 
 
 def installed_for(request: PipelineRequest, *, reporter: Reporter = SILENT) -> InstalledModel:
-    """The request's model, as its runtime needs it; built first where it is missing."""
+    """Returns the request's model in the variant for its runtime; builds a missing model first."""
     name = for_runtime(model_or_default(request.model), request.runtime)
     return ensure_installed(name, build_missing=request.build_missing, reporter=reporter)
 
 
 def embed_settings(card: Card, request: PipelineRequest) -> EmbedSettings:
-    """What the request says of how a photo becomes a vector; the card says the rest."""
+    """Returns the settings that turn a photo into a vector, from the request and the card."""
     assert card.crop is not None  # an embedding card always has one
     return EmbedSettings(
         locate=request.locate_options,
@@ -133,7 +132,7 @@ def embed_settings(card: Card, request: PipelineRequest) -> EmbedSettings:
 def ensure_detector(
     model: InstalledModel, settings: EmbedSettings, *, reporter: Reporter = SILENT
 ) -> None:
-    """Builds the detector where it is missing and the settings need one."""
+    """Builds the detector if it is missing and the settings need one."""
     if settings.crop_of(model).rule is not CropRule.NONE:
         ensure_installed_detector(
             settings.locate.detector or model.card.detector, reporter=reporter

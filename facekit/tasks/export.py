@@ -1,4 +1,4 @@
-"""facekit export: a model to one file of another format, put in place with its card."""
+"""facekit export: exports a model to one file of another format, with its card."""
 
 from __future__ import annotations
 
@@ -45,27 +45,27 @@ SUFFIXES = {
     ExportFormat.FACENET_PYTORCH: ".pt",
 }
 WITH_CARD = (ExportFormat.ONNX, ExportFormat.TFLITE, ExportFormat.KERAS)
-"""what facekit itself can use again; the others are for their own systems"""
+"""Formats that facekit itself can run; other formats get no card."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedFile:
-    """A file, or a SavedModel's folder, that was written."""
+    """A file, or the folder of a SavedModel, that was written."""
 
     model: str
-    """"name:variant" of what it was made of"""
+    """The source model as "name:variant"."""
     model_sha256: str
     output: Path | None
-    """where it was to go; None for the store"""
+    """The requested path; None means the store."""
     path: Path
     card: Card | None = field(repr=False)
-    """None for what facekit itself does not run"""
+    """The card; None for a format that facekit itself does not run."""
     drift: Drift | None
-    """how far an ONNX or Keras file's embeddings are from float32's"""
+    """Difference between the embeddings of an ONNX or Keras file and those of float32."""
 
     @property
     def size_bytes(self) -> int:
-        """Of the file, or of all files of the folder."""
+        """Size of the file, or of all files of the folder."""
         files = [self.path] if self.path.is_file() else self.path.rglob("*")
         return sum(file.stat().st_size for file in files if file.is_file())
 
@@ -105,14 +105,15 @@ def export(
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> ExportedFile:
-    """Writes a model in another system's format, with a card where facekit can run the file.
+    """Writes a model in another system's format, with a card if facekit can run the file.
 
-    Nothing changes at `output` before all is made and measured.  `format`: what is written.
-    A .tflite file is the model's own file; a SavedModel is a folder.  `install`: the name
-    under which an ONNX or Keras file goes into the store.  Of ONNX alone: `precision` is None for
-    float32, and `calibration` and `range_rule` are for int8, as of `convert`.
-    Raises UsageError, also for a file that exists without `force`; ModelMissingError,
-    ModelBuildError, InputError for photos that cannot calibrate, MissingExtraError, StorageError.
+    Nothing changes at `output` before everything is converted and measured.
+    `format`: format of the file.  A .tflite file is the model's own file; a SavedModel is a folder.
+    `install`: the name under which an ONNX or Keras file goes into the store.  Only for ONNX:
+    `precision` None means float32; `calibration` and `range_rule` are for int8, as in `convert`.
+    Raises UsageError, also for an existing file without `force`; ModelMissingError,
+    ModelBuildError, InputError for photos that cannot be used for calibration, MissingExtraError,
+    or StorageError.
     """
     model = model_or_default(model)
     calibration = calibration or CalibrationPhotos()
@@ -161,8 +162,10 @@ def export(
 
 
 def require_writable_name(path: Path, export_format: ExportFormat, *, force: bool) -> None:
-    """To be asked before the work.  Raises UsageError for a name that no card can have, another
-    suffix than the format's, and a file that exists where `force` does not allow replacing it.
+    """Checks names before the work begins.
+
+    Raises UsageError for a name that a card cannot have, a suffix that is not the format's, or an
+    existing file without `force`.
     """
     suffix = SUFFIXES[export_format]
     if suffix and path.suffix != suffix:

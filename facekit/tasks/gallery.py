@@ -1,4 +1,4 @@
-"""A gallery: opened, looked at, changed, moved and checked."""
+"""Opens, lists, changes, moves and checks a gallery."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ if TYPE_CHECKING:  # who looks at a gallery needs neither OpenCV nor a network
 
 @dataclass(frozen=True, slots=True)
 class GalleryLocation:
-    """Which gallery, and what unlocks it."""
+    """The URL of a gallery, and the source of its secret."""
 
     url: str | None = None
-    """an SQLite file or postgresql://...; None: FACEKIT_GALLERY, else gallery.db in the user's
-    data folder"""
+    """An SQLite file or postgresql://...; None means FACEKIT_GALLERY, else gallery.db in the
+    user's data folder."""
     secret: SecretSource = no_secret
-    """asked where the gallery is encrypted, and only there"""
+    """Returns the secret; called only if the gallery is encrypted."""
 
 
 def secret_source(
     key_file: Path | None = None, passphrase: Callable[[], str | None] = no_secret
 ) -> SecretSource:
-    """A key file's secret where there is one, else a passphrase, asked for when it is needed.
+    """Returns a source of the secret: a key file, else a passphrase that is requested when needed.
 
-    The source raises UsageError for a key file that cannot be one, and an empty passphrase.
+    The source raises UsageError for an invalid key file or an empty passphrase.
     """
 
     def secret() -> encryption.Secret | None:
@@ -66,15 +66,19 @@ def secret_source(
 
 
 def open_gallery(location: GalleryLocation, *, create: bool = False) -> Gallery:
-    """To be used as a context manager; `create`: an empty one, not encrypted, where there is none.
+    """Opens a gallery; use the result as a context manager.
 
-    Raises StorageError, and UsageError where a secret is needed and not given.
+    `create`: make an empty gallery, not encrypted, if there is none.  Raises StorageError if it
+    cannot be opened, and UsageError if a secret is needed and missing.
     """
     return open_at(location.url or default_url(), secret=location.secret, create=create)
 
 
 def refresh_index(gallery: Gallery, *, reporter: Reporter = SILENT) -> None:
-    """After many have been enrolled; without the package every search is exact, and slower."""
+    """Updates the search index after many enrollments.
+
+    Without the package for it, every search is exact, and slower.
+    """
     try:
         if gallery.refresh_index(reporter=reporter):
             reporter.note("the approximate index has been rebuilt")
@@ -88,9 +92,10 @@ def init(
     encrypt: bool = False,
     vector_type: VectorType = VectorType.FLOAT32,
 ) -> GalleryStats:
-    """Makes an empty gallery; encrypted with the location's secret where `encrypt` says so.
+    """Makes an empty gallery; with `encrypt`, encrypted with the location's secret.
 
-    Raises UsageError where there is one already, or no secret, and StorageError.
+    Raises UsageError if there is a gallery already or no secret, and StorageError if it cannot be
+    written.
     """
     secret = location.secret() if encrypt else None
     if encrypt and secret is None:
@@ -101,19 +106,25 @@ def init(
 
 
 def stats(location: GalleryLocation) -> GalleryStats:
-    """How many people and templates, of which model, in how much room.  Raises StorageError."""
+    """Returns the counts of people and templates, their model, and the size.
+
+    Raises StorageError if the gallery cannot be read.
+    """
     with open_gallery(location) as gallery:
         return GalleryStats(gallery.info())
 
 
 def people(location: GalleryLocation) -> ListedPeople:
-    """Everybody who is enrolled, by name.  Raises StorageError."""
+    """Returns all people, sorted by name.  Raises StorageError if the gallery cannot be read."""
     with open_gallery(location) as gallery:
         return ListedPeople(tuple(gallery.people()))
 
 
 def show(location: GalleryLocation, name: str) -> ShownPerson:
-    """A person with every template; nothing of one whom nobody enrolled.  Raises StorageError."""
+    """Returns a person with every template; the result is empty if nobody has this name.
+
+    Raises StorageError if the gallery cannot be read.
+    """
     with open_gallery(location) as gallery:
         person, space = gallery.person(name), gallery.info().space
         templates = tuple(template for _, template in gallery.templates(name))
@@ -121,21 +132,29 @@ def show(location: GalleryLocation, name: str) -> ShownPerson:
 
 
 def remove(location: GalleryLocation, name: str) -> Removed:
-    """Forgets a person, and whoever was merged into them.  Raises StorageError."""
+    """Removes a person, and everybody who was merged into this person.
+
+    Raises StorageError if the gallery cannot be written.
+    """
     with open_gallery(location) as gallery:
         return Removed(name, gallery.remove(name))
 
 
 def rename(location: GalleryLocation, old: str, new: str) -> Renamed:
-    """Raises UsageError where `new` is taken or is no name, StorageError."""
+    """Renames a person.
+
+    Raises UsageError if `new` is already used or not a valid name, and StorageError if the gallery
+    cannot be written.
+    """
     with open_gallery(location) as gallery:
         return Renamed(old, new, gallery.rename(old, new))
 
 
 def merge(location: GalleryLocation, name: str, other: str) -> Merged:
-    """Files all templates of `other` under `name`; `other` disappears, until `unmerge`.
+    """Moves all templates of `other` to `name`; `other` disappears, until `unmerge`.
 
-    A photo that both have counts once.  Raises UsageError where both are one, StorageError.
+    A photo that both have counts once.  Raises UsageError if both names are equal, and StorageError
+    if the gallery cannot be written.
     """
     with open_gallery(location) as gallery:
         done = gallery.merge(name, other)
@@ -144,10 +163,10 @@ def merge(location: GalleryLocation, name: str, other: str) -> Merged:
 
 
 def unmerge(location: GalleryLocation, name: str, other: str) -> Merged:
-    """Undoes the latest merge of `other` into `name`: each has again what each had.
+    """Undoes the latest merge of `other` into `name`: each person gets back the previous templates.
 
-    What was enrolled under `name` since then stays there.  Raises UsageError where somebody else
-    is called `other` meanwhile, StorageError.
+    Templates that were enrolled under `name` after the merge remain there.  Raises UsageError if
+    somebody else is called `other` now, and StorageError if the gallery cannot be written.
     """
     with open_gallery(location) as gallery:
         done = gallery.unmerge(name, other)
@@ -156,17 +175,20 @@ def unmerge(location: GalleryLocation, name: str, other: str) -> Merged:
 
 
 def check(location: GalleryLocation) -> CheckedGallery:
-    """Reads everything and says what is wrong.  Raises StorageError where it cannot be read."""
+    """Reads everything in the gallery and returns its faults.
+
+    Raises StorageError if the gallery cannot be read.
+    """
     with open_gallery(location) as gallery:
         faults, recall = gallery.check(), gallery.recall_at_1()
         return CheckedGallery(gallery.info(), tuple(faults), recall)
 
 
 def rekey(location: GalleryLocation, *, new_secret: SecretSource) -> Rekeyed:
-    """Encrypts every template anew under another secret.
+    """Encrypts every template anew with another secret.
 
-    Raises UsageError where the gallery is not an encrypted file or no secret is given,
-    StorageError.
+    Raises UsageError if the gallery is not an encrypted file or no secret is given, and
+    StorageError if it cannot be written.
     """
     with open_gallery(location) as gallery:
         if not isinstance(gallery, SqliteGallery):
@@ -185,11 +207,11 @@ def recenter(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> Recentered:
-    """Brings the templates over to the mean embedding that the model's card has now.
+    """Converts the templates to the mean embedding that the model's card has now.
 
-    `request`: the model and crop rule of those who were enrolled.  Raises ModelMismatchError,
-    which names the field, where more than the mean embedding differs, and what opening the
-    pipeline and the gallery raise.
+    `request`: model and crop rule with which the people were enrolled.  Raises ModelMismatchError,
+    which names the field, if more than the mean embedding differs, and the errors of opening the
+    pipeline and the gallery.
     """
     from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 
@@ -211,10 +233,10 @@ def export(
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> ExportedGallery:
-    """Writes everybody to a JSON Lines file, mode 0600 and not encrypted.
+    """Writes all people to a JSON Lines file, mode 0600 and not encrypted.
 
-    Raises UsageError for an encrypted gallery without `decrypt` and a file that exists without
-    `force`, StorageError.
+    Raises UsageError for an encrypted gallery without `decrypt` or an existing file without
+    `force`, and StorageError if a file cannot be read or written.
     """
     require_free(output, force=force)
     with open_gallery(location) as gallery:
@@ -234,9 +256,10 @@ def export(
 def import_file(
     location: GalleryLocation, file: Path, *, reporter: Reporter = SILENT
 ) -> ImportedGallery:
-    """Enrolls everybody in a file that `export` has written; the gallery is made where needed.
+    """Enrolls all people of a file that `export` has written; makes a missing gallery.
 
-    Raises InputError for a file that is damaged or none of ours, ModelMismatchError, StorageError.
+    Raises InputError for a file that is damaged or of another format, ModelMismatchError if its
+    templates are of another model, and StorageError if the gallery cannot be written.
     """
     with open_gallery(location, create=True) as gallery:
         added, total = transfer.import_gallery(gallery, file, reporter=reporter)

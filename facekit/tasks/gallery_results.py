@@ -1,4 +1,4 @@
-"""What the tasks of a gallery answer; each `to_dict()` is the command's JSON."""
+"""Results of the gallery tasks; each `to_dict()` is the command's JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facekit.types import rounded
 
 @dataclass(frozen=True, slots=True)
 class GalleryStats:
-    """A gallery as a whole."""
+    """Size and template space of a gallery."""
 
     info: GalleryInfo
 
@@ -37,7 +37,7 @@ class GalleryStats:
 
 @dataclass(frozen=True, slots=True)
 class ListedPeople:
-    """Everybody who is enrolled, by name."""
+    """All enrolled people, sorted by name."""
 
     people: tuple[Person, ...]
 
@@ -47,18 +47,20 @@ class ListedPeople:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownPerson:
-    """A person, their templates in the order they were enrolled, and who was merged into them."""
+    """A person, their templates in the order of enrollment, and the people who were merged into
+    this person."""
 
     name: str
     person: Person | None
-    """None where nobody has this name"""
+    """None if nobody has this name."""
     space: TemplateSpace | None
-    """None until somebody is enrolled"""
+    """None until somebody is enrolled."""
     templates: tuple[Template, ...] = field(repr=False)
     merges: tuple[Merge, ...]
 
     def origin(self, template: Template) -> str | None:
-        """The name under which the template was filed before a merge; None for the person's own."""
+        """Returns the name that the template had before a merge; None for the person's own
+        template."""
         return next(
             (merge.name for merge in self.merges if template.photo_sha256 in merge.moved), None
         )
@@ -91,7 +93,7 @@ class ShownPerson:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many templates went with a person; none where nobody has this name."""
+    """Number of templates that were removed with a person; 0 if nobody has this name."""
 
     name: str
     removed_count: int
@@ -106,7 +108,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """A person's old and new name; `found` is False where nobody had the old one."""
+    """A person's old and new name; `found` is False if nobody had the old name."""
 
     old: str
     new: str
@@ -118,28 +120,28 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What came of merging `other` into `name`, or of undoing it."""
+    """The result of merging `other` into `name`, or of undoing the merge."""
 
     name: str
     other: str
     merge: Merge | None
-    """None where nothing was done"""
+    """None if nothing was done."""
     absent: tuple[str, ...] = ()
-    """names that nobody has"""
+    """Names that nobody has."""
 
     @property
     def found(self) -> bool:
-        """Whether there was something to merge, or to undo."""
+        """True if there was something to merge, or to undo."""
         return self.merge is not None
 
     @property
     def moved_count(self) -> int:
-        """Templates that changed their person."""
+        """Number of templates that changed their person."""
         return len(self.merge.moved) if self.merge else 0
 
     @property
     def shared_photo_count(self) -> int:
-        """Photos that both had."""
+        """Number of photos that both people had."""
         return len(self.merge.shared) if self.merge else 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -155,13 +157,14 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class CheckedGallery:
-    """What is wrong with a gallery, if anything."""
+    """The faults of a gallery, if any."""
 
     info: GalleryInfo
     faults: tuple[str, ...]
-    """a sentence each; empty where the gallery is sound"""
+    """One sentence for each fault; empty if the gallery is sound."""
     recall_at_1: float | None
-    """how often the approximate index finds the nearest template, 0..1; None without an index"""
+    """Share of searches in which the approximate index finds the nearest template, 0..1; None
+    without an index."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -176,7 +179,7 @@ class CheckedGallery:
 
 @dataclass(frozen=True, slots=True)
 class Rekeyed:
-    """A gallery whose templates are all encrypted anew."""
+    """A gallery after all its templates were encrypted anew."""
 
     gallery: str
     template_count: int
@@ -190,7 +193,7 @@ class ExportedGallery:
     """A file with every template of a gallery, not encrypted."""
 
     gallery: str
-    """its URL, without a password"""
+    """The gallery's URL, without a password."""
     output: Path
     template_count: int
 
@@ -205,16 +208,16 @@ class ExportedGallery:
 
 @dataclass(frozen=True, slots=True)
 class ImportedGallery:
-    """What an exported file brought."""
+    """The result of importing an exported file."""
 
     gallery: str
-    """its URL, without a password"""
+    """The gallery's URL, without a password."""
     source: Path
-    """the file"""
+    """The imported file."""
     template_count: int
-    """in the file"""
+    """Number of templates in the file."""
     added_count: int
-    """that were not in the gallery yet"""
+    """Number of templates that were not in the gallery yet."""
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "source": str(self.source)}
@@ -222,16 +225,16 @@ class ImportedGallery:
 
 @dataclass(frozen=True, slots=True)
 class Recentered:
-    """Templates that were brought over to another mean embedding."""
+    """The templates that were converted to another mean embedding."""
 
     gallery: str
-    """its URL, without a password"""
+    """The gallery's URL, without a password."""
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     model_sha256: str
     template_count: int
     changed_count: int
-    """all of them, or none where they were about this mean already"""
+    """Number of templates; 0 if they were centered by this mean already."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,4 @@
-"""identify: who is on each photo."""
+"""identify: names the people on each photo."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from facekit.types import Face
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedFace:
-    """Who a face is, and who else it might be."""
+    """A face with its person and the other candidates."""
 
     face: Face | None
-    """None for a ready crop"""
+    """The face on the photo; None for a ready crop."""
     answer: Identification
     metric: Metric
-    """in which distances are shown"""
+    """Metric in which distances are shown."""
 
     @property
     def name(self) -> str | None:
-        """None where the face is unknown."""
+        """Name of the person; None if the face is unknown."""
         return self.answer.candidates[0].name if self.answer.known else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class IdentifiedFace:
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedPhoto:
-    """A photo's selected faces, each with its answer."""
+    """A photo's selected faces, each with its result."""
 
     name: str
     photo_sha256: str
@@ -68,15 +68,15 @@ class IdentifiedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Who is on each photo, and what the answers rest on."""
+    """The people on each photo, with model, threshold and metric."""
 
     gallery: GalleryInfo
     by: PersonRule
     threshold: OpenSetThreshold
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     metric: Metric
-    """in which distances are shown"""
+    """Metric in which distances are shown."""
     model_sha256: str
     device: DeviceUse
     photos: tuple[IdentifiedPhoto, ...]
@@ -84,7 +84,7 @@ class Identified:
 
     @property
     def all_known(self) -> bool:
-        """Is every face of the photos that could be used known?"""
+        """True if every face of the photos that could be used is known."""
         return all(face.answer.known for photo in self.photos for face in photo.faces)
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,10 +122,10 @@ def identify(
 ) -> Identified:
     """Compares the selected faces of photos and folders of photos with everybody in a gallery.
 
-    `top`: candidates a face, 1 or more.  `on_photo` is told of each photo as soon as it is done.
-    A photo that cannot be used is noted and is a failure.  Raises UsageError, ImageError for a
-    folder without a picture, ModelMismatchError where the gallery's templates are of another model,
-    and what opening the gallery and the pipeline raise.
+    `top`: number of candidates per face, 1 or more.  `on_photo` is called after each photo.  A
+    photo that cannot be used is reported and becomes a failure.
+    Raises UsageError, ImageError for a folder without a photo, ModelMismatchError if the gallery's
+    templates are of another model, and the errors of opening the gallery and the pipeline.
     """
     names = list_pictures(sources)
     with open_gallery(location or GalleryLocation()) as gallery:
@@ -153,7 +153,7 @@ def identify_photos(
     on_photo: Callable[[IdentifiedPhoto], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> Identified:
-    """`identify`, with what is open already."""
+    """Identifies faces like `identify`, with an open gallery and pipeline."""
     info = gallery.info()
     comparisons = info.template_count if by is PersonRule.BEST else info.people_count
     limit = threshold.of(

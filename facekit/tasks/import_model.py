@@ -1,4 +1,4 @@
-"""facekit models import: an archive of models, or weights that other systems have trained."""
+"""facekit models import: imports an archive of models, or weights of other training programs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def import_model(
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> ModelFiles | ImportedModel:
-    """Installs the models of an archive, which have names and cards; or weights, as `name`.
+    """Installs the models of an archive under their names, or weights as `name`.
 
-    What a file is, its content says.  `options`: what no file of weights tells.  `force`: replace
-    a model of that name, with all variants; of an archive, what is stored under its names.
+    The kind of the file is detected from its content.  `options`: properties that a file of weights
+    does not state.  `force`: replace a model of that name, with all variants; for an archive,
+    replace the stored models of its names.
     Raises ModelMissingError for a file that cannot be read, UsageError, ModelMismatchError for an
-    archive that export does not write, ModelBuildError for weights that do not fit their graph and
-    networks that do not answer as their source or do not tell faces apart, MissingExtraError,
+    archive that export does not write, ModelBuildError for weights that do not fit their graph or
+    whose network differs from its source or does not distinguish faces, MissingExtraError, or
     StorageError.
     """
     if not path.exists():
@@ -49,9 +50,9 @@ def import_model(
 
 
 def is_archive(path: Path) -> bool:
-    """Whether it is a .tar or .tar.gz, by its content; an empty file counts as a broken one.
+    """True if the content is that of a .tar or .tar.gz; an empty file counts as a damaged archive.
 
-    Raises ModelMissingError for a file that may not be read.
+    Raises ModelMissingError for a file that cannot be read.
     """
     if path.is_dir():
         return False
@@ -77,14 +78,14 @@ def import_options(
     license: str | None = None,
     accept_untrained: bool = False,
 ) -> ImportOptions:
-    """What no file of weights tells; None for what is usual for its format, graph and size.
+    """Returns the properties that no file of weights states; None means the usual value.
 
-    `size`: (height, width) in pixels, for a network that leaves them open.  `mean`, `std`: a
-    network is fed (x - mean) / std, x from 0 to 255.  `margin_px`: pixels of the crop outside the
-    box, both sides together, of CropRule.MARGIN.  `accept_untrained`: whether the network need
-    not tell faces apart.
-    Raises UsageError for a margin without its rule, or the rule without its margin; for a mean
-    without a std, or the other way round, or a std that is not positive.
+    `size`: (height, width) in pixels, for a network with dynamic dimensions.  `mean`, `std`: the
+    network's input is (x - mean) / std, x from 0 to 255.  `margin_px`: pixels of the crop outside
+    the box, both sides together, of CropRule.MARGIN.  `accept_untrained`: accept a network that
+    does not distinguish faces.
+    Raises UsageError if only one of a margin and its rule, or of mean and std, is set, or std is
+    not positive.
     """
     if (mean is None) != (std is None):
         raise UsageError("--mean and --std go together: a network is fed (x - mean) / std.")

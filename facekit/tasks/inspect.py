@@ -1,4 +1,4 @@
-"""facekit inspect: what is in a model file, and the card beside it."""
+"""facekit inspect: shows the content of a model file and of its card."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from facekit.model.variants import MODEL_SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A model file, and what one verify with it and a detector takes on an NPU."""
+    """A model file, and the time on an NPU of one verification with it and a detector."""
 
     model: ModelInspection
     name: str
-    """the file's path as it was given, or NAME:VARIANT"""
+    """Path of the file as the caller stated it, or NAME:VARIANT."""
     verify_ms: float | None = None
-    """two detections and two embeddings, by Vela's estimate; None where no detector was named"""
+    """Milliseconds of two detections and two embeddings, estimated by Vela; None without a
+    detector."""
 
     @property
     def estimate_ms(self) -> float | None:
-        """Of one inference, by Vela's estimate; None for a file that it has not compiled."""
+        """Milliseconds of one inference, estimated by Vela; None for a file that Vela has not
+        compiled."""
         card = self.model.card
         return None if card is None else card.npu_milliseconds
 
@@ -35,12 +37,14 @@ class Inspection:
 
 
 def inspect(model: str | Path, *, detector: str | Path | None = None) -> Inspection:
-    """Reads a .tflite or .onnx file; whether its card is right is told, not raised.
+    """Reads a .tflite or .onnx file; a wrong card is reported in the result and raises no error.
 
-    `model`: a file, or a stored model by its name; of a detector the first net.  `detector`: a
-    detector that Vela has compiled, where `model` is an embedding model compiled by it.
-    Raises ModelMissingError, StorageError, ModelMismatchError for a file that is not sound or not
-    compiled, AcceleratorError or MissingExtraError where what knows the format is not installed.
+    `model`: a file, or the name of a stored model; for a detector, its first net is read.
+    `detector`: a detector that Vela has compiled, if Vela has also compiled the embedding model
+    `model`.
+    Raises ModelMissingError, StorageError, ModelMismatchError for a file that is damaged or not
+    compiled, and AcceleratorError or MissingExtraError if the package that reads the format is not
+    installed.
     """
     (path, *_) = paths_of(model)
     found = inspect_model(path)

@@ -1,4 +1,4 @@
-"""facekit models card: the card of a model file, and one to fill in."""
+"""facekit models card: shows the card of a model file, or drafts one to complete."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ _MAY_BE_NULL = ("calibration", "source.url", "source.accuracy", "quantization.in
 
 @dataclass(frozen=True, slots=True)
 class CardFile:
-    """A card, or one to fill in."""
+    """A card, or a draft to complete."""
 
     model: str
-    """as it was asked for"""
+    """The name as the caller stated it."""
     output: Path | None
-    """where it was written; None where it was not"""
+    """The written file; None if none was requested."""
     content: dict[str, Any] = field(repr=False)
-    """as JSON has it; null is what is to be filled in"""
+    """Content of the JSON; null marks a value to fill in."""
 
     @property
     def to_fill_in(self) -> tuple[str, ...]:
-        """Its members that are null and may not be: "input.mean"."""
+        """Names of the required members that are null, e.g. "input.mean"."""
         return tuple(_blanks(self.content))
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,15 +59,15 @@ class CardFile:
         }
 
     def text(self) -> str:
-        """As the file has it."""
+        """Returns the content as text of the card file."""
         return json.dumps(self.content, indent=1) + "\n"
 
 
 def card(model: str) -> CardFile:
-    """The card of a stored model, or of a file that it stands beside.
+    """Returns the card of a stored model, or of a model file with a card beside it.
 
-    The file is checked against it: size, sha256, and the network's input and output.
-    Raises ModelMissingError, ModelMismatchError that names all that is wrong.
+    The file is compared with the card: size, sha256, and the network's input and output.  Raises
+    ModelMissingError, or ModelMismatchError, which names all differences.
     """
     found = find(model)
     if found.card.task is Task.EMBEDDING:
@@ -83,13 +83,13 @@ def card_draft(
     output: Path | None = None,
     force: bool = False,
 ) -> CardFile:
-    """A card to fill in for a .tflite or .onnx file, with all that the file tells.
+    """Drafts a card for a .tflite or .onnx file, with all values that the file states.
 
-    `preprocessing`: a system that feeds its networks as this one is to be fed; its part is filled
-    in.  `output`: where to write it; `force`: replace what is there.
-    Raises ModelMissingError, ModelBuildError or ModelMismatchError for a file that is not sound or
-    is no embedding network, UsageError for a file that a card cannot name, MissingExtraError,
-    StorageError.
+    `preprocessing`: a program whose preprocessing the network expects; the draft then states it.
+    `output`: file to write the draft to; `force`: replace an existing file.
+    Raises ModelMissingError, ModelBuildError or ModelMismatchError for a file that is damaged or
+    not an embedding network, UsageError for a file name that a card cannot contain,
+    MissingExtraError, or StorageError.
     """
     if not model.is_file():
         raise ModelMissingError(f"There is no model file {model}.")
@@ -158,7 +158,8 @@ def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict
 
 
 def _sides(model: Path, net: Net) -> tuple[list[int | None], int | None]:
-    """Height and width of the picture, and the length of the embedding; None for what is open."""
+    """Returns height and width of the image, and length of the embedding; None for a dynamic
+    dimension."""
     inputs = [tuple(one.shape) for one in net.inputs]
     outputs = [tuple(one.shape) for one in net.outputs]
     fits = len(inputs) == len(outputs) == 1 and (len(inputs[0]), len(outputs[0])) == (4, 2)

@@ -1,4 +1,5 @@
-"""facekit models list: the models of the registry and of the store, with what one chooses by."""
+"""facekit models list: lists the models of the registry and the store, with properties to choose
+by."""
 
 from __future__ import annotations
 
@@ -28,19 +29,19 @@ from facekit.reporter import SILENT, Reporter
 from facekit.template.calibration import Calibration
 
 FMR = 1e-4
-"""The false match rate at which `list_models` compares models"""
+"""False match rate at which `list_models` compares models."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchRate:
-    """How many pairs of one person match where one in 10,000 pairs of strangers does."""
+    """True accept rate at the threshold at which one of 10,000 impostor pairs matches."""
 
     tar: float
-    """share of the genuine pairs, 0..1"""
+    """Share of the genuine pairs that match, 0..1."""
     detector: str
-    """which found the faces"""
+    """Name of the detector that found the faces."""
     origin: str
-    """the pairs and photos that it was measured on"""
+    """The pairs and photos of the measurement."""
 
     def to_dict(self) -> dict[str, Any]:
         return {"fmr": FMR, **asdict(self)}
@@ -48,23 +49,24 @@ class MatchRate:
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """One model of the registry or the store, by what a user chooses by."""
+    """A model of the registry or the store, with the properties that a user chooses by."""
 
     name: str
     summary: str
-    """"" for a model that only the store knows"""
+    """Empty for a model that is in the store but not in the registry."""
     task: Task
     source: Source
     stored: tuple[str, ...]
-    """the variants on this machine"""
+    """The variants on this machine."""
     is_default: bool
     size_bytes: int | None
-    """of the files that are used where no variant is named; None where they are not stored"""
+    """Size of the files that are used if no variant is named; None if they are not stored."""
     download_bytes: int | None
-    """of what a build would have to fetch; 0 where that is here, None where nothing builds it"""
+    """Bytes that a build would download; 0 if they are stored already, None if the model cannot
+    be built."""
     speed: Speed | None
     match_rate: MatchRate | None
-    """of the card, or of the calibration that ships; None where nothing was measured"""
+    """From the card, or from the calibration that ships; None if there is no measurement."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -85,12 +87,12 @@ class ListedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """The registry's models, then the others that are stored."""
+    """The registry's models, then the other stored models."""
 
     store: Path
-    """the folder that models are kept in"""
+    """The folder of stored models."""
     default: DefaultModel
-    """what is meant where no model is named"""
+    """Name of the model that is used if none is named."""
     models: tuple[ListedModel, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,16 +104,16 @@ class ModelList:
 
 
 def known_names() -> tuple[str, ...]:
-    """The registry's names, then those of other stored models."""
+    """Returns the registry's names, then the names of other stored models."""
     return tuple(dict.fromkeys((*registry.names(), *stored_names())))
 
 
 def list_models(*, measure: bool = False, reporter: Reporter = SILENT) -> ModelList:
-    """The registry's models, then the others that are stored, with what one chooses by.
+    """Returns the registry's models, then the other stored models.
 
-    `measure`: time an embedding by each stored model, under a second each; the times are
-    remembered.  Raises ModelMismatchError for a stored model without a card that can be read,
-    and what `default_model` raises.
+    `measure`: time an embedding by each stored model, under a second each; the times are cached.
+    Raises ModelMismatchError for a stored model without a readable card, and the errors of
+    `default_model`.
     """
     default = default_model()
     stored = {name: _main_file(name) for name in stored_names()}
@@ -125,7 +127,8 @@ def list_models(*, measure: bool = False, reporter: Reporter = SILENT) -> ModelL
 
 
 def _main_file(name: str) -> InstalledModel:
-    """The file that is meant where no variant is named, else the first; it is not checked."""
+    """Returns the file that is used if no variant is named, else the first file; it is not
+    checked."""
     variants = stored_variants(name)
     wanted = next((one for one in default_variants(name) if one in variants), variants[0])
     path = variant_path(name, wanted)
@@ -157,7 +160,8 @@ def _listed(name: str, model: InstalledModel | None, default: DefaultModel) -> L
 
 
 def _bytes_to_fetch(entry: RegistryEntry) -> int:
-    """Of several downloads with one source file, the first counts."""
+    """Returns the bytes to download; of several downloads with one source file, the first
+    counts."""
     first = {one.source_name: one.size_bytes for one in reversed(entry.downloads)}
     folder = sources_folder(entry.name)
     return sum(size for name, size in first.items() if not (folder / name).is_file())

@@ -1,6 +1,6 @@
-"""facekit models: describes, checks, removes and exports models; model_list.py lists them.
+"""facekit models: describes, checks, removes and exports models.
 
-Building and fetching are in build.py, importing in import_model.py.
+model_list.py lists models, build.py builds and fetches them, and import_model.py imports them.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from facekit.tasks.build import ModelFiles
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelInfo:
-    """All that is known of a model."""
+    """The registry entry and the cards of a model."""
 
     model: str
-    """as it was asked for"""
+    """The name as the caller stated it."""
     entry: RegistryEntry | None
-    """None for a model that the registry does not know"""
+    """None for a model that is not in the registry."""
     cards: tuple[tuple[Path, Card], ...]
-    """of the files on this machine, each with its path; files are not checked"""
+    """Cards of the files on this machine, each with its path; the files are not checked."""
 
     def __repr__(self) -> str:
         return f"ModelInfo({self.model}, {len(self.cards)} files)"
@@ -57,7 +57,7 @@ class CheckedFile:
 
     path: Path
     error: ModelMismatchError | None
-    """None where file and card belong together"""
+    """None if file and card belong together."""
 
     def to_dict(self) -> dict[str, Any]:
         return {"path": str(self.path), **(self.error.to_dict() if self.error else {"error": None})}
@@ -68,7 +68,7 @@ class CheckedFiles:
     """Stored model files after they were compared with their cards."""
 
     model: str | None
-    """as it was asked for; None for all that are stored"""
+    """The name as the caller stated it; None for all stored models."""
     files: tuple[CheckedFile, ...]
 
     @property
@@ -85,7 +85,7 @@ class CheckedFiles:
 
 @dataclass(frozen=True, slots=True)
 class RemovedFiles:
-    """Files of one model that are no longer there."""
+    """The removed files of one model."""
 
     model: str
     paths: tuple[Path, ...]
@@ -96,7 +96,7 @@ class RemovedFiles:
 
 @dataclass(frozen=True, slots=True)
 class ModelArchive:
-    """An archive that was written, and the models in it."""
+    """The archive that was written, and the models in it."""
 
     output: Path
     models: tuple[InstalledModel, ...]
@@ -112,9 +112,10 @@ class ModelArchive:
 
 
 def info(name_or_path: str) -> ModelInfo:
-    """Of a registry name, a stored model or a model file.
+    """Describes a registry name, a stored model or a model file.
 
-    Raises ModelMissingError where there is none, ModelMismatchError for a card that is not valid.
+    Raises ModelMissingError if there is no such model, and ModelMismatchError for a card that is
+    not valid.
     """
     entry = registry.entry(name_or_path) if name_or_path in registry.names() else None
     variants = stored_variants(name_or_path)
@@ -129,27 +130,29 @@ def info(name_or_path: str) -> ModelInfo:
 
 
 def verify(name: str | None = None) -> CheckedFiles:
-    """Reads every byte of one model's files, or of all stored ones.
+    """Compares every byte of one model's files, or of all stored files, with the cards.
 
-    A net that is missing from a known detector is a problem too.  Raises ModelMissingError
-    where `name` is not stored at all.
+    A missing net of a known detector is an error too.  Raises ModelMissingError if `name` is not
+    stored at all.
     """
     names = stored_names() if name is None else (name,)
     return CheckedFiles(name, tuple(_checked(path) for one in names for path in _whole(one)))
 
 
 def path(name: str) -> ModelFiles:
-    """Where a model's files are, checked by their cards; each net of a detector.
+    """Returns the paths of a model's files, checked by their cards; of a detector, of each net.
 
-    Raises ModelMissingError, which says how to get it, or ModelMismatchError.
+    Raises ModelMissingError, which names the command that installs the model, or
+    ModelMismatchError.
     """
     return ModelFiles(name, tuple(model.path for model in find_all(name)))
 
 
 def remove(name: str, *, sources: bool = False) -> RemovedFiles:
-    """Removes "name" with all variants, or "name:variant"; with `sources` the downloaded weights.
+    """Removes "name" with all variants, or "name:variant"; with `sources`, also downloaded weights.
 
-    Returns what is gone.  Raises ModelMissingError where there is none, StorageError.
+    Returns the removed files.  Raises ModelMissingError if there is no such model, and StorageError
+    if a file cannot be removed.
     """
     from facekit.model import installation
 
@@ -160,8 +163,8 @@ def remove(name: str, *, sources: bool = False) -> RemovedFiles:
 def export(names: Sequence[str], output: Path, *, force: bool = False) -> ModelArchive:
     """Writes models and their cards to a .tar or .tar.gz.
 
-    Raises UsageError for another suffix and a file that exists without `force`, ModelMissingError,
-    ModelMismatchError, StorageError.
+    Raises UsageError for another suffix or an existing file without `force`, ModelMissingError,
+    ModelMismatchError, or StorageError.
     """
     from facekit.model.archive import export_models
 
@@ -186,7 +189,8 @@ def _entry_dict(entry: RegistryEntry) -> dict[str, Any]:
 
 
 def _whole(name: str) -> tuple[Path, ...]:
-    """All that is stored of "name", and all that the registry builds of it; else as paths_of."""
+    """Returns all stored files of "name" and all that the registry builds of it, else as
+    `paths_of`."""
     variants = stored_variants(name)
     if not variants:
         return paths_of(name)

@@ -1,4 +1,4 @@
-"""From what a caller asks for to a Pipeline: model found or built, bundle, crop, accelerator."""
+"""Opens the Pipeline that a caller requests: finds or builds the model, and reads the bundle."""
 
 from __future__ import annotations
 
@@ -29,15 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CropChange:
-    """What a caller changes of the crop rule in a model's card; None for what stays."""
+    """Changes to the crop rule of a model's card; None means no change."""
 
     rule: CropRule | None = None
     margin_px: float | None = None
-    """pixels of the finished crop outside the box, both sides together"""
+    """Pixels of the finished crop outside the box, both sides together."""
     resize_filter: ResizeFilter | None = None
 
     def of(self, own: CropSpec) -> CropSpec | None:
-        """The changed rule; None where nothing is changed.  A margin goes with its own rule."""
+        """Returns the changed rule; None if nothing is changed.
+
+        With another rule than the card's, a margin that is None becomes 0.
+        """
         if self == CropChange():
             return None
         rule = self.rule or own.rule
@@ -49,34 +52,34 @@ class CropChange:
 
 @dataclass(frozen=True, slots=True)
 class PipelineRequest:
-    """How pictures become embeddings, as a caller asks for it."""
+    """The model, detector and settings of a Pipeline, as a caller requests them."""
 
     model: str | None = None
-    """registry name, NAME:VARIANT, or a file with its card beside it; None for the default model,
-    and with `bundle` for the bundle's"""
+    """Registry name, NAME:VARIANT, or a file with its card beside it; None means the default
+    model, or with `bundle` the bundle's."""
     bundle: Path | None = None
-    """folder of an unpacked bundle: its models and no others"""
+    """Folder of an unpacked bundle; only its models are used."""
     face: FacePolicy = FacePolicy.LARGEST
     detect: bool = True
-    """False: the pictures are face crops already"""
+    """False if the photos are face crops already."""
     crop: CropChange = field(default_factory=CropChange)
     detector: str | None = None
-    """name of a detection model, NAME:VARIANT, or a net's file with its card; None: the one in the
-    model's card, and with `bundle` the bundle's"""
+    """Name of a detection model, NAME:VARIANT, or a net's file with its card; None means the one
+    in the model's card, or with `bundle` the bundle's."""
     detector_options: DetectorOptions = field(default_factory=DetectorOptions)
     limits: ImageLimits = DEFAULT_LIMITS
     threads: int | None = None
-    """threads a network may use; None: of the embedding net the cores this process may run on,
-    of the detector's nets one"""
+    """Threads that a network may use; None means one per usable core for the embedding net, and
+    one for the detector's nets."""
     runtime: Runtime | None = None
-    """None: what the model's file is for"""
+    """None means the runtime that the model's file is for."""
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
     build_missing: bool = True
-    """False: a model that is not here is an error, and nothing is fetched"""
+    """If False, a model that is not installed is an error, and nothing is fetched."""
 
     @property
     def locate_options(self) -> LocateOptions:
-        """How faces are looked for, the bundle's nets included."""
+        """The settings for finding faces, with the nets of the bundle."""
         nets, accelerator = None, self.accelerator
         if self.bundle is not None:
             if self.detector is not None:
@@ -98,10 +101,11 @@ class PipelineRequest:
 
 
 def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> Pipeline:
-    """The pipeline that `request` describes.  A model that is missing is built first.
+    """Opens the pipeline that `request` describes.
 
-    An accelerator that was asked for is opened here, so that a list of photos does not begin
-    without it.  Raises UsageError, ModelMissingError, ModelMismatchError, AcceleratorError.
+    A missing model is built first.  A requested accelerator is opened here, so that an error is
+    raised before the first photo.  Raises UsageError, ModelMissingError, ModelMismatchError, or
+    AcceleratorError.
     """
     accelerator = request.accelerator
     if request.bundle is None:
@@ -140,19 +144,19 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
 def ensure_detector(
     name: str, *, build_missing: bool = True, reporter: Reporter = SILENT
 ) -> tuple[InstalledModel, ...]:
-    """The detector's nets; built first where they are missing.
+    """Returns the detector's nets; builds missing nets first.
 
-    Raises ModelMissingError, ModelMismatchError for a model that is no detector, and what building
-    raises.
+    Raises ModelMissingError, ModelMismatchError for a model that is not a detector, and the errors
+    of building.
     """
     ensure_installed(name, task=Task.DETECTION, build_missing=build_missing, reporter=reporter)
     return LocateOptions(detector=name).found_nets
 
 
 def usual_detector(model: str | None) -> str:
-    """Name of the detector that the model's card names; the model need not be installed.
+    """Returns the name of the detector in the model's card; the model need not be installed.
 
-    `model`: as a request has it.  MTCNN for a model that nobody knows.
+    `model`: as in a request.  Returns MTCNN's name for an unknown model.
     """
     name = model_or_default(model)
     known = name.partition(":")[0]
@@ -165,7 +169,7 @@ def usual_detector(model: str | None) -> str:
 
 
 def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, AcceleratorRequest]:
-    """The model of an unpacked bundle, and the device that is asked for, else the bundle's."""
+    """Returns the model of an unpacked bundle, and the requested device, else the bundle's."""
     from facekit.board.manifest import find_embedder, read_bundle
 
     accelerator = request.accelerator
@@ -185,7 +189,7 @@ def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, Ac
 def _bundle_device(
     bundle: Bundle, accelerator: AcceleratorRequest
 ) -> tuple[Device, AcceleratorRequest]:
-    """The device that is asked for, else the bundle's; and what the nets are opened on."""
+    """Returns the requested device, else the bundle's, and the request for its accelerator."""
     device = accelerator.device or bundle.device
     if accelerator.delegate is None:
         accelerator = replace(accelerator, device=device)

@@ -1,4 +1,4 @@
-"""facekit quantize: one recipe, and how far its file drifts from float32."""
+"""facekit quantize: applies one recipe, and measures how its file differs from float32."""
 
 from __future__ import annotations
 
@@ -34,27 +34,28 @@ DEFAULT_RECIPE = "static_wi8_ai8"
 
 @dataclass(frozen=True, slots=True)
 class QuantizedFile:
-    """The file that was made, and what was measured on it."""
+    """The quantized file and its measurements."""
 
     model: str
-    """"name:variant" of what it was made of"""
+    """The source model as "name:variant"."""
     model_sha256: str
     output: Path
-    """the folder of the files"""
+    """The folder of the files."""
     file: ConvertedFile
     layers: tuple[LayerDrift, ...] | None = None
-    """by falling error; None where they were not asked for"""
+    """Layers by descending error; None if they were not requested."""
     accuracies: tuple[Accuracy, Accuracy] | None = None
-    """float32's and its own on pairsDevTest"""
+    """Accuracy of float32 and of the quantized file on pairsDevTest."""
 
     @property
     def drift(self) -> Drift | DetectionDrift:
-        """How far its embeddings, or a detector's faces, are from float32's."""
+        """Difference between this file's embeddings, or a detector's faces, and those of
+        float32."""
         assert self.file.drift is not None  # every recipe's file is measured
         return self.file.drift
 
     def report(self) -> dict[str, Any]:
-        """The drift report, as its file has it."""
+        """Returns the drift report with the content of its file."""
         layers, accuracies = self.layers, self.accuracies
         return {
             **self.drift.to_dict(),
@@ -89,11 +90,14 @@ def quantize(
     """Writes the model, its card, the recipe, and the drift report into the folder `output`.
 
     `recipe`: a name of configs/recipes or a .json file.  `drift_on`: photos to measure the drift
-    on, a folder or list; None: those of `calibration`.  `layers`: rank them by their error.
-    `evaluate_on`: LFW's folder, to measure the accuracy on View 1 before and after.  `plot`: a
-    .png file to draw the drift into.  `range_rule`: instead of the recipe's own.  `force`: replace
-    files that exist.  `accept_drift`: keep a file that no longer tells faces apart.
-    Raises what `convert` raises, InputError for a folder that is not LFW.
+    on, a folder or list; None means those of `calibration`.  `layers`: rank the layers by their
+    error.
+    `evaluate_on`: LFW's folder, to measure the accuracy on View 1 of float32 and the quantized
+    file.
+    `plot`: a .png file for a plot of the drift.  `range_rule`: replaces the recipe's rule.
+    `force`: replace existing files.  `accept_drift`: keep a file that no longer distinguishes
+    faces.
+    Raises the errors of `convert`, and InputError for a folder that is not LFW.
     """
     read = read_recipe(recipe)
     calibration = calibration or CalibrationPhotos()

@@ -1,6 +1,6 @@
-"""track: a video to tracks, named by a gallery, and an annotated video.
+"""track: follows people through a video, names them from a gallery, and writes an annotated video.
 
-One frame is in memory at a time, however long the video is.
+One frame is in memory at a time, whatever the video's length.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ from facekit.video.writing import VideoWriter
 
 @dataclass(frozen=True, slots=True)
 class TrackedPerson:
-    """One person's way through a video."""
+    """The track of one person through a video."""
 
     video: str
     track: FinishedTrack
     threshold: OpenSetThreshold | None
-    """of known faces; None where there is no gallery to ask for the name"""
+    """Threshold of known faces; None without a gallery."""
     metric: Metric
-    """in which the threshold is shown as a distance"""
+    """Metric in which the threshold is shown as a distance."""
     output: Path | None
-    """the video with boxes and names"""
+    """The video with boxes and names."""
     model: str
-    """"name:variant" """
+    """The model as "name:variant"."""
     model_sha256: str
 
     @property
     def named(self) -> bool:
-        """Was there a gallery to ask for the name?"""
+        """True if a gallery was searched for the name."""
         return self.threshold is not None
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,16 +73,17 @@ class TrackedPerson:
 
 @dataclass(frozen=True, slots=True)
 class TrackEnd:
-    """How following the people of a video ended."""
+    """The result of following the people of a video."""
 
     found: bool
-    """was anybody followed; where there is a gallery, anybody known?"""
+    """True if a person was followed and, with a gallery, at least one is known."""
     interrupted: bool
-    """whether the caller asked to stop before the video's end"""
+    """True if the caller stopped before the video's end."""
     damage: InputError | None
-    """what could not be read of a video that is truncated or damaged; its tracks are reported"""
+    """The unreadable part of a truncated or damaged video, in words; the tracks before it are
+    reported."""
     warning: str | None
-    """what the decoder complained about, where every frame could be read"""
+    """The decoder's warning, if every frame could be read."""
 
 
 def track(
@@ -97,15 +98,16 @@ def track(
     should_stop: Callable[[], bool] = lambda: False,
     reporter: Reporter = SILENT,
 ) -> Iterator[TrackedPerson | TrackEnd]:
-    """Each person of a video as soon as they are gone, and at last how it ended.
+    """Yields each person of a video when their track ends, and then the TrackEnd.
 
     `video`: a file or named pipe, "-" for standard input, a stream's URL, or a camera's number.
-    Names come from the gallery; where no URL is given, from the default one if it is there.
-    `threshold`: of known faces; None for one by the gallery's size, see `OpenSetChoice`.
-    `output`: the video with boxes and names is written here, whole or not at all, once the iterator
-    is used up; `force`: over a file that exists.  `should_stop`: asked before each frame.  Raises
-    UsageError, InputError for a video that cannot be opened, StorageError, and what opening the
-    gallery and the pipeline raise.
+    Names come from the gallery; if no URL is given, from the default gallery if it exists.
+    `threshold`: of known faces; None means one that depends on the gallery's size, see
+    `OpenSetChoice`.  `output`: file for the video with boxes and names; it is written completely or
+    not at all, after the iterator's end.  `force`: replace an existing file.  `should_stop`: called
+    before each frame.
+    Raises UsageError, InputError for a video that cannot be opened, StorageError, and the errors of
+    opening the gallery and the pipeline.
     """
     if output is not None and output.resolve() == Path(video).resolve():
         raise UsageError(f"-o would replace the video itself: {video}")
@@ -164,9 +166,9 @@ def track(
 def follow(
     frames: Iterable[Frame], tracker: Tracker, output: VideoWriter | None = None
 ) -> Iterator[FinishedTrack]:
-    """Each track as soon as it is over; those that last to the end come by number.
+    """Yields each track when it ends, and then the remaining tracks in the order of their numbers.
 
-    Raises what reading, detecting and writing raise.
+    Raises the errors of reading, detecting and writing.
     """
     for frame in frames:
         yield from tracker.step(frame)
@@ -176,7 +178,7 @@ def follow(
 
 
 class PipelineVision:
-    """What a pipeline does with photos, for frames; see `facekit.video.records.Vision`."""
+    """Detects and embeds faces in frames with a pipeline; see `facekit.video.records.Vision`."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         """Raises UsageError for a crop rule without faces."""
@@ -186,19 +188,19 @@ class PipelineVision:
         self._locator = Locator(options=pipeline.options.locate)
 
     def detect(self, pixels: UInt8Array) -> tuple[Face, ...]:
-        """All faces of a (H, W, 3) RGB frame, highest score first."""
+        """Returns all faces of a (H, W, 3) RGB frame, highest score first."""
         (faces,) = self._locator.detect([pixels])
         return faces
 
     def embed(self, pixels: UInt8Array, faces: Sequence[Face]) -> Float32Array:
-        """(N, D) unit vectors."""
+        """Returns (N, D) unit vectors."""
         frame = Picture("frame", pixels, sha256="")
         located = LocatedPicture(frame, tuple(faces), tuple(faces))
         return self._pipeline.embedder.embed(self._pipeline.crop(located))
 
 
 def _gallery(location: GalleryLocation) -> Gallery | None:
-    """None where none was named and there is none at the default place."""
+    """Opens the gallery; returns None if none is named and there is none at the default path."""
     if location.url is None and not Path(default_url()).exists():
         return None
     return open_gallery(location)
@@ -220,7 +222,7 @@ def _namer(gallery: Gallery, pipeline: Pipeline, threshold_similarity: float) ->
 
 
 def _shown(reader: VideoReader, reporter: Reporter) -> Iterator[Frame]:
-    """The frames, as steps where their number is known."""
+    """Yields the frames, as steps of the reporter if their number is known."""
     if reader.frame_count is None:
         return reader.frames()
     return reporter.steps(reader.frames(), length=reader.frame_count, label="following")

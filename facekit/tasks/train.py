@@ -1,4 +1,4 @@
-"""A training run, begun or gone on with; its model into the store."""
+"""Starts or continues a training run, and installs its model in the store."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a run that begins is asked for."""
+    """The settings of a new run."""
 
     data: Path
-    """aligned crops, a folder a person: see align_dataset"""
+    """Aligned crops, one folder per person; see align_dataset."""
     config: str | None = None
-    """a configuration of configs/train by name, or a .toml file; None for the defaults"""
+    """Name of a configuration in configs/train, or a .toml file; None means the defaults."""
     settings: tuple[str, ...] = ()
-    """KEY=VALUE, such as augment.flip=false: they win over the configuration"""
+    """KEY=VALUE, such as augment.flip=false; they override the configuration."""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """by key of the configuration, such as "optimizer.rate": they win over all"""
+    """Values by key of the configuration, such as "optimizer.rate"; they override all others."""
     start_from: str | None = None
-    """the model or file whose weights are begun with; None for fresh ones"""
+    """The model or file with the initial weights; None means random weights."""
     license: str | None = None
-    """what may be done with the result, for its card"""
+    """License of the trained model, for its card."""
 
     def request(self, output: Path, *, name: str | None = None) -> TrainRequest:
-        """The run with its whole configuration; a model without a name is called after `output`.
+        """Returns the run with its complete configuration.
 
-        Raises UsageError.
+        A model without a name is named after `output`.  Raises UsageError for an invalid setting.
         """
         changes = {**dict(map(parse_change, self.settings)), **self.values}
         config = read_config(self.config, changes)
@@ -61,14 +61,14 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedRun:
-    """A run that has ended, or was asked to stop and can go on."""
+    """A run that has ended, or was interrupted and can be continued."""
 
     output: Path
     trained: Trained
     installed: Path | None
-    """the model's file in the store, where it was to go there"""
+    """The model's file in the store, if it was installed."""
     is_chief: bool
-    """whether this process is the one that writes files and speaks"""
+    """True for the process that writes files and messages."""
 
     @property
     def interrupted(self) -> bool:
@@ -76,7 +76,8 @@ class TrainedRun:
 
     @property
     def model(self) -> Path | None:
-        """The model file; None where the run was interrupted, and in processes but the chief."""
+        """The model file; None if the run was interrupted, and in all processes except the
+        chief."""
         return None if self.trained.model is None else self.trained.model.path
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,15 +117,15 @@ def train(
 ) -> TrainedRun:
     """Trains a model, or fine-tunes one; its file is OUTPUT/NAME_float32.tflite.
 
-    run: what begins; None goes on with the run in `output`, with its own settings, and `data`
-    then says where its crops are now.  validate_on: LFW's folder, whose View 1 is scored after
-    each `validate_every` epochs.  workers_at, worker_index: HOST:PORT of all processes of a run,
-    and which this one is; None for what TF_CONFIG says, or for a run of this process alone.
-    install: the new name of the model, under which it goes into the store; None calls it after the
-    folder.  force: replace a run in `output`, and a model of that name with all its variants.
-    should_stop: asked before each step; True ends the run after it, with all kept that it needs to
-    go on.
-    Raises UsageError, InputError, ModelError, StorageError.
+    run: a new run; None continues the run in `output` with its own settings, and `data` is then the
+    new folder of its crops.  validate_on: LFW's folder, whose View 1 is scored after every
+    `validate_every` epochs.
+    workers_at, worker_index: HOST:PORT of all processes of a run, and the index of this process;
+    None means the values of TF_CONFIG, or a run of this process alone.  install: the new name of
+    the model in the store; None names it after the folder.  force: replace a run in `output`, and a
+    model of that name with all its variants.  should_stop: called before each step; True ends the
+    run after this step, with all files that it needs to continue.
+    Raises UsageError, InputError, ModelError, or StorageError.
     """
     request = resumed(output, data=data) if run is None else run.request(output, name=install)
     if run is not None:

@@ -1,4 +1,4 @@
-"""One picture of a verification: both photos, the two crops compared, the decision and its why."""
+"""Draws a verification: both photos, the two compared crops, and the decision with its reasons."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SOFT_COLOR = "#566573"
 
 
 def plot_verification(result: Verification, path: Path) -> None:
-    """Draws and writes; the format is the suffix's.
+    """Draws a verification and writes the figure; the file's suffix selects the format.
 
-    Raises UsageError for another suffix, MissingExtraError without matplotlib, StorageError where
+    Raises UsageError for another suffix, MissingExtraError without matplotlib, and StorageError if
     the file cannot be written.
     """
     suffix = path.suffix.lower()
@@ -38,11 +38,12 @@ def plot_verification(result: Verification, path: Path) -> None:
 
 
 def verification_figure(result: Verification) -> Figure:
-    """Photos side by side, crops and facts below them, the similarity's scale at the bottom.
+    """Draws the photos in a row, crops and facts below them, and the similarity's scale at the
+    bottom.
 
-    The two compared faces have thick boxes in the decision's color, all others thin gray ones.
-    Axes by their labels: "photo a", "photo b", "crop a", "crop b", "facts", "scale".
-    Raises MissingExtraError without matplotlib.
+    The two compared faces have thick boxes in the decision's color, all others thin gray boxes.
+    The axes have the labels "photo a", "photo b", "crop a", "crop b", "facts", "scale".  Raises
+    MissingExtraError without matplotlib.
     """
     require("matplotlib", extra="plot", needed_for="--plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -99,7 +100,7 @@ def _draw_photo(axes: Axes, picture: EmbeddedPicture, origin: FaceOrigin, color:
 def _draw_face(
     axes: Axes, face: Face | None, number: int | None, color: str, line_points: float
 ) -> None:
-    """A box, and the number above it; no box for a photo that is a crop already."""
+    """Draws a box with its number above it; draws no box for a photo that is a crop already."""
     if face is None:
         return
     from matplotlib.patches import Rectangle
@@ -132,7 +133,8 @@ def _draw_scale(axes: Axes, result: Verification, color: str) -> None:
 
 
 def _relative_width(picture: EmbeddedPicture) -> float:
-    """Of a photo's column; neither a panorama nor a strip leaves the other one no room."""
+    """Returns the relative width of a photo's column, limited so that both photos remain
+    visible."""
     if picture.pixels is None:
         return 0.8
     height, width = picture.pixels.shape[:2]
@@ -148,7 +150,7 @@ def _title(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
 
 
 def _facts(result: Verification) -> str:
-    """Both scales with the sign of a match, and what the decision rests on."""
+    """Returns both scales with the sign of a match, and the basis of the decision."""
     bound = result.meaning.fmr_at_most
     rate = "not measured there" if bound is None else f"at most {percent_at_most(bound)}"
     lines = [

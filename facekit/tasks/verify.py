@@ -1,4 +1,4 @@
-"""Two photos: are they of one person?"""
+"""Decides whether two photos are of one person."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def verify(
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Verification:
-    """Compares two pictures, or embedding files by their paths.
+    """Compares two photos, or embedding files by their paths.
 
-    `request`, `threshold`: None for the default model and its card's threshold.  `plot`: where a
-    picture of both faces, their crops and the decision is written (.png, .svg or .pdf).  `force`:
-    replace a file that exists.
-    Raises UsageError for a file that exists, and what `open_pipeline`, `ThresholdChoice.of`,
-    `Pipeline.embed` and `plot_verification` raise.
+    `request`, `threshold`: None means the default model and its card's threshold.  `plot`: file
+    (.png, .svg or .pdf) for a figure of both faces, their crops and the decision.  `force`: replace
+    an existing file.
+    Raises UsageError for an existing file, and the errors of `open_pipeline`, `ThresholdChoice.of`,
+    `Pipeline.embed` and `plot_verification`.
     """
     require_free(plot, force=force)
     threshold = threshold or ThresholdChoice()

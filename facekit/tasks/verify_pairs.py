@@ -1,4 +1,4 @@
-"""Many pairs in one process: each photo is decoded and embedded once."""
+"""Verifies many pairs in one process: each photo is decoded and embedded once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facekit.template.threshold import Threshold, ThresholdChoice
 
 @dataclass(frozen=True, slots=True)
 class PhotoPair:
-    """One line of a pair list: two picture paths."""
+    """One line of a pair list: the paths of two photos."""
 
     a: str
     b: str
@@ -32,27 +32,27 @@ class PhotoPair:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPair:
-    """What came of one pair: exactly one of `verification` and `failure` is set."""
+    """The result of one pair: exactly one of `verification` and `failure` is set."""
 
     pair: PhotoPair
     verification: Verification | None
     failure: PhotoFailure | None
-    """the first of its photos that gave no embedding"""
+    """The first of the pair's photos without an embedding."""
     threshold: Threshold
     metric: Metric
 
     @property
     def error(self) -> FacekitError | None:
-        """Why there is no decision; None where there is one."""
+        """The reason why there is no decision; None if there is one."""
         return None if self.failure is None else self.failure.error
 
     @property
     def threshold_distance(self) -> float:
-        """The largest distance of a match, in `metric`; also where the pair failed."""
+        """The maximum distance of a match, in `metric`; also set if the pair failed."""
         return distance(self.threshold.similarity, self.metric)
 
     def to_dict(self) -> dict[str, Any]:
-        """The pair with its verification's members, or with its error."""
+        """Returns the pair with its verification's members, or with its error."""
         outcome = self.error if self.verification is None else self.verification
         assert outcome is not None  # one of the two is there
         return {"a": self.pair.a, "b": self.pair.b, **outcome.to_dict()}
@@ -60,18 +60,18 @@ class VerifiedPair:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedList:
-    """A whole list of pairs, in a file where one was asked for."""
+    """The result of a list of pairs, in a file if one was requested."""
 
     output: Path | None
     pairs: tuple[VerifiedPair, ...]
 
     @property
     def all_same(self) -> bool:
-        """Whether every pair that has a decision is of one person."""
+        """True if every pair with a decision is of one person."""
         return all(pair.verification for pair in self.pairs if pair.verification is not None)
 
     def to_dict(self) -> dict[str, Any]:
-        """The counts and the photos that failed, each once; the decisions are in the file."""
+        """Returns the counts and the failed photos, each once; the decisions are in the file."""
         verified = [pair.verification for pair in self.pairs if pair.verification is not None]
         failed = {pair.failure.name: pair.failure for pair in self.pairs if pair.failure}
         return {
@@ -93,10 +93,10 @@ def verify_pairs(
     ray: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[VerifiedPair]:
-    """Results in the order of the pairs; a photo that fails fails its pairs, not the list.
+    """Returns results in the order of the pairs; a photo that fails makes only its pairs fail.
 
-    Keeps 2 KB a photo: the embeddings, not the pixels.  See `embed_each` for `workers` and `ray`.
-    Raises what `open_pipeline`, `ThresholdChoice.of` and `embed_each` raise.
+    Keeps 2 KB per photo: the embeddings, not the pixels.  See `embed_each` for `workers` and `ray`.
+    Raises the errors of `open_pipeline`, `ThresholdChoice.of` and `embed_each`.
     """
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
@@ -121,16 +121,16 @@ def verify_each(
     ray: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[VerifiedPair]:
-    """As `verify_pairs`, by a pipeline that is open."""
+    """Verifies pairs like `verify_pairs`, with an open pipeline."""
     coming = embed_each(pipeline, photos_of(pairs), workers=workers, ray=ray)
     results = _compared(pipeline, pairs, coming, threshold, metric)
     return reporter.steps(results, length=len(pairs), label="verifying")
 
 
 def read_pairs(path: Path) -> list[PhotoPair]:
-    """The pair list at `path`, "-" for standard input; see `parse_pairs`.
+    """Reads the pair list at `path`, "-" for standard input; see `parse_pairs`.
 
-    Raises PairListError where it cannot be read.
+    Raises PairListError if it cannot be read.
     """
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -140,9 +140,9 @@ def read_pairs(path: Path) -> list[PhotoPair]:
 
 
 def parse_pairs(content: bytes, *, name: str) -> list[PhotoPair]:
-    """CSV of two columns; a first line "a,b" is a heading.  Blank lines are passed over.
+    """Parses CSV with two columns; a first line "a,b" is a heading, and blank lines are skipped.
 
-    Raises PairListError naming the file, the line and what is wrong with it.
+    Raises PairListError, which names the file, the line and the fault.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -167,27 +167,27 @@ def parse_pairs(content: bytes, *, name: str) -> list[PhotoPair]:
 
 
 def photos_of(pairs: Iterable[PhotoPair]) -> list[str]:
-    """Each photo once, in the order of its first use."""
+    """Returns each photo once, in the order of first use."""
     return list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b)))
 
 
 def require_list_file(output: Path, *, force: bool) -> None:
-    """Raises UsageError where a list of results is to be written neither as CSV nor as JSON, or
-    over a file that exists and that `force` does not allow replacing."""
+    """Raises UsageError if the suffix is not .csv or .jsonl, or if the file exists and not
+    `force`."""
     if output.suffix.lower() not in (".csv", ".jsonl"):
         raise UsageError(f"-o must end in .csv or .jsonl. Received: {output}")
     require_free(output, force=force)
 
 
 def is_json_list(output: Path) -> bool:
-    """Whether the list goes to a JSON Lines file, else to CSV."""
+    """True if the list is written as JSON Lines, False for CSV."""
     return output.suffix.lower() == ".jsonl"
 
 
 def write_lines(output: Path, lines: Iterable[str]) -> None:
-    """Lines with their ends, as UTF-8; the file appears whole or not at all.
+    """Writes lines, which include their line ends, as UTF-8, completely or not at all.
 
-    Raises StorageError where it cannot be written.
+    Raises StorageError if the file cannot be written.
     """
     write_atomically(output, "".join(lines).encode())
 

@@ -1,4 +1,4 @@
-"""Compares unit vectors and decides.
+"""Compares unit vectors and decides whether two of them belong to one person.
 
 The score is the cosine similarity s.  L2, squared L2 and angle are strictly decreasing functions of
 s, so that a decision does not depend on the metric in which it is shown:
@@ -39,11 +39,12 @@ def unit_length(vectors: Float32Array) -> Float32Array:
 
 
 def centered(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
-    """Subtracts `mean` (D,) from (N, D) unit vectors and scales them to unit length.
+    """Scales (N, D) vectors to unit length, subtracts `mean` (D,) and scales to unit length again.
 
-    The mean embedding of many people is what all faces have in common; without subtracting it, the
-    cosines of impostors spread more (docs/explanation/accuracy.md).  Apply this once before every
-    comparison.  With None, the vectors are only scaled.
+    Returns (N, D) float32.  With None, the vectors are only scaled.  The mean embedding of many
+    people is what all faces have in common; without subtracting it, the cosines of impostors spread
+    more (docs/explanation/accuracy.md).  Vectors must be centered exactly once before they are
+    compared.  Raises ValueError for a vector without a direction, like `unit_length`.
     """
     unit = unit_length(vectors)
     return unit if mean is None else unit_length(unit - mean)
@@ -54,8 +55,8 @@ def recentered(
 ) -> Float32Array:
     """Converts (N, D) unit vectors that are centered by `old_mean` to being centered by `new_mean`.
 
-    The result equals embedding the photos anew.  A template u of length 1 was centered to
-    c = (u - m) / |u - m|, so that u = m + t c for a positive t.  From |u| = 1 follows
+    Except for rounding, the result equals embedding the photos anew.  A template u of length 1 was
+    centered to c = (u - m) / |u - m|, so that u = m + t c for a positive t.  From |u| = 1 follows
     t^2 + 2 t (m.c) + |m|^2 - 1 = 0.  The product of the roots, |m|^2 - 1, is negative, so
     t = sqrt((m.c)^2 + 1 - |m|^2) - m.c is the only positive root.  Templates of two views
     (Flip.CONCAT) have length 1 as a whole, so the same holds for them.
@@ -65,14 +66,15 @@ def recentered(
     unit = unit_length(vectors).astype(np.float64)
     if old_mean is not None:
         mean = old_mean.astype(np.float64)
-        left = 1.0 - float(mean @ mean)
-        if left <= 0:
+        one_minus_squared_mean = 1.0 - float(mean @ mean)
+        if one_minus_squared_mean <= 0:
             raise ModelMismatchError(
                 "Templates about an embedding mean of length 1 or more cannot be brought over: "
                 "embed the photos again."
             )
         along = unit @ mean
-        unit = mean + (np.sqrt(along**2 + left) - along)[:, None] * unit
+        factor = np.sqrt(along**2 + one_minus_squared_mean) - along
+        unit = mean + factor[:, None] * unit
     if new_mean is not None:
         unit = unit - new_mean.astype(np.float64)
     return np.asarray(unit / np.linalg.norm(unit, axis=1, keepdims=True), np.float32)
@@ -81,10 +83,13 @@ def recentered(
 def joined(views: Float32Array, flip: Flip) -> Float32Array:
     """Combines (N, 1 or 2, D) unit vectors, crop and mirror image, to (N, D or 2 D) of length 1.
 
-    Each view has unit length before they are combined, so that both have equal weight; with CONCAT
-    the cosine of two templates is the mean of the cosines of their views.  NB: SphereFace's
-    evaluation.m concatenates the net's output vectors, whose lengths differ a little between a crop
-    and its mirror image.  With NONE, only the first view is used.
+    With NONE, only the first view is used.  With CONCAT, the views are concatenated, so that the
+    cosine of two templates is the mean of the cosines of their views.  Otherwise the views are
+    added.  Each view has unit length before they are combined, so that both have equal weight.
+    Raises ValueError if a second view is needed and missing.
+
+    NB: this differs slightly from SphereFace's evaluation.m, which concatenates the raw outputs, so
+    that the longer vector has more weight.
     """
     if flip is Flip.NONE:
         return unit_length(views[:, 0])
@@ -108,7 +113,10 @@ def cosine_similarity(a: Float32Array, b: Float32Array) -> Float32Array:
 
 
 def similarity_matrix(a: Float32Array, b: Float32Array) -> Float32Array:
-    """Returns the (N, M) float32 cosines, -1..1, of (N, D) with (M, D) unit vectors."""
+    """Returns the (N, M) float32 cosines, -1..1, of (N, D) with (M, D) unit vectors.
+
+    Raises ValueError if the shapes do not fit or rows are not of unit length.
+    """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError(f"(N, D) and (M, D) arrays needed. Received: {a.shape}, {b.shape}")
     _require_unit(a)
@@ -167,5 +175,5 @@ class Decision:
 
 
 def decide(similarity: float, *, threshold_similarity: float) -> Decision:
-    """Decides: the same person if similarity >= threshold_similarity."""
+    """Decides that two vectors are of the same person if similarity >= threshold_similarity."""
     return Decision(similarity >= threshold_similarity, similarity, threshold_similarity)

@@ -107,7 +107,7 @@ def test_search_by_codes_equals_search_by_float32(
     late = table([people + 1, 0], vectors[count : count + 2])
     asked = vectors[-1:]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_LARGEST_SHARE", 1.0)
+        patch.setattr(search, "_MAX_RECHECKED_SHARE", 1.0)
         got = ExactSearch([coded, late]).rank(asked, rule=rule, top=top)
     wanted = ExactSearch([plain, late]).rank(asked, rule=rule, top=top)
     assert [value for _, value in got[0]] == pytest.approx(

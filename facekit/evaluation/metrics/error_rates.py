@@ -69,11 +69,13 @@ class Roc:
 
 @dataclass(frozen=True, slots=True)
 class TarAtFmr:
-    """TAR at the smallest threshold whose FMR is at most the target, on the same pairs."""
+    """TAR at the smallest threshold whose FMR is at most the target, both measured on one set of
+    pairs."""
 
     target_fmr: float
     measurable: bool
-    """False if there are too few impostor pairs for the target (rule of three); no figure then."""
+    """False if there are too few impostor pairs for the target (rule of three).  `counts` is
+    then None."""
     counts: ErrorCounts | None
 
 
@@ -94,22 +96,29 @@ def error_counts(scores: Scores, same: Flags, threshold: float) -> ErrorCounts:
 
 
 def roc(scores: Scores, same: Flags) -> Roc:
-    """Returns scikit-learn's roc_curve with every point kept."""
+    """Returns scikit-learn's roc_curve with every point kept.
+
+    Raises InputError if genuine or impostor pairs are missing, and MissingExtraError without
+    scikit-learn.
+    """
     require_both_kinds(scores, same)
     fmr, tar, thresholds = _sklearn_metrics().roc_curve(same, scores, drop_intermediate=False)
     return Roc(fmr, tar, thresholds.astype(np.float64))
 
 
 def auc(curve: Roc) -> float:
-    """Returns the area under the ROC; a tie of a genuine and an impostor score counts one half."""
+    """Returns the area under the ROC; a tie of a genuine and an impostor score counts one half.
+
+    Raises MissingExtraError without scikit-learn.
+    """
     return float(_sklearn_metrics().auc(curve.fmr, curve.tar))
 
 
 def equal_error_rate(curve: Roc) -> float:
     """Returns the rate, 0..1, at which FMR = FNMR on the ROC.
 
-    The crossing is interpolated between neighboring points, which straight lines join, as for the
-    area.  The EER summarizes the curve; it is not an operating point.
+    Straight lines join the ROC's neighboring points, as for the AUC; the EER is where such a line
+    crosses FMR = FNMR.  The EER summarizes the curve; it is not an operating point.
     """
     gap = curve.fmr + curve.tar - 1.0  # FMR - FNMR: non-decreasing from -1 to 1
     after = int(np.argmax(gap >= 0))
@@ -119,17 +128,19 @@ def equal_error_rate(curve: Roc) -> float:
 
 
 def best_accuracy_threshold(scores: Scores, same: Flags) -> float:
-    """Returns the threshold that decides most of these pairs correctly.
+    """Returns the threshold with the largest number of correct decisions on these pairs.
 
-    Of several, the highest.  It lies midway between the lowest accepted and the highest rejected
-    score; it is the lowest score if all are accepted, and just above the highest if none is.
-    Its accuracy on the same pairs is optimistic: measure the accuracy on other pairs.
+    If several thresholds are equally good, returns the highest.  It lies midway between the lowest
+    accepted and the highest rejected score; it is the lowest score if all are accepted, and just
+    above the highest if none is.  Its accuracy on the same pairs is optimistic: measure the
+    accuracy on other pairs.  Raises InputError if genuine or impostor pairs are missing, and
+    MissingExtraError without scikit-learn.
     """
     scores = scores.astype(np.float64)
     curve = roc(scores, same)
     n_genuine = int(same.sum())
-    right = np.rint(curve.tar * n_genuine) - np.rint(curve.fmr * (len(same) - n_genuine))
-    best = int(np.argmax(right))
+    n_correct = np.rint(curve.tar * n_genuine) - np.rint(curve.fmr * (len(same) - n_genuine))
+    best = int(np.argmax(n_correct))
     if best == 0:
         return float(np.nextafter(scores.max(), np.inf))
     least_accepted = float(curve.thresholds[best])
@@ -149,7 +160,8 @@ def is_measurable(fmr: float, n_impostor: int) -> bool:
 
 
 def require_measurable(fmr: float, n_impostor: int) -> None:
-    """Raises UsageError for a target outside 0..1 or too low for the number of pairs."""
+    """Raises UsageError for a target that is not between 0 and 1, or is too low for the pairs'
+    number."""
     if not 0.0 < fmr < 1.0:
         raise UsageError(f"A target FMR lies between 0 and 1. Received: {fmr}")
     if not is_measurable(fmr, n_impostor):
@@ -161,9 +173,10 @@ def require_measurable(fmr: float, n_impostor: int) -> None:
 
 
 def threshold_at_fmr(impostor: Scores, target: float) -> float:
-    """Returns the smallest threshold whose measured FMR is <= target, in the scores' dtype.
+    """Returns the smallest number of the scores' dtype that, as threshold, has an FMR <= `target`.
 
-    `impostor`: (N,) scores.  Raises UsageError if N is too small for the target.
+    `impostor`: (N,) scores.  Raises UsageError if N is too small for the target, or the target is
+    not between 0 and 1.
     """
     require_measurable(target, len(impostor))
     return threshold_within(impostor, target)
@@ -172,7 +185,8 @@ def threshold_at_fmr(impostor: Scores, target: float) -> float:
 def tar_at_fmr(scores: Scores, same: Flags, target: float) -> TarAtFmr:
     """Returns TAR at a target FMR; a target too low for the pairs is marked as not measurable.
 
-    Raises UsageError for a target outside 0..1.
+    Raises UsageError for a target that is not between 0 and 1, and InputError if genuine or
+    impostor pairs are missing.
     """
     require_both_kinds(scores, same)
     impostor = scores[~same]
@@ -191,7 +205,10 @@ def allowed_false_matches(target: float, n_impostor: int) -> int:
 
 
 def threshold_within(impostor: Scores, target: float) -> float:
-    """Returns `threshold_at_fmr` without the rule of three, for protocols defined without it."""
+    """Returns `threshold_at_fmr` without the rule of three, for protocols defined without it.
+
+    `impostor`: (N,) scores; `target`: an FMR between 0 and 1.
+    """
     allowed = allowed_false_matches(target, len(impostor))
     position = len(impostor) - 1 - allowed  # index of the highest score that must be rejected
     must_reject = np.partition(impostor, position)[position]

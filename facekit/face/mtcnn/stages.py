@@ -1,7 +1,11 @@
 """The three stages of the cascade, and the candidates that they pass on.
 
-P-Net rates every window at every scale, coarsely.  R-Net rejects most of its proposals and refines
-the boxes of the others.  O-Net decides, refines the box and finds five landmarks.
+P-Net rates every window at every scale, coarsely.  R-Net rejects most of P-Net's proposals and
+refines the boxes of the rest.  O-Net decides which of these boxes are faces, refines them and
+locates five landmarks.
+
+The functions here expect images (H, W, 3) as network input, i.e. scaled as MTCNN requires (see
+cascade.py).  Boxes are in pixels of this image.
 """
 
 from __future__ import annotations
@@ -43,7 +47,8 @@ class Candidates:
         return len(self.scores)
 
     def at(self, indices: NDArray[np.intp] | NDArray[np.bool_]) -> Candidates:
-        """Returns the candidates at these indices (K,), or where this mask (N,) is true."""
+        """Returns the candidates at these indices (K,), or those for which this mask (N,) is
+        True."""
         return Candidates(self.boxes[indices], self.scores[indices])
 
     def unsuppressed(self, threshold: float) -> Candidates:
@@ -81,9 +86,9 @@ def cells(
 ) -> Candidates:
     """Decodes P-Net's maps (h, w, 4) and (h, w, 2): boxes of cells whose probability > threshold.
 
-    Cell (row, column) rates the 12-pixel window of the level at (2 column, 2 row).  The offsets
-    move the window's corners, in units of the window's side.  Boxes are in pixels of the photo,
-    not of the level.
+    The cell at (row, column) is the score of the 12 x 12 window whose top left corner in the level
+    is x = 2 * column, y = 2 * row.  The offsets move the window's corners, in units of the window's
+    side.  Boxes are in pixels of the photo, not of the level.
 
     NB: the window's corners are its first and last pixel in MATLAB's numbering, 1 and 12.
     """
@@ -125,11 +130,12 @@ def decide_faces(
 def placed(boxes: Float32Array, points: Float32Array) -> Float32Array:
     """Converts landmarks (N, 10), x1..x5 y1..y5 in units of the box's sides, to (N, 5, 2) px.
 
-    NB: sides + 1 and positions - 1 follow the numbering of pixels in the authors' MATLAB code.
+    NB: one is added to each side length and subtracted from each landmark, as in the authors'
+    MATLAB code, which numbers pixels from 1.
     """
-    in_sides = np.stack([points[:, :5], points[:, 5:]], axis=2)  # (N, 5, 2)
+    in_box_units = np.stack([points[:, :5], points[:, 5:]], axis=2)  # (N, 5, 2)
     sizes = boxes[:, None, 2:] - boxes[:, None, :2] + np.float32(1)
-    return np.asarray(boxes[:, None, :2] + in_sides * sizes - np.float32(1))
+    return np.asarray(boxes[:, None, :2] + in_box_units * sizes - np.float32(1))
 
 
 def regressed(boxes: Float32Array, offsets: Float32Array) -> Float32Array:

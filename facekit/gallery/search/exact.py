@@ -1,7 +1,8 @@
 """Exact search: compares queries with every template by blocked matrix products.
 
-A large table also has int8 codes (codes.py).  One query is compared with the codes first, and in
-float32 only with the people who can still be among the best.  The answer is the same.
+A large table also has int8 codes (codes.py).  A call with few queries compares each of them with
+the codes first, and in float32 only with the people who can still be among the best.  The answer is
+the same.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from facekit.enums import PersonRule
 from facekit.gallery.search.codes import CodeTable, coded_scores, kernels
 from facekit.types import Float32Array
 
-_BLOCK_ROWS = 65_536  # rows summed per person at a time: 128 MB of 512 float32
+_BLOCK_ROWS = 65_536  # rows copied and summed at a time: 128 MB for 512 float32 each
 _QUERIES_AT_ONCE = 32  # limits the stored scores to 128 MB for a million templates
 _FEW_QUERIES = 4  # with more queries, one pass over the float32 vectors by BLAS is faster
-_LARGEST_SHARE = 0.1  # if more of the templates must be compared again, all are
+_MAX_RECHECKED_SHARE = 0.1  # if a larger share must be compared in float32, all templates are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +50,7 @@ class ExactSearch:
         self._starts = _group_starts(person_ids)
         self._counts = np.diff(np.append(self._starts, len(person_ids)))
         self.person_ids = person_ids[self._starts]
-        self._mean_norms: Float32Array | None = None
+        self._sum_norms: Float32Array | None = None
         coded = any(table.codes is not None for table in tables)
         self._kernels = kernels() if coded else None
 
@@ -73,21 +74,25 @@ class ExactSearch:
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             block = queries[start : start + _QUERIES_AT_ONCE]
             scores = [block @ table.vectors.T for table in self._tables]
-            for people in self._by_person(np.concatenate(scores, axis=1), rule):
-                ranked.append(_best(self.person_ids, people, top))
+            for person_scores in self._by_person(np.concatenate(scores, axis=1), rule):
+                ranked.append(_top_ranked(self.person_ids, person_scores, top))
         return ranked
 
     def _rank_by_codes(
         self, query: Float32Array, rule: PersonRule, top: int
     ) -> list[tuple[int, float]]:
-        """Ranks for one query (D,): by codes, then exactly for the people who can be among the
-        best."""
-        people, slack = self._by_codes(query, rule)
-        count = min(top, len(people))
-        least = np.partition(people - slack, -count)[-count]  # at least `count` people exceed this
-        chosen = np.flatnonzero(people + slack >= least)
+        """Ranks the people for one query (D,).
+
+        Estimates all similarities from the codes, then computes exact similarities for the people
+        who can be among the best.
+        """
+        person_scores, slack = self._by_codes(query, rule)
+        count = min(top, len(person_scores))
+        # At least `count` people reach this similarity.
+        lower_bound = np.partition(person_scores - slack, -count)[-count]
+        chosen = np.flatnonzero(person_scores + slack >= lower_bound)
         rows = self._rows_of(chosen)
-        if len(rows) > _LARGEST_SHARE * self._counts.sum():
+        if len(rows) > _MAX_RECHECKED_SHARE * self._counts.sum():
             return self._rank_all(query[None], rule, top)[0]
         scores = self._vectors_at(rows) @ query
         starts = np.append(0, np.cumsum(self._counts[chosen])[:-1])
@@ -95,7 +100,7 @@ class ExactSearch:
             exact = np.maximum.reduceat(scores, starts)
         else:
             exact = np.add.reduceat(scores, starts) / self._norms_of_sums()[chosen]
-        return _best(self.person_ids[chosen], exact, top)
+        return _top_ranked(self.person_ids[chosen], exact, top)
 
     def _by_codes(
         self, query: Float32Array, rule: PersonRule
@@ -109,15 +114,16 @@ class ExactSearch:
             of_table, its_bound = coded_scores(self._kernels, query, table.codes)
             scores.append(of_table)
             bound = max(bound, its_bound)
-        (people,) = self._by_person(np.concatenate(scores)[None], rule)
+        (person_scores,) = self._by_person(np.concatenate(scores)[None], rule)
         if rule is PersonRule.BEST:
-            return people, bound
-        # The error of a mean is that of its templates, summed like their similarities: over |sum
-        # t|.
-        return people, np.float32(bound) * (self._counts / self._norms_of_sums())
+            return person_scores, bound
+        # A person's similarity is the sum of the templates' similarities, divided by |sum t|.  Its
+        # error is at most count * bound / |sum t|.
+        return person_scores, np.float32(bound) * (self._counts / self._norms_of_sums())
 
     def _by_person(self, scores: Float32Array, rule: PersonRule) -> Float32Array:
-        """Reduces (Q, N) similarities, table by table, to (Q, people)."""
+        """Reduces similarities (Q, N), whose columns are in the order of the tables, to (Q,
+        people)."""
         grouped = scores if self._order is None else scores[:, self._order]
         if rule is PersonRule.BEST:
             return np.maximum.reduceat(grouped, self._starts, axis=1)
@@ -145,7 +151,7 @@ class ExactSearch:
 
     def _norms_of_sums(self) -> Float32Array:
         """Returns (people,): the length of the sum of each person's templates."""
-        if self._mean_norms is None:
+        if self._sum_norms is None:
             dimension = self._tables[0].vectors.shape[1]
             sums = np.zeros((len(self.person_ids), dimension), np.float32)
             for table in self._tables:
@@ -157,12 +163,15 @@ class ExactSearch:
                     sums[indices[rows][first]] += np.add.reduceat(
                         table.vectors[rows], first, axis=0
                     )
-            # Templates that cancel out have no mean direction: their similarity is 0.
-            self._mean_norms = np.maximum(np.linalg.norm(sums, axis=1), np.float32(1e-6))
-        return self._mean_norms
+            # Templates that cancel out have no mean direction.  The lower limit keeps the quotient
+            # of two rounding errors small.
+            self._sum_norms = np.maximum(np.linalg.norm(sums, axis=1), np.float32(1e-6))
+        return self._sum_norms
 
 
-def _best(person_ids: NDArray[np.int64], scores: Float32Array, top: int) -> list[tuple[int, float]]:
+def _top_ranked(
+    person_ids: NDArray[np.int64], scores: Float32Array, top: int
+) -> list[tuple[int, float]]:
     count = min(top, len(scores))
     indices = np.argpartition(scores, -count)[-count:]
     indices = indices[np.argsort(-scores[indices], kind="stable")]

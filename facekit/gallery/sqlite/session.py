@@ -22,7 +22,7 @@ from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
 _ROWS_AT_ONCE = 1_000
-_NEXT = {
+_NEXT_ROWS = {
     "template": """
 SELECT template_id, person_id, photo_sha256, vector FROM template
 WHERE template_id > ? ORDER BY template_id LIMIT ?
@@ -32,14 +32,19 @@ SELECT template_id, other_id, photo_sha256, vector FROM spare_template JOIN merg
 WHERE template_id > ? ORDER BY template_id LIMIT ?
 """,
 }
-"""Selects the next templates with their owners; templates stored by merges have the same form."""
+"""Queries that select the next rows (template number, person number, photo's SHA-256, vector) of
+each table with vectors.  The table spare_template holds the templates that merges set aside."""
 
 
 class SqliteSession:
     """The state that the parts of an SQLite gallery share.  Not thread-safe."""
 
     def __init__(self, path: Path, *, secret: SecretSource, timeout_s: float) -> None:
-        """Opens the file.  Raises StorageError; UsageError if a secret is needed and missing."""
+        """Opens the file.
+
+        Raises StorageError if the file cannot be opened, and UsageError if a secret is needed and
+        missing.
+        """
         self.path = path
         self.connection = sqlite_file.open_file(path, timeout_s=timeout_s)
         try:
@@ -53,32 +58,40 @@ class SqliteSession:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Reads from one state of the gallery; nested in a transaction, from that transaction's."""
+        """Lets all reads in this context use one state of the gallery.
+
+        Within a transaction that is the transaction's state.  Raises StorageError if another
+        process has rekeyed the gallery.
+        """
         with sqlite_file.translated(self.path):
             if self.connection.in_transaction:
                 yield
                 return
             with sqlite_file.transaction(self.connection, write=False):
-                self._require_own_lock()
+                self._require_current_key()
                 yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Commits all changes, or none if an error is raised."""
+        """Commits all changes, or none if an error is raised.
+
+        Raises StorageError if another process has rekeyed the gallery.
+        """
         with (
             sqlite_file.translated(self.path),
             sqlite_file.transaction(self.connection, write=True),
         ):
-            self._require_own_lock()
+            self._require_current_key()
             yield
 
     def meta(self, key: str) -> str:
-        """Returns the stored value, or ""."""
+        """Returns the stored value, or "" if there is none."""
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return "" if row is None else str(row[0])
 
     def make_copies_stale(self) -> None:
-        """Marks the file of vectors and the index as outdated, so that they are not read again."""
+        """Raises the gallery's count of removals, which marks the vector file and the search
+        index as outdated."""
         self.set_meta("removals", str(int(self.meta("removals")) + 1))
 
     def person_id(self, name: str) -> int | None:
@@ -92,7 +105,7 @@ class SqliteSession:
         self.connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
 
     def one(self, query: str, *values: str | int) -> int:
-        """Returns the only number of the only row."""
+        """Returns the value of a query whose result is one integer."""
         return int(self.connection.execute(query, values).fetchone()[0])
 
     def space(self) -> TemplateSpace | None:
@@ -107,9 +120,9 @@ class SqliteSession:
         return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
 
     def set_space(self, space: TemplateSpace, mean: Float32Array | None) -> None:
-        """Sets the gallery's first or another space.
+        """Stores the gallery's template space, which replaces an earlier one.
 
-        Raises ValueError for a mean that the space does not name.
+        Raises ValueError if the SHA-256 of `mean` is not `space.mean_sha256`.
         """
         if mean_sha256_of(mean) != space.mean_sha256:
             raise ValueError("The mean embedding must be the one that the space names.")
@@ -123,13 +136,19 @@ class SqliteSession:
         )
 
     def owner(self, person_id: int, photo_sha256: str) -> bytes:
-        """Returns the bytes that an encrypted vector is bound to: its gallery, person and photo."""
+        """Returns the bytes that an encrypted vector is bound to as associated data of AES-GCM.
+
+        They name the vector's gallery, person and photo.
+        """
         return f"{self.gallery_id} {person_id} {photo_sha256}".encode()
 
     def decoded(
         self, blobs: Sequence[bytes], owners: Sequence[bytes], dimension: int
     ) -> Float32Array:
-        """Decodes to (N, dimension).  Raises StorageError for a vector that was changed."""
+        """Decodes stored vectors to (N, dimension) float32 of unit length, centered by `mean()`.
+
+        Raises StorageError for a vector that was changed.
+        """
         try:
             return self.codec.decode(blobs, owners, dimension)
         except ValueError as error:
@@ -140,11 +159,17 @@ class SqliteSession:
     def recenter(
         self, space: TemplateSpace, mean: Float32Array | None, *, reporter: Reporter
     ) -> int:
-        """See Gallery.recenter.  Call it within a write transaction."""
-        own, old_mean = self.space(), self.mean()
-        if own is None or not own.differs_by_mean_alone(space):
-            if own is not None:
-                own.require_same(space, where=f"Gallery {self.path}")
+        """Centers all templates by another `mean` (D,), and returns their count; see
+        Gallery.recenter.
+
+        Call this within a write transaction.  Returns 0 if the gallery is empty or already has this
+        space.  Raises ModelMismatchError if the spaces differ in more than the mean, and
+        StorageError for a damaged vector.
+        """
+        current, old_mean = self.space(), self.mean()
+        if current is None or not current.differs_by_mean_alone(space):
+            if current is not None:
+                current.require_same(space, where=f"Gallery {self.path}")
             return 0
         count = self.one("SELECT count(*) FROM template")
         blocks = reporter.steps(
@@ -153,16 +178,20 @@ class SqliteSession:
         for table, rows in blocks:
             owners = [self.owner(row[1], row[2]) for row in rows]
             vectors = self.decoded([row[3] for row in rows], owners, space.size)
-            self._replace(table, rows, owners, recentered(vectors, old_mean, mean), self.codec)
+            self._update_vectors(
+                table, rows, owners, recentered(vectors, old_mean, mean), self.codec
+            )
         self.set_space(space, mean)
         self.make_copies_stale()
         return count
 
     def reencrypt(self, secret: Secret) -> None:
-        """Makes a new data key under `secret` and encrypts every vector anew, in one transaction.
+        """Encrypts every vector with a new data key, wrapped with a key from `secret`, in one
+        transaction.
 
-        Vectors under the old key remain in the log and in free pages until they are purged.  Raises
-        UsageError if the gallery is not encrypted.
+        Vectors encrypted with the old key remain in the log and in free pages until these are
+        purged.  Raises UsageError if the gallery is not encrypted, and StorageError if a vector is
+        damaged or another process has rekeyed the gallery.
         """
         if not isinstance(self.codec, AesGcmCodec):
             raise UsageError(
@@ -177,22 +206,22 @@ class SqliteSession:
                 assert space is not None  # because a template refers to it
                 owners = [self.owner(row[1], row[2]) for row in rows]
                 vectors = self.decoded([row[3] for row in rows], owners, space.size)
-                self._replace(table, rows, owners, vectors, fresh)
+                self._update_vectors(table, rows, owners, vectors, fresh)
             self.set_meta("lock", json.dumps(lock))
         self.codec, self.lock = fresh, json.dumps(lock)
 
     def _blocks(self) -> Iterator[tuple[str, list[Any]]]:
-        """Yields the table and the rows (number, person, photo, stored vector) in blocks.
+        """Yields each table's name with blocks of its rows (number, person, photo, stored vector).
 
         Each block is read completely before the next, because the caller changes its rows.
         """
-        for table, next_rows in _NEXT.items():
+        for table, next_rows in _NEXT_ROWS.items():
             last = 0
             while rows := self.connection.execute(next_rows, (last, _ROWS_AT_ONCE)).fetchall():
                 yield table, rows
                 last = rows[-1][0]
 
-    def _replace(
+    def _update_vectors(
         self,
         table: str,
         rows: Sequence[Any],
@@ -208,8 +237,11 @@ class SqliteSession:
             ],
         )
 
-    def _require_own_lock(self) -> None:
-        """Prevents writing a vector under a key that was replaced meanwhile: it would be lost."""
+    def _require_current_key(self) -> None:
+        """Raises StorageError if another process has rekeyed the gallery.
+
+        A vector written with the old key could not be read again.
+        """
         if self.meta("lock") != self.lock:
             raise StorageError(f"Gallery {self.path} has been rekeyed meanwhile; open it again.")
 
