@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All that must pass: format, lint, types, docs, tests.  Needs Python 3.10 to 3.14 with pip.
+# All that must pass: format, lint, types, docs, tests.  Needs Python 3.10 to 3.13 with pip.
 #   bash scripts/test.sh                      everything
 #   bash scripts/test.sh -k verify            everything, with arguments for pytest
 #   bash scripts/test.sh lint                 one part: lint, types, docs, site or tests

@@ -29,7 +29,7 @@ _FATAL = 4  # ONNX Runtime's log level for fatal errors; other errors are also r
 
 def require_source_runtime(path: Path) -> None:
     """Raises MissingExtraError if the runtime of the file's format is not installed."""
-    if is_onnx(path) or is_keras_model(path):
+    if not is_litert(path):
         _onnx_runtime(path.name)
 
 
@@ -53,13 +53,13 @@ def source_inference(path: Path, graph: Graph) -> Inference:
 def can_run_source(path: Path) -> bool:
     """Returns whether `source_inference` runs the file itself.
 
-    The exceptions are a Keras model if Keras or TensorFlow is not installed, and an older Keras
-    model with another suffix.
+    ONNX and LiteRT files are run, and a Keras model with the suffix .keras if Keras and TensorFlow
+    are installed.  Files of all other formats have no runtime of their own here.
     """
     by_keras = path.suffix == Runtime.KERAS.suffix and all(
         map(is_installed, ("keras", "tensorflow"))
     )
-    return by_keras or not is_keras_model(path)
+    return (by_keras and is_keras_model(path)) or is_onnx(path) or is_litert(path)
 
 
 def _litert_inference(path: Path, image_input: Node) -> Inference:
