@@ -217,7 +217,7 @@ def embed_to_file(
 
     `output` ends in .npz, .csv or .jsonl; `verify` accepts such a file in place of a photo.
     `force`: replace an existing file.  A photo without an embedding is a row with its error, and a
-    failure of the record.  Raises UsageError, StorageError, and the errors of `load`.
+    failure.  Raises UsageError, StorageError, and the errors of `load`.
     """
     return embed_task.embed(
         names(photos),
