@@ -239,8 +239,8 @@ def compare(
 ) -> SimilarityMatrix:
     """Returns the cosine similarities, -1..1, between all pairs of faces: `.similarity` is (N, N).
 
-    `photos`: paths; a folder stands for the photos below it.  Raises the error of the first photo
-    that cannot be used, and the errors of `load`.
+    `photos`: paths; a folder stands for the photos below it.  Raises what `load` raises, and the
+    error of the first photo that cannot be used.
     """
     return compare_task.compare(
         names(photos), request=pipeline_request(model, face, request), reporter=reporter
