@@ -58,11 +58,11 @@ class Gallery:
         face: FacePolicy | str | None = None,
         request: PipelineRequest | None = None,
     ) -> None:
-        """Nothing is opened yet.
+        """Stores the settings; nothing is opened yet.
 
-        `url`: an SQLite file or postgresql://...; None for FACEKIT_GALLERY, else gallery.db in the
-        user's data folder.  `key_file`, or else `passphrase`, a function that is called when it is
-        needed: what unlocks an encrypted one.  `model`, `face`, `request`: how photos become
+        `url`: an SQLite file or postgresql://...; None means FACEKIT_GALLERY, else gallery.db in
+        the user's data folder.  `key_file`, or else `passphrase`, a function that is called when
+        needed: the secret of an encrypted gallery.  `model`, `face`, `request`: how photos become
         templates, see `verify`.
         """
         self._request = pipeline_request(model, face, request)

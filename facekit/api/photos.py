@@ -107,17 +107,16 @@ def verify(
     force: bool = False,
     request: PipelineRequest | None = None,
 ) -> Verification:
-    """Are the faces of two pictures of one person?  The answer is true where they are.
+    """Decides whether the faces of two photos are of one person; the result is true if they are.
 
-    `threshold`: largest distance of a match, in `metric`; `min_similarity`: least cosine similarity
-    of a match, -1..1; `fmr`: the model card's threshold at this false match rate, 0..1, or
-    "best-accuracy".  At most one of them; without any, the card's threshold at FMR 1e-3.  Either
-    side may be the path of an embedding file.  `face`: which face of a picture is meant, None for
-    the largest; with "all" the two most alike faces decide.  `plot`: a .png, .svg or .pdf file to
-    draw the comparison into; `force`: replace one that exists.  `model`: see `load`.  `request`:
-    everything else that can be asked of a pipeline.
-    Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError,
-    ModelMissingError, ModelMismatchError, NoOperatingPointError, UsageError.
+    `threshold`: largest distance of a match, in `metric`; `min_similarity`: minimum cosine
+    similarity of a match, -1..1; `fmr`: the model card's threshold at this false match rate, 0..1,
+    or "best-accuracy".  At most one of them; without any, the card's threshold at FMR 1e-3.  Either
+    input may be the path of an embedding file.  `face`: which face of a photo is used, None means
+    the largest; with "all" the two most similar decide.  `plot`: a .png, .svg or .pdf file for a
+    drawing; `force`: replace an existing file.  `model`: see `load`.  `request`: all other
+    settings.  Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError,
+    ModelMissingError, ModelMismatchError, NoOperatingPointError, or UsageError.
     """
     return verify_task.verify(
         a,
@@ -171,12 +170,12 @@ def detect(
     detector: str | Path | None = None,
     request: PipelineRequest | None = None,
 ) -> list[LocatedPicture]:
-    """The faces of each picture: `.faces` are all, by falling score, `.selected` those meant.
+    """Returns the faces of each photo: `.faces` are all, best first, `.selected` those used.
 
-    `photos`: N photos, for N records.  `face`: which of a picture's faces are meant.
-    `detector`: "mtcnn", "yunet" or a detection model of your own; None for MTCNN.  Boxes and
-    landmarks are in pixels of the picture as it is seen; see `Face`.  Raises ImageError,
-    NoFaceError, AmbiguousFaceError, ModelMissingError, ModelMismatchError.
+    `photos`: N photos, for N records.  `face`: which of a photo's faces are selected.  `detector`:
+    "mtcnn", "yunet" or a detection model of your own; None means MTCNN.  Boxes and landmarks are in
+    pixels of the upright photo; see `Face`.
+    Raises ImageError, NoFaceError, AmbiguousFaceError, ModelMissingError, or ModelMismatchError.
     """
     found = pipeline_request(None, face, request)
     if detector is not None:
@@ -191,11 +190,11 @@ def embed(
     face: FacePolicy | str | None = None,
     request: PipelineRequest | None = None,
 ) -> list[EmbeddedPicture]:
-    """The embeddings of each picture: `.embeddings` is (faces, D) float32, rows of unit length.
+    """Returns each photo's embeddings: `.embeddings` is (faces, D) float32, rows of unit length.
 
     `photos`: N photos or embedding files, for N records.  The cosine similarity of two rows is
     their dot product, -1..1.  `model`, `face`, `request`: see `verify`.
-    Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError,
+    Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError, ModelMissingError, or
     ModelMismatchError.
     """
     pictures = listed(photos)
@@ -217,7 +216,7 @@ def embed_to_file(
 
     `output` ends in .npz, .csv or .jsonl; `verify` accepts such a file in place of a photo.
     `force`: replace an existing file.  A photo without an embedding is a row with its error, and a
-    failure of the record.  Raises UsageError, StorageError, and the errors of `load`.
+    failure.  Raises UsageError, StorageError, and the errors of `load`.
     """
     return embed_task.embed(
         names(photos),
@@ -239,8 +238,8 @@ def compare(
 ) -> SimilarityMatrix:
     """Returns the cosine similarities, -1..1, between all pairs of faces: `.similarity` is (N, N).
 
-    `photos`: paths; a folder stands for the photos below it.  Raises the error of the first photo
-    that cannot be used, and the errors of `load`.
+    `photos`: paths; a folder stands for the photos below it.  Raises what `load` raises, and the
+    error of the first photo that cannot be used.
     """
     return compare_task.compare(
         names(photos), request=pipeline_request(model, face, request), reporter=reporter

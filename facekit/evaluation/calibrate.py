@@ -42,7 +42,8 @@ class CalibrationResult:
     failures: tuple[PhotoFailure, ...]
     """Photos without an embedding; they are left out."""
     reliability: Reliability
-    """Of the probability: fitted on the first half of the list's pairs, measured on the second."""
+    """Reliability of the probability, which is fitted on the first half of the list's pairs and
+    measured on the second."""
 
 
 def calibrate(

@@ -119,7 +119,7 @@ class PhotoEmbeddings:
     computed: int
     """Number of photos embedded by this run; the others came from the cache."""
     stage_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """By stage: milliseconds of each photo that this run put through the stage."""
+    """Milliseconds of each photo that this run put through the stage, by stage."""
     wall_s: float = 0.0
     """Seconds from the workers' start to their last photo; 0 if every photo was cached."""
     workers: int | None = 1

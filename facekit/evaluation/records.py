@@ -102,7 +102,7 @@ class StageTime:
     median_ms: float
     p95_ms: float
     count: int
-    """photos or pairs that were timed"""
+    """Number of photos or pairs that were timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +151,11 @@ class ModelResult:
     model: ModelIdentity
     threshold_origin: ThresholdOrigin
     accuracy: Rate
-    """Of the pairs that have a score."""
+    """Accuracy on the pairs that have a score."""
     accuracy_ci95_by_identity: tuple[float, float] | None
     """95 % bootstrap interval over people; None if the list does not name people."""
     accuracy_failures_wrong: Rate
-    """Of all pairs; a pair without a score counts as an error."""
+    """Accuracy on all pairs; a pair without a score counts as an error."""
     fmr: Rate
     fnmr: Rate
     far: Rate
@@ -226,7 +226,7 @@ class ModelComparison:
     only_a_right_count: int
     only_b_right_count: int
     p_value: float
-    """p of the exact two-sided McNemar test that both are right equally often."""
+    """P-value of the exact two-sided McNemar test that both are right equally often."""
 
 
 @dataclass(frozen=True, slots=True)

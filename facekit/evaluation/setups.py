@@ -46,7 +46,7 @@ class Setup:
     name: str = ""
     """Distinguishes this column from others of the same model."""
     cards_own: bool = False
-    """Whether the thresholds in the model's card hold for these vectors."""
+    """True if the thresholds in the model's card hold for these vectors."""
 
     def described(self, model: InstalledModel) -> str:
         """Returns all settings that change the scores, in one line."""
@@ -94,7 +94,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class SetupOptions:
-    """The user's options; None where the profile, or else the model's card, decides."""
+    """The user's options; with None, the profile decides, or else the model's card."""
 
     settings: EmbedSettings
     """Without mirror images, trimming and input, which flip and profile set."""

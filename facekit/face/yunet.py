@@ -124,7 +124,7 @@ class Yunet:
         """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; each photo's best face comes
         first.
 
-        Boxes and landmarks are in pixels of the given photo; they reach beyond it if the face does.
+        Boxes and landmarks are in pixels of the photo; they reach beyond it if the face does.
         Raises ValueError for another dtype or shape.
         """
         options = options or YunetOptions()

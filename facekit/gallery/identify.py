@@ -1,12 +1,12 @@
-"""Who is it?  A face against everybody in a gallery, and where "unknown" begins, by its size.
+"""Identifies a face in a gallery, with a threshold that depends on the gallery's size.
 
 A photo of somebody who is not enrolled is compared with N templates.  If each comparison matches
 falsely with probability FMR, independently, somebody is found with probability
 
     FPIR(N) = 1 - (1 - FMR)^N
 
-It is a prediction from the card's 1:1 error rates, not a measurement: templates of one person
-are not independent, and photos may be other than those that the card was measured on.
+This is a prediction from the card's 1:1 error rates, not a measurement: templates of one person are
+not independent, and photos may differ from those that the card was measured on.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ DEFAULT_FPIR = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """The answer for one face."""
+    """The result for one face."""
 
     known: bool
-    """is the best candidate at or above the threshold?"""
+    """True if the best candidate reaches the threshold."""
     candidates: tuple[Candidate, ...]
-    """best first, whether known or not; empty where nobody is enrolled"""
+    """Best first, whether known or not; empty if nobody is enrolled."""
     margin: float | None
-    """how much more similar the first is than the second; None without a second"""
+    """Similarity of the first candidate minus that of the second; None without a second."""
 
 
 def identify(
@@ -49,7 +49,11 @@ def identify(
     rule: PersonRule = PersonRule.BEST,
     top: int = 5,
 ) -> list[Identification]:
-    """(Q, D) unit vectors -> Q answers.  Raises ModelMismatchError, StorageError."""
+    """Identifies (Q, D) unit vectors; returns Q results.
+
+    Raises ModelMismatchError if the templates are of another space, and StorageError if the gallery
+    cannot be read.
+    """
     ranked = gallery.rank(queries, space, rule=rule, top=max(top, 2))  # 2: for the margin
     return [_answer(best, threshold_similarity, top) for best in ranked]
 
@@ -64,30 +68,30 @@ def _answer(best: Sequence[Candidate], threshold_similarity: float, top: int) ->
 
 @dataclass(frozen=True, slots=True)
 class OpenSetThreshold:
-    """Least similarity of a known face, and what it is expected to do."""
+    """Minimum similarity of a known face, and the error rates that are expected with it."""
 
     similarity: float
     source: str
-    """where it comes from, in words"""
+    """Origin of the threshold, in words."""
     fmr: float | None
-    """of one comparison, at most; None where nothing was measured so low"""
+    """Maximum FMR of one comparison; None if it was not measured."""
     comparison_count: int
-    """templates or people that each face is compared with"""
+    """Number of templates or people that each face is compared with."""
     predicted_fpir: float | None
-    """of one unknown face, at most"""
+    """Predicted maximum FPIR of one unknown face; None if `fmr` is None."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSetChoice:
-    """What a caller asks of the threshold of known faces; without anything, FPIR 0.01.
+    """A caller's choice of the threshold of known faces; the default is FPIR 0.01.
 
-    Raises UsageError where both say something.
+    Raises UsageError if both fields are set, or `fpir` is not between 0 and 1.
     """
 
     choice: ThresholdChoice = field(default_factory=ThresholdChoice)
-    """a number, or a false match rate of one comparison, whatever the gallery's size"""
+    """A threshold, or a false match rate of one comparison, whatever the gallery's size."""
     fpir: float | None = None
-    """share of unknown faces that are found, 0..1, as the gallery's size predicts it"""
+    """Share of unknown faces that are found, 0..1, as predicted from the gallery's size."""
 
     def __post_init__(self) -> None:
         if self.fpir is None:
@@ -105,9 +109,9 @@ class OpenSetChoice:
     def of(
         self, calibration: Calibration, space: TemplateSpace, *, comparisons: int
     ) -> OpenSetThreshold:
-        """Where "unknown" begins with so many comparisons a face.
+        """Returns the threshold of known faces for this number of comparisons per face.
 
-        Raises NoOperatingPointError where the card has no error rates for it.
+        Raises NoOperatingPointError if the card has no error rates for the choice.
         """
         if self.choice.is_given:
             threshold = self.choice.of(calibration, space)
@@ -118,23 +122,23 @@ class OpenSetChoice:
 
 
 def predicted_fpir(fmr: float, comparisons: int) -> float:
-    """1 - (1 - fmr)^comparisons, without losing small numbers."""
+    """Returns 1 - (1 - fmr)^comparisons, computed so that small values keep their precision."""
     if fmr >= 1.0:
         return 1.0 if comparisons else 0.0
     return -math.expm1(comparisons * math.log1p(-fmr))
 
 
 def fmr_for_fpir(fpir: float, comparisons: int) -> float:
-    """The inverse; 1.0 where nobody is enrolled."""
+    """Returns the FMR with this predicted FPIR; 1.0 if nobody is enrolled."""
     return -math.expm1(math.log1p(-fpir) / comparisons) if comparisons else 1.0
 
 
 def fpir_threshold(
     calibration: Calibration, space: TemplateSpace, *, fpir: float, comparisons: int
 ) -> OpenSetThreshold:
-    """The loosest measured threshold whose predicted FPIR is at most `fpir`, 0..1.
+    """Returns the lowest measured threshold whose predicted FPIR is at most `fpir`, 0..1.
 
-    Raises NoOperatingPointError where no FMR so low was measured, or none in this space.
+    Raises NoOperatingPointError if no FMR so low was measured, or none in this space.
     """
     finest = _finest_fmr(calibration, space)
     needed = fmr_for_fpir(fpir, comparisons)
@@ -154,9 +158,10 @@ def fpir_threshold(
 def default_threshold(
     calibration: Calibration, space: TemplateSpace, *, comparisons: int
 ) -> OpenSetThreshold:
-    """At FPIR 1 %, or at the strictest measured threshold where that cannot be reached.
+    """Returns the threshold at FPIR 1 %, or else the strictest measured threshold.
 
-    Its `source` and `predicted_fpir` say which.  Raises NoOperatingPointError.
+    The result's `source` and `predicted_fpir` state which of them it is.  Raises
+    NoOperatingPointError if the card has no error rates in this space.
     """
     try:
         return fpir_threshold(calibration, space, fpir=DEFAULT_FPIR, comparisons=comparisons)
@@ -186,7 +191,10 @@ def _described(
     source: str,
     comparisons: int,
 ) -> OpenSetThreshold:
-    """With no error rate where the calibration was measured in another space."""
+    """Returns the threshold with its error rates.
+
+    The rates are None if the calibration was measured in another space.
+    """
     is_measured = not calibration.other_space(space)
     fmr = calibration.fmr_at_most(threshold.similarity) if is_measured else None
     fpir = None if fmr is None else predicted_fpir(fmr, comparisons)

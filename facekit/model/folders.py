@@ -13,7 +13,7 @@ from facekit.model.variants import MODEL_SUFFIXES
 CARD_SUFFIX = ".json"
 DEFAULT_MODEL = "facenet512-casia"
 REGISTRY = Path(__file__).with_name("registry")
-"""a file <name>.json for each model that facekit knows by name"""
+"""Folder with a file <name>.json for each model that facekit knows by name."""
 
 
 def known_names() -> tuple[str, ...]:

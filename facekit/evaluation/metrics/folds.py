@@ -32,9 +32,9 @@ FACENET_FAR = 1e-3
 @dataclass(frozen=True, slots=True)
 class FoldResult:
     counts: ErrorCounts
-    """Of the fold, at the threshold with the best accuracy on the other folds."""
+    """Errors of the fold, at the threshold with the best accuracy on the other folds."""
     val_counts: ErrorCounts
-    """Of the fold, at the threshold with FMR <= `val_fmr_target` on the other folds."""
+    """Errors of the fold, at the threshold with FMR <= `val_fmr_target` on the other folds."""
 
 
 @dataclass(frozen=True, slots=True)

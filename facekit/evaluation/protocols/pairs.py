@@ -40,9 +40,10 @@ _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no"
 @dataclass(frozen=True, slots=True)
 class Photo:
     path: str
-    """relative to the photos' folder, with forward slashes; a CSV may give absolute paths"""
+    """Path relative to the photos' folder, with forward slashes; a CSV may contain absolute
+    paths."""
     person: str | None
-    """None where the list does not say who it is"""
+    """None if the list does not name the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +57,18 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PairList:
-    """A list as it stands in its file: order kept, nothing dropped."""
+    """A list with all pairs of its file, in the file's order."""
 
     name: str
     folds: tuple[tuple[Pair, ...], ...]
     md5: str
-    """of the file, or of each file of a list that was joined of several"""
+    """MD5 of the file, or of each file of a joined list."""
     complete: bool = True
-    """False where pairs were left out on purpose"""
+    """False if pairs were left out on purpose."""
 
     @property
     def published_as(self) -> str | None:
-        """The names of LFW's own lists that have this MD5; None for others and for a part."""
+        """The names of LFW's own lists that have this MD5; None for other lists and for a part."""
         names = [PUBLISHED_MD5.get(one) for one in self.md5.split(_JOINED_BY)]
         if not self.complete or None in names:
             return None
@@ -84,7 +85,10 @@ class PairList:
         return tuple(by_path[path] for path in sorted(by_path))
 
     def only_fold(self, number: int) -> PairList:
-        """Fold `number` (from 1) as a list of its own.  Raises PairListError if there is none."""
+        """Returns fold `number` (from 1) as a list of its own.
+
+        Raises PairListError if there is no such fold.
+        """
         if not 1 <= number <= len(self.folds):
             raise PairListError(
                 f"{self.name} has folds 1 to {len(self.folds)}. Received: fold {number}"
@@ -92,7 +96,7 @@ class PairList:
         return replace(self, name=f"{self.name}, fold {number}", folds=(self.folds[number - 1],))
 
     def first(self, n_each: int) -> PairList:
-        """The first `n_each` pairs of each kind of every fold; a list that is no longer whole."""
+        """Returns the first `n_each` pairs of each kind of every fold, as an incomplete list."""
         folds = tuple(_first_of_each_kind(fold, n_each) for fold in self.folds)
         if folds == self.folds:
             return self
@@ -100,7 +104,7 @@ class PairList:
         return replace(self, name=name, folds=folds, complete=False)
 
     def joined(self, other: PairList) -> PairList:
-        """The folds of both, this list's first."""
+        """Returns the folds of both lists, this list's first."""
         return PairList(
             f"{self.name}{_JOINED_BY}{other.name}",
             (*self.folds, *other.folds),
@@ -120,9 +124,9 @@ def _first_of_each_kind(fold: tuple[Pair, ...], n_each: int) -> tuple[Pair, ...]
 
 
 def read_pairs(path: Path) -> PairList:
-    """Reads a list in LFW's format, or CSV where the file is called *.csv.
+    """Reads a list in LFW's format, or CSV if the file is called *.csv.
 
-    Raises PairListError naming the file, the line and the reason: not UTF-8, a wrong header,
+    Raises PairListError, which names the file, the line and the reason: not UTF-8, a wrong header,
     a malformed line, too few or too many lines, a pair that occurs twice or is one photo twice.
     """
     try:
@@ -141,12 +145,12 @@ def read_pairs(path: Path) -> PairList:
 
 
 def missing_photos(pairs: PairList, photos_dir: Path) -> tuple[Photo, ...]:
-    """The photos of the list that are not files under `photos_dir`, sorted by path."""
+    """Returns the photos of the list that are not files under `photos_dir`, sorted by path."""
     return tuple(photo for photo in pairs.photos if not (photos_dir / photo.path).is_file())
 
 
 def require_photos(pairs: PairList, photos_dir: Path) -> None:
-    """Raises PairListError with the first missing photo's line, and how many more there are."""
+    """Raises PairListError with the first missing photo's line and the number of missing photos."""
     missing = {photo.path for photo in missing_photos(pairs, photos_dir)}
     if not missing:
         return

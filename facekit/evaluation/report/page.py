@@ -88,7 +88,7 @@ class ErrorGallery:
     false_matches: tuple[ShownPair, ...]
     false_non_matches: tuple[ShownPair, ...]
     crop: str
-    """the crop rule, in words"""
+    """The crop rule, in words."""
 
 
 def report_html(

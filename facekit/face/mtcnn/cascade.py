@@ -34,12 +34,12 @@ class Mtcnn:
         """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; each photo's best face comes
         first.
 
-        Boxes and landmarks are in pixels of the given photo; they reach beyond it if the face does.
-        A photo with a side shorter than `min_face_px` has no faces.
+        Boxes and landmarks are in pixels of the photo; they reach beyond it if the face does.  A
+        photo with a side shorter than `min_face_px` has no faces.
 
         A photo larger than `search_side_px` is searched on a reduced copy in all stages: running
-        O-Net
-        on the full-size photo changes boxes by 1 % in IoU, and is neither better nor worse.
+        O-Net on the full-size photo changes boxes by 1 % in IoU, and is neither better nor worse.
+
         Raises ValueError for another dtype or shape.
         """
         options = options or MtcnnOptions()
