@@ -20,6 +20,7 @@ from facekit.model.store import find
 from facekit.runtime.litert import LiteRtNet
 from facekit.training import checkpoint
 from facekit.training.curve import CURVE_NAME, read_curve
+from facekit.training.request import require_no_run
 from tests.networks.tiny_training import run_tiny, write_people
 
 pytestmark = pytest.mark.tensorflow
@@ -213,9 +214,10 @@ def test_two_devices_of_one_process_train_as_one_does(people: Path, tmp_path: Pa
     )
 
 
-def test_a_folder_with_a_run_is_not_written_over(people: Path, whole: Path) -> None:
+def test_a_folder_with_a_run_is_written_over_by_force_alone(whole: Path) -> None:
     with pytest.raises(UsageError, match="--resume"):
-        run_tiny(people, whole)
+        require_no_run(whole, force=False)
+    require_no_run(whole, force=True)
 
 
 def test_nothing_to_resume(people: Path, tmp_path: Path) -> None:
