@@ -123,7 +123,7 @@ def load_nms(home: Path) -> None:
     """For torchvision, which is then imported without its own operators."""
     import torch
 
-    torch.ops.load_library(str(nms_library(home)))  # type: ignore[no-untyped-call]
+    torch.ops.load_library(str(nms_library(home)))  # type: ignore[no-untyped-call]  # torch has no types
     import torchvision.extension
 
     torchvision.extension._has_ops = lambda: True

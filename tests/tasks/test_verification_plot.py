@@ -76,7 +76,7 @@ class Drawn:
     def __init__(self, result: Verification) -> None:
         self.figure = verification_figure(result)
         self.figure.canvas.draw()  # places the axes
-        self.pixels = np.asarray(self.figure.canvas.buffer_rgba())[..., :3].astype(int)  # type: ignore[attr-defined]
+        self.pixels = np.asarray(self.figure.canvas.buffer_rgba())[..., :3].astype(int)  # type: ignore[attr-defined]  # of the Agg canvas
         self.axes = {axes.get_label(): axes for axes in self.figure.axes}
 
     def around(self, axes: str, x: float, y: float, reach: int = 4) -> UInt8Array:
@@ -140,7 +140,7 @@ def test_numbers_stand_at_the_corners_of_their_boxes() -> None:
     numbers = {text.get_text(): text for text in drawn.axes["photo a"].texts}
     assert set(numbers) == {"0", "1"}
     for name, box, color in (("0", LEFT, OTHER_COLOR), ("1", RIGHT, SAME_COLOR)):
-        assert numbers[name].xy == tuple(box.box_xyxy[:2].tolist())  # type: ignore[attr-defined]
+        assert numbers[name].xy == tuple(box.box_xyxy[:2].tolist())  # type: ignore[attr-defined]  # of the Agg canvas
         x1, y1, _, _ = box.box_xyxy.tolist()
         above = drawn.around("photo a", x1 + 6, y1 - 9, reach=8).reshape(-1, 3)
         assert (np.abs(above - rgb(color)).max(axis=1) < 30).mean() > 0.2
