@@ -55,7 +55,8 @@ def is_torch_file(path: Path) -> bool:
 def mentions_tensor(path: Path, key: str) -> bool:
     """Returns whether `key` occurs in the first megabyte of the pickle.
 
-    The pickle is data.pkl, or the file itself in the older format.  The pickle is not executed.  Raises OSError if the file cannot be read.
+    The pickle is data.pkl, or the file itself in the older format.  The pickle is not executed.
+    Raises OSError if the file cannot be read.
     """
     member = _pickle_member(path)
     if member is None:
