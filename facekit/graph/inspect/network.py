@@ -22,7 +22,7 @@ class Tensor:
 
     name: str
     shape: tuple[int, ...]
-    """A dimension of -1 is dynamic."""
+    """The size of each dimension; -1 means a dynamic dimension."""
     dtype: str
     """The type's name in LiteRT's schema, in lower case, for an ONNX file too."""
     scales: tuple[float, ...]
@@ -43,7 +43,7 @@ class Operator:
     name: str
     """The operator's name in LiteRT's schema or in ONNX, or a custom operator's name."""
     inputs: tuple[Tensor | None, ...]
-    """None stands for an optional input that is absent."""
+    """The input tensors; None stands for an optional input that is absent."""
     outputs: tuple[Tensor, ...]
     macs_per_element: int = 0
     """The number of multiplications by weights for each output element."""
@@ -74,7 +74,7 @@ class Network:
     operators: tuple[Operator, ...]
     parameters: dict[str, int]
     macs: Macs | None
-    """None if the number is unknown; see `count_macs`."""
+    """The multiply-accumulates; None if the number is unknown, see `count_macs`."""
 
 
 def count_parameters(constants: Iterable[Tensor]) -> dict[str, int]:

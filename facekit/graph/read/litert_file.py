@@ -47,7 +47,7 @@ class FileTensor:
 
     name: str
     shape: Shape
-    """A dimension of -1 is dynamic."""
+    """The size of each dimension; -1 means a dynamic dimension."""
     kind: str
     """The schema's TensorType, e.g. "FLOAT32", or "SPARSE_FLOAT32" for a sparse tensor."""
     scales: tuple[float, ...]
@@ -85,7 +85,7 @@ class FileOperator:
     kind: str
     """The schema's BuiltinOperator, e.g. "CONV_2D", or the name of a custom operator."""
     inputs: tuple[int, ...]
-    """OMITTED_INPUT stands for an optional input that is absent."""
+    """The tensor indices; OMITTED_INPUT stands for an optional input that is absent."""
     outputs: tuple[int, ...]
     options_kind: str
     """The schema's BuiltinOptions, e.g. "Conv2DOptions", or "" for none."""
@@ -113,7 +113,7 @@ class LiteRtTables:
 
     tensors: tuple[FileTensor, ...]
     operators: tuple[FileOperator, ...]
-    """In execution order."""
+    """The operators in execution order."""
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     subgraphs: int

@@ -1,5 +1,7 @@
-"""The attributes and inputs of an ONNX node.  A node with an attribute that is not read is
-refused."""
+"""The attributes and inputs of an ONNX node.
+
+A node with an attribute that no reader has requested is refused.
+"""
 
 from __future__ import annotations
 

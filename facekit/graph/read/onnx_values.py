@@ -25,7 +25,7 @@ Constant: TypeAlias = NDArray[Any]
 _MAX_RANK = 6  # LiteRT's limit for TRANSPOSE and BROADCAST_TO
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # eq=False: a node is known by its identity
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: a node is identified by the object
 class Value:
     """A computed tensor of the file."""
 
@@ -56,8 +56,10 @@ class Value:
 
 
 class LayoutConverter:
-    """Converts values to other shapes and axis orders.  A node that a conversion creates is reused
-    if the same conversion is needed again."""
+    """Converts values to other shapes and axis orders.
+
+    A node that a conversion creates is reused if the same conversion is needed again.
+    """
 
     def __init__(self) -> None:
         self._converted: dict[tuple[Node, Shape, Axes | None], Node] = {}
@@ -76,8 +78,10 @@ class LayoutConverter:
         return self._transpose(node, order)
 
     def to_file_layout(self, value: Value) -> Value:
-        """Returns a flattened image with its elements in the file's order, and any other value
-        unchanged."""
+        """Returns a flattened image with its elements in the file's order.
+
+        Any other value is returned unchanged.
+        """
         if value.image_shape is None:
             return value
         image = self._reshape(value.node, (value.node.shape[0], *value.image_shape))
