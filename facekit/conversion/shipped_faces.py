@@ -78,7 +78,7 @@ def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -
 
 
 def unstretched_faces() -> list[UInt8Array]:
-    """Returns the faces and their surroundings, each (H, W, 3) RGB uint8, at a third of the size."""
+    """Returns the faces with surroundings, each (H, W, 3) RGB uint8, at a third of the size."""
     scale = TILE_PX / BOX_PX / 3
     return [
         np.asarray(
