@@ -33,8 +33,7 @@ class Tensor:
 
     @property
     def is_integer(self) -> bool:
-        """Whether the tensor is quantized to integers, so that an integer accelerator can process
-        it."""
+        """Whether the tensor is quantized to integers, as an integer accelerator requires."""
         return self.dtype in _INTEGERS and bool(self.scales)
 
 
@@ -78,8 +77,10 @@ class Network:
 
 
 def count_parameters(constants: Iterable[Tensor]) -> dict[str, int]:
-    """Returns the number of parameters by dtype.  Parameters are floats, and integers with
-    scales."""
+    """Returns the number of parameters by dtype.
+
+    Parameters are floats, and integers with scales.
+    """
     counts: Counter[str] = Counter()
     for tensor in constants:
         if tensor.dtype in _FLOATS or tensor.scales:

@@ -93,10 +93,10 @@ class FileOperator:
     """The table of the options, untyped."""
 
     def options(self, kind: str) -> Any:
-        """Returns the options as the schema's class `kind`, with its defaults if the operator has
-        none.
+        """Returns the options as an object of the schema's class `kind`.
 
-        Raises ValueError if the operator has options of another kind.
+        If the operator has no options, the object has the defaults of the class.  Raises ValueError
+        if the operator has options of another kind.
         """
         if not self.options_kind:
             return getattr(schema, kind).GetRootAs(_EMPTY)
@@ -121,8 +121,10 @@ class LiteRtTables:
 
 
 def read_tables(content: bytes) -> LiteRtTables:
-    """Parses a LiteRT file.  Raises ModelBuildError if the content is not a LiteRT file, or is
-    damaged."""
+    """Parses a LiteRT file.
+
+    Raises ModelBuildError if the content is not a LiteRT file, or is damaged.
+    """
     try:
         if content[4:8] != IDENTIFIER:
             raise ValueError("the bytes TFL3 are not in their place")

@@ -47,8 +47,10 @@ _LENGTH = struct.Struct("<q")
 
 
 def is_torch_file(path: Path) -> bool:
-    """Returns whether the file has PyTorch's current or older format.  Raises OSError if the file
-    cannot be read."""
+    """Returns whether the file has PyTorch's current or older format.
+
+    Raises OSError if the file cannot be read.
+    """
     return _pickle_member(path) is not None or _head(path).startswith(LEGACY_MAGIC)
 
 
