@@ -1,5 +1,4 @@
-"""Measures how far the detections of a quantized detector differ from those of its float32
-original."""
+"""Measures how far a quantized detector's detections differ from those of the float32 file."""
 
 from __future__ import annotations
 

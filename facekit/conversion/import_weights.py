@@ -50,8 +50,7 @@ def require_free_name(name: str, path: Path) -> None:
 def import_weights(
     path: Path, name: str, options: ImportOptions, into: Path, *, reporter: Reporter = SILENT
 ) -> ImportedModel:
-    """Reads, checks, converts and tests the weights, and writes the model file and its card to
-    `into`.
+    """Reads, checks, converts and tests the weights, and writes the model file and its card.
 
     `path` is a file, or the folder of a TensorFlow 1 checkpoint.  `into` is an empty folder, which
     the caller moves to its final place, or removes after an error.  `reporter` receives one line

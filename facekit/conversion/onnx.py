@@ -1,5 +1,4 @@
-"""Converts a float32 model to an ONNX file of one precision with its card, and measures the
-drift."""
+"""Converts a float32 model to an ONNX file with its card, and measures the drift."""
 
 from __future__ import annotations
 

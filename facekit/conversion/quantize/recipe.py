@@ -56,8 +56,10 @@ class Recipe:
 
     @property
     def with_integer_outputs(self) -> Recipe:
-        """The recipe for a detector, whose twelve outputs stay integers instead of being converted
-        to float32."""
+        """The recipe for a detector, whose twelve outputs stay integers.
+
+        Otherwise the file converts the outputs to float32.
+        """
         operations = tuple(step for step in self.operations if step["operation"] != "OUTPUT")
         if operations == self.operations:
             return self
