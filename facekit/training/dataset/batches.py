@@ -40,8 +40,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Share:
-    """The part of each batch that this process prepares, as a range of columns of the plan (steps,
-    batch)."""
+    """The part of each batch that this process prepares.
+
+    The part is a range of columns of the plan (steps, batch).
+    """
 
     first: int
     last: int
