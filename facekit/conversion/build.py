@@ -42,16 +42,17 @@ def build_files(
     *,
     reporter: Reporter = SILENT,
 ) -> list[Path]:
-    """Builds and tests the model, and returns the paths of each model file, then its card.
+    """Builds and tests the model, and returns the paths of its files.
 
-    `sources` is the one file of weights, whose SHA-256 the caller has verified.  `into` is an empty
-    folder, which the caller moves to its final place, or removes after an error.  `reporter`
-    receives one line per step.
+    The paths are those of each model file, followed by its card.  `sources` must hold exactly one
+    file of weights, whose SHA-256 the caller has verified.  `into` is an empty folder, which the
+    caller renames after success, or removes after an error.  `reporter` receives one line per step.
 
-    Every file is run by LiteRT, and the outputs for a test image must agree with those of other
-    implementations; see `self_test`.
+    Each built file is run by LiteRT on a test image.  The outputs must agree with stored reference
+    outputs or, if there are none for these weights, with those of the source graph (`self_test`).
 
-    Raises ModelBuildError if weights do not fit the graph, or if a conversion or test fails.
+    Raises ModelBuildError if `sources` is not one file, if weights do not fit the graph, or if a
+    conversion or test fails, and StorageError if a file cannot be written.
     """
     if len(sources) != 1:
         raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
@@ -92,8 +93,10 @@ def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
 
 
 def _without_card_scaling(graph: Graph, entry: RegistryEntry) -> Graph:
-    """Returns the graph without its initial scaling of pixels, because facekit scales pixels as the
-    card states."""
+    """Returns the graph without its initial scaling of pixels.
+
+    facekit scales pixels as the card states.  Raises ModelBuildError if the graph scales otherwise.
+    """
     network, scaling = split_input_scaling(graph)
     card_scaling = (entry.card.input.mean, entry.card.input.std)
     if scaling is not None and scaling != card_scaling:
@@ -120,8 +123,10 @@ def _require_card_fits(graph: Graph, entry: RegistryEntry) -> None:
 
 
 def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
-    """Returns the card of one network's file.  If an entry has several networks, they are its
-    variants."""
+    """Returns the card for `content`, the model file of the network called `net`.
+
+    If an entry has several networks, each network is a variant of the model.
+    """
     is_one_of_several = net in entry.variants
     variant = net if is_one_of_several else DEFAULT_VARIANT
     card = Card(
@@ -145,7 +150,7 @@ def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
 
 
 def _calibration(entry: RegistryEntry, variant: str) -> Calibration:
-    """Returns facekit's measured calibration, or else the one that the source published."""
+    """Returns the calibration that facekit ships, or else the calibration in the registry entry."""
     shipped = shipped_calibration(entry.name, variant)
     return entry.card.calibration if shipped is None else shipped.calibration
 

@@ -58,8 +58,10 @@ class ConvertedFile:
     path: Path
     card: Card = field(repr=False)
     drift: Drift | DetectionDrift | None
-    """None for the float32 file, and for a file compiled by Vela, which has the drift of the file
-    that it was compiled from."""
+    """The difference from the float32 file; None for the float32 file and for a compiled file.
+
+    A file compiled by Vela has the drift of the file from which it was compiled.
+    """
     compiled: CompiledModel | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,13 +84,17 @@ class ConversionPlan:
     recipes: tuple[Recipe, ...]
     float32: bool = False
     targets: tuple[Target, ...] = ()
-    """The targets for which Vela compiles the file with uint8 input, whose recipe must be in
-    `recipes`."""
+    """The targets for which Vela compiles the file with uint8 input.
+
+    The recipe of that file must be in `recipes`.
+    """
 
 
 def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
-    """Returns the names of the files to write by folder, relative to the output folder; "" is the
-    output folder itself."""
+    """Returns the names of the files to write, by folder.
+
+    Folders are relative to the output folder; "" is the output folder itself.
+    """
     stems = [f"{name}_{recipe.variant}" for recipe in plan.recipes]
     float32_stems = [f"{name}_{DEFAULT_VARIANT}"] if plan.float32 else []
     names = [
@@ -263,7 +269,7 @@ def _with_warning(card: Card, warning: str) -> Card:
 
 
 def _with_default_name(card: Card) -> Card:
-    """Returns the card for a file with the model's name, as all output files have."""
+    """Returns the card with a file name that starts with the model's name."""
     return replace(card, file_name=f"{card.name}_{DEFAULT_VARIANT}{MODEL_SUFFIX}")
 
 

@@ -1,5 +1,7 @@
-"""Creates calibration crops from photos: selects photos, crops them as at run time, and records
-their origin."""
+"""Creates calibration crops from photos.
+
+Photos are selected and cropped as at run time, and the origin of the crops is recorded.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.types import UInt8Array
 
 MIN_CROPS = 16
-"""The least number of crops.  With fewer crops, the measured ranges of some activations are too
-small."""
+"""Minimum number of crops.  With fewer crops, the ranges of some activations are too small."""
 DEFAULT_CROPS = 400
 SEED = 20180408  # the date of the default weights; any fixed number makes the selection repeatable
 
@@ -36,7 +37,7 @@ class Origin:
     """The SHA-256 of the list of the photos' hashes; see `list_sha256`."""
     seed: int
     photos: tuple[str, ...] = ()
-    """The names of the photos, if there are photos with names."""
+    """The names of the photos; () if the photos have no names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +48,7 @@ class CropSet:
     """(N, H, W, 3) uint8, RGB."""
     origin: Origin
     failures: tuple[str, ...] = ()
-    """The reasons why photos have no crop, one for each of these photos."""
+    """For each photo without a crop, the reason why it has none."""
 
 
 def photo_crops(
@@ -59,8 +60,7 @@ def photo_crops(
     seed: int = SEED,
     reporter: Reporter = SILENT,
 ) -> CropSet:
-    """Returns at most `count` crops of the photos in a folder, or of the photos listed in a text
-    file.
+    """Returns at most `count` crops of the photos in a folder or of those listed in a text file.
 
     A folder's photos are selected so that each person (subfolder) is used once before anyone is
     used twice; a list is used in its order.  Each crop shows the face that `locate` selects in a
@@ -100,8 +100,10 @@ def photo_crops(
 
 
 def choose_photos(source: Path, count: int, *, seed: int) -> list[Path]:
-    """Returns at most `count` photos: of a folder, distributed over the people, or the first photos
-    of a list."""
+    """Returns the paths of at most `count` photos of a folder or a list.
+
+    A folder's photos are distributed over the people.  Of a list, the first photos are used.
+    """
     if source.is_dir():
         return sample_across_people(
             [Path(name) for name in list_pictures([str(source)])], count, seed=seed
@@ -110,8 +112,10 @@ def choose_photos(source: Path, count: int, *, seed: int) -> list[Path]:
 
 
 def sample_across_people(photos: Sequence[Path], count: int, *, seed: int) -> list[Path]:
-    """Returns at most `count` of the photos, sorted.  Every folder contributes one photo before any
-    folder contributes a second one."""
+    """Returns at most `count` of the photos, sorted.
+
+    Every folder contributes one photo before any folder contributes a second one.
+    """
     random = np.random.default_rng(seed)
     by_person: dict[Path, list[Path]] = {}
     for photo in sorted(photos):
@@ -127,8 +131,7 @@ def sample_across_people(photos: Sequence[Path], count: int, *, seed: int) -> li
 
 
 def list_sha256(photo_sha256s: list[str]) -> str:
-    """Returns the SHA-256 of the hashes in the order of use, one per line, as `sha256sum` of such a
-    file."""
+    """Returns the SHA-256 of a text with one hash per line, in the order of use."""
     return hashlib.sha256(
         "".join(f"{photo_sha256}\n" for photo_sha256 in photo_sha256s).encode()
     ).hexdigest()

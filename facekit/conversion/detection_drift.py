@@ -1,5 +1,4 @@
-"""Measures how far the detections of a quantized detector differ from those of its float32
-original."""
+"""Measures how far a quantized detector's detections differ from those of the float32 file."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ MAX_MISSED_SHARE = 0.1
 """The largest share of the float32 file's faces that may be missed; these are mostly tiny faces, or
 faces with a score near the threshold."""
 _MIN_IOU = 0.5
-"""The least IoU of two boxes of the same face."""
+"""Minimum IoU of two boxes of the same face."""
 _SIZES_PX = (0, 16, 32, 64, 128)
 
 
@@ -49,7 +48,7 @@ class DetectionDrift:
     added_count: int
     """The number of faces that only the quantized file finds."""
     warning: str = ""
-    """The defect of a quantized file that was kept nevertheless; "" if there is none."""
+    """The defect of a quantized file that was accepted nevertheless; "" if there is no defect."""
 
     @property
     def is_found(self) -> NDArray[np.bool_]:
@@ -110,8 +109,9 @@ def measure_detection_drift(
     *,
     reporter: Reporter = SILENT,
 ) -> DetectionDrift:
-    """Detects faces with both files, one picture at a time and with the detector's default
-    thresholds, and compares the detections.
+    """Detects faces with both files and compares the detections.
+
+    The files process one picture at a time, with the detector's default thresholds.
 
     If the float32 file has a dynamic input size, it is fixed to the quantized file's size.  Raises
     ModelBuildError or ModelMismatchError if a file cannot be read or run.

@@ -30,7 +30,7 @@ DRIFT_SEED = 1
 activation ranges, so that the crops differ."""
 DRIFT_CROPS = 48
 ENOUGH_CROPS = 200
-"""The number of crops from which the first percentile is reliable."""
+"""Minimum number of crops at which the first percentile is reliable."""
 MAX_SIMILARITY_INCREASE = 0.1
 """The largest increase of the cosine similarity of the two least similar faces."""
 _LISTED = 3
@@ -69,7 +69,7 @@ class Drift:
     least_alike: tuple[float, float]
     """The similarity of the float32 file's two least similar crops: (in float32, quantized)."""
     warning: str = ""
-    """The defect of a quantized file that was kept nevertheless; "" if there is none."""
+    """The defect of a quantized file that was accepted nevertheless; "" if there is no defect."""
 
     @property
     def crop_count(self) -> int:
@@ -93,8 +93,10 @@ class Drift:
 
     @property
     def is_discriminative(self) -> bool:
-        """Whether the file distinguishes faces.  A badly quantized file gives similar embeddings
-        for all crops."""
+        """Whether the file distinguishes faces.
+
+        A badly quantized file computes similar embeddings for all crops.
+        """
         return self.least_alike[1] - self.least_alike[0] <= MAX_SIMILARITY_INCREASE
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,8 +136,9 @@ def measure_drift(
     *,
     reporter: Reporter = SILENT,
 ) -> Drift:
-    """Embeds the crops with both models, one crop at a time and with one thread per core, and
-    compares the embeddings.
+    """Embeds the crops with both models and compares the embeddings.
+
+    The models process one crop at a time, with one thread per core.
 
     Raises ModelMismatchError or ModelMissingError if a file cannot be loaded.
     """
@@ -180,8 +183,7 @@ def unsoundness_message(drift: Drift, layers: Sequence[LayerDrift] = ()) -> str:
 
 
 def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
-    """Returns a PNG with a histogram of the cosines and, if `layers` is not empty, each layer's
-    error.
+    """Returns a PNG with a histogram of the cosines, and with the errors of `layers` if not empty.
 
     `layers` must be sorted by descending error.  Raises MissingExtraError if matplotlib is not
     installed.
@@ -207,8 +209,7 @@ def drift_png(drift: Drift, layers: Sequence[LayerDrift] = ()) -> bytes:
 
 
 def _embed(model: InstalledModel, crops: CropSet, reporter: Reporter) -> tuple[Float32Array, float]:
-    """Returns (N, D) float32 embeddings of unit length, and the median time for one in
-    milliseconds."""
+    """Returns (N, D) float32 embeddings of unit length, and the median time per crop in ms."""
     opened = open_net(model.path, request=AcceleratorRequest(), threads=default_threads())
     embedder = embedder_of(opened.net, model.card)
     vectors, spent_ms = [], []

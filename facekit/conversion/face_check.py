@@ -15,7 +15,7 @@ from facekit.template.embedder import Embedder
 from facekit.types import CropSpec, InputSpec
 
 MIN_GAP = 0.05
-"""The least difference of cosine similarities; facenet512-casia and SFace reach 0.47 and more."""
+"""Minimum difference of cosine similarities; facenet512-casia and SFace reach 0.47 and more."""
 _MAX_CONSTANT_DIFFERENCE = 1e-6
 """Embeddings of unit length count as equal if no element differs by more than this."""
 
@@ -30,7 +30,7 @@ class FaceCheck:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether the gap is at least MIN_GAP, which untrained networks reach only by chance."""
+        """Whether `gap` is at least MIN_GAP, which untrained networks reach only by chance."""
         return self.gap >= MIN_GAP
 
     @property

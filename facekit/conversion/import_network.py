@@ -1,10 +1,9 @@
-"""Imports a file with a complete network: converts it to a float32 LiteRT file with its card, and
-checks it.
+"""Imports a file with a complete network as a float32 LiteRT file with its card.
 
 Two checks precede the installation.  The embeddings of the LiteRT file must be finite and differ by
 at most MAX_DIFFERENCE from those of the source file, or, if the source file cannot be run here,
-from those of the graph that was read from it.  And photos of one person must be more similar than
-photos of two people, unless `ImportOptions.accept_untrained` is set.
+from those of the graph that was read from the source file.  Photos of one person must be more
+similar than photos of two people, unless `ImportOptions.accept_untrained` is set.
 """
 
 from __future__ import annotations
@@ -61,10 +60,10 @@ def import_network(
     sha256: str,
     reporter: Reporter = SILENT,
 ) -> ImportedModel:
-    """Writes the converted LiteRT file and its card into the empty folder `into`; see
-    `import_weights`.
+    """Writes the converted LiteRT file and its card into the empty folder `into`.
 
-    `path` is the source file, and `sha256` its checksum.
+    `import_weights` describes the other arguments.  `path` is the source file, and `sha256` its
+    checksum.
 
     Raises UsageError if the preprocessing is unknown or `options.size` differs from the file's
     input size, ModelBuildError if the network cannot be read, computes other embeddings than its
@@ -146,8 +145,10 @@ def import_network(
 
 
 def _with_batch_one(graph: Graph) -> Graph:
-    """Returns the graph with a batch of 1 in place of a dynamic batch.  Raises ModelBuildError if
-    the graph is not an embedding network."""
+    """Returns the graph with a batch of 1 in place of a dynamic batch.
+
+    Raises ModelBuildError if the graph is not an embedding network.
+    """
     graph = graph.rewrite(
         lambda node: replace(node, shape=(1, *node.shape[1:])) if node.shape[0] == DYNAMIC else node
     )
@@ -181,8 +182,10 @@ def _join_shapes(shapes: list[tuple[int, ...]]) -> str:
 def _checked_difference(
     net: LiteRtNet, run_source: Inference, network_input: NetworkInput, path: Path
 ) -> float:
-    """Returns the largest difference in any element of the unit-length embeddings.  Raises
-    ModelBuildError if it exceeds MAX_DIFFERENCE."""
+    """Returns the largest difference in any element of the unit-length embeddings.
+
+    Raises ModelBuildError if the difference exceeds MAX_DIFFERENCE.
+    """
     test_images = pattern(_PATTERN_COUNT, network_input.card.height_px, network_input.card.width_px)
     images = np.concatenate(
         [test_images, shipped_portraits(network_input.card, network_input.crop)]

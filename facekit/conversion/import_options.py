@@ -20,8 +20,10 @@ NOT_STATED = "not stated"
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Information that a file of weights does not contain.  None means the default of the file
-    format and the network."""
+    """Information that a file of weights does not contain.
+
+    None means the default of the file format and the network.
+    """
 
     architecture: Architecture | None = None
     preprocessing: Preprocessing | None = None
@@ -36,7 +38,7 @@ class ImportOptions:
     flip: Flip | None = None
     license: str = NOT_STATED
     accept_untrained: bool = False
-    """Whether weights may be untrained, so that faces need not be distinguished."""
+    """Whether a network that does not distinguish faces is accepted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: a card holds an array
@@ -48,15 +50,19 @@ class ImportedModel:
     ignored: tuple[str, ...]
     """The names of the source's tensors that an embedding network does not use."""
     difference: float | None = None
-    """The largest difference in any element of unit-length embeddings from the source's outputs;
-    None if the source cannot be run here."""
+    """The largest difference from the source's outputs in any element of unit-length embeddings.
+
+    None if the source cannot be run here.
+    """
     faces: FaceCheck | None = None
-    """None for weights without a network, which are checked by their golden values or their graph
-    instead."""
+    """The check of faces; None for weights without a network.
+
+    Such weights are checked by their golden values or their graph instead.
+    """
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The only model file."""
+        """The paths of the model files, of which there is exactly one."""
         return (self.model.path,)
 
     def to_dict(self) -> dict[str, Any]:

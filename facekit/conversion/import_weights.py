@@ -50,8 +50,7 @@ def require_free_name(name: str, path: Path) -> None:
 def import_weights(
     path: Path, name: str, options: ImportOptions, into: Path, *, reporter: Reporter = SILENT
 ) -> ImportedModel:
-    """Reads, checks, converts and tests the weights, and writes the model file and its card to
-    `into`.
+    """Reads, checks, converts and tests the weights, and writes the model file and its card.
 
     `path` is a file, or the folder of a TensorFlow 1 checkpoint.  `into` is an empty folder, which
     the caller moves to its final place, or removes after an error.  `reporter` receives one line
@@ -108,10 +107,10 @@ def import_weights(
 
 
 def source_sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file.
+    """Returns the SHA-256 of a source file.
 
-    For a checkpoint the hash covers the index and the data files, and for an ONNX file also the
-    files with tensors of the network, one after the other.
+    For a checkpoint the hash covers the index and the data files, one after the other.  For an ONNX
+    file the hash also covers the files that hold tensors of the network.
 
     Raises ModelBuildError if a file cannot be read.
     """
@@ -151,8 +150,10 @@ def default_input(source_format: SourceFormat, architecture: Architecture) -> In
 def _input(
     default: InputSpec, options: ImportOptions, format_preprocessing: Preprocessing | None
 ) -> InputSpec:
-    """Returns the input specification: the architecture's size, with the requested or the format's
-    preprocessing."""
+    """Returns the input specification of the architecture's size.
+
+    The preprocessing is the requested one, or else that of the format.
+    """
     preprocessing = options.preprocessing or format_preprocessing
     if preprocessing is not None:
         system = SYSTEM_PREPROCESSING[preprocessing]

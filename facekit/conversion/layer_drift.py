@@ -29,8 +29,10 @@ class LayerDrift:
     """The root mean square of the difference, divided by the root mean square of the float32
     values."""
     added_error: float
-    """How much this layer's relative error exceeds the largest one of all earlier layers; 0 if it
-    does not."""
+    """How much this layer's relative error exceeds the largest error of all earlier layers.
+
+    0 if the error is not larger.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

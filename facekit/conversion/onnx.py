@@ -1,5 +1,4 @@
-"""Converts a float32 model to an ONNX file of one precision with its card, and measures the
-drift."""
+"""Converts a float32 model to an ONNX file with its card, and measures the drift."""
 
 from __future__ import annotations
 
@@ -34,8 +33,11 @@ from facekit.version import __version__
 
 DEFAULT_RULE = RangeRule.PERCENTILE
 SAME_EMBEDDING_COSINE = 1 - 1e-6
-"""The least cosine at which the float32 file's thresholds apply to another file.  If two unit
-vectors each deviate by so little, their similarity changes by at most 2 * sqrt(2e-6) = 0.0028."""
+"""Minimum cosine at which the float32 file's thresholds apply to another file.
+
+If each of two unit vectors is replaced by a vector that has this cosine to it, the similarity of
+the two changes by at most 2 * sqrt(2e-6) = 0.0028.
+"""
 
 _SCHEMES = {
     Precision.FP32: "none",
@@ -60,11 +62,11 @@ def make_onnx(
     rule: RangeRule | None = None,
     reporter: Reporter = SILENT,
 ) -> ExportedOnnx:
-    """Converts a float32 LiteRT model.  FP32 and FP16 files have the same bytes for the same model
-    and tools.
+    """Converts a float32 LiteRT model to an ONNX file, and measures the drift.
 
-    The activation ranges of int8 are measured on `crops`, or if None on the faces shipped with
-    facekit.  The drift is measured on `crops`, or if None on a few of the shipped faces.
+    FP32 and FP16 files have the same bytes for the same model and tools.  The activation ranges of
+    int8 are measured on `crops`, or if None on the faces shipped with facekit.  The drift is
+    measured on `crops`, or if None on a few of the shipped faces.
 
     Raises UsageError if the model is not a float32 embedding model, ModelBuildError if the result
     does not distinguish faces, MissingExtraError if a needed package is not installed, and the

@@ -27,10 +27,10 @@ _INTEGER_OPERATORS = [
 
 
 def to_float16(graph: OnnxGraph) -> Any:
-    """Returns the onnx.ModelProto with float16 weights and operators; input and output stay
-    float32.
+    """Returns the onnx.ModelProto with float16 weights and operators.
 
-    The conversion is ONNX Runtime's.  Raises MissingExtraError if onnxruntime is not installed.
+    Input and output stay float32.  The conversion is ONNX Runtime's.  Raises MissingExtraError if
+    onnxruntime is not installed.
     """
     convert = _tool("onnxruntime.transformers.float16").convert_float_to_float16
     with _quiet():
@@ -38,12 +38,11 @@ def to_float16(graph: OnnxGraph) -> Any:
 
 
 def to_int8(graph: OnnxGraph, spec: InputSpec, ranges: Mapping[str, Range]) -> Any:
-    """Returns the onnx.ModelProto with int8 weights and uint8 activations; input and output stay
-    float32.
+    """Returns the onnx.ModelProto with int8 weights and uint8 activations.
 
-    ONNX Runtime's static quantizer is used, with one scale per channel of the weights.  `ranges`
-    has the range of each activation, (min, max) in real numbers, by activation key.  It may contain
-    activations that are part of another operator in ONNX.
+    Input and output stay float32.  ONNX Runtime's static quantizer is used, with one scale per
+    channel of the weights.  `ranges` has the range of each activation, (min, max) in real numbers,
+    by activation key.  It may contain activations that are part of another operator in ONNX.
 
     Weights use only 7 bits, because x86 processors without VNNI add two products of 8-bit numbers
     in 16 bits, which overflow.  On such a processor, the cosine to float32 is 0.86 for 8-bit
@@ -87,7 +86,7 @@ def _first_layer(graph: OnnxGraph) -> list[str]:
 
 
 def _prelu_nodes(graph: OnnxGraph) -> list[str]:
-    """Returns the names of the nodes that PReLUs consist of, which stay float32."""
+    """Returns the names of the nodes that form PReLUs.  These nodes stay float32."""
     names = [node.name for node in graph.model.graph.node if node.name.endswith(POSITIVE_PART)]
     return [*names, *(name.removesuffix(POSITIVE_PART) for name in names)]
 
@@ -127,8 +126,10 @@ def _layer_tensor(tensor: str, known: Mapping[str, Any]) -> str:
 
 
 def _sort_and_check(model: Any) -> Any:
-    """Sorts the nodes topologically, as ONNX requires but the tools do not ensure, and checks the
-    model."""
+    """Sorts the nodes topologically, and checks the model.
+
+    ONNX requires this order, but the tools do not ensure it.
+    """
     nodes = {output: node for node in model.graph.node for output in node.output}
     ordered: list[Any] = []
     added: set[str] = set()

@@ -1,5 +1,6 @@
-"""Creates calibration pictures for a detector, with faces of all sizes, from photos or shipped
-faces.
+"""Creates calibration pictures with faces of all sizes for a detector.
+
+The faces are those of photos, or the faces shipped with facekit.
 
 If all faces in the calibration photos have a similar size, as in LFW, the quantized detector fails
 on other sizes: YuNet's boxes then overlap float32's by 0.85 instead of 0.96 (mean IoU).
@@ -65,8 +66,7 @@ def place_photo(
 def photo_pictures(
     source: Path, card: Card, *, count: int, seed: int = SEED, limits: ImageLimits
 ) -> CropSet:
-    """Returns one picture for each of at most `count` photos, which are selected as in
-    `photo_crops`.
+    """Returns one picture for each of at most `count` photos, selected as in `photo_crops`.
 
     Raises InputError if fewer than MIN_CROPS photos can be read, and ImageError if a folder has no
     photos.

@@ -1,5 +1,4 @@
-"""The preprocessing of known toolkits ("systems"), and the choice of an imported network's
-preprocessing."""
+"""Chooses the preprocessing of an imported network, e.g. that of a known toolkit (a "system")."""
 
 from __future__ import annotations
 
@@ -109,8 +108,10 @@ def resolve_input(
 
 
 def requested_size(options: ImportOptions) -> tuple[int, int] | None:
-    """Returns the (height, width) that the options request, or else the size of the named system,
-    or None if there is neither."""
+    """Returns the (height, width) that the options request, or else that of the named system.
+
+    Returns None if the options name neither a size nor a system with a size.
+    """
     if options.input is not None:
         return options.input.height_px, options.input.width_px
     preprocessing = options.preprocessing

@@ -20,9 +20,9 @@ Inference: TypeAlias = Callable[[Float32Array], Sequence[Float32Array]]
 """Runs a network on a batch of images, (N, H, W, 3) float32, and returns its outputs."""
 
 MIN_COSINE = 0.99999
-"""The least cosine of an embedding to the expected one."""
+"""Minimum cosine between an embedding and the expected embedding."""
 MAX_DIFFERENCE = 1e-4
-"""The largest difference of a detector's outputs from the expected ones."""
+"""Maximum difference between an element of a detector's outputs and the expected value."""
 
 
 def self_test(
@@ -31,10 +31,10 @@ def self_test(
     """Runs the file at `path` on a test image of `facekit.graph.probe`, and compares the outputs.
 
     The outputs must agree with those of `run_source`, which runs the source of the conversion, and
-    with those of other implementations in golden.json.  `run_source` is None if the source cannot
-    be run here.  If golden.json does not have these weights, `reporter` receives a note.
+    with the outputs of other implementations in golden.json.  None for `run_source` means that only
+    golden.json is used.  If golden.json does not have these weights, `reporter` receives a note.
 
-    Raises ModelBuildError if the outputs differ, or if there is nothing to compare them with.
+    Raises ModelBuildError if the outputs differ, or if there are no outputs for comparison.
     """
     image = probe(net, card.input)
     outputs = LiteRtNet(path).run(image)
@@ -56,10 +56,9 @@ def self_test(
 
 
 def max_difference(ours: Float32Array, theirs: Float32Array) -> float:
-    """Scales two arrays (N, D) of embeddings to unit length, and returns the largest difference of
-    two elements.
+    """Returns the largest difference of two elements of embeddings scaled to unit length.
 
-    Returns NaN if the shapes differ or a vector has length 0.
+    `ours` and `theirs` are (N, D).  Returns NaN if the shapes differ or a vector has length 0.
     """
     if ours.shape != theirs.shape:
         return math.nan

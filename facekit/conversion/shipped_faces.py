@@ -46,7 +46,10 @@ _FACES = (
     _BoxedFace(268, 404, ((50, 140), (170, 151), (86, 218), (44, 293), (149, 295))),  # obama2.jpg
     _BoxedFace(276, 393, ((100, 151), (219, 177), (162, 234), (84, 289), (192, 310))),  # biden.jpg
 )
-"""In the order of the tiles, measured by facekit detect --json obama.jpg obama2.jpg biden.jpg."""
+"""The faces in the order of the tiles.
+
+`facekit detect --json obama.jpg obama2.jpg biden.jpg` measured these values.
+"""
 
 
 def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -> CropSet:
@@ -75,8 +78,7 @@ def shipped_crops(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -
 
 
 def unstretched_faces() -> list[UInt8Array]:
-    """Returns the faces with their surroundings, (H, W, 3) RGB uint8, a third as large as in their
-    photos."""
+    """Returns the faces with surroundings, each (H, W, 3) RGB uint8, at a third of the size."""
     scale = TILE_PX / BOX_PX / 3
     return [
         np.asarray(
@@ -99,10 +101,10 @@ def faces_origin(count: int, seed: int) -> Origin:
 
 
 def shipped_portraits(spec: InputSpec, crop: CropSpec) -> UInt8Array:
-    """Returns (3, H, W, 3) unchanged crops of the faces: two photos of one person, then one of
-    another.
+    """Returns unchanged crops of the three faces, (3, H, W, 3) RGB uint8.
 
-    For CropRule.NONE, returns the faces with their surroundings.
+    The first two crops show one person, and the third crop shows another person.  For
+    CropRule.NONE, returns the faces with their surroundings.
     """
     size = spec.width_px, spec.height_px
     if crop.rule is CropRule.NONE:
@@ -147,8 +149,10 @@ def _augment(
     size: tuple[int, int],
     random: np.random.Generator,
 ) -> UInt8Array:
-    """Returns a random variation of a crop of (width, height) pixels, near the affine
-    `transform`."""
+    """Returns a random variation of the crop that the affine `transform` cuts from `tile`.
+
+    `size` is (width, height) in pixels.
+    """
     width, height = size
     zoom = random.uniform(0.92, 1.08)
     change = cv2.getRotationMatrix2D((width / 2, height / 2), random.normal(0, 6), zoom)
@@ -164,7 +168,7 @@ def _augment(
     if random.random() < 0.15:
         values = np.repeat(values.mean(-1, keepdims=True), 3, -1)
     else:
-        values = values * random.uniform(0.85, 1.15, 3)  # another white balance
+        values = values * random.uniform(0.85, 1.15, 3)  # a change of the white balance
     if random.random() < 0.3:
         values = np.asarray(cv2.GaussianBlur(values, (0, 0), random.uniform(0.5, 2.0)), np.float64)
     values = 255 * (np.clip(values, 0, 255) / 255) ** np.exp(random.normal(0, 0.35))

@@ -1,5 +1,7 @@
-"""Runs a network's source file with the runtime of its format, for comparison with the converted
-file."""
+"""Runs a network's source file with the runtime of the file's format.
+
+The outputs are compared with those of the converted file.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,7 @@ def require_source_runtime(path: Path) -> None:
 
 
 def source_inference(path: Path, graph: Graph) -> Inference:
-    """Returns a function that runs the source file on images with channels last, (N, H, W, 3)
-    float32.
+    """Returns a function that runs the source file on images (N, H, W, 3) float32.
 
     The file is run by ONNX Runtime, LiteRT or Keras.  If `can_run_source` is false, ONNX Runtime
     runs `graph`, the graph that was read from the file, instead.  Raises ModelBuildError if ONNX
@@ -54,7 +55,7 @@ def can_run_source(path: Path) -> bool:
     """Returns whether `source_inference` runs the file itself.
 
     ONNX and LiteRT files are run, and a Keras model with the suffix .keras if Keras and TensorFlow
-    are installed.  Files of all other formats have no runtime of their own here.
+    are installed.  Files of all other formats cannot be run.
     """
     by_keras = path.suffix == Runtime.KERAS.suffix and all(
         map(is_installed, ("keras", "tensorflow"))

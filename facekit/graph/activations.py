@@ -1,5 +1,4 @@
-"""Reads and edits a .tflite file for quantization: its activations by name, and its first
-convolution."""
+"""Lists the activations of a .tflite file, and edits its first convolution, for quantization."""
 
 from __future__ import annotations
 
@@ -22,9 +21,11 @@ class Activation:
     """The output tensor of one operator."""
 
     key: str
-    """The name of the layer, e.g. "Block35_1_Activation/Relu", equal in all files of the same
-    graph.  An output of the network has the key "output_0", as in the file's signature.  If two
-    layers have the same name, the key is the tensor's full name."""
+    """The layer's name, e.g. "Block35_1_Activation/Relu", equal in all files of the same graph.
+
+    An output of the network has the key "output_0", as in the file's signature.  If two layers have
+    the same name, the key is the tensor's full name.
+    """
     tensor: str
     """The tensor's full name in this file."""
     index: int
@@ -59,7 +60,7 @@ def list_activations(content: bytes) -> tuple[Activation, ...]:
 
 
 def input_tensor(content: bytes) -> tuple[str, int]:
-    """Returns the name and the rank of the only input."""
+    """Returns the name and the rank of the network's only input tensor."""
     graph = schema.Model.GetRootAs(content).Subgraphs(0)
     tensor = graph.Tensors(int(graph.InputsAsNumpy()[0]))
     return tensor.Name().decode(), tensor.ShapeLength()

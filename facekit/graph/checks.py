@@ -50,8 +50,10 @@ def float_attribute(name: str, role: str, number: float) -> dict[str, float]:
 
 
 def broadcast_shape(a: Shape, b: Shape, name: str) -> Shape:
-    """Returns the broadcast shape by NumPy's rule.  A dynamic dimension is compatible only with 1
-    and with another dynamic dimension."""
+    """Returns the broadcast shape by NumPy's rule.
+
+    A dynamic dimension is compatible only with 1 and with another dynamic dimension.
+    """
     rank = max(len(a), len(b))
     shape = []
     for size_a, size_b in zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True):

@@ -103,8 +103,7 @@ def remove_unit_length(graph: Graph) -> Graph:
 
 
 def scale_and_offset(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Returns (factor, offset) of a BATCH_NORM, MULTIPLY or ADD node, which computes factor * x +
-    offset.
+    """Returns factor and offset of a BATCH_NORM, MULTIPLY or ADD: the node is factor * x + offset.
 
     Factor and offset are float64 in the shape of the node's weights, usually (channels,).  The
     factor of an ADD and the offset of a MULTIPLY are None.
@@ -121,8 +120,10 @@ def scale_and_offset(node: Node) -> tuple[NDArray[np.float64] | None, NDArray[np
 
 
 def to_float32(values: NDArray[np.float64], node: Node) -> Float32Array:
-    """Casts to float32.  Raises ModelBuildError, which names the node, if a value exceeds the range
-    of float32."""
+    """Casts to float32.
+
+    Raises ModelBuildError, which names the node, if a value exceeds the range of float32.
+    """
     with np.errstate(over="ignore"):
         converted = values.astype(np.float32)
     if not np.isfinite(converted).all():

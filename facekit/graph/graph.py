@@ -138,8 +138,10 @@ class Resizing:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The size and the steps of a kernel or pooling window that moves over an image.  Pairs are
-    (rows, columns), in pixels."""
+    """The size and the steps of a kernel or pooling window that moves over an image.
+
+    Pairs are (rows, columns), in pixels.
+    """
 
     size: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
@@ -170,8 +172,7 @@ class Node:
     resizing: Resizing | None = None
 
     def __repr__(self) -> str:
-        """Leaves the inputs out, because their nested text would grow exponentially with residual
-        blocks."""
+        """Returns a text without the inputs, whose nested text would grow exponentially."""
         return f"Node({self.operation.value} {self.name}, {self.shape})"
 
 
@@ -201,8 +202,11 @@ class Graph:
         return Counter([*self.outputs, *(used for node in self.nodes for used in node.inputs)])
 
     def rewrite(self, change: Callable[[Node], Node]) -> Graph:
-        """Returns the graph with each node replaced by `change(node)`.  Nodes are visited in
-        topological order, so that the inputs of `node` have already been replaced."""
+        """Returns the graph with each node replaced by `change(node)`.
+
+        Nodes are visited in topological order, so that the inputs of `node` have already been
+        replaced.
+        """
         replaced: dict[Node, Node] = {}
         for node in self.nodes:
             replaced[node] = change(
@@ -212,8 +216,10 @@ class Graph:
 
 
 def _topological_order(outputs: tuple[Node, ...]) -> Iterator[Node]:
-    """Yields all nodes in topological order, inputs first.  The function is iterative because a
-    graph may be deeper than Python's recursion limit."""
+    """Yields all nodes in topological order, inputs first.
+
+    The function is iterative, because a graph may be deeper than Python's recursion limit.
+    """
     seen: set[Node] = set()
     pending = [(node, False) for node in reversed(outputs)]
     while pending:

@@ -30,8 +30,10 @@ def match_nodes(ours: Graph, theirs: Graph) -> dict[Node, Node]:
 
 
 def _signatures(graph: Graph) -> dict[Node, str]:
-    """Returns a hash for each node.  It is equal for two nodes with the same description and equal
-    inputs."""
+    """Returns a hash for each node.
+
+    Two nodes with the same description and equal inputs have equal hashes.
+    """
     signatures: dict[Node, str] = {}
     for node in graph.nodes:
         inputs = [signatures[node_input] for node_input in node.inputs]
@@ -57,8 +59,10 @@ def _description(node: Node) -> str:
 
 
 def _matching_inputs(node: Node, other: Node, signatures: dict[Node, str]) -> tuple[Node, ...]:
-    """Returns the inputs of `other` in the order of the inputs of `node`.  They can differ only for
-    ADD."""
+    """Returns the inputs of `other` in the order of the inputs of `node`.
+
+    The two orders can differ only for ADD.
+    """
     if node.operation is not Operation.ADD:
         return other.inputs
     order = [signatures[node_input] for node_input in node.inputs]

@@ -17,8 +17,10 @@ _MAX_POSITION = 1 << 27  # upper limit of pads, positions and steps, larger than
 
 
 def pad(x: Node, pads: Pads, name: str, *, value: float = 0.0) -> Node:
-    """Adds rows and columns of `value` around an image (N, H, W, C); `pads` are (top, left, bottom,
-    right)."""
+    """Adds rows and columns of `value` around an image (N, H, W, C).
+
+    `pads` are (top, left, bottom, right).
+    """
     top, left, bottom, right = pads
     require(
         0 <= min(pads) <= max(pads) < _MAX_POSITION, name, f"pads of 0 to {_MAX_POSITION}", pads
@@ -82,8 +84,7 @@ def concatenate(inputs: Sequence[Node], name: str, *, axis: int = -1) -> Node:
 def strided_slice(
     x: Node, begin: Sequence[int], end: Sequence[int], name: str, *, step: Sequence[int]
 ) -> Node:
-    """Selects, on each axis, the elements from `begin` to `end`, `end` excluded, in steps of
-    `step`.
+    """Selects the elements from `begin` to `end` (excluded) of each axis, in steps of `step`.
 
     An end of DYNAMIC means the end of a dynamic axis.
     """
@@ -116,8 +117,7 @@ def resize(
     factors: tuple[int, int] | None = None,
     size: tuple[int, int] | None = None,
 ) -> Node:
-    """Resizes an image by the integer `factors`, (rows, columns), or else to `size`, (height,
-    width).
+    """Resizes an image by integer `factors`, (rows, columns), or to `size`, (height, width).
 
     `operation` is RESIZE_NEAREST or RESIZE_BILINEAR.
     """

@@ -1,7 +1,7 @@
 """Node names: the layer, then the operation, e.g. "Block35_1_Concatenate/concat".
 
-A LiteRT file uses them as tensor names, by which stored activation ranges refer to tensors.  A
-Keras layer takes the first part as its name.
+Node names are the tensor names in a LiteRT file, and stored activation ranges refer to tensors by
+these names.  A Keras layer has the first part of a node name as its name.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ def node_name(layer: str, operation: Operation, *, bias: bool = False) -> str:
 
 
 def keras_layer_name(node: Node) -> str:
-    """Returns the Keras layer's name for a node: the node's name without the suffix added by
-    `node_name`, and with "_" instead of slashes, which Keras does not allow."""
+    """Returns the name of the Keras layer for a node.
+
+    This is the node's name without the suffix added by `node_name`, and with "_" instead of
+    slashes, which Keras does not allow.
+    """
     layer, _, suffix = node.name.rpartition("/")
     known = suffix in (_suffix(node.operation), _WITH_BIAS)
     return (layer if layer and known else node.name).replace("/", "_")

@@ -80,8 +80,10 @@ def convolution(
 
 
 def dense(x: Node, kernel: Float32Array, name: str, *, bias: Float32Array | None = None) -> Node:
-    """Multiplies the vectors along the last axis of x, which have `in` elements, by the matrix
-    `kernel` (in, out), and adds the bias (out,)."""
+    """Multiplies the vectors along the last axis of x by `kernel`, and adds the bias.
+
+    The vectors have `in` elements, the kernel is (in, out), and the bias (out,).
+    """
     is_valid = len(x.shape) >= 2 and kernel.ndim == 2 and kernel.shape[0] == x.shape[-1]
     require(is_valid, name, f"a kernel for vectors of shape {x.shape}", f"shape {kernel.shape}")
     units = kernel.shape[1]

@@ -53,8 +53,10 @@ def _merge_prelu(node: Node) -> Node:
 
 
 def _split_product(node: Node) -> tuple[Node, Float32Array | None]:
-    """Returns (x, factor) of a MULTIPLY by one value per channel, or (node, None) for any other
-    node."""
+    """Returns (x, factor) of a MULTIPLY by one value per channel.
+
+    Returns (node, None) for any other node.
+    """
     constant = node.weights.get("constant")
     if node.operation is not Operation.MULTIPLY or constant is None or constant.ndim != 1:
         return node, None
@@ -62,8 +64,10 @@ def _split_product(node: Node) -> tuple[Node, Float32Array | None]:
 
 
 def _sign_below_zero(node: Node, relu: Node) -> int:
-    """Returns 1 if the node is min(x, 0), -1 if it is relu(-x), else 0, where x is the input of
-    `relu`."""
+    """Returns 1 if the node is min(x, 0), -1 if the node is relu(-x), else 0.
+
+    x is the input of `relu`.
+    """
     (x,) = relu.inputs
     if node.operation is Operation.SUBTRACT:
         return int(node.inputs == (x, relu))

@@ -37,8 +37,7 @@ _PROBE_SHAPES = {
 
 
 def probe(net: str, spec: InputSpec) -> Float32Array:
-    """Returns the test image at the network's input size, normalized by `spec`: (N, H, W, 3)
-    float32."""
+    """Returns the test image, normalized by `spec`, as (N, H, W, 3) float32 of the input size."""
     default_shape = (1, spec.height_px, spec.width_px, 3)
     count, height, width, _ = _PROBE_SHAPES.get(net, default_shape)
     return model_input(
@@ -47,11 +46,11 @@ def probe(net: str, spec: InputSpec) -> Float32Array:
 
 
 def pattern(count: int, height: int, width: int) -> UInt8Array:
-    """Returns test images, (count, height, width, 3) uint8, computed by integer arithmetic only, so
-    that they are the same on every machine.
+    """Returns test images, (count, height, width, 3) uint8.
 
-    Colored rings widen from the upper left corner and differ from image to image.  A mirrored,
-    transposed or wrongly colored input therefore leads to a different output.
+    Only integer arithmetic is used, so the images are the same on every machine.  Colored rings
+    widen from the upper left corner and differ from image to image.  A mirrored, transposed or
+    wrongly colored input therefore leads to a different output.
     """
     n, y, x, channel = np.ogrid[:count, :height, :width, :3]
     rings: NDArray[np.int64] = (
@@ -61,8 +60,7 @@ def pattern(count: int, height: int, width: int) -> UInt8Array:
 
 
 def golden_outputs(weights_sha256: str, net: str) -> tuple[Float32Array, ...] | None:
-    """Returns the expected outputs for `probe`, or None if no outputs are stored for these
-    weights."""
+    """Returns the stored outputs for `probe`, or None if none are stored for these weights."""
     outputs = json.loads(_FILE.read_bytes()).get(weights_sha256, {}).get(net)
     if outputs is None:
         return None
@@ -73,8 +71,10 @@ def golden_outputs(weights_sha256: str, net: str) -> tuple[Float32Array, ...] | 
 
 
 def require_same_answer(ours: Float32Array, theirs: Float32Array, title: str) -> None:
-    """Scales the embeddings of two networks, each (N, D), to unit length, and raises
-    ModelBuildError if two elements differ by more than MAX_DIFFERENCE."""
+    """Raises ModelBuildError if the embeddings of two networks differ by more than MAX_DIFFERENCE.
+
+    `ours` and `theirs` are (N, D).  They are scaled to unit length and compared element by element.
+    """
     difference = (
         float(np.abs(_unit_rows(ours) - _unit_rows(theirs)).max())
         if ours.shape == theirs.shape

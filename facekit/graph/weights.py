@@ -2,7 +2,8 @@
 
 A network (facekit/graph/nets) requests each of its weights once by name, e.g.
 "Conv2d_1a_3x3/kernel".  A file format is described by a function from such a name to a tensor of
-the file and its layout.  Every weight must be found and every tensor of the file must be used.
+the file and its layout, or to a constant.  Every weight must have a source, and every tensor of the
+file must be used exactly once, except those listed as ignored or expected.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from facekit.graph.graph import Graph, Node
 from facekit.types import Float32Array
 
 MAX_BYTES = 2 << 30
-"""Size limit of a file of weights, compressed or not.  The files of known networks have 0.1 GB."""
+"""Size limit of a file of weights in bytes, packed or unpacked.  Known networks have 0.1 GB."""
 
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
@@ -33,16 +34,23 @@ class Weights(Protocol):
     """The source of weights from which a network is built."""
 
     def has(self, name: str) -> bool:
-        """Returns whether there is a weight of this name.  A few weights are optional."""
+        """Returns whether a weight of this name can be requested.  A few weights are optional."""
         ...
 
     def take(self, name: str, shape: tuple[int, ...]) -> Float32Array:
-        """Returns the weight.  Raises ModelBuildError, naming the tensor, if its shape does not
-        fit."""
+        """Returns the float32 weight of this name and shape.  Each name is requested once.
+
+        Raises ModelBuildError, which names the weight or the tensor, if the weight has no source,
+        the tensor is missing, is not float32 or has values that are not finite, or if its shape
+        differs from `shape`.
+        """
         ...
 
     def graph(self, name: str, output: Node) -> Graph:
-        """Returns the finished network.  Raises ModelBuildError if tensors remain unused."""
+        """Returns the network called `name` that ends in `output`.
+
+        Raises ModelBuildError if a tensor of the file was not used, or was used more than once.
+        """
         ...
 
 
@@ -60,8 +68,10 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """The weight has `value` in all elements, because the source file does not contain the weight,
-    which was folded into another one."""
+    """Every element of the weight is `value`.
+
+    The source file does not contain the weight, because it was folded into another weight.
+    """
 
     value: float
 
@@ -165,8 +175,11 @@ class FreshWeights:
 
 
 def initial(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Returns a kernel with uniform values of variance 2 / (fan-in + fan-out) (Glorot and Bengio
-    2010), or the neutral values of a batch norm or bias: 1 for variances, else 0."""
+    """Returns the initial value of the weight `name`, a float64 array.
+
+    A kernel has uniform values of variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010).  A
+    `moving_variance` is all ones, and every other weight (bias, beta, moving_mean) is all zeros.
+    """
     leaf = name.rpartition("/")[2]
     if leaf == "kernel":
         *window, depth, filters = shape
@@ -177,6 +190,7 @@ def initial(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> N
 def uniform(
     random: np.random.Generator, shape: tuple[int, ...], variance: float
 ) -> NDArray[np.float64]:
+    """Returns float64 values of `shape`, uniform in [-limit, limit), limit = sqrt(3 * variance)."""
     limit = np.sqrt(3 * variance)
     return random.uniform(-limit, limit, shape)
 
@@ -184,9 +198,9 @@ def uniform(
 def read_embedding_size(
     tensors: Mapping[str, NDArray[Any]], name: str, *, axis: int, origin: str
 ) -> int:
-    """Returns the length of the embedding, which is the size of axis `axis` of the last layer's
-    kernel, the tensor `name`.
+    """Returns the embedding's length, read from the kernel of the last layer.
 
+    The kernel is the tensor `name`, and the length is the size of its axis `axis`.
     Raises ModelBuildError if the tensor is missing or is not a matrix.
     """
     if name not in tensors:
@@ -199,10 +213,10 @@ def read_embedding_size(
 
 
 def to_hwio(kernel: Float32Array) -> Float32Array:
-    """Transposes a kernel (out, in, height, width), as in PyTorch and Caffe, to (height, width, in,
-    out).
+    """Transposes a kernel from (out, in, height, width) to (height, width, in, out).
 
-    An array that does not have four dimensions is returned unchanged.
+    PyTorch and Caffe store kernels as (out, in, height, width).  An array that does not have four
+    dimensions is returned unchanged.
     """
     return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 

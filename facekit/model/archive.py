@@ -3,8 +3,8 @@
     <name>/<name>_<variant>.tflite    or .onnx
     <name>/<name>_<variant>.json
 
-The same models give the same bytes.  An archive may come from anyone.  Name, kind and size of every
-member and the sha256 of every file are therefore checked before the first model is put in place.
+Equal models give equal bytes.  An archive may come from an unknown source.  Name, type and size of
+every member and the SHA-256 of every file are therefore checked before any model is installed.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ _CHUNK_BYTES = 1 << 20
 def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, ...]:
     """Writes models to a .tar or .tar.gz.
 
-    "name" stands for all stored variants of a model, "name:variant" for one.  A model that is given
-    by a path gets the file name that it would have in the store.  Raises ModelMissingError or
-    ModelMismatchError before anything is written, and StorageError if the archive cannot be
+    "name" stands for all stored variants of a model, "name:variant" for one variant.  A model that
+    is named by a path gets the file name that the store requires.
+    Raises ModelMissingError if there is no such model, ModelMismatchError if a card does not
+    describe its file or two files are the same variant, and StorageError if the archive cannot be
     written.
     """
     paths = sorted({path for name in names for path in _files_of(name)})
@@ -79,10 +80,11 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 def import_models(
     archive: Path, *, force: bool = False, on_wait: Callable[[], None] | None = None
 ) -> tuple[InstalledModel, ...]:
-    """Checks the whole archive, then installs its models; keeps their other stored variants.
+    """Checks the whole archive, then installs its models.
 
+    Other stored variants of these models are kept.
     `on_wait` is called once for each lock that another process holds.  Raises ModelMismatchError
-    for any content that export_models does not write, UsageError if another file or card of the
+    for any content that `export_models` does not write, UsageError if another file or card of the
     same name is stored and `force` is False, and StorageError if the store cannot be written.
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
@@ -143,7 +145,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """Opens an archive and yields it.
+    """Opens and yields an archive.
 
     Raises ModelMismatchError if the file cannot be read or is damaged.
     """
@@ -173,7 +175,11 @@ class _Gzip(gzip.GzipFile):
 
 
 def _check_variants(folder: Path, archive: Path) -> tuple[InstalledModel, ...]:
-    """Returns the models of one folder, after checking that each file has a card and vice versa."""
+    """Returns the models in one folder of the archive.
+
+    Raises ModelMismatchError if a file has no card, a card has no file or describes another file,
+    or the card's name differs from the folder's.
+    """
     checked = []
     for path in sorted(set(map(_model_file, folder.iterdir()))):
         if not path.exists():
@@ -215,12 +221,12 @@ def _is_another_stored(card: Card) -> bool:
     path = variant_path(card.name, card.variant).with_suffix(CARD_SUFFIX)
     try:
         return path.exists() and card_for_store(read_card(path)).to_json() != card.to_json()
-    except ModelMismatchError:  # a card that is damaged is not this one
+    except ModelMismatchError:  # a damaged card differs from this card
         return True
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:
-    """Moves the models to the names that the store has for them."""
+    """Moves the model files into `into` under the store's names, and writes their cards."""
     for model in models:
         stored = card_for_store(model.card)
         model.path.rename(into / stored.file_name)

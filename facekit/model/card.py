@@ -1,7 +1,7 @@
-"""The card: the JSON file beside every model file that says how to use the model.
+"""The card: the JSON file beside every model file that states how to use the model.
 
-`x.json` describes `x.tflite`.  A card is tied to its file by sha256; it carries preprocessing, crop
-rule and operating points of the weights that they were measured on.
+`x.json` describes `x.tflite`.  A card is tied to its file by SHA-256.  The card states the
+preprocessing, the crop rule and the operating points measured on this file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 EXAMPLE = Path(__file__).with_name("card.example.json")
 """A card in which every member has a value."""
 DETECTOR = "mtcnn"
-"""The detector to use if neither the caller nor the card names one."""
+"""The detector to use if neither the caller nor the card names a detector."""
 
 
 VELA_ESTIMATE = "vela estimate"
@@ -57,14 +57,16 @@ class Quantization:
 
     scheme: str = "none"
     input_formula: str = ""
-    """How a pixel value 0..255 becomes a value of the input tensor, as a formula to implement in
-    C."""
+    """The formula from a pixel value 0..255 to a value of the input tensor, for C code."""
     calibration: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Card:
-    """The description of one model file.  It holds an array: compare cards by `to_json`."""
+    """The description of one model file.
+
+    A card holds an array, so cards must be compared by `to_json`.
+    """
 
     name: str
     variant: str
@@ -78,17 +80,17 @@ class Card:
     input: InputSpec
     quantization: Quantization = field(default_factory=Quantization)
     crop: CropSpec | None = None
-    """None for a detector."""
+    """The crop rule; None for a detector."""
     embedding_size: int = 0
     """Length of a template; 0 for a detector."""
     detector: str = DETECTOR
-    """Name of the detector to use with the model if the caller names none."""
+    """Name of the detector to use with the model if the caller names no detector."""
     flip: Flip = Flip.NONE
-    """How the crop's mirror image enters the template; NONE in cards without the member."""
+    """The use of the crop's mirror image in the template; NONE in cards without the member."""
     calibration: Calibration = field(default_factory=Calibration)
-    """Operating points and probabilities, measured with this very file; see `bound`."""
+    """Operating points and probabilities, measured with this file; see `bound`."""
     tools: dict[str, str] = field(default_factory=dict)
-    """Names and versions of the tools that made the file."""
+    """Versions of the tools that created the file, by tool."""
 
     def __post_init__(self) -> None:
         for one in (self.calibration, *self.calibration.others):
@@ -123,7 +125,7 @@ class Card:
         return None if said is None else float(said.split()[0])
 
     def to_dict(self) -> dict[str, Any]:
-        """All that the card's file says, but for its `schema_version`."""
+        """Returns the content of the card's file, except `schema_version`."""
         members = {
             **asdict(self),
             "source": blanks_to_null(asdict(self.source), "url", "accuracy"),
@@ -141,7 +143,11 @@ class Card:
 def space_of(
     card: Card, *, crop: CropSpec | None = None, detector: DetectorIdentity | None
 ) -> TemplateSpace:
-    """Returns the template space of an embedding model; `crop` replaces the card's crop rule."""
+    """Returns the template space of an embedding model.
+
+    `crop` replaces the card's crop rule; None keeps it.  `detector` is the identity of the detector
+    that finds the faces.
+    """
     crop = crop or card.crop
     assert crop is not None  # an embedding card always has one
     return TemplateSpace(
@@ -156,11 +162,11 @@ def space_of(
 
 
 def bound(card: Card) -> Card:
-    """Returns the card with its calibration tied to this very file.
+    """Returns the card with its calibrations tied to the card's file by their template space.
 
-    Use it for a calibration without a space, and for one that was measured with a file whose
-    embeddings are shown to be the same.  The calibration's detector stays.  A detector's card is
-    returned as it is.
+    Use this for a calibration without a space, and for a calibration that was measured with another
+    file whose embeddings were shown to be the same.  The detector in a calibration's space is kept.
+    A detector's card is returned unchanged.
     """
     if card.task is not Task.EMBEDDING:
         return card
@@ -175,7 +181,7 @@ def bound(card: Card) -> Card:
 
 
 def embedder_of(net: Net, card: Card) -> Embedder:
-    """Makes the embedder of an embedding model.
+    """Returns the embedder of an embedding model.
 
     Raises ModelMismatchError for a detector's card, and for a net that its card does not describe.
     """
@@ -195,7 +201,10 @@ def embedder_of(net: Net, card: Card) -> Embedder:
 
 
 def read_card(path: Path) -> Card:
-    """Reads and validates a card.  Raises ModelMismatchError, as `parse_card` does."""
+    """Reads and validates a card.
+
+    Raises ModelMismatchError if the file does not exist, cannot be read or is not a valid card.
+    """
     try:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError as error:

@@ -1,8 +1,8 @@
 """Chooses the model if the user names none.
 
-The order is: the environment's FACEKIT_MODEL, the user's configuration file, facekit's built-in
-default.  The file is config.toml in the platform's folder for user configuration; it need not
-exist:
+The first setting that exists is used: the environment variable FACEKIT_MODEL, the user's
+configuration file, facekit's built-in default.  The file is config.toml in the platform's folder
+for user configuration.  An example of its content:
 
     model = "sface"    # a name, NAME:VARIANT, or a model file, a relative one beside config.toml
 """
@@ -29,7 +29,7 @@ _FILES = (*MODEL_SUFFIXES, CARD_SUFFIX)
 
 @dataclass(frozen=True, slots=True)
 class DefaultModel:
-    """The model to use if the user names none, and the setting that it comes from."""
+    """The model to use if the user names none, and the setting that names this model."""
 
     model: str
     """Registry name, NAME:VARIANT, or the path of a model file."""
@@ -50,8 +50,9 @@ def config_file() -> Path:
 def default_model() -> DefaultModel:
     """Returns the model to use if the user names none.
 
-    Raises UsageError, which names file and line, for a configuration that is not valid, and
-    ModelMissingError if the environment or the file names an unknown model.
+    Raises UsageError, which names the file and, for a wrong setting, the line, if the configuration
+    cannot be read or is not valid.  Raises ModelMissingError if the environment or the file names
+    an unknown model.
     """
     path = config_file()
     if name := os.environ.get(VARIABLE, ""):
@@ -70,12 +71,12 @@ def default_model() -> DefaultModel:
 
 
 def model_or_default(name: str | None) -> str:
-    """Returns `name`, or the default model for None.  Raises what `default_model` raises."""
+    """Returns `name`, or the default model for None.  Raises the errors of `default_model`."""
     return default_model().model if name is None else name
 
 
 def _configured(path: Path) -> dict[str, str]:
-    """Returns the file's settings; {} without a file."""
+    """Returns the settings in the file, with paths made absolute, or {} if there is no file."""
     try:
         text = path.read_text(encoding="utf-8")
         settings = parse_toml(text)
@@ -97,6 +98,6 @@ def _configured(path: Path) -> dict[str, str]:
 
 
 def _line_of(key: str, text: str) -> int:
-    """Returns the line of a top-level setting or table, which parsed TOML no longer has."""
+    """Returns the line number, from 1, of a top-level setting or table in the TOML text."""
     pattern = re.compile(rf"""[\s\["']*{re.escape(key)}\b""")
     return next(number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line))

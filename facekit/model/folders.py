@@ -1,6 +1,6 @@
-"""Which models there are by name, known and stored, from the names of files alone.
+"""Lists the names of known and stored models, from the names of files alone.
 
-Nothing heavy is imported, so that a shell can complete names while they are typed.
+This module must import quickly, because a shell completes names while they are typed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REGISTRY = Path(__file__).with_name("registry")
 
 
 def known_names() -> tuple[str, ...]:
-    """Returns the models of the registry: the default first, then by name."""
+    """Returns the names of the registry's models: the default model first, the others sorted."""
     found = (path.stem for path in REGISTRY.glob(f"*{CARD_SUFFIX}"))
     return tuple(sorted(found, key=lambda name: (name != DEFAULT_MODEL, name)))
 
@@ -40,13 +40,13 @@ def sources_folder(name: str) -> Path:
 
 
 def stored_names() -> tuple[str, ...]:
-    """Returns the names of all models with a file or a card, sorted."""
+    """Returns the names of all models in the store that have a file or a card, sorted."""
     folders = sorted(path for path in entries(models_folder()) if not path.name.startswith("."))
     return tuple(path.name for path in folders if stored_variants(path.name))
 
 
 def stored_variants(name: str) -> tuple[str, ...]:
-    """Returns the variants with a file or a card, sorted."""
+    """Returns the variants of a model in the store that have a file or a card, sorted."""
     stems = {
         path.stem.removeprefix(f"{name}_")
         for path in entries(models_folder() / name)

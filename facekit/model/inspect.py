@@ -28,16 +28,19 @@ class ModelInspection:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     operators: tuple[Operator, ...] = field(repr=False)
-    """In the order in which they run."""
+    """The operators in execution order."""
     parameters: dict[str, int]
-    """Number of trained constants by dtype; indices, shapes and axes are not counted."""
+    """Number of elements of trained constants by dtype, without indices, shapes and axes."""
     folded_parameters: int
     """Number of further parameters of the source network, which conversion folded."""
     macs: Macs | None
-    """For one photo if the batch is open; None if another dimension is open, and after Vela."""
+    """The multiply-accumulates of one inference, for one photo if the batch is dynamic.
+
+    None if another dimension is dynamic, or if Vela has compiled the file.
+    """
     card: Card | None = field(repr=False)
     card_problem: str
-    """"" if the card describes the file."""
+    """The reason why the file has no usable card; "" if the card describes the file."""
 
     @property
     def histogram(self) -> dict[str, int]:
@@ -77,15 +80,21 @@ class ModelInspection:
 
 
 _FOLDED_AWAY = {"inception-resnet-v1": 29_600}
-"""Parameters of the source network that the file does not have, by architecture: moving mean and
-variance of each of 14,800 normalized channels, which are folded into kernels and biases."""
+"""Number of parameters of the source network that the file does not have, by architecture.
+
+These are the moving mean and variance of each of 14,800 normalized channels, which are folded into
+kernels and biases.
+"""
 
 
 def inspect_model(path: Path) -> ModelInspection:
-    """Reads a .tflite, .onnx or .keras file; a .keras file as the LiteRT file converted from it.
+    """Returns a description of a .tflite, .onnx or .keras file, and of the card beside it.
 
-    Raises ModelMissingError, StorageError, ModelMismatchError for a file that is not valid, and
-    AcceleratorError or MissingExtraError if the package that reads the format is not installed.
+    The description of a .keras file is that of the LiteRT file converted from it.
+    Raises ModelMissingError if the file does not exist, StorageError if it cannot be read,
+    ModelMismatchError if it is not valid, and AcceleratorError or MissingExtraError if the package
+    that reads the format is not installed.  Raises ModelBuildError if a .keras file cannot be
+    read or converted.
     """
     if path.suffix == KERAS_SUFFIX:
         network = _of_keras(path)

@@ -1,4 +1,9 @@
-"""Installs, replaces and removes models, each as a whole, so that no reader finds half of one."""
+"""Installs, replaces and removes models.
+
+A new or replaced model is put in place by renaming its folder, so that another process never finds
+a model that is not yet complete.  Removing deletes the model file and then its card, so that
+another process may briefly find the card alone.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +52,15 @@ def install(
     only_if_missing: bool = False,
     on_wait: Callable[[], None] | None = None,
 ) -> None:
-    """Calls `build` with an empty folder, checks the result, and puts it in place as a whole.
+    """Calls `build` with an empty folder, checks the result, and puts the folder in place.
 
-    Existing variants that `build` does not make stay.  If `build` raises or is killed, the existing
-    model stays as it was.  Only one process at a time installs a model; `on_wait` is called once
-    before waiting, and with `only_if_missing` nothing is built if another process has built it.
-    Raises StorageError, ModelBuildError or ModelMismatchError, and whatever `build` raises.
+    Variants that `build` does not produce are kept.  If `build` raises or is killed, the existing
+    model is unchanged.  A lock lets only one process install a model at a time.  `on_wait` is
+    called once if this process must wait for the lock.  With `only_if_missing`, nothing is built if
+    the model is installed when the lock is acquired.
+    Raises StorageError if the store cannot be written, or for any OSError of `build`.  Raises
+    ModelBuildError if `build` produces no model file, ModelMismatchError if `name` is not valid or
+    a card does not describe its file, and every other error of `build`.
     """
     _require_plain(name)
     with storage_errors(), workspace(home(), name, on_wait=on_wait) as folder:
@@ -72,9 +80,11 @@ def install_files(
 ) -> tuple[Path, ...]:
     """Copies model files and the cards beside them into the store, as variants of `name`.
 
-    Cards and files get the store's names.  Other stored variants stay.  Returns the new paths, in
-    the same order; see `install` for `on_wait`.
-    Raises StorageError, and ModelMismatchError for a file that its card does not describe.
+    The copies are named <name>_<variant>, as the store requires.  Other stored variants are kept.
+    Returns the new paths, in the same order; see `install` for `on_wait`.
+    Raises ModelMismatchError if `name` is not valid, or if a card is missing, is not valid or does
+    not describe its file; ModelBuildError if `files` is empty; StorageError if a file cannot be
+    read or written.
     """
     cards = {
         path: card_for_store(read_card(path.with_suffix(CARD_SUFFIX)), name=name) for path in files
@@ -90,8 +100,10 @@ def install_files(
 
 
 def require_new(name: str, *, force: bool = False) -> None:
-    """Raises UsageError if the name is not valid or is in the registry, and if a model of that
-    name is stored and `force` is False.
+    """Raises UsageError if `name` cannot be given to a new model.
+
+    The name must be valid and not in the registry.  If `force` is False, no model of that name may
+    be stored.
     """
     _require_usable(name)
     if name in registry.names():
@@ -104,8 +116,9 @@ def require_new(name: str, *, force: bool = False) -> None:
 
 
 def require_free_variants(name: str, variants: Iterable[str], *, force: bool) -> None:
-    """Raises UsageError if the name is not valid, and if one of the variants is stored and `force`
-    is False.
+    """Raises UsageError if `variants` may not be written.
+
+    The name must be valid.  If `force` is False, none of the variants may be stored.
     """
     _require_usable(name)
     there = [variant for variant in variants if variant in stored_variants(name)]
@@ -117,8 +130,10 @@ def require_free_variants(name: str, variants: Iterable[str], *, force: bool) ->
 
 
 def require_same_weights(name: str, card: Card) -> None:
-    """Raises UsageError if the stored model called `name` has other weights than the card's: all
-    variants of a name are made from the same weights.
+    """Raises UsageError if the stored or registered model called `name` has other weights.
+
+    `card` states the expected weights.  All variants of a name are built from the same weights.
+    Raises ModelMismatchError if the card of a stored variant is not valid.
     """
     others = [read_card(variant_path(name, one).with_suffix(CARD_SUFFIX)).source.sha256
               for one in stored_variants(name)]  # fmt: skip
@@ -132,14 +147,19 @@ def require_same_weights(name: str, card: Card) -> None:
 
 
 def remove_others(name: str, variant: str) -> None:
-    """Removes all variants but one, which was made from other weights."""
+    """Removes all variants of a model except `variant`.
+
+    Use this after `variant` was replaced by a file built from other weights.
+    Raises ModelMissingError if another process removes a variant first, and StorageError if a
+    variant cannot be removed.
+    """
     for other in stored_variants(name):
         if other != variant:
             remove(f"{name}:{other}")
 
 
 def write_card(model: Path, card: Card) -> None:
-    """Replaces the card beside a model file.  Raises StorageError."""
+    """Replaces the card beside a model file.  Raises StorageError if the card cannot be written."""
     write_atomically(model.with_suffix(CARD_SUFFIX), card.to_json().encode())
 
 
@@ -165,7 +185,10 @@ def remove(name: str) -> tuple[Path, ...]:
 
 
 def remove_sources(name: str) -> tuple[Path, ...]:
-    """Removes the downloaded weights; returns the removed files.  Raises StorageError."""
+    """Removes the downloaded weights of a model, and returns the paths of the removed files.
+
+    Raises ModelMismatchError if `name` is not valid, and StorageError if a file cannot be removed.
+    """
     _require_plain(name)
     folder = sources_folder(name)
     with storage_errors():
@@ -177,7 +200,7 @@ def remove_sources(name: str) -> tuple[Path, ...]:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turns the file system's errors in facekit's home into StorageErrors."""
+    """Raises StorageError, which names facekit's home, for any OSError in the block."""
     try:
         yield
     except OSError as error:

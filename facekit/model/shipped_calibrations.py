@@ -1,6 +1,6 @@
-"""The calibrations that ship with facekit, measured on the files that it builds.
+"""The calibrations that ship with facekit, measured on the files that facekit builds.
 
-The file `calibrations/NAME_VARIANT_DETECTOR.json` comes from `facekit calibrate --detector ... -o`.
+`facekit calibrate --detector ... -o` writes a file `calibrations/NAME_VARIANT_DETECTOR.json`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).with_name("calibrations")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShippedCalibration:
-    """A calibration and the hash of the file that it was measured on."""
+    """A calibration, and the hash of the model file on which it was measured."""
 
     model: str
     """"name:variant" """
@@ -38,10 +38,11 @@ class ShippedCalibration:
 
 
 def shipped_calibration(name: str, variant: str) -> ShippedCalibration | None:
-    """Returns the calibration that ships for this variant, None if there is none.
+    """Returns the calibration that ships for this variant, or None if there is none.
 
-    It was measured with the model's usual detector; those with other detectors are in `others`.
-    Raises ModelMismatchError, which names the file, if it is not valid or of another model.
+    The calibration was measured with the model's usual detector if there is such a file.  The
+    calibrations with other detectors are in `calibration.others`.
+    Raises ModelMismatchError if a file is not valid, or if the files are about different models.
     """
     paths = sorted(_FOLDER.glob(f"{name}_{variant}_*.json"))
     if not paths:

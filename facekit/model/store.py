@@ -5,8 +5,8 @@
     <home>/sources/<name>/                          downloaded weights, see fetch.py
     <home>/verified.json                            see checksum.py
 
-<home> is FACEKIT_HOME, or the platform's cache folder.  installation.py writes to it; folders.py
-lists the names.
+<home> is FACEKIT_HOME, or the platform's cache folder.  installation.py writes to <home>, and
+folders.py lists the names.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from facekit.system.fields import PLAIN_NAME
 from facekit.system.suggest import did_you_mean
 
 MODEL_SUFFIX = LITERT_SUFFIX
-"""Variants that facekit builds and converts; export also makes those of MODEL_SUFFIXES."""
+"""Suffix of the files that facekit builds and converts; export also writes MODEL_SUFFIXES."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,10 +61,10 @@ def variant_path(name: str, variant: str) -> Path:
 
 
 def card_for_store(card: Card, *, name: str | None = None) -> Card:
-    """Returns the card with the names that the store gives to its file.
+    """Returns the card with the variant and the file name that the store requires.
 
-    The variant of an .onnx file that the user made, such as "float32", becomes one of ONNX's
-    variants, by which `--runtime onnx` finds it.  `name`: a new name for the model.
+    If an .onnx file has a variant such as "float32", the variant becomes one of ONNX's variants, so
+    that `--runtime onnx` finds the file.  `name` replaces the model's name; None keeps the name.
     """
     is_onnx = card.file_name.endswith(ONNX_SUFFIX)
     variant = card.variant
@@ -78,28 +78,30 @@ def card_for_store(card: Card, *, name: str | None = None) -> Card:
 
 
 def find(name_or_path: str | Path) -> InstalledModel:
-    """Returns the model called "name" or "name:variant", or that of a .tflite, .onnx, .keras or
-    .json file.
+    """Returns a model by "name", "name:variant" or the path of its file or card.
 
-    A detector's name means its first net.  Size and sha256 are compared with the card
-    (checksum.py caches the hash of an unchanged file).
-    Raises ModelMissingError, which says how to get the model, or ModelMismatchError.
+    A detector's name means the detector's first net.  The file's size and SHA-256 are compared with
+    the card (checksum.py caches the hash of an unchanged file).
+    Raises ModelMissingError, which states how to get the model, if there is no such model, and
+    ModelMismatchError if the card is not valid or does not describe the file.
     """
     return find_all(name_or_path)[0]
 
 
 def find_all(name_or_path: str | Path, *, task: Task | None = None) -> tuple[InstalledModel, ...]:
-    """Returns the models as `find` does, but all nets of a detector.
+    """Returns the model as `find` does, or all nets if the name is that of a detector.
 
-    `task`: the task that the model is needed for; an error then lists only models of that task.
+    `task` is the task that the model is needed for; the message of an error then lists only models
+    for that task.  Raises the errors of `find`.
     """
     return tuple(load_checked(path) for path in paths_of(name_or_path, task=task))
 
 
 def paths_of(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Path, ...]:
-    """Returns the files that `find_all` checks, the first net's first.
+    """Returns the paths of the model files that `find_all` checks; the first net's is the first.
 
-    Raises ModelMissingError; ModelMismatchError for a card that is not valid.
+    Raises ModelMissingError if a file does not exist, and ModelMismatchError if the path is that of
+    a card that is not valid.
     """
     text = str(name_or_path)
     if text.endswith(CARD_SUFFIX):
@@ -119,7 +121,11 @@ def paths_of(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Pat
 
 
 def default_variants(name: str) -> tuple[str, ...]:
-    """Returns the default variants of a model."""
+    """Returns the variants that a name without a variant means.
+
+    For a model of the registry these are the variants of its entry.  For any other model it is the
+    only stored variant, or "float32" if several variants or none are stored.
+    """
     if name in registry.names():
         return registry.entry(name).variants
     stored = stored_variants(name)
@@ -129,7 +135,8 @@ def default_variants(name: str) -> tuple[str, ...]:
 def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
     """Returns the model file with its card; `read_all` hashes the file even if a hash is cached.
 
-    Raises ModelMismatchError if the card describes another file.
+    Raises ModelMismatchError if the file cannot be read, if the card is missing or not valid, or if
+    the card describes another file.
     """
     card = read_card(path.with_suffix(CARD_SUFFIX))
     try:
@@ -154,7 +161,7 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
 
 
 def is_installed(name_or_path: str | Path) -> bool:
-    """Whether the files exist; `find` also checks them.
+    """Returns whether the model's files exist.  Unlike `find`, does not check their content.
 
     Raises ModelMismatchError for a card that is not valid.
     """
@@ -165,7 +172,7 @@ def is_installed(name_or_path: str | Path) -> bool:
 
 
 def _how_to_get(name: str, variant: str, task: Task | None) -> str:
-    """Says which variant is missing, which exist, and the commands to get it."""
+    """Returns a message that names the missing model or variant and the commands to get it."""
     if variant == KERAS_VARIANT and name in (*registry.names(), *stored_names()):
         return (
             f"Model {name} has no Keras file here. Make it with:\n"

@@ -1,4 +1,4 @@
-"""Writes a .tar or .tar.gz whose bytes depend on its members only."""
+"""Writes a .tar or .tar.gz whose bytes depend only on names, contents and order of the members."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _GZIP_SUFFIXES = (".gz", ".tgz")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file and its name in the archive: plain names with / between them."""
+    """A file, and its name in the archive.
+
+    The name consists of plain names with / between them; otherwise ValueError is raised.
+    """
 
     name: str
     path: Path
@@ -34,9 +37,10 @@ class Member:
 
 
 def write_tar(members: Iterable[Member], output: Path) -> None:
-    """Writes the members in the given order; compresses if the output's name ends in .gz or .tgz.
+    """Writes the members in this order, compressed if the output's name ends in .gz or .tgz.
 
-    Raises StorageError; an existing file at `output` then stays as it was.
+    Raises StorageError if a member cannot be read or the archive cannot be written.  An existing
+    file at `output` is then unchanged.
     """
     try:
         handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
@@ -44,7 +48,7 @@ def write_tar(members: Iterable[Member], output: Path) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 _write(members, file, compress=output.name.endswith(_GZIP_SUFFIXES))
-            part.chmod(0o644)  # mkstemp makes 0600
+            part.chmod(0o644)  # mkstemp creates files with mode 0600
             part.replace(output)
         finally:
             part.unlink(missing_ok=True)
@@ -53,7 +57,7 @@ def write_tar(members: Iterable[Member], output: Path) -> None:
 
 
 def _write(members: Iterable[Member], file: IO[bytes], *, compress: bool) -> None:
-    """Writes the members without owner and time."""
+    """Writes the members to `file` without owner and time of the files."""
     zipped = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if compress else nullcontext(file)
     with (
         zipped as target,

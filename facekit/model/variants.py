@@ -1,10 +1,10 @@
-"""Variants of a model, and the kind of file that holds each.
+"""Names the variants of a model, and the files that hold them.
 
     float32  float16  int8  uint8  ...         LiteRT       <name>_<variant>.tflite
     onnx-fp32  onnx-fp16  onnx-int8            ONNX         <name>_<variant>.onnx
     keras                                      Keras        <name>_keras.keras
 
-The card states all of it; names serve to find a file before its card is read.
+The card states the same facts.  The names serve to find a file before its card is read.
 """
 
 from __future__ import annotations
@@ -37,13 +37,15 @@ def onnx_variant(precision: Precision) -> str:
 
 
 def precision_of(variant: str) -> Precision | None:
-    """Returns the precision: "onnx-fp16" -> Precision.FP16; None for a variant of another
-    format."""
+    """Returns the precision of an ONNX variant: "onnx-fp16" -> Precision.FP16.
+
+    Returns None for a variant of another format.
+    """
     return next((one for one in Precision if onnx_variant(one) == variant), None)
 
 
 def full_variant_name(variant: str) -> str:
-    """Expands the short form "onnx" to "onnx-fp32"; other variants stay."""
+    """Returns "onnx-fp32" for the short form "onnx", and any other variant unchanged."""
     return onnx_variant(Precision.FP32) if variant == _ONNX else variant
 
 
@@ -59,8 +61,9 @@ def suffix_of(variant: str) -> str:
 
 
 def for_runtime(name_or_path: str, runtime: Runtime | None) -> str:
-    """Returns the model of this name for `runtime`: "facenet512-casia" -> "...:onnx-fp32".
+    """Returns the variant that `runtime` runs: "facenet512-casia" -> "...:onnx-fp32".
 
+    If `runtime` is None, or can run the file or variant, returns `name_or_path` itself.
     Raises UsageError for a file or variant that the runtime cannot run.
     """
     if runtime is None:

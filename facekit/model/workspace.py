@@ -1,11 +1,11 @@
-"""Gives one process at a time a temporary folder, which is removed after a failure.
+"""Provides a temporary folder to one process at a time.
 
     <home>/locks/<name>.lock      held while <name> is being changed
-    <home>/models/.<name>.part    the new folder while it is made
+    <home>/models/.<name>.part    the new folder while it is filled
     <home>/models/.<name>.old     the replaced folder until it is removed
 
-The lock ends with its process.  The next process that takes it removes what a killed process has
-left, and restores a folder that was being replaced.
+The lock ends with the process that holds it.  The next process that acquires the lock removes the
+files that a killed process left behind, and restores a folder that was being replaced.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from facekit.system.files import remove_folder, replaced
 def workspace(
     home: Path, name: str, *, on_wait: Callable[[], None] | None = None
 ) -> Iterator[Path]:
-    """Yields an empty folder on the models' file system; no other process works on `name`.
+    """Yields an empty folder on the models' file system while no other process changes `name`.
 
-    `on_wait` is called once if another process has to be waited for.  The folder is removed
-    afterwards.  Raises OSError.
+    `on_wait` is called once if this process must wait for another one.  The folder is removed at
+    the end, unless the caller has renamed it.  Raises OSError if a folder cannot be changed.
     """
     models = home / "models"
     models.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,4 @@
-"""Accelerators: the user's request, the search for delegate libraries, and a check that the
-accelerator is used.
+"""Opens networks on accelerators, and checks that the accelerator is used.
 
 LiteRT passes operators to an NPU through a shared library, the delegate.  ONNX Runtime uses an
 execution provider for the same purpose.  A delegate or provider that is missing, cannot be loaded
@@ -71,7 +70,7 @@ class OpenedNet:
     delegate: Path | None
     """The delegate that executes operators; None for the CPU and for ONNX Runtime."""
     fallback_reason: str
-    """Why the CPU is used although an accelerator was requested; "" if it is not."""
+    """Why the CPU is used although an accelerator was requested; "" if this is not the case."""
     providers: tuple[str, ...] = ()
     """ONNX Runtime's execution providers; () for LiteRT."""
     delegated_nodes: int = 0
@@ -91,7 +90,7 @@ class DeviceUse:
     providers: tuple[str, ...] | None = None
     """ONNX Runtime's execution providers; None for LiteRT."""
     cpu_fallback: str | None = None
-    """Why the CPU is used although an accelerator was requested; None if it is not."""
+    """Why the CPU is used although an accelerator was requested; None if this is not the case."""
 
     @property
     def is_accelerator_requested(self) -> bool:
@@ -140,8 +139,10 @@ def device_use(path: Path, request: AcceleratorRequest, opened: OpenedNet | None
 
 
 def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Parses ("key=value", ...) into (("key", "value"), ...).  Raises UsageError if a text has
-    another form."""
+    """Parses ("key=value", ...) into (("key", "value"), ...).
+
+    Raises UsageError if a text does not have the form KEY=VALUE.
+    """
     pairs = []
     for text in texts:
         key, equals, value = text.partition("=")
@@ -152,9 +153,9 @@ def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def find_delegate(device: Device, *, folders: Iterable[Path] = LIBRARY_FOLDERS) -> Path:
-    """Returns the path of a device's delegate in the first of `folders` that contains one.
+    """Returns the path of a device's delegate library in the first of `folders` that contains one.
 
-    Raises AcceleratorError, which names the files and the folders, if there is none.
+    Raises AcceleratorError, which names the files and the folders, if no folder contains one.
     """
     names = ACCELERATORS[device].libraries
     searched = tuple(folders)

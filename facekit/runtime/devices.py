@@ -1,6 +1,7 @@
-"""The accelerators that facekit supports by name, and the folders of their delegates.
+"""The accelerators that a user can choose by name, and the folders of their delegate libraries.
 
-The module imports nothing heavy, because options and `facekit doctor` list the accelerators.
+This module must import quickly, because the command line's help and `facekit doctor` list the
+accelerators.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from pathlib import Path
 from facekit.enums import Device
 
 CPU_PROVIDER = "CPUExecutionProvider"
-"""ONNX Runtime's name of the CPU."""
+"""The name of ONNX Runtime's execution provider for the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
+    """An accelerator that LiteRT uses through a delegate library."""
+
     title: str
     libraries: tuple[str, ...]
-    """The file names of its delegate, the most common one first."""
+    """Possible file names of the accelerator's delegate library for LiteRT, most common first."""
 
 
 ACCELERATORS = {
@@ -31,4 +34,4 @@ ACCELERATORS = {
 LIBRARY_FOLDERS = tuple(
     map(Path, ("/usr/lib", "/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"))
 )
-"""The folders in which board support packages install delegates."""
+"""The folders in which board support packages install delegate libraries."""

@@ -47,8 +47,9 @@ def _module(name: str) -> Any:
 
 
 def runtime_name() -> str:
-    """Returns the package in use: the one that FACEKIT_RUNTIME names, or the first that is
-    installed.
+    """Returns the name of the LiteRT package in use.
+
+    It is the package that FACEKIT_RUNTIME names, or else the first installed one.
 
     Raises UsageError if FACEKIT_RUNTIME has an unknown value, AcceleratorError if the package is
     not installed.
@@ -110,8 +111,9 @@ def require_model_file(path: Path) -> None:
 
 
 def new_interpreter(path: Path, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
-    """Returns an interpreter for the file at `path`, which is memory-mapped.  Tensors are not
-    allocated.
+    """Returns an interpreter for the file at `path`, without allocating its tensors.
+
+    The file is memory-mapped.
 
     Raises ModelMissingError or StorageError if the file cannot be read, ModelMismatchError if it is
     not a LiteRT model, AcceleratorError if no runtime is installed or a delegate fails.
@@ -132,11 +134,11 @@ def _is_chatter(line: bytes) -> bool:
 
 
 def load_delegate(library: Path, options: Mapping[str, str]) -> Any:
-    """Loads a delegate for `new_interpreter`.  Raises AcceleratorError, which states the cause."""
+    """Loads a delegate for `new_interpreter`.  Raises AcceleratorError if it cannot be loaded."""
     runtime = _module(runtime_name())
     try:
-        # This is tested first, because the runtime's own loader fails in its finalizer if it is
-        # missing.
+        # This is tested first, because the runtime's loader fails in its finalizer if the library
+        # is missing.
         if not hasattr(ctypes.CDLL(str(library)), _CREATE_DELEGATE):
             raise ValueError(f"it has no function {_CREATE_DELEGATE}: it is no LiteRT delegate")
         return runtime.load_delegate(str(library), dict(options))

@@ -29,8 +29,7 @@ from facekit.runtime.net import (
 from facekit.system.native_output import captured
 
 _MAX_CROPS_PER_CALL = 4
-"""The largest number of crops per call, as for ONNX Runtime: larger batches are not faster, but
-need more memory."""
+"""The largest number of crops per call.  Larger batches are not faster, but need more memory."""
 
 _CHATTER = re.compile(
     rb"[IWE]\d{4} |WARNING: All log messages before|To enable the following|\d{4}-\d\d-\d\d "
@@ -54,7 +53,7 @@ class KerasNet:
         """
         require_model_file(path)
         keras, tf = _packages(path)
-        with suppress(RuntimeError):  # TensorFlow has been started: its threads stay as they are
+        with suppress(RuntimeError):  # TensorFlow already runs: too late
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
         self._path = path

@@ -30,14 +30,14 @@ from facekit.runtime.net import (
 
 _INTEGERS = ("int8", "uint8", "int16")
 
-# elements of an input; for larger inputs an interpreter needs megabytes, and inference takes much
-# longer than the allocation
+# Limit on the elements of an input whose interpreter is cached.  For larger inputs an interpreter
+# needs megabytes, and inference takes much longer than the allocation.
 _MAX_CACHED_ELEMENTS = 100_000
 _MAX_CACHED_SHAPES = 16  # a photo's pyramid has 8 to 12 levels
 
 
 def default_threads() -> int:
-    """Returns the number of cores that this process may use."""
+    """Returns the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -50,8 +50,8 @@ class LiteRtNet:
     interpreter per thread would not be faster, and would need 100 MB more for each thread
     (benchmarks/threads.py).
 
-    If the file's batch is dynamic, the input is resized to the number of items.  A file with a
-    batch of 1 is run once for each item.
+    If the file's batch is dynamic, the input is resized to the number of items in the batch.  A
+    file with a batch of 1 is run once for each item.
 
     If height and width are dynamic too, a small input shape gets a separate interpreter when the
     shape occurs for the second time, because resizing the P-Net costs 0.3 ms each time, but

@@ -1,5 +1,4 @@
-"""The protocol of a loaded network, which is the same for all runtimes, and the checks that all
-runtimes share."""
+"""The protocol of a loaded network for all runtimes, and the checks that all runtimes share."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ DYNAMIC = -1
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """An input or output of a network.  A dimension of -1 may change from call to call."""
+    """An input or output of a network.  DYNAMIC dimensions (-1) may change from call to call."""
 
     name: str
     shape: tuple[int, ...]
@@ -50,8 +49,8 @@ class Net(Protocol):
 def require_single_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec:
     """Returns the only input.
 
-    Raises ModelMismatchError if there is another number of inputs than one, or if the batch of the
-    input is neither 1 nor dynamic.
+    Raises ModelMismatchError if there is not exactly one input, or if the batch of the input is
+    neither 1 nor dynamic.
     """
     if len(inputs) != 1:
         raise ModelMismatchError(f"{path} has {len(inputs)} inputs; facekit runs one.")
@@ -64,8 +63,11 @@ def require_single_input(inputs: Sequence[TensorSpec], path: Path) -> TensorSpec
 
 
 def require_batch(batch: NDArray[Any], spec: TensorSpec, *, name: str) -> None:
-    """Raises ValueError, which names the file by `name`, if the batch is not float32, or if its
-    shape (N, ...) differs from `spec` in another dimension than N."""
+    """Raises ValueError, which names the file by `name`, if the batch does not fit `spec`.
+
+    The batch must be float32, and its shape (N, ...) must equal that of `spec` except for N and
+    dynamic dimensions.
+    """
     expected = spec.shape[1:]
     if batch.dtype != np.float32 or not shape_matches(batch.shape[1:], expected):
         shape = ", ".join(

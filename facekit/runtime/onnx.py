@@ -127,7 +127,8 @@ class OnnxNet:
 def available_providers() -> tuple[str, ...]:
     """Returns the execution providers of the installed ONNX Runtime.
 
-    Raises MissingExtraError if it is not installed, AcceleratorError if it cannot be imported.
+    Raises MissingExtraError if ONNX Runtime is not installed, AcceleratorError if it cannot be
+    imported.
     """
     return tuple(_runtime().get_available_providers())
 
@@ -220,7 +221,7 @@ def _translate_errors(path: Path, providers: Sequence[str]) -> Iterator[None]:
     """Translates the exceptions of ONNX Runtime about the model at `path` into facekit's errors."""
     try:
         yield
-    except Exception as error:  # its exceptions have no common base class
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
         if not isinstance(error, RuntimeError) and PACKAGE not in type(error).__module__:
             raise
         message = " ".join(str(error).split())

@@ -7,5 +7,5 @@ step.py         runs one step on every replica; devices.py opens the replicas
 loop.py         runs all steps, and writes checkpoints and the curve
 validate.py     measures the net on held-out photos and on LFW
 result.py       writes the trained net as a LiteRT file
-run.py          runs a training from its folder of crops to its model file
+run.py          trains a network on a folder of aligned crops and writes the model file
 """

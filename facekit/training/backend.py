@@ -1,4 +1,9 @@
-"""The only module that imports TensorFlow and Keras for training and for writing with them."""
+"""Imports TensorFlow and Keras for training, and for writing Keras and TensorFlow files.
+
+No other module of facekit imports them for these purposes.  Importing this module raises
+MissingExtraError if Keras or TensorFlow is not installed, and ModelBuildError if TensorFlow cannot
+be imported or Keras uses another backend.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ try:
         import keras
         import tensorflow as tf
 
-        tf.config.list_physical_devices()  # looks for GPUs here, where its messages are held back
+        tf.config.list_physical_devices()  # searches for GPUs now, while messages are suppressed
 except ImportError as error:
     if error.name in ("keras", "tensorflow"):
         raise MissingExtraError(

@@ -1,9 +1,10 @@
-"""Checkpoints: the full state of a run in one file.  A run that is restored from a checkpoint
-continues as if it had not stopped.
+"""Writes and restores checkpoints, each of which is the full state of a run in one file.
 
-A checkpoint is an .npz file of plain arrays, without pickle.  It has every variable of net, head
-and optimizers, including Keras's random state, and the number of steps done.  The number of steps
-and the seed determine the photos of the next step; see dataset/epoch.py.
+A run that is restored from a checkpoint continues as if it had not stopped.
+
+A checkpoint is an .npz file of plain arrays, without pickle.  It contains every variable of net,
+head and optimizers, including Keras's random state, and the number of steps done.  The number of
+steps and the seed determine the photos of the next step; see dataset/epoch.py.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def save(folder: Path, variables: Mapping[str, Any], *, step: int, keep: int) ->
 
 
 def saved(folder: Path) -> list[Path]:
-    """Returns the checkpoints of a run, the latest last."""
+    """Returns the paths of the checkpoints in `folder`, the latest last; [] if there are none."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))

@@ -25,7 +25,7 @@ class ScheduleName(str, Enum):
 
 
 class ComputePrecision(str, Enum):
-    """The precision that the net computes in; variables, loss and result are float32."""
+    """The precision in which the net computes.  Variables, loss and result are float32."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "mixed_bfloat16"
@@ -100,15 +100,17 @@ class AugmentConfig:
     """The random changes of a crop, which are drawn anew for each use of the crop in a step."""
 
     random_crop: bool = True
-    """True cuts a window of the net's input size at a random position of the crop, False at the
-    crop's center."""
+    """Whether the window of the net's input size lies at a random position of the crop.
+
+    If false, the window lies at the crop's center.
+    """
     flip: bool = True
     rotate_degrees: float = 0.0
     """Largest rotation in degrees, clockwise or counterclockwise."""
     zoom: float = 0.0
     """Largest change of scale, as a share of the size: 0.1 allows 0.9 to 1.1."""
     brightness: float = 0.0
-    """Largest change of brightness, in pixel values of 0..255, up or down."""
+    """Largest increase or decrease of brightness, in pixel values of 0..255."""
     contrast: float = 0.0
     """Largest change of contrast, as a share: 0.2 allows factors of 0.8 to 1.2."""
     saturation: float = 0.0
@@ -119,14 +121,16 @@ class AugmentConfig:
 
 @dataclass(frozen=True, slots=True)
 class FineTuneConfig:
-    """Settings for a run that begins with existing weights (--start-from)."""
+    """The settings of a run that begins with existing weights (--start-from)."""
 
     imprint: bool = True
-    """Whether the head of a loss of cosines begins with each person's mean embedding as class
-    weights (Qi et al. 2018, "Low-Shot Learning with Imprinted Weights"), instead of random
-    weights."""
+    """Whether the head of a loss on cosines begins with each person's mean embedding.
+
+    The mean embeddings become the class weights (Qi et al. 2018, "Low-Shot Learning with Imprinted
+    Weights").  Otherwise the class weights begin with random values.
+    """
     head_epochs: int = 0
-    """Number of first epochs that train only the new head."""
+    """Number of epochs at the beginning that train only the new head."""
     net_rate_share: float = 0.1
     """Learning rate of the net as a share of the head's rate, at least 0."""
     freeze_batch_norm: bool = True
@@ -147,9 +151,9 @@ class TrainConfig:
     photos_per_person: int = 0
     """Photos of each person in a batch, for triplets; 0 shuffles the photos freely."""
     steps_per_epoch: int = 0
-    """Steps per epoch; 0 means as many as the photos fill."""
+    """Steps per epoch; 0 means as many full batches as there are photos for."""
     dropout: float = 0.0
-    """Share of the features before the last layer that a step sets to 0."""
+    """Share of the last layer's inputs that a step sets to 0."""
     batch_norm_momentum: float = 0.0
     """Momentum of the moving statistics.  0 means 0.995 (keras_graph.py), with which the statistics
     need some 1,000 steps to settle."""
@@ -162,7 +166,7 @@ class TrainConfig:
     at the end of each epoch."""
     keep_checkpoints: int = 3
     memory_mb: int = 1024
-    """Crops of one size stay decoded in memory if they need no more than this many megabytes."""
+    """Limit in megabytes for decoded crops in memory; larger crops are decoded at each use."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

@@ -1,4 +1,4 @@
-"""Reads training configurations: TOML files of configs/train or the user's."""
+"""Reads training configurations: TOML files in configs/train, or files of the user."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ T = TypeVar("T")
 
 
 def read_config(name_or_path: str | None, changes: Mapping[str, Any]) -> TrainConfig:
-    """Returns the named configuration ("small-softmax"), the one in a .toml file, or for None the
-    defaults.
+    """Returns a training configuration.
 
-    `changes` has values by dotted name ("optimizer.rate"), which take precedence over the file's.
+    `name_or_path` is the name of a shipped configuration, e.g. "small-softmax", or the path of a
+    .toml file; None means the default settings.  `changes` has values by dotted name, e.g.
+    "optimizer.rate", which take precedence over the file's values.
     Raises UsageError if the configuration is unknown, the file is not TOML, a key is unknown, or a
     value has the wrong type or is out of its range.
     """

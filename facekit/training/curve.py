@@ -1,7 +1,7 @@
-"""The curve of a run: one line of JSON per step in curve.jsonl, and TensorBoard's event files.
+"""Writes the curve of a run: curve.jsonl, with one line of JSON per step, and TensorBoard files.
 
-A resumed run first removes the lines that were written after its checkpoint, so that the curve is
-the same as that of a run without interruption.
+A resumed run first removes the lines that were written after the checkpoint, so that the curve
+equals that of a run without interruption.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_CURVES = frozenset((_STEP, "epoch"))
 
 @dataclass(slots=True)
 class CurveLog:
-    """Writes the curve.  Call `resume_at` first; every line has the member "step"."""
+    """Writes the curve.  `resume_at` must be called first.  Every line has the member "step"."""
 
     folder: Path
     _pending: list[dict[str, Any]] = field(default_factory=list)
@@ -56,8 +56,10 @@ class CurveLog:
         return kept
 
     def add(self, step: int, epoch: int, **values: float) -> None:
-        """Adds a line with the values after `step` steps.  Values that are not finite are left out,
-        because JSON cannot store them."""
+        """Adds a line with the values after `step` steps.
+
+        Values that are not finite are omitted, because JSON cannot store them.
+        """
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self._pending.append({_STEP: step, "epoch": epoch, **finite})
 
@@ -84,7 +86,10 @@ class CurveLog:
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:
-    """Reads the lines of a curve, except a last line that a kill truncated."""
+    """Returns the lines of a curve up to the first invalid one, or [] if there is no file.
+
+    The last line is invalid if the process was killed while writing.
+    """
     lines = []
     try:
         for text in path.read_text(encoding="utf-8").splitlines():
@@ -94,6 +99,6 @@ def read_curve(path: Path) -> list[dict[str, Any]]:
             lines.append(line)
     except FileNotFoundError:
         return []
-    except (OSError, ValueError):  # cut short
+    except (OSError, ValueError):  # the last line is truncated
         return lines
     return lines

@@ -1,9 +1,9 @@
 """The devices of a run: one device, several GPUs, or several processes on several machines.
 
-Each is a strategy of tf.distribute under facekit's own loop.  Keras's `fit` refuses
+Each of these cases is a strategy of tf.distribute under facekit's loop.  Keras's `fit` refuses
 MultiWorkerMirroredStrategy (keras issue 20585).  A step inside `strategy.run` works if its
-variables were made in the strategy's scope: Keras 3's optimizers then sum the gradients of all
-replicas.  JAX or PyTorch under Keras would need nets and converters in two frameworks.
+variables were created in the strategy's scope, because Keras 3's optimizers then sum the gradients
+of all replicas.  JAX or PyTorch under Keras would need nets and converters in two frameworks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Cluster:
     """The processes of a run, and the index of this process among them."""
 
     addresses: tuple[str, ...]
-    """host:port of each process: the same list in the same order in every process."""
+    """host:port of each process.  Every process must have the same list in the same order."""
     index: int
 
     def __post_init__(self) -> None:
@@ -51,9 +51,9 @@ class Cluster:
 
 
 def cluster_of_environment() -> Cluster | None:
-    """Reads TF_CONFIG, which TensorFlow's schedulers set; returns None if it has no workers.
+    """Returns the cluster in the environment variable TF_CONFIG, or None if there are no workers.
 
-    Raises UsageError if TF_CONFIG is not valid.
+    Schedulers of TensorFlow set this variable.  Raises UsageError if its value is not valid.
     """
     text = os.environ.get(_SETTING)
     if not text:
@@ -126,8 +126,8 @@ def open_replicas(
     `cluster` lists the processes of the run; None means this process only.  `devices` are
     TensorFlow's names of two or more devices of a single process; None means all GPUs, or the CPU
     if there are none.  The function must be called before TensorFlow is used for anything else.
-    With a cluster, it returns when every process has joined.  Raises UsageError if the cluster
-    cannot be joined.
+    With a cluster, the function returns when every process has joined.  Raises UsageError if the
+    cluster cannot be joined.
     """
     if cluster is not None and len(cluster.addresses) > 1:
         os.environ[_SETTING] = json.dumps(

@@ -1,7 +1,7 @@
 """The heads: layers that turn embeddings into a loss in training and are not part of the model.
 
 A head holds the class weights.  `measure` computes the loss on the photos of one replica.  `scores`
-computes the similarity of embeddings to each class, for held-out photos.
+computes one score per class, a logit or a cosine, for training and for held-out photos.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ class HeadOutput:
     loss: Tensor
     """Scalar: the mean loss over the photos."""
     accuracy: Tensor
-    """Scalar 0..1: the share of photos whose true class scores highest, without any margin.  NaN if
-    the head has no classes."""
+    """Scalar 0..1: the share of photos whose true class has the highest score, without any margin.
+
+    NaN if the head has no class weights.
+    """
 
 
 class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
@@ -37,16 +39,19 @@ class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
         self.settings = config
 
     def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
-        """Returns the loss and the accuracy of raw embeddings `x` (B, D) float32, which do not have
-        unit length.
+        """Returns the loss and the accuracy of the embeddings `x` of one replica's photos.
 
-        `labels` are (B,) integers.  `step` is an integer scalar, 0 for the first step.
+        `x` is (B, D) float32 and need not have unit length.  `labels` are (B,) integers.  `step` is
+        an integer scalar, 0 for the first step.  CenterHead also updates its centers.
         """
         raise NotImplementedError
 
     def scores(self, x: Tensor) -> Tensor | None:
-        """Returns scores (B, classes) of raw embeddings (B, D), higher for more similar classes, or
-        None if the head has no classes."""
+        """Returns scores (B, classes) of embeddings (B, D) of any length, or None.
+
+        Scores are higher for more similar classes: logits without limits, or cosines -1..1 (see the
+        subclasses).  None means that the head has no class weights.
+        """
         raise NotImplementedError
 
     def _measured(self, logits: Tensor, plain: Tensor, labels: Tensor) -> HeadOutput:
@@ -56,7 +61,7 @@ class Head(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
 
 
 class SoftmaxHead(Head):
-    """A softmax head: logits W x + b."""
+    """A softmax head.  `scores` are the logits W x + b, which have no limits."""
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.kernel = self.add_weight(
@@ -75,8 +80,8 @@ class SoftmaxHead(Head):
 class CenterHead(SoftmaxHead):
     """A softmax head whose loss adds lambda / 2 times the squared distance to the class's center.
 
-    The centers are updated by the paper's rule over the photos of all replicas, and not by the
-    optimizer.
+    `measure` moves the centers by the rule of Wen et al. 2016 (eq. 4), computed over the photos of
+    all replicas.  The optimizer does not change the centers.
     """
 
     def build(self, shape: tuple[int, ...]) -> None:
@@ -86,7 +91,7 @@ class CenterHead(SoftmaxHead):
             shape=(self.classes, shape[-1]),
             initializer="zeros",
             trainable=False,
-            aggregation="only_first_replica",  # all move them alike
+            aggregation="only_first_replica",  # all compute the same update
         )
 
     def measure(self, x: Tensor, labels: Tensor, step: Tensor) -> HeadOutput:
@@ -104,7 +109,10 @@ class CenterHead(SoftmaxHead):
 
 
 class CosineHead(Head):
-    """Base of the heads with class weights of unit length and no bias; `scores` are cosines."""
+    """Base of the heads with class weights of unit length and no bias.
+
+    `scores` are cosines -1..1.
+    """
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.kernel = self.add_weight(
@@ -112,8 +120,10 @@ class CosineHead(Head):
         )
 
     def imprint(self, means: Tensor) -> None:
-        """Sets the class weights to the directions of `means` (classes, D), the classes' mean
-        embeddings."""
+        """Sets the class weights to the directions of the classes' mean embeddings.
+
+        `means` are (classes, D) float32 of any length except 0.
+        """
         self.kernel.assign(tf.transpose(tf.nn.l2_normalize(means, -1)))
 
     def scores(self, x: Tensor) -> Tensor:
@@ -171,7 +181,7 @@ _HEADS: dict[TrainingLoss, type[Head]] = {
 
 
 def make_head(config: TrainConfig, *, embedding_size: int, classes: int) -> Head:
-    """Returns the head of the configured loss, with fresh weights."""
+    """Returns the head of the configured loss, with initial weights."""
     head = _HEADS[config.loss](classes, config.losses)
     head.build((None, embedding_size))
     head.built = True

@@ -1,7 +1,7 @@
 """Writes an installed float32 model as a Keras file or as a SavedModel folder.
 
-The file or folder is written under a temporary name beside its final path and then renamed, so that
-an existing one stays until the new one is complete.
+The file or folder is written under a temporary name beside its final path and then renamed.  An
+existing file or folder is therefore kept until the new one is complete.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def keras_net(model: InstalledModel) -> keras.Model:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """Yields a temporary folder on the file system of `path`.  Translates OSError."""
+    """Yields a temporary folder beside `path`.  Raises StorageError for OSErrors in the block."""
     folder: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 def _replace(partial: Path, path: Path) -> None:
     files = [partial] if partial.is_file() else [one for one in partial.rglob("*") if one.is_file()]
-    for file in files:  # unflushed, a power cut could leave the file's name without its bytes
+    for file in files:  # otherwise a power cut could leave an empty file
         descriptor = os.open(file, os.O_RDONLY)
         try:
             os.fsync(descriptor)

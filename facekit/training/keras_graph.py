@@ -23,7 +23,7 @@ from facekit.training.backend import keras
 Tensor: TypeAlias = "keras.KerasTensor"
 
 BATCH_NORM_MOMENTUM = 0.995
-"""Momentum of moving means and variances, as in facenet's training."""
+"""Momentum of moving means and variances; the value of facenet's training."""
 _INTO = (Operation.CONVOLUTION, Operation.DENSE)
 _NOT_NEGATIVE = (Operation.RELU, Operation.RELU6, Operation.SIGMOID)
 
@@ -59,8 +59,10 @@ def from_keras(net: keras.Model) -> Graph:
 
 
 def _with_biases(graph: Graph) -> Graph:
-    """Returns the graph with each addition after a layer without a bias replaced by a bias of this
-    layer, which training can change."""
+    """Returns the graph with the constant of an addition moved into the preceding layer's bias.
+
+    Only layers without a bias are changed.  Training can change a bias, but not a constant.
+    """
     readers = {node.name: count for node, count in graph.use_counts.items()}
 
     def change(node: Node) -> Node:
@@ -116,7 +118,7 @@ class _Layer:
         return [self.node.weights[role] for role in roles if role in self.node.weights]
 
     def padded(self, x: Tensor) -> tuple[Tensor, str]:
-        """Returns the tensor that a window slides over, and Keras's name of the padding."""
+        """Returns the input tensor of a windowed layer, and Keras's name of the padding."""
         window, shape = self.node.window, self.node.inputs[0].shape
         if window.pads is None or window.pads == same_pads(shape, window) != NO_PADS:
             return x, "same"
@@ -224,8 +226,10 @@ def _concatenate(layer: _Layer, *inputs: Tensor) -> Tensor:
 
 
 def _of_two(kind: Any) -> Callable[..., Tensor]:
-    """Returns a function that applies a layer to two tensors, or to one tensor and a constant that
-    is not trained."""
+    """Returns a function that applies a layer to two tensors, or to a tensor and a constant.
+
+    The constant is not trained.
+    """
 
     def make(layer: _Layer, *inputs: Tensor) -> Tensor:
         if len(inputs) == 2:

@@ -1,5 +1,7 @@
-"""Runs the steps of a run from the current one to the end or to Ctrl-C, and writes checkpoints and
-the curve."""
+"""Runs the remaining steps of a run, until the end or Ctrl-C.
+
+Checkpoints and the curve are written.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,10 @@ class LoopResult:
     """The state in which the loop stopped."""
 
     step: int
-    """Number of steps done over all runs of this folder."""
+    """Number of steps done, including those before a resume."""
     interrupted: bool
     epoch_loss: float
-    """Mean loss over the steps of the last epoch that this call finished; NaN if it finished none.
-    """
+    """Mean loss over the steps of the last epoch that this call finished; NaN if there is none."""
     figures: dict[str, float]
     """Figures of the last evaluation, by name."""
 
@@ -63,7 +64,7 @@ def run_loop(
     total = per_epoch * config.epochs
     chief = trainer.replicas.is_chief
     log = CurveLog(folder)
-    # The mean loss of an interrupted epoch counts the steps that it did before the interruption.
+    # The mean loss of an interrupted epoch includes the steps before the interruption.
     seen = [
         line
         for line in (log.resume_at(done) if chief else [])

@@ -14,7 +14,7 @@ from facekit.training.backend import tf
 
 Tensor: TypeAlias = Any
 
-_EPSILON = 1e-7  # keeps acos and square roots off points where their slope is infinite
+_EPSILON = 1e-7  # keeps square roots away from 0, where their derivative is infinite
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.0) -> Tensor:
@@ -37,11 +37,10 @@ def center_loss(x: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
 
 
 def center_sums(x: Tensor, labels: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the sum of c - x over the photos of each class, (classes, D), and the number of these
-    photos, (classes,).
+    """Returns the sum of c - x over each class, (classes, D), and photo counts, (classes,).
 
-    The results for the parts of a split batch may be added: `updated_centers` needs the sums over
-    the whole batch.
+    `updated_centers` needs the sums over the total batch.  The results for the parts of a split
+    batch may be added.
     """
     classes = tf.shape(centers)[0]
     differences = tf.gather(centers, labels) - x
@@ -87,8 +86,10 @@ def triplet_semi_hard(x: Tensor, labels: Tensor, *, margin: float) -> Tensor:
 
 
 def squared_distances(x: Tensor) -> Tensor:
-    """Returns the squared distances (B, B), 0..4, of the rows of `x`, which are unit vectors: 2 - 2
-    cos."""
+    """Returns the squared distances (B, B), 0..4, between the rows of `x`, which are unit vectors.
+
+    The squared distance of two unit vectors is 2 - 2 cos.
+    """
     return tf.maximum(2 - 2 * tf.matmul(x, x, transpose_b=True), 0.0)
 
 

@@ -1,4 +1,7 @@
-"""The request of a run, stored in its folder so that --resume continues with the same settings."""
+"""The request of a run, which is stored in the run's folder.
+
+--resume therefore continues with the same settings.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,10 @@ class TrainRequest:
     name: str
     """Name of the trained model."""
     start: str | None = None
-    """Model to begin with, in the form that --model accepts, or a file of weights; None means fresh
-    weights."""
+    """Model to begin with, in the form that --model accepts, or a file of weights.
+
+    None means initial weights.
+    """
     license: str = "not stated: trained by the user"
 
 
@@ -70,7 +75,9 @@ def begin(folder: Path, request: TrainRequest) -> None:
 
 
 def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
-    """Reads the request of the run in `folder`; `data` replaces the path of the run's crops.
+    """Reads the request of the run in `folder`.
+
+    `data` replaces the path of the run's crops; None keeps the stored path.
 
     Raises UsageError if the folder holds no run or its settings cannot be read.
     """
@@ -97,7 +104,8 @@ def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
 def require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
     """Stores the hash of the photos if none is stored, or else compares it with the stored one.
 
-    Only the chief process stores it.  Raises InputError if the photos have changed.
+    Only the chief process stores the hash.  Raises InputError if the photos have changed, and
+    StorageError if the hash cannot be written.
     """
     path = folder / _DATA_NAME
     if path.exists():

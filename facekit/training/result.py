@@ -1,4 +1,4 @@
-"""Writes the trained net as a float32 LiteRT file with its card, which every command accepts."""
+"""Writes the trained net as a float32 LiteRT file with its card."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ def write_model(
 ) -> InstalledModel:
     """Writes NAME_float32.tflite and its card into `folder`.
 
-    The file's embeddings are first compared with the net's.  Raises ModelBuildError if they differ,
-    and StorageError if a file cannot be written.
+    The card is written only if the file's embeddings equal those of the net for a test image.
+    Raises ModelBuildError if the embeddings differ or the net cannot be converted, and StorageError
+    if a file cannot be written.
     """
     graph = from_keras(net)
     content = to_litert(graph)
@@ -74,6 +75,6 @@ def write_model(
 
 
 def _in_float32(graph: Graph) -> Inference:
-    """Returns a function that runs the graph in float32, whatever precision it was trained in."""
+    """Returns a function that runs the graph in float32, whatever the precision of the training."""
     net = to_keras(graph)
     return lambda pictures: [np.asarray(net(pictures))]

@@ -1,4 +1,4 @@
-"""Runs a training from its folder of crops to its model file."""
+"""Trains a network on a folder of aligned crops and writes the model file."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ from facekit.types import CropSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """The result of a run."""
+    """The result of a training run."""
 
     loop: LoopResult
-    """The step at which the run stopped, and the figures of the last evaluation."""
+    """The step at which the run stopped, its loss, and the figures of the last evaluation."""
     people_count: int
     photo_count: int
     held_out_photo_count: int
     parameter_count: int
     model: InstalledModel | None
-    """None if the run was interrupted, and in all processes except the chief."""
+    """The written model.
+
+    None if the run was interrupted, and in all processes except the chief.
+    """
     net: keras.Model
     """The trained net, for any batch size; identical in every process."""
 
@@ -57,11 +60,14 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     designs: Mapping[Architecture, Design] = DESIGNS,
 ) -> Trained:
-    """Trains, and writes the model into `folder`.
+    """Trains as `request` states, and writes the model into `folder`.
 
-    If `resume` is true, the run continues from the last checkpoint in `folder`.  `replicas` must
-    have been opened before TensorFlow was used for anything else.  `designs` are the nets by
-    architecture.
+    If `resume` is true, the run continues from the last checkpoint in `folder`.  Otherwise the run
+    starts at step 0, even if `folder` has checkpoints.  `replicas` must have been opened before
+    TensorFlow was used for anything else.  `validation` states the LFW folder on which the network
+    is measured during the run and which gives the card its calibration; None means neither.
+    `should_stop` is called before each step; if it returns True, the run ends after that step.
+    `designs` maps each architecture to its network design.
     Raises InputError if the data cannot be trained on, UsageError if a setting does not fit the
     data or the start, ModelError if a model is missing or does not fit, or if the training
     diverges, and StorageError if a file cannot be written.
@@ -148,7 +154,11 @@ def train(
 
 
 def _crop_of(request: TrainRequest, start: Start, reporter: Reporter) -> CropSpec:
-    """Returns the crop rule for the model's card, by which the photos were aligned."""
+    """Returns the crop rule for the model's card.
+
+    The crop rule is that of the photos if align.json states one that can be trimmed to the size of
+    the network's input, or else the usual crop rule of the network.
+    """
     spec, usual = start.input, start.crop
     own = inner_crop(request.data, height_px=spec.height_px, width_px=spec.width_px)
     if own is None:
@@ -175,8 +185,10 @@ def _imprint(trainer: Trainer, photos: Photos, reporter: Reporter) -> None:
 
 
 def _restored(folder: Path, trainer: Trainer, reporter: Reporter) -> int:
-    """Restores the last checkpoint and returns its number of steps, or 0 if there is no
-    checkpoint."""
+    """Restores the last checkpoint, and returns the number of steps done before it.
+
+    Returns 0 if there is no checkpoint.
+    """
     found = checkpoint.saved(folder / CHECKPOINTS_NAME)
     if not found:
         reporter.note("no checkpoint yet: starting from the beginning")

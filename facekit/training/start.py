@@ -1,4 +1,4 @@
-"""The weights that a run begins with: fresh ones, a model's, or those in another toolkit's file.
+"""Provides the weights that a run begins with: initial ones, a model's, or another toolkit's.
 
 The batch norms in a model's file are folded.  The source file that the model was converted from
 still has its batch norms with their statistics, so that training continues where the other toolkit
@@ -30,7 +30,7 @@ from facekit.types import CropSpec, InputSpec
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Start:
-    """A net to begin with, its input and its crop."""
+    """The net that a run begins with, and the net's input and crop."""
 
     graph: Graph
     architecture: str
@@ -38,7 +38,7 @@ class Start:
     crop: CropSpec
     flip: Flip
     title: str = ""
-    """Title of the weights for the new model's card; "" for fresh weights."""
+    """Title of the weights for the new model's card; "" for initial weights."""
 
     @property
     def is_fresh(self) -> bool:
@@ -52,9 +52,9 @@ def start_of(
     designs: Mapping[Architecture, Design] = DESIGNS,
     reporter: Reporter = SILENT,
 ) -> Start:
-    """Reads the named model or file, or creates fresh weights as configured if the name is None.
+    """Reads the named model or file, or creates initial weights by `config` if the name is None.
 
-    `designs` are the nets by architecture.
+    `designs` maps each architecture to its network design.
     Raises ModelMissingError if there is no such model, ModelMismatchError or ModelBuildError if a
     file does not fit, and UsageError if the model is not a float32 embedding net, or if the
     preprocessing of a file is not known.
@@ -71,8 +71,10 @@ def start_of(
 
 
 def is_source_file(name_or_path: str) -> bool:
-    """Returns whether the name is an existing file without a card or a checkpoint's folder, and
-    not a model."""
+    """Returns whether the name is that of a source file, i.e. not that of a model.
+
+    A source file is an existing file without a card beside it, or the folder of a checkpoint.
+    """
     path = Path(name_or_path)
     has_card = path.suffix in MODEL_SUFFIXES and path.with_suffix(CARD_SUFFIX).exists()
     return path.exists() and path.suffix != CARD_SUFFIX and not has_card
@@ -81,7 +83,8 @@ def is_source_file(name_or_path: str) -> bool:
 def graph_of_model(model: InstalledModel) -> Graph:
     """Returns the graph of the model's file.
 
-    Raises UsageError if it is not a float32 embedding model.
+    Raises UsageError if the model is not a float32 embedding model, and ModelBuildError if the file
+    cannot be read.
     """
     require_float32(model)
     return read_litert_graph(model.path, name=model.card.name)
@@ -90,8 +93,8 @@ def graph_of_model(model: InstalledModel) -> Graph:
 def _of_file(path: Path, reporter: Reporter) -> Start:
     """Reads a file of weights.
 
-    If a stored model was imported from this file, the result has the input and the crop of that
-    model, otherwise those of the weights' authors.
+    If a stored model was imported from this file, the result has the input and the crop of the
+    stored model.  Otherwise the result has the input and the crop of the weights' authors.
     """
     found = find_format(path)
     read = found.read(path, size=None) if found.whole_network else found.read(path)

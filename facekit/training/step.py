@@ -33,13 +33,13 @@ class StepResult:
 
     loss: float
     accuracy: float
-    """Share of photos whose true class scores highest, 0..1; NaN for a loss without classes."""
+    """Share of photos whose true class has the highest score, 0..1; NaN without class weights."""
     asked_to_stop: bool
     """Whether any process was asked to stop."""
 
 
 class Trainer:
-    """A net, its head and their optimizers: all variables that a checkpoint stores."""
+    """A net, its head and their optimizers, i.e. all variables that a checkpoint stores."""
 
     def __init__(
         self,
@@ -119,13 +119,16 @@ class Trainer:
     def embed(self, images: Float32Array) -> Float32Array:
         """Returns raw embeddings (B, D) float32 for model input (B, H, W, 3) float32.
 
-        Like the outputs of the model file, they do not have unit length.
+        Like the outputs of the model file, the embeddings do not have unit length.
         """
         return np.asarray(self._embed(tf.constant(images)).numpy())
 
     def scores(self, embeddings: Float32Array) -> Float32Array | None:
-        """Returns the head's scores (B, classes) of raw embeddings (B, D): logits or cosines,
-        depending on the head.  Returns None if the head has no classes."""
+        """Returns the head's scores (B, classes) of raw embeddings (B, D).
+
+        Scores are logits or cosines, depending on the head.  Returns None if the head has no class
+        weights.
+        """
         scores = self.head.scores(tf.constant(embeddings))
         return None if scores is None else np.asarray(scores.numpy())
 

@@ -36,7 +36,7 @@ _BATCH = 64
 
 
 def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Scores) -> float:
-    """Returns the share of photos, 0..1, whose true person scores highest.
+    """Returns the share of photos, 0..1, whose true person has the highest score.
 
     The scores are those of the head's class weights, or cosines to the people's mean embeddings
     over the training photos if the head has no class weights.  Each photo is cropped at its
@@ -50,8 +50,10 @@ def held_out_accuracy(photos: Photos, training: Photos, embed: Embed, scores: Sc
 
 
 def class_means(photos: Photos, embed: Embed) -> Float32Array:
-    """Returns each person's mean embedding at unit length, (classes, D).  Each person must have a
-    photo."""
+    """Returns each person's mean embedding, scaled to unit length, (classes, D) float32.
+
+    Each person must have a photo.  Raises ImageError if a photo cannot be read.
+    """
     known = unit_length(_embedded(photos, embed))
     means = np.zeros((len(photos.photos.names), known.shape[1]), np.float32)
     np.add.at(means, photos.photos.labels, known)
@@ -78,7 +80,8 @@ def crop_lfw(
 ) -> LfwCrops:
     """Crops the most central face that `detector` finds in each photo, as eval-lfw does.
 
-    Raises InputError or PairListError if the folder is not LFW with View 1's lists.
+    Raises InputError or PairListError if the folder is not LFW with View 1's lists, InputError if
+    no photo has a crop, and ModelError if the detector cannot be opened.
     """
     plan = open_plan(data=folder, protocol="devtest", pairs_file=None, limit=None)
     paths = plan.paths()
@@ -98,7 +101,7 @@ def crop_lfw(
 
 
 def photos_of(people: Sequence[str], lfw: LfwCrops) -> int:
-    """Returns the number of `people`, on whom the net is trained, that are also in pairsDevTest."""
+    """Returns the number of `people` (those in the training set) that are also in pairsDevTest."""
     tested = {photo.person for photo in lfw.plan.pair_list.photos}
     return len(tested.intersection(people))
 
@@ -116,7 +119,7 @@ class LfwResult:
 
 
 def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> LfwResult:
-    """Measures LFW's View 1.
+    """Returns the accuracy on LFW's View 1.
 
     Templates are centered by the mean embedding of pairsDevTrain's photos, as `calibrate` does.
     """
@@ -143,7 +146,7 @@ def validate_lfw(lfw: LfwCrops, spec: InputSpec, flip: Flip, embed: Embed) -> Lf
 
 
 def _vectors(crops: UInt8Array, spec: InputSpec, embed: Embed) -> Float32Array:
-    """Embeds crops (N, H, W, 3): returns (N, D) vectors of unit length."""
+    """Embeds crops (N, H, W, 3) uint8, and returns (N, D) vectors of unit length."""
     return np.concatenate(
         [
             unit_length(embed(model_input(crops[first : first + _BATCH], spec)))
@@ -187,7 +190,7 @@ def calibrated(
 
 
 class Validator:
-    """Computes the figures after each epoch, and keeps the last LFW result for the card."""
+    """Computes the figures after each epoch, and stores the last LFW result for the card."""
 
     def __init__(
         self,
@@ -200,8 +203,10 @@ class Validator:
         every: int,
         epochs: int,
     ) -> None:
-        """The net is trained on `photos`, and `testing` are held out.  LFW is measured after every
-        `every` epochs and after the last of `epochs`."""
+        """`photos` are the photos on which the net is trained, and `testing` are the held-out ones.
+
+        LFW is measured after every `every` epochs, and after the last of the `epochs` epochs.
+        """
         self._trainer = trainer
         self._photos = photos
         self._testing = testing
@@ -225,8 +230,7 @@ class Validator:
         return found
 
     def calibration(self, reporter: Reporter = SILENT) -> Calibration:
-        """Returns the calibration from pairsDevTrain, or an empty calibration if the run has no
-        LFW."""
+        """Returns the calibration from pairsDevTrain, or an empty one if there are no LFW crops."""
         if self._lfw is None:
             return Calibration()
         result = self._last or validate_lfw(self._lfw, self._spec, self._flip, self._trainer.embed)

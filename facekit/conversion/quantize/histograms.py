@@ -23,9 +23,9 @@ _BINS = 1 << 16
 class Histogram:
     """The histogram of one activation over all crops.
 
-    A bin contains the values whose float32 representation begins with the same 16 bits.  Its width
-    is therefore at most 1/128 of its values, whatever their size, and one pass over the crops
-    suffices.
+    A bin contains the values whose float32 representation begins with the same 16 bits.  The width
+    of a bin is therefore at most 1/128 of the values in the bin, whatever their size, and one pass
+    over the crops suffices.
     """
 
     lower: NDArray[np.float64]
@@ -77,7 +77,7 @@ def activation_histograms(
 def open_with_all_tensors(content: bytes) -> Interpreter:
     """Returns an interpreter whose tensors can all be read after a run."""
     with warnings.catch_warnings(), captured(lambda line: line.startswith(b"INFO: ")):
-        warnings.simplefilter("ignore")  # the warning is about memory: 30 MB here
+        warnings.simplefilter("ignore")  # the warning concerns memory, here 30 MB
         interpreter = Interpreter(
             model_content=content,
             num_threads=default_threads(),

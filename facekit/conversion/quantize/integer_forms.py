@@ -1,8 +1,8 @@
 """Converts operators that ai-edge-quantizer leaves in float32 to int8.
 
 ai-edge-quantizer adds a DEQUANTIZE before such an operator and a QUANTIZE behind it, and an NPU
-supports none of the three.  LiteRT and Vela support the same operators in int8, so the three
-operators are replaced by one.
+supports none of the three.  LiteRT and Vela support the int8 form of the operator, so one int8
+operator replaces the three.
 
 XNNPACK, which runs LiteRT files on a CPU, does not support int8 PRELU.  On a CPU the int8 form is
 much slower than the three operators, so each recipe states which operators to convert.
@@ -21,7 +21,10 @@ from facekit.graph.write.litert_file import constant_bytes, pack_model
 from facekit.types import Float32Array
 
 FORMS = ("LEAKY_RELU", "PRELU", "RELU6")
-"""The operators that can be converted.  The slopes of a PRELU become int8 with one scale."""
+"""The names of the operators that can be converted.
+
+The slopes of a PRELU become int8 with one scale for the tensor.
+"""
 _MAX_INT8 = 127
 _NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
@@ -29,11 +32,12 @@ _NAMES = {
 
 
 def convert_to_integer_forms(content: bytes, operators: Collection[str]) -> bytes:
-    """Returns the quantized file with int8 forms of those `operators` that lie between a DEQUANTIZE
-    from int8 and a QUANTIZE to int8.
+    """Returns the quantized file with `operators` converted to int8.
 
-    `operators` must be in FORMS.  The result is deterministic.  If no operator is converted,
-    returns `content` itself.
+    An operator is converted if it lies between a DEQUANTIZE from int8 and a QUANTIZE to int8.
+    `operators` may only hold names in FORMS.  This is not checked: any other operator with two
+    inputs would have its second input quantized like slopes.  The result is deterministic.  If no
+    operator is converted, returns `content` itself.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     graph = model.subgraphs[0]
@@ -75,9 +79,9 @@ def convert_to_integer_forms(content: bytes, operators: Collection[str]) -> byte
 
 
 def float_operators(content: bytes) -> dict[str, int]:
-    """Returns the number of each operator that computes in float32 in a quantized file.
+    """Returns how often each operator, by its name, has a float32 output in a quantized file.
 
-    Conversions between integers and float32 are not counted.
+    Conversions between integers and float32 (QUANTIZE, DEQUANTIZE) are not counted.
     """
     model = schema.Model.GetRootAs(content)
     graph = model.Subgraphs(0)
@@ -97,7 +101,7 @@ def _name(model: Any, operator: Any) -> str:
 
 
 def _converts(model: Any, operator: Any, name: str) -> bool:
-    """Returns whether `operator` is the conversion `name` from or to int8."""
+    """Returns whether `operator` is a `name`: a DEQUANTIZE from int8, or a QUANTIZE to int8."""
     if _name(model, operator) != name:
         return False
     index = operator.inputs[0] if name == "DEQUANTIZE" else operator.outputs[0]
@@ -105,6 +109,10 @@ def _converts(model: Any, operator: Any, name: str) -> bool:
 
 
 def _quantize_slopes(model: Any, content: bytes, index: int) -> None:
+    """Quantizes the float32 constant at tensor index `index` of `model` to int8, in place.
+
+    There is one scale for the tensor, and the zero point is 0.
+    """
     tensor = model.subgraphs[0].tensors[index]
     if tensor.type == schema.TensorType.INT8:  # already done: two layers may share their slopes
         return

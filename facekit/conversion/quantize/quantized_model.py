@@ -49,8 +49,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ActivationRanges:
-    """Activation ranges for static quantization, with the rule and the photos they were computed
-    from."""
+    """Activation ranges for static quantization, with the rule and the photos behind them."""
 
     rule: RangeRule
     origin: Origin
@@ -102,8 +101,7 @@ def static_content(model: InstalledModel) -> bytes:
 
 
 def calibration_inputs(card: Card, *, count: int = DEFAULT_CROPS, seed: int = SEED) -> CropSet:
-    """Returns calibration inputs for the card's model, created from the faces shipped with
-    facekit."""
+    """Returns calibration inputs for the card's model, created from the shipped faces."""
     create = shipped_pictures if card.task is Task.DETECTION else shipped_crops
     return create(card, count=count, seed=seed)
 

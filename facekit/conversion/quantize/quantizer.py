@@ -69,8 +69,10 @@ def quantize_file(
 
 
 def quantized_input(spec: InputSpec, recipe: Recipe) -> InputSpec:
-    """Returns the InputSpec of the quantized file: for an integer input, `spec` with its mean
-    rounded up."""
+    """Returns the InputSpec of the quantized file.
+
+    For an integer input this is `spec` with the mean rounded up.
+    """
     if recipe.input is InputType.FLOAT32:
         return spec
     return replace(spec, mean=float(math.ceil(spec.mean)))
@@ -114,8 +116,10 @@ def tool_version() -> str:
 def _statistics(
     content: bytes, spec: InputSpec, ranges: Mapping[str, Range]
 ) -> dict[str, dict[str, Any]]:
-    """Returns the ranges in ai-edge-quantizer's format for calibration results: arrays of the
-    tensor's rank."""
+    """Returns the ranges in ai-edge-quantizer's format for calibration results.
+
+    In this format a range consists of arrays of the tensor's rank.
+    """
     found = list_activations(content)
     keys = {activation.key for activation in found}
     if keys != ranges.keys():

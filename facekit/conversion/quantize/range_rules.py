@@ -13,8 +13,10 @@ from facekit.enums import RangeRule
 Range = tuple[float, float]
 
 TAIL = 1e-5
-"""The share of values that the percentile rule clips at each end.  Of 1e-4, 1e-5, 1e-6 and 0, the
-share 1e-5 gave the embeddings closest to float32."""
+"""The share of values that the percentile rule clips at each end.
+
+Of 1e-4, 1e-5, 1e-6 and 0, the share 1e-5 led to the embeddings closest to float32.
+"""
 _STEPS = 255
 _ENTROPY_BINS = 2048
 _ENTROPY_LEVELS = 128
@@ -23,8 +25,10 @@ _CLIP_FRACTIONS = np.linspace(0.2, 1.0, 41)
 
 
 def compute_ranges(histograms: dict[str, Histogram], rule: RangeRule) -> dict[str, Range]:
-    """Returns the range, (min, max), of each activation.  Each range contains 0, because padding
-    needs an exact 0."""
+    """Returns the range, (min, max), of each activation by activation key.
+
+    Each range contains 0, because padding needs an exact 0.
+    """
     compute = {
         RangeRule.MINMAX: _minmax,
         RangeRule.PERCENTILE: _percentile,
@@ -69,8 +73,10 @@ def _squared_error(
     low: float,
     high: float,
 ) -> float:
-    """Returns the squared error of clipping, plus step²/12 on average for the rounding of other
-    values."""
+    """Returns the squared error of clipping and rounding.
+
+    The rounding of a value that is not clipped counts as step²/12, its average.
+    """
     beyond = values - np.clip(values, low, high)
     step = (high - low) / _STEPS
     rounded = histogram.counts[beyond == 0].sum() * step**2 / 12
@@ -98,10 +104,10 @@ def _entropy(histogram: Histogram) -> Range:
 
 
 def _divergence(counts: NDArray[Any], index: int) -> float:
-    """Returns the KL divergence of the histogram clipped at bin `index` from its 128-level
-    quantization.
+    """Returns the KL divergence between a clipped histogram and its 128-level quantization.
 
-    `counts` (2048,) is the number of values per bin of the absolute value.
+    The histogram is clipped at bin `index`.  `counts` (2048,) is the number of values per bin of
+    the absolute value.
     """
     clipped = counts[:index]
     reference = clipped.copy()

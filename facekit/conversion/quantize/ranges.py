@@ -64,8 +64,10 @@ def find_stored_ranges(source_sha256: str) -> StoredRanges | None:
 
 
 def read_ranges(path: Path) -> StoredRanges:
-    """Reads a file of activation ranges.  Raises InputError, which names the file and the wrong
-    member, if the file cannot be used."""
+    """Reads a file of activation ranges.
+
+    Raises InputError, which names the file and the wrong member, if the file cannot be used.
+    """
     try:
         fields = Fields(json.loads(path.read_bytes()), "activation ranges")
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:

@@ -1,4 +1,4 @@
-"""Reads quantization recipes: JSON files in configs/recipes, or the user's.
+"""Reads quantization recipes: JSON files in configs/recipes, or files of the user.
 
 The name of a recipe describes it.  It starts with static or dynamic activations.  Then `w` for
 weights and `a` for activations are each followed by `i` for integers or `f` for floats and the
@@ -7,8 +7,8 @@ detector ends in `oi8`, because its outputs are integers too.
 
 `operations` is a recipe of ai-edge-quantizer, in the format of its `load_quantization_recipe`.
 Later steps override earlier ones, so that a step with the algorithm "no_quantize" and a `regex`
-that matches the names of some layers leaves those in float32.  `integer_forms` lists operators that
-ai-edge-quantizer cannot convert to int8 but facekit can; see integer_forms.py.
+that matches the names of some layers leaves these layers in float32.  `integer_forms` lists
+operators that ai-edge-quantizer cannot convert to int8 but facekit can; see integer_forms.py.
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ class Recipe:
 
     @property
     def with_integer_outputs(self) -> Recipe:
-        """The recipe for a detector, whose twelve outputs stay integers instead of being converted
-        to float32."""
+        """The recipe for a detector, whose twelve outputs stay integers.
+
+        Otherwise the file converts the outputs to float32.
+        """
         operations = tuple(step for step in self.operations if step["operation"] != "OUTPUT")
         if operations == self.operations:
             return self
@@ -77,7 +79,7 @@ class Recipe:
 
 
 def read_recipe(name_or_path: str) -> Recipe:
-    """Returns the recipe with a name such as "static_wi8_ai8", or the one in a .json file.
+    """Returns the recipe with a name such as "static_wi8_ai8", or the recipe in a .json file.
 
     Raises UsageError if the recipe does not exist, cannot be read, is not JSON, or has a missing or
     wrong member.

@@ -26,10 +26,12 @@ from facekit.template.calibration import Calibration
 
 SCHEMA_VERSION = 1
 MIN_NPU_SHARE = 0.95
-"""The share of the operators, 0..1, that must run on the NPU."""
+"""Minimum share of the operators, 0..1, that must run on the NPU."""
 MAX_CPU_OPERATORS = 3
-"""The number of CPU operators that is accepted even below MIN_NPU_SHARE, for small networks:
-conversions of input and output, and a normalization."""
+"""Number of CPU operators that is accepted even below MIN_NPU_SHARE.
+
+A small network has e.g. conversions of input and output, and a normalization on the CPU.
+"""
 _MAX_LISTED_REASONS = 10
 _SOURCE_SHA256 = "compiled from sha256"
 
@@ -46,7 +48,7 @@ class CompiledModel:
     path: Path
     report_path: Path
     card_path: Path | None
-    """None if the source has no card."""
+    """The path of the card; None if the source has no card."""
     report: VelaReport
     comparisons: tuple[Estimate, ...]
     """Estimates for the same network with the target's other system configurations."""
@@ -136,8 +138,10 @@ def compile_model(
 
 @contextmanager
 def _narrowed_copy(source: Path, weight_bits: int) -> Iterator[Path]:
-    """Yields the path of a temporary copy of the source with narrower weights, under the same file
-    name."""
+    """Yields the path of a temporary copy of the source with narrower weights.
+
+    The copy has the same file name.
+    """
     content = narrow_weights(source.read_bytes(), bits=weight_bits)
     with TemporaryDirectory() as folder:
         path = Path(folder) / source.name
@@ -146,8 +150,10 @@ def _narrowed_copy(source: Path, weight_bits: int) -> Iterator[Path]:
 
 
 def _without_thresholds(card: Card) -> Card:
-    """Returns the card without thresholds, because scores change with the weights, but with the
-    mean embedding, which hardly changes."""
+    """Returns the card without thresholds, because scores change with the weights.
+
+    The mean embedding is kept, because it hardly changes.
+    """
     mean = card.calibration.embedding_mean
     return replace(card, calibration=Calibration(embedding_mean=mean))
 

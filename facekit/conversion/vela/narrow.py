@@ -2,9 +2,9 @@
 
 An Ethos-U reads its weights as a compressed stream, and narrow weights compress better.  If a
 layer's output has few positions, each weight is used for few multiplications, and the layer waits
-for the stream.  With 256 multiply-accumulates and about 5 bytes of DRAM per cycle, this is so below
-some 50 positions.  In Inception-ResNet-v1 these layers contain half of all weights: everything from
-Mixed_7a on, whose outputs have 3 x 3 positions.
+for the stream.  With 256 multiply-accumulates and about 5 bytes of DRAM per cycle, this happens
+below some 50 positions.  In Inception-ResNet-v1 these layers contain half of all weights:
+everything from Mixed_7a on, whose outputs have 3 x 3 positions.
 
 Measured on facenet512-casia, int8, Vela 5.2 with the target imx93 (8 bits: 9.47 ms, 21.65 MB):
 
@@ -36,7 +36,7 @@ from facekit.errors import UsageError
 FULL_BITS = 8
 MIN_BITS = 4
 MAX_POSITIONS = 16
-"""Layers with more output positions than this keep all bits; see above."""
+"""Maximum number of output positions of a layer whose weights are narrowed; see above."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +51,11 @@ class _Layer:
 
 
 def narrow_weights(content: bytes, *, bits: int = 6, max_positions: int = MAX_POSITIONS) -> bytes:
-    """Narrows the weights of an int8 .tflite file in layers with at most `max_positions` output
-    positions to `bits` bits, and returns the file.
+    """Returns an int8 .tflite file with weights narrowed to `bits` bits.
 
-    The result is deterministic.  Scales grow as the integers shrink, so that each layer computes
-    the same except for rounding.  Raises UsageError if `bits` is not 4 to 7.
+    Only layers with at most `max_positions` output positions are changed.  The result is
+    deterministic.  Scales grow as the integers shrink, so that each layer computes the same except
+    for rounding.  Raises UsageError if `bits` is not 4 to 7.
     """
     if not MIN_BITS <= bits < FULL_BITS:
         raise UsageError(

@@ -1,7 +1,7 @@
 """Parses Vela's report about a compiled network.
 
-Vela 5.2 writes the numbers of operators only to stdout, and cycles and bytes only to the CSV files.
-Times are Vela's estimates from a model of the memory system, not measurements on an NPU.
+Vela 5.2 prints the operator counts to stdout only, and writes cycles and bytes to the CSV files
+only.  Times are Vela's estimates from a model of the memory system, not measurements on an NPU.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CYCLES = {
     Bottleneck.DRAM: ("DRAM AC",),
     Bottleneck.FLASH: ("OnFlash AC", "OffFlash AC"),
 }
-"""The columns of the per-layer CSV file."""
+"""For each resource, the columns of the per-layer CSV file whose cycles are summed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class CpuOperator:
     """An operator that Vela left on the CPU."""
 
     operator: str
+    """Vela's name of the operator; "operator" if Vela printed no warning about it."""
     output: str
     """The short name of the operator's output tensor; see `short_name`."""
     reason: str
@@ -74,9 +75,10 @@ class Estimate:
     cycles: int
     clock_hz: float
     sram_gb_per_s: float
-    """Peak bandwidth in 1e9 bytes per second, as for DRAM and flash."""
+    """Peak bandwidth in 1e9 bytes per second.  The two fields below have the same unit."""
     dram_gb_per_s: float
     flash_gb_per_s: float
+    """The lower one of the bandwidths of on-chip and off-chip flash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +95,21 @@ class VelaReport:
     dram_used_bytes: int
     flash_used_bytes: int
     sram_traffic_bytes: int
-    """Bytes read and written in one inference, as for DRAM and flash."""
+    """Bytes read and written in one inference.  The same holds for the two fields below."""
     dram_traffic_bytes: int
     flash_traffic_bytes: int
     weights_bytes: int
-    """The size of all weights before Vela encoded them."""
+    """Size of all weights in bytes before Vela encoded them."""
     encoded_weights_bytes: int
     layers: tuple[Layer, ...] = field(repr=False)
-    """In execution order."""
+    """The operators on the NPU in execution order, except those of 0 cycles."""
 
     @property
     def npu_share(self) -> float:
-        """The share of operators on the NPU, 0..1.  Vela counts an activation function as an
-        operator."""
+        """The share of operators on the NPU, 0..1.
+
+        Vela counts an activation function as an operator.
+        """
         return self.npu_operator_count / max(self.npu_operator_count + len(self.cpu_operators), 1)
 
     def slowest(self, count: int) -> tuple[Layer, ...]:
@@ -113,7 +117,10 @@ class VelaReport:
 
     @property
     def share_of_time(self) -> dict[Bottleneck, float]:
-        """The share of time in layers limited by each resource; the shares sum to 1."""
+        """The share of time, 0..1, in the layers that each resource limits.
+
+        The shares sum to 1.  If there are no layers, all shares are 0.
+        """
         total = max(sum(layer.cycles for layer in self.layers), 1)
         return {
             bottleneck: sum(layer.cycles for layer in self.layers if layer.bottleneck is bottleneck)
@@ -123,8 +130,10 @@ class VelaReport:
 
 
 def read_report(output: VelaOutput) -> VelaReport:
-    """Parses the output of a run.  Raises AcceleratorError if the output does not have Vela 5.2's
-    format."""
+    """Parses the output of a run.
+
+    Raises AcceleratorError if the output does not have Vela 5.2's format.
+    """
     with _translate_errors():
         return _report(output)
 
@@ -176,6 +185,7 @@ def _estimate(summary: dict[str, str]) -> Estimate:
     on_chip, off_chip = (
         float(summary[f"{chip}_flash_bandwidth"]) for chip in ("on_chip", "off_chip")
     )
+    # Vela states bandwidths in GiB per second.
     return Estimate(
         system_config=summary["system_config"],
         time_ms=float(summary["inference_time"]) * 1e3,
@@ -188,6 +198,7 @@ def _estimate(summary: dict[str, str]) -> Estimate:
 
 
 def _used(summary: dict[str, str], memory: str) -> int:
+    """Returns the bytes used of a memory.  Vela states KiB."""
     return round(float(summary[f"{memory}_memory_used"]) * 1024)
 
 
@@ -205,8 +216,10 @@ def _layer(row: dict[str, str]) -> Layer:
 
 
 def _cpu_operators(stdout: str) -> tuple[CpuOperator, ...]:
-    """Returns the operators on the CPU, each with the reason that Vela printed for the same
-    tensor."""
+    """Returns the operators on the CPU, in the order in which Vela lists them.
+
+    The reason of an operator is that of Vela's warning about the same output tensor.
+    """
     warned = {
         output: (operator, _reason(text)) for operator, output, text in _WARNING.findall(stdout)
     }
@@ -219,7 +232,10 @@ def _cpu_operators(stdout: str) -> tuple[CpuOperator, ...]:
 
 
 def _reason(text: str) -> str:
-    """Returns the reason on one line, without the names of tensors, which fill several lines."""
+    """Returns the reason on one line.
+
+    Lists of tensor names in parentheses are removed, because they are long.
+    """
     return re.sub(r" \([^()]*[/;:][^()]*\)", "", " ".join(text.removeprefix("Reason: ").split()))
 
 

@@ -32,7 +32,7 @@ class VelaOutput:
 
 
 def vela_version() -> str:
-    """Returns Vela's version.  Raises MissingExtraError if it is not installed."""
+    """Returns Vela's version.  Raises MissingExtraError if Vela is not installed."""
     require_installed("ethosu", extra="convert", needed_for="Compiling for an Ethos-U")
     return version("ethos-u-vela")
 
@@ -44,8 +44,8 @@ def run_vela(
     """Compiles `model` in a temporary folder, and yields Vela's output.
 
     If `system_config` is None, the target's system configuration is used.  Vela's log is captured.
-    Vela's exit status is 0 even if all operators remain on the CPU, so that the caller must check
-    the report.  A KeyboardInterrupt stops the process.  Raises AcceleratorError with Vela's last
+    Vela's exit status is 0 even if all operators remain on the CPU, so the caller must check the
+    report.  A KeyboardInterrupt stops the process.  Raises AcceleratorError with Vela's last
     lines if Vela fails, and MissingExtraError if Vela is not installed.
     """
     vela_version()

@@ -1,4 +1,4 @@
-"""Reads targets of Vela: TOML files in configs/targets, or the user's."""
+"""Reads targets of Vela: TOML files in configs/targets, or files of the user."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def target_names() -> tuple[str, ...]:
 
 
 def read_target(name_or_path: str) -> Target:
-    """Returns the target with a name such as "imx93", or the one in a .toml file.
+    """Returns the target with a name such as "imx93", or the target in a .toml file.
 
     Raises UsageError if the target does not exist, cannot be read, is not TOML, or has a missing,
     unknown or wrong key.

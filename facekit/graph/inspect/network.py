@@ -22,7 +22,7 @@ class Tensor:
 
     name: str
     shape: tuple[int, ...]
-    """A dimension of -1 is dynamic."""
+    """The size of each dimension; -1 means a dynamic dimension."""
     dtype: str
     """The type's name in LiteRT's schema, in lower case, for an ONNX file too."""
     scales: tuple[float, ...]
@@ -33,8 +33,7 @@ class Tensor:
 
     @property
     def is_integer(self) -> bool:
-        """Whether the tensor is quantized to integers, so that an integer accelerator can process
-        it."""
+        """Whether the tensor is quantized to integers, as an integer accelerator requires."""
         return self.dtype in _INTEGERS and bool(self.scales)
 
 
@@ -43,7 +42,7 @@ class Operator:
     name: str
     """The operator's name in LiteRT's schema or in ONNX, or a custom operator's name."""
     inputs: tuple[Tensor | None, ...]
-    """None stands for an optional input that is absent."""
+    """The input tensors; None stands for an optional input that is absent."""
     outputs: tuple[Tensor, ...]
     macs_per_element: int = 0
     """The number of multiplications by weights for each output element."""
@@ -74,12 +73,14 @@ class Network:
     operators: tuple[Operator, ...]
     parameters: dict[str, int]
     macs: Macs | None
-    """None if the number is unknown; see `count_macs`."""
+    """The multiply-accumulates; None if the number is unknown, see `count_macs`."""
 
 
 def count_parameters(constants: Iterable[Tensor]) -> dict[str, int]:
-    """Returns the number of parameters by dtype.  Parameters are floats, and integers with
-    scales."""
+    """Returns the number of parameters by dtype.
+
+    Parameters are floats, and integers with scales.
+    """
     counts: Counter[str] = Counter()
     for tensor in constants:
         if tensor.dtype in _FLOATS or tensor.scales:

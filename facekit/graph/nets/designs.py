@@ -1,5 +1,4 @@
-"""The architectures of embedding networks that facekit can build, with their usual
-preprocessing."""
+"""The embedding networks that facekit can build, with their usual preprocessing."""
 
 from __future__ import annotations
 
@@ -16,13 +15,13 @@ from facekit.types import CropSpec, InputSpec
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One architecture."""
+    """An architecture, its usual preprocessing and its initial weights."""
 
     build: Callable[..., Graph]
     """Builds the network from Weights and an embedding_size.  Its input is (1, height, width, 3),
     its only output the embedding."""
     input: InputSpec
-    """The authors' normalization.  A card may state another one, except for the size."""
+    """The input size and the authors' normalization.  A card may state another normalization."""
     crop: CropSpec
     embedding_size: int
     """The length of the published network's embedding."""

@@ -5,7 +5,7 @@ Connections on Learning", 2016 (arXiv:1602.07261), figures 10 to 15, in the vari
 Sandberg's facenet trains: residual branches are scaled by 0.17, 0.10 and 0.20, a sixth
 Inception-ResNet-C block is neither scaled nor activated, and the pooled features go through a
 linear bottleneck with batch normalization.  Dropout before the bottleneck acts in training only and
-is left out.  A batch norm may have a gamma, as facenet-pytorch's have.
+is left out.  A batch norm may have a gamma, as in facenet-pytorch.
 
 Layer names are those of the common checkpoints.  The shapes below are for a 160 x 160 input.
 """
@@ -31,11 +31,11 @@ _SAME = None
 
 
 def inception_resnet_v1(weights: Weights, *, embedding_size: int = 512) -> Graph:
-    """Builds the network: (1, 160, 160, 3) float32 -> (1, embedding_size) float32, not of unit
-    length.
+    """Builds the network: (1, 160, 160, 3) float32 -> (1, embedding_size) float32.
 
-    With 512 elements and without gammas the network has 23,497,424 parameters.  Of these, the
-    29,600 moving means and variances of the batch norms are not trained.
+    The embedding does not have unit length.  With 512 elements and without gammas the network has
+    23,497,424 parameters.  Of these, the 29,600 moving means and variances of the batch norms are
+    not trained.
     """
     blocks = _Blocks(weights)
     x = blocks.stem(operations.graph_input("image", (1, SIZE_PX, SIZE_PX, 3)))
@@ -139,8 +139,10 @@ class _Blocks:
     def add_residual(
         self, x: Node, branches: list[Node], name: str, *, scale: float, activation: bool = True
     ) -> Node:
-        """Concatenates the branches, applies a linear 1 x 1 convolution to x's depth, scales, and
-        adds x."""
+        """Concatenates the branches, maps them to the depth of x, scales them, and adds x.
+
+        A linear 1 x 1 convolution maps the branches to the depth of x.
+        """
         mixed = self.concatenate(branches, f"{name}_Concatenate")
         residual = operations.convolution(
             mixed,
@@ -164,8 +166,7 @@ class _Blocks:
         stride: int = 1,
         pads: Pads | None = _SAME,
     ) -> Node:
-        """Adds a convolution without bias, a batch norm and a ReLU, which are one box of the
-        figures."""
+        """Adds a convolution without bias, a batch norm and a ReLU: one box in the figures."""
         x = operations.convolution(
             x,
             self.kernel(x, filters, size, name),

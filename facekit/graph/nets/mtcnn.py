@@ -34,8 +34,10 @@ class Weights:
         self._used = 0
 
     def take(self, *shape: int) -> Float32Array:
-        """Returns the next array.  Raises ModelBuildError if it is missing, or has another
-        shape."""
+        """Returns the next array.
+
+        Raises ModelBuildError if the array is missing, or has another shape.
+        """
         name = f"{self._origin}[{self._used}]"
         if self._used == len(self._arrays):
             raise ModelBuildError(f"The mtcnn wheel lacks the array {name}.")
@@ -88,8 +90,10 @@ def rnet(weights: Weights) -> Graph:
 
 
 def onet(weights: Weights) -> Graph:
-    """Builds the output network: (N, 48, 48, 3) -> boxes (N, 4), landmarks (N, 10), probability (N,
-    2)."""
+    """Builds the output network.
+
+    (N, 48, 48, 3) -> boxes (N, 4), landmarks (N, 10), probability (N, 2).
+    """
     x = operations.graph_input("windows", (DYNAMIC, ONET_SIZE_PX, ONET_SIZE_PX, 3))
     x = conv(x, weights, 32, 3, "1")  # (N, 46, 46, 32)
     x = pool(x, 3, "1", same=True)  # (N, 23, 23, 32)

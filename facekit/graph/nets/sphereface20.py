@@ -34,11 +34,10 @@ _ABOVE_AND_LEFT = (1, 1, 0, 0)
 
 
 def sphereface20(weights: Weights, *, embedding_size: int = 512) -> Graph:
-    """Builds the network: (1, 112, 96, 3) float32 -> (1, embedding_size) float32, not of unit
-    length.
+    """Builds the network: (1, 112, 96, 3) float32 -> (1, embedding_size) float32.
 
-    With 512 elements the network has 22,670,656 parameters, all of which are trained, and
-    1,749,737,472 multiply-accumulates.
+    The embedding does not have unit length.  With 512 elements the network has 22,670,656
+    parameters, all of which are trained, and 1,749,737,472 multiply-accumulates.
     """
     x = operations.graph_input("image", (1, HEIGHT_PX, WIDTH_PX, 3))
     for index, (filters, units) in enumerate(zip(FILTERS, UNITS, strict=True), start=1):

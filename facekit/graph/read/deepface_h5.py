@@ -27,8 +27,10 @@ _SECOND_BRANCH = re.compile(r"^(Block(?:17|8)_(\d+))_Branch_\2_")
 
 
 def is_hdf5(path: Path) -> bool:
-    """Returns whether the file begins with the HDF5 signature.  Raises OSError if the file cannot
-    be read."""
+    """Returns whether the file begins with the HDF5 signature.
+
+    Raises OSError if the file cannot be read.
+    """
     if path.is_dir():
         return False
     with path.open("rb") as file:
@@ -49,8 +51,9 @@ def read_deepface(path: Path) -> ImportedNetwork:
 
 
 def read_variables(path: Path) -> dict[str, NDArray[Any]]:
-    """Returns every dataset by our name of the weight, e.g.
-    "Block17_3_Branch_1_Conv2d_0a_1x1/kernel".
+    """Returns every dataset by facekit's name of the weight.
+
+    An example of a name is "Block17_3_Branch_1_Conv2d_0a_1x1/kernel".
 
     Raises ModelBuildError if the file is not HDF5, or if two datasets have the same name.
     """

@@ -1,7 +1,7 @@
 """The variable names of facenet in TensorFlow 1, and the constants of its training graph.
 
 The source is https://github.com/davidsandberg/facenet, src/models/inception_resnet_v1.py, which
-uses TF-Slim.  Our Block8_2_Branch_0_Conv2d_1x1 is called
+uses TF-Slim.  facekit's Block8_2_Branch_0_Conv2d_1x1 is called
 InceptionResnetV1/Repeat_2/block8_2/Branch_0/Conv2d_1x1 there.
 """
 
@@ -30,8 +30,7 @@ _LEAVES = {"kernel": "weights", "bias": "biases"}
 
 
 def variable_source(ours: str) -> Take | None:
-    """Returns the source of a weight of our `inception_resnet_v1` in a file with trained
-    variables."""
+    """Returns the source of a weight of `inception_resnet_v1` in a file with trained variables."""
     layer, _, leaf = ours.rpartition("/")
     scope = scope_name(layer.removesuffix("_BatchNorm"))
     if not layer.endswith("_BatchNorm"):
@@ -40,8 +39,10 @@ def variable_source(ours: str) -> Take | None:
 
 
 def scope_name(layer_name: str) -> str:
-    """Returns facenet's scope of a layer: Block8_2_Branch_0_Conv2d_1x1 ->
-    InceptionResnetV1/Repeat_2/block8_2/Branch_0/Conv2d_1x1."""
+    """Returns facenet's scope of a layer.
+
+    Block8_2_Branch_0_Conv2d_1x1 -> InceptionResnetV1/Repeat_2/block8_2/Branch_0/Conv2d_1x1.
+    """
     scope = re.sub(r"(Branch_\d+|Mixed_\d[a-z])_", r"\1/", layer_name)
     scope = scope.replace("Block8_6_", "Block8/")
     for block, repeat in (("35", "Repeat"), ("17", "Repeat_1"), ("8", "Repeat_2")):

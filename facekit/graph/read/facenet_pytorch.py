@@ -1,8 +1,7 @@
-"""Reads facenet-pytorch's InceptionResnetV1 (a state_dict) into a graph, and translates layer
-names.
+"""Reads facenet-pytorch's InceptionResnetV1 (a state_dict) into a graph.
 
 The source is https://github.com/timesler/facenet-pytorch, models/inception_resnet_v1.py.  A layer's
-name there consists of attributes and of indices within sequences: our
+name there consists of attributes and of indices within sequences, e.g. facekit's
 Block35_2_Branch_1_Conv2d_0b_3x3 is repeat_1.1.branch1.1.  Kernels are (out, in, height, width), the
 last layer's is (out, in).
 """
@@ -60,8 +59,10 @@ def _tensor_source(ours: str) -> Take:
 
 
 def facenet_pytorch_name(layer: str) -> str:
-    """Returns facenet-pytorch's name: Block35_2_Branch_1_Conv2d_0b_3x3_BatchNorm ->
-    repeat_1.1.branch1.1.bn."""
+    """Returns facenet-pytorch's name of a layer.
+
+    Block35_2_Branch_1_Conv2d_0b_3x3_BatchNorm -> repeat_1.1.branch1.1.bn.
+    """
     if layer == "Bottleneck":
         return "last_linear"
     if layer == "Bottleneck_BatchNorm":

@@ -41,12 +41,17 @@ class SourceFormat:
 
     title: str
     recognizes: Callable[[Path], bool]
-    """Returns whether a file has this format, by its content.  It is called for existing paths only
-    and must not raise an error for damaged content."""
+    """Returns whether a file has this format, by its content.
+
+    The function is called for existing paths only, and must not raise an error for damaged content.
+    """
     read: Callable[..., ImportedNetwork]
-    """Reads a file into a network.  If `whole_network` is true, it is called with `size`, the
-    (height, width) for a file whose input size is dynamic, or None.  It raises ModelBuildError,
-    naming the file and the tensor or node at fault."""
+    """Reads a file into a network.
+
+    If `whole_network` is true, the function is called with `size`, the (height, width) for a file
+    whose input size is dynamic, or None.  The function raises ModelBuildError, which names the file
+    and the tensor or node at fault.
+    """
     whole_network: bool = False
     """Whether the file describes the operations, so that it may hold any network, not only weights.
     """

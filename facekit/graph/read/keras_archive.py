@@ -37,8 +37,10 @@ _MODEL = "model_config"
 _TRAINING_ONLY = re.compile(r"^optimizer/|/seed_generator/")
 """Variables of training, which an embedding network does not use."""
 _LEAVES = {"kernel": 0, "alpha": 0, "bias": 1, "beta": -3, "moving_mean": -2, "moving_variance": -1}
-"""The position of a variable in Keras's list for a layer.  A batch norm may have a gamma as the
-first."""
+"""The position of a variable in Keras's list for a layer.
+
+A batch norm may have a gamma at the first position.
+"""
 _NETS = {
     "Bottleneck": (Architecture.INCEPTION_RESNET_V1, inception_resnet_v1),
     "fc5": (Architecture.SPHEREFACE20, sphereface20),
@@ -55,8 +57,10 @@ def is_keras_model(path: Path) -> bool:
 
 
 def is_keras_weights(path: Path) -> bool:
-    """Returns whether the file is a .weights.h5 file of Keras 3.  Raises OSError if it cannot be
-    read."""
+    """Returns whether the file is a .weights.h5 file of Keras 3.
+
+    Raises OSError if the file cannot be read.
+    """
     return _is_hdf5_with(path, lambda file: hasattr(file.get("layers"), "keys"))
 
 
@@ -182,8 +186,7 @@ def _open_hdf5(content: Path | io.BytesIO, path: Path) -> Iterator[Any]:
 
 
 def _read_datasets(file: Any, path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    """Returns the datasets by name, and the names of those that an embedding network does
-    not use."""
+    """Returns the datasets by name, and the names of the datasets of training only."""
     arrays: dict[str, NDArray[Any]] = {}
     ignored: list[str] = []
 

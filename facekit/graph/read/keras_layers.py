@@ -49,11 +49,10 @@ class KerasLayer:
         return node_name(self.name, operation, bias=bool(self.settings.get("use_bias")))
 
     def weights_by_role(self, *roles: tuple[str, bool]) -> dict[str, Float32Array]:
-        """Returns the weights by role.  `roles` are pairs (role, whether the layer has this
-        weight).
+        """Returns the weights by role.
 
-        Raises ModelBuildError if the number of weights differs from the number of roles that the
-        layer has.
+        `roles` are pairs (role, whether the layer has this weight).  Raises ModelBuildError if the
+        number of weights differs from the number of roles that the layer has.
         """
         expected = [role for role, is_there in roles if is_there]
         if len(expected) != len(self.weights):

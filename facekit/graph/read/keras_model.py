@@ -1,5 +1,4 @@
-"""Reads a Keras model into a graph from its configuration, without building a layer or running
-code.
+"""Reads a Keras model into a graph from the model's configuration, without running code.
 
 The configuration is the JSON of `Model.to_json`, of config.json in a .keras file, or of the
 attribute model_config in an older .h5 file.  It lists the layers, their inputs and their settings.
@@ -76,8 +75,7 @@ def _graph(model: Mapping[str, Any], read_weights: ReadWeights) -> Graph:
 
 
 def _references(value: Any) -> Iterator[str]:
-    """Yields the names of the layers that a configuration refers to, in the formats of Keras 3 and
-    2."""
+    """Yields the names of the layers to which a configuration of Keras 2 or 3 refers."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             value = value["config"]["keras_history"]

@@ -82,8 +82,7 @@ class OperatorArguments:
         return normalize_axis(axis, rank)
 
     def axes(self, index: int, rank: int) -> tuple[int, ...]:
-        """Returns a constant input that holds axes, counted from 0, ascending and without
-        repetition."""
+        """Returns a constant input that holds axes: ascending, distinct, counted from 0."""
         return tuple(sorted({normalize_axis(axis, rank) for axis in self.integers(index)}))
 
 
@@ -92,7 +91,10 @@ OperatorReader: TypeAlias = Callable[[OperatorArguments], "Value | Sequence[Valu
 
 
 def normalize_axis(axis: int, rank: int) -> int:
-    """Counts an axis from 0, which the file may count from the last one as a negative number."""
+    """Returns an axis counted from 0; a negative `axis` counts from the last one.
+
+    Raises ValueError if `axis` is outside the rank.
+    """
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} of {rank}")
     return axis % rank
@@ -106,6 +108,6 @@ def pair(rows: int, columns: int) -> tuple[int, int]:
 
 
 def int_vector(options: Any, field: str) -> list[int]:
-    """Returns a vector of the options, of at most 8 integers; () if the field is absent."""
+    """Returns at most 8 integers of a vector in the options; [] if the field is absent."""
     length = getattr(options, f"{field}Length")()
     return [getattr(options, field)(index) for index in range(min(length, _MAX_RANK))]

@@ -47,7 +47,7 @@ class FileTensor:
 
     name: str
     shape: Shape
-    """A dimension of -1 is dynamic."""
+    """The size of each dimension; -1 means a dynamic dimension."""
     kind: str
     """The schema's TensorType, e.g. "FLOAT32", or "SPARSE_FLOAT32" for a sparse tensor."""
     scales: tuple[float, ...]
@@ -85,7 +85,7 @@ class FileOperator:
     kind: str
     """The schema's BuiltinOperator, e.g. "CONV_2D", or the name of a custom operator."""
     inputs: tuple[int, ...]
-    """OMITTED_INPUT stands for an optional input that is absent."""
+    """The tensor indices; OMITTED_INPUT stands for an optional input that is absent."""
     outputs: tuple[int, ...]
     options_kind: str
     """The schema's BuiltinOptions, e.g. "Conv2DOptions", or "" for none."""
@@ -93,10 +93,10 @@ class FileOperator:
     """The table of the options, untyped."""
 
     def options(self, kind: str) -> Any:
-        """Returns the options as the schema's class `kind`, with its defaults if the operator has
-        none.
+        """Returns the options as an object of the schema's class `kind`.
 
-        Raises ValueError if the operator has options of another kind.
+        If the operator has no options, the object has the defaults of the class.  Raises ValueError
+        if the operator has options of another kind.
         """
         if not self.options_kind:
             return getattr(schema, kind).GetRootAs(_EMPTY)
@@ -113,7 +113,7 @@ class LiteRtTables:
 
     tensors: tuple[FileTensor, ...]
     operators: tuple[FileOperator, ...]
-    """In execution order."""
+    """The operators in execution order."""
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     subgraphs: int
@@ -121,8 +121,10 @@ class LiteRtTables:
 
 
 def read_tables(content: bytes) -> LiteRtTables:
-    """Parses a LiteRT file.  Raises ModelBuildError if the content is not a LiteRT file, or is
-    damaged."""
+    """Parses a LiteRT file.
+
+    Raises ModelBuildError if the content is not a LiteRT file, or is damaged.
+    """
     try:
         if content[4:8] != IDENTIFIER:
             raise ValueError("the bytes TFL3 are not in their place")

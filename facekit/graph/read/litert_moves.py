@@ -1,5 +1,7 @@
-"""Readers for LiteRT operators that move data (pad, slice, reshape, resize, ...), and the
-evaluation of operators on constants."""
+"""Readers for LiteRT operators that move data (pad, slice, reshape, resize, ...).
+
+Operators on constants are evaluated.
+"""
 
 from __future__ import annotations
 

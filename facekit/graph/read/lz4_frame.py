@@ -1,6 +1,6 @@
 """Decompresses LZ4 frames, following lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4.
 
-Only small files have this format, so that the compiled package lz4 would be a needless dependency.
+Only small files have this format, so the compiled package lz4 would be a needless dependency.
 """
 
 from __future__ import annotations
@@ -73,8 +73,10 @@ def _decompress_block(block: bytes, output: bytearray, at_most: int) -> None:
 
 
 def _length(block: bytes, position: int, length: int) -> tuple[int, int]:
-    """Returns a length that starts with `length`, the half of a token, and the position
-    after it."""
+    """Returns a length and the position after the bytes of the length.
+
+    `length` is half of a token.  The value 15 means that further bytes follow, which are added.
+    """
     if length < _LENGTH_CONTINUES:
         return length, position
     while True:

@@ -20,7 +20,7 @@ from facekit.types import Float32Array
 
 _MEMBER = "mtcnn/assets/weights/{net}.lz4"
 _MAX_NET_BYTES = 4 << 20
-"""The largest network, O-Net, has 1.6 MB."""
+"""Size limit of one network in bytes, unpacked.  The largest network, O-Net, has 1.6 MB."""
 
 
 def read_mtcnn_wheel(path: Path, *, sha256: str) -> tuple[Graph, ...]:
@@ -36,8 +36,7 @@ def read_mtcnn_wheel(path: Path, *, sha256: str) -> tuple[Graph, ...]:
 
 
 def read_wheel(path: Path, *, sha256: str) -> dict[str, list[Float32Array]]:
-    """Returns the arrays of "pnet", "rnet" and "onet" in the order in which the package stores
-    them.
+    """Returns the arrays of "pnet", "rnet" and "onet", each in the order of the package.
 
     Raises ModelBuildError if the wheel has another SHA-256, or if a member is damaged.
     """

@@ -17,5 +17,4 @@ class ImportedNetwork:
     """Names of tensors in the file that an embedding network does not use, by a rule of the format.
     """
     architecture: Architecture | None = None
-    """The architecture, if it is one of which facekit knows the preprocessing; None for any other
-    network."""
+    """The architecture if facekit knows the preprocessing; None for any other network."""

@@ -1,5 +1,7 @@
-"""The attributes and inputs of an ONNX node.  A node with an attribute that is not read is
-refused."""
+"""The attributes and inputs of an ONNX node.
+
+A node with an attribute that no reader has requested is refused.
+"""
 
 from __future__ import annotations
 
@@ -78,8 +80,10 @@ class Attributes:
             raise ModelBuildError(f"{self.name}: {key} {value} needed.")
 
     def require_text(self, key: str, *values: str) -> None:
-        """Raises ModelBuildError if the text is not one of `values`, the first of which is the
-        default."""
+        """Raises ModelBuildError if the text is not one of `values`.
+
+        The first of `values` is the default.
+        """
         attribute = self.text(key, values[0])
         if attribute not in values:
             raise ModelBuildError(
@@ -142,8 +146,10 @@ class OperatorArguments:
         return self.has(index) and isinstance(self.values[index], Value)
 
     def integers(self, index: int, attribute: str) -> list[int] | None:
-        """Returns an input, or the attribute of older operator sets, or None if the node has
-        neither."""
+        """Returns the integers of an input, or of the attribute of older operator sets.
+
+        Returns None if the node has neither.
+        """
         if not self.has(index):
             return self.attributes.int_list(attribute)
         values = self.constant(index)
@@ -155,8 +161,10 @@ class OperatorArguments:
         return [int(value) for value in values.ravel()]
 
     def number(self, index: int, attribute: str, default: float) -> float:
-        """Returns an input with one element, or the attribute of older operator sets, or
-        `default`."""
+        """Returns the element of an input, or the attribute of older operator sets.
+
+        Returns `default` if the node has neither.
+        """
         if not self.has(index):
             return self.attributes.number(attribute, default)
         values = self.constant(index)

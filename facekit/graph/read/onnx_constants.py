@@ -1,5 +1,8 @@
-"""Evaluates ONNX operators on constants: weights that exporters and quantizers store in another
-form, and shapes that exporters compute."""
+"""Evaluates ONNX operators whose inputs are all constants.
+
+Exporters and quantizers store weights in another form, e.g. quantized, and compute shapes from
+constants.
+"""
 
 from __future__ import annotations
 
@@ -117,20 +120,22 @@ def _elementwise(function: Callable[..., Any]) -> OperatorReader:
         values = [op.constant(index) for index in range(len(op.values))]
         _require_small(op, np.broadcast_shapes(*(value.shape for value in values)))
         result = np.asarray(function(*values))
+        # The first operand of Where is bool, so the last one states the type of the result.
         return result if result.dtype == bool else result.astype(values[-1].dtype)
 
     return read
 
 
 def _divide(a: Constant, b: Constant) -> Constant:
-    """Divides a by b.  A quotient of integers is rounded towards zero."""
+    """Returns a / b.  Quotients of integers are rounded towards zero."""
     return np.asarray(np.trunc(a / b) if np.issubdtype(a.dtype, np.integer) else a / b)
 
 
 def _dequantize(op: OperatorArguments) -> Float32Array:
     """Computes (values - zero point) * scale.
 
-    There is one scale for the tensor, one per index of an axis, or one per block of an axis.
+    The scales belong to the whole tensor (a scalar), to the indices of `axis` (1-D), or to blocks
+    of `block_size` indices along `axis` (an array like the values, but shorter on that axis).
     """
     values, scale, attributes = op.constant(0), op.constant(1), op.attributes
     axis, block = attributes.integer("axis", 1), attributes.integer("block_size", 0)
@@ -150,7 +155,10 @@ def _dequantize(op: OperatorArguments) -> Float32Array:
 
 
 def _quantize(op: OperatorArguments) -> Constant:
-    """Rounds to integers as QuantizeLinear does: halves go to the even neighbor."""
+    """Computes round(values / scale) + zero point, and clips the result to the integer type.
+
+    Halves are rounded to the even neighbor.
+    """
     values, scale, attributes = op.constant(0), op.constant(1), op.attributes
     axis, block = attributes.integer("axis", 1), attributes.integer("block_size", 0)
     attributes.ignore("saturate", "output_dtype", "precision")
@@ -169,7 +177,12 @@ def _quantize(op: OperatorArguments) -> Constant:
 def _expand_parameters(
     parameters: Float32Array, shape: tuple[int, ...], axis: int, block: int, name: str
 ) -> Float32Array:
-    """Repeats scales or zero points until NumPy can broadcast them to `shape`."""
+    """Returns scales or zero points in a shape that NumPy can broadcast to `shape`.
+
+    `block` is the number of indices along `axis` that share one parameter; 0 means that there are
+    no blocks.  One parameter becomes a scalar.  A vector of one parameter per index of `axis` gets
+    trailing axes of size 1.  Parameters of blocks are repeated to the full `shape`.
+    """
     if block == 0 and parameters.ndim <= 1 and parameters.size == 1:
         return parameters.reshape(())
     if -len(shape) <= axis < len(shape):

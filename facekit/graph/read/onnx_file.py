@@ -1,5 +1,7 @@
-"""Reads ONNX's ModelProto, a protobuf message with nodes, which refer to tensors by name, and
-constant tensors."""
+"""Reads ONNX's ModelProto: a protobuf message with nodes and constant tensors.
+
+Nodes refer to tensors by name.
+"""
 
 from __future__ import annotations
 
@@ -75,8 +77,10 @@ DTYPES: dict[int, np.dtype[Any]] = {
 }
 _ONNX_DOMAINS = ("", "ai.onnx")
 _OPSETS = range(7, 26)
-"""The supported operator sets.  Before 7, operators broadcast by other rules; later ones than 25
-were not checked."""
+"""The supported operator sets.
+
+Before set 7, operators broadcast by other rules.  Sets after 25 were not checked.
+"""
 _MAX_NODES = 10_000
 _WIRE_TYPES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 """The protobuf wire type of each field of a ModelProto.  Field 7 is the graph."""
@@ -100,8 +104,7 @@ def is_onnx(path: Path) -> bool:
 
 
 def read_onnx_model(path: Path) -> tuple[Any, int]:
-    """Returns the file's GraphProto, with tensors of other files loaded, and its operator set
-    version.
+    """Returns the file's GraphProto, with external tensors loaded, and the operator set version.
 
     Raises ModelBuildError if the file is not an ONNX model, if its operator set is not supported,
     if it has more nodes than a face network, or if a file with tensors is missing.

@@ -21,7 +21,7 @@ _IMAGE_AXES = channels_last_axes(4)
 
 
 def image_input(op: OperatorArguments, index: int = 0) -> Node:
-    """Returns an input as (N, H, W, C).  Raises ModelBuildError if the input has no four axes."""
+    """Returns an input as (N, H, W, C).  Raises ModelBuildError if it does not have four axes."""
     value = op.data(index)
     if len(value.axes) != 4:
         raise ModelBuildError(f"{op.name}: an image needed. Received: shape {value.shape}.")
@@ -29,8 +29,10 @@ def image_input(op: OperatorArguments, index: int = 0) -> Node:
 
 
 def channels_last_input(op: OperatorArguments) -> Value:
-    """Returns the operator's first input with the channels, which are axis 1 in ONNX, as the last
-    axis.  Returns a flattened image (N, elements) unchanged."""
+    """Returns the operator's first input with channels last; in ONNX the channels are axis 1.
+
+    A flattened image (N, elements) is returned unchanged.
+    """
     x = op.data(0)
     if x.image_shape is not None:
         return x

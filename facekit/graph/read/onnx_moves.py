@@ -1,5 +1,4 @@
-"""Readers for ONNX operators that move data: reshape, transpose, concatenate, slice, pad,
-expand."""
+"""Readers for ONNX operators that move data: reshape, transpose, concatenate, slice, pad, ..."""
 
 from __future__ import annotations
 

@@ -19,8 +19,7 @@ zero."""
 
 
 def match_hard_swish(x: Node, y: Node | Float32Array, name: str) -> Node | None:
-    """Matches x * (ReLU6(x + 3) / 6), with the factors in any order, or (x * ReLU6(x + 3))
-    * 1/6."""
+    """Matches x * (ReLU6(x + 3) / 6) or (x * ReLU6(x + 3)) * 1/6, with the factors in any order."""
     if isinstance(y, Node):
         for a, b in ((x, y), (y, x)):
             if _has_constant(b, Operation.MULTIPLY, _SIXTH) and _is_gate(a, b.inputs[0]):

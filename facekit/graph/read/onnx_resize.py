@@ -1,5 +1,7 @@
-"""Readers for ONNX's Resize and Upsample.  Only the modes that equal one of `Coordinates` are
-supported."""
+"""Readers for ONNX's Resize and Upsample.
+
+Only the modes that equal one of `Coordinates` are supported.
+"""
 
 from __future__ import annotations
 

@@ -24,8 +24,7 @@ def identity_axes(rank: int) -> Axes:
 
 
 def channels_last_axes(rank: int) -> Axes:
-    """Returns the axes of a node with channels last, for a tensor that has its channels second in
-    the file."""
+    """Returns the axes of a channels-last node for a file's tensor with its channels second."""
     return (0, rank - 1, *range(1, rank - 1)) if rank > 1 else identity_axes(rank)
 
 

@@ -25,7 +25,7 @@ Constant: TypeAlias = NDArray[Any]
 _MAX_RANK = 6  # LiteRT's limit for TRANSPOSE and BROADCAST_TO
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # eq=False: a node is known by its identity
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: a node is identified by the object
 class Value:
     """A computed tensor of the file."""
 
@@ -42,8 +42,10 @@ class Value:
 
     @property
     def element_order(self) -> NDArray[np.intp] | None:
-        """The permutation of a flattened image's elements, or None for other tensors: element n of
-        the node is element element_order[n] in the file."""
+        """The permutation of a flattened image's elements, or None for other tensors.
+
+        Element n of the node is element element_order[n] in the file.
+        """
         if self.image_shape is None:
             return None
         height, width, channels = self.image_shape
@@ -56,15 +58,19 @@ class Value:
 
 
 class LayoutConverter:
-    """Converts values to other shapes and axis orders.  A node that a conversion creates is reused
-    if the same conversion is needed again."""
+    """Converts values to other shapes and axis orders.
+
+    A node that a conversion creates is reused if the same conversion is needed again.
+    """
 
     def __init__(self) -> None:
         self._converted: dict[tuple[Node, Shape, Axes | None], Node] = {}
 
     def to_axes(self, value: Value, axes: Axes) -> Node:
-        """Returns the node of `value` with its axes at the indices `axes`, transposed if
-        necessary."""
+        """Returns the node of `value` with its axes at the indices `axes`.
+
+        The node is transposed if necessary.
+        """
         value = self.to_file_layout(value)
         node, order = value.node, _to_node_layout(value.axes, axes)
         shape = tuple(node.shape[axis] for axis in order)
@@ -76,8 +82,10 @@ class LayoutConverter:
         return self._transpose(node, order)
 
     def to_file_layout(self, value: Value) -> Value:
-        """Returns a flattened image with its elements in the file's order, and any other value
-        unchanged."""
+        """Returns a flattened image with its elements in the file's order.
+
+        Any other value is returned unchanged.
+        """
         if value.image_shape is None:
             return value
         image = self._reshape(value.node, (value.node.shape[0], *value.image_shape))
@@ -111,8 +119,10 @@ class LayoutConverter:
         return Value(self._reshape(node, _to_node_layout(shape, axes), name), axes)
 
     def align_constant(self, x: Value, constant: Constant, name: str) -> tuple[Value, Constant]:
-        """Returns the node and the constant, broadcast and reordered for an elementwise
-        operation."""
+        """Returns the node and the constant, broadcast and reordered.
+
+        An elementwise operation can then combine the two.
+        """
         if x.image_shape is not None:
             element_order, constant_shape = (
                 x.element_order,
@@ -130,8 +140,7 @@ class LayoutConverter:
         return x, constant.reshape(-1) if prod(constant.shape[:-1]) == 1 else constant
 
     def broadcast(self, x: Value, shape: Shape, name: str) -> Value:
-        """Repeats dimensions of size 1, and adds leading dimensions, until x has the shape
-        `shape`."""
+        """Adds leading dimensions, and repeats dimensions of size 1, up to `shape`."""
         x = self._with_rank(self.to_file_layout(x), len(shape))
         if x.shape == shape:
             return x

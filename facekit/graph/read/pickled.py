@@ -66,13 +66,13 @@ def read_pickle(
     mappings: Collection[Name] = (),
     on_build: Callable[[BuiltObject], None] = lambda _: None,
 ) -> Any:
-    """Returns the object that the pickle in `stream` describes; a `BuiltObject` stands for each
-    call.
+    """Returns the object that the pickle in `stream` describes.
 
-    Only `names` may be imported, and only `calls` may be called; a call of one of `mappings`
-    creates a dict.  `on_build` receives each `BuiltObject` that has got a state; the stream is then
-    at the end of the instruction.  Raises ModelBuildError for any other instruction or name, and
-    one of PARSE_ERRORS for a malformed pickle.
+    A `BuiltObject` stands for the result of each call.  Only `names` may be imported, and only
+    `calls` may be called; a call of one of `mappings` creates a dict.  `on_build` receives each
+    `BuiltObject` that has got a state; the stream is then at the end of the instruction.  Raises
+    ModelBuildError for any other instruction or name, and one of PARSE_ERRORS for a malformed
+    pickle.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}

@@ -1,8 +1,8 @@
 """Reads TensorFlow's checkpoints without TensorFlow: an index file, and data files.
 
-The index is a LevelDB table (doc/table_format.md there): blocks of sorted keys, each without the
-prefix that it shares with the key before.  The values are messages that state the data file and the
-position of a variable.  TensorFlow writes such tables uncompressed.
+The index is a LevelDB table (LevelDB's doc/table_format.md): blocks of sorted keys, each without
+the prefix that the key shares with the key before.  The values are messages that state the data
+file and the position of a variable.  TensorFlow writes such tables uncompressed.
 """
 
 from __future__ import annotations
@@ -103,8 +103,7 @@ def read_index(index: Path) -> dict[str, Variable | None]:
 
 
 def _mask(checksum: int) -> int:
-    """Masks a checksum by LevelDB's formula, which is meant for data that contain checksums
-    themselves."""
+    """Masks a checksum by LevelDB's formula, because the data may contain checksums themselves."""
     return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -158,8 +157,10 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _varint(content: bytes, position: int) -> tuple[int, int]:
-    """Returns a number, stored in groups of seven bits with the lowest first, and the position
-    after it."""
+    """Returns an integer and the position after it.
+
+    The integer is stored in groups of seven bits, the lowest group first.
+    """
     value = 0
     for shift in range(0, 64, 7):
         byte = content[position]

@@ -44,7 +44,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def checkpoint_files(path: Path) -> tuple[Path, ...]:
-    """Returns the index file that `path` is or contains, then the data files.
+    """Returns the path of the index file that `path` is or contains, followed by the data files.
 
     Raises ModelBuildError if a folder contains several checkpoints or none, or if the data files
     are missing.

@@ -122,8 +122,8 @@ class _Reader:
         return convert(self, _inputs(node), attributes, _layer_name(node.name))
 
     def _output(self) -> str:
-        """Returns the name of the L2 normalization's input.  If the file has no normalization,
-        returns the name of the only node that no other node reads."""
+        """Returns the name of the L2 normalization's input, or else of the only node that is no
+        input of another node."""
         steps = [node for node in self.nodes.values() if _L2_NORM_NODE.match(node.name)]
         for node in steps:
             if node.op not in _L2_NORM_OPERATIONS:

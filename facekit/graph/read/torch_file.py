@@ -2,8 +2,8 @@
 
 The current format is a zip archive.  NAME/data.pkl is a pickle that describes the tensors, and
 NAME/data/KEY has the bytes of one storage.  The format before PyTorch 1.6 is a sequence of pickles:
-a magic number, a version, the machine, the tensors, the keys of the storages.  The storages follow,
-each after its length.
+a magic number, a format version, a description of the writing machine (byte order, type sizes), the
+tensors, and the storage keys.  The storages follow, each preceded by its length.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from facekit.graph.read.pickled import PARSE_ERRORS, BuiltObject, PersistentRefe
 from facekit.graph.weights import MAX_BYTES, UNREADABLE
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""The first bytes of a file before PyTorch 1.6: a pickled number."""
+"""The first bytes of a file that PyTorch before 1.6 wrote: a pickled number."""
 _HEAD_BYTES = 1 << 20
 _WRAPPED = ("state_dict", "model_state_dict")
 _STORAGES = {
@@ -47,14 +47,19 @@ _LENGTH = struct.Struct("<q")
 
 
 def is_torch_file(path: Path) -> bool:
-    """Returns whether the file has PyTorch's current or older format.  Raises OSError if the file
-    cannot be read."""
+    """Returns whether the file has PyTorch's current or older format.
+
+    Raises OSError if the file cannot be read.
+    """
     return _pickle_member(path) is not None or _head(path).startswith(LEGACY_MAGIC)
 
 
 def mentions_tensor(path: Path, key: str) -> bool:
-    """Returns whether the first megabyte of the pickle contains `key`, without interpreting the
-    pickle."""
+    """Returns whether `key` occurs in the first megabyte of the pickle.
+
+    The pickle is data.pkl, or the file itself in the older format.  The pickle is not executed.
+    Raises OSError if the file cannot be read.
+    """
     member = _pickle_member(path)
     if member is None:
         return key.encode() in _head(path)
@@ -63,10 +68,13 @@ def mentions_tensor(path: Path, key: str) -> bool:
 
 
 def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
-    """Returns every tensor by its name, without the prefix "module." that multi-device training
-    adds.
+    """Returns every tensor by its name, without the prefix "module." of multi-device training.
 
-    Raises ModelBuildError if the file has other content than tensors, is damaged or too large.
+    If the file holds a dictionary with the key "state_dict" or "model_state_dict", the tensors of
+    that entry are returned, and the other entries of the dictionary are dropped.  The arrays are in
+    C order, may be read-only, and have one of the types in `_STORAGES`.
+    Raises ModelBuildError if the tensors' dictionary holds anything except tensors, or if the file
+    is damaged or too large; OSError if the file does not exist.
     """
     _require_small(path)
     try:
@@ -125,7 +133,7 @@ def _read_legacy(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
 
 
 def _references(content: Any) -> list[tuple[str, str]]:
-    """Returns the key and the type of every storage that the content refers to."""
+    """Returns (key, name of the storage class) for every reference to a storage in `content`."""
     pending, found = [content], []
     while pending:
         item = pending.pop()
@@ -153,6 +161,7 @@ def _tensor(value: Any, storages: Mapping[str, NDArray[Any]], name: str) -> NDAr
     if not isinstance(value, BuiltObject):
         raise ModelBuildError(f"{name} is a {type(value).__name__}, no tensor.")
     stored, offset, shape, strides, *_ = value.arguments
+    # ("storage", storage class, key, device, number of elements[, view of another storage])
     word, (_module, kind), key, _device, _count, *view = stored.reference
     if word != "storage" or any(item is not None for item in view):
         raise ModelBuildError(f"{name} is part of a storage in a way that is not known.")
@@ -174,8 +183,10 @@ def _head(path: Path) -> bytes:
 
 
 def _pickle_member(path: Path) -> str | None:
-    """Returns the name of the member NAME/data.pkl, or None if the file is not PyTorch's zip
-    archive."""
+    """Returns the name of the member NAME/data.pkl.
+
+    Returns None if the file is no zip archive, cannot be read, or has no such member.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

@@ -29,7 +29,7 @@ _SCALES = {"Block35": RESIDUAL_SCALE_A, "Block17": RESIDUAL_SCALE_B, "Block8": R
 
 
 def to_facenet_pytorch(graph: Graph) -> bytes:
-    """Returns the content of the file.
+    """Returns the content of a state_dict file.
 
     Batch norms are folded into the kernels before them.  In the file each batch norm has a gamma of
     1, a mean of 0 and the variance 1 - epsilon, so that it divides by exactly one.

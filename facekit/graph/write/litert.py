@@ -19,8 +19,10 @@ from facekit.graph.write.litert_moves import DATA_MOVEMENT_WRITERS
 
 
 def to_litert(graph: Graph) -> bytes:
-    """Returns the content of the file.  Raises ModelBuildError if LiteRT has no operator for a
-    node."""
+    """Returns the content of the file.
+
+    Raises ModelBuildError if LiteRT has no operator for a node.
+    """
     file = LiteRtFile(graph.name)
     graph = fold_batch_norms(graph)
     fused = _fused_activations(graph)
@@ -34,8 +36,10 @@ def to_litert(graph: Graph) -> bytes:
 
 
 def _fused_activations(graph: Graph) -> dict[Node, Node]:
-    """Maps each node that can absorb an activation function to the ReLU that alone uses the
-    node."""
+    """Maps each node into which an activation function can be merged to that activation function.
+
+    The activation function must be the only user of the node.
+    """
     use_counts = graph.use_counts
     return {
         node.inputs[0]: node

@@ -44,8 +44,10 @@ def activation_code(fused: Node | None) -> int:
 
 
 def output_tensor(file: LiteRtFile, node: Node, fused: Node | None) -> int:
-    """Adds the output tensor of an operator, named after its merged activation function if it has
-    one."""
+    """Adds the output tensor of an operator.
+
+    The tensor is named after the merged activation function, if there is one.
+    """
     return file.add_activation(node, name=None if fused is None else fused.name)
 
 

@@ -1,7 +1,7 @@
 """Builds the tables of a LiteRT file, operator by operator, and serializes them.
 
 The tables are written by the classes of LiteRT's own schema.  The bytes depend only on the added
-tensors and operators, so that they are the same on every run and on every machine.
+tensors and operators, so the bytes are the same on every run and machine.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from numpy.typing import NDArray
 
 from facekit.graph.graph import DYNAMIC, Graph, Node, Shape
 
-_VERSION = 3  # of the schema
+_VERSION = 3  # the version of the schema
 _IDENTIFIER = b"TFL3"
-_ALIGNMENT = 16  # the schema's force_align of a buffer's data, which Python's Pack does not apply
+# The schema aligns buffer data to 16 bytes (force_align); the generated Pack ignores this.
+_ALIGNMENT = 16
 _INITIAL_BYTES = (
     1 << 20
 )  # initial size for everything except weights; the builder grows if necessary
 _SIGNATURE = b"serving_default"
-_MAX_OLD_CODE = 127  # the largest operator code in the field of files before 2020
+# The largest code that fits into deprecatedBuiltinCode, the only field of the code before 2020.
+_MAX_OLD_CODE = 127
 
 
 class LiteRtFile:
-    """The tables of a file with one subgraph, filled operator by operator."""
+    """The tables of a file with one subgraph, to which operators are added one by one."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -40,13 +42,18 @@ class LiteRtFile:
         """The index of a node's output tensor, by the node's name."""
 
     def input_tensors(self, node: Node) -> list[int]:
-        """Returns the indices of the inputs of `node`."""
+        """Returns the tensor indices of the inputs of `node`."""
         return [self.tensors_of[node_input.name] for node_input in node.inputs]
 
     def add_activation(
         self, node: Node, *, name: str | None = None, shape: Shape | None = None
     ) -> int:
-        """Adds the output tensor of `node`, or of an intermediate step, and returns its index."""
+        """Adds a float32 tensor for the output of `node`, and returns its index.
+
+        `tensors_of` then states this index for the node.  `name` and `shape` replace the node's
+        name and shape, e.g. for the tensor of an intermediate step, which must be added before the
+        node's final tensor.
+        """
         dimensions = node.shape if shape is None else shape
         index = self._tensor(
             node.name if name is None else name,
@@ -104,7 +111,12 @@ class LiteRtFile:
         *,
         version: int = 1,
     ) -> None:
-        """Adds an operator.  `options` are the kind and the table of its options."""
+        """Adds an operator with the code `builtin` (schema.BuiltinOperator) and one output tensor.
+
+        `inputs` and `output` are tensor indices.  `options` is a pair: a code of
+        schema.BuiltinOptions and the option table of that type.  `version` is the operator's
+        version.
+        """
         code = self.codes.setdefault(
             (builtin, version),
             schema.OperatorCodeT(
@@ -125,6 +137,10 @@ class LiteRtFile:
         )
 
     def to_bytes(self, graph: Graph) -> bytes:
+        """Serializes the file.
+
+        `graph` must be the graph whose nodes were added; it states the inputs and the outputs.
+        """
         inputs, outputs = (
             np.array([self.tensors_of[node.name] for node in nodes], np.int32)
             for nodes in (graph.inputs, graph.outputs)
@@ -163,8 +179,9 @@ Writer: TypeAlias = Callable[[LiteRtFile, Node, Node | None], None]
 def pack_model(model: Any, content: bytes) -> bytes:
     """Serializes the tables of a model (a ModelT of LiteRT's schema).
 
-    `content` is the file from which the tables were read; this file may contain constants behind
-    its tables.
+    `content` is the file from which `model` was read, or b"" for a new model.  Constants that the
+    file stores behind its tables are copied from `content`.  The buffers in `model.buffers` are
+    replaced in place.
     """
     size = 0
     for index, buffer in enumerate(model.buffers):
@@ -177,8 +194,10 @@ def pack_model(model: Any, content: bytes) -> bytes:
 
 
 def constant_bytes(buffer: Any, content: bytes) -> NDArray[np.uint8] | None:
-    """Returns the bytes of a buffer (a BufferT of the file `content`) as uint8 (N,), or None if the
-    buffer is empty."""
+    """Returns the bytes of a buffer as uint8 (N,), or None if the buffer is empty.
+
+    `buffer` is a BufferT that was read from the file `content`.
+    """
     if buffer.data is not None:
         return np.asarray(buffer.data, np.uint8)
     if buffer.offset > 1:  # files with offsets use 1 for an empty buffer

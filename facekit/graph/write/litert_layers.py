@@ -66,8 +66,10 @@ def _dense(file: LiteRtFile, node: Node, fused: Node | None) -> None:
 
 
 def _bias(file: LiteRtFile, node: Node, name: str, units: int) -> int:
-    """Adds the bias.  A missing bias becomes zeros, because quantizers and old kernels
-    require one."""
+    """Adds the bias.
+
+    A missing bias becomes zeros, because quantizers and old kernels require a bias.
+    """
     return file.add_constant(f"{name}/bias", node.weights.get("bias", np.zeros(units, np.float32)))
 
 
@@ -120,8 +122,10 @@ def _average_pool(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
 
 
 def _correction_factors(node: Node) -> Float32Array:
-    """Returns window size / number of the window's elements inside the image: (1, height, width,
-    1)."""
+    """Returns window size / number of the window's elements inside the image.
+
+    The array is (1, height, width, 1).
+    """
     window, pads = node.window, node.window.pads or NO_PADS
     counts = []
     for axis in (0, 1):

@@ -57,8 +57,10 @@ def to_onnx(graph: Graph, *, producer: str = "facekit") -> OnnxGraph:
 
 
 def _merge_pads(graph: Graph) -> Graph:
-    """Merges each zero padding into the convolution that follows it.  In a graph that was read from
-    LiteRT the padding is a separate node."""
+    """Merges each zero padding into the following convolution.
+
+    In a graph that was read from LiteRT, the padding is a separate node.
+    """
 
     def merge_into_convolution(node: Node) -> Node:
         pad, window = next(iter(node.inputs), node), node.window
@@ -152,8 +154,10 @@ def elementwise(kind: str, **attributes: Any) -> Writer:
 
 
 def _broadcastable(weight: NDArray[Any], channels_first: bool) -> NDArray[Any]:
-    """Returns a constant in the node's layout.  The constant has one value per channel, or as many
-    axes as the node."""
+    """Returns a constant in the node's layout.
+
+    The constant has one value per channel, or as many axes as the node.
+    """
     if not channels_first or weight.ndim == 0:
         return weight
     return weight.reshape(-1, 1, 1) if weight.ndim == 1 else weight.transpose(TO_FIRST)
@@ -215,8 +219,10 @@ def _pool(kind: str) -> Writer:
 
 
 def _window_attributes(window: Window, **attributes: Any) -> dict[str, Any]:
-    """Returns the attributes of a window.  In TensorFlow and ONNX alike, "SAME" adds the odd row or
-    column at the end."""
+    """Returns the attributes of a window.
+
+    Both in TensorFlow and in ONNX, "SAME" adds the odd row or column at the end.
+    """
     attributes |= {"kernel_shape": window.size, "strides": window.stride}
     if window.pads is None or window.pads == NO_PADS:
         return attributes | {"auto_pad": "VALID" if window.pads else "SAME_UPPER"}

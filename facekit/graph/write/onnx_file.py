@@ -13,7 +13,7 @@ from facekit.graph.graph import Graph, Node
 from facekit.system.extras import require
 
 OPSET = 17
-"""The latest operator set of 2022.  All recent runtimes support it, and nothing newer is needed."""
+"""The latest operator set of 2022.  All recent runtimes support this set."""
 IR_VERSION = 8
 """The file version of the same release, ONNX 1.12."""
 BATCH = "batch"
@@ -61,8 +61,10 @@ class OnnxFile:
         """The names of the graph's inputs and outputs in the file."""
 
     def tensor_in_layout(self, node: Node, *, channels_first: bool = False) -> str:
-        """Returns the tensor name of a node in the requested layout, after adding a Transpose if
-        needed."""
+        """Returns the tensor name of a node in the requested layout.
+
+        A Transpose is added if needed.
+        """
         key = (node.name, channels_first)
         if key not in self.tensors:
             source = self.tensors[node.name, not channels_first]
@@ -76,7 +78,7 @@ class OnnxFile:
     def is_channels_first(self, nodes: Iterable[Node]) -> bool:
         """Returns whether an operator on these nodes works with channels first.
 
-        It does if all nodes are images and at least one of them has its channels first.
+        It does if all nodes are images and at least one image has its channels first.
         """
         return all(len(node.shape) == 4 for node in nodes) and any(
             (node.name, True) in self.tensors for node in nodes

@@ -29,8 +29,10 @@ _ORDERED_DICT = b"ccollections\nOrderedDict\n" + _EMPTY_TUPLE + _REDUCE
 
 
 def write_torch_file(tensors: Mapping[str, NDArray[Any]]) -> bytes:
-    """Returns the content of the file for float32 or int64 tensors.  Equal tensors give equal
-    bytes."""
+    """Returns the content of the file for float32 or int64 tensors by name.
+
+    Equal tensors lead to equal bytes.
+    """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
 

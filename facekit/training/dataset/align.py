@@ -1,4 +1,4 @@
-"""Crops the face of every photo of a dataset; an interrupted run can be continued."""
+"""Crops the face of every photo of a dataset.  An interrupted run can be continued."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class AlignReport:
     people_count: int
     photo_count: int
     aligned_count: int
-    """Number of crops made by this run."""
+    """Number of crops that this run wrote."""
     kept_count: int
     """Number of crops that existed before this run."""
     detector: str
     """Name of the detector."""
     failures: tuple[PhotoFailure, ...]
-    """Photos without a crop, from this run and from those that it continued."""
+    """Photos without a crop, from this run and from the earlier runs that it continued."""
 
     @property
     def failures_file(self) -> Path:
-        """CSV file that lists the failures."""
+        """Path of the CSV file that lists the failures."""
         return self.output / FAILURES_NAME
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,9 +89,10 @@ def align_dataset(
     unreadable photo and a photo on which the worker process dies are recorded as failures and raise
     no error.  `workers` and `ray` are as in `map_photos`.
 
-    Raises InputError if the source has no people, UsageError if OUTPUT holds crops of other
-    settings or lies in SOURCE, ModelMissingError if the detector is missing, and StorageError if a
-    file cannot be written.
+    Raises InputError if the source has no people, or if align.json or failures.csv is not valid;
+    UsageError if OUTPUT holds crops of other settings or lies in SOURCE, or if `force` is set and
+    facekit did not create OUTPUT; ModelMissingError or ModelMismatchError if the detector cannot be
+    opened; and StorageError if a file cannot be written.
     """
     people = list_people(source)
     if output.resolve().is_relative_to(source.resolve()):
@@ -135,7 +136,7 @@ def align_dataset(
             if unwritten == _FAILURES_BETWEEN_WRITES:
                 write_failures(output, failures.values())
                 unwritten = 0
-    finally:  # Ctrl-C loses nothing; a kill loses some failures, whose photos are then tried again
+    finally:  # after Ctrl-C, too; after a kill, photos with unwritten failures are tried again
         write_failures(output, failures.values())
     all_failures = tuple(sorted(failures.values(), key=lambda failure: failure.name))
     detector = nets[0].card.name
@@ -155,7 +156,7 @@ def _target(photo: Path, source: Path, output: Path, crop_format: CropFormat) ->
 def _targets(
     photos: list[Path], source: Path, output: Path, crop_format: CropFormat
 ) -> tuple[dict[Path, Path], dict[str, PhotoFailure]]:
-    """Returns each photo's crop path, and a failure for a second photo of the same stem."""
+    """Returns each photo's crop path, and a failure for each photo whose crop path is in use."""
     targets: dict[Path, Path] = {}
     clashes: dict[str, PhotoFailure] = {}
     taken: dict[Path, Path] = {}
@@ -176,7 +177,7 @@ class AlignPhoto:
     """A job for `map_photos`: writes a photo's aligned crop and returns the crop's path."""
 
     source: Path
-    """Absolute, like `output`, because workers may run on other machines."""
+    """Absolute path, like `output`, because workers may run on other machines."""
     output: Path
     settings: AlignSettings
 

@@ -32,7 +32,10 @@ _COLUMNS = ("photo", "error", "message")
 
 @dataclass(frozen=True, slots=True)
 class AlignSettings:
-    """All settings that affect the pixels of a crop."""
+    """All settings that affect the pixels of a crop.
+
+    Raises UsageError if the crop's margin is not less than the crop's height and width.
+    """
 
     crop: CropSpec
     height_px: int
@@ -43,7 +46,7 @@ class AlignSettings:
     """Name of a detection model, NAME:VARIANT, or the path of a net with its card."""
     detector_options: MtcnnOptions | YunetOptions
     max_pixels: int
-    """Photos with more pixels are refused."""
+    """Largest number of pixels of a photo; photos with more pixels fail."""
 
     def __post_init__(self) -> None:
         if self.crop.margin_px >= min(self.height_px, self.width_px):
@@ -63,10 +66,11 @@ def settings_payload(settings: AlignSettings, detector_sha256: Iterable[str]) ->
 
 
 def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
-    """Writes align.json, or compares the settings with the align.json of the folder.
+    """Writes align.json if `folder` has none; otherwise compares `payload` with the existing file.
 
     Raises UsageError, which names the difference, if the settings differ, because one folder holds
-    crops of one kind only.
+    crops of one kind only.  Raises InputError if align.json cannot be read, and StorageError if
+    align.json cannot be written.
     """
     path = folder / SETTINGS_NAME
     kept = read_settings(folder)
@@ -88,7 +92,7 @@ def keep_settings(folder: Path, payload: dict[str, Any]) -> None:
 def read_settings(folder: Path) -> dict[str, Any] | None:
     """Returns the content of align.json, or None if the file does not exist.
 
-    Raises InputError if the file is unreadable.
+    Raises InputError if the file cannot be read or does not hold an object.
     """
     path = folder / SETTINGS_NAME
     try:
@@ -103,9 +107,9 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
 
 
 def aligned_detector(folder: Path) -> str:
-    """Returns the detector that found the faces in `folder`, or the default one if there is no
-    align.json.
+    """Returns the detector that found the faces in `folder`, as align.json names it.
 
+    If there is no align.json, returns the default detector.
     Raises InputError if align.json is not valid.
     """
     raw = read_settings(folder)
@@ -116,12 +120,14 @@ def aligned_detector(folder: Path) -> str:
 
 
 def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | None:
-    """Returns the crop rule of the centers, of this size, of the aligned crops.
+    """Returns the crop rule of the aligned crops after trimming to `height_px` x `width_px`.
 
-    The center of s pixels of a crop of S pixels with margin m is a crop of s pixels with margin
-    m - (S - s).  For crops by landmarks, the margin is computed from the spread of the reference
-    points.  Returns None if there is no align.json, if S - s is negative or differs for height and
-    width, or if the center would cut off a part of the box.
+    A crop is trimmed to its center.  If a crop of S pixels with margin m is trimmed to s pixels,
+    the result is a crop with margin m - (S - s).  For similarity crops the margin is computed from
+    the reference landmarks: (1 - extent in the trimmed crop / extent at margin 0) times the smaller
+    of `height_px` and `width_px`.
+    Returns None if there is no align.json, if S - s is negative or differs for height and width, or
+    if the margin would be negative, i.e. the trimmed crop would not contain the whole face box.
     Raises InputError if align.json is not valid.
     """
     raw = read_settings(folder)
@@ -147,8 +153,10 @@ def inner_crop(folder: Path, *, height_px: int, width_px: int) -> CropSpec | Non
 
 
 def read_failures(folder: Path) -> tuple[PhotoFailure, ...]:
-    """Returns the failures recorded so far, or () if there is no file.  Raises InputError if the
-    file is not valid."""
+    """Returns the failures in failures.csv, or () if the file does not exist.
+
+    Raises InputError if the file cannot be read or is not valid.
+    """
     path = folder / FAILURES_NAME
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
@@ -164,7 +172,7 @@ def read_failures(folder: Path) -> tuple[PhotoFailure, ...]:
 
 
 def write_failures(folder: Path, failures: Iterable[PhotoFailure]) -> None:
-    """Writes all failures, sorted by photo, to a new file that replaces the old one.
+    """Writes failures.csv with all failures, sorted by photo; an existing file is replaced.
 
     Raises StorageError if the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Turns photos into batches: decodes, augments and scales them as the card's InputSpec says.
+"""Converts photos to batches: decodes, augments and scales them as the card's InputSpec states.
 
 Every random number is computed from the seed, the epoch and the photo's index in the epoch
 (TensorFlow's stateless functions).  A batch is therefore the same after a resume, and with one
@@ -25,7 +25,7 @@ from facekit.types import Float32Array, InputSpec, UInt8Array
 
 Tensor: TypeAlias = Any
 
-_AHEAD = 4  # batches that are prepared while the net computes one
+_AHEAD = 4  # number of batches prepared in advance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,13 +35,15 @@ class Batch:
     images: Float32Array
     """(B, H, W, 3) float32 model input."""
     labels: NDArray[np.int32]
-    """(B,) class of each photo."""
+    """(B,) int32, the class index of each photo."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Share:
-    """The part of each batch that this process prepares, as a range of columns of the plan (steps,
-    batch)."""
+    """The part of each batch that this process prepares.
+
+    The part is a range of columns of the plan (steps, batch).
+    """
 
     first: int
     last: int
@@ -51,7 +53,8 @@ class Share:
 class Photos:
     """The crops of a photo set.
 
-    The crops are decoded once if they fit into memory and all have one size, else at each use.
+    If the crops fit into memory and all have one size, each crop is decoded once.  Otherwise a crop
+    is decoded at each use.
     """
 
     def __init__(self, photos: PhotoSet, spec: InputSpec, *, memory_mb: int) -> None:
@@ -70,9 +73,9 @@ class Photos:
                 self._decoded = _read_all(photos.paths, spec, shape)
 
     def pixels(self, index: int) -> UInt8Array:
-        """Returns (H, W, 3) RGB uint8, at least as large as the input.
+        """Returns crop `index` as (H, W, 3) RGB uint8, at least as large as the net's input.
 
-        Raises ImageError, which names the photo.
+        Raises ImageError, which names the photo, if the crop is unreadable or too small.
         """
         if self._decoded is not None:
             return np.asarray(self._decoded[index])
@@ -91,8 +94,8 @@ class Photos:
         """Yields the epoch's batches from `first_step` on.
 
         `plan` holds indices of photos, (steps, batch).  `share` selects the columns that this
-        process prepares; None selects all.
-        Raises ImageError, which names the photo.
+        process prepares; None selects all columns.
+        Raises ImageError, which names the photo, if a crop is unreadable or too small.
         """
         share = share or Share(0, plan.shape[1])
         indices = plan[first_step:, share.first : share.last]
@@ -120,8 +123,11 @@ class Photos:
         return _batches(data)
 
     def center_crops(self, batch_size: int) -> Iterator[Float32Array]:
-        """Yields the centers of all crops, in order, as model input (B, H, W, 3) float32 with B <=
-        `batch_size`.  Raises ImageError, which names the photo."""
+        """Yields the centers of all crops, in order, as model input (B, H, W, 3) float32.
+
+        B is at most `batch_size`.  Raises ImageError, which names the photo, if a crop is
+        unreadable or too small.
+        """
         from facekit.runtime.preprocess import model_input
 
         for first in range(0, len(self.photos), batch_size):
@@ -156,7 +162,7 @@ def _read(path: Path, spec: InputSpec) -> UInt8Array:
 def _read_all(
     paths: tuple[Path, ...], spec: InputSpec, shape: tuple[int, ...]
 ) -> UInt8Array | None:
-    """Returns (N, H, W, 3), or None if the crops differ in size."""
+    """Returns all crops as (N, H, W, 3) uint8, or None if the crops differ in size."""
     decoded = np.empty((len(paths), *shape), np.uint8)
     for index, path in enumerate(paths):
         pixels = _read(path, spec)
@@ -251,8 +257,8 @@ def _erase(
 ) -> Tensor:
     """Covers a rectangle with noise (Zhong et al. 2017, "Random Erasing").
 
-    Its height and width are `side_fraction` of those of x (H, W, C).  The positions are 0..1, from
-    the top or left edge to the last place where the rectangle fits.
+    The rectangle's height and width are `side_fraction` of the height and width of x (H, W, C).  A
+    position of 0 means the top or left edge, and 1 the last position at which the rectangle fits.
     """
     height, width = x.shape[0], x.shape[1]
     side_y, side_x = round(side_fraction * height), round(side_fraction * width)

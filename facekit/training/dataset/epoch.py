@@ -1,4 +1,4 @@
-"""Chooses the photos of each step by seed and epoch alone, so that a run can be resumed."""
+"""Chooses the photos of each step by seed and epoch only, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PhotoSet:
 
     paths: tuple[Path, ...]
     labels: IntArray
-    """(N,) class of each photo."""
+    """(N,) The class index of each photo."""
     names: tuple[str, ...]
     """Names of the classes."""
 
@@ -34,10 +34,10 @@ class PhotoSet:
 
 
 def split(people: Sequence[PersonFolder], config: TrainConfig) -> tuple[PhotoSet, PhotoSet]:
-    """Returns the photos to train on and those that are held out, both of the same people.
+    """Returns the training photos and the held-out photos, both of the same people.
 
     Of a person with n >= 2 photos, round(held_out * n) are held out, at least 1 and at most n - 1.
-    If held_out is 0, none are.  Raises InputError if fewer than two people remain.
+    If held_out is 0, no photo is held out.  Raises InputError if fewer than two people remain.
     """
     people = [person for person in people if person.photos]
     if len(people) < 2:
@@ -63,7 +63,7 @@ def _photo_set(items: list[tuple[Path, int]], names: tuple[str, ...]) -> PhotoSe
 
 
 def photos_sha256(folder: Path, *sets: PhotoSet) -> str:
-    """Hashes names, labels and file sizes, to detect that a folder's photos have changed.
+    """Returns a hash of names, labels and file sizes, which detects changes of a folder's photos.
 
     The hash does not depend on the path of `folder`.  Raises InputError if a photo is missing.
     """
