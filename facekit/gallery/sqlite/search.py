@@ -62,7 +62,8 @@ class SqliteSearch:
     ) -> list[list[tuple[int, float]]]:
         """Returns (person_id, similarity) of the `top` people per query, like ExactSearch.rank.
 
-        With an approximate index, the result may lack a person.  Call the method within a transaction.
+        With an approximate index, the result may lack a person.  Call the method within a
+        transaction.
         """
         index = self._index(dimension) if rule is PersonRule.BEST else None
         if index is not None:
