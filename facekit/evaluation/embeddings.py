@@ -155,10 +155,9 @@ def embed_photos(
 ) -> PhotoEmbeddings:
     """Embeds each distinct photo once.  `workers` and `ray`: see `map_photos`.
 
-    `recompute` also embeds cached photos, so that their times are measured.  A photo that cannot be
-    read or has no face or no clear one, and a photo on which its worker crashes, is a row with an
-    error.  Raises InputError for a photo that does not exist, and StorageError if the cache cannot
-    be read or written.
+    `recompute` also embeds cached photos, so that their times are measured.  The row of a photo has
+    an error if no single face can be selected, or a worker crashes.  Raises InputError for a photo
+    that does not exist, StorageError for an unusable cache, and the errors of `map_photos`.
     """
     hashes = [_sha256(photo) for photo in photos]
     cache, kept = _open_cache(model, settings)

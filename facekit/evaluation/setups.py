@@ -234,8 +234,8 @@ def _sphereface(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup,
 def _vastai(own: Setup, options: SetupOptions, _card: Card) -> tuple[Setup, ...]:
     """Imitates facenet's evaluation as in VastModelZOO and ixrt.
 
-    Crops are resized to the nearest neighbor, and no mirror images are used unless the user sets a
-    flip.
+    Crops are resized by nearest-neighbor sampling unless the user sets a crop rule, and no mirror
+    images are used unless the user sets a flip.
     """
     crop = own.settings.crop or replace(_FACENET_CROP, resize_filter=ResizeFilter.NEAREST)
     return (
