@@ -107,8 +107,8 @@ class Pipeline:
     def opened(self) -> OpenedNet:
         """Returns the embedding net and the device that it runs on.
 
-        Raises AcceleratorError if the net does not run on the requested device, and
-        ModelMismatchError if the net cannot be loaded.
+        Raises AcceleratorError if the net does not run on the requested device, and the other
+        errors of `open_net`.
         """
         return self._opened.get()
 
