@@ -84,8 +84,8 @@ def enroll(
     photo that is already enrolled under the person's name is skipped.  A photo that cannot be used
     is reported and becomes a failure; the other photos are enrolled.
     Raises UsageError if not exactly one of `name` and `data` is passed, if `name` is passed without
-    photos, or if a name is a photo's or is not valid.  Raises InputError if `data` cannot be read
-    or contains no folder, and ImageError if a folder contains no photo.  Raises ModelMismatchError
+    photos or is a photo, or if a person's name is not valid.  Raises InputError if `data` cannot be
+    read or contains no folder, and ImageError if a folder contains no photo.  Raises ModelMismatchError
     and StorageError as `enroll_person` does, and the errors of opening the pipeline and the
     gallery.
     """
