@@ -85,9 +85,9 @@ def enroll(
     is reported and becomes a failure; the other photos are enrolled.
     Raises UsageError if not exactly one of `name` and `data` is passed, if `name` is passed without
     photos or is a photo, or if a person's name is not valid.  Raises InputError if `data` cannot be
-    read or contains no folder, and ImageError if a folder contains no photo.  Raises ModelMismatchError
-    and StorageError as `enroll_person` does, and the errors of opening the pipeline and the
-    gallery.
+    read or contains no folder, and ImageError if a folder contains no photo.  Raises
+    ModelMismatchError and StorageError as `enroll_person` does, and the errors of opening the
+    pipeline and the gallery.
     """
     people = _whom(name, photos, data)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
