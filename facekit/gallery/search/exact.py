@@ -132,8 +132,7 @@ class ExactSearch:
         return sums / self._norms_of_sums()
 
     def _rows_of(self, people: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Returns the indices, over all tables, of all templates of some people, person by
-        person."""
+        """Returns the indices, over all tables, of some people's templates, person by person."""
         counts = self._counts[people]
         first = np.repeat(self._starts[people] - np.append(0, np.cumsum(counts)[:-1]), counts)
         indices = first + np.arange(len(first))

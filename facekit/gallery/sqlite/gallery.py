@@ -230,7 +230,7 @@ class SqliteGallery:
             return space is not None and self._search.refresh_index(space.size, reporter=reporter)
 
     def recall_at_1(self) -> float | None:
-        """Compares the approximate index with exact search; None without an index."""
+        """Compares the approximate index with exact search; returns None if there is no index."""
         with self._session.reading():
             space = self._session.space()
             return None if space is None else self._search.recall_at_1(space.size)

@@ -214,7 +214,7 @@ class SqliteSearch:
     def _rank_proposed(
         self, index: AnnIndex, unindexed: VectorTable, query: Float32Array, top: int
     ) -> list[tuple[int, float]]:
-        """Compares exactly with the proposed templates and those that are not in the index."""
+        """Ranks people by exact comparison with the proposed and the unindexed templates."""
         proposed = index.propose(query, max(_PROPOSALS, 8 * top)).tolist()
         tables = (self._table_of_ids(proposed, len(query)), unindexed)
         (ranked,) = ExactSearch(tables).rank(query[None], rule=PersonRule.BEST, top=top)

@@ -157,12 +157,11 @@ class SqliteSession:
     def recenter(
         self, space: TemplateSpace, mean: Float32Array | None, *, reporter: Reporter
     ) -> int:
-        """Centers all templates by another `mean` (D,), and returns their count; see
-        Gallery.recenter.
+        """Centers all templates by another `mean` (D,); returns the number of templates.
 
-        Call this within a write transaction.  Returns 0 if the gallery is empty or already has this
-        space.  Raises ModelMismatchError if the spaces differ in more than the mean, and
-        StorageError for a damaged vector.
+        See Gallery.recenter.  Call this within a write transaction.  Returns 0 if the gallery is
+        empty or already has this space.  Raises ModelMismatchError if the spaces differ in more
+        than the mean, and StorageError for a damaged vector.
         """
         current, old_mean = self.space(), self.mean()
         if current is None or not current.differs_by_mean_alone(space):
@@ -184,12 +183,12 @@ class SqliteSession:
         return count
 
     def reencrypt(self, secret: Secret) -> None:
-        """Encrypts every vector with a new data key, wrapped with a key from `secret`, in one
-        transaction.
+        """Encrypts every vector with a new data key in one transaction.
 
-        Vectors encrypted with the old key remain in the log and in free pages until these are
-        purged.  Raises UsageError if the gallery is not encrypted, and StorageError if a vector is
-        damaged or another process has rekeyed the gallery.
+        The data key is wrapped with a key from `secret`.  Vectors encrypted with the old key remain
+        in the log and in free pages until these are purged.  Raises UsageError if the gallery is
+        not encrypted, and StorageError if a vector is damaged or another process has rekeyed the
+        gallery.
         """
         if not isinstance(self.codec, AesGcmCodec):
             raise UsageError(
