@@ -56,7 +56,7 @@ class ScoredPair:
 
     @property
     def right(self) -> bool:
-        """Whether the decision is right; False for a pair without a score."""
+        """True if the decision is right; False for a pair without a score."""
         return self.called_same is self.same
 
 
@@ -64,7 +64,7 @@ class ScoredPair:
 class ModelIdentity:
     name: str
     variant: str
-    """float32, float16, int8, ..."""
+    """The model's variant, e.g. float32, float16 or int8."""
     file_sha256: str
     file_size_bytes: int
     profile: str
@@ -107,7 +107,7 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class ValAtFar:
-    """facenet's VAL: TAR of held-out folds, at the threshold chosen on the other folds."""
+    """facenet's VAL: TAR of held-out folds, at the threshold chosen from the other folds."""
 
     target_far: float
     val_mean: float

@@ -25,7 +25,7 @@ from facekit.types import Float32Array
 class PairScorer:
     """Scores pairs of embedded photos.  A pair has no score if one of its photos has no embedding.
 
-    `photos` that are passed to the methods must be among those of the constructor.
+    The photos that are passed to the methods must be among the photos of the constructor.
     """
 
     def __init__(
