@@ -118,7 +118,7 @@ class Measurement:
     gflops: float | None
     """2e-9 * macs per second, all workers together; the mirror image counts as a photo."""
     peak_fraction: float | None
-    """`gflops` divided by that of a float32 matrix product with as many threads.
+    """`gflops` divided by the GFLOP/s of a float32 matrix product with as many threads.
 
     The fraction of an integer model can exceed 1.
     """
