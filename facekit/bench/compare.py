@@ -11,7 +11,7 @@ from facekit.bench.records import Benchmark, Measurement
 
 @dataclass(frozen=True, slots=True)
 class CaseComparison:
-    """One setting in both benchmarks.  A ratio is b's value over a's, None if one has no value."""
+    """One setting in both benchmarks.  A ratio is b's value / a's, None if a value is missing."""
 
     a: Measurement
     b: Measurement
@@ -58,8 +58,8 @@ class ComparedBenchmarks:
 def compare(a: Benchmark, b: Benchmark) -> ComparedBenchmarks:
     """Pairs measurements of the same model and setting.
 
-    Of the remaining ones, those whose setting occurs once in each benchmark are paired, so that two
-    machines or two variants of a model can be compared.
+    Remaining measurements are paired if their setting occurs exactly once in each benchmark, so
+    that two machines or two variants of a model can be compared.
     """
     left_a, left_b = list(a.measurements), list(b.measurements)
     pairs = _paired(left_a, left_b, lambda one: (one.model, one.setting))

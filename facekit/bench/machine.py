@@ -38,15 +38,15 @@ def description() -> str:
 
 
 def is_busy() -> bool:
-    """Whether other work of the last minute makes times unreliable."""
+    """Returns whether other work in the last minute makes times unreliable."""
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > 1.5 * available_cores()
 
 
 def peak_gflops(threads: int) -> float:
     """Returns the GFLOP/s of the fastest of many float32 products of 1024 x 1024 matrices.
 
-    It uses `threads` threads and a process of its own, because NumPy's matrix library reads its
-    number of threads only once.
+    The products run with `threads` threads in a new process, because NumPy's matrix library reads
+    the number of threads only once.  Raises FacekitError if the process fails.
     """
     environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
     done = subprocess.run(

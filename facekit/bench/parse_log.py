@@ -48,7 +48,7 @@ _START = "STARTING!"
 def parse_log(text: str, *, name: str) -> list[Measurement]:
     """Returns one measurement for each run of the tool with times in the log.
 
-    Raises InputError if there is none.
+    Raises InputError if the log contains no such run, or a line that cannot be read.
     """
     found = [_measurement(lines) for lines in _runs(text.splitlines())]
     measurements = [one for one in found if one is not None]

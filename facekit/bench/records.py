@@ -1,4 +1,4 @@
-"""The results of a benchmark by facekit, or by TensorFlow Lite's benchmark_model."""
+"""Records of the results of a benchmark by facekit, or by TensorFlow Lite's benchmark_model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Spread:
 def spread(milliseconds: Sequence[float]) -> Spread:
     """Returns the spread of at least one time.
 
-    The deviation is that of the runs themselves, as in benchmark_model.
+    The standard deviation is the population's (divided by N), as in benchmark_model.
     """
     times = np.asarray(milliseconds, np.float64)
     p5, median, p95 = (float(value) for value in np.quantile(times, (0.05, 0.5, 0.95)))
@@ -61,7 +61,7 @@ def spread(milliseconds: Sequence[float]) -> Spread:
 
 
 class DelegateUse(str, Enum):
-    """What became of the delegate that was asked for."""
+    """The use of the requested delegate."""
 
     NOT_ASKED = "not asked for"
     USED = "used"
@@ -73,13 +73,13 @@ class DelegateUse(str, Enum):
 class DelegateReport:
     use: DelegateUse
     name: str = ""
-    """its library, ONNX Runtime's execution providers, or what the log calls it"""
+    """The delegate's library or name in the log, or ONNX Runtime's execution providers."""
     delegated_operator_count: int | None = None
-    """operators that it took"""
+    """Number of operators that the delegate accepted."""
     operator_count: int | None = None
-    """operators that there are"""
+    """Number of all operators of the model."""
     evidence: tuple[str, ...] = ()
-    """lines of the log, or the runtime's words, that say so"""
+    """Lines of the log, or messages of the runtime, from which the other fields were derived."""
 
     @property
     def was_asked_for(self) -> bool:
@@ -95,7 +95,7 @@ class Measurement:
     """The times of one stage of one model in one setting."""
 
     model: str
-    """"name:variant", or what a log calls the file"""
+    """"name:variant", or the file's name in a log."""
     model_sha256: str | None
     """None if a log does not state it."""
     stage: Stage
@@ -107,7 +107,7 @@ class Measurement:
     first_ms: float | None
     """Milliseconds of the first run, which packs weights and touches memory for the first time."""
     warmup: Spread | None
-    """Number of later runs that do not count."""
+    """Times of the runs between the first run and `runs`, which are not part of the result."""
     runs: Spread
     photos_per_s: float | None
     """Photos per second of all workers together; None for a stage without photos."""
@@ -118,8 +118,10 @@ class Measurement:
     gflops: float | None
     """2e-9 * macs per second, all workers together; the mirror image counts as a photo."""
     peak_fraction: float | None
-    """gflops divided by the value of a float32 matrix product on as many threads; an integer
-    model can exceed 1."""
+    """`gflops` divided by the GFLOP/s of a float32 matrix product with as many threads.
+
+    The fraction of an integer model can exceed 1.
+    """
     delegate: DelegateReport
 
     @property
@@ -127,7 +129,7 @@ class Measurement:
         return self.stage, self.threads, self.batch, self.workers
 
     def tool_times(self) -> dict[str, float | None]:
-        """The times under the names, and in the microseconds, of benchmark_model."""
+        """Returns the times with the names and the unit (microseconds) of benchmark_model."""
         runs = self.runs
         fields = {
             "Init": self.load_ms,
@@ -168,7 +170,10 @@ class Benchmark:
 
     @property
     def unused_delegate(self) -> str | None:
-        """A requested delegate that ran no operator: times are the CPU's.  None without one."""
+        """Name of a requested delegate that ran no operator, so that the times are the CPU's.
+
+        None if there is no such delegate.
+        """
         return next(
             (
                 one.delegate.name or "that was asked for"

@@ -3,9 +3,8 @@
     <home>/speed.json   measured here, by the sha256 of a model's file and the machine
     reference.json      measured by benchmarks/reference.py, for models not measured here
 
-It is the processor time of one thread, which other work on the machine affects little: the time
-that
-an idle core takes.
+The time is the processor time of one thread, which other work on the machine affects little.  It is
+the time that an idle core needs.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Speed:
     machine: str
     """Processor, cores and system; see `machine.description`."""
     is_here: bool
-    """Whether it was measured on this machine with this very file."""
+    """True if the time was measured on this machine with the same model file."""
 
     def to_dict(self) -> dict[str, Any]:
         return {"median_ms": self.median_ms, "machine": self.machine, "measured_here": self.is_here}
@@ -50,7 +49,7 @@ class Speed:
 def measure(model: InstalledModel) -> Speed:
     """Embeds a synthetic crop some 20 times, in under a second, and caches the median.
 
-    Raises ModelMismatchError for a detector, AcceleratorError, MissingExtraError.
+    Raises ModelMismatchError if the model is not an embedding model, and the errors of `open_net`.
     """
     embedder = embedder_of(
         open_net(model.path, request=AcceleratorRequest(), threads=1).net, model.card
@@ -77,9 +76,10 @@ def median_ms(run: Callable[[], object]) -> float:
 
 
 def known_speed(name: str, model: InstalledModel | None) -> Speed | None:
-    """Returns the time of the embedding model `name`; `model`: its stored file, if it has one.
+    """Returns the time of the embedding model `name`, whose installed file is `model` or None.
 
-    A time measured here is preferred to the one that ships; None for a model without either.
+    A time that was measured on this machine is preferred to the shipped reference.  Returns None if
+    there is neither.
     """
     machine = description()
     if model is not None:

@@ -128,7 +128,7 @@ def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _crops(case: BenchmarkCase, installed: InstalledModel) -> UInt8Array:
-    """Returns (N, H, W, 3) crops of the photos, or synthetic ones: the time is the same."""
+    """Returns (N, H, W, 3) crops of the photos, or synthetic crops, which take the same time."""
     if case.photos:
         pipeline = Pipeline(installed)
         return np.concatenate([pipeline.crop(located) for located in _located(case, installed)])

@@ -45,9 +45,10 @@ class BundleTarget:
 
     title: str
     variants: Mapping[Device, str]
-    """Variant of the embedding model, and of a detector with a single net, for each device; the
-    board's
-    own device comes first."""
+    """Variant of the embedding model, and of a detector with a single net, for each device.
+
+    The device for which the board is made comes first.
+    """
 
 
 TARGETS = {
@@ -111,8 +112,8 @@ def make_bundle(
 ) -> MadeBundle:
     """Writes the bundle of the embedding model `name` for `target`, one of TARGETS.
 
-    `detector`: name of the detection model that finds faces for it.  Models are looked for in the
-    folder `models`, which `facekit convert` wrote, then in the store.  `cpu_variant` replaces the
+    `detector` is the name of the detection model.  Models are searched in the folder `models`,
+    which `facekit convert` wrote, then in the store.  `cpu_variant` replaces the
     CPU's variant; `wheel` is packed as it is, instead of a wheel made here.
     Raises UsageError, ModelMissingError, ModelMismatchError, ModelBuildError for the wheel, and
     StorageError; an existing archive is unchanged then.

@@ -1,4 +1,4 @@
-"""The manifest of a bundle, a folder with all that a board needs, which `facekit bundle` makes.
+"""The manifest of a bundle, which is the folder for a board that `facekit bundle` makes.
 
 bundle.json                             the manifest: see Bundle
 models/<name>/<name>_<variant>.tflite   with its card, as in the store
@@ -30,10 +30,13 @@ class Bundle:
     model: str
     """Name of the embedding model."""
     variants: Mapping[Device, str]
-    """Variant that each device runs; the first device is the one the bundle is made for."""
+    """Variant of the embedding model for each device; the bundle is made for the first device."""
     detector: str = DETECTOR
     detector_variants: Mapping[Device, str] = field(default_factory=dict)
-    """The same for a detector with a single net; empty for MTCNN, whose nets run on the CPU."""
+    """Variant of a detector with a single net for each device.
+
+    Empty for MTCNN, whose nets run on the CPU.
+    """
 
     @property
     def device(self) -> Device:
@@ -100,7 +103,7 @@ def find_embedder(
 ) -> InstalledModel:
     """Returns the embedding model's file of this variant; None means the variant for `device`.
 
-    Raises UsageError for a device that the bundle does not support, and what `find` raises.
+    Raises UsageError for a device that the bundle does not support, and the errors of `find`.
     """
     _require_known(folder, bundle, device)
     return find(folder / model_file(bundle.model, variant or bundle.variants[device]))

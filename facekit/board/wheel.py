@@ -28,8 +28,9 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def make_wheel(folder: Path) -> Path:
     """Writes facekit_cli-<version>-py3-none-any.whl into `folder`, with the same bytes every time.
 
-    pip builds it from the source tree that facekit runs from, and may fetch setuptools; without a
-    source tree it is packed from the installed files.  Raises ModelBuildError with the reason.
+    pip builds the wheel from the source tree from which facekit runs, and may fetch setuptools.  If
+    there is no source tree, the wheel is packed from the installed files.  Raises ModelBuildError
+    with the reason.
     """
     source = _PACKAGE.parent
     if all((source / name).is_file() for name in _SOURCES):

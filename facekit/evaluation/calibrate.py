@@ -28,7 +28,7 @@ _CURVE_TARGETS = (
     *(0.3, 0.2, 0.1),
     *(float(f"{digit}e{exponent}") for exponent in range(-2, -8, -1) for digit in range(9, 0, -1)),
 )
-"""FMRs of the card's curve: every one of one digit, down to what the impostor pairs allow."""
+"""FMRs of the card's curve: all with one significant digit, down to the lowest measurable one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +40,9 @@ class CalibrationResult:
     people_count: int | None
     """None if the list does not name people."""
     failures: tuple[PhotoFailure, ...]
-    """Photos without an embedding; they are left out."""
+    """Photos without an embedding, which the calibration does not use."""
     reliability: Reliability
-    """Reliability of the probability, which is fitted on the first half of the list's pairs and
-    measured on the second."""
+    """Reliability of the probability if fitted on every second pair and measured on the others."""
 
 
 def calibrate(
@@ -57,12 +56,12 @@ def calibrate(
 ) -> CalibrationResult:
     """Computes mean embedding, operating points, FMR curve and probability of one model.
 
-    `embeddings`: of `pair_list.photos`, in that order.  `flip`: the card's; all but NONE need two
-    views.  `space`: the template space of the embeddings with any mean; None if the model file does
-    not exist yet (see facekit.model.card.bound).  Rates are measured on every pair of the photos
-    if the list names people, else on the listed pairs; the probability is fitted on the listed
-    pairs.  Raises InputError for too few photos or people, UsageError for an FMR that is too low
-    for the number of impostor pairs.
+    `embeddings` must be in the order of `pair_list.photos`.  `flip` is the card's; every value
+    except NONE needs two views.  `space` is the template space of the embeddings, whose mean is
+    replaced; None if the model file does not exist yet (see facekit.model.card.bound).  Rates are
+    measured on every pair of the photos if the list names people, else on the listed pairs.  The
+    probability is fitted on the listed pairs.  Raises InputError if there are too few photos or
+    people, and UsageError for an FMR that is too low for the number of impostor pairs.
     """
     photos = pair_list.photos
     scorer = PairScorer(photos, embeddings, flip=flip)
@@ -101,8 +100,7 @@ def _listed_pairs(scores: Scores, same: Flags, n_photos: int) -> AllPairs:
 
 
 def fmr_curve(pairs: AllPairs) -> tuple[tuple[float, float], ...]:
-    """Returns (threshold similarity, FMR), ascending: the lowest threshold at each one-digit
-    FMR."""
+    """Returns pairs (lowest threshold similarity, FMR) for FMRs of one digit, by threshold."""
     by_similarity = {
         counts.threshold: counts.fmr
         for target in _CURVE_TARGETS

@@ -1,9 +1,9 @@
 """Caches embeddings of photos, so that later runs only score them.
 
-Each configuration (model, detector, crop rule: all that changes a vector) has one file of records
-of
-equal size, which is only appended to.  A record that a kill or a full disk truncated, or whose
-checksum is wrong, is ignored, and its photo is embedded again.
+A configuration is the set of all settings that change a vector, e.g. model, detector and crop rule.
+Each configuration has one file of records of equal size, to which records are only appended.  A
+record that is truncated, e.g. by a full disk, or whose checksum is wrong, is ignored, and the photo
+of the record is embedded again.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _ERROR_BYTES = 240
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedPhoto:
-    """The cached result of one photo: vectors, or the reason why it has none."""
+    """The cached result of one photo: its vectors, or the reason why there are none."""
 
     photo_sha256: str
     vectors: Float32Array
     """(views, D) float32 of unit length, not centered; zeros if the photo has an error."""
     error: str = ""
-    """Class and message of a failure to acquire, e.g. "NoFaceError: ..."; "" without one."""
+    """Class and message of the error, e.g. "NoFaceError: ..."; "" if the photo has vectors."""
 
 
 class EmbeddingCache:
@@ -56,7 +56,7 @@ class EmbeddingCache:
         )
 
     def read(self) -> dict[str, CachedPhoto]:
-        """Returns the records by photo sha256; empty without a file.  Raises StorageError."""
+        """Returns the records by photo sha256, none if there is no file.  Raises StorageError."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:

@@ -23,7 +23,7 @@ from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.reporter import SILENT, Reporter
 from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
 
-_BATCH = 64  # embedded photos after which the cache is written; a killed run loses fewer
+_BATCH = 64  # photos per write to the cache; a killed run loses fewer
 _LOADING = "load"  # a stage that each worker runs once, not for each photo
 
 
@@ -62,7 +62,7 @@ class EmbedSettings:
     def crop_of(self, model: InstalledModel) -> CropSpec:
         """Returns the crop rule to use.
 
-        With `trim_px`, it is NONE: the photo without its trimmed edges is resized to the input.
+        With `trim_px`, the rule is NONE, i.e. the trimmed photo is resized to the model's input.
         """
         spec = self.crop or model.card.crop
         assert spec is not None  # an embedding card always has one
@@ -70,7 +70,7 @@ class EmbedSettings:
 
 
 class PhotoCropper:
-    """Crops photos with a pipeline of its own.  Not thread-safe."""
+    """Crops photos with a separate pipeline.  A cropper is not thread-safe."""
 
     def __init__(self, model: InstalledModel, settings: EmbedSettings) -> None:
         if settings.input is not None:
@@ -108,18 +108,17 @@ class PhotoCropper:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoEmbeddings:
-    """Embeddings of photos: row n is of photo n; a photo without embedding has zeros and an
-    error."""
+    """Embeddings of photos, one row each; a photo without embedding has zeros and an error."""
 
     vectors: Float32Array
     """(N, views, D) float32 of unit length, not centered."""
     errors: tuple[str, ...]
-    """(N,) class and message of each failure to acquire, as "NoFaceError: ..."; "" for a photo
-    with an embedding."""
+    """(N,) class and message of each photo's error, e.g. "NoFaceError: ..."; "" for a photo with an
+    embedding."""
     computed: int
     """Number of photos embedded by this run; the others came from the cache."""
     stage_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """Milliseconds of each photo that this run put through the stage, by stage."""
+    """For each stage, the milliseconds of each photo that this run processed."""
     wall_s: float = 0.0
     """Seconds from the workers' start to their last photo; 0 if every photo was cached."""
     workers: int | None = 1
@@ -156,10 +155,9 @@ def embed_photos(
 ) -> PhotoEmbeddings:
     """Embeds each distinct photo once.  `workers` and `ray`: see `map_photos`.
 
-    `recompute` also embeds cached photos, so that their times are measured.  A photo that cannot be
-    read or has no face or no clear one, and a photo on which its worker crashes, is a row with an
-    error.  Raises InputError for a photo that does not exist, and StorageError if the cache cannot
-    be read or written.
+    `recompute` also embeds cached photos, so that their times are measured.  The row of a photo has
+    an error if no single face can be selected, or a worker crashes.  Raises InputError for a photo
+    that does not exist, StorageError for an unusable cache, and the errors of `map_photos`.
     """
     hashes = [_sha256(photo) for photo in photos]
     cache, kept = _open_cache(model, settings)

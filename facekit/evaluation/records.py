@@ -32,7 +32,7 @@ class Rate:
 def rate(event_count: int, trial_count: int) -> Rate:
     """Returns event_count / trial_count with its interval.
 
-    Raises ZeroDivisionError without trials, because a share of nothing must not be shown.
+    Raises ZeroDivisionError if there are no trials, because no share must then be shown.
     """
     value = event_count / trial_count
     return Rate(value, event_count, trial_count, binomial_ci95(event_count, trial_count))
@@ -56,7 +56,7 @@ class ScoredPair:
 
     @property
     def right(self) -> bool:
-        """Whether the decision is right; False for a pair without a score."""
+        """True if the decision is right; False for a pair without a score."""
         return self.called_same is self.same
 
 
@@ -64,7 +64,7 @@ class ScoredPair:
 class ModelIdentity:
     name: str
     variant: str
-    """float32, float16, int8, ..."""
+    """The model's variant, e.g. float32, float16 or int8."""
     file_sha256: str
     file_size_bytes: int
     profile: str
@@ -107,7 +107,7 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class ValAtFar:
-    """facenet's VAL: TAR of held-out folds, at the threshold chosen on the other folds."""
+    """facenet's VAL: TAR of held-out folds, at the threshold chosen from the other folds."""
 
     target_far: float
     val_mean: float
@@ -126,11 +126,11 @@ class Throughput:
 
     photo_count: int
     workers: int | None
-    """None if a Ray cluster decided it."""
+    """Number of processes that embedded; None if a Ray cluster decided it."""
     wall_s: float
     """Wall time of pre-processing and inference, including the start of workers."""
     pre_processing_s: float
-    """Summed over workers, as is inference_s."""
+    """Seconds summed over all workers; `inference_s` is summed likewise."""
     inference_s: float
     post_processing_s: float
 
@@ -161,7 +161,7 @@ class ModelResult:
     far: Rate
     """FMR of a system that rejects people without an embedding: such pairs count as non-matches."""
     frr: Rate
-    """FNMR of that system: genuine pairs without a score count as errors."""
+    """FNMR of such a system: genuine pairs without a score count as errors."""
     fold_accuracies: tuple[float, ...]
     fold_threshold_similarities: tuple[float, ...]
     auc: float
@@ -173,7 +173,7 @@ class ModelResult:
     all_pairs: tuple[OperatingPoint, ...]
     """Operating points over every pair of the photos; () if these were not requested."""
     pairs: tuple[ScoredPair, ...]
-    """In the order of the list; written to pairs.csv, not to the JSON."""
+    """The pairs in the order of the list; they are written to pairs.csv, not to the JSON."""
     val: ValAtFar | None = None
     """None if the list is not scored by folds."""
     throughput: Throughput | None = None
@@ -233,7 +233,7 @@ class ModelComparison:
 class EvaluationReport:
     title: str
     created_utc: str
-    """ISO 8601"""
+    """Time in ISO 8601."""
     facekit_version: str
     dataset: str
     protocol: str
@@ -247,9 +247,9 @@ class EvaluationReport:
     notes: tuple[str, ...]
     """Sentences that a reader needs to read the figures correctly."""
     threshold_list_name: str | None = None
-    """Name of the list that thresholds were chosen on; None if it is the scored list."""
+    """Name of the list from which thresholds were chosen; None if no other list was used."""
     output: str | None = None
-    """Folder of the report's files; None if it was not written."""
+    """Folder of the report's files; None if no files were written."""
 
     def below(self, least: float) -> tuple[str, ...]:
         """Returns the labels of results with an accuracy below `least`, 0..1.

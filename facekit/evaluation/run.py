@@ -51,8 +51,9 @@ def run_evaluation(
 ) -> EvaluationReport:
     """Evaluates every column; photos are embedded once per model and settings.
 
-    Raises InputError if genuine or impostor pairs, or all embeddings, are missing; UsageError if
-    all pairs are requested and cannot be scored.
+    Raises InputError if genuine or impostor pairs are missing, or if no photo has an embedding.
+    Raises UsageError if `all_pairs` is True and not every pair of the photos can be scored, and
+    MissingExtraError if scikit-learn or SciPy is missing.  Raises the errors of `embed`.
     """
     if all_pairs:
         _require_all_pairs(plan, columns)
@@ -128,7 +129,7 @@ def _result(
 
 
 def _all_pairs(plan: Plan, scorer: PairScorer, scored: PlanScores) -> tuple[OperatingPoint, ...]:
-    """Scores every pair of the list's photos, without those of the training list."""
+    """Scores every pair of the list's photos, without the photos of the training list."""
     photos = plan.pair_list.photos
     vectors, rows = scorer.vectors_of(photos, mean=scored.mean)
     people = [photos[row].person or "" for row in rows]
@@ -178,7 +179,7 @@ def _throughput(embeddings: PhotoEmbeddings, scoring_s: float) -> Throughput | N
 
 
 def require_distinct(models: Sequence[InstalledModel]) -> None:
-    """Raises UsageError if a model is named twice."""
+    """Raises UsageError if the same model file occurs twice."""
     seen = [model.card.file_sha256 for model in models]
     if len(set(seen)) != len(seen):
         raise UsageError("Each --model once. The same file was named twice.")

@@ -23,7 +23,10 @@ from facekit.types import Float32Array
 
 
 class PairScorer:
-    """Scores pairs of embedded photos; a pair with a photo without embedding has no score."""
+    """Scores pairs of embedded photos.  A pair has no score if one of its photos has no embedding.
+
+    The photos that are passed to the methods must be among the photos of the constructor.
+    """
 
     def __init__(
         self,
@@ -34,10 +37,11 @@ class PairScorer:
         mean: Float32Array | None = None,
         template_mean: Float32Array | None = None,
     ) -> None:
-        """`photos`: those of `embeddings`, in that order; `mean`: (D,), subtracted from each view;
-        `template_mean`: (D or 2 D,), subtracted from the template that the views are joined to.
+        """`photos` must be in the order of the rows of `embeddings`.
 
-        Raises InputError if no photo has an embedding.
+        `mean` (D,) is subtracted from the vector of each view, i.e. of the photo and of its mirror
+        image.  `template_mean` (D,) or (2 D,) is subtracted after the views are joined to one
+        vector.  None subtracts nothing.  Raises InputError if no photo has an embedding.
         """
         self._row = {photo.path: row for row, photo in enumerate(photos)}
         self.acquired = embeddings.acquired
@@ -50,11 +54,15 @@ class PairScorer:
             _one_vector_each(embeddings.vectors[self.acquired], flip, mean), template_mean
         )
         """(acquired, D or 2 D) float32 of unit length."""
-        self._index = np.cumsum(self.acquired) - 1  # row of `unit` of an acquired photo
+        # Maps a photo's row in `acquired` to its row in `unit`.
+        self._index = np.cumsum(self.acquired) - 1
 
     def mean_of(self, pairs: Sequence[Pair]) -> Float32Array:
-        """Returns the mean (D or 2 D,) over both photos of each pair: photos of more pairs weigh
-        more."""
+        """Returns the mean vector, (D,) or (2 D,), over both photos of every pair.
+
+        A photo that occurs in several pairs is counted each time.  Raises InputError if no photo of
+        the pairs has an embedding.
+        """
         rows = self._rows(pairs).ravel()
         used = self._index[rows[self.acquired[rows]]]
         if not len(used):
@@ -64,8 +72,10 @@ class PairScorer:
     def scores(
         self, pairs: Sequence[Pair], *, mean: Float32Array | None = None
     ) -> NDArray[np.float64]:
-        """Returns (N,) cosine similarities, after `mean` is subtracted; NaN for a pair without a
-        score."""
+        """Returns the (N,) cosine similarities of the pairs, NaN for a pair without a score.
+
+        `mean` (D,) or (2 D,) is subtracted from all vectors first; None subtracts nothing.
+        """
         unit = self.unit if mean is None else centered(self.unit, mean)
         rows = self._rows(pairs)
         usable = self.acquired[rows].all(1)
@@ -77,7 +87,10 @@ class PairScorer:
     def scored(
         self, pairs: Sequence[Pair], *, mean: Float32Array | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Returns similarity and label of each pair that has a score."""
+        """Returns the (M,) similarities and (M,) labels of the M pairs that have a score.
+
+        A label is True for a genuine pair.  `mean` is subtracted as in `scores`.
+        """
         scores = self.scores(pairs, mean=mean)
         there = ~np.isnan(scores)
         return scores[there], np.array([pair.same for pair in pairs], bool)[there]
@@ -85,7 +98,11 @@ class PairScorer:
     def vectors_of(
         self, photos: Sequence[Photo], *, mean: Float32Array | None = None
     ) -> tuple[Float32Array, list[int]]:
-        """Returns the unit vectors of the photos that have one, and the indices of these photos."""
+        """Returns the vectors of the photos that have an embedding, and these photos' indices.
+
+        The vectors are (M, D) or (M, 2 D) float32 of unit length, after `mean` is subtracted.  The
+        M indices refer to `photos`.
+        """
         rows = np.array([self._row[photo.path] for photo in photos], np.intp)
         there = np.flatnonzero(self.acquired[rows])
         unit = self.unit[self._index[rows[there]]]
@@ -105,21 +122,28 @@ def _one_vector_each(views: Float32Array, flip: Flip, mean: Float32Array | None)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanScores:
-    """The scores of the plan's pairs, in the order of its list."""
+    """The similarities of the pairs of `plan.pair_list`, in this order, and the thresholds."""
 
     similarities: NDArray[np.float64]
     """(N,) cosine similarities, NaN for a pair without a score."""
     fold_threshold_similarities: tuple[float, ...]
+    """The threshold of each fold as a cosine similarity; all are equal except for OTHER_FOLDS."""
     origin: ThresholdOrigin
     val: ValAtFar | None = None
+    """TAR at facenet's target FMR, over the folds; None except for OTHER_FOLDS."""
     mean: Float32Array | None = None
-    """Mean subtracted besides the card's; None also if each fold has its own."""
+    """The mean of the training pairs, which was subtracted from all vectors.
+
+    None if nothing was subtracted besides the card's mean, or if each fold used a different mean.
+    """
 
 
 def score_plan(plan: Plan, setup: Setup, scorer: PairScorer, card: Card) -> PlanScores:
-    """Scores the plan.
+    """Computes the similarities of the plan's pairs, and chooses or looks up the threshold.
 
-    Raises InputError if the pairs that a threshold is chosen on lack genuine or impostor ones.
+    Raises InputError if the pairs from which a threshold is chosen, or the pairs of a fold, contain
+    no genuine pair or no impostor pair, and if no photo of the training pairs has an embedding.
+    Raises MissingExtraError if scikit-learn is missing and a threshold must be chosen.
     """
     if plan.origin is ThresholdOrigin.OTHER_FOLDS and setup.fixed_similarity is None:
         return _by_folds(plan, setup, scorer)

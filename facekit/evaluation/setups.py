@@ -1,4 +1,7 @@
-"""Setups: how photos become scores and which threshold applies, for facekit and other systems."""
+"""Defines setups: how photos are turned into similarities, and which threshold applies.
+
+There are setups for facekit itself and for imitations of other systems (`Profile`).
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,28 @@ from facekit.model.store import InstalledModel
 from facekit.types import CropSpec, Float32Array, InputSpec
 
 NXP_TRIM_PX = 45
-"""img[45:-45, 45:-45]: 160 of LFW's 250 pixels (eIQ model zoo v1.2, facenet512/evaluate.py)"""
+"""Pixels that are cut off each edge of a photo, so that 160 of LFW's 250 pixels remain.
+
+Source: img[45:-45, 45:-45] in facenet512/evaluate.py of NXP's eIQ model zoo v1.2.
+"""
 NXP_SIMILARITY = 1 - 0.6
-"""the same file's fixed cosine distance 0.6"""
+"""The cosine similarity that corresponds to the fixed cosine distance 0.6 in the same file."""
 SPHEREFACE_SIMILARITY = 0.41
-"""MLPerf's SphereFace20 accuracy script, a cosine"""
+"""The fixed threshold, a cosine similarity, of MLPerf's accuracy script for SphereFace20."""
 _FACENET_CROP = CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR)
-"""align_dataset_mtcnn.py with --image_size 160 --margin 32 (facenet wiki, Validate on LFW)"""
+"""The crop that facenet's align_dataset_mtcnn.py makes with --image_size 160 --margin 32.
+
+Source: page "Validate on LFW" of facenet's wiki.
+"""
 
 
 class Centering(str, Enum):
-    """The mean embedding that is subtracted before vectors are compared."""
+    """The source of the mean embedding that is subtracted before vectors are compared."""
 
     CARD = "card"
+    """The mean in the model's card, if there is one and it fits; see `Setup.card_means`."""
     TRAINING = "training"
-    """Mean of the pairs that the threshold is chosen on (facenet's subtract_mean)."""
+    """The mean over the pairs from which the threshold is chosen (facenet's subtract_mean)."""
     NONE = "none"
 
 
@@ -42,11 +52,14 @@ class Setup:
     centering: Centering = Centering.CARD
     choose: ChooseThreshold = best_accuracy_threshold
     fixed_similarity: float | None = None
-    """A fixed threshold, a cosine similarity; None if it is chosen on other pairs."""
+    """A fixed threshold as a cosine similarity.
+
+    None if the threshold is chosen from pairs with `choose`, or taken from the model's card.
+    """
     name: str = ""
-    """Distinguishes this column from others of the same model."""
+    """Distinguishes this column from the other columns of the same model."""
     cards_own: bool = False
-    """True if the thresholds in the model's card hold for these vectors."""
+    """True if the thresholds in the model's card apply to the vectors of this setup."""
 
     def described(self, model: InstalledModel) -> str:
         """Returns all settings that change the scores, in one line."""
@@ -73,11 +86,12 @@ class Setup:
         )
 
     def card_means(self, card: Card) -> tuple[Float32Array | None, Float32Array | None]:
-        """Returns the card's mean twice: as subtracted from each view, and from the template.
+        """Returns (mean for views, mean for templates), of which at most one is not None.
 
-        One of the two is None.  The mean in a card without mirror images is that of single views
-        and
-        holds for both views; that in a card with mirror images is that of templates.
+        If the card's flip is NONE, the card's mean was computed from single views; it is the mean
+        for views (D,), and applies to the photo and to its mirror image.  Otherwise it was computed
+        from joined templates; it is the mean for templates, (D,) or (2 D,), if this setup's flip is
+        the card's.  Both are None if `centering` is not CARD, or if the card has no mean.
         """
         mean = card.calibration.embedding_mean if self.centering is Centering.CARD else None
         if card.flip is Flip.NONE:
@@ -94,12 +108,19 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class SetupOptions:
-    """The user's options; with None, the profile decides, or else the model's card."""
+    """The user's options.
+
+    If an option is None, the profile decides, or the model's card if the profile does not.
+    """
 
     settings: EmbedSettings
-    """Without mirror images, trimming and input, which flip and profile set."""
+    """`mirrored`, `trim_px` and `input` must not be set, because flip and profile decide them."""
     flip: Flip | None = None
     subtract_mean: bool = False
+    """True to center by the mean of the training pairs, also if the card has a mean.
+
+    The NXP profile, and the fixed threshold of the SphereFace profile, ignore this option.
+    """
 
 
 DEFAULT_PROTOCOL: dict[Profile | None, str] = {
@@ -153,9 +174,11 @@ def _flipped(setup: Setup, flip: Flip) -> Setup:
 
 
 def _facenet(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup, ...]:
-    """validate_on_lfw.py as the wiki runs it: cosine, mirror images, mean subtracted.
+    """Imitates facenet's validate_on_lfw.py with the options of facenet's wiki.
 
-    Its grid of thresholds is that of squared L2, on vectors of unit length.
+    These are cosine similarity, mirror images (unless the user sets another flip), and a subtracted
+    training mean.  The threshold is searched on a grid of squared L2 distances of unit vectors,
+    which correspond to cosine similarities.
     """
     return (
         replace(
@@ -168,7 +191,11 @@ def _facenet(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup, ..
 
 
 def _nxp(own: Setup, _options: SetupOptions, card: Card) -> tuple[Setup, ...]:
-    """The fixed distance and BGR x/255 of the recipe, and facekit's ways on the same crops."""
+    """Returns four columns on NXP's crops.
+
+    The input is NXP's, BGR x / 255, or the model's, each with NXP's fixed distance and with a
+    chosen threshold.
+    """
     plain = replace(
         own, centering=Centering.NONE, settings=replace(own.settings, trim_px=NXP_TRIM_PX)
     )
@@ -188,8 +215,11 @@ def _nxp(own: Setup, _options: SetupOptions, card: Card) -> tuple[Setup, ...]:
 
 
 def _sphereface(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup, ...]:
-    """The model's crops, with the mirror images, the cosine and the threshold 0.41 of the
-    script."""
+    """Returns two columns with the model's crops, and mirror images unless the user sets a flip.
+
+    The first imitates MLPerf's script: the fixed threshold 0.41, and no mean subtracted.  The
+    second chooses a threshold and is centered by the card's mean or the training mean.
+    """
     return (
         replace(
             own,
@@ -202,7 +232,11 @@ def _sphereface(own: Setup, _options: SetupOptions, _card: Card) -> tuple[Setup,
 
 
 def _vastai(own: Setup, options: SetupOptions, _card: Card) -> tuple[Setup, ...]:
-    """facenet's evaluate without mirror images, as in VastModelZOO and ixrt; nearest resize."""
+    """Imitates facenet's evaluation as in VastModelZOO and ixrt.
+
+    Crops are resized by nearest-neighbor sampling unless the user sets a crop rule, and no mirror
+    images are used unless the user sets a flip.
+    """
     crop = own.settings.crop or replace(_FACENET_CROP, resize_filter=ResizeFilter.NEAREST)
     return (
         replace(

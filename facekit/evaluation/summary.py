@@ -50,10 +50,12 @@ def summarize(
     val: ValAtFar | None = None,
     throughput: Throughput | None = None,
 ) -> ModelResult:
-    """`similarities`: (N,) in the list's order, NaN for a pair without a score;
-    `fold_threshold_similarities`: one threshold per fold.
+    """Returns the result of one model on one pair list.
 
-    Raises InputError if no genuine or no impostor pair has a score.
+    `similarities`: (N,) in the order of the list, NaN for a pair without a score.
+    `fold_threshold_similarities`: one threshold per fold, as a cosine similarity.  Raises
+    InputError if no genuine or no impostor pair has a score, or if no pair of a fold has one, and
+    MissingExtraError if scikit-learn or SciPy is missing.
     """
     if len(similarities) != len(pair_list.pairs):
         raise ValueError(f"{len(pair_list.pairs)} similarities needed, not {len(similarities)}")

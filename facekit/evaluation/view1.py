@@ -27,7 +27,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.template.match import distance
 
 TAR_TARGETS = (1e-1, 1e-2)
-"""Targets that 500 impostor pairs are enough for."""
+"""Target FMRs for which 500 impostor pairs are enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,13 @@ def compare_accuracy(
     *,
     reporter: Reporter = SILENT,
 ) -> tuple[Accuracy, Accuracy]:
-    """Measures both files; embeddings are centered if the card has a mean, as at run time.
+    """Measures the accuracy of both model files on LFW's photos in `folder`.
 
-    Embeds 4,992 photos with each file unless they are cached.  Raises InputError, PairListError.
+    Embeddings are centered if the card has a mean, as at run time.  Embeds the 4,992 photos of View
+    1 with each file, except cached ones.  Raises InputError if `folder` does not contain LFW's
+    photos or no photo has an embedding, PairListError if a pair list or a photo is missing or a
+    list is not valid, StorageError if the cache cannot be read or written, and MissingExtraError if
+    scikit-learn is missing.
     """
     lfw = find_lfw(folder)
     lists = [read_protocol(lfw, protocol) for protocol in (Protocol.DEVTRAIN, Protocol.DEVTEST)]

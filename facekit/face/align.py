@@ -63,11 +63,12 @@ def whole_picture(
 def _margin_crop(
     image: UInt8Array, face: Face, spec: CropSpec, height_px: int, width_px: int
 ) -> UInt8Array:
-    """Crops the box, grown so that margin_px of the finished crop lie outside it, within the photo.
+    """Crops the box, extended so that margin_px of the finished crop lie outside the box.
 
     This is the formula of facenet-pytorch's extract_face (davidsandberg/facenet adds margin pixels
-    of the source photo, so that the margin depends on the photo's resolution).  The box's aspect
-    ratio is not kept, because the weights were trained on boxes stretched to a square.
+    of the source photo, so that the margin depends on the photo's resolution).  The extended box is
+    clipped to the photo.  The box's aspect ratio is not kept, because the weights were trained on
+    boxes stretched to a square.
     """
     x1, y1, x2, y2 = map(float, face.box_xyxy)
     grow_x = spec.margin_px * (x2 - x1) / (width_px - spec.margin_px) / 2
@@ -84,7 +85,7 @@ def _margin_crop(
 def _similarity_crop(
     image: UInt8Array, face: Face, spec: CropSpec, height_px: int, width_px: int
 ) -> UInt8Array:
-    """Maps the landmarks to the reference points by a similarity transform; black outside."""
+    """Maps the landmarks to the reference points by a similarity; pixels outside are black."""
     template = landmark_template(height_px, width_px, margin_px=spec.margin_px)
     matrix = similarity_transform(face.landmarks_xy, template)
     # NB: warpAffine does not average pixels when it shrinks, so the photo is first reduced by a
@@ -109,9 +110,9 @@ def landmark_template(
     """Returns the reference points of CropRule.SIMILARITY, (5, 2): x and y in pixels of the crop.
 
     The order is left eye, right eye (as the viewer sees them), nose, left and right corner of the
-    mouth.  SphereFace's crop, 112 high and 96 wide, is scaled until one of its sides fills the
-    crop; along the other it is centered.  margin_px shrinks the points about the crop's center, as
-    the margin of CropRule.MARGIN shrinks the box.
+    mouth.  SphereFace's crop, 112 high and 96 wide, is scaled until its height or width fills the
+    crop, and is centered along the other dimension.  margin_px shrinks the points about the crop's
+    center, as the margin of CropRule.MARGIN shrinks the box.
     """
     scale = min(height_px / _TEMPLATE_HEIGHT_PX, width_px / _TEMPLATE_WIDTH_PX)
     scale *= 1 - margin_px / min(height_px, width_px)

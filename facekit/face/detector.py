@@ -1,9 +1,9 @@
 """The protocol of face detectors, their options, and their identity in a TemplateSpace.
 
-The options are not part of the identity: each option of the default detector, changed alone, moves
-templates as far as shifting the photo by one pixel does (mean cosine 0.98 to 1.00, shifting 0.987,
-and as many changed decisions), whereas another crop rule moves them further.  The table is in
-docs/explanation/galleries.md.
+The options are not part of the identity.  If one option of the default detector is changed,
+templates change as little as if the photo were shifted by one pixel (mean cosine 0.98 to 1.00, for
+the shift 0.987, and as many changed decisions).  Another crop rule changes templates more.  The
+table is in docs/explanation/galleries.md.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Detector(Protocol):
     def detect(
         self, images: Sequence[UInt8Array], *, options: Any = None
     ) -> list[tuple[Face, ...]]:
-        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; each photo's best face comes
-        first.
+        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; returns each photo's faces.
 
-        `options`: of this detector's own record; None means its defaults.
+        The best face of a photo comes first.  `options` is an instance of the detector's options
+        class, e.g. YunetOptions; None means the detector's defaults.
         """
         ...
 
@@ -40,8 +40,8 @@ class DetectorOptions:
     """
 
     min_face_px: float | None = None
-    """Smallest side of a face, in pixels of the photo, or of its reduced copy if it is larger than
-    `search_side_px`."""
+    """Minimum side of a face in pixels of the photo, or of the reduced copy if the photo is larger
+    than `search_side_px`."""
     search_side_px: int | None = None
     """Photos with a longer side are searched on a copy reduced to this side; 0 never reduces."""
     min_score: float | None = None
@@ -53,18 +53,18 @@ class DetectorOptions:
     level_overlap: float | None = None
     """MTCNN: IoU above which only the better of two proposals of one pyramid level is kept."""
     proposal_overlap: float | None = None
-    """MTCNN: the same across levels."""
+    """MTCNN: IoU above which only the better of two proposals of different levels is kept."""
     refined_overlap: float | None = None
-    """MTCNN: the same after R-Net."""
+    """MTCNN: IoU above which only the better of two boxes is kept after R-Net."""
     enlarged_side_px: int | None = None
-    """YuNet: photos with a shorter long side are searched on a copy enlarged to it; 0 never
-    enlarges."""
+    """YuNet: photos whose longer side is shorter are searched on a copy enlarged to this side; 0
+    never enlarges."""
     face_overlap: float | None = None
     """Overlap above which only the better of two faces is kept."""
 
 
 def own_options(options: DetectorOptions, kind: type[Own], *, detector: str) -> Own:
-    """Returns the settings that are not None, as the detector's own record.
+    """Returns the detector's options, of class `kind`, with the settings that are not None.
 
     Raises UsageError for a setting that the detector does not have, and for an invalid value.
     """
@@ -83,6 +83,5 @@ def own_options(options: DetectorOptions, kind: type[Own], *, detector: str) -> 
 
 
 def identity_of(name: str, weights_sha256: Iterable[str]) -> DetectorIdentity:
-    """Returns a detector's identity: the name of its method, and the hashes of its source
-    weights."""
+    """Returns a detector's identity: the method's name and the source weights' SHA-256."""
     return DetectorIdentity(name, tuple(dict.fromkeys(weights_sha256)))

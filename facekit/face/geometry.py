@@ -53,9 +53,10 @@ def _shared_and_whole(
 
 
 def by_score(scores: Float32Array) -> NDArray[np.intp]:
-    """Returns indices (N,), highest score first; of equal scores the later, as the mtcnn package.
+    """Returns indices (N,), highest score first; of equal scores, the later index comes first.
 
-    Equal scores are frequent: for several neighboring boxes the net's probability is exactly 1.
+    The mtcnn package has the same order.  Equal scores are frequent, because the net's probability
+    is exactly 1 for several neighboring boxes.
     """
     return np.argsort(scores, kind="stable")[::-1]
 
@@ -90,7 +91,7 @@ def suppressed(
 def greedily_suppressed(
     boxes: Float32Array, scores: Float32Array, *, threshold: float
 ) -> NDArray[np.intp]:
-    """Returns the indices (K,) of the boxes that no better kept box overlaps by more than this IoU.
+    """Returns indices (K,) of the boxes that no better kept box overlaps by more than this IoU.
 
     The best box comes first.  As in OpenCV, of a > b > c where a overlaps b and b overlaps c, a and
     c are kept.

@@ -16,7 +16,7 @@ def quality(face: Face, *, image_shape: tuple[int, ...]) -> float:
 
 
 def frontalness(face: Face) -> float:
-    """Returns 1 if the nose is midway between the eyes, 0 if it is at or beyond one of them."""
+    """Returns 1 if the nose is midway between the eyes, 0 if it is at or beyond an eye."""
     left_eye, right_eye, nose = face.landmarks_xy[:3].astype(np.float64)
     line = right_eye - left_eye
     length_squared = float(line @ line)

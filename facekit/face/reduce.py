@@ -19,10 +19,10 @@ def require_picture(image: UInt8Array) -> None:
 def reduced(
     image: UInt8Array, height_px: int, width_px: int
 ) -> tuple[UInt8Array, tuple[float, float]]:
-    """Returns the largest copy of (H, W, 3) within these dimensions, and its reduction in x and y.
+    """Returns the largest copy of (H, W, 3) within these dimensions, and the reduction in x and y.
 
-    A reduction of 2 means that a pixel of the copy spans 2 pixels of the image.  An image within
-    the dimensions is returned itself, with (1, 1).
+    A reduction of 2 means that a pixel of the copy spans 2 pixels of the image.  An image that fits
+    into the dimensions is returned unchanged, with the reduction (1, 1).
     """
     limits = (height_px, width_px)
     if _room(image, limits) >= 1:
@@ -42,10 +42,10 @@ def reduced(
 def enlarged(
     image: UInt8Array, height_px: int, width_px: int
 ) -> tuple[UInt8Array, tuple[float, float]]:
-    """Returns the largest copy of (H, W, 3) within these dimensions, at most twice as large, and
-    its reduction in x and y, less than 1.
+    """Returns the largest, at most doubled copy of (H, W, 3), and the reduction in x and y.
 
-    An image that is not smaller is returned itself, with (1, 1).
+    The copy fits into the dimensions; its reductions are less than 1.  An image that is not smaller
+    than the dimensions is returned unchanged, with the reduction (1, 1).
     """
     ratio = min(_room(image, (height_px, width_px)), 2.0)
     if ratio <= 1:
@@ -56,8 +56,7 @@ def enlarged(
 
 
 def in_picture(face: Face, reduction: tuple[float, float]) -> Face:
-    """Converts a face from the pixels of a copy, reduced by this in x and y, to those of the
-    photo."""
+    """Converts a face from pixels of a copy, reduced in x and y, to pixels of the photo."""
     if reduction == (1.0, 1.0):
         return face
     xy = np.array(reduction, np.float32)
@@ -65,7 +64,7 @@ def in_picture(face: Face, reduction: tuple[float, float]) -> Face:
 
 
 def _room(image: UInt8Array, limits: tuple[int, int]) -> float:
-    """Returns the factor that scales the image to fit into the limits and to reach one of them."""
+    """Returns the factor that scales the image to the largest size within the limits."""
     height, width = image.shape[:2]
     return min(limits[0] / float(height), limits[1] / float(width))
 

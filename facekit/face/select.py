@@ -14,10 +14,11 @@ from facekit.types import Face
 def select_faces(
     faces: Sequence[Face], policy: FacePolicy, *, image_shape: tuple[int, ...], name: str
 ) -> tuple[Face, ...]:
-    """Returns the faces that `policy` selects, at least one; of equal faces the first.
+    """Returns the faces that `policy` selects, at least one; of equally good faces, the first.
 
     `image_shape`: (H, W, ...) of the photo; `name`: the photo's name in errors.
-    Raises NoFaceError without a face, AmbiguousFaceError for several with `FacePolicy.ERROR`.
+    Raises NoFaceError if there is no face, and AmbiguousFaceError if `policy` is ERROR and there
+    are several faces.
     """
     if not faces:
         raise NoFaceError(

@@ -1,4 +1,4 @@
-"""YuNet: one net that rates every grid cell of a photo at three scales at once.
+"""Detects faces with YuNet, one net that rates all grid cells of a photo at three scales.
 
 Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20,
 2023.  The net's outputs are decoded as by cv2.FaceDetectorYN.
@@ -32,17 +32,20 @@ class YunetOptions:
     """YuNet's search settings.  Raises UsageError for an invalid value."""
 
     min_face_px: float = 10.0
-    """Smallest side of a reported face, in pixels of the photo, or of its reduced copy if it is
-    larger than `search_side_px`."""
+    """Minimum side of a reported face in pixels of the photo, or of the reduced copy if the photo
+    is larger than `search_side_px`."""
     min_score: float = 0.6
     """Minimum score of a face, 0..1."""
     search_side_px: int = 640
-    """Photos with a longer side are searched on a copy reduced to this side; 0 never reduces.  A
-    net
-    with an input of fixed size is never given more than that."""
+    """Photos with a longer side are searched on a copy reduced to this side; 0 never reduces.
+
+    For a net with an input of fixed size, photos are also reduced to this size.
+    """
     enlarged_side_px: int = 384
-    """Photos with a shorter long side are searched on a copy enlarged to it, at most twofold, on
-    which landmarks are more exact; 0 never enlarges."""
+    """Photos whose longer side is shorter are searched on a copy enlarged to this side.
+
+    The copy is at most twice as large; its landmarks are more exact.  0 means never enlarged.
+    """
     face_overlap: float = 0.3
     """IoU above which only the better of two faces is kept."""
 
@@ -81,8 +84,8 @@ class Places:
 class Yunet:
     """A loaded net in YuNet's form, for photos of any size or of one size.
 
-    Its input is one photo, (1, H, W, 3), with height and width both open or both multiples of 32.
-    Its 12 outputs are (1, H / stride * W / stride, K): for each of the strides 8, 16 and 32 the
+    The input is one photo, (1, H, W, 3), with height and width both open or both multiples of 32.
+    The 12 outputs are (1, H / stride * W / stride, K): for each of the strides 8, 16 and 32 the
     face probability (K = 1), then for each stride the quality of the box (K = 1), then the boxes
     (K = 4), then the landmarks (K = 10).
 
@@ -121,11 +124,10 @@ class Yunet:
     def detect(
         self, images: Sequence[UInt8Array], *, options: YunetOptions | None = None
     ) -> list[tuple[Face, ...]]:
-        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; each photo's best face comes
-        first.
+        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; returns each photo's faces.
 
-        Boxes and landmarks are in pixels of the photo; they reach beyond it if the face does.
-        Raises ValueError for another dtype or shape.
+        The best face of a photo comes first.  Boxes and landmarks are in pixels of the photo; they
+        reach beyond the photo if the face does.  Raises ValueError for another dtype or shape.
         """
         options = options or YunetOptions()
         return [self._detect_one(image, options) for image in images]
@@ -162,11 +164,11 @@ class Yunet:
 
 
 def places(outputs: Sequence[Float32Array], *, width_px: int, min_score: float) -> Places:
-    """Decodes the net's 12 outputs for a photo of this width: the cells with at least this score.
+    """Decodes the net's 12 outputs; returns the grid cells with a score of at least `min_score`.
 
-    The cell in row r and column c of stride s has a box with the center (c + dx, r + dy) * s and
-    the size exp(dw) * s by exp(dh) * s, and landmarks at (c + x, r + y) * s.  Its score is the
-    geometric mean of the two probabilities.
+    `width_px` is the width of the net's input.  The cell in row r and column c of stride s has a
+    box with the center (c + dx, r + dy) * s and the size exp(dw) * s by exp(dh) * s, and landmarks
+    at (c + x, r + y) * s.  The score is the geometric mean of face probability and box quality.
     """
     found = list(_by_stride(outputs, width_px, min_score))
     boxes, landmarks, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -191,7 +193,7 @@ def _by_stride(
 
 
 def _has_all_places(net: Net, height_px: int, width_px: int) -> bool:
-    """Whether each output has all cells of its stride; open dimensions may have."""
+    """Returns whether each output has all cells of its stride; True if dimensions are open."""
     wanted = [height_px // stride * (width_px // stride) for stride in STRIDES_PX]
     return all(
         output.shape[1] in (DYNAMIC, wanted[index % len(wanted)])

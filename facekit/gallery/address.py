@@ -1,6 +1,6 @@
-"""Where a gallery is, by what was typed.
+"""Converts what a user typed to the address of a gallery.
 
-Nothing heavy is imported, so that a shell can complete people's names while they are typed.
+This module must import quickly, because a shell completes people's names while they are typed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SQLITE_SCHEME = "sqlite:///"
 
 
 def default_url() -> str:
-    """Returns FACEKIT_GALLERY, or gallery.db in the user's data folder."""
+    """Returns the value of FACEKIT_GALLERY, or gallery.db in the user's data folder if not set."""
     if given := os.environ.get("FACEKIT_GALLERY"):
         return given
     from platformdirs import user_data_path

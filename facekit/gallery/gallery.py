@@ -14,10 +14,9 @@ from facekit.types import Float32Array
 
 
 class Gallery(Protocol):
-    """A gallery of enrolled people.  Every method is one transaction: it takes effect completely or
-    not
-    at all.
+    """A gallery of enrolled people.
 
+    Every method is one transaction, which takes effect completely or not at all.
     All methods raise StorageError if the gallery cannot be read, written or locked.
     """
 
@@ -34,13 +33,13 @@ class Gallery(Protocol):
         ...
 
     def photo_hashes(self, name: str) -> frozenset[str]:
-        """Returns the sha256 of each photo that the person has a template of."""
+        """Returns the SHA-256 of each photo that a template of the person was computed from."""
         ...
 
     def mean(self) -> Float32Array | None:
-        """Returns (D,), the mean embedding that the templates are centered by.
+        """Returns the mean embedding (D,) that was subtracted from the templates.
 
-        None if they are not centered, and while nobody is enrolled.
+        Returns None if the templates are not centered, and while nobody is enrolled.
         """
         ...
 
@@ -54,9 +53,10 @@ class Gallery(Protocol):
     ) -> int:
         """Enrolls a person, or adds templates to an enrolled person; returns how many were added.
 
-        `mean`: the mean embedding that the templates are centered by, as named in `space`.  A
-        template of a photo that the person already has is skipped.  The first call fixes the
-        gallery's space; templates of another space raise ModelMismatchError.
+        `mean` is the mean embedding that was subtracted from the templates; `space` must have the
+        SHA-256 of `mean`.  A template of a photo that is already enrolled under `name` is skipped.
+        The first call fixes the gallery's space.  Raises ModelMismatchError for templates of
+        another space, and UsageError if `name` is not valid.
         """
         ...
 
@@ -65,10 +65,9 @@ class Gallery(Protocol):
     ) -> int:
         """Converts every template to `space`, which may differ only in its mean embedding.
 
-        Returns how many templates changed; 0 if the gallery already is of that space.  The result
-        is
-        the same as enrolling the photos anew, up to the rounding of stored vectors.  Raises
-        ModelMismatchError, which names the field, for any other difference.
+        Returns the number of changed templates, 0 if the gallery already has this space.  The
+        result is the same as enrolling the photos anew, except for the rounding of stored vectors.
+        Raises ModelMismatchError, which names the field, if the spaces differ in anything else.
         """
         ...
 
@@ -79,24 +78,23 @@ class Gallery(Protocol):
     def rename(self, old: str, new: str) -> bool:
         """Renames a person.  Returns False if nobody is called `old`.
 
-        Raises UsageError if `new` is taken.
+        Raises UsageError if another person is called `new`, or if `new` is not a valid name.
         """
         ...
 
     def merge(self, name: str, other: str) -> Merge | None:
         """Moves all templates of `other` to `name`; `other` is no longer listed.
 
-        If both have a template of the same photo, that of `name` is used.  Returns None if one of
-        the names is not enrolled.  Raises UsageError if both names are the same.
+        If both have a template of the same photo, the template of `name` is used.  Returns None if
+        one of the names is not enrolled.  Raises UsageError if both names are the same.
         """
         ...
 
     def unmerge(self, name: str, other: str) -> Merge | None:
         """Undoes the latest merge of `other` into `name` and restores the templates of both.
 
-        Templates added to `name` after the merge stay with `name`.  Returns None if there is no
-        such
-        merge.  Raises UsageError if another person is called `other` by now.
+        Templates that were added to `name` after the merge stay with `name`.  Returns None if there
+        is no such merge.  Raises UsageError if another person is now called `other`.
         """
         ...
 
@@ -113,9 +111,8 @@ class Gallery(Protocol):
     ) -> list[list[Candidate]]:
         """Returns for each query the `top` most similar people, the most similar first.
 
-        `queries`: (Q, D) vectors of unit length.  Raises ModelMismatchError if the gallery's
-        templates
-        are of another space.
+        `queries`: (Q, D) float32 vectors of unit length.  Raises ModelMismatchError if the
+        gallery's templates are of another space than `space`.
         """
         ...
 
@@ -124,18 +121,17 @@ class Gallery(Protocol):
         ...
 
     def recall_at_1(self) -> float | None:
-        """Returns the share of queries, 0..1, for which an approximate index finds the nearest
-        template.
+        """Returns the share of queries, 0..1, whose nearest template the approximate index finds.
 
-        None without an index.
+        Returns None if the gallery has no approximate index.
         """
         ...
 
     def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
-        """Makes an approximate index if the gallery is large enough and the index is missing or
-        outdated.
+        """Makes an approximate index if the gallery is large and the index is missing or outdated.
 
-        Returns True if an index was made.  Raises MissingExtraError without the package for it.
+        Returns True if an index was made.  Raises MissingExtraError if the index's package is not
+        installed.
         """
         ...
 

@@ -1,12 +1,12 @@
 """Identifies a face in a gallery, with a threshold that depends on the gallery's size.
 
 A photo of somebody who is not enrolled is compared with N templates.  If each comparison matches
-falsely with probability FMR, independently, somebody is found with probability
+falsely with probability FMR, independently, the probability that any template matches is
 
     FPIR(N) = 1 - (1 - FMR)^N
 
-This is a prediction from the card's 1:1 error rates, not a measurement: templates of one person are
-not independent, and photos may differ from those that the card was measured on.
+This is a prediction from the card's 1:1 error rates, not a measurement, because templates of one
+person are not independent, and photos may differ from the photos that the card was measured on.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Identification:
     known: bool
     """True if the best candidate reaches the threshold."""
     candidates: tuple[Candidate, ...]
-    """Best first, whether known or not; empty if nobody is enrolled."""
+    """The most similar people, best first, also if unknown; empty if nobody is enrolled."""
     margin: float | None
-    """Similarity of the first candidate minus that of the second; None without a second."""
+    """Similarity of the first candidate minus the second's; None if there is no second one."""
 
 
 def identify(
@@ -49,7 +49,7 @@ def identify(
     rule: PersonRule = PersonRule.BEST,
     top: int = 5,
 ) -> list[Identification]:
-    """Identifies (Q, D) unit vectors; returns Q results.
+    """Identifies (Q, D) float32 vectors of unit length; returns Q results.
 
     Raises ModelMismatchError if the templates are of another space, and StorageError if the gallery
     cannot be read.
@@ -129,7 +129,7 @@ def predicted_fpir(fmr: float, comparisons: int) -> float:
 
 
 def fmr_for_fpir(fpir: float, comparisons: int) -> float:
-    """Returns the FMR with this predicted FPIR; 1.0 if nobody is enrolled."""
+    """Returns the FMR of one comparison that predicts this FPIR; 1.0 if nobody is enrolled."""
     return -math.expm1(math.log1p(-fpir) / comparisons) if comparisons else 1.0
 
 
@@ -138,7 +138,8 @@ def fpir_threshold(
 ) -> OpenSetThreshold:
     """Returns the lowest measured threshold whose predicted FPIR is at most `fpir`, 0..1.
 
-    Raises NoOperatingPointError if no FMR so low was measured, or none in this space.
+    Raises NoOperatingPointError if no measured FMR is low enough, or if the card has no FMR that
+    was measured in this space.
     """
     finest = _finest_fmr(calibration, space)
     needed = fmr_for_fpir(fpir, comparisons)
@@ -158,9 +159,9 @@ def fpir_threshold(
 def default_threshold(
     calibration: Calibration, space: TemplateSpace, *, comparisons: int
 ) -> OpenSetThreshold:
-    """Returns the threshold at FPIR 1 %, or else the strictest measured threshold.
+    """Returns the threshold at FPIR 1 % if it was measured, else the strictest measured threshold.
 
-    The result's `source` and `predicted_fpir` state which of them it is.  Raises
+    The result's `source` and `predicted_fpir` state which of the two it is.  Raises
     NoOperatingPointError if the card has no error rates in this space.
     """
     try:

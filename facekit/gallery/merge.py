@@ -19,7 +19,7 @@ class Merge:
     moved: frozenset[str]
     """sha256 of the photos whose templates were moved."""
     shared: frozenset[str]
-    """sha256 of the photos that both people had; the other person's templates of them are used."""
+    """sha256 of the photos that both people had; the templates of the other person are used."""
 
     @property
     def photos(self) -> frozenset[str]:

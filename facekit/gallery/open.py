@@ -13,7 +13,9 @@ from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 def open_gallery(url: str, *, secret: SecretSource = no_secret, create: bool = False) -> Gallery:
     """Opens the gallery at `url`; `create` makes an empty, unencrypted gallery if none exists.
 
-    Raises StorageError.
+    Raises UsageError if the URL's scheme is not supported or a secret is needed and missing,
+    MissingExtraError if a package for this gallery is not installed, and StorageError if the
+    gallery cannot be opened, or is missing and `create` is False.
     """
     if is_postgres(url):
         from facekit.gallery.postgres.gallery import PostgresGallery, create_postgres
@@ -28,9 +30,11 @@ def open_gallery(url: str, *, secret: SecretSource = no_secret, create: bool = F
 
 
 def init_gallery(url: str, *, vector_type: VectorType, secret: Secret | None) -> None:
-    """Makes an empty gallery, encrypted if a secret is given.
+    """Makes an empty gallery, which is encrypted if `secret` is not None.
 
-    Raises UsageError if a gallery exists, or if the engine does not support what is requested.
+    Raises UsageError if a gallery exists, if the URL's scheme is not supported, or if PostgreSQL
+    does not support the options.  Raises MissingExtraError if a package for this gallery is not
+    installed, and StorageError if the gallery cannot be written.
     """
     if is_postgres(url):
         from facekit.gallery.postgres.gallery import create_postgres

@@ -1,7 +1,8 @@
-"""Writes a gallery to one JSON Lines file and reads it back, to move it to another engine.
+"""Writes a gallery to one JSON Lines file and reads it back, to move it to another database.
 
-The first line describes the file, each further line is one template.  The vectors in the file are
-not encrypted: whoever has the file can recognize the people in it.
+The first line describes the file, and each further line is one template.  `vector_f32` of a
+template and `mean_f32` of the first line are (D,) little-endian float32 in base64.  The vectors in
+the file are not encrypted: anybody who has the file can recognize the people in it.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ CONTAINS = (
 
 
 def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT) -> int:
-    """Writes all templates; returns their number.
+    """Writes all templates of the gallery to `path`; returns the number of templates.
 
-    The file has mode 0600 and is written under a temporary name, then renamed.  Raises
-    StorageError.
+    The file has mode 0600 and is written under a temporary name, then renamed.  Raises StorageError
+    if the gallery cannot be read, if the file cannot be written, or if the gallery is changed
+    during the export.
     """
     info, mean = gallery.info(), gallery.mean()
     header = {
@@ -67,7 +69,7 @@ def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
             if (count, gallery.info().space) != (
                 info.template_count,
                 info.space,
-            ):  # without all templates of the count, an import would call the file truncated
+            ):  # an import rejects a file whose number of lines is not template_count
                 raise StorageError(
                     f"The gallery has been changed meanwhile: {count} templates in place of "
                     f"{info.template_count}. Repeat the export."
@@ -84,11 +86,15 @@ def export_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
 
 
 def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT) -> tuple[int, int]:
-    """Returns (templates added, templates in the file).  Each person is one transaction.
+    """Enrolls the people of an exported file; returns (templates added, templates in the file).
 
-    Templates that the gallery already has are skipped, so that an import can be repeated.
-    Templates that are centered by another mean than the gallery's are converted.  Raises
-    InputError for a file that is not an export or is damaged, ModelMismatchError, StorageError.
+    Each run of consecutive lines with one person's name is one transaction.  Templates that the
+    gallery already has are skipped, so that an import can be repeated.  If the file's templates
+    were centered by another mean than the gallery's, they are recentered by the gallery's mean.
+    Raises InputError if the file cannot be read, is not an export or is damaged, UsageError if a
+    name in the file is not valid, ModelMismatchError if the template spaces of file and gallery
+    differ in more than the mean or if the templates cannot be recentered, and StorageError if the
+    gallery cannot be read or written.
     """
     try:
         with path.open(encoding="utf-8") as file:

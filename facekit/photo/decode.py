@@ -1,6 +1,6 @@
-"""Decodes photos: turns a file's bytes into (H, W, 3) RGB uint8, in this module only.
+"""Decodes photos to (H, W, 3) RGB uint8.  No other module of facekit decodes photos.
 
-JPEG, PNG, WebP, BMP, TIFF (first page) and GIF (first frame), in any of these forms:
+The formats are JPEG, PNG, WebP, BMP, TIFF (first page) and GIF (first frame), converted as follows:
 
     EXIF orientation    applied, all eight, whatever the format
     gray, 1-bit, palette    expanded to RGB
@@ -39,9 +39,8 @@ _Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
 
 
 EncodedSource: TypeAlias = "_Path | bytes | BinaryIO"
-"""A path, "-" for standard input, or an encoded photo: bytes, or a binary file object, which is
-read
-to its end."""
+"""A path, "-" for standard input, the bytes of an encoded photo, or a binary file object, which is
+read to its end."""
 PictureSource: TypeAlias = "EncodedSource | UInt8Array | PillowPicture"
 """An encoded source, or pixels: uint8 (H, W, 3) RGB, or a Pillow image."""
 
@@ -71,12 +70,13 @@ class Picture:
     """A decoded photo and its source."""
 
     name: str
-    """The path as given, "-" for standard input, a file object's own name, or "<bytes>", "<file>",
-    "<array>", "<picture>" for a source without a name."""
+    """The path as the caller gave it, "-" for standard input, or the name of a file object or of a
+    Pillow image; "<bytes>", "<file>", "<array>" or "<picture>" for a source without a name."""
     pixels: UInt8Array
     """(H, W, 3) RGB, in the orientation in which people see the photo."""
     sha256: str
-    """sha256 of the encoded file, or of the pixels without a file; hexadecimal."""
+    """Hexadecimal SHA-256 of the encoded file, or of `pixels` if the source is an array or Pillow
+    image."""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
@@ -91,11 +91,11 @@ class Picture:
 
 
 def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> Picture:
-    """Decodes a photo; returns it with its name and the hash of its file.
+    """Decodes a photo; returns the pixels with the photo's name and hash.
 
-    A Pillow image is turned upright by its own EXIF data.
-    Raises ImageError, or ImageTooLargeError above a limit, as one line with name and reason;
-    UsageError for an invalid source.
+    A Pillow image is turned upright by the EXIF data in the image.
+    Raises ImageError if the photo cannot be read, ImageTooLargeError if it exceeds a limit, and
+    UsageError for an invalid source.  The message is one line with the photo's name and the reason.
     """
     if isinstance(source, np.ndarray):
         return _of_pixels("<array>", source)
@@ -111,15 +111,16 @@ def load_picture(source: PictureSource, *, limits: ImageLimits = DEFAULT_LIMITS)
 
 
 def read_image(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8Array:
-    """Returns the (H, W, 3) RGB pixels of a photo.  Raises as load_picture does."""
+    """Returns the (H, W, 3) RGB uint8 pixels of a photo.  Raises the errors of load_picture."""
     return _decode(read_bytes(source, limits=limits), shown=_shown(source), limits=limits)
 
 
 def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
-    """Returns the encoded photo; reads little more than `limits.max_bytes`, of a pipe, too.
+    """Returns the bytes of the encoded photo.
 
-    Raises ImageError if it cannot be read, ImageTooLargeError above the limit, UsageError for an
-    invalid source.
+    Stops reading soon after `limits.max_bytes`, even if a pipe has no end.  Raises ImageError if
+    the source cannot be read, ImageTooLargeError above the limit, and UsageError for an invalid
+    source.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         chunks = [bytes(source)]
@@ -191,7 +192,7 @@ def _opened(source: _Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
 
 
 def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
-    """Reads the file to its end, or until it has given more than `enough_bytes`."""
+    """Reads the file until its end, or until more than `enough_bytes` are read."""
     chunks: list[bytes] = []
     total = 0
     while total <= enough_bytes and (chunk := file.read(_CHUNK_BYTES)):
@@ -203,7 +204,7 @@ def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
 
 
 def source_name(source: PictureSource) -> str:
-    """Returns the photo's name for records and errors; see `Picture.name`."""
+    """Returns `Picture.name` of a source, but "<picture>" for every Pillow image."""
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -217,7 +218,7 @@ def source_name(source: PictureSource) -> str:
 
 
 def _shown(source: EncodedSource) -> str:
-    """Returns the name for a message of one line; unprintable characters are escaped."""
+    """Returns the source's name for error messages, with unprintable characters escaped."""
     if source == _STDIN:
         return "standard input"
     return _printable(source_name(source))
@@ -265,12 +266,13 @@ _CHATTER = re.compile(
 _DAMAGE = re.compile(
     r"premature end|bad (Huffman|arithmetic) code|instead of RST|TIFF_Error", re.IGNORECASE
 )
-"""Messages of libraries that then make up pixels; padding and odd headers are harmless."""
+"""Messages after which a decoder fills in invented pixels; other messages are ignored."""
 
 
 def _decoded(data: bytes, header: Header) -> NDArray[Any]:
-    """Decodes to (H, W), (H, W, 3) or (H, W, 4), as OpenCV returns it.
+    """Returns (H, W, 3) RGB uint8 if header.plain, else the stored samples as OpenCV returns them.
 
+    These are (H, W) gray, (H, W, 3) BGR or (H, W, 4) BGRA, with the file's type, e.g. uint16.
     Raises HeaderError for damage, cv2.error if memory is short or OpenCV's own limits are exceeded.
     """
     flags = _TO_RGB if header.plain else cv2.IMREAD_UNCHANGED

@@ -4,8 +4,8 @@
     0.jpg, 1.jpg, ...   the faces of a group, with the names of their photos
     alone.jpg           faces that are like no other
 
-A sheet with more faces than fit goes on in 0-2.jpg, 0-3.jpg and so on.  Where a photo has several
-faces, the one that is meant has a colored box, the others thin gray ones.
+If the faces do not fit on one sheet, further sheets are 0-2.jpg, 0-3.jpg and so on.  If a photo has
+several faces, the grouped face has a colored box, and the other faces have thin gray boxes.
 """
 
 from __future__ import annotations

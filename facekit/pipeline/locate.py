@@ -30,7 +30,7 @@ Made = TypeVar("Made")
 
 
 class Once(Generic[Made]):
-    """A value that is made at its first use and then kept; threads may share it.
+    """A value that is made at its first use and then stored; threads may share the object.
 
     If `make()` raises, the caller gets the error, and the next call tries again.
     """
@@ -44,7 +44,7 @@ class Once(Generic[Made]):
         """Whether the value has been requested."""
 
     def get(self) -> Made:
-        """Returns the value.  Raises what `make` raises."""
+        """Returns the value.  Raises the errors of `make`."""
         made = self._get()
         self.is_taken = True
         return made
@@ -53,8 +53,8 @@ class Once(Generic[Made]):
         """Starts making the value in another thread.
 
         This pays off for work that runs outside Python's interpreter lock, such as LiteRT's
-        planning.  If making the value fails there, `get` tries again and raises the error of that
-        try.  concurrent.futures would do the same, but its import costs 10 ms.
+        planning.  If making the value fails in the thread, `get` tries again and raises the
+        error of the second try.  concurrent.futures would do the same, but its import costs 10 ms.
         """
         if not (self._is_begun or self._made):
             self._is_begun = True
@@ -119,8 +119,7 @@ class LocateOptions:
 
     @property
     def own_options(self) -> MtcnnOptions | YunetOptions:
-        """The detector's settings.  Raises UsageError for a setting that the detector does not
-        have."""
+        """The detector's settings.  Raises UsageError if one does not belong to the detector."""
         name = self.detector or DETECTOR
         if self.is_cascade:
             return own_options(self.detector_options, MtcnnOptions, detector=name)
@@ -142,7 +141,7 @@ class LocateOptions:
     def found_nets(self) -> tuple[InstalledModel, ...]:
         """The detector's net files in the order of its stages, checked but not loaded.
 
-        Raises ModelMissingError if a net is not there, and ModelMismatchError if a net is damaged
+        Raises ModelMissingError if a net is missing, and ModelMismatchError if a net is damaged
         or the model is not a detector.
         """
         names_or_paths = self.nets or (self.detector or DETECTOR,)

@@ -1,8 +1,7 @@
 """Runs a job over many photos, in this process, in worker processes or on a cluster.
 
-This is facekit's only pool: it sets the number of threads, and turns a photo that fails or kills
-its
-worker into a PhotoFailure.
+This is facekit's only pool of workers.  It sets the number of threads, and returns a PhotoFailure
+for a photo that causes an error or kills a worker.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class PhotoFailure:
     name: str
     error: FacekitError
     crashed: bool = False
-    """Whether the workers that tried it died, as they also do if memory is short."""
+    """True if workers died while they processed the photo, as they also do if memory is short."""
 
     def to_dict(self) -> dict[str, Any]:
         return {"photo": self.name, **self.error.to_dict()}
@@ -201,7 +200,7 @@ class LocatePhoto:
 class CropPhoto:
     """A job that crops a photo's selected face to (height_px, width_px, 3) RGB.
 
-    With CropRule.NONE no face is looked for: the whole photo is the crop.
+    With CropRule.NONE, the full photo is the crop and no face is detected.
     """
 
     locate: LocateOptions
@@ -236,10 +235,10 @@ def embed_each(
     label: str = "embedding",
     reporter: Reporter = SILENT,
 ) -> Iterator[EmbeddedPicture | PhotoFailure]:
-    """Yields the photos' embeddings in the order of the names; see `map_photos`.
+    """Yields each photo's embeddings or failure in the order of `names`; see `map_photos`.
 
-    Workers return them without pixels and crops.  Raises UsageError if workers would have to read
-    standard input or share an accelerator.
+    Workers return embeddings without pixels and crops.  Raises UsageError if workers would have to
+    read standard input or share an accelerator.
     """
     is_delegated = pipeline.options.accelerator.requests_accelerator
     if workers is None and ray is None:
@@ -261,7 +260,7 @@ def embed_each(
 
 
 def without_pictures(embedded: EmbeddedPicture) -> EmbeddedPicture:
-    """Drops pixels and crops: 2 KB per face remain instead of megabytes."""
+    """Returns the record without pixels and crops, so that 2 KB per face remain of megabytes."""
     return replace(embedded, crops=embedded.crops[:0], pixels=None)
 
 

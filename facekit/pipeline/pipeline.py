@@ -1,4 +1,4 @@
-"""The pipeline: the only module that knows the order of the stages.
+"""Runs the stages of face verification in order; no other module depends on the order.
 
 photo -> faces -> crops -> embeddings -> similarity -> decision
 """
@@ -84,8 +84,7 @@ class Pipeline:
         self.options = _with_detector(options or PipelineOptions(), model.card)
         calibration = model.card.calibration.for_detector(self.options.locate.detector_name)
         self.model = InstalledModel(replace(model.card, calibration=calibration), model.path)
-        """The model, with the calibration that was measured with the detector in use, if it has
-        one."""
+        """The model, with the calibration for the detector in use if the card has one."""
         self._card_crop = own
         self.stopwatch = Stopwatch(reporter)
         self._locator = Locator(options=self.options.locate, stopwatch=self.stopwatch)
@@ -98,8 +97,7 @@ class Pipeline:
 
     @property
     def embedder(self) -> Embedder:
-        """Returns the embedder.  Raises ModelMismatchError if the card does not describe the
-        model."""
+        """Returns the embedder.  Raises ModelMismatchError if the card does not fit the model."""
         if self._embedder.is_taken:
             return self._embedder.get()
         with self.stopwatch.stage("load"):
@@ -109,7 +107,8 @@ class Pipeline:
     def opened(self) -> OpenedNet:
         """Returns the embedding net and the device that it runs on.
 
-        Raises AcceleratorError if that is not the requested device, ModelMismatchError.
+        Raises AcceleratorError if the net does not run on the requested device, and the other
+        errors of `open_net`.
         """
         return self._opened.get()
 
@@ -120,8 +119,7 @@ class Pipeline:
 
     @property
     def device_use(self) -> DeviceUse:
-        """The device of the embedding net; opens the net if another device than the CPU is
-        requested."""
+        """The device of the embedding net, which is opened if an accelerator is requested."""
         request = self.options.accelerator
         opened = self.opened if request.requests_accelerator else None
         return device_use(self.model.path, request, opened)
@@ -145,8 +143,10 @@ class Pipeline:
         return [LocatedPicture(picture, (), ()) for picture in self._locator.read(sources)]
 
     def crop(self, located: LocatedPicture) -> UInt8Array:
-        """Returns (N, H, W, 3) crops of the selected faces, as the model's input; N = 1 without
-        detection."""
+        """Returns (N, H, W, 3) RGB uint8 crops of the model's input size, one per selected face.
+
+        Without detection, the photo is the only crop.
+        """
         spec = self.model.card.input
         pixels = located.picture.pixels
         if not self._detects:
@@ -165,7 +165,8 @@ class Pipeline:
         """Embeds photos at unit length, all crops in one batch.
 
         A path that ends in .npz, .csv or .jsonl is read as an embedding file of this model.
-        Raises what `locate` and the reading of embedding files raise.
+        Raises the errors of `locate`, and EmbeddingFileError, ModelMismatchError or
+        AmbiguousFaceError for an embedding file.
         """
         pictures = [source for source in sources if not _is_embedding_file(source)]
         if pictures and default_threads() > 1:
@@ -197,16 +198,15 @@ class Pipeline:
         min_similarity: float | None = None,
         fmr: float | str | None = None,
     ) -> Verification:
-        """Compares two photos or embedding files.  With FacePolicy.ALL, the most similar pair
-        decides.
+        """Compares two photos or embedding files.
 
+        With FacePolicy.ALL, the most similar pair of faces decides.
         `threshold`: a Threshold made by `threshold()`, or the largest distance of a match, in
         `metric`.  `min_similarity`: the smallest cosine similarity of a match, -1..1.  `fmr`: the
         card's threshold at this false match rate, 0..1, or "best-accuracy".  At most one of the
-        three
-        may be given; without any, the card's threshold at FMR 1e-3 decides.
+        three may be set; if none is set, the card's threshold at FMR 1e-3 decides.
         `metric`: the metric in which distances are shown; it does not change the decision.
-        Raises what `embed` and `threshold` raise.
+        Raises the errors of `embed` and `threshold`.
         """
         if not isinstance(threshold, Threshold):
             threshold = self.threshold(ThresholdChoice(threshold, metric, min_similarity, fmr))
@@ -215,7 +215,7 @@ class Pipeline:
         return self._compared(embedded_a, embedded_b, threshold, metric)
 
     def threshold(self, choice: ThresholdChoice | None = None) -> Threshold:
-        """Returns the threshold that `choice` specifies; without one, the card's default.
+        """Returns the threshold that `choice` specifies; None means the card's default.
 
         Raises UsageError, and NoOperatingPointError if the card has no such threshold.
         """
@@ -230,7 +230,7 @@ class Pipeline:
         threshold: Threshold,
         metric: Metric = Metric.COSINE,
     ) -> Verification:
-        """Decides about two photos that are embedded already."""
+        """Decides whether two embedded photos show one person."""
         self.stopwatch.milliseconds = {}
         return self._compared(a, b, threshold, metric)
 
@@ -280,7 +280,7 @@ class Pipeline:
 
     @property
     def threshold_space(self) -> TemplateSpace:
-        """The space whose thresholds hold for the templates: given crops are assumed to follow the
+        """The space whose thresholds apply; photos that are face crops are assumed to follow the
         card's crop rule."""
         return self.space if self.options.detect else replace(self.space, crop=self._card_crop)
 
@@ -331,7 +331,7 @@ class Pipeline:
 
 
 def _with_detector(options: PipelineOptions, card: Card) -> PipelineOptions:
-    """Returns the options with the card's detector if they name none."""
+    """Returns the options, with the card's detector if the options name no detector."""
     detector = options.locate.detector or card.detector
     return replace(options, locate=replace(options.locate, detector=detector))
 

@@ -103,7 +103,7 @@ class Verification:
     best_pair: tuple[int, int]
     """Indices of the most similar faces of a and of b, which decide."""
     comparison_count: int
-    """Number of faces of a times faces of b; the chance of a false match grows with it."""
+    """Faces of a times faces of b; with more comparisons, a false match is more probable."""
     decision: Decision
     threshold: Threshold
     metric: Metric
@@ -111,7 +111,7 @@ class Verification:
     meaning: ScoreMeaning
     """Error rate and probability according to the model's card."""
     score_to_probability: LogisticScore | None
-    """Function that computed `meaning.probability`; None if the card has none."""
+    """Function that computed `meaning.probability`; None if the card has no such function."""
     model: str
     """ "name:variant" of the embedding model."""
     model_sha256: str
@@ -216,7 +216,7 @@ def embedded_picture(
 
 
 def probability_meaning(logistic: LogisticScore | None) -> str | None:
-    """Says what population of pairs a probability holds for, and what it was fitted on."""
+    """Describes the pairs for which a probability holds, and the pairs of the fit."""
     if logistic is None:
         return None
     n_pairs = logistic.n_genuine + logistic.n_impostor
@@ -240,7 +240,7 @@ def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:
 
 
 def _facial_area(face: Face | None) -> dict[str, Any] | None:
-    """Returns deepface's form: whole pixels, eyes named as the person's own left and right."""
+    """Returns deepface's form: integer pixels, and eyes named left and right as by the person."""
     if face is None:
         return None
     x1, y1, x2, y2 = (round(value) for value in face.box_xyxy.tolist())

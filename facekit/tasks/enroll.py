@@ -29,9 +29,9 @@ class Enrolment:
     added_count: int
     """Number of templates that are new in the gallery."""
     already_enrolled_count: int
-    """Number of photos that the person already had."""
+    """Number of photos that were skipped: enrolled under this name before, or passed twice now."""
     failures: tuple[PhotoFailure, ...]
-    """Photos without a template, with the reason."""
+    """The photos from which no template could be computed, each with the reason."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -44,7 +44,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """The results of all people."""
+    """The results of enrolling all people."""
 
     gallery: str
     """The gallery's URL, without a password."""
@@ -77,12 +77,17 @@ def enroll(
     on_person: Callable[[Enrolment], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> Enrolled:
-    """Enrolls a person from photos and folders of photos, or everybody of `data`.
+    """Enrolls one person, `name`, from photos and folders of photos, or every person in `data`.
 
-    Each person is one transaction, and `on_person` is called after it.  A missing gallery is made.
-    A photo that the person already has is skipped.  A photo that cannot be used is reported and
-    becomes a failure; the others are enrolled.
-    Raises UsageError, InputError, and the errors of opening the pipeline and the gallery.
+    `data` is a folder with one folder of photos for each person.  Each person is enrolled in one
+    transaction, and `on_person` is called after each transaction.  A missing gallery is made.  A
+    photo that is already enrolled under the person's name is skipped.  A photo that cannot be used
+    is reported and becomes a failure; the other photos are enrolled.
+    Raises UsageError if not exactly one of `name` and `data` is passed, if `name` is passed without
+    photos or is a photo, or if a person's name is not valid.  Raises InputError if `data` cannot be
+    read or contains no folder, and ImageError if a folder contains no photo.  Raises
+    ModelMismatchError and StorageError as `enroll_person` does, and the errors of opening the
+    pipeline and the gallery.
     """
     people = _whom(name, photos, data)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
@@ -104,9 +109,9 @@ def enroll_person(
 ) -> Enrolment:
     """Embeds photos of a person, then enrolls the embeddings in one transaction.
 
-    A photo that the person already has is not embedded again.  Raises UsageError for an invalid
-    name, ModelMismatchError if the gallery's templates are of another model, and StorageError if
-    the gallery cannot be written.
+    A photo that is already enrolled under this name is not embedded again.  Raises UsageError for
+    an invalid name, ModelMismatchError if the gallery's templates are of another template space
+    (e.g. of another model), and StorageError if the gallery cannot be read or written.
     """
     name = checked_name(name)
     have = gallery.photo_hashes(name)
@@ -166,9 +171,9 @@ def _template(embedded: EmbeddedPicture) -> Template:
 
 
 def _sha256(photo: str) -> str:
-    """Returns the sha256 of the file's bytes, as Picture.sha256.
+    """Returns the SHA-256 that Picture.sha256 has for this file.
 
-    Returns "" for a file that cannot be read; embedding it reports the reason.
+    Returns "" if the file cannot be read, because embedding the file then reports the reason.
     """
     try:
         return hashlib.sha256(Path(photo).read_bytes()).hexdigest()

@@ -1,6 +1,7 @@
 """A calibration: the mean embedding, thresholds and probabilities measured in one template space.
 
-It is part of the card, and ships with facekit for the variants that facekit has measured.
+A calibration is part of the model's card.  facekit ships calibrations of the variants that were
+measured for facekit.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
 RULE_OF_THREE = 3
-"""n trials without an error bound a rate by 3/n at 95 % (Hanley & Lippman-Hand 1983).  An FMR below
-3/n can therefore not be told from one without any false match."""
+"""If n trials have no error, the rate is at most 3/n with 95 % confidence (Hanley & Lippman-Hand
+1983).  An FMR below 3/n can therefore not be distinguished from 0 with n trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,14 @@ class OperatingPoint:
 class LogisticScore:
     """The probability of the same person: 1 / (1 + exp(-(slope * similarity + intercept))).
 
-    It holds if n_genuine of n_genuine + n_impostor pairs are genuine.
+    The probability holds if n_genuine of n_genuine + n_impostor pairs are genuine.
     """
 
     slope: float
     intercept: float
     n_genuine: int
     n_impostor: int
-    """Number of pairs that it was fitted on."""
+    """Number of impostor pairs of the fit; `n_genuine` is the number of genuine pairs."""
 
     def probability(self, similarity: float) -> float:
         """Maps a cosine similarity, -1..1, to a probability, 0..1."""
@@ -78,7 +79,7 @@ class Calibration:
     """Measurements in one template space, valid for that space only.  Holds an array."""
 
     embedding_mean: Float32Array | None = None
-    """(D,) float32: mean of many people's unit embeddings; None without centering."""
+    """(D,) float32: mean of many people's unit embeddings; None if templates are not centered."""
     operating_points: tuple[OperatingPoint, ...] = ()
     fmr_curve: tuple[tuple[float, float], ...] = ()
     """(threshold similarity, FMR), thresholds ascending."""
@@ -86,9 +87,10 @@ class Calibration:
     source: str = ""
     """Photos and command, in words."""
     space: TemplateSpace | None = None
-    """The space of the measurement; its detector is None if unknown.  None as long as the
-    calibration
-    belongs to no model file."""
+    """The template space of the measurement, whose detector is None if unknown.
+
+    None if the calibration does not belong to a model file yet.
+    """
     others: tuple[Calibration, ...] = ()
     """Calibrations with other detectors, each in its own space; see `for_detector`."""
 
@@ -128,8 +130,10 @@ class Calibration:
         return None if space is None or space.detector is None else space.detector.name
 
     def for_detector(self, name: str) -> Calibration:
-        """Returns the calibration with this detector, with the others in `others`; itself if
-        none."""
+        """Returns the calibration with this detector, or this calibration if there is none.
+
+        The other calibrations are in `others` of the result.
+        """
         if self.detector != name:
             for one in self.others:
                 if one.detector == name:
@@ -138,11 +142,11 @@ class Calibration:
         return self
 
     def with_measured(self, measured: Calibration, *, usual: str) -> Calibration:
-        """Returns the calibration with a new one, which replaces that with the same detector.
+        """Returns this calibration with `measured` added.
 
-        The others are kept if they have the same crop rule.  `usual`: the detector whose
-        calibration
-        comes first; a calibration without detector counts as one with that detector.
+        `measured` replaces the calibration with the same detector.  Other calibrations remain if
+        they have the same crop rule.  `usual` is the detector whose calibration comes first; a
+        calibration without detector is treated as one with the usual detector.
         """
         kept = {
             one.detector or usual: replace(one, others=())
@@ -156,7 +160,7 @@ class Calibration:
     def other_space(self, space: TemplateSpace) -> str:
         """Returns the field in which `space` differs from the measured one, with both values.
 
-        "" if they are equal.  A detector that one of them does not state is no difference.
+        Returns "" if the spaces are equal.  An unknown detector is not a difference.
         """
         measured = self.space
         if measured is None:
@@ -184,12 +188,12 @@ class Calibration:
 
     @property
     def n_impostor(self) -> int:
-        """Number of impostor pairs behind the curve and the points; 0 if unknown."""
+        """Number of impostor pairs of the measured curve and points; 0 if unknown."""
         return max((point.n_impostor for point in self.operating_points), default=0)
 
     @property
     def measured(self) -> list[tuple[float, float]]:
-        """(threshold similarity, FMR) of the curve and of the points, thresholds ascending."""
+        """Pairs (threshold similarity, FMR) of the curve and of the points, by threshold."""
         points = [
             (point.threshold_similarity, point.fmr)
             for point in self.operating_points
@@ -198,10 +202,10 @@ class Calibration:
         return sorted({*self.fmr_curve, *points})
 
     def fmr_at_most(self, threshold_similarity: float) -> float | None:
-        """Returns an upper bound of the FMR at any threshold: that at the next lower measured one.
+        """Returns an upper bound, 0..1, of the FMR at any threshold.
 
-        The bound is at least 3 / n_impostor (rule of three).  None below the lowest measured
-        threshold.
+        The bound is the FMR of the next lower measured threshold, and at least 3 / n_impostor (rule
+        of three).  Returns None below the lowest measured threshold.
         """
         lower = [fmr for similarity, fmr in self.measured if similarity <= threshold_similarity]
         if not lower:

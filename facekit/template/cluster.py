@@ -19,7 +19,7 @@ def cluster(
     """Groups (N, D) unit vectors; returns (N,) group numbers, 0 for the largest group.
 
     The memory is N x N x 8 bytes: 0.8 GB for 10,000 faces.  HDBSCAN ignores
-    `threshold_similarity`.  Raises MissingExtraError without scikit-learn.
+    `threshold_similarity`.  Raises MissingExtraError if scikit-learn is missing.
     """
     if len(vectors) < 2:
         return np.zeros(len(vectors), np.int64)

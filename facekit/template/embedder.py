@@ -13,7 +13,7 @@ from facekit.types import Float32Array, InputSpec, UInt8Array
 
 
 class Embedder:
-    """An embedding network and how its templates are made; see facekit.model.card.embedder_of."""
+    """Computes templates with an embedding network; see facekit.model.card.embedder_of."""
 
     def __init__(
         self,
@@ -25,9 +25,9 @@ class Embedder:
         flip: Flip,
         mean: Float32Array | None,
     ) -> None:
-        """`name`: for messages; `output_size`: length of the net's output vector; `mean`:
-        (embedding_size,) float32, subtracted from each template, None subtracts nothing.
+        """`name` is the name in messages, `output_size` the length of the net's output vector.
 
+        `mean`, (embedding_size,) float32, is subtracted from each template; None subtracts nothing.
         Raises ModelMismatchError if the net's input or output differs from these values.
         """
         wanted = (spec.height_px, spec.width_px, 3)
@@ -52,13 +52,13 @@ class Embedder:
     def embed(self, crops: UInt8Array) -> Float32Array:
         """Maps (N, H, W, 3) RGB uint8 to (N, embedding_size) float32, centered and of unit length.
 
-        These are the templates that thresholds hold for; `flip` adds the mirror image.
+        The thresholds in the card apply to these templates.  Unless `flip` is NONE, the mirror
+        image of each crop is embedded, too.
         """
         return centered(self.embed_uncentered(crops), self._mean)
 
     def embed_uncentered(self, crops: UInt8Array) -> Float32Array:
-        """Embeds without subtracting the mean, to measure the mean and for comparisons with
-        peers."""
+        """Embeds like `embed` without subtracting the mean, e.g. to measure the mean."""
         flip = self._flip
         return joined(self.embed_views(crops, mirrored=flip is not Flip.NONE), flip)
 

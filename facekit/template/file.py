@@ -1,7 +1,7 @@
 """Reads and writes files of embeddings: .npz, .csv and .jsonl, without pickle.
 
-A file stores the TemplateSpace of its vectors and the mean embedding that they are centered by, so
-that they can be converted when the model is calibrated anew.  Every row stores its origin: photo,
+A file stores the TemplateSpace of the vectors and the mean embedding that was subtracted, so that
+the vectors can be converted when the model is calibrated anew.  Every row stores its origin: photo,
 photo_sha256, face, x1 y1 x2 y2, score, vector.  A photo without an embedding is a row with `error`.
 
     .npz      arrays schema_version, space (JSON), mean, rows (JSON), photos, vectors, vector_row
@@ -55,14 +55,15 @@ class EmbeddingTable:
 
     space: TemplateSpace
     mean: Float32Array | None
-    """(D,) the mean that the vectors are centered by; None if they are not centered, or if the row
-    that
-    stored the mean was removed from the file."""
+    """The mean (D,) that was subtracted from the vectors.
+
+    None if the vectors are not centered, or if the row with the mean was removed from the file.
+    """
     rows: tuple[EmbeddingRow, ...]
 
     @property
     def vectors(self) -> Float32Array:
-        """The vectors, (N, D) float32, of the rows that have one."""
+        """The (N, D) float32 vectors of the rows with a vector."""
         good = [row.vector for row in self.rows if row.vector is not None]
         return np.stack(good) if good else np.zeros((0, self.space.size), np.float32)
 
@@ -71,11 +72,9 @@ class EmbeddingTable:
     ) -> Float32Array:
         """Returns the (N, D) float32 vectors in `space`, whose mean embedding is `mean`.
 
-        The vectors of a file with another mean are converted; they equal those of embedding the
-        photos
-        anew within 1e-6.  Raises ModelMismatchError, which names `where` and the field, for any
-        other
-        difference.
+        If the file has another mean, the vectors are converted; the result equals embedding the
+        photos anew within 1e-6.  Raises ModelMismatchError, which names `where` and the field, if
+        the spaces differ in anything else, or if the file lacks the mean for the conversion.
         """
         if self.space.differs_by_mean_alone(space) and self._has_mean:
             return recentered(self.vectors, self.mean, mean)
@@ -95,7 +94,7 @@ def write_embeddings(path: Path, table: EmbeddingTable) -> None:
 def read_embeddings(path: Path) -> EmbeddingTable:
     """Reads a file of embeddings.
 
-    Raises EmbeddingFileError, which names the file and what is wrong with it.
+    Raises EmbeddingFileError, which names the file and the fault.
     """
     import csv  # with io 15 ms, which comparing two photos saves
     import zipfile

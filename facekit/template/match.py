@@ -1,7 +1,7 @@
 """Compares unit vectors and decides whether two of them belong to one person.
 
 The score is the cosine similarity s.  L2, squared L2 and angle are strictly decreasing functions of
-s, so that a decision does not depend on the metric in which it is shown:
+s, so that a decision does not depend on the metric of the displayed distance:
 
     cosine distance   d = 1 - s             0..2
     squared L2        2 d                   0..4
@@ -29,7 +29,7 @@ _UNIT_NORM_TOLERANCE = (
 def unit_length(vectors: Float32Array) -> Float32Array:
     """Divides each row of (N, D) by its L2 norm; returns (N, D) float32.
 
-    Raises ValueError for a row without a direction: of zero length or not finite.
+    Raises ValueError for a row of zero length or with values that are not finite.
     """
     with np.errstate(over="ignore"):  # infinity is refused below
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -41,10 +41,10 @@ def unit_length(vectors: Float32Array) -> Float32Array:
 def centered(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
     """Scales (N, D) vectors to unit length, subtracts `mean` (D,) and scales to unit length again.
 
-    Returns (N, D) float32.  With None, the vectors are only scaled.  The mean embedding of many
-    people is what all faces have in common; without subtracting it, the cosines of impostors spread
-    more (docs/explanation/accuracy.md).  Vectors must be centered exactly once before they are
-    compared.  Raises ValueError for a vector without a direction, like `unit_length`.
+    Returns (N, D) float32.  If `mean` is None, the vectors are only scaled.  The mean embedding of
+    many people is the part that all faces have in common; if it is not subtracted, the cosines of
+    impostors spread more (docs/explanation/accuracy.md).  Vectors must be centered exactly once
+    before they are compared.  Raises the errors of `unit_length`.
     """
     unit = unit_length(vectors)
     return unit if mean is None else unit_length(unit - mean)
@@ -53,15 +53,15 @@ def centered(vectors: Float32Array, mean: Float32Array | None) -> Float32Array:
 def recentered(
     vectors: Float32Array, old_mean: Float32Array | None, new_mean: Float32Array | None
 ) -> Float32Array:
-    """Converts (N, D) unit vectors that are centered by `old_mean` to being centered by `new_mean`.
+    """Converts (N, D) unit vectors centered by `old_mean` to vectors centered by `new_mean`.
 
     Except for rounding, the result equals embedding the photos anew.  A template u of length 1 was
     centered to c = (u - m) / |u - m|, so that u = m + t c for a positive t.  From |u| = 1 follows
     t^2 + 2 t (m.c) + |m|^2 - 1 = 0.  The product of the roots, |m|^2 - 1, is negative, so
     t = sqrt((m.c)^2 + 1 - |m|^2) - m.c is the only positive root.  Templates of two views
-    (Flip.CONCAT) have length 1 as a whole, so the same holds for them.
-    Raises ModelMismatchError for an old mean of length 1 or more, which no mean of unit vectors
-    has.
+    (Flip.CONCAT) also have length 1, so the same is true for them.  None means not centered.
+    Raises ModelMismatchError if the old mean has length 1 or more, because means of different unit
+    vectors are shorter.
     """
     unit = unit_length(vectors).astype(np.float64)
     if old_mean is not None:
@@ -86,7 +86,7 @@ def joined(views: Float32Array, flip: Flip) -> Float32Array:
     With NONE, only the first view is used.  With CONCAT, the views are concatenated, so that the
     cosine of two templates is the mean of the cosines of their views.  Otherwise the views are
     added.  Each view has unit length before they are combined, so that both have equal weight.
-    Raises ValueError if a second view is needed and missing.
+    Raises ValueError if a needed second view is missing.
 
     NB: this differs slightly from SphereFace's evaluation.m, which concatenates the raw outputs, so
     that the longer vector has more weight.
@@ -153,8 +153,7 @@ def distance(similarity: float, metric: Metric) -> float:
 
 
 def similarity_of(distance_value: float, metric: Metric) -> float:
-    """Converts a distance to the cosine similarity.  Raises ValueError outside the metric's
-    range."""
+    """Converts a distance to a cosine similarity.  Raises ValueError outside the metric's range."""
     formula = _FORMULAE[metric]
     if not 0.0 <= distance_value <= formula.largest:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Which of a calibration's measured thresholds keeps to a false match rate (FMR)."""
+"""Finds the measured threshold of a calibration for a false match rate (FMR)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from facekit.template.calibration import RULE_OF_THREE, Calibration, OperatingPo
 
 
 def finest_fmr(calibration: Calibration) -> float | None:
-    """The smallest FMR that the measured points support; None where none was measured.
+    """Returns the smallest FMR that the measured points support, or None if none was measured.
 
-    It is the smallest one measured, but not below 3 in all impostor pairs (rule of three).
+    This is the smallest measured FMR, but at least 3 / n_impostor (rule of three).
     """
     rates = [fmr for _, fmr in calibration.measured]
     if rates and calibration.n_impostor:
@@ -20,12 +20,11 @@ def finest_fmr(calibration: Calibration) -> float | None:
 
 
 def point_at_fmr(calibration: Calibration, fmr: float) -> OperatingPoint:
-    """The least threshold that was measured to let at most this share of impostors match.
+    """Returns the lowest measured threshold whose measured FMR is at most `fmr`, 0..1.
 
-    `fmr`: 0..1.  Between two measured thresholds the FMR is not known, so the stricter one serves:
-    the `fmr` of the point is measured, and at most the one asked for.
-    Raises NoOperatingPointError for a rate below `finest_fmr`, unless the card states a point for
-    just this rate.
+    The FMR between two measured thresholds is unknown, so the stricter threshold is returned.  The
+    point's `fmr` is the measured one.  Raises NoOperatingPointError if `fmr` is below `finest_fmr`,
+    except if the card has an operating point for exactly this rate.
     """
     target = fmr_target(fmr)
     finest = finest_fmr(calibration)
@@ -43,19 +42,19 @@ def point_at_fmr(calibration: Calibration, fmr: float) -> OperatingPoint:
 
 
 def strictest_point(calibration: Calibration) -> OperatingPoint | None:
-    """At the highest threshold with a measured FMR; None where none was measured."""
+    """Returns the point at the highest threshold with a measured FMR, or None if there is none."""
     if not calibration.measured:
         return None
     return _point_at(calibration, *calibration.measured[-1])
 
 
 def states(calibration: Calibration, target: str) -> bool:
-    """Does the calibration have an operating point for `target`?"""
+    """Returns whether the calibration has an operating point for `target`."""
     return any(point.target == target for point in calibration.operating_points)
 
 
 def _point_at(calibration: Calibration, similarity: float, fmr: float) -> OperatingPoint:
-    """A measured threshold; FNMR and intervals are not known where it is of the curve alone."""
+    """Returns a measured threshold, without FNMR and intervals if only the FMR curve has it."""
     for point in calibration.operating_points:
         if (point.threshold_similarity, point.fmr) == (similarity, fmr):
             return point
@@ -75,7 +74,7 @@ def _point_at(calibration: Calibration, similarity: float, fmr: float) -> Operat
 
 
 def _rounded_up(rate: float) -> float:
-    """To two digits, so that who asks for the number shown is not refused."""
+    """Rounds up to two digits, so that the displayed rate is itself accepted as an input."""
     mantissa, exponent = f"{rate:.1e}".split("e")
     if float(f"{mantissa}e{exponent}") < rate:
         mantissa = f"{float(mantissa) + 0.1:.1f}"

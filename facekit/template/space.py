@@ -1,6 +1,6 @@
-"""The template space: the record of all that two templates must share to be comparable.
+"""The template space: the record of all properties that comparable templates have in common.
 
-Every card's calibration, embedding file and gallery has one.  Spaces are compared as a whole
+Every calibration, embedding file and gallery has a template space.  Spaces are compared as a whole
 whenever two templates, or a template and a threshold, are compared.
 """
 
@@ -19,30 +19,29 @@ from facekit.types import CropSpec, DetectorIdentity, Float32Array
 
 @dataclass(frozen=True, slots=True)
 class TemplateSpace:
-    """How templates were made.  Templates of equal spaces are comparable."""
+    """The settings with which templates were made.  Templates of equal spaces are comparable."""
 
     model: str
-    """Name for people, such as "facenet512-casia:float32".  It is not compared, because one file
-    may
-    have several names."""
+    """Name for people, such as "facenet512-casia:float32".
+
+    The name is not compared, because one file may have several names.
+    """
     model_sha256: str
     """sha256 of the model file."""
     detector: DetectorIdentity | None
-    """None if the crops were given, and if a calibration does not state the detector."""
+    """None if the photos were face crops, or if a calibration does not state the detector."""
     crop: CropSpec
     flip: Flip
     mean_sha256: str
-    """sha256 of the mean embedding that was subtracted, see `mean_sha256_of`; "" without one."""
+    """sha256 of the subtracted mean embedding, see `mean_sha256_of`; "" if none was subtracted."""
     size: int
-    """Length of a template."""
+    """Number of values of a template."""
 
     def require_same(self, other: TemplateSpace, *, where: str) -> None:
-        """Raises ModelMismatchError if templates of this space are not comparable with those of
-        `other`.
+        """Raises ModelMismatchError if templates of this space and of `other` are not comparable.
 
-        `where`: what holds the templates of this space; `other` is the space in use.  The message
-        names
-        the first field that differs, both values, and what to do.
+        `where` names the place of the templates of this space, e.g. a file; `other` is the space in
+        use.  The message names the first field that differs, both values, and what to do.
         """
         for difference in self.differences(other):
             raise ModelMismatchError(
@@ -52,7 +51,7 @@ class TemplateSpace:
             )
 
     def differs_by_mean_alone(self, other: TemplateSpace) -> bool:
-        """Whether `recentered` converts templates of one space to the other."""
+        """Returns whether `recentered` converts templates of one space to the other."""
         same_mean = replace(self, mean_sha256=other.mean_sha256)
         return self.mean_sha256 != other.mean_sha256 and not any(same_mean.differences(other))
 
@@ -97,7 +96,7 @@ class Difference:
     ours: str
     theirs: str
     advice: str
-    """What to do if templates of the two are to be compared."""
+    """Advice for people who want to compare templates of both spaces."""
 
 
 _AGAIN = "or embed or enroll the photos again."

@@ -1,4 +1,4 @@
-"""Which threshold a decision uses, and where it comes from."""
+"""Chooses the threshold of a decision, and records the threshold's origin."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from facekit.template.space import TemplateSpace
 
 DEFAULT_FMR = 1e-3
 PUBLISHED = "published"
-"""target of an operating point that only the weights' source states, not measured by us"""
+"""Target of an operating point that the weights' source states and facekit did not measure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Least cosine similarity of a match."""
+    """The minimum cosine similarity of a match, and its origin."""
 
     similarity: float
     point: OperatingPoint | None
-    """the model card's operating point; None where the caller gave the number"""
+    """The model card's operating point; None if the caller set the threshold."""
     is_strictest: bool = False
-    """True where the card does not carry the default FMR of 1e-3: `point` is its strictest"""
+    """True if the card does not support the default FMR of 1e-3; `point` is then the strictest."""
 
     @property
     def source(self) -> str:
-        """Where the threshold comes from, in words."""
+        """Description of the threshold's origin for people."""
         if self.point is None:
             return "given"
         strictest = ""
@@ -39,7 +39,7 @@ class Threshold:
 
 
 def given_threshold(distance: float, metric: Metric) -> Threshold:
-    """The user's own number, a distance of `metric`.  Raises UsageError outside its range."""
+    """Returns the threshold at a distance.  Raises UsageError outside the range of `metric`."""
     try:
         return Threshold(similarity_of(distance, metric), None)
     except ValueError as error:
@@ -49,12 +49,13 @@ def given_threshold(distance: float, metric: Metric) -> Threshold:
 def card_threshold(
     calibration: Calibration, space: TemplateSpace, *, fmr: float | str | None = None
 ) -> Threshold:
-    """The threshold of a card's calibration for templates of `space`.
+    """Returns the threshold of a card's calibration for templates of `space`.
 
-    `fmr`: a rate, 0..1, see `point_at_fmr`, or a NamedPoint's name.  None: at FMR 1e-3;
-    where the card does not carry that, its strictest; where nothing was measured, the source's
-    published threshold.  Raises NoOperatingPointError where there is none, and where the
-    calibration was measured in another space, whose field it names.
+    `fmr` is a rate, 0..1 (see `point_at_fmr`), or the value of a NamedPoint.  None means FMR 1e-3,
+    or if the card does not support this rate, the strictest measured threshold, or if no rate was
+    measured, the threshold that the weights' source published.  Raises NoOperatingPointError if
+    there is no such threshold, or if the calibration was measured in another space; the message
+    then names the field that differs.
     """
     require_measured_in(calibration, space)
     if fmr is None:
@@ -80,19 +81,22 @@ def _default(calibration: Calibration) -> Threshold:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdChoice:
-    """A threshold of the caller's own, or the model card's at a rate.
+    """A caller's choice: a threshold, or the model card's threshold at a false match rate.
 
-    Raises UsageError for more than one, and for a number outside its range.
+    Raises UsageError if more than one field is set, or if a value is outside its range.
     """
 
     threshold: float | None = None
-    """largest distance of a match, in `metric`"""
+    """Maximum distance of a match, in `metric`."""
     metric: Metric = Metric.COSINE
-    """in which `threshold` is, and in which results are shown"""
+    """The metric of `threshold`, and of the distances in results."""
     min_similarity: float | None = None
-    """least cosine similarity of a match, -1..1"""
+    """Minimum cosine similarity of a match, -1..1."""
     fmr: float | str | None = None
-    """the card's threshold at this false match rate, 0..1, or "best-accuracy"; None: at 1e-3"""
+    """Target of the card's threshold: a false match rate, 0..1, or "best-accuracy".
+
+    None means the card's default, see `card_threshold`.
+    """
 
     def __post_init__(self) -> None:
         require_one_of(
@@ -122,13 +126,13 @@ class ThresholdChoice:
 
     @property
     def is_given(self) -> bool:
-        """Did the caller say anything of the threshold?"""
+        """True if any field that sets the threshold is not None."""
         return not (self.threshold is self.min_similarity is self.fmr is None)
 
     def of(self, calibration: Calibration, space: TemplateSpace) -> Threshold:
-        """The caller's number where there is one, else the card's threshold at `fmr`.
+        """Returns the caller's threshold if there is one, else the card's threshold at `fmr`.
 
-        Raises what `card_threshold` raises.
+        Raises the errors of `card_threshold`.
         """
         if self.threshold is not None:
             return given_threshold(self.threshold, self.metric)
@@ -138,9 +142,9 @@ class ThresholdChoice:
 
 
 def require_one_of(given: dict[str, object]) -> None:
-    """Raises UsageError where more than one of several options has a value.
+    """Raises UsageError if more than one of several options is set.
 
-    `given`: the options' values by name, None for one that was not given.
+    `given` maps the names of the options to their values; None means that the option is not set.
     """
     names = [name for name, value in given.items() if value is not None]
     if len(names) > 1:
@@ -149,12 +153,12 @@ def require_one_of(given: dict[str, object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ScoreMeaning:
-    """What a card's calibration says of a threshold and of a score; None where nothing."""
+    """The FMR of a threshold and the probability of a score; None for a value that is unknown."""
 
     fmr_at_most: float | None
-    """upper bound of the FMR at the threshold"""
+    """Upper bound of the FMR at the threshold, 0..1."""
     probability: float | None
-    """of the same person, where genuine pairs are as frequent as among those it was fitted on"""
+    """Probability of the same person, 0..1, if genuine pairs are as frequent as in the fit."""
 
 
 def score_meaning(
@@ -164,7 +168,7 @@ def score_meaning(
     threshold_similarity: float,
     similarity: float,
 ) -> ScoreMeaning:
-    """Nothing where the calibration was measured in another space."""
+    """Returns what the calibration states; nothing if it was measured in another space."""
     if calibration.other_space(space):
         return ScoreMeaning(None, None)
     logistic = calibration.probability
@@ -175,7 +179,7 @@ def score_meaning(
 
 
 def require_measured_in(calibration: Calibration, space: TemplateSpace) -> None:
-    """Raises NoOperatingPointError, which names the field in which `space` is another one."""
+    """Raises NoOperatingPointError, which names the field that differs, for another space."""
     if difference := calibration.other_space(space):
         raise NoOperatingPointError(
             f"The thresholds of {space.model} were measured with {difference}, for which they do "

@@ -1,4 +1,4 @@
-"""Scores, thresholds, rates and probabilities in words, alike in text, reports and plots."""
+"""Formats scores, thresholds, rates and probabilities alike for text, reports and plots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_DIGITS = 7
 
 
 def threshold_text(similarity: float, metric: Metric = Metric.COSINE, *, digits: int = 4) -> str:
-    """A least cosine similarity on both scales: "similarity >= 0.4579 (distance <= 0.5421)"."""
+    """Returns a threshold on both scales: "similarity >= 0.4579 (distance <= 0.5421)"."""
     largest = distance(similarity, metric)
     return (
         f"similarity >= {similarity:.{digits}f} ({distance_name(metric)} <= {largest:.{digits}f})"
@@ -21,9 +21,9 @@ def threshold_text(similarity: float, metric: Metric = Metric.COSINE, *, digits:
 
 
 def thresholds_text(similarities: Sequence[float]) -> tuple[str, str]:
-    """The least similarities of several folds, and the same as cosine distances.
+    """Returns the range of several folds' thresholds as similarities and as cosine distances.
 
-    ("similarity >= 0.4010 to 0.4120", "distance <= 0.5880 to 0.5990").
+    For example: ("similarity >= 0.4010 to 0.4120", "distance <= 0.5880 to 0.5990").
     """
     scales = (
         ("similarity >=", similarities),
@@ -37,9 +37,10 @@ def thresholds_text(similarities: Sequence[float]) -> tuple[str, str]:
 
 
 def comparison_text(similarity: float, threshold_similarity: float, metric: Metric) -> str:
-    """A score beside the threshold: "cosine similarity 0.750 >= 0.458 (distance 0.250 <= 0.542)".
+    """Returns score and threshold on two scales.
 
-    With as many digits as tell the two apart on either scale, 3 at least.
+    For example: "cosine similarity 0.750 >= 0.458 (distance 0.250 <= 0.542)".  The number of digits
+    is at least 3, and large enough that the two values differ on both scales.
     """
     same = similarity >= threshold_similarity
     scales = (
@@ -59,12 +60,12 @@ def comparison_text(similarity: float, threshold_similarity: float, metric: Metr
 
 
 def distance_name(metric: Metric) -> str:
-    """ "distance" for the cosine distance, which is meant where nothing is said."""
+    """Returns the name of a metric's distance; the cosine distance is only called "distance"."""
     return "distance" if metric is Metric.COSINE else f"{metric.value} distance"
 
 
 def percent_at_most(rate: float) -> str:
-    """A rate, 0..1, in percent, rounded up to two digits: 0.00099997 to "0.1 %"."""
+    """Returns a rate, 0..1, in percent, rounded up to two digits: 0.00099997 -> "0.1 %"."""
     percent = 100 * rate
     if percent == 0:
         return "0 %"
@@ -75,14 +76,14 @@ def percent_at_most(rate: float) -> str:
 
 
 def fmr_text(fmr_at_most: float | None) -> str:
-    """What is known of the FMR at a threshold, in words."""
+    """Returns a phrase with the upper bound of the FMR at a threshold; None means not measured."""
     if fmr_at_most is None:
         return "its false match rate was not measured"
     return f"false match rate at most {percent_at_most(fmr_at_most)}"
 
 
 def probability_text(probability: float) -> str:
-    """In percent with three decimals; never 100 % or 0 %, of which nobody can be sure."""
+    """Returns a probability in percent with three decimals, but never as 100 % or 0 %."""
     shown = f"{100 * probability:.3f}"
     if shown == "100.000":
         return "over 99.999 %"
@@ -90,7 +91,7 @@ def probability_text(probability: float) -> str:
 
 
 def prior_text(logistic: LogisticScore) -> str:
-    """Under which share of genuine pairs a probability holds, in words."""
+    """Returns a phrase with the share of genuine pairs for which a probability holds."""
     n_pairs = logistic.n_genuine + logistic.n_impostor
     share = logistic.n_genuine / n_pairs
     return f"assuming {'half' if share == 0.5 else f'{100 * share:.0f} %'} of all pairs match"

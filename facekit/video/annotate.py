@@ -29,8 +29,7 @@ def annotated(pixels: UInt8Array, faces: Sequence[VisibleFace]) -> UInt8Array:
 
 
 def label(face: VisibleFace) -> str:
-    """Returns "Ada 0.71" with the similarity to her template, or "unknown 3" with the track's
-    number."""
+    """Returns name and similarity, e.g. "Ada 0.71", or the track's number, e.g. "unknown 3"."""
     name, similarity = face.identity.name, face.identity.similarity
     if name is None:
         return f"unknown {face.track}"

@@ -1,8 +1,8 @@
 """Moves faces from frame to frame by optical flow.
 
 Points on each face are followed by pyramidal Lucas-Kanade, forward and back.  Points that do not
-return to their start are dropped (Kalal, Mikolajczyk, Matas, "Forward-Backward Error", ICPR 2010);
-the others determine one similarity transform.
+return to their start are dropped (Kalal, Mikolajczyk, Matas, "Forward-Backward Error", ICPR 2010).
+The remaining points determine one similarity transform for each face.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _SCALE_RANGE = (0.8, 1.25)  # between two frames
 
 
 class Flow:
-    """Optical flow between frames; it stores the previous frame, reduced and gray."""
+    """Computes optical flow between frames, and stores the previous frame, reduced and gray."""
 
     def __init__(self) -> None:
         self._gray: UInt8Array | None = None
         self._size = np.ones(2)
 
     def advance(self, pixels: UInt8Array, faces: Sequence[Face]) -> list[Face | None]:
-        """Returns the position of each face of the previous frame in this (H, W, 3) one; None if
-        lost.
+        """Returns the faces of the previous frame, moved to their positions in this frame.
 
-        Frames may differ in size; they are assumed to show the same view.
+        `pixels` is (H, W, 3) RGB.  A face that is lost is None.  Frames may differ in size; they
+        are assumed to show the same view.
         """
         previous, previous_size = self._gray, self._size
         self._size = np.array(pixels.shape[1::-1], np.float64)

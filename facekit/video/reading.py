@@ -32,7 +32,7 @@ class VideoReader:
         number.  A pipe needs a format that can be read from front to end, such as MPEG-TS, Matroska
         or AVI; most MP4 files cannot.
 
-        Raises InputError if it cannot be opened, or a frame has more than `max_pixels`.
+        Raises InputError if the source cannot be opened, or a frame has more than `max_pixels`.
         """
         self.source = source
         self._shown = "standard input" if source == "-" else source
@@ -61,9 +61,9 @@ class VideoReader:
         self.fps = fps if 0 < fps <= _HIGHEST_FPS else _USUAL_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.frame_count = int(count) if not is_camera and count > 0 else None
-        """As stated in the header; None if it states nothing."""
+        """Number of frames that the header states; None if the header states no number."""
         self.is_live = is_camera or (is_url and self.frame_count is None)
-        """Whether times are those of a clock and not of the video."""
+        """True if times are measured by a clock, False if they are stored in the video."""
         self.missing_s = 0.0
         """Seconds promised by the header that could not be read; known after the last frame."""
 
@@ -139,5 +139,5 @@ def _opened(source: str, *, is_pipe: bool) -> cv2.VideoCapture:
 
 
 def _is_chatter(line: bytes) -> bool:
-    """Whether a line is FFmpeg's or OpenCV's: "[mpeg4 @ 0x...] ..." or "[ WARN:0@...] ..."."""
+    """Returns whether a line was logged by FFmpeg ("[mpeg4 @ 0x...] ...") or OpenCV."""
     return line.startswith((b"[", b"OpenCV: "))

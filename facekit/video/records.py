@@ -27,9 +27,9 @@ class Identity:
     """The most similar enrolled person."""
 
     name: str | None
-    """None if the person is unknown, and without candidates."""
+    """None if the person is unknown, or if there are no candidates."""
     similarity: float | None
-    """Cosine similarity to the best candidate, -1..1, known or not; None without candidates."""
+    """Cosine similarity, -1..1, to the best candidate, also if unknown; None if there is none."""
 
 
 NOBODY = Identity(None, None)
@@ -52,13 +52,15 @@ class TrackOptions:
     """Settings of tracking.  Raises UsageError for an invalid value."""
 
     key_every: int = 5
-    """Number of frames from one detection to the next."""
+    """Faces are detected on every `key_every`-th frame."""
     longest_gap_s: float = 2.0
     """Seconds that a face may be out of sight and still continue its track."""
     start_score: float | None = None
-    """Detector's score from which a face begins a track; None means the detector's own value.
-    Faces
-    with lower scores only continue tracks, as in ByteTrack (Zhang et al. 2022)."""
+    """Minimum detector score, 0..1, of a face that begins a track.
+
+    None means the detector's `sure_score` in tasks.track, and 0.9 in a Tracker.  Faces with lower
+    scores only continue tracks, as in ByteTrack (Zhang et al. 2022).
+    """
     least_detections: int = 2
     """Tracks with fewer detections are false alarms and are not reported."""
     embedded_faces: int = 5
@@ -74,7 +76,7 @@ class TrackOptions:
 
     @property
     def starts_at(self) -> float:
-        """`start_score`, or 0.9 without one."""
+        """`start_score`, or 0.9 if it is None."""
         return 0.9 if self.start_score is None else self.start_score
 
 

@@ -22,14 +22,14 @@ _MOST_MISSED = 2  # key frames for which a face is followed without being detect
 
 
 class Track:
-    """A track.  Its memory grows only by one Span each time that the face reappears."""
+    """A track.  The memory grows only by one Span each time that the face reappears."""
 
     def __init__(self, number: int, frame: Frame, face: Face) -> None:
         self.number = number
         self.face = face
         self.in_sight = True
         self.rivals: set[Track] = set()
-        """Tracks whose faces met this one's, and that it may be confused with until they part."""
+        """Tracks whose faces met this track's face; they may be confused until the faces part."""
         self.identity: Identity = NOBODY
         self.last_seen_s = frame.time_s
         self._start_s = frame.time_s
@@ -61,7 +61,8 @@ class Track:
     def miss(self) -> None:
         """Records a key frame in which the face was not detected.
 
-        Next to a rival, the face is probably behind the rival, and the flow follows the wrong face.
+        If the track has rivals, the face is probably hidden behind a rival, so that the flow
+        follows the wrong face.
         """
         self._missed += 1
         self.in_sight = self.in_sight and not self.rivals and self._missed <= _MOST_MISSED
@@ -74,7 +75,7 @@ class Track:
         self.last_seen_s = frame.time_s
 
     def wants(self, quality: float, time_s: float, *, most: int) -> bool:
-        """Whether a face of this quality would improve the samples."""
+        """Returns whether a face of this quality would improve the samples."""
         if not self._samples:
             return True
         if self.rivals:  # the crop may show a part of another person
@@ -85,7 +86,7 @@ class Track:
         return time_s - latest >= _SAMPLE_EVERY_S
 
     def add_sample(self, sample: Sample, *, most: int) -> None:
-        """Adds a sample and keeps the `most` best ones."""
+        """Adds a sample, and stores only the `most` best samples."""
         self._samples.append(sample)
         self._samples.sort(key=lambda kept: -kept.quality)
         del self._samples[most:]

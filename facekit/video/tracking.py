@@ -1,7 +1,8 @@
 """Tracks the faces of a video: detects them on key frames and follows them by flow in between.
 
-A detected face continues the track at its position, if only one track is there.  If two faces have
-met, or a face reappears, similarity decides, because people who cross would swap by position.
+A detected face is assigned to the track at the same position if only one track overlaps the face.
+If two faces came close to each other, or a face reappears, embeddings decide, because by position
+the tracks of people who cross would be swapped.
 """
 
 from __future__ import annotations
@@ -31,17 +32,20 @@ from facekit.video.track import Track
 
 SAME_PLACE = 0.3
 """Minimum IoU of a detection with the track that it continues by position."""
-_REACH = 0.25  # distance around a box, in its widths and heights, within which faces interact
-_MEETING = 0.2  # share of the smaller box, extended so, that another box covers
+_REACH = 0.25  # fraction of width and height by which each edge of a box is moved out, see _meet
+_MEETING = 0.2  # share of the smaller extended box; two faces meet if the other box covers more
 
 
 def nobody(_embedding: Float32Array) -> Identity:
-    """The namer without a gallery: everybody is unknown."""
+    """Returns NOBODY for every face; the default `namer`, used without a gallery."""
     return NOBODY
 
 
 class Tracker:
-    """Follows faces; takes frames one by one, in order.  Not thread-safe."""
+    """Follows the faces of a video, whose frames are passed one by one, in order.
+
+    A tracker is not thread-safe.
+    """
 
     def __init__(
         self,
@@ -51,7 +55,10 @@ class Tracker:
         options: TrackOptions | None = None,
         namer: Namer = nobody,
     ) -> None:
-        """`same_similarity`: minimum cosine similarity of two faces of one person."""
+        """`same_similarity`: minimum cosine similarity, -1..1, of two faces of one person.
+
+        `namer` is called with the mean embedding of a track each time that the embedding changes.
+        """
         self._vision = vision
         self._same_similarity = same_similarity
         self._options = options or TrackOptions()
@@ -66,7 +73,10 @@ class Tracker:
         return [track.visible() for track in self._in_sight()]
 
     def step(self, frame: Frame) -> list[FinishedTrack]:
-        """Follows all faces into this frame; returns the tracks that have ended."""
+        """Follows all faces into this frame; returns the tracks that have ended.
+
+        Tracks with fewer detections than `TrackOptions.least_detections` are dropped instead.
+        """
         followed = self._in_sight()
         carried = self._flow.advance(frame.pixels, [track.face for track in followed])
         for track, face in zip(followed, carried, strict=True):
@@ -83,7 +93,10 @@ class Tracker:
         return self._end(over)
 
     def finish(self) -> list[FinishedTrack]:
-        """Returns the tracks that were still open when the video ended."""
+        """Returns the tracks that were still open when the video ended.
+
+        Tracks with too few detections are dropped, as in `step`.
+        """
         return self._end(list(self._tracks))
 
     def _in_sight(self) -> list[Track]:
@@ -149,8 +162,10 @@ class Tracker:
     def _match_what_is_left(
         self, faces: Sequence[Face], candidates: list[Track], owners: dict[int, Track]
     ) -> None:
-        """Matches by position again, among tracks without a rival: a turned face has a low
-        similarity."""
+        """Assigns the remaining faces by position to visible tracks without rivals.
+
+        A turned face may be too dissimilar to be assigned by its embedding.
+        """
         free = [
             track
             for track in candidates
@@ -164,11 +179,11 @@ class Tracker:
             owners[indices[column]] = free[track]
 
     def _may_start(self, face: Face, candidates: list[Track]) -> bool:
-        """Whether a face may begin a track: not beside a track with a rival.
+        """Returns whether a face may begin a new track.
 
-        The face probably is that rival, half covered and therefore dissimilar, and will be
-        recognized
-        soon.
+        The face's score must reach `TrackOptions.starts_at`.  The face must not be close to a track
+        that has rivals, because it probably belongs to a rival, and is dissimilar only because it
+        is half covered.
         """
         beside_rivals = any(track.rivals and _meet(face, track.face) for track in candidates)
         return face.score >= self._options.starts_at and not beside_rivals
@@ -205,7 +220,7 @@ class Tracker:
             track.identity = self._namer(track.embedding)
 
     def _settle(self) -> None:
-        """Ends the rivalry of tracks that are both in sight and apart."""
+        """Ends the rivalry of two tracks if both are in sight and their faces do not meet."""
         for one, other in combinations(self._in_sight(), 2):
             if not _meet(one.face, other.face):
                 one.rivals.discard(other)
@@ -224,9 +239,11 @@ class Tracker:
 def clear_pairs(
     tracks: Float32Array, settled: NDArray[np.bool_], faces: Float32Array
 ) -> list[tuple[int, int]]:
-    """Returns (track, face) where each overlaps only the other; (T, 4), (T,), (F, 4) arrays.
+    """Returns the index pairs (track, face) whose boxes overlap each other and no other box.
 
-    `settled`: whether the track has met no other one since its last certain match.
+    `tracks` (T, 4) and `faces` (F, 4) are boxes x1, y1, x2, y2 in pixels.  Boxes overlap if their
+    IoU is at least SAME_PLACE.  `settled` (T,) is True for tracks without rivals; only these tracks
+    are returned.
     """
     near = overlaps(tracks, faces) >= SAME_PLACE
     alone = near & (near.sum(0) == 1)[None, :] & (near.sum(1) == 1)[:, None]
@@ -234,7 +251,11 @@ def clear_pairs(
 
 
 def best_pairs(merits: Float32Array, *, least: float) -> list[tuple[int, int]]:
-    """Returns (track, face) of (T, F) by descending score, each used once, all >= `least`."""
+    """Returns index pairs (track, face) of the (T, F) array `merits`, by descending merit.
+
+    The assignment is greedy.  Every row and column is used at most once, and every merit is at
+    least `least`.
+    """
     pairs: list[tuple[int, int]] = []
     open_merits = merits.astype(np.float64)
     while open_merits.size and open_merits.max() >= least:
@@ -245,13 +266,15 @@ def best_pairs(merits: Float32Array, *, least: float) -> list[tuple[int, int]]:
 
 
 def _boxes(faces: Sequence[Face]) -> Float32Array:
-    """Returns (N, 4) boxes."""
+    """Returns the (N, 4) boxes of the faces."""
     return np.array([face.box_xyxy for face in faces], np.float32).reshape(-1, 4)
 
 
 def _meet(one: Face, other: Face) -> bool:
-    """Whether one is near enough to hide a part of the other: half hidden faces have small
-    boxes."""
+    """Returns whether one face is so near to the other that it may hide a part of the other.
+
+    Both boxes are extended first, because a half-hidden face has a small box.
+    """
     reach = np.array([-_REACH, -_REACH, _REACH, _REACH], np.float32)
     boxes = _boxes([one, other])
     size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)

@@ -1,9 +1,8 @@
-"""Scores every pair of many photos, for exact error rates at FMRs that a pair list is too short
-for.
+"""Scores every pair of many photos, for exact error rates at FMRs too low for a pair list.
 
-4,992 photos make 12 million pairs.  Matrix products compute blocks of the similarity matrix.  Every
-genuine score is kept, and as many of the highest impostor scores as fit into memory, which is where
-the thresholds for low FMRs lie.  No score is binned or sampled.
+4,992 photos make 12 million pairs.  Matrix products compute blocks of the similarity matrix.  All
+genuine scores are stored, and as many of the highest impostor scores as fit into memory, because
+the thresholds for low FMRs lie among the highest impostor scores.  No score is binned or sampled.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class AllPairs:
     """(K,) ascending; every impostor score above `floor`."""
     n_impostor: int
     floor: float
-    """-inf if all impostor scores were kept; rates are known for thresholds above it."""
+    """The limit above which rates are known; -inf if all impostor scores are stored."""
     n_photos: int
     n_people: int
 
@@ -65,9 +64,8 @@ class AllPairs:
     def threshold_at_fmr(self, target: float) -> float:
         """Returns the smallest float32 threshold whose measured FMR is <= target.
 
-        Raises UsageError for a target that is too low for the number of pairs (rule of three), or
-        so
-        high that its threshold lies below the impostor scores that were kept.
+        Raises UsageError if the target is too low for the number of pairs (rule of three), or so
+        high that the threshold lies below the stored impostor scores.
         """
         require_measurable(target, self.n_impostor)
         position = len(self.impostor_top) - 1 - allowed_false_matches(target, self.n_impostor)
@@ -81,12 +79,11 @@ class AllPairs:
     def best_balanced_threshold(self) -> float:
         """Returns the threshold with the smallest FMR + FNMR.
 
-        That is the best accuracy on as many genuine as impostor pairs.  FNMR changes only at
-        genuine
-        scores, so the lowest accepted score is a genuine one; of several, the highest is taken.
-        The threshold lies midway between it and the next lower score.  Raises UsageError if a
-        better
-        threshold may lie among the scores that were not kept.
+        This threshold has the best accuracy if genuine and impostor pairs are equally frequent.
+        FNMR changes only at genuine scores, so the lowest accepted score is a genuine one; of
+        several such scores, the highest is chosen.  The threshold lies midway between that score
+        and the next lower score.  Raises UsageError if a better threshold may lie among the scores
+        that are not stored.
         """
         least_accepted = np.unique(self.genuine[self.genuine > self.floor])
         if not len(least_accepted):
@@ -114,10 +111,11 @@ def score_all_pairs(
 ) -> AllPairs:
     """Computes the cosine similarities of all N (N - 1) / 2 pairs.
 
-    `embeddings`: (N, D) float32, scaled to unit length here (center them first if the model's
-    card has a mean); `people`: (N,) identities.  `memory_bytes` limits blocks and scores together;
-    the embeddings and a copy of them come on top.  Raises InputError if there is no impostor pair
-    (one person only) or no genuine pair (no person twice).
+    `embeddings`: (N, D) float32, which this function scales to unit length; they must be centered
+    before if the model's card has a mean.  `people`: (N,) identities.  `memory_bytes` limits blocks
+    and scores together, without the embeddings and a copy of them.  Raises InputError if there is
+    no impostor pair (one person only) or no genuine pair (no person twice), and UsageError if
+    `memory_bytes` is too small.
     """
     if len(people) != len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings need as many people, not {len(people)}")
@@ -149,9 +147,9 @@ def score_all_pairs(
 
 
 class _Greatest:
-    """Collects scores; when `capacity` is reached, the lower half is dropped.
+    """Stores the highest scores; when `capacity` is reached, the lower half is dropped.
 
-    Every added score above `floor` is kept.
+    Every added score above `floor` is stored.
     """
 
     def __init__(self, capacity: int) -> None:

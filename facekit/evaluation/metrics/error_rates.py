@@ -69,8 +69,7 @@ class Roc:
 
 @dataclass(frozen=True, slots=True)
 class TarAtFmr:
-    """TAR at the smallest threshold whose FMR is at most the target, both measured on one set of
-    pairs."""
+    """TAR at the smallest threshold whose FMR is at most the target, on the same pairs."""
 
     target_fmr: float
     measurable: bool
@@ -96,7 +95,7 @@ def error_counts(scores: Scores, same: Flags, threshold: float) -> ErrorCounts:
 
 
 def roc(scores: Scores, same: Flags) -> Roc:
-    """Returns scikit-learn's roc_curve with every point kept.
+    """Returns scikit-learn's roc_curve without dropping any point.
 
     Raises InputError if genuine or impostor pairs are missing, and MissingExtraError without
     scikit-learn.
@@ -130,11 +129,11 @@ def equal_error_rate(curve: Roc) -> float:
 def best_accuracy_threshold(scores: Scores, same: Flags) -> float:
     """Returns the threshold with the largest number of correct decisions on these pairs.
 
-    If several thresholds are equally good, returns the highest.  It lies midway between the lowest
-    accepted and the highest rejected score; it is the lowest score if all are accepted, and just
-    above the highest if none is.  Its accuracy on the same pairs is optimistic: measure the
-    accuracy on other pairs.  Raises InputError if genuine or impostor pairs are missing, and
-    MissingExtraError without scikit-learn.
+    If several thresholds are equally good, returns the highest.  The threshold lies midway between
+    the lowest accepted and the highest rejected score.  It is the lowest score if all scores are
+    accepted, and just above the highest score if none is.  The accuracy on the same pairs is too
+    high, so that the accuracy should be measured on other pairs.  Raises InputError if genuine or
+    impostor pairs are missing, and MissingExtraError if scikit-learn is missing.
     """
     scores = scores.astype(np.float64)
     curve = roc(scores, same)
@@ -155,13 +154,12 @@ def midway(accepted: float, rejected: float) -> float:
 
 
 def is_measurable(fmr: float, n_impostor: int) -> bool:
-    """Whether this number of impostor pairs is enough for the FMR, by the rule of three."""
+    """Returns whether this number of impostor pairs is enough for the FMR, by the rule of three."""
     return fmr * n_impostor >= RULE_OF_THREE * (1 - 1e-12)  # tolerates the rounding of 1e-3 * 3,000
 
 
 def require_measurable(fmr: float, n_impostor: int) -> None:
-    """Raises UsageError for a target that is not between 0 and 1, or is too low for the pairs'
-    number."""
+    """Raises UsageError if the FMR is not between 0 and 1, or too low for this number of pairs."""
     if not 0.0 < fmr < 1.0:
         raise UsageError(f"A target FMR lies between 0 and 1. Received: {fmr}")
     if not is_measurable(fmr, n_impostor):

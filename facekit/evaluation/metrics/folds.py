@@ -1,7 +1,8 @@
-"""The ten-fold procedure of LFW's View 2, as facenet runs it.
+"""Runs the ten-fold procedure of LFW's View 2 like facenet.
 
-Each fold is scored with the threshold chosen on the other nine.  The report has the mean and the
-population standard deviation over the folds (davidsandberg/facenet, src/facenet.py: evaluate).
+Each fold is scored with the threshold that was chosen from the other nine folds.  The results are
+the mean and the population standard deviation over the folds (davidsandberg/facenet,
+src/facenet.py: evaluate).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True)
 class TenFold:
-    """The results by fold, in file order; facenet calls TAR VAL and FMR FAR."""
+    """The results by fold, in file order.  (facenet's names are VAL for TAR, and FAR for FMR.)"""
 
     folds: tuple[FoldResult, ...]
     val_fmr_target: float
@@ -63,7 +64,7 @@ class TenFold:
 
     @property
     def val_fmr(self) -> float:
-        """Mean FMR of the held-out folds at those thresholds, 0..1."""
+        """Mean FMR of the held-out folds, 0..1, at the thresholds of `val`."""
         return _mean_std([fold.val_counts.fmr for fold in self.folds])[0]
 
 
@@ -80,13 +81,14 @@ def ten_fold(
     """Runs the ten-fold procedure.
 
     `scores`: (N,), or (n_folds, N) whose row k was computed with fold k held out (facenet's
-    subtract-mean uses the mean of the other folds).  `same`: (N,) bool, in file order.  Pairs with
-    `acquired` (N,) False have no score: they stay in their fold, but are not used and not counted.
-    `fold_sizes` replaces `n_folds` for lists whose folds differ in size.
+    subtract-mean uses the mean of the other folds).  `same`: (N,) bool, in file order.  A pair
+    whose `acquired` (N,) is False has no score; the pair is neither used nor counted.  Folds are
+    consecutive and of equal size, as in pairs.txt, except if `fold_sizes` replaces `n_folds`.
 
     facenet interpolates its VAL threshold between steps of 0.001; this function takes the smallest
     threshold whose FMR is at most the target.  Raises UsageError if N is not a multiple of
-    n_folds: folds are consecutive and of equal size, as in pairs.txt.
+    `n_folds`, InputError if a fold or the folds other than one lack genuine or impostor pairs, and
+    MissingExtraError if scikit-learn is missing.
     """
     model_selection = require("sklearn.model_selection", extra="evaluate", needed_for="Evaluation")
     if fold_sizes is not None:
@@ -118,9 +120,9 @@ def ten_fold(
 def facenet_grid_threshold(scores: Scores, same: Flags) -> float:
     """Returns facenet's threshold: the first best of the squared L2 distances 0, 0.01 ... 3.99.
 
-    facenet matches a pair if its distance is below the threshold, strictly.  For similarity >=
-    threshold that means the next larger number.
-    Raises InputError if genuine or impostor pairs are missing.
+    The result is a cosine similarity.  facenet matches a pair if the distance is strictly below the
+    threshold.  Because this package tests similarity >= threshold, the next larger float64 is
+    returned.  Raises InputError if genuine or impostor pairs are missing.
     """
     require_both_kinds(scores, same)
     distance = 2.0 * (1.0 - scores.astype(np.float64))

@@ -16,8 +16,7 @@ from facekit.system.extras import require
 
 
 def binomial_ci95(n_events: int, n_trials: int) -> tuple[float, float]:
-    """Returns the exact 95 % interval (Clopper & Pearson 1934) of n_events / n_trials, 0..1
-    each."""
+    """Returns the exact 95 % interval (Clopper & Pearson 1934), 0..1, of n_events / n_trials."""
     ends = _stats().binomtest(n_events, n_trials).proportion_ci(0.95, method="exact")
     return float(ends.low), float(ends.high)
 
@@ -25,8 +24,8 @@ def binomial_ci95(n_events: int, n_trials: int) -> tuple[float, float]:
 def mcnemar_p(right_a: Flags, right_b: Flags) -> float:
     """Returns the two-sided exact p (McNemar 1947) of two models being right equally often.
 
-    Both arguments are (N,) bool for the same N pairs.  Pairs on which both are right or both wrong
-    do not count; if no pair remains, p is 1.
+    Both arguments are (N,) bool for the same N pairs.  Pairs on which both models are right or both
+    are wrong do not count; if no pair remains, p is 1.
     """
     if right_a.shape != right_b.shape:
         raise ValueError(f"The same pairs needed. Received: {right_a.shape}, {right_b.shape}")
@@ -49,8 +48,9 @@ def bootstrap_ci95(
 
     `errors`: (N,) bool; `person_a`, `person_b`: (N,) identity numbers, equal for a genuine pair.
     People are drawn with replacement.  A genuine pair of a person who is drawn m times has weight
-    m; an impostor pair has the product of its two people's counts.  Pairs that share people thus
-    vary together, as in another sample of people.  Replicates without any pair are left out.
+    m; the weight of an impostor pair is the product of its two people's counts.  Pairs that share
+    people therefore vary together, as in another sample of people.  Replicates without any pair are
+    left out.
     """
     people, numbers = np.unique(np.stack([person_a, person_b]), return_inverse=True)
     index_a, index_b = numbers.reshape(2, -1)

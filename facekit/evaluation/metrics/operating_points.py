@@ -19,12 +19,12 @@ def operating_points(
     dataset: str,
     fmr_targets: tuple[float, ...] = DEFAULT_FMR_TARGETS,
 ) -> tuple[OperatingPoint, ...]:
-    """One point a target FMR, in the order given, then "best-accuracy".
+    """Returns one operating point for each target FMR, in this order, then "best-accuracy".
 
-    The last has the least FMR + FNMR, i.e. the best accuracy on as many genuine as impostor
-    pairs; with a thousand impostor pairs to a genuine one, plain accuracy would measure the FMR
-    alone.  Intervals are exact binomial ones.  Raises UsageError for a target that the impostor
-    count cannot carry.
+    "best-accuracy" has the minimum FMR + FNMR, i.e. the best accuracy if genuine and impostor pairs
+    are equally frequent.  Plain accuracy would measure only the FMR if there are a thousand
+    impostor pairs for each genuine pair.  Intervals are exact binomial intervals.  Raises
+    UsageError for a target that is too low for the number of impostor pairs.
     """
     thresholds = [(fmr_target(fmr), scores.threshold_at_fmr(fmr)) for fmr in fmr_targets]
     thresholds.append((BEST_ACCURACY, scores.best_balanced_threshold()))
@@ -37,9 +37,9 @@ def operating_points(
 def operating_point(
     counts: ErrorCounts, target: str, *, protocol: str, dataset: str
 ) -> OperatingPoint:
-    """The counts at a threshold as the card's record, with 95 % intervals.
+    """Returns the card's record of the counts at a threshold, with 95 % intervals.
 
-    Raises InputError for a threshold above 1, which would call no pair the same.
+    Raises InputError for a threshold above 1, at which no pair would match.
     """
     if counts.threshold > 1.0:
         raise InputError(

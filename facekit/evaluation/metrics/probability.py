@@ -1,8 +1,8 @@
 """Fits the probability that two faces are of one person to scores, and measures its reliability.
 
-The probability holds for pairs with the same shares of genuine and impostor pairs as the fitted
-ones, e.g. one half each.  If impostors are far more frequent, the probability is far lower: use an
-operating point then.
+The probability holds if genuine and impostor pairs are as frequent as among the fitted pairs, e.g.
+one half each.  If impostor pairs are far more frequent, the probability is far lower, and an
+operating point should be used instead.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Reliability:
     """Probabilities compared with labels, on pairs that were not used for the fit."""
 
     bins: tuple[ReliabilityBin, ...]
-    """The bins that hold a pair, by ascending probability."""
+    """The bins that contain at least one pair, by ascending probability."""
     expected_calibration_error: float
     """Mean of |mean_probability - observed|, weighted by pairs (Naeini et al. 2015)."""
     brier_score: float

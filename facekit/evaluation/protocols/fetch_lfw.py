@@ -1,4 +1,4 @@
-"""Fetches LFW with scikit-learn's fetcher, which knows the archives' checksums."""
+"""Fetches LFW with scikit-learn's fetcher, which verifies the archives' checksums."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ SITE = "http://vis-www.cs.umass.edu/lfw/"
 
 
 def data_home(given: Path | None) -> Path:
-    """Returns scikit-learn's data home: `given`, else SCIKIT_LEARN_DATA, else
-    ~/scikit_learn_data."""
+    """Returns scikit-learn's data home.
+
+    This is `given`, else the folder in SCIKIT_LEARN_DATA, else ~/scikit_learn_data.
+    """
     home = given or Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
     return home.expanduser()
 
@@ -26,8 +28,9 @@ def data_home(given: Path | None) -> Path:
 def fetch_lfw(home: Path, alignment: LfwAlignment, *, offline: bool = False) -> Path:
     """Fetches photos and pair lists to `home`/lfw_home, about 240 MB; returns that folder.
 
-    Existing files are not fetched again.  Raises FetchError, which says what to put where;
-    StorageError if nothing can be written; MissingExtraError without scikit-learn.
+    Existing files are not fetched again.  Raises FetchError, whose message explains how to get the
+    files by hand, if LFW cannot be fetched or `offline` forbids it.  Raises StorageError if the
+    folder cannot be written, and MissingExtraError if scikit-learn or Pillow is missing.
     """
     offline = offline or offline_by_environment()
     folder = home / "lfw_home"
@@ -54,7 +57,10 @@ def fetch_lfw(home: Path, alignment: LfwAlignment, *, offline: bool = False) -> 
 
 
 def _require_whole(photos_dir: Path) -> None:
-    """Removes a part that a killed process left: the fetcher would take the part for everything."""
+    """Raises FetchError if photos are missing, which the fetcher does not check.
+
+    Photos are missing e.g. after a process was killed while it unpacked them.
+    """
     people = [child for child in photos_dir.iterdir() if child.is_dir()]
     n_photos = sum(len(list(person.glob("*.jpg"))) for person in people)
     if (n_photos, len(people)) != (N_PHOTOS, N_PEOPLE):

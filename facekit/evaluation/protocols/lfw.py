@@ -1,7 +1,8 @@
 """Finds Labeled Faces in the Wild on disk, and the pair list of each protocol.
 
-Any of LFW's alignments (original, funneled, deep-funneled) has the layout `Name/Name_0001.jpg`;
-archives unpack it directly or under one folder, protocol files beside it or in `protocol/`.
+Each of LFW's alignments (original, funneled, deep-funneled) has the layout `Name/Name_0001.jpg`.
+Archives unpack the photos' folders directly or under one folder; pair lists are beside the photos'
+folders or in `protocol/`.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ class Protocol(str, Enum):
     DEVTEST = "devtest"
     """View 1, pairsDevTest.txt: 500 genuine and 500 impostor pairs."""
     VIEW1 = "view1"
-    """Both lists of View 1 as two folds, each scored with the threshold of the other."""
+    """Both lists of View 1 as two folds; each fold is scored with the other fold's threshold."""
     VIEW2 = "view2"
     """View 2, pairs.txt: 10 folds of 300 genuine and 300 impostor pairs."""
     FOLD1 = "fold1"
     """The first fold of View 2, which MLPerf's SphereFace20 test uses."""
     FOLDERS = "folders"
-    """The user's photos, a folder per person; people.py chooses the pairs."""
+    """The user's photos in one folder per person; people.py chooses the pairs."""
 
     @property
     def file_names(self) -> tuple[str, ...]:
@@ -62,20 +63,20 @@ class Protocol(str, Enum):
 @dataclass(frozen=True, slots=True)
 class LfwFolder:
     photos_dir: Path
-    """The folder that holds a folder per person."""
+    """The folder that contains one folder per person."""
     protocol_dirs: tuple[Path, ...]
-    """Folders in which pair lists are looked for, in this order."""
+    """Folders that are searched for pair lists, in this order."""
 
     @property
     def name(self) -> str:
-        """The alignment, by the name of its folder, e.g. "lfw-deepfunneled"."""
+        """The name of the photos' folder, which names the alignment, e.g. "lfw-deepfunneled"."""
         return self.photos_dir.name
 
 
 def locate_data(given: Path | None) -> Path:
-    """Returns the folder the user named, else scikit-learn's data home, where its fetcher puts LFW.
+    """Returns `given`, or if it is None the folder in which scikit-learn's fetcher stores LFW.
 
-    Raises InputError, which says what to put where.
+    Raises InputError, whose message explains how to get LFW, if the latter folder does not exist.
     """
     if given is not None:
         return given
@@ -90,9 +91,9 @@ def locate_data(given: Path | None) -> Path:
 
 
 def find_lfw(folder: Path) -> LfwFolder:
-    """Finds the photos in `folder`, or in the only folder of photos directly below it.
+    """Finds LFW's photos in `folder`, or in the only folder of photos directly below `folder`.
 
-    Raises InputError if there are none, or several alignments.
+    Raises InputError if there are no photos, or several folders of photos.
     """
     if not folder.is_dir():
         raise InputError(f"A folder with LFW's photos needed. {folder} is not a folder.")

@@ -1,4 +1,4 @@
-"""Lists of photo pairs: LFW's formats and CSV, read strictly.
+"""Reads lists of photo pairs in LFW's formats and CSV; any malformed line is an error.
 
 LFW (tab separated; http://vis-www.cs.umass.edu/lfw/README.txt):
 
@@ -7,7 +7,7 @@ LFW (tab separated; http://vis-www.cs.umass.edu/lfw/README.txt):
     Slobodan_Milosevic  2  Sok_An  1    a mismatched pair, after the fold's matched ones
 
 CSV with a header: `a,b,same` (paths, and one of 1/0, true/false, yes/no), optionally
-`person_a,person_b`, without which nothing is known about the identities behind the pairs.
+`person_a,person_b`.  Without the latter, the people in the photos are unknown.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Pair:
     b: Photo
     same: bool
     line: int
-    """1-based, in the list's file"""
+    """Line number in the list's file, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairList:
-    """A list with all pairs of its file, in the file's order."""
+    """The pairs of a file, in the order of the file."""
 
     name: str
     folds: tuple[tuple[Pair, ...], ...]
@@ -85,7 +85,7 @@ class PairList:
         return tuple(by_path[path] for path in sorted(by_path))
 
     def only_fold(self, number: int) -> PairList:
-        """Returns fold `number` (from 1) as a list of its own.
+        """Returns a list that contains only fold `number` (from 1).
 
         Raises PairListError if there is no such fold.
         """
@@ -104,7 +104,7 @@ class PairList:
         return replace(self, name=name, folds=folds, complete=False)
 
     def joined(self, other: PairList) -> PairList:
-        """Returns the folds of both lists, this list's first."""
+        """Returns a list of the folds of both lists, first the folds of this list."""
         return PairList(
             f"{self.name}{_JOINED_BY}{other.name}",
             (*self.folds, *other.folds),

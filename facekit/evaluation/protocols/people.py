@@ -13,16 +13,17 @@ from facekit.photo.sources import list_people
 
 NAME = "all people"
 
-_PARTNERS = 3  # genuine pairs: each photo with the next three of its person
+_PARTNERS = 3  # a genuine pair is a photo and one of the next three of the person
 _ROUNDS = 20  # in each round every photo meets one other; few people allow few impostor pairs
 
 
 def pairs_of_people(folder: Path) -> PairList:
     """Returns one fold of pairs of the photos in `folder` (PERSON/PHOTO).
 
-    The pairs are the same for the same folder: each photo with the next three of its person, and
-    as many random impostor pairs; more if a photo would be in no pair otherwise.  Raises InputError
-    if the folder has no second person, or nobody with two photos.
+    The genuine pairs combine each photo with the next three photos of the same person.  There are
+    as many random impostor pairs, or more if a photo would otherwise be in no pair.  The pairs of a
+    folder are the same in every run.  Raises InputError if the folder contains photos of fewer than
+    two people, or if nobody has two photos.
     """
     people = [person for person in list_people(folder) if person.photos]
     photos = [
@@ -53,8 +54,8 @@ def pairs_of_people(folder: Path) -> PairList:
 def _strangers(photos: list[Photo], alone: set[int], *, wanted: int) -> list[tuple[Photo, Photo]]:
     """Returns distinct pairs of photos of two people.
 
-    There are `wanted` pairs if the photos allow it, and each photo of `alone` is in one of them.
-    `alone`: indices of photos; the function empties it.
+    There are `wanted` pairs if the photos allow so many.  `alone` contains indices of photos that
+    must each be in a pair; the function empties it.
     """
     random = np.random.default_rng(0)
     pairs: dict[tuple[int, int], None] = {}

@@ -1,4 +1,4 @@
-"""Chooses the pairs to score, finds their photos, and the pairs for the threshold."""
+"""Chooses the pairs to score and the pairs for the threshold, and finds the photos of both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facekit.evaluation.protocols.people import pairs_of_people
 
 
 class ThresholdOrigin(str, Enum):
-    """The origin of the threshold that pairs are scored with."""
+    """The origin of the threshold with which pairs are decided."""
 
     OTHER_FOLDS = "other-folds"
     """Each fold has the best threshold of the other folds."""
@@ -30,8 +30,7 @@ class ThresholdOrigin(str, Enum):
     FIXED = "fixed"
     """A threshold fixed by the protocol or the user."""
     SAME_PAIRS = "same-pairs"
-    """The best threshold of the scored pairs themselves: the accuracy is too high, and marked
-    so."""
+    """The best threshold of the scored pairs themselves; reports mark the accuracy as too high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,12 @@ class Plan:
     pair_list: PairList
     folder: LfwFolder
     origin: ThresholdOrigin
-    """OTHER_FOLDS, OTHER_LIST or CARD; with CARD, SAME_PAIRS if the card has no threshold."""
+    """OTHER_FOLDS, OTHER_LIST, CARD or SAME_PAIRS.
+
+    CARD is replaced by SAME_PAIRS if the card's threshold does not apply or is missing.
+    """
     training: PairList | None
-    """The list that the threshold is chosen on; None if folds or the card determine it."""
+    """The list from which the threshold is chosen; None if there is no other list for it."""
 
     @property
     def photos(self) -> tuple[Photo, ...]:
@@ -62,11 +64,13 @@ class Plan:
 def open_list(
     *, data: Path | None, protocol: str, pairs_file: Path | None
 ) -> tuple[PairList, LfwFolder, Protocol | None]:
-    """Opens a pair list and finds its photos; returns LFW's protocol, too, if it is one.
+    """Opens a pair list and finds its photos; returns (list, photos' folder, LFW's protocol).
 
-    `protocol`: a value of Protocol, or the path of a pair list; `pairs_file` replaces it.  Photos
-    of a CSV list are looked for in `data`, else beside the list.
-    Raises InputError or PairListError, which say what to put where.
+    `protocol` is a value of Protocol, or the path of a pair list; `pairs_file` replaces `protocol`.
+    Photos of a list of the user are searched in `data`, or beside the list if `data` is None.  For
+    such a list, the returned protocol is None.
+    Raises UsageError if `protocol` is neither, InputError if LFW or the folder of photos is not
+    found, and PairListError if the list is missing or not valid, or lists a missing photo.
     """
     known = {one.value: one for one in Protocol}
     if pairs_file is None and protocol == Protocol.FOLDERS.value:
@@ -95,9 +99,10 @@ def open_list(
 def open_plan(
     *, data: Path | None, protocol: str, pairs_file: Path | None, limit: int | None
 ) -> Plan:
-    """Opens a list as `open_list` does, and the list that the threshold is chosen on.
+    """Opens a list as `open_list` does, and the list from which the threshold is chosen.
 
-    `limit`: use only the first pairs of each kind of every fold, in both lists.
+    `limit` is the maximum number of pairs of each kind that are used from every fold of both lists;
+    None means all pairs.  Raises the errors of `open_list`.
     """
     pair_list, folder, known = open_list(data=data, protocol=protocol, pairs_file=pairs_file)
     training: PairList | None = None

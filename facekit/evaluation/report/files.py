@@ -36,9 +36,10 @@ _WORST = 12
 
 
 def require_writable(folder: Path) -> None:
-    """Checks the folder before the work.
+    """Checks before an evaluation that a report can be written to `folder`.
 
-    Raises UsageError for a folder with other files, MissingExtraError without matplotlib.
+    Raises UsageError if the folder contains other files than an earlier report, and
+    MissingExtraError if matplotlib is missing.
     """
     require("matplotlib.figure", extra="plot", needed_for="A report with figures")
     if folder.exists() and not (folder / REPORT).is_file() and any(folder.iterdir()):
@@ -53,7 +54,7 @@ def write_report(
 ) -> None:
     """Writes all files to a temporary folder, which is then renamed to `folder`.
 
-    Raises StorageError and then leaves an earlier report as it was.
+    Raises StorageError if the files cannot be written; an earlier report is then unchanged.
     """
     files = _files(report, columns, photos)
     target = Path(os.path.abspath(folder))

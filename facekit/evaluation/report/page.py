@@ -88,7 +88,7 @@ class ErrorGallery:
     false_matches: tuple[ShownPair, ...]
     false_non_matches: tuple[ShownPair, ...]
     crop: str
-    """The crop rule, in words."""
+    """Description of the crop rule for readers."""
 
 
 def report_html(

@@ -1,8 +1,8 @@
 """Draws the report's figures: ROC, DET, score histograms, folds, latency.
 
-matplotlib is used by objects, without its global state and without a window system.  As SVG, axes
-and letters take the color of the surrounding text (`currentColor`) on a transparent ground, so that
-one figure suits light and dark pages; as PNG they are black on white.
+matplotlib is used without its global state (pyplot) and without a window system.  In SVG, axes and
+letters have the color of the surrounding text (`currentColor`) on a transparent background, so that
+a figure fits light and dark pages.  In PNG, axes and letters are black on white.
 """
 
 from __future__ import annotations
@@ -201,8 +201,7 @@ def _figure(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
 
 
 def _log_fmr_axis(axes: Any, models: tuple[ModelResult, ...]) -> None:
-    """Puts an FMR of 0 on the left edge and shades where there are fewer than three false
-    matches."""
+    """Draws an FMR of 0 at the left edge, and shades FMRs of fewer than three false matches."""
     left = min(map(_least, models))
     axes.set_xscale("log")
     axes.set_xlim(left, 1.0)
@@ -225,8 +224,7 @@ def _scored(model: ModelResult) -> tuple[Scores, Flags]:
 
 
 def _names(models: tuple[ModelResult, ...]) -> dict[ModelIdentity, str]:
-    """Returns the shortest labels that distinguish the results: setups of one model omit its
-    name."""
+    """Returns labels that distinguish the results; if all are of one model, its name is omitted."""
     identities = [model.model for model in models]
     one_model = len({identity.file_sha256 for identity in identities}) == 1
     return {

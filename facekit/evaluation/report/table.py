@@ -1,4 +1,4 @@
-"""Makes the pieces of HTML of the page, and its first table: models side by side."""
+"""Makes the HTML elements of the report's page, and the table that compares the models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ORIGINS = {
 
 
 def models_table(models: tuple[ModelResult, ...], threshold_list: str | None) -> str:
-    """Makes a table with a row per figure and a column per result."""
+    """Returns an HTML table with one row per measured value and one column per result."""
     rows: list[tuple[str, Callable[[ModelResult], str]]] = [
         ("Accuracy", lambda m: _rate(m.accuracy, _by_identity(m))),
         ("Mean of the folds", _fold_mean),

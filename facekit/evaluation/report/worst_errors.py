@@ -18,7 +18,7 @@ class ShownPair:
 
     @property
     def known_fault(self) -> str:
-        """Why the label of the list is doubtful; "" if it is not."""
+        """The reason why the list's label is doubtful, or "" if it is not doubtful."""
         faults = (WRONG_LABELS.get(self.pair.a), WRONG_LABELS.get(self.pair.b))
         return "; ".join(dict.fromkeys(fault for fault in faults if fault))
 

@@ -1,4 +1,4 @@
-"""MTCNN: a cascade of three nets, from all windows of a photo to its faces.
+"""Detects faces with MTCNN, a cascade of three nets.
 
 Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded
 Convolutional Networks", 2016 (arXiv:1604.02878).
@@ -31,14 +31,14 @@ class Mtcnn:
     def detect(
         self, images: Sequence[UInt8Array], *, options: MtcnnOptions | None = None
     ) -> list[tuple[Face, ...]]:
-        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; each photo's best face comes
-        first.
+        """Finds faces in RGB uint8 (H, W, 3) photos of any sizes; returns each photo's faces.
 
-        Boxes and landmarks are in pixels of the photo; they reach beyond it if the face does.  A
-        photo with a side shorter than `min_face_px` has no faces.
+        The best face of a photo comes first.  Boxes and landmarks are in pixels of the photo; they
+        reach beyond the photo if the face does.  In a photo with a side shorter than `min_face_px`,
+        no faces are found.
 
-        A photo larger than `search_side_px` is searched on a reduced copy in all stages: running
-        O-Net on the full-size photo changes boxes by 1 % in IoU, and is neither better nor worse.
+        A photo larger than `search_side_px` is searched on a reduced copy in all stages, because
+        O-Net on the full-size photo changes boxes by only 1 % in IoU, for neither better nor worse.
 
         Raises ValueError for another dtype or shape.
         """

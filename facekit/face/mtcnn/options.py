@@ -21,8 +21,8 @@ class MtcnnOptions:
     """
 
     min_face_px: float = 20.0
-    """Smallest side of a face, in pixels of the photo, or of its reduced copy if it is larger than
-    `search_side_px`."""
+    """Minimum side of a face in pixels of the photo, or of the reduced copy if the photo is larger
+    than `search_side_px`."""
     stage_thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     """Face probability that a window must exceed in P-, R- and O-Net, each 0..1."""
     scale_factor: float = 0.709
@@ -32,12 +32,14 @@ class MtcnnOptions:
     level_overlap: float = 0.5
     """IoU above which only the better of two proposals of one pyramid level is kept."""
     proposal_overlap: float = 0.7
-    """The same across levels."""
+    """IoU above which only the better of two proposals of different levels is kept."""
     refined_overlap: float = 0.7
-    """The same after R-Net."""
+    """IoU above which only the better of two boxes is kept after R-Net."""
     face_overlap: float = 0.7
-    """The same after O-Net, but relative to the smaller box's area: a box within a box is
-    dropped."""
+    """Overlap above which only the better of two faces is kept after O-Net.
+
+    The overlap is relative to the smaller box's area, so that a box within a box is dropped.
+    """
 
     sure_score: ClassVar[float] = 0.9
     """Score above which a detection is almost always a face."""

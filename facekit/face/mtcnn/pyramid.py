@@ -14,8 +14,8 @@ def pyramid_scales(
 ) -> tuple[float, ...]:
     """Returns the scales at which P-Net's window spans min_face_px, min_face_px / scale_factor, ...
 
-    At the last scale the shorter side is at least one window long.  () for a photo smaller than
-    the smallest face.
+    At the last scale the photo's shorter side is at least one window long.  Returns () for a photo
+    smaller than the smallest face.
 
     NB: the mtcnn package rounds the number of levels, which it computes for min_face_px = 20 only.
     The results agree except for sides that leave 12.00 to 12.06 px at the last level.
@@ -29,8 +29,7 @@ def pyramid_scales(
 
 
 def level(image: Float32Array, scale: float) -> Float32Array:
-    """Resizes (H, W, 3) to (int(H scale), int(W scale), 3), by the mean of the area of each
-    pixel."""
+    """Resizes (H, W, 3) to (int(H scale), int(W scale), 3) by averaging each pixel's area."""
     height, width = image.shape[:2]
     size = (int(width * scale), int(height * scale))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)

@@ -1,4 +1,4 @@
-"""The three stages of the cascade, and the candidates that they pass on.
+"""Runs the three stages of the cascade.
 
 P-Net rates every window at every scale, coarsely.  R-Net rejects most of P-Net's proposals and
 refines the boxes of the rest.  O-Net decides which of these boxes are faces, refines them and
@@ -47,8 +47,7 @@ class Candidates:
         return len(self.scores)
 
     def at(self, indices: NDArray[np.intp] | NDArray[np.bool_]) -> Candidates:
-        """Returns the candidates at these indices (K,), or those for which this mask (N,) is
-        True."""
+        """Returns the candidates at indices (K,), or for which a mask (N,) is True."""
         return Candidates(self.boxes[indices], self.scores[indices])
 
     def unsuppressed(self, threshold: float) -> Candidates:
@@ -141,7 +140,8 @@ def placed(boxes: Float32Array, points: Float32Array) -> Float32Array:
 def regressed(boxes: Float32Array, offsets: Float32Array) -> Float32Array:
     """Moves each corner of (N, 4) boxes by R- or O-Net's offsets (N, 4), in units of the sides.
 
-    NB: a side counts from the first pixel to the last, hence + 1, as in the authors' MATLAB code.
+    NB: one is added to each side length, as in the authors' MATLAB code, because a side is counted
+    from the first to the last pixel.
     """
     sizes = boxes[:, 2:] - boxes[:, :2] + np.float32(1)
     return np.asarray(boxes + offsets * np.tile(sizes, 2))

@@ -18,9 +18,9 @@ def windows(image: Float32Array, boxes: Float32Array, *, side_px: int) -> Float3
     sampled sparsely, not averaged.  A sample outside the photo is 0, which is gray.
 
     NB: this is TensorFlow's crop_and_resize as the mtcnn package calls it.  Boxes are divided by
-    the
-    photo's height and width but multiplied by these less one, so that samples move towards the
-    origin by up to one pixel.  The nets were ported with it, so only this gives equal results.
+    the photo's height and width, but multiplied by height minus one and width minus one, so that
+    samples move towards the origin by up to one pixel.  The nets were ported with this sampling, so
+    other samplings have other results.
     """
     height, width = image.shape[:2]
     columns = _grid(boxes[:, 0], boxes[:, 2], side_px, width)

@@ -1,4 +1,4 @@
-"""Checks a gallery in PostgreSQL; damage of the server's files is left to the server."""
+"""Checks a gallery in PostgreSQL, except for damage of the server's files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from facekit.gallery.postgres.schema import SCHEMA
 
-_MOST_FAULTS = 20  # of one kind are reported
+_MOST_FAULTS = 20  # maximum number of reported faults of one kind
 _RECALL_QUERIES = 100
 _LEAST_RECALL = 0.99
 
 
 def faults(connection: Any) -> list[str]:
-    """Returns one sentence for each fault.  Call it within a transaction."""
+    """Returns one sentence for each fault.  Call the function within a transaction."""
     found = [
         f"{name} is enrolled without a template."
         for (name,) in connection.execute(
@@ -50,9 +50,9 @@ def faults(connection: Any) -> list[str]:
 def recall_at_1(connection: Any) -> float | None:
     """Returns the share of queries, 0..1, for which the index finds a nearest template.
 
-    A query is a template of the gallery, drawn at random; it counts if the index's nearest other
-    template is as similar as that of exact search.  None for an empty gallery.  Call it within a
-    transaction.
+    A query is a random template of the gallery.  It is counted if the nearest other template that
+    the index finds is as similar as the one that exact search finds.  Returns None for an empty
+    gallery.  Call the function within a transaction.
     """
     queries = connection.execute(
         f"SELECT template_id, embedding FROM {SCHEMA}.template ORDER BY random() "

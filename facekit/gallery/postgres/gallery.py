@@ -29,12 +29,12 @@ from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
 _EF_SEARCH = 200
-"""Number of candidates that HNSW keeps; pgvector's default of 40 finds fewer of the nearest.
+"""Length of HNSW's candidate list; pgvector's default of 40 finds fewer of the nearest templates.
 `facekit gallery check` measures the share that is found."""
 
 
 def create_postgres(url: str) -> bool:
-    """Makes the tables; returns False if they exist.  Raises StorageError."""
+    """Makes the tables; returns False if they exist.  Raises MissingExtraError or StorageError."""
     connection = postgres_schema.connect(url)
     with postgres_schema.translated(url), connection:
         return postgres_schema.create(connection, {"created_at": now_utc()})
@@ -43,11 +43,11 @@ def create_postgres(url: str) -> bool:
 class PostgresGallery:
     """A gallery on a PostgreSQL server: see gallery.Gallery.
 
-    It has one connection; it is not thread-safe, but many processes may use the gallery.
+    An object has one connection and is not thread-safe; many processes may use one gallery.
     """
 
     def __init__(self, url: str) -> None:
-        """Connects to the server.  Raises StorageError."""
+        """Connects to the server.  Raises MissingExtraError or StorageError."""
         self._url = url
         self._connection = postgres_schema.connect(url)
         try:
@@ -208,11 +208,11 @@ class PostgresGallery:
             return recall_at_1(self._connection)
 
     def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
-        """Returns False: the server keeps its index up to date."""
+        """Returns False, because the server updates the index itself."""
         return False
 
     def _by_best(self, query: Float32Array, top: int) -> list[Candidate]:
-        """Requests more and more templates until they belong to `top` people or are all read."""
+        """Requests more and more templates until `top` people are found or all are read."""
         self._connection.execute(f"SET LOCAL hnsw.ef_search = {_EF_SEARCH}")
         self._connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
         limit = max(4 * top, 20)
@@ -230,7 +230,7 @@ class PostgresGallery:
             limit *= 4
 
     def _by_mean(self, query: Float32Array, top: int) -> list[Candidate]:
-        """Compares with the mean of each person's templates; exact, without the index."""
+        """Compares the query with each person's mean template, exactly and without the index."""
         nearest = self._rows(
             f"SELECT person_id, 1 - (avg(embedding) <=> %s::vector) AS similarity "
             f"FROM {SCHEMA}.template GROUP BY person_id ORDER BY similarity DESC LIMIT {int(top)}",
@@ -278,7 +278,7 @@ class PostgresGallery:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Reads from one state of the gallery; nested in a transaction, from that transaction's."""
+        """Lets all reads in this context use one state, within a transaction its state."""
         outermost = self._connection.info.transaction_status.name == "IDLE"
         with self._transaction():
             if outermost:

@@ -1,7 +1,7 @@
-"""Merging two people of a gallery in PostgreSQL, and undoing it.
+"""Merges two people of a gallery in PostgreSQL, and undoes merges.
 
 Call all functions within a transaction.  A person's row is locked before the person's templates are
-moved, so that nobody enrolls into it or removes it at the same time.
+moved, so that no other process can add templates or remove the person at the same time.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def merges(connection: Any, name: str | None) -> list[Merge]:
 
 
 def _take_spares(connection: Any, person_id: int) -> None:
-    """Restores photos that an undone merge took along although another merge had them, too."""
+    """Restores templates of photos that a just undone merge shared with a merge still in effect."""
     rows = connection.execute(
         "SELECT DISTINCT ON (photo_sha256) template_id, merge_id "
         f"FROM {SCHEMA}.spare_template JOIN {SCHEMA}.merge USING (merge_id) "
@@ -131,7 +131,7 @@ def _take_spares(connection: Any, person_id: int) -> None:
 
 
 def _locked(connection: Any, name: str, other: str) -> dict[str, tuple[int, str]]:
-    """Locks the rows of the two people; returns number and enrollment time of each that exists."""
+    """Locks both people's rows; returns the number and enrollment time of each existing person."""
     rows = connection.execute(
         f"SELECT name, person_id, enrolled_at FROM {SCHEMA}.person WHERE name IN (%s, %s) "
         "ORDER BY person_id FOR UPDATE",

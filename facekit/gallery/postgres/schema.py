@@ -84,12 +84,12 @@ MIGRATIONS: tuple[str, ...] = ("", _TABLES, _MERGES)
 
 
 def psycopg() -> Any:
-    """Imports psycopg.  Raises MissingExtraError."""
+    """Imports psycopg.  Raises MissingExtraError if psycopg is not installed."""
     return require("psycopg", extra="postgres", needed_for="A gallery in PostgreSQL")
 
 
 def connect(url: str) -> Any:
-    """Connects to the server.  Raises StorageError."""
+    """Connects to the server.  Raises MissingExtraError or StorageError."""
     with translated(url):
         return psycopg().connect(url, autocommit=True, application_name="facekit")
 
@@ -122,7 +122,10 @@ def create(connection: Any, meta: dict[str, str]) -> bool:
 
 
 def bring_up(connection: Any, url: str) -> int:
-    """Migrates to this version's schema and returns its number.  Raises StorageError."""
+    """Migrates to the schema of this facekit, and returns the schema's version.
+
+    Raises StorageError if there is no gallery, or if its version is too old or newer than facekit.
+    """
     if not exists(connection):
         raise StorageError(
             f"No gallery at {shown_url(url)}. facekit enroll and facekit gallery init make one."
@@ -143,7 +146,7 @@ def bring_up(connection: Any, url: str) -> int:
 
 
 def fix_dimension(connection: Any, dimension: int) -> None:
-    """Makes the vector column with the space's dimension, and the index."""
+    """Makes the vector column, with `dimension` values per vector, and the index."""
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     connection.execute(
         f"ALTER TABLE {SCHEMA}.template ALTER COLUMN embedding TYPE vector({int(dimension)})"

@@ -23,9 +23,9 @@ _ROWS_AT_ONCE = 1_000
 
 
 def read_space(connection: Any, *, lock: str = "") -> TemplateSpace | None:
-    """Returns the space, None until somebody is enrolled.
+    """Returns the template space, or None until somebody is enrolled.
 
-    `lock`: "", "FOR SHARE" or "FOR UPDATE".
+    `lock` is "", "FOR SHARE" or "FOR UPDATE", the lock on the space's row until the commit.
     """
     row = connection.execute(f"SELECT description FROM {SCHEMA}.space {lock}").fetchone()
     return None if row is None else parse_space(Fields(row[0], "space"))
@@ -37,7 +37,7 @@ def read_mean(connection: Any) -> Float32Array | None:
 
 
 def bind(connection: Any, space: TemplateSpace, mean: Float32Array | None, *, where: str) -> None:
-    """Gives an empty gallery its space.
+    """Fixes the template space and mean of a gallery that has none.
 
     Raises ModelMismatchError if the gallery has another space.
     """
@@ -46,7 +46,7 @@ def bind(connection: Any, space: TemplateSpace, mean: Float32Array | None, *, wh
         if _write(connection, space, mean, "DO NOTHING"):
             fix_dimension(connection, space.size)
         own = read_space(connection, lock="FOR SHARE")
-        assert own is not None  # set by this process, or by one that was faster
+        assert own is not None  # set by this or by another process
     own.require_same(space, where=where)
 
 
@@ -59,7 +59,7 @@ def recenter(
     reporter: Reporter,
 ) -> int:
     """See Gallery.recenter.  The index is rebuilt, which is faster than updating it row by row."""
-    own = read_space(connection, lock="FOR UPDATE")  # enrollment waits for the new mean
+    own = read_space(connection, lock="FOR UPDATE")  # enrollment must wait for the new mean
     if own is None or not own.differs_by_mean_alone(space):
         if own is not None:
             own.require_same(space, where=where)
@@ -92,7 +92,7 @@ def recenter(
 
 
 def vector_text(vector: Float32Array) -> str:
-    """Returns pgvector's text form; 9 digits preserve every float32."""
+    """Returns a (D,) vector in pgvector's text form; 9 digits preserve every float32."""
     return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
 
 
@@ -107,9 +107,9 @@ def vector_of(text: str) -> Float32Array:
 def _write(
     connection: Any, space: TemplateSpace, mean: Float32Array | None, on_conflict: str
 ) -> int:
-    """Writes the rows and returns their number.
+    """Writes the row of space and mean; returns the number of written rows.
 
-    Raises ValueError for a mean that the space does not name.
+    Raises ValueError if the SHA-256 of `mean` is not `space.mean_sha256`.
     """
     if mean_sha256_of(mean) != space.mean_sha256:
         raise ValueError("The mean embedding must be the one that the space names.")
@@ -123,9 +123,9 @@ def _write(
 
 
 def _blocks(connection: Any) -> Iterator[tuple[str, list[int], Float32Array]]:
-    """Yields table, template numbers and vectors in blocks.
+    """Yields blocks of (table, template numbers, vectors (N, D)).
 
-    The templates that merges store for being undone are included.
+    The blocks include the templates that merges store so that merges can be undone.
     """
     for table in ("template", "spare_template"):
         last = 0

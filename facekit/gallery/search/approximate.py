@@ -1,11 +1,11 @@
-"""An approximate index (HNSW, by usearch) beside a very large, unencrypted gallery.
+"""Stores an approximate index (HNSW, by usearch) beside a very large, unencrypted gallery.
 
     <gallery>-index         usearch's file, int8 codes (codes.py), mapped into memory
-    <gallery>-index.json    the state of the gallery that it was made from
+    <gallery>-index.json    the state of the gallery that the index was made from
 
-Like the matrix cache, the index holds the templates up to a number, and is outdated once somebody
-has been removed.  It only proposes templates; their similarity is computed from the gallery's
-vectors.
+Like the vector file (cache.py), the index holds the templates up to some template number, and is
+outdated once somebody has been removed.  The index only proposes templates.  Their similarities are
+computed from the gallery's vectors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _SCHEMA_VERSION = 2
 _CONNECTIVITY = 16
 _EXPANSION_ADD = 64
 _EXPANSION_SEARCH = 400
-"""Settings chosen by benchmarks/gallery_search.py; see docs/explanation/galleries.md."""
+"""These settings were chosen with benchmarks/gallery_search.py; see
+docs/explanation/galleries.md."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,14 +45,13 @@ class AnnIndex:
     """Highest template number in the index."""
 
     def propose(self, query: Float32Array, count: int) -> NDArray[np.int64]:
-        """Returns the numbers of up to `count` templates that are probably nearest to `query`
-        (D,)."""
+        """Returns the numbers of up to `count` templates probably nearest to a query (D,)."""
         (code,) = encoded(query[None]).codes
         return np.asarray(self.index.search(code, count).keys, np.int64)
 
 
 def index_paths(gallery: Path) -> tuple[Path, Path]:
-    """Returns the paths of the index and of its description."""
+    """Returns the paths of the index file and of the JSON file that describes it."""
     return (
         gallery.with_name(f"{gallery.name}-index"),
         gallery.with_name(f"{gallery.name}-index.json"),
@@ -59,9 +59,9 @@ def index_paths(gallery: Path) -> tuple[Path, Path]:
 
 
 def open_index(gallery: Path, stamp: Stamp) -> AnnIndex | None:
-    """Opens the index; returns None if there is none for this state of the gallery.
+    """Opens the index; returns None if there is no index for this state of the gallery.
 
-    Raises MissingExtraError.
+    Raises MissingExtraError if usearch is not installed.
     """
     path, description = index_paths(gallery)
     try:
@@ -78,9 +78,10 @@ def open_index(gallery: Path, stamp: Stamp) -> AnnIndex | None:
 
 
 def write_index(gallery: Path, stamp: Stamp, tables: Iterable[VectorTable]) -> None:
-    """Makes the index; a million templates take minutes.
+    """Makes the index of all `tables`; a million templates take minutes.
 
-    It is written under temporary names.  Raises OSError, MissingExtraError.
+    The index is written under a temporary name and renamed.  Raises OSError if it cannot be
+    written, and MissingExtraError if usearch is not installed.
     """
     index = _empty(stamp.dimension)
     last = 0
@@ -107,7 +108,7 @@ def write_index(gallery: Path, stamp: Stamp, tables: Iterable[VectorTable]) -> N
 
 
 def remove_index(gallery: Path) -> None:
-    """Removes the index.  Raises OSError."""
+    """Removes the index and its parts.  Raises OSError if a file cannot be removed."""
     path, description = index_paths(gallery)
     for file in (description, path, *path.parent.glob(f".{path.name}.*.part")):
         file.unlink(missing_ok=True)

@@ -1,14 +1,14 @@
-"""The vectors of a large gallery in one memory-mapped file beside the SQLite file.
+"""Caches the vectors of a large gallery in one memory-mapped file beside the SQLite file.
 
-    4096 bytes   JSON, padded: the state of the gallery that the file was made from
+    4096 bytes   padded JSON: the state of the gallery that the file was made from
     N x int64    template ids, ascending
     N x int64    person ids
     N x D x f4   vectors
     N x f4       scales of the codes
     N x D x i1   codes, see codes.py: one query reads all codes and few of the vectors
 
-The file holds the templates up to a number; later ones are read from the gallery.  Its stamp counts
-the removals, so that removing somebody makes the file outdated.
+The file holds the templates up to some template number; later templates are read from the gallery.
+The stamp in the file counts removals, so that removing somebody makes the file outdated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Stamp:
 
     gallery_id: str
     removals: int
-    """How often somebody has been removed from the gallery."""
+    """How many times the gallery's copies on disk were made outdated, e.g. by removing somebody."""
     dimension: int
 
 
@@ -44,9 +44,9 @@ def cache_path(gallery: Path) -> Path:
 
 
 def read_cache(path: Path, stamp: Stamp) -> VectorTable | None:
-    """Returns the mapped table.
+    """Returns the memory-mapped table, or None if there is no usable file.
 
-    A file that is damaged or of another state is removed; the result is then None.
+    A file that is damaged or was made from another state of the gallery is removed.
     """
     try:
         with path.open("rb") as file:
@@ -79,7 +79,7 @@ def read_cache(path: Path, stamp: Stamp) -> VectorTable | None:
 def write_cache(path: Path, stamp: Stamp, table: VectorTable) -> None:
     """Writes the cache under a temporary name, mode 0600, and renames it.
 
-    Raises OSError and then leaves no file behind.
+    Raises OSError if the cache cannot be written; no file then remains.
     """
     for left in path.parent.glob(f".{path.name}.*.part"):  # of a process that was killed or is slow
         left.unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def write_cache(path: Path, stamp: Stamp, table: VectorTable) -> None:
 
 
 def remove_cache(path: Path) -> None:
-    """Removes the cache.  Raises OSError."""
+    """Removes the cache and its parts.  Raises OSError if a file cannot be removed."""
     for file in (path, *path.parent.glob(f".{path.name}.*.part")):
         file.unlink(missing_ok=True)
 

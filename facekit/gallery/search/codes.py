@@ -1,15 +1,14 @@
 """Stores templates as int8, with a bound on the error of a similarity computed from them.
 
-A vector t is stored as a scale and int8 codes: t = t' + r with t' = scale * codes.  A query is
-coded
-in the same way as q = q' + d, so that
+A vector t is approximated by t' = scale * codes, with int8 codes; r = t - t' is the residual.  A
+query q is coded in the same way, with the approximation q' and the residual d = q - q'.  Therefore
 
     |q.t - q'.t'|  =  |q.r + d.t'|  <=  |q| |r| + |d| |t'|      (Cauchy-Schwarz)
 
 A template whose coded similarity is lower than the best one by more than twice this bound cannot be
 the most similar.  Exact search therefore reads a quarter of the bytes, and computes the float32
-similarity of the few remaining templates only.  The products of codes are
-summed as integers, without rounding, by numkong's SIMD kernels (extra `ann`).
+similarity of the few remaining templates only.  The products of codes are summed as integers,
+without rounding, by numkong's SIMD kernels (extra `ann`).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _HIGHEST_CODE = 127
 _LONGEST = 1.001  # maximum length of a template vector: see records.Template
 _BLOCK_ROWS = 65_536
 _ROWS_FOR_THREADS = 50_000
-"""Number of products below which starting threads takes longer than the work."""
+"""Number of table rows below which starting threads takes longer than computing the products."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,11 +40,11 @@ class CodeTable:
     scales: Float32Array
     """(N,); a vector is approximately its scale times its codes."""
     error: float
-    """Maximum of |vector - scale * codes| over the rows."""
+    """Maximum over the rows of the L2 norm of the residual, |vector - scale * codes|."""
 
 
 def encoded(vectors: Float32Array) -> CodeTable:
-    """Codes vectors (N, D); the largest absolute value of each row becomes 127 or -127."""
+    """Codes (N, D) float32 vectors; the largest absolute value of each row becomes 127 or -127."""
     codes = np.empty(vectors.shape, np.int8)
     scales = np.empty(len(vectors), np.float32)
     error = 0.0
@@ -62,7 +61,10 @@ def encoded(vectors: Float32Array) -> CodeTable:
 
 
 def kernels() -> Any | None:
-    """Returns numkong; None if it is not installed, and products are then float32."""
+    """Returns the module numkong, or None if it is not installed.
+
+    Without numkong, the callers compute all similarities in float32.
+    """
     try:
         return require("numkong", extra="ann", needed_for="Search by int8 codes")
     except MissingExtraError:
@@ -70,7 +72,10 @@ def kernels() -> Any | None:
 
 
 def coded_scores(numkong: Any, query: Float32Array, table: CodeTable) -> tuple[Float32Array, float]:
-    """Returns the (N,) similarities to a query (D,), and the maximum error of any of them."""
+    """Returns the (N,) similarities to a query (D,), and an upper bound on the error of each.
+
+    The query must be float32 of about unit length, because the bound on rounding assumes it.
+    """
     asked = encoded(query[None])
     threads = _threads() if len(table.codes) >= _ROWS_FOR_THREADS else 1
     dots = np.asarray(numkong.cdist(asked.codes, table.codes, metric="dot", threads=threads))[0]
@@ -78,7 +83,8 @@ def coded_scores(numkong: Any, query: Float32Array, table: CodeTable) -> tuple[F
     scores *= table.scales * asked.scales[0]
     length = float(np.linalg.norm(query))
     bound = length * table.error + asked.error * (_LONGEST + table.error)
-    # The rounding of float32 sums of D products, for |q| = |t| = 1, here and in the exact search.
+    # Adds a bound on the rounding error of float32 sums of D products of unit vectors, here and in
+    # the exact search.
     return scores, bound + len(query) * 2.0**-23
 
 

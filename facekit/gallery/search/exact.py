@@ -1,8 +1,8 @@
 """Exact search: compares queries with every template by blocked matrix products.
 
-A large table also has int8 codes (codes.py).  A call with few queries compares each of them with
-the codes first, and in float32 only with the people who can still be among the best.  The answer is
-the same.
+A large table also has int8 codes (codes.py).  A call with few queries compares each query with the
+codes first, and in float32 only with the people who can still be among the best.  The result is the
+same as without codes.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class VectorTable:
     vectors: Float32Array
     """(N, D) of unit length; may be mapped from a file."""
     codes: CodeTable | None = None
-    """Codes of the same vectors, for a large table."""
+    """Codes of the same vectors if the table is large, else None."""
 
 
 class ExactSearch:
-    """Ranks the people of one or more tables, without copying the tables."""
+    """Ranks the people of one or more tables by similarity, without copying the tables."""
 
     def __init__(self, tables: Sequence[VectorTable]) -> None:
         self._tables = tables
@@ -59,7 +59,7 @@ class ExactSearch:
     ) -> list[list[tuple[int, float]]]:
         """Returns for each query the `top` people as (person_id, similarity), most similar first.
 
-        `queries`: (Q, D) vectors of unit length.
+        `queries`: (Q, D) float32 vectors of unit length.
         """
         if not len(self.person_ids):
             return [[] for _ in queries]
@@ -105,7 +105,7 @@ class ExactSearch:
     def _by_codes(
         self, query: Float32Array, rule: PersonRule
     ) -> tuple[Float32Array, Float32Array | float]:
-        """Returns (people,) similarities to a query (D,), and the maximum error of each."""
+        """Returns (people,) similarities to a query (D,), and upper bounds on their errors."""
         scores, bound = [], 0.0
         for table in self._tables:
             if table.codes is None:
@@ -132,8 +132,7 @@ class ExactSearch:
         return sums / self._norms_of_sums()
 
     def _rows_of(self, people: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Returns the indices, over all tables, of all templates of some people, person by
-        person."""
+        """Returns the indices, over all tables, of some people's templates, person by person."""
         counts = self._counts[people]
         first = np.repeat(self._starts[people] - np.append(0, np.cumsum(counts)[:-1]), counts)
         indices = first + np.arange(len(first))

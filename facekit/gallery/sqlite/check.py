@@ -15,13 +15,13 @@ from facekit.gallery.sqlite.session import SqliteSession
 
 _NORM_TOLERANCE = 1e-3  # float16 storage changes a length by up to 5e-4
 _ROWS_AT_ONCE = 10_000
-_MOST_FAULTS = 20  # of one kind are reported
+_MOST_FAULTS = 20  # maximum number of reported faults of one kind
 
 
 def faults(session: SqliteSession) -> list[str]:
     """Returns one sentence for each fault.
 
-    Call it within a transaction.  Raises sqlite3.Error for a file that SQLite cannot read.
+    Call the function within a transaction.  Raises sqlite3.Error if SQLite cannot read the file.
     """
     found = [*_file_faults(session), *_person_faults(session), *_merge_faults(session)]
     space = session.space()

@@ -51,14 +51,14 @@ def no_secret() -> None:
 
 
 def passphrase(text: str) -> Secret:
-    """Makes a secret of a passphrase.  Raises UsageError if it is empty."""
+    """Makes a secret from a passphrase.  Raises UsageError if the passphrase is empty."""
     if not text:
         raise UsageError("An empty passphrase protects nothing.")
     return Secret("passphrase", text.encode())
 
 
 def key_file(path: Path) -> Secret:
-    """Reads a secret from a file.  Raises UsageError if it is unreadable or too short."""
+    """Reads a secret from a file.  Raises UsageError if the file is unreadable or too short."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -73,7 +73,7 @@ def key_file(path: Path) -> Secret:
 
 @dataclass(frozen=True, slots=True)
 class AesGcmCodec:
-    """Encrypts what `plain` encodes: nonce, ciphertext and tag."""
+    """Encrypts the bytes that `plain` encodes; stores nonce, ciphertext and tag."""
 
     plain: PlainCodec
     key: bytes
@@ -97,7 +97,10 @@ class AesGcmCodec:
 
 
 def new_key(secret: Secret) -> tuple[bytes, dict[str, Any]]:
-    """Returns a data key, and the JSON-ready lock that `unlock` opens with the same secret."""
+    """Returns a new data key, and the lock from which `unlock` gets it with the same secret.
+
+    The lock is a dictionary for JSON.
+    """
     key = os.urandom(_KEY_BYTES)
     salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
     lock: dict[str, Any] = {"kind": secret.kind, "salt": _text(salt), "nonce": _text(nonce)}
@@ -108,9 +111,9 @@ def new_key(secret: Secret) -> tuple[bytes, dict[str, Any]]:
 
 
 def unlock(lock: Mapping[str, Any], secret: Secret | None, where: str) -> bytes:
-    """Returns the data key.
+    """Returns the data key that is stored in `lock`.
 
-    Raises UsageError without a secret, StorageError with a wrong secret.
+    Raises UsageError if `secret` is None, and StorageError if it is not the secret of the lock.
     """
     if secret is None:
         raise UsageError(
@@ -142,7 +145,7 @@ def _derived(secret: Secret, lock: Mapping[str, Any]) -> bytes:
 
 
 def _decrypt(cipher: Any, sealed: bytes, owner: bytes) -> bytes:
-    """Raises ValueError if the key or the owner is another one, or a byte has changed."""
+    """Decrypts a vector; raises ValueError for another key or owner, or for a changed byte."""
     invalid = _module("exceptions").InvalidTag
     try:
         return bytes(cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner))

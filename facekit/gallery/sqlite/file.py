@@ -50,7 +50,7 @@ CREATE INDEX template_of_person ON template (person_id);
 # The index lists a person's templates in the order of their numbers, without sorting vectors.
 # AUTOINCREMENT never uses a number twice, so that a cache of the templates up to a number stays
 # valid while others are added.  space.description is a TemplateSpace as JSON, space.mean the mean
-# embedding that vectors are centered by, as little-endian float32.
+# embedding that was subtracted from the vectors, as little-endian float32.
 
 _MERGES = """
 CREATE TABLE merge (
@@ -95,9 +95,9 @@ OLDEST_VERSION = 2
 
 
 def create(path: Path, meta: Mapping[str, str], *, migrations: Sequence[str] = MIGRATIONS) -> bool:
-    """Makes an empty gallery, mode 0600, by one rename; returns False if one exists.
+    """Makes an empty gallery file of mode 0600; returns False if the file exists.
 
-    Raises StorageError.
+    The file appears complete or not at all.  Raises StorageError if it cannot be written.
     """
     temporary: Path | None = None
     try:
@@ -126,7 +126,11 @@ def create(path: Path, meta: Mapping[str, str], *, migrations: Sequence[str] = M
 def open_file(
     path: Path, *, timeout_s: float, migrations: Sequence[str] = MIGRATIONS
 ) -> sqlite3.Connection:
-    """Opens a gallery and migrates it to this version's schema.  Raises StorageError."""
+    """Opens a gallery and migrates it to the schema of this facekit.
+
+    Raises StorageError if the file is missing, is no gallery, cannot be read, or has a version that
+    cannot be migrated.
+    """
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -156,7 +160,7 @@ def open_file(
 def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None]:
     """Commits all changes, or none if an error is raised.
 
-    A reader sees one state throughout; a writer first waits for the lock.
+    All reads see one state of the gallery.  With `write`, the transaction first waits for the lock.
     """
     connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
@@ -170,7 +174,7 @@ def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into StorageErrors that say what to do."""
+    """Turns SQLite's errors into StorageErrors with advice."""
     try:
         yield
     except sqlite3.Error as error:
@@ -218,7 +222,7 @@ def old_version_text(where: str, version: int) -> str:
 
 
 def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
-    """Does each step in its own transaction, together with its version number."""
+    """Runs each script in a transaction, which also stores the new version number."""
     while (version := schema_version(connection)) < len(migrations):
         with transaction(connection, write=True):
             if schema_version(connection) != version:

@@ -30,7 +30,7 @@ from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
 DEFAULT_TIMEOUT_S = 10.0
-"""Seconds that a locked gallery is waited for."""
+"""Seconds to wait for a gallery that another process has locked."""
 
 _LEAST_RECALL = 0.99
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 def create_sqlite(
     path: Path, *, vector_type: VectorType = VectorType.FLOAT32, secret: Secret | None = None
 ) -> bool:
-    """Makes an empty gallery; returns False if one exists.  Raises StorageError."""
+    """Makes an empty gallery; returns False if the file exists.  Raises StorageError."""
     meta = {
         "gallery_id": str(uuid.uuid4()),
         "created_at": now_utc(),
@@ -56,7 +56,7 @@ def create_sqlite(
 class SqliteGallery:
     """A gallery in an SQLite file: see gallery.Gallery.
 
-    It has one connection; it is not thread-safe, but many processes may use the gallery.
+    An object has one connection and is not thread-safe; many processes may use one gallery.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class SqliteGallery:
             return space is not None and self._search.refresh_index(space.size, reporter=reporter)
 
     def recall_at_1(self) -> float | None:
-        """Compares the approximate index with exact search; None without an index."""
+        """Compares the approximate index with exact search; returns None if there is no index."""
         with self._session.reading():
             space = self._session.space()
             return None if space is None else self._search.recall_at_1(space.size)

@@ -112,7 +112,7 @@ def _move(session: SqliteSession, merge_id: int | None, source: int, target: int
 
 
 def _take_spares(session: SqliteSession, person_id: int) -> None:
-    """Restores photos that an undone merge took along although another merge had them, too."""
+    """Restores templates of photos that a just undone merge shared with a merge still in effect."""
     rows = session.connection.execute(
         "SELECT template_id, merge_id, other_id, photo_sha256, vector "
         "FROM spare_template JOIN merge USING (merge_id) WHERE person_id = ? AND photo_sha256 "

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class SqliteSearch:
-    """Searches over one connection; tables in memory are kept until the gallery changes.
+    """Searches over one connection, and caches tables in memory until the gallery changes.
 
     If the gallery is large and its vectors are not encrypted, a memory-mapped file holds a copy
     of them; see gallery/search/cache.py.
@@ -60,9 +60,10 @@ class SqliteSearch:
         rule: PersonRule,
         top: int,
     ) -> list[list[tuple[int, float]]]:
-        """Returns (person_id, similarity) of the `top` people per query, as ExactSearch.rank.
+        """Returns (person_id, similarity) of the `top` people per query, like ExactSearch.rank.
 
-        Call it within a transaction.
+        With an approximate index, the result may lack a person.  Call the method within a
+        transaction.
         """
         index = self._index(dimension) if rule is PersonRule.BEST else None
         if index is not None:
@@ -71,7 +72,7 @@ class SqliteSearch:
         return self.exact(dimension).rank(queries, rule=rule, top=top)
 
     def exact(self, dimension: int) -> ExactSearch:
-        """Returns an exact search over all templates, kept until the gallery changes."""
+        """Returns an exact search over all templates, cached until the gallery changes."""
         last = self._session.one("SELECT coalesce(max(template_id), 0) FROM template")
         stamp = stamp_of(self._session, dimension)
         state = (stamp.removals, last)
@@ -82,7 +83,8 @@ class SqliteSearch:
     def refresh_index(self, dimension: int, *, reporter: Reporter) -> bool:
         """Makes the approximate index if the gallery is large and the index is missing or outdated.
 
-        Returns True if it was made.  Raises StorageError, MissingExtraError.
+        Returns True if the index was made.  Raises StorageError if the index cannot be written, and
+        MissingExtraError if usearch is not installed.
         """
         session = self._session
         count = session.one("SELECT count(*) FROM template")
@@ -105,10 +107,9 @@ class SqliteSearch:
         return True
 
     def recall_at_1(self, dimension: int) -> float | None:
-        """Returns the share, 0..1, of 100 random templates whose nearest other template the index
-        finds.
+        """Returns the share, 0..1, of random templates whose nearest other one the index finds.
 
-        None without an index.
+        Draws up to 100 templates.  Returns None if there is no index.
         """
         index = self._index(dimension)
         if index is None:
@@ -160,7 +161,7 @@ class SqliteSearch:
         return (whole if cached is None else cached,)
 
     def _read_after(self, last: int, dimension: int) -> VectorTable:
-        """Returns the templates with a higher number than `last`."""
+        """Returns the templates whose numbers are higher than `last`."""
         session = self._session
         count = session.one("SELECT count(*) FROM template WHERE template_id > ?", last)
         template_ids, person_ids = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -201,7 +202,7 @@ class SqliteSearch:
         )
 
     def _index(self, dimension: int) -> AnnIndex | None:
-        """Returns the index, opened once per state of the gallery; None if this state has none."""
+        """Returns the index of the gallery's current state, or None; each state is opened once."""
         stamp = stamp_of(self._session, dimension)
         if self._index_cache is None or self._index_cache[0] != stamp:
             self._index_cache = stamp, open_index(self._session.path, stamp)
@@ -213,7 +214,7 @@ class SqliteSearch:
     def _rank_proposed(
         self, index: AnnIndex, unindexed: VectorTable, query: Float32Array, top: int
     ) -> list[tuple[int, float]]:
-        """Compares exactly with the proposed templates and those that are not in the index."""
+        """Ranks people by exact comparison with the proposed and the unindexed templates."""
         proposed = index.propose(query, max(_PROPOSALS, 8 * top)).tolist()
         tables = (self._table_of_ids(proposed, len(query)), unindexed)
         (ranked,) = ExactSearch(tables).rank(query[None], rule=PersonRule.BEST, top=top)

@@ -90,8 +90,7 @@ class SqliteSession:
         return "" if row is None else str(row[0])
 
     def make_copies_stale(self) -> None:
-        """Raises the gallery's count of removals, which marks the vector file and the search
-        index as outdated."""
+        """Increments the count of removals, so that vector file and search index are outdated."""
         self.set_meta("removals", str(int(self.meta("removals")) + 1))
 
     def person_id(self, name: str) -> int | None:
@@ -114,13 +113,12 @@ class SqliteSession:
         return None if row is None else parse_space(Fields(json.loads(row[0]), "space"))
 
     def mean(self) -> Float32Array | None:
-        """Returns (D,), the mean that the vectors are centered by; None if they are not
-        centered."""
+        """Returns the mean (D,) that was subtracted from the vectors, or None."""
         row = self.connection.execute("SELECT mean FROM space").fetchone()
         return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
 
     def set_space(self, space: TemplateSpace, mean: Float32Array | None) -> None:
-        """Stores the gallery's template space, which replaces an earlier one.
+        """Stores the gallery's template space and mean, which replace earlier ones.
 
         Raises ValueError if the SHA-256 of `mean` is not `space.mean_sha256`.
         """
@@ -138,7 +136,7 @@ class SqliteSession:
     def owner(self, person_id: int, photo_sha256: str) -> bytes:
         """Returns the bytes that an encrypted vector is bound to as associated data of AES-GCM.
 
-        They name the vector's gallery, person and photo.
+        The bytes name the vector's gallery, person and photo.
         """
         return f"{self.gallery_id} {person_id} {photo_sha256}".encode()
 
@@ -159,12 +157,11 @@ class SqliteSession:
     def recenter(
         self, space: TemplateSpace, mean: Float32Array | None, *, reporter: Reporter
     ) -> int:
-        """Centers all templates by another `mean` (D,), and returns their count; see
-        Gallery.recenter.
+        """Centers all templates by another `mean` (D,); returns the number of templates.
 
-        Call this within a write transaction.  Returns 0 if the gallery is empty or already has this
-        space.  Raises ModelMismatchError if the spaces differ in more than the mean, and
-        StorageError for a damaged vector.
+        See Gallery.recenter.  Call this within a write transaction.  Returns 0 if the gallery is
+        empty or already has this space.  Raises ModelMismatchError if the spaces differ in more
+        than the mean, and StorageError for a damaged vector.
         """
         current, old_mean = self.space(), self.mean()
         if current is None or not current.differs_by_mean_alone(space):
@@ -186,12 +183,12 @@ class SqliteSession:
         return count
 
     def reencrypt(self, secret: Secret) -> None:
-        """Encrypts every vector with a new data key, wrapped with a key from `secret`, in one
-        transaction.
+        """Encrypts every vector with a new data key in one transaction.
 
-        Vectors encrypted with the old key remain in the log and in free pages until these are
-        purged.  Raises UsageError if the gallery is not encrypted, and StorageError if a vector is
-        damaged or another process has rekeyed the gallery.
+        The data key is wrapped with a key from `secret`.  Vectors encrypted with the old key remain
+        in the log and in free pages until these are purged.  Raises UsageError if the gallery is
+        not encrypted, and StorageError if a vector is damaged or another process has rekeyed the
+        gallery.
         """
         if not isinstance(self.codec, AesGcmCodec):
             raise UsageError(

@@ -35,7 +35,7 @@ class VectorCodec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlainCodec:
-    """Stores the vectors' numbers without encryption."""
+    """Stores the values of the vectors without encryption."""
 
     vector_type: VectorType
 
