@@ -15,6 +15,7 @@ fi
 mkdir -p "${1:-out/recipe}"
 out=$(realpath "${1:-out/recipe}")
 files=$out/models
+model=${MODEL:-facenet512-casia}
 calibration=()
 if [ -n "${CALIBRATION:-}" ]; then
   calibration=(--calibration "$(realpath "$CALIBRATION")")
@@ -23,7 +24,6 @@ drift=(--layers --plot "$out/drift/$model.png")
 if [ -n "${LFW:-}" ]; then
   drift+=(--evaluate-on "$(realpath "$LFW")")
 fi
-model=${MODEL:-facenet512-casia}
 photos=(tests/data/obama.jpg tests/data/obama2.jpg)
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh

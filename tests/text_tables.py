@@ -37,7 +37,7 @@ def require_readable(text: str) -> None:
     """
     assert "\t" not in text
     for line in text.splitlines():
-        assert width_of(line) <= WIDTH or width_of(line[: line.rindex(" ") + 1]) < WIDTH, line
+        assert width_of(line) <= WIDTH or width_of(line[: line.rfind(" ") + 1]) < WIDTH, line
         assert line == line.rstrip(), line
     for block in text.split("\n\n"):
         header_seen = False
