@@ -1,4 +1,4 @@
-"""Runs an evaluation: every model in every setup on one plan."""
+"""Runs an evaluation: models, each in one or more setups, on one plan."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ def crop_faces(
     """Crops the faces of one photo.
 
     `image`: (H, W, 3) RGB uint8.  Returns (N, height_px, width_px, 3) RGB uint8, N = len(faces).
-    Raises ValueError for CropRule.NONE, which needs no faces: see `whole_picture`.
+    Raises ValueError for CropRule.NONE, which needs no faces (see `whole_picture`), and for
+    landmarks that all coincide.
     """
     crops = np.empty((len(faces), height_px, width_px, 3), np.uint8)
     for index, face in enumerate(faces):

@@ -41,7 +41,7 @@ def pad(x: Node, pads: Pads, name: str, *, value: float = 0.0) -> Node:
 def reshape(x: Node, shape: Shape, name: str) -> Node:
     """Changes the shape and keeps the elements in row-major order.
 
-    One dimension of `shape` may be DYNAMIC if one of x is.
+    Exactly one dimension of `shape` is DYNAMIC if one dimension of x is, and none otherwise.
     """
     size, known_size = abs(prod(x.shape)), abs(prod(shape))
     if is_static(x.shape):

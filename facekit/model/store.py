@@ -100,8 +100,9 @@ def find_all(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Ins
 def paths_of(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Path, ...]:
     """Returns the paths of the model files that `find_all` checks; the first net's is the first.
 
-    Raises ModelMissingError if a file does not exist, and ModelMismatchError if the path is that of
-    a card that is not valid.
+    A card's path stands for the file that the card names, which is not looked for here.  Raises
+    ModelMissingError if another file does not exist, and ModelMismatchError for a card that is not
+    valid.
     """
     text = str(name_or_path)
     if text.endswith(CARD_SUFFIX):
@@ -161,7 +162,9 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
 
 
 def is_installed(name_or_path: str | Path) -> bool:
-    """Returns whether the model's files exist.  Unlike `find`, does not check their content.
+    """Returns whether the model's files exist.
+
+    Unlike `find`, this checks neither their content nor that the file of a card's path exists.
 
     Raises ModelMismatchError for a card that is not valid.
     """

@@ -1,4 +1,6 @@
-"""Reads a photo's header without decoding the photo: size, orientation, completeness.
+"""Reads a photo's header without decoding the photo: size, orientation, and whether the end exists.
+
+The end of a GIF and of a compressed BMP is not looked for; the decoder reports what is missing.
 
 All values come from the file and may be false; decode.py checks them again after decoding.
 """
@@ -25,7 +27,7 @@ class Header:
     transparent_gray: int | None = None
     """The gray value of decoded pixels that a gray PNG declares transparent."""
     plain: bool = False
-    """8 bits per sample and no alpha: the decoder itself can convert to RGB."""
+    """Whether the decoder itself can convert to RGB: a JPEG, or a BMP without alpha."""
 
 
 def read_header(data: bytes) -> Header:

@@ -205,7 +205,8 @@ class Pipeline:
         `metric`.  `min_similarity`: the smallest cosine similarity of a match, -1..1.  `fmr`: the
         card's threshold at this false match rate, 0..1, or "best-accuracy".  At most one of the
         three may be set; if none is set, the card's threshold at FMR 1e-3 decides.
-        `metric`: the metric in which distances are shown; it does not change the decision.
+        A Threshold takes precedence over the others.  `metric`: the metric of the distances shown,
+        and of a `threshold` that is a number.
         Raises the errors of `embed` and `threshold`.
         """
         if not isinstance(threshold, Threshold):

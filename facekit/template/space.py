@@ -1,7 +1,7 @@
 """The template space: the record of all properties that comparable templates have in common.
 
-Every calibration, embedding file and gallery has a template space.  Spaces are compared as a whole
-whenever two templates, or a template and a threshold, are compared.
+Every calibration, embedding file and gallery has a template space.  All fields but the name
+`model` are compared whenever two templates, or a template and a threshold, are compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from facekit.types import CropSpec, DetectorIdentity, Float32Array
 
 @dataclass(frozen=True, slots=True)
 class TemplateSpace:
-    """The settings with which templates were made.  Templates of equal spaces are comparable."""
+    """The settings with which templates were made.
+
+    Templates are comparable if their spaces have no `differences`.
+    """
 
     model: str
     """Name for people, such as "facenet512-casia:float32".
