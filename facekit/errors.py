@@ -1,7 +1,7 @@
 """All errors that facekit raises on purpose, and their exit codes.
 
     FacekitError
-    |-- UsageError                    2   an option or argument that cannot be meant
+    |-- UsageError                    2   an option or argument that is not valid
     |   `-- NoOperatingPointError     2   the model has no threshold for what was asked
     |-- FaceError                     3
     |   |-- NoFaceError               3   no face in a picture that needs one

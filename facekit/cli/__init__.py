@@ -81,11 +81,11 @@ COMMANDS = {name: place for commands in _HEADINGS.values() for name, place in co
 _EXIT_CODES = (
     ("0", "done; yes: same person, found, known"),
     ("1", "no: different, not found, unknown, below what was asserted"),
-    ("2", "options or arguments that cannot be meant"),
+    ("2", "options or arguments that are not valid"),
     ("3", "no face, or several where one is needed"),
     ("4", "a photo or another input that cannot be read"),
     ("5", "a model that is missing, or not as its card says; a missing package"),
-    ("6", "a delegate or runtime that is missing or takes nothing"),
+    ("6", "a delegate or runtime that is missing or accepts no operators"),
     ("7", "something that cannot be written, locked or read back"),
     ("70", "a mistake in facekit"),
     ("130", "ended by Ctrl-C"),

@@ -94,7 +94,7 @@ def image_limits(**options: Any) -> ImageLimits:
 def track_options(
     *, every: int, longest_gap: float, min_detections: int, start_score: float | None
 ) -> TrackOptions:
-    """Of the options of `facekit track`.  Raises UsageError for a value that cannot be meant."""
+    """Of the options of `facekit track`.  Raises UsageError for a value that is not valid."""
     from facekit.video.records import TrackOptions
 
     return TrackOptions(

@@ -174,7 +174,7 @@ def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, Ac
 
     accelerator = request.accelerator
     if request.runtime is Runtime.ONNX or accelerator.providers:
-        raise UsageError("A bundle holds LiteRT's files: --runtime onnx cannot be meant with it.")
+        raise UsageError("A bundle holds LiteRT's files: --runtime onnx cannot run them.")
     bundle = read_bundle(folder)
     name, _, variant = (request.model or "").partition(":")
     if name and name != bundle.model:
