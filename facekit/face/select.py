@@ -23,7 +23,7 @@ def select_faces(
     if not faces:
         raise NoFaceError(
             f"No face found in {name}. Is one in it, upright and not smaller than --min-face? "
-            "A picture that is a face crop already is used as it is with --no-detect."
+            "A photo that is a face crop already is used as it is with --no-detect."
         )
     if policy is FacePolicy.ALL:
         return tuple(faces)
