@@ -85,6 +85,19 @@ def test_the_index_is_used_and_finds_what_is_nearest(postgres_url: str) -> None:
     assert "template_embedding" in str(plan)
 
 
+def test_templates_that_were_changed_do_not_hide_those_that_are_there(postgres_url: str) -> None:
+    create_postgres(postgres_url)
+    with PostgresGallery(postgres_url) as gallery:
+        gallery.add("Ada", templates(1, 30), SPACE)
+        gallery.add("Byron", templates(2, 30), SPACE)
+        gallery._connection.execute("SET enable_seqscan = off")
+        for turn in range(500):  # each change leaves dead entries in the index, until VACUUM
+            gallery._connection.execute(
+                "UPDATE facekit_gallery.template SET photo_sha256 = %s || photo", (f"{turn}-",)
+            )
+        assert gallery.recall_at_1() == 1.0
+
+
 def test_what_is_wrong_is_found(postgres_url: str) -> None:
     create_postgres(postgres_url)
     with PostgresGallery(postgres_url) as gallery:

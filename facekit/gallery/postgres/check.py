@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from facekit.gallery.postgres.schema import SCHEMA
+from facekit.gallery.postgres.schema import SCHEMA, search_accurately
 
 _MOST_FAULTS = 20  # maximum number of reported faults of one kind
 _RECALL_QUERIES = 100
@@ -54,6 +54,7 @@ def recall_at_1(connection: Any) -> float | None:
     the index finds is as similar as the one that exact search finds.  Returns None for an empty
     gallery.  Call the function within a transaction.
     """
+    search_accurately(connection)
     queries = connection.execute(
         f"SELECT template_id, embedding FROM {SCHEMA}.template ORDER BY random() "
         f"LIMIT {_RECALL_QUERIES}"

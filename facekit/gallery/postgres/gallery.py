@@ -28,10 +28,6 @@ from facekit.reporter import SILENT, Reporter
 from facekit.template.space import TemplateSpace
 from facekit.types import Float32Array
 
-_EF_SEARCH = 200
-"""Length of HNSW's candidate list; pgvector's default of 40 finds fewer of the nearest templates.
-`facekit gallery check` measures the share that is found."""
-
 
 def create_postgres(url: str) -> bool:
     """Makes the tables; returns False if they exist.  Raises MissingExtraError or StorageError."""
@@ -213,8 +209,7 @@ class PostgresGallery:
 
     def _by_best(self, query: Float32Array, top: int) -> list[Candidate]:
         """Requests more and more templates until `top` people are found or all are read."""
-        self._connection.execute(f"SET LOCAL hnsw.ef_search = {_EF_SEARCH}")
-        self._connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+        postgres_schema.search_accurately(self._connection)
         limit = max(4 * top, 20)
         while True:
             nearest = self._rows(

@@ -18,6 +18,7 @@ from facekit.gallery.sqlite.file import OLDEST_VERSION, old_version_text
 from facekit.system.extras import require
 
 SCHEMA = "facekit_gallery"
+_EF_SEARCH = 200  # templates that an index scan holds as candidates; pgvector's default is 40
 _LOCK = 0x666B6761  # advisory lock held by everything that changes the tables' definitions
 
 _TABLES = f"""
@@ -159,6 +160,16 @@ def make_index(connection: Any) -> None:
         f"CREATE INDEX IF NOT EXISTS template_embedding ON {SCHEMA}.template "
         "USING hnsw (embedding vector_cosine_ops)"
     )
+
+
+def search_accurately(connection: Any) -> None:
+    """Makes index scans of this transaction go on until enough live templates are found.
+
+    Without the iterative scan, templates that were moved or removed since the last VACUUM take the
+    places of the nearest ones.
+    """
+    connection.execute(f"SET LOCAL hnsw.ef_search = {_EF_SEARCH}")
+    connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
 
 
 def exists(connection: Any) -> bool:
