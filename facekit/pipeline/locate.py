@@ -222,16 +222,20 @@ class Locator:
             if self.options.is_cascade:
                 from facekit.face.mtcnn.cascade import Mtcnn  # not needed with a single net
 
-                request = AcceleratorRequest()
                 pnet, rnet, onet = (
-                    open_net(net.path, request=request, threads=threads).net for net in self.nets
+                    open_net(
+                        net.path, request=self.options.accelerator, on_cpu=True, threads=threads
+                    ).net
+                    for net in self.nets
                 )
                 return Mtcnn(pnet, rnet, onet)
             (only,) = self.nets
-            request = self.options.accelerator
-            if only.card.quantization.scheme == "none":
-                request = AcceleratorRequest()
-            opened = open_net(only.path, request=request, threads=threads)
+            opened = open_net(
+                only.path,
+                request=self.options.accelerator,
+                on_cpu=only.card.quantization.scheme == "none",
+                threads=threads,
+            )
             return Yunet(opened.net, spec=only.card.input, name=only.path.name)
 
     def _selected(self, picture: Picture, faces: tuple[Face, ...]) -> tuple[Face, ...]:
