@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from facekit.conversion.shipped_faces import shipped_portraits
 from facekit.enums import Flip
 from facekit.errors import ModelBuildError
+from facekit.face.portraits import shipped_portraits
 from facekit.runtime.net import Net
 from facekit.template.embedder import Embedder
 from facekit.types import CropSpec, InputSpec
