@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from facekit.enums import CropRule
 from facekit.face.align import landmark_template, similarity_transform
-from facekit.types import CropSpec, InputSpec, UInt8Array
+from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
 
 TILE_PX = 224
 BOX_PX = 128
 FILE = Path(__file__).with_name("faces.png")
+MIN_GAP = 0.05
+"""Minimum difference between the cosine similarity of the two faces of one person, and the larger
+similarity of two people.  facenet512-casia and SFace reach 0.47 and more; untrained networks reach
+0.05 only by chance."""
 NAMES = ("obama", "obama2", "biden")
 """Names of the photos, in the order of the tiles: the first two show one person."""
 
@@ -59,6 +63,16 @@ def unstretched_faces() -> list[UInt8Array]:
         )
         for tile, face in zip(face_tiles(), FACES, strict=True)
     ]
+
+
+def face_boxes() -> Float32Array:
+    """Returns (3, 4) boxes: where the face of each of `unstretched_faces` is, in its pixels.
+
+    They are MTCNN's boxes in the whole photos.
+    """
+    corners = np.array([TILE_PX - BOX_PX] * 2 + [TILE_PX + BOX_PX] * 2) / 2 / TILE_PX
+    sizes = [photo.shape[1::-1] * 2 for photo in unstretched_faces()]
+    return np.asarray(corners * sizes, np.float32)
 
 
 def shipped_portraits(spec: InputSpec, crop: CropSpec) -> UInt8Array:
