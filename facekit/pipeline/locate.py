@@ -109,6 +109,8 @@ class LocateOptions:
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
     """Accelerator of a quantized detector with one net.  Float32 nets with a dynamic input size,
     such as MTCNN's three, always run on the CPU, because no NPU accepts them."""
+    on_cpu: bool = False
+    """Whether a quantized detector stays on the CPU too, beside an accelerator."""
 
     @property
     def is_cascade(self) -> bool:
@@ -236,11 +238,16 @@ class Locator:
             return Yunet(nets[0], spec=only.card.input, name=only.path.name)
 
     def _open(self) -> tuple[OpenedNet, ...]:
+        options = self.options
         is_float = any(net.card.quantization.scheme == "none" for net in self.nets)
-        on_cpu = self.options.is_cascade or is_float
-        request = AcceleratorRequest() if on_cpu else self.options.accelerator
         return tuple(
-            open_net(net.path, request=request, threads=self.options.threads) for net in self.nets
+            open_net(
+                net.path,
+                request=options.accelerator,
+                on_cpu=options.on_cpu or options.is_cascade or is_float,
+                threads=options.threads,
+            )
+            for net in self.nets
         )
 
     def _selected(self, picture: Picture, faces: tuple[Face, ...]) -> tuple[Face, ...]:
