@@ -160,7 +160,7 @@ class Cli(Group):
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as error:
-            from facekit.system.packages import package_at_fault
+            from facekit.system.requirements import package_at_fault
 
             if (fault := package_at_fault(error)) is None:
                 raise
