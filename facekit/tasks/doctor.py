@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facekit.errors import FacekitError, ModelError, ModelMismatchError, ModelMissingError
-from facekit.runtime.devices import ACCELERATORS, LIBRARY_FOLDERS
+from facekit.runtime.devices import LIBRARY_FOLDERS, delegates_found
 from facekit.system.extras import EXTRAS, is_installed
 from facekit.system.fields import blanks_to_null
 from facekit.version import __version__
@@ -167,10 +167,10 @@ def _imported_version(package: str, wheel: str, problems: list[FacekitError]) ->
 
 
 def _runtime(problems: list[FacekitError]) -> str:
-    from facekit.runtime.interpreter import runtime_name
+    from facekit.runtime.packages import default_package
 
     try:
-        name = runtime_name()
+        name = default_package().value
     except FacekitError as error:
         problems.append(error)
         return ""
@@ -192,11 +192,8 @@ def _onnx_runtime(problems: list[FacekitError]) -> tuple[str, tuple[str, ...]]:
 
 def _delegates(folders: Iterable[Path]) -> tuple[DelegateLibrary, ...]:
     return tuple(
-        DelegateLibrary(folder / name, accelerator.title)
-        for folder in folders
-        for accelerator in ACCELERATORS.values()
-        for name in accelerator.libraries
-        if (folder / name).exists()
+        DelegateLibrary(found.path, " or ".join(found.accelerators))
+        for found in delegates_found(folders)
     )
 
 
