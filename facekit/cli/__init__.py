@@ -62,6 +62,7 @@ _HEADINGS = {
         "train": ("train:train", "Train a model, or fine-tune one"),
     },
     "Serve": {
+        "watch": ("watch:watch", "Answer for each photo that arrives in a folder"),
         "serve-stdin": ("serve_stdin:serve_stdin", "Answer requests as JSON Lines on stdin"),
     },
     "This installation": {
@@ -90,6 +91,7 @@ _EXIT_CODES = (
     ("70", "a mistake in facekit"),
     ("130", "ended by Ctrl-C"),
     ("141", "the reader of stdout has gone"),
+    ("143", "ended by SIGTERM, as systemd does"),
 )
 
 
