@@ -68,6 +68,7 @@ _HEADINGS = {
     "This installation": {
         "config": ("config:config", "List and print recipes, targets and configurations"),
         "doctor": ("doctor:doctor", "Show what is installed, and what is wrong"),
+        "selftest": ("selftest:selftest", "Test that this machine computes what it should"),
         "completion": ("completion:completion", "Print the script that completes words in a shell"),
         "help": ("help:help_command", "Explain a command, or write man pages"),
     },
