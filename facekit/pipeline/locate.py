@@ -23,7 +23,7 @@ from facekit.model.variants import MODEL_SUFFIXES
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
-from facekit.runtime.delegates import AcceleratorRequest, open_net
+from facekit.runtime.delegates import AcceleratorRequest, OpenedNet, open_net
 from facekit.types import DetectorIdentity, Face, UInt8Array
 
 Made = TypeVar("Made")
@@ -109,6 +109,8 @@ class LocateOptions:
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
     """Accelerator of a quantized detector with one net.  Float32 nets with a dynamic input size,
     such as MTCNN's three, always run on the CPU, because no NPU accepts them."""
+    on_cpu: bool = False
+    """Whether a quantized detector stays on the CPU too, beside an accelerator."""
 
     @property
     def is_cascade(self) -> bool:
@@ -169,6 +171,7 @@ class Locator:
         self.stopwatch = stopwatch or Stopwatch()
         self._own_options = self.options.own_options
         self._nets = Once(lambda: self.options.found_nets)
+        self._opened = Once(self._open)
         self._detector = Once(self._load)
 
     @property
@@ -180,6 +183,14 @@ class Locator:
     def nets(self) -> tuple[InstalledModel, ...]:
         """The net files.  Raises the errors of `LocateOptions.found_nets`."""
         return self._nets.get()
+
+    @property
+    def opened(self) -> tuple[OpenedNet, ...]:
+        """The loaded nets with the devices that they run on, in the order of the stages.
+
+        Raises the errors of `LocateOptions.found_nets` and `open_net`.
+        """
+        return self._opened.get()
 
     @property
     def identity(self) -> DetectorIdentity:
@@ -218,25 +229,26 @@ class Locator:
 
     def _load(self) -> Detector:
         with self.stopwatch.stage("load"):
-            threads = self.options.threads
+            nets = [opened.net for opened in self.opened]
             if self.options.is_cascade:
                 from facekit.face.mtcnn.cascade import Mtcnn  # not needed with a single net
 
-                pnet, rnet, onet = (
-                    open_net(
-                        net.path, request=self.options.accelerator, on_cpu=True, threads=threads
-                    ).net
-                    for net in self.nets
-                )
-                return Mtcnn(pnet, rnet, onet)
+                return Mtcnn(*nets)
             (only,) = self.nets
-            opened = open_net(
-                only.path,
-                request=self.options.accelerator,
-                on_cpu=only.card.quantization.scheme == "none",
-                threads=threads,
+            return Yunet(nets[0], spec=only.card.input, name=only.path.name)
+
+    def _open(self) -> tuple[OpenedNet, ...]:
+        options = self.options
+        is_float = any(net.card.quantization.scheme == "none" for net in self.nets)
+        return tuple(
+            open_net(
+                net.path,
+                request=options.accelerator,
+                on_cpu=options.on_cpu or options.is_cascade or is_float,
+                threads=options.threads,
             )
-            return Yunet(opened.net, spec=only.card.input, name=only.path.name)
+            for net in self.nets
+        )
 
     def _selected(self, picture: Picture, faces: tuple[Face, ...]) -> tuple[Face, ...]:
         return select_faces(

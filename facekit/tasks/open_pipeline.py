@@ -104,8 +104,18 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     """Opens the pipeline that `request` describes.
 
     A missing model is built first.  A requested accelerator is opened here, so that an error is
-    raised before the first photo.  Raises UsageError, ModelMissingError, ModelMismatchError, or
-    AcceleratorError.
+    raised before the first photo.  Raises the errors of `new_pipeline`, and AcceleratorError.
+    """
+    pipeline = new_pipeline(request, reporter=reporter)
+    if pipeline.options.accelerator.requests_accelerator:
+        reporter.note(str(pipeline.device_use))
+    return pipeline
+
+
+def new_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> Pipeline:
+    """Returns the pipeline that `request` describes; no network is loaded yet.
+
+    A missing model is built first.  Raises UsageError, ModelMissingError or ModelMismatchError.
     """
     accelerator = request.accelerator
     if request.bundle is None:
@@ -125,7 +135,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
             build_missing=request.build_missing,
             reporter=reporter,
         )
-    pipeline = Pipeline(
+    return Pipeline(
         installed,
         options=PipelineOptions(
             locate=request.locate_options,
@@ -136,9 +146,6 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
         ),
         reporter=reporter,
     )
-    if accelerator.requests_accelerator:
-        reporter.note(str(pipeline.device_use))
-    return pipeline
 
 
 def ensure_detector(

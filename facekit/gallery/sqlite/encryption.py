@@ -20,8 +20,10 @@ import numpy as np
 from facekit.errors import StorageError, UsageError
 from facekit.gallery.sqlite.vectors import PlainCodec
 from facekit.system.extras import require
+from facekit.system.inputs import InputKind, read_input
 from facekit.types import Float32Array
 
+_KEY_FILE = InputKind("a key file", UsageError, max_bytes=1_000_000)
 _KEY_BYTES = 32
 _NONCE_BYTES = 12  # 96 bits, as NIST SP 800-38D recommends; drawn at random for each vector
 _SALT_BYTES = 16
@@ -59,10 +61,7 @@ def passphrase(text: str) -> Secret:
 
 def key_file(path: Path) -> Secret:
     """Reads a secret from a file.  Raises UsageError if the file is unreadable or too short."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"Key file {path}: {error.strerror or error}") from error
+    content = read_input(path, _KEY_FILE)
     if len(content) < _SHORTEST_KEY_FILE:
         raise UsageError(
             f"Key file {path} has {len(content)} bytes; {_SHORTEST_KEY_FILE} random ones are "
