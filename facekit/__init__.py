@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         fetch_lfw,
         list_configs,
         quantize,
+        selftest,
         show_config,
         train,
     )
@@ -181,6 +182,7 @@ __all__ = [
     "load",
     "models",
     "quantize",
+    "selftest",
     "show_config",
     "track",
     "train",
@@ -234,6 +236,7 @@ _HOMES = {
     "list_configs": "facekit.api.files.list_configs",
     "load": "facekit.api.photos.load",
     "quantize": "facekit.api.files.quantize",
+    "selftest": "facekit.api.files.selftest",
     "show_config": "facekit.api.files.show_config",
     "track": "facekit.api.photos.track",
     "train": "facekit.api.files.train",

@@ -28,6 +28,7 @@ OF_THE_DEFAULT_MODEL = {
     ("benchmark",): "--stage embed",
     ("serve-stdin",): "",
     ("bundle",): "--target cpu -o a.tar",
+    ("selftest",): "",
 }
 OF_ANOTHER = {
     ("quantize",): "facenet512-casia -o out",

@@ -76,7 +76,7 @@ def test_the_target_decides_which_models_are_in_it(
     folder = unpacked(made(models, target))
     assert folder.name == f"facekit-{target}"
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    scripts = {f"{name}.sh" for name in ("run", "verify", "watch", "benchmark")}
+    scripts = {f"{name}.sh" for name in ("run", "verify", "watch", "benchmark", "selftest")}
     files = {f"models/toy/toy_{variant}" for variant in variants}
     files |= {f"models/mtcnn/mtcnn_{net}" for net in ("pnet", "rnet", "onet")}
     assert names == scripts | {"README.md", "SHA256SUMS", "bundle.json", f"wheels/{WHEEL}"} | {
