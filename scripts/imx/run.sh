@@ -17,7 +17,11 @@ die() {
 }
 
 case ${1:-} in
+<<<<<<< HEAD
 verify | embed | compare | enroll | identify | cluster | serve-stdin | selftest)
+=======
+verify | embed | compare | enroll | identify | cluster | watch | serve-stdin)
+>>>>>>> main
   command=$1
   shift
   set -- "$command" --bundle "$bundle" "$@"
