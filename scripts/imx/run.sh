@@ -17,11 +17,7 @@ die() {
 }
 
 case ${1:-} in
-<<<<<<< HEAD
-verify | embed | compare | enroll | identify | cluster | serve-stdin | selftest)
-=======
-verify | embed | compare | enroll | identify | cluster | watch | serve-stdin)
->>>>>>> main
+verify | embed | compare | enroll | identify | cluster | watch | selftest | serve-stdin)
   command=$1
   shift
   set -- "$command" --bundle "$bundle" "$@"
