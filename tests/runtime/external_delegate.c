@@ -1,8 +1,8 @@
 /* A LiteRT external delegate for tests: takes nodes or none, as its options say.
 
    Options: take=all|none|fail (default all; fail: an error while the graph is changed),
-   compute=42|right|wrong (default 42 in every output; right: what the nodes compute by the
-   runtime's own code; wrong: that, with every seventh output byte changed),
+   compute=42|zero|right|wrong (default 42 in every output; right: what the nodes compute by the
+   runtime's own code; wrong: that, with the sign of every seventh output changed),
    invoke=fail (an error in each inference), refuse=MESSAGE (creation fails with it).
 
    LiteRT's headers are not needed: what is used of them is declared here.  It is the C ABI of
@@ -100,81 +100,39 @@ typedef struct { /* TfLiteDelegateParams, what init is given */
   IntArray *nodes, *inputs, *outputs;
 } Taken;
 
-typedef struct { int tensor; size_t bytes; void *data; } Buffer;
-
-typedef struct { /* the nodes that were taken, which the runtime no longer plans nor runs */
-  int buffers;
-  Buffer *buffer; /* of each tensor between two of them, for which the runtime has no memory */
-  int parts;
-  struct { Node node; Registration own; } part[];
-} Program;
+typedef struct { Node node; Registration own; } Program; /* the one node that was taken */
 
 static void *program_init(Context *context, const char *buffer, size_t length) {
+  Program *program = malloc(sizeof *program);
+  Node *node;
+  Registration *own;
   const IntArray *taken = ((const Taken *)buffer)->nodes;
-  Program *program = calloc(1, sizeof *program + taken->size * sizeof program->part[0]);
-  program->parts = taken->size;
-  for (int place = 0; place < taken->size; place++) {
-    Node *node;
-    Registration *own;
-    if (context->GetNodeAndRegistration(context, taken->data[place], &node, &own)) abort();
-    program->part[place].node = *node;
-    program->part[place].node.temporaries = calloc(1, sizeof(IntArray)); /* it will be freed */
-    program->part[place].own = *own;
+  if (taken->size != 1 || context->GetNodeAndRegistration(context, taken->data[0], &node, &own)) {
+    abort();
   }
+  *program = (Program){*node, *own};
   return program;
 }
 
-static void release_buffers(Program *program) {
-  for (int place = 0; place < program->buffers; place++) free(program->buffer[place].data);
-  free(program->buffer);
-  program->buffer = NULL;
-  program->buffers = 0;
-}
-
-static void program_free(Context *context, void *given) {
-  Program *program = given;
-  release_buffers(program);
-  for (int place = 0; place < program->parts; place++) free(program->part[place].node.temporaries);
-  free(program);
-}
-
-static void add_buffers(Context *context, Program *program, const IntArray *tensors,
-                        const IntArray *planned) {
-  program->buffer =
-      realloc(program->buffer, (program->buffers + tensors->size) * sizeof(Buffer) + 1);
-  for (int place = 0; place < tensors->size; place++) {
-    int index = tensors->data[place], is_planned = index < 0;
-    for (int one = 0; one < planned->size; one++) is_planned |= planned->data[one] == index;
-    if (is_planned || context->tensors[index].allocation_type == 4 /* dynamic */) continue;
-    size_t bytes = context->tensors[index].bytes;
-    program->buffer[program->buffers++] =
-        (Buffer){index, bytes, aligned_alloc(64, (bytes / 64 + 2) * 64)};
-  }
-}
+static void program_free(Context *context, void *program) { free(program); }
 
 static int program_prepare(Context *context, Node *node) {
   Program *program = node->user_data;
-  release_buffers(program);
-  for (int place = 0; place < program->parts; place++) {
-    Node *part = &program->part[place].node;
-    int status = program->part[place].own.prepare(context, part);
-    if (status) return status;
-    add_buffers(context, program, part->outputs, node->outputs);
-    add_buffers(context, program, part->temporaries, node->outputs);
-  }
-  return 0;
+  program->node.temporaries = node->temporaries; /* for which the runtime then plans memory */
+  int status = program->own.prepare(context, &program->node);
+  node->temporaries = program->node.temporaries;
+  return status;
 }
 
 static int program_invoke(Context *context, Node *node) {
   Program *program = node->user_data;
-  for (int place = 0; place < program->buffers; place++) {
-    Buffer *buffer = &program->buffer[place];
-    context->tensors[buffer->tensor].data = buffer->data;
-    context->tensors[buffer->tensor].bytes = buffer->bytes;
-  }
-  for (int place = 0; place < program->parts; place++) {
-    int status = program->part[place].own.invoke(context, &program->part[place].node);
-    if (status) return status;
+  return program->own.invoke(context, &program->node);
+}
+
+static int zero_invoke(Context *context, Node *node) {
+  for (int place = 0; place < node->outputs->size; place++) {
+    Tensor *output = &context->tensors[node->outputs->data[place]];
+    memset(output->data, 0, output->bytes);
   }
   return 0;
 }
@@ -199,16 +157,48 @@ static int failing_invoke(Context *context, Node *node) {
 
 typedef int (*Invoke)(Context *, Node *);
 
+/* Whether no node of the plan reads what this one writes: its outputs are the network's. */
+static int is_last(Context *context, const IntArray *plan, int index) {
+  Node *node, *other;
+  Registration *own;
+  if (context->GetNodeAndRegistration(context, index, &node, &own)) abort();
+  int output = node->outputs->data[0];
+  for (int place = 0; place < plan->size; place++) {
+    if (context->GetNodeAndRegistration(context, plan->data[place], &other, &own)) abort();
+    for (int one = 0; one < other->inputs->size; one++) {
+      if (other->inputs->data[one] == output) return 0;
+    }
+  }
+  return 1;
+}
+
+/* Each node by itself: the runtime plans memory for what lies between them. */
+static int take_each(Context *context, Delegate *delegate, const IntArray *plan, Invoke invoke) {
+  Registration kernel = {.init = program_init, .free = program_free, .prepare = program_prepare,
+                         .custom_name = "TestDelegate", .version = 1};
+  IntArray *one = malloc(sizeof *one + sizeof(int)), *nodes = malloc(sizeof *one + plan->size * 4);
+  memcpy(nodes, plan, sizeof *plan + plan->size * sizeof(int)); /* the plan changes below */
+  int status = 0;
+  for (int place = 0; place < nodes->size && !status; place++) {
+    *one = (IntArray){1};
+    one->data[0] = nodes->data[place];
+    kernel.invoke = is_last(context, nodes, one->data[0]) ? invoke : program_invoke;
+    status = context->ReplaceNodeSubsetsWithDelegateKernels(context, kernel, one, delegate);
+  }
+  free(one);
+  free(nodes);
+  return status;
+}
+
 static int take_all(Context *context, Delegate *delegate) {
   IntArray *plan;
   int status = context->GetExecutionPlan(context, &plan);
   if (status) return status;
   Invoke invoke = *(Invoke *)delegate->data;
-  int computes = invoke == program_invoke || invoke == wrong_invoke;
-  Registration kernel = {.init = computes ? program_init : NULL,
-                         .free = computes ? program_free : NULL,
-                         .prepare = computes ? program_prepare : kernel_prepare,
-                         .invoke = invoke,
+  if (invoke == program_invoke || invoke == wrong_invoke) {
+    return take_each(context, delegate, plan, invoke);
+  }
+  Registration kernel = {.prepare = kernel_prepare, .invoke = invoke,
                          .custom_name = "TestDelegate", .version = 1};
   return context->ReplaceNodeSubsetsWithDelegateKernels(context, kernel, plan, delegate);
 }
@@ -232,6 +222,7 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
     if (!strcmp(keys[place], "take") && !strcmp(values[place], "none")) prepare = take_none;
     if (!strcmp(keys[place], "take") && !strcmp(values[place], "fail")) prepare = take_fail;
     if (!strcmp(keys[place], "invoke")) invoke = failing_invoke;
+    if (!strcmp(keys[place], "compute") && !strcmp(values[place], "zero")) invoke = zero_invoke;
     if (!strcmp(keys[place], "compute") && !strcmp(values[place], "right")) invoke = program_invoke;
     if (!strcmp(keys[place], "compute") && !strcmp(values[place], "wrong")) invoke = wrong_invoke;
   }
