@@ -3,7 +3,7 @@
 facekit-<target>/
     bundle.json, models/        see manifest.py
     wheels/facekit_cli-*.whl
-    run.sh, verify.sh, ...      from scripts/imx
+    run.sh, verify.sh, ...      from scripts/imx, with units for systemd
     README.md, SHA256SUMS
 """
 
@@ -35,6 +35,7 @@ BOARD = (
     else Path(__file__).resolve().parents[2] / "scripts" / "imx"
 )
 """Folder of the scripts for boards, in an installation and in a checkout (see setup.py)."""
+_BOARD_SUFFIXES = (".sh", ".service")
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _WHEEL = re.compile(r"facekit_cli-[0-9][0-9A-Za-z.]*-py3-none-any\.whl")
 
@@ -139,7 +140,7 @@ def make_bundle(
             wheel = make_wheel(work)
         elif not (wheel.is_file() and _WHEEL.fullmatch(wheel.name)):
             raise UsageError(f"--wheel needs a facekit_cli-*.whl file. Received: {wheel}")
-        files = {path.name: path for path in sorted(BOARD.glob("*.sh"))}
+        files = {path.name: path for path in BOARD.iterdir() if path.suffix in _BOARD_SUFFIXES}
         files[MANIFEST] = _written(work / MANIFEST, bundle.to_json())
         files["README.md"] = _written(
             work / "README.md", readme(TARGETS[target].title, bundle, found)

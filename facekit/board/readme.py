@@ -36,8 +36,11 @@ sha256sum -c SHA256SUMS                # was it copied well?
 {_other_device(bundle)}./run.sh enroll NAME photo.jpg         # people are kept in this folder, then
 ./run.sh identify photo.jpg
 ./watch.sh FOLDER known.jpg            # each new photo in FOLDER against known.jpg
+./run.sh watch FOLDER                  # the same against the people who are enrolled
 ./benchmark.sh                         # the network alone, by the board's benchmark_model
 ```
+
+`facekit-watch.service` does it from the start of the board on: its first lines say how.
 
 When it first runs, `run.sh` unpacks the wheel into `python/`; nothing is installed. An installed
 facekit uses the same models: `facekit verify a.jpg b.jpg --bundle FOLDER`.

@@ -79,7 +79,8 @@ def test_the_target_decides_which_models_are_in_it(
     scripts = {f"{name}.sh" for name in ("run", "verify", "watch", "benchmark")}
     files = {f"models/toy/toy_{variant}" for variant in variants}
     files |= {f"models/mtcnn/mtcnn_{net}" for net in ("pnet", "rnet", "onet")}
-    assert names == scripts | {"README.md", "SHA256SUMS", "bundle.json", f"wheels/{WHEEL}"} | {
+    others = {"README.md", "SHA256SUMS", "bundle.json", "facekit-watch.service", f"wheels/{WHEEL}"}
+    assert names == scripts | others | {
         f"{name}{suffix}" for name in files for suffix in (".tflite", ".json")
     }
     for script in scripts:
