@@ -46,6 +46,7 @@ from facekit.errors import (
     ModelMissingError,
     NoFaceError,
     NoOperatingPointError,
+    PackageError,
     PairListError,
     StorageError,
     UsageError,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         verify,
         verify_pairs,
     )
+    from facekit.api.watch import watch
     from facekit.face.detector import DetectorOptions
     from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold
     from facekit.model.card import Card
@@ -141,6 +143,7 @@ __all__ = [
     "OpenSetChoice",
     "OpenSetThreshold",
     "OperatingPoint",
+    "PackageError",
     "PairListError",
     "PersonRule",
     "PhotoFailure",
@@ -186,6 +189,7 @@ __all__ = [
     "train",
     "verify",
     "verify_pairs",
+    "watch",
 ]
 
 _HOMES = {
@@ -239,6 +243,7 @@ _HOMES = {
     "train": "facekit.api.files.train",
     "verify": "facekit.api.photos.verify",
     "verify_pairs": "facekit.api.photos.verify_pairs",
+    "watch": "facekit.api.watch.watch",
     "models": "facekit.api.models",
 }
 """Where each name that is loaded at first use stands"""

@@ -26,6 +26,7 @@ OF_THE_DEFAULT_MODEL = {
     ("convert",): "-o out",
     ("export",): "--format onnx -o a.onnx",
     ("benchmark",): "--stage embed",
+    ("watch",): "lfw --known a.jpg --once",
     ("serve-stdin",): "",
     ("bundle",): "--target cpu -o a.tar",
 }

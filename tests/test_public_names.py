@@ -34,6 +34,7 @@ VERBS = {
     "quantize": ["quantize"],
     "export": ["export"],
     "benchmark": ["benchmark"],
+    "watch": ["watch"],
     "serve-stdin": ["load"],
     "inspect": ["inspect"],
     "compile": ["compile"],

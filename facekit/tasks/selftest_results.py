@@ -176,10 +176,10 @@ class SelfTest:
             if failed := self._failed_on(one.use.device):
                 found.append(
                     AcceleratorError(
-                        f"{one.use.place} does not compute with {one.model} what the CPU computes "
-                        f"with {cpu.model}: {failed}. Its answers are not to be trusted. Check "
-                        "that driver, delegate and model file are for one board support package "
-                        "(facekit doctor); --device cpu goes without it."
+                        f"{place_of(one.use)} does not compute with {one.model} what the CPU "
+                        f"computes with {cpu.model}: {failed}. Its answers are not to be trusted. "
+                        "Check that driver, delegate and model file are for one board support "
+                        "package (facekit doctor); --device cpu goes without it."
                     )
                 )
         return tuple(found)
@@ -199,6 +199,12 @@ class SelfTest:
         return _listed(
             check for check in self.checks if check.device == device and not check.passed
         )
+
+
+def place_of(use: DeviceUse) -> str:
+    """Returns the device for people, e.g. "imx93-npu (/usr/lib/libethosu_delegate.so)"."""
+    what = use.delegate or ", ".join(use.providers or ())
+    return f"{use.device} ({what})" if what and use.device != Device.CPU.value else use.device
 
 
 def _listed(checks: Iterable[Check]) -> str:

@@ -13,10 +13,7 @@ import click
 
 from facekit.cli.render.style import Style, styled
 from facekit.errors import FacekitError, UsageError
-
-SCHEMA_VERSION = 1
-"""Of every JSON result; raised when a member changes its meaning or goes away."""
-
+from facekit.version import SCHEMA_VERSION
 
 EXIT_YES, EXIT_NO = 0, 1
 """Same or different, found or not found: results, while every larger code is an error's"""
