@@ -213,6 +213,16 @@ class RangeRule(str, Enum):
     (Migacz, 8-bit inference with TensorRT, GTC 2017)."""
 
 
+class WatchAnswer(str, Enum):
+    """What `facekit watch` answers for a photo."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    ERROR = "error"
+
+
 class Stage(str, Enum):
     """A part of a photo's way to a decision."""
 

@@ -192,6 +192,34 @@ def test_a_list_of_pairs_prints_a_line_for_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
+def test_watch_prints_a_line_for_each_photo(tmp_path: Path) -> None:
+    people = tmp_path / "people.db"
+    facekit.Gallery(people).enroll("Barack", [OBAMA])
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in (OBAMA2, BIDEN):
+        (folder / Path(name).name).symlink_to(name)
+    (folder / "no.jpg").touch()
+    for options, ask in (
+        (("--known", OBAMA), partial(facekit.watch, folder, known=[OBAMA], once=True)),
+        (("--gallery", people), partial(facekit.watch, folder, gallery=people, once=True)),
+    ):
+        done = CliRunner().invoke(
+            cli, ["watch", str(folder), *map(str, options), "--once", "--json"]
+        )
+        assert done.exit_code == 4
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [line["photo"] for line in lines] == [
+            str(folder / name) for name in ("biden.jpg", "no.jpg", "obama2.jpg")
+        ]
+        for line, record in zip(lines, ask(), strict=True):
+            require_schema("watch", line)
+            for one in (line, said := record.to_dict()):
+                (one["verification"] or {}).update(dict.fromkeys(TIMINGS))
+            assert line == {"schema_version": 1, **json.loads(json.dumps(said))}
+
+
+@pytest.mark.model
 def test_a_gallery_from_its_first_day_to_its_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,11 +62,13 @@ _HEADINGS = {
         "train": ("train:train", "Train a model, or fine-tune one"),
     },
     "Serve": {
+        "watch": ("watch:watch", "Answer for each photo that arrives in a folder"),
         "serve-stdin": ("serve_stdin:serve_stdin", "Answer requests as JSON Lines on stdin"),
     },
     "This installation": {
         "config": ("config:config", "List and print recipes, targets and configurations"),
         "doctor": ("doctor:doctor", "Show what is installed, and what is wrong"),
+        "selftest": ("selftest:selftest", "Test that this machine computes what it should"),
         "completion": ("completion:completion", "Print the script that completes words in a shell"),
         "help": ("help:help_command", "Explain a command, or write man pages"),
     },
@@ -90,6 +92,7 @@ _EXIT_CODES = (
     ("70", "a mistake in facekit"),
     ("130", "ended by Ctrl-C"),
     ("141", "the reader of stdout has gone"),
+    ("143", "ended by SIGTERM, as systemd does"),
 )
 
 
