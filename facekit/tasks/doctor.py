@@ -59,12 +59,15 @@ def examine(
     runtime, runtime_error = _runtime_in_use(runtimes)
     delegates = _delegates(folders)
     onnx: tuple[str, tuple[str, ...], FacekitError | None] = ("", (), None)
-    models = Models()
+    models, system = Models(), _system()
     if parts[-1].is_usable:  # the modules of models import NumPy and OpenCV
+        from facekit.board.match import this_board
         from facekit.tasks import doctor_models
 
         onnx = _onnx_runtime()
-        models = doctor_models.examine(bundle, folders=folders)
+        board = this_board()
+        system = replace(system, soc=board.soc, bsp=board.bsp.name if board.bsp else None)
+        models = doctor_models.examine(bundle, folders=folders, board=board)
     spared = (*(() if models.to_build else _FOR_BUILDING), *(_FOR_FOLDERS if bundle else ()))
     parts = tuple(replace(part, is_needed=part.name not in spared) for part in parts)
     of_packages = tuple(part.error for part in parts[:-1] if part.is_needed and part.error)
@@ -76,7 +79,7 @@ def examine(
         *models.problems,
     )
     return Report(
-        system=_system(),
+        system=system,
         parts=parts,
         runtimes=runtimes,
         runtime=runtime,

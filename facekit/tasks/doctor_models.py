@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facekit.board.manifest import Bundle, detector_files, model_file, read_bundle
+from facekit.board.match import ThisBoard, require_match
 from facekit.enums import Device, Runtime
 from facekit.errors import (
     AcceleratorError,
@@ -29,29 +30,36 @@ from facekit.tasks.open_pipeline import usual_detector
 _TRIAL = "facekit.tasks.doctor_trials:try_model"
 
 
-def examine(bundle: Path | None, *, folders: Sequence[Path]) -> Models:
+def examine(bundle: Path | None, *, folders: Sequence[Path], board: ThisBoard) -> Models:
     """Examines the models of an unpacked bundle; None means those of the store.
 
-    `folders` are searched for the delegates that run a bundle's models.
+    `folders` are searched for the delegates that run a bundle's models on `board`.
     """
-    return _of_store(folders) if bundle is None else _of_bundle(bundle, folders)
+    return _of_store(folders) if bundle is None else _of_bundle(bundle, folders, board)
 
 
-def _of_bundle(folder: Path, folders: Sequence[Path]) -> Models:
+def _of_bundle(folder: Path, folders: Sequence[Path], board: ThisBoard) -> Models:
     try:
         bundle = read_bundle(folder)
     except FacekitError as error:
         return Models(problems=(error,))
-    files = [
-        _checked(path, device, read_all=True)
-        for device, paths in _files(folder, bundle).items()
-        for path in paths
-    ]
+    problems: list[FacekitError] = []
+    files = []
+    for device, paths in _files(folder, bundle).items():
+        skipped = ""
+        try:
+            require_match(bundle, device, board=board)
+        except AcceleratorError as error:  # its driver may hang on such a file
+            problems.append(error)
+            skipped = "not run: this board's NPU does not take the bundle's files"
+        for path in paths:
+            checked = _checked(path, device, read_all=True)
+            files.append(replace(checked, skipped=skipped) if skipped else checked)
     ran = _run(files, folders)
     return Models(
-        bundle=ExaminedBundle(folder, bundle.target, bundle.device),
+        bundle=ExaminedBundle(folder, bundle.target, bundle.device, bundle.board),
         files=ran,
-        problems=tuple(model.error for model in ran if model.error),
+        problems=(*problems, *(model.error for model in ran if model.error)),
     )
 
 

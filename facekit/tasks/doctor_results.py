@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from facekit.errors import FacekitError
 from facekit.system.fields import blanks_to_null
 
 if TYPE_CHECKING:
+    from facekit.board.manifest import Board
     from facekit.model.defaults import DefaultModel
 
 
@@ -125,10 +126,13 @@ class System:
     kernel: str
     machine: str
     """The processor's architecture, such as "aarch64"."""
+    soc: str | None = None
+    """The SoC, such as "i.MX93"; None on a machine that is no i.MX."""
+    bsp: str | None = None
+    """NXP's board support package that the kernel is of; None if it is not known."""
 
     def to_dict(self) -> dict[str, Any]:
-        plain = {"name": self.name, "kernel": self.kernel, "machine": self.machine}
-        return blanks_to_null(plain, "name")
+        return blanks_to_null(asdict(self), "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +143,16 @@ class ExaminedBundle:
     target: str
     device: Device
     """The device that it is made for."""
+    board: Board
+    """The image that it is made for."""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"path": str(self.path), "target": self.target, "device": self.device.value}
+        return {
+            "path": str(self.path),
+            "target": self.target,
+            "device": self.device.value,
+            **self.board.to_dict(),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from facekit.board.manifest import MANIFEST, Bundle, model_file
+from facekit.board.match import ThisBoard
 from facekit.cli import cli
 from facekit.enums import Device, LiteRtPackage
 from facekit.errors import AcceleratorError, ModelMismatchError, PackageError
 from facekit.model import store
 from facekit.model.card import Task
-from facekit.tasks import doctor
+from facekit.tasks import doctor, doctor_models
 from facekit.tasks.doctor_results import Part, Report
 from facekit.version import __version__
 from tests.c_delegate import COMPILER, compile_delegate, needs_compiler
@@ -325,6 +326,18 @@ class TestBundle:
         (problem,) = report.problems
         assert problem.exit_code == 6
         assert "No delegate for imx8mp-npu" in str(problem)
+
+    def test_files_that_the_boards_driver_is_known_not_to_take_are_not_run(
+        self, bundle: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        folder = bundle(Device.IMX8MP_NPU, Device.CPU)
+        found = doctor_models.examine(
+            folder, folders=(tmp_path,), board=ThisBoard("6.12.20", "i.MX93")
+        )
+        assert [model.skipped != "" for model in found.files] == [True, True, False, False]
+        (problem,) = found.problems
+        assert problem.exit_code == 6
+        assert "the bundle is for imx8mp, and this board is an i.MX93" in str(problem)
 
     @needs_compiler
     def test_its_npus_files_run_through_the_delegate(

@@ -27,7 +27,10 @@ def print_report(report: Report) -> None:
 
 def _rows(report: Report) -> Iterator[Row]:
     system = report.system
-    yield "system", system.machine, "", "", f"{system.name or 'unknown'}, kernel {system.kernel}"
+    board = f", {system.soc}" if system.soc else ""
+    board += f", BSP {system.bsp}" if system.bsp else ""
+    name = system.name or "unknown"
+    yield "system", system.machine, "", "", f"{name}, kernel {system.kernel}{board}"
     yield from (("package", part.name, *_found(part)) for part in report.parts)
     used = None if report.runtime is None else report.runtime.distribution
     for part in report.runtimes:
@@ -58,7 +61,11 @@ def _model_rows(report: Report) -> Iterator[Row]:
         state = f"{access}, {store.free_bytes / 1e9:.1f} GB free, {store.path}"
         yield "store", "", "", "", state
     if bundle := models.bundle:
-        yield "bundle", bundle.target, "", "", f"for {bundle.device.value}, {bundle.path}"
+        made_for = [f"for {bundle.device.value}"]
+        if bundle.board.bsp:
+            here = f", this one is {report.system.bsp}" if report.system.bsp else ""
+            made_for.append(f"made for images of BSP {bundle.board.bsp}{here}")
+        yield "bundle", bundle.target, "", "", f"{'; '.join(made_for)}; {bundle.path}"
     for model in models.files:
         size = "-" if model.size_bytes is None else f"{model.size_bytes / 1e6:.2f} MB"
         if model.time_ms is not None:
