@@ -23,8 +23,8 @@ their cards and thresholds, facekit as a wheel, and shell scripts.
 
 - Python 3.10 or later with NumPy, OpenCV (`cv2`) and click. NXP's images bring the first two;
   `python3 -m pip install click` adds the third.
-- A LiteRT runtime: the image's `tflite_runtime`, or `ai_edge_litert`. An NPU's delegate belongs
-  to the image's own: `export FACEKIT_RUNTIME=tflite_runtime` chooses it.
+- A LiteRT runtime: `tflite_runtime` or `ai_edge_litert`, on an NPU the one that its delegate is
+  built for, which is taken by itself.
 {_npu_needs(bundle)}
 ## Use
 
@@ -85,9 +85,8 @@ def _npu_needs(bundle: Bundle) -> str:
         )
     if bundle.device is Device.IMX8MP_NPU:
         needs += (
-            "- The first run compiles the graph, which may take a minute; "
-            "`export VIV_VX_ENABLE_CACHE_GRAPH_BINARY=1`\n  and `VIV_VX_CACHE_BINARY_GRAPH_DIR` "
-            "keep the result.\n"
+            "- The first run compiles the networks, 40 seconds to 2 minutes; the result is kept in "
+            "`vx-graphs/`.\n"
         )
     return needs
 
