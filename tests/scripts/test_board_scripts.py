@@ -76,7 +76,13 @@ def test_shellcheck_finds_nothing(script: Path) -> None:
 
 
 def test_there_are_scripts_for_the_board() -> None:
-    assert {path.name for path in BOARD} == {"run.sh", "verify.sh", "watch.sh", "benchmark.sh"}
+    assert {path.name for path in BOARD} == {
+        "run.sh",
+        "verify.sh",
+        "watch.sh",
+        "benchmark.sh",
+        "selftest.sh",
+    }
 
 
 class TestRun:
