@@ -107,6 +107,8 @@ class TestHere:
             delegate=libraries / "libteflon.so", options=(("take", "none"),)
         )
         with pytest.raises(AcceleratorError, match=r"took no operator.*int8 or uint8, not Vela's"):
+            open_net(data / "tiny" / "float32.tflite", request=request)
+        with pytest.raises(AcceleratorError, match=r"with Mesa's delegate, use the model it was"):
             open_net(data / "nets" / "int8_vela.tflite", request=request)
 
     def test_a_delegate_for_the_other_runtime_is_refused_before_it_is_loaded(
