@@ -106,7 +106,7 @@ def _npu_needs(target: BundleTarget, bundle: Bundle) -> str:
         needs += _vela_needs(target, bundle)
     if bundle.device is Device.IMX8MP_NPU:
         needs += (
-            "- The first run compiles the graph, which may take a minute; the result is kept in "
+            "- The first run compiles the graph, 40 s to 2 minutes; the result is kept in "
             "`vx-graphs/`\n  of this folder.\n"
         )
     if target.neutron_target is not None:
