@@ -17,7 +17,7 @@ die() {
 }
 
 case ${1:-} in
-verify | embed | compare | enroll | identify | cluster | watch | serve-stdin | doctor | selftest)
+verify | embed | compare | enroll | identify | cluster | watch | selftest | serve-stdin | doctor)
   command=$1
   shift
   set -- "$command" --bundle "$bundle" "$@"
