@@ -90,7 +90,7 @@ class TestRun:
         run("verify.sh", "a.jpg", "same.jpg", FACEKIT=stub, FACEKIT_BUNDLE=tmp_path)
         run("run.sh", "doctor", FACEKIT=stub, FACEKIT_BUNDLE=tmp_path)
         calls = Path(f"{stub}.calls").read_text().splitlines()
-        assert calls == [f"verify --bundle {tmp_path} a.jpg same.jpg", "doctor"]
+        assert calls == [f"verify --bundle {tmp_path} a.jpg same.jpg", f"doctor --bundle {tmp_path}"]
 
     def test_the_exit_code_is_facekits(self, stub: Path) -> None:
         codes = [
