@@ -28,7 +28,7 @@ their cards and thresholds, facekit as a wheel, and shell scripts.
 ```sh
 sha256sum -c SHA256SUMS                # was it copied well?
 ./run.sh doctor                        # what is here, and what is missing
-./run.sh selftest                      # shipped faces: does the device answer as the CPU does?
+./selftest.sh                          # shipped faces: does the device answer as the CPU does?
 ./run.sh verify a.jpg b.jpg            # exit code 0: the same person, 1: different people
 ./run.sh verify a.jpg b.jpg --json     # the device, the score, the threshold
 {_other_device(bundle)}./run.sh enroll NAME photo.jpg         # people are kept in this folder, then
@@ -46,9 +46,6 @@ facekit uses the same models: `facekit verify a.jpg b.jpg --bundle FOLDER`.
 Nothing falls back to the CPU in silence: where the delegate is missing or accepts no operators, the
 exit code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it. A driver that is
 known not to take these files is refused in the same way; `--device cpu` always works.
-
-To watch a folder from the start of the board on, read the first lines of `facekit-watch.service`, a
-unit for systemd.
 
 ## Models
 
