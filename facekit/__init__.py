@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         fetch_lfw,
         list_configs,
         quantize,
+        selftest,
         show_config,
         train,
     )
@@ -184,6 +185,7 @@ __all__ = [
     "load",
     "models",
     "quantize",
+    "selftest",
     "show_config",
     "track",
     "train",
@@ -238,6 +240,7 @@ _HOMES = {
     "list_configs": "facekit.api.files.list_configs",
     "load": "facekit.api.photos.load",
     "quantize": "facekit.api.files.quantize",
+    "selftest": "facekit.api.files.selftest",
     "show_config": "facekit.api.files.show_config",
     "track": "facekit.api.photos.track",
     "train": "facekit.api.files.train",

@@ -29,6 +29,7 @@ OF_THE_DEFAULT_MODEL = {
     ("watch",): "lfw --known a.jpg --once",
     ("serve-stdin",): "",
     ("bundle",): "--target cpu -o a.tar",
+    ("selftest",): "",
 }
 OF_ANOTHER = {
     ("quantize",): "facenet512-casia -o out",

@@ -40,6 +40,7 @@ VERBS = {
     "compile": ["compile"],
     "bundle": ["bundle"],
     "doctor": ["doctor"],
+    "selftest": ["selftest"],
     "config list": ["list_configs"],
     "config show": ["show_config"],
     "gallery init": ["Gallery.create"],

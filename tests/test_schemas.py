@@ -17,11 +17,12 @@ from facekit.conversion.vela.report import Bottleneck
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.model.card import Task
 from facekit.model.registry import DETECTOR, DownloadKind, WeightsFormat
+from facekit.tasks.selftest_results import CheckKind
 from tests.schemas import reference, registry, require_schema, schemas
 
 NO_COMMAND = {"common", "models source", "models input", "models card_content"}
 """what only other schemas refer to"""
-ELSEWHERE = (Bottleneck, DelegateUse, DownloadKind, Task, ThresholdOrigin, WeightsFormat)
+ELSEWHERE = (Bottleneck, CheckKind, DelegateUse, DownloadKind, Task, ThresholdOrigin, WeightsFormat)
 FORBIDDEN = {
     "images", "image", "archive", "folder", "home", "file", "paths", "known_already", "problem",
 }  # fmt: skip

@@ -30,6 +30,21 @@ class CheckKind(str, Enum):
     PEOPLE_APART = "people-apart"
     """The similarity of one person's two faces, less the larger similarity of two people."""
 
+    @property
+    def description(self) -> str:
+        """The check for people, in a few words."""
+        return _TITLES[self]
+
+
+_TITLES = {
+    CheckKind.KNOWN_EMBEDDINGS: "embeddings as they are known",
+    CheckKind.KNOWN_BOXES: "boxes where they are known to be",
+    CheckKind.CPU_EMBEDDINGS: "embeddings as on the CPU",
+    CheckKind.CPU_BOXES: "boxes as on the CPU",
+    CheckKind.REPEATED_EMBEDDINGS: "embeddings the same again",
+    CheckKind.PEOPLE_APART: "one person nearer than two people",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -56,7 +71,7 @@ class Check:
         }
 
     def __str__(self) -> str:
-        return f"{self.kind.value} {self.measured:.3f}, {self.needed:g} needed"
+        return f"{self.kind.description} ({self.measured:.3f}, {self.needed:g} needed)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +118,13 @@ class DeviceAnswers:
     model: str
     """The embedding model's file as "name:variant"."""
     model_sha256: str
-    delegated_nodes: int
+    delegated_count: int
     """Number of subgraphs (LiteRT) or operators (ONNX Runtime) of the embedding network that the
     accelerator executes."""
     detector: str | None
     """The detector's file as "name:variant", or its name if it has several; None if it was not run
     on this device."""
-    detector_delegated_nodes: int
+    detector_delegated_count: int
     """The same for the detector."""
     embedding_times: RunTimes
     detection_times: RunTimes | None
@@ -124,9 +139,9 @@ class DeviceAnswers:
             **self.use.to_dict(),
             "model": self.model,
             "model_sha256": self.model_sha256,
-            "delegated_nodes": self.delegated_nodes,
+            "delegated_count": self.delegated_count,
             "detector": self.detector,
-            "detector_delegated_nodes": self.detector_delegated_nodes,
+            "detector_delegated_count": self.detector_delegated_count,
             "times": {
                 "embedding": self.embedding_times.to_dict(),
                 "detection": self.detection_times and self.detection_times.to_dict(),
@@ -166,10 +181,10 @@ class SelfTest:
         if failed := self._failed_on(Device.CPU.value):
             found.append(
                 ModelMismatchError(
-                    f"The CPU does not compute what {cpu.model} must answer: {failed}. The file "
-                    "is as its card says, so the runtime or one of its libraries is damaged or "
-                    "built for another processor: install it again. A model of your own that "
-                    "was accepted untrained fails here too."
+                    f"The CPU does not compute what {cpu.model} must answer; what failed: "
+                    f"{failed}. The file is as its card says, so the runtime or one of its "
+                    "libraries is damaged or built for another processor: install it again. A "
+                    "model of your own that was accepted untrained fails here too."
                 )
             )
         for one in others:
@@ -177,9 +192,9 @@ class SelfTest:
                 found.append(
                     AcceleratorError(
                         f"{place_of(one.use)} does not compute with {one.model} what the CPU "
-                        f"computes with {cpu.model}: {failed}. Its answers are not to be trusted. "
-                        "Check that driver, delegate and model file are for one board support "
-                        "package (facekit doctor); --device cpu goes without it."
+                        f"computes with {cpu.model}; what failed: {failed}. Its answers are not "
+                        "to be trusted. Check that driver, delegate and model file are for one "
+                        "board support package (facekit doctor); --device cpu goes without it."
                     )
                 )
         return tuple(found)
@@ -188,6 +203,8 @@ class SelfTest:
         return {
             "passed": bool(self),
             "device": self.device,
+            "model": self.answers[-1].model,
+            "model_sha256": self.answers[-1].model_sha256,
             "known_embeddings": self.known_embeddings,
             "known_boxes": self.known_boxes,
             "checks": [check.to_dict() for check in self.checks],

@@ -97,7 +97,7 @@ def test_the_unpacked_bundle_verifies_by_integers_alone(
     made = make_bundle(
         "sface", "imx8mp", archive, detector="yunet", models=models, wheel=tmp_path / WHEEL
     )
-    assert {one.card.name for one in made.models} == {"sface", "yunet"}
+    assert {card.name for card in made.cards} == {"sface", "yunet"}
     with tarfile.open(archive) as tar:
         tar.extractall(tmp_path, filter="data")
     bundle = ["--bundle", str(tmp_path / "facekit-imx8mp"), "--threshold", "0.68", "--json"]

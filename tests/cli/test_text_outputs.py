@@ -178,6 +178,7 @@ COMMANDS = (
     "inspect int8.tflite",
     "config list",
     "doctor",
+    "selftest --model sface",
     "benchmark --stage match --runs 1",
 )
 READ_BY = {

@@ -13,14 +13,6 @@ from facekit.cli.render.table import Column, number, table, wrapped
 if TYPE_CHECKING:
     from facekit.tasks.selftest_results import RunTimes, SelfTest
 
-_TITLES = {
-    "known-embeddings": "embeddings as they are known",
-    "known-boxes": "boxes where they are known to be",
-    "cpu-embeddings": "embeddings as on the CPU",
-    "cpu-boxes": "boxes as on the CPU",
-    "repeated-embeddings": "embeddings the same again",
-    "people-apart": "one person nearer than two people",
-}
 _NONE = "-"
 
 
@@ -52,13 +44,13 @@ def _network_rows(done: SelfTest) -> Iterator[Sequence[str]]:
         yield (
             *(one.use.device, one.model),
             *_times(one.embedding_times),
-            str(one.delegated_nodes or _NONE),
+            str(one.delegated_count or _NONE),
         )
         if one.detector is not None and one.detection_times is not None:
             yield (
                 *(one.use.device, one.detector),
                 *_times(one.detection_times),
-                str(one.detector_delegated_nodes or _NONE),
+                str(one.detector_delegated_count or _NONE),
             )
 
 
@@ -81,7 +73,7 @@ def _face_rows(done: SelfTest) -> Iterator[Sequence[str]]:
 def _check_rows(done: SelfTest) -> Iterator[Sequence[str]]:
     for check in done.checks:
         yield (
-            *(_TITLES[check.kind.value], check.device),
+            *(check.kind.description, check.device),
             *(f"{check.measured:.4f}", f"{check.needed:g}"),
             "passed" if check.passed else "FAILED",
         )
