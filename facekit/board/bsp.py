@@ -8,6 +8,7 @@ in the release of Yocto that each BSP is based on.  Nothing of this has been rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,11 @@ class Bsp:
     """Version of the Python package ai_edge_litert; None if no image of the row contains it."""
     vela: Versions
     """Versions of ethos-u-vela, with which the images compile for an Ethos-U."""
+    command_streams: tuple[str, ...] = ("COP1",)
+    """Formats of a Vela file that the driver in the firmware of the row's Ethos-U takes.
+
+    facekit/board/command_stream.py states the source.
+    """
 
 
 BSPS: Mapping[str, Bsp] = {
@@ -94,3 +100,33 @@ BSPS: Mapping[str, Bsp] = {
     )
 }
 """The known rows by name, oldest first."""
+_KERNEL = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+def bsp_of_kernel(release: str) -> Bsp | None:
+    """Returns the row of a kernel release such as "6.12.20-lts-next", as `uname -r` prints it.
+
+    A release between two rows of one kernel series belongs to the older row, as does one newer
+    than the last row of its series.  Returns None for another series, and for a release older than
+    all rows of its series: such a kernel is not from a known BSP.
+    """
+    read = _KERNEL.match(release)
+    if read is None:
+        return None
+    kernel = tuple(int(part or 0) for part in read.groups())
+    known = [
+        bsp
+        for bsp in BSPS.values()
+        if _numbers(bsp.kernels[0])[:2] == kernel[:2] and _numbers(bsp.kernels[0]) <= kernel
+    ]
+    return known[-1] if known else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def version_text(versions: Versions) -> str:
+    """Returns a range for people, such as "4.1 to 4.3", or the only version."""
+    lowest, highest = versions
+    return lowest if lowest == highest else f"{lowest} to {highest}"

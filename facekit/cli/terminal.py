@@ -22,6 +22,10 @@ class TerminalReporter(Reporter):
     def note(self, line: str) -> None:
         note(line)
 
+    def detail(self, line: str) -> None:
+        if verbosity() is Verbosity.VERBOSE:
+            note(line)
+
     def failure(self, error: Exception) -> None:
         note_error(str(error))
 

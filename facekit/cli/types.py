@@ -23,7 +23,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 FOLDER.name = "dir"
 
 
-class Words(click.Choice[Any]):
+class Words(click.Choice):  # type: ignore[type-arg]  # older clicks have no parameter
     """One of a few words, in any case; what is mistyped gets a suggestion."""
 
     def __init__(self, words: Iterable[str]) -> None:

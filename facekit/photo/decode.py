@@ -31,7 +31,7 @@ from facekit.errors import ImageError, ImageTooLargeError, UsageError
 from facekit.photo.formats import HeaderError
 from facekit.photo.header import Header, read_header
 from facekit.photo.pillow import PillowPicture, is_pillow, pillow_pixels
-from facekit.photo.pixels import rgb, upright
+from facekit.photo.pixels import READS_RGB, rgb, upright
 from facekit.system.native_output import captured
 from facekit.types import UInt8Array
 
@@ -258,10 +258,11 @@ def _decode(data: bytes, *, shown: str, limits: ImageLimits) -> UInt8Array:
         ) from error
 
 
-_TO_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_COLOR = cv2.IMREAD_COLOR_RGB if READS_RGB else cv2.IMREAD_COLOR
+_PLAIN = _COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _CHATTER = re.compile(
     rb"\s*$|> |\[ ?(WARN|ERROR|INFO|DEBUG)[:@]|libpng |Corrupt JPEG|Premature end of JPEG"
-    rb"|Inconsistent progression|Invalid SOS|Warning: unknown JFIF|Unknown Adobe"
+    rb"|Inconsistent progression|Invalid SOS|Warning: unknown JFIF|Unknown Adobe|imdecode_\("
 )
 _DAMAGE = re.compile(
     r"premature end|bad (Huffman|arithmetic) code|instead of RST|TIFF_Error", re.IGNORECASE
@@ -270,12 +271,13 @@ _DAMAGE = re.compile(
 
 
 def _decoded(data: bytes, header: Header) -> NDArray[Any]:
-    """Returns (H, W, 3) RGB uint8 if header.plain, else the stored samples as OpenCV returns them.
+    """Returns (H, W, 3) uint8 if header.plain, in RGB if READS_RGB, else the samples as OpenCV
+    returns them.
 
     These are (H, W) gray, (H, W, 3) BGR or (H, W, 4) BGRA, with the file's type, e.g. uint16.
     Raises HeaderError for damage, cv2.error if memory is short or OpenCV's own limits are exceeded.
     """
-    flags = _TO_RGB if header.plain else cv2.IMREAD_UNCHANGED
+    flags = _PLAIN if header.plain else cv2.IMREAD_UNCHANGED
     encoded = np.frombuffer(data, np.uint8)
     with captured(lambda line: _CHATTER.match(line) is not None) as messages:
         try:

@@ -12,6 +12,9 @@ from facekit.photo.formats import HeaderError
 from facekit.photo.header import Header
 from facekit.types import UInt8Array
 
+READS_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
+"""From OpenCV 4.11 on; before, a plain photo is read as BGR and its channels are swapped."""
+
 
 def rgb(decoded: NDArray[Any], header: Header) -> UInt8Array:
     """Converts what OpenCV decoded for `header` to (H, W, 3) RGB, in the stored orientation."""
@@ -21,7 +24,7 @@ def rgb(decoded: NDArray[Any], header: Header) -> UInt8Array:
         decoded = cv2.convertScaleAbs(decoded, alpha=1 / 257)  # rounds
     if decoded.dtype != np.uint8:
         raise HeaderError(f"its samples are {decoded.dtype}, not whole numbers of 8 or 16 bits")
-    if header.plain:
+    if header.plain and READS_RGB:
         return cast("UInt8Array", decoded)
     if decoded.ndim == 2:
         return converted(decoded, cv2.COLOR_GRAY2RGB)

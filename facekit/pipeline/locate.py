@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -32,12 +32,13 @@ Made = TypeVar("Made")
 class Once(Generic[Made]):
     """A value that is made at its first use and then stored; threads may share the object.
 
-    If `make()` raises, the caller gets the error, and the next call tries again.
+    If `make()` raises, the caller of `get` gets the error, and the next call tries again.
     """
 
     def __init__(self, make: Callable[[], Made]) -> None:
         self._make = make
         self._made: list[Made] = []
+        self._error: Exception | None = None
         self._making = threading.Lock()
         self._is_begun = False
         self.is_taken = False
@@ -53,8 +54,8 @@ class Once(Generic[Made]):
         """Starts making the value in another thread.
 
         This pays off for work that runs outside Python's interpreter lock, such as LiteRT's
-        planning.  If making the value fails in the thread, `get` tries again and raises the
-        error of the second try.  concurrent.futures would do the same, but its import costs 10 ms.
+        planning.  If making the value fails in the thread, the next `get` raises that error instead
+        of trying again.  concurrent.futures would do the same, but its import costs 10 ms.
         """
         if not (self._is_begun or self._made):
             self._is_begun = True
@@ -62,13 +63,20 @@ class Once(Generic[Made]):
 
     def _get(self) -> Made:
         with self._making:
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
             if not self._made:
                 self._made.append(self._make())
         return self._made[0]
 
     def _try(self) -> None:
-        with suppress(Exception):
-            self._get()
+        with self._making:
+            try:
+                if not self._made:
+                    self._made.append(self._make())
+            except Exception as error:
+                self._error = error
 
 
 class Stopwatch(threading.local):
@@ -78,7 +86,7 @@ class Stopwatch(threading.local):
     """
 
     def __init__(self, reporter: Reporter = SILENT) -> None:
-        self._reporter = reporter
+        self.reporter = reporter
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
@@ -89,7 +97,7 @@ class Stopwatch(threading.local):
         finally:
             spent = (time.perf_counter() - start) * 1e3
             self.milliseconds[name] = self.milliseconds.get(name, 0.0) + spent
-            self._reporter.timing(name, spent)
+            self.reporter.timing(name, spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +254,7 @@ class Locator:
                 request=options.accelerator,
                 on_cpu=options.on_cpu or options.is_cascade or is_float,
                 threads=options.threads,
+                reporter=self.stopwatch.reporter,
             )
             for net in self.nets
         )

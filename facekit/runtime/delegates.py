@@ -17,7 +17,9 @@ from typing import Any
 
 from facekit.enums import Device, LiteRtPackage, Runtime
 from facekit.errors import AcceleratorError, UsageError
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.devices import CPU_PROVIDER, LIBRARY_FOLDERS, known_delegate
+from facekit.runtime.graph_cache import keep_graphs
 from facekit.runtime.interpreter import load_delegate
 from facekit.runtime.litert import LiteRtNet
 from facekit.runtime.net import Net
@@ -82,6 +84,8 @@ class OpenedNet:
     executes."""
     package: LiteRtPackage | None = None
     """The LiteRT package that has loaded the delegate; None without one."""
+    idle_providers: tuple[str, ...] = ()
+    """Those of `providers` that execute no operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class DeviceUse:
     """Why the CPU is used although an accelerator was requested; None if this is not the case."""
     package: LiteRtPackage | None = None
     """The LiteRT package that has loaded the delegate; None without one."""
+    idle_providers: tuple[str, ...] = ()
+    """Those of `providers` that execute no operator."""
 
     @property
     def is_accelerator_requested(self) -> bool:
@@ -127,7 +133,8 @@ class DeviceUse:
                 f"(runtime: {package}{which})"
             )
         if self.device == "provider":
-            return f"the embedding network runs through {', '.join(self.providers or ())}"
+            idle = "".join(f"; {name} took no operator" for name in self.idle_providers)
+            return f"the embedding network runs through {', '.join(self.providers or ())}{idle}"
         return "the embedding network runs on the CPU"
 
 
@@ -147,7 +154,12 @@ def device_use(path: Path, request: AcceleratorRequest, opened: OpenedNet | None
             runtime, Device.CPU.value, providers=providers, cpu_fallback=opened.fallback_reason
         )
     if opened.delegate is None:
-        return DeviceUse(runtime, "provider", providers=opened.providers)
+        return DeviceUse(
+            runtime,
+            "provider",
+            providers=opened.providers,
+            idle_providers=opened.idle_providers,
+        )
     device = "delegate" if request.delegate else (request.device or Device.CPU).value
     return DeviceUse(
         runtime, device, delegate=opened.delegate, providers=providers, package=opened.package
@@ -175,10 +187,12 @@ def open_net(
     threads: int = 1,
     on_cpu: bool = False,
     folders: Iterable[Path] = LIBRARY_FOLDERS,
+    reporter: Reporter = SILENT,
 ) -> OpenedNet:
     """Opens the network at `path` with LiteRT, ONNX Runtime or Keras, on the requested device.
 
-    `on_cpu` opens a network that stays on the CPU beside one that the request is for.
+    `on_cpu` opens a network that stays on the CPU beside one that the request is for.  `reporter`
+    is told if the network will first be compiled for minutes.
 
     Raises AcceleratorError if the delegate or provider is missing, belongs to another LiteRT
     package than the one that is installed or forced, cannot be loaded, or accepts no operator,
@@ -202,7 +216,7 @@ def open_net(
     if not request.requests_accelerator:
         return OpenedNet(LiteRtNet(path, threads=threads, package=package), None, "")
     try:
-        return _open_with_delegate(path, request, threads, folders)
+        return _open_with_delegate(path, request, threads, folders, reporter)
     except AcceleratorError as error:
         if not request.allow_cpu_fallback:
             raise
@@ -224,13 +238,19 @@ def _choose(request: AcceleratorRequest, folders: Iterable[Path]) -> tuple[Path,
 
 
 def _open_with_delegate(
-    path: Path, request: AcceleratorRequest, threads: int, folders: Iterable[Path]
+    path: Path,
+    request: AcceleratorRequest,
+    threads: int,
+    folders: Iterable[Path],
+    reporter: Reporter,
 ) -> OpenedNet:
     library, package = _choose(request, folders)
+    known = known_delegate(library)
+    if known is not None and known.keeps_graphs:
+        keep_graphs(reporter)
     loaded = load_delegate(library, dict(request.options), package=package)
     net = LiteRtNet(path, threads=threads, delegates=[loaded], package=package)
     if net.delegated_nodes == 0:
-        known = known_delegate(library)
         takes = known.takes if known else "integer files, an Ethos-U's those that Vela has compiled"
         raise AcceleratorError(
             f"Delegate {library} took no operator of {path}: all of it would run on the CPU. It "
@@ -254,7 +274,14 @@ def _open_with_onnx_runtime(path: Path, request: AcceleratorRequest, threads: in
             raise
         providers, fallback = (CPU_PROVIDER,), str(error)
         net = OnnxNet(path, threads=threads, providers=providers)
-    return OpenedNet(net, None, fallback, providers, net.delegated_nodes)
+    return OpenedNet(
+        net,
+        None,
+        fallback,
+        providers,
+        net.delegated_nodes,
+        idle_providers=net.idle_providers,
+    )
 
 
 def _open_with_keras(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:

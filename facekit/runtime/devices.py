@@ -34,6 +34,8 @@ class Delegate:
     """The files that it executes, to be read after "takes "."""
     source: str
     """The recipe in NXP's Yocto layer meta-imx, or the project, that builds it."""
+    keeps_graphs: bool = False
+    """Whether its driver compiles graphs when they first run, and can keep them: graph_cache.py."""
 
 
 _ETHOS_U = (Device.IMX93_NPU, Device.ETHOS_U85)
@@ -64,6 +66,7 @@ DELEGATES = (
         ("6.1", *_SINCE_6_6),
         _VX_FILES,
         "tensorflow-lite-vx-delegate",
+        keeps_graphs=True,
     ),
     Delegate(
         "libneutron_delegate.so",
@@ -88,6 +91,7 @@ DELEGATES = (
         _WITH_LITERT,
         _VX_FILES,
         "litert-vx-delegate",
+        keeps_graphs=True,
     ),
     Delegate(
         "liblitert_neutron_delegate.so",

@@ -95,7 +95,7 @@ def package_for(library: Path) -> LiteRtPackage:
     except ImportError as error:
         raise AcceleratorError(
             f"{_mixed(library, known.package)}, which cannot be imported ({error}). "
-            f"Install {known.package.value}{_other(known)}."
+            f"Use the image's own Python, which has {known.package.value}{_other(known)}."
         ) from error
     return known.package
 

@@ -13,22 +13,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, TypeAlias
 
 from facekit.errors import InputError
 from facekit.system.extras import require
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What changes when a file is written, or replaced by another of its name."""
-
-    inode: int
-    size_bytes: int
-    modified_ns: int
+FileState: TypeAlias = tuple[int, int, int]
+"""Inode, size in bytes and time of the last change in nanoseconds: another when a file is written,
+or replaced by another of its name.  A tuple, since a look makes one of every file, again and again.
+"""
 
 
 class Arrivals:
@@ -69,7 +65,8 @@ class Arrivals:
         Raises InputError if the folder cannot be read.
         """
         now, seen = self._clock(), self._look()
-        self._known = {name: state for name, state in self._known.items() if name in seen}
+        for name in self._known.keys() - seen.keys():
+            del self._known[name]
         growing: dict[str, tuple[FileState, float]] = {}
         whole = []
         for name, state in seen.items():
@@ -108,7 +105,7 @@ def _state(entry: os.DirEntry[str]) -> FileState | None:
         return None
     if not S_ISREG(found.st_mode):
         return None
-    return FileState(found.st_ino, found.st_size, found.st_mtime_ns)
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class Wakeup:

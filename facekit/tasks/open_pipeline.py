@@ -196,8 +196,14 @@ def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, Ac
 def _bundle_device(
     bundle: Bundle, accelerator: AcceleratorRequest
 ) -> tuple[Device, AcceleratorRequest]:
-    """Returns the requested device, else the bundle's, and the request for its accelerator."""
+    """Returns the requested device, else the bundle's, and the request for its accelerator.
+
+    Raises AcceleratorError if the board is known not to run the bundle's files on the device.
+    """
+    from facekit.board.match import require_match
+
     device = accelerator.device or bundle.device
+    require_match(bundle, device)
     if accelerator.delegate is None:
         accelerator = replace(accelerator, device=device)
     return device, accelerator

@@ -100,7 +100,7 @@ def unpacked(models: Path, folder: Path) -> Path:
     made = make_bundle(
         "sface", "imx8mp", archive, detector="yunet", models=models, wheel=folder / WHEEL
     )
-    assert {one.card.name for one in made.models} == {"sface", "yunet"}
+    assert {card.name for card in made.cards} == {"sface", "yunet"}
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
     return folder / "facekit-imx8mp"

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
 from facekit.graph.graph import Graph, Operation
+from facekit.graph.litert_tables import filled
 from facekit.graph.read.litert import is_litert, read_litert_graph
 from facekit.graph.write.litert import to_litert
 from facekit.runtime.litert import LiteRtNet
@@ -223,7 +224,7 @@ def two_subgraphs(model: Any) -> None:
 def with_integers(model: Any) -> None:
     kernel = model.subgraphs[0].tensors[operators(model)[1].inputs[1]]
     kernel.type = schema.TensorType.INT8
-    kernel.quantization = schema.QuantizationParametersT(scale=[0.1], zeroPoint=[0])
+    kernel.quantization = filled(schema.QuantizationParametersT, scale=[0.1], zeroPoint=[0])
 
 
 def with_too_few_bytes(model: Any) -> None:
@@ -242,7 +243,7 @@ def of_another_shape(model: Any) -> None:
 
 def with_other_options(model: Any) -> None:
     operators(model)[1].builtinOptionsType = schema.BuiltinOptions.Pool2DOptions
-    operators(model)[1].builtinOptions = schema.Pool2DOptionsT(strideH=1, strideW=1)
+    operators(model)[1].builtinOptions = filled(schema.Pool2DOptionsT, strideH=1, strideW=1)
 
 
 def with_tanh(model: Any) -> None:

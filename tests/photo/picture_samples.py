@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,6 +20,11 @@ from facekit.types import UInt8Array
 
 WIDTH, HEIGHT = 64, 48
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+NEEDS_GIF = pytest.mark.skipif(
+    re.search(r"^ *GIF: +YES", cv2.getBuildInformation(), re.MULTILINE) is None,
+    reason="OpenCV before 4.12 reads no GIF",
+)
+EACH_FORMAT = [pytest.param(one, marks=NEEDS_GIF if one == "GIF" else ()) for one in PHOTO_FORMATS]
 
 
 def smooth_pixels() -> UInt8Array:

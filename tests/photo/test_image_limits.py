@@ -17,13 +17,13 @@ from PIL import Image
 
 from facekit.errors import ImageTooLargeError
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, read_bytes, read_image
-from tests.photo.picture_samples import PHOTO_FORMATS, encoded, png, sample, smooth_pixels, tiff
+from tests.photo.picture_samples import EACH_FORMAT, encoded, png, sample, smooth_pixels, tiff
 
 PHOTO = Image.fromarray(smooth_pixels())
 TINY = ImageLimits(max_pixels=64 * 48 - 1)
 
 
-@pytest.mark.parametrize("file_format", PHOTO_FORMATS)
+@pytest.mark.parametrize("file_format", EACH_FORMAT)
 def test_limit_on_pixels(file_format: str) -> None:
     data = sample(file_format)
     assert read_image(data, limits=ImageLimits(max_pixels=64 * 48)).shape == (48, 64, 3)

@@ -5,12 +5,16 @@
    runtime's own code; wrong: that, with the sign of every seventh output changed),
    invoke=fail (an error in each inference), refuse=MESSAGE (creation fails with it).
 
+   As soon as the library is loaded, it makes the file that the environment's TEST_DELEGATE_LOADED
+   names, and writes into it where the VX driver of an i.MX 8M Plus would keep its graphs.
+
    LiteRT's headers are not needed: what is used of them is declared here.  It is the C ABI of
    tensorflow/lite/core/c/common.h and delegates/external/external_delegate_interface.h for 64-bit
    machines, the same from TensorFlow Lite 2.5 to LiteRT 2.3. */
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +86,16 @@ struct Delegate { /* TfLiteDelegate */
   int64_t flags;
   void *opaque_delegate_builder;
 };
+
+__attribute__((constructor)) static void loaded(void) {
+  const char *mark = getenv("TEST_DELEGATE_LOADED");
+  FILE *file = mark ? fopen(mark, "w") : NULL;
+  if (!file) return;
+  const char *keeps = getenv("VIV_VX_ENABLE_CACHE_GRAPH_BINARY");
+  const char *folder = getenv("VIV_VX_CACHE_BINARY_GRAPH_DIR");
+  fprintf(file, "%s %s", keeps ? keeps : "-", folder ? folder : "-");
+  fclose(file);
+}
 
 static int kernel_prepare(Context *context, Node *node) { return 0; }
 

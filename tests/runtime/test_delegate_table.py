@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from facekit.board.bsp import BSPS
 from facekit.enums import Device, LiteRtPackage
 from facekit.runtime.devices import (
     ACCELERATORS,
@@ -74,3 +75,14 @@ def test_delegates_are_listed_in_the_order_of_preference(tmp_path: Path) -> None
     ]
     assert delegates_found((tmp_path / "absent",)) == ()
     assert found[0].accelerators == ("VeriSilicon NPU (i.MX 8M Plus)",)
+
+
+def test_images_with_a_runtime_have_its_delegates() -> None:
+    """Neutron came with the i.MX 95, after 6.1; LiteRT with 6.12.49."""
+    for row in DELEGATES:
+        assert set(row.bsps) <= set(BSPS)
+        if row.package is LITERT:
+            assert set(row.bsps) == {name for name, bsp in BSPS.items() if bsp.ai_edge_litert}
+        if row.package is TFLITE:
+            without = {"6.1"} if Device.IMX95_NPU in row.devices else set()
+            assert set(row.bsps) == set(BSPS) - without

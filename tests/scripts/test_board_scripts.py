@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from facekit.board.make import make_bundle
+from facekit.runtime.devices import DELEGATES, LIBRARY_FOLDERS
 from tests.bench.logs import NEW_NPU, OLD_CPU
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,7 +192,8 @@ class TestBenchmark:
             folder = root / f"usr/bin/tensorflow-lite-{version}/examples"
             executable(
                 folder / "benchmark_model",
-                f'#!/bin/sh\necho "{version} $*" > "{tmp_path}/called"\ncat "{tmp_path}/log"\n',
+                f'#!/bin/sh\necho "{version} $* $VIV_VX_ENABLE_CACHE_GRAPH_BINARY '
+                f'$VIV_VX_CACHE_BINARY_GRAPH_DIR" > "{tmp_path}/called"\ncat "{tmp_path}/log"\n',
             )
         (tmp_path / "log").write_text(NEW_NPU)
         for file in ("lib/libethosu_delegate.so", "models/toy/toy_uint8_vela.tflite"):
@@ -237,6 +240,42 @@ class TestBenchmark:
         shutil.rmtree(board / "usr/bin")
         done = self.measure(board)
         assert (done.returncode, "set BENCHMARK_MODEL" in done.stderr) == (6, True)
+
+    def test_every_known_delegate_is_looked_for_in_the_same_order(self) -> None:
+        script = (ROOT / "scripts/imx/benchmark.sh").read_text()
+        names = re.search(r"for name in ([^;]+); do", script)
+        folders = re.search(r"for folder in ([^;]+); do", script)
+        assert names
+        assert folders
+        assert names[1].replace("\\\n", "").split() == [row.file_name for row in DELEGATES]
+        found = [f"/usr/{folder}" for folder in folders[1].split()]
+        assert found == list(map(str, LIBRARY_FOLDERS))
+
+    def test_the_delegate_is_one_that_the_tool_can_load(self, board: Path, tmp_path: Path) -> None:
+        """An image has both; the tool that it brings is TensorFlow Lite's."""
+        folder, called = board / "usr/lib", tmp_path / "called"
+        (folder / "libethosu_delegate.so").unlink()
+        (folder / "liblitert_vx_delegate.so").touch()
+        done = self.measure(board)
+        assert (done.returncode, "no delegate in" in done.stderr) == (6, True)
+        model = str(board / "usr/models/toy/toy_uint8_vela.tflite")
+        done = self.measure(board, model, str(folder / "liblitert_vx_delegate.so"))
+        assert done.returncode == 6
+        assert "is built for ai_edge_litert, " in done.stderr
+        assert "for tflite_runtime" in done.stderr
+        assert not called.exists()
+
+        (folder / "libvx_delegate.so").touch()
+        assert self.measure(board).returncode == 0
+        graphs = board / "usr/vx-graphs"
+        assert f"{folder}/libvx_delegate.so 1 {graphs}\n" in called.read_text()
+        assert graphs.is_dir()
+
+        shutil.copytree(board / "usr/bin/tensorflow-lite-2.16.2", board / "usr/bin/litert-2.1.0")
+        shutil.rmtree(board / "usr/bin/tensorflow-lite-2.16.2")
+        shutil.rmtree(board / "usr/bin/tensorflow-lite-2.10.0")
+        assert self.measure(board).returncode == 0
+        assert f"{folder}/liblitert_vx_delegate.so" in called.read_text()
 
     def test_a_tool_that_fails_is_quoted(self, board: Path, tmp_path: Path) -> None:
         tool = executable(tmp_path / "tool", "#!/bin/sh\necho 'out of memory'\nexit 9\n")

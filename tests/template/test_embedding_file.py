@@ -160,7 +160,7 @@ def test_any_csv_reader_reads_the_table(tmp_path: Path) -> None:
     assert first["mean"]
     assert not second["mean"]  # the same for every row, and as long as half a vector
     assert json.loads(second["space"])["model_sha256"] == SPACE.model_sha256
-    assert float(second["e3"]) == written.vectors[1, 3]
+    assert np.float32(second["e3"]) == written.vectors[1, 3]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

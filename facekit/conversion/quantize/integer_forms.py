@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from facekit.graph.litert_tables import filled
 from facekit.graph.write.litert_file import constant_bytes, pack_model
 from facekit.types import Float32Array
 
@@ -121,12 +122,14 @@ def _quantize_slopes(model: Any, content: bytes, index: int) -> None:
     slopes: Float32Array = data.view(np.float32)
     scale = max(float(np.abs(slopes).max()), np.finfo(np.float32).tiny) / _MAX_INT8
     tensor.type = schema.TensorType.INT8
-    tensor.quantization = schema.QuantizationParametersT(
-        scale=np.array([scale], np.float32), zeroPoint=np.array([0], np.int64)
+    tensor.quantization = filled(
+        schema.QuantizationParametersT,
+        scale=np.array([scale], np.float32),
+        zeroPoint=np.array([0], np.int64),
     )
     tensor.buffer = len(model.buffers)
     integers = np.rint(slopes / scale).astype(np.int8)
-    model.buffers.append(schema.BufferT(data=integers.view(np.uint8)))
+    model.buffers.append(filled(schema.BufferT, data=integers.view(np.uint8)))
 
 
 def _drop_unused(model: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from facekit.graph.graph import Node, Operation
+from facekit.graph.litert_tables import filled
 from facekit.graph.write.litert_file import LiteRtFile, Writer
 
 _BUILTIN = schema.BuiltinOperator
@@ -84,7 +85,7 @@ def _prelu(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
 
 
 def _leaky_relu(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
-    table = schema.LeakyReluOptionsT(alpha=node.float_attributes["slope"])
+    table = filled(schema.LeakyReluOptionsT, alpha=node.float_attributes["slope"])
     options = (_OPTIONS.LeakyReluOptions, table)
     file.add_operator(
         _BUILTIN.LEAKY_RELU, file.input_tensors(node), file.add_activation(node), options
@@ -107,7 +108,7 @@ def _reduction(code: int) -> Writer:
             f"{node.name}/axes", np.array(node.int_attributes["axes"], np.int32)
         )
         keeps = len(node.shape) == len(node.inputs[0].shape)
-        options = (_OPTIONS.ReducerOptions, schema.ReducerOptionsT(keepDims=keeps))
+        options = (_OPTIONS.ReducerOptions, filled(schema.ReducerOptionsT, keepDims=keeps))
         file.add_operator(
             code, [*file.input_tensors(node), axes], file.add_activation(node), options
         )
@@ -134,7 +135,7 @@ ELEMENTWISE_WRITERS: dict[Operation, Writer] = {
         _BUILTIN.HARD_SWISH, (_OPTIONS.HardSwishOptions, schema.HardSwishOptionsT())
     ),
     Operation.SOFTMAX: _without_options(
-        _BUILTIN.SOFTMAX, (_OPTIONS.SoftmaxOptions, schema.SoftmaxOptionsT(beta=1.0))
+        _BUILTIN.SOFTMAX, (_OPTIONS.SoftmaxOptions, filled(schema.SoftmaxOptionsT, beta=1.0))
     ),
     Operation.UNIT_LENGTH: _without_options(
         _BUILTIN.L2_NORMALIZATION, (_OPTIONS.L2NormOptions, schema.L2NormOptionsT())

@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from facekit.graph.graph import DYNAMIC, Graph, Node, Shape
+from facekit.graph.litert_tables import filled
 
 _VERSION = 3  # the version of the schema
 _IDENTIFIER = b"TFL3"
@@ -73,7 +74,7 @@ class LiteRtFile:
         """Adds a float32 or int32 constant, and returns its index."""
         kinds = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
         data = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-        self.buffers.append(schema.BufferT(data=data.reshape(-1).view(np.uint8)))
+        self.buffers.append(filled(schema.BufferT, data=data.reshape(-1).view(np.uint8)))
         return self._tensor(
             name,
             np.array(values.shape, np.int32),
@@ -91,7 +92,8 @@ class LiteRtFile:
         signature: NDArray[np.int32] | None = None,
     ) -> int:
         self.tensors.append(
-            schema.TensorT(
+            filled(
+                schema.TensorT,
                 shape=shape,
                 type=kind,
                 buffer=buffer,
@@ -119,7 +121,8 @@ class LiteRtFile:
         """
         code = self.codes.setdefault(
             (builtin, version),
-            schema.OperatorCodeT(
+            filled(
+                schema.OperatorCodeT,
                 builtinCode=builtin,
                 deprecatedBuiltinCode=min(builtin, _MAX_OLD_CODE),
                 version=version,
@@ -127,7 +130,8 @@ class LiteRtFile:
         )
         kind, table = options or (0, None)
         self.operators.append(
-            schema.OperatorT(
+            filled(
+                schema.OperatorT,
                 opcodeIndex=list(self.codes.values()).index(code),
                 inputs=np.array(inputs, np.int32),
                 outputs=np.array([output], np.int32),
@@ -145,11 +149,13 @@ class LiteRtFile:
             np.array([self.tensors_of[node.name] for node in nodes], np.int32)
             for nodes in (graph.inputs, graph.outputs)
         )
-        model = schema.ModelT(
+        model = filled(
+            schema.ModelT,
             version=_VERSION,
             operatorCodes=list(self.codes.values()),
             subgraphs=[
-                schema.SubGraphT(
+                filled(
+                    schema.SubGraphT,
                     tensors=self.tensors,
                     inputs=inputs,
                     outputs=outputs,
@@ -160,7 +166,8 @@ class LiteRtFile:
             description=b"facekit",
             buffers=self.buffers,
             signatureDefs=[
-                schema.SignatureDefT(
+                filled(
+                    schema.SignatureDefT,
                     inputs=[
                         _tensor_map(node.name, self.tensors_of[node.name]) for node in graph.inputs
                     ],
@@ -186,7 +193,7 @@ def pack_model(model: Any, content: bytes) -> bytes:
     size = 0
     for index, buffer in enumerate(model.buffers):
         if (data := constant_bytes(buffer, content)) is not None:
-            model.buffers[index] = _AlignedBuffer(data=data)
+            model.buffers[index] = filled(_AlignedBuffer, data=data)
             size += data.nbytes
     builder = flatbuffers.Builder(size + _INITIAL_BYTES)
     builder.Finish(model.Pack(builder), _IDENTIFIER)
@@ -217,4 +224,4 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # LiteRT has no typ
 
 
 def _tensor_map(name: str, index: int) -> Any:
-    return schema.TensorMapT(name=name.encode(), tensorIndex=int(index))
+    return filled(schema.TensorMapT, name=name.encode(), tensorIndex=int(index))

@@ -8,6 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from facekit.errors import ModelBuildError
 from facekit.graph.fold import scale_and_offset, to_float32
 from facekit.graph.graph import DYNAMIC, NO_PADS, Node, Operation, Shape, Window
+from facekit.graph.litert_tables import filled
 from facekit.graph.operations import same_pads
 from facekit.graph.write.litert_elementwise import activation_code, output_tensor
 from facekit.graph.write.litert_file import LiteRtFile, Writer
@@ -37,11 +38,11 @@ def _convolution(file: LiteRtFile, node: Node, fused: Node | None) -> None:
     if depth == 1 < channels:  # one group per channel
         kernel = kernel.transpose(2, 0, 1, 3)  # (1, height, width, out)
         options["depthMultiplier"] = filters // channels
-        code, table = _BUILTIN.DEPTHWISE_CONV_2D, schema.DepthwiseConv2DOptionsT(**options)
+        code, table = _BUILTIN.DEPTHWISE_CONV_2D, filled(schema.DepthwiseConv2DOptionsT, **options)
         kind, version = _OPTIONS.DepthwiseConv2DOptions, 1 if max(node.window.dilation) == 1 else 2
     else:
         kernel = kernel.transpose(3, 0, 1, 2)  # (out, height, width, in / groups)
-        code, table = _BUILTIN.CONV_2D, schema.Conv2DOptionsT(**options)
+        code, table = _BUILTIN.CONV_2D, filled(schema.Conv2DOptionsT, **options)
         kind, version = _OPTIONS.Conv2DOptions, 1
     inputs = [x, file.add_constant(f"{name}/kernel", kernel), _bias(file, node, name, filters)]
     file.add_operator(
@@ -57,8 +58,10 @@ def _dense(file: LiteRtFile, node: Node, fused: Node | None) -> None:
         _bias(file, node, name, kernel.shape[1]),
     ]
     keeps = len(node.shape) > 2
-    table = schema.FullyConnectedOptionsT(
-        fusedActivationFunction=activation_code(fused), keepNumDims=keeps
+    table = filled(
+        schema.FullyConnectedOptionsT,
+        fusedActivationFunction=activation_code(fused),
+        keepNumDims=keeps,
     )
     options = (_OPTIONS.FullyConnectedOptions, table)
     output, version = output_tensor(file, node, fused), _KEEP_DIMS_VERSION if keeps else 1
@@ -86,7 +89,7 @@ def _batch_norm(file: LiteRtFile, node: Node, fused: Node | None) -> None:
     scaled = file.add_activation(node, name=f"{node.name}/scaled")
     options = (_OPTIONS.MulOptions, schema.MulOptionsT())
     file.add_operator(_BUILTIN.MUL, [*file.input_tensors(node), factor], scaled, options)
-    table = schema.AddOptionsT(fusedActivationFunction=activation_code(fused))
+    table = filled(schema.AddOptionsT, fusedActivationFunction=activation_code(fused))
     shifted = output_tensor(file, node, fused)
     file.add_operator(_BUILTIN.ADD, [scaled, offset], shifted, (_OPTIONS.AddOptions, table))
 
@@ -139,7 +142,8 @@ def _correction_factors(node: Node) -> Float32Array:
 
 def _write_pool(file: LiteRtFile, node: Node, code: int, x: int, padding: int, output: int) -> None:
     window = node.window
-    table = schema.Pool2DOptionsT(
+    table = filled(
+        schema.Pool2DOptionsT,
         padding=padding,
         strideH=window.stride[0],
         strideW=window.stride[1],

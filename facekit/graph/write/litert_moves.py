@@ -7,6 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from facekit.graph.checks import is_static
 from facekit.graph.graph import DYNAMIC, NO_PADS, Coordinates, Node, Operation, Pads, Shape
+from facekit.graph.litert_tables import filled
 from facekit.graph.write.litert_file import LiteRtFile, Writer
 
 _BUILTIN = schema.BuiltinOperator
@@ -39,7 +40,7 @@ def _pad(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
 
 def _reshape(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
     shape = np.array(node.shape, np.int32)  # a dynamic dimension is -1 in LiteRT too
-    options = (_OPTIONS.ReshapeOptions, schema.ReshapeOptionsT(newShape=shape))
+    options = (_OPTIONS.ReshapeOptions, filled(schema.ReshapeOptionsT, newShape=shape))
     inputs = [*file.input_tensors(node), file.add_constant(f"{node.name}/shape", shape)]
     file.add_operator(_BUILTIN.RESHAPE, inputs, file.add_activation(node), options)
 
@@ -54,7 +55,7 @@ def _transpose(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
 
 
 def _concatenate(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
-    table = schema.ConcatenationOptionsT(axis=node.int_attributes["axis"][0])
+    table = filled(schema.ConcatenationOptionsT, axis=node.int_attributes["axis"][0])
     options = (_OPTIONS.ConcatenationOptions, table)
     file.add_operator(
         _BUILTIN.CONCATENATION, file.input_tensors(node), file.add_activation(node), options
@@ -79,7 +80,7 @@ def _slice(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
         file.add_constant(f"{node.name}/step", step),
     ]
     end_mask = sum(1 << axis for axis, last in enumerate(end) if last == DYNAMIC)
-    table = schema.StridedSliceOptionsT(endMask=end_mask)
+    table = filled(schema.StridedSliceOptionsT, endMask=end_mask)
     options = (_OPTIONS.StridedSliceOptions, table)
     file.add_operator(_BUILTIN.STRIDED_SLICE, inputs, output, options)
 
@@ -126,7 +127,7 @@ def _target_size(file: LiteRtFile, node: Node) -> int:
         file.add_shape_tensor(f"{node.name}/{step}", length)
         for step, length in (("shape", 4), ("sides", 2), ("size", 2))
     )
-    table = schema.ShapeOptionsT(outType=schema.TensorType.INT32)
+    table = filled(schema.ShapeOptionsT, outType=schema.TensorType.INT32)
     file.add_operator(
         _BUILTIN.SHAPE, file.input_tensors(node), shape, (_OPTIONS.ShapeOptions, table)
     )
