@@ -37,7 +37,7 @@ MIN_COSINE_REPEATED = 0.9999
 def selftest(*, request: PipelineRequest | None = None, reporter: Reporter = SILENT) -> SelfTest:
     """Runs the shipped faces through the CPU, and through the accelerator of `request` if any.
 
-    The CPU runs the same files as the accelerator.  In place of a file that Vela has compiled,
+    The CPU runs the same files as the accelerator.  In place of a file that is compiled for an NPU,
     which the CPU cannot run, it runs the file of integers or else the float32 file beside it.  The
     CPU never stands in for the accelerator, whatever `request` permits.
 

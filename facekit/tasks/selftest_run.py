@@ -23,7 +23,8 @@ from facekit.tasks.selftest_results import RunTimes
 from facekit.types import Float32Array, UInt8Array
 
 _ROUNDS = 2
-_VELA = "_vela"
+_COMPILED = ("vela", "neutron")
+"""Last word of the variant of a file that Vela or NXP's neutron-converter has compiled."""
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")
@@ -116,17 +117,16 @@ def run_networks(
 def for_cpu(model: InstalledModel) -> InstalledModel:
     """Returns a file that the CPU can run: the model's, or another variant of it.
 
-    Raises ModelMissingError if Vela has compiled the file and there is no other beside it.
+    Raises ModelMissingError if the file is compiled for an NPU and there is no other beside it.
     """
     card = model.card
-    if card.npu_milliseconds is None and not card.variant.endswith(_VELA):
+    source, _, compiler = card.variant.rpartition("_")
+    if card.npu_milliseconds is None and compiler not in _COMPILED:
         return model
-    for other in other_variants(
-        model, card.variant.removesuffix(_VELA), "int8", "uint8", DEFAULT_VARIANT
-    ):
+    for other in other_variants(model, source, "int8", "uint8", DEFAULT_VARIANT):
         return other
     raise ModelMissingError(
-        f"{model.path} runs on an Ethos-U only, and its answers are compared with the CPU's: "
+        f"{model.path} runs on its NPU only, and its answers are compared with the CPU's: "
         f"{file_name(card.name, 'int8')} and its card are needed beside it."
     )
 
