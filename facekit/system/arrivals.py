@@ -20,7 +20,6 @@ from typing import Any, TypeAlias
 from facekit.errors import InputError
 from facekit.system.extras import require
 
-
 FileState: TypeAlias = tuple[int, int, int]
 """Inode, size in bytes and time of the last change in nanoseconds: another when a file is written,
 or replaced by another of its name.  A tuple, since a look makes one of every file, again and again.
