@@ -54,13 +54,13 @@ def selftest(*, request: PipelineRequest | None = None, reporter: Reporter = SIL
     model, device = for_cpu(pipeline.model), None
     nets = tuple(for_cpu(net).path for net in locate.found_nets) if detects else ()
     if accelerator.requests_accelerator:
-        reporter.note("the first run on an accelerator may take minutes: it compiles the network")
         device = run_networks(
             pipeline.model,
             locate if detects else None,
             accelerator,
             threads=threads,
             on_cpu=False,
+            reporter=reporter,
         )
     cpu = run_networks(
         model,
