@@ -1,12 +1,17 @@
-"""Where packages come from, and the man pages that are made while a wheel is built.
+"""Where packages come from, the man pages of a wheel, and a source archive that is always the same.
 
 configs/ and scripts/imx/ stand at the top of the repository and are installed within facekit.
 """
 
+import gzip
+import os
 import sys
+import tarfile
 from pathlib import Path
+from typing import Any
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 from distutils.command.install_data import install_data  # isort: skip  # setuptools brings it
 
@@ -31,9 +36,35 @@ class InstallManPages(install_data):
         super().run()
 
 
+class ReproducibleArchive(sdist):
+    """Packs the source archive without the owners, times and mask of this machine.
+
+    Only if SOURCE_DATE_EPOCH is set, which setuptools heeds in wheels alone.
+    """
+
+    def make_archive(self, base_name: str, format: str, *arguments: Any, **options: Any) -> str:
+        if "SOURCE_DATE_EPOCH" not in os.environ or format != "gztar":
+            return super().make_archive(base_name, format, *arguments, **options)
+        time = int(os.environ["SOURCE_DATE_EPOCH"])
+
+        def same_everywhere(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.uid, member.gid, member.uname, member.gname = 0, 0, "", ""
+            member.mtime = time
+            member.mode = 0o755 if member.mode & 0o100 else 0o644
+            return member
+
+        with (
+            open(f"{base_name}.tar.gz", "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=time) as compressed,
+            tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            tar.add(options["base_dir"], filter=same_everywhere)
+        return file.name
+
+
 setup(
     packages=[*find_packages(include=["facekit*"]), "facekit.configs", "facekit.board.scripts"],
     package_dir={"facekit.configs": "configs", "facekit.board.scripts": "scripts/imx"},
     data_files=[("share/man/man1", [])],  # filled while it is installed
-    cmdclass={"install_data": InstallManPages},
+    cmdclass={"install_data": InstallManPages, "sdist": ReproducibleArchive},
 )

@@ -46,6 +46,7 @@ from facekit.errors import (
     ModelMissingError,
     NoFaceError,
     NoOperatingPointError,
+    PackageError,
     PairListError,
     StorageError,
     UsageError,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         fetch_lfw,
         list_configs,
         quantize,
+        selftest,
         show_config,
         train,
     )
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
         verify,
         verify_pairs,
     )
+    from facekit.api.watch import watch
     from facekit.face.detector import DetectorOptions
     from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold
     from facekit.model.card import Card
@@ -141,6 +144,7 @@ __all__ = [
     "OpenSetChoice",
     "OpenSetThreshold",
     "OperatingPoint",
+    "PackageError",
     "PairListError",
     "PersonRule",
     "PhotoFailure",
@@ -181,11 +185,13 @@ __all__ = [
     "load",
     "models",
     "quantize",
+    "selftest",
     "show_config",
     "track",
     "train",
     "verify",
     "verify_pairs",
+    "watch",
 ]
 
 _HOMES = {
@@ -234,11 +240,13 @@ _HOMES = {
     "list_configs": "facekit.api.files.list_configs",
     "load": "facekit.api.photos.load",
     "quantize": "facekit.api.files.quantize",
+    "selftest": "facekit.api.files.selftest",
     "show_config": "facekit.api.files.show_config",
     "track": "facekit.api.photos.track",
     "train": "facekit.api.files.train",
     "verify": "facekit.api.photos.verify",
     "verify_pairs": "facekit.api.photos.verify_pairs",
+    "watch": "facekit.api.watch.watch",
     "models": "facekit.api.models",
 }
 """Where each name that is loaded at first use stands"""

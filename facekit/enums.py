@@ -177,6 +177,26 @@ class Device(str, Enum):
     IMX93_NPU = "imx93-npu"
     IMX8MP_NPU = "imx8mp-npu"
     IMX95_NPU = "imx95-npu"
+    IMX943_NPU = "imx943-npu"
+    ETHOS_U85 = "ethos-u85"
+
+
+class LiteRtPackage(str, Enum):
+    """The Python packages that run .tflite files, by the names under which they are imported.
+
+    They are in the order in which they are tried where nothing says which one is needed.
+    """
+
+    AI_EDGE_LITERT = "ai_edge_litert"
+    """LiteRT."""
+    TFLITE_RUNTIME = "tflite_runtime"
+    """TensorFlow Lite without TensorFlow, the runtime that every image of NXP has."""
+    TENSORFLOW = "tensorflow"
+
+    @property
+    def distribution(self) -> str:
+        """Name for pip."""
+        return self.value.replace("_", "-")
 
 
 class RangeRule(str, Enum):
@@ -191,6 +211,16 @@ class RangeRule(str, Enum):
     ENTROPY = "entropy"
     """The smallest Kullback-Leibler divergence of the clipped and rounded values from the values
     (Migacz, 8-bit inference with TensorRT, GTC 2017)."""
+
+
+class WatchAnswer(str, Enum):
+    """What `facekit watch` answers for a photo."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    ERROR = "error"
 
 
 class Stage(str, Enum):

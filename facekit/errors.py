@@ -16,8 +16,9 @@
     |   |-- ModelMismatchError        5   file and card, or two models, do not belong together
     |   |-- ModelBuildError           5   weights that do not fit the graph; self-test failed
     |   |-- FetchError                5   download failed, or the sha256 differs
-    |   `-- MissingExtraError         5   an optional package is needed and not installed
-    |-- AcceleratorError              6   delegate or runtime missing, or it took no node
+    |   |-- MissingExtraError         5   an optional package is needed and not installed
+    |   `-- PackageError              5   a package is missing, too old, or cannot be imported
+    |-- AcceleratorError              6   delegate or runtime missing, it took no node, or is wrong
     `-- StorageError                  7   cannot write, lock or read what facekit keeps
 
 Exit codes 0 (same, found) and 1 (different, not found) are results, not errors;
@@ -130,6 +131,10 @@ class MissingExtraError(ModelError):
         )
         self.package = package
         self.extra = extra
+
+
+class PackageError(ModelError):
+    """A package that facekit itself needs is missing, too old, or cannot be imported."""
 
 
 class AcceleratorError(FacekitError):

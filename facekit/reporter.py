@@ -18,6 +18,9 @@ class Reporter:
     def note(self, line: str) -> None:
         """Reports one line to a person, such as what begins or is skipped."""
 
+    def detail(self, line: str) -> None:
+        """Reports one line to whoever wants to know more, as with --verbose."""
+
     def failure(self, error: Exception) -> None:
         """Tells that one item of many failed; the work goes on with the next."""
         self.note(str(error))

@@ -26,8 +26,10 @@ OF_THE_DEFAULT_MODEL = {
     ("convert",): "-o out",
     ("export",): "--format onnx -o a.onnx",
     ("benchmark",): "--stage embed",
+    ("watch",): "lfw --known a.jpg --once",
     ("serve-stdin",): "",
     ("bundle",): "--target cpu -o a.tar",
+    ("selftest",): "",
 }
 OF_ANOTHER = {
     ("quantize",): "facenet512-casia -o out",

@@ -97,8 +97,22 @@ def test_inspect(name: str) -> None:
 def test_doctor() -> None:
     payload, report = told("doctor"), examine().to_dict()
     require_schema("doctor", payload)
-    del payload["store"]["free_bytes"], report["store"]["free_bytes"]  # which others change
+    for found in (payload, report):  # what others change, and what differs from time to time
+        del found["store"]["free_bytes"]
+        found["models"] = [{**model, "time_ms": None} for model in found["models"]]
     assert payload == {"schema_version": 1, **report}
+
+
+@pytest.mark.model
+def test_selftest() -> None:
+    payload, record = (
+        told("selftest", "--model", "sface"),
+        facekit.selftest(request=facekit.PipelineRequest(model="sface")),
+    )
+    require_schema("selftest", payload)
+    for one in (*payload["answers"], *(said := record.to_dict())["answers"]):
+        del one["times"]
+    assert payload == {"schema_version": 1, **said}
 
 
 # Commands that look at photos.
@@ -187,6 +201,34 @@ def test_a_list_of_pairs_prints_a_line_for_each(tmp_path: Path) -> None:
     for line, record in zip(lines, facekit.verify_pairs(pairs), strict=True):
         require_schema("verify pair", line)
         require_same(line, record)
+
+
+@pytest.mark.model
+def test_watch_prints_a_line_for_each_photo(tmp_path: Path) -> None:
+    people = tmp_path / "people.db"
+    facekit.Gallery(people).enroll("Barack", [OBAMA])
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in (OBAMA2, BIDEN):
+        (folder / Path(name).name).symlink_to(name)
+    (folder / "no.jpg").touch()
+    for options, ask in (
+        (("--known", OBAMA), partial(facekit.watch, folder, known=[OBAMA], once=True)),
+        (("--gallery", people), partial(facekit.watch, folder, gallery=people, once=True)),
+    ):
+        done = CliRunner().invoke(
+            cli, ["watch", str(folder), *map(str, options), "--once", "--json"]
+        )
+        assert done.exit_code == 4
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [line["photo"] for line in lines] == [
+            str(folder / name) for name in ("biden.jpg", "no.jpg", "obama2.jpg")
+        ]
+        for line, record in zip(lines, ask(), strict=True):
+            require_schema("watch", line)
+            for one in (line, said := record.to_dict()):
+                (one["verification"] or {}).update(dict.fromkeys(TIMINGS))
+            assert line == {"schema_version": 1, **json.loads(json.dumps(said))}
 
 
 @pytest.mark.model

@@ -38,7 +38,7 @@ HEAVY = frozenset(("ethosu", "joblib", "keras", "mtcnn", "tensorflow", "torch"))
 LAZY = frozenset(
     (
         *("cryptography", "matplotlib", "numkong", "onnx", "onnxruntime", "pooch", "psycopg"),
-        *("ray", "scipy", "sklearn", "usearch"),
+        *("ray", "scipy", "sklearn", "usearch", "watchdog"),
     )
 )
 

@@ -17,11 +17,12 @@ from facekit.conversion.vela.report import Bottleneck
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.model.card import Task
 from facekit.model.registry import DETECTOR, DownloadKind, WeightsFormat
+from facekit.tasks.selftest_results import CheckKind
 from tests.schemas import reference, registry, require_schema, schemas
 
 NO_COMMAND = {"common", "models source", "models input", "models card_content"}
 """what only other schemas refer to"""
-ELSEWHERE = (Bottleneck, DelegateUse, DownloadKind, Task, ThresholdOrigin, WeightsFormat)
+ELSEWHERE = (Bottleneck, CheckKind, DelegateUse, DownloadKind, Task, ThresholdOrigin, WeightsFormat)
 FORBIDDEN = {
     "images", "image", "archive", "folder", "home", "file", "paths", "known_already", "problem",
 }  # fmt: skip
@@ -39,7 +40,7 @@ UNITS = {
 UNCOUNTED = {"n_genuine", "n_impostor", "count", "threads", "batch", "workers", "cycles"}
 """as in the card, or settings; sizes of arrays end in "size" """
 OF_A_DETECTOR = {"detect", "align-dataset"}
-OF_EACH_RESULT = {"benchmark", "eval-lfw", "serve-stdin"}
+OF_EACH_RESULT = {"benchmark", "eval-lfw", "serve-stdin", "watch"}
 """where the model stands with each result"""
 WORDS: list[set[object]] = [
     {DETECTOR, "skip"},

@@ -18,6 +18,7 @@ from facekit.tasks import doctor as doctor_task
 from facekit.tasks import export as export_task
 from facekit.tasks import inspect as inspect_task
 from facekit.tasks import quantize as quantize_task
+from facekit.tasks import selftest as selftest_task
 from facekit.tasks import train as train_task
 
 align_dataset = by_words(align_task.align_dataset)
@@ -32,5 +33,6 @@ fetch_lfw = by_words(data_task.fetch)
 inspect_model = by_words(inspect_task.inspect)
 list_configs = config_task.list_configs
 quantize = by_words(quantize_task.quantize)
+selftest = by_words(selftest_task.selftest)
 show_config = by_words(config_task.show_config)
 train = by_words(train_task.train)

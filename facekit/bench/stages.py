@@ -93,7 +93,7 @@ def _match(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
 def _verify(case: BenchmarkCase, installed: InstalledModel) -> Prepared:
     """Verifies every photo against the next one with a face, and ignores the decision."""
     faces = [located.picture.name for located in _located(case, installed)]
-    locate = LocateOptions(detector=case.detector)
+    locate = LocateOptions(detector=case.detector, accelerator=case.request)
     options = PipelineOptions(locate, threads=case.threads, accelerator=case.request)
     pipeline = Pipeline(installed, options=options)
     _, load_ms = _timed(pipeline.load)

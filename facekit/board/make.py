@@ -3,7 +3,7 @@
 facekit-<target>/
     bundle.json, models/        see manifest.py
     wheels/facekit_cli-*.whl
-    run.sh, verify.sh, ...      from scripts/imx
+    run.sh, verify.sh, ...      from scripts/imx, with units for systemd
     README.md, SHA256SUMS
 """
 
@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from facekit.board.manifest import MANIFEST, Bundle, model_file
+from facekit.board.models import FACEKITS_OWN, NpuFiles, compiled_by, find_model, user_compiled
 from facekit.board.readme import readme
+from facekit.board.targets import TARGETS, BundleTarget, board_for
 from facekit.board.wheel import make_wheel
 from facekit.enums import Device
-from facekit.errors import ModelMissingError, StorageError, UsageError
+from facekit.errors import StorageError, UsageError
+from facekit.model.card import Card
 from facekit.model.checksum import sha256_of
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
-from facekit.model.store import CARD_SUFFIX, InstalledModel, load_checked, variant_path
+from facekit.model.store import CARD_SUFFIX, InstalledModel
 from facekit.model.tar import Member, write_tar
 from facekit.reporter import SILENT, Reporter
 
@@ -35,29 +38,9 @@ BOARD = (
     else Path(__file__).resolve().parents[2] / "scripts" / "imx"
 )
 """Folder of the scripts for boards, in an installation and in a checkout (see setup.py)."""
+_BOARD_SUFFIXES = (".sh", ".service")
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _WHEEL = re.compile(r"facekit_cli-[0-9][0-9A-Za-z.]*-py3-none-any\.whl")
-
-
-@dataclass(frozen=True, slots=True)
-class BundleTarget:
-    """A kind of board and the files that its devices run."""
-
-    title: str
-    variants: Mapping[Device, str]
-    """Variant of the embedding model, and of a detector with a single net, for each device.
-
-    The device for which the board is made comes first.
-    """
-
-
-TARGETS = {
-    "imx93": BundleTarget(
-        "NXP i.MX 93 (Ethos-U65)", {Device.IMX93_NPU: "uint8_vela", Device.CPU: "int8"}
-    ),
-    "imx8mp": BundleTarget("NXP i.MX 8M Plus", {Device.IMX8MP_NPU: "uint8", Device.CPU: "int8"}),
-    "cpu": BundleTarget("any board, without an NPU", {Device.CPU: "float32"}),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +49,8 @@ class MadeBundle:
 
     path: Path
     bundle: Bundle
-    models: tuple[InstalledModel, ...]
+    cards: tuple[Card, ...]
+    """The cards of the models in it."""
     wheel: str
     """Name of the wheel's file."""
 
@@ -89,12 +73,14 @@ class MadeBundle:
             },
             "models": [
                 {
-                    "model": model.card.full_name,
-                    "model_sha256": model.card.file_sha256,
-                    "size_bytes": model.card.file_size_bytes,
+                    "model": card.full_name,
+                    "model_sha256": card.file_sha256,
+                    "size_bytes": card.file_size_bytes,
                 }
-                for model in self.models
+                for card in self.cards
             ],
+            "board": self.bundle.board.to_dict(),
+            "compiled": self.bundle.compiled and self.bundle.compiled.to_dict(),
             "wheel": self.wheel,
         }
 
@@ -107,6 +93,8 @@ def make_bundle(
     detector: str = DETECTOR,
     models: Path | None = None,
     cpu_variant: str | None = None,
+    bsp: str | None = None,
+    npu_files: NpuFiles = FACEKITS_OWN,
     wheel: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> MadeBundle:
@@ -114,7 +102,9 @@ def make_bundle(
 
     `detector` is the name of the detection model.  Models are searched in the folder `models`,
     which `facekit convert` wrote, then in the store.  `cpu_variant` replaces the
-    CPU's variant; `wheel` is packed as it is, instead of a wheel made here.
+    CPU's variant; `bsp` is the BSP of the board's image, None means as `board_for` chooses.
+    `npu_files` replace the files for the NPU.  `wheel` is packed as it is, instead of a wheel made
+    here.
     Raises UsageError, ModelMissingError, ModelMismatchError, ModelBuildError for the wheel, and
     StorageError; an existing archive is unchanged then.
     """
@@ -122,16 +112,38 @@ def make_bundle(
         raise UsageError(f"-o must end in {', '.join(SUFFIXES)}. Received: {output}")
     if target not in TARGETS:
         raise UsageError(f"A bundle is for one of {', '.join(TARGETS)}. Received: {target}")
-    variants = dict(TARGETS[target].variants)
-    if cpu_variant is not None:
-        variants[Device.CPU] = cpu_variant
-    of_detector = {} if detector == DETECTOR else dict(TARGETS[target].variants)
-    bundle = Bundle(target, name, variants, detector, of_detector)
-    wanted = [(name, variant) for variant in dict.fromkeys(variants.values())]
-    nets = dict.fromkeys(of_detector.values()) or DETECTOR_NETS
-    wanted += [(detector, net) for net in nets]
-    found = tuple(_model(*one, folder=models) for one in wanted)
+    one_net = detector != DETECTOR
+    if npu_files.detector is not None and not one_net:
+        raise UsageError(
+            f"{DETECTOR}'s nets run on the CPU: --npu-detector is for another detector."
+        )
+    kind = TARGETS[target]
     with _workspace() as work:
+        embedders = _models(
+            name, kind, work, models, npu_files.model, npu_files.compiler_version, cpu_variant
+        )
+        detectors = (
+            _models(detector, kind, work, models, npu_files.detector, npu_files.compiler_version)
+            if one_net
+            else {}
+        )
+        npu = [one[kind.device] for one in (embedders, detectors) if one]
+        compiled = compiled_by(npu) if kind.has_compiler else None
+        bundle = Bundle(
+            target,
+            name,
+            _variants(embedders),
+            detector,
+            _variants(detectors),
+            board_for(target, compiled, bsp),
+            compiled,
+        )
+        found = [*embedders.values(), *detectors.values()]
+        if not one_net:
+            found += [
+                find_model(detector, net, folder=models, target=kind) for net in DETECTOR_NETS
+            ]
+        found = list({model.card.full_name: model for model in found}.values())
         if wheel is None:
             reporter.note(
                 "building a wheel of facekit; from a checkout pip may fetch setuptools (1 MB)"
@@ -139,11 +151,9 @@ def make_bundle(
             wheel = make_wheel(work)
         elif not (wheel.is_file() and _WHEEL.fullmatch(wheel.name)):
             raise UsageError(f"--wheel needs a facekit_cli-*.whl file. Received: {wheel}")
-        files = {path.name: path for path in sorted(BOARD.glob("*.sh"))}
+        files = {path.name: path for path in BOARD.iterdir() if path.suffix in _BOARD_SUFFIXES}
         files[MANIFEST] = _written(work / MANIFEST, bundle.to_json())
-        files["README.md"] = _written(
-            work / "README.md", readme(TARGETS[target].title, bundle, found)
-        )
+        files["README.md"] = _written(work / "README.md", readme(kind, bundle, found))
         files[f"wheels/{wheel.name}"] = wheel
         for model in found:
             path = Path(model_file(model.card.name, model.card.variant))
@@ -159,25 +169,35 @@ def make_bundle(
             ),
             output,
         )
-    return MadeBundle(output, bundle, found, wheel.name)
+    return MadeBundle(output, bundle, tuple(model.card for model in found), wheel.name)
 
 
-def _model(name: str, variant: str, *, folder: Path | None) -> InstalledModel:
-    """Returns the checked file under the store's name; a detector's variant names one net."""
-    stored = variant_path(name, variant)
-    there = sorted(folder.rglob(stored.name)) if folder is not None else []
-    if len(there) > 1:
-        listed = ", ".join(map(str, there))
-        raise UsageError(f"One {stored.name} is needed. Received: {listed}")
-    for path in (*there, stored):
-        if path.is_file():
-            return load_checked(path, read_all=True)
-    looked = stored.parent if folder is None else f"{folder} and {stored.parent}"
-    raise ModelMissingError(
-        f"No {stored.name} in {looked}. Make it, and say where it is:\n"
-        f"  facekit convert {name} --float32 --int8 --uint8 --vela imx93 -o out\n"
-        "  facekit bundle --models out ..."
-    )
+def _models(
+    name: str,
+    target: BundleTarget,
+    work: Path,
+    folder: Path | None,
+    npu_file: Path | None,
+    version: str | None,
+    cpu_variant: str | None = None,
+) -> dict[Device, InstalledModel]:
+    """Returns the file of a model for each device of the target."""
+    wanted = dict(target.variants)
+    if cpu_variant is not None:
+        wanted[Device.CPU] = cpu_variant
+    found = {}
+    for device, variant in wanted.items():
+        if npu_file is not None and device is target.device:
+            found[device] = user_compiled(
+                npu_file, name, target, work, folder=folder, version=version
+            )
+        else:
+            found[device] = find_model(name, variant, folder=folder, target=target)
+    return found
+
+
+def _variants(models: Mapping[Device, InstalledModel]) -> dict[Device, str]:
+    return {device: model.card.variant for device, model in models.items()}
 
 
 def _written(path: Path, text: str) -> Path:

@@ -11,8 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from facekit.enums import Device
+from facekit.board.command_stream import CommandStream
+from facekit.enums import Device, LiteRtPackage
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
 from facekit.model.store import InstalledModel, find
@@ -20,6 +22,44 @@ from facekit.system.fields import Fields
 
 SCHEMA_VERSION = 1
 MANIFEST = "bundle.json"
+VELA = "ethos-u-vela"
+NEUTRON_CONVERTER = "neutron-converter"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """How the files for the NPU were compiled."""
+
+    compiler: str
+    """VELA, or NEUTRON_CONVERTER."""
+    version: str | None
+    """None if it is not known."""
+    command_stream: CommandStream | None = None
+    """The NPU that files of Vela state; None for another compiler."""
+
+    def to_dict(self) -> dict[str, Any]:
+        stream = self.command_stream
+        return {
+            "compiler": self.compiler,
+            "version": self.version,
+            "command_stream": None if stream is None else stream.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The image of a board that a bundle is made for.  None stands for any, or for none."""
+
+    bsp: str | None = None
+    """A name of `facekit.board.bsp.BSPS`."""
+    runtime: LiteRtPackage | None = None
+    """The package that the image has for the delegate; None if any will do."""
+    delegate: str | None = None
+    """File name of the delegate for the NPU."""
+
+    def to_dict(self) -> dict[str, str | None]:
+        runtime = None if self.runtime is None else self.runtime.value
+        return {"bsp": self.bsp, "runtime": runtime, "delegate": self.delegate}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +77,9 @@ class Bundle:
 
     Empty for MTCNN, whose nets run on the CPU.
     """
+    board: Board = Board()
+    compiled: Compiled | None = None
+    """How the files for the NPU were compiled; None if it runs files that no compiler changed."""
 
     @property
     def device(self) -> Device:
@@ -49,6 +92,8 @@ class Bundle:
             "model": self.model,
             "variants": _plain(self.variants),
             "detector": {"name": self.detector, "variants": _plain(self.detector_variants)},
+            "board": self.board.to_dict(),
+            "compiled": None if self.compiled is None else self.compiled.to_dict(),
         }
         return json.dumps(whole, indent=1) + "\n"
 
@@ -83,6 +128,8 @@ def read_bundle(folder: Path) -> Bundle:
             variants=variants,
             detector=detector.plain_name("name"),
             detector_variants=_variants(detector),
+            board=_board(fields.part("board")),
+            compiled=_compiled(fields.optional_part("compiled")),
         )
     except FileNotFoundError as error:
         raise ModelMissingError(
@@ -91,6 +138,24 @@ def read_bundle(folder: Path) -> Bundle:
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelMismatchError(f"{path} cannot be used: {error}") from error
+
+
+def _board(fields: Fields) -> Board:
+    runtime = fields.text_or_null("runtime")
+    return Board(
+        bsp=fields.text_or_null("bsp") or None,
+        runtime=LiteRtPackage(runtime) if runtime else None,
+        delegate=fields.text_or_null("delegate") or None,
+    )
+
+
+def _compiled(fields: Fields | None) -> Compiled | None:
+    if fields is None:
+        return None
+    stream = None
+    if (stated := fields.optional_part("command_stream")) is not None:
+        stream = CommandStream(stated.text("format"), stated.text_or_null("accelerator") or None)
+    return Compiled(fields.text("compiler"), fields.text_or_null("version") or None, stream)
 
 
 def _variants(fields: Fields) -> dict[Device, str]:

@@ -4,46 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facekit.board.bsp import BSPS, version_text
 from facekit.board.manifest import Bundle, model_file
+from facekit.board.targets import BundleTarget
 from facekit.enums import Device
 from facekit.model.card import Task
 from facekit.model.store import InstalledModel
-from facekit.runtime.devices import ACCELERATORS
 from facekit.version import __version__
 
 
-def readme(title: str, bundle: Bundle, models: Sequence[InstalledModel]) -> str:
+def readme(target: BundleTarget, bundle: Bundle, models: Sequence[InstalledModel]) -> str:
     """Returns the README as Markdown."""
-    return f"""# facekit {__version__} for {title}
+    return f"""# facekit {__version__} for {target.title}
 
 Are two photos of the same person? Everything that answers is in this folder: the models with
 their cards and thresholds, facekit as a wheel, and shell scripts.
 
 ## Needs
 
-- Python 3.10 or later with NumPy, OpenCV (`cv2`) and click. NXP's images bring the first two;
-  `python3 -m pip install click` adds the third.
-- A LiteRT runtime: the image's `tflite_runtime`, or `ai_edge_litert`. An NPU's delegate belongs
-  to the image's own: `export FACEKIT_RUNTIME=tflite_runtime` chooses it.
-{_npu_needs(bundle)}
+{_image_needs(bundle)}{_npu_needs(target, bundle)}
 ## Use
 
 ```sh
 sha256sum -c SHA256SUMS                # was it copied well?
 ./run.sh doctor                        # what is here, and what is missing
+./selftest.sh                          # three faces: does the device answer as the CPU does?
 ./run.sh verify a.jpg b.jpg            # exit code 0: the same person, 1: different people
 ./run.sh verify a.jpg b.jpg --json     # the device, the score, the threshold
 {_other_device(bundle)}./run.sh enroll NAME photo.jpg         # people are kept in this folder, then
 ./run.sh identify photo.jpg
 ./watch.sh FOLDER known.jpg            # each new photo in FOLDER against known.jpg
+./run.sh watch FOLDER                  # the same against the people who are enrolled
 ./benchmark.sh                         # the network alone, by the board's benchmark_model
 ```
+
+`facekit-watch.service` does it from the start of the board on: its first lines say how.
 
 When it first runs, `run.sh` unpacks the wheel into `python/`; nothing is installed. An installed
 facekit uses the same models: `facekit verify a.jpg b.jpg --bundle FOLDER`.
 
 Nothing falls back to the CPU in silence: where the delegate is missing or accepts no operators, the
-exit code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it.
+exit code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it. A driver that is
+known not to take these files is refused in the same way; `--device cpu` always works.
 
 ## Models
 
@@ -68,25 +70,89 @@ among them.
 """
 
 
-def _npu_needs(bundle: Bundle) -> str:
+def _image_needs(bundle: Bundle) -> str:
+    """Says what the image must have; with a BSP, what it has."""
+    runtime = bundle.board.runtime
+    named = "`tflite_runtime` or `ai_edge_litert`" if runtime is None else f"`{runtime.value}`"
+    if bundle.board.bsp is None:
+        return (
+            "- Python 3.10 or later with NumPy, OpenCV (`cv2`) and click; `./run.sh doctor` says "
+            "which\n  versions are too old.\n"
+            f"- The runtime {named}.\n"
+        )
+    row = BSPS[bundle.board.bsp]
+    kernels = version_text(row.kernels)
+    litert = "" if row.ai_edge_litert is None else f", ai_edge_litert {row.ai_edge_litert}"
+    return (
+        f"NXP's BSP {row.name} (kernel {kernels}), whose images have Python {row.python}, NumPy "
+        f"{row.numpy},\nOpenCV {version_text(row.opencv)}, tflite_runtime "
+        f"{version_text(row.tflite_runtime)}{litert}. facekit uses these.\n\n"
+        f"- click: `python3 -m pip install --no-deps click=={row.click}`, where the image lacks "
+        f"it.\n- The runtime {named}.\n"
+    )
+
+
+def _npu_needs(target: BundleTarget, bundle: Bundle) -> str:
     if bundle.device is Device.CPU:
         return ""
-    libraries = " or ".join(ACCELERATORS[bundle.device].libraries)
-    needs = f"- {libraries} in /usr/lib; elsewhere: `--delegate PATH`.\n"
-    if bundle.device is Device.IMX93_NPU:
-        needs += (
-            "- The Vela file must fit the image's driver. Where it is refused, compile the int8 "
-            "file with the\n  Vela that belongs to the image (`facekit compile`), or pass "
-            f"`--model {bundle.model}:int8`: delegates of\n  LF6.1.36_2.1.0 and later compile "
-            "that file themselves.\n"
-        )
+    needs = (
+        f"- `{bundle.board.delegate}` in /usr/lib; elsewhere: `--delegate PATH`. It belongs to the "
+        "runtime\n  above, and to no other.\n"
+    )
+    if target.accelerator is not None:
+        needs += _vela_needs(target, bundle)
     if bundle.device is Device.IMX8MP_NPU:
         needs += (
-            "- The first run compiles the graph, which may take a minute; "
-            "`export VIV_VX_ENABLE_CACHE_GRAPH_BINARY=1`\n  and `VIV_VX_CACHE_BINARY_GRAPH_DIR` "
-            "keep the result.\n"
+            "- The first run compiles the graph, 40 s to 2 minutes; the result is kept in "
+            "`vx-graphs/`\n  of this folder.\n"
         )
+    if target.neutron_target is not None:
+        needs += _neutron_needs(target, bundle)
     return needs
+
+
+def _vela_needs(target: BundleTarget, bundle: Bundle) -> str:
+    version = (bundle.compiled and bundle.compiled.version) or "of an unknown version"
+    own = "the image's own"
+    if bundle.board.bsp is not None:
+        own = f"the image's own (Vela {version_text(BSPS[bundle.board.bsp].vela)})"
+    return (
+        f"- A driver that takes the files of Vela {version}. Known drivers compare the commands' "
+        "format and\n  the NPU, and both fit. Should the board refuse them nevertheless, compile "
+        f"the uint8 file with\n  {own} and pack it by `facekit bundle --npu-model`, or "
+        f"pass\n  `--model {bundle.model}:int8`: delegates of LF6.1.36_2.1.0 and later compile "
+        "that file themselves.\n"
+    )
+
+
+def _neutron_needs(target: BundleTarget, bundle: Bundle) -> str:
+    """The way of NXP's eIQ Neutron SDK, documentation of Neutron Converter."""
+    version = bundle.compiled and bundle.compiled.version
+    if bundle.compiled is not None:
+        return (
+            f"- Neutron firmware of the version that compiled the files: "
+            f"{version or 'it was not said which'}.\n  On the board: `strings "
+            "/usr/lib/firmware/NeutronFirmware.elf | grep 'Firmware ver'`\n"
+            "- The thresholds below were measured on the int8 file, before it was compiled: let "
+            "`./selftest.sh`\n  compare the NPU with the CPU before you rely on them.\n"
+        )
+    variant = bundle.variants[bundle.device]
+    name = f"{bundle.model}_{variant}"
+    return f"""- Files for the NPU, which are not compiled yet: only NXP's converter can do it. Its
+  version must be that of the board's firmware:
+  `strings /usr/lib/firmware/NeutronFirmware.elf | grep 'Firmware ver'`. Fetch the eIQ Neutron
+  SDK of this very version (part of NXP's eIQ Toolkit, for x86-64), and there:
+
+  ```sh
+  neutron-converter --version
+  neutron-converter --input {name}.tflite --output {name}_neutron.tflite \\
+      --target {target.neutron_target}
+  facekit bundle {bundle.model} --target {bundle.target} --models FOLDER \\
+      --npu-model {name}_neutron.tflite --npu-compiler VERSION -o BUNDLE.tar.gz
+  ```
+
+  Until then the delegate accepts no operators of these files, or few: `--device cpu` runs them.
+"""
 
 
 def _detector_text(bundle: Bundle) -> str:

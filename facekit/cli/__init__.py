@@ -62,11 +62,13 @@ _HEADINGS = {
         "train": ("train:train", "Train a model, or fine-tune one"),
     },
     "Serve": {
+        "watch": ("watch:watch", "Answer for each photo that arrives in a folder"),
         "serve-stdin": ("serve_stdin:serve_stdin", "Answer requests as JSON Lines on stdin"),
     },
     "This installation": {
         "config": ("config:config", "List and print recipes, targets and configurations"),
         "doctor": ("doctor:doctor", "Show what is installed, and what is wrong"),
+        "selftest": ("selftest:selftest", "Test that this machine computes what it should"),
         "completion": ("completion:completion", "Print the script that completes words in a shell"),
         "help": ("help:help_command", "Explain a command, or write man pages"),
     },
@@ -85,11 +87,12 @@ _EXIT_CODES = (
     ("3", "no face, or several where one is needed"),
     ("4", "a photo or another input that cannot be read"),
     ("5", "a model that is missing, or not as its card says; a missing package"),
-    ("6", "a delegate or runtime that is missing or accepts no operators"),
+    ("6", "a delegate or runtime that is missing, accepts nothing or is wrong"),
     ("7", "something that cannot be written, locked or read back"),
     ("70", "a mistake in facekit"),
     ("130", "ended by Ctrl-C"),
     ("141", "the reader of stdout has gone"),
+    ("143", "ended by SIGTERM, as systemd does"),
 )
 
 
@@ -144,9 +147,7 @@ class Cli(Group):
         try:
             return super().invoke(ctx)
         except FacekitError as error:
-            # The option may be said in a configuration file; the error may come before it is read.
-            emit_error(error, as_json=ctx.obj or "facekit.json" in ctx.meta)
-            ctx.exit(error.exit_code)
+            _fail(ctx, error)
         except (click.Abort, KeyboardInterrupt):
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:  # the reader of stdout, e.g. `head`, has gone
@@ -159,6 +160,20 @@ class Cli(Group):
             failure = StorageError(f"The result cannot be written to stdout: {error.strerror}.")
             emit_error(failure, as_json=False)
             ctx.exit(failure.exit_code)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            from facekit.system.requirements import package_at_fault
+
+            if (fault := package_at_fault(error)) is None:
+                raise
+            _fail(ctx, fault)
+
+
+def _fail(ctx: click.Context, error: FacekitError) -> NoReturn:
+    # The option may be said in a configuration file; the error may come before it is read.
+    emit_error(error, as_json=ctx.obj or "facekit.json" in ctx.meta)
+    ctx.exit(error.exit_code)
 
 
 def _asks_for_json(arguments: Sequence[str]) -> bool:

@@ -140,8 +140,8 @@ def allow_cpu_fallback_option(help_text: str) -> Callable[[AnyCommand], AnyComma
     )
 
 
-def accelerator_options(command: AnyCommand) -> AnyCommand:
-    """What the embedding network runs on; `accelerator_request` reads them."""
+def device_options(command: AnyCommand) -> AnyCommand:
+    """What the embedding network runs on, without leave to use something else."""
     for decorate in reversed(
         (
             runtime_option,
@@ -172,14 +172,18 @@ def accelerator_options(command: AnyCommand) -> AnyCommand:
                 metavar="KEY=VALUE",
                 help="Handed to the delegate; may be repeated.",
             ),
-            allow_cpu_fallback_option(
-                "Use the CPU where the delegate or provider is missing or accepts no operators, "
-                "and say so."
-            ),
         )
     ):
         command = decorate(command)
     return command
+
+
+def accelerator_options(command: AnyCommand) -> AnyCommand:
+    """What the embedding network runs on; `accelerator_request` reads them."""
+    allow = allow_cpu_fallback_option(
+        "Use the CPU where the delegate or provider is missing or accepts no operators, and say so."
+    )
+    return device_options(allow(command))
 
 
 bundle_option = click.option(

@@ -1,4 +1,4 @@
-"""Progress, notes and Ctrl-C, where a person is looking."""
+"""Progress, notes and the wish to stop, where a person is looking."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import Event
 from types import FrameType
 from typing import Any
 
@@ -14,6 +13,7 @@ import click
 
 from facekit.cli.render.output import Verbosity, note, note_error, verbosity
 from facekit.reporter import Item, Reporter
+from facekit.system.arrivals import Wakeup
 
 
 class TerminalReporter(Reporter):
@@ -21,6 +21,10 @@ class TerminalReporter(Reporter):
 
     def note(self, line: str) -> None:
         note(line)
+
+    def detail(self, line: str) -> None:
+        if verbosity() is Verbosity.VERBOSE:
+            note(line)
 
     def failure(self, error: Exception) -> None:
         note_error(str(error))
@@ -57,18 +61,32 @@ def _shows_bars() -> bool:
     return verbosity() is not Verbosity.QUIET and sys.stderr.isatty()
 
 
+class StopRequest(Wakeup):
+    """What the first signal sets."""
+
+    exit_code = 0
+    """what shells report for a process ended by that signal: 128 and its number"""
+
+
 @contextmanager
-def asked_to_stop() -> Iterator[Event]:
-    """Yields an event that the first Ctrl-C sets; the second one interrupts as usual."""
-    asked = Event()
-    original = signal.getsignal(signal.SIGINT)
+def asked_to_stop(*numbers: signal.Signals) -> Iterator[StopRequest]:
+    """Yields what the first of these signals sets; the second one acts as usual."""
+    asked = StopRequest()
+    originals = {number: signal.getsignal(number) for number in numbers}
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
+    def restore() -> None:
+        for number, original in originals.items():
+            signal.signal(number, original)
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.exit_code = 128 + number
         asked.set()
-        signal.signal(signal.SIGINT, original)
+        restore()
 
-    signal.signal(signal.SIGINT, ask)
+    for number in numbers:
+        signal.signal(number, ask)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, original)
+        restore()
+        asked.close()

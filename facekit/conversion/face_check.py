@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from facekit.conversion.shipped_faces import shipped_portraits
 from facekit.enums import Flip
 from facekit.errors import ModelBuildError
+from facekit.face.portraits import MIN_GAP, shipped_portraits
 from facekit.runtime.net import Net
 from facekit.template.embedder import Embedder
 from facekit.types import CropSpec, InputSpec
 
-MIN_GAP = 0.05
-"""Minimum difference of cosine similarities; facenet512-casia and SFace reach 0.47 and more."""
 _MAX_CONSTANT_DIFFERENCE = 1e-6
 """Embeddings of unit length count as equal if no element differs by more than this."""
 
@@ -30,7 +28,7 @@ class FaceCheck:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether `gap` is at least MIN_GAP, which untrained networks reach only by chance."""
+        """Whether `gap` is at least MIN_GAP."""
         return self.gap >= MIN_GAP
 
     @property

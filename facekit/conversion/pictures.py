@@ -23,8 +23,9 @@ from facekit.conversion.crops import (
     choose_photos,
     list_sha256,
 )
-from facekit.conversion.shipped_faces import DEFAULT_CROPS, faces_origin, unstretched_faces
+from facekit.conversion.shipped_faces import DEFAULT_CROPS, faces_origin
 from facekit.errors import ImageError, InputError
+from facekit.face.portraits import unstretched_faces
 from facekit.model.card import Card
 from facekit.photo.decode import ImageLimits, load_picture
 from facekit.types import UInt8Array

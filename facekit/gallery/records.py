@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from facekit.enums import VectorType
 from facekit.errors import UsageError
-from facekit.template.space import TemplateSpace
+from facekit.template.space import TemplateSpace, mean_sha256_of
 from facekit.types import Float32Array
 
 _LONGEST_NAME = 200  # characters; a sentence is not a name
@@ -76,6 +77,25 @@ class GalleryInfo:
     people_count: int
     template_count: int
     size_bytes: int
+
+
+def require_mean(mean: Float32Array | None, space: TemplateSpace) -> None:
+    """Raises ValueError if the SHA-256 of `mean` is not the one that `space` names."""
+    if mean_sha256_of(mean) != space.mean_sha256:
+        raise ValueError("The mean embedding must be the one that the space names.")
+
+
+def require_members(
+    templates: Sequence[Template], space: TemplateSpace, mean: Float32Array | None
+) -> None:
+    """Raises ValueError if a vector has another length than those of `space`.
+
+    A `mean` that is given must be the one of `space`.
+    """
+    if mean is not None:
+        require_mean(mean, space)
+    if wrong := {template.vector.size for template in templates} - {space.size}:
+        raise ValueError(f"a vector of {space.size} numbers is needed. Received: {sorted(wrong)}")
 
 
 def checked_name(name: str) -> str:

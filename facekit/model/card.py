@@ -16,12 +16,14 @@ from facekit.enums import ColorOrder, Flip
 from facekit.errors import ModelMismatchError
 from facekit.runtime.net import Net
 from facekit.system.fields import Fields, blanks_to_null, every_problem
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.template.calibration import Calibration, parse_calibration
 from facekit.template.embedder import Embedder
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_crop
 from facekit.types import CropSpec, DetectorIdentity, InputSpec
 
 SCHEMA_VERSION = 1
+_CARD = InputKind("a model card", ModelMismatchError, max_bytes=10_000_000)
 EXAMPLE = Path(__file__).with_name("card.example.json")
 """A card in which every member has a value."""
 DETECTOR = "mtcnn"
@@ -205,17 +207,14 @@ def read_card(path: Path) -> Card:
 
     Raises ModelMismatchError if the file does not exist, cannot be read or is not a valid card.
     """
-    try:
-        raw = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
+    if not path.exists():
         raise ModelMismatchError(
             f"No card {path.name} beside the model: a model file without its card is not used. "
             f"Looked in {path.parent}. For a network of your own, facekit models import FILE --as "
             "NAME brings it into the store; facekit models card FILE --draft makes a card."
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelMismatchError(f"Card {path} cannot be read: {error}") from error
-    return parse_card(raw, origin=str(path))
+        )
+    with reading(_CARD, path):
+        return parse_card(parse_json(read_input(path, _CARD)), origin=str(path))
 
 
 def parse_card(raw: object, *, origin: str) -> Card:

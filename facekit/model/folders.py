@@ -5,10 +5,10 @@ This module must import quickly, because a shell completes names while they are 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from facekit.model.variants import MODEL_SUFFIXES
+from facekit.system.home import home
 
 CARD_SUFFIX = ".json"
 DEFAULT_MODEL = "facenet512-casia"
@@ -20,15 +20,6 @@ def known_names() -> tuple[str, ...]:
     """Returns the names of the registry's models: the default model first, the others sorted."""
     found = (path.stem for path in REGISTRY.glob(f"*{CARD_SUFFIX}"))
     return tuple(sorted(found, key=lambda name: (name != DEFAULT_MODEL, name)))
-
-
-def home() -> Path:
-    """Returns FACEKIT_HOME, or the platform's cache folder for facekit; it need not exist."""
-    if given := os.environ.get("FACEKIT_HOME"):
-        return Path(given).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("facekit", appauthor=False)
 
 
 def models_folder() -> Path:

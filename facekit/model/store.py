@@ -21,7 +21,6 @@ from facekit.model.card import Card, Task, read_card
 from facekit.model.checksum import remembered_sha256, sha256_of
 from facekit.model.folders import CARD_SUFFIX as CARD_SUFFIX  # re-exported, as all of these
 from facekit.model.folders import entries as entries
-from facekit.model.folders import home as home
 from facekit.model.folders import models_folder as models_folder
 from facekit.model.folders import sources_folder as sources_folder
 from facekit.model.folders import stored_names as stored_names
@@ -39,6 +38,7 @@ from facekit.model.variants import (
     suffix_of,
 )
 from facekit.system.fields import PLAIN_NAME
+from facekit.system.home import home as home
 from facekit.system.suggest import did_you_mean
 
 MODEL_SUFFIX = LITERT_SUFFIX

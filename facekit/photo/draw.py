@@ -6,9 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from facekit.types import Face, UInt8Array  # isort: skip  # it imports NumPy, see photos.py
 import cv2
-
-from facekit.types import Face, UInt8Array
 
 Rgb: TypeAlias = tuple[int, int, int]
 Strip: TypeAlias = tuple[int, int, int, int]

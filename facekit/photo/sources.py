@@ -36,11 +36,7 @@ def list_pictures(names: Iterable[str]) -> list[str]:
             pictures.append(name)
             continue
         found = sorted(
-            str(path)
-            for path in folder.rglob("*")
-            if path.suffix.lower() in PICTURE_SUFFIXES
-            and not path.name.startswith(".")
-            and path.is_file()
+            str(path) for path in folder.rglob("*") if is_photo_file(path.name) and path.is_file()
         )
         if not found:
             raise ImageError(
@@ -69,6 +65,11 @@ def people_in(folder: Path) -> Iterator[tuple[str, list[str]]]:
 def is_picture_name(name: str) -> bool:
     """Whether a word names a file: the file exists, or the word ends with a photo's suffix."""
     return Path(name).suffix.lower() in PICTURE_SUFFIXES or Path(name).is_file()
+
+
+def is_photo_file(name: str) -> bool:
+    """Whether a file of this name counts as a photo where a folder is named."""
+    return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES and not name.startswith(".")
 
 
 def unique_stems(names: Iterable[str]) -> dict[str, str]:
@@ -112,10 +113,6 @@ def list_people(folder: Path) -> tuple[PersonFolder, ...]:
 def _pictures(folder: Path) -> tuple[Path, ...]:
     with os.scandir(folder) as entries:
         names = sorted(
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".")
-            and os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES
-            and entry.is_file()
+            entry.name for entry in entries if is_photo_file(entry.name) and entry.is_file()
         )
     return tuple(folder / name for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -23,7 +23,7 @@ from facekit.model.variants import MODEL_SUFFIXES
 from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
-from facekit.runtime.delegates import AcceleratorRequest, open_net
+from facekit.runtime.delegates import AcceleratorRequest, OpenedNet, open_net
 from facekit.types import DetectorIdentity, Face, UInt8Array
 
 Made = TypeVar("Made")
@@ -32,12 +32,13 @@ Made = TypeVar("Made")
 class Once(Generic[Made]):
     """A value that is made at its first use and then stored; threads may share the object.
 
-    If `make()` raises, the caller gets the error, and the next call tries again.
+    If `make()` raises, the caller of `get` gets the error, and the next call tries again.
     """
 
     def __init__(self, make: Callable[[], Made]) -> None:
         self._make = make
         self._made: list[Made] = []
+        self._error: Exception | None = None
         self._making = threading.Lock()
         self._is_begun = False
         self.is_taken = False
@@ -53,8 +54,8 @@ class Once(Generic[Made]):
         """Starts making the value in another thread.
 
         This pays off for work that runs outside Python's interpreter lock, such as LiteRT's
-        planning.  If making the value fails in the thread, `get` tries again and raises the
-        error of the second try.  concurrent.futures would do the same, but its import costs 10 ms.
+        planning.  If making the value fails in the thread, the next `get` raises that error instead
+        of trying again.  concurrent.futures would do the same, but its import costs 10 ms.
         """
         if not (self._is_begun or self._made):
             self._is_begun = True
@@ -62,13 +63,20 @@ class Once(Generic[Made]):
 
     def _get(self) -> Made:
         with self._making:
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
             if not self._made:
                 self._made.append(self._make())
         return self._made[0]
 
     def _try(self) -> None:
-        with suppress(Exception):
-            self._get()
+        with self._making:
+            try:
+                if not self._made:
+                    self._made.append(self._make())
+            except Exception as error:
+                self._error = error
 
 
 class Stopwatch(threading.local):
@@ -78,7 +86,7 @@ class Stopwatch(threading.local):
     """
 
     def __init__(self, reporter: Reporter = SILENT) -> None:
-        self._reporter = reporter
+        self.reporter = reporter
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
@@ -89,7 +97,7 @@ class Stopwatch(threading.local):
         finally:
             spent = (time.perf_counter() - start) * 1e3
             self.milliseconds[name] = self.milliseconds.get(name, 0.0) + spent
-            self._reporter.timing(name, spent)
+            self.reporter.timing(name, spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,8 @@ class LocateOptions:
     accelerator: AcceleratorRequest = field(default_factory=AcceleratorRequest)
     """Accelerator of a quantized detector with one net.  Float32 nets with a dynamic input size,
     such as MTCNN's three, always run on the CPU, because no NPU accepts them."""
+    on_cpu: bool = False
+    """Whether a quantized detector stays on the CPU too, beside an accelerator."""
 
     @property
     def is_cascade(self) -> bool:
@@ -169,6 +179,7 @@ class Locator:
         self.stopwatch = stopwatch or Stopwatch()
         self._own_options = self.options.own_options
         self._nets = Once(lambda: self.options.found_nets)
+        self._opened = Once(self._open)
         self._detector = Once(self._load)
 
     @property
@@ -180,6 +191,14 @@ class Locator:
     def nets(self) -> tuple[InstalledModel, ...]:
         """The net files.  Raises the errors of `LocateOptions.found_nets`."""
         return self._nets.get()
+
+    @property
+    def opened(self) -> tuple[OpenedNet, ...]:
+        """The loaded nets with the devices that they run on, in the order of the stages.
+
+        Raises the errors of `LocateOptions.found_nets` and `open_net`.
+        """
+        return self._opened.get()
 
     @property
     def identity(self) -> DetectorIdentity:
@@ -218,21 +237,27 @@ class Locator:
 
     def _load(self) -> Detector:
         with self.stopwatch.stage("load"):
-            threads = self.options.threads
+            nets = [opened.net for opened in self.opened]
             if self.options.is_cascade:
                 from facekit.face.mtcnn.cascade import Mtcnn  # not needed with a single net
 
-                request = AcceleratorRequest()
-                pnet, rnet, onet = (
-                    open_net(net.path, request=request, threads=threads).net for net in self.nets
-                )
-                return Mtcnn(pnet, rnet, onet)
+                return Mtcnn(*nets)
             (only,) = self.nets
-            request = self.options.accelerator
-            if only.card.quantization.scheme == "none":
-                request = AcceleratorRequest()
-            opened = open_net(only.path, request=request, threads=threads)
-            return Yunet(opened.net, spec=only.card.input, name=only.path.name)
+            return Yunet(nets[0], spec=only.card.input, name=only.path.name)
+
+    def _open(self) -> tuple[OpenedNet, ...]:
+        options = self.options
+        is_float = any(net.card.quantization.scheme == "none" for net in self.nets)
+        return tuple(
+            open_net(
+                net.path,
+                request=options.accelerator,
+                on_cpu=options.on_cpu or options.is_cascade or is_float,
+                threads=options.threads,
+                reporter=self.stopwatch.reporter,
+            )
+            for net in self.nets
+        )
 
     def _selected(self, picture: Picture, faces: tuple[Face, ...]) -> tuple[Face, ...]:
         return select_faces(

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import numpy as np  # isort: skip  # OpenCV prints on stdout where it finds no NumPy
 import cv2
-import numpy as np
 
 from facekit.enums import CropRule
 from facekit.errors import FacekitError, ImageError, UsageError

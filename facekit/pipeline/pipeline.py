@@ -287,7 +287,12 @@ class Pipeline:
 
     def _open(self) -> OpenedNet:
         threads = self.options.threads or default_threads()
-        return open_net(self.model.path, request=self.options.accelerator, threads=threads)
+        return open_net(
+            self.model.path,
+            request=self.options.accelerator,
+            threads=threads,
+            reporter=self.stopwatch.reporter,
+        )
 
     def _new_embedder(self) -> Embedder:
         return embedder_of(self.opened.net, self.model.card)

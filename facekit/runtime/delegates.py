@@ -2,22 +2,28 @@
 
 LiteRT passes operators to an NPU through a shared library, the delegate.  ONNX Runtime uses an
 execution provider for the same purpose.  A delegate or provider that is missing, cannot be loaded
-or accepts no operator is an error: the CPU never replaces it silently.
+or accepts no operator is an error: the CPU never replaces it silently.  The LiteRT package is the
+one that the delegate is built for, for nets that stay on the CPU beside it too, so that a process
+has one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import Device, Runtime
+from facekit.enums import Device, LiteRtPackage, Runtime
 from facekit.errors import AcceleratorError, UsageError
-from facekit.runtime.devices import ACCELERATORS, CPU_PROVIDER, LIBRARY_FOLDERS
+from facekit.reporter import SILENT, Reporter
+from facekit.runtime.devices import CPU_PROVIDER, LIBRARY_FOLDERS, known_delegate
+from facekit.runtime.graph_cache import keep_graphs
 from facekit.runtime.interpreter import load_delegate
 from facekit.runtime.litert import LiteRtNet
 from facekit.runtime.net import Net
+from facekit.runtime.packages import choose_delegate, package_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,10 @@ class OpenedNet:
     delegated_nodes: int = 0
     """The number of subgraphs (LiteRT) or operators (ONNX Runtime) that the accelerator
     executes."""
+    package: LiteRtPackage | None = None
+    """The LiteRT package that has loaded the delegate; None without one."""
+    idle_providers: tuple[str, ...] = ()
+    """Those of `providers` that execute no operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,10 @@ class DeviceUse:
     """ONNX Runtime's execution providers; None for LiteRT."""
     cpu_fallback: str | None = None
     """Why the CPU is used although an accelerator was requested; None if this is not the case."""
+    package: LiteRtPackage | None = None
+    """The LiteRT package that has loaded the delegate; None without one."""
+    idle_providers: tuple[str, ...] = ()
+    """Those of `providers` that execute no operator."""
 
     @property
     def is_accelerator_requested(self) -> bool:
@@ -111,9 +125,16 @@ class DeviceUse:
         if self.cpu_fallback is not None:
             return f"the embedding network runs on the CPU instead: {self.cpu_fallback}"
         if self.delegate is not None:
-            return f"the embedding network runs on {self.device}, through {self.delegate}"
+            known = known_delegate(self.delegate)
+            which = "" if known else ", the default one: facekit does not know this delegate"
+            package = self.package.value if self.package else ""
+            return (
+                f"the embedding network runs on {self.device}, through {self.delegate} "
+                f"(runtime: {package}{which})"
+            )
         if self.device == "provider":
-            return f"the embedding network runs through {', '.join(self.providers or ())}"
+            idle = "".join(f"; {name} took no operator" for name in self.idle_providers)
+            return f"the embedding network runs through {', '.join(self.providers or ())}{idle}"
         return "the embedding network runs on the CPU"
 
 
@@ -133,9 +154,16 @@ def device_use(path: Path, request: AcceleratorRequest, opened: OpenedNet | None
             runtime, Device.CPU.value, providers=providers, cpu_fallback=opened.fallback_reason
         )
     if opened.delegate is None:
-        return DeviceUse(runtime, "provider", providers=opened.providers)
+        return DeviceUse(
+            runtime,
+            "provider",
+            providers=opened.providers,
+            idle_providers=opened.idle_providers,
+        )
     device = "delegate" if request.delegate else (request.device or Device.CPU).value
-    return DeviceUse(runtime, device, delegate=opened.delegate, providers=providers)
+    return DeviceUse(
+        runtime, device, delegate=opened.delegate, providers=providers, package=opened.package
+    )
 
 
 def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -152,38 +180,29 @@ def parse_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def find_delegate(device: Device, *, folders: Iterable[Path] = LIBRARY_FOLDERS) -> Path:
-    """Returns the path of a device's delegate library in the first of `folders` that contains one.
-
-    Raises AcceleratorError, which names the files and the folders, if no folder contains one.
-    """
-    names = ACCELERATORS[device].libraries
-    searched = tuple(folders)
-    for folder in searched:
-        for name in names:
-            if (folder / name).exists():
-                return folder / name
-    raise AcceleratorError(
-        f"No delegate for {device.value}: {' or '.join(names)} is in none of "
-        f"{', '.join(map(str, searched))}. If it is elsewhere, pass --delegate PATH; "
-        "--allow-cpu-fallback permits the CPU."
-    )
-
-
 def open_net(
     path: Path,
     *,
     request: AcceleratorRequest,
     threads: int = 1,
+    on_cpu: bool = False,
     folders: Iterable[Path] = LIBRARY_FOLDERS,
+    reporter: Reporter = SILENT,
 ) -> OpenedNet:
     """Opens the network at `path` with LiteRT, ONNX Runtime or Keras, on the requested device.
 
-    Raises AcceleratorError if the delegate or provider is missing, cannot be loaded, or accepts no
-    operator, unless `allow_cpu_fallback` is set.  Raises UsageError if an option is for another
+    `on_cpu` opens a network that stays on the CPU beside one that the request is for.  `reporter`
+    is told if the network will first be compiled for minutes.
+
+    Raises AcceleratorError if the delegate or provider is missing, belongs to another LiteRT
+    package than the one that is installed or forced, cannot be loaded, or accepts no operator,
+    unless `allow_cpu_fallback` is set.  Raises UsageError if an option is for another
     runtime than the file's, or if there are delegate options but no delegate is requested.  Also
     raises the errors of the constructors of LiteRtNet, OnnxNet and KerasNet.
     """
+    package = _package_beside(request, folders)
+    if on_cpu:
+        request = AcceleratorRequest()
     request.require_delegate_for_options()
     if path.suffix == Runtime.ONNX.suffix:
         return _open_with_onnx_runtime(path, request, threads)
@@ -195,28 +214,49 @@ def open_net(
     if path.suffix == Runtime.KERAS.suffix:
         return _open_with_keras(path, request, threads)
     if not request.requests_accelerator:
-        return OpenedNet(LiteRtNet(path, threads=threads), None, "")
+        return OpenedNet(LiteRtNet(path, threads=threads, package=package), None, "")
     try:
-        return _open_with_delegate(path, request, threads, folders)
+        return _open_with_delegate(path, request, threads, folders, reporter)
     except AcceleratorError as error:
         if not request.allow_cpu_fallback:
             raise
-        return OpenedNet(LiteRtNet(path, threads=threads), None, str(error))
+        return OpenedNet(LiteRtNet(path, threads=threads, package=package), None, str(error))
+
+
+def _package_beside(request: AcceleratorRequest, folders: Iterable[Path]) -> LiteRtPackage | None:
+    """Returns the package for networks on the CPU: the requested delegate's, or None for any."""
+    if request.requests_litert_delegate:
+        with suppress(AcceleratorError):  # raised where the delegate itself is needed
+            return _choose(request, folders)[1]
+    return None
+
+
+def _choose(request: AcceleratorRequest, folders: Iterable[Path]) -> tuple[Path, LiteRtPackage]:
+    if request.delegate is not None:
+        return request.delegate, package_for(request.delegate)
+    return choose_delegate(request.device or Device.CPU, folders=folders)
 
 
 def _open_with_delegate(
-    path: Path, request: AcceleratorRequest, threads: int, folders: Iterable[Path]
+    path: Path,
+    request: AcceleratorRequest,
+    threads: int,
+    folders: Iterable[Path],
+    reporter: Reporter,
 ) -> OpenedNet:
-    library = request.delegate or find_delegate(request.device or Device.CPU, folders=folders)
-    loaded = load_delegate(library, dict(request.options))
-    net = LiteRtNet(path, threads=threads, delegates=[loaded])
+    library, package = _choose(request, folders)
+    known = known_delegate(library)
+    if known is not None and known.keeps_graphs:
+        keep_graphs(reporter)
+    loaded = load_delegate(library, dict(request.options), package=package)
+    net = LiteRtNet(path, threads=threads, delegates=[loaded], package=package)
     if net.delegated_nodes == 0:
+        takes = known.takes if known else "integer files, an Ethos-U's those that Vela has compiled"
         raise AcceleratorError(
-            f"Delegate {library} took no operator of {path}: all of it would run on the CPU. An "
-            "NPU takes integer models, an Ethos-U those that Vela compiled for it (facekit "
-            "compile); --allow-cpu-fallback permits the CPU."
+            f"Delegate {library} took no operator of {path}: all of it would run on the CPU. It "
+            f"takes {takes}; --allow-cpu-fallback permits the CPU."
         )
-    return OpenedNet(net, library, "", delegated_nodes=net.delegated_nodes)
+    return OpenedNet(net, library, "", delegated_nodes=net.delegated_nodes, package=package)
 
 
 def _open_with_onnx_runtime(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:
@@ -234,7 +274,14 @@ def _open_with_onnx_runtime(path: Path, request: AcceleratorRequest, threads: in
             raise
         providers, fallback = (CPU_PROVIDER,), str(error)
         net = OnnxNet(path, threads=threads, providers=providers)
-    return OpenedNet(net, None, fallback, providers, net.delegated_nodes)
+    return OpenedNet(
+        net,
+        None,
+        fallback,
+        providers,
+        net.delegated_nodes,
+        idle_providers=net.idle_providers,
+    )
 
 
 def _open_with_keras(path: Path, request: AcceleratorRequest, threads: int) -> OpenedNet:

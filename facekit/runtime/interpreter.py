@@ -1,77 +1,27 @@
-"""Chooses the LiteRT package, creates interpreters, and translates the package's errors."""
+"""Creates interpreters of a LiteRT package, and translates the package's errors."""
 
 from __future__ import annotations
 
 import ctypes
-import importlib
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from facekit.enums import LiteRtPackage
 from facekit.errors import (
     AcceleratorError,
     ModelMismatchError,
     ModelMissingError,
     StorageError,
-    UsageError,
 )
+from facekit.runtime.packages import default_package, module_of
 from facekit.system.native_output import captured
-
-RUNTIME_VARIABLE = "FACEKIT_RUNTIME"
-
-# The packages in the order in which they are tried.  TensorFlow is imported only if no lighter
-# package is installed or if FACEKIT_RUNTIME names it.
-_MODULES = {
-    "ai_edge_litert": "ai_edge_litert.interpreter",
-    "tflite_runtime": "tflite_runtime.interpreter",
-    "tensorflow": "tensorflow.lite.python.interpreter",
-}
-_PACKAGES = {
-    "ai_edge_litert": "ai-edge-litert",
-    "tflite_runtime": "tflite-runtime",
-    "tensorflow": "tensorflow",
-}
 
 _CREATE_DELEGATE = "tflite_plugin_create_delegate"
 _MADV_DONTNEED = 4  # Linux, <bits/mman-linux.h>
-
-
-@cache
-def _module(name: str) -> Any:
-    return importlib.import_module(_MODULES[name])
-
-
-def runtime_name() -> str:
-    """Returns the name of the LiteRT package in use.
-
-    It is the package that FACEKIT_RUNTIME names, or else the first installed one.
-
-    Raises UsageError if FACEKIT_RUNTIME has an unknown value, AcceleratorError if the package is
-    not installed.
-    """
-    requested = os.environ.get(RUNTIME_VARIABLE)
-    if requested and requested not in _MODULES:
-        raise UsageError(
-            f"{RUNTIME_VARIABLE} must be one of {', '.join(_MODULES)}. Received: {requested!r}"
-        )
-    failures = []
-    for name in [requested] if requested else _MODULES:
-        try:
-            _module(name)
-        except ImportError as error:
-            failures.append(f"{name}: {error}")
-        else:
-            return name
-    package = _PACKAGES[requested or "ai_edge_litert"]
-    raise AcceleratorError(
-        f"No LiteRT runtime can be imported ({'; '.join(failures)}). "
-        f"Install one with: python -m pip install {package}"
-    )
 
 
 @contextmanager
@@ -95,9 +45,10 @@ def translate_errors(path: Path, *, delegated: bool = False) -> Iterator[None]:
         if "ethos-u" in str(error):
             raise AcceleratorError(
                 f"{path} is compiled by Vela for an Ethos-U NPU and runs only there, through "
-                "the board's delegate. On this machine use the model it was compiled from."
+                "NXP's delegate. On this machine, and with Mesa's delegate, use the model it was "
+                "compiled from."
             ) from error
-        raise ModelMismatchError(f"{path} cannot be run by {runtime_name()}: {error}") from error
+        raise ModelMismatchError(f"{path} cannot be run by LiteRT: {error}") from error
 
 
 def require_model_file(path: Path) -> None:
@@ -110,15 +61,22 @@ def require_model_file(path: Path) -> None:
         raise StorageError(f"Model file {path} cannot be read: {error.strerror}") from error
 
 
-def new_interpreter(path: Path, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
+def new_interpreter(
+    path: Path,
+    *,
+    threads: int,
+    delegates: Sequence[Any] = (),
+    package: LiteRtPackage | None = None,
+) -> Any:
     """Returns an interpreter for the file at `path`, without allocating its tensors.
 
-    The file is memory-mapped.
+    The file is memory-mapped.  `delegates` are those that `load_delegate` has loaded with the same
+    `package`; None means the default package.
 
     Raises ModelMissingError or StorageError if the file cannot be read, ModelMismatchError if it is
     not a LiteRT model, AcceleratorError if no runtime is installed or a delegate fails.
     """
-    runtime = _module(runtime_name())
+    runtime = module_of(package or default_package())
     require_model_file(path)
     with translate_errors(path, delegated=bool(delegates)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
@@ -133,9 +91,9 @@ def _is_chatter(line: bytes) -> bool:
     return line.startswith(b"INFO: ")  # LiteRT's warnings and errors have other prefixes
 
 
-def load_delegate(library: Path, options: Mapping[str, str]) -> Any:
+def load_delegate(library: Path, options: Mapping[str, str], *, package: LiteRtPackage) -> Any:
     """Loads a delegate for `new_interpreter`.  Raises AcceleratorError if it cannot be loaded."""
-    runtime = _module(runtime_name())
+    runtime = module_of(package)
     try:
         # This is tested first, because the runtime's loader fails in its finalizer if the library
         # is missing.
@@ -145,9 +103,8 @@ def load_delegate(library: Path, options: Mapping[str, str]) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         message = " ".join(str(error).split())
         raise AcceleratorError(
-            f"Delegate {library} cannot be loaded by {runtime_name()}: {message}. A delegate is "
-            f"built for one processor and one runtime; {RUNTIME_VARIABLE}=tflite_runtime chooses "
-            "the runtime that came with the board."
+            f"Delegate {library} cannot be loaded by {package.value}: {message}. A delegate is "
+            "built for one processor and one runtime; `facekit doctor` lists what is here."
         ) from error
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.enums import LiteRtPackage
 from facekit.errors import ModelMismatchError
 from facekit.runtime.interpreter import (
     allocate,
@@ -27,6 +28,7 @@ from facekit.runtime.net import (
     require_batch,
     require_single_input,
 )
+from facekit.runtime.packages import default_package
 
 _INTEGERS = ("int8", "uint8", "int16")
 
@@ -58,19 +60,27 @@ class LiteRtNet:
     creating an interpreter 2.4 ms once.  Resizing a dynamic batch alone takes only 0.01 ms.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1, delegates: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int = 1,
+        delegates: Sequence[Any] = (),
+        package: LiteRtPackage | None = None,
+    ) -> None:
         """Maps the file into memory and, if its input shape is fixed, allocates the tensors.
 
-        `delegates` are loaded delegates of the runtime's own type.  Raises ValueError if `threads`
-        is below 1, ModelMissingError or StorageError if the file cannot be read, ModelMismatchError
-        if it is not a usable LiteRT model, and AcceleratorError if no runtime is installed or a
-        delegate fails.
+        `delegates` are those that `package` has loaded; None means the default package.  Raises
+        ValueError if `threads` is below 1, ModelMissingError or StorageError if the file cannot be
+        read, ModelMismatchError if it is not a usable LiteRT model, and AcceleratorError if no
+        runtime is installed or a delegate fails.
         """
         if threads < 1:
             raise ValueError(f"threads must be at least 1. Received: {threads}")
         self._path = path
         self._threads = threads
         self._delegates = tuple(delegates)
+        self._package = package or default_package()
         self._lock = threading.Lock()
         self._interpreter = self._new_interpreter()
         self.delegated_nodes = count_delegated_nodes(self._interpreter) if delegates else 0
@@ -161,7 +171,12 @@ class LiteRtNet:
         return self.delegated_nodes > 0
 
     def _new_interpreter(self) -> Any:
-        return new_interpreter(self._path, threads=self._threads, delegates=self._delegates)
+        return new_interpreter(
+            self._path,
+            threads=self._threads,
+            delegates=self._delegates,
+            package=self._package,
+        )
 
 
 def _drop_oldest(shapes: OrderedDict[tuple[int, ...], Any]) -> None:

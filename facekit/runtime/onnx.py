@@ -8,6 +8,7 @@ unavailable provider is an error.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -66,16 +67,20 @@ class OnnxNet:
         MissingExtraError if ONNX Runtime is not installed, ModelMissingError or StorageError if the
         file cannot be read, ModelMismatchError if it is not a usable ONNX model, and
         AcceleratorError if ONNX Runtime cannot be imported, if a provider is missing or fails, or
-        if the first provider is not the CPU's and all operators would run on the CPU.
+        if the first provider executes no operator.
         """
         if threads < 1:
             raise ValueError(f"threads must be at least 1. Received: {threads}")
         self._path = path
         self._providers = tuple(providers)
         self._session = _new_session(path, threads, self._providers)
-        self.delegated_nodes = _checked_delegated_count(self._session, self._providers, path)
+        counts = _checked_counts(self._session, self._providers, path)
+        self.delegated_nodes = sum(counts.values())
         """The number of operators that providers other than the CPU's execute; 0 if the first
         provider is the CPU's."""
+        self.idle_providers = tuple(name for name, count in counts.items() if count == 0)
+        """Those of `providers`, without the CPU's, that execute no operator, because the ones
+        before them or the CPU do; () if the first provider is the CPU's."""
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         self._file_input = require_single_input([_spec(value, path) for value in inputs], path)
         self._channels_first = _has_channels_first(self._file_input.shape)
@@ -175,13 +180,13 @@ def _require_available(providers: Sequence[str]) -> None:
         )
 
 
-def _checked_delegated_count(session: Any, providers: Sequence[str], path: Path) -> int:
-    """Returns the number of operators that providers other than the CPU's execute.
+def _checked_counts(session: Any, providers: Sequence[str], path: Path) -> dict[str, int]:
+    """Returns the number of operators of each of `providers` but the CPU's.
 
-    Returns 0 if the first of `providers` is the CPU's.
+    Returns {} if the first of `providers` is the CPU's.
 
-    Raises AcceleratorError if the session does not use one of `providers`, or if the first one is
-    not the CPU's and all operators are assigned to the CPU.
+    Raises AcceleratorError if the session does not use one of `providers`, or if the first one
+    executes no operator.
     """
     in_use = session.get_providers()
     unused = [provider for provider in providers if provider not in in_use]
@@ -191,18 +196,21 @@ def _checked_delegated_count(session: Any, providers: Sequence[str], path: Path)
             f"{', '.join(in_use)}. --allow-cpu-fallback permits the CPU."
         )
     if providers[0] == CPU_PROVIDER:
-        return 0
-    count = _non_cpu_operator_count(session)
-    if count == 0:
+        return {}
+    assigned = _operator_counts(session)
+    counts = {one: assigned.get(one, 0) for one in providers if one != CPU_PROVIDER}
+    if counts[providers[0]] == 0:
+        others = [f"{name} {count}" for name, count in assigned.items() if count]
         raise AcceleratorError(
-            f"{providers[0]} took no operator of {path}: all of it would run on the CPU. "
-            "--allow-cpu-fallback permits that."
+            f"{providers[0]} took no operator of {path}: all of it would run elsewhere "
+            f"({', '.join(others)}). Put first what can run it; --allow-cpu-fallback permits "
+            "the CPU."
         )
-    return count
+    return counts
 
 
-def _non_cpu_operator_count(session: Any) -> int:
-    """Returns the number of operators that are assigned to other providers than the CPU's.
+def _operator_counts(session: Any) -> Counter[str]:
+    """Returns the number of operators that are assigned to each provider.
 
     Raises AcceleratorError if ONNX Runtime is too old to report it.
     """
@@ -212,8 +220,10 @@ def _non_cpu_operator_count(session: Any) -> int:
             "taken, so that the CPU might be used in silence. Install a newer one: "
             f"python -m pip install --upgrade {PACKAGE}"
         )
-    parts = session.get_provider_graph_assignment_info()
-    return sum(len(part.get_nodes()) for part in parts if part.ep_name != CPU_PROVIDER)
+    counts: Counter[str] = Counter()
+    for part in session.get_provider_graph_assignment_info():
+        counts[part.ep_name] += len(part.get_nodes())
+    return counts
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from facekit.errors import UsageError
 from facekit.system.extras import require
+from facekit.system.inputs import InputKind, read_input, reading
 from facekit.system.suggest import did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -16,6 +17,7 @@ CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.
 setup.py)."""
 
 TOML_SUFFIX = ".toml"
+_MAX_BYTES = 10_000_000
 
 
 def config_names(folder: str, *, suffix: str) -> tuple[str, ...]:
@@ -46,10 +48,9 @@ def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict
     Raises UsageError if there is none or it is not TOML, MissingExtraError as `parse_toml`.
     """
     path = config_path(name_or_path, folder, suffix=TOML_SUFFIX, title=title)
-    try:
-        return path, parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{title.capitalize()} {path} cannot be read: {error}") from error
+    kind = InputKind(f"a {title}", UsageError, max_bytes=_MAX_BYTES)
+    with reading(kind, path):
+        return path, parse_toml(read_input(path, kind).decode())
 
 
 def parse_toml(text: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from facekit.board.make import MadeBundle, make_bundle
+from facekit.board.models import NpuFiles
+from facekit.errors import UsageError
 from facekit.model.card import Task
 from facekit.model.defaults import model_or_default
 from facekit.reporter import SILENT, Reporter
@@ -21,6 +23,10 @@ def bundle(
     detector: str | None = None,
     models: Path | None = None,
     cpu_variant: str | None = None,
+    bsp: str | None = None,
+    npu_model: Path | None = None,
+    npu_detector: Path | None = None,
+    npu_compiler: str | None = None,
     wheel: Path | None = None,
     force: bool = False,
     reporter: Reporter = SILENT,
@@ -30,12 +36,18 @@ def bundle(
     model: name of an embedding model, None means the default one; its files are searched in the
     folder `models`, which convert wrote, then in the store.  detector: name of a detection model;
     None means the one that the model's card names.  target: the board, one of
-    `facekit.board.make.TARGETS`.
+    `facekit.board.targets.TARGETS`.
     output: the archive, .tar.gz.  cpu_variant: variant that runs on the CPU; None means the
-    target's default.  wheel: wheel of facekit; None builds one.  force: replace an existing
-    archive.
-    Raises UsageError, ModelMissingError, ModelBuildError if no wheel can be built, or StorageError.
+    target's default.  bsp: NXP's board support package of the board's image, a name of
+    `facekit.board.bsp.BSPS`; None means the newest one that takes the files for the NPU.
+    npu_model, npu_detector: files that you have compiled for the NPU, packed in place of facekit's
+    own; npu_compiler: the version of the compiler.  wheel: wheel of facekit; None builds one.
+    force: replace an existing archive.
+    Raises UsageError, ModelMissingError, ModelMismatchError for files that the target's NPU does
+    not take, ModelBuildError if no wheel can be built, or StorageError.
     """
+    if npu_compiler is not None and npu_model is None and npu_detector is None:
+        raise UsageError("--npu-compiler goes with --npu-model or --npu-detector.")
     require_free(output, force=force)
     name = model_or_default(model)
     detector = detector or usual_detector(name)
@@ -47,6 +59,8 @@ def bundle(
         detector=detector,
         models=models,
         cpu_variant=cpu_variant,
+        bsp=bsp,
+        npu_files=NpuFiles(npu_model, npu_detector, npu_compiler),
         wheel=wheel,
         reporter=reporter,
     )

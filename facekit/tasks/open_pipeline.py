@@ -104,8 +104,18 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
     """Opens the pipeline that `request` describes.
 
     A missing model is built first.  A requested accelerator is opened here, so that an error is
-    raised before the first photo.  Raises UsageError, ModelMissingError, ModelMismatchError, or
-    AcceleratorError.
+    raised before the first photo.  Raises the errors of `new_pipeline`, and AcceleratorError.
+    """
+    pipeline = new_pipeline(request, reporter=reporter)
+    if pipeline.options.accelerator.requests_accelerator:
+        reporter.note(str(pipeline.device_use))
+    return pipeline
+
+
+def new_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> Pipeline:
+    """Returns the pipeline that `request` describes; no network is loaded yet.
+
+    A missing model is built first.  Raises UsageError, ModelMissingError or ModelMismatchError.
     """
     accelerator = request.accelerator
     if request.bundle is None:
@@ -125,7 +135,7 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
             build_missing=request.build_missing,
             reporter=reporter,
         )
-    pipeline = Pipeline(
+    return Pipeline(
         installed,
         options=PipelineOptions(
             locate=request.locate_options,
@@ -136,9 +146,6 @@ def open_pipeline(request: PipelineRequest, *, reporter: Reporter = SILENT) -> P
         ),
         reporter=reporter,
     )
-    if accelerator.requests_accelerator:
-        reporter.note(str(pipeline.device_use))
-    return pipeline
 
 
 def ensure_detector(
@@ -189,8 +196,14 @@ def _bundled(folder: Path, request: PipelineRequest) -> tuple[InstalledModel, Ac
 def _bundle_device(
     bundle: Bundle, accelerator: AcceleratorRequest
 ) -> tuple[Device, AcceleratorRequest]:
-    """Returns the requested device, else the bundle's, and the request for its accelerator."""
+    """Returns the requested device, else the bundle's, and the request for its accelerator.
+
+    Raises AcceleratorError if the board is known not to run the bundle's files on the device.
+    """
+    from facekit.board.match import require_match
+
     device = accelerator.device or bundle.device
+    require_match(bundle, device)
     if accelerator.delegate is None:
         accelerator = replace(accelerator, device=device)
     return device, accelerator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,12 @@ from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture, Verification
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free, write_atomically
+from facekit.system.inputs import InputKind, read_input
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.match import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
+
+_PAIR_LIST = InputKind("a list of pairs", PairListError, max_bytes=1 << 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,7 @@ def read_pairs(path: Path) -> list[PhotoPair]:
 
     Raises PairListError if it cannot be read.
     """
-    try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise PairListError(f"{path}: {error.strerror or error}") from error
-    return parse_pairs(content, name=str(path))
+    return parse_pairs(read_input(path, _PAIR_LIST), name=str(path))
 
 
 def parse_pairs(content: bytes, *, name: str) -> list[PhotoPair]:

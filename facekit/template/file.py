@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,17 @@ import numpy as np
 from facekit.errors import EmbeddingFileError
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
+from facekit.system.inputs import InputKind, open_zip, parse_json, read_input, reading
 from facekit.template.match import recentered
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
 SUFFIXES = (".npz", ".csv", ".jsonl")
+EMBEDDING_FILE = InputKind("an embedding file", EmbeddingFileError, max_bytes=1 << 31)
 _SCHEMA_VERSION = 2
+_NPZ_FREE_BYTES = 64_000_000
+"""Unpacked size that an .npz may have; beyond it, at most 16 times the size of the file.  facekit
+packs nothing, and packed vectors of random direction are hardly smaller."""
 _COLUMNS = ("photo", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score", "error")
 
 
@@ -96,16 +102,10 @@ def read_embeddings(path: Path) -> EmbeddingTable:
 
     Raises EmbeddingFileError, which names the file and the fault.
     """
-    import csv  # with io 15 ms, which comparing two photos saves
-    import zipfile
-
     decode = _format(path).decode
-    try:
-        table = decode(path.read_bytes())
-    except OSError as error:
-        raise EmbeddingFileError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, EOFError, csv.Error, zipfile.BadZipFile) as error:
-        raise EmbeddingFileError(f"{path} cannot be read as an embedding file: {error}") from error
+    content = read_input(path, EMBEDDING_FILE)
+    with reading(EMBEDDING_FILE, path):
+        table = decode(content)
     if table.mean is not None and mean_sha256_of(table.mean) != table.space.mean_sha256:
         raise EmbeddingFileError(f"{path}: its mean is not the one that its space names.")
     for number, row in enumerate(table.rows, 1):
@@ -131,14 +131,18 @@ def _row_fields(row: EmbeddingRow) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None or value == "" else float(value)
+    if value is None or value == "":
+        return None
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"a finite number is needed. Received: {value!r}")
+    return number
 
 
 def _space(texts: set[str]) -> TemplateSpace:
     """Parses the space, which the file may state several times, from JSON."""
     if len(texts) != 1:
         raise ValueError(f"rows of one space needed. Received: {len(texts)} spaces")
-    return parse_space(Fields(json.loads(texts.pop()), "space"))
+    return parse_space(Fields(parse_json(texts.pop()), "space"))
 
 
 def _require_version(version: object) -> None:
@@ -191,14 +195,19 @@ def _to_npz(table: EmbeddingTable) -> bytes:
 
 
 def _from_npz(content: bytes) -> EmbeddingTable:
+    with open_zip(io.BytesIO(content), max_bytes=_NPZ_FREE_BYTES + 16 * len(content)):
+        pass  # its size when unpacked is checked
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         _require_version(int(file["schema_version"]))
         space = _space({str(file["space"])})
         mean = np.asarray(file["mean"], np.float32) if len(file["mean"]) else None
-        rows = [json.loads(str(text)) for text in file["rows"]]
+        rows = [parse_json(str(text)) for text in file["rows"]]
+        embeddings, places = np.asarray(file["vectors"], np.float32), file["vector_row"].tolist()
+        if sorted({*places} & {*range(len(rows))}) != places:
+            raise ValueError(f"vector_row must name rows from 0 to {len(rows) - 1} in order")
         vectors: list[Float32Array | None] = [None] * len(rows)
-        for index, vector in zip(file["vector_row"], file["vectors"], strict=True):
-            vectors[int(index)] = np.asarray(vector, np.float32)
+        for place, vector in zip(places, embeddings, strict=True):
+            vectors[place] = vector
     return EmbeddingTable(space, mean, tuple(map(_row, rows, vectors)))
 
 
@@ -253,7 +262,7 @@ def _to_jsonl(table: EmbeddingTable) -> bytes:
 
 
 def _from_jsonl(content: bytes) -> EmbeddingTable:
-    lines = [json.loads(line) for line in content.decode().splitlines() if line.strip()]
+    lines = [parse_json(line) for line in content.decode().splitlines() if line.strip()]
     headers = [line for line in lines if "schema_version" in line]  # several in joined files
     for header in headers:
         _require_version(header["schema_version"])

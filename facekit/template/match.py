@@ -107,8 +107,8 @@ def cosine_similarity(a: Float32Array, b: Float32Array) -> Float32Array:
     """
     if a.shape != b.shape or a.ndim != 2:
         raise ValueError(f"Two (N, D) arrays of one shape needed. Received: {a.shape}, {b.shape}")
-    _require_unit(a)
-    _require_unit(b)
+    require_unit(a)
+    require_unit(b)
     return np.asarray(np.clip(np.einsum("nd,nd->n", a, b), -1.0, 1.0), np.float32)
 
 
@@ -119,12 +119,13 @@ def similarity_matrix(a: Float32Array, b: Float32Array) -> Float32Array:
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError(f"(N, D) and (M, D) arrays needed. Received: {a.shape}, {b.shape}")
-    _require_unit(a)
-    _require_unit(b)
+    require_unit(a)
+    require_unit(b)
     return np.asarray(np.clip(a @ b.T, -1.0, 1.0), np.float32)
 
 
-def _require_unit(vectors: Float32Array) -> None:
+def require_unit(vectors: Float32Array) -> None:
+    """Raises ValueError unless all rows of (N, D) are finite and of unit length."""
     off = np.abs(np.linalg.norm(vectors, axis=1) - 1.0)
     if len(off) and not float(off.max()) <= _UNIT_NORM_TOLERANCE:
         raise ValueError(f"Unit vectors needed. Received a norm that is off by {off.max():.3g}")

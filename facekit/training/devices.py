@@ -124,8 +124,8 @@ def open_replicas(
     """Opens one replica on each device.
 
     `cluster` lists the processes of the run; None means this process only.  `devices` are
-    TensorFlow's names of two or more devices of a single process; None means all GPUs, or the CPU
-    if there are none.  The function must be called before TensorFlow is used for anything else.
+    TensorFlow's names of devices of a single process; None means all GPUs, or the CPU if there are
+    none.  The function must be called before TensorFlow is used for anything else.
     With a cluster, the function returns when every process has joined.  Raises UsageError if the
     cluster cannot be joined.
     """
@@ -152,4 +152,6 @@ def open_replicas(
         with captured_output():
             strategy = tf.distribute.MirroredStrategy(list(names))
         return Replicas(strategy, 0, len(names))
+    if devices:
+        return Replicas(tf.distribute.OneDeviceStrategy(devices[0]), 0, 1)
     return Replicas(tf.distribute.get_strategy(), 0, 1)

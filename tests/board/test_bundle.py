@@ -16,10 +16,20 @@ import pytest
 from click.testing import CliRunner
 
 from facekit.board import wheel as wheels
-from facekit.board.make import TARGETS, make_bundle
-from facekit.board.manifest import Bundle, detector_files, find_embedder, read_bundle
+from facekit.board.bsp import BSPS
+from facekit.board.command_stream import CommandStream
+from facekit.board.make import make_bundle
+from facekit.board.manifest import (
+    Board,
+    Bundle,
+    Compiled,
+    detector_files,
+    find_embedder,
+    read_bundle,
+)
+from facekit.board.targets import TARGETS
 from facekit.cli import cli
-from facekit.enums import Device
+from facekit.enums import Device, LiteRtPackage
 from facekit.errors import (
     ModelBuildError,
     ModelMismatchError,
@@ -30,11 +40,15 @@ from facekit.errors import (
 from facekit.model.card import VELA_ESTIMATE, Task
 from facekit.model.store import models_folder
 from facekit.tasks.open_pipeline import PipelineRequest
+from tests.board.compiled_files import vela_file
 from tests.model.made_up_model import write_model
 from tests.schemas import require_schema
 from tests.text_tables import require_readable
 
 WHEEL = "facekit_cli-9.9-py3-none-any.whl"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "imx"
+FOR_NPU = vela_file()
+VELA_TOOLS = {"ethos-u-vela": "5.2.0"}
 
 
 @pytest.fixture
@@ -47,7 +61,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "converted"
     write_model(folder, "toy", "int8", b"integers")
     write_model(folder, "toy", "uint8", b"integers alone")
-    write_model(folder / "model_imx93", "toy", "uint8_vela", b"for the NPU")
+    write_model(folder / "model_imx93", "toy", "uint8_vela", FOR_NPU, tools=VELA_TOOLS)
     (tmp_path / WHEEL).write_bytes(b"no wheel")
     return folder
 
@@ -76,14 +90,15 @@ def test_the_target_decides_which_models_are_in_it(
     folder = unpacked(made(models, target))
     assert folder.name == f"facekit-{target}"
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    scripts = {f"{name}.sh" for name in ("run", "verify", "watch", "benchmark")}
+    scripts = {path.name for path in SCRIPTS.iterdir()}
     files = {f"models/toy/toy_{variant}" for variant in variants}
     files |= {f"models/mtcnn/mtcnn_{net}" for net in ("pnet", "rnet", "onet")}
-    assert names == scripts | {"README.md", "SHA256SUMS", "bundle.json", f"wheels/{WHEEL}"} | {
+    others = {"README.md", "SHA256SUMS", "bundle.json", "facekit-watch.service", f"wheels/{WHEEL}"}
+    assert names == scripts | others | {
         f"{name}{suffix}" for name in files for suffix in (".tflite", ".json")
     }
-    for script in scripts:
-        assert (folder / script).stat().st_mode & stat.S_IXUSR
+    for script in SCRIPTS.glob("*.sh"):
+        assert (folder / script.name).stat().st_mode & stat.S_IXUSR
 
 
 def test_the_sums_are_those_of_the_files(models: Path) -> None:
@@ -108,10 +123,11 @@ def test_the_same_bytes_every_time_and_nothing_of_this_machine(models: Path) -> 
 def test_each_device_finds_its_file(models: Path) -> None:
     folder = unpacked(made(models, "imx93"))
     bundle = read_bundle(folder)
-    assert bundle == Bundle("imx93", "toy", dict(TARGETS["imx93"].variants))
+    assert (bundle.target, bundle.model) == ("imx93", "toy")
+    assert bundle.variants == TARGETS["imx93"].variants
     assert bundle.device is Device.IMX93_NPU
     npu = find_embedder(folder, bundle, device=Device.IMX93_NPU)
-    assert npu.path.read_bytes() == b"for the NPU"
+    assert npu.path.read_bytes() == FOR_NPU
     assert find_embedder(folder, bundle, device=Device.CPU).card.variant == "int8"
     for device in bundle.variants:
         files = detector_files(folder, bundle, device=device)
@@ -126,16 +142,17 @@ def test_each_device_finds_its_file(models: Path) -> None:
 def test_a_detector_of_one_net_has_a_file_for_each_device(models: Path) -> None:
     write_model(models, "yunet", "int8", b"for the CPU", task=Task.DETECTION)
     compiled = models / "model_imx93"
-    tools = {VELA_ESTIMATE: "2.50 ms"}
-    write_model(compiled, "yunet", "uint8_vela", b"faces", task=Task.DETECTION, tools=tools)
-    write_model(compiled, "toy", "uint8_vela", b"for the NPU", tools={VELA_ESTIMATE: "9.25 ms"})
+    tools = {**VELA_TOOLS, VELA_ESTIMATE: "2.50 ms"}
+    write_model(compiled, "yunet", "uint8_vela", FOR_NPU, task=Task.DETECTION, tools=tools)
+    tools = {**VELA_TOOLS, VELA_ESTIMATE: "9.25 ms"}
+    write_model(compiled, "toy", "uint8_vela", FOR_NPU, tools=tools)
     output = models.parent / "yunet.tar"
     wheel = models.parent / WHEEL
     make_bundle("toy", "imx93", output, detector="yunet", models=models, wheel=wheel)
     folder = unpacked(output)
     bundle = read_bundle(folder)
     assert (bundle.detector, bundle.detector_variants) == ("yunet", bundle.variants)
-    for device, content in ((Device.IMX93_NPU, b"faces"), (Device.CPU, b"for the CPU")):
+    for device, content in ((Device.IMX93_NPU, FOR_NPU), (Device.CPU, b"for the CPU")):
         (file,) = detector_files(folder, bundle, device=device)
         assert file.read_bytes() == content
     assert not (folder / "models" / "mtcnn").exists()
@@ -217,10 +234,16 @@ def test_the_command_says_what_runs_on_which_device(models: Path) -> None:
     require_schema("bundle", payload)
     assert payload["detector"] == {"name": "mtcnn", "devices": {}}
     assert payload["devices"] == {"imx93-npu": "toy:uint8_vela", "cpu": "toy:int8"}
+    assert payload["board"] == {
+        "bsp": list(BSPS)[-1],
+        "runtime": "tflite_runtime",
+        "delegate": "libethosu_delegate.so",
+    }
+    assert payload["compiled"]["version"] == "5.2.0"
     assert payload["size_bytes"] == output.stat().st_size
     assert CliRunner().invoke(cli, arguments).exit_code == 2
     text = CliRunner().invoke(cli, [*arguments, "--force"])
-    assert f"\nwheel    {WHEEL}\n" in text.stdout
+    assert f"\nwheel     {WHEEL}\n" in text.stdout
     require_readable(text.stdout)
     missing = CliRunner().invoke(cli, [*arguments, "--force", "--models", "none"])
     assert missing.exit_code == 5
@@ -261,9 +284,19 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
         read_bundle(tmp_path)
 
 
-def test_the_manifest_is_read_back() -> None:
-    bundle = Bundle("cpu", "toy", {Device.CPU: "int8"})
-    assert json.loads(bundle.to_json())["variants"] == {"cpu": "int8"}
+def test_the_manifest_is_read_back(tmp_path: Path) -> None:
+    stream = CommandStream("COP1", "ethos-u65-256")
+    board = Board("6.12", LiteRtPackage.TFLITE_RUNTIME, "libethosu_delegate.so")
+    for bundle in (
+        Bundle("cpu", "toy", {Device.CPU: "int8"}),
+        Bundle(
+            *("imx93", "toy", {Device.IMX93_NPU: "a", Device.CPU: "b"}),
+            board=board,
+            compiled=Compiled("ethos-u-vela", None, stream),
+        ),
+    ):
+        (tmp_path / "bundle.json").write_text(bundle.to_json())
+        assert read_bundle(tmp_path) == bundle
 
 
 def test_a_wheel_that_cannot_be_made_says_what_to_do(

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facekit.conversion import shipped_faces
 from facekit.conversion.crops import MIN_CROPS, photo_crops, sample_across_people
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import CropRule, ResizeFilter
 from facekit.errors import ImageError, InputError
+from facekit.face import portraits
 from facekit.face.align import landmark_template
 from facekit.model.registry import DEFAULT_MODEL
 from facekit.model.store import InstalledModel, find
@@ -86,10 +86,10 @@ def test_shipped_faces_have_their_landmarks_where_the_template_wants_them() -> N
     """Before they are moved at random: the five points' middle, and each within a few pixels."""
     crop = CropSpec(CropRule.SIMILARITY, 0.0, ResizeFilter.BILINEAR)
     template = landmark_template(112, 96)
-    for face in shipped_faces._FACES:
-        placed = shipped_faces._crop_transform(face, crop, 96, 112)
+    for face in portraits.FACES:
+        placed = portraits.crop_transform(face, crop, 96, 112)
         share = np.array(face.landmarks_xy) / (face.width_px, face.height_px)
-        tile_xy = share * shipped_faces.BOX_PX + (shipped_faces.TILE_PX - shipped_faces.BOX_PX) / 2
+        tile_xy = share * portraits.BOX_PX + (portraits.TILE_PX - portraits.BOX_PX) / 2
         found = tile_xy @ placed[:, :2].T + placed[:, 2]
         np.testing.assert_allclose(found.mean(0), template.mean(0), atol=0.5)
         assert np.abs(found - template).max() < 9  # no face is the template's own

@@ -32,6 +32,25 @@ def test_its_error_is_raised_where_it_is_wanted() -> None:
             once.get()
 
 
+def test_an_error_of_the_thread_is_raised_without_a_second_try() -> None:
+    tries: list[int] = []
+
+    def make() -> int:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise OSError("busy")
+        return 5
+
+    once = Once(make)
+    once.begin()
+    while not tries:
+        time.sleep(0.001)
+    with pytest.raises(OSError, match="busy"):
+        once.get()
+    assert tries == [0]
+    assert once.get() == 5
+
+
 def test_what_failed_is_tried_again() -> None:
     outcomes: Iterator[OSError | int] = iter([OSError("busy"), 3])
 

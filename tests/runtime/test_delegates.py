@@ -13,11 +13,9 @@ from facekit.errors import AcceleratorError, UsageError
 from facekit.runtime.delegates import (
     AcceleratorRequest,
     OpenedNet,
-    find_delegate,
     open_net,
     parse_options,
 )
-from facekit.runtime.devices import ACCELERATORS
 from tests.c_delegate import COMPILER, compile_delegate, needs_compiler
 
 
@@ -127,20 +125,6 @@ def test_a_library_that_is_no_delegate(model: Path, tmp_path: Path) -> None:
     subprocess.run([str(COMPILER), "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
     with pytest.raises(AcceleratorError, match="it is no LiteRT delegate"):
         opened(model, path)
-
-
-def test_a_device_is_looked_for_where_boards_keep_it(tmp_path: Path) -> None:
-    (tmp_path / "b").mkdir()
-    expected = tmp_path / "b" / "libvx_delegate.so"
-    expected.touch()
-    folders = (tmp_path / "a", tmp_path / "b")
-    assert find_delegate(Device.IMX8MP_NPU, folders=folders) == expected
-    with pytest.raises(AcceleratorError, match=r"libethosu_delegate\.so is in none of .*/a, .*/b"):
-        find_delegate(Device.IMX93_NPU, folders=folders)
-
-
-def test_every_device_but_the_cpu_has_a_delegate() -> None:
-    assert set(ACCELERATORS) == set(Device) - {Device.CPU}
 
 
 def test_options_are_keys_with_values() -> None:

@@ -5,56 +5,75 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from facekit.enums import LiteRtPackage
 from facekit.errors import AcceleratorError, UsageError
-from facekit.runtime import interpreter as interpreters
-from facekit.runtime.interpreter import RUNTIME_VARIABLE, runtime_name
+from facekit.runtime.packages import RUNTIME_VARIABLE, default_package
 
+MODULES = {
+    LiteRtPackage.AI_EDGE_LITERT: "ai_edge_litert.interpreter",
+    LiteRtPackage.TFLITE_RUNTIME: "tflite_runtime.interpreter",
+    LiteRtPackage.TENSORFLOW: "tensorflow.lite.python.interpreter",
+}
 NETS = Path(__file__).parents[1] / "data" / "nets"
 
 
-@pytest.fixture(autouse=True)
-def _forget() -> None:
-    interpreters._module.cache_clear()
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Leaves the named packages alone importable, each with an empty interpreter module."""
+
+    def only(*packages: LiteRtPackage) -> None:
+        for package, name in MODULES.items():
+            module = ModuleType(name) if package in packages else None
+            monkeypatch.setitem(sys.modules, name, module)
+
+    return only
 
 
-def test_the_first_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        interpreters, "_MODULES", {"ai_edge_litert": "no_such_module", "tflite_runtime": "math"}
-    )
-    assert runtime_name() == "tflite_runtime"
+def test_litert_is_taken_before_tensorflow_lite_and_tensorflow_last(
+    install: Callable[..., None],
+) -> None:
+    install(*LiteRtPackage)
+    assert default_package() is LiteRtPackage.AI_EDGE_LITERT
+    install(LiteRtPackage.TENSORFLOW, LiteRtPackage.TFLITE_RUNTIME)
+    assert default_package() is LiteRtPackage.TFLITE_RUNTIME
+    install(LiteRtPackage.TENSORFLOW)
+    assert default_package() is LiteRtPackage.TENSORFLOW
 
 
-def test_the_variable_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        interpreters, "_MODULES", {"ai_edge_litert": "math", "tflite_runtime": "cmath"}
-    )
+def test_the_variable_overrides(
+    install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(*LiteRtPackage)
     monkeypatch.setenv(RUNTIME_VARIABLE, "tflite_runtime")
-    assert runtime_name() == "tflite_runtime"
+    assert default_package() is LiteRtPackage.TFLITE_RUNTIME
 
 
 def test_an_unknown_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUNTIME_VARIABLE, "onnx")
     with pytest.raises(UsageError, match=r"ai_edge_litert, tflite_runtime, tensorflow.*'onnx'"):
-        runtime_name()
+        default_package()
 
 
-def test_the_one_asked_for_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreters, "_MODULES", {"tflite_runtime": "no_such_module"})
+def test_the_one_asked_for_is_missing(
+    install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(LiteRtPackage.AI_EDGE_LITERT)
     monkeypatch.setenv(RUNTIME_VARIABLE, "tflite_runtime")
     with pytest.raises(AcceleratorError, match="python -m pip install tflite-runtime"):
-        runtime_name()
+        default_package()
 
 
-def test_none_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        interpreters, "_MODULES", {"ai_edge_litert": "no_such_a", "tflite_runtime": "no_such_b"}
-    )
-    with pytest.raises(AcceleratorError, match=r"no_such_a.*no_such_b.*pip install ai-edge-litert"):
-        runtime_name()
+def test_none_is_installed(install: Callable[..., None]) -> None:
+    install()
+    message = r"ai_edge_litert: .*tflite_runtime: .*tensorflow: .*pip install ai-edge-litert"
+    with pytest.raises(AcceleratorError, match=message):
+        default_package()
 
 
 @pytest.mark.tensorflow

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from facekit.enums import Device
+from facekit.enums import Device, Runtime
 from facekit.errors import (
     AcceleratorError,
     MissingExtraError,
@@ -19,9 +20,9 @@ from facekit.errors import (
     StorageError,
     UsageError,
 )
-from facekit.runtime.delegates import AcceleratorRequest, open_net
+from facekit.runtime.delegates import AcceleratorRequest, DeviceUse, open_net
 from facekit.runtime.devices import CPU_PROVIDER
-from facekit.runtime.onnx import OnnxNet, available_providers
+from facekit.runtime.onnx import OnnxNet, _checked_counts, available_providers
 from facekit.types import Float32Array
 
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[onnx]'")
@@ -195,6 +196,36 @@ def test_a_provider_that_takes_nothing(doubling: Path) -> None:
         open_net(doubling, request=AcceleratorRequest(providers=(TAKES_NOTHING,)))
 
 
+class AcceleratedSession:
+    """What ONNX Runtime says of a session on a machine with two accelerators."""
+
+    def __init__(self, **operators: int) -> None:
+        self.operators = operators
+
+    def get_providers(self) -> list[str]:
+        return ["A", "B", CPU_PROVIDER]
+
+    def get_provider_graph_assignment_info(self) -> list[SimpleNamespace]:
+        return [
+            SimpleNamespace(ep_name=name, get_nodes=lambda count=count: ["node"] * count)
+            for name, count in self.operators.items()
+        ]
+
+
+def test_of_several_providers_the_first_must_take_something() -> None:
+    order = ("A", "B", CPU_PROVIDER)
+    path = Path("net.onnx")
+    assert _checked_counts(AcceleratedSession(A=7, B=2), order, path) == {"A": 7, "B": 2}
+    assert _checked_counts(AcceleratedSession(A=7), order, path) == {"A": 7, "B": 0}
+    with pytest.raises(AcceleratorError, match=r"A took no operator of net\.onnx: .*\(B 9\)"):
+        _checked_counts(AcceleratedSession(B=9), order, path)
+
+
+def test_a_provider_that_has_nothing_to_do_is_said() -> None:
+    use = DeviceUse(Runtime.ONNX, "provider", providers=("A", "B"), idle_providers=("B",))
+    assert str(use) == "the embedding network runs through A, B; B took no operator"
+
+
 def test_a_provider_that_onnx_runtime_drops_itself(
     doubling: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +272,7 @@ def test_without_onnx_runtime_the_command_that_brings_it(
 def test_opening_a_litert_file_does_not_import_onnx_runtime(data: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
-        "from facekit.runtime.delegates import AcceleratorRequest, open_net; "
+        "from facekit.runtime.delegates import AcceleratorRequest, DeviceUse, open_net; "
         f"open_net(Path({str(data / 'tiny' / 'float32.tflite')!r}), request=AcceleratorRequest()); "
         "print([name for name in sys.modules if name.startswith('onnx')])"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -222,3 +223,90 @@ def test_vectors_of_another_length_are_refused(tmp_path: Path) -> None:
     write_embeddings(path, replace(table(["a"]), space=replace(SPACE, size=8)))
     with pytest.raises(EmbeddingFileError, match="16 numbers; 8 needed"):
         read_embeddings(path)
+
+
+def changed_npz(path: Path, **arrays: Any) -> None:
+    """Writes a sound .npz of two vectors and a failure, with some of its arrays replaced."""
+    write_embeddings(path, table(["a", "b"]))
+    with np.load(path) as file:
+        np.savez(path, **{**file, **arrays})
+
+
+def rows_with(**members: str) -> Any:
+    """The rows of `table(["a", "b"])` as an .npz stores them, with members in JSON replaced."""
+    fields = {
+        "photo": '"a"',
+        "photo_sha256": '""',
+        "face": "0",
+        "score": "0.5",
+        "error": '""',
+        **dict.fromkeys(("x1", "y1", "x2", "y2"), "1"),
+        **members,
+    }
+    text = "{" + ", ".join(f'"{name}": {value}' for name, value in fields.items()) + "}"
+    return np.array([text, text, '{"photo": "c"}'])
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"vector_row": np.array([0, 99])},
+        {"vector_row": np.array([-1, 0])},
+        {"vector_row": np.array([1, 1])},
+        {"vector_row": np.array([1, 0])},
+        {"vector_row": np.array([0.5, 1])},
+        {"vector_row": np.array(0)},
+        {"vectors": np.ones((16, 1), np.float32)},
+        {"vectors": np.float32(1)},
+        {"vectors": np.full((2, 16), np.nan, np.float32)},
+        {"schema_version": np.array([1, 2])},
+        {"space": np.array("[" * 100_000)},
+        {"space": np.array("null")},
+        {"mean": np.float32(1)},
+        {"rows": rows_with(face="1e999")},
+        {"rows": rows_with(face="NaN")},
+        {"rows": rows_with(score="1e999")},
+        {"rows": rows_with(x1='"nan"')},
+        {"rows": rows_with(x1="[" * 100_000)},
+        {"rows": np.array("no list")},
+        {"rows": np.array(["[]", "[]", "[]"])},
+    ],
+    ids=lambda arrays: next(iter(arrays)),
+)
+def test_an_npz_with_an_array_that_is_none_of_ours_is_refused(
+    arrays: dict[str, Any], tmp_path: Path
+) -> None:
+    changed_npz(tmp_path / "x.npz", **arrays)
+    with pytest.raises(EmbeddingFileError, match=r"x\.npz"):
+        read_embeddings(tmp_path / "x.npz")
+
+
+def test_an_npz_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, vectors=np.zeros((100, 1_000_000), np.float32))
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(EmbeddingFileError, match="unpacks to 400 MB"):
+        read_embeddings(path)
+
+
+def test_every_flipped_bit_of_an_npz_is_refused_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    write_embeddings(path, table(["a", "b"]))
+    sound = path.read_bytes()
+    before = read_embeddings(path)
+    generator = np.random.default_rng(1)
+    for place in generator.integers(len(sound) * 8, size=400):
+        content = bytearray(sound)
+        content[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(content)
+        try:
+            read = read_embeddings(path)
+        except EmbeddingFileError:
+            continue
+        np.testing.assert_array_equal(read.vectors, before.vectors)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.npz")
+    with pytest.raises(EmbeddingFileError, match="is a pipe"):
+        read_embeddings(tmp_path / "x.npz")

@@ -214,6 +214,28 @@ def test_two_devices_of_one_process_train_as_one_does(people: Path, tmp_path: Pa
     )
 
 
+def test_one_device_that_is_named_is_the_one_that_computes() -> None:
+    """In a process of its own, as above."""
+    script = (
+        "import tensorflow as tf\n"
+        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "tf.config.set_logical_device_configuration("
+        "cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
+        "from facekit.training.devices import open_replicas\n"
+        "replicas = open_replicas(devices=['CPU:1'])\n"
+        "assert replicas.count == replicas.local == 1\n"
+        "print(replicas.strategy.run(lambda: tf.constant(1.0)).device)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip().endswith("CPU:1")
+
+
 def test_a_folder_with_a_run_is_written_over_by_force_alone(whole: Path) -> None:
     with pytest.raises(UsageError, match="--resume"):
         require_no_run(whole, force=False)

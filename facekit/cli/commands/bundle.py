@@ -18,15 +18,22 @@ from facekit.cli.terminal import TerminalReporter
 from facekit.cli.types import FILE, FOLDER, Words
 
 
-@click.command(cls=Command, basic="target output detector models force json")
+@click.command(cls=Command, basic="target bsp output detector models force json")
 @click.argument("model", required=False)
 @click.option(
     "--target",
     metavar="TARGET",
-    type=Words(["imx93", "imx8mp", "cpu"]),
+    type=Words(["imx93", "imx8mp", "imx95", "imx943", "ethos-u85", "cpu"]),
     required=True,
-    help="What it is for, a board: a Vela file and int8 for imx93, uint8 and int8 for "
-    "imx8mp, float32 for cpu.",
+    help="What it is for, a board: a Vela file and int8 for imx93 and ethos-u85, uint8 and int8 "
+    "for imx8mp, int8 for imx95 and imx943, float32 for cpu.",
+)
+@click.option(
+    "--bsp",
+    metavar="BSP",
+    type=Words(["6.1", "6.6", "6.12", "6.18.2", "6.18.20"]),
+    help="NXP's board support package on the board, by its kernel.",
+    show_default="the newest that takes the files",
 )
 @output_file("The archive: .tar.gz, .tgz or .tar.", required=True)
 @click.option(
@@ -44,6 +51,17 @@ from facekit.cli.types import FILE, FOLDER, Words
     "--cpu-variant", metavar="VARIANT", help="Which file the CPU runs: float32, float16, int8."
 )
 @click.option(
+    "--npu-model",
+    type=FILE,
+    help="The model's file for the NPU, compiled by yourself: by neutron-converter or by Vela.",
+)
+@click.option("--npu-detector", type=FILE, help="The same for the detector.")
+@click.option(
+    "--npu-compiler",
+    metavar="VERSION",
+    help="What compiled them: the version that the compiler's --version prints.",
+)
+@click.option(
     "--wheel",
     type=FILE,
     help="A wheel of facekit to put in.",
@@ -59,6 +77,10 @@ def bundle(
     detector: str | None,
     models: Path | None,
     cpu_variant: str | None,
+    bsp: str | None,
+    npu_model: Path | None,
+    npu_detector: Path | None,
+    npu_compiler: str | None,
     wheel: Path | None,
     force: bool,
     as_json: bool,
@@ -73,6 +95,8 @@ def bundle(
     Example: facekit convert --int8 --vela imx93 -o out
              facekit bundle --target imx93 --models out -o facekit-imx93.tar.gz
              facekit bundle sface --detector yunet --target imx93 --models out -o b.tar.gz
+             facekit bundle sface --target imx95 --models out -o b.tar.gz \\
+                 --npu-model sface_int8_neutron.tflite --npu-compiler 3.0.0+0X6d41ac8b
              facekit verify a.jpg b.jpg --bundle facekit-imx93
     """
     from facekit.tasks import bundle as task
@@ -84,6 +108,10 @@ def bundle(
         detector=detector,
         models=models,
         cpu_variant=cpu_variant,
+        bsp=bsp,
+        npu_model=npu_model,
+        npu_detector=npu_detector,
+        npu_compiler=npu_compiler,
         wheel=wheel,
         force=force,
         reporter=TerminalReporter(),
@@ -91,11 +119,17 @@ def bundle(
     if as_json:
         emit_json(made.to_dict())
         return
-    files = [
-        (one.card.name, one.card.variant, f"{one.card.file_size_bytes / 1e6:.1f}")
-        for one in made.models
-    ]
+    files = [(one.name, one.variant, f"{one.file_size_bytes / 1e6:.1f}") for one in made.cards]
     archive = [("archive", str(made.path)), ("size", f"{made.path.stat().st_size / 1e6:.1f} MB")]
+    board, compiled = made.bundle.board, made.bundle.compiled
+    if board.bsp is not None:
+        archive.append(("BSP", board.bsp))
+    if board.delegate is not None:
+        runtime = "" if board.runtime is None else f" with {board.runtime.value}"
+        archive.append(("delegate", f"{board.delegate}{runtime}"))
+    if compiled is not None:
+        stated = f"by {compiled.compiler} {compiled.version or 'of an unknown version'}"
+        archive.append(("compiled", stated))
     columns = (Column("MODEL"), Column("VARIANT"), number("MB"))
     click.echo("\n".join(labeled([*archive, ("wheel", made.wheel)])))
     click.echo("\n".join(["", *table(columns, files)]))

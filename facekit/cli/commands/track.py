@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -27,6 +27,7 @@ from facekit.cli.render.people import note_least_similarity, track_row, track_ta
 from facekit.cli.threshold_options import threshold_options
 
 if TYPE_CHECKING:
+    from facekit.cli.terminal import StopRequest
     from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.track import TrackEnd
     from facekit.template.threshold import ThresholdChoice
@@ -111,9 +112,9 @@ def track(
     with ExitStack() as stack:
 
         @cache
-        def asked() -> Event:
+        def asked() -> StopRequest:
             """From the first frame on; before it Ctrl-C ends the command as usual."""
-            return stack.enter_context(asked_to_stop())
+            return stack.enter_context(asked_to_stop(signal.SIGINT))
 
         for result in track_people(
             video,

@@ -13,10 +13,7 @@ import click
 
 from facekit.cli.render.style import Style, styled
 from facekit.errors import FacekitError, UsageError
-
-SCHEMA_VERSION = 1
-"""Of every JSON result; raised when a member changes its meaning or goes away."""
-
+from facekit.version import SCHEMA_VERSION
 
 EXIT_YES, EXIT_NO = 0, 1
 """Same or different, found or not found: results, while every larger code is an error's"""
@@ -51,10 +48,11 @@ def emit_json_line(payload: Mapping[str, Any]) -> None:
 def emit_error(error: FacekitError, *, as_json: bool) -> None:
     """The message on stderr; with --json also an object on stdout, so that a parser gets one.
 
-    With --verbose, what it came from is told too.
+    It stands on one line, as a reader of JSON Lines needs it.  With --verbose, what it came from is
+    told too.
     """
     if as_json:
-        emit_json(error.to_dict())
+        emit_json_line(error.to_dict())
     if _verbosity is Verbosity.VERBOSE:
         import traceback
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from facekit.cli.render.output import note, note_error
-from facekit.cli.render.table import Column, StreamedTable, labeled, number, table, wrapped
+from facekit.cli.render.table import (
+    Column,
+    StreamedTable,
+    labeled,
+    number,
+    tab_separated,
+    table,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from facekit.tasks.cluster import Clustering
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     )
     from facekit.tasks.identify import Identified, IdentifiedPhoto
     from facekit.tasks.track import TrackedPerson
+    from facekit.tasks.watch import WatchedPhoto
 
 
 def identified_table() -> StreamedTable:
@@ -109,6 +118,16 @@ def track_row(person: TrackedPerson) -> tuple[str, ...]:
     similarity = track.identity.similarity
     score = "" if similarity is None else f"{similarity:.4f}"
     return (*row, score, track.identity.name or "unknown")
+
+
+def watched_line(photo: WatchedPhoto) -> str:
+    """The answer, with the names of who is known or the error's exit code; the file's name."""
+    answer = photo.answer.value
+    if photo.error is not None:
+        answer += f" {photo.error.exit_code}"
+    elif photo and photo.names:
+        answer += f" {', '.join(photo.names)}"
+    return tab_separated(answer, photo.path.name)
 
 
 def print_stats(stats: GalleryStats) -> None:

@@ -3,6 +3,8 @@
 Columns stand aligned under a header line, on a terminal and in a pipe alike; programs read --json
 or --csv.  A line has at most 80 columns, but for what cannot be broken: a path or a name, which
 stands last in its line.
+
+What is answered line after line for a program has a third form, `tab_separated`.
 """
 
 from __future__ import annotations
@@ -116,6 +118,11 @@ def wrapped(text: str, *, first: str = "", others: str = "", width: int = WIDTH)
         break_long_words=False,
         break_on_hyphens=False,
     ) or [first.rstrip()]
+
+
+def tab_separated(*cells: str) -> str:
+    """A line for programs that read line by line: its cells, with a tab between them."""
+    return "\t".join(map(_printable, cells))
 
 
 def width_of(text: str) -> int:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.render.output import SCHEMA_VERSION
 from facekit.cli.render.style import Style, styled
 from facekit.cli.render.table import wrapped
+from facekit.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification

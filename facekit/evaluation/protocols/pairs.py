@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from facekit.errors import PairListError
+from facekit.system.inputs import InputKind, read_input
 
 PUBLISHED_MD5 = {
     "9f1ba174e4e1c508ff7cdf10ac338a7d": "pairs.txt",
@@ -29,6 +30,7 @@ PUBLISHED_MD5 = {
 }
 """The lists as published at http://vis-www.cs.umass.edu/lfw/ (also scikit-learn's fetcher)."""
 
+PAIR_LIST = InputKind("a pair list", PairListError, max_bytes=1 << 30)
 _JOINED_BY = " + "
 _HEADER = re.compile(r"([1-9][0-9]*)(?:\t([1-9][0-9]*))?")
 _NUMBER = re.compile(r"0*[1-9][0-9]{0,3}")
@@ -129,10 +131,7 @@ def read_pairs(path: Path) -> PairList:
     Raises PairListError, which names the file, the line and the reason: not UTF-8, a wrong header,
     a malformed line, too few or too many lines, a pair that occurs twice or is one photo twice.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise PairListError(f"Pair list {path} cannot be read: {error.strerror}") from error
+    raw = read_input(path, PAIR_LIST)
     try:
         lines = raw.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:

@@ -23,6 +23,7 @@ from facekit.gallery.records import (
     Template,
     checked_name,
     now_utc,
+    require_members,
 )
 from facekit.reporter import SILENT, Reporter
 from facekit.template.space import TemplateSpace
@@ -120,6 +121,7 @@ class PostgresGallery:
     ) -> int:
         if not templates:
             raise ValueError("A person is enrolled with at least one template.")
+        require_members(templates, space, mean)
         name = checked_name(name)
         with self._transaction():
             postgres_space.bind(self._connection, space, mean, where=self._where)

@@ -14,10 +14,12 @@ from typing import Any
 
 from facekit.errors import StorageError
 from facekit.gallery.address import shown_url
-from facekit.gallery.sqlite.file import OLDEST_VERSION, old_version_text
+from facekit.gallery.sqlite.file import old_version_text
 from facekit.system.extras import require
 
 SCHEMA = "facekit_gallery"
+_OLDEST_VERSION = 2
+"""Version 1 stored neither detector nor mean embedding."""
 _EF_SEARCH = 200  # templates that an index scan holds as candidates; pgvector's default is 40
 _LOCK = 0x666B6761  # advisory lock held by everything that changes the tables' definitions
 
@@ -132,7 +134,7 @@ def bring_up(connection: Any, url: str) -> int:
             f"No gallery at {shown_url(url)}. facekit enroll and facekit gallery init make one."
         )
     version = _version(connection)
-    if version < OLDEST_VERSION:
+    if version < _OLDEST_VERSION:
         raise StorageError(old_version_text(f"Gallery {shown_url(url)}", version))
     if version > len(MIGRATIONS):
         raise StorageError(

@@ -13,10 +13,11 @@ import numpy as np
 
 from facekit.errors import StorageError
 from facekit.gallery.postgres.schema import SCHEMA, fix_dimension, make_index
+from facekit.gallery.records import require_mean
 from facekit.reporter import Reporter
 from facekit.system.fields import Fields
 from facekit.template.match import recentered
-from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
+from facekit.template.space import TemplateSpace, parse_space
 from facekit.types import Float32Array
 
 _ROWS_AT_ONCE = 1_000
@@ -111,8 +112,7 @@ def _write(
 
     Raises ValueError if the SHA-256 of `mean` is not `space.mean_sha256`.
     """
-    if mean_sha256_of(mean) != space.mean_sha256:
-        raise ValueError("The mean embedding must be the one that the space names.")
+    require_mean(mean, space)
     content = b"" if mean is None else mean.astype("<f4").tobytes()
     return int(
         connection.execute(

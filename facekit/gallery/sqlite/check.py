@@ -45,6 +45,12 @@ def _file_faults(session: SqliteSession) -> Iterator[str]:
 
 
 def _person_faults(session: SqliteSession) -> Iterator[str]:
+    for table, number in (("person", "person_id"), ("merge", "other_id")):
+        for person_id, name, seal in session.connection.execute(
+            f"SELECT {number}, name, seal FROM {table}"
+        ):
+            if session.seal(person_id, name) != seal:
+                yield f"The name {name!r} was changed or moved."
     for (name,) in session.connection.execute(
         "SELECT name FROM person WHERE person_id NOT IN (SELECT person_id FROM template) LIMIT ?",
         (_MOST_FAULTS,),
@@ -77,7 +83,7 @@ def _vector_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
             norm = float(np.linalg.norm(vector))
             if not abs(norm - 1) <= _NORM_TOLERANCE:
                 raise ValueError(f"length {norm:.4g} in place of 1")
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             yield f"The template of {name} from {photo}: {error}."
             faulty += 1
             if faulty == _MOST_FAULTS:
@@ -108,15 +114,17 @@ def _cache_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
 
 def _holds_the_vectors(session: SqliteSession, cached: VectorTable, dimension: int) -> bool:
     rows = session.connection.execute(
-        "SELECT vector FROM template WHERE template_id <= ? ORDER BY template_id",
+        "SELECT person_id, photo_sha256, vector FROM template WHERE template_id <= ? "
+        "ORDER BY template_id",
         (int(cached.template_ids[-1]),),
     )
     start = 0
     while block := rows.fetchmany(_ROWS_AT_ONCE):
-        blobs = [blob for (blob,) in block]
+        blobs = [blob for *_, blob in block]
+        owners = [session.owner(person_id, sha256) for person_id, sha256, _ in block]
         try:
-            vectors = session.codec.decode(blobs, [b""] * len(blobs), dimension)
-        except ValueError:  # the vector check reports this template
+            vectors = session.codec.decode(blobs, owners, dimension)
+        except (ValueError, TypeError):  # the vector check reports this template
             return True
         part = slice(start, start + len(blobs))
         start = part.stop

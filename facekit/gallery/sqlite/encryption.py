@@ -9,24 +9,31 @@ Names, photo hashes, boxes and times are not encrypted.
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-
+from facekit.enums import VectorType
 from facekit.errors import StorageError, UsageError
-from facekit.gallery.sqlite.vectors import PlainCodec
+from facekit.gallery.sqlite.vectors import pack, unpack
 from facekit.system.extras import require
+from facekit.system.fields import Fields
+from facekit.system.inputs import InputKind, parse_json, read_input
 from facekit.types import Float32Array
 
+_KEY_FILE = InputKind("a key file", UsageError, max_bytes=1_000_000)
 _KEY_BYTES = 32
 _NONCE_BYTES = 12  # 96 bits, as NIST SP 800-38D recommends; drawn at random for each vector
 _SALT_BYTES = 16
+_SEAL_BYTES = 16
+_TAG_BYTES = 16
 _SCRYPT = {"n": 2**15, "r": 8, "p": 3}
 """OWASP's advice on password storage for 32 MiB of memory, which a board has."""
+_MOST_WORK = 16 * 2**15 * 8 * 3
+_MOST_BYTES = 1 << 29  # scrypt takes 128 n r bytes of memory
 _SHORTEST_KEY_FILE = 32
 
 
@@ -59,10 +66,7 @@ def passphrase(text: str) -> Secret:
 
 def key_file(path: Path) -> Secret:
     """Reads a secret from a file.  Raises UsageError if the file is unreadable or too short."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"Key file {path}: {error.strerror or error}") from error
+    content = read_input(path, _KEY_FILE)
     if len(content) < _SHORTEST_KEY_FILE:
         raise UsageError(
             f"Key file {path} has {len(content)} bytes; {_SHORTEST_KEY_FILE} random ones are "
@@ -73,27 +77,31 @@ def key_file(path: Path) -> Secret:
 
 @dataclass(frozen=True, slots=True)
 class AesGcmCodec:
-    """Encrypts the bytes that `plain` encodes; stores nonce, ciphertext and tag."""
+    """Encrypts the bytes of a vector; stores nonce, ciphertext and tag."""
 
-    plain: PlainCodec
+    vector_type: VectorType
     key: bytes
 
     def __repr__(self) -> str:
-        return f"AesGcmCodec({self.plain})"
+        return f"AesGcmCodec({self.vector_type})"
 
     def encode(self, vector: Float32Array, owner: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
         cipher = _aes_gcm(self.key)
-        return nonce + bytes(cipher.encrypt(nonce, self.plain.encode(vector, owner), owner))
+        return nonce + bytes(cipher.encrypt(nonce, pack(vector, self.vector_type), owner))
 
     def decode(
         self, blobs: Sequence[bytes], owners: Sequence[bytes], dimension: int
     ) -> Float32Array:
         cipher = _aes_gcm(self.key)
         plain = [_decrypt(cipher, blob, owner) for blob, owner in zip(blobs, owners, strict=True)]
-        if not plain:
-            return np.zeros((0, dimension), np.float32)
-        return self.plain.decode(plain, owners, dimension)
+        return unpack(plain, self.vector_type, dimension)
+
+    def seal(self, content: bytes) -> bytes:
+        """Returns a code that only the key can make, RFC 7693's keyed BLAKE2b."""
+        return hashlib.blake2b(
+            content, key=self.key, digest_size=_SEAL_BYTES, person=b"facekit name"
+        ).digest()
 
 
 def new_key(secret: Secret) -> tuple[bytes, dict[str, Any]]:
@@ -110,15 +118,22 @@ def new_key(secret: Secret) -> tuple[bytes, dict[str, Any]]:
     return key, {**lock, "key": _text(locked)}
 
 
-def unlock(lock: Mapping[str, Any], secret: Secret | None, where: str) -> bytes:
-    """Returns the data key that is stored in `lock`.
+def unlock(text: str, secret: Secret | None, where: str) -> bytes:
+    """Returns the data key that is stored in a lock, which is JSON from `new_key`.
 
-    Raises UsageError if `secret` is None, and StorageError if it is not the secret of the lock.
+    Raises UsageError if `secret` is None, and StorageError if it is not the secret of the lock, or
+    if the lock is damaged or asks for more work than 16 times that of a new one.
     """
     if secret is None:
         raise UsageError(
             f"{where} is encrypted: pass --key-file, or set FACEKIT_GALLERY_PASSPHRASE."
         )
+    try:
+        lock = _parse_lock(Fields(parse_json(text), "lock"))
+    except (ValueError, RecursionError) as error:
+        raise StorageError(
+            f"{where} is damaged: its lock cannot be read: {error}. Restore a copy."
+        ) from error
     if secret.kind != lock["kind"]:
         raise StorageError(f"{where} is locked with a {lock['kind']}. Received: a {secret.kind}")
     try:
@@ -131,6 +146,30 @@ def unlock(lock: Mapping[str, Any], secret: Secret | None, where: str) -> bytes:
 
 
 _LOCK_CONTEXT = b"facekit gallery data key"
+
+
+def _parse_lock(fields: Fields) -> dict[str, Any]:
+    """Returns the members of a lock.  Raises ValueError for one that `new_key` does not make."""
+    kind = fields.text("kind")
+    if kind not in ("passphrase", "key-file"):
+        raise ValueError(f"a passphrase or a key-file needed. Received: {kind!r}")
+    lock: dict[str, Any] = {"kind": kind}
+    for name, length in (
+        ("salt", _SALT_BYTES),
+        ("nonce", _NONCE_BYTES),
+        ("key", _KEY_BYTES + _TAG_BYTES),
+    ):
+        lock[name] = fields.text(name)
+        if len(_bytes(lock[name])) != length:
+            raise ValueError(f"{name} must have {length} bytes")
+    if kind == "passphrase":
+        work = fields.part("scrypt")
+        n, r, p = (work.integer(name) for name in ("n", "r", "p"))
+        is_bounded = 2 <= n <= 2**19 and 1 <= r <= 64 and 1 <= p <= 64
+        if not is_bounded or n & (n - 1) or n * r * p > _MOST_WORK or 128 * n * r > _MOST_BYTES:
+            raise ValueError(f"scrypt with n={n}, r={r}, p={p} is not allowed")
+        lock["scrypt"] = {"n": n, "r": r, "p": p}
+    return lock
 
 
 def _derived(secret: Secret, lock: Mapping[str, Any]) -> bytes:
@@ -166,4 +205,4 @@ def _text(content: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    return base64.b64decode(text)
+    return base64.b64decode(text, validate=True)

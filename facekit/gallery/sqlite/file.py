@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ CREATE TABLE space (
 CREATE TABLE person (
     person_id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
+    seal BLOB NOT NULL,
     enrolled_at TEXT NOT NULL
 );
 CREATE TABLE template (
@@ -46,19 +48,13 @@ CREATE TABLE template (
     UNIQUE (person_id, photo_sha256)
 );
 CREATE INDEX template_of_person ON template (person_id);
-"""
-# The index lists a person's templates in the order of their numbers, without sorting vectors.
-# AUTOINCREMENT never uses a number twice, so that a cache of the templates up to a number stays
-# valid while others are added.  space.description is a TemplateSpace as JSON, space.mean the mean
-# embedding that was subtracted from the vectors, as little-endian float32.
-
-_MERGES = """
 CREATE TABLE merge (
     merge_id INTEGER PRIMARY KEY AUTOINCREMENT,
     person_id INTEGER REFERENCES person ON DELETE CASCADE,
     within INTEGER REFERENCES merge ON DELETE CASCADE,
     other_id INTEGER NOT NULL,
     name TEXT NOT NULL,
+    seal BLOB NOT NULL,
     enrolled_at TEXT NOT NULL,
     merged_at TEXT NOT NULL,
     CHECK ((person_id IS NULL) <> (within IS NULL))
@@ -83,15 +79,20 @@ CREATE TABLE spare_template (
     UNIQUE (merge_id, photo_sha256)
 );
 """
+# The index lists a person's templates in the order of their numbers, without sorting vectors.
+# AUTOINCREMENT never uses a number twice, so that a cache of the templates up to a number stays
+# valid while others are added.  space.description is a TemplateSpace as JSON, space.mean the mean
+# embedding that was subtracted from the vectors, as little-endian float32.
+
 # A merge stores what is needed to undo it: number, name and time of the merged person (other_id,
 # name, enrolled_at), the moved templates, and the templates of photos that the other person already
 # had, which are not searched and stay encrypted for other_id.  Earlier merges into other_id are
 # stored with this merge and restored when it is undone.
 
-MIGRATIONS: tuple[str, ...] = ("", _TABLES, _MERGES)
+MIGRATIONS: tuple[str, ...] = ("", "", "", _TABLES)
 """Script n migrates a gallery from schema version n to n + 1."""
-OLDEST_VERSION = 2
-"""Version 1 stored neither detector nor mean embedding, so that it cannot be migrated."""
+OLDEST_VERSION = 4
+"""Earlier versions stored no checksums, or neither detector nor mean embedding."""
 
 
 def create(path: Path, meta: Mapping[str, str], *, migrations: Sequence[str] = MIGRATIONS) -> bool:
@@ -143,9 +144,16 @@ def open_file(
             f"{path} is not a database, or it is truncated: it has {size} bytes. Restore a copy."
         )
     with translated(path):
+        log = path.with_name(f"{path.name}-wal")
+        if _is_read_only(path) and log.exists() and log.stat().st_size:
+            raise StorageError(
+                f"{log} holds changes that a read-only file system lets nobody apply. Open the "
+                "gallery once where it can be written, and copy it again."
+            )
         connection = _connect(path, timeout_s=timeout_s)
         try:
             _require_gallery(connection, path, migrations)
+            _require_schema(connection, path, migrations)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA synchronous = FULL")
@@ -174,13 +182,19 @@ def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into StorageErrors with advice."""
+    """Turns SQLite's errors, and all that damaged content raises, into StorageErrors."""
     try:
         yield
     except sqlite3.Error as error:
         reason = str(error)
         advice = [advice for words, advice in _ADVICE if words in reason]
         raise StorageError(f"Gallery {path}: {reason}. {(advice or [_CHECK])[0]}") from error
+    except OSError as error:
+        raise StorageError(f"Gallery {path}: {error.strerror or error}.") from error
+    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
+        raise StorageError(
+            f"Gallery {path} is damaged: {error or type(error).__name__}. {_CHECK}"
+        ) from error
 
 
 _CHECK = "facekit gallery check says more."
@@ -196,8 +210,17 @@ _ADVICE = (
 
 
 def _connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
-    return sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None)
+    mode = "ro&immutable=1" if _is_read_only(path) else "rw"
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    return connection
+
+
+def _is_read_only(path: Path) -> bool:
+    """Whether the file lies on a read-only file system, where SQLite can keep no log beside it."""
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _require_gallery(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
@@ -214,10 +237,41 @@ def _require_gallery(connection: sqlite3.Connection, path: Path, migrations: Seq
         )
 
 
+def _require_schema(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+    """Refuses a file whose tables and indices are not exactly those that the migrations make.
+
+    A trigger could change vectors while people are enrolled, and a view could run without end.
+    """
+    found = _schema_of(connection)
+    expected = _expected_schema(tuple(migrations[: schema_version(connection)]))
+    if odd := sorted({name for name, _ in found ^ expected}):
+        raise StorageError(
+            f"Gallery {path} is damaged or was tampered with: {', '.join(map(repr, odd))} in its "
+            "schema is missing, changed or not facekit's. Restore a copy."
+        )
+
+
+@cache
+def _expected_schema(migrations: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        _migrate(connection, migrations)
+        return _schema_of(connection)
+
+
+def _schema_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """Returns name and definition of everything in the file, except for SQLite's own statistics."""
+    rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+    return frozenset(
+        (str(name), repr((kind, table, sql)))
+        for kind, name, table, sql in rows
+        if not str(name).startswith("sqlite_stat")
+    )
+
+
 def old_version_text(where: str, version: int) -> str:
     return (
-        f"{where} has schema version {version}, which does not say which detector and mean "
-        "embedding made its templates. Enroll the photos again, into another --gallery."
+        f"{where} has schema version {version}, whose templates lack what is checked today: "
+        "checksums, detector and mean embedding. Enroll the photos again, into another --gallery."
     )
 
 

@@ -18,6 +18,8 @@ from facekit.gallery.records import (
     Template,
     checked_name,
     now_utc,
+    require_mean,
+    require_members,
 )
 from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite import merge as merging
@@ -98,7 +100,7 @@ class SqliteGallery:
     def people(self) -> list[Person]:
         with self._session.reading():
             return [
-                Person(*row)
+                self._person(*row)
                 for row in self._connection.execute(_PEOPLE + "GROUP BY person_id ORDER BY name")
             ]
 
@@ -107,7 +109,7 @@ class SqliteGallery:
             row = self._connection.execute(
                 _PEOPLE + "WHERE person.name = ? GROUP BY person_id", (name,)
             ).fetchone()
-            return None if row is None else Person(*row)
+            return None if row is None else self._person(*row)
 
     def templates(self, name: str | None = None) -> Iterator[tuple[str, Template]]:
         with self._session.reading():
@@ -116,8 +118,10 @@ class SqliteGallery:
                 _TEMPLATES + ("ORDER BY person_id, template_id" if name is None else _OF_ONE),
                 () if name is None else (name,),
             )
-            for person_id, person, photo, sha256, x1, y1, x2, y2, score, time, blob in rows:
+            for person_id, stored_name, seal, *of_template, blob in rows:
+                photo, sha256, x1, y1, x2, y2, score, time = of_template
                 assert space is not None  # because a template refers to it
+                person = self._session.checked_name(person_id, stored_name, seal)
                 owner = self._session.owner(person_id, sha256)
                 vector = self._session.decoded([blob], [owner], space.size)[0]
                 box = None if x1 is None else (x1, y1, x2, y2)
@@ -145,20 +149,19 @@ class SqliteGallery:
     ) -> int:
         if not templates:
             raise ValueError("A person is enrolled with at least one template.")
+        require_members(templates, space, mean)
         name = checked_name(name)
         with self._session.writing():
             self._bind(space, mean)
-            self._connection.execute(
-                "INSERT INTO person (name, enrolled_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (name, now_utc()),
-            )
             person_id = self._session.person_id(name)
-            assert person_id is not None
+            if person_id is None:
+                person_id = self._session.add_person(name, now_utc())
             return sum(self._insert(person_id, template) for template in templates)
 
     def recenter(
         self, mean: Float32Array | None, space: TemplateSpace, *, reporter: Reporter = SILENT
     ) -> int:
+        require_mean(mean, space)
         with self._session.writing():
             count = self._session.recenter(space, mean, reporter=reporter)
         self._search.delete_caches()
@@ -182,12 +185,14 @@ class SqliteGallery:
         with self._session.writing():
             if old != new and self._session.person_id(new) is not None:
                 raise UsageError(f"{new} is enrolled already: two people cannot share a name.")
-            return (
-                self._connection.execute(
-                    "UPDATE person SET name = ? WHERE name = ?", (new, old)
-                ).rowcount
-                > 0
+            person_id = self._session.person_id(old)
+            if person_id is None:
+                return False
+            self._connection.execute(
+                "UPDATE person SET name = ?, seal = ? WHERE person_id = ?",
+                (new, self._session.seal(person_id, new), person_id),
             )
+            return True
 
     def merge(self, name: str, other: str) -> Merge | None:
         return merging.merge(self._session, name, other)
@@ -263,12 +268,19 @@ class SqliteGallery:
         ).rowcount
 
     def _candidate(self, person_id: int, similarity: float) -> Candidate:
-        name, templates = self._connection.execute(
-            "SELECT name, (SELECT count(*) FROM template WHERE template.person_id = "
+        name, seal, templates = self._connection.execute(
+            "SELECT name, seal, (SELECT count(*) FROM template WHERE template.person_id = "
             "person.person_id) FROM person WHERE person_id = ?",
             (person_id,),
         ).fetchone()
-        return Candidate(name, similarity, templates)
+        return Candidate(self._session.checked_name(person_id, name, seal), similarity, templates)
+
+    def _person(
+        self, person_id: int, name: str, seal: bytes, template_count: int, enrolled_at: str
+    ) -> Person:
+        return Person(
+            self._session.checked_name(person_id, name, seal), template_count, enrolled_at
+        )
 
     def _purge(self) -> None:
         """Overwrites every byte of removed templates in caches, log and free pages."""
@@ -285,11 +297,12 @@ class SqliteGallery:
 
 
 _PEOPLE = """
-SELECT person.name, count(template_id), person.enrolled_at
+SELECT person_id, person.name, seal, count(template_id), person.enrolled_at
 FROM person LEFT JOIN template USING (person_id)
 """
 _TEMPLATES = """
-SELECT person_id, name, photo, photo_sha256, x1, y1, x2, y2, score, template.enrolled_at, vector
+SELECT person_id, name, seal, photo, photo_sha256, x1, y1, x2, y2, score, template.enrolled_at,
+    vector
 FROM person CROSS JOIN template USING (person_id)
 """  # CROSS JOIN makes SQLite read person by person, without sorting vectors in a temporary file
 _OF_ONE = "WHERE name = ? ORDER BY template_id"

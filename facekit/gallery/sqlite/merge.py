@@ -21,9 +21,9 @@ def merge(session: SqliteSession, name: str, other: str) -> Merge | None:
             "SELECT enrolled_at FROM person WHERE person_id = ?", (other_id,)
         )
         merge_id = connection.execute(
-            "INSERT INTO merge (person_id, other_id, name, enrolled_at, merged_at) "
-            "VALUES (?, ?, ?, ?, ?)",
-            (person_id, other_id, other, enrolled_at, now_utc()),
+            "INSERT INTO merge (person_id, other_id, name, seal, enrolled_at, merged_at) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (person_id, other_id, other, session.seal(other_id, other), enrolled_at, now_utc()),
         ).lastrowid
         connection.execute(
             f"INSERT INTO spare_template (merge_id, {_COLUMNS}, vector) "
@@ -65,10 +65,7 @@ def unmerge(session: SqliteSession, name: str, other: str) -> Merge | None:
         merge_id, person_id, other_id, enrolled_at = row
         require_free(other, taken=session.person_id(other) is not None)
         undone = _merge_of(session, merge_id)
-        connection.execute(
-            "INSERT INTO person (person_id, name, enrolled_at) VALUES (?, ?, ?)",
-            (other_id, other, enrolled_at),
-        )
+        session.add_person(other, enrolled_at, person_id=other_id)
         _move(session, merge_id, person_id, other_id)
         connection.execute(
             f"INSERT INTO template (person_id, {_COLUMNS}, vector) "
@@ -153,8 +150,8 @@ def _for_another(
 
 
 def _merge_of(session: SqliteSession, merge_id: int | None) -> Merge:
-    ((name, merged_at),) = session.connection.execute(
-        "SELECT name, merged_at FROM merge WHERE merge_id = ?", (merge_id,)
+    ((other_id, name, seal, merged_at),) = session.connection.execute(
+        "SELECT other_id, name, seal, merged_at FROM merge WHERE merge_id = ?", (merge_id,)
     )
     moved = session.connection.execute(
         "SELECT photo_sha256 FROM moved_template JOIN template USING (template_id) "
@@ -165,7 +162,7 @@ def _merge_of(session: SqliteSession, merge_id: int | None) -> Merge:
         "SELECT photo_sha256 FROM spare_template WHERE merge_id = ?", (merge_id,)
     )
     return Merge(
-        name,
+        session.checked_name(other_id, name, seal),
         merged_at,
         frozenset(sha256 for (sha256,) in moved),
         frozenset(sha256 for (sha256,) in shared),

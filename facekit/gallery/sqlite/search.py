@@ -51,6 +51,8 @@ class SqliteSearch:
         self._cache = cache_path(session.path)
         self._index_cache: tuple[Stamp, AnnIndex | None] | None = None
         self._exact_cache: tuple[tuple[int, int], ExactSearch] | None = None
+        self._is_cached = False
+        """Whether the exact search reads vectors from the memory-mapped file."""
 
     def rank(
         self,
@@ -69,7 +71,12 @@ class SqliteSearch:
         if index is not None:
             unindexed = self._read_after(index.last, dimension)
             return [self._rank_proposed(index, unindexed, query, top) for query in queries]
-        return self.exact(dimension).rank(queries, rule=rule, top=top)
+        exact = self.exact(dimension)
+        ranked = exact.rank(queries, rule=rule, top=top)
+        if self._is_cached:
+            for query, best in zip(queries, ranked, strict=True):
+                self._require_stored(query, best, rule)
+        return ranked
 
     def exact(self, dimension: int) -> ExactSearch:
         """Returns an exact search over all templates, cached until the gallery changes."""
@@ -146,6 +153,7 @@ class SqliteSearch:
     def _tables(self, stamp: Stamp) -> tuple[VectorTable, ...]:
         may_cache = isinstance(self._session.codec, PlainCodec)
         cached = read_cache(self._cache, stamp) if may_cache else None
+        self._is_cached = cached is not None
         last = int(cached.template_ids[-1]) if cached is not None else 0
         unindexed = self._read_after(last, stamp.dimension)
         tables = (unindexed,) if cached is None else (cached, unindexed)
@@ -158,6 +166,7 @@ class SqliteSearch:
             _log.warning("No copy of the vectors in %s: %s", self._cache, error.strerror)
             return (whole,)
         cached = read_cache(self._cache, stamp)
+        self._is_cached = cached is not None
         return (whole if cached is None else cached,)
 
     def _read_after(self, last: int, dimension: int) -> VectorTable:
@@ -207,6 +216,29 @@ class SqliteSearch:
         if self._index_cache is None or self._index_cache[0] != stamp:
             self._index_cache = stamp, open_index(self._session.path, stamp)
         return self._index_cache[1]
+
+    def _require_stored(
+        self, query: Float32Array, best: Sequence[tuple[int, float]], rule: PersonRule
+    ) -> None:
+        """Compares the found people's similarities with those by the gallery's own templates.
+
+        The file of vectors has no checksums, because reading all of it would take longer than the
+        search.  Raises StorageError if they differ, and removes the file.
+        """
+        placeholders = ",".join("?" * len(best))
+        rows = self._session.connection.execute(
+            f"{_ROWS}WHERE person_id IN ({placeholders}) ORDER BY template_id",
+            [person_id for person_id, _ in best],
+        ).fetchall()
+        stored = ExactSearch((self._table(rows, len(query)),))
+        (ranked,) = stored.rank(query[None], rule=rule, top=len(best))
+        found = dict(ranked)
+        if any(abs(found.get(one, -2.0) - similarity) > 1e-4 for one, similarity in best):
+            self.delete_caches()
+            raise StorageError(
+                f"{self._cache} was damaged: its vectors were not the gallery's. It has been "
+                "removed, and the next search makes it anew. Repeat the search."
+            )
 
     def _unindexed_count(self, index: AnnIndex) -> int:
         return self._session.one("SELECT count(*) FROM template WHERE template_id > ?", index.last)

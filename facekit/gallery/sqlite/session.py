@@ -12,13 +12,14 @@ import numpy as np
 
 from facekit.enums import VectorType
 from facekit.errors import StorageError, UsageError
+from facekit.gallery.records import require_mean
 from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite.encryption import AesGcmCodec, Secret, SecretSource, new_key, unlock
 from facekit.gallery.sqlite.vectors import PlainCodec, VectorCodec
 from facekit.reporter import Reporter
 from facekit.system.fields import Fields
-from facekit.template.match import recentered
-from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
+from facekit.template.match import recentered, require_unit
+from facekit.template.space import TemplateSpace, parse_space
 from facekit.types import Float32Array
 
 _ROWS_AT_ONCE = 1_000
@@ -100,6 +101,17 @@ class SqliteSession:
         ).fetchone()
         return None if row is None else int(row[0])
 
+    def add_person(self, name: str, enrolled_at: str, *, person_id: int | None = None) -> int:
+        """Adds a person without templates; returns the person's number, a new one by default."""
+        row = (person_id, name, b"", enrolled_at)
+        person_id = self.connection.execute("INSERT INTO person VALUES (?, ?, ?, ?)", row).lastrowid
+        assert person_id is not None
+        self.connection.execute(
+            "UPDATE person SET seal = ? WHERE person_id = ?",
+            (self.seal(person_id, name), person_id),
+        )
+        return person_id
+
     def set_meta(self, key: str, value: str) -> None:
         self.connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
 
@@ -118,12 +130,8 @@ class SqliteSession:
         return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
 
     def set_space(self, space: TemplateSpace, mean: Float32Array | None) -> None:
-        """Stores the gallery's template space and mean, which replace earlier ones.
-
-        Raises ValueError if the SHA-256 of `mean` is not `space.mean_sha256`.
-        """
-        if mean_sha256_of(mean) != space.mean_sha256:
-            raise ValueError("The mean embedding must be the one that the space names.")
+        """Stores the gallery's template space and the space's mean, which replace earlier ones."""
+        require_mean(mean, space)
         self.connection.execute(
             "INSERT INTO space VALUES (1, ?, ?) ON CONFLICT (space_id) DO UPDATE "
             "SET description = excluded.description, mean = excluded.mean",
@@ -134,11 +142,24 @@ class SqliteSession:
         )
 
     def owner(self, person_id: int, photo_sha256: str) -> bytes:
-        """Returns the bytes that an encrypted vector is bound to as associated data of AES-GCM.
+        """Returns the bytes that a stored vector is bound to.
 
         The bytes name the vector's gallery, person and photo.
         """
         return f"{self.gallery_id} {person_id} {photo_sha256}".encode()
+
+    def seal(self, person_id: int, name: str, *, codec: VectorCodec | None = None) -> bytes:
+        """Returns the bytes that bind a name to its person; they are stored beside the name."""
+        return (codec or self.codec).seal(f"{self.gallery_id} {person_id} {name}".encode())
+
+    def checked_name(self, person_id: int, name: str, seal: bytes) -> str:
+        """Returns the name.  Raises StorageError if it was changed, or is another person's."""
+        if not isinstance(name, str) or self.seal(person_id, name) != seal:
+            raise StorageError(
+                f"Gallery {self.path} is damaged: the name {name!r} was changed or moved. "
+                "Restore a copy, or enroll the person again."
+            )
+        return name
 
     def decoded(
         self, blobs: Sequence[bytes], owners: Sequence[bytes], dimension: int
@@ -148,8 +169,10 @@ class SqliteSession:
         Raises StorageError for a vector that was changed.
         """
         try:
-            return self.codec.decode(blobs, owners, dimension)
-        except ValueError as error:
+            vectors = self.codec.decode(blobs, owners, dimension)
+            require_unit(vectors)
+            return vectors
+        except (ValueError, TypeError) as error:
             raise StorageError(
                 f"Gallery {self.path} is damaged: {error}. facekit gallery check says more."
             ) from error
@@ -196,7 +219,7 @@ class SqliteSession:
                 "--encrypt, and bring the people over with gallery export and gallery import."
             )
         key, lock = new_key(secret)
-        fresh = AesGcmCodec(self.codec.plain, key)
+        fresh = AesGcmCodec(self.codec.vector_type, key)
         with self.writing():
             space = self.space()
             for table, rows in self._blocks():
@@ -204,6 +227,7 @@ class SqliteSession:
                 owners = [self.owner(row[1], row[2]) for row in rows]
                 vectors = self.decoded([row[3] for row in rows], owners, space.size)
                 self._update_vectors(table, rows, owners, vectors, fresh)
+            self._seal_names(fresh)
             self.set_meta("lock", json.dumps(lock))
         self.codec, self.lock = fresh, json.dumps(lock)
 
@@ -234,6 +258,17 @@ class SqliteSession:
             ],
         )
 
+    def _seal_names(self, codec: VectorCodec) -> None:
+        for table, number in (("person", "person_id"), ("merge", "other_id")):
+            rows = self.connection.execute(f"SELECT {number}, name, seal FROM {table}").fetchall()
+            self.connection.executemany(
+                f"UPDATE {table} SET seal = ? WHERE {number} = ? AND name = ?",
+                [
+                    (self.seal(one, self.checked_name(one, name, seal), codec=codec), one, name)
+                    for one, name, seal in rows
+                ],
+            )
+
     def _require_current_key(self) -> None:
         """Raises StorageError if another process has rekeyed the gallery.
 
@@ -243,7 +278,7 @@ class SqliteSession:
             raise StorageError(f"Gallery {self.path} has been rekeyed meanwhile; open it again.")
 
     def _open_codec(self, secret: SecretSource) -> VectorCodec:
-        plain = PlainCodec(VectorType(self.meta("vector_type")))
+        vector_type = VectorType(self.meta("vector_type"))
         if not self.lock:
-            return plain
-        return AesGcmCodec(plain, unlock(json.loads(self.lock), secret(), f"Gallery {self.path}"))
+            return PlainCodec(vector_type)
+        return AesGcmCodec(vector_type, unlock(self.lock, secret(), f"Gallery {self.path}"))

@@ -1,0 +1,165 @@
+"""The one door through which files from outside come in.
+
+A file is opened only if it is a regular file of a bounded size, so that neither a pipe without a
+writer nor an endless device stops the program.  Whatever its reader raises becomes one error of
+facekit that names the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from facekit.errors import FacekitError
+
+if TYPE_CHECKING:
+    import zipfile
+
+_STDIN = "-"
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class InputKind:
+    """A kind of file that comes from outside."""
+
+    noun: str
+    """What the file is, with its article, such as "an embedding file"."""
+    error: type[FacekitError]
+    """The error of every fault of such a file."""
+    max_bytes: int
+    """The largest size that is read."""
+
+
+@contextmanager
+def reading(kind: InputKind, name: object) -> Iterator[None]:
+    """Turns everything that is raised in this context into the error of the kind.
+
+    Errors of facekit pass unchanged, and so does what is no Exception, such as KeyboardInterrupt.
+    The message begins with `name`, which is a path or another name of the source.
+    """
+    try:
+        yield
+    except FacekitError:
+        raise
+    except OSError as error:
+        raise kind.error(f"{name} cannot be read: {error.strerror or error}.") from error
+    except Exception as error:
+        raise kind.error(f"{name} cannot be read as {kind.noun}: {_reason(error)}.") from error
+
+
+@contextmanager
+def open_input(path: Path, kind: InputKind) -> Iterator[BinaryIO]:
+    """Opens a file for reading and yields it; `reading` holds for all that is done in the context.
+
+    Raises the error of the kind if the path is no regular file, or is larger than `max_bytes`.
+    """
+    with reading(kind, path), open(path, "rb", opener=_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise kind.error(f"{path} is {_what(status.st_mode)}; {kind.noun} is needed.")
+        if status.st_size > kind.max_bytes:
+            _refuse_size(path, kind)
+        yield file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a path, also a named pipe that nobody writes to, for which open() would wait."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read_input(path: Path, kind: InputKind) -> bytes:
+    """Returns the content of a file; "-" is standard input, which is read up to `max_bytes`.
+
+    Raises the error of the kind if the file cannot be read, is no regular file, or is too large.
+    """
+    if str(path) == _STDIN:
+        import sys
+
+        with reading(kind, "standard input"):
+            if sys.stdin is None:
+                raise kind.error("Standard input is closed.")
+            return _bounded(sys.stdin.buffer, "standard input", kind)
+    with open_input(path, kind) as file:
+        return _bounded(file, path, kind)
+
+
+def parse_json(content: bytes | str) -> Any:
+    """Parses JSON as RFC 8259 has it.
+
+    Raises ValueError for text that is no JSON, for NaN and the infinities, which Python accepts,
+    and for a number beyond the range of a double; RecursionError for deep nesting.
+    """
+    return json.loads(content, parse_constant=_refuse_number, parse_float=_finite)
+
+
+@contextmanager
+def open_zip(file: BinaryIO, *, max_bytes: int) -> Iterator[zipfile.ZipFile]:
+    """Opens an archive and yields it, if its members unpack to at most `max_bytes` in all.
+
+    Raises ValueError for a larger one, and zipfile.BadZipFile.  The sizes are those that the
+    archive states: zipfile never yields more than these.
+    """
+    import zipfile  # takes 5 ms
+
+    with zipfile.ZipFile(file) as archive:
+        total_bytes = sum(member.file_size for member in archive.infolist())
+        if total_bytes > max_bytes:
+            raise ValueError(
+                f"it unpacks to {total_bytes / 1e6:,.0f} MB; {max_bytes / 1e6:,.0f} are allowed"
+            )
+        yield archive
+
+
+def _bounded(file: BinaryIO, name: object, kind: InputKind) -> bytes:
+    """Reads to the end: a file may grow after it was measured, and a stream has no size."""
+    chunks = []
+    left = kind.max_bytes + 1
+    while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):
+        chunks.append(chunk)
+        left -= len(chunk)
+    if left <= 0:
+        _refuse_size(name, kind)
+    return b"".join(chunks)
+
+
+def _refuse_size(name: object, kind: InputKind) -> NoReturn:
+    raise kind.error(
+        f"{name} has more than the {kind.max_bytes / 1e6:,.0f} MB that {kind.noun} may have."
+    )
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text} is beyond the range of numbers")
+    return number
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing in it"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def _what(mode: int) -> str:
+    kinds = (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a pipe, which only - can name"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    return next((name for test, name in kinds if test(mode)), "a device")
