@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.conversion.face_check import MIN_GAP, FaceCheck, check_faces
+from facekit.conversion.face_check import FaceCheck, check_faces
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
 from facekit.conversion.preprocessing import (
     NetworkInput,
@@ -31,7 +31,7 @@ from facekit.conversion.source_inference import (
 )
 from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError, UsageError
-from facekit.face.portraits import shipped_portraits
+from facekit.face.portraits import MIN_GAP, shipped_portraits
 from facekit.graph.fold import remove_unit_length, split_input_scaling
 from facekit.graph.graph import DYNAMIC, Graph
 from facekit.graph.probe import MAX_DIFFERENCE, pattern

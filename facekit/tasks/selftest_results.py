@@ -31,7 +31,7 @@ class CheckKind(str, Enum):
     """The similarity of one person's two faces, less the larger similarity of two people."""
 
     @property
-    def title(self) -> str:
+    def description(self) -> str:
         """The check for people, in a few words."""
         return _TITLES[self]
 
@@ -71,7 +71,7 @@ class Check:
         }
 
     def __str__(self) -> str:
-        return f"{self.kind.title} ({self.measured:.3f}, {self.needed:g} needed)"
+        return f"{self.kind.description} ({self.measured:.3f}, {self.needed:g} needed)"
 
 
 @dataclass(frozen=True, slots=True)

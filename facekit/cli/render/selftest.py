@@ -73,7 +73,7 @@ def _face_rows(done: SelfTest) -> Iterator[Sequence[str]]:
 def _check_rows(done: SelfTest) -> Iterator[Sequence[str]]:
     for check in done.checks:
         yield (
-            *(check.kind.title, check.device),
+            *(check.kind.description, check.device),
             *(f"{check.measured:.4f}", f"{check.needed:g}"),
             "passed" if check.passed else "FAILED",
         )
