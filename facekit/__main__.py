@@ -19,7 +19,7 @@ def main() -> NoReturn:
     try:
         from facekit import cli
     except Exception as error:
-        from facekit.system.packages import package_at_fault
+        from facekit.system.requirements import package_at_fault
 
         fault = package_at_fault(error)
         if fault is None:

@@ -97,8 +97,22 @@ def test_inspect(name: str) -> None:
 def test_doctor() -> None:
     payload, report = told("doctor"), examine().to_dict()
     require_schema("doctor", payload)
-    del payload["store"]["free_bytes"], report["store"]["free_bytes"]  # which others change
+    for found in (payload, report):  # what others change, and what differs from time to time
+        del found["store"]["free_bytes"]
+        found["models"] = [{**model, "time_ms": None} for model in found["models"]]
     assert payload == {"schema_version": 1, **report}
+
+
+@pytest.mark.model
+def test_selftest() -> None:
+    payload, record = (
+        told("selftest", "--model", "sface"),
+        facekit.selftest(request=facekit.PipelineRequest(model="sface")),
+    )
+    require_schema("selftest", payload)
+    for one in (*payload["answers"], *(said := record.to_dict())["answers"]):
+        del one["times"]
+    assert payload == {"schema_version": 1, **said}
 
 
 # Commands that look at photos.

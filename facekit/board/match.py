@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.board.bsp import bsp_of_kernel
+from facekit.board.bsp import Bsp, bsp_of_kernel
 from facekit.board.manifest import NEUTRON_CONVERTER, Bundle
 from facekit.board.targets import TARGETS, has_delegate, npu_mismatch, stream_mismatch
 from facekit.enums import Device
@@ -33,6 +33,12 @@ class ThisBoard:
     """The SoC, such as "i.MX93"; None on a machine that is no i.MX."""
     neutron: str | None = None
     """Version of the Neutron NPU's firmware, such as "3.0.0-0X6d41ac8b"; None if it has none."""
+
+    @property
+    def bsp(self) -> Bsp | None:
+        """NXP's board support package that the kernel is of; None if it is not known."""
+        is_imx = self.soc is not None and self.soc.startswith("i.MX")
+        return bsp_of_kernel(self.kernel) if is_imx else None
 
 
 def this_board(root: Path = Path("/")) -> ThisBoard:
@@ -78,8 +84,7 @@ def mismatch(bundle: Bundle, device: Device, board: ThisBoard) -> str | None:
 
 
 def _bsp_mismatch(bundle: Bundle, device: Device, board: ThisBoard) -> str | None:
-    is_imx = board.soc is not None and board.soc.startswith("i.MX")
-    row = bsp_of_kernel(board.kernel) if is_imx else None
+    row = board.bsp
     if row is None:
         return None
     if not has_delegate(row, device):

@@ -87,7 +87,7 @@ _EXIT_CODES = (
     ("3", "no face, or several where one is needed"),
     ("4", "a photo or another input that cannot be read"),
     ("5", "a model that is missing, or not as its card says; a missing package"),
-    ("6", "a delegate or runtime that is missing or accepts no operators"),
+    ("6", "a delegate or runtime that is missing, accepts nothing or is wrong"),
     ("7", "something that cannot be written, locked or read back"),
     ("70", "a mistake in facekit"),
     ("130", "ended by Ctrl-C"),
@@ -163,7 +163,7 @@ class Cli(Group):
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as error:
-            from facekit.system.packages import package_at_fault
+            from facekit.system.requirements import package_at_fault
 
             if (fault := package_at_fault(error)) is None:
                 raise

@@ -25,7 +25,7 @@ from facekit.runtime.devices import (
 
 RUNTIME_VARIABLE = "FACEKIT_RUNTIME"
 
-_MODULES = {
+MODULES = {
     LiteRtPackage.AI_EDGE_LITERT: "ai_edge_litert.interpreter",
     LiteRtPackage.TFLITE_RUNTIME: "tflite_runtime.interpreter",
     LiteRtPackage.TENSORFLOW: "tensorflow.lite.python.interpreter",
@@ -34,7 +34,7 @@ _MODULES = {
 
 def module_of(package: LiteRtPackage) -> Any:
     """Imports a package's interpreter module.  Raises ImportError."""
-    return importlib.import_module(_MODULES[package])
+    return importlib.import_module(MODULES[package])
 
 
 def forced_package() -> LiteRtPackage | None:

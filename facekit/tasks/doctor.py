@@ -1,255 +1,202 @@
-"""Reports which of the packages and files that facekit needs this machine has, and all faults.
+"""Examines what facekit needs on this machine: packages, runtimes, delegates, models.
 
-Nothing is downloaded, built or changed.  numpy and OpenCV are imported on trial only, so that a
-report is also possible without them.
+Nothing is downloaded, built or changed.  What may crash is tried in another process, see
+doctor_trials.py; a report is possible without NumPy and without OpenCV.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import os
 import platform
-import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from facekit.errors import FacekitError, ModelError, ModelMismatchError, ModelMissingError
+from facekit.enums import LiteRtPackage
+from facekit.errors import AcceleratorError, FacekitError, PackageError, UsageError, error_named
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.devices import LIBRARY_FOLDERS, delegates_found
+from facekit.runtime.packages import MODULES, forced_package
 from facekit.system.extras import EXTRAS, is_installed
-from facekit.system.fields import blanks_to_null
+from facekit.system.requirements import (
+    TFLITE_RUNTIME,
+    Package,
+    is_older,
+    least_python,
+    needed_packages,
+    version_of,
+)
+from facekit.system.trial import Died, try_each
+from facekit.tasks.doctor_results import DelegateLibrary, Models, Part, Report, System
 from facekit.version import __version__
 
-if TYPE_CHECKING:
-    from facekit.model.defaults import DefaultModel
+_TRIALS = "facekit.tasks.doctor_trials"
+_IMPORTED = {
+    "facekit": "facekit.tasks.verify",
+    **{package.distribution: MODULES[package] for package in LiteRtPackage},
+}
+"""Modules that are imported on trial in place of the package itself.  That of facekit needs most of
+facekit, and parts of Python that an image may lack."""
+_FOR_BUILDING = ("flatbuffers", "protobuf", "pooch")
+"""Packages that only fetching, building and inspecting models need."""
+_FOR_FOLDERS = ("platformdirs", "tomli")
+"""Packages that only the store of models and the user's configuration need."""
 
 
-@dataclass(frozen=True, slots=True)
-class DelegateLibrary:
-    """A shared library through which LiteRT uses an accelerator."""
+def examine(
+    *,
+    bundle: Path | None = None,
+    library_folders: Iterable[Path] = LIBRARY_FOLDERS,
+    reporter: Reporter = SILENT,
+) -> Report:
+    """Examines packages, runtimes, delegates and models; faults are in the report.
 
-    path: Path
-    accelerator: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"path": str(self.path), "accelerator": self.accelerator}
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """The folder of stored models."""
-
-    path: Path
-    writable: bool
-    """True if the folder can be written, or made if it does not exist yet."""
-    free_bytes: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"path": str(self.path), "writable": self.writable, "free_bytes": self.free_bytes}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredModel:
-    """A model file in the store."""
-
-    model: str
-    """The model as "name:variant"."""
-    path: Path
-    size_bytes: int | None
-    """None if the file differs from its card."""
-    error: FacekitError | None
-    """The difference between the file and its card."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "path": str(self.path),
-            "size_bytes": self.size_bytes,
-            **(self.error.to_dict() if self.error else {"error": None}),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The findings of `examine`; without numpy, models and their store are not examined."""
-
-    versions: dict[str, str]
-    """Versions of facekit, python, numpy and cv2; "" if a package cannot be imported."""
-    runtime: str
-    """Import name and version of the LiteRT runtime in use, or "" without one."""
-    onnx_runtime: str
-    """Version of ONNX Runtime, or "" without the extra."""
-    providers: tuple[str, ...]
-    """ONNX Runtime's execution providers."""
-    delegates: tuple[DelegateLibrary, ...]
-    store: Store | None
-    models: tuple[StoredModel, ...]
-    default_model: DefaultModel | None
-    """The model that is used if none is named; None if the setting for it is not valid."""
-    to_build: tuple[str, ...]
-    """Models that the first command which needs them will build."""
-    extras: dict[str, bool]
-    problems: tuple[FacekitError, ...]
-    """Reasons why commands fail: all commands, or those that use one model."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "versions": blanks_to_null(self.versions, *self.versions),
-            "runtime": self.runtime or None,
-            "onnx_runtime": self.onnx_runtime or None,
-            "onnx_providers": list(self.providers),
-            "delegates": [found.to_dict() for found in self.delegates],
-            "store": self.store and self.store.to_dict(),
-            "models": [model.to_dict() for model in self.models],
-            "default_model": self.default_model and self.default_model.to_dict(),
-            "to_build": list(self.to_build),
-            "extras": self.extras,
-            "problems": [problem.to_dict()["error"] for problem in self.problems],
-        }
-
-
-def examine(*, library_folders: Iterable[Path] = LIBRARY_FOLDERS) -> Report:
-    """Examines packages, runtime, delegates, cache and models; faults are in the report.
-
+    bundle: folder of an unpacked bundle, whose models are examined in place of the store's.
     library_folders: folders that are searched for the libraries of delegates.  Raises no error.
     """
-    problems: list[FacekitError] = []
-    versions = {"facekit": __version__, "python": platform.python_version()}
-    for package, wheel in (("numpy", "numpy"), ("cv2", "opencv-python-headless")):
-        versions[package] = _imported_version(package, wheel, problems)
-    extras = {name: all(map(is_installed, packages)) for name, packages in EXTRAS.items()}
-    runtime = onnx_runtime = ""
-    providers: tuple[str, ...] = ()
-    store: Store | None = None
-    models: tuple[StoredModel, ...] = ()
-    default: DefaultModel | None = None
-    to_build: tuple[str, ...] = ()
-    if versions["numpy"]:
-        runtime = _runtime(problems)
-        if is_installed("onnxruntime"):
-            onnx_runtime, providers = _onnx_runtime(problems)
-        store = _store()
-        models = _stored_models(problems)
-        default = _default_model(problems)
-        to_build = _to_build(default, problems, can_build=store.writable)
+    folders = tuple(library_folders)
+    reporter.note("importing every package, and running every model once")
+    parts, runtimes = _packages()
+    runtime, runtime_error = _runtime_in_use(runtimes)
+    delegates = _delegates(folders)
+    onnx: tuple[str, tuple[str, ...], FacekitError | None] = ("", (), None)
+    models, system = Models(), _system()
+    if parts[-1].is_usable:  # the modules of models import NumPy and OpenCV
+        from facekit.board.match import this_board
+        from facekit.tasks import doctor_models
+
+        onnx = _onnx_runtime()
+        board = this_board()
+        system = replace(system, soc=board.soc, bsp=board.bsp.name if board.bsp else None)
+        models = doctor_models.examine(bundle, folders=folders, board=board)
+    spared = (*(() if models.to_build else _FOR_BUILDING), *(_FOR_FOLDERS if bundle else ()))
+    parts = tuple(replace(part, is_needed=part.name not in spared) for part in parts)
+    of_packages = tuple(part.error for part in parts[:-1] if part.is_needed and part.error)
+    problems = (
+        *(of_packages or (parts[-1].error,)),  # facekit's own would only repeat theirs
+        runtime_error,
+        onnx[2],
+        *_idle_accelerators(delegates),
+        *models.problems,
+    )
     return Report(
-        versions=versions,
+        system=system,
+        parts=parts,
+        runtimes=runtimes,
         runtime=runtime,
-        onnx_runtime=onnx_runtime,
-        providers=providers,
-        delegates=_delegates(library_folders),
-        store=store,
+        onnx_runtime=onnx[0],
+        providers=onnx[1],
+        delegates=delegates,
         models=models,
-        default_model=default,
-        to_build=to_build,
-        extras=extras,
-        problems=tuple(problems),
+        extras={name: all(map(is_installed, packages)) for name, packages in EXTRAS.items()},
+        problems=tuple({str(one): one for one in problems if one is not None}.values()),
     )
 
 
-def _imported_version(package: str, wheel: str, problems: list[FacekitError]) -> str:
-    """Returns the version of a package after importing it.
+def _packages() -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """Returns Python, the packages and last facekit itself; and the runtimes."""
+    litert, _, tensorflow = (Package(one.distribution) for one in LiteRtPackage)
+    needed = {package.name: package for package in needed_packages()}
+    litert = needed.pop(litert.name, litert)
+    *parts, own, first, second = _tried(
+        [*needed.values(), Package("facekit"), litert, TFLITE_RUNTIME]
+    )
+    third = Part(tensorflow.name, is_missing=not is_installed(tensorflow.module))
+    if not third.is_missing and not (first.is_usable or second.is_usable):
+        (third,) = _tried([tensorflow])
+    elif not third.is_missing:  # importing it takes seconds
+        third = replace(third, version=version_of(tensorflow))
+    runtimes = (
+        replace(one, error=None) if one.is_missing else one for one in (first, second, third)
+    )
+    return (_python(), *parts, replace(own, version=__version__)), tuple(runtimes)
 
-    An installed package may fail to load because a system library is missing.
-    """
+
+def _tried(packages: Sequence[Package]) -> list[Part]:
+    items = [
+        {
+            "name": package.name,
+            "least": package.least,
+            "module": _IMPORTED.get(package.name, package.module),
+        }
+        for package in packages
+    ]
+    parts = []
+    for package, answer in zip(packages, try_each(f"{_TRIALS}:try_package", items), strict=True):
+        part = Part(package.name, package.least)
+        if isinstance(answer, Died):
+            text = f"The package {package.name} cannot be imported: the process {answer.how}. "
+            error: FacekitError | None = PackageError(f"{text}{package.how_to_get}")
+            part = replace(part, version=version_of(package), is_usable=False, error=error)
+        else:
+            error = answer["error"] and error_named(**answer["error"])
+            part = replace(part, **{**answer, "error": error})
+        parts.append(part)
+    return parts
+
+
+def _python() -> Part:
+    version, least = platform.python_version(), least_python()
+    error = None
+    if is_older(version, least):
+        error = PackageError(f"facekit needs Python {least} or later. Received: {version}")
+    return Part("python", least, version, error=error)
+
+
+def _runtime_in_use(
+    runtimes: Sequence[Part],
+) -> tuple[LiteRtPackage | None, FacekitError | None]:
+    """Returns the runtime that networks use on the CPU, and what is wrong with it or instead."""
     try:
-        return str(importlib.import_module(package).__version__)
-    except ImportError as error:
-        problems.append(
-            ModelError(
-                f"{package} cannot be imported: {error}. "
-                f"Install it with: python -m pip install {wheel}"
-            )
-        )
-        return ""
+        forced = forced_package()
+    except UsageError as error:
+        return None, error
+    for package, part in zip(LiteRtPackage, runtimes, strict=True):
+        if part.is_usable and not part.is_missing and forced in (None, package):
+            return package, part.error
+    (answer,) = try_each(f"{_TRIALS}:try_default_runtime", [None])
+    if isinstance(answer, Died):
+        return None, AcceleratorError(f"The process that looked for a LiteRT runtime {answer.how}")
+    return None, answer["error"] and error_named(**answer["error"])
 
 
-def _runtime(problems: list[FacekitError]) -> str:
-    from facekit.runtime.packages import default_package
-
-    try:
-        name = default_package().value
-    except FacekitError as error:
-        problems.append(error)
-        return ""
-    try:
-        return f"{name} {importlib.metadata.version(name)}"
-    except importlib.metadata.PackageNotFoundError:  # a board's own build without metadata
-        return name
-
-
-def _onnx_runtime(problems: list[FacekitError]) -> tuple[str, tuple[str, ...]]:
+def _onnx_runtime() -> tuple[str, tuple[str, ...], FacekitError | None]:
     from facekit.runtime.onnx import available_providers, runtime_version
 
+    if not is_installed("onnxruntime"):
+        return "", (), None
     try:
-        return runtime_version(), available_providers()
+        return runtime_version(), available_providers(), None
     except FacekitError as error:  # installed, and cannot be loaded
-        problems.append(error)
-        return "", ()
+        return "", (), error
 
 
-def _delegates(folders: Iterable[Path]) -> tuple[DelegateLibrary, ...]:
+def _delegates(folders: Sequence[Path]) -> tuple[DelegateLibrary, ...]:
+    found = delegates_found(folders)
+    answers = try_each(f"{_TRIALS}:try_delegate", [str(one.path) for one in found])
     return tuple(
-        DelegateLibrary(found.path, " or ".join(found.accelerators))
-        for found in delegates_found(folders)
+        DelegateLibrary(
+            one.path,
+            one.accelerators,
+            one.package,
+            AcceleratorError(f"The process that looked for its runtime {answer.how}")
+            if isinstance(answer, Died)
+            else answer["error"] and error_named(**answer["error"]),
+        )
+        for one, answer in zip(found, answers, strict=True)
     )
 
 
-def _store() -> Store:
-    from facekit.model.store import home
-
-    folder = home().absolute()
-    existing = next(one for one in (folder, *folder.parents) if one.exists())
-    return Store(
-        path=folder,
-        writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
-        free_bytes=shutil.disk_usage(existing).free,
-    )
+def _idle_accelerators(delegates: Sequence[DelegateLibrary]) -> Iterator[FacekitError]:
+    """Yields the errors of delegates for accelerators that no other delegate serves."""
+    served = {title for one in delegates if one.error is None for title in one.accelerators}
+    for one in delegates:
+        if one.error is not None and not served.issuperset(one.accelerators):
+            yield one.error
 
 
-def _stored_models(problems: list[FacekitError]) -> tuple[StoredModel, ...]:
-    from facekit.model import store
-
-    models = []
-    for name in store.stored_names():
-        for variant in store.stored_variants(name):
-            path = store.variant_path(name, variant)
-            wrong, size_bytes = None, None
-            try:
-                size_bytes = store.load_checked(path).card.file_size_bytes
-            except ModelMismatchError as error:
-                wrong = error
-                problems.append(error)
-            models.append(StoredModel(f"{name}:{variant}", path, size_bytes, wrong))
-    return tuple(models)
-
-
-def _default_model(problems: list[FacekitError]) -> DefaultModel | None:
-    from facekit.model.defaults import default_model
-
+def _system() -> System:
     try:
-        return default_model()
-    except FacekitError as error:
-        problems.append(error)
-        return None
-
-
-def _to_build(
-    default: DefaultModel | None, problems: list[FacekitError], *, can_build: bool
-) -> tuple[str, ...]:
-    from facekit.model.card import DETECTOR
-    from facekit.model.store import paths_of
-    from facekit.tasks.open_pipeline import usual_detector
-
-    missing = []
-    needed = [default.model, usual_detector(default.model)] if default else [DETECTOR]
-    for name in needed:
-        try:
-            paths_of(name)
-        except ModelMissingError as error:
-            missing.append(name)
-            if not can_build:
-                problems.append(error)
-    return tuple(missing) if can_build else ()
+        name = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        name = ""
+    return System(name, platform.release(), platform.machine())

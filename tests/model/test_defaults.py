@@ -115,4 +115,4 @@ def test_python_takes_the_same_default(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_doctor_says_which_it_is_and_who_says_so(config: Path) -> None:
     config.write_text('model = "sface"')
     words = CliRunner().invoke(cli, ["doctor"]).stdout.split()  # lines are wrapped
-    assert f"default sface, set by {config}" in " ".join(words)
+    assert f"default sface set by {config}" in " ".join(words)

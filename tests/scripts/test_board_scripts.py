@@ -89,8 +89,13 @@ class TestRun:
     def test_commands_that_take_a_bundle_get_it(self, stub: Path, tmp_path: Path) -> None:
         run("verify.sh", "a.jpg", "same.jpg", FACEKIT=stub, FACEKIT_BUNDLE=tmp_path)
         run("run.sh", "doctor", FACEKIT=stub, FACEKIT_BUNDLE=tmp_path)
+        run("run.sh", "models", "list", FACEKIT=stub, FACEKIT_BUNDLE=tmp_path)
         calls = Path(f"{stub}.calls").read_text().splitlines()
-        assert calls == [f"verify --bundle {tmp_path} a.jpg same.jpg", "doctor"]
+        assert calls == [
+            f"verify --bundle {tmp_path} a.jpg same.jpg",
+            f"doctor --bundle {tmp_path}",
+            "models list",
+        ]
 
     def test_the_exit_code_is_facekits(self, stub: Path) -> None:
         codes = [

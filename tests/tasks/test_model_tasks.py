@@ -117,7 +117,8 @@ def test_a_bundle_is_made_as_by_the_command(tmp_path: Path) -> None:
 
 def test_the_doctors_report() -> None:
     report = doctor.examine()
-    assert [model.error for model in report.models] == [None] * 5
+    assert [model.size_bytes is not None for model in report.models.files] == [True] * 5
+    assert all(model.error for model in report.models.files)  # files that are no networks
     returned, shown = report.to_dict(), printed("doctor")
     for payload in (returned, shown):
         payload["store"].pop("free_bytes")

@@ -10,6 +10,7 @@ import importlib.metadata
 import re
 import sys
 from dataclasses import dataclass
+from types import ModuleType
 
 from facekit.errors import PackageError
 
@@ -127,7 +128,7 @@ def version_of(package: Package) -> str:
     module = sys.modules.get(package.module)
     # Not getattr: click would answer with a warning that its version is to be read elsewhere.
     if isinstance(version := vars(module).get("__version__") if module else None, str):
-        return version
+        return version.removeprefix("v")
     top = package.module.partition(".")[0]
     for name in (package.name, *importlib.metadata.packages_distributions().get(top, ())):
         try:
@@ -177,7 +178,7 @@ def package_at_fault(error: Exception) -> PackageError | None:
 
 def _fault(error: Exception) -> PackageError | None:
     packages = (*needed_packages(), TFLITE_RUNTIME)
-    name = _imported(error)
+    name = _module_of(error)
     for package in packages:
         is_absent = package.module not in sys.modules
         if isinstance(error, ModuleNotFoundError) and is_absent and _is_of(name, package):
@@ -207,10 +208,15 @@ def _is_of(module: str, package: Package) -> bool:
     return module.partition(".")[0] == package.module.partition(".")[0]
 
 
-def _imported(error: Exception) -> str:
-    """Returns the module that could not be imported: as the error says, else where it came from."""
+def _module_of(error: Exception) -> str:
+    """Returns the module that an error is about, else the last one that it came through.
+
+    Modules of facekit do not count.
+    """
     if isinstance(error, ImportError) and error.name:
         return error.name
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        return error.obj.__name__
     name, traceback = "", error.__traceback__
     while traceback is not None:
         module = str(traceback.tb_frame.f_globals.get("__name__"))

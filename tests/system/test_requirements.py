@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import PackageError
-from facekit.system import packages
-from facekit.system.packages import Package, is_older, needed_packages, package_at_fault
+from facekit.system import requirements
+from facekit.system.requirements import Package, is_older, needed_packages, package_at_fault
 from tests.made_up_packages import write_metadata, write_package
 
 
@@ -20,7 +20,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_metadata(tmp_path, "made-up>=2.5", "flatbuffers>=24.3")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "made_up", raising=False)
-    monkeypatch.setitem(packages._MODULES, "made-up", "made_up")
+    monkeypatch.setitem(requirements._MODULES, "made-up", "made_up")
     return tmp_path
 
 
@@ -49,13 +49,13 @@ def test_the_packages_are_those_of_the_metadata(site: Path) -> None:
         Package("typing-extensions", "4"),
         Package("click", ""),
     )
-    assert packages.least_python() == "3.10"
+    assert requirements.least_python() == "3.10"
 
 
 def test_without_metadata_they_are_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "DISTRIBUTION", "no-such-distribution")
+    monkeypatch.setattr(requirements, "DISTRIBUTION", "no-such-distribution")
     assert {package.module for package in needed_packages()} >= {"numpy", "cv2", "click"}
-    assert packages.least_python() == ""
+    assert requirements.least_python() == ""
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,15 @@ def test_a_version_is_that_of_the_module_before_that_of_the_metadata(site: Path)
     write_package(site, "made_up", version="2.4")
     made_up = Package("made-up", "2.5")
     importlib.import_module("made_up")
-    assert packages.version_of(made_up) == "2.4"
+    assert requirements.version_of(made_up) == "2.4"
 
 
 def test_without_a_version_in_the_module_the_distribution_has_it(site: Path) -> None:
     info = write_metadata(site, name="made-up-headless", version="2.6")
     (info / "top_level.txt").write_text("made_up\n")
     write_package(site, "made_up", version="")
-    assert packages.version_of(Package("made-up", "2.5")) == "2.6"
-    assert packages.version_of(Package("never-made-up")) == ""
+    assert requirements.version_of(Package("made-up", "2.5")) == "2.6"
+    assert requirements.version_of(Package("never-made-up")) == ""
 
 
 @pytest.mark.usefixtures("site")
