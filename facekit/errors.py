@@ -18,7 +18,7 @@
     |   |-- FetchError                5   download failed, or the sha256 differs
     |   |-- MissingExtraError         5   an optional package is needed and not installed
     |   `-- PackageError              5   a package is missing, too old, or cannot be imported
-    |-- AcceleratorError              6   delegate or runtime missing, or it took no node
+    |-- AcceleratorError              6   delegate or runtime missing, it took no node, or is wrong
     `-- StorageError                  7   cannot write, lock or read what facekit keeps
 
 Exit codes 0 (same, found) and 1 (different, not found) are results, not errors;

@@ -6,16 +6,18 @@ import argparse
 import json
 import math
 import os
+import resource
 import shutil
-import struct
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import cv2
+import numpy as np
 
 from tests.bench.logs import NEW_NPU, OLD_CPU
 
@@ -23,6 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 TOLERANCE = 0.01
 """Largest difference of two numbers: this much, and this share of the larger one."""
+
+LONG_SIDE_PX = 400
+"""Of the photos: finding a face takes an emulated processor seconds, in proportion to the area."""
 
 MEASURED = ("time", "timings_ms", "timings", "seconds")
 """Members of an answer that are times, which no two machines share."""
@@ -44,10 +49,17 @@ class Step:
     """A file that the command writes, to be compared as stdout is."""
 
 
+CPU = "./facekit-cpu/run.sh"
+"""The bundle of float32 files, which cost an emulated processor seconds a face."""
+
+INT8 = "./facekit-imx93/{} --device cpu"
+RUN = INT8.format("run.sh {}")
+"""The bundle for the i.MX 93 on its CPU, with integer files."""
+
 WATCH_LIVE = f"""
 rm -rf incoming; mkdir incoming; cp photos/obama2.jpg incoming/1.jpg
-{RUN} watch incoming --known photos/obama.jpg --existing >seen & watching=$!
-has() {{ for second in $(seq 600); do [ "$(wc -l <seen)" -ge "$1" ] && return; sleep 1; done; }}
+{RUN.format("watch")} incoming --known photos/obama.jpg --existing >seen & watching=$!
+has() {{ for second in $(seq 900); do [ "$(wc -l <seen)" -ge "$1" ] && return; sleep 1; done; }}
 has 1; cp photos/none.png incoming/2.png
 has 2; cp photos/biden.jpg incoming/3.jpg
 has 3; kill -TERM "$watching"; code=0; wait "$watching" || code=$?
@@ -55,33 +67,43 @@ cat seen; exit "$code"
 """
 
 STEPS = (
-    Step("doctor", f"{RUN} doctor", 0, compared=False),
-    Step("verify same", f"{RUN} verify photos/obama.jpg photos/obama2.jpg --json", 0),
+    Step("doctor", f"{CPU} doctor", 0, compared=False),
+    Step("verify same", f"{CPU} verify photos/obama.jpg photos/obama2.jpg --json", 0),
     Step(
-        "verify.sh different", "./facekit-cpu/verify.sh photos/obama.jpg photos/biden.jpg --json", 1
+        "verify.sh different",
+        "./facekit-cpu/verify.sh photos/obama.jpg photos/biden.jpg --json",
+        1,
     ),
-    Step("verify no face", f"{RUN} verify photos/obama.jpg photos/none.png --json", 3),
-    Step("verify no file", f"{RUN} verify photos/obama.jpg photos/absent.jpg --json", 4),
+    Step("verify no face", f"{CPU} verify photos/none.png photos/obama.jpg --json", 3),
+    Step("verify no file", f"{CPU} verify photos/absent.jpg photos/obama.jpg --json", 4),
     Step(
-        "embed",
-        f"{RUN} embed photos/obama.jpg photos/biden.jpg -o embedded.jsonl --force",
+        "imx93 verify same",
+        f"{RUN.format('verify')} photos/obama.jpg photos/obama2.jpg --json",
+        0,
+    ),
+    Step(
+        "imx93 without its NPU", "./facekit-imx93/verify.sh photos/obama.jpg photos/obama2.jpg", 6
+    ),
+    Step(
+        "imx93 embed",
+        f"{RUN.format('embed')} photos/obama.jpg photos/biden.jpg -o embedded.jsonl --force",
         0,
         compared=False,
         output="embedded.jsonl",
     ),
     Step(
-        "enroll",
-        f"rm -f people.db; {RUN} enroll 'Barack Obama' photos/obama.jpg --gallery people.db",
+        "imx93 enroll",
+        f"rm -f people.db; {RUN.format('enroll')} Obama photos/obama.jpg --gallery people.db",
         0,
     ),
     Step(
-        "identify",
-        f"{RUN} identify photos/obama2.jpg photos/biden.jpg --gallery people.db --json",
+        "imx93 identify",
+        f"{RUN.format('identify')} photos/obama2.jpg photos/biden.jpg --gallery people.db --json",
         1,
     ),
     Step(
-        "serve-stdin",
-        f"""{RUN} serve-stdin <<'END'
+        "imx93 serve-stdin",
+        f"""{RUN.format("serve-stdin")} <<'END'
 {{"verify": ["photos/obama.jpg", "photos/obama2.jpg"], "id": 1}}
 {{"verify": ["photos/obama.jpg", "photos/biden.jpg"], "id": 2}}
 {{"detect": "photos/none.png", "id": 3}}
@@ -89,43 +111,29 @@ STEPS = (
 END""",
         0,
     ),
-    Step("verify --pairs", f"{RUN} verify --pairs pairs.csv --json", 1),
-    Step("watch.sh -1", "./facekit-cpu/watch.sh -1 photos photos/obama.jpg", 3),
-    Step("watch", WATCH_LIVE, 143),
     Step(
-        "benchmark.sh none",
+        "imx93 watch.sh -1",
+        f"{INT8.format('watch.sh -1 photos photos/obama.jpg')}",
+        3,
+    ),
+    Step("imx93 watch", WATCH_LIVE, 143),
+    Step("imx93 selftest.sh", INT8.format("selftest.sh"), 0, compared=False),
+    Step(
+        "benchmark.sh CPU",
         "BENCHMARK_MODEL=./cpu_log OUT=measured ./facekit-cpu/benchmark.sh '' none",
         0,
+        compared=False,
         output="measured/benchmark.json",
     ),
     Step(
         "benchmark.sh NPU",
         "BENCHMARK_MODEL=./npu_log OUT=measured ./facekit-imx93/benchmark.sh '' ./delegate.so",
         0,
+        compared=False,
         output="measured/benchmark.json",
     ),
-    Step("selftest.sh", "./facekit-cpu/selftest.sh", 0, compared=False),
-    Step(
-        "imx93 verify same",
-        "./facekit-imx93/run.sh verify photos/obama.jpg photos/obama2.jpg --device cpu --json",
-        0,
-    ),
-    Step(
-        "imx93 verify different",
-        "./facekit-imx93/run.sh verify photos/obama.jpg photos/biden.jpg --device cpu --json",
-        1,
-    ),
-    Step(
-        "imx93 without its NPU",
-        "./facekit-imx93/verify.sh photos/obama.jpg photos/obama2.jpg",
-        6,
-    ),
-    Step("imx93 selftest.sh", "./facekit-imx93/selftest.sh --device cpu", 0, compared=False),
-    Step(
-        "installed by pip",
-        "python3 -m facekit verify photos/obama.jpg photos/obama2.jpg --bundle facekit-cpu --json",
-        0,
-    ),
+    Step("installed doctor", "python3 -m facekit doctor --bundle facekit-cpu", 0, compared=False),
+    Step("imx93 verify --pairs", f"{RUN.format('verify')} --pairs pairs.csv --json", 1),
 )
 
 
@@ -138,6 +146,7 @@ class Answer:
     stderr: str
     written: str
     seconds: float
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +236,14 @@ def compared(step: Step, here: Answer, there: Answer) -> Row:
 def print_table(rows: Sequence[Row]) -> None:
     """Prints a line for each step, and below it what is wrong."""
     width = max(len(row.name) for row in rows)
-    print(f"{'STEP':{width}}  EXIT  LARGEST DIFFERENCE  SECONDS THERE  HERE")
+    print(f"{'':{width}}         LARGEST  MINUTES  CPU SECONDS")
+    print(f"{'STEP':{width}}  EXIT  DIFFERENCE    THERE  THERE  HERE")
     for row in rows:
         difference = "-" if math.isnan(row.difference) else f"{row.difference:.2g}"
         print(
-            f"{row.name:{width}}  {row.there.exit_code:>4}  {difference:>18}"
-            f"  {row.there.seconds:>13.0f}  {row.here.seconds:>4.1f}"
-            f"  {'WRONG' if row.wrong else 'right'}"
+            f"{row.name:{width}}  {row.there.exit_code:>4}  {difference:>10}"
+            f"  {row.there.seconds / 60:>7.1f}  {row.there.cpu_seconds:>5.0f}"
+            f"  {row.here.cpu_seconds:>4.1f}  {'WRONG' if row.wrong else 'right'}"
         )
         for reason in row.wrong:
             print(f"  {reason}")
@@ -244,8 +254,12 @@ def prepare(folder: Path, pairs: int, lfw: Path | None) -> None:
     photos = folder / "photos"
     photos.mkdir(parents=True, exist_ok=True)
     for name in ("obama.jpg", "obama2.jpg", "biden.jpg"):
-        shutil.copyfile(ROOT / "tests" / "data" / name, photos / name)
-    (photos / "none.png").write_bytes(gray_png(320, 240))
+        photo = cv2.imread(str(ROOT / "tests" / "data" / name))
+        assert photo is not None  # of the checkout
+        scale = LONG_SIDE_PX / max(photo.shape)
+        small = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(photos / name), small)
+    cv2.imwrite(str(photos / "none.png"), np.full((240, 320), 128, np.uint8))
     for name, log in (("cpu_log", OLD_CPU), ("npu_log", NEW_NPU)):
         (folder / name).write_text(f"#!/bin/sh\ncat <<'END'\n{log}END\n")
         (folder / name).chmod(0o755)
@@ -273,31 +287,12 @@ def copied_pairs(lfw: Path, folder: Path, count: int) -> str:
     return "\n".join(pairs) + "\n"
 
 
-def gray_png(width: int, height: int) -> bytes:
-    """Returns a PNG file of one gray, in which there is no face."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        whole = name + content
-        return struct.pack(">I", len(content)) + whole + struct.pack(">I", zlib.crc32(whole))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, gray, not interlaced
-    rows = (b"\0" + b"\x80" * width) * height  # each begins with its filter: none
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", header),
-            chunk(b"IDAT", zlib.compress(rows)),
-            chunk(b"IEND", b""),
-        )
-    )
-
-
 def ask(step: Step, folder: Path, shell: Sequence[str], environment: dict[str, str]) -> Answer:
     """Runs the step's command in `folder`, which `shell` enters by itself."""
     written = folder / step.output
     if step.output:
         written.unlink(missing_ok=True)
-    start = time.monotonic()
+    start, cpu = time.monotonic(), _children_cpu_seconds()
     done = subprocess.run(
         [*shell, step.command],
         cwd=folder,
@@ -307,9 +302,14 @@ def ask(step: Step, folder: Path, shell: Sequence[str], environment: dict[str, s
         text=True,
         check=False,
     )
-    seconds = time.monotonic() - start
+    seconds, cpu = time.monotonic() - start, _children_cpu_seconds() - cpu
     text = written.read_text() if step.output and written.is_file() else ""
-    return Answer(done.returncode, done.stdout, done.stderr, text, seconds)
+    return Answer(done.returncode, done.stdout, done.stderr, text, seconds, cpu)
+
+
+def _children_cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
@@ -320,7 +320,7 @@ def main() -> int:
     lfw = os.environ.get("LFW")
     here, there = folder / "here", folder / "root" / "root"
     steps = [step for step in STEPS if not words or any(word in step.name for word in words)]
-    steps = [step for step in steps if lfw or step.name != "verify --pairs"]
+    steps = [step for step in steps if lfw or "pairs.csv" not in step.command]
     for place in (here, there):
         prepare(place, int(os.environ.get("PAIRS", "20")), Path(lfw) if lfw else None)
     own = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(here)}

@@ -8,8 +8,8 @@
 #   STEPS=WORD...     only the steps whose name has one of the words
 #   LFW=DIR           also the first PAIRS (20) same and different pairs of View 1's test set
 #   LITERT=2.1.0      version of the LiteRT runtime
-# Needs no root user, mounts nothing and starts no service: the packages are unpacked, and proot
-# shows them to QEMU as a root folder.  sudo apt-get install proot qemu-user-static debian-archive-keyring
+# Needs no root user and changes nothing of this machine: the packages are unpacked, and run in
+# namespaces of their own.  sudo apt-get install qemu-user-static debian-archive-keyring
 set -euo pipefail
 
 [ $# -eq 1 ] || { sed -n '2,13s/^# //p' "$0" >&2; exit 2; }
@@ -20,7 +20,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 suite=trixie
 packages=(bash coreutils dash findutils gawk grep libc-bin procps sed tar
-  ca-certificates python3 python3-pip python3-numpy python3-opencv python3-click)
+  python3 python3-numpy python3-opencv python3-click)
 litert=${LITERT:-2.1.0}
 mirror=${MIRROR:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -28,7 +28,7 @@ root=$folder/root
 case $folder/ in "$PWD"/*) die "FOLDER must lie outside of the checkout. Received: $folder" ;; esac
 
 needed=()
-for tool in apt-get:apt dpkg-deb:dpkg proot:proot; do
+for tool in apt-get:apt dpkg-deb:dpkg unshare:util-linux; do
   command -v "${tool%:*}" >/dev/null || needed+=("${tool#*:}")
 done
 qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64 || :)
@@ -39,13 +39,29 @@ qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64 || :)
 command -v facekit >/dev/null || use_venv '[convert]'
 python=$(dirname "$(command -v facekit)")/python
 
-# board: the command FOLDER/board, which runs another in the root with none of this machine's settings
+# make_board: the command FOLDER/board, which runs another in the root, with none of this machine's
+# settings.  Its mounts, and QEMU as what runs arm64, exist in a namespace that ends with it.
 make_board() {
   cat >"$folder/board" <<EOF
 #!/bin/sh
 # A command on the emulated board, such as: $folder/board python3 --version
-QEMU_CPU=cortex-a53 exec proot -q "$qemu" -r "$root" -b /dev -b /proc -w /root \\
-  /usr/bin/env -i PATH=/usr/bin:/bin HOME=/root LANG=C.UTF-8 FACEKIT_THREADS=1 "\$@"
+root='$root' qemu='$qemu'
+EOF
+  cat >>"$folder/board" <<'EOF'
+export root qemu
+exec unshare --user --map-root-user --mount --pid --fork --kill-child sh -euc '
+  known=/proc/sys/fs/binfmt_misc
+  magic="\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+  mask="\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+  if mount -t binfmt_misc none $known 2>/dev/null; then
+    printf %s ":board:M::$magic:$mask:$qemu:F" >$known/register
+  fi
+  mount --rbind /dev "$root/dev"
+  mount --rbind /sys "$root/sys"
+  mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
+  exec chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/root LANG=C.UTF-8 \
+    QEMU_CPU=cortex-a53 FACEKIT_THREADS=1 sh -c "cd; exec \"\$@\"" sh "$@"
+' board "$@"
 EOF
   chmod +x "$folder/board"
 }
@@ -86,45 +102,36 @@ unpack() {
     dpkg-deb --fsys-tarfile "$file" | tar --extract --directory "$part" --keep-directory-symlink \
       --no-same-owner --exclude=./usr/share/{doc,man,locale,icons}
   done
-  mkdir -p "$part/etc/ssl/certs"
   printf '%s\n' "$lib/blas" "$lib/lapack" >"$part/etc/ld.so.conf.d/board.conf"
-  cat "$part"/usr/share/ca-certificates/mozilla/*.crt >"$part/etc/ssl/certs/ca-certificates.crt"
   echo 'root:x:0:0:root:/root:/bin/bash' >"$part/etc/passwd"
   mv "$part" "$root"
+  [ "$("$folder/board" uname -m)" = aarch64 ] || die "programs for arm64 do not run here: that needs
+user namespaces and Linux 6.7, or QEMU registered for all (sudo apt-get install binfmt-support)"
   "$folder/board" /sbin/ldconfig
-  [ "$("$folder/board" uname -m)" = aarch64 ] || die "$qemu does not run programs for arm64 here"
 }
 
-# install: the wheels of facekit and LiteRT into the root, by the board's own pip
+# install: the wheels of facekit and LiteRT into the root, without what they depend on.  By this
+# machine's pip, as who makes an image does: the board's needs many minutes on an emulated processor.
 install() {
-  local wheels=$root/root/wheels wanted files
-  mkdir -p "$folder/wheels" "$wheels"
-  "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
-    --implementation cp --python-version 3.13 --platform manylinux_2_28_aarch64 \
-    --platform manylinux_2_27_aarch64 --platform manylinux_2_17_aarch64 \
-    --dest "$folder/wheels" "ai-edge-litert==$litert" ||
-    die "no wheel of LiteRT $litert for Python 3.13 on arm64; set LITERT"
-  rm -f "$wheels"/*
-  cp "$folder"/wheels/ai_edge_litert-"$litert"-*.whl "$folder"/here/facekit-cpu/wheels/*.whl "$wheels"
-  wanted=$(cd "$wheels" && sha256sum -- *.whl)
-  [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && return
-  files=("$wheels"/*.whl)
-  "$folder/board" python3 -m pip install --quiet --no-deps --no-index --force-reinstall \
-    --break-system-packages --root-user-action=ignore "${files[@]#"$root"}"
-  echo "$wanted" >"$folder/installed"
+  "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade \
+    --no-deps --no-compile --only-binary=:all: --implementation cp --python-version 3.13 \
+    --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 \
+    --target "$root/usr/local/lib/python3.13/dist-packages" \
+    "ai-edge-litert==$litert" "$folder"/here/facekit-cpu/wheels/*.whl
 }
 
 # bundles: the archives for no NPU and for the i.MX 93, unpacked here and there
 bundles() {
-  local target made
+  local target made wheel=()
   for target in cpu imx93; do
-    facekit bundle sface --detector yunet --target "$target" --models "$folder/models" \
-      -o "$folder/facekit-$target.tar.gz" --force >/dev/null
+    facekit --quiet bundle sface --detector yunet --target "$target" --models "$folder/models" \
+      "${wheel[@]}" -o "$folder/facekit-$target.tar.gz" --force >/dev/null
     for made in "$folder/here" "$root/root"; do
       rm -rf "${made:?}/facekit-$target"
       mkdir -p "$made"
       tar -xzf "$folder/facekit-$target.tar.gz" -C "$made"
     done
+    wheel=(--wheel "$folder"/here/facekit-cpu/wheels/*.whl)
   done
 }
 
@@ -138,12 +145,14 @@ timed() {
 make_board
 wanted="$suite $mirror ${packages[*]}"
 if [ "$(cat "$folder/unpacked" 2>/dev/null)" != "$wanted" ]; then
-  rm -f "$folder"/{unpacked,installed}
+  rm -f "$folder/unpacked"
   timed 'packages fetched' fetch
   timed 'root unpacked' unpack
   echo "$wanted" >"$folder/unpacked"
 fi
-have_models sface yunet
+for model in sface yunet; do
+  facekit models verify "$model" >/dev/null 2>&1 || facekit models build "$model" >&2
+done
 models="$(cat facekit/version.py facekit/model/registry/{sface,yunet}.json | cksum)"
 if [ "$(cat "$folder/converted" 2>/dev/null)" != "$models" ]; then
   for model in sface yunet; do

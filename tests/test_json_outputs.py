@@ -103,6 +103,18 @@ def test_doctor() -> None:
     assert payload == {"schema_version": 1, **report}
 
 
+@pytest.mark.model
+def test_selftest() -> None:
+    payload, record = (
+        told("selftest", "--model", "sface"),
+        facekit.selftest(request=facekit.PipelineRequest(model="sface")),
+    )
+    require_schema("selftest", payload)
+    for one in (*payload["answers"], *(said := record.to_dict())["answers"]):
+        del one["times"]
+    assert payload == {"schema_version": 1, **said}
+
+
 # Commands that look at photos.
 
 

@@ -133,6 +133,14 @@ class TestRealRuns:
     def test_doctor_needs_no_extra(self) -> None:
         assert facekit("doctor").returncode == 0
 
+    def test_selftest_needs_no_extra_and_nothing_that_makes_models(self) -> None:
+        done = python(f"""{LIGHT}
+from facekit.tasks.selftest import selftest
+assert selftest()
+print([name for name in sys.modules if name.startswith(("facekit.conversion", "facekit.graph"))])
+""")
+        assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
     def test_plot_names_the_extra_that_is_missing(self, data: Path, tmp_path: Path) -> None:
         photo = str(data / "obama.jpg")
         done = facekit(

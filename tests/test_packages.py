@@ -21,19 +21,13 @@ from packaging.requirements import Requirement
 from docs.commands import every_command
 from facekit.board.wheel import make_wheel
 from facekit.version import __version__
-from tests.test_project import PROJECT, ROOT
+from tests.test_project import BUILD_SYSTEM, PROJECT, ROOT
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-BUILD_SYSTEM = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
 STEM = f"facekit_cli-{__version__}"
 WHERE_INSTALLED = (("configs/", "facekit/configs/"), ("scripts/imx/", "facekit/board/scripts/"))
 """folders of the repository that stand elsewhere in a wheel"""
 BUILT_FROM = {"LICENSE", "README.md", "pyproject.toml", "setup.py"}
-FOR_PACKAGERS = {"CHANGELOG.md", "CITATION.cff", "SECURITY.md", "mkdocs.yml"}
+FOR_PACKAGERS = {"CHANGELOG.md", "CITATION.cff", "Containerfile", "SECURITY.md", "mkdocs.yml"}
 TOOLS = {
     "uv": (
         ["uv", "tool", "install"],
@@ -116,7 +110,7 @@ def test_the_source_archive_has_what_is_built_the_manual_and_no_tests(
         assert license_file
         assert license_file.read() == (ROOT / "LICENSE").read_bytes()
     made = {name for name in files if name.startswith("facekit_cli.egg-info/")}
-    expected = tracked("facekit", "configs", "scripts/imx", "docs")
+    expected = tracked("facekit", "configs", "scripts/imx", "docs", "recipes")
     assert files - made - {"PKG-INFO", "setup.cfg"} == expected | BUILT_FROM | FOR_PACKAGERS | {
         "MANIFEST.in"
     }

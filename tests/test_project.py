@@ -21,7 +21,8 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGING = tomllib.loads((ROOT / "pyproject.toml").read_text())
+BUILD_SYSTEM, PROJECT = PACKAGING["build-system"], PACKAGING["project"]
 PINS = [
     Requirement(line)
     for line in (ROOT / "requirements-dev.lock").read_text().splitlines()

@@ -28,7 +28,7 @@ their cards and thresholds, facekit as a wheel, and shell scripts.
 ```sh
 sha256sum -c SHA256SUMS                # was it copied well?
 ./run.sh doctor                        # what is here, and what is missing
-./run.sh selftest                      # shipped faces: does the device answer as the CPU does?
+./selftest.sh                          # three faces: does the device answer as the CPU does?
 ./run.sh verify a.jpg b.jpg            # exit code 0: the same person, 1: different people
 ./run.sh verify a.jpg b.jpg --json     # the device, the score, the threshold
 {_other_device(bundle)}./run.sh enroll NAME photo.jpg         # people are kept in this folder, then
@@ -46,9 +46,6 @@ facekit uses the same models: `facekit verify a.jpg b.jpg --bundle FOLDER`.
 Nothing falls back to the CPU in silence: where the delegate is missing or accepts no operators, the
 exit code is 6 and the reason is on stderr. `--allow-cpu-fallback` permits it. A driver that is
 known not to take these files is refused in the same way; `--device cpu` always works.
-
-To watch a folder from the start of the board on, read the first lines of `facekit-watch.service`, a
-unit for systemd.
 
 ## Models
 
@@ -106,7 +103,7 @@ def _npu_needs(target: BundleTarget, bundle: Bundle) -> str:
         needs += _vela_needs(target, bundle)
     if bundle.device is Device.IMX8MP_NPU:
         needs += (
-            "- The first run compiles the graph, which may take a minute; the result is kept in "
+            "- The first run compiles the graph, 40 s to 2 minutes; the result is kept in "
             "`vx-graphs/`\n  of this folder.\n"
         )
     if target.neutron_target is not None:
@@ -137,7 +134,7 @@ def _neutron_needs(target: BundleTarget, bundle: Bundle) -> str:
             f"{version or 'it was not said which'}.\n  On the board: `strings "
             "/usr/lib/firmware/NeutronFirmware.elf | grep 'Firmware ver'`\n"
             "- The thresholds below were measured on the int8 file, before it was compiled: let "
-            "`./run.sh selftest`\n  compare the NPU with the CPU before you rely on them.\n"
+            "`./selftest.sh`\n  compare the NPU with the CPU before you rely on them.\n"
         )
     variant = bundle.variants[bundle.device]
     name = f"{bundle.model}_{variant}"

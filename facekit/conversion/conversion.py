@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,9 +45,6 @@ _REMEDIES = (
     "Nothing is written: calibrate on more photos or by another rule, leave these layers in "
     "float32 by a recipe of your own, or keep the file with --accept-drift."
 )
-_WITHOUT_VELA = (
-    "without --vela the other files are made, with --allow-cpu-fallback also what the CPU must run."
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +71,26 @@ class ConvertedFile:
             "drift": self.drift and self.drift.to_dict(),
             "vela": compiled and report_dict(compiled.report, compiled.comparisons),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFailure:
+    """A target for which Vela could not compile the file with uint8 input."""
+
+    target: str
+    """The target's name."""
+    error: AcceleratorError
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"target": self.target, **self.error.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The files that were written, and the targets without one."""
+
+    files: tuple[ConvertedFile, ...]
+    failures: tuple[TargetFailure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +147,7 @@ def convert(
     accept_drift: bool = False,
     allow_cpu_fallback: bool = False,
     reporter: Reporter = SILENT,
-) -> tuple[ConvertedFile, ...]:
+) -> Converted:
     """Writes the quantized files of a float32 model and the files compiled for the targets.
 
     Activation ranges are measured on `crops`, or if None on the faces shipped with facekit.  The
@@ -141,17 +157,18 @@ def convert(
     usable, with a warning in its card and report, and `allow_cpu_fallback` accepts a network that
     Vela leaves on the CPU.
 
-    The output folder is not changed before all files exist and are measured.  Raises UsageError if
-    a file exists and `force` is false, ModelBuildError if a result does not distinguish faces or
-    does not find them, StorageError if a file cannot be written, and the errors of `quantize` and
-    `compile_model`.
+    The output folder is not changed before all files exist and are measured.  A target that the
+    network does not fit is a failure in the result; the other files are written nevertheless.
+    Raises UsageError if a file exists and `force` is false, ModelBuildError if a result does not
+    distinguish faces or does not find them, StorageError if a file cannot be written, and the
+    errors of `quantize` and, except AcceleratorError, of `compile_model`.
     """
     require_free_files(folder, model.card.name, plan, force=force)
     names = file_names(model.card.name, plan)
     with _staging() as staging_name:
         staging = Path(staging_name)
         measured_crops = drift_crops or crops
-        created = _create_files(
+        created, failures = _create_files(
             model,
             plan,
             staging,
@@ -162,7 +179,10 @@ def convert(
             allow_cpu_fallback,
             reporter,
         )
+        failed = {f"model_{failure.target}" for failure in failures}
         for subfolder, names_in_folder in reversed(names.items()):  # source files are written last
+            if subfolder in failed:
+                continue
             put_files(
                 folder / subfolder,
                 {
@@ -170,7 +190,7 @@ def convert(
                     for converted in names_in_folder
                 },
             )
-    return tuple(
+    files = tuple(
         ConvertedFile(
             folder / converted.path.relative_to(staging),
             converted.card,
@@ -179,6 +199,7 @@ def convert(
         )
         for converted in created
     )
+    return Converted(files, tuple(failures))
 
 
 def _create_files(
@@ -191,8 +212,8 @@ def _create_files(
     accept_drift: bool,
     allow_cpu_fallback: bool,
     reporter: Reporter,
-) -> Sequence[ConvertedFile]:
-    created = []
+) -> tuple[list[ConvertedFile], list[TargetFailure]]:
+    created, failures = [], []
     if plan.float32:
         card = _with_default_name(model.card)
         path = staging / card.file_name
@@ -243,9 +264,10 @@ def _create_files(
                 reporter=reporter,
             )
         except AcceleratorError as error:
-            raise AcceleratorError(f"{error}\nNothing is written; {_WITHOUT_VELA}") from error
-        created.append(_compiled(compiled))
-    return created
+            failures.append(TargetFailure(target.name, error))
+        else:
+            created.append(_compiled(compiled))
+    return created, failures
 
 
 def _drift(

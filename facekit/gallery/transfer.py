@@ -8,6 +8,7 @@ the file are not encrypted: anybody who has the file can recognize the people in
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import tempfile
@@ -16,7 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -25,12 +26,16 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Template
 from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import Fields
+from facekit.system.inputs import InputKind, open_input, parse_json
 from facekit.template.match import recentered
 from facekit.template.space import TemplateSpace, parse_space
 from facekit.types import Float32Array
 
 FORMAT = "facekit-gallery"
 _SCHEMA_VERSION = 2
+_EXPORT = InputKind("an export of a gallery", InputError, max_bytes=1 << 40)
+_LONGEST_LINE = 1_000_000
+"""characters; a template of 512 numbers has 3,000"""
 CONTAINS = (
     "biometric templates, not encrypted: names, face vectors that recognize their owners, and "
     "names, sha256, face boxes and times of their photos; no pixels"
@@ -97,8 +102,8 @@ def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
     gallery cannot be read or written.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            space, mean, promised = _header(json.loads(file.readline()))
+        with open_input(path, _EXPORT) as opened, io.TextIOWrapper(opened, "utf-8") as file:
+            space, mean, promised = _header(parse_json(_line_of(file)))
             own, own_mean = gallery.info().space, gallery.mean()
             is_moved = own is not None and space is not None and space.differs_by_mean_alone(own)
             added = total = 0
@@ -116,13 +121,8 @@ def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
             if total != promised:
                 raise ValueError(f"{total} of its {promised} templates are there")
             return added, total
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is not an export of a gallery, or it is damaged: {error}. The people before "
-            "that place have been imported."
-        ) from error
+    except InputError as error:
+        raise InputError(f"{error} The people before that place have been imported.") from error
 
 
 def _header(fields: dict[str, Any]) -> tuple[TemplateSpace | None, Float32Array | None, int]:
@@ -164,19 +164,28 @@ def _line(name: str, template: Template) -> dict[str, Any]:
     }
 
 
-def _templates(lines: Iterator[str]) -> Iterator[tuple[str, Template]]:
-    for line in lines:
-        fields = json.loads(line)
-        box = fields["box_xyxy"]
-        x1, y1, x2, y2 = box or (0.0,) * 4
+def _line_of(file: TextIO) -> str:
+    """Returns the next line.  Raises ValueError for one that no export has."""
+    line = file.readline(_LONGEST_LINE)
+    if len(line) == _LONGEST_LINE:
+        raise ValueError(f"a line of more than {_LONGEST_LINE} characters")
+    return line
+
+
+def _templates(file: TextIO) -> Iterator[tuple[str, Template]]:
+    while line := _line_of(file):
+        fields = Fields(parse_json(line), "template")
+        box = fields.optional_numbers("box_xyxy")
+        if box is not None and len(box) != 4:
+            raise ValueError("box_xyxy must be four numbers")
         yield (
-            str(fields["name"]),
+            fields.text("name"),
             Template(
-                photo=str(fields["photo"]),
-                photo_sha256=str(fields["photo_sha256"] or ""),
-                box_xyxy=None if box is None else (x1, y1, x2, y2),
-                score=fields["score"],
-                enrolled_at=str(fields["enrolled_at"]),
-                vector=_vector(fields["vector_f32"]),
+                photo=fields.text("photo"),
+                photo_sha256=fields.text_or_null("photo_sha256"),
+                box_xyxy=None if box is None else (box[0], box[1], box[2], box[3]),
+                score=fields.optional_number("score"),
+                enrolled_at=fields.text("enrolled_at"),
+                vector=_vector(fields.text("vector_f32")),
             ),
         )

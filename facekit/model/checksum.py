@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -54,7 +55,8 @@ def remembered_sha256(path: Path, state_file: Path) -> str:
     sha256 = sha256_of(path)
     settled = time.time_ns() - max(identity[-2:]) > _SETTLED_NS
     if settled and _identity(path) == identity:
-        state = {name: entry for name, entry in state.items() if Path(name).exists()}
+        # Not Path.exists(), which raises an error for a file in a folder of another user.
+        state = {name: entry for name, entry in state.items() if os.path.exists(name)}
         _write(state_file, {**state, key: [*identity, sha256]})
     return sha256
 

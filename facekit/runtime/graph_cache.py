@@ -21,6 +21,8 @@ FOLDER = "VIV_VX_CACHE_BINARY_GRAPH_DIR"
 FOLDER_NAME = "vx-graphs"
 """Name of the folder in facekit's home."""
 
+_COMPILES = "the NPU's driver compiles each network at its first run, 40 s to 2 minutes,"
+
 _told: set[tuple[str, Path]] = set()
 
 
@@ -36,23 +38,19 @@ def keep_graphs(reporter: Reporter) -> None:
         return
     _told.add((switch, folder))
     if switch != "1":
-        reporter.note(f"{_first('each process')}: {SWITCH} is {switch!r}")
+        reporter.note(f"{_COMPILES} in each process: {SWITCH} is {switch!r}")
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         is_empty = not any(folder.iterdir())
     except OSError as error:
         reporter.note(
-            f"{_first('each process')}: {folder} cannot be used ({error.strerror}); let {FOLDER} "
-            "name a folder that can"
+            f"{_COMPILES} in each process: {folder} cannot be used ({error.strerror}); let "
+            f"{FOLDER} name a folder that can"
         )
         return
     os.environ[SWITCH], os.environ[FOLDER] = switch, str(folder)
     if is_empty:
-        reporter.note(f"{_first('this process')}, later ones read the result from {folder}")
+        reporter.note(f"{_COMPILES} this time; later runs read the result from {folder}")
     else:
         reporter.detail(f"the NPU's driver keeps compiled networks in {folder}")
-
-
-def _first(who: str) -> str:
-    return f"the first run of a network in {who} compiles it for the NPU, 40 s to 2 minutes"

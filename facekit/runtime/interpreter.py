@@ -45,7 +45,8 @@ def translate_errors(path: Path, *, delegated: bool = False) -> Iterator[None]:
         if "ethos-u" in str(error):
             raise AcceleratorError(
                 f"{path} is compiled by Vela for an Ethos-U NPU and runs only there, through "
-                "the board's delegate. On this machine use the model it was compiled from."
+                "NXP's delegate. On this machine, and with Mesa's delegate, use the model it was "
+                "compiled from."
             ) from error
         raise ModelMismatchError(f"{path} cannot be run by LiteRT: {error}") from error
 

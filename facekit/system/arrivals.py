@@ -152,25 +152,26 @@ class ClosedFiles:
 
         Raises MissingExtraError without watchdog, and OSError if inotify cannot be used.
         """
-        needed_for = "Seeing new files at once"
-        inotify = require("watchdog.observers.inotify", extra="watch", needed_for=needed_for)
-        events = require("watchdog.events", extra="watch", needed_for=needed_for)
+        inotify = require(
+            "watchdog.observers.inotify", extra="watch", needed_for="Seeing new files at once"
+        )
         self._wanted = wanted
         self.changed = Wakeup()
         """Set while there are names to take."""
         self._names: deque[str] = deque()  # whose methods are atomic: watchdog has its own thread
         # Full events: without, a file that is moved in looks like one that has just been opened.
         self._observer = inotify.InotifyObserver(generate_full_events=True)
-        self._observer.schedule(
-            self,
-            str(folder),
-            event_filter=[events.FileClosedEvent, events.FileMovedEvent],
-        )
+        try:
+            self._observer.schedule(self, str(folder))
+        except TypeError as error:
+            raise OSError("full events do not work in watchdog 4.0.0; 4.0.1 has them") from error
         self._observer.start()
 
     def dispatch(self, event: Any) -> None:
         """Called by watchdog, in its thread, with each event."""
-        name = os.path.basename(event.dest_path or event.src_path)
+        if event.event_type not in ("closed", "moved"):
+            return
+        name = os.path.basename(getattr(event, "dest_path", "") or event.src_path)
         if self._wanted(name):
             self._names.append(name)
             self.changed.set()

@@ -109,6 +109,9 @@ class Fields:
             raise self._wrong(name, "an integer")
         return value
 
+    def optional_integer(self, name: str) -> int | None:
+        return None if self._get(name) is None else self.integer(name)
+
     def require_version(self, wanted: int) -> None:
         """Raises FieldError unless the member schema_version is `wanted`."""
         if self.integer("schema_version") != wanted:

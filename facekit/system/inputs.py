@@ -51,7 +51,7 @@ def reading(kind: InputKind, name: object) -> Iterator[None]:
     except OSError as error:
         raise kind.error(f"{name} cannot be read: {error.strerror or error}.") from error
     except Exception as error:
-        raise kind.error(f"{name} cannot be read as {kind.noun}: {_reason(error)}") from error
+        raise kind.error(f"{name} cannot be read as {kind.noun}: {_reason(error)}.") from error
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def _reason(error: Exception) -> str:
         return "it is nested too deeply"
     if isinstance(error, MemoryError):
         return "it needs more memory than there is"
-    return str(error) or type(error).__name__
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def _what(mode: int) -> str:

@@ -21,6 +21,8 @@ def compile_model(
     *,
     target: str = DEFAULT_TARGET,
     output: Path | None = None,
+    memory_mode: str | None = None,
+    sram: int | None = None,
     weight_bits: int = FULL_BITS,
     bandwidths: bool = True,
     allow_cpu_fallback: bool = False,
@@ -31,13 +33,15 @@ def compile_model(
 
     `model`: an integer .tflite file with its card, or the name of a stored model.  `target`: a name
     of configs/targets or a .toml file.  `output`: None means model_<target> beside the file.
-    `weight_bits`: if below 8, the weights that slow the NPU down are narrowed first.  `bandwidths`:
-    also estimate with the target's other bandwidths.  `allow_cpu_fallback`: accept a network that
-    runs mostly on the CPU.  `force`: replace existing files.
+    `memory_mode`: where weights and feature maps are, in Vela's words; `sram`: bytes of SRAM that
+    the NPU may use; None means the target's.  `weight_bits`: if below 8, the weights that slow the
+    NPU down are narrowed first.  `bandwidths`: also estimate with the target's other bandwidths.
+    `allow_cpu_fallback`: accept a network that runs mostly on the CPU.  `force`: replace existing
+    files.
     Raises UsageError for an unknown target or an ONNX file, and the errors of
     `facekit.conversion.vela.compile.compile_model`.
     """
-    read = read_target(target)
+    read = read_target(target).with_memory(mode=memory_mode, sram=sram)
     (path, *_) = paths_of(model)
     if output is None and not str(model).endswith(MODEL_SUFFIXES):
         raise UsageError(f"{model} is in the store, where models for NPUs do not go: pass -o DIR.")

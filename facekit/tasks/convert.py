@@ -11,7 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.conversion.conversion import ConversionPlan, ConvertedFile, require_free_files
+from facekit.conversion.conversion import (
+    ConversionPlan,
+    ConvertedFile,
+    TargetFailure,
+    require_free_files,
+)
 from facekit.conversion.conversion import convert as convert_model
 from facekit.conversion.crops import DEFAULT_CROPS, SEED, CropSet, photo_crops
 from facekit.conversion.import_options import ImportOptions
@@ -69,6 +74,8 @@ class Conversion:
     output: Path | None
     """The folder that was requested for the files; None means the store."""
     files: tuple[ConvertedFile, ...]
+    failures: tuple[TargetFailure, ...] = ()
+    """The targets for which Vela could not compile the model; the other files are written."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -76,6 +83,7 @@ class Conversion:
             "model_sha256": self.model_sha256,
             "output": self.output and str(self.output),
             "files": [file.to_dict() for file in self.files],
+            "failed": [failure.to_dict() for failure in self.failures],
         }
 
 
@@ -150,7 +158,7 @@ def convert(
         folder = output or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="facekit-install-"))
         )
-        files = convert_model(
+        converted = convert_model(
             source,
             plan,
             folder,
@@ -161,9 +169,12 @@ def convert(
             allow_cpu_fallback=allow_cpu_fallback,
             reporter=reporter,
         )
+        files = converted.files
         if install is not None:
             files = _installed(install, files, reporter)
-    return Conversion(source.card.full_name, source.card.file_sha256, output, files)
+    return Conversion(
+        source.card.full_name, source.card.file_sha256, output, files, converted.failures
+    )
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def quantize(
             force=force,
             accept_drift=accept_drift,
             reporter=reporter,
-        )
+        ).files
         quantized = InstalledModel(made.card, made.path)
         result = QuantizedFile(source.card.full_name, source.card.file_sha256, output, made)
         if layers:

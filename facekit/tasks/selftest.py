@@ -37,7 +37,7 @@ MIN_COSINE_REPEATED = 0.9999
 def selftest(*, request: PipelineRequest | None = None, reporter: Reporter = SILENT) -> SelfTest:
     """Runs the shipped faces through the CPU, and through the accelerator of `request` if any.
 
-    The CPU runs the same files as the accelerator.  In place of a file that Vela has compiled,
+    The CPU runs the same files as the accelerator.  In place of a file that is compiled for an NPU,
     which the CPU cannot run, it runs the file of integers or else the float32 file beside it.  The
     CPU never stands in for the accelerator, whatever `request` permits.
 
@@ -54,13 +54,13 @@ def selftest(*, request: PipelineRequest | None = None, reporter: Reporter = SIL
     model, device = for_cpu(pipeline.model), None
     nets = tuple(for_cpu(net).path for net in locate.found_nets) if detects else ()
     if accelerator.requests_accelerator:
-        reporter.note("the first run on an accelerator may take minutes: it compiles the network")
         device = run_networks(
             pipeline.model,
             locate if detects else None,
             accelerator,
             threads=threads,
             on_cpu=False,
+            reporter=reporter,
         )
     cpu = run_networks(
         model,

@@ -17,13 +17,15 @@ from facekit.face.portraits import NAMES, shipped_portraits, unstretched_faces
 from facekit.model.card import embedder_of
 from facekit.model.store import DEFAULT_VARIANT, InstalledModel, load_checked
 from facekit.model.variants import file_name
-from facekit.pipeline.locate import LocateOptions, Locator
+from facekit.pipeline.locate import LocateOptions, Locator, Stopwatch
+from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest, DeviceUse, device_use, open_net
 from facekit.tasks.selftest_results import RunTimes
 from facekit.types import Float32Array, UInt8Array
 
 _ROUNDS = 2
-_VELA = "_vela"
+_COMPILED = ("vela", "neutron")
+"""Last word of the variant of a file that Vela or NXP's neutron-converter has compiled."""
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")
@@ -79,17 +81,26 @@ def run_networks(
     *,
     threads: int,
     on_cpu: bool,
+    reporter: Reporter = SILENT,
 ) -> Answers:
     """Embeds each of the shipped crops twice, one at a time, and detects the faces in each photo.
 
     `locate`: None runs no detector; without `on_cpu`, a detector that stays on the CPU is not run
-    either.  `on_cpu`: use the CPU in place of `accelerator`.  Raises the errors of `open_net`, and
+    either.  `on_cpu`: use the CPU in place of `accelerator`.  `reporter` is told if a network will
+    first be compiled for minutes.  Raises the errors of `open_net`, and
     AcceleratorError, or ModelMismatchError for the CPU, for an embedding that is zero or not
     finite.
     """
     card, clock = model.card, _Clock()
     assert card.crop is not None  # an embedding model's card always has a crop
-    opened = clock.timed(open_net, model.path, request=accelerator, threads=threads, on_cpu=on_cpu)
+    opened = clock.timed(
+        open_net,
+        model.path,
+        request=accelerator,
+        threads=threads,
+        on_cpu=on_cpu,
+        reporter=reporter,
+    )
     embedder = embedder_of(opened.net, card)
 
     def embedded(crop: UInt8Array) -> Float32Array:
@@ -110,23 +121,22 @@ def run_networks(
         np.array(vectors, np.float32),
         clock.times(),
     )
-    return answers if locate is None else _with_detections(answers, locate)
+    return answers if locate is None else _with_detections(answers, locate, reporter)
 
 
 def for_cpu(model: InstalledModel) -> InstalledModel:
     """Returns a file that the CPU can run: the model's, or another variant of it.
 
-    Raises ModelMissingError if Vela has compiled the file and there is no other beside it.
+    Raises ModelMissingError if the file is compiled for an NPU and there is no other beside it.
     """
     card = model.card
-    if card.npu_milliseconds is None and not card.variant.endswith(_VELA):
+    source, _, compiler = card.variant.rpartition("_")
+    if card.npu_milliseconds is None and compiler not in _COMPILED:
         return model
-    for other in other_variants(
-        model, card.variant.removesuffix(_VELA), "int8", "uint8", DEFAULT_VARIANT
-    ):
+    for other in other_variants(model, source, "int8", "uint8", DEFAULT_VARIANT):
         return other
     raise ModelMissingError(
-        f"{model.path} runs on an Ethos-U only, and its answers are compared with the CPU's: "
+        f"{model.path} runs on its NPU only, and its answers are compared with the CPU's: "
         f"{file_name(card.name, 'int8')} and its card are needed beside it."
     )
 
@@ -143,8 +153,8 @@ def other_variants(model: InstalledModel, *variants: str) -> Iterator[InstalledM
                 yield load_checked(path)
 
 
-def _with_detections(answers: Answers, options: LocateOptions) -> Answers:
-    locator, clock = Locator(options=options), _Clock()
+def _with_detections(answers: Answers, options: LocateOptions, reporter: Reporter) -> Answers:
+    locator, clock = Locator(options=options, stopwatch=Stopwatch(reporter)), _Clock()
     clock.timed(lambda: locator.detector)
     delegated_nodes = sum(opened.delegated_nodes for opened in locator.opened)
     if not (options.on_cpu or delegated_nodes):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +24,8 @@ from facekit.conversion.quantize.recipe import read_recipe
 from facekit.enums import RangeRule
 from facekit.model.store import InstalledModel, load_checked
 from facekit.runtime.litert import LiteRtNet
+from tests.c_delegate import compile_delegate, needs_compiler
+from tests.schemas import require_schema
 
 pytestmark = pytest.mark.model
 pytest.importorskip("ai_edge_quantizer", reason="no ai-edge-quantizer: pip install '.[convert]'")
@@ -88,19 +93,24 @@ def test_a_damaged_detector_is_not_sound(models: Path, yunet_file: Path, tmp_pat
     assert not measure_detection_drift(float32, damaged, pictures).is_sound
 
 
+def unpacked(models: Path, folder: Path) -> Path:
+    """The folder of a bundle of both for the i.MX 8M Plus."""
+    (folder / WHEEL).write_bytes(b"no wheel")
+    archive = folder / "bundle.tar"
+    made = make_bundle(
+        "sface", "imx8mp", archive, detector="yunet", models=models, wheel=folder / WHEEL
+    )
+    assert {card.name for card in made.cards} == {"sface", "yunet"}
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return folder / "facekit-imx8mp"
+
+
 def test_the_unpacked_bundle_verifies_by_integers_alone(
     models: Path, data: Path, tmp_path: Path
 ) -> None:
     """By the CPU's files, and by those for the NPU where the CPU may stand in for it."""
-    (tmp_path / WHEEL).write_bytes(b"no wheel")
-    archive = tmp_path / "bundle.tar"
-    made = make_bundle(
-        "sface", "imx8mp", archive, detector="yunet", models=models, wheel=tmp_path / WHEEL
-    )
-    assert {card.name for card in made.cards} == {"sface", "yunet"}
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path, filter="data")
-    bundle = ["--bundle", str(tmp_path / "facekit-imx8mp"), "--threshold", "0.68", "--json"]
+    bundle = ["--bundle", str(unpacked(models, tmp_path)), "--threshold", "0.68", "--json"]
     distances = []
     for other, code in (("obama2.jpg", 0), ("biden.jpg", 1)):
         for device, variant in (
@@ -115,3 +125,35 @@ def test_the_unpacked_bundle_verifies_by_integers_alone(
             assert (payload["cpu_fallback"] is None) == (variant == "int8")
             distances.append(payload["distance"])
     np.testing.assert_allclose(distances[::2], distances[1::2], atol=0.05)
+
+
+@needs_compiler
+@pytest.mark.parametrize(("compute", "code"), [("right", 0), ("wrong", 6)])
+def test_the_unpacked_bundle_tests_its_own_networks_on_an_accelerator(
+    models: Path, tmp_path: Path, compute: str, code: int
+) -> None:
+    """Detector and embedding net in integers, by the script, through a delegate."""
+    folder = unpacked(models, tmp_path)
+    delegate = compile_delegate(tmp_path / "libtest_delegate.so")
+    program = tmp_path / "facekit"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m facekit "$@"\n')
+    program.chmod(0o755)
+    options = ("--delegate", str(delegate), "--delegate-option", f"compute={compute}", "--json")
+    done = subprocess.run(
+        [folder / "selftest.sh", *options],
+        env={**os.environ, "FACEKIT": str(program), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    payload = json.loads(done.stdout)
+    require_schema("selftest", payload)
+    cpu, device = payload["answers"]
+    assert [(one["model"], one["detector"]) for one in (cpu, device)] == [
+        ("sface:uint8", "yunet:uint8")
+    ] * 2
+    assert min(device["delegated_count"], device["detector_delegated_count"]) > 20
+    failed = {one["check"] for one in payload["checks"] if not one["passed"]}
+    assert failed == (set() if compute == "right" else {"cpu-embeddings", "cpu-boxes"})
+    assert all(0.99 < face["float32_cosine"] < 0.9999 for face in cpu["faces"])

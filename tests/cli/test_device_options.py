@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
+from facekit.runtime import graph_cache
 from tests.c_delegate import compile_delegate, needs_compiler
 from tests.schemas import require_schema
 
@@ -94,6 +96,43 @@ def test_a_delegate_that_takes_nothing_is_exit_code_6(library: Path) -> None:
     allowed = run("verify", *PHOTOS, *nothing, "--allow-cpu-fallback", "--json")
     assert allowed.exit_code == 1
     assert "took no operator" in str(used(allowed)[2])
+
+
+@pytest.mark.model
+@needs_compiler
+def test_a_delegate_and_a_runtime_that_do_not_belong_together_are_exit_code_6(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
+    for_tflite = compile_delegate(tmp_path / "libethosu_delegate.so")
+    for_litert = compile_delegate(tmp_path / "liblitert_ethosu_delegate.so")
+    result = run("verify", *PHOTOS, "--delegate", for_tflite)
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert "it is built for tflite_runtime, which cannot be imported" in result.stderr
+    monkeypatch.setenv("FACEKIT_RUNTIME", "tensorflow")
+    result = run("verify", *PHOTOS, "--delegate", for_litert)
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert "built for ai_edge_litert, and FACEKIT_RUNTIME asks for tensorflow" in result.stderr
+
+
+@pytest.mark.model
+@needs_compiler
+def test_minutes_of_compiling_are_announced_and_the_folder_is_said_with_verbose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "graphs"
+    monkeypatch.setenv(graph_cache.SWITCH, "1")
+    monkeypatch.setenv(graph_cache.FOLDER, str(kept))
+    library = compile_delegate(tmp_path / "liblitert_vx_delegate.so")
+    verify: tuple[str | Path, ...] = ("verify", *PHOTOS, "--delegate", library)
+    told = []
+    for options in ((), ("-v",), ()):
+        monkeypatch.setattr(graph_cache, "_told", set())  # as in a process of its own
+        told.append(run(*verify, *options).stderr)
+        (kept / "graph.nb").touch()
+    assert "40 s to 2 minutes" in told[0]
+    assert f"the NPU's driver keeps compiled networks in {kept}" in told[1]
+    assert str(kept) not in told[2]
 
 
 @pytest.mark.model

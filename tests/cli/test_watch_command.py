@@ -256,8 +256,10 @@ class TestArriving:
             assert one.end(signal.SIGTERM) == (143, "")
 
     def test_a_folder_that_goes_away_ends_it(self, incoming: Path, polling: bool) -> None:
-        with watching(incoming, "--known", OBAMA, "--interval", "0.2", polling=polling) as one:
+        options = ("--known", OBAMA, "--interval", "0.2", "--json")
+        with watching(incoming, *options, polling=polling) as one:
             shutil.rmtree(incoming)
+            assert json.loads(one.line())["error"]["exit_code"] == 4, "one line, as all others"
             assert one.process.wait(timeout=LONG_S) == 4
         assert "cannot be read" in one.notes
         assert "Traceback" not in one.notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from facekit.cli import cli
 from facekit.conversion import conversion as convert_module
 from facekit.conversion.conversion import ConversionPlan, ConvertedFile, convert
 from facekit.conversion.drift import Drift, measure_drift
@@ -55,7 +58,7 @@ def written(folder: Path) -> list[str]:
 def test_every_recipe_at_once(tiny: InstalledModel, tmp_path: Path) -> None:
     told = Told()
     out = tmp_path / "out"
-    made = convert(tiny, ConversionPlan(ALL, float32=True), out, reporter=told)
+    made = convert(tiny, ConversionPlan(ALL, float32=True), out, reporter=told).files
     variants = ["float32", *(recipe.variant for recipe in ALL)]
     assert [one.card.variant for one in made] == variants
     for one in made:
@@ -74,7 +77,7 @@ def test_every_recipe_at_once(tiny: InstalledModel, tmp_path: Path) -> None:
 
 
 def test_cards_say_how_they_were_calibrated(tiny: InstalledModel, tmp_path: Path) -> None:
-    (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out")
+    (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out").files
     calibration = made.card.quantization.calibration
     assert calibration["range_rule"] == "percentile"
     assert (calibration["crops"], calibration["people"]) == (96, 2)
@@ -132,7 +135,7 @@ def test_what_fails_half_way_leaves_nothing(
 
 
 def test_only_float32_embedding_models_are_quantized(tiny: InstalledModel, tmp_path: Path) -> None:
-    (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out")
+    (made,) = convert(tiny, ConversionPlan((INT8,)), tmp_path / "out").files
     with pytest.raises(UsageError, match="A float32 file is needed to start from"):
         require_quantizable(InstalledModel(made.card, made.path))
 
@@ -141,7 +144,7 @@ def test_an_open_batch_is_closed(tmp_path: Path) -> None:
     """As PyTorch's exporter leaves it; the size is the card's."""
     model = small_embedder(tmp_path / "source", (DYNAMIC, 16, 16, 3))
     assert has_dynamic_dimension(model.path.read_bytes())
-    (made,) = convert(model, ConversionPlan((INT8,)), tmp_path / "out")
+    (made,) = convert(model, ConversionPlan((INT8,)), tmp_path / "out").files
     assert LiteRtNet(made.path).inputs[0].shape == (1, 16, 16, 3)
     assert isinstance(made.drift, Drift)
     assert made.drift.mean > 0.99
@@ -162,7 +165,7 @@ def test_a_file_that_does_not_tell_faces_apart_is_kept_only_where_asked_for(
         convert(tiny, ConversionPlan((INT8,)), out)
     assert not out.exists()
     told = Told()
-    (made,) = convert(tiny, ConversionPlan((INT8,)), out, accept_drift=True, reporter=told)
+    (made,) = convert(tiny, ConversionPlan((INT8,)), out, accept_drift=True, reporter=told).files
     warning = load_checked(made.path).card.quantization.calibration["warning"]
     assert "does not tell faces apart" in warning
     assert f"warning: {warning}" in told.notes
@@ -171,13 +174,47 @@ def test_a_file_that_does_not_tell_faces_apart_is_kept_only_where_asked_for(
     require_schema("convert", Conversion("tiny:float32", "0" * 64, out, (made,)).to_dict())
 
 
-def test_what_vela_refuses_leaves_nothing_and_says_so(tiny: InstalledModel, tmp_path: Path) -> None:
+def test_what_vela_refuses_is_said_and_the_other_files_are_kept(
+    tiny: InstalledModel, tmp_path: Path
+) -> None:
     pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
-    imx93 = replace(read_target("imx93"), memory_mode="No_Such_Mode")
+    imx93 = replace(read_target("imx93"), bandwidths=())
+    small = replace(imx93, name="small", memory_mode="Shared_Sram", sram=64)
     out = tmp_path / "out"
-    with pytest.raises(AcceleratorError, match=r"(?s)No_Such_Mode.*Nothing is written; without"):
-        convert(tiny, ConversionPlan((UINT8,), targets=(imx93,)), out)
-    assert not out.exists()
+    converted = convert(tiny, ConversionPlan((UINT8,), targets=(small, imx93)), out)
+    assert [file.path.name for file in converted.files] == [
+        "tiny_uint8.tflite",
+        "tiny_uint8_vela.tflite",
+    ]
+    assert all(file.path.is_file() for file in converted.files)
+    assert not (out / "model_small").exists()
+    (failure,) = converted.failures
+    assert failure.target == "small"
+    assert isinstance(failure.error, AcceleratorError)
+    assert re.search(r"needs [\d,]+ bytes of SRAM .* and 64 are there", str(failure.error))
+    whole = Conversion("tiny:float32", "0" * 64, out, converted.files, converted.failures).to_dict()
+    require_schema("convert", whole)
+    assert whole["failed"][0]["error"]["exit_code"] == 6
+
+
+def test_the_command_exits_with_6_and_lists_what_it_kept(
+    tiny: InstalledModel, tmp_path: Path
+) -> None:
+    pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
+    board = tmp_path / "board.toml"
+    board.write_text(
+        'title = "x"\naccelerator_config = "ethos-u65-256"\nmemory_mode = "Shared_Sram"\n'
+        'system_config = "Ethos_U65_High_End"\nsram = 64\n'
+    )
+    out = tmp_path / "out"
+    arguments = ["convert", str(tiny.path), "--int8", "--vela", str(board), "-o", str(out)]
+    result = CliRunner().invoke(cli, [*arguments, "--accept-drift"])
+    assert result.exit_code == 6, result.stderr
+    assert "tiny_uint8.tflite does not fit board: it needs" in result.stderr
+    for name in ("tiny_int8.tflite", "tiny_uint8.tflite"):
+        assert (out / name).is_file()
+        assert name in result.stdout
+    assert not (out / "model_board").exists()
 
 
 def test_a_small_network_that_ends_with_a_unit_length_goes_to_the_npu(tmp_path: Path) -> None:
@@ -186,7 +223,7 @@ def test_a_small_network_that_ends_with_a_unit_length_goes_to_the_npu(tmp_path: 
     told = Told()
     plan = ConversionPlan((UINT8,), targets=(replace(read_target("imx93"), bandwidths=()),))
     model = small_embedder(tmp_path / "source", (1, 16, 16, 3))
-    quantized, compiled = convert(model, plan, tmp_path / "out", reporter=told)
+    quantized, compiled = convert(model, plan, tmp_path / "out", reporter=told).files
     assert "uint8: left in float32: 1 x L2_NORMALIZATION" in told.notes
     assert isinstance(quantized.drift, Drift)
     assert quantized.drift.mean > 0.99
@@ -225,7 +262,7 @@ def test_vela_compiles_the_file_with_uint8_input(tmp_path: Path) -> None:
     pytest.importorskip("ethosu", reason="no Vela: pip install '.[convert]'")
     out = tmp_path / "out"
     plan = ConversionPlan((UINT8,), targets=(read_target("imx93"),))
-    made = convert(find(DEFAULT_MODEL), plan, out)
+    made = convert(find(DEFAULT_MODEL), plan, out).files
     compiled = out / "model_imx93" / f"{DEFAULT_MODEL}_uint8_vela.tflite"
     assert [one.path for one in made] == [out / f"{DEFAULT_MODEL}_uint8.tflite", compiled]
     card = load_checked(compiled, read_all=True).card
@@ -239,7 +276,9 @@ def test_vela_compiles_the_file_with_uint8_input(tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[ConvertedFile, ...]:
     """The default model's int8 file, made once from the ranges that ship."""
-    return convert(find(DEFAULT_MODEL), ConversionPlan((INT8,)), tmp_path_factory.mktemp("real"))
+    return convert(
+        find(DEFAULT_MODEL), ConversionPlan((INT8,)), tmp_path_factory.mktemp("real")
+    ).files
 
 
 @pytest.mark.model

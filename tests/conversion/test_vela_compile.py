@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -210,6 +211,62 @@ def test_a_full_disk_leaves_earlier_files_alone(
         compile_model(model, IMX93, folder, bandwidths=False, force=True)
     assert names(folder) == ["int8_vela_report.json"]
     assert (folder / "int8_vela_report.json").read_text() == "earlier"
+
+
+def test_a_network_that_needs_more_sram_than_there_is_gets_one_sentence(
+    model: Path, tmp_path: Path
+) -> None:
+    """Vela takes the size for a target only, in this mode, and ends with 0."""
+    shared = IMX93.with_memory(mode="Shared_Sram", sram=1000)
+    with pytest.raises(AcceleratorError) as caught:
+        compile_model(model, shared, tmp_path / "out", bandwidths=False)
+    sentence = re.fullmatch(
+        r"int8\.tflite does not fit imx93: it needs ([\d,]+) bytes of SRAM in the memory mode "
+        r"Shared_Sram, and 1,000 are there\. If the part has more, say so by --sram; else keep the "
+        r"feature maps in DRAM by the memory mode Dedicated_Sram, or take a smaller input or "
+        r"narrower layers\.",
+        str(caught.value),
+    )
+    assert sentence is not None
+    needed = int(sentence[1].replace(",", ""))
+    assert needed > 1000
+    assert names(tmp_path / "out") == []
+    more = IMX93.with_memory(mode="Shared_Sram", sram=needed)
+    compile_model(model, more, tmp_path / "more", bandwidths=False)
+    dedicated = IMX93.with_memory(mode="Dedicated_Sram", sram=1000)
+    assert (
+        compile_model(
+            model, dedicated, tmp_path / "dedicated", bandwidths=False
+        ).report.sram_used_bytes
+        <= 1000
+    )
+
+
+def test_in_sram_only_the_weights_need_room_too(model: Path, tmp_path: Path) -> None:
+    """Vela counts them as flash; feature maps alone would fit."""
+    only = IMX93.with_memory(mode="Sram_Only")
+    report = compile_model(model, only, tmp_path / "fits", bandwidths=False).report
+    assert report.flash_used_bytes > 0
+    less = only.with_memory(sram=report.sram_used_bytes + report.flash_used_bytes - 1)
+    with pytest.raises(AcceleratorError, match=r"needs [\d,]+ bytes of SRAM .*Sram_Only"):
+        compile_model(model, less, tmp_path / "out", bandwidths=False)
+
+
+def test_what_vela_says_of_no_room_becomes_the_same_sentence(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for Vela fails in Vela's words, for the network itself and for an estimate."""
+    words = "Failed to allocate tensors. Memory used 426480, limit 393216)"
+    stub = tmp_path / "vela"
+    stub.write_text(f"#!/bin/sh\necho '{words}'\nexit 1\n")
+    stub.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stub))
+    with pytest.raises(AcceleratorError) as caught:
+        compile_model(model, IMX93, tmp_path / "out")
+    text = str(caught.value)
+    assert text.startswith("int8.tflite does not fit imx93: it needs 426,480 bytes of SRAM")
+    assert "393,216 are there" in text
+    assert "|" not in text
 
 
 def test_vela_failing_is_said_in_its_words(model: Path, tmp_path: Path) -> None:

@@ -29,6 +29,14 @@ def test_imx93_assumes_two_thirds_of_its_wire_rate() -> None:
     assert dram / wire_rate == pytest.approx(0.67, abs=0.005)
 
 
+def test_the_sram_of_imx93_is_that_of_its_memory_mode() -> None:
+    target = read_target("imx93")
+    assert (target.memory_mode, target.sram) == ("Dedicated_Sram_384KB", 384 * 1024)
+    other = target.with_memory(mode="Shared_Sram")
+    assert (other.memory_mode, other.sram) == ("Shared_Sram", 384 * 1024)
+    assert target.with_memory() == target
+
+
 def test_a_file_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "board.toml"
     path.write_text(
@@ -50,6 +58,11 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
         ("title = ", "Target .*board.toml cannot be used"),
         ('title = "x"', "accelerator_config is missing"),
         ("clock = 1", "unknown keys clock; known: accelerator_config"),
+        (
+            'title = "x"\naccelerator_config = "u"\nmemory_mode = "m"\nsystem_config = "s"\n'
+            "sram = 0",
+            "sram is a number of bytes. Received: 0",
+        ),
         (
             'title = "x"\naccelerator_config = "u"\nmemory_mode = "m"\nsystem_config = "s"\n'
             'optimize = "Speed"',

@@ -70,7 +70,7 @@ def test_damage_is_told_of_and_whole_people_stay(
         export_gallery(gallery, file)
     file.write_text(file.read_text()[:-40])
     with SqliteGallery(target) as other:
-        with pytest.raises(InputError, match="damaged"):
+        with pytest.raises(InputError, match="as an export"):
             import_gallery(other, file)
         assert [(person.name, person.template_count) for person in other.people()] == [("Ada", 3)]
 
@@ -109,7 +109,7 @@ def test_a_gallery_that_changes_meanwhile_is_not_exported(
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": "other"}', "\x00"])
 def test_a_file_that_is_none(target: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "x.jsonl").write_text(content)
-    with SqliteGallery(target) as other, pytest.raises(InputError, match="not an export"):
+    with SqliteGallery(target) as other, pytest.raises(InputError, match="as an export of a gallery"):
         import_gallery(other, tmp_path / "x.jsonl")
 
 

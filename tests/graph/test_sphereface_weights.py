@@ -190,7 +190,7 @@ def test_an_imported_model_is_quantized_and_runs_on_the_npu(
         imported.model,
         ConversionPlan(tuple(recipes), targets=(read_target("imx93"),)),
         tmp_path / "out",
-    )
+    ).files
     assert isinstance(half.drift, Drift)
     assert half.drift.minimum > 0.9999
     assert isinstance(quarter.drift, Drift)

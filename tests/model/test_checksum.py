@@ -99,3 +99,10 @@ def test_files_that_are_gone_are_forgotten(file: Path, state: Path) -> None:
     gone.unlink()
     remembered_sha256(file, state)
     assert list(json.loads(state.read_bytes())) == [str(file)]
+
+
+def test_a_remembered_file_that_cannot_be_looked_for_is_forgotten(file: Path, state: Path) -> None:
+    """As one in a folder of another user, which Path.exists() reports by an error."""
+    state.write_text(json.dumps({"/" + "x" * 5000: [1, 2, 3, 4, 5, "sha256"]}))
+    assert remembered_sha256(file, state) == sha256(b"one")
+    assert list(json.loads(state.read_bytes())) == [str(file)]

@@ -100,6 +100,17 @@ class TestHere:
         assert mark.exists()
         np.testing.assert_array_equal(found.net.run(np.zeros((1, 16, 16, 3), np.float32))[0], 42)
 
+    def test_a_delegate_that_takes_nothing_says_what_it_takes(
+        self, data: Path, libraries: Path
+    ) -> None:
+        request = AcceleratorRequest(
+            delegate=libraries / "libteflon.so", options=(("take", "none"),)
+        )
+        with pytest.raises(AcceleratorError, match=r"took no operator.*int8 or uint8, not Vela's"):
+            open_net(data / "tiny" / "float32.tflite", request=request)
+        with pytest.raises(AcceleratorError, match=r"with Mesa's delegate, use the model it was"):
+            open_net(data / "nets" / "int8_vela.tflite", request=request)
+
     def test_a_delegate_for_the_other_runtime_is_refused_before_it_is_loaded(
         self, data: Path, libraries: Path, mark: Path
     ) -> None:

@@ -22,7 +22,6 @@ from facekit.errors import AcceleratorError, ModelMismatchError, ModelMissingErr
 from facekit.face.geometry import overlaps
 from facekit.face.portraits import face_boxes
 from facekit.model import registry
-from facekit.model.card import VELA_ESTIMATE
 from facekit.model.golden_faces import golden_boxes, golden_embeddings
 from facekit.model.store import find, load_checked
 from facekit.runtime.delegates import DeviceUse
@@ -221,20 +220,20 @@ def test_the_cpu_never_stands_in_for_a_device() -> None:
 
 
 class TestReference:
-    """The file that the CPU runs in place of one that Vela has compiled."""
+    """The file that the CPU runs in place of one that is compiled for an NPU."""
 
     def test_a_file_that_the_cpu_can_run_is_run_itself(self, tmp_path: Path) -> None:
         model = load_checked(write_model(tmp_path, variant="uint8"))
         write_model(tmp_path, variant="int8")
         assert for_cpu(model) is model
 
+    @pytest.mark.parametrize("compiler", ["vela", "neutron"])
     def test_of_a_compiled_file_it_is_the_file_that_was_compiled_then_any_other(
-        self, tmp_path: Path
+        self, tmp_path: Path, compiler: str
     ) -> None:
         """Beside it, as in a bundle, or above it, as convert writes."""
         folder = tmp_path / "model_imx93"
-        tools = {VELA_ESTIMATE: "9.48 ms"}
-        model = load_checked(write_model(folder, variant="uint8_vela", tools=tools))
+        model = load_checked(write_model(folder, variant=f"uint8_{compiler}"))
         with pytest.raises(ModelMissingError, match=r"toy_int8\.tflite and its card are needed"):
             for_cpu(model)
         for place, variant in ((tmp_path, "float32"), (folder, "int8"), (tmp_path, "uint8")):

@@ -15,6 +15,7 @@ from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.compiled import print_compiled
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
+from facekit.cli.types import Words
 
 
 @click.command("compile", cls=Command, basic="target output weight-bits force json")
@@ -27,6 +28,20 @@ from facekit.cli.terminal import TerminalReporter
     "facekit config list.",
 )
 @output_folder("Folder to write to.", show_default="model_TARGET beside the model")
+@click.option(
+    "--memory-mode",
+    type=Words(["Sram_Only", "Shared_Sram", "Dedicated_Sram"]),
+    help="Where weights and feature maps are: in SRAM, feature maps alone in SRAM, or both in "
+    "DRAM.",
+    show_default="the target's",
+)
+@click.option(
+    "--sram",
+    metavar="BYTES",
+    type=click.IntRange(min=1),
+    help="SRAM that the NPU may use; a network that needs more is exit code 6.",
+    show_default="the target's",
+)
 @click.option(
     "--bandwidths/--no-bandwidths", default=True, help="Estimate under other bandwidths too."
 )
@@ -44,6 +59,8 @@ def compile_command(
     model: str,
     target: str,
     output: Path | None,
+    memory_mode: str | None,
+    sram: int | None,
     bandwidths: bool,
     weight_bits: int,
     allow_cpu_fallback: bool,
@@ -67,6 +84,8 @@ def compile_command(
         model,
         target=target,
         output=output,
+        memory_mode=memory_mode,
+        sram=sram,
         weight_bits=weight_bits,
         bandwidths=bandwidths,
         allow_cpu_fallback=allow_cpu_fallback,

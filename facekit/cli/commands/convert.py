@@ -21,7 +21,7 @@ from facekit.cli.output_options import (
     output_folder,
 )
 from facekit.cli.render.conversion import print_conversion
-from facekit.cli.render.output import emit_json
+from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.cli.terminal import TerminalReporter
 from facekit.enums import Architecture, RangeRule
 
@@ -79,7 +79,8 @@ def convert(
     """Convert a model to LiteRT files, for NPUs too.
 
     MODEL is a registry name, a card or .tflite file, or a Keras file (with --architecture).  Each
-    file gets its card; integer files are measured against float32.
+    file gets its card; integer files are measured against float32.  What Vela cannot compile for
+    a target is told, with exit code 6; the other files are kept.
 
     \b
     Example: facekit convert --int8 --vela -o out/
@@ -108,3 +109,7 @@ def convert(
         emit_json(conversion.to_dict())
     else:
         print_conversion(conversion)
+    for failure in conversion.failures:
+        note_error(str(failure.error))
+    if conversion.failures:
+        exit_with(failure.error for failure in conversion.failures)

@@ -48,10 +48,11 @@ def emit_json_line(payload: Mapping[str, Any]) -> None:
 def emit_error(error: FacekitError, *, as_json: bool) -> None:
     """The message on stderr; with --json also an object on stdout, so that a parser gets one.
 
-    With --verbose, what it came from is told too.
+    It stands on one line, as a reader of JSON Lines needs it.  With --verbose, what it came from is
+    told too.
     """
     if as_json:
-        emit_json(error.to_dict())
+        emit_json_line(error.to_dict())
     if _verbosity is Verbosity.VERBOSE:
         import traceback
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from facekit.conversion.vela.narrow import FULL_BITS, narrow_weights
 from facekit.conversion.vela.report import Estimate, VelaReport, read_estimate, read_report
-from facekit.conversion.vela.run import run_vela, vela_version
-from facekit.conversion.vela.target import Target
+from facekit.conversion.vela.run import no_room, run_vela, vela_version
+from facekit.conversion.vela.target import SRAM_ONLY, Target
 from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.model.card import VELA_ESTIMATE, Card, bound
 from facekit.model.checksum import file_dict, sha256_of
@@ -84,12 +84,12 @@ def compile_model(
     `allow_cpu_fallback` accepts a network with too many operators on the CPU.  `force` replaces
     existing files.
 
-    Raises AcceleratorError in three cases: the input is not integer; Vela fails; or, without
-    `allow_cpu_fallback`, the NPU gets less than MIN_NPU_SHARE of the operators and more than
-    MAX_CPU_OPERATORS remain on the CPU.  Raises ModelMissingError or ModelMismatchError if the
-    source cannot be compiled, UsageError if `weight_bits` is invalid or a file exists and `force`
-    is false, MissingExtraError if Vela is not installed, and StorageError if a file cannot be
-    written.
+    Raises AcceleratorError in four cases: the input is not integer; Vela fails; the network does
+    not fit the target's SRAM; or, without `allow_cpu_fallback`, the NPU gets less than
+    MIN_NPU_SHARE of the operators and more than MAX_CPU_OPERATORS remain on the CPU.  Raises
+    ModelMissingError or ModelMismatchError if the source cannot be compiled, UsageError if
+    `weight_bits` is invalid or a file exists and `force` is false, MissingExtraError if Vela is not
+    installed, and StorageError if a file cannot be written.
     """
     stem = f"{source.stem}_vela"
     model_file, card_file, report_file = f"{stem}.tflite", f"{stem}.json", f"{stem}_report.json"
@@ -107,6 +107,7 @@ def compile_model(
             card = card and _without_thresholds(card)
         output = stack.enter_context(run_vela(source, target))
         report = read_report(output)
+        _require_room(report, source_as_passed, target)
         content = output.model.read_bytes()
         comparisons = tuple(_estimates(source, target, reporter)) if bandwidths else ()
     if report.npu_share < MIN_NPU_SHARE and len(report.cpu_operators) > MAX_CPU_OPERATORS:
@@ -195,6 +196,19 @@ def _require_compilable(inspected: ModelInspection) -> None:
             )
 
 
+def _require_room(report: VelaReport, source: Path, target: Target) -> None:
+    """Raises AcceleratorError if the network needs more SRAM than the target states.
+
+    Vela itself takes the size for a limit in the modes of a dedicated SRAM only.  In Sram_Only the
+    weights are in the SRAM too, where Vela counts them as flash.
+    """
+    needed = report.sram_used_bytes
+    if target.memory_mode == SRAM_ONLY:
+        needed += report.flash_used_bytes
+    if target.sram is not None and needed > target.sram:
+        raise AcceleratorError(no_room(source, target, needed=needed, there=target.sram))
+
+
 def _cpu_operators_message(report: VelaReport, source: Path, target: Target) -> str:
     reasons: dict[tuple[str, str], int] = {}
     for cpu_operator in report.cpu_operators:
@@ -227,7 +241,8 @@ def _provenance(source: Path, target: Target) -> dict[str, str]:
     return {
         "ethos-u-vela": vela_version(),
         "vela target": f"{target.name}: {target.accelerator_config}, {target.system_config}, "
-        f"{target.memory_mode}, {target.optimize}",
+        f"{target.memory_mode}, {target.optimize}"
+        + ("" if target.sram is None else f", {target.sram} bytes of SRAM"),
         "compiled from": source.name,
         _SOURCE_SHA256: sha256_of(source),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from facekit.errors import AcceleratorError
 from facekit.system.extras import require_installed
 
 _SHOWN_LINES = 5
+_NO_ROOM = re.compile(r"Memory used (\d+), limit (\d+)")
+"""What Vela says where it finds no place for the tensors in a dedicated SRAM, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,9 @@ def run_vela(
 
     If `system_config` is None, the target's system configuration is used.  Vela's log is captured.
     Vela's exit status is 0 even if all operators remain on the CPU, so the caller must check the
-    report.  A KeyboardInterrupt stops the process.  Raises AcceleratorError with Vela's last
-    lines if Vela fails, and MissingExtraError if Vela is not installed.
+    report.  A KeyboardInterrupt stops the process.  Raises AcceleratorError if Vela fails, with its
+    last lines, or with the bytes that are missing if the network does not fit the target's SRAM,
+    and MissingExtraError if Vela is not installed.
     """
     vela_version()
     with TemporaryDirectory(prefix="facekit-vela-") as name:
@@ -57,6 +61,7 @@ def run_vela(
             *_configuration(target, folder),
             *("--system-config", system_config or target.system_config),
             *("--memory-mode", target.memory_mode),
+            *(() if target.sram is None else ("--arena-cache-size", str(target.sram))),
             *("--optimise", target.optimize),
             *("--show-cpu-operations", "--verbose-performance"),
             *("--output-dir", str(folder)),
@@ -77,12 +82,32 @@ def run_vela(
             for pattern in ("*_vela.tflite", "*_summary_*.csv", "*_per-layer.csv")
         ]
         if finished.returncode or None in output_files:
+            if placed := _NO_ROOM.search(finished.stdout):
+                needed, there = map(int, placed.groups())
+                raise AcceleratorError(no_room(model, target, needed=needed, there=there))
             raise AcceleratorError(
                 f"Vela {vela_version()} cannot compile {model} for {target.name} (exit status "
                 f"{finished.returncode}): {_last_lines(finished.stdout)}"
             )
         compiled, summary, layers = (path for path in output_files if path is not None)
         yield VelaOutput(finished.stdout, compiled, summary, layers)
+
+
+def no_room(model: Path, target: Target, *, needed: int, there: int) -> str:
+    """Says that a network does not fit the SRAM of a target, and what to do; sizes in bytes."""
+    dedicated = target.memory_mode.startswith("Dedicated_Sram")
+    remedy = (
+        "take a smaller input or narrower layers, or another compromise of Vela's: "
+        'optimize = "Size" in a file for --target'
+        if dedicated
+        else "keep the feature maps in DRAM by the memory mode Dedicated_Sram, or take a smaller "
+        "input or narrower layers"
+    )
+    return (
+        f"{model.name} does not fit {target.name}: it needs {needed:,} bytes of SRAM in the memory "
+        f"mode {target.memory_mode}, and {there:,} are there. If the part has more, say so by "
+        f"--sram; else {remedy}."
+    )
 
 
 def _configuration(target: Target, folder: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from facekit.errors import UsageError
@@ -17,11 +17,15 @@ _KEYS = frozenset(
         "accelerator_config",
         "system_config",
         "memory_mode",
+        "sram",
         "optimize",
         "bandwidths",
         "options",
     )
 )
+SRAM_ONLY = "Sram_Only"
+MEMORY_MODES = (SRAM_ONLY, "Shared_Sram", "Dedicated_Sram")
+"""Vela's memory modes without a size."""
 _OPTIMIZE = ("Performance", "Size")
 
 
@@ -40,11 +44,19 @@ class Target:
     custom_system_config: dict[str, str]
     """The keys of a custom section, or {} if the target has none."""
     memory_mode: str
+    """Where weights and feature maps are: "Sram_Only", "Shared_Sram", "Dedicated_Sram", or another
+    section of Arm/vela.ini, such as "Dedicated_Sram_384KB", which states the size of the SRAM."""
     optimize: str
     bandwidths: tuple[str, ...] = ()
     """Further system configurations of Arm/vela.ini for which estimates are shown."""
     options: tuple[str, ...] = field(default=())
     """Further arguments for Vela's command line."""
+    sram: int | None = None
+    """Bytes of SRAM that the NPU may use; None means the memory mode's, or unlimited."""
+
+    def with_memory(self, *, mode: str | None = None, sram: int | None = None) -> Target:
+        """Returns the target with another memory mode or SRAM; None changes nothing."""
+        return replace(self, memory_mode=mode or self.memory_mode, sram=sram or self.sram)
 
 
 def target_names() -> tuple[str, ...]:
@@ -68,11 +80,15 @@ def read_target(name_or_path: str) -> Target:
 def _target(name: str, raw: dict[str, Any]) -> Target:
     if unknown := sorted(raw.keys() - _KEYS):
         raise ValueError(f"unknown keys {', '.join(unknown)}; known: {', '.join(sorted(_KEYS))}")
-    fields = Fields({"optimize": "Performance", "bandwidths": [], "options": [], **raw}, "target")
+    fields = Fields(
+        {"optimize": "Performance", "bandwidths": [], "options": [], "sram": None, **raw}, "target"
+    )
     optimize = fields.text("optimize")
     if optimize not in _OPTIMIZE:
         raise ValueError(f"optimize must be one of {', '.join(_OPTIMIZE)}. Received: {optimize!r}")
     system = raw.get("system_config")
+    if (sram := fields.optional_integer("sram")) is not None and sram < 1:
+        raise ValueError(f"sram is a number of bytes. Received: {sram}")
     custom = {key: str(value) for key, value in system.items()} if isinstance(system, dict) else {}
     return Target(
         name=name,
@@ -84,4 +100,5 @@ def _target(name: str, raw: dict[str, Any]) -> Target:
         optimize=optimize,
         bandwidths=tuple(fields.texts("bandwidths")),
         options=tuple(fields.texts("options")),
+        sram=sram,
     )

@@ -83,7 +83,7 @@ def _vector_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
             norm = float(np.linalg.norm(vector))
             if not abs(norm - 1) <= _NORM_TOLERANCE:
                 raise ValueError(f"length {norm:.4g} in place of 1")
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             yield f"The template of {name} from {photo}: {error}."
             faulty += 1
             if faulty == _MOST_FAULTS:
@@ -124,7 +124,7 @@ def _holds_the_vectors(session: SqliteSession, cached: VectorTable, dimension: i
         owners = [session.owner(person_id, sha256) for person_id, sha256, _ in block]
         try:
             vectors = session.codec.decode(blobs, owners, dimension)
-        except ValueError:  # the vector check reports this template
+        except (ValueError, TypeError):  # the vector check reports this template
             return True
         part = slice(start, start + len(blobs))
         start = part.stop
