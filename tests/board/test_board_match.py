@@ -23,6 +23,7 @@ from facekit.tasks import bundle as bundle_task
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from tests.board.compiled_files import U85_256, custom_file, vela_file
 from tests.model.made_up_model import write_model
+from tests.told import Told
 
 COP1 = Compiled("ethos-u-vela", "5.2.0", CommandStream("COP1", "ethos-u65-256"))
 COP2 = Compiled("ethos-u-vela", "5.2.0", CommandStream("COP2", None))
@@ -260,7 +261,9 @@ class TestNpuFiles:
         assert f"Neutron firmware of the version that compiled the files: {version}" in text
 
     def test_without_one_the_readme_says_what_to_run(self, models: Path, tmp_path: Path) -> None:
-        bundle = made(models, "imx95", bsp="6.12").bundle
+        told = Told()
+        bundle = made(models, "imx95", bsp="6.12", reporter=told).bundle
+        assert any("neutron-converter" in note for note in told.notes)
         assert bundle.variants[Device.IMX95_NPU] == "int8"
         text = (unpacked(tmp_path / "made.tar") / "README.md").read_text()
         assert "neutron-converter --input toy_int8.tflite --output toy_int8_neutron.tflite" in text
@@ -273,6 +276,8 @@ class TestNpuFiles:
         bundle = made(models, "imx943", "yunet", npu_files=NpuFiles(file, file)).bundle
         assert bundle.detector_variants[Device.IMX943_NPU] == "int8_neutron"
         assert bundle.compiled == Compiled("neutron-converter", None)
+        with pytest.raises(UsageError, match="pass --npu-model and --npu-detector both"):
+            made(models, "imx943", "yunet", npu_files=NpuFiles(file))
         with pytest.raises(UsageError, match="mtcnn's nets run on the CPU"):
             made(models, "imx943", npu_files=NpuFiles(file, file))
 
