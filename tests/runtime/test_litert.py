@@ -5,18 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from facekit.errors import AcceleratorError, ModelMismatchError, ModelMissingError, StorageError
 from facekit.runtime.litert import LiteRtNet, default_threads
 from facekit.types import Float32Array
 
 NETS = Path(__file__).parents[1] / "data" / "nets"
+NOTICES_MISSING_BYTES = any(
+    Version(one.version) >= Version("2.1.6") for one in distributions(name="ai-edge-litert")
+)
 
 
 def net(name: str, *, threads: int = 1) -> LiteRtNet:
@@ -146,6 +151,8 @@ def test_a_truncated_file(share: float, tmp_path: Path) -> None:
     whole = (NETS / "one_by_one.tflite").read_bytes()
     path = tmp_path / "cut.tflite"
     path.write_bytes(whole[: int(len(whole) * share)])
+    if share == 0.99 and not NOTICES_MISSING_BYTES:
+        pytest.skip("before ai-edge-litert 2.1.6 the last bytes of a file are not missed")
     with pytest.raises(ModelMismatchError, match=r"cut\.tflite is not a LiteRT model"):
         LiteRtNet(path)
 
