@@ -32,8 +32,6 @@ LONG_SIDE_PX = 400
 MEASURED = ("time", "timings_ms", "timings", "seconds")
 """Members of an answer that are times, which no two machines share."""
 
-RUN = "./facekit-cpu/run.sh"
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -322,19 +320,21 @@ def main() -> int:
     steps = [step for step in STEPS if not words or any(word in step.name for word in words)]
     steps = [step for step in steps if lfw or "pairs.csv" not in step.command]
     for place in (here, there):
-        prepare(place, int(os.environ.get("PAIRS", "20")), Path(lfw) if lfw else None)
+        prepare(place, int(os.environ.get("PAIRS", "10")), Path(lfw) if lfw else None)
     own = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(here)}
     own |= {"LANG": "C.UTF-8", "FACEKIT_THREADS": "1"}
+    if not steps:
+        sys.exit(f"error: no step has one of the words {', '.join(words)} in its name")
     rows = []
     for step in steps:
-        print(f"    {step.name}", file=sys.stderr)
+        print(f"    {step.name}", file=sys.stderr, flush=True)
         row = compared(
             step,
             ask(step, here, ("sh", "-c"), own),
             ask(step, there, (str(folder / "board"), "sh", "-c"), dict(os.environ)),
         )
         if row.wrong:
-            print(f"{row.there.stdout}{row.there.stderr}", file=sys.stderr)
+            print(f"{row.there.stdout}{row.there.stderr}{row.wrong}", file=sys.stderr)
         rows.append(row)
     print_table(rows)
     return int(any(row.wrong for row in rows))
