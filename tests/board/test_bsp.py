@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.board.bsp import BSPS, Bsp, Versions
+from facekit.board.bsp import BSPS, Bsp, Versions, version_text
 
 CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints"
 PIN = re.compile(r"(?m)^([A-Za-z0-9._-]+)==([0-9][0-9.]*)")
@@ -48,5 +48,7 @@ def test_the_versions_tested_are_those_of_the_row(row: Bsp) -> None:
         "click": (row.click, row.click),
         "opencv-python-headless": row.opencv,
     }
+    assert f"\n# Python {'.'.join(row.python.split('.')[:2])}\n" in text
+    assert text.startswith(f"# i.MX Linux {version_text(row.kernels)}")
     for name, versions in stated.items():
         assert is_within(pins[name], versions), f"{name} {pins[name]} is not within {versions}"
