@@ -32,7 +32,7 @@ TOLERANCE_PX = 1.0
 TOLERANCE_ANGLE = 0.02
 """Of two embeddings of a face, one minus their cosine similarity: a place moves them, too."""
 
-PLACES = ("box_xyxy", "landmarks", "facial_areas")
+PLACES = ("box_xyxy", "landmarks", "facial_areas", "x1", "y1", "x2", "y2")
 """Members of an answer that hold places in a photo, in pixels."""
 
 LONG_SIDE_PX = 400
