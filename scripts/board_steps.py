@@ -30,7 +30,7 @@ TOLERANCE_INT8 = 0.04
 """The same where integer files find the faces.
 
 Those are coarse: a pixel that another version of OpenCV scales otherwise moves a box by half a
-pixel.  Of one crop the networks answer the same there and here, to the last bit.
+pixel.  Of one crop SFace's int8 file answers the same there and here, to the last bit.
 """
 
 TOLERANCE_PX = 1.0
