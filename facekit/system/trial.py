@@ -61,8 +61,9 @@ def _answers(function: str, items: Sequence[Any], longest_s: float) -> Iterator[
             for _ in items:
                 line = lines.get(timeout=longest_s)
                 if not line.endswith(b"\n"):  # the end, where a line may be cut off
+                    code = child.wait()  # before seek, which moves where the child writes too
                     errors.seek(0)
-                    yield Died(_ending(child.wait(), errors.read()))
+                    yield Died(_ending(code, errors.read()))
                     return
                 yield json.loads(line)
         except Empty:

@@ -265,6 +265,26 @@ class TestStore:
         assert isinstance(model.error, ModelMismatchError)
         assert report.problems == (model.error,)
 
+    def test_a_file_for_an_npu_is_no_problem_on_another_machine(
+        self, empty_home: Path, tmp_path: Path
+    ) -> None:
+        pytest.importorskip("ethosu", reason="no ethos-u-vela: pip install '.[convert]'")
+        made = CliRunner().invoke(
+            cli,
+            [
+                *("compile", str(TINY / "int8.tflite"), "--target", "imx93"),
+                *("-o", str(tmp_path / "made")),
+            ],
+        )
+        assert made.exit_code == 0, made.stderr
+        content = (tmp_path / "made" / "int8_vela.tflite").read_bytes()
+        write_model(empty_home / "models" / "toy", "toy", "int8_vela", content)
+        report = doctor.examine(library_folders=())
+        (model,) = report.models.files
+        assert (model.error, model.time_ms) == (None, None)
+        assert model.skipped == "not run: compiled for an NPU"
+        assert report.problems == ()
+
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Callable[..., Path]:
