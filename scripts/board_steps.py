@@ -150,7 +150,12 @@ END""",
         compared=False,
         output="measured/benchmark.json",
     ),
-    Step("installed doctor", "python3 -m facekit doctor --bundle facekit-cpu", 0, compared=False),
+    Step(
+        "installed, imx93 verify",
+        "python3 -m facekit verify photos/obama.jpg photos/biden.jpg --bundle facekit-imx93"
+        " --device cpu --json",
+        1,
+    ),
     Step("imx93 verify --pairs", f"{RUN.format('verify')} --pairs pairs.csv --json", 1),
 )
 
