@@ -109,7 +109,10 @@ def test_a_gallery_that_changes_meanwhile_is_not_exported(
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": "other"}', "\x00"])
 def test_a_file_that_is_none(target: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "x.jsonl").write_text(content)
-    with SqliteGallery(target) as other, pytest.raises(InputError, match="as an export of a gallery"):
+    with (
+        SqliteGallery(target) as other,
+        pytest.raises(InputError, match="as an export of a gallery"),
+    ):
         import_gallery(other, tmp_path / "x.jsonl")
 
 
