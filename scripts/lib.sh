@@ -5,7 +5,7 @@ say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # A Python that LiteRT has wheels for: $PYTHON, or the first of the usual names that fits.
-# 3.14 comes last: nothing has been run with it yet, and TensorFlow has no release for it.
+# 3.14 comes last: TensorFlow has a release candidate for it, and no release.
 find_python() {
   local candidate
   for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10 python3.14}; do
@@ -31,8 +31,9 @@ use_venv() {
     'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     say "installing facekit-cli$extras into .venv"
-    # The lock is for Python 3.10 to 3.13; a later one takes the newest versions there are.
-    .venv/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || versions=()
+    # The locked TensorFlow, and what must fit it, have no releases for Python 3.14.
+    .venv/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))' ||
+      versions=(--constraint <(grep --extended-regexp --invert-match '^(tensorflow|keras|h5py)==' requirements-dev.lock))
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "${versions[@]}" \
       --editable ".$extras"
     echo "$wanted" >"$stamp"

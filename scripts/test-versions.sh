@@ -2,6 +2,8 @@
 # Runs the tests that need neither TensorFlow nor a conversion with other versions than those of
 # requirements-dev.lock, in an environment of their own, .venv-ROW.
 #
+#   scripts/test-versions.sh ROW                          all of them
+#   scripts/test-versions.sh ROW --quick                  those that .ci/run runs
 #   scripts/test-versions.sh ROW [ARGUMENTS OF PYTEST]    scripts/test-versions.sh bsp-6.6 tests/photo
 #   scripts/test-versions.sh ROW --answers [LFW]          writes out/answers/ROW.json instead, which
 #                                                         benchmarks/same_answers.py compares
@@ -21,7 +23,7 @@ file=constraints/$row.txt
   die "there is no row $row. Rows: $(basename --suffix=.txt constraints/*.txt | xargs), or a Python such as 3.13"
 wanted=$row pins=()
 if [ -f "$file" ]; then
-  wanted=$(sed --quiet 's/^# Python //p' "$file")
+  wanted=$(sed --quiet 's/^# Python \(3\.[0-9]*\)$/\1/p' "$file")
   pins=(--constraint "$file")
 fi
 
@@ -48,9 +50,12 @@ if [ "$(cat "$environment/installed" 2>/dev/null)" != "$stamp" ]; then
   say "installing into $environment"
   "$python" -m venv --clear "$environment"
   pip=("$environment/bin/python" -m pip install --quiet --disable-pip-version-check)
+  if command -v uv >/dev/null; then # in a third of the time
+    pip=(uv pip install --quiet --python "$environment/bin/python")
+  fi
   if [[ $row == bsp-* ]]; then # as on a board, whose packages pip does not choose
     "${pip[@]}" --no-deps --requirement "$file" --editable .
-    "${pip[@]}" "${pins[@]}" flatbuffers platformdirs pooch protobuf 'tomli; python_version < "3.11"'
+    "${pip[@]}" "${pins[@]}" "flatbuffers>=25.12" platformdirs pooch protobuf 'tomli; python_version < "3.11"'
   else
     "${pip[@]}" "${pins[@]}" --editable .
   fi
@@ -60,10 +65,8 @@ if [ "$(cat "$environment/installed" 2>/dev/null)" != "$stamp" ]; then
   echo "$stamp" >"$environment/installed"
 fi
 PATH=$PWD/$environment/bin:$PATH
-say "$row: $(python -c 'import sys, importlib.metadata as m
-names = ("numpy", "click", "opencv-python-headless", "ai-edge-litert", "tflite-runtime")
-have = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in m.distributions()}
-print("Python", sys.version.split()[0], *(f"{name} {have[name]}" for name in names if name in have), sep=", ")')"
+say "$row: $(python --version), $(python -m pip list --format freeze 2>/dev/null |
+  grep --extended-regexp '^(numpy|click|opencv-python-headless|ai-edge-litert|tflite-runtime)==' | xargs)"
 for model in mtcnn facenet512-casia sface yunet; do
   facekit models verify "$model" >/dev/null || die 'build the models first: bash scripts/test.sh tests'
 done
@@ -72,7 +75,15 @@ if [ "${1:-}" = --answers ]; then
   mkdir -p out/answers
   exec python benchmarks/same_answers.py ${2:+--lfw "$2"} -o "out/answers/$row.json"
 fi
+bytes=tests/conversion/test_build.py::test_the_bytes_are_those_that_the_shipped_calibration_was_measured_on
+quick=(tests/{photo,runtime,template,server} tests/test_light_imports.py "$bytes"
+  tests/face/test_{align,geometry,mtcnn,reduce,select,stages,yunet}.py tests/pipeline/test_pipeline.py
+  tests/gallery/test_{exact_search,identify,transfer}.py tests/board/test_bsp.py
+  tests/cli/test_{detect,embed,help,option_defaults,process,verbosity,verify}.py)
 light=(tests/{board,cli,face,gallery,model,photo,pipeline,runtime,server,system,template}
-  tests/scripts/test_board_scripts.py tests/test_{api,json_outputs,light_imports}.py)
+  tests/scripts/test_board_scripts.py tests/graph/test_litert_file.py "$bytes" tests/test_{api,json_outputs,light_imports}.py)
+if [ "${1:-}" = --quick ]; then
+  set -- "${quick[@]}" "${@:2}"
+fi
 FACEKIT_THREADS=1 exec pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
   "${@:-${light[@]}}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ALL = "all"
 
 
-class Numbers(click.ParamType[tuple[int, ...]]):
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
     """Positive whole numbers, separated by commas."""
 
     name = "N,..."
