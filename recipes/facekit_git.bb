@@ -16,7 +16,7 @@ DEPENDS = "python3-click-native"
 PV = "0.2.0+git"
 # The folder is named, since that of git has had several names from Yocto 5.1 on.
 SRC_URI = "git://github.com/facekit/facekit.git;protocol=https;branch=main;destsuffix=${BP}"
-# The newest commit; a distribution pins a release with SRCREV:pn-facekit = "...".
+# The newest commit; a .bbappend pins a release.
 SRCREV = "${AUTOREV}"
 
 inherit python_setuptools_build_meta

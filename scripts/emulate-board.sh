@@ -6,15 +6,15 @@
 # run that was cut off goes on where it was.  Prints what each step answered there and here, and
 # how long it took; exit code 0 only where all answers are right.
 #   STEPS=WORD...     only the steps whose name has one of the words
-#   LFW=DIR           also the first PAIRS (20) same and different pairs of View 1's test set
+#   LFW=DIR           also the first PAIRS (10) same and different pairs of View 1's test set
 #   LITERT=2.1.0      version of the LiteRT runtime
 # Needs no root user and changes nothing of this machine: the packages are unpacked, and run in
 # namespaces of their own.  sudo apt-get install qemu-user-static debian-archive-keyring
 set -euo pipefail
 
 [ $# -eq 1 ] || { sed -n '2,13s/^# //p' "$0" >&2; exit 2; }
-mkdir -p "$1"
-folder=$(realpath "$1")
+folder=$(realpath --canonicalize-missing "$1")
+export LFW=${LFW:+$(realpath "$LFW")}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
@@ -26,6 +26,7 @@ mirror=${MIRROR:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 root=$folder/root
 case $folder/ in "$PWD"/*) die "FOLDER must lie outside of the checkout. Received: $folder" ;; esac
+mkdir -p "$folder"
 
 needed=()
 for tool in apt-get:apt dpkg-deb:dpkg unshare:util-linux; do

@@ -35,6 +35,8 @@ COG = re.compile(r"^<!-- \[\[\[cog\n.*?^<!-- \[\[\[end\]\]\] -->", re.MULTILINE 
 INLINE = re.compile(r"`(facekit [a-z][^`]*)`")
 NOT_RUN = {
     r"pip install|-m venv|scripts/demo.sh|scripts/test.sh": "installs",
+    r"uv tool|pipx|scripts/dist.sh": "installs; tests/test_packages.py",
+    r"podman|meta-mine|bitbake": "other programs; tests/test_container.py, test_yocto.py",
     r"scripts/recipe.sh": "minutes; tests/scripts runs it",
     r"benchmarks/|--ray|--workers-at|/shared/": "other machines, other programs or all of LFW",
     r"facekit train|run/run_float32|tuned/": "minutes; tests/training trains small networks",

@@ -1,17 +1,24 @@
 """The Yocto recipe, as far as it can be checked without bitbake.
 
-Read as text: the license, and that every dependency of facekit has its package.
+Read as text: the license, and that every dependency of facekit has its package.  Its shell for old
+releases of setuptools runs, with the build that python_pep517.bbclass does.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
+import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 
+from facekit.board.bsp import BSPS
 from facekit.version import __version__
 from tests.test_project import BUILD_SYSTEM, PROJECT, ROOT
 
@@ -61,6 +68,8 @@ MODULES = {
     "tomllib": "tomllib",
 }
 """Packages into which openembedded-core splits Python's own modules: its python3-manifest.json."""
+NATIVE = {"6.1": "67.6.0", "6.12": "76.0.0", "6.18.2": "80.9.0"}
+"""setuptools in the release of openembedded-core that a BSP is based on"""
 
 
 def depended_on() -> set[str]:
@@ -101,3 +110,36 @@ def test_every_module_of_pythons_own_has_its_package() -> None:
                 if top in sys.stdlib_module_names:
                     package = package_of.get(name) or package_of[top]
                     assert f"python3-{package}" in depended_on(), f"{path} imports {name}"
+
+
+@pytest.mark.install
+@pytest.mark.parametrize(("row", "setuptools"), NATIVE.items())
+def test_it_builds_with_the_setuptools_of_the_bsp(
+    row: str, setuptools: str, tmp_path: Path
+) -> None:
+    """do_configure's addition and do_compile, in shell as bitbake runs it."""
+    source, native = tmp_path / "source", tmp_path / "native"
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    source.mkdir()
+    copy = ["xargs", "-0", "cp", "--parents", f"--target-directory={source}"]
+    subprocess.run(copy, cwd=ROOT, input=files, check=True)
+    subprocess.run([sys.executable, "-m", "venv", native], check=True)
+    packages = [f"setuptools=={setuptools}", f"click=={BSPS[row].click}", "build", "wheel"]
+    subprocess.run([native / "bin" / "pip", "install", "--quiet", *packages], check=True)
+    (native / "bin" / "nativepython3").symlink_to("python")
+    addition = re.search(r"^do_configure:append\(\) \{\n(.*?)^\}", RECIPE, re.DOTALL | re.MULTILINE)
+    assert addition
+    build = f"nativepython3 -m build --no-isolation --wheel --outdir {tmp_path} {source}"
+    subprocess.run(
+        ["sh", "-euc", f"{addition[1]}\n{build}"],
+        env={**os.environ, "S": str(source), "PATH": f"{native / 'bin'}:{os.environ['PATH']}"},
+        check=True,
+    )
+    with zipfile.ZipFile(tmp_path / f"facekit_cli-{__version__}-py3-none-any.whl") as wheel:
+        names = wheel.namelist()
+        told = wheel.read(f"facekit_cli-{__version__}.dist-info/METADATA").decode()
+    assert re.search(r"^License(-Expression)?: MIT$", told, re.MULTILINE)
+    assert {"facekit/configs/targets/imx93.toml", "facekit/board/scripts/run.sh"} <= set(names)
+    assert [name for name in names if name.endswith("man1/facekit-verify.1")]

@@ -32,6 +32,8 @@ class Bsp:
     """Version of the Python package ai_edge_litert; None if no image of the row contains it."""
     vela: Versions
     """Versions of ethos-u-vela, with which the images compile for an Ethos-U."""
+    ai_edge_litert_since: str | None = None
+    """Kernel of the first release with ai_edge_litert; None if all of the row have it."""
     command_streams: tuple[str, ...] = ("COP1",)
     """Formats of a Vela file that the driver in the firmware of the row's Ethos-U takes.
 
@@ -72,8 +74,9 @@ BSPS: Mapping[str, Bsp] = {
             click="8.1.8",
             opencv=("4.11", "4.12"),
             tflite_runtime=("2.18", "2.19"),
-            ai_edge_litert="1.2",  # from 6.12.49 on
+            ai_edge_litert="1.2",
             vela=("4.1", "4.3"),  # 6.12.3 has 4.1, 6.12.20 has 4.2
+            ai_edge_litert_since="6.12.49",
         ),
         Bsp(
             name="6.18.2",

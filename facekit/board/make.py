@@ -118,6 +118,15 @@ def make_bundle(
             f"{DETECTOR}'s nets run on the CPU: --npu-detector is for another detector."
         )
     kind = TARGETS[target]
+    if (
+        kind.neutron_target
+        and one_net
+        and (npu_files.model is None) != (npu_files.detector is None)
+    ):
+        raise UsageError(
+            f"The NPU runs the model and {detector}: pass --npu-model and --npu-detector both, or "
+            f"--detector {DETECTOR}, whose nets run on the CPU."
+        )
     with _workspace() as work:
         embedders = _models(
             name, kind, work, models, npu_files.model, npu_files.compiler_version, cpu_variant
@@ -127,6 +136,11 @@ def make_bundle(
             if one_net
             else {}
         )
+        if kind.neutron_target and npu_files.model is None:
+            reporter.note(
+                "the files for the NPU are not compiled yet; the bundle's README.md says how NXP's "
+                "neutron-converter does it"
+            )
         npu = [one[kind.device] for one in (embedders, detectors) if one]
         compiled = compiled_by(npu) if kind.has_compiler else None
         bundle = Bundle(

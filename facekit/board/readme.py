@@ -83,9 +83,11 @@ def _image_needs(bundle: Bundle) -> str:
     row = BSPS[bundle.board.bsp]
     kernels = version_text(row.kernels)
     litert = "" if row.ai_edge_litert is None else f", ai_edge_litert {row.ai_edge_litert}"
+    if row.ai_edge_litert_since is not None:
+        litert += f" (since kernel {row.ai_edge_litert_since})"
     return (
         f"NXP's BSP {row.name} (kernel {kernels}), whose images have Python {row.python}, NumPy "
-        f"{row.numpy},\nOpenCV {version_text(row.opencv)}, tflite_runtime "
+        f"{row.numpy},\nOpenCV {version_text(row.opencv)} and tflite_runtime "
         f"{version_text(row.tflite_runtime)}{litert}. facekit uses these.\n\n"
         f"- click: `python3 -m pip install --no-deps click=={row.click}`, where the image lacks "
         f"it.\n- The runtime {named}.\n"

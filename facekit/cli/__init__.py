@@ -86,7 +86,7 @@ _EXIT_CODES = (
     ("2", "options or arguments that are not valid"),
     ("3", "no face, or several where one is needed"),
     ("4", "a photo or another input that cannot be read"),
-    ("5", "a model that is missing, or not as its card says; a missing package"),
+    ("5", "a model that is missing, or not as its card says; a missing or old package"),
     ("6", "a delegate or runtime that is missing, accepts nothing or is wrong"),
     ("7", "something that cannot be written, locked or read back"),
     ("70", "a mistake in facekit"),

@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any
 
 from facekit.errors import UsageError
-from facekit.photo.decode import PictureSource
+from facekit.photo.reading import PictureSource
 
 
 class Verb(str, Enum):

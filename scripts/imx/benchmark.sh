@@ -64,7 +64,8 @@ tool=${tool:-$(command -v benchmark_model || :)}
   die 6 "no $root/usr/bin/tensorflow-lite-*/examples/benchmark_model; set BENCHMARK_MODEL"
 tool_flavor=$(flavor "$tool")
 
-model=${1:-$(first "$bundle"/models/*/*_vela.tflite "$bundle"/models/*/*_int8.tflite \
+model=${1:-$(first "$bundle"/models/*/*_vela.tflite "$bundle"/models/*/*_neutron.tflite \
+  "$bundle"/models/*/*_int8.tflite \
   "$bundle"/models/*/*_float32.tflite)}
 [ -f "$model" ] || die 5 "no model ${model:-in $bundle/models}; name a .tflite file"
 

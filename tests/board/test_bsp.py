@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.board.bsp import BSPS, Bsp, Versions
+from facekit.board.bsp import BSPS, Bsp, Versions, version_text
 
 CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints"
 PIN = re.compile(r"(?m)^([A-Za-z0-9._-]+)==([0-9][0-9.]*)")
@@ -37,7 +37,6 @@ def test_rows_go_from_old_to_new_and_do_not_overlap() -> None:
         assert row.kernels[0].startswith(name)
 
 
-@pytest.mark.skipif(not CONSTRAINTS.is_dir(), reason="there is no constraints/ yet")
 @pytest.mark.parametrize("row", BSPS.values(), ids=BSPS)
 def test_the_versions_tested_are_those_of_the_row(row: Bsp) -> None:
     """constraints/ pins what scripts/test-versions.sh installs for a row."""
@@ -48,5 +47,7 @@ def test_the_versions_tested_are_those_of_the_row(row: Bsp) -> None:
         "click": (row.click, row.click),
         "opencv-python-headless": row.opencv,
     }
+    assert f"\n# Python {'.'.join(row.python.split('.')[:2])}\n" in text
+    assert text.startswith(f"# i.MX Linux {version_text(row.kernels)}")
     for name, versions in stated.items():
         assert is_within(pins[name], versions), f"{name} {pins[name]} is not within {versions}"

@@ -12,6 +12,7 @@ import zipfile
 from importlib.metadata import PathDistribution
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -29,6 +30,9 @@ from facekit.board.manifest import (
 )
 from facekit.board.targets import TARGETS
 from facekit.cli import cli
+from facekit.cli.commands.bundle import bundle as bundle_command
+from facekit.cli.commands.compile import compile_command
+from facekit.conversion.vela.target import MEMORY_MODES
 from facekit.enums import Device, LiteRtPackage
 from facekit.errors import (
     ModelBuildError,
@@ -164,6 +168,21 @@ def test_a_detector_of_one_net_has_a_file_for_each_device(models: Path) -> None:
         detector_files(folder, bundle, device=Device.IMX93_NPU),
         Device.IMX93_NPU,
     )
+
+
+def test_the_commands_words_are_the_codes() -> None:
+    """Help pages are made without importing what defines them."""
+    words = {
+        parameter.name: tuple(parameter.type.choices)
+        for command in (bundle_command, compile_command)
+        for parameter in command.params
+        if isinstance(parameter.type, click.Choice)
+    }
+    assert words == {
+        "target": tuple(TARGETS),
+        "bsp": tuple(BSPS),
+        "memory_mode": MEMORY_MODES,
+    }
 
 
 def test_the_cpus_variant_can_be_chosen(models: Path) -> None:

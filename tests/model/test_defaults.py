@@ -89,7 +89,7 @@ def test_a_name_that_nobody_knows_is_told_with_who_asks_for_it(config: Path) -> 
     with pytest.raises(ModelMissingError, match=r"config\.toml makes 'sfaec' the default.*sface"):
         default_model()
     report = examine()
-    assert report.default_model is None
+    assert report.models.default is None
     assert [problem.exit_code for problem in report.problems] == [5]
 
 

@@ -95,8 +95,7 @@ def bundle(
     Example: facekit convert --int8 --vela imx93 -o out
              facekit bundle --target imx93 --models out -o facekit-imx93.tar.gz
              facekit bundle sface --detector yunet --target imx93 --models out -o b.tar.gz
-             facekit bundle sface --target imx95 --models out -o b.tar.gz \\
-                 --npu-model sface_int8_neutron.tflite --npu-compiler 3.0.0+0X6d41ac8b
+             facekit bundle sface --target imx95 --npu-model neutron.tflite -o b.tar.gz
              facekit verify a.jpg b.jpg --bundle facekit-imx93
     """
     from facekit.tasks import bundle as task
