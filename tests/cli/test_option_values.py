@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from facekit.cli.types import Numbers, PixelSize, Real, Whole
 
 OURS = (Whole, Real, Numbers, PixelSize, Rate)
 NO_NUMBERS = ("nan", "inf", "-inf", "1e999", str(10**30), "9" * 5000, "-1", "")
+ROOT = Path(__file__).resolve().parents[2]
+FETCH_APART = {"models", "gallery", "data"}
+"""Groups of which some commands alone fetch."""
 NEGATIVE = {"--min-similarity", "--mean"}
 
 
@@ -78,6 +83,24 @@ def test_the_same_in_a_configuration(written: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["benchmark", "--config", str(config)])
     assert done.exit_code == 2, done.exception
     assert written.split()[0] in done.stderr
+
+
+def test_whatever_may_use_the_network_can_be_told_not_to() -> None:
+    """A network that is missing is fetched by all that open one by name."""
+    fetching = re.compile(r"\b(open_pipeline|ensure_installed|ensure_detector|installed_for)\(")
+    tasks = {
+        path.stem for path in (ROOT / "facekit" / "tasks").glob("*.py")
+        if fetching.search(path.read_text())
+    } | {"data", "models"}  # fmt: skip
+    offline = {words for words, option in ALL if "--offline" in option.opts}
+    for words, command in commands(cli):
+        assert command.callback is not None
+        source = Path(inspect.unwrap(command.callback).__code__.co_filename).read_text()
+        used = set(re.findall(r"facekit\.tasks\.(\w+)|facekit\.tasks import (\w+)", source))
+        if {name for pair in used for name in pair if name} & tasks and words[0] not in FETCH_APART:
+            assert words in offline, words
+    assert {("models", "fetch"), ("models", "build"), ("data", "fetch")} <= offline
+    assert ("gallery", "recenter") in offline
 
 
 def test_a_camera_has_no_number_of_many_digits() -> None:
