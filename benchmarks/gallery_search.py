@@ -34,7 +34,8 @@ from facekit.gallery.search.approximate import open_index, write_index
 from facekit.gallery.search.cache import Stamp
 from facekit.gallery.search.codes import encoded
 from facekit.gallery.search.exact import ExactSearch, VectorTable
-from facekit.gallery.sqlite.file import open_file, transaction
+from facekit.gallery.sqlite.encryption import no_secret
+from facekit.gallery.sqlite.session import SqliteSession
 from facekit.types import Float32Array
 
 TOP = 5
@@ -101,20 +102,21 @@ def children_cpu_s() -> float:
 
 def fill(path: Path, templates: int) -> None:
     """Made-up people in one transaction, past the one for each person."""
-    connection = open_file(path, timeout_s=10)
-    with transaction(connection, write=True):
+    session = SqliteSession(path, secret=no_secret, timeout_s=10)
+    connection = session.connection
+    with session.writing():
         number = 0
         for block in blocks(random_spread(), templates):
             for vector in block:
                 person = 10 + number // A_PERSON
-                connection.execute(
-                    "INSERT INTO person VALUES (?, ?, '') ON CONFLICT DO NOTHING",
-                    (person, f"P{person}"),
-                )
+                if session.person_id(f"P{person}") is None:
+                    session.add_person(f"P{person}", "", person_id=person)
+                photo_sha256 = f"{number:064x}"
+                owner = session.owner(person, photo_sha256)
                 connection.execute(
                     "INSERT INTO template (person_id, space_id, photo, photo_sha256, enrolled_at, "
                     "vector) VALUES (?, 1, '', ?, '', ?)",
-                    (person, f"{number:064x}", vector.astype("<f4").tobytes()),
+                    (person, photo_sha256, session.codec.encode(vector, owner)),
                 )
                 number += 1
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -89,7 +89,8 @@ if TYPE_CHECKING:
     from facekit.face.detector import DetectorOptions
     from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold
     from facekit.model.card import Card
-    from facekit.photo.decode import ImageLimits, Picture
+    from facekit.photo.decode import Picture
+    from facekit.photo.limits import ImageLimits
     from facekit.pipeline.photos import PhotoFailure
     from facekit.pipeline.pipeline import Pipeline
     from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification
@@ -205,7 +206,7 @@ _HOMES = {
     "EmbeddedPicture": "facekit.pipeline.records.EmbeddedPicture",
     "Face": "facekit.types.Face",
     "Gallery": "facekit.api.people.Gallery",
-    "ImageLimits": "facekit.photo.decode.ImageLimits",
+    "ImageLimits": "facekit.photo.limits.ImageLimits",
     "LocatedPicture": "facekit.pipeline.records.LocatedPicture",
     "OpenSetChoice": "facekit.gallery.identify.OpenSetChoice",
     "OpenSetThreshold": "facekit.gallery.identify.OpenSetThreshold",

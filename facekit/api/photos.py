@@ -28,7 +28,8 @@ from facekit.api.arguments import (
 )
 from facekit.enums import ClusterMethod, FacePolicy, Metric
 from facekit.face.detector import DetectorOptions
-from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, PictureSource
+from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
+from facekit.photo.reading import PictureSource
 from facekit.pipeline.locate import Locator
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture, LocatedPicture, Verification

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from facekit.errors import ModelBuildError, ModelMismatchError
+from facekit.graph.inspect.litert import file_reader
 from facekit.graph.inspect.network import VELA_OPERATOR
 
 COP1 = "COP1"
@@ -45,18 +46,17 @@ class CommandStream:
 def read_command_stream(path: Path) -> CommandStream | None:
     """Returns what the first command stream in a .tflite file states; None if Vela made none.
 
-    Raises ModelMismatchError if the file or the stream is damaged, and StorageError or
-    AcceleratorError as `facekit inspect` does.
+    Raises ModelMismatchError if the file or the stream is damaged, and AcceleratorError if
+    ai-edge-litert, which knows the format, is not installed.
     """
-    from facekit.graph.read.litert_file import PARSE_ERRORS, read_tables
-
+    reader = file_reader()
     try:
-        tables = read_tables(path.read_bytes())
+        tables = reader.read_tables(path.read_bytes())
         for operator in tables.operators:
             if operator.kind == VELA_OPERATOR:
                 content = tables.tensors[operator.inputs[0]].content
                 return _parsed(b"" if content is None else bytes(content[: _HEADER.size]))
-    except (ModelBuildError, *PARSE_ERRORS) as error:
+    except (ModelBuildError, *reader.PARSE_ERRORS) as error:
         raise ModelMismatchError(f"{path}: {error}") from error
     return None
 

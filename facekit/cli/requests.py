@@ -11,7 +11,7 @@ from facekit.enums import Device, FacePolicy
 if TYPE_CHECKING:
     from facekit.face.detector import DetectorOptions
     from facekit.gallery.identify import OpenSetChoice
-    from facekit.photo.decode import ImageLimits
+    from facekit.photo.limits import ImageLimits
     from facekit.runtime.delegates import AcceleratorRequest
     from facekit.tasks.open_pipeline import CropChange, PipelineRequest
     from facekit.template.threshold import ThresholdChoice
@@ -84,7 +84,7 @@ def detector_settings(**options: Any) -> DetectorOptions:
 
 def image_limits(**options: Any) -> ImageLimits:
     """Of `image_options`."""
-    from facekit.photo.decode import DEFAULT_LIMITS
+    from facekit.photo.limits import DEFAULT_LIMITS
 
     if "max_megapixels" not in options:
         return DEFAULT_LIMITS

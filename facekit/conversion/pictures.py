@@ -27,7 +27,8 @@ from facekit.conversion.shipped_faces import DEFAULT_CROPS, faces_origin
 from facekit.errors import ImageError, InputError
 from facekit.face.portraits import unstretched_faces
 from facekit.model.card import Card
-from facekit.photo.decode import ImageLimits, load_picture
+from facekit.photo.decode import load_picture
+from facekit.photo.limits import ImageLimits
 from facekit.types import UInt8Array
 
 _MIN_SCALE, _MAX_SCALE = 0.12, 2.2

@@ -7,6 +7,7 @@ All values come from the file and may be false; decode.py checks them again afte
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -28,6 +29,11 @@ class Header:
     """The gray value of decoded pixels that a gray PNG declares transparent."""
     plain: bool = False
     """Whether the decoder itself can convert to RGB: a JPEG, or a BMP without alpha."""
+    peak_bytes_per_pixel: int = 9
+    """Most memory that decoding and converting takes at a time, as benchmarks/decoding.py measures
+    it; without the encoded file."""
+    scanned_pixels: int = 0
+    """Number of pixels that the scans of a JPEG pass over, in all; 0 for another format."""
 
 
 def read_header(data: bytes) -> Header:
@@ -52,51 +58,77 @@ def _truncated(data: bytes, missing: str) -> HeaderError:
 
 
 _START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_ARITHMETIC = set(range(0xC9, 0xD0)) - {0xCC}
+_BASELINE = {0xC0, 0xC1}
 _START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
-_WITHOUT_LENGTH = {0x00, 0x01, *range(0xD0, 0xD9)}  # stuffing, TEM, RST0..7, SOI
+_WITHOUT_LENGTH = {0x01, 0xD8}  # TEM, SOI
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # no fill byte, stuffing, RST0..7
 
-_MOST_SEGMENTS = 10_000  # before the first scan: at 64 KB each, more than any file has
+_MOST_SEGMENTS = 10_000  # at 64 KB each, more than any file has
+_LARGEST_BLOCK_PX = 32  # a decoder's unit of work, of 4 x 4 blocks of 8 pixels at most
+_ARITHMETIC_COST = 32  # by which a scan of arithmetic code takes longer than one of Huffman code
 
 
 def _jpeg(data: bytes) -> Header:
-    """Reads a JPEG (ITU-T T.81 annex B): segments up to the first scan, and an end after it.
+    """Reads a JPEG (ITU-T T.81 annex B): all segments up to the end marker, with each scan's place.
 
     Bytes after the end marker are ignored: multi-picture files, motion photos, padding.
     """
-    size: tuple[int, int] | None = None
+    frame: tuple[int, int, int, int] | None = None
     orientation = 1
+    scans = 0
     offset = 2
     for _ in range(_MOST_SEGMENTS):
-        offset = data.find(b"\xff", offset)
-        if offset < 0:
-            raise _truncated(data, "the JPEG's pixel data")
-        while data[offset] == 0xFF:  # fill bytes may precede a marker
-            offset += 1
-        marker = data[offset]
-        offset += 1
+        found = _MARKER.search(data, offset)
+        if found is None:
+            raise _truncated(
+                data, "the JPEG's end-of-image marker" if scans else "the JPEG's pixel data"
+            )
+        marker, offset = data[found.end() - 1], found.end()
         if marker in _WITHOUT_LENGTH:
             continue
         if marker == _END_OF_IMAGE:
-            raise HeaderError("it is damaged: the JPEG ends before its pixel data")
+            break
         (length,) = struct.unpack_from(">H", data, offset)
-        if marker in _START_OF_FRAME and size is None:
-            size = struct.unpack_from(">HH", data, offset + 3)
+        if marker in _START_OF_FRAME and frame is None:
+            frame = (marker, *struct.unpack_from(">HHB", data, offset + 3))
         elif marker == _APP1 and data[offset + 2 : offset + 8] == b"Exif\0\0":
             orientation = exif_orientation(data[offset + 8 : offset + length])
+        scans += marker == _START_OF_SCAN
         offset += length
-        if marker == _START_OF_SCAN:
-            break
     else:
-        raise HeaderError("it is damaged: the JPEG has no end of segments before its pixel data")
-    if size is None:
+        raise HeaderError(f"it is damaged: the JPEG has more than {_MOST_SEGMENTS:,} segments")
+    if not scans:
+        raise HeaderError("it is damaged: the JPEG ends before its pixel data")
+    if frame is None:
         raise HeaderError("it is damaged: the JPEG has no frame header")
-    if data.rfind(b"\xff\xd9", offset) < 0:  # does not occur within a scan, which stuffs FF
-        raise _truncated(data, "the JPEG's end-of-image marker")
-    height, width = size
-    return Header(ImageFormat.JPEG, width, height, orientation, plain=True)
+    kind, height, width, components = frame
+    worked_pixels = _whole_blocks(width) * _whole_blocks(height)
+    return Header(
+        ImageFormat.JPEG,
+        width,
+        height,
+        orientation,
+        plain=True,
+        # The decoder keeps all coefficients, of 2 bytes, until it has read the last scan.
+        peak_bytes_per_pixel=6 if kind in _BASELINE and scans == 1 else max(6, 3 + 2 * components),
+        scanned_pixels=scans * worked_pixels * (_ARITHMETIC_COST if kind in _ARITHMETIC else 1),
+    )
 
 
-_PNG_GRAY = 0
+def _whole_blocks(side_px: int) -> int:
+    return -(-side_px // _LARGEST_BLOCK_PX) * _LARGEST_BLOCK_PX
+
+
+_PNG_GRAY, _PNG_RGB = 0, 2
+_PNG_DEEP_BYTES = {_PNG_GRAY: 6, _PNG_RGB: 12}
+_MOST_CHUNKS = 100_000  # at 8 KB each, more than any file has
+_MOST_PACKED_TEXTS = 16  # each may unpack to 8 MB, which libpng keeps
+
+
+def _chunk_count(count: int, kind: ImageFormat) -> None:
+    if count > _MOST_CHUNKS:
+        raise HeaderError(f"it is damaged: the {kind.value} has more than {_MOST_CHUNKS:,} chunks")
 
 
 def _png(data: bytes) -> Header:
@@ -106,8 +138,12 @@ def _png(data: bytes) -> Header:
         raise HeaderError("it is damaged: the PNG does not begin with IHDR")
     orientation = 1
     transparent: int | None = None
+    peak_bytes = 9 if bits < 16 else _PNG_DEEP_BYTES.get(color, 16)
     offset, kind = 8, b""
+    chunks = packed_texts = 0
     while kind != b"IEND":
+        chunks += 1
+        _chunk_count(chunks, ImageFormat.PNG)
         length, kind = struct.unpack_from(">I4s", data, offset)
         if offset + 12 + length > len(data):
             raise _truncated(data, "the rest of the PNG")
@@ -116,13 +152,28 @@ def _png(data: bytes) -> Header:
         elif kind == b"tRNS" and color == _PNG_GRAY and length == 2:
             (raw,) = struct.unpack_from(">H", data, offset + 8)
             transparent = raw * 255 // (2**bits - 1) if 0 < bits < 8 else raw
+        elif kind == b"tRNS" and color == _PNG_RGB and bits == 16:
+            peak_bytes = 16  # the decoder makes RGBA of it
+        packed_texts += kind in (b"zTXt", b"iTXt")
         offset += 12 + length
-    return Header(ImageFormat.PNG, width, height, orientation, transparent_gray=transparent)
+    if packed_texts > _MOST_PACKED_TEXTS:
+        raise HeaderError(
+            f"it has {packed_texts} packed texts, which may unpack to 8 MB each; "
+            f"{_MOST_PACKED_TEXTS} are allowed. Save it anew without them"
+        )
+    return Header(
+        ImageFormat.PNG,
+        width,
+        height,
+        orientation,
+        transparent_gray=transparent,
+        peak_bytes_per_pixel=peak_bytes,
+    )
 
 
 def _gif(data: bytes) -> Header:
     width, height = struct.unpack_from("<HH", data, 6)
-    return Header(ImageFormat.GIF, width, height)
+    return Header(ImageFormat.GIF, width, height, peak_bytes_per_pixel=10)
 
 
 _BMP_CORE_HEADER_BYTES = 12
@@ -170,8 +221,10 @@ def _webp(data: bytes) -> Header:
 
 
 def _webp_orientation(data: bytes) -> int:
-    offset = 12
+    offset, chunks = 12, 0
     while offset + 8 <= len(data):
+        chunks += 1
+        _chunk_count(chunks, ImageFormat.WEBP)
         kind, length = struct.unpack_from("<4sI", data, offset)
         if kind == b"EXIF":
             return exif_orientation(
@@ -183,7 +236,14 @@ def _webp_orientation(data: bytes) -> int:
 
 def _tiff(data: bytes) -> Header:
     page = first_page(data)
-    return Header(ImageFormat.TIFF, page.width_px, page.height_px, premultiplied=page.premultiplied)
+    return Header(
+        ImageFormat.TIFF,
+        page.width_px,
+        page.height_px,
+        premultiplied=page.premultiplied,
+        peak_bytes_per_pixel=page.peak_bytes_per_pixel,
+        scanned_pixels=page.part_pixels * data.count(b"\xff\xda") if page.is_jpeg else 0,
+    )
 
 
 _READERS = {

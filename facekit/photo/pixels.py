@@ -16,16 +16,32 @@ READS_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
 """From OpenCV 4.11 on; before, a plain photo is read as BGR and its channels are swapped."""
 
 
+_STRIP_PIXELS = 1 << 17
+
+
 def rgb(decoded: NDArray[Any], header: Header) -> UInt8Array:
-    """Converts what OpenCV decoded for `header` to (H, W, 3) RGB, in the stored orientation."""
+    """Converts what OpenCV decoded for `header` to (H, W, 3) RGB, in the stored orientation.
+
+    Converts strip by strip, so that the copies between take little memory.  Overwrites `decoded`.
+    """
+    if decoded.dtype not in (np.uint8, np.uint16):
+        raise HeaderError(f"its samples are {decoded.dtype}, not whole numbers of 8 or 16 bits")
+    if header.plain and READS_RGB:
+        return cast("UInt8Array", decoded)
+    height, width = decoded.shape[:2]
+    strip_rows = max(_STRIP_PIXELS // width, 1)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, strip_rows):
+        rows = slice(top, top + strip_rows)
+        pixels[rows] = _strip(decoded[rows], header)
+    return pixels
+
+
+def _strip(decoded: NDArray[Any], header: Header) -> UInt8Array:
     if header.transparent_gray is not None:
         decoded[decoded == header.transparent_gray] = np.iinfo(decoded.dtype).max
     if decoded.dtype == np.uint16:
         decoded = cv2.convertScaleAbs(decoded, alpha=1 / 257)  # rounds
-    if decoded.dtype != np.uint8:
-        raise HeaderError(f"its samples are {decoded.dtype}, not whole numbers of 8 or 16 bits")
-    if header.plain and READS_RGB:
-        return cast("UInt8Array", decoded)
     if decoded.ndim == 2:
         return converted(decoded, cv2.COLOR_GRAY2RGB)
     if decoded.shape[2] == 3:
@@ -55,10 +71,11 @@ def over_white(color: UInt8Array, alpha: UInt8Array, *, premultiplied: bool) -> 
 
 def upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
     """Turns stored pixels upright by EXIF 2.3's Orientation (table 6)."""
-    if orientation >= 5:
-        pixels = cast("UInt8Array", cv2.transpose(pixels))
     axis = _FLIPS[orientation]
-    return pixels if axis is None else cast("UInt8Array", cv2.flip(pixels, axis))
+    if orientation < 5:
+        return pixels if axis is None else cast("UInt8Array", cv2.flip(pixels, axis))
+    turned = cast("UInt8Array", cv2.transpose(pixels))
+    return turned if axis is None else cast("UInt8Array", cv2.flip(turned, axis, dst=turned))
 
 
 _ROWS, _COLUMNS, _BOTH = 0, 1, -1  # cv2.flip's codes

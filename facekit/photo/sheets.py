@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, read_image
+from facekit.photo.decode import read_image
 from facekit.photo.draw import OTHER_RGB, SELECTED_RGB, Rgb, drawable
+from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
 from facekit.photo.write import write_jpeg
 from facekit.types import Float32Array, UInt8Array
 

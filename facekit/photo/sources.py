@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import ImageError, InputError
+from facekit.system.inputs import InputKind, reading
 
 PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 )
+
+_FOLDER = InputKind("a folder of photos", ImageError, max_bytes=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,16 @@ def list_pictures(names: Iterable[str]) -> list[str]:
     """
     pictures: list[str] = []
     for name in names:
-        folder = Path(name)
-        if name == "-" or not folder.is_dir():
+        if name == "-" or not os.path.isdir(name):  # Path.is_dir raises where a name is too long
             pictures.append(name)
             continue
-        found = sorted(
-            str(path) for path in folder.rglob("*") if is_photo_file(path.name) and path.is_file()
-        )
+        with reading(_FOLDER, name):  # os.walk calls itself for each folder
+            found = sorted(
+                os.path.join(folder, file)
+                for folder, _, files in os.walk(Path(name))
+                for file in files
+                if is_photo_file(file) and os.path.isfile(os.path.join(folder, file))
+            )
         if not found:
             raise ImageError(
                 f"{name}: no picture in this folder ({', '.join(sorted(PICTURE_SUFFIXES))})."
@@ -64,7 +70,7 @@ def people_in(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 def is_picture_name(name: str) -> bool:
     """Whether a word names a file: the file exists, or the word ends with a photo's suffix."""
-    return Path(name).suffix.lower() in PICTURE_SUFFIXES or Path(name).is_file()
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES or os.path.isfile(name)
 
 
 def is_photo_file(name: str) -> bool:

@@ -11,8 +11,10 @@ _ORIENTATION = 274
 _NEW_SUBFILE_TYPE = 254
 _WIDTH, _HEIGHT = 256, 257
 _BITS_PER_SAMPLE = 258
+_COMPRESSION = 259
 _PHOTOMETRIC = 262
 _SAMPLES_PER_PIXEL = 277
+_ROWS_PER_STRIP = 278
 _PLANAR_CONFIGURATION = 284
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _EXTRA_SAMPLES = 338
@@ -23,8 +25,10 @@ _PAGE_TAGS = {
     _WIDTH,
     _HEIGHT,
     _BITS_PER_SAMPLE,
+    _COMPRESSION,
     _PHOTOMETRIC,
     _SAMPLES_PER_PIXEL,
+    _ROWS_PER_STRIP,
     _PLANAR_CONFIGURATION,
     _TILE_WIDTH,
     _TILE_HEIGHT,
@@ -38,6 +42,7 @@ _MOST_VALUES = 8  # values read per entry
 
 _GRAY_INVERTED, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _PLANES_APART = 2
+_JPEG_COMPRESSIONS = (6, 7)
 _UNSIGNED, _FLOATING = 1, 3
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 _MOST_TILE_PIXELS = 2**24  # a decoder allocates a whole tile, however small the photo is
@@ -51,6 +56,11 @@ class TiffPage:
     height_px: int
     premultiplied: bool
     """Whether the decoder's colors are multiplied by alpha."""
+    peak_bytes_per_pixel: int
+    """Most memory that decoding and converting takes at a time."""
+    is_jpeg: bool
+    """Whether each part, a strip or a tile, is a JPEG."""
+    part_pixels: int
 
 
 def exif_orientation(block: bytes) -> int:
@@ -73,14 +83,22 @@ def first_page(data: bytes) -> TiffPage:
         raise HeaderError(f"it looks like a camera's raw file, which is not supported. {_CONVERT}")
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise HeaderError("it is damaged: the TIFF directory has no picture size")
-    if tags.get(_TILE_WIDTH, (0,))[0] * tags.get(_TILE_HEIGHT, (0,))[0] > _MOST_TILE_PIXELS:
+    tile_pixels = tags.get(_TILE_WIDTH, (0,))[0] * tags.get(_TILE_HEIGHT, (0,))[0]
+    if tile_pixels > _MOST_TILE_PIXELS:
         raise HeaderError(f"its TIFF tiles are too large. {_CONVERT}")
     bits = tags.get(_BITS_PER_SAMPLE, (1,))[0]
     extra = tags.get(_EXTRA_SAMPLES, (0,))[0]
     _require_decodable(tags, bits)
+    width, height = tags[_WIDTH][0], tags[_HEIGHT][0]
+    rows = min(tags.get(_ROWS_PER_STRIP, (height,))[0], height)
+    samples = tags.get(_SAMPLES_PER_PIXEL, (1,))[0]
     return TiffPage(
-        width_px=tags[_WIDTH][0],
-        height_px=tags[_HEIGHT][0],
+        width_px=width,
+        height_px=height,
+        # The decoder holds a whole strip beside the photo, and a strip may be the whole photo.
+        peak_bytes_per_pixel=4 * samples if bits == 16 and samples > 1 else 9,
+        is_jpeg=tags.get(_COMPRESSION, (1,))[0] in _JPEG_COMPRESSIONS,
+        part_pixels=tile_pixels or width * rows,
         # libtiff multiplies by unassociated alpha when it converts; it does not convert 16 bits.
         premultiplied=extra == _ASSOCIATED_ALPHA or (extra == _UNASSOCIATED_ALPHA and bits <= 8),
     )

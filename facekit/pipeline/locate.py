@@ -20,7 +20,9 @@ from facekit.model.card import DETECTOR, Task
 from facekit.model.registry import DETECTOR_NETS
 from facekit.model.store import CARD_SUFFIX, InstalledModel, find_all
 from facekit.model.variants import MODEL_SUFFIXES
-from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits, Picture, PictureSource, load_picture
+from facekit.photo.decode import Picture, load_picture
+from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
+from facekit.photo.reading import PictureSource
 from facekit.pipeline.records import LocatedPicture
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest, OpenedNet, open_net

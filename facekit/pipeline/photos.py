@@ -19,8 +19,8 @@ from facekit.enums import CropRule
 from facekit.errors import FacekitError, ImageError, UsageError
 from facekit.face.align import crop_faces, whole_picture
 from facekit.model.store import find
-from facekit.photo.decode import PictureSource, source_name
 from facekit.photo.pillow import is_pillow
+from facekit.photo.reading import PictureSource, source_name
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.pipeline.records import EmbeddedPicture, LocatedPicture

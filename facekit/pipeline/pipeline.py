@@ -16,7 +16,7 @@ from facekit.errors import AmbiguousFaceError, EmbeddingFileError, ModelMismatch
 from facekit.face.align import crop_faces, whole_picture
 from facekit.model.card import Card, Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
-from facekit.photo.decode import PictureSource
+from facekit.photo.reading import PictureSource
 from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
 from facekit.pipeline.records import (
     EmbeddedPicture,

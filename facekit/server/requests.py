@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any, BinaryIO
 
 from facekit.errors import InputError, UsageError
-from facekit.photo.decode import PictureSource
+from facekit.photo.reading import PictureSource
 from facekit.system.inputs import InputKind, parse_json, reading
 
 _MAX_DEPTH = 100

@@ -37,6 +37,10 @@ class InputKind:
     """The largest size that is read."""
 
 
+class IrregularFileError(ValueError):
+    """What a path is that is no regular file, such as "a device"."""
+
+
 @contextmanager
 def reading(kind: InputKind, name: object) -> Iterator[None]:
     """Turns everything that is raised in this context into the error of the kind.
@@ -60,13 +64,29 @@ def open_input(path: Path, kind: InputKind) -> Iterator[BinaryIO]:
 
     Raises the error of the kind if the path is no regular file, or is larger than `max_bytes`.
     """
-    with reading(kind, path), open(path, "rb", opener=_without_waiting) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise kind.error(f"{path} is {_what(status.st_mode)}; {kind.noun} is needed.")
-        if status.st_size > kind.max_bytes:
-            _refuse_size(path, kind)
-        yield file
+    with reading(kind, path):
+        try:
+            opened = open_regular(path)
+        except IrregularFileError as error:
+            raise kind.error(f"{path} is {error}; {kind.noun} is needed.") from error
+        with opened as file:
+            if os.fstat(file.fileno()).st_size > kind.max_bytes:
+                _refuse_size(path, kind)
+            yield file
+
+
+def open_regular(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BinaryIO:
+    """Opens a regular file for reading, at once whatever the path is.
+
+    Raises OSError if it cannot be opened, IrregularFileError if it is no regular file, and
+    ValueError for a null character in the path.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        file.close()
+        raise IrregularFileError(_what(mode))
+    return file
 
 
 def _without_waiting(path: str, flags: int) -> int:

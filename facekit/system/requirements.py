@@ -60,7 +60,7 @@ class Package:
 
 TFLITE_RUNTIME = Package("tflite-runtime", "2.11")
 """Boards have it in place of ai-edge-litert, and pip for few releases of Python, so that the
-metadata does not name it.  2.11 is in NXP's BSP 6.1; older ones were not tried."""
+metadata does not name it.  NXP's BSP 6.1 has 2.10 to 2.12; the oldest wheel to test is 2.13."""
 
 
 def needed_packages() -> tuple[Package, ...]:

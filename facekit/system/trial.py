@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryFile
+from threading import Thread
+from typing import IO, Any
 
 LONGEST_S = 300.0
-"""A process that takes longer is taken for one that hangs.  The first run of a graph on the
-i.MX 8M Plus has taken 2 minutes (TIM-VX, issue 287)."""
+"""A process that takes longer for one item is taken for one that hangs.  The first run of a graph
+on the i.MX 8M Plus has taken 2 minutes (TIM-VX, issue 287)."""
 
 _CHILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -30,38 +33,50 @@ class Died:
     """To be read after "the process ", such as "was ended by SIGILL"."""
 
 
-def try_each(
-    function: str, items: Sequence[Any], *, longest_s: float = LONGEST_S
-) -> Iterator[Any | Died]:
-    """Yields what the function answers to each item, in order, from a process that may die.
+def try_each(function: str, items: Sequence[Any], *, longest_s: float = LONGEST_S) -> Iterator[Any]:
+    """Yields what the function answers to each item, in order, or Died.
 
     `function` is written "module:name".  Items and answers are JSON.  The items after one on which
-    the process dies, or has answered nothing within `longest_s` seconds, get a new process.
+    the process dies, or that it has not answered after `longest_s` seconds, get a new process.
     """
     left = list(items)
     while left:
-        answers, how = _run(function, left, longest_s)
-        yield from answers
-        left = left[len(answers) :]
-        if left:
-            yield Died(how)
+        for answer in _answers(function, left, longest_s):
+            yield answer
             left = left[1:]
 
 
-def _run(function: str, items: Sequence[Any], longest_s: float) -> tuple[list[Any], str]:
-    """Returns the answers of one process, and how it ended."""
+def _answers(function: str, items: Sequence[Any], longest_s: float) -> Iterator[Any]:
+    """Yields the answers of one process; the last one is Died if the process gave none to it."""
     command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), function, json.dumps(items)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    with (
+        TemporaryFile() as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as child,
+    ):
+        assert child.stdout is not None
+        reader = Thread(target=_read_lines, args=(child.stdout, lines), daemon=True)
+        reader.start()
         try:
-            written, errors = child.communicate(timeout=longest_s)
-            how = _ending(child.returncode, errors)
-        except BaseException as error:
+            for _ in items:
+                line = lines.get(timeout=longest_s)
+                if not line.endswith(b"\n"):  # the end, where a line may be cut off
+                    code = child.wait()  # before seek, which moves where the child writes too
+                    errors.seek(0)
+                    yield Died(_ending(code, errors.read()))
+                    return
+                yield json.loads(line)
+        except Empty:
+            yield Died(f"has not answered within {longest_s:g} s")
+        finally:
             child.kill()
-            written, _ = child.communicate()
-            if not isinstance(error, subprocess.TimeoutExpired):  # Ctrl-C
-                raise
-            how = f"has not answered within {longest_s:g} s"
-    return [json.loads(line) for line in written.split(b"\n")[:-1]], how
+            reader.join()
+
+
+def _read_lines(pipe: IO[bytes], lines: SimpleQueue[bytes]) -> None:
+    for line in pipe:
+        lines.put(line)
+    lines.put(b"")
 
 
 def _ending(code: int, errors: bytes) -> str:

@@ -83,7 +83,7 @@ class Conversion:
             "model_sha256": self.model_sha256,
             "output": self.output and str(self.output),
             "files": [file.to_dict() for file in self.files],
-            "failed": [failure.to_dict() for failure in self.failures],
+            "failed_targets": [failure.to_dict() for failure in self.failures],
         }
 
 

@@ -15,7 +15,7 @@ from facekit.model.defaults import model_or_default
 from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel, find
 from facekit.model.variants import for_runtime
-from facekit.photo.decode import DEFAULT_LIMITS, ImageLimits
+from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.reporter import SILENT, Reporter

@@ -100,7 +100,7 @@ def track(
 ) -> Iterator[TrackedPerson | TrackEnd]:
     """Yields each person of a video when their track ends, and then the TrackEnd.
 
-    `video`: a file or named pipe, "-" for standard input, a stream's URL, or a camera's number.
+    `video`: a regular file, "-" for standard input, a stream's URL, or a camera's number.
     Names come from the gallery; if no URL is given, from the default gallery if it exists.
     `threshold`: of known faces; None means one that depends on the gallery's size, see
     `OpenSetChoice`.  `output`: file for the video with boxes and names; it is written completely or

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facekit.photo.decode import PictureSource
+from facekit.photo.reading import PictureSource
 from facekit.pipeline.records import Verification
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from facekit.errors import InputError
+from facekit.system.inputs import IrregularFileError, open_regular
 from facekit.system.native_output import captured
 from facekit.types import UInt8Array
 from facekit.video.records import Frame
@@ -28,23 +28,20 @@ class VideoReader:
     """Reads a video, one frame at a time in memory.  Use it as a context manager."""
 
     def __init__(self, source: str, *, max_pixels: int) -> None:
-        """`source`: a file, a named pipe, "-" for standard input, a stream's URL, or a camera's
-        number.  A pipe needs a format that can be read from front to end, such as MPEG-TS, Matroska
+        """`source`: a regular file, "-" for standard input, a stream's URL, or a camera's number.
+        Standard input needs a format that can be read from front to end, such as MPEG-TS, Matroska
         or AVI; most MP4 files cannot.
 
         Raises InputError if the source cannot be opened, or a frame has more than `max_pixels`.
         """
         self.source = source
         self._shown = "standard input" if source == "-" else source
-        self._is_pipe = source == "-" or Path(source).is_fifo()
         is_url = "://" in source
         is_camera = source.isdecimal()
-        if not (is_url or is_camera or source == "-" or _can_be_read(Path(source))):
-            raise InputError(
-                f"{source}: no such file. A video, a pipe, a URL or a camera's number needed."
-            )
+        if not (is_url or is_camera or source == "-"):
+            _require_file(source)
         with captured(_is_chatter) as self._complaints:
-            self._capture = _opened(source, is_pipe=self._is_pipe)
+            self._capture = _opened(source)
         if not self._capture.isOpened():
             raise InputError(self._why_not_opened())
         width, height = (
@@ -118,7 +115,7 @@ class VideoReader:
 
     def _because(self) -> str:
         said = f" The decoder says: {self.complaint}" if self.complaint else ""
-        if self._is_pipe:
+        if self.source == "-":
             said += (
                 " What comes through a pipe must be readable from front to end: MPEG-TS, Matroska "
                 "or AVI, not a plain MP4."
@@ -126,15 +123,28 @@ class VideoReader:
         return said
 
 
-def _can_be_read(path: Path) -> bool:
-    return path.is_file() or path.is_fifo()
+def _require_file(source: str) -> None:
+    """Raises InputError if the path is no regular file that can be opened."""
+    try:
+        open_regular(source).close()
+    except IrregularFileError as error:
+        reason = f"it is {error}; pass - for what comes through a pipe"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except ValueError as error:  # a null character
+        reason = str(error)
+    else:
+        return
+    raise InputError(
+        f"{source}: {reason}. The file of a video, -, a URL or a camera's number needed."
+    )
 
 
-def _opened(source: str, *, is_pipe: bool) -> cv2.VideoCapture:
+def _opened(source: str) -> cv2.VideoCapture:
     if source.isdecimal():
         return cv2.VideoCapture(int(source))
-    if is_pipe:  # another backend would open the pipe again and wait for another writer
-        return cv2.VideoCapture("pipe:0" if source == "-" else source, cv2.CAP_FFMPEG)
+    if source == "-":
+        return cv2.VideoCapture("pipe:0", cv2.CAP_FFMPEG)
     return cv2.VideoCapture(source)
 
 

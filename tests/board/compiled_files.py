@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
-import flatbuffers
-from ai_edge_litert import schema_py_generated as schema
+import pytest
+
+flatbuffers = pytest.importorskip("flatbuffers")
+schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="no ai-edge-litert")
 
 U65_256 = 0x10003008
 """The NPU's register CONFIG in files for ethos-u65-256, as Vela 5.2 writes it."""
@@ -49,7 +52,7 @@ def custom_file(
 
 def _tensor(
     name: str, shape: list[int], kind: str, *, buffer: int = 0, scale: float | None = None
-) -> schema.TensorT:
+) -> Any:
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.buffer = name, shape, buffer
     tensor.type = getattr(schema.TensorType, kind)

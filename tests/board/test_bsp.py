@@ -37,7 +37,6 @@ def test_rows_go_from_old_to_new_and_do_not_overlap() -> None:
         assert row.kernels[0].startswith(name)
 
 
-@pytest.mark.skipif(not CONSTRAINTS.is_dir(), reason="there is no constraints/ yet")
 @pytest.mark.parametrize("row", BSPS.values(), ids=BSPS)
 def test_the_versions_tested_are_those_of_the_row(row: Bsp) -> None:
     """constraints/ pins what scripts/test-versions.sh installs for a row."""

@@ -22,7 +22,16 @@ from facekit.cli.types import Word
 FREE = {
     *("fmr", "batch", "threads"),
     *("words", "delegate_options", "delegate_option", "provider", "providers", "ray"),
-    *("install", "license", "as_name", "cpu_variant", "setting", "settings", "workers_at"),
+    *(
+        "install",
+        "license",
+        "as_name",
+        "cpu_variant",
+        "npu_compiler",
+        "setting",
+        "settings",
+        "workers_at",
+    ),
     *("gallery", "find_links"),
 }
 """plain text that nobody can guess, or that has a completion of its own"""
@@ -48,7 +57,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     create_sqlite(people)
     with sqlite3.connect(people) as file:
         file.executemany(
-            "INSERT INTO person (name, enrolled_at) VALUES (?, '')",
+            "INSERT INTO person (name, seal, enrolled_at) VALUES (?, x'', '')",
             [("Ada Lovelace",), ("Alan Turing",)],
         )
     file.close()

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.first_commands import OF_ANOTHER, OF_THE_DEFAULT_MODEL, prepare
 from tests.made_up_packages import write_metadata, write_package
-from tests.schemas import require_failure
+from tests.schemas import require_failure, require_schema
 from tests.test_light_imports import without
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,19 +90,54 @@ def test_an_opencv_that_is_too_old_is_named_with_both_versions(data: Path, tmp_p
     assert "Traceback" in facekit_before(tmp_path, "verify", *photos, "-v").stderr
 
 
-@pytest.mark.parametrize("arguments", ["--help", "doctor", "verify a.jpg b.jpg"])
-def test_a_click_that_the_command_line_cannot_be_made_with_is_named(
-    arguments: str, tmp_path: Path
-) -> None:
+def test_a_click_that_the_command_line_cannot_be_made_with_is_named(tmp_path: Path) -> None:
     write_metadata(tmp_path, "click>=8.1.3")
     write_package(tmp_path, "click", version="7.1.2")
-    done = facekit_before(tmp_path, *arguments.split())
+    done = facekit_before(tmp_path, "--help")
     assert done.returncode == 5
     assert done.stderr.startswith("facekit: error: facekit needs the package click 8.1.3 or later.")
     assert "Received: 7.1.2" in done.stderr
     assert "Traceback" not in done.stderr
-    failure = json.loads(facekit_before(tmp_path, *arguments.split(), "--json").stdout)
-    require_failure(failure, exit_code=5)
+
+
+def test_where_nothing_is_installed_click_is_asked_for_and_then_doctor_names_the_rest(
+    tmp_path: Path,
+) -> None:
+    """In an environment of its own that has no package at all."""
+    venv.create(tmp_path / "empty")
+    site = tmp_path / "site"
+    write_metadata(site, "click>=8.1.3", "numpy>=1.24", "opencv-python-headless>=4.7")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(tmp_path / "empty" / "bin" / "python"), "-m", "facekit", *arguments],
+            env={**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = run("verify", "a.jpg", "b.jpg", "--json")
+    assert done.returncode == 5
+    require_failure(json.loads(done.stdout), exit_code=5)
+    assert "needs the package click 8.1.3 or later, which is not installed" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    (site / "click").symlink_to(Path(click.__file__).parent)
+    done = run("doctor", "--json")
+    assert done.returncode == 5, done.stderr
+    report = json.loads(done.stdout)
+    require_schema("doctor", report)
+    assert {part["name"]: part["missing"] for part in report["parts"]} == {
+        "python": False,
+        "click": False,
+        "numpy": True,
+        "opencv-python-headless": True,
+        "facekit": False,
+    }
+    messages = [problem["message"] for problem in report["problems"]]
+    for message, name in zip(messages, ("numpy 1.24", "opencv-python-headless 4.7"), strict=False):
+        assert f"needs the package {name} or later, which is not installed" in message
+    assert "No LiteRT runtime can be imported" in messages[2]
 
 
 def test_a_mistake_while_the_command_line_is_imported_does_not_say_different(

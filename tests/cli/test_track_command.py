@@ -130,7 +130,7 @@ def test_a_truncated_video_is_reported_after_its_tracks(crossing: Path, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("absent.mp4",), 4, "no such file"),
+        (("absent.mp4",), 4, "No such file"),
         (("97",), 4, "Camera 97 cannot be opened"),
         pytest.param(("VIDEO", "--output", "v.gif"), 2, "must end in", marks=pytest.mark.model),
         (("VIDEO", "--output", "VIDEO"), 2, "would replace the video itself"),

@@ -31,10 +31,13 @@ def test_same_person_exits_0_and_says_so() -> None:
     result = run(OBAMA, OBAMA2)
     assert result.exit_code == 0, result.stderr
     same, threshold, _source, probability = result.stdout.splitlines()
-    assert same == "same: cosine similarity 0.750 >= 0.458 (distance 0.250 <= 0.542)"
+    # 0.750 with OpenCV 5, 0.754 before: docs/reference/versions.md
+    assert re.fullmatch(
+        r"same: cosine similarity 0\.75\d >= 0\.458 \(distance 0\.2\d\d <= 0\.542\)", same
+    )
     assert threshold.startswith("threshold: false match rate at most 0.1 % (model card, fmr=1e-3,")
-    assert probability == (
-        "probability of same person: 99.996 % (assuming half of all pairs match)"
+    assert re.fullmatch(
+        r"probability of same person: 99\.99\d % \(assuming half of all pairs match\)", probability
     )
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -43,7 +46,10 @@ def test_same_person_exits_0_and_says_so() -> None:
 def test_different_people_exit_1() -> None:
     result = run(OBAMA, BIDEN)
     assert result.exit_code == 1, result.stderr
-    assert result.stdout.startswith("different: cosine similarity 0.010 < 0.458 (distance 0.990 > ")
+    assert re.match(
+        r"different: cosine similarity -?0\.0\d\d < 0\.458 \(distance (0\.9|1\.0)\d\d > ",
+        result.stdout,
+    )
 
 
 @pytest.mark.model
@@ -265,6 +271,7 @@ def test_non_ascii_names_are_shown_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.model
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_plot_is_written(tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib", reason="pip install '.[plot]'")
     plot = tmp_path / f"v.{suffix}"
     assert run("--plot", str(plot), OBAMA, BIDEN).exit_code == 1
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]

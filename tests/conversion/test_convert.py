@@ -194,7 +194,7 @@ def test_what_vela_refuses_is_said_and_the_other_files_are_kept(
     assert re.search(r"needs [\d,]+ bytes of SRAM .* and 64 are there", str(failure.error))
     whole = Conversion("tiny:float32", "0" * 64, out, converted.files, converted.failures).to_dict()
     require_schema("convert", whole)
-    assert whole["failed"][0]["error"]["exit_code"] == 6
+    assert whole["failed_targets"][0]["error"]["exit_code"] == 6
 
 
 def test_the_command_exits_with_6_and_lists_what_it_kept(

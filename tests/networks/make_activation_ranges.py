@@ -24,7 +24,7 @@ from facekit.enums import FacePolicy, RangeRule
 from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
 from facekit.model.card import Task
 from facekit.model.store import find
-from facekit.photo.decode import DEFAULT_LIMITS
+from facekit.photo.limits import DEFAULT_LIMITS
 from facekit.pipeline.locate import LocateOptions
 from facekit.system.files import write_atomically
 

@@ -136,7 +136,7 @@ def test_jpeg_headers_that_cannot_be() -> None:
     assert reason(no_height) == "it is damaged: its header declares 64 x 0 pixels"
     assert "no frame header" in reason(data[:frame] + b"\xff\xef" + data[frame + 2 :])
     assert "ends before its pixel data" in reason(data[:frame] + b"\xff\xd9")
-    assert "no end of segments" in reason(b"\xff\xd8" + b"\xff\x01" * 20_000)
+    assert "more than 10,000 segments" in reason(b"\xff\xd8" + b"\xff\x01" * 20_000)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,25 @@ def test_missing_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "is damaged or truncated" in reason(sample("JPEG"))
     monkeypatch.setattr("cv2.getBuildInformation", lambda: "    GIF:                NO\n")
     assert "has no GIF decoder. Upgrade opencv-python-headless" in reason(sample("GIF"))
+
+
+def test_a_damaged_bmp_is_said_to_be() -> None:
+    """OpenCV's list of decoders leaves BMP out, which every OpenCV has."""
+    data = sample("BMP")
+    assert "its BMP data is damaged" in reason(
+        data[:26] + b"\7\7" + data[28:30] + b"\1" + data[31:]
+    )
+
+
+def test_whatever_a_decoder_raises_is_an_error_of_the_photo(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("cv2.imdecode", broken)
+    with pytest.raises(ImageError, match=r"^<bytes> cannot be read as a photo: unforeseen"):
+        read_image(sample("PNG"))
 
 
 @pytest.mark.parametrize("name", ["a photo.jpg", "Bürger-写真-😀.jpg", "-"])

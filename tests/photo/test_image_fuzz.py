@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facekit.errors import ImageError
-from facekit.photo.decode import ImageLimits, read_image
+from facekit.photo.decode import read_image
+from facekit.photo.limits import ImageLimits
 from tests.photo.picture_samples import PHOTO_FORMATS, encoded, sample, smooth_pixels, tiff
 
 LIMITS = ImageLimits(max_pixels=1_000_000)  # a flipped size must not make the test slow

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from facekit.errors import ImageError, ImageTooLargeError, UsageError
-from facekit.photo.decode import ImageLimits, load_picture
+from facekit.photo.decode import load_picture
+from facekit.photo.limits import ImageLimits
 from tests.photo.picture_samples import (
     HEIGHT,
     WIDTH,

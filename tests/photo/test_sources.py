@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,31 @@ def test_folders_become_their_pictures_in_sorted_order(tmp_path: Path) -> None:
 
 def test_files_and_stdin_are_taken_as_named() -> None:
     assert list_pictures(["z.whatever", "-", "a.jpg"]) == ["z.whatever", "-", "a.jpg"]
+
+
+def test_a_folder_gives_regular_files_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert list_pictures([str(tmp_path)]) == [str(tmp_path / "a.jpg")]
+
+
+def test_folders_deeper_than_python_can_walk_are_an_error(tmp_path: Path) -> None:
+    folder = tmp_path
+    for _ in range(3):  # for makedirs calls itself too
+        folder /= "d/" * 500
+        os.makedirs(folder)
+    (folder / "a.jpg").touch()
+    if sys.version_info >= (3, 12):
+        assert list_pictures([str(tmp_path)]) == [str(folder / "a.jpg")]
+        return
+    with pytest.raises(ImageError, match="nested too deeply"):
+        list_pictures([str(tmp_path)])
+
+
+def test_names_that_no_file_can_have_are_taken_as_named() -> None:
+    for name in ("x" * 300, "a\0b"):
+        assert list_pictures([name]) == [name]
+        assert not is_picture_name(name)
 
 
 def test_a_folder_without_a_picture_is_an_error(tmp_path: Path) -> None:

@@ -63,18 +63,21 @@ class TestScript:
 
 
 def wrong(here: Any, there: Any) -> list[str]:
-    return [one.where for one in differences(here, there) if not one.is_small]
+    return [one.where for one in differences(here, there) if one.size > one.allowed]
 
 
 class TestComparison:
-    def test_numbers_may_differ_by_a_hundredth_or_a_percent(self) -> None:
-        here = {"similarity": 0.5, "box": [400, 20]}
-        assert wrong(here, {"similarity": 0.509, "box": [403, 20]}) == []
-        assert wrong(here, {"similarity": 0.511, "box": [405, 21]}) == [
-            ".box[0]",
-            ".box[1]",
-            ".similarity",
-        ]
+    def test_similarities_may_differ_by_a_hundredth_and_places_by_a_pixel(self) -> None:
+        here = {"similarity": 0.5, "box_xyxy": [400, 20.5]}
+        assert wrong(here, {"similarity": 0.509, "box_xyxy": [401, 20]}) == []
+        there = {"similarity": 0.511, "box_xyxy": [402, 20]}
+        assert wrong(here, there) == [".box_xyxy[0]", ".similarity"]
+
+    def test_embeddings_are_compared_by_their_angle(self) -> None:
+        """(1, 0, ...) and (cos a, sin a, 0, ...), for cosines of 0.99 and 0.97."""
+        here = {"vector": [1.0] + [0.0] * 127}
+        assert wrong(here, {"vector": [0.99, math.sqrt(1 - 0.99**2)] + [0.0] * 126}) == []
+        assert wrong(here, {"vector": [0.97, math.sqrt(1 - 0.97**2)] + [0.0] * 126}) == [".vector"]
 
     def test_a_decision_must_be_equal(self) -> None:
         assert wrong({"verified": True}, {"verified": False}) == [".verified"]

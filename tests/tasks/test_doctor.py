@@ -161,15 +161,6 @@ class TestRuntimes:
 
 
 class TestDelegates:
-    def test_they_are_found_where_boards_keep_them(self, tmp_path: Path) -> None:
-        (tmp_path / "liblitert_vx_delegate.so").touch()
-        (tmp_path / "libother.so").touch()
-        (found,) = doctor.examine(library_folders=(tmp_path / "absent", tmp_path)).delegates
-        assert found.path == tmp_path / "liblitert_vx_delegate.so"
-        assert found.package is LiteRtPackage.AI_EDGE_LITERT
-        assert found.error is None
-        assert "8M Plus" in found.accelerators[0]
-
     @pytest.mark.usefixtures("empty_home")
     def test_one_whose_runtime_is_not_installed_exits_6(self, tmp_path: Path) -> None:
         (tmp_path / "libvx_delegate.so").touch()
@@ -182,10 +173,18 @@ class TestDelegates:
     def test_it_is_no_problem_where_another_delegate_serves_the_accelerator(
         self, tmp_path: Path
     ) -> None:
-        for name in ("libvx_delegate.so", "liblitert_vx_delegate.so"):
+        for name in ("libvx_delegate.so", "liblitert_vx_delegate.so", "libother.so"):
             (tmp_path / name).touch()
-        report = doctor.examine(library_folders=(tmp_path,))
-        assert [found.error is None for found in report.delegates] == [False, True]
+        report = doctor.examine(library_folders=(tmp_path / "absent", tmp_path))
+        tflite, litert = report.delegates
+        assert (tflite.package, litert.package) == (
+            LiteRtPackage.TFLITE_RUNTIME,
+            LiteRtPackage.AI_EDGE_LITERT,
+        )
+        assert litert.path == tmp_path / "liblitert_vx_delegate.so"
+        assert "8M Plus" in litert.accelerators[0]
+        assert tflite.error is not None
+        assert litert.error is None
         assert report.problems == ()
 
     @pytest.mark.usefixtures("empty_home")
@@ -202,18 +201,15 @@ class TestDelegates:
 
 
 class TestStore:
-    @pytest.mark.usefixtures("empty_home")
-    def test_missing_models_are_no_problem_where_they_can_be_built(self) -> None:
+    def test_missing_models_are_no_problem_where_they_can_be_built(self, empty_home: Path) -> None:
+        """And looking makes no folder."""
         report = doctor.examine(library_folders=())
-        assert not report.models.files
+        assert report.models.files == ()
         assert report.models.to_build == ("facenet512-casia", "mtcnn")
         assert report.problems == ()
-
-    def test_looking_makes_no_folder(self, empty_home: Path) -> None:
-        found = doctor.examine(library_folders=()).models.store
+        found = report.models.store
         assert found is not None
-        assert found.path == empty_home
-        assert found.writable
+        assert (found.path, found.writable) == (empty_home, True)
         assert found.free_bytes > 0
         assert not empty_home.parent.exists()
 
@@ -268,6 +264,26 @@ class TestStore:
         assert model.size_bytes
         assert isinstance(model.error, ModelMismatchError)
         assert report.problems == (model.error,)
+
+    def test_a_file_for_an_npu_is_no_problem_on_another_machine(
+        self, empty_home: Path, tmp_path: Path
+    ) -> None:
+        pytest.importorskip("ethosu", reason="no ethos-u-vela: pip install '.[convert]'")
+        made = CliRunner().invoke(
+            cli,
+            [
+                *("compile", str(TINY / "int8.tflite"), "--target", "imx93"),
+                *("-o", str(tmp_path / "made")),
+            ],
+        )
+        assert made.exit_code == 0, made.stderr
+        content = (tmp_path / "made" / "int8_vela.tflite").read_bytes()
+        write_model(empty_home / "models" / "toy", "toy", "int8_vela", content)
+        report = doctor.examine(library_folders=())
+        (model,) = report.models.files
+        assert (model.error, model.time_ms) == (None, None)
+        assert model.skipped == "not run: compiled for an NPU"
+        assert report.problems == ()
 
 
 @pytest.fixture

@@ -107,6 +107,12 @@ def compile_model(
             card = card and _without_thresholds(card)
         output = stack.enter_context(run_vela(source, target))
         report = read_report(output)
+        if output.planned_sram is not None:
+            provenance["planned for SRAM"] = f"{output.planned_sram} bytes"
+            reporter.note(
+                f"Vela's first plan did not fit the SRAM of {target.name}: planned again for "
+                f"{output.planned_sram:,} bytes"
+            )
         _require_room(report, source_as_passed, target)
         content = output.model.read_bytes()
         comparisons = tuple(_estimates(source, target, reporter)) if bandwidths else ()

@@ -22,7 +22,7 @@ def inspect_litert(path: Path) -> Network:
     is not installed.
     """
     new_interpreter(path, threads=1)  # raises an error if LiteRT refuses the file
-    reader = _reader()
+    reader = file_reader()
     try:
         return _network(reader.read_tables(path.read_bytes()))
     except (ModelBuildError, *reader.PARSE_ERRORS) as error:
@@ -51,7 +51,11 @@ def _network(tables: Any) -> Network:
     )
 
 
-def _reader() -> Any:
+def file_reader() -> Any:
+    """Returns the module that reads .tflite files.
+
+    Raises AcceleratorError if ai-edge-litert, which has the format's schema, is not installed.
+    """
     try:
         return importlib.import_module(_READER)
     except ImportError as error:

@@ -12,7 +12,7 @@ from typing import Any
 from facekit.enums import CropFormat
 from facekit.errors import InputError, StorageError, UsageError
 from facekit.face.detector import DetectorOptions
-from facekit.photo.decode import DEFAULT_LIMITS
+from facekit.photo.limits import DEFAULT_LIMITS
 from facekit.photo.sources import list_people
 from facekit.photo.write import write_jpeg, write_png
 from facekit.pipeline.locate import LocateOptions

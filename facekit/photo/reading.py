@@ -1,0 +1,132 @@
+"""Reads the bytes of an encoded photo from wherever it is, and names photos in messages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import BinaryIO, TypeAlias
+
+import numpy as np
+
+from facekit.errors import ImageError, ImageTooLargeError, UsageError
+from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
+from facekit.photo.pillow import PillowPicture, is_pillow
+from facekit.system.inputs import IrregularFileError, open_regular
+from facekit.types import UInt8Array
+
+_Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
+
+EncodedSource: TypeAlias = "_Path | bytes | BinaryIO"
+"""The path of a regular file, "-" for standard input, the bytes of an encoded photo, or a binary
+file object, which is read to its end."""
+PictureSource: TypeAlias = "EncodedSource | UInt8Array | PillowPicture"
+"""An encoded source, or pixels: uint8 (H, W, 3) RGB, or a Pillow image."""
+
+_STDIN = "-"
+_CHUNK_BYTES = 1 << 20
+
+
+def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+    """Returns the bytes of the encoded photo.
+
+    Stops reading soon after `limits.max_bytes`, even if a pipe has no end.  Raises ImageError if
+    the source cannot be read, ImageTooLargeError above the limit, and UsageError for an invalid
+    source.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        chunks = [bytes(source)]
+    elif not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
+        raise no_source(type(source).__name__)
+    else:
+        shown = shown_name(source)
+        try:
+            with _opened(source) as file:
+                if _size_bytes(source, file) > limits.max_bytes:
+                    raise _over_bytes(source, limits)
+                chunks = _chunks(file, limits.max_bytes)
+        except IsADirectoryError as error:
+            raise ImageError(
+                f"Cannot read {shown}: it is a directory. Name the pictures in it."
+            ) from error
+        except IrregularFileError as error:
+            raise ImageError(
+                f"Cannot read {shown}: it is {error}; a regular file is needed. What comes "
+                "through a pipe is read from standard input: pass - for it."
+            ) from error
+        except OSError as error:
+            raise ImageError(f"Cannot read {shown}: {error.strerror or error}") from error
+        except ValueError as error:  # a null character in the name, or standard input is closed
+            raise ImageError(f"Cannot read {shown}: {error}") from error
+    if sum(map(len, chunks)) > limits.max_bytes:
+        raise _over_bytes(source, limits)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _over_bytes(source: EncodedSource, limits: ImageLimits) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"Cannot read {shown_name(source)}: it has more bytes than the limit of "
+        f"{limits.max_bytes / 1e6:g} MB. Make it smaller."
+    )
+
+
+def _opened(source: _Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if not isinstance(source, (str, os.PathLike)):
+        return nullcontext(source)
+    if source != _STDIN:
+        return open_regular(source)
+    if sys.stdin is None:
+        raise ValueError("it is closed")
+    return nullcontext(sys.stdin.buffer)
+
+
+def _size_bytes(source: _Path | BinaryIO, file: BinaryIO) -> int:
+    """Returns the size of a file named by its path; 0 for a stream, which has none."""
+    is_path = isinstance(source, (str, os.PathLike)) and source != _STDIN
+    return os.fstat(file.fileno()).st_size if is_path else 0
+
+
+def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
+    """Reads the file until its end, or until more than `enough_bytes` are read."""
+    chunks: list[bytes] = []
+    total = 0
+    while total <= enough_bytes and (chunk := file.read(_CHUNK_BYTES)):
+        if not isinstance(chunk, bytes):
+            raise no_source("a file object opened as text; open it as binary")
+        chunks.append(chunk)
+        total += len(chunk)
+    return chunks
+
+
+def no_source(received: str) -> UsageError:
+    return UsageError(
+        'A picture is a path, "-" for standard input, bytes, a binary file object, a uint8 RGB '
+        f"array of shape (H, W, 3), or a Pillow picture. Received: {received}"
+    )
+
+
+def source_name(source: PictureSource) -> str:
+    """Returns `Picture.name` of a source, but "<picture>" for every Pillow image."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fsdecode(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "<bytes>"
+    if isinstance(source, np.ndarray):
+        return "<array>"
+    if is_pillow(source):
+        return "<picture>"
+    name = getattr(source, "name", None)  # a number if the file was opened by its descriptor
+    return name if isinstance(name, str) else "<file>"
+
+
+def shown_name(source: EncodedSource) -> str:
+    """Returns the source's name for error messages, with unprintable characters escaped."""
+    if source == _STDIN:
+        return "standard input"
+    return printable(source_name(source))
+
+
+def printable(name: str) -> str:
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in name
+    )
