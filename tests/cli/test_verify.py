@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -228,6 +229,30 @@ def test_a_pair_with_a_missing_photo_fails_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep.jsonl", b'{"schema_version": 2, "space": ' + b"[" * 10_000),
+        ("number.jsonl", b'{"schema_version": 2, "space": {"model": 1e999}, "mean": null}'),
+        ("archive.npz", b"PK\3\4" + bytes(100)),
+        ("latin.csv", b"photo,photo_sha256\xe9\n"),
+        ("empty.csv", b""),
+    ],
+)
+def test_a_pair_with_a_malformed_embedding_file_fails_alone(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"{tmp_path / name},{OBAMA}\n{OBAMA},{OBAMA2}\n")
+    result = run("--pairs", str(listed))
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["verified"] for row in rows] == ["", "true"]
+    assert name in rows[0]["error"]
+    assert result.exit_code == 4
+
+
+@pytest.mark.model
 def test_pairs_as_json_lines_into_a_file(tmp_path: Path) -> None:
     listed, output = tmp_path / "list.csv", tmp_path / "out.jsonl"
     listed.write_text(f"{OBAMA},{OBAMA2}\n")
@@ -252,6 +277,7 @@ def test_plot_is_written(tmp_path: Path, suffix: str) -> None:
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
     assert plot.read_bytes().startswith(start)
     assert plot.stat().st_size > 100_000  # photos are in it; tests/tasks looks at the pixels
+    assert stat.S_IMODE(plot.stat().st_mode) == 0o600
 
 
 @pytest.mark.model
