@@ -18,7 +18,7 @@ from facekit.enums import Device, LiteRtPackage
 from facekit.errors import AcceleratorError
 from facekit.runtime.delegates import AcceleratorRequest, OpenedNet, device_use, open_net
 from facekit.runtime.packages import RUNTIME_VARIABLE, choose_delegate, package_for
-from tests.c_delegate import compile_delegate, needs_compiler
+from tests.c_delegate import compile_delegate, needs_compiler, needs_litert
 
 ROOT = Path(__file__).resolve().parents[2]
 LITERT, TFLITE = LiteRtPackage.AI_EDGE_LITERT, LiteRtPackage.TFLITE_RUNTIME
@@ -86,6 +86,7 @@ def opened(data: Path, **request: Path | Device) -> OpenedNet:
 
 
 @needs_compiler
+@needs_litert
 class TestHere:
     """Where ai_edge_litert is installed, and tflite_runtime is not."""
 

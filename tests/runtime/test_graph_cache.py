@@ -10,7 +10,7 @@ import pytest
 from facekit.runtime import graph_cache
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.graph_cache import FOLDER, SWITCH, keep_graphs
-from tests.c_delegate import compile_delegate, needs_compiler
+from tests.c_delegate import compile_delegate, needs_compiler, needs_litert
 from tests.told import Told
 
 MINUTES = "40 s to 2 minutes"
@@ -80,6 +80,7 @@ def test_where_nothing_can_be_kept_nothing_is_switched_on(home: Path) -> None:
 
 
 @needs_compiler
+@needs_litert
 @pytest.mark.parametrize(
     ("name", "keeps"), [("liblitert_vx_delegate.so", True), ("liblitert_ethosu_delegate.so", False)]
 )
