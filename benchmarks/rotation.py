@@ -31,9 +31,11 @@ SIDE = 250
 
 def photos_of(lfw: Path, count: int) -> list[UInt8Array]:
     lines = next(lfw.rglob("pairsDevTrain.txt")).read_text().split("\n")[1:]
-    people = sorted({line.split("\t")[0] for line in lines if line})
-    random.Random(0).shuffle(people)
-    return [read_image(next(lfw.rglob(f"{name}_0001.jpg"))) for name in people[:count]]
+    people = {line.split("\t")[0] for line in lines if line}
+    first = {path.parent.name: path for path in sorted(lfw.rglob("*.jpg"), reverse=True)}
+    paths = [first[name] for name in sorted(people & first.keys())]
+    random.Random(0).shuffle(paths)
+    return [read_image(path) for path in paths[:count]]
 
 
 def face_of(locator: Locator, photo: UInt8Array) -> Face | None:

@@ -30,11 +30,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C: 128 + SIGINT
+READER_GONE = 141  # the same for SIGPIPE
+
 
 class FacekitError(Exception):
     """Base of all errors; `exit_code` is the exit code of the command line."""
 
-    exit_code: ClassVar[int] = 70  # EX_SOFTWARE of sysexits.h; see cli.main
+    exit_code: ClassVar[int] = 70  # EX_SOFTWARE of sysexits.h; see facekit/__main__.py
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the error as the value of the JSON member "error"."""
@@ -45,6 +48,12 @@ class FacekitError(Exception):
                 "exit_code": self.exit_code,
             }
         }
+
+
+def mistake(error: BaseException) -> FacekitError:
+    """Returns what is told of an error that no part of facekit has foreseen; exit code 70."""
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
+    return FacekitError(f"A mistake in facekit, which you may report: {text[:500]}")
 
 
 def error_named(name: str, message: str) -> FacekitError:

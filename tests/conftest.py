@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import signal
-from functools import cache
+from functools import cache, partialmethod
 from pathlib import Path
 
 import hypothesis
 import pytest
+from click.testing import CliRunner, Result
 
 hypothesis.settings.register_profile("facekit", deadline=None)  # machines differ, and are busy
 hypothesis.settings.load_profile("facekit")
+
+if "mix_stderr" in inspect.signature(CliRunner).parameters:  # before click 8.2
+    CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore
+    Result.output = property(lambda result: result.stdout + result.stderr)  # type: ignore
 
 pytest_plugins = ("tests.networks.fixtures",)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from facekit import errors
-from facekit.cli import INTERRUPTED, READER_GONE
 from tests.small_lfw import home_of_its_own, make_small_lfw
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +37,7 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
     }
     page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text()
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
-    assert told == raised | {0, 1, INTERRUPTED, READER_GONE, 128 + signal.SIGTERM}
+    assert told == raised | {0, 1, errors.INTERRUPTED, errors.READER_GONE, 128 + signal.SIGTERM}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

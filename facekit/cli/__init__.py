@@ -8,22 +8,27 @@ import importlib
 import itertools
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from facekit.cli.command import Group
-from facekit.cli.render.output import begin_telling, emit_error, tell_usage
-from facekit.errors import FacekitError, StorageError, UsageError
+from facekit.cli.render.output import begin_telling, emit_error, lose, tell_usage
+from facekit.errors import INTERRUPTED, READER_GONE, FacekitError, StorageError, UsageError
 from facekit.version import __version__
 
 if TYPE_CHECKING:
     from facekit.cli.pages import Section
 
-INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C: 128 + SIGINT
-_OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
-READER_GONE = 141  # the same for 128 + SIGPIPE
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EBADF)
+_PATH_ERRORS: Mapping[int, type[FacekitError]] = {
+    errno.ENAMETOOLONG: UsageError,
+    errno.EACCES: StorageError,
+    errno.EPERM: StorageError,
+}
+"""What asking whether a path exists may raise."""
 
 _HEADINGS = {
     "Verify": {
@@ -141,39 +146,61 @@ class Cli(Group):
             code = UsageError.exit_code
         sys.exit(code)
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _exit_codes(lambda: bool(extra.get("obj"))):
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        # NB: signals are caught here since click's own main() prints a line for Ctrl-C and
-        # exits 1 for a broken pipe, which in facekit means "different".
-        try:
+        # The option may be said in a configuration file; the error may come before it is read.
+        with _exit_codes(lambda: ctx.obj or "facekit.json" in ctx.meta):
             return super().invoke(ctx)
-        except FacekitError as error:
-            _fail(ctx, error)
-        except (click.Abort, KeyboardInterrupt):
-            ctx.exit(INTERRUPTED)
-        except BrokenPipeError:  # the reader of stdout, e.g. `head`, has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(READER_GONE)
-        except OSError as error:
-            if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
-                raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            failure = StorageError(f"The result cannot be written to stdout: {error.strerror}.")
-            emit_error(failure, as_json=False)
-            ctx.exit(failure.exit_code)
-        except (click.ClickException, click.exceptions.Exit):
+
+
+@contextmanager
+def _exit_codes(as_json: Callable[[], bool]) -> Iterator[None]:
+    """Ends with the exit code of what is raised in this context, after telling it.
+
+    Signals are caught here since click's own main() prints a line for Ctrl-C and exits 1 for a
+    broken pipe, which in facekit means "different".
+    """
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit):
+        raise
+    except FacekitError as error:
+        _fail(error, as_json=as_json())
+    except (click.Abort, KeyboardInterrupt):
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # the reader of stdout, e.g. `head`, has gone
+        lose(sys.stdout)
+        raise click.exceptions.Exit(READER_GONE) from None
+    except OSError as error:
+        if error.filename is None and error.errno in _OUTPUT_ERRORS:
+            lose(sys.stdout)
+            reason = f"The result cannot be written to stdout: {error.strerror}."
+            _fail(StorageError(reason), as_json=False)
+        kind = _PATH_ERRORS.get(error.errno or 0)
+        if error.filename is None or kind is None:
             raise
-        except Exception as error:
-            from facekit.system.requirements import package_at_fault
+        reason = f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}."
+        _fail(kind(reason), as_json=as_json())
+    except Exception as error:
+        from facekit.system.requirements import package_at_fault
 
-            if (fault := package_at_fault(error)) is None:
-                raise
-            _fail(ctx, fault)
+        if (fault := package_at_fault(error)) is None:
+            raise
+        _fail(fault, as_json=as_json())
 
 
-def _fail(ctx: click.Context, error: FacekitError) -> NoReturn:
-    # The option may be said in a configuration file; the error may come before it is read.
-    emit_error(error, as_json=ctx.obj or "facekit.json" in ctx.meta)
-    ctx.exit(error.exit_code)
+def _fail(error: FacekitError, *, as_json: bool) -> NoReturn:
+    emit_error(error, as_json=as_json)
+    raise click.exceptions.Exit(error.exit_code)
 
 
 def _asks_for_json(arguments: Sequence[str]) -> bool:
@@ -201,7 +228,7 @@ _QUICK = frozenset(("verify", "detect", "embed", "serve-stdin"))
 
 
 def main() -> NoReturn:
-    """Entry point of the console script."""
+    """Runs the command that was typed, and exits; facekit/__main__.py tells what it raises."""
     quick = bool(_QUICK.intersection(sys.argv[1:3]))
     if quick:
         # NumPy's OpenBLAS otherwise starts a thread a core when it is imported: 30 ms of a verify.
@@ -210,10 +237,6 @@ def main() -> NoReturn:
         gc.set_threshold(100_000)
     try:
         cli.main(prog_name="facekit")
-    except Exception:
-        # Python's own 1 would say "different".
-        sys.excepthook(*sys.exc_info())
-        sys.exit(FacekitError.exit_code)
     finally:
         if quick:
             # Nor is it looked through when Python ends, which would cost 60 ms; os._exit instead

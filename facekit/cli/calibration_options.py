@@ -14,6 +14,7 @@ from facekit.cli.options import (
     image_options,
     offline_option,
 )
+from facekit.cli.types import Whole
 from facekit.enums import FacePolicy, RangeRule
 
 if TYPE_CHECKING:
@@ -33,14 +34,14 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--calibration-count",
                 metavar="N",
-                type=click.IntRange(min=1),
+                type=Whole(1),
                 default=400,
                 help="Use at most so many of them, spread over the people (folders).",
             ),
             click.option(
                 "--seed",
                 metavar="N",
-                type=click.IntRange(min=0),
+                type=Whole(),
                 help="Seed of the random choice among the photos.",
                 show_default="a fixed one",
             ),

@@ -83,6 +83,6 @@ def _passphrase(variable: str, asked: str, *, twice: bool = False) -> str | None
     """Of the environment, else of the person at the terminal; None where nobody is there."""
     if text := os.environ.get(variable):
         return text
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return None
     return str(click.prompt(asked, hide_input=True, confirmation_prompt=twice, err=True))

@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from facekit.cli.types import FILE, FOLDER
+from facekit.cli.types import FILE, FOLDER, Real, Whole
 from facekit.cli.types import EnumChoice as EnumChoice  # so named by many
 from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Rotate, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _OFFLINE = "FACEKIT_OFFLINE"
+MOST_THREADS = 1024
+"""Of threads and of worker processes, that may be asked for."""
 DEFAULT_MODEL = "facenet512-casia, or as configured"
 """What help pages say of the default; facekit/model/defaults.py says what it is."""
 
@@ -97,20 +99,20 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--min-face",
                 metavar="PIXELS",
-                type=float,
+                type=Real(0),
                 help="Smallest face side searched for, in pixels.",
                 show_default="mtcnn 20, yunet 10",
             ),
             click.option(
                 "--min-score",
                 metavar="SCORE",
-                type=click.FloatRange(0, 1),
+                type=Real(0, 1),
                 help="yunet: least score of a face.",
                 show_default="0.6",
             ),
             click.option(
                 "--stage-thresholds",
-                type=(click.FloatRange(0, 1),) * 3,
+                type=(Real(0, 1),) * 3,
                 metavar="SCORE SCORE SCORE",
                 help="mtcnn: face probability that each of the three stages asks for.",
                 show_default="0.6 0.7 0.7",
@@ -118,14 +120,14 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--scale-factor",
                 metavar="RATIO",
-                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                type=Real(0, 1, min_open=True, max_open=True),
                 help="mtcnn: ratio of neighboring pyramid levels.",
                 show_default="0.709",
             ),
             click.option(
                 "--search-side",
                 metavar="PIXELS",
-                type=click.IntRange(min=0),
+                type=Whole(),
                 help="Search larger photos on a copy with this long side; 0 for full size.",
                 show_default="mtcnn 720, yunet 640",
             ),
@@ -235,7 +237,7 @@ def crop_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--margin",
                 metavar="PIXELS",
-                type=click.FloatRange(min=0),
+                type=Real(0),
                 help="Pixels of the crop outside the box, both sides together.",
             ),
             click.option(
@@ -254,7 +256,7 @@ def image_options(command: AnyCommand) -> AnyCommand:
     return click.option(
         "--max-megapixels",
         metavar="NUMBER",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Real(0, min_open=True),
         default=100,
         help="Refuse larger photos before decoding them.",
     )(command)
@@ -264,7 +266,7 @@ def threads_option(command: AnyCommand) -> AnyCommand:
     return click.option(
         "--threads",
         metavar="N",
-        type=click.IntRange(min=1),
+        type=Whole(1, MOST_THREADS),
         envvar="FACEKIT_THREADS",
         help="Threads a network may use.",
         show_default="the cores that this process may run on",
@@ -278,7 +280,7 @@ def parallel_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--workers",
                 metavar="N",
-                type=click.IntRange(min=1),
+                type=Whole(1, MOST_THREADS),
                 help="Worker processes, each with its own networks of one thread.",
                 show_default="1 for few photos, else the cores that this process may run on, or "
                 "the Ray cluster's",

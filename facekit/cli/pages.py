@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from facekit.cli.types import LARGEST
+
 Rows = tuple[tuple[str, str], ...]
 """Terms, such as options, each with its explanation."""
 
@@ -217,7 +219,9 @@ def _default_in_words(option: click.Option) -> str:
 
 def _range_in_words(kind: click.IntRange | click.FloatRange) -> str:
     """ "at least 1", "0 to 1", "above 0, below 1" """
-    low, high = (None if end is None else f"{end:g}" for end in (kind.min, kind.max))
+    low, high = (
+        None if end is None or abs(end) == LARGEST else f"{end:g}" for end in (kind.min, kind.max)
+    )
     if low is not None and high is not None and not (kind.min_open or kind.max_open):
         return f"{low} to {high}"
     parts = []

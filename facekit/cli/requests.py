@@ -89,7 +89,7 @@ def image_limits(**options: Any) -> ImageLimits:
 
     if "max_megapixels" not in options:
         return DEFAULT_LIMITS
-    return replace(DEFAULT_LIMITS, max_pixels=int(options["max_megapixels"] * 1e6))
+    return replace(DEFAULT_LIMITS, max_pixels=max(1, int(options["max_megapixels"] * 1e6)))
 
 
 def track_options(

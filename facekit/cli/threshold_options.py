@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from facekit.cli.options import EnumChoice
+from facekit.cli.types import Real
 from facekit.enums import Metric, NamedPoint
 
 
@@ -51,15 +52,15 @@ def threshold_options(*, default: str = "") -> Callable[[Callable[..., None]], C
         ),
         click.option(
             "--threshold",
-            type=float,
+            type=Real(0),
             metavar="DISTANCE",
             help="Largest distance of one person's faces, in --metric.",
         ),
         click.option(
             "--min-similarity",
-            type=float,
+            type=Real(-1, 1),
             metavar="COSINE",
-            help="Least cosine similarity of one person's faces, -1 to 1.",
+            help="Least cosine similarity of one person's faces.",
         ),
         click.option(
             "--fmr",

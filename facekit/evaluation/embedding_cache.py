@@ -74,13 +74,16 @@ class EmbeddingCache:
         return found
 
     def append(self, photos: Iterable[CachedPhoto]) -> None:
-        """Appends records and flushes them to disk.  Raises StorageError."""
+        """Appends records, to a file of mode 0600, and flushes them to disk.
+
+        Raises StorageError.
+        """
         records = np.array([self._packed(photo) for photo in photos], self._record)
         if not len(records):
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
+            with open(self.path, "ab", opener=_private) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)  # another evaluation may append at the same time
                 end = file.seek(0, os.SEEK_END)
                 file.truncate(end - end % self._record.itemsize)  # removes a truncated record
@@ -100,3 +103,11 @@ class EmbeddingCache:
         record["vectors"] = photo.vectors
         record["crc"] = zlib.crc32(record.tobytes()[4:])
         return record
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens with mode 0600, as all files of templates have; also a file that had another mode."""
+    descriptor = os.open(path, flags, 0o600)
+    if os.fstat(descriptor).st_uid == os.geteuid():  # another user's mode cannot be changed
+        os.fchmod(descriptor, 0o600)
+    return descriptor

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+import traceback
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from facekit.enums import CropRule, Metric
-from facekit.errors import FacekitError, UsageError
+from facekit.errors import FacekitError, UsageError, mistake
 from facekit.pipeline.pipeline import Pipeline
 from facekit.reporter import SILENT, Reporter
-from facekit.server.requests import Request, Verb, parse_object, parse_request
+from facekit.server.requests import Request, Verb, parse_object, parse_request, request_lines
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.threshold import Threshold, ThresholdChoice
 
 
 def serve(
-    lines: Iterable[bytes],
+    stream: BinaryIO | None,
     *,
     request: PipelineRequest | None = None,
     threshold: ThresholdChoice | None = None,
@@ -23,22 +24,30 @@ def serve(
 ) -> Iterator[dict[str, Any]]:
     """Yields the answer to each line before reading the next one; blank lines are skipped.
 
-    An error in a line is its answer.  Raises the errors of `open_pipeline`, `ThresholdChoice.of`
-    and `Pipeline.load` before a line is read.
+    An error in a line is its answer, whatever it is.  Raises the errors of `open_pipeline`,
+    `ThresholdChoice.of` and `Pipeline.load` before a line is read, and InputError if `stream` is
+    closed (None) or cannot be read.
     """
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     chosen = pipeline.threshold(threshold)
     pipeline.load()
-    for line in lines:
-        if line.strip():
-            yield answer(line, pipeline, threshold=chosen, metric=threshold.metric)
+    for line in request_lines(stream):
+        yield answer(line, pipeline, threshold=chosen, metric=threshold.metric, reporter=reporter)
 
 
 def answer(
-    line: bytes, pipeline: Pipeline, *, threshold: Threshold, metric: Metric = Metric.COSINE
+    line: bytes,
+    pipeline: Pipeline,
+    *,
+    threshold: Threshold,
+    metric: Metric = Metric.COSINE,
+    reporter: Reporter = SILENT,
 ) -> dict[str, Any]:
-    """Returns the record for one request, or its error, with the request's `id` or None."""
+    """Returns the record for one request, or its error, with the request's `id` or None.
+
+    An error that facekit has not foreseen is an answer with exit code 70, and is reported.
+    """
     named: dict[str, Any] = {"id": None}
     try:
         found = parse_object(line)
@@ -46,6 +55,10 @@ def answer(
         return named | _answered(parse_request(found), pipeline, threshold, metric)
     except FacekitError as error:
         return named | error.to_dict()
+    except Exception as error:
+        reporter.detail("".join(traceback.format_exception(error)).rstrip())
+        reporter.failure(unforeseen := mistake(error))
+        return named | unforeseen.to_dict()
 
 
 def _answered(

@@ -10,9 +10,11 @@ from pathlib import Path
 from facekit.errors import StorageError, UsageError
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
     """Writes a temporary file in the same folder, flushes it to disk and renames it.
 
+    `private`: the file has mode 0600, for templates and pictures of faces; otherwise its mode
+    follows the process's umask.
     Raises StorageError, which names the file and the reason; an existing file is unchanged then.
     """
     if _is_special(path):  # a rename would replace a device, which root may do
@@ -28,7 +30,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes 0600
+        if not private:  # mkstemp makes 0600
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         raise StorageError(f"Cannot write {path}: {error.strerror or error}") from error

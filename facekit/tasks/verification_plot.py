@@ -34,7 +34,7 @@ def plot_verification(result: Verification, path: Path) -> None:
         raise UsageError(f"--plot must end in {', '.join(SUFFIXES)}. Received: {path}")
     content = io.BytesIO()
     verification_figure(result).savefig(content, format=suffix[1:])
-    write_atomically(path, content.getvalue())
+    write_atomically(path, content.getvalue(), private=True)
 
 
 def verification_figure(result: Verification) -> Figure:

@@ -93,8 +93,11 @@ class EmbeddingTable:
 
 
 def write_embeddings(path: Path, table: EmbeddingTable) -> None:
-    """Writes under a temporary name and renames.  Raises EmbeddingFileError for another suffix."""
-    write_atomically(path, _format(path).encode(table))
+    """Writes under a temporary name, mode 0600, and renames.
+
+    Raises EmbeddingFileError for another suffix.
+    """
+    write_atomically(path, _format(path).encode(table), private=True)
 
 
 def read_embeddings(path: Path) -> EmbeddingTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -81,13 +82,123 @@ def test_an_error_while_the_model_is_still_loading_is_shown() -> None:
     assert "missing.jpg" in done.stderr
 
 
-def test_a_mistake_of_facekit_itself_does_not_say_different() -> None:
-    program = (
-        "import sys; from facekit import cli; sys.argv[1:] = ['doctor']\n"
-        "def fail(*_args, **_options): raise RuntimeError('a mistake')\n"
-        "cli.Cli.get_command = fail\n"
-        "cli.main()"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+@pytest.mark.parametrize("raised", ["BaseException('a panic')", "RuntimeError('a panic')"])
+def test_a_mistake_of_facekit_itself_does_not_say_different(raised: str) -> None:
+    """Panics of Rust libraries are no Exceptions (pyo3_runtime.PanicException)."""
+    done = main_with(f"raise {raised}", "doctor", "--json")
     assert done.returncode == 70
-    assert "RuntimeError: a mistake" in done.stderr
+    assert json.loads(done.stdout)["error"]["exit_code"] == 70
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("Traceback")
+    told = f"A mistake in facekit, which you may report: {raised.split('(')[0]}: a panic"
+    assert lines[-1] == f"facekit: error: {told}"
+
+
+@pytest.mark.parametrize(("raised", "code"), [("KeyboardInterrupt", 130), ("SystemExit(143)", 143)])
+def test_signals_are_no_mistakes(raised: str, code: int) -> None:
+    done = main_with(f"raise {raised}", "doctor")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def main_with(instead_of_the_command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = (
+        "import sys; from facekit import __main__, cli\n"
+        f"sys.argv[1:] = {list(arguments)}\n"
+        f"def fail(*_args, **_options): {instead_of_the_command}\n"
+        "cli.Cli.get_command = fail\n"
+        "__main__.main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+
+OBAMA, OBAMA2 = (str(DATA / name) for name in ("obama.jpg", "obama2.jpg"))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        # No answer without a place for it, and none is "different" (1).
+        (f"verify {OBAMA} {OBAMA2} >&-", 7),
+        (f"verify {OBAMA} missing.jpg >&-", 4),
+        (f"verify {OBAMA} missing.jpg --json >&-", 4),
+        (f"verify {OBAMA} missing.jpg --json >/dev/full", 4),
+        ("--help >/dev/full", 7),
+        ("--version >/dev/full", 7),
+        ("verify --help >/dev/full", 7),
+        ("--help >&-", 7),
+        # What is told beside the answer may be lost.
+        (f"verify -v {OBAMA} {OBAMA2} 2>&-", 0),
+        (f"verify -v {OBAMA} {OBAMA2} 2>/dev/full", 0),
+        (f"verify {OBAMA} missing.jpg -v 2>/dev/full", 4),
+        ("verify --fmr 7 2>/dev/full", 2),
+        # Nothing can be read from what is closed.
+        (f"verify - {OBAMA2} <&-", 4),
+        ("verify --pairs - <&-", 4),
+        ("serve-stdin <&-", 4),
+        (f"verify {OBAMA} {OBAMA2} <&- 2>&-", 0),
+        (f"verify {OBAMA} {OBAMA2} <&- >&- 2>&-", 7),
+    ],
+)
+def test_streams_that_are_closed_or_full(typed: str, code: int) -> None:
+    done = shell(typed)
+    assert done.returncode == code, done.stderr
+    assert "-v" in typed or "Traceback" not in done.stderr
+
+
+@pytest.mark.model
+def test_the_reader_of_a_help_page_or_of_an_error_may_go_away() -> None:
+    for typed in ("--help", f"verify {OBAMA} missing.jpg --json"):
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m facekit {typed} | true; exit ${{PIPESTATUS[0]}}"],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == (141 if typed == "--help" else 4)
+
+
+@pytest.mark.model
+def test_a_gallery_does_not_get_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None:
+    """What libraries write to descriptor 2 would otherwise stand in its file."""
+    people = tmp_path / "people.db"
+    assert shell(f"enroll Ada {OBAMA} --gallery {people} 2>&-").returncode == 0
+    assert shell(f"identify -v {OBAMA2} --gallery {people} <&- 2>&-").returncode == 0
+    assert shell(f"gallery check --gallery {people}").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        (f"gallery list --gallery {'x' * 300}.db", 7),
+        (f"gallery init --gallery {'x' * 300}.db", 7),
+        (f"enroll Ada {OBAMA} --gallery {'x' * 5000}.db", 2),
+        (f"embed {OBAMA} -o {'x' * 300}.npz --json", 2),
+        (f"models info {'x' * 300}", 2),
+        ("gallery list --gallery $'\\xff.db'", 7),
+        (f"enroll $'\\xff' {OBAMA} --gallery a.db", 2),
+        (f"verify $'\\xff.jpg' {OBAMA}", 4),
+        ("verify --pairs $'\\xff.csv'", 4),
+        (f"verify --model $'\\xff' {OBAMA} {OBAMA} --json", 5),
+        ("models info $'\\xff'", 5),
+        ("$'\\xff'", 2),
+        ("verify --$'\\xff'", 2),
+        ("verify --fmr $'\\xff'", 2),
+    ],
+)
+@pytest.mark.model
+def test_names_that_are_too_long_or_not_utf8(typed: str, code: int) -> None:
+    done = shell(typed)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def shell(typed: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m facekit {typed}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,13 @@ def test_same_person_exits_0_and_says_so() -> None:
     result = run(OBAMA, OBAMA2)
     assert result.exit_code == 0, result.stderr
     same, threshold, _source, probability = result.stdout.splitlines()
-    assert same == "same: cosine similarity 0.750 >= 0.458 (distance 0.250 <= 0.542)"
+    # 0.750 with OpenCV 5, 0.754 before: docs/reference/versions.md
+    assert re.fullmatch(
+        r"same: cosine similarity 0\.75\d >= 0\.458 \(distance 0\.2\d\d <= 0\.542\)", same
+    )
     assert threshold.startswith("threshold: false match rate at most 0.1 % (model card, fmr=1e-3,")
-    assert probability == (
-        "probability of same person: 99.996 % (assuming half of all pairs match)"
+    assert re.fullmatch(
+        r"probability of same person: 99\.99\d % \(assuming half of all pairs match\)", probability
     )
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -42,7 +46,10 @@ def test_same_person_exits_0_and_says_so() -> None:
 def test_different_people_exit_1() -> None:
     result = run(OBAMA, BIDEN)
     assert result.exit_code == 1, result.stderr
-    assert result.stdout.startswith("different: cosine similarity 0.010 < 0.458 (distance 0.990 > ")
+    assert re.match(
+        r"different: cosine similarity -?0\.0\d\d < 0\.458 \(distance (0\.9|1\.0)\d\d > ",
+        result.stdout,
+    )
 
 
 @pytest.mark.model
@@ -222,6 +229,30 @@ def test_a_pair_with_a_missing_photo_fails_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep.jsonl", b'{"schema_version": 2, "space": ' + b"[" * 10_000),
+        ("number.jsonl", b'{"schema_version": 2, "space": {"model": 1e999}, "mean": null}'),
+        ("archive.npz", b"PK\3\4" + bytes(100)),
+        ("latin.csv", b"photo,photo_sha256\xe9\n"),
+        ("empty.csv", b""),
+    ],
+)
+def test_a_pair_with_a_malformed_embedding_file_fails_alone(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"{tmp_path / name},{OBAMA}\n{OBAMA},{OBAMA2}\n")
+    result = run("--pairs", str(listed))
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["verified"] for row in rows] == ["", "true"]
+    assert name in rows[0]["error"]
+    assert result.exit_code == 4
+
+
+@pytest.mark.model
 def test_pairs_as_json_lines_into_a_file(tmp_path: Path) -> None:
     listed, output = tmp_path / "list.csv", tmp_path / "out.jsonl"
     listed.write_text(f"{OBAMA},{OBAMA2}\n")
@@ -240,11 +271,13 @@ def test_non_ascii_names_are_shown_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.model
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_plot_is_written(tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib", reason="pip install '.[plot]'")
     plot = tmp_path / f"v.{suffix}"
     assert run("--plot", str(plot), OBAMA, BIDEN).exit_code == 1
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
     assert plot.read_bytes().startswith(start)
     assert plot.stat().st_size > 100_000  # photos are in it; tests/tasks looks at the pixels
+    assert stat.S_IMODE(plot.stat().st_mode) == 0o600
 
 
 @pytest.mark.model

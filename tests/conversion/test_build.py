@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("ai_edge_litert", reason="models are built with ai-edge-litert")
-
 from facekit.conversion.build import build_files
 from facekit.conversion.self_test import self_test
 from facekit.conversion.source_inference import graph_inference

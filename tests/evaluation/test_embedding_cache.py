@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,15 @@ def test_what_was_appended_is_read(tmp_path: Path) -> None:
     assert set(found) == set(PHOTOS[1:4])
     assert (found[PHOTOS[3]].vectors == 3).all()
     assert found[PHOTOS[2]].error == "NoFaceError: é is not here"
+
+
+def test_the_file_is_for_its_owner_alone_also_where_it_was_not(tmp_path: Path) -> None:
+    one = cache(tmp_path)
+    one.append([made(1)])
+    assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
+    one.path.chmod(0o644)
+    one.append([made(2)])
+    assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
 
 
 def test_another_configuration_is_another_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from tests.schemas import require_schema
+from tests.server.json_lines import json_lines
 
 DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
@@ -96,6 +99,42 @@ def test_a_failure_is_an_answer_and_the_next_request_is_served(
     assert answer["error"]["exit_code"] == code
     assert answer.get("id") == (9 if b"id" in line else None)
     assert server.request(detect=OBAMA)["face_count"] >= 1
+
+
+@pytest.mark.model
+def test_it_survives_what_ended_it(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "damaged.jsonl").write_text('{"schema_version": 2, "space": {"model": 1e999}}\n')
+    (tmp_path / "damaged.npz").write_bytes(b"PK\3\4" + bytes(100))
+    (tmp_path / "deep.jsonl").write_text('{"space": ' + "[" * 10_000)
+    os.mkfifo(tmp_path / "pipe.npz")
+    codes = {
+        b'{"id": NaN, "detect": "x"}': 2,
+        b'{"id": 1e999, "detect": "x"}': 2,
+        '{"detect": {"base64": "é"}}'.encode(): 2,
+        b'{"detect": "\xff.jpg"}': 2,
+        b"[" * 1_000_000: 2,
+        b'{"id": ' + b"[" * 900 + b"]" * 900 + b', "detect": "x"}': 2,
+        b'{"id": ' + b"9" * 5000 + b', "detect": "x"}': 2,
+        b" " * 120_000_000 + b"{}": 2,
+        json.dumps({"embed": str(tmp_path / "damaged.jsonl")}).encode(): 4,
+        json.dumps({"embed": str(tmp_path / "damaged.npz")}).encode(): 4,
+        json.dumps({"verify": [OBAMA, str(tmp_path / "deep.jsonl")]}).encode(): 4,
+        json.dumps({"embed": str(tmp_path / "pipe.npz")}).encode(): 4,
+        json.dumps({"embed": str(tmp_path)}).encode(): 4,
+        json.dumps({"detect": {"base64": ""}}).encode(): 4,
+    }
+    for line, code in codes.items():
+        answer = server.ask(line)
+        assert answer["error"]["exit_code"] == code, (line[:80], answer)
+    assert server.request(detect=OBAMA)["face_count"] == 1
+
+
+@pytest.mark.model
+@settings(max_examples=150)
+@given(json_lines().filter(lambda line: bool(line.strip()) and b"\n" not in line))
+def test_every_line_has_an_answer_and_none_is_a_mistake(server: Server, line: bytes) -> None:
+    answer = server.ask(line)
+    assert answer["error"]["exit_code"] in (2, 4), answer
 
 
 def test_a_missing_model_ends_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from facekit.pipeline.pipeline import Pipeline
 from facekit.server.stdin import answer, serve
 from facekit.tasks.open_pipeline import PipelineRequest
 from facekit.template.threshold import ThresholdChoice, given_threshold
+from tests.told import Told
 
 pytestmark = pytest.mark.model
 
@@ -60,20 +61,40 @@ def test_crops_are_not_looked_at_for_faces(data: Path) -> None:
     assert "--no-detect" in refused["error"]["message"]
 
 
-def test_a_line_is_answered_before_the_next_is_taken(data: Path) -> None:
+def test_what_nobody_has_foreseen_is_an_answer_too(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Pipeline, "verify", fail)
+    told = Told()
+    threshold = given_threshold(0.6, Metric.COSINE)
+    line = b'{"verify": ["a.jpg", "b.jpg"], "id": 7}'
+    answered = answer(line, pipeline, threshold=threshold, reporter=told)
+    assert answered["id"] == 7
+    assert answered["error"] == {
+        "type": "FacekitError",
+        "message": "A mistake in facekit, which you may report: MemoryError",
+        "exit_code": 70,
+    }
+    assert "Traceback" in told.details[0]
+
+
+def test_a_line_is_answered_before_the_next_is_taken() -> None:
     taken = []
 
-    def lines() -> Iterator[bytes]:
-        for line in (b"\n", b"nonsense", b"more nonsense"):
-            taken.append(line)
-            yield line
+    class Lines(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            taken.append(line := super().readline(size))
+            return line
 
-    answers = serve(lines(), request=PipelineRequest(threads=1))
+    answers = serve(Lines(b"\nnonsense\nmore nonsense\n"), request=PipelineRequest(threads=1))
     assert next(answers)["error"]["exit_code"] == 2
-    assert taken == [b"\n", b"nonsense"], "the blank line has no answer"
+    assert taken == [b"\n", b"nonsense\n"], "the blank line has no answer"
 
 
 def test_a_threshold_that_the_card_does_not_have_ends_it_before_a_line_is_taken() -> None:
-    answers = serve(iter(()), threshold=ThresholdChoice(fmr=1e-9))
+    answers = serve(io.BytesIO(), threshold=ThresholdChoice(fmr=1e-9))
     with pytest.raises(NoOperatingPointError, match="5,923,194 impostor pairs"):
         next(answers)

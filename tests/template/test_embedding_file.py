@@ -130,11 +130,12 @@ def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path) -> None:
     assert (tmp_path / "folder").read_text().startswith("a file")
 
 
-def test_written_files_have_ordinary_rights_and_no_leftovers(tmp_path: Path) -> None:
+def test_written_files_are_for_their_owner_alone_and_leave_nothing_over(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
+    path.touch(0o644)
     write_embeddings(path, table(["a"]))
     assert [one.name for one in tmp_path.iterdir()] == ["x.csv"]
-    assert stat.S_IMODE(path.stat().st_mode) & 0o444 == 0o444
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -18,7 +18,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
-from facekit.cli.types import FOLDER, PixelSize, Words
+from facekit.cli.types import FOLDER, PixelSize, Real, Words
 from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 
 
@@ -46,7 +46,7 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 @click.option(
     "--margin",
     metavar="PIXELS",
-    type=click.FloatRange(min=0),
+    type=Real(0),
     help="Pixels of the crop outside the box, both sides together.",
     show_default="44; with --crop similarity 14",
 )
@@ -74,7 +74,7 @@ from facekit.enums import CropFormat, CropRule, FacePolicy, ResizeFilter
 @click.option(
     "--allow-failed",
     metavar="SHARE",
-    type=click.FloatRange(0, 1),
+    type=Real(0, 1),
     default=0.0,
     help="Exit with 0 where at most this share of the photos failed.",
 )

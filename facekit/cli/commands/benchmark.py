@@ -11,6 +11,7 @@ from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
 from facekit.cli.options import (
     DEFAULT_MODEL,
+    MOST_THREADS,
     accelerator_options,
     detector_option,
     json_option,
@@ -19,7 +20,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
-from facekit.cli.types import FILE, Words
+from facekit.cli.types import FILE, Numbers, Whole, Words
 from facekit.enums import Stage
 from facekit.errors import AcceleratorError, UsageError
 
@@ -28,22 +29,6 @@ if TYPE_CHECKING:
     from facekit.bench.records import Benchmark
 
 ALL = "all"
-
-
-class Numbers(click.ParamType):  # type: ignore[type-arg]  # older clicks have no parameter
-    """Positive whole numbers, separated by commas."""
-
-    name = "N,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = value.split(",")
-        if not all(part.strip().isdecimal() and int(part) for part in parts):
-            self.fail(f"{value!r}: positive whole numbers needed, such as 1,2", param, ctx)
-        return tuple(map(int, parts))
 
 
 @click.command(cls=Command, basic="model stage threads batch runs output json")
@@ -66,26 +51,28 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # older clicks have n
     default=(ALL,),
     help="May be repeated.  detect, align and verify need photos.",
 )
-@click.option("--threads", type=Numbers(), default="1", help="Threads a network may use.")
-@click.option("--batch", type=Numbers(), default="1", help="Photos in a run.")
+@click.option(
+    "--threads", type=Numbers(MOST_THREADS), default="1", help="Threads a network may use."
+)
+@click.option("--batch", type=Numbers(4096), default="1", help="Photos in a run.")
 @click.option(
     "--workers",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1, MOST_THREADS),
     default=1,
     help="Worker processes that run at the same time.",
 )
 @click.option(
     "--runs",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     default=50,
     help="Runs that are counted.",
 )
 @click.option(
     "--warmup",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=Whole(),
     default=5,
     help="Runs before those of --runs, which are not counted.",
 )

@@ -11,6 +11,7 @@ from facekit.cli.options import embedding_options, json_option, photos_argument
 from facekit.cli.render.comparison import print_matrix, print_matrix_csv
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.requests import pipeline_request
+from facekit.cli.types import Whole
 from facekit.errors import UsageError
 
 
@@ -18,7 +19,7 @@ from facekit.errors import UsageError
 @photos_argument()
 @click.option(
     "--top",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     metavar="N",
     help="List the N most alike pairs.",
     show_default="a matrix; 20 pairs where it would be wider than 80 columns",

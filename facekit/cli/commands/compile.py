@@ -15,7 +15,7 @@ from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.compiled import print_compiled
 from facekit.cli.render.output import emit_json
 from facekit.cli.terminal import TerminalReporter
-from facekit.cli.types import Words
+from facekit.cli.types import Whole, Words
 
 
 @click.command("compile", cls=Command, basic="target output weight-bits force json")
@@ -38,7 +38,7 @@ from facekit.cli.types import Words
 @click.option(
     "--sram",
     metavar="BYTES",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     help="SRAM that the NPU may use; a network that needs more is exit code 6.",
     show_default="the target's",
 )
@@ -48,7 +48,7 @@ from facekit.cli.types import Words
 @click.option(
     "--weight-bits",
     metavar="N",
-    type=click.IntRange(4, 8),
+    type=Whole(4, 8),
     default=8,
     help="Narrow the weights that the NPU waits for; 6: smaller, faster, to be calibrated anew.",
 )

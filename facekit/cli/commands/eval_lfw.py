@@ -17,6 +17,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.output import emit_json, exit_with, note_error
+from facekit.cli.types import Real, Whole
 from facekit.enums import Flip, Profile
 
 
@@ -53,7 +54,7 @@ from facekit.enums import Flip, Profile
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     metavar="N",
     help="Only the first N pairs of each kind of every fold.",
 )
@@ -62,7 +63,7 @@ from facekit.enums import Flip, Profile
 )
 @click.option(
     "--assert-accuracy",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Real(0, 1, min_open=True),
     metavar="SHARE",
     help="Exit with 1 where a result is below this share (0..1), failures counted as errors.",
 )

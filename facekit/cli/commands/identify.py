@@ -12,6 +12,7 @@ from facekit.cli.options import EnumChoice, embedding_options, json_option, phot
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import identified_rows, identified_table, threshold_text
 from facekit.cli.threshold_options import RATE, threshold_options
+from facekit.cli.types import Whole
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--top",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     default=5,
     help="List the N most alike people of a face.",
 )

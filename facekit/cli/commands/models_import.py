@@ -15,7 +15,7 @@ from facekit.cli.options import (
 from facekit.cli.output_options import force_option
 from facekit.cli.render.models import print_files
 from facekit.cli.terminal import TerminalReporter
-from facekit.cli.types import PixelSize
+from facekit.cli.types import PixelSize, Real
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
 
 
@@ -48,9 +48,9 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
     help="Order of the colors, in place of --preprocessing's.",
 )
 @click.option(
-    "--mean", type=float, metavar="NUMBER", help="The net is fed (x - mean) / std, x 0..255."
+    "--mean", type=Real(), metavar="NUMBER", help="The net is fed (x - mean) / std, x 0..255."
 )
-@click.option("--std", type=float, metavar="NUMBER", help="See --mean.")
+@click.option("--std", type=Real(0, min_open=True), metavar="NUMBER", help="See --mean.")
 @click.option(
     "--crop",
     type=EnumChoice(CropRule),
@@ -59,7 +59,7 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0),
+    type=Real(0),
     metavar="PIXELS",
     help="Pixels of the crop outside the box, both sides together, for --crop margin.",
 )

@@ -24,8 +24,8 @@ def serve_stdin(choice: ThresholdChoice, model: str | None, **options: Any) -> N
     """Answer requests as JSON Lines on stdin.
 
     One JSON object a line on stdin is answered by one on stdout; models are loaded once.  A
-    request that fails is answered with an error and the next one is read.  Exit code 0 when
-    stdin ends.
+    request that fails is answered with an error and the next one is read; a line has at most
+    100 MB.  Exit code 0 when stdin ends.
 
     \b
     Requests: {"verify": ["a.jpg", "b.jpg"], "id": 1}
@@ -38,9 +38,8 @@ def serve_stdin(choice: ThresholdChoice, model: str | None, **options: Any) -> N
     from facekit.cli.terminal import TerminalReporter
     from facekit.server.stdin import serve
 
-    # NB: the lines are asked for one by one, since iterating the stream would read ahead.
     for answer in serve(
-        iter(sys.stdin.buffer.readline, b""),
+        None if sys.stdin is None else sys.stdin.buffer,
         request=pipeline_request(model, **options),
         threshold=choice,
         reporter=TerminalReporter(),

@@ -25,6 +25,8 @@ from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json_line, exit_with, note, note_error
 from facekit.cli.render.people import note_least_similarity, track_row, track_table
 from facekit.cli.threshold_options import threshold_options
+from facekit.cli.types import Real, Video, Whole
+from facekit.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from facekit.cli.terminal import StopRequest
@@ -32,36 +34,34 @@ if TYPE_CHECKING:
     from facekit.tasks.track import TrackEnd
     from facekit.template.threshold import ThresholdChoice
 
-EXIT_INTERRUPTED = 130
-
 
 @click.command(cls=Command, basic="gallery threshold every output model json")
-@click.argument("video", type=click.Path(path_type=str, allow_dash=True, readable=False))
+@click.argument("video", type=Video())
 @click.option(
     "--every",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     default=5,
     help="Frames from one detection to the next; between them faces are followed by their motion.",
 )
 @click.option(
     "--longest-gap",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=Real(0),
     default=2.0,
     help="Seconds that a face may be out of sight and still continue its track.",
 )
 @click.option(
     "--min-detections",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     default=2,
     help="Leave out tracks that were detected less often.",
 )
 @click.option(
     "--start-score",
     metavar="SCORE",
-    type=click.FloatRange(0, 1),
+    type=Real(0, 1),
     help="Detector's score from which a face begins a track; lower ones can continue it.",
     show_default="mtcnn 0.9, yunet 0.8",
 )
@@ -147,7 +147,7 @@ def track(
 def _leave(end: TrackEnd, *, as_json: bool) -> NoReturn:
     """Tells of damage, after what could be read, and ends with the exit code."""
     if end.interrupted:
-        raise SystemExit(EXIT_INTERRUPTED)
+        raise SystemExit(INTERRUPTED)
     if end.damage is not None:
         if as_json:
             emit_json_line(end.damage.to_dict())

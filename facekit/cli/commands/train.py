@@ -16,7 +16,7 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, install_option, output_folder
 from facekit.cli.render.output import emit_json, note
-from facekit.cli.types import FOLDER, Words
+from facekit.cli.types import FOLDER, Real, Whole, Words
 from facekit.enums import Architecture, TrainingLoss
 from facekit.errors import UsageError
 
@@ -52,18 +52,14 @@ _SHORT = {
 @click.option(
     "--start-from", metavar="MODEL", help="Begin with these weights and a new head: fine-tuning."
 )
-@click.option(
-    "--epochs", metavar="N", type=click.IntRange(min=1), help="Times that the photos are seen."
-)
+@click.option("--epochs", metavar="N", type=Whole(1), help="Times that the photos are seen.")
 @click.option(
     "--batch-size",
     metavar="N",
-    type=click.IntRange(min=2),
+    type=Whole(2),
     help="Photos in a step, over all devices.",
 )
-@click.option(
-    "--rate", metavar="RATE", type=click.FloatRange(min=0, min_open=True), help="Learning rate."
-)
+@click.option("--rate", metavar="RATE", type=Real(0, min_open=True), help="Learning rate.")
 @click.option(
     "--precision",
     type=Words(["float32", "mixed_bfloat16", "mixed_float16"]),
@@ -72,13 +68,13 @@ _SHORT = {
 @click.option(
     "--held-out",
     metavar="SHARE",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Real(0, 1, max_open=True),
     help="Share of each person's photos that is kept for testing.",
 )
 @click.option(
     "--seed",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=Whole(),
     help="Seed of the random choices: the same seed, the same run.",
 )
 @click.option(
@@ -94,7 +90,7 @@ _SHORT = {
 @click.option(
     "--validate-every",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     default=1,
     help="Epochs between two of these.",
 )
@@ -109,7 +105,7 @@ _SHORT = {
 @click.option(
     "--worker-index",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=Whole(),
     help="Which of them this one is, from 0; 0 writes the files.",
 )
 @offline_option

@@ -16,7 +16,7 @@ from facekit.cli.options import embedding_options, json_lines_option
 from facekit.cli.render.output import emit_json_line, exit_with
 from facekit.cli.render.people import watched_line
 from facekit.cli.threshold_options import threshold_options
-from facekit.cli.types import FOLDER
+from facekit.cli.types import FOLDER, Real
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--interval",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Real(0, min_open=True),
     default=1.0,
     help="Look again after so long.  A photo that has not changed in between is whole.",
 )

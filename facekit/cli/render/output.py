@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TextIO
 
 import click
 
@@ -52,11 +53,14 @@ def emit_error(error: FacekitError, *, as_json: bool) -> None:
     told too.
     """
     if as_json:
-        emit_json_line(error.to_dict())
+        try:
+            emit_json_line(error.to_dict())
+        except OSError:  # the exit code still tells of the first error
+            lose(sys.stdout)
     if _verbosity is Verbosity.VERBOSE:
         import traceback
 
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        _tell("".join(traceback.format_exception(error)).rstrip())
     note_error(str(error))
 
 
@@ -65,12 +69,12 @@ def tell_usage(error: click.ClickException, *, as_json: bool) -> None:
     ctx = getattr(error, "ctx", None)
     message = error.format_message()
     if ctx is not None and message == ctx.get_help():  # a group without a command
-        click.echo(message, err=True)
+        _tell(message)
         return
     emit_error(UsageError(message), as_json=as_json)
     if ctx is not None:
         program, *words = ctx.command_path.split()
-        click.echo(f"{ctx.get_usage()}\nHelp: {' '.join((program, 'help', *words))}", err=True)
+        _tell(f"{ctx.get_usage()}\nHelp: {' '.join((program, 'help', *words))}")
 
 
 class Verbosity(IntEnum):
@@ -109,15 +113,28 @@ def note(text: str) -> None:
     With --verbose, the seconds since facekit began stand before it.
     """
     if _verbosity is Verbosity.VERBOSE:
-        click.echo(f"facekit: {time.perf_counter() - _began_s:.2f} s: {text}", err=True)
+        _tell(f"facekit: {time.perf_counter() - _began_s:.2f} s: {text}")
     elif _verbosity is Verbosity.NORMAL:
-        click.echo(f"facekit: {text}", err=True)
+        _tell(f"facekit: {text}")
 
 
 def note_error(text: str) -> None:
     """A line on what went wrong, --quiet or not."""
     mark = styled("error:", Style.ERROR, stream=sys.stderr)
-    click.echo(f"facekit: {mark} {text}", err=True)
+    _tell(f"facekit: {mark} {text}")
+
+
+def lose(stream: TextIO) -> None:
+    """Has all that is written to the stream thrown away, also what its buffer still holds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _tell(text: str) -> None:
+    """Writes to stderr; that nobody can read it there changes neither result nor exit code."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        lose(sys.stderr)
 
 
 def exit_with(failures: Iterable[FacekitError] = (), *, answer: bool = True) -> NoReturn:

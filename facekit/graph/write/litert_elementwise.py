@@ -57,10 +57,9 @@ def _elementwise(code: int, kind: int, table: Any) -> Writer:
         inputs = file.input_tensors(node)
         if "constant" in node.weights:
             inputs.append(file.add_constant(f"{node.name}/constant", node.weights["constant"]))
-        options = (
-            table() if fused is None else table(fusedActivationFunction=activation_code(fused))
-        )
-        file.add_operator(code, inputs, output_tensor(file, node, fused), (kind, options))
+        members = {} if fused is None else {"fusedActivationFunction": activation_code(fused)}
+        options = (kind, filled(table, **members))
+        file.add_operator(code, inputs, output_tensor(file, node, fused), options)
 
     return write
 
