@@ -29,6 +29,14 @@ class FacePolicy(str, Enum):
     ERROR = "error"
 
 
+class Rotate(str, Enum):
+    """Whether faces are also looked for on the photo turned by 90, 180 and 270 degrees."""
+
+    OFF = "off"
+    AUTO = "auto"
+    """Where no face was found on the photo as it is, or none of a score that upright faces have."""
+
+
 class ColorOrder(str, Enum):
     RGB = "rgb"
     BGR = "bgr"

@@ -33,6 +33,9 @@ class Face:
     score: float
     """The detector's score, 0..1: for MTCNN the face probability of its last stage, for YuNet the
     geometric mean of its two scores."""
+    rotation_degrees: int = 0
+    """0, 90, 180 or 270: the angle by which the photo must be turned clockwise for the face to be
+    upright.  The landmarks are those of the turned photo: its left eye is the viewer's then."""
 
     def __post_init__(self) -> None:
         for name, shape in (("box_xyxy", (4,)), ("landmarks_xy", (5, 2))):
@@ -46,6 +49,10 @@ class Face:
             raise ValueError(f"Face coordinates must be finite. Received: {self}")
         if not 0.0 <= self.score <= 1.0:
             raise ValueError(f"score must be in 0..1. Received: {self.score}")
+        if self.rotation_degrees not in (0, 90, 180, 270):
+            raise ValueError(
+                f"rotation_degrees must be 0, 90, 180 or 270. Received: {self.rotation_degrees}"
+            )
 
     @property
     def rounded_box(self) -> tuple[float, float, float, float]:
@@ -74,6 +81,7 @@ class Face:
         return {
             "box_xyxy": list(self.rounded_box),
             "score": round(self.score, 6),
+            "rotation_degrees": self.rotation_degrees,
             "landmarks": {
                 name: rounded(point.tolist())
                 for name, point in zip(LANDMARK_NAMES, self.landmarks_xy, strict=True)

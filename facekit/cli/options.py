@@ -11,7 +11,7 @@ import click
 
 from facekit.cli.types import FILE, FOLDER, Real, Whole
 from facekit.cli.types import EnumChoice as EnumChoice  # so named by many
-from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
+from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Rotate, Runtime
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _OFFLINE = "FACEKIT_OFFLINE"
@@ -79,6 +79,15 @@ detector_option = click.option(
     metavar="NAME",
     help="What finds faces: mtcnn, yunet, NAME:VARIANT, or a file with its card.",
     show_default="what the model's card names",
+)
+
+
+rotate_option = click.option(
+    "--rotate",
+    type=EnumChoice(Rotate),
+    default=Rotate.OFF.value,
+    help="auto: where no face is surely upright, look on the photo turned by 90, 180 and 270 "
+    "degrees too.",
 )
 
 
@@ -203,6 +212,7 @@ def embedding_options(command: AnyCommand) -> AnyCommand:
             face_option,
             no_detect_option,
             detector_options,
+            rotate_option,
             crop_options,
             image_options,
             threads_option,

@@ -23,7 +23,7 @@ SECTIONS = {
     "Decision": ("threshold", "min-similarity", "metric", "fmr", "fpir"),
     "Faces": (
         *("face", "no-detect", "detector", "min-face", "min-score", "stage-thresholds"),
-        *("scale-factor", "search-side", "max-megapixels"),
+        *("scale-factor", "search-side", "rotate", "max-megapixels"),
     ),
     "Crop": ("crop", "margin", "resize-filter"),
     "Model": ("model", "bundle", "offline"),

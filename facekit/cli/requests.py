@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facekit.enums import Device, FacePolicy
+from facekit.enums import Device, FacePolicy, Rotate
 
 if TYPE_CHECKING:
     from facekit.face.detector import DetectorOptions
@@ -30,6 +30,7 @@ def pipeline_request(model: str | None = None, **options: Any) -> PipelineReques
         crop=crop_change(**options),
         detector=options.get("detector"),
         detector_options=detector_settings(**options),
+        rotate=options.get("rotate", Rotate.OFF),
         limits=image_limits(**options),
         threads=options.get("threads"),
         runtime=options.get("runtime"),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.enums import CropRule
+from facekit.enums import CropRule, Rotate
 from facekit.errors import ImageError, error_named
 from facekit.evaluation.embedding_cache import CachedPhoto, EmbeddingCache
 from facekit.face.align import whole_picture
@@ -289,6 +289,7 @@ def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, 
         "detector": [one.card.file_sha256 for one in locate.found_nets] if detects else None,
         "detector_options": asdict(locate.own_options) if detects else None,
         "face": settings.locate.face_policy.value if detects else None,
+        **({} if locate.rotate is Rotate.OFF else {"rotate": locate.rotate.value}),
     }
 
 

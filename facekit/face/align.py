@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import CropRule, ResizeFilter
+from facekit.face.turn import turned, upright_face
 from facekit.types import CropSpec, Face, UInt8Array
 
 _CV2_FILTER = {
@@ -37,18 +38,19 @@ _TEMPLATE_XY = np.array(
 def crop_faces(
     image: UInt8Array, faces: Sequence[Face], spec: CropSpec, *, height_px: int, width_px: int
 ) -> UInt8Array:
-    """Crops the faces of one photo.
+    """Crops the faces of one photo, each turned upright by its rotation.
 
     `image`: (H, W, 3) RGB uint8.  Returns (N, height_px, width_px, 3) RGB uint8, N = len(faces).
     Raises ValueError for CropRule.NONE, which needs no faces (see `whole_picture`), and for
     landmarks that all coincide.
     """
     crops = np.empty((len(faces), height_px, width_px, 3), np.uint8)
-    for index, face in enumerate(faces):
+    for index, found in enumerate(faces):
+        face, pixels = upright_face(found, image.shape), turned(image, found.rotation_degrees)
         if spec.rule is CropRule.MARGIN:
-            crops[index] = _margin_crop(image, face, spec, height_px, width_px)
+            crops[index] = _margin_crop(pixels, face, spec, height_px, width_px)
         elif spec.rule is CropRule.SIMILARITY:
-            crops[index] = _similarity_crop(image, face, spec, height_px, width_px)
+            crops[index] = _similarity_crop(pixels, face, spec, height_px, width_px)
         else:
             raise ValueError(f"Crop rule {spec.rule.value!r} does not crop faces.")
     return crops

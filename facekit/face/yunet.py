@@ -49,6 +49,9 @@ class YunetOptions:
     face_overlap: float = 0.3
     """IoU above which only the better of two faces is kept."""
 
+    upright_score: ClassVar[float] = 0.9
+    """Score that 95 % of upright faces exceed, and few that are not upright; it decides whether the
+    photo is turned for Rotate.AUTO.  Measured by benchmarks/rotation.py."""
     sure_score: ClassVar[float] = 0.8
     """Score above which 99.6 % of detections of 20 px and more are faces."""
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from facekit.enums import FacePolicy
+from facekit.enums import FacePolicy, Rotate
 from facekit.errors import ModelMismatchError
 from facekit.face.detector import Detector, DetectorOptions, identity_of, own_options
 from facekit.face.mtcnn.options import MtcnnOptions
 from facekit.face.select import select_faces
+from facekit.face.turn import face_as_given, turned
 from facekit.face.yunet import Yunet, YunetOptions
 from facekit.model.card import DETECTOR, Task
 from facekit.model.registry import DETECTOR_NETS
@@ -111,6 +112,8 @@ class LocateOptions:
     """Name of a detection model, NAME:VARIANT, or the file of a net with its card.  None means
     MTCNN here; a caller with an embedding model sets the detector that its card names."""
     detector_options: DetectorOptions = field(default_factory=DetectorOptions)
+    rotate: Rotate = Rotate.OFF
+    """Whether `Locator.locate` also looks for faces on the photo turned by quarters."""
     limits: ImageLimits = DEFAULT_LIMITS
     threads: int = 1
     """Threads that a net of the detector may use; more than one rarely helps such small nets."""
@@ -223,6 +226,11 @@ class Locator:
         """
         pictures = self.read(sources)
         found = self.detect([picture.pixels for picture in pictures])
+        if self.options.rotate is Rotate.AUTO:
+            found = [
+                self._best_turn(picture.pixels, faces)
+                for picture, faces in zip(pictures, found, strict=True)
+            ]
         return [
             LocatedPicture(picture, faces, self._selected(picture, faces))
             for picture, faces in zip(pictures, found, strict=True)
@@ -236,6 +244,22 @@ class Locator:
         detector = self.detector
         with self.stopwatch.stage("detect"):
             return detector.detect(images, options=self._own_options)
+
+    def _best_turn(self, pixels: UInt8Array, faces: tuple[Face, ...]) -> tuple[Face, ...]:
+        """Returns the faces of the turn of the photo with the highest score, in pixels of `pixels`.
+
+        `faces` are those of the photo as it is: they stay if they have a score that upright faces
+        have, or if no turn has a higher one.
+        """
+        best = faces
+        if _top_score(best) >= self._own_options.upright_score:
+            return best
+        for degrees in (180, 90, 270):
+            turn = turned(pixels, degrees)
+            (found,) = self.detect([turn])
+            if _top_score(found) > _top_score(best):
+                best = tuple(face_as_given(face, turn.shape, degrees) for face in found)
+        return best
 
     def _load(self) -> Detector:
         with self.stopwatch.stage("load"):
@@ -268,3 +292,7 @@ class Locator:
             image_shape=picture.pixels.shape[:2],
             name=picture.name,
         )
+
+
+def _top_score(faces: Sequence[Face]) -> float:
+    return max((face.score for face in faces), default=0.0)

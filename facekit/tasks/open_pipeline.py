@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Runtime
+from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Rotate, Runtime
 from facekit.errors import ModelError, UsageError
 from facekit.face.detector import DetectorOptions
 from facekit.model import registry
@@ -67,6 +67,7 @@ class PipelineRequest:
     """Name of a detection model, NAME:VARIANT, or a net's file with its card; None means the one
     in the model's card, or with `bundle` the bundle's."""
     detector_options: DetectorOptions = field(default_factory=DetectorOptions)
+    rotate: Rotate = Rotate.OFF
     limits: ImageLimits = DEFAULT_LIMITS
     threads: int | None = None
     """Threads that a network may use; None means one per usable core for the embedding net, and
@@ -93,6 +94,7 @@ class PipelineRequest:
             face_policy=self.face,
             detector=self.detector,
             detector_options=self.detector_options,
+            rotate=self.rotate,
             limits=self.limits,
             threads=self.threads or 1,
             nets=nets,

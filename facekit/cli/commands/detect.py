@@ -17,6 +17,7 @@ from facekit.cli.options import (
     model_option,
     offline_option,
     photos_argument,
+    rotate_option,
     threads_option,
 )
 from facekit.cli.output_options import force_option
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     help="Which face of a photo to report; verify and embed take the largest.",
 )
 @detector_options
+@rotate_option
 @model_option
 @crop_options
 @image_options
@@ -94,7 +96,9 @@ def detect(
         else:
             for index, face in enumerate(result.located.selected):
                 box = (f"{side:.0f}" for side in face.box_xyxy.tolist())
-                shown.echo(str(index), f"{face.score:.4f}", *box, result.located.picture.name)
+                turn = face.rotation_degrees
+                name = result.located.picture.name + (f" (turn by {turn} degrees)" if turn else "")
+                shown.echo(str(index), f"{face.score:.4f}", *box, name)
     if as_json:
         emit_json(
             {

@@ -55,6 +55,10 @@ def _sentences(result: Verification) -> Iterator[str]:
             f"probability of same person: {probability_text(meaning.probability)} "
             f"({prior_text(result.score_to_probability)})"
         )
+    for picture, index in zip((result.a, result.b), result.best_pair, strict=True):
+        face = picture.faces[index]
+        if face is not None and face.rotation_degrees:
+            yield f"{picture.name}: turned by {face.rotation_degrees} degrees clockwise"
     if result.device.is_accelerator_requested:
         yield f"device: {result.device}"
     if result.comparison_count > 1:

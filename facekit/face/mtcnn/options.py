@@ -41,6 +41,9 @@ class MtcnnOptions:
     The overlap is relative to the smaller box's area, so that a box within a box is dropped.
     """
 
+    upright_score: ClassVar[float] = 0.98
+    """Score that 95 % of upright faces exceed, and few that are not upright; it decides whether the
+    photo is turned for Rotate.AUTO.  Measured by benchmarks/rotation.py."""
     sure_score: ClassVar[float] = 0.9
     """Score above which a detection is almost always a face."""
 
