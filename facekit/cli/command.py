@@ -101,6 +101,8 @@ class Group(click.Group):
         return _text(self.page(ctx))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:  # click before 8.2 exits 0
+            raise click.UsageError(ctx.get_help(), ctx)
         return _parsed(self, super().parse_args, ctx, args)
 
     def resolve_command(

@@ -14,6 +14,7 @@ import numpy as np
 
 from facekit.errors import InputError
 from facekit.model.store import InstalledModel
+from facekit.photo.reading import read_bytes
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos
@@ -92,7 +93,7 @@ def photo_crops(
         title=f"{source.resolve().name}: faces found, cropped by the model's card",
         crops=len(cropped),
         people=len({photo.parent for photo in used}),
-        list_sha256=list_sha256([hashlib.sha256(photo.read_bytes()).hexdigest() for photo in used]),
+        list_sha256=list_sha256([hashlib.sha256(read_bytes(photo)).hexdigest() for photo in used]),
         seed=seed,
         photos=tuple(f"{photo.parent.name}/{photo.name}" for photo in used),
     )

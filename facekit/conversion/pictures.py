@@ -29,6 +29,7 @@ from facekit.face.portraits import unstretched_faces
 from facekit.model.card import Card
 from facekit.photo.decode import load_picture
 from facekit.photo.limits import ImageLimits
+from facekit.photo.reading import read_bytes
 from facekit.types import UInt8Array
 
 _MIN_SCALE, _MAX_SCALE = 0.12, 2.2
@@ -91,7 +92,7 @@ def photo_pictures(
         crops=len(read),
         people=len({photo.parent for photo, _ in read}),
         list_sha256=list_sha256(
-            [hashlib.sha256(photo.read_bytes()).hexdigest() for photo, _ in read]
+            [hashlib.sha256(read_bytes(photo)).hexdigest() for photo, _ in read]
         ),
         seed=seed,
         photos=tuple(f"{photo.parent.name}/{photo.name}" for photo, _ in read),

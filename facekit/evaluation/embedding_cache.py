@@ -99,7 +99,7 @@ class EmbeddingCache:
     def _packed(self, photo: CachedPhoto) -> Any:
         record = np.zeros((), self._record)
         record["photo"] = np.void(bytes.fromhex(photo.photo_sha256))
-        record["error"] = photo.error.encode()[:_ERROR_BYTES]
+        record["error"] = photo.error.encode(errors="backslashreplace")[:_ERROR_BYTES]
         record["vectors"] = photo.vectors
         record["crc"] = zlib.crc32(record.tobytes()[4:])
         return record

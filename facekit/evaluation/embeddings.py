@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import CropRule
-from facekit.errors import ImageError, InputError, error_named
+from facekit.errors import ImageError, error_named
 from facekit.evaluation.embedding_cache import CachedPhoto, EmbeddingCache
 from facekit.face.align import whole_picture
 from facekit.model.store import InstalledModel, find, home
+from facekit.photo.reading import read_bytes
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.photos import PhotoFailure, map_photos, worth_workers
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
@@ -292,7 +293,4 @@ def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, 
 
 
 def _sha256(photo: Path) -> str:
-    try:
-        return hashlib.sha256(photo.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{photo}: {error.strerror or error}") from error
+    return hashlib.sha256(read_bytes(photo)).hexdigest()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import AmbiguousFaceError, FacekitError, UsageError
+from facekit.errors import AmbiguousFaceError, FacekitError, ImageError, UsageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Template, checked_name, now_utc
+from facekit.photo.reading import read_bytes
 from facekit.photo.sources import is_picture_name, list_pictures, people_in
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
@@ -161,7 +162,8 @@ def _template(embedded: EmbeddedPicture) -> Template:
         )
     face = embedded.faces[0]
     return Template(
-        photo=embedded.name,
+        # A name that is no UTF-8 has surrogates, which neither SQLite nor PostgreSQL stores.
+        photo=embedded.name.encode(errors="backslashreplace").decode(),
         photo_sha256=embedded.photo_sha256,
         box_xyxy=None if face is None else face.rounded_box,
         score=None if face is None else face.score,
@@ -176,6 +178,6 @@ def _sha256(photo: str) -> str:
     Returns "" if the file cannot be read, because embedding the file then reports the reason.
     """
     try:
-        return hashlib.sha256(Path(photo).read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(read_bytes(Path(photo))).hexdigest()
+    except ImageError:
         return ""

@@ -187,7 +187,7 @@ def write_lines(output: Path, lines: Iterable[str]) -> None:
 
     Raises StorageError if the file cannot be written.
     """
-    write_atomically(output, "".join(lines).encode())
+    write_atomically(output, "".join(lines).encode(errors="backslashreplace"))
 
 
 def _compared(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +53,44 @@ def test_one_bad_photo_is_a_row_and_the_exit_code(tmp_path: Path) -> None:
     assert (payload["photo_count"], payload["embedding_count"]) == (2, 1)
     assert "broken.jpg" in payload["failed"][0]["photo"]
     assert [bool(row.error) for row in read_embeddings(output).rows] == [False, True]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("suffix", ["npz", "csv", "jsonl"])
+def test_a_photo_whose_name_is_no_utf_8_costs_no_batch(suffix: str, tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / f"out.{suffix}"
+    folder.mkdir()
+    shutil.copy(PHOTOS[0], folder)
+    shutil.copy(PHOTOS[1], folder / os.fsdecode(b"caf\xe9.jpg"))
+    (folder / os.fsdecode(b"broken\xe9.jpg")).write_bytes(b"\xff\xd8 not really")
+    result = run("embed", str(folder), "-o", str(output))
+    assert result.exit_code == 4, result.stderr
+    names = [row.photo for row in read_embeddings(output).rows]
+    assert [name.encode(errors="backslashreplace").decode() for name in names] == [
+        str(folder / name) for name in ("biden.jpg", r"broken\udce9.jpg", r"caf\udce9.jpg")
+    ]
+
+
+@pytest.mark.model
+def test_a_photo_whose_name_is_no_utf_8_is_enrolled(tmp_path: Path) -> None:
+    photo = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(PHOTOS[1], photo)
+    gallery = ("--gallery", str(tmp_path / "g.db"))
+    for added in (1, 0):
+        result = run("enroll", "--json", *gallery, "Ada", str(photo))
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["people"][0]["added_count"] == added
+    with closing(sqlite3.connect(tmp_path / "g.db")) as database:
+        ((name,),) = database.execute("SELECT photo FROM template")
+    assert name == str(tmp_path / r"caf\udce9.jpg")
+
+
+@pytest.mark.model
+def test_a_pipe_in_place_of_a_photo_is_a_failure_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    result = run("enroll", "--gallery", str(tmp_path / "g.db"), "Ada", str(tmp_path / "pipe.jpg"))
+    assert result.exit_code == 4
+    assert "it is a pipe" in result.stderr
 
 
 def test_an_unknown_format_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def pairs_of_people(folder: Path) -> PairList:
     drawn = _strangers(photos, alone, wanted=len(genuine))
     pairs = [Pair(a, b, True, line) for line, (a, b) in enumerate(genuine, 1)]
     pairs += [Pair(a, b, False, line) for line, (a, b) in enumerate(drawn, len(pairs) + 1)]
-    names = "\n".join(photo.path for photo in photos).encode()
+    names = os.fsencode("\n".join(photo.path for photo in photos))
     return PairList(NAME, (tuple(pairs),), hashlib.md5(names, usedforsecurity=False).hexdigest())
 
 

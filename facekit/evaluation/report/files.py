@@ -88,8 +88,8 @@ def _files(
     )
     return {
         **{f"{name}.png": png(figure) for name, figure in figures.items()},
-        "report.html": page.encode(),
-        "pairs.csv": pairs_csv(report).encode(),
+        "report.html": page.encode(errors="backslashreplace"),
+        "pairs.csv": pairs_csv(report).encode(errors="backslashreplace"),
         REPORT: report_json(report).encode(),
     }
 

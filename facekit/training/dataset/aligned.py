@@ -182,4 +182,4 @@ def write_failures(folder: Path, failures: Iterable[PhotoFailure]) -> None:
     for one in sorted(failures, key=lambda failure: failure.name):
         message = " ".join(str(one.error).split())
         writer.writerow([one.name, type(one.error).__name__, message])
-    write_atomically(folder / FAILURES_NAME, text.getvalue().encode())
+    write_atomically(folder / FAILURES_NAME, text.getvalue().encode(errors="backslashreplace"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def photos_sha256(folder: Path, *sets: PhotoSet) -> str:
                 size = path.stat().st_size
             except OSError as error:
                 raise InputError(f"{path}: {error.strerror or error}") from error
-            digest.update(f"{path.relative_to(folder).as_posix()}\t{label}\t{size}\n".encode())
+            digest.update(os.fsencode(f"{path.relative_to(folder).as_posix()}\t{label}\t{size}\n"))
         digest.update(b"\n")
     return digest.hexdigest()
 
