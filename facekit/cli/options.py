@@ -120,7 +120,7 @@ def detector_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--scale-factor",
                 metavar="RATIO",
-                type=Real(0, 1, min_open=True, max_open=True),
+                type=Real(0, 0.95, min_open=True),  # closer to 1 there are thousands of levels
                 help="mtcnn: ratio of neighboring pyramid levels.",
                 show_default="0.709",
             ),

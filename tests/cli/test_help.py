@@ -170,7 +170,7 @@ def test_defaults_and_ranges_are_said_in_one_way() -> None:
         assert "[default: (" not in page, name
         assert not re.search(r"x[<>]=?\d|\d<=?x|RANGE|Sentinel|UNSET", page), name
     detect = " ".join(help_of(("detect",), "--help-all").split())
-    assert "pyramid levels. [above 0, below 1; default: 0.709]" in detect
+    assert "pyramid levels. [above 0, at most 0.95; default: 0.709]" in detect
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)

@@ -103,6 +103,12 @@ def test_whatever_may_use_the_network_can_be_told_not_to() -> None:
     assert ("gallery", "recenter") in offline
 
 
+def test_a_pyramid_without_end_is_refused() -> None:
+    done = CliRunner().invoke(cli, ["detect", "a.jpg", "--scale-factor", "0.999999"])
+    assert done.exit_code == 2
+    assert "--scale-factor" in done.stderr
+
+
 def test_a_camera_has_no_number_of_many_digits() -> None:
     done = CliRunner().invoke(cli, ["track", "12345678901234567890"])
     assert (done.exit_code, done.stdout) == (2, "")

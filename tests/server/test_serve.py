@@ -106,7 +106,8 @@ def test_it_survives_what_ended_it(server: Server, tmp_path: Path) -> None:
     (tmp_path / "damaged.jsonl").write_text('{"schema_version": 2, "space": {"model": 1e999}}\n')
     (tmp_path / "damaged.npz").write_bytes(b"PK\3\4" + bytes(100))
     (tmp_path / "deep.jsonl").write_text('{"space": ' + "[" * 10_000)
-    os.mkfifo(tmp_path / "pipe.npz")
+    for suffix in ("npz", "jpg"):
+        os.mkfifo(tmp_path / f"pipe.{suffix}")
     codes = {
         b'{"id": NaN, "detect": "x"}': 2,
         b'{"id": 1e999, "detect": "x"}': 2,
@@ -120,6 +121,11 @@ def test_it_survives_what_ended_it(server: Server, tmp_path: Path) -> None:
         json.dumps({"embed": str(tmp_path / "damaged.npz")}).encode(): 4,
         json.dumps({"verify": [OBAMA, str(tmp_path / "deep.jsonl")]}).encode(): 4,
         json.dumps({"embed": str(tmp_path / "pipe.npz")}).encode(): 4,
+        json.dumps({"embed": str(tmp_path / "pipe.jpg")}).encode(): 4,
+        b'{"detect": "/dev/stdin"}': 4,
+        b'{"detect": "/proc/self/fd/0"}': 4,
+        b'{"detect": "/dev/zero"}': 4,
+        json.dumps({"detect": "x" * 5000}).encode(): 4,
         json.dumps({"embed": str(tmp_path)}).encode(): 4,
         json.dumps({"detect": {"base64": ""}}).encode(): 4,
     }
