@@ -248,16 +248,18 @@ class Locator:
     def _best_turn(self, pixels: UInt8Array, faces: tuple[Face, ...]) -> tuple[Face, ...]:
         """Returns the faces of the turn of the photo with the highest score, in pixels of `pixels`.
 
-        `faces` are those of the photo as it is: they stay if they have a score that upright faces
-        have, or if no turn has a higher one.
+        `faces` are those of the photo as it is.  They stay if they have a score that upright faces
+        have, or if no turn has: what is found upside down often scores as an upright face does in
+        bad light.
         """
-        best = faces
-        if _top_score(best) >= self._own_options.upright_score:
-            return best
+        best, needed = faces, self._own_options.upright_score
+        if _top_score(faces) >= needed:
+            return faces
         for degrees in (180, 90, 270):
             turn = turned(pixels, degrees)
             (found,) = self.detect([turn])
-            if _top_score(found) > _top_score(best):
+            least = needed if faces else 0.0
+            if _top_score(found) > max(_top_score(best), least):
                 best = tuple(face_as_given(face, turn.shape, degrees) for face in found)
         return best
 
