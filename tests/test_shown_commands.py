@@ -35,6 +35,11 @@ COG = re.compile(r"^<!-- \[\[\[cog\n.*?^<!-- \[\[\[end\]\]\] -->", re.MULTILINE 
 INLINE = re.compile(r"`(facekit [a-z][^`]*)`")
 NOT_RUN = {
     r"pip install|-m venv|scripts/demo.sh|scripts/test.sh": "installs",
+    r"scripts/test-versions.sh": "installs, then runs the tests",
+    r"apt-get|scripts/emulate-board.sh": "installs; tests/scripts/test_emulated_board.py",
+    r"neutron-converter|^strings ": "a board's firmware, NXP's converter; tests/board",
+    r"/opt/|/etc/|systemctl|journalctl": "a service of the system; tests/scripts checks the unit",
+    r"facekit watch": "does not end by itself; tests/cli/test_watch_command.py",
     r"uv tool|pipx|scripts/dist.sh": "installs; tests/test_packages.py",
     r"podman|meta-mine|bitbake": "other programs; tests/test_container.py, test_yocto.py",
     r"scripts/recipe.sh": "minutes; tests/scripts runs it",
@@ -67,6 +72,8 @@ def folder(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for photo, names in photos.items():
         for name in names.split():
             (tmp_path / f"{name}.jpg").symlink_to(data / f"{photo}.jpg")
+    turned = cv2.rotate(cv2.imread(str(data / "obama2.jpg")), cv2.ROTATE_180)
+    cv2.imwrite(str(tmp_path / "upside-down.jpg"), turned)
     for name in ("photos", "people", "others"):
         shutil.copytree(tmp_path / "lfw", tmp_path / name)
         shutil.rmtree(tmp_path / name / "Nobody")

@@ -69,10 +69,10 @@ class StopRequest(Wakeup):
 
 
 @contextmanager
-def asked_to_stop(*numbers: signal.Signals) -> Iterator[StopRequest]:
+def asked_to_stop(first: signal.Signals, *more: signal.Signals) -> Iterator[StopRequest]:
     """Yields what the first of these signals sets; the second one acts as usual."""
     asked = StopRequest()
-    originals = {number: signal.getsignal(number) for number in numbers}
+    originals = {number: signal.getsignal(number) for number in (first, *more)}
 
     def restore() -> None:
         for number, original in originals.items():
@@ -83,7 +83,7 @@ def asked_to_stop(*numbers: signal.Signals) -> Iterator[StopRequest]:
         asked.set()
         restore()
 
-    for number in numbers:
+    for number in originals:
         signal.signal(number, ask)
     try:
         yield asked

@@ -70,8 +70,8 @@ def test_a_delegate_that_did_nothing_is_exit_code_6(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--threads", "0"), 2, "positive whole numbers"),
-        (("--batch", "1,x"), 2, "positive whole numbers"),
+        (("--threads", "0"), 2, "whole numbers of 1 to"),
+        (("--batch", "1,x"), 2, "whole numbers of 1 to"),
         (("--compare", __file__, __file__), 4, "not JSON"),
         (("--parse-log", __file__), 4, "no times of benchmark_model"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +139,7 @@ def train(
     from facekit.cli.terminal import TerminalReporter, asked_to_stop
     from facekit.tasks.train import train as run_training
 
-    with asked_to_stop() as stop:
+    with asked_to_stop(signal.SIGINT) as stop:
         done = run_training(
             _new_run(data, resume=resume, **options),
             output,
