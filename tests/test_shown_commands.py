@@ -72,8 +72,9 @@ def folder(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for photo, names in photos.items():
         for name in names.split():
             (tmp_path / f"{name}.jpg").symlink_to(data / f"{photo}.jpg")
-    turned = cv2.rotate(cv2.imread(str(data / "obama2.jpg")), cv2.ROTATE_180)
-    cv2.imwrite(str(tmp_path / "upside-down.jpg"), turned)
+    upright = cv2.imread(str(data / "obama2.jpg"))
+    assert upright is not None
+    cv2.imwrite(str(tmp_path / "upside-down.jpg"), upright[::-1, ::-1])
     for name in ("photos", "people", "others"):
         shutil.copytree(tmp_path / "lfw", tmp_path / name)
         shutil.rmtree(tmp_path / name / "Nobody")
