@@ -17,10 +17,10 @@ from tests.made_up_packages import write_metadata, write_package
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that Python searches first, with metadata of facekit."""
-    write_metadata(tmp_path, "made-up>=2.5", "flatbuffers>=24.3")
+    write_metadata(tmp_path, "invented-one>=2.5", "flatbuffers>=24.3")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "made_up", raising=False)
-    monkeypatch.setitem(requirements._MODULES, "made-up", "made_up")
+    monkeypatch.delitem(sys.modules, "invented_one", raising=False)
+    monkeypatch.setitem(requirements._MODULES, "invented-one", "invented_one")
     return tmp_path
 
 
@@ -80,26 +80,26 @@ def test_versions_are_compared_by_their_numbers(version: str, least: str, older:
 
 def test_a_version_is_that_of_the_module_before_that_of_the_metadata(site: Path) -> None:
     """An image's own build may stand before pip's, and pip's may have another name."""
-    write_metadata(site, name="made-up-headless", version="2.6")
-    write_package(site, "made_up", version="2.4")
-    made_up = Package("made-up", "2.5")
-    importlib.import_module("made_up")
-    assert requirements.version_of(made_up) == "2.4"
+    write_metadata(site, name="invented-one-headless", version="2.6")
+    write_package(site, "invented_one", version="2.4")
+    invented_one = Package("invented-one", "2.5")
+    importlib.import_module("invented_one")
+    assert requirements.version_of(invented_one) == "2.4"
 
 
 def test_without_a_version_in_the_module_the_distribution_has_it(site: Path) -> None:
-    info = write_metadata(site, name="made-up-headless", version="2.6")
-    (info / "top_level.txt").write_text("made_up\n")
-    write_package(site, "made_up", version="")
-    assert requirements.version_of(Package("made-up", "2.5")) == "2.6"
-    assert requirements.version_of(Package("never-made-up")) == ""
+    info = write_metadata(site, name="invented-one-headless", version="2.6")
+    (info / "top_level.txt").write_text("invented_one\n")
+    write_package(site, "invented_one", version="")
+    assert requirements.version_of(Package("invented-one", "2.5")) == "2.6"
+    assert requirements.version_of(Package("never-invented-one")) == ""
 
 
 @pytest.mark.usefixtures("site")
 def test_a_missing_package_is_named_with_the_version_to_install() -> None:
-    fault = fault_of("import made_up.part")
-    assert "needs the package made-up 2.5 or later, which is not installed" in str(fault)
-    assert "python -m pip install 'made-up>=2.5'" in str(fault)
+    fault = fault_of("import invented_one.part")
+    assert "needs the package invented-one 2.5 or later, which is not installed" in str(fault)
+    assert "python -m pip install 'invented-one>=2.5'" in str(fault)
     assert fault is not None
     assert fault.exit_code == 5
     assert isinstance(fault.__cause__, ModuleNotFoundError)
@@ -108,31 +108,31 @@ def test_a_missing_package_is_named_with_the_version_to_install() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "import made_up; made_up.IMREAD_COLOR_RGB",
-        "from made_up import Choice",
-        "import made_up; 1/0",
+        "import invented_one; invented_one.IMREAD_COLOR_RGB",
+        "from invented_one import Choice",
+        "import invented_one; 1/0",
     ],
 )
 def test_an_error_with_a_package_that_is_too_old_names_both_versions(
     site: Path, statement: str
 ) -> None:
-    write_package(site, "made_up", version="2.4.9")
+    write_package(site, "invented_one", version="2.4.9")
     fault = fault_of(statement)
-    assert "made-up 2.5 or later. Received: 2.4.9 (" in str(fault)
+    assert "invented-one 2.5 or later. Received: 2.4.9 (" in str(fault)
 
 
 def test_a_package_whose_library_is_missing_is_broken(site: Path) -> None:
     write_package(
-        site, "made_up", version="2.5", code="raise ImportError('libGL.so.1: cannot open')"
+        site, "invented_one", version="2.5", code="raise ImportError('libGL.so.1: cannot open')"
     )
-    fault = fault_of("import made_up")
-    assert str(fault).startswith("The package made-up")
+    fault = fault_of("import invented_one")
+    assert str(fault).startswith("The package invented-one")
     assert "is installed, and cannot be imported: libGL.so.1: cannot open" in str(fault)
 
 
 def test_an_error_with_packages_that_are_new_enough_is_facekits_own(site: Path) -> None:
-    write_package(site, "made_up", version="2.5.0")
-    assert fault_of("import made_up; made_up.absent") is None
+    write_package(site, "invented_one", version="2.5.0")
+    assert fault_of("import invented_one; invented_one.absent") is None
     assert fault_of("import facekit.not_a_module") is None
 
 

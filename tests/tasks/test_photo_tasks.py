@@ -125,7 +125,7 @@ class TestVerifyPairs:
         assert rows[1]["threshold"] == rows[0]["threshold"]
 
     def test_a_list_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(PairListError, match=r"none\.csv: No such file"):
+        with pytest.raises(PairListError, match=r"none\.csv cannot be read: No such file"):
             read_pairs(tmp_path / "none.csv")
 
 
