@@ -168,14 +168,18 @@ def test_a_gallery_does_not_get_the_descriptor_of_a_closed_stream(tmp_path: Path
     assert shell(f"gallery check --gallery {people}").returncode == 0
 
 
+ANSWERS = sys.version_info >= (3, 14)
+"""Whether Python's Path.exists says no of a name that is too long, rather than raising OSError."""
+
+
 @pytest.mark.parametrize(
     ("typed", "code"),
     [
         (f"gallery list --gallery {'x' * 300}.db", 7),
         (f"gallery init --gallery {'x' * 300}.db", 7),
-        (f"enroll Ada {OBAMA} --gallery {'x' * 5000}.db", 2),
-        (f"embed {OBAMA} -o {'x' * 300}.npz --json", 2),
-        (f"models info {'x' * 300}", 2),
+        (f"enroll Ada {OBAMA} --gallery {'x' * 5000}.db", 7 if ANSWERS else 2),
+        (f"embed {OBAMA} -o {'x' * 300}.npz --json", 7 if ANSWERS else 2),
+        (f"models info {'x' * 300}", 5 if ANSWERS else 2),
         ("gallery list --gallery $'\\xff.db'", 7),
         (f"enroll $'\\xff' {OBAMA} --gallery a.db", 2),
         (f"verify $'\\xff.jpg' {OBAMA}", 4),
