@@ -192,7 +192,10 @@ ANSWERS = sys.version_info >= (3, 14)
     ],
 )
 @pytest.mark.model
-def test_names_that_are_too_long_or_not_utf8(typed: str, code: int) -> None:
+def test_names_that_are_too_long_or_not_utf8(
+    typed: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     done = shell(typed)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
