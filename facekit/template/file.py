@@ -226,7 +226,7 @@ def _to_csv(table: EmbeddingTable) -> bytes:
         vector = [""] * size if row.vector is None else [f"{v:.9g}" for v in row.vector]
         writer.writerow([*_row_fields(row).values(), space, mean, *vector])
         mean = None
-    # Names that are no UTF-8 on disk are escaped, e.g. caf\\udce9.jpg, as in JSON.
+    # Names that are no UTF-8 on disk are escaped, e.g. a\\udce9.jpg, as in JSON.
     return text.getvalue().encode(errors="backslashreplace")
 
 
