@@ -17,8 +17,8 @@ hypothesis.settings.register_profile("facekit", deadline=None)  # machines diffe
 hypothesis.settings.load_profile("facekit")
 
 if "mix_stderr" in inspect.signature(CliRunner).parameters:  # before click 8.2
-    CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore
-    Result.output = property(lambda result: result.stdout + result.stderr)  # type: ignore
+    CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore  # replaced for old clicks alone
+    Result.output = property(lambda result: result.stdout + result.stderr)  # type: ignore  # likewise
 
 pytest_plugins = ("tests.networks.fixtures",)
 

@@ -1,6 +1,6 @@
 """Photos from Python: verify, detect, embed, compare, cluster, track, and `load` for many.
 
-A picture is a path, "-" for standard input, a binary file object, the bytes of an encoded file, a
+A photo is a path, "-" for standard input, a binary file object, the bytes of an encoded file, a
 picture of Pillow's, or its pixels as a uint8 array (H, W, 3), RGB; see facekit/photo/decode.py.
 The verbs load the networks at each call, some 0.1 s; what `load` returns keeps them:
 

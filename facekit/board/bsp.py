@@ -8,9 +8,10 @@ in the release of Yocto that each BSP is based on.  Nothing of this has been rea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from facekit.system.requirements import version_numbers
 
 Versions = tuple[str, str]
 """The lowest and the highest version over the releases of a BSP; twice the same if there is one."""
@@ -103,7 +104,6 @@ BSPS: Mapping[str, Bsp] = {
     )
 }
 """The known rows by name, oldest first."""
-_KERNEL = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 def bsp_of_kernel(release: str) -> Bsp | None:
@@ -113,20 +113,13 @@ def bsp_of_kernel(release: str) -> Bsp | None:
     than the last row of its series.  Returns None for another series, and for a release older than
     all rows of its series: such a kernel is not from a known BSP.
     """
-    read = _KERNEL.match(release)
-    if read is None:
-        return None
-    kernel = tuple(int(part or 0) for part in read.groups())
+    kernel = version_numbers(release)
     known = [
         bsp
         for bsp in BSPS.values()
-        if _numbers(bsp.kernels[0])[:2] == kernel[:2] and _numbers(bsp.kernels[0]) <= kernel
+        if (oldest := version_numbers(bsp.kernels[0])) <= kernel and oldest[:2] == kernel[:2]
     ]
     return known[-1] if known else None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
 
 
 def version_text(versions: Versions) -> str:

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facekit.cli.options import (
-    AnyCommand,
-    EnumChoice,
-    detector_options,
-    image_options,
-    offline_option,
-)
-from facekit.cli.types import Whole
+from facekit.cli.options import EnumChoice, detector_options, image_options, offline_option
+from facekit.cli.types import AnyCommand, Whole
 from facekit.enums import FacePolicy, RangeRule
 
 if TYPE_CHECKING:

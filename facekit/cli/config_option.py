@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import AnyCommand
+from facekit.cli.types import AnyCommand
 from facekit.errors import UsageError
 from facekit.system.configs import TOML_SUFFIX, config_names, read_toml
 

@@ -6,17 +6,16 @@ from collections.abc import Callable
 
 import click
 
+from facekit.cli.device_options import runtime_option
 from facekit.cli.options import (
-    AnyCommand,
     EnumChoice,
     crop_options,
     detector_options,
     image_options,
     offline_option,
     parallel_options,
-    runtime_option,
 )
-from facekit.cli.types import FILE, FOLDER
+from facekit.cli.types import FILE, FOLDER, AnyCommand
 from facekit.enums import FacePolicy
 
 

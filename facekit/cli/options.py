@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
 
 import click
 
-from facekit.cli.types import FILE, FOLDER, Real, Whole
+from facekit.cli.device_options import accelerator_options
+from facekit.cli.types import FOLDER, AnyCommand, Real, Whole
 from facekit.cli.types import EnumChoice as EnumChoice  # so named by many
-from facekit.enums import CropRule, Device, FacePolicy, ResizeFilter, Rotate, Runtime
+from facekit.enums import CropRule, FacePolicy, ResizeFilter, Rotate
 
-AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _OFFLINE = "FACEKIT_OFFLINE"
 MOST_THREADS = 1024
 """Of threads and of worker processes, that may be asked for."""
@@ -135,66 +134,6 @@ def detector_options(command: AnyCommand) -> AnyCommand:
     ):
         command = decorate(command)
     return command
-
-
-runtime_option = click.option(
-    "--runtime",
-    type=EnumChoice(Runtime),
-    help="What runs the embedding network; onnx and keras take that file of a model's name.",
-    show_default="what the model's file is for",
-)
-
-
-def allow_cpu_fallback_option(help_text: str) -> Callable[[AnyCommand], AnyCommand]:
-    return click.option(
-        "--allow-cpu-fallback", is_flag=True, help=f"{help_text}  Without, that is exit code 6."
-    )
-
-
-def device_options(command: AnyCommand) -> AnyCommand:
-    """What the embedding network runs on, without leave to use something else."""
-    for decorate in reversed(
-        (
-            runtime_option,
-            click.option(
-                "--provider",
-                "providers",
-                multiple=True,
-                metavar="NAME",
-                help="ONNX Runtime's execution provider, such as CUDAExecutionProvider; may be "
-                "repeated, the preferred one first.",
-                show_default="CPUExecutionProvider",
-            ),
-            click.option(
-                "--device",
-                type=EnumChoice(Device),
-                help="What the embedding network runs on; the detector's stay on the CPU.",
-                show_default="cpu, or what the bundle is for",
-            ),
-            click.option(
-                "--delegate",
-                type=FILE,
-                help="Run it through this delegate's library (.so) instead.",
-            ),
-            click.option(
-                "--delegate-option",
-                "delegate_options",
-                multiple=True,
-                metavar="KEY=VALUE",
-                help="Handed to the delegate; may be repeated.",
-            ),
-        )
-    ):
-        command = decorate(command)
-    return command
-
-
-def accelerator_options(command: AnyCommand) -> AnyCommand:
-    """What the embedding network runs on; `accelerator_request` reads them."""
-    allow = allow_cpu_fallback_option(
-        "Use the CPU where the delegate or provider is missing or accepts no operators, and say so."
-    )
-    return device_options(allow(command))
 
 
 bundle_option = click.option(

@@ -7,10 +7,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.options import (
-    AnyCommand,
-)
-from facekit.cli.types import FILE, FOLDER
+from facekit.cli.types import FILE, FOLDER, AnyCommand
 
 install_option = click.option(
     "--install", metavar="NAME", help="Put the result into the store under this name, for --model."

@@ -13,7 +13,7 @@ import click
 
 from facekit.cli.render.output import Verbosity, note, note_error, verbosity
 from facekit.reporter import Item, Reporter
-from facekit.system.arrivals import Wakeup
+from facekit.system.wakeup import Wakeup
 
 
 class TerminalReporter(Reporter):

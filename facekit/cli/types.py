@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.types import StringParamType
@@ -18,6 +18,7 @@ from facekit.system.suggest import did_you_mean
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -19,6 +19,14 @@ from facekit.conversion.drift import (
     unsoundness_message,
 )
 from facekit.conversion.layer_drift import rank_layers
+from facekit.conversion.plan import (
+    DRIFT_SUFFIX,
+    RECIPE_SUFFIX,
+    UINT8,
+    ConversionPlan,
+    file_names,
+    require_free_files,
+)
 from facekit.conversion.quantize.integer_forms import float_operators
 from facekit.conversion.quantize.quantized_model import (
     ActivationRanges,
@@ -27,20 +35,15 @@ from facekit.conversion.quantize.quantized_model import (
     quantize,
     require_quantizable,
 )
-from facekit.conversion.quantize.recipe import Recipe
 from facekit.conversion.vela.compile import CompiledModel, compile_model, report_dict
-from facekit.conversion.vela.target import Target
 from facekit.enums import RangeRule
 from facekit.errors import AcceleratorError, ModelBuildError, StorageError
 from facekit.model.card import Card, Task, read_card
 from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
-from facekit.system.files import put_files, require_free, write_atomically
+from facekit.system.files import put_files, write_atomically
 
-RECIPE_SUFFIX = "_recipe.json"
-DRIFT_SUFFIX = "_drift.json"
-_LABELLED_UINT8 = "uint8"
 _REMEDIES = (
     "Nothing is written: calibrate on more photos or by another rule, leave these layers in "
     "float32 by a recipe of your own, or keep the file with --accept-drift."
@@ -91,48 +94,6 @@ class Converted:
 
     files: tuple[ConvertedFile, ...]
     failures: tuple[TargetFailure, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ConversionPlan:
-    """The files to create."""
-
-    recipes: tuple[Recipe, ...]
-    float32: bool = False
-    targets: tuple[Target, ...] = ()
-    """The targets for which Vela compiles the file with uint8 input.
-
-    The recipe of that file must be in `recipes`.
-    """
-
-
-def file_names(name: str, plan: ConversionPlan) -> dict[str, tuple[str, ...]]:
-    """Returns the names of the files to write, by folder.
-
-    Folders are relative to the output folder; "" is the output folder itself.
-    """
-    stems = [f"{name}_{recipe.variant}" for recipe in plan.recipes]
-    float32_stems = [f"{name}_{DEFAULT_VARIANT}"] if plan.float32 else []
-    names = [
-        f"{stem}{suffix}"
-        for stem in float32_stems + stems
-        for suffix in (MODEL_SUFFIX, CARD_SUFFIX)
-    ]
-    names += [f"{stem}{suffix}" for stem in stems for suffix in (RECIPE_SUFFIX, DRIFT_SUFFIX)]
-    return {"": tuple(names)} | {
-        f"model_{target.name}": tuple(
-            f"{name}_{_LABELLED_UINT8}_vela{ending}"
-            for ending in (MODEL_SUFFIX, CARD_SUFFIX, f"_report{CARD_SUFFIX}")
-        )
-        for target in plan.targets
-    }
-
-
-def require_free_files(folder: Path, name: str, plan: ConversionPlan, *, force: bool) -> None:
-    """Raises UsageError if one of the files exists and `force` is False."""
-    names = file_names(name, plan)
-    paths = (folder / subfolder / file for subfolder, files in names.items() for file in files)
-    require_free(*paths, force=force)
 
 
 def convert(
@@ -254,7 +215,7 @@ def _create_files(
         created.append(ConvertedFile(path, file.card, drift))
     for target in plan.targets:
         reporter.note(f"compiling for {target.title}")
-        source = staging / f"{model.card.name}_{_LABELLED_UINT8}{MODEL_SUFFIX}"
+        source = staging / f"{model.card.name}_{UINT8}{MODEL_SUFFIX}"
         try:
             compiled = compile_model(
                 source,

@@ -12,7 +12,7 @@ import numpy as np
 from facekit.errors import ImageError, ImageTooLargeError, UsageError
 from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
 from facekit.photo.pillow import PillowPicture, is_pillow
-from facekit.system.inputs import IrregularFileError, open_regular
+from facekit.system.inputs import IrregularFileError, open_regular, read_at_most
 from facekit.types import UInt8Array
 
 _Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
@@ -24,7 +24,6 @@ PictureSource: TypeAlias = "EncodedSource | UInt8Array | PillowPicture"
 """An encoded source, or pixels: uint8 (H, W, 3) RGB, or a Pillow image."""
 
 _STDIN = "-"
-_CHUNK_BYTES = 1 << 20
 
 
 def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
@@ -35,7 +34,7 @@ def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
     source.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        chunks = [bytes(source)]
+        data: bytes | None = bytes(source) if len(source) <= limits.max_bytes else None
     elif not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
         raise no_source(type(source).__name__)
     else:
@@ -44,10 +43,12 @@ def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
             with _opened(source) as file:
                 if _size_bytes(source, file) > limits.max_bytes:
                     raise _over_bytes(source, limits)
-                chunks = _chunks(file, limits.max_bytes)
+                data = read_at_most(file, limits.max_bytes)
+        except TypeError as error:
+            raise no_source("a file object opened as text; open it as binary") from error
         except IsADirectoryError as error:
             raise ImageError(
-                f"Cannot read {shown}: it is a directory. Name the pictures in it."
+                f"Cannot read {shown}: it is a directory. Name the photos in it."
             ) from error
         except IrregularFileError as error:
             raise ImageError(
@@ -58,9 +59,9 @@ def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
             raise ImageError(f"Cannot read {shown}: {error.strerror or error}") from error
         except ValueError as error:  # a null character in the name, or standard input is closed
             raise ImageError(f"Cannot read {shown}: {error}") from error
-    if sum(map(len, chunks)) > limits.max_bytes:
+    if data is None:
         raise _over_bytes(source, limits)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return data
 
 
 def _over_bytes(source: EncodedSource, limits: ImageLimits) -> ImageTooLargeError:
@@ -86,22 +87,10 @@ def _size_bytes(source: _Path | BinaryIO, file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size if is_path else 0
 
 
-def _chunks(file: BinaryIO, enough_bytes: int) -> list[bytes]:
-    """Reads the file until its end, or until more than `enough_bytes` are read."""
-    chunks: list[bytes] = []
-    total = 0
-    while total <= enough_bytes and (chunk := file.read(_CHUNK_BYTES)):
-        if not isinstance(chunk, bytes):
-            raise no_source("a file object opened as text; open it as binary")
-        chunks.append(chunk)
-        total += len(chunk)
-    return chunks
-
-
 def no_source(received: str) -> UsageError:
     return UsageError(
-        'A picture is a path, "-" for standard input, bytes, a binary file object, a uint8 RGB '
-        f"array of shape (H, W, 3), or a Pillow picture. Received: {received}"
+        'A photo is a path, "-" for standard input, bytes, a binary file object, a uint8 RGB '
+        f"array of shape (H, W, 3), or a Pillow image. Received: {received}"
     )
 
 

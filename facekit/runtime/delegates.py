@@ -200,7 +200,7 @@ def open_net(
     runtime than the file's, or if there are delegate options but no delegate is requested.  Also
     raises the errors of the constructors of LiteRtNet, OnnxNet and KerasNet.
     """
-    package = _package_beside(request, folders)
+    beside = request
     if on_cpu:
         request = AcceleratorRequest()
     request.require_delegate_for_options()
@@ -213,14 +213,16 @@ def open_net(
         )
     if path.suffix == Runtime.KERAS.suffix:
         return _open_with_keras(path, request, threads)
-    if not request.requests_accelerator:
-        return OpenedNet(LiteRtNet(path, threads=threads, package=package), None, "")
-    try:
-        return _open_with_delegate(path, request, threads, folders, reporter)
-    except AcceleratorError as error:
-        if not request.allow_cpu_fallback:
-            raise
-        return OpenedNet(LiteRtNet(path, threads=threads, package=package), None, str(error))
+    fallback = ""
+    if request.requests_accelerator:
+        try:
+            return _open_with_delegate(path, request, threads, folders, reporter)
+        except AcceleratorError as error:
+            if not request.allow_cpu_fallback:
+                raise
+            fallback = str(error)
+    package = _package_beside(beside, folders)
+    return OpenedNet(LiteRtNet(path, threads=threads, package=package), None, fallback)
 
 
 def _package_beside(request: AcceleratorRequest, folders: Iterable[Path]) -> LiteRtPackage | None:

@@ -203,15 +203,6 @@ def known_delegate(library: Path) -> Delegate | None:
     return next((row for row in DELEGATES if row.file_name in names), None)
 
 
-def required_runtime(library: Path) -> LiteRtPackage | None:
-    """Returns the only LiteRT package that a delegate library goes with.
-
-    Returns None if it goes with every package, or if it is none of DELEGATES.
-    """
-    known = known_delegate(library)
-    return None if known is None else known.package
-
-
 def _unversioned(library: Path) -> str:
     stem, suffix, _ = library.name.partition(".so")
     return stem + suffix

@@ -14,12 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from facekit.errors import FacekitError
-
-if TYPE_CHECKING:
-    import zipfile
 
 _STDIN = "-"
 _CHUNK_BYTES = 1 << 20
@@ -105,9 +102,9 @@ def read_input(path: Path, kind: InputKind) -> bytes:
         with reading(kind, "standard input"):
             if sys.stdin is None:
                 raise kind.error("Standard input is closed.")
-            return _bounded(sys.stdin.buffer, "standard input", kind)
+            return _whole(sys.stdin.buffer, "standard input", kind)
     with open_input(path, kind) as file:
-        return _bounded(file, path, kind)
+        return _whole(file, path, kind)
 
 
 def parse_json(content: bytes | str) -> Any:
@@ -119,34 +116,41 @@ def parse_json(content: bytes | str) -> Any:
     return json.loads(content, parse_constant=_refuse_number, parse_float=_finite)
 
 
-@contextmanager
-def open_zip(file: BinaryIO, *, max_bytes: int) -> Iterator[zipfile.ZipFile]:
-    """Opens an archive and yields it, if its members unpack to at most `max_bytes` in all.
+def require_unpacked_size(file: BinaryIO, *, max_bytes: int) -> None:
+    """Raises ValueError if the members of a zip archive unpack to more than `max_bytes` in all.
 
-    Raises ValueError for a larger one, and zipfile.BadZipFile.  The sizes are those that the
-    archive states: zipfile never yields more than these.
+    The sizes are those that the archive states: zipfile never yields more than these.  Raises
+    zipfile.BadZipFile for what is no archive.
     """
     import zipfile  # takes 5 ms
 
     with zipfile.ZipFile(file) as archive:
         total_bytes = sum(member.file_size for member in archive.infolist())
-        if total_bytes > max_bytes:
-            raise ValueError(
-                f"it unpacks to {total_bytes / 1e6:,.0f} MB; {max_bytes / 1e6:,.0f} are allowed"
-            )
-        yield archive
+    if total_bytes > max_bytes:
+        raise ValueError(
+            f"it unpacks to {total_bytes / 1e6:,.0f} MB; {max_bytes / 1e6:,.0f} are allowed"
+        )
 
 
-def _bounded(file: BinaryIO, name: object, kind: InputKind) -> bytes:
-    """Reads to the end: a file may grow after it was measured, and a stream has no size."""
+def read_at_most(file: BinaryIO, max_bytes: int) -> bytes | None:
+    """Returns the rest of a file, None if it has more than `max_bytes`.
+
+    A file may grow after it was measured, and a stream has no size.  Raises TypeError for a file
+    that was opened as text.
+    """
     chunks = []
-    left = kind.max_bytes + 1
+    left = max_bytes + 1
     while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):
         chunks.append(chunk)
         left -= len(chunk)
-    if left <= 0:
+    return b"".join(chunks) if left > 0 else None
+
+
+def _whole(file: BinaryIO, name: object, kind: InputKind) -> bytes:
+    content = read_at_most(file, kind.max_bytes)
+    if content is None:
         _refuse_size(name, kind)
-    return b"".join(chunks)
+    return content
 
 
 def _refuse_size(name: object, kind: InputKind) -> NoReturn:

@@ -107,14 +107,15 @@ def is_older(version: str, least: str) -> bool:
     False where either is unknown, "".  "4.12" and "4.12.0" are equal, and so are a release and its
     candidates.
     """
-    one, other = _numbers(version), _numbers(least)
+    one, other = version_numbers(version), version_numbers(least)
     length = max(len(one), len(other))
     return bool(one and other) and one + (0,) * (length - len(one)) < other + (0,) * (
         length - len(other)
     )
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Returns the numbers that a version begins with: (4, 12) of "4.12rc1", () of "master"."""
     found = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, found.group().split("."))) if found else ()
 

@@ -58,13 +58,14 @@ def examine(
     parts, runtimes = _packages()
     runtime, runtime_error = _runtime_in_use(runtimes)
     delegates = _delegates(folders)
-    onnx: tuple[str, tuple[str, ...], FacekitError | None] = ("", (), None)
+    onnx_runtime, onnx_error = "", None
+    providers: tuple[str, ...] = ()
     models, system = Models(), _system()
     if parts[-1].is_usable:  # the modules of models import NumPy and OpenCV
         from facekit.board.match import this_board
         from facekit.tasks import doctor_models
 
-        onnx = _onnx_runtime()
+        onnx_runtime, providers, onnx_error = _onnx_runtime()
         board = this_board()
         system = replace(system, soc=board.soc, bsp=board.bsp.name if board.bsp else None)
         models = doctor_models.examine(bundle, folders=folders, board=board)
@@ -74,7 +75,7 @@ def examine(
     problems = (
         *(of_packages or (parts[-1].error,)),  # facekit's own would only repeat theirs
         runtime_error,
-        onnx[2],
+        onnx_error,
         *_idle_accelerators(delegates),
         *models.problems,
     )
@@ -83,8 +84,8 @@ def examine(
         parts=parts,
         runtimes=runtimes,
         runtime=runtime,
-        onnx_runtime=onnx[0],
-        providers=onnx[1],
+        onnx_runtime=onnx_runtime,
+        providers=providers,
         delegates=delegates,
         models=models,
         extras={name: all(map(is_installed, packages)) for name, packages in EXTRAS.items()},

@@ -35,7 +35,8 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import PLAIN_NAME
 from facekit.system.files import put_files, require_free, write_atomically
 from facekit.tasks.build import ensure_installed, waiting
-from facekit.tasks.convert import CalibrationPhotos, calibration_crops, float32_source
+from facekit.tasks.convert import CalibrationPhotos, calibration_crops
+from facekit.tasks.float32_source import float32_source
 
 SUFFIXES = {
     ExportFormat.ONNX: ONNX_SUFFIX,

@@ -6,16 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.conversion.conversion import (
-    DRIFT_SUFFIX,
-    ConversionPlan,
-    ConvertedFile,
-    convert,
-    require_free_files,
-)
+from facekit.conversion.conversion import ConvertedFile, convert
 from facekit.conversion.detection_drift import DetectionDrift
 from facekit.conversion.drift import DRIFT_SEED, Drift, drift_json, drift_png
 from facekit.conversion.layer_drift import LayerDrift, rank_layers
+from facekit.conversion.plan import DRIFT_SUFFIX, ConversionPlan, require_free_files
 from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import RangeRule
@@ -27,7 +22,8 @@ from facekit.model.store import InstalledModel
 from facekit.reporter import SILENT, Reporter
 from facekit.system.extras import require
 from facekit.system.files import require_free, write_atomically
-from facekit.tasks.convert import CalibrationPhotos, calibration_crops, float32_source
+from facekit.tasks.convert import CalibrationPhotos, calibration_crops
+from facekit.tasks.float32_source import float32_source
 
 DEFAULT_RECIPE = "static_wi8_ai8"
 

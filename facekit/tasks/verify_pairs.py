@@ -11,17 +11,16 @@ from typing import Any
 
 from facekit.enums import Metric
 from facekit.errors import FacekitError, PairListError, UsageError
+from facekit.evaluation.protocols.pairs import PAIR_LIST
 from facekit.pipeline.photos import PhotoFailure, embed_each, without_pictures
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture, Verification
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free, write_atomically
-from facekit.system.inputs import InputKind, read_input
+from facekit.system.inputs import read_input
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.match import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
-
-_PAIR_LIST = InputKind("a list of pairs", PairListError, max_bytes=1 << 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def read_pairs(path: Path) -> list[PhotoPair]:
 
     Raises PairListError if it cannot be read.
     """
-    return parse_pairs(read_input(path, _PAIR_LIST), name=str(path))
+    return parse_pairs(read_input(path, PAIR_LIST), name=str(path))
 
 
 def parse_pairs(content: bytes, *, name: str) -> list[PhotoPair]:

@@ -16,7 +16,8 @@ from facekit.pipeline.photos import PhotoFailure, embed_each, without_pictures
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import Verification
 from facekit.reporter import SILENT, Reporter
-from facekit.system.arrivals import Arrivals, ClosedFiles, Wakeup, wait_for
+from facekit.system.arrivals import Arrivals, ClosedFiles
+from facekit.system.wakeup import Wakeup, wait_for
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.identify import Identified, identify_photos
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline

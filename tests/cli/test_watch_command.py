@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 import facekit
 from facekit.cli import cli
 from facekit.reporter import Reporter
-from facekit.system.arrivals import Wakeup
+from facekit.system.wakeup import Wakeup
 from facekit.tasks.watch import watch
 from tests.group_photo import write_group
 

@@ -15,8 +15,9 @@ from click.testing import CliRunner
 
 from facekit.cli import cli
 from facekit.conversion import conversion as convert_module
-from facekit.conversion.conversion import ConversionPlan, ConvertedFile, convert
+from facekit.conversion.conversion import ConvertedFile, convert
 from facekit.conversion.drift import Drift, measure_drift
+from facekit.conversion.plan import ConversionPlan
 from facekit.conversion.quantize.quantized_model import choose_ranges, quantize, require_quantizable
 from facekit.conversion.quantize.recipe import Recipe, read_recipe
 from facekit.conversion.shipped_faces import shipped_crops

@@ -170,9 +170,10 @@ def test_the_published_formats_are_known_by_their_content(tmp_path: Path) -> Non
 def test_an_imported_model_is_quantized_and_runs_on_the_npu(
     tensors: files.Tensors, data: Path, tmp_path: Path
 ) -> None:
-    from facekit.conversion.conversion import ConversionPlan, convert
+    from facekit.conversion.conversion import convert
     from facekit.conversion.import_options import ImportOptions
     from facekit.conversion.import_weights import import_weights
+    from facekit.conversion.plan import ConversionPlan
     from facekit.conversion.quantize.recipe import read_recipe
     from facekit.conversion.vela.target import read_target
     from facekit.model.card import embedder_of

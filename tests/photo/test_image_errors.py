@@ -56,7 +56,7 @@ def test_a_missing_file_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_said_to_be(tmp_path: Path) -> None:
-    assert reason(tmp_path) == "it is a directory. Name the pictures in it."
+    assert reason(tmp_path) == "it is a directory. Name the photos in it."
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")

@@ -133,7 +133,7 @@ class TestPillow:
     ],
 )
 def test_anything_else_is_refused_and_the_kinds_are_named(source: Any, received: str) -> None:
-    with pytest.raises(UsageError, match=rf"A picture is a path.*Pillow.*Received: .*{received}"):
+    with pytest.raises(UsageError, match=rf"A photo is a path.*Pillow.*Received: .*{received}"):
         load_picture(source)
 
 

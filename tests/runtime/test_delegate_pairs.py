@@ -81,7 +81,7 @@ def without_tflite_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(data: Path, **request: Path | Device) -> OpenedNet:
     return open_net(
         data / "tiny" / "float32.tflite",
-        request=AcceleratorRequest(**request),  # type: ignore[arg-type]
+        request=AcceleratorRequest(**request),  # type: ignore[arg-type]  # as the tests pass them
     )
 
 

@@ -13,7 +13,6 @@ from facekit.runtime.devices import (
     DELEGATES,
     delegates_found,
     known_delegate,
-    required_runtime,
 )
 
 LITERT, TFLITE = LiteRtPackage.AI_EDGE_LITERT, LiteRtPackage.TFLITE_RUNTIME
@@ -36,11 +35,12 @@ def test_every_device_but_the_cpu_has_a_delegate() -> None:
 def test_a_files_name_says_which_package_it_is_built_for(
     name: str, package: LiteRtPackage | None, tmp_path: Path
 ) -> None:
-    assert required_runtime(Path(name)) is package
-    assert required_runtime(Path("/opt/vendor") / f"{name}.2") is package
     (tmp_path / name).touch()
     (tmp_path / "npu.so").symlink_to(name)
-    assert required_runtime(tmp_path / "npu.so") is package
+    for library in (Path(name), Path("/opt/vendor") / f"{name}.2", tmp_path / "npu.so"):
+        known = known_delegate(library)
+        assert (known is not None) == (name != "libmy_own.so")
+        assert (known and known.package) is package
 
 
 def test_a_name_that_only_resembles_a_delegates_is_not_known() -> None:

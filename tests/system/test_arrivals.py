@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import InputError
-from facekit.system.arrivals import Arrivals, ClosedFiles, Wakeup, wait_for
+from facekit.system.arrivals import Arrivals, ClosedFiles
+from facekit.system.wakeup import Wakeup, wait_for
 from tests.test_light_imports import python, without
 
 

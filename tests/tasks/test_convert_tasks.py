@@ -18,8 +18,9 @@ from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel, find, home, load_checked
 from facekit.tasks import convert as convert_task
 from facekit.tasks.compile import compile_model
-from facekit.tasks.convert import CalibrationPhotos, conversion_plan, convert, float32_source
+from facekit.tasks.convert import CalibrationPhotos, conversion_plan, convert
 from facekit.tasks.export import export
+from facekit.tasks.float32_source import float32_source
 from facekit.tasks.quantize import quantize
 from tests.networks.tiny_embedder import tiny_embedder
 from tests.schemas import require_schema

@@ -9,10 +9,10 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.config_option import config_option
+from facekit.cli.device_options import accelerator_options
 from facekit.cli.options import (
     DEFAULT_MODEL,
     MOST_THREADS,
-    accelerator_options,
     detector_option,
     json_option,
     offline_option,

@@ -7,10 +7,8 @@ from pathlib import Path
 import click
 
 from facekit.cli.command import Command
-from facekit.cli.options import (
-    allow_cpu_fallback_option,
-    json_option,
-)
+from facekit.cli.device_options import allow_cpu_fallback_option
+from facekit.cli.options import json_option
 from facekit.cli.output_options import force_option, output_folder
 from facekit.cli.render.compiled import print_compiled
 from facekit.cli.render.output import emit_json

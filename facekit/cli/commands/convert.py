@@ -9,11 +9,8 @@ import click
 
 from facekit.cli.calibration_options import calibration_options, calibration_photos
 from facekit.cli.command import Command
-from facekit.cli.options import (
-    EnumChoice,
-    allow_cpu_fallback_option,
-    json_option,
-)
+from facekit.cli.device_options import allow_cpu_fallback_option
+from facekit.cli.options import EnumChoice, json_option
 from facekit.cli.output_options import (
     accept_drift_option,
     force_option,

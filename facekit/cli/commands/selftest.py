@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from facekit.cli.command import Command
+from facekit.cli.device_options import device_options
 from facekit.cli.options import (
     bundle_option,
     detector_option,
-    device_options,
     json_option,
     model_option,
     offline_option,

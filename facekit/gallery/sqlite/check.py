@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -46,11 +47,10 @@ def _file_faults(session: SqliteSession) -> Iterator[str]:
 
 def _person_faults(session: SqliteSession) -> Iterator[str]:
     for table, number in (("person", "person_id"), ("merge", "other_id")):
-        for person_id, name, seal in session.connection.execute(
-            f"SELECT {number}, name, seal FROM {table}"
-        ):
-            if session.seal(person_id, name) != seal:
-                yield f"The name {name!r} was changed or moved."
+        rows = session.connection.execute(f"SELECT {number}, name, seal FROM {table}")
+        changed = (name for person_id, name, seal in rows if session.seal(person_id, name) != seal)
+        for name in islice(changed, _MOST_FAULTS):
+            yield f"The name {name!r} was changed or moved."
     for (name,) in session.connection.execute(
         "SELECT name FROM person WHERE person_id NOT IN (SELECT person_id FROM template) LIMIT ?",
         (_MOST_FAULTS,),

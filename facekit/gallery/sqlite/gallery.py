@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from facekit.enums import PersonRule, VectorType
-from facekit.errors import UsageError
 from facekit.gallery.merge import Merge
 from facekit.gallery.records import (
     Candidate,
@@ -23,6 +22,7 @@ from facekit.gallery.records import (
 )
 from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite import merge as merging
+from facekit.gallery.sqlite import people
 from facekit.gallery.sqlite.check import faults
 from facekit.gallery.sqlite.encryption import Secret, SecretSource, new_key, no_secret
 from facekit.gallery.sqlite.search import SqliteSearch
@@ -98,18 +98,10 @@ class SqliteGallery:
             )
 
     def people(self) -> list[Person]:
-        with self._session.reading():
-            return [
-                self._person(*row)
-                for row in self._connection.execute(_PEOPLE + "GROUP BY person_id ORDER BY name")
-            ]
+        return people.people(self._session)
 
     def person(self, name: str) -> Person | None:
-        with self._session.reading():
-            row = self._connection.execute(
-                _PEOPLE + "WHERE person.name = ? GROUP BY person_id", (name,)
-            ).fetchone()
-            return None if row is None else self._person(*row)
+        return next(iter(people.people(self._session, name)), None)
 
     def templates(self, name: str | None = None) -> Iterator[tuple[str, Template]]:
         with self._session.reading():
@@ -121,7 +113,7 @@ class SqliteGallery:
             for person_id, stored_name, seal, *of_template, blob in rows:
                 photo, sha256, x1, y1, x2, y2, score, time = of_template
                 assert space is not None  # because a template refers to it
-                person = self._session.checked_name(person_id, stored_name, seal)
+                person = self._session.sealed_name(person_id, stored_name, seal)
                 owner = self._session.owner(person_id, sha256)
                 vector = self._session.decoded([blob], [owner], space.size)[0]
                 box = None if x1 is None else (x1, y1, x2, y2)
@@ -181,18 +173,7 @@ class SqliteGallery:
         return removed
 
     def rename(self, old: str, new: str) -> bool:
-        new = checked_name(new)
-        with self._session.writing():
-            if old != new and self._session.person_id(new) is not None:
-                raise UsageError(f"{new} is enrolled already: two people cannot share a name.")
-            person_id = self._session.person_id(old)
-            if person_id is None:
-                return False
-            self._connection.execute(
-                "UPDATE person SET name = ?, seal = ? WHERE person_id = ?",
-                (new, self._session.seal(person_id, new), person_id),
-            )
-            return True
+        return people.rename(self._session, old, checked_name(new))
 
     def merge(self, name: str, other: str) -> Merge | None:
         return merging.merge(self._session, name, other)
@@ -212,7 +193,7 @@ class SqliteGallery:
                 return [[] for _ in queries]
             own.require_same(space, where=f"Gallery {self.path}")
             ranked = self._search.rank(queries, own.size, rule=rule, top=top)
-            return [[self._candidate(*one) for one in best] for best in ranked]
+            return [[people.candidate(self._session, *one) for one in best] for best in ranked]
 
     def check(self) -> list[str]:
         with self._session.reading():
@@ -267,21 +248,6 @@ class SqliteGallery:
             ),
         ).rowcount
 
-    def _candidate(self, person_id: int, similarity: float) -> Candidate:
-        name, seal, templates = self._connection.execute(
-            "SELECT name, seal, (SELECT count(*) FROM template WHERE template.person_id = "
-            "person.person_id) FROM person WHERE person_id = ?",
-            (person_id,),
-        ).fetchone()
-        return Candidate(self._session.checked_name(person_id, name, seal), similarity, templates)
-
-    def _person(
-        self, person_id: int, name: str, seal: bytes, template_count: int, enrolled_at: str
-    ) -> Person:
-        return Person(
-            self._session.checked_name(person_id, name, seal), template_count, enrolled_at
-        )
-
     def _purge(self) -> None:
         """Overwrites every byte of removed templates in caches, log and free pages."""
         self._search.delete_caches()
@@ -296,10 +262,6 @@ class SqliteGallery:
             )
 
 
-_PEOPLE = """
-SELECT person_id, person.name, seal, count(template_id), person.enrolled_at
-FROM person LEFT JOIN template USING (person_id)
-"""
 _TEMPLATES = """
 SELECT person_id, name, seal, photo, photo_sha256, x1, y1, x2, y2, score, template.enrolled_at,
     vector

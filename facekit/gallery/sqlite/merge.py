@@ -162,7 +162,7 @@ def _merge_of(session: SqliteSession, merge_id: int | None) -> Merge:
         "SELECT photo_sha256 FROM spare_template WHERE merge_id = ?", (merge_id,)
     )
     return Merge(
-        session.checked_name(other_id, name, seal),
+        session.sealed_name(other_id, name, seal),
         merged_at,
         frozenset(sha256 for (sha256,) in moved),
         frozenset(sha256 for (sha256,) in shared),

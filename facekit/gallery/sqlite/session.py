@@ -152,7 +152,7 @@ class SqliteSession:
         """Returns the bytes that bind a name to its person; they are stored beside the name."""
         return (codec or self.codec).seal(f"{self.gallery_id} {person_id} {name}".encode())
 
-    def checked_name(self, person_id: int, name: str, seal: bytes) -> str:
+    def sealed_name(self, person_id: int, name: str, seal: bytes) -> str:
         """Returns the name.  Raises StorageError if it was changed, or is another person's."""
         if not isinstance(name, str) or self.seal(person_id, name) != seal:
             raise StorageError(
@@ -264,7 +264,7 @@ class SqliteSession:
             self.connection.executemany(
                 f"UPDATE {table} SET seal = ? WHERE {number} = ? AND name = ?",
                 [
-                    (self.seal(one, self.checked_name(one, name, seal), codec=codec), one, name)
+                    (self.seal(one, self.sealed_name(one, name, seal), codec=codec), one, name)
                     for one, name, seal in rows
                 ],
             )
