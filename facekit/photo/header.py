@@ -126,7 +126,7 @@ _MOST_CHUNKS = 100_000  # at 8 KB each, more than any file has
 _MOST_PACKED_TEXTS = 16  # each may unpack to 8 MB, which libpng keeps
 
 
-def _chunk_count(count: int, kind: ImageFormat) -> None:
+def _require_few_chunks(count: int, kind: ImageFormat) -> None:
     if count > _MOST_CHUNKS:
         raise HeaderError(f"it is damaged: the {kind.value} has more than {_MOST_CHUNKS:,} chunks")
 
@@ -143,7 +143,7 @@ def _png(data: bytes) -> Header:
     chunks = packed_texts = 0
     while kind != b"IEND":
         chunks += 1
-        _chunk_count(chunks, ImageFormat.PNG)
+        _require_few_chunks(chunks, ImageFormat.PNG)
         length, kind = struct.unpack_from(">I4s", data, offset)
         if offset + 12 + length > len(data):
             raise _truncated(data, "the rest of the PNG")
@@ -224,7 +224,7 @@ def _webp_orientation(data: bytes) -> int:
     offset, chunks = 12, 0
     while offset + 8 <= len(data):
         chunks += 1
-        _chunk_count(chunks, ImageFormat.WEBP)
+        _require_few_chunks(chunks, ImageFormat.WEBP)
         kind, length = struct.unpack_from("<4sI", data, offset)
         if kind == b"EXIF":
             return exif_orientation(

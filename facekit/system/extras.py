@@ -11,8 +11,14 @@ from facekit.errors import MissingExtraError
 EXTRAS = {
     "convert": ("ai_edge_quantizer", "ethosu", "onnx", "onnxruntime", "h5py"),
     "train": ("tensorflow", "keras"),
+    "evaluate": ("sklearn", "scipy", "PIL"),
     "plot": ("matplotlib",),
+    "encrypt": ("cryptography",),
+    "ann": ("usearch", "numkong"),
+    "postgres": ("psycopg",),
+    "ray": ("ray",),
     "onnx": ("onnxruntime",),
+    "watch": ("watchdog",),
 }
 """Import names that stand for an extra."""
 

@@ -111,6 +111,7 @@ def test_where_nothing_is_installed_click_is_asked_for_and_then_doctor_names_the
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(tmp_path / "empty" / "bin" / "python"), "-m", "facekit", *arguments],
+            cwd=tmp_path,  # where Python finds no metadata of the checkout before those of `site`
             env={**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"},
             capture_output=True,
             text=True,

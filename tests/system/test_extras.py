@@ -90,6 +90,7 @@ def test_every_message_names_an_extra_that_brings_the_package() -> None:
 
 def test_the_extras_that_doctor_looks_for_are_those_of_the_project() -> None:
     extras, distributions = requirements(), packages_distributions()
+    assert EXTRAS.keys() == extras.keys() - {"", "dev", "docs"}
     for extra, packages in EXTRAS.items():
         for package in set(packages) & set(distributions) - {"keras"}:  # TensorFlow brings Keras
             brought = {name.lower() for name in distributions[package]}

@@ -16,7 +16,7 @@ from facekit.enums import ExportFormat, Precision
 from facekit.errors import InputError, UsageError
 from facekit.model.registry import DETECTOR
 from facekit.model.store import InstalledModel, find, home, load_checked
-from facekit.tasks import convert as convert_task
+from facekit.tasks import float32_source as source_task
 from facekit.tasks.compile import compile_model
 from facekit.tasks.convert import CalibrationPhotos, conversion_plan, convert
 from facekit.tasks.export import export
@@ -99,7 +99,7 @@ def test_a_keras_files_folder_is_gone_with_its_context(
         return tiny
 
     keras = tmp_path / "mine.keras"
-    monkeypatch.setattr(convert_task, "_from_keras", from_keras)
+    monkeypatch.setattr(source_task, "_from_keras", from_keras)
     with float32_source(str(keras)) as source:
         assert source is tiny
     (folder,) = folders
