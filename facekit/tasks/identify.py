@@ -12,6 +12,7 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.identify import Identification, OpenSetChoice, OpenSetThreshold
 from facekit.gallery.identify import identify as identify_vectors
 from facekit.gallery.records import Candidate, GalleryInfo
+from facekit.photo.reading import PictureSource
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
@@ -145,7 +146,7 @@ def identify(
 def identify_photos(
     gallery: Gallery,
     pipeline: Pipeline,
-    names: Sequence[str],
+    names: Sequence[PictureSource],
     *,
     threshold: OpenSetChoice,
     by: PersonRule,
