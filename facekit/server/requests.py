@@ -21,41 +21,14 @@ from typing import Any, TypeVar
 from facekit.enums import FacePolicy, Metric, PersonRule
 from facekit.errors import UsageError
 from facekit.photo.reading import EncodedSource, NamedBytes
+from facekit.server.verbs import LINE_VERBS, MEMBERS, NAMES, PHOTO_COUNTS, Verb
 from facekit.system.inputs import InputKind, parse_json, reading
 from facekit.system.suggest import did_you_mean
 from facekit.template.threshold import ThresholdChoice
 
 Choice = TypeVar("Choice", bound=Enum)
 
-MOST_PHOTOS = 100
-"""Photos of one request: `compare` compares each with each."""
 _MAX_DEPTH = 100
-_THRESHOLD = ("metric", "threshold", "min_similarity", "fmr")
-
-
-class Verb(str, Enum):
-    """What is asked."""
-
-    PING = "ping"
-    VERIFY = "verify"
-    DETECT = "detect"
-    EMBED = "embed"
-    COMPARE = "compare"
-    IDENTIFY = "identify"
-    ENROLL = "enroll"
-
-
-MEMBERS: Mapping[Verb, tuple[str, ...]] = {
-    Verb.PING: (),
-    Verb.VERIFY: ("face", *_THRESHOLD),
-    Verb.DETECT: ("face",),
-    Verb.EMBED: ("face",),
-    Verb.COMPARE: ("face",),
-    Verb.IDENTIFY: ("face", *_THRESHOLD, "fpir", "by", "top"),
-    Verb.ENROLL: ("face", "name"),
-}
-"""The members that a request may have beside its photos and its `id`."""
-_PHOTO_COUNTS = {Verb.PING: (0, 0), Verb.VERIFY: (2, 2), Verb.DETECT: (1, 1), Verb.EMBED: (1, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +45,15 @@ class Request:
     by: PersonRule = PersonRule.BEST
     top: int = 5
     """Number of candidates for each face."""
+    most_faces: int | None = None
+    """Number of faces of a photo, the largest first."""
+    model: str | None = None
+    """Name of the model, where the client relies on it; `detector` likewise."""
+    detector: str | None = None
     name: str = ""
-    """Name of the person who is enrolled."""
+    """Name of the person that the request is about; when renaming, the old one."""
+    other: str = ""
+    """Name of the person who is merged, or the new name."""
 
 
 def parse_object(content: bytes, *, kind: InputKind, name: str) -> dict[str, Any]:
@@ -91,9 +71,9 @@ def parse_object(content: bytes, *, kind: InputKind, name: str) -> dict[str, Any
 
 def parse_line(found: Mapping[str, Any]) -> Request:
     """Checks the request of a line.  Raises UsageError if it is not valid."""
-    verbs = [verb for verb in Verb if verb.value in found]
+    verbs = [verb for verb in LINE_VERBS if verb.value in found]
     if len(verbs) != 1:
-        names = ", ".join(verb.value for verb in Verb)
+        names = ", ".join(verb.value for verb in LINE_VERBS)
         raise UsageError(
             f"A request has one of the members {names}. "
             f"Received: {shortened(', '.join(found)) or 'no member'}"
@@ -113,7 +93,7 @@ def parse_members(
     Raises UsageError if there are too many photos or too few, for a member that the verb does not
     have, and for a value that is not valid.
     """
-    least, most = _PHOTO_COUNTS.get(verb, (1, MOST_PHOTOS))
+    least, most = PHOTO_COUNTS.get(verb, (0, 0))
     if not least <= len(pictures) <= most:
         needed = str(most) if least == most else f"{least} to {most}"
         raise UsageError(f"{verb.value} needs {needed} photo(s). Received: {len(pictures)}")
@@ -124,8 +104,9 @@ def parse_members(
                 f"{verb.value} has no member {shortened(name)!r}."
                 f"{did_you_mean(shortened(name), MEMBERS[verb])} It may have: {own}"
             )
-    if verb is Verb.ENROLL and not isinstance(members.get("name"), str):
-        raise UsageError("enroll needs the person's name as a string, in the member name.")
+    for name in NAMES:
+        if name in MEMBERS[verb] and not isinstance(members.get(name), str):
+            raise UsageError(f"{verb.value} needs a person's name, as a string, as {name}.")
     return Request(
         verb,
         pictures,
@@ -134,8 +115,12 @@ def parse_members(
         metric=_choice(Metric, members, "metric"),
         fpir=_number(members, "fpir"),
         by=_choice(PersonRule, members, "by") or PersonRule.BEST,
-        top=_count(members, "top", default=5),
-        name=members.get("name", ""),
+        top=_count(members, "top") or 5,
+        most_faces=_count(members, "max_faces"),
+        model=_word(members, "model"),
+        detector=_word(members, "detector"),
+        name=members.get("name", members.get("old", "")),
+        other=members.get("other", members.get("new", "")),
     )
 
 
@@ -173,10 +158,17 @@ def _number(members: Mapping[str, Any], name: str) -> float | None:
         raise UsageError(f"{name} is a number within 1e308. Received: {_shown(value)}") from None
 
 
-def _count(members: Mapping[str, Any], name: str, *, default: int) -> int:
+def _word(members: Mapping[str, Any], name: str) -> str | None:
+    value = members.get(name)
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"{name} is a string. Received: {_shown(value)}")
+    return value
+
+
+def _count(members: Mapping[str, Any], name: str) -> int | None:
     value = members.get(name)
     if value is None:
-        return default
+        return None
     if type(value) is not int or not 1 <= value <= 1000:
         raise UsageError(f"{name} is a whole number of 1 to 1000. Received: {_shown(value)}")
     return value
@@ -196,6 +188,8 @@ def picture(value: Any, name: str, *, text: Callable[[str, str], EncodedSource])
     `name`: its name if it has no other.  `text`: returns the photo of a string and this name.
     Raises UsageError for what is no photo.
     """
+    if isinstance(value, NamedBytes):  # of an upload
+        return value
     if isinstance(value, str):
         return text(value, name)
     if isinstance(value, dict) and value.keys() == {"base64"} and isinstance(value["base64"], str):

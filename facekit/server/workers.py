@@ -11,7 +11,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -230,7 +229,8 @@ def _work(open_function: Callable[[], Callable[[Any], Any]], pipe: Connection) -
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # which reach all processes of a service
         signal.signal(number, signal.SIG_IGN)
-    os.dup2(sys.stderr.fileno(), 1)  # what libraries print is not the result of the command
+    with suppress(OSError):  # stderr may be closed
+        os.dup2(2, 1)  # what libraries print is not the result of the command
     try:
         function = open_function()
     except Exception as error:

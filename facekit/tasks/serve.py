@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from facekit.enums import FacePolicy, Metric
+from facekit.enums import CropRule, FacePolicy, Metric
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.identify import OpenSetChoice
 from facekit.pipeline.pipeline import Pipeline
@@ -40,6 +40,18 @@ class Service:
         self._threshold = self.pipeline.threshold(request.threshold)
         self.pipeline.load()
         self._gallery: Gallery | None = None
+
+    @property
+    def location(self) -> GalleryLocation:
+        """Where the gallery is."""
+        return self.request.location
+
+    @property
+    def detector(self) -> str | None:
+        """Name of the detector; None if the photos are face crops."""
+        if self.pipeline.crop_spec.rule is CropRule.NONE:
+            return None
+        return self.pipeline.options.locate.detector_name
 
     def close(self) -> None:
         if self._gallery is not None:
@@ -85,5 +97,5 @@ class Service:
         and no secret is given.
         """
         if self._gallery is None:
-            self._gallery = open_gallery(self.request.location, create=create)
+            self._gallery = open_gallery(self.location, create=create)
         return self._gallery

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from facekit.enums import FacePolicy, Metric, PersonRule
 from facekit.errors import InputError, UsageError
 from facekit.photo.reading import NamedBytes, source_name
-from facekit.server.requests import Request, Verb, parse_line, parse_object
+from facekit.server.requests import Request, parse_line, parse_object
 from facekit.server.stdin import LINE, request_lines
+from facekit.server.verbs import Verb
 from facekit.template.threshold import ThresholdChoice
 from tests.server.json_lines import json_lines
 
