@@ -25,7 +25,7 @@ import numpy as np
 from facekit.errors import EmbeddingFileError
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
-from facekit.system.inputs import InputKind, parse_json, read_input, reading, require_unpacked_size
+from facekit.system.inputs import InputKind, open_zip, parse_json, read_input, reading
 from facekit.template.match import has_unit_length, recentered
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
@@ -202,8 +202,8 @@ def _to_npz(table: EmbeddingTable) -> bytes:
 
 def _from_npz(content: bytes) -> EmbeddingTable:
     packed = io.BytesIO(content)
-    require_unpacked_size(packed, max_bytes=_NPZ_FREE_BYTES + 16 * len(content))
-    packed.seek(0)
+    with open_zip(packed, max_bytes=_NPZ_FREE_BYTES + 16 * len(content)):
+        packed.seek(0)  # np.load opens it by itself
     with np.load(packed, allow_pickle=False) as file:
         _require_version(int(file["schema_version"]))
         space = _space({str(file["space"])})

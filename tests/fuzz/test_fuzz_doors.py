@@ -5,16 +5,25 @@ Here each door gets a few, the same ones each time, and all that have ever done 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from facekit.gallery.sqlite import encryption
 from tests.fuzz.door import Source, Spoilt, attempt
 from tests.fuzz.doors import DOORS
 
 INPUTS = 150
 HARMFUL = sorted(path for path in (Path(__file__).parent / "found").glob("*/*"))
 NEEDS_MODEL = ("requests",)
+
+
+@pytest.fixture(autouse=True)
+def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What doors change of facekit, to be quick or to have a home of their own, is put back."""
+    monkeypatch.setattr(encryption, "_SCRYPT", encryption._SCRYPT)
+    monkeypatch.setenv("FACEKIT_HOME", os.environ.get("FACEKIT_HOME", ""))
 
 
 def door(name: str, *values: object) -> object:
