@@ -38,6 +38,8 @@ WHERE template_id > ? ORDER BY template_id LIMIT ?
 """Queries that select the next rows (template number, person number, photo's SHA-256, vector) of
 each table with vectors.  The table spare_template holds the templates that merges set aside."""
 
+_HAS_TEMPLATES = "SELECT EXISTS (SELECT 1 FROM template UNION ALL SELECT 1 FROM spare_template)"
+
 
 class SqliteSession:
     """The state that the parts of an SQLite gallery share.  Not thread-safe."""
@@ -122,8 +124,16 @@ class SqliteSession:
         return int(self.connection.execute(query, values).fetchone()[0])
 
     def space(self) -> TemplateSpace | None:
-        """Returns the template space, None until somebody is enrolled."""
+        """Returns the template space, None until somebody is enrolled.
+
+        Raises StorageError if the gallery has templates and no space.
+        """
         row = self.connection.execute("SELECT description FROM space").fetchone()
+        if row is None and self.one(_HAS_TEMPLATES):
+            raise StorageError(
+                f"Gallery {self.path} is damaged: its templates have no template space. Restore a "
+                "copy."
+            )
         return None if row is None else parse_space(Fields(json.loads(row[0]), "space"))
 
     def mean(self) -> Float32Array | None:
