@@ -67,7 +67,7 @@ _HEADINGS = {
         "train": ("train:train", "Train a model, or fine-tune one"),
     },
     "Serve": {
-        "serve": ("serve:serve", "Answer requests over HTTP, with the JSON of the other commands"),
+        "serve": ("serve:serve", "Answer requests over HTTP"),
         "watch": ("watch:watch", "Answer for each photo that arrives in a folder"),
         "serve-stdin": ("serve_stdin:serve_stdin", "Answer requests as JSON Lines on stdin"),
     },

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facekit.errors import UsageError
 from facekit.reporter import SILENT, Reporter
@@ -22,6 +23,7 @@ from facekit.server.listen import (
     unix_socket,
 )
 from facekit.server.replies import Body, Reply
+from facekit.server.verbs import Verb
 from facekit.server.work import open_work
 from facekit.server.workers import WorkerPool
 from facekit.system.extras import EXTRAS, require_installed
@@ -48,8 +50,8 @@ class ServerOptions:
     token_file: Path | None = None
     insecure: bool = False
     """Whether everybody who reaches an address of the network may ask."""
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_paths: Path | None = None
+    allow_hosts: tuple[str, ...] = ()
+    allow_paths: Path | None = None
     """Folder whose photos a request may name by their paths."""
     read_only: bool = False
     max_upload_bytes: int = 20_000_000
@@ -66,12 +68,13 @@ def serve(
     options: ServerOptions,
     *,
     asked_to_stop: Callable[[], AbstractContextManager[Wakeup]],
+    on_ready: Callable[[dict[str, Any]], object] = lambda _: None,
     reporter: Reporter = SILENT,
 ) -> None:
     """Answers HTTP requests until it is asked to stop, then finishes those that are under way.
 
-    The socket listens when all networks are loaded.  `asked_to_stop` is entered before; setting
-    what it returns ends the service.
+    Requests are accepted when all networks are loaded; `on_ready` is called then, with a record of
+    address and model.  `asked_to_stop` is entered before; setting what it returns ends the service.
     Raises MissingExtraError, UsageError, StorageError if the socket cannot be had, and the errors
     of opening the pipeline.
     """
@@ -93,7 +96,7 @@ def serve(
             partial(
                 open_work,
                 request,
-                allowed=options.allowed_paths,
+                allowed=options.allow_paths,
                 read_only=options.read_only,
                 reporter=reporter,
             ),
@@ -104,6 +107,9 @@ def serve(
         stack.callback(pool.close)
         pool.start()
         app = _app(pool, options, token, workers, reporter)
+        reply = pool.submit(Body(Verb.PING, "", b"{}")).result()
+        address = {"address": shown_address(listening), "worker_count": workers}
+        on_ready({**json.loads(reply.content), **address})
         reporter.note(f"ready: {shown_address(listening)}, {workers} workers")
         asyncio.run(_run(app, listening, stop, options.longest_s))
 
@@ -133,7 +139,7 @@ def _app(
             places=workers + options.queue,
             body_s=options.longest_s,
             read_only=options.read_only,
-            guard=GuardOptions(token, options.allowed_hosts, OPEN_PATHS),
+            guard=GuardOptions(token, options.allow_hosts, OPEN_PATHS),
         ),
         reporter=reporter,
     )

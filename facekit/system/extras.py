@@ -27,7 +27,6 @@ _DISTRIBUTIONS = {
     "ai_edge_quantizer": "ai-edge-quantizer",
     "ethosu": "ethos-u-vela",
     "python_multipart": "python-multipart",
-    "prometheus_client": "prometheus-client",
 }
 """Names that pip has for packages with another import name."""
 

@@ -12,7 +12,8 @@ import click
 
 from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
-from facekit.cli.options import MOST_THREADS, embedding_options
+from facekit.cli.options import MOST_THREADS, embedding_options, json_option
+from facekit.cli.render.output import emit_json_line
 from facekit.cli.requests import service_request
 from facekit.cli.threshold_options import threshold_options
 from facekit.cli.types import FILE, FOLDER, Real, Whole
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    cls=Command, basic="host port uds token-file insecure read-only workers gallery fmr model"
+    cls=Command, basic="host port uds token-file insecure read-only workers gallery fmr model json"
 )
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="The address to listen at.")
 @click.option("--port", metavar="N", type=Whole(0, 65535), default=8000, help="0 for a free one.")
@@ -41,14 +42,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--allow-host",
-    "allowed_hosts",
+    "allow_hosts",
     metavar="NAME",
     multiple=True,
     help="A name by which clients may call this machine, beside its addresses; may be repeated.",
 )
 @click.option(
     "--allow-paths",
-    "allowed_paths",
     type=FOLDER,
     help="Let requests name photos in this folder by their paths.",
 )
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
 @gallery_options
 @threshold_options(default="1e-3")
 @embedding_options
+@json_option
 def serve(
     choice: ThresholdChoice,
     location: GalleryLocation,
@@ -92,18 +93,20 @@ def serve(
     uds: Path | None,
     token_file: Path | None,
     insecure: bool,
-    allowed_hosts: tuple[str, ...],
-    allowed_paths: Path | None,
+    allow_hosts: tuple[str, ...],
+    allow_paths: Path | None,
     read_only: bool,
     max_upload_mb: float,
     time_limit: float,
     queue: int,
     workers: int | None,
+    as_json: bool,
     **options: Any,
 ) -> None:
-    """Answer requests over HTTP, with the JSON of the other commands.
+    """Answer requests over HTTP.
 
-    Models are loaded once; a line on stderr says when it is ready.  /docs lists the paths, and
+    The answers are the JSON of the other commands.  Models are loaded once; a line on stderr says when it is ready, and with --json an object on
+    stdout.  /docs lists the paths, and
     deepface's /verify and /represent are among them.  Only this machine may ask, unless
     --token-file or --insecure is given; systemd may pass the socket.
 
@@ -134,8 +137,8 @@ def serve(
             uds=uds,
             token_file=token_file,
             insecure=insecure,
-            allowed_hosts=allowed_hosts,
-            allowed_paths=allowed_paths,
+            allow_hosts=allow_hosts,
+            allow_paths=allow_paths,
             read_only=read_only,
             max_upload_bytes=int(max_upload_mb * 1e6),
             longest_s=time_limit,
@@ -143,6 +146,7 @@ def serve(
             queue=queue,
         ),
         asked_to_stop=stopping,
+        on_ready=emit_json_line if as_json else lambda _: None,
         reporter=TerminalReporter(),
     )
     if stop is not None:
