@@ -9,7 +9,8 @@ from facekit.enums import MeasuredBy, Metric
 from facekit.photo.decode import Picture
 from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
-from facekit.template.match import Decision, distance
+from facekit.template.match import Decision
+from facekit.template.metrics import distance
 from facekit.template.threshold import ScoreMeaning, Threshold
 from facekit.template.wording import marked, prior_text
 from facekit.types import CropSpec, Face, Float32Array, UInt8Array

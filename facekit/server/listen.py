@@ -35,6 +35,14 @@ def inherited_socket() -> socket.socket | None:
     return found
 
 
+def tell_systemd(state: str) -> None:
+    """Sends a state such as READY=1 to systemd, if it waits for one; see sd_notify(3)."""
+    name = os.environ.get("NOTIFY_SOCKET", "")
+    if name:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(OSError):
+            sender.sendto(state.encode(), f"\0{name[1:]}" if name.startswith("@") else name)
+
+
 def unix_socket(path: Path) -> socket.socket:
     """Listens at a path, which the user who runs this alone may open (mode 0600).
 

@@ -20,6 +20,7 @@ from facekit.server.listen import (
     is_local,
     shown_address,
     tcp_socket,
+    tell_systemd,
     unix_socket,
 )
 from facekit.server.replies import Body, Reply
@@ -80,7 +81,7 @@ def serve(
     """
     for package in EXTRAS["serve"]:
         require_installed(package, extra="serve", needed_for="facekit serve")
-    workers = options.workers or available_cores()
+    workers = _worker_count(request, options)
     token = None if options.token_file is None else read_token(options.token_file)
     with ExitStack() as stack:
         listening = stack.enter_context(closing(_listening(options)))
@@ -109,9 +110,20 @@ def serve(
         app = _app(pool, options, token, workers, reporter)
         reply = pool.submit(Body(Verb.PING, "", b"{}")).result()
         address = {"address": shown_address(listening), "worker_count": workers}
+        tell_systemd("READY=1")
         on_ready({**json.loads(reply.content), **address})
         reporter.note(f"ready: {shown_address(listening)}, {workers} workers")
         asyncio.run(_run(app, listening, stop, options.longest_s))
+
+
+def _worker_count(request: ServiceRequest, options: ServerOptions) -> int:
+    """Returns the number of workers; one where an accelerator is used, or a bundle names one."""
+    pipeline = request.pipeline
+    if pipeline.accelerator.requests_accelerator and (options.workers or 1) > 1:
+        raise UsageError("An accelerator is used by one process: pass --workers 1.")
+    if pipeline.accelerator.requests_accelerator or pipeline.bundle is not None:
+        return options.workers or 1
+    return options.workers or available_cores()
 
 
 def _listening(options: ServerOptions) -> socket.socket:

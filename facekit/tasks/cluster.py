@@ -21,7 +21,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
 from facekit.template.wording import marked, threshold_text
 

@@ -20,7 +20,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 from facekit.types import Face
 
 

@@ -25,7 +25,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 from facekit.template.threshold import ThresholdChoice
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.annotate import annotated

@@ -67,21 +67,30 @@ class Service:
         return self.ask("POST", path, body, {"Content-Type": "application/json"})
 
     def post_form(self, path: str, *parts: tuple[str, bytes | str | Path]) -> Answer:
-        boundary = uuid.uuid4().hex
-        body = b"".join(_part(boundary, *part) for part in parts) + f"--{boundary}--\r\n".encode()
-        kind = f"multipart/form-data; boundary={boundary}"
+        body, kind = form(*parts)
         return self.ask("POST", path, body, {"Content-Type": kind})
 
 
+def form(*parts: tuple[str, bytes | str | Path]) -> tuple[bytes, str]:
+    """Content and Content-Type of multipart/form-data; paths and bytes are uploads."""
+    boundary = uuid.uuid4().hex
+    body = b"".join(_part(boundary, *part) for part in parts) + f"--{boundary}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
 def _part(boundary: str, name: str, value: bytes | str | Path) -> bytes:
-    file = f'; filename="{value.name}"' if isinstance(value, Path) else ""
+    file = "" if isinstance(value, str) else f'; filename="{getattr(value, "name", name)}"'
     content = value.read_bytes() if isinstance(value, Path) else value
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode()
     return head + (content.encode() if isinstance(content, str) else content) + b"\r\n"
 
 
 def encoded(photo: Path) -> str:
-    return base64.b64encode(photo.read_bytes()).decode()
+    return encoded_bytes(photo.read_bytes())
+
+
+def encoded_bytes(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 @contextmanager

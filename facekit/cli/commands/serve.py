@@ -105,10 +105,10 @@ def serve(
 ) -> None:
     """Answer requests over HTTP.
 
-    The answers are the JSON of the other commands.  Models are loaded once; a line on stderr says when it is ready, and with --json an object on
-    stdout.  /docs lists the paths, and
-    deepface's /verify and /represent are among them.  Only this machine may ask, unless
-    --token-file or --insecure is given; systemd may pass the socket.
+    The answers are the JSON of the other commands.  Models are loaded once; a line on stderr says
+    when it is ready, and with --json an object on stdout.  /docs lists the paths, and deepface's
+    /verify and /represent are among them.  Only this machine may ask, unless --token-file or
+    --insecure is given; systemd may pass the socket.
 
     Ctrl-C and SIGTERM end it after the requests under way, with exit code 130 or 143.
 
