@@ -8,6 +8,7 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def verify(
         token = read_input(token_file, _TOKEN).decode("latin-1").strip()
         headers["Authorization"] = f"Bearer {token}"
     try:
-        connection.request("POST", f"{path}/verify", body, headers)
+        with suppress(BrokenPipeError, ConnectionResetError):  # an answer may have come before
+            connection.request("POST", f"{path}/verify", body, headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
         if "error" in answer:
@@ -79,7 +81,7 @@ def verify(
             f"The service at {server} cannot be asked: {error or type(error).__name__}. "
             "Does it run? facekit serve starts one."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ServiceError(f"What answers at {server} is no facekit serve.") from error
     finally:
         connection.close()

@@ -9,11 +9,13 @@ has CORS headers.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _TOKEN = InputKind("a file with a token", UsageError, max_bytes=10_000)
 _SHORTEST_TOKEN = 16
+_DRAIN_S = 2.0
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -52,6 +55,8 @@ class GuardOptions:
     """Names that Host may have, beside addresses and localhost."""
     open_paths: Collection[str] = ()
     """Paths that need no token."""
+    most_drained_bytes: int = 20_000_000
+    """How much of a body is read only to be thrown away."""
 
 
 class Guard:
@@ -68,18 +73,21 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        body = _ReadBody(receive, self._options.most_drained_bytes)
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await body.drain()
                 message["headers"] = [*message["headers"], *_RAW_HEADERS]
             await send(message)
 
         refusal = self._refusal(scope)
         if refusal is None:
-            await self._app(scope, receive, send_guarded)
+            await self._app(scope, body.receive, send_guarded)
             return
         status, message = refusal
         content = error_bytes(UsageError(message))
-        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        headers = [(b"content-type", b"application/json")]
         if status == 401:
             headers.append((b"www-authenticate", b'Bearer realm="facekit"'))
         await send_guarded({"type": "http.response.start", "status": status, "headers": headers})
@@ -118,6 +126,32 @@ class Guard:
             return False
         name = found[1].lower()
         return name in self._names or _is_address(name.strip("[]"))
+
+
+class _ReadBody:
+    """The body of a request, of which the rest is read before an answer.
+
+    A client that still sends would else meet a closed connection, and might never read why.
+    """
+
+    def __init__(self, receive: Receive, most_bytes: int) -> None:
+        self._receive = receive
+        self._left_bytes = most_bytes
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._left_bytes -= len(message.get("body", b""))
+        self._is_whole = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._read(), _DRAIN_S)
+
+    async def _read(self) -> None:
+        while not self._is_whole and self._left_bytes > 0:
+            await self.receive()
 
 
 def read_token(path: Path) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ import pytest
 
 import facekit
 from facekit.photo.write import write_jpeg
+from facekit.server.client import verify
 from tests.schemas import require_schema
 from tests.server.service import BIDEN, OBAMA, OBAMA2, Answer, Service, encoded, running
 
@@ -363,3 +367,25 @@ def test_a_token_is_needed_and_nothing_is_changed_where_it_may_only_be_read(
         for path in ("a.jpg", "../secret.jpg", str(tmp_path / "secret.jpg"), "/etc/passwd", "\0."):
             refused(post("/detect", img=path), 400, 2, "below the folder")
         refused(post("/detect", img="missing.jpg"), 422, 4, "missing.jpg")
+
+
+@pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="apt install systemd")
+def test_a_socket_of_systemd_is_answered_at_and_systemd_told(tmp_path: Path) -> None:
+    path, told_at = tmp_path / "socket", tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(told_at))
+        notified.settimeout(60)
+        process = subprocess.Popen(
+            [
+                *("systemd-socket-activate", "-l", str(path), "-E", f"NOTIFY_SOCKET={told_at}"),
+                *("-E", "PYTHONPATH", "-E", "FACEKIT_HOME", "-E", "HOME", "-E", "FACEKIT_THREADS"),
+                *(sys.executable, "-m", "facekit", "serve", "--workers", "1"),
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        while not path.exists():
+            time.sleep(0.05)
+        assert verify(f"unix:{path}", str(OBAMA), str(OBAMA2))["verified"] is True
+        assert notified.recv(100) == b"READY=1"
+        process.terminate()
+        assert process.wait(60) == 143
