@@ -146,7 +146,10 @@ def kills(pairs: Sequence[Pair], given: argparse.Namespace) -> None:
 
 
 def cold(pairs: Sequence[Pair], _given: argparse.Namespace) -> None:
-    """The thin client as a process, beside Python alone and facekit verify."""
+    """The thin client as a process, beside Python alone and facekit verify.
+
+    Processor time is that of the process alone, without the service's; the wall time has both.
+    """
     with serving("--workers", "1", "--threads", "1") as (port, _):
         server = ("--server", f"http://127.0.0.1:{port}")
         commands = {
@@ -155,7 +158,7 @@ def cold(pairs: Sequence[Pair], _given: argparse.Namespace) -> None:
             "facekit verify": ["-m", "facekit", "verify"],
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
-        peaks: dict[str, int] = dict.fromkeys(commands, 0)
+        busy: dict[str, list[float]] = {name: [] for name in commands}
         for pair in pairs[:15]:
             for name, command in commands.items():
                 photos = [] if "-c" in command else [str(photo) for photo in pair]
@@ -164,9 +167,9 @@ def cold(pairs: Sequence[Pair], _given: argparse.Namespace) -> None:
                 _, _, used = os.wait4(child.pid, 0)
                 child.returncode = 0
                 times[name].append((time.perf_counter() - began) * 1e3)
-                peaks[name] = max(peaks[name], used.ru_maxrss // 1024)
+                busy[name].append((used.ru_utime + used.ru_stime) * 1e3)
     for name, found in times.items():
-        say(f"{name}, {peaks[name]} MB at most", found)
+        say(f"{name}, {statistics.median(busy[name]):.0f} ms of processor time", found)
 
 
 def verified_here(pipeline: facekit.Pipeline, pair: Pair) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -169,6 +170,8 @@ async def _run(app: ASGIApp, listening: socket.socket, stop: Wakeup, longest_s: 
         def capture_signals(self) -> Iterator[None]:
             yield
 
+    # What clients send wrong is answered and counted, not logged.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         http=partial(TimedConnection, head_s=_HEAD_S),  # type: ignore[arg-type]  # is called alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def open_work(
     unless `read_only`; the default one is opened by the first request that needs it.
     Raises the errors of `Service` and of opening the gallery.
     """
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a bad form is an answer
     service = Service(request, reporter=reporter)
     if request.location.url is not None:
         service.gallery(create=not read_only)
