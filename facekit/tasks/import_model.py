@@ -13,9 +13,12 @@ from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.model import installation, store
 from facekit.model.card import read_card
 from facekit.reporter import SILENT, Reporter
+from facekit.system.inputs import InputKind, open_input
 from facekit.tasks.build import ModelFiles, waiting
 from facekit.template.calibration import Calibration
 from facekit.types import CropSpec
+
+_ANY = InputKind("an archive, a network or weights", ModelMissingError, max_bytes=5_000_000_000)
 
 
 def import_model(
@@ -61,11 +64,8 @@ def is_archive(path: Path) -> bool:
     """
     if path.is_dir():
         return False
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise ModelMissingError(f"{path} cannot be read: {error.strerror}.") from error
+    with open_input(path, _ANY) as file:
+        head = file.read(512)
     return head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar" or not head
 
 

@@ -22,6 +22,8 @@ May return what was answered, where several answers are no refusal.
 LONGEST_S = 10.0
 _MOST_LEARNED = 3_000
 _MISTAKE = 70
+_VARIABLE = re.compile(r"'[^']*'|\b0?x[0-9a-f]+|\d+|/\S+|\[.*\]")
+"""What differs in messages of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Door:
     """Memory that reading one input may take, as promised."""
     longest: int = 200_000
     """Bytes that an input may have, so that it is quick."""
+    are_parts: bool = False
+    """Whether the seeds are parts of what is read, which may be refused for what they lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +67,20 @@ class Source:
 
     @property
     def sound(self) -> Iterator[Spoilt]:
+        """The seeds."""
         for suffix, contents in self._sound.items():
             yield from (Spoilt(suffix, content) for content in contents)
 
     def next(self) -> Spoilt:
         suffix = self._random.choice(list(self._sound))
         seeds, mutators = self._sound[suffix], self._door.mutators[suffix]
-        if self._learned[suffix] and self._random.random() < 0.4:
+        if self._learned[suffix] and self._random.random() < 0.25:
             seeds = self._learned[suffix]
         return Spoilt(suffix, mutant(seeds, self._random, mutators, longest=self._door.longest))
 
     def learn(self, spoilt: Spoilt, answer: str) -> None:
         """Makes a seed of the input if none before had this answer, whatever names it holds."""
-        kind = re.sub(r"'[^']*'|\d+|/\S+", "", answer)[:200]
+        kind = _VARIABLE.sub("", answer)[:200]
         if kind not in self._answers and len(self._answers) < _MOST_LEARNED:
             self._answers.add(kind)
             self._learned[spoilt.suffix].append(spoilt.content)
@@ -111,12 +116,13 @@ def run_command(*arguments: str | Path) -> str:
     from facekit.cli import cli
 
     out, said = io.StringIO(), io.StringIO()
+    code: object = None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
         try:
             cli.main([str(one) for one in arguments])
         except SystemExit as ended:
             code = ended.code
-    if code in (0, 1) and "error: " not in said.getvalue():
+    if code in (None, 0, 1) and "error: " not in said.getvalue():
         return out.getvalue()
     assert code in (2, 3, 4, 5, 6, 7), f"exit code {code}: {said.getvalue()}"
     raise Refused(said.getvalue())

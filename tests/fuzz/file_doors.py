@@ -20,9 +20,9 @@ from facekit.template.space import mean_sha256_of
 from tests.fuzz.door import Door, Use
 from tests.fuzz.mutate import (
     changed_bytes,
+    changed_chunk,
     changed_json,
     changed_lines,
-    of_packed_pieces,
     of_zip,
 )
 from tests.photo.picture_samples import (
@@ -171,7 +171,7 @@ def _open_requests(folder: Path) -> Use:
 
 PICTURES = Door(
     picture_seeds,
-    {"": (changed_bytes, changed_bytes, changed_bytes, of_packed_pieces)},
+    {"": (changed_bytes, changed_bytes, changed_bytes, changed_chunk)},
     _open_pictures,
     most_bytes=LIMITS.max_decoding_bytes + 1_000_000,
     longest=60_000,
@@ -181,13 +181,13 @@ EMBEDDINGS = Door(
     {
         ".npz": (changed_bytes, of_zip(changed_bytes), of_zip(changed_bytes)),
         ".csv": (changed_bytes,),
-        ".jsonl": (changed_bytes, changed_lines, changed_lines, _changed_mean),
+        ".jsonl": (changed_bytes, *6 * (changed_lines,), _changed_mean),
     },
     _open_embeddings,
     most_bytes=100_000_000,
 )
 REQUESTS = Door(
     request_seeds,
-    {".jsonl": (changed_bytes, changed_json, changed_json, changed_lines, _changed_request)},
+    {".jsonl": (changed_bytes, *3 * (changed_json, changed_lines), _changed_request)},
     _open_requests,
 )

@@ -9,7 +9,7 @@ import tarfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any, TypeAlias
 
@@ -125,12 +125,12 @@ def changed_value(value: Any, random: Random) -> Any:
     return value
 
 
-def _places(value: Any) -> Any:
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every (list or object, index or name) within the value."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, one in list(inner) if isinstance(value, (dict, list)) else ():
+    keys = value if isinstance(value, dict) else range(len(value) if isinstance(value, list) else 0)
+    for key in list(keys):
         yield value, key
-        yield from _places(one)
+        yield from _places(value[key])
 
 
 def _dumped(value: Any, random: Random) -> bytes:
@@ -226,14 +226,33 @@ def _tar_of(members: dict[str, bytes], name: str, odd: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def of_packed_pieces(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
-    """A zlib stream somewhere in the content unpacked, changed and packed again, as in a PNG."""
-    starts = [at for at in range(len(content) - 2) if content[at] == 0x78]
-    at = random.choice(starts)
-    unpacker = zlib.decompressobj()
-    inner = unpacker.decompress(content[at:], 1 << 20)
-    packed = zlib.compress(changed_bytes(inner, others, random))
-    return content[:at] + packed + unpacker.unused_data
+def changed_chunk(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
+    """A chunk of a PNG changed, packed or as it is, whose length and checksum are right again.
+
+    Raises ValueError for another file.
+    """
+    if content[:4] != b"\x89PNG":
+        raise ValueError("no PNG")
+    chunks, at = [], 8
+    while at < len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        chunks.append((content[at + 4 : at + 8], content[at + 8 : at + 8 + length]))
+        at += 12 + length
+    place = random.randrange(len(chunks))
+    kind, data = chunks[place]
+    if kind == b"IDAT" and random.random() < 0.5:
+        data = zlib.compress(changed_bytes(zlib.decompress(data), [data], random))
+    elif random.random() < 0.1:
+        kind = random.choice((b"tRNS", b"PLTE", b"eXIf", b"iTXt", b"acTL", b"fcTL", b"gAMA"))
+    else:
+        data = changed_bytes(data, [data], random)
+    chunks[place : place + random.randrange(2)] = [(kind, data)]
+    return content[:8] + b"".join(map(_png_chunk, chunks))
+
+
+def _png_chunk(chunk: tuple[bytes, bytes]) -> bytes:
+    whole = b"".join(chunk)
+    return len(chunk[1]).to_bytes(4, "big") + whole + zlib.crc32(whole).to_bytes(4, "big")
 
 
 def _changed(

@@ -155,7 +155,7 @@ def _try_inputs(
     source = Source(door, hash(seed))
     for sound in source.sound:
         is_accepted, answer = attempt(use, sound, folder)
-        if not is_accepted:
+        if not (is_accepted or door.are_parts):
             raise AssertionError(f"A seed {sound.suffix} is refused: {answer}")
     accepted, before = 0, _peak_bytes()
     for number in range(1, inputs + 1):

@@ -232,6 +232,6 @@ GALLERIES = Door(
 )
 EXPORTS = Door(
     export_seeds,
-    {".jsonl": (changed_bytes, changed_lines, changed_lines)},
+    {".jsonl": (changed_bytes, *6 * (changed_lines,))},
     _open_exports,
 )
