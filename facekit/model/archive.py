@@ -34,6 +34,7 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.model.tar import Member, write_tar
+from facekit.model.tried import require_tried
 from facekit.model.variants import MODEL_SUFFIXES, file_name
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
@@ -92,6 +93,7 @@ def import_models(
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
         if not force:
             _require_no_replacement(model.card for variants in unpacked for model in variants)
+        require_tried({m.path: m.card.file_sha256 for variants in unpacked for m in variants})
         for variants in unpacked:
             install(variants[0].card.name, partial(_move, variants), on_wait=on_wait)
     return tuple(
