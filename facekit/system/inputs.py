@@ -14,12 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from facekit.errors import FacekitError
 
+if TYPE_CHECKING:
+    from zipfile import ZipFile  # takes 5 ms
+
 _STDIN = "-"
 _CHUNK_BYTES = 1 << 20
+_MAX_DIRECTORY_BYTES = 4 << 20
+"""The largest list of members of a zip archive in bytes; each member has 50 bytes or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,9 @@ def reading(kind: InputKind, name: object) -> Iterator[None]:
         yield
     except FacekitError:
         raise
-    except OSError as error:
-        raise kind.error(f"{name} cannot be read: {error.strerror or error}.") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # else it is a library's
+            raise kind.error(f"{name} cannot be read: {error.strerror}.") from error
         raise kind.error(f"{name} cannot be read as {kind.noun}: {_reason(error)}.") from error
 
 
@@ -116,20 +121,57 @@ def parse_json(content: bytes | str) -> Any:
     return json.loads(content, parse_constant=_refuse_number, parse_float=_finite)
 
 
-def require_unpacked_size(file: BinaryIO, *, max_bytes: int) -> None:
-    """Raises ValueError if the members of a zip archive unpack to more than `max_bytes` in all.
+@contextmanager
+def open_zip(file: BinaryIO, *, max_bytes: int) -> Iterator[ZipFile]:
+    """Opens a zip archive whose members unpack to `max_bytes` at most, and yields it.
 
-    The sizes are those that the archive states: zipfile never yields more than these.  Raises
-    zipfile.BadZipFile for what is no archive.
+    The sizes are those that the archive states: zipfile never yields more than these.  Read members
+    with `read_member`, because zipfile's own `read` may unpack 2 GB of a member before it cuts
+    them to the stated size.
+    Raises zipfile.BadZipFile for what is no archive, and ValueError if it unpacks to more, has more
+    than 4 MiB of names, or is compressed in a way that zipfile unpacks without a limit (bzip2,
+    LZMA).
     """
-    import zipfile  # takes 5 ms
+    import zipfile
 
-    with zipfile.ZipFile(file) as archive:
-        total_bytes = sum(member.file_size for member in archive.infolist())
-    if total_bytes > max_bytes:
-        raise ValueError(
-            f"it unpacks to {total_bytes / 1e6:,.0f} MB; {max_bytes / 1e6:,.0f} are allowed"
-        )
+    with zipfile.ZipFile(_ShortReads(file)) as archive:
+        members = archive.infolist()
+        total_bytes = sum(member.file_size for member in members)
+        if total_bytes > max_bytes:
+            raise ValueError(
+                f"it unpacks to {total_bytes / 1e6:,.0f} MB; {max_bytes / 1e6:,.0f} are allowed"
+            )
+        for member in members:
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{member.filename} is compressed in a way that is not read")
+        yield archive
+
+
+def read_member(archive: ZipFile, name: str) -> bytes:
+    """Returns the content of a member of an archive that `open_zip` yielded.
+
+    Raises KeyError if there is none of this name, and zipfile.BadZipFile, zlib.error, EOFError or
+    RuntimeError if the member is damaged or encrypted.
+    """
+    with archive.open(name) as member:
+        return b"".join(iter(lambda: member.read(_CHUNK_BYTES), b""))
+
+
+class _ShortReads:
+    """A file that refuses long reads: zipfile reads the whole list of members at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        longest = _MAX_DIRECTORY_BYTES + 1
+        content = self._file.read(longest if size < 0 else min(size, longest))
+        if len(content) > _MAX_DIRECTORY_BYTES:
+            raise ValueError("its list of members is too long")
+        return content
 
 
 def read_at_most(file: BinaryIO, max_bytes: int) -> bytes | None:

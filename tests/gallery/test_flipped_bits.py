@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from facekit.gallery.search.cache import cache_path
 from facekit.gallery.sqlite import search as sqlite_search
 from facekit.gallery.sqlite.encryption import passphrase
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
-from tests.gallery.made_up import SPACE, face_of, template, templates
+from facekit.template.space import mean_sha256_of
+from tests.gallery.made_up import SIZE, SPACE, face_of, template, templates
 
 PEOPLE = 12
 STRANGERS = 12
@@ -113,6 +115,17 @@ def test_swapped_names_and_templates_are_refused(tmp_path: Path, encrypted: bool
                 gallery.rank(face_of(0, 9)[None], SPACE, rule=PersonRule.BEST, top=2)
             assert gallery.check()
             gallery._connection.execute("ROLLBACK")
+
+
+def test_a_mean_that_was_changed_recenters_nothing(sqlite_path: Path) -> None:
+    mean = np.full(SIZE, 0.01, np.float32)
+    space = replace(SPACE, mean_sha256=mean_sha256_of(mean))
+    with SqliteGallery(sqlite_path) as gallery:
+        gallery.add("Ada", [template(1)], space, mean=mean)
+        gallery._connection.execute("UPDATE space SET mean = zeroblob(length(mean))")
+        with pytest.raises(StorageError, match="mean embedding was changed"):
+            gallery.recenter(None, SPACE)
+        assert "its mean embedding was changed" in gallery.check()[0]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facekit.enums import PersonRule, VectorType
@@ -15,7 +17,8 @@ from facekit.gallery.open import init_gallery, open_gallery
 from facekit.gallery.postgres import schema as postgres_schema
 from facekit.gallery.postgres.gallery import PostgresGallery, create_postgres
 from facekit.gallery.sqlite.encryption import passphrase
-from tests.gallery.made_up import SPACE, face_of, templates
+from facekit.template.space import mean_sha256_of
+from tests.gallery.made_up import SIZE, SPACE, face_of, templates
 
 psycopg = pytest.importorskip("psycopg", reason="pip install '.[postgres]'")
 
@@ -98,19 +101,99 @@ def test_templates_that_were_changed_do_not_hide_those_that_are_there(postgres_u
         assert gallery.recall_at_1() == 1.0
 
 
+DAMAGES = {
+    "a vector, times 100": "UPDATE template SET embedding = (SELECT array_agg(one * -100)::vector "
+    "FROM unnest(embedding::real[]) AS one) WHERE person_id = 1",
+    "a vector, one number": "UPDATE template SET embedding = (SELECT array_agg(CASE place WHEN 7 "
+    "THEN one + 1e-6 ELSE one END ORDER BY place)::vector FROM unnest(embedding::real[]) "
+    "WITH ORDINALITY AS numbers (one, place)) WHERE person_id = 1",
+    "a vector of another person": "UPDATE template SET embedding = (SELECT embedding FROM template "
+    "WHERE template_id = 4) WHERE person_id = 1",
+    "persons of templates exchanged": "UPDATE template SET person_id = 3 - person_id",
+    "names exchanged": "UPDATE person SET name = CASE name WHEN 'Ada' THEN 'Eve ' ELSE 'Ada' END",
+    "another gallery's content": "UPDATE meta SET value = 'other' WHERE key = 'gallery_id'",
+}
+
+
+@pytest.mark.parametrize("rule", PersonRule)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_on_the_server_makes_nobody_known(
+    postgres_url: str, damage: str, rule: PersonRule
+) -> None:
+    create_postgres(postgres_url)
+    with PostgresGallery(postgres_url) as gallery:
+        gallery.add("Ada", templates(1), SPACE)
+        gallery.add("Eve", templates(2), SPACE)
+        gallery._connection.execute("SET search_path TO facekit_gallery, public")
+        gallery._connection.execute(DAMAGES[damage])
+    with PostgresGallery(postgres_url) as gallery:
+        for query in (face_of(1, 9), -face_of(1, 9)):
+            with pytest.raises(StorageError, match="damaged"):
+                gallery.rank(query[None], SPACE, rule=rule, top=2)
+        assert gallery.check()
+
+
+def test_vectors_that_were_changed_are_neither_exported_nor_moved_nor_recentered(
+    postgres_url: str,
+) -> None:
+    """Each would give them a checksum of their own."""
+    create_postgres(postgres_url)
+    mean = np.full(SIZE, 0.01, np.float32)
+    moved = replace(SPACE, mean_sha256=mean_sha256_of(mean))
+    with PostgresGallery(postgres_url) as gallery:
+        gallery.add("Ada", templates(1), SPACE)
+        gallery.add("Eve", templates(2), SPACE)
+        gallery._connection.execute(
+            "UPDATE facekit_gallery.template SET embedding = ('[' || repeat('0,', 63) || '1]')"
+            "::vector"
+        )
+        for use in (
+            lambda: list(gallery.templates()),
+            lambda: gallery.merge("Ada", "Eve"),
+            lambda: gallery.recenter(mean, moved),
+        ):
+            with pytest.raises(StorageError, match="another checksum"):
+                use()
+
+
+def test_a_mean_that_was_changed_recenters_nothing(postgres_url: str) -> None:
+    create_postgres(postgres_url)
+    mean = np.full(SIZE, 0.01, np.float32)
+    space = replace(SPACE, mean_sha256=mean_sha256_of(mean))
+    with PostgresGallery(postgres_url) as gallery:
+        gallery.add("Ada", templates(1), space, mean=mean)
+        gallery._connection.execute("UPDATE facekit_gallery.space SET mean = mean || '\\x00000000'")
+        with pytest.raises(StorageError, match="mean embedding was changed"):
+            gallery.recenter(None, SPACE)
+        assert "its mean embedding was changed" in gallery.check()[0]
+
+
 def test_what_is_wrong_is_found(postgres_url: str) -> None:
     create_postgres(postgres_url)
     with PostgresGallery(postgres_url) as gallery:
         gallery.add("Ada", templates(1), SPACE)
         with psycopg.connect(postgres_url) as connection:
             connection.execute("SET search_path TO facekit_gallery, public")
-            connection.execute("INSERT INTO person (name, enrolled_at) VALUES ('Eve', '')")
+            connection.execute(
+                "INSERT INTO person (name, seal, enrolled_at) VALUES ('Eve', '', '')"
+            )
             connection.execute(
                 "UPDATE template SET embedding = embedding + embedding WHERE photo = '1_2.jpg'"
             )
+            connection.execute("CREATE TABLE songs (title text)")
+            connection.execute(
+                "CREATE TRIGGER twice BEFORE UPDATE ON person FOR EACH ROW "
+                "EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+            )
+            connection.execute("CREATE RULE nothing AS ON DELETE TO person DO INSTEAD NOTHING")
         assert gallery.check() == [
+            "'songs' in the schema facekit_gallery is not facekit's.",
+            "'twice' in the schema facekit_gallery is not facekit's.",
+            "'nothing' in the schema facekit_gallery is not facekit's.",
+            "The name 'Eve' was changed or moved.",
             "Eve is enrolled without a template.",
-            "The template of Ada from 1_2.jpg: length 2 in place of 1.",
+            "The template of Ada from 1_2.jpg: a vector has another checksum: it was changed or "
+            "moved.",
         ]
 
 
@@ -137,13 +220,13 @@ def test_a_newer_gallery_is_refused(postgres_url: str) -> None:
         PostgresGallery(postgres_url)
 
 
-def test_a_gallery_of_version_1_says_to_enroll_again(postgres_url: str) -> None:
+def test_a_gallery_without_checksums_says_to_enroll_again(postgres_url: str) -> None:
     create_postgres(postgres_url)
     with psycopg.connect(postgres_url) as connection:
         connection.execute(
-            "UPDATE facekit_gallery.meta SET value = '1' WHERE key = 'schema_version'"
+            "UPDATE facekit_gallery.meta SET value = '3' WHERE key = 'schema_version'"
         )
-    with pytest.raises(StorageError, match=r"schema version 1.*Enroll the photos again"):
+    with pytest.raises(StorageError, match=r"schema version 3.*Enroll the photos again"):
         PostgresGallery(postgres_url)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import socket
+import tracemalloc
 import zipfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,10 +19,11 @@ from facekit.errors import EmbeddingFileError, PairListError, UsageError
 from facekit.system.inputs import (
     InputKind,
     open_input,
+    open_zip,
     parse_json,
     read_input,
+    read_member,
     reading,
-    require_unpacked_size,
 )
 
 KIND = InputKind("a pair list", PairListError, max_bytes=1000)
@@ -129,12 +132,49 @@ def test_any_bytes_are_json_or_an_error_of_the_kind(content: bytes) -> None:
         parse_json(content)
 
 
-def test_an_archive_that_unpacks_to_too_much_is_refused() -> None:
+def zipped(method: int, content: bytes = bytes(2_000_000), *, members: int = 1) -> io.BytesIO:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros", bytes(2_000_000))
-    require_unpacked_size(buffer, max_bytes=2_000_000)
-    with pytest.raises(ValueError, match="unpacks to 2 MB; 2 are allowed"):
-        require_unpacked_size(buffer, max_bytes=1_999_999)
-    with pytest.raises(zipfile.BadZipFile):
-        require_unpacked_size(io.BytesIO(b"no archive"), max_bytes=100)
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for number in range(members):
+            archive.writestr(f"{number:0200d}", content)
+    return buffer
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused() -> None:
+    buffer = zipped(zipfile.ZIP_DEFLATED)
+    with open_zip(buffer, max_bytes=2_000_000) as archive:
+        assert read_member(archive, archive.namelist()[0]) == bytes(2_000_000)
+    with (
+        pytest.raises(ValueError, match="unpacks to 2 MB; 2 are allowed"),
+        open_zip(buffer, max_bytes=1_999_999),
+    ):
+        pass
+    with pytest.raises(zipfile.BadZipFile), open_zip(io.BytesIO(b"no archive"), max_bytes=100):
+        pass
+
+
+def test_a_member_that_unpacks_to_more_than_it_states_takes_no_memory() -> None:
+    """zipfile cuts it to the stated size, but `ZipFile.read` would unpack all of it first."""
+    buffer = zipped(zipfile.ZIP_DEFLATED, bytes(200_000_000))
+    content = buffer.getvalue().replace((200_000_000).to_bytes(4, "little"), bytes(4))
+    content = content.replace(zlib.crc32(bytes(200_000_000)).to_bytes(4, "little"), bytes(4))
+    tracemalloc.start()
+    with open_zip(io.BytesIO(content), max_bytes=100) as archive:
+        assert read_member(archive, archive.namelist()[0]) == b""
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("method", "members", "said"),
+    [
+        (zipfile.ZIP_LZMA, 1, "compressed in a way"),
+        (zipfile.ZIP_BZIP2, 1, "compressed in a way"),
+        (zipfile.ZIP_STORED, 20_000, "list of members is too long"),
+    ],
+)
+def test_an_archive_without_bounds_is_refused(method: int, members: int, said: str) -> None:
+    buffer = zipped(method, b"x", members=members)
+    with pytest.raises(ValueError, match=said), open_zip(buffer, max_bytes=1_000_000):
+        pass

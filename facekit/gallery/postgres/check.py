@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from facekit.gallery.postgres.schema import SCHEMA, search_accurately
+from facekit.errors import StorageError
+from facekit.gallery.postgres.schema import SCHEMA, TABLES, search_accurately
+from facekit.gallery.postgres.seals import Seals
+from facekit.gallery.postgres.space import read_mean
 
 _MOST_FAULTS = 20  # maximum number of reported faults of one kind
 _RECALL_QUERIES = 100
 _LEAST_RECALL = 0.99
 
 
-def faults(connection: Any) -> list[str]:
+def faults(connection: Any, seals: Seals) -> list[str]:
     """Returns one sentence for each fault.  Call the function within a transaction."""
     found = [
-        f"{name} is enrolled without a template."
-        for (name,) in connection.execute(
-            f"SELECT name FROM {SCHEMA}.person WHERE person_id NOT IN "
-            f"(SELECT person_id FROM {SCHEMA}.template) LIMIT {_MOST_FAULTS}"
-        )
+        *_schema_faults(connection),
+        *_name_faults(connection, seals),
+        *_merge_faults(connection),
+        *_vector_faults(connection, seals),
     ]
-    found += [
-        f"The template of {name} from {photo}: length {norm:.4g} in place of 1."
-        for name, photo, norm in connection.execute(
-            f"SELECT name, photo, vector_norm(embedding) FROM {SCHEMA}.template "
-            f"JOIN {SCHEMA}.person USING (person_id) "
-            f"WHERE abs(vector_norm(embedding) - 1) > 1e-3 LIMIT {_MOST_FAULTS}"
-        )
-    ]
-    found += [
-        f"A template of {name}, who was merged into somebody, is not where it was moved to."
-        for (name,) in connection.execute(
-            f"SELECT DISTINCT merge.name FROM {SCHEMA}.moved_template "
-            f"JOIN {SCHEMA}.merge USING (merge_id) LEFT JOIN {SCHEMA}.template USING (template_id) "
-            "WHERE template.template_id IS NULL AND moved_template.template_id NOT IN "
-            f"(SELECT template_id FROM {SCHEMA}.spare_template) "
-            f"OR template.person_id <> merge.person_id LIMIT {_MOST_FAULTS}"
-        )
-    ]
+    try:
+        read_mean(connection, where=seals.where)
+    except StorageError as error:
+        found.append(str(error))
     recall = recall_at_1(connection)
     if recall is not None and recall < _LEAST_RECALL:
         found.append(
@@ -45,6 +35,68 @@ def faults(connection: Any) -> list[str]:
             f"REINDEX INDEX {SCHEMA}.template_embedding"
         )
     return found
+
+
+def _schema_faults(connection: Any) -> Iterator[str]:
+    """Names triggers, rules, views and tables that somebody has added.
+
+    A trigger could change templates while people are enrolled.
+    """
+    own = f"relnamespace = '{SCHEMA}'::regnamespace"
+    for (name,) in connection.execute(
+        f"SELECT relname FROM pg_class WHERE {own} AND relkind IN ('r', 'p', 'v', 'm', 'f') "
+        "AND relname <> ALL(%s) UNION ALL "
+        f"SELECT tgname FROM pg_trigger JOIN pg_class ON tgrelid = pg_class.oid WHERE {own} "
+        "AND NOT tgisinternal UNION ALL "
+        "SELECT rulename FROM pg_rewrite JOIN pg_class ON ev_class = pg_class.oid "
+        f"WHERE {own} AND relkind = 'r' LIMIT {_MOST_FAULTS}",
+        (list(TABLES),),
+    ):
+        yield f"{name!r} in the schema {SCHEMA} is not facekit's."
+
+
+def _name_faults(connection: Any, seals: Seals) -> Iterator[str]:
+    for table, number in (("person", "person_id"), ("merge", "other_id")):
+        rows = connection.execute(f"SELECT {number}, name, seal FROM {SCHEMA}.{table}")
+        changed = (name for owner_id, name, seal in rows if seals.of_name(owner_id, name) != seal)
+        for name in islice(changed, _MOST_FAULTS):
+            yield f"The name {name!r} was changed or moved."
+    for (name,) in connection.execute(
+        f"SELECT name FROM {SCHEMA}.person WHERE person_id NOT IN "
+        f"(SELECT person_id FROM {SCHEMA}.template) LIMIT {_MOST_FAULTS}"
+    ):
+        yield f"{name} is enrolled without a template."
+
+
+def _merge_faults(connection: Any) -> Iterator[str]:
+    for (name,) in connection.execute(
+        f"SELECT DISTINCT merge.name FROM {SCHEMA}.moved_template "
+        f"JOIN {SCHEMA}.merge USING (merge_id) LEFT JOIN {SCHEMA}.template USING (template_id) "
+        "WHERE template.template_id IS NULL AND moved_template.template_id NOT IN "
+        f"(SELECT template_id FROM {SCHEMA}.spare_template) "
+        f"OR template.person_id <> merge.person_id LIMIT {_MOST_FAULTS}"
+    ):
+        yield f"A template of {name}, who was merged into somebody, is not where it was moved to."
+
+
+def _vector_faults(connection: Any, seals: Seals) -> Iterator[str]:
+    faulty = 0
+    with connection.cursor(name="vectors") as cursor:
+        cursor.execute(
+            "SELECT name, photo, vector_send(embedding), person_id, photo_sha256, template.seal "
+            f"FROM {SCHEMA}.template JOIN {SCHEMA}.person USING (person_id) UNION ALL "
+            "SELECT name, photo, vector_send(embedding), other_id, photo_sha256, "
+            f"spare_template.seal FROM {SCHEMA}.spare_template JOIN {SCHEMA}.merge "
+            "USING (merge_id)"
+        )
+        for name, photo, *stored in cursor:
+            try:
+                seals.vector(*stored)
+            except ValueError as error:
+                yield f"The template of {name} from {photo}: {error}."
+                faulty += 1
+                if faulty == _MOST_FAULTS:
+                    return
 
 
 def recall_at_1(connection: Any) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,10 +13,12 @@ from facekit.gallery.address import shown_url
 from facekit.gallery.merge import Merge
 from facekit.gallery.postgres import merge as merging
 from facekit.gallery.postgres import schema as postgres_schema
+from facekit.gallery.postgres import search as searching
 from facekit.gallery.postgres import space as postgres_space
 from facekit.gallery.postgres.check import faults, recall_at_1
 from facekit.gallery.postgres.schema import SCHEMA
-from facekit.gallery.postgres.space import vector_of, vector_text
+from facekit.gallery.postgres.seals import read_seals
+from facekit.gallery.postgres.space import vector_text
 from facekit.gallery.records import (
     Candidate,
     GalleryInfo,
@@ -23,6 +26,7 @@ from facekit.gallery.records import (
     Template,
     checked_name,
     now_utc,
+    require_mean,
     require_members,
 )
 from facekit.reporter import SILENT, Reporter
@@ -34,7 +38,9 @@ def create_postgres(url: str) -> bool:
     """Makes the tables; returns False if they exist.  Raises MissingExtraError or StorageError."""
     connection = postgres_schema.connect(url)
     with postgres_schema.translated(url), connection:
-        return postgres_schema.create(connection, {"created_at": now_utc()})
+        return postgres_schema.create(
+            connection, {"gallery_id": str(uuid.uuid4()), "created_at": now_utc()}
+        )
 
 
 class PostgresGallery:
@@ -50,6 +56,7 @@ class PostgresGallery:
         try:
             with postgres_schema.translated(url):
                 self._schema_version = postgres_schema.bring_up(self._connection, url)
+                self._seals = read_seals(self._connection, self._where)
         except BaseException:
             self._connection.close()
             raise
@@ -81,12 +88,12 @@ class PostgresGallery:
 
     def people(self) -> list[Person]:
         with self._reading():
-            return [Person(*row) for row in self._rows(_PEOPLE + _GROUPED + " ORDER BY name")]
+            return [self._person(*row) for row in self._rows(_PEOPLE + _GROUPED + " ORDER BY name")]
 
     def person(self, name: str) -> Person | None:
         with self._reading():
             rows = self._rows(_PEOPLE + "WHERE name = %s " + _GROUPED, name)
-            return Person(*rows[0]) if rows else None
+            return self._person(*rows[0]) if rows else None
 
     def templates(self, name: str | None = None) -> Iterator[tuple[str, Template]]:
         with self._reading(), self._connection.cursor(name="templates") as cursor:
@@ -94,9 +101,12 @@ class PostgresGallery:
             cursor.execute(
                 query + "ORDER BY person_id, template_id", None if name is None else (name,)
             )
-            for person, photo, sha256, x1, y1, x2, y2, score, time, embedding in cursor:
+            for person_id, stored_name, name_seal, content, seal, *of_template in cursor:
+                photo, sha256, x1, y1, x2, y2, score, time = of_template
+                person = self._seals.name(person_id, stored_name, name_seal)
+                vector = self._seals.vector(content, person_id, sha256, seal)
                 box = None if x1 is None else (x1, y1, x2, y2)
-                yield person, Template(photo, sha256, box, score, time, vector_of(embedding))
+                yield person, Template(photo, sha256, box, score, time, vector)
 
     def photo_hashes(self, name: str) -> frozenset[str]:
         with self._reading():
@@ -109,7 +119,7 @@ class PostgresGallery:
 
     def mean(self) -> Float32Array | None:
         with self._reading():
-            return postgres_space.read_mean(self._connection)
+            return postgres_space.read_mean(self._connection, where=self._where)
 
     def add(
         self,
@@ -126,19 +136,22 @@ class PostgresGallery:
         with self._transaction():
             postgres_space.bind(self._connection, space, mean, where=self._where)
             # The update locks the row, so that nobody removes the person before the commit.
-            ((person_id,),) = self._rows(
-                f"INSERT INTO {SCHEMA}.person (name, enrolled_at) VALUES (%s, %s) "
-                "ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING person_id",
-                *(name, now_utc()),
+            ((person_id, seal),) = self._rows(
+                f"INSERT INTO {SCHEMA}.person (name, seal, enrolled_at) VALUES (%s, %s, %s) "
+                "ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING person_id, seal",
+                *(name, _NEW, now_utc()),
             )
+            if seal == _NEW:
+                self._name(person_id, name)
             return sum(self._insert(person_id, template) for template in templates)
 
     def recenter(
         self, mean: Float32Array | None, space: TemplateSpace, *, reporter: Reporter = SILENT
     ) -> int:
+        require_mean(mean, space)
         with self._transaction():
             count = postgres_space.recenter(
-                self._connection, space, mean, where=self._where, reporter=reporter
+                self._connection, space, mean, seals=self._seals, reporter=reporter
             )
         if count:
             self._vacuum()
@@ -162,27 +175,30 @@ class PostgresGallery:
         new = checked_name(new)
         unique_violation = postgres_schema.psycopg().errors.UniqueViolation
         with self._transaction():
+            rows = self._rows(
+                f"SELECT person_id FROM {SCHEMA}.person WHERE name = %s FOR UPDATE", old
+            )
+            if not rows:
+                return False
             try:
-                changed = self._connection.execute(
-                    f"UPDATE {SCHEMA}.person SET name = %s WHERE name = %s", (new, old)
-                ).rowcount
+                self._name(rows[0][0], new)
             except unique_violation as error:
                 raise UsageError(
                     f"{new} is enrolled already: two people cannot share a name."
                 ) from error
-        return int(changed) > 0
+        return True
 
     def merge(self, name: str, other: str) -> Merge | None:
         with self._transaction():
-            return merging.merge(self._connection, name, other)
+            return merging.merge(self._connection, self._seals, name, other)
 
     def unmerge(self, name: str, other: str) -> Merge | None:
         with self._transaction():
-            return merging.unmerge(self._connection, name, other)
+            return merging.unmerge(self._connection, self._seals, name, other)
 
     def merges(self, name: str | None = None) -> list[Merge]:
         with self._reading():
-            return merging.merges(self._connection, name)
+            return merging.merges(self._connection, self._seals, name)
 
     def rank(
         self, queries: Float32Array, space: TemplateSpace, *, rule: PersonRule, top: int
@@ -192,13 +208,14 @@ class PostgresGallery:
             if own is None:
                 return [[] for _ in queries]
             own.require_same(space, where=self._where)
-            if rule is PersonRule.MEAN:
-                return [self._by_mean(query, top) for query in queries]
-            return [self._by_best(query, top) for query in queries]
+            return [
+                searching.rank(self._connection, self._seals, query, rule=rule, top=top)
+                for query in queries
+            ]
 
     def check(self) -> list[str]:
         with self._reading():
-            return faults(self._connection)
+            return faults(self._connection, self._seals)
 
     def recall_at_1(self) -> float | None:
         """Compares the index with exact search; see postgres/check.py."""
@@ -209,51 +226,29 @@ class PostgresGallery:
         """Returns False, because the server updates the index itself."""
         return False
 
-    def _by_best(self, query: Float32Array, top: int) -> list[Candidate]:
-        """Requests more and more templates until `top` people are found or all are read."""
-        postgres_schema.search_accurately(self._connection)
-        limit = max(4 * top, 20)
-        while True:
-            nearest = self._rows(
-                f"SELECT person_id, 1 - (embedding <=> %s::vector) FROM {SCHEMA}.template "
-                f"ORDER BY embedding <=> %s::vector LIMIT {limit}",
-                *(vector_text(query), vector_text(query)),
-            )
-            best: dict[int, float] = {}
-            for person_id, similarity in nearest:
-                best.setdefault(person_id, similarity)
-            if len(best) >= top or len(nearest) < limit:
-                return [self._candidate(*one) for one in list(best.items())[:top]]
-            limit *= 4
+    def _person(
+        self, person_id: int, name: str, seal: bytes, template_count: int, enrolled_at: str
+    ) -> Person:
+        return Person(self._seals.name(person_id, name, seal), template_count, enrolled_at)
 
-    def _by_mean(self, query: Float32Array, top: int) -> list[Candidate]:
-        """Compares the query with each person's mean template, exactly and without the index."""
-        nearest = self._rows(
-            f"SELECT person_id, 1 - (avg(embedding) <=> %s::vector) AS similarity "
-            f"FROM {SCHEMA}.template GROUP BY person_id ORDER BY similarity DESC LIMIT {int(top)}",
-            vector_text(query),
+    def _name(self, person_id: int, name: str) -> None:
+        self._connection.execute(
+            f"UPDATE {SCHEMA}.person SET name = %s, seal = %s WHERE person_id = %s",
+            (name, self._seals.of_name(person_id, name), person_id),
         )
-        return [self._candidate(*one) for one in nearest]
-
-    def _candidate(self, person_id: int, similarity: float) -> Candidate:
-        ((name, templates),) = self._rows(
-            f"SELECT name, (SELECT count(*) FROM {SCHEMA}.template WHERE person_id = %s) "
-            f"FROM {SCHEMA}.person WHERE person_id = %s",
-            *(person_id, person_id),
-        )
-        return Candidate(name, min(1.0, max(-1.0, similarity)), templates)
 
     def _insert(self, person_id: int, template: Template) -> int:
         return int(
             self._connection.execute(
                 f"INSERT INTO {SCHEMA}.template (person_id, space_id, photo, photo_sha256, "
-                "x1, y1, x2, y2, score, enrolled_at, embedding) "
-                "VALUES (%s, 1, %s, %s, %s, %s, %s, %s, %s, %s, %s::vector) "
+                "x1, y1, x2, y2, score, enrolled_at, embedding, seal) "
+                "VALUES (%s, 1, %s, %s, %s, %s, %s, %s, %s, %s, %s::vector, %s) "
                 "ON CONFLICT (person_id, photo_sha256) DO NOTHING",
                 (
                     *(person_id, template.photo, template.photo_sha256),
                     *(template.box_xyxy or (None,) * 4),
                     *(template.score, template.enrolled_at, vector_text(template.vector)),
+                    self._seals.of_vector(template.vector, person_id, template.photo_sha256),
                 ),
             ).rowcount
         )
@@ -290,12 +285,15 @@ class PostgresGallery:
             yield
 
 
+_NEW = b""
+"""The seal of a person who is being enrolled, until the person's number is known."""
 _PEOPLE = f"""
-SELECT name, count(template_id), person.enrolled_at
+SELECT person_id, name, person.seal, count(template_id), person.enrolled_at
 FROM {SCHEMA}.person LEFT JOIN {SCHEMA}.template USING (person_id)
 """
-_GROUPED = "GROUP BY person_id, name, person.enrolled_at"
+_GROUPED = "GROUP BY person_id"
 _TEMPLATES = f"""
-SELECT name, photo, photo_sha256, x1, y1, x2, y2, score, template.enrolled_at, embedding
+SELECT person_id, name, person.seal, vector_send(embedding), template.seal,
+    photo, photo_sha256, x1, y1, x2, y2, score, template.enrolled_at
 FROM {SCHEMA}.template JOIN {SCHEMA}.person USING (person_id)
 """

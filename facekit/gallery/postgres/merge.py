@@ -10,14 +10,14 @@ from typing import Any
 
 from facekit.gallery.merge import Merge, require_free, require_two
 from facekit.gallery.postgres.schema import SCHEMA
+from facekit.gallery.postgres.seals import Seals
 from facekit.gallery.records import now_utc
 
-_COLUMNS = (
-    "template_id, space_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at, embedding"
-)
+_COLUMNS = "template_id, space_id, photo, photo_sha256, x1, y1, x2, y2, score, enrolled_at"
+_STORED = f"{_COLUMNS}, embedding, seal"
 
 
-def merge(connection: Any, name: str, other: str) -> Merge | None:
+def merge(connection: Any, seals: Seals, name: str, other: str) -> Merge | None:
     """See Gallery.merge."""
     require_two(name, other)
     people = _locked(connection, name, other)
@@ -25,13 +25,13 @@ def merge(connection: Any, name: str, other: str) -> Merge | None:
         return None
     (person_id, _), (other_id, enrolled_at) = people[name], people[other]
     (merge_id,) = connection.execute(
-        f"INSERT INTO {SCHEMA}.merge (person_id, other_id, name, enrolled_at, merged_at) "
-        "VALUES (%s, %s, %s, %s, %s) RETURNING merge_id",
-        (person_id, other_id, other, enrolled_at, now_utc()),
+        f"INSERT INTO {SCHEMA}.merge (person_id, other_id, name, seal, enrolled_at, merged_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s) RETURNING merge_id",
+        (person_id, other_id, other, seals.of_name(other_id, other), enrolled_at, now_utc()),
     ).fetchone()
     connection.execute(
-        f"INSERT INTO {SCHEMA}.spare_template (merge_id, {_COLUMNS}) "
-        f"SELECT %s, {_COLUMNS} FROM {SCHEMA}.template WHERE person_id = %s AND photo_sha256 IN "
+        f"INSERT INTO {SCHEMA}.spare_template (merge_id, {_STORED}) "
+        f"SELECT %s, {_STORED} FROM {SCHEMA}.template WHERE person_id = %s AND photo_sha256 IN "
         f"(SELECT photo_sha256 FROM {SCHEMA}.template WHERE person_id = %s)",
         (merge_id, other_id, person_id),
     )
@@ -45,18 +45,16 @@ def merge(connection: Any, name: str, other: str) -> Merge | None:
         f"SELECT %s, template_id FROM {SCHEMA}.template WHERE person_id = %s",
         (merge_id, other_id),
     )
-    connection.execute(
-        f"UPDATE {SCHEMA}.template SET person_id = %s WHERE person_id = %s", (person_id, other_id)
-    )
+    _move(connection, seals, merge_id, other_id, person_id)
     connection.execute(
         f"UPDATE {SCHEMA}.merge SET person_id = NULL, within = %s WHERE person_id = %s",
         (merge_id, other_id),
     )
     connection.execute(f"DELETE FROM {SCHEMA}.person WHERE person_id = %s", (other_id,))
-    return _merge_of(connection, merge_id)
+    return _merge_of(connection, seals, merge_id)
 
 
-def unmerge(connection: Any, name: str, other: str) -> Merge | None:
+def unmerge(connection: Any, seals: Seals, name: str, other: str) -> Merge | None:
     """See Gallery.unmerge."""
     people = _locked(connection, name, other)
     if name not in people:
@@ -70,21 +68,19 @@ def unmerge(connection: Any, name: str, other: str) -> Merge | None:
     if row is None:
         return None
     merge_id, other_id, enrolled_at = row
-    undone = _merge_of(connection, merge_id)
+    undone = _merge_of(connection, seals, merge_id)
     taken = connection.execute(
-        f"INSERT INTO {SCHEMA}.person (person_id, name, enrolled_at) OVERRIDING SYSTEM VALUE "
-        "VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING person_id",
-        (other_id, other, enrolled_at),
+        f"INSERT INTO {SCHEMA}.person (person_id, name, seal, enrolled_at) "
+        "OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING "
+        "RETURNING person_id",
+        (other_id, other, seals.of_name(other_id, other), enrolled_at),
     ).fetchone()
     require_free(other, taken=taken is None)
+    _move(connection, seals, merge_id, person_id, other_id)
     connection.execute(
-        f"UPDATE {SCHEMA}.template SET person_id = %s WHERE person_id = %s AND template_id IN "
-        f"(SELECT template_id FROM {SCHEMA}.moved_template WHERE merge_id = %s)",
-        (other_id, person_id, merge_id),
-    )
-    connection.execute(
-        f"INSERT INTO {SCHEMA}.template (person_id, {_COLUMNS}) OVERRIDING SYSTEM VALUE "
-        f"SELECT %s, {_COLUMNS} FROM {SCHEMA}.spare_template WHERE merge_id = %s",
+        f"INSERT INTO {SCHEMA}.template (person_id, {_STORED}) "
+        f"OVERRIDING SYSTEM VALUE SELECT %s, {_STORED} FROM {SCHEMA}.spare_template "
+        "WHERE merge_id = %s",
         (other_id, merge_id),
     )
     connection.execute(
@@ -92,35 +88,55 @@ def unmerge(connection: Any, name: str, other: str) -> Merge | None:
         (other_id, merge_id),
     )
     connection.execute(f"DELETE FROM {SCHEMA}.merge WHERE merge_id = %s", (merge_id,))
-    _take_spares(connection, person_id)
+    _take_spares(connection, seals, person_id)
     return undone
 
 
-def merges(connection: Any, name: str | None) -> list[Merge]:
+def merges(connection: Any, seals: Seals, name: str | None) -> list[Merge]:
     """See Gallery.merges."""
     rows = connection.execute(
         f"SELECT merge_id FROM {SCHEMA}.merge JOIN {SCHEMA}.person USING (person_id) "
         "WHERE %s::text IS NULL OR person.name = %s ORDER BY merge_id",
         (name, name),
     ).fetchall()
-    return [_merge_of(connection, merge_id) for (merge_id,) in rows]
+    return [_merge_of(connection, seals, merge_id) for (merge_id,) in rows]
 
 
-def _take_spares(connection: Any, person_id: int) -> None:
+def _move(connection: Any, seals: Seals, merge_id: int, source: int, target: int) -> None:
+    """Moves the templates of a merge to another person and seals them for that person."""
+    rows = connection.execute(
+        "SELECT template_id, photo_sha256, vector_send(embedding), seal "
+        f"FROM {SCHEMA}.template JOIN {SCHEMA}.moved_template USING (template_id) "
+        "WHERE person_id = %s AND merge_id = %s",
+        (source, merge_id),
+    ).fetchall()
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {SCHEMA}.template SET person_id = %s, seal = %s WHERE template_id = %s",
+            [
+                (target, seals.for_another(source, target, *stored), template_id)
+                for template_id, *stored in rows
+            ],
+        )
+
+
+def _take_spares(connection: Any, seals: Seals, person_id: int) -> None:
     """Restores templates of photos that a just undone merge shared with a merge still in effect."""
     rows = connection.execute(
-        "SELECT DISTINCT ON (photo_sha256) template_id, merge_id "
+        "SELECT DISTINCT ON (photo_sha256) template_id, merge_id, other_id, photo_sha256, "
+        "vector_send(embedding), spare_template.seal "
         f"FROM {SCHEMA}.spare_template JOIN {SCHEMA}.merge USING (merge_id) "
         "WHERE person_id = %s AND photo_sha256 NOT IN "
         f"(SELECT photo_sha256 FROM {SCHEMA}.template WHERE person_id = %s) "
         "ORDER BY photo_sha256, merge_id",
         (person_id, person_id),
     ).fetchall()
-    for template_id, merge_id in rows:
+    for template_id, merge_id, other_id, *stored in rows:
         connection.execute(
-            f"INSERT INTO {SCHEMA}.template (person_id, {_COLUMNS}) OVERRIDING SYSTEM VALUE "
-            f"SELECT %s, {_COLUMNS} FROM {SCHEMA}.spare_template WHERE template_id = %s",
-            (person_id, template_id),
+            f"INSERT INTO {SCHEMA}.template (person_id, {_STORED}) "
+            f"OVERRIDING SYSTEM VALUE SELECT %s, {_COLUMNS}, embedding, %s "
+            f"FROM {SCHEMA}.spare_template WHERE template_id = %s",
+            (person_id, seals.for_another(other_id, person_id, *stored), template_id),
         )
         connection.execute(
             f"DELETE FROM {SCHEMA}.spare_template WHERE template_id = %s", (template_id,)
@@ -140,9 +156,10 @@ def _locked(connection: Any, name: str, other: str) -> dict[str, tuple[int, str]
     return {found: (person_id, enrolled_at) for found, person_id, enrolled_at in rows}
 
 
-def _merge_of(connection: Any, merge_id: int) -> Merge:
-    name, merged_at = connection.execute(
-        f"SELECT name, merged_at FROM {SCHEMA}.merge WHERE merge_id = %s", (merge_id,)
+def _merge_of(connection: Any, seals: Seals, merge_id: int) -> Merge:
+    other_id, name, seal, merged_at = connection.execute(
+        f"SELECT other_id, name, seal, merged_at FROM {SCHEMA}.merge WHERE merge_id = %s",
+        (merge_id,),
     ).fetchone()
     moved = connection.execute(
         f"SELECT photo_sha256 FROM {SCHEMA}.moved_template JOIN {SCHEMA}.template "
@@ -153,7 +170,7 @@ def _merge_of(connection: Any, merge_id: int) -> Merge:
         f"SELECT photo_sha256 FROM {SCHEMA}.spare_template WHERE merge_id = %s", (merge_id,)
     ).fetchall()
     return Merge(
-        name,
+        seals.name(other_id, name, seal),
         merged_at,
         frozenset(sha256 for (sha256,) in moved),
         frozenset(sha256 for (sha256,) in shared),

@@ -14,12 +14,12 @@ from typing import Any
 
 from facekit.errors import StorageError
 from facekit.gallery.address import shown_url
-from facekit.gallery.sqlite.file import old_version_text
+from facekit.gallery.damage import DAMAGE, damaged, too_old
 from facekit.system.extras import require
 
 SCHEMA = "facekit_gallery"
-_OLDEST_VERSION = 2
-"""Version 1 stored neither detector nor mean embedding."""
+_OLDEST_VERSION = 4
+"""Earlier versions stored no checksums, or neither detector nor mean embedding."""
 _EF_SEARCH = 200  # templates that an index scan holds as candidates; pgvector's default is 40
 _LOCK = 0x666B6761  # advisory lock held by everything that changes the tables' definitions
 
@@ -36,6 +36,7 @@ CREATE TABLE {SCHEMA}.space (
 CREATE TABLE {SCHEMA}.person (
     person_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text COLLATE "C" NOT NULL UNIQUE,
+    seal bytea NOT NULL,
     enrolled_at text NOT NULL
 );
 CREATE TABLE {SCHEMA}.template (
@@ -48,16 +49,16 @@ CREATE TABLE {SCHEMA}.template (
     score double precision,
     enrolled_at text NOT NULL,
     embedding vector NOT NULL,
+    seal bytea NOT NULL,
     UNIQUE (person_id, photo_sha256)
-)
-"""
-_MERGES = f"""
+);
 CREATE TABLE {SCHEMA}.merge (
     merge_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     person_id bigint REFERENCES {SCHEMA}.person ON DELETE CASCADE,
     within bigint REFERENCES {SCHEMA}.merge ON DELETE CASCADE,
     other_id bigint NOT NULL,
     name text COLLATE "C" NOT NULL,
+    seal bytea NOT NULL,
     enrolled_at text NOT NULL,
     merged_at text NOT NULL,
     CHECK ((person_id IS NULL) <> (within IS NULL))
@@ -79,10 +80,12 @@ CREATE TABLE {SCHEMA}.spare_template (
     score double precision,
     enrolled_at text NOT NULL,
     embedding vector NOT NULL,
+    seal bytea NOT NULL,
     UNIQUE (merge_id, photo_sha256)
 )
 """  # facekit/gallery/sqlite/file.py describes the columns
-MIGRATIONS: tuple[str, ...] = ("", _TABLES, _MERGES)
+TABLES = ("meta", "space", "person", "template", "merge", "moved_template", "spare_template")
+MIGRATIONS: tuple[str, ...] = ("", "", "", _TABLES)
 """Script n migrates a gallery from schema version n to n + 1."""
 
 
@@ -99,12 +102,17 @@ def connect(url: str) -> Any:
 
 @contextmanager
 def translated(url: str) -> Iterator[None]:
-    """Turns psycopg's errors into StorageErrors, without showing a password."""
+    """Turns psycopg's errors, and all that damaged content raises, into StorageErrors.
+
+    No message shows a password.
+    """
     try:
         yield
     except psycopg().Error as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StorageError(f"Gallery {shown_url(url)}: {reason}") from error
+    except DAMAGE as error:
+        raise damaged(f"Gallery {shown_url(url)}", error) from error
 
 
 def create(connection: Any, meta: dict[str, str]) -> bool:
@@ -135,7 +143,7 @@ def bring_up(connection: Any, url: str) -> int:
         )
     version = _version(connection)
     if version < _OLDEST_VERSION:
-        raise StorageError(old_version_text(f"Gallery {shown_url(url)}", version))
+        raise too_old(f"Gallery {shown_url(url)}", version)
     if version > len(MIGRATIONS):
         raise StorageError(
             f"Gallery {shown_url(url)} has schema version {version}; this facekit knows up to "

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from facekit.errors import StorageError
+from facekit.gallery.damage import changed_mean
 from facekit.gallery.postgres.schema import SCHEMA, fix_dimension, make_index
+from facekit.gallery.postgres.seals import Seals
 from facekit.gallery.records import require_mean
 from facekit.reporter import Reporter
 from facekit.system.fields import Fields
 from facekit.template.match import recentered
-from facekit.template.space import TemplateSpace, parse_space
+from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
 _ROWS_AT_ONCE = 1_000
@@ -32,9 +33,16 @@ def read_space(connection: Any, *, lock: str = "") -> TemplateSpace | None:
     return None if row is None else parse_space(Fields(row[0], "space"))
 
 
-def read_mean(connection: Any) -> Float32Array | None:
-    row = connection.execute(f"SELECT mean FROM {SCHEMA}.space").fetchone()
-    return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
+def read_mean(connection: Any, *, where: str) -> Float32Array | None:
+    """Returns the mean (D,) of the space, or None.  Raises StorageError if it was changed."""
+    space = read_space(connection)
+    if space is None:
+        return None
+    (content,) = connection.execute(f"SELECT mean FROM {SCHEMA}.space").fetchone()
+    mean = np.frombuffer(content, "<f4") if content else None
+    if mean_sha256_of(mean) != space.mean_sha256:
+        raise changed_mean(where)
+    return mean
 
 
 def bind(connection: Any, space: TemplateSpace, mean: Float32Array | None, *, where: str) -> None:
@@ -56,29 +64,31 @@ def recenter(
     space: TemplateSpace,
     mean: Float32Array | None,
     *,
-    where: str,
+    seals: Seals,
     reporter: Reporter,
 ) -> int:
     """See Gallery.recenter.  The index is rebuilt, which is faster than updating it row by row."""
     own = read_space(connection, lock="FOR UPDATE")  # enrollment must wait for the new mean
     if own is None or not own.differs_by_mean_alone(space):
         if own is not None:
-            own.require_same(space, where=where)
+            own.require_same(space, where=seals.where)
         return 0
-    old_mean = read_mean(connection)
+    old_mean = read_mean(connection, where=seals.where)
     (count,) = connection.execute(f"SELECT count(*) FROM {SCHEMA}.template").fetchone()
     connection.execute(f"DROP INDEX IF EXISTS {SCHEMA}.template_embedding")
     blocks = reporter.steps(
         _blocks(connection), length=-(-count // _ROWS_AT_ONCE), label="recentering"
     )
     with connection.cursor() as cursor:
-        for table, ids, vectors in blocks:
+        for table, rows in blocks:
+            vectors = np.stack([seals.vector(*stored) for _, *stored in rows])
             cursor.executemany(
-                f"UPDATE {SCHEMA}.{table} SET embedding = %s::vector WHERE template_id = %s",
+                f"UPDATE {SCHEMA}.{table} SET embedding = %s::vector, seal = %s "
+                "WHERE template_id = %s",
                 [
-                    (vector_text(vector), template_id)
-                    for vector, template_id in zip(
-                        recentered(vectors, old_mean, mean), ids, strict=True
+                    (vector_text(vector), seals.of_vector(vector, owner_id, sha256), template_id)
+                    for vector, (template_id, _, owner_id, sha256, _) in zip(
+                        recentered(vectors, old_mean, mean), rows, strict=True
                     )
                 ],
             )
@@ -95,14 +105,6 @@ def recenter(
 def vector_text(vector: Float32Array) -> str:
     """Returns a (D,) vector in pgvector's text form; 9 digits preserve every float32."""
     return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
-
-
-def vector_of(text: str) -> Float32Array:
-    """Parses pgvector's text form to (D,) float32.  Raises StorageError."""
-    try:
-        return np.array(text[1:-1].split(","), np.float32)
-    except ValueError as error:
-        raise StorageError(f"A stored vector cannot be read: {error}") from error
 
 
 def _write(
@@ -122,17 +124,25 @@ def _write(
     )
 
 
-def _blocks(connection: Any) -> Iterator[tuple[str, list[int], Float32Array]]:
-    """Yields blocks of (table, template numbers, vectors (N, D)).
+def _blocks(connection: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Yields each table's name with blocks of its rows.
 
-    The blocks include the templates that merges store so that merges can be undone.
+    A row is number, stored vector, owner's number, photo's SHA-256 and checksum.  The rows include
+    the templates that merges store so that merges can be undone.
     """
-    for table in ("template", "spare_template"):
+    for table, source, owner in (
+        ("template", f"{SCHEMA}.template", "person_id"),
+        (
+            "spare_template",
+            f"{SCHEMA}.spare_template JOIN {SCHEMA}.merge USING (merge_id)",
+            "other_id",
+        ),
+    ):
         last = 0
         while rows := connection.execute(
-            f"SELECT template_id, embedding FROM {SCHEMA}.{table} WHERE template_id > %s "
-            f"ORDER BY template_id LIMIT {_ROWS_AT_ONCE}",
+            f"SELECT template_id, vector_send(embedding), {owner}, photo_sha256, {table}.seal "
+            f"FROM {source} WHERE template_id > %s ORDER BY template_id LIMIT {_ROWS_AT_ONCE}",
             (last,),
         ).fetchall():
-            yield table, [row[0] for row in rows], np.stack([vector_of(row[1]) for row in rows])
+            yield table, rows
             last = rows[-1][0]

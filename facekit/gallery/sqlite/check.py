@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from facekit.errors import StorageError
 from facekit.gallery.search.cache import cache_path, read_cache
 from facekit.gallery.search.codes import encoded
 from facekit.gallery.search.exact import VectorTable
@@ -26,6 +27,10 @@ def faults(session: SqliteSession) -> list[str]:
     """
     found = [*_file_faults(session), *_person_faults(session), *_merge_faults(session)]
     space = session.space()
+    try:
+        session.mean()
+    except StorageError as error:
+        found.append(str(error))
     if space is not None:
         found += _vector_faults(session, space.size)
         found += _cache_faults(session, space.size)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from facekit.errors import StorageError
+from facekit.gallery.damage import CHECK, DAMAGE, damaged, too_old
 
 APPLICATION_ID = 0x666B6761
 """"fkga" in the file's header marks the SQLite file as a gallery."""
@@ -188,16 +189,13 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         reason = str(error)
         advice = [advice for words, advice in _ADVICE if words in reason]
-        raise StorageError(f"Gallery {path}: {reason}. {(advice or [_CHECK])[0]}") from error
+        raise StorageError(f"Gallery {path}: {reason}. {(advice or [CHECK])[0]}") from error
     except OSError as error:
         raise StorageError(f"Gallery {path}: {error.strerror or error}.") from error
-    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
-        raise StorageError(
-            f"Gallery {path} is damaged: {error or type(error).__name__}. {_CHECK}"
-        ) from error
+    except DAMAGE as error:
+        raise damaged(f"Gallery {path}", error) from error
 
 
-_CHECK = "facekit gallery check says more."
 _ADVICE = (
     ("locked", "Another process is writing to it; try again when that one has finished."),
     ("full", "Nothing of this step was kept; make room and repeat it."),
@@ -229,7 +227,7 @@ def _require_gallery(connection: sqlite3.Connection, path: Path, migrations: Seq
         raise StorageError(f"{path} is an SQLite database and not a gallery of facekit.")
     version = schema_version(connection)
     if 0 < version < OLDEST_VERSION:
-        raise StorageError(old_version_text(f"Gallery {path}", version))
+        raise too_old(f"Gallery {path}", version)
     if version > len(migrations):
         raise StorageError(
             f"Gallery {path} has schema version {version}; this facekit knows up to "
@@ -265,13 +263,6 @@ def _schema_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
         (str(name), repr((kind, table, sql)))
         for kind, name, table, sql in rows
         if not str(name).startswith("sqlite_stat")
-    )
-
-
-def old_version_text(where: str, version: int) -> str:
-    return (
-        f"{where} has schema version {version}, whose templates lack what is checked today: "
-        "checksums, detector and mean embedding. Enroll the photos again, into another --gallery."
     )
 
 

@@ -12,14 +12,16 @@ import numpy as np
 
 from facekit.enums import VectorType
 from facekit.errors import StorageError, UsageError
+from facekit.gallery.damage import changed_mean, changed_name, damaged
 from facekit.gallery.records import require_mean
+from facekit.gallery.seals import owned_name, vector_owner
 from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite.encryption import AesGcmCodec, Secret, SecretSource, new_key, unlock
 from facekit.gallery.sqlite.vectors import PlainCodec, VectorCodec
 from facekit.reporter import Reporter
 from facekit.system.fields import Fields
 from facekit.template.match import recentered, require_unit
-from facekit.template.space import TemplateSpace, parse_space
+from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
 _ROWS_AT_ONCE = 1_000
@@ -35,6 +37,8 @@ WHERE template_id > ? ORDER BY template_id LIMIT ?
 }
 """Queries that select the next rows (template number, person number, photo's SHA-256, vector) of
 each table with vectors.  The table spare_template holds the templates that merges set aside."""
+
+_HAS_TEMPLATES = "SELECT EXISTS (SELECT 1 FROM template UNION ALL SELECT 1 FROM spare_template)"
 
 
 class SqliteSession:
@@ -120,14 +124,31 @@ class SqliteSession:
         return int(self.connection.execute(query, values).fetchone()[0])
 
     def space(self) -> TemplateSpace | None:
-        """Returns the template space, None until somebody is enrolled."""
+        """Returns the template space, None until somebody is enrolled.
+
+        Raises StorageError if the gallery has templates and no space.
+        """
         row = self.connection.execute("SELECT description FROM space").fetchone()
+        if row is None and self.one(_HAS_TEMPLATES):
+            raise StorageError(
+                f"Gallery {self.path} is damaged: its templates have no template space. Restore a "
+                "copy."
+            )
         return None if row is None else parse_space(Fields(json.loads(row[0]), "space"))
 
     def mean(self) -> Float32Array | None:
-        """Returns the mean (D,) that was subtracted from the vectors, or None."""
-        row = self.connection.execute("SELECT mean FROM space").fetchone()
-        return None if row is None or not row[0] else np.frombuffer(row[0], "<f4")
+        """Returns the mean (D,) that was subtracted from the vectors, or None.
+
+        Raises StorageError if it was changed.
+        """
+        space = self.space()
+        if space is None:
+            return None
+        (content,) = self.connection.execute("SELECT mean FROM space").fetchone()
+        mean = np.frombuffer(content, "<f4") if content else None
+        if mean_sha256_of(mean) != space.mean_sha256:
+            raise changed_mean(f"Gallery {self.path}")
+        return mean
 
     def set_space(self, space: TemplateSpace, mean: Float32Array | None) -> None:
         """Stores the gallery's template space and the space's mean, which replace earlier ones."""
@@ -146,19 +167,16 @@ class SqliteSession:
 
         The bytes name the vector's gallery, person and photo.
         """
-        return f"{self.gallery_id} {person_id} {photo_sha256}".encode()
+        return vector_owner(self.gallery_id, person_id, photo_sha256)
 
     def seal(self, person_id: int, name: str, *, codec: VectorCodec | None = None) -> bytes:
         """Returns the bytes that bind a name to its person; they are stored beside the name."""
-        return (codec or self.codec).seal(f"{self.gallery_id} {person_id} {name}".encode())
+        return (codec or self.codec).seal(owned_name(self.gallery_id, person_id, name))
 
     def sealed_name(self, person_id: int, name: str, seal: bytes) -> str:
         """Returns the name.  Raises StorageError if it was changed, or is another person's."""
         if not isinstance(name, str) or self.seal(person_id, name) != seal:
-            raise StorageError(
-                f"Gallery {self.path} is damaged: the name {name!r} was changed or moved. "
-                "Restore a copy, or enroll the person again."
-            )
+            raise changed_name(f"Gallery {self.path}", name)
         return name
 
     def decoded(
@@ -173,9 +191,7 @@ class SqliteSession:
             require_unit(vectors)
             return vectors
         except (ValueError, TypeError) as error:
-            raise StorageError(
-                f"Gallery {self.path} is damaged: {error}. facekit gallery check says more."
-            ) from error
+            raise damaged(f"Gallery {self.path}", error) from error
 
     def recenter(
         self, space: TemplateSpace, mean: Float32Array | None, *, reporter: Reporter

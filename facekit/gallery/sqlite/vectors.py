@@ -1,12 +1,10 @@
 """Encodes template vectors as little-endian float32 or float16, without pickle.
 
-Every stored vector ends in a checksum of its bytes and of its owner, and every name has one too, so
-that neither a flipped bit nor a row that was moved can make a stranger known.
+Every stored vector ends in a checksum; see gallery/seals.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,13 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from facekit.enums import VectorType
+from facekit.gallery.seals import CHECKSUM_BYTES, checksum
 from facekit.types import Float32Array
 
 _STORED: dict[VectorType, np.dtype[Any]] = {
     VectorType.FLOAT32: np.dtype("<f4"),
     VectorType.FLOAT16: np.dtype("<f2"),
 }
-_CHECKSUM_BYTES = 8  # BLAKE2b; an accident has the right one once in 2^64
 
 
 class VectorCodec(Protocol):
@@ -51,20 +49,20 @@ class PlainCodec:
 
     def encode(self, vector: Float32Array, owner: bytes) -> bytes:
         packed = pack(vector, self.vector_type)
-        return packed + _checksum(packed, owner)
+        return packed + checksum(packed, owner)
 
     def decode(
         self, blobs: Sequence[bytes], owners: Sequence[bytes], dimension: int
     ) -> Float32Array:
         packed = []
         for blob, owner in zip(blobs, owners, strict=True):
-            packed.append(blob[:-_CHECKSUM_BYTES])
-            if blob[-_CHECKSUM_BYTES:] != _checksum(packed[-1], owner):
+            packed.append(blob[:-CHECKSUM_BYTES])
+            if blob[-CHECKSUM_BYTES:] != checksum(packed[-1], owner):
                 raise ValueError("a vector has another checksum: it was changed or moved")
         return unpack(packed, self.vector_type, dimension)
 
     def seal(self, content: bytes) -> bytes:
-        return _checksum(content, b"name")
+        return checksum(content, b"name")
 
 
 def pack(vector: Float32Array, vector_type: VectorType) -> bytes:
@@ -80,7 +78,3 @@ def unpack(packed: Sequence[bytes], vector_type: VectorType, dimension: int) -> 
         raise ValueError(f"a vector of {wanted} bytes is needed. Received: {sorted(wrong)}")
     whole = np.frombuffer(b"".join(packed), stored).reshape(len(packed), dimension)
     return whole.astype(np.float32, copy=False)
-
-
-def _checksum(content: bytes, owner: bytes) -> bytes:
-    return hashlib.blake2b(content + owner, digest_size=_CHECKSUM_BYTES).digest()
