@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import resource
 import tarfile
 from collections.abc import Callable
 from functools import partial
@@ -260,6 +261,30 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, home: Path, content: byte
     path.write_bytes(content)
     with pytest.raises(ModelMismatchError, match=r"a\.tar"):
         import_models(path)
+
+
+def test_thousands_of_long_names_are_refused(tmp_path: Path, home: Path) -> None:
+    """tarfile calls itself for each header that holds a long name."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 200
+    header = name.tobuf(tarfile.GNU_FORMAT) + b"x" * 200 + bytes(312)
+    path = tmp_path / "a.tar"
+    path.write_bytes(header * 3_000 + bytes(10240))
+    with pytest.raises(ModelMismatchError, match=r"a\.tar cannot be read as .*: it is nested too"):
+        import_models(path)
+    assert nothing_imported(home)
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(tmp_path: Path, home: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", toy_members(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, hard))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            import_models(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert nothing_imported(home)
 
 
 def test_an_archive_that_is_not_there(tmp_path: Path, home: Path) -> None:
