@@ -33,6 +33,7 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.model.tar import Member, write_tar
+from facekit.model.tried import require_tried
 from facekit.model.variants import MODEL_SUFFIXES, file_name
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
@@ -101,6 +102,7 @@ def import_models(
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
         replaced = replacements(model.card for variants in unpacked for model in variants)
         require_allowed(replaced, force=force)
+        require_tried({m.path: m.card.file_sha256 for variants in unpacked for m in variants})
         for change in map(str, replaced):
             on_replaced(change)
         for variants in unpacked:
