@@ -151,17 +151,18 @@ def _import_weights(
 
     require_free_name(name, path)
     earlier = store.stored_variants(name)
+    lost = _lost_thresholds(name, earlier)
     if earlier and not force:
-        raise UsageError(
+        message = (
             f"There is a model {name} already ({', '.join(earlier)}). Take another name with "
             "--as, or pass --force to replace it."
         )
+        raise UsageError("\n  ".join((message, *lost)))
     made: list[ImportedModel] = []
 
     def build(folder: Path) -> None:
         made.append(import_weights(path, name, options, folder, reporter=reporter))
 
-    lost = _lost_thresholds(name, earlier)
     installation.install(name, build, on_wait=waiting(name, reporter))
     for change in lost:
         reporter.note(f"replaced: {change}")
