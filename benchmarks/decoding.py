@@ -5,12 +5,18 @@
 
 Photos of one color, of which a decoder makes as much as of others; each is read in a process of its
 own, whose peak of resident memory counts beyond what it was before, without the file itself.
+
+JPEGs whose coefficients are all at their largest show what a byte of Huffman code costs, and a
+pixel in arithmetic code, whose bytes do not tell.  libjpeg's jpegtran makes them; without it they
+are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -43,6 +49,8 @@ read_image(data, limits=ImageLimits(10**9))
 print(peak_bytes() - before, time.process_time() - started)
 """
 SCANS = 110
+DENSE_SCANS = 20
+COMPONENTS = 4
 SCAN_ROUNDS = 3
 
 
@@ -111,6 +119,47 @@ def slowest_scan_s(side: int) -> float:
     return max(taken) / (SCANS + len(starts)) / side**2
 
 
+def dense_jpeg(side: int, components: int) -> bytes:
+    """A baseline JPEG whose coefficients are all 1023: 11 bits of Huffman code each."""
+    bits = "0" + "01111111111" * 63
+    blocks = np.tile(np.array(list(bits * components), np.uint8), (side // 8) ** 2)
+    code = np.packbits(blocks).tobytes().replace(b"\xff", b"\xff\0")
+
+    def segment(marker: int, content: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+    numbers = range(components)
+    frame = struct.pack(">BHHB", 8, side, side, components)
+    frame += b"".join(bytes((number, 0x11, 0)) for number in numbers)
+    scan = bytes((components, *(value for number in numbers for value in (number, 0)), 0, 63, 0))
+    tables = [segment(0xC4, bytes((kind, 1, *[0] * 15, size))) for kind, size in ((0, 0), (16, 10))]
+    head = [b"\xff\xd8", segment(0xDB, bytes((0, *[1] * 64))), segment(0xC0, frame), *tables]
+    return b"".join((*head, segment(0xDA, scan), code, b"\xff\xd9"))
+
+
+def transformed(jpeg: bytes, *options: str) -> bytes:
+    done = subprocess.run(["jpegtran", *options], input=jpeg, capture_output=True, check=True)
+    return done.stdout
+
+
+def seconds(data: bytes) -> float:
+    started = time.process_time()
+    read_image(data)
+    return time.process_time() - started
+
+
+def dense_costs(side: int) -> tuple[float, float]:
+    """Seconds a byte of a repeated refining scan in Huffman code, and seconds a pixel and component
+    in arithmetic code, of all four together."""
+    progressive = transformed(dense_jpeg(side, 1), "-progressive")
+    last = progressive.rindex(b"\xff\xda")
+    scan = progressive[last:-2]
+    many = progressive[:-2] + scan * DENSE_SCANS + progressive[-2:]
+    byte_s = (seconds(many) - seconds(progressive)) / len(scan) / DENSE_SCANS
+    arithmetic = transformed(dense_jpeg(side, COMPONENTS), "-arithmetic")
+    return byte_s, seconds(arithmetic) / side**2 / COMPONENTS
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=4000, help="pixels (default 4000)")
@@ -131,6 +180,13 @@ def main() -> None:
         f"\nA scan of a JPEG takes at most {scan_s * 1e9:.1f} ns a pixel: "
         f"{scan_s * most:.0f} s for the {most / 1e6:,.0f} megapixels that all may pass over."
     )
+    if shutil.which("jpegtran"):
+        byte_s, arithmetic_s = dense_costs(side // 4 // 8 * 8)
+        print(
+            f"A byte of it takes {byte_s * 1e9:.0f} ns: {byte_s * DEFAULT_LIMITS.max_bytes:.0f} s "
+            f"for the largest file.\nIn arithmetic code a pixel takes {arithmetic_s * 1e9:.0f} ns "
+            "for each component."
+        )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,15 @@ class Metric(str, Enum):
     ANGULAR = "angular"
 
 
+class MeasuredBy(str, Enum):
+    """Who measured the thresholds, error rates and probabilities of a model's card."""
+
+    FACEKIT = "facekit"
+    """The authors of facekit: the figures ship with facekit, for exactly this model file."""
+    CARD_MAKER = "card-maker"
+    """Whoever made the card, which may be anybody."""
+
+
 class NamedPoint(str, Enum):
     """An operating point that has a name instead of a false match rate."""
 

@@ -10,6 +10,7 @@ from facekit.board.targets import BundleTarget
 from facekit.enums import Device
 from facekit.model.card import Task
 from facekit.model.store import InstalledModel
+from facekit.template.wording import marked
 from facekit.version import __version__
 
 
@@ -217,7 +218,7 @@ def _threshold_rows(bundle: Bundle, models: Sequence[InstalledModel]) -> str:
     rows = [
         f"| {point.target} | {1 - point.threshold_similarity:.4f} "
         f"| {'unknown' if point.fmr is None else f'{point.fmr:.2g}'} "
-        f"| {point.dataset}, {point.protocol} |"
+        f"| {marked(f'{point.dataset}, {point.protocol}', card.calibration.measured_by)} |"
         for point in card.calibration.operating_points
     ]
     return "\n".join(rows or ["| none measured | pass `--threshold` | | |"])

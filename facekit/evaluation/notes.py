@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from facekit.enums import MeasuredBy
 from facekit.evaluation.protocols.lfw import WRONG_LABELS
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import ModelResult
 from facekit.evaluation.setups import Centering, Setup
+from facekit.template.wording import CARD_MAKERS
 
 
 def notes_on(
@@ -32,6 +34,13 @@ def _notes(plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]) 
         )
     if ThresholdOrigin.OTHER_LIST in origins and plan.training is not None:
         yield f"The thresholds were chosen on {plan.training.name}."
+    for model in dict.fromkeys(
+        result.model.full_name
+        for result in results
+        if result.threshold_origin is ThresholdOrigin.CARD
+        and result.model.measured_by is MeasuredBy.CARD_MAKER
+    ):
+        yield f"The threshold of {model} was {CARD_MAKERS}."
     if ThresholdOrigin.FIXED in origins:
         yield "A given threshold was chosen by its authors, for other weights."
     if any(setup.centering is Centering.CARD for setup in setups):

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from facekit.enums import Metric
+from facekit.enums import MeasuredBy, Metric
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.pipeline.photos import PhotoFailure
@@ -71,6 +71,8 @@ class ModelIdentity:
     """Preprocessing, crop and the other settings that change vectors, in one line for readers."""
     setup: str = ""
     """Distinguishes this result from others of the same model; "" if it is the only one."""
+    measured_by: MeasuredBy = MeasuredBy.CARD_MAKER
+    """Who measured the thresholds of the model's card."""
 
     @property
     def full_name(self) -> str:
@@ -192,6 +194,9 @@ class ModelResult:
             "profile": identity.profile,
             "setup": identity.setup or None,
             "threshold_origin": self.threshold_origin.value,
+            "measured_by": identity.measured_by.value
+            if self.threshold_origin is ThresholdOrigin.CARD
+            else None,
             "fold_thresholds": [_distance(one) for one in self.fold_threshold_similarities],
             "tar_at_fmr": [
                 {**point, "threshold": _distance(point["threshold_similarity"])}

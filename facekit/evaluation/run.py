@@ -111,6 +111,7 @@ def _result(
             file_size_bytes=card.file_size_bytes,
             profile=setup.described(column.model),
             setup=setup.name,
+            measured_by=card.calibration.measured_by,
         ),
         plan.pair_list,
         scored.similarities,

@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from facekit.enums import PersonRule
+from facekit.enums import MeasuredBy, PersonRule
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Candidate
@@ -23,6 +23,7 @@ from facekit.template.calibration import Calibration
 from facekit.template.rates import finest_fmr, point_at_fmr
 from facekit.template.space import TemplateSpace
 from facekit.template.threshold import Threshold, ThresholdChoice, require_measured_in
+from facekit.template.wording import marked
 from facekit.types import Float32Array
 
 DEFAULT_FPIR = 0.01
@@ -79,6 +80,8 @@ class OpenSetThreshold:
     """Number of templates or people that each face is compared with."""
     predicted_fpir: float | None
     """Predicted maximum FPIR of one unknown face; None if `fmr` is None."""
+    measured_by: MeasuredBy | None
+    """Who measured the threshold and the rates; None if the card gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ class OpenSetChoice:
         """
         if self.choice.is_given:
             threshold = self.choice.of(calibration, space)
-            return _described(calibration, space, threshold, threshold.source, comparisons)
+            return _described(calibration, space, threshold, threshold.origin, comparisons)
         if self.fpir is not None:
             return fpir_threshold(calibration, space, fpir=self.fpir, comparisons=comparisons)
         return default_threshold(calibration, space, comparisons=comparisons)
@@ -199,4 +202,7 @@ def _described(
     is_measured = not calibration.other_space(space)
     fmr = calibration.fmr_at_most(threshold.similarity) if is_measured else None
     fpir = None if fmr is None else predicted_fpir(fmr, comparisons)
-    return OpenSetThreshold(threshold.similarity, source, fmr, comparisons, fpir)
+    by = threshold.measured_by or (None if fmr is None else calibration.measured_by)
+    return OpenSetThreshold(
+        threshold.similarity, marked(source, by), fmr, comparisons, fpir, measured_by=by
+    )

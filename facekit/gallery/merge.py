@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facekit.errors import UsageError
+from facekit.gallery.records import require_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class Merge:
     """sha256 of the photos whose templates were moved."""
     shared: frozenset[str]
     """sha256 of the photos that both people had; the templates of the other person are used."""
+
+    def __post_init__(self) -> None:
+        require_texts(self.name, self.merged_at)
 
     @property
     def photos(self) -> frozenset[str]:

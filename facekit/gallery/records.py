@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from facekit.enums import VectorType
 from facekit.errors import UsageError
+from facekit.template.match import has_unit_length
 from facekit.template.space import TemplateSpace, mean_sha256_of
 from facekit.types import Float32Array
 
@@ -38,8 +40,19 @@ class Template:
                 "A template's vector must be float32 of shape (D,). "
                 f"Received: {self.vector.dtype} of shape {self.vector.shape}"
             )
-        if not abs(float(np.linalg.norm(self.vector)) - 1) <= 1e-3:
+        if not has_unit_length(self.vector):
             raise ValueError("A template's vector must be of unit length.")
+        require_texts(self.photo, self.photo_sha256, self.enrolled_at)
+        for number in (*(self.box_xyxy or ()), 0 if self.score is None else self.score):
+            if not isinstance(number, (int, float)) or not math.isfinite(number):
+                raise ValueError(f"A template's numbers must be finite. Received: {number!r}")
+
+
+def require_texts(*values: str) -> None:
+    """Raises ValueError for a value that is no text: SQLite stores any type in any column."""
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"A text is needed. Received: {value!r:.80}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,9 @@ class Person:
     template_count: int
     enrolled_at: str
     """Time of the first enrollment, UTC, ISO 8601."""
+
+    def __post_init__(self) -> None:
+        require_texts(self.name, self.enrolled_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from facekit.errors import ModelMismatchError, UsageError
-from facekit.model.card import Card, read_card
+from facekit.errors import ModelMismatchError
 from facekit.model.installation import install, storage_errors, write_card
+from facekit.model.replacement import replacements, require_allowed
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
@@ -78,20 +78,28 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 
 
 def import_models(
-    archive: Path, *, force: bool = False, on_wait: Callable[[], None] | None = None
+    archive: Path,
+    *,
+    force: bool = False,
+    on_wait: Callable[[], None] | None = None,
+    on_replaced: Callable[[str], object] = lambda _: None,
 ) -> tuple[InstalledModel, ...]:
     """Checks the whole archive, then installs its models.
 
     Other stored variants of these models are kept.
-    `on_wait` is called once for each lock that another process holds.  Raises ModelMismatchError
-    for any content that `export_models` does not write, UsageError if another file or card of the
-    same name is stored and `force` is False, and StorageError if the store cannot be written.
+    `on_wait` is called once for each lock that another process holds, and `on_replaced`, with the
+    change in words, for each model that is replaced.  Raises ModelMismatchError for any content
+    that `export_models` does not write, UsageError if a known model would change (see
+    facekit.model.replacement) and `force` is False, and StorageError if the store cannot be
+    written.
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
         _unpack(archive, folder)
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
-        if not force:
-            _require_no_replacement(model.card for variants in unpacked for model in variants)
+        replaced = replacements(model.card for variants in unpacked for model in variants)
+        require_allowed(replaced, force=force)
+        for change in map(str, replaced):
+            on_replaced(change)
         for variants in unpacked:
             install(variants[0].card.name, partial(_move, variants), on_wait=on_wait)
     return tuple(
@@ -204,25 +212,6 @@ def _model_file(path: Path) -> Path:
         if path.with_suffix(suffix).exists():
             return path.with_suffix(suffix)
     return path.with_name(file_name(name, path.stem.removeprefix(f"{name}_")))
-
-
-def _require_no_replacement(cards: Iterable[Card]) -> None:
-    """Raises UsageError if one of these models is stored with another card."""
-    stored = [card_for_store(card) for card in cards]
-    others = [f"{card.name}:{card.variant}" for card in stored if _is_another_stored(card)]
-    if others:
-        raise UsageError(
-            f"{', '.join(others)} would be replaced in the store, by another file or card. Pass "
-            "--force to allow it."
-        )
-
-
-def _is_another_stored(card: Card) -> bool:
-    path = variant_path(card.name, card.variant).with_suffix(CARD_SUFFIX)
-    try:
-        return path.exists() and card_for_store(read_card(path)).to_json() != card.to_json()
-    except ModelMismatchError:  # a damaged card differs from this card
-        return True
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:

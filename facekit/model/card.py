@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import ColorOrder, Flip
+from facekit.enums import ColorOrder, Flip, MeasuredBy
 from facekit.errors import ModelMismatchError
 from facekit.runtime.net import Net
 from facekit.system.fields import Fields, blanks_to_null, every_problem
@@ -168,7 +168,7 @@ def bound(card: Card) -> Card:
 
     Use this for a calibration without a space, and for a calibration that was measured with another
     file whose embeddings were shown to be the same.  The detector in a calibration's space is kept.
-    A detector's card is returned unchanged.
+    The result counts as measured by the card's maker.  A detector's card is returned unchanged.
     """
     if card.task is not Task.EMBEDDING:
         return card
@@ -176,7 +176,7 @@ def bound(card: Card) -> Card:
     def in_its_space(calibration: Calibration) -> Calibration:
         detector = None if calibration.space is None else calibration.space.detector
         space = space_of(replace(card, calibration=calibration), detector=detector)
-        return replace(calibration, space=space)
+        return replace(calibration, space=space, measured_by=MeasuredBy.CARD_MAKER)
 
     others = tuple(map(in_its_space, card.calibration.others))
     return replace(card, calibration=replace(in_its_space(card.calibration), others=others))

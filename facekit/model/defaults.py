@@ -19,12 +19,14 @@ from facekit.model import registry
 from facekit.model.store import CARD_SUFFIX, stored_names
 from facekit.model.variants import MODEL_SUFFIXES
 from facekit.system.configs import parse_toml
+from facekit.system.inputs import InputKind, read_input, reading
 from facekit.system.suggest import did_you_mean
 
 VARIABLE = "FACEKIT_MODEL"
 BUILT_IN = "facekit"
 _SETTINGS = ("model",)
 _FILES = (*MODEL_SUFFIXES, CARD_SUFFIX)
+_CONFIGURATION = InputKind("a configuration", UsageError, max_bytes=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,13 @@ def model_or_default(name: str | None) -> str:
 
 def _configured(path: Path) -> dict[str, str]:
     """Returns the settings in the file, with paths made absolute, or {} if there is no file."""
-    try:
-        text = path.read_text(encoding="utf-8")
+    with reading(_CONFIGURATION, path):
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        text = read_input(path, _CONFIGURATION).decode()
         settings = parse_toml(text)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"Configuration {path} cannot be read: {error}") from error
     for key, value in settings.items():
         where = f"{path}, line {_line_of(key, text)}"
         if key not in _SETTINGS:
@@ -98,6 +100,10 @@ def _configured(path: Path) -> dict[str, str]:
 
 
 def _line_of(key: str, text: str) -> int:
-    """Returns the line number, from 1, of a top-level setting or table in the TOML text."""
+    """Returns the line number, from 1, of a top-level setting or table in the TOML text.
+
+    A name that is written with escapes is not found, and counts as one of the first line.
+    """
     pattern = re.compile(rf"""[\s\["']*{re.escape(key)}\b""")
-    return next(number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line))
+    lines = enumerate(text.splitlines(), 1)
+    return next((number for number, line in lines if pattern.match(line)), 1)

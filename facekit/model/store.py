@@ -25,6 +25,7 @@ from facekit.model.folders import models_folder as models_folder
 from facekit.model.folders import sources_folder as sources_folder
 from facekit.model.folders import stored_names as stored_names
 from facekit.model.folders import stored_variants as stored_variants
+from facekit.model.shipped_calibrations import recognized
 from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # re-exported
 from facekit.model.variants import (
     KERAS_VARIANT,
@@ -136,6 +137,7 @@ def default_variants(name: str) -> tuple[str, ...]:
 def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
     """Returns the model file with its card; `read_all` hashes the file even if a hash is cached.
 
+    The card's calibrations state whether they ship with facekit.
     Raises ModelMismatchError if the file cannot be read, if the card is missing or not valid, or if
     the card describes another file.
     """
@@ -154,7 +156,7 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
     elif path.name != card.file_name:
         wanted, received = f"the file name {card.file_name}", path.name
     else:
-        return InstalledModel(card, path)
+        return InstalledModel(recognized(card), path)
     raise ModelMismatchError(
         f"Model file {path} is not the one that its card describes: {wanted} needed, received "
         f"{received}. Build, convert or import it again."

@@ -66,7 +66,12 @@ _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # no fill byte, stuffing, RS
 
 _MOST_SEGMENTS = 10_000  # at 64 KB each, more than any file has
 _LARGEST_BLOCK_PX = 32  # a decoder's unit of work, of 4 x 4 blocks of 8 pixels at most
-_ARITHMETIC_COST = 32  # by which a scan of arithmetic code takes longer than one of Huffman code
+_ARITHMETIC_COST = 72
+"""By which a component of a scan in arithmetic code may take longer than a scan in Huffman code.
+
+Huffman code takes a bit of the file for each value.  A bit of arithmetic code may stand for dozens
+of decisions: benchmarks/decoding.py has taken 140 ns a pixel and component."""
+_MOST_COMPONENTS = 4
 
 
 def _jpeg(data: bytes) -> Header:
@@ -76,7 +81,7 @@ def _jpeg(data: bytes) -> Header:
     """
     frame: tuple[int, int, int, int] | None = None
     orientation = 1
-    scans = 0
+    scans = passes = 0
     offset = 2
     for _ in range(_MOST_SEGMENTS):
         found = _MARKER.search(data, offset)
@@ -94,7 +99,10 @@ def _jpeg(data: bytes) -> Header:
             frame = (marker, *struct.unpack_from(">HHB", data, offset + 3))
         elif marker == _APP1 and data[offset + 2 : offset + 8] == b"Exif\0\0":
             orientation = exif_orientation(data[offset + 8 : offset + length])
-        scans += marker == _START_OF_SCAN
+        elif marker == _START_OF_SCAN:
+            scans += 1
+            is_arithmetic = frame is not None and frame[0] in _ARITHMETIC
+            passes += data[offset + 2] * _ARITHMETIC_COST if is_arithmetic else 1
         offset += length
     else:
         raise HeaderError(f"it is damaged: the JPEG has more than {_MOST_SEGMENTS:,} segments")
@@ -112,7 +120,7 @@ def _jpeg(data: bytes) -> Header:
         plain=True,
         # The decoder keeps all coefficients, of 2 bytes, until it has read the last scan.
         peak_bytes_per_pixel=6 if kind in _BASELINE and scans == 1 else max(6, 3 + 2 * components),
-        scanned_pixels=scans * worked_pixels * (_ARITHMETIC_COST if kind in _ARITHMETIC else 1),
+        scanned_pixels=passes * worked_pixels,
     )
 
 
@@ -242,8 +250,15 @@ def _tiff(data: bytes) -> Header:
         page.height_px,
         premultiplied=page.premultiplied,
         peak_bytes_per_pixel=page.peak_bytes_per_pixel,
-        scanned_pixels=page.part_pixels * data.count(b"\xff\xda") if page.is_jpeg else 0,
+        scanned_pixels=page.part_pixels * _passes_in(data) if page.is_jpeg else 0,
     )
+
+
+def _passes_in(data: bytes) -> int:
+    """Returns how often the JPEGs in a TIFF pass over a part's pixels, or more."""
+    is_arithmetic = any(bytes((0xFF, marker)) in data for marker in _ARITHMETIC)
+    each = _MOST_COMPONENTS * _ARITHMETIC_COST if is_arithmetic else 1
+    return each * data.count(b"\xff\xda")
 
 
 _READERS = {

@@ -41,7 +41,8 @@ class ImageLimits:
         """Most pixels that the scans of a JPEG may pass over: 20 times `max_pixels`.
 
         A progressive JPEG has 6 to 18 scans, each of which passes over all pixels, and may have
-        thousands.  A scan that is coded arithmetically counts 32 times, as it takes so much longer.
+        thousands.  A scan in arithmetic code counts 72 times for each of its components, as it may
+        take so much longer.
         """
         return _MOST_SCANS * self.max_pixels
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from facekit.enums import Metric
+from facekit.enums import MeasuredBy, Metric
 from facekit.photo.decode import Picture
 from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
 from facekit.template.match import Decision, distance
 from facekit.template.threshold import ScoreMeaning, Threshold
-from facekit.template.wording import prior_text
+from facekit.template.wording import marked, prior_text
 from facekit.types import CropSpec, Face, Float32Array, UInt8Array
 
 
@@ -134,6 +134,16 @@ class Verification:
         return self.a.origins[row], self.b.origins[column]
 
     @property
+    def measured_by(self) -> MeasuredBy | None:
+        """Who measured the threshold, error rate and probability; None if the card gave none."""
+        return self.threshold.measured_by or self.meaning.measured_by
+
+    @property
+    def threshold_source(self) -> str:
+        """Origin of the threshold, and that the figures are not facekit's if they are not."""
+        return marked(self.threshold.origin, self.measured_by)
+
+    @property
     def distance(self) -> float:
         """Distance of the pair that decides, in `metric`."""
         return distance(self.decision.similarity, self.metric)
@@ -163,7 +173,8 @@ class Verification:
             "time": round(sum(self.timings_ms.values()) / 1e3, 4),
             "similarity": self.decision.similarity,
             "threshold_similarity": self.threshold.similarity,
-            "threshold_source": self.threshold.source,
+            "threshold_source": self.threshold_source,
+            "measured_by": self.measured_by and self.measured_by.value,
             "fmr_at_threshold": _error_rates(self.threshold.point),
             "fmr_at_most": self.meaning.fmr_at_most,
             "probability": probability,

@@ -56,11 +56,14 @@ def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict
 def parse_toml(text: str) -> dict[str, Any]:
     """Returns the tables of a TOML document.
 
-    Raises ValueError for text that is not TOML; MissingExtraError on Python 3.10 without the
-    package tomli, because the standard library reads TOML from 3.11 on.
+    Raises ValueError for text that is not TOML or is nested too deeply; MissingExtraError on Python
+    3.10 without the package tomli, because the standard library reads TOML from 3.11 on.
     """
     try:
         tomllib = importlib.import_module("tomllib")
     except ModuleNotFoundError:
         tomllib = require("tomli", extra="", needed_for="Reading TOML with Python 3.10")
-    return dict(tomllib.loads(text))
+    try:
+        return dict(tomllib.loads(text))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error

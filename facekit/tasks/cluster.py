@@ -23,7 +23,7 @@ from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
 from facekit.template.match import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
-from facekit.template.wording import threshold_text
+from facekit.template.wording import marked, threshold_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Clustering:
             "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
             "threshold_similarity": None if threshold is None else threshold.similarity,
             "threshold_source": None if threshold is None else threshold.source,
+            "measured_by": threshold and threshold.measured_by and threshold.measured_by.value,
             "group_count": len({face.group for face in self.faces}),
             "faces": [face.to_dict() for face in self.faces],
             "failed": [failure.to_dict() for failure in self.failures],
@@ -178,6 +179,7 @@ def _sheet_notes(
     limit = "no threshold"
     if threshold is not None:
         limit = f"mean {threshold_text(threshold.similarity, metric)} in a group"
+        limit = marked(limit, threshold.measured_by)
     return f"{method.value}: {limit}", f"model {pipeline.model_name}; crop {pipeline.crop_spec}"
 
 

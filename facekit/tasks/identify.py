@@ -98,6 +98,7 @@ class Identified:
             "threshold": distance(threshold.similarity, self.metric),
             "threshold_similarity": threshold.similarity,
             "threshold_source": threshold.source,
+            "measured_by": threshold.measured_by and threshold.measured_by.value,
             "fmr_at_most": threshold.fmr,
             "comparison_count": threshold.comparison_count,
             "predicted_fpir_at_most": threshold.predicted_fpir,

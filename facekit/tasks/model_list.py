@@ -9,11 +9,12 @@ from typing import Any
 
 from facekit.bench import speed
 from facekit.bench.speed import Speed
+from facekit.enums import MeasuredBy
 from facekit.model import registry
 from facekit.model.card import Source, Task, read_card
 from facekit.model.defaults import DefaultModel, default_model
 from facekit.model.registry import RegistryEntry
-from facekit.model.shipped_calibrations import shipped_calibration
+from facekit.model.shipped_calibrations import recognized, shipped_calibration
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
@@ -42,9 +43,10 @@ class MatchRate:
     """Name of the detector that found the faces."""
     origin: str
     """The pairs and photos of the measurement."""
+    measured_by: MeasuredBy
 
     def to_dict(self) -> dict[str, Any]:
-        return {"fmr": FMR, **asdict(self)}
+        return {"fmr": FMR, **asdict(self), "measured_by": self.measured_by.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _main_file(name: str) -> InstalledModel:
     variants = stored_variants(name)
     wanted = next((one for one in default_variants(name) if one in variants), variants[0])
     path = variant_path(name, wanted)
-    return InstalledModel(read_card(path.with_suffix(CARD_SUFFIX)), path)
+    return InstalledModel(recognized(read_card(path.with_suffix(CARD_SUFFIX))), path)
 
 
 def _listed(name: str, model: InstalledModel | None, default: DefaultModel) -> ListedModel:
@@ -172,5 +174,10 @@ def _match_rate(calibration: Calibration) -> MatchRate | None:
     for point in calibration.operating_points:
         if point.target == "fmr=1e-4" and point.fnmr is not None:
             detector = "none" if space is None or space.detector is None else space.detector.name
-            return MatchRate(1 - point.fnmr, detector, f"{point.protocol}, {point.dataset}")
+            return MatchRate(
+                1 - point.fnmr,
+                detector,
+                f"{point.protocol}, {point.dataset}",
+                calibration.measured_by,
+            )
     return None

@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from facekit.enums import MeasuredBy
 from facekit.errors import ModelMismatchError
 from facekit.model import registry
 from facekit.model.card import Card, read_card
 from facekit.model.registry import RegistryEntry
+from facekit.model.shipped_calibrations import recognized
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
@@ -47,7 +49,14 @@ class ModelInfo:
         return {
             "model": self.model,
             "registry": self.entry and _entry_dict(self.entry),
-            "files": [{"path": str(path), "card": card.to_dict()} for path, card in self.cards],
+            "files": [
+                {
+                    "path": str(path),
+                    "measured_by": _value(card.calibration.figures_by),
+                    "card": card.to_dict(),
+                }
+                for path, card in self.cards
+            ],
         }
 
 
@@ -58,9 +67,15 @@ class CheckedFile:
     path: Path
     error: ModelMismatchError | None
     """None if file and card belong together."""
+    measured_by: MeasuredBy | None = None
+    """Who measured the card's figures; None if it has none, or is damaged."""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"path": str(self.path), **(self.error.to_dict() if self.error else {"error": None})}
+        return {
+            "path": str(self.path),
+            "measured_by": _value(self.measured_by),
+            **(self.error.to_dict() if self.error else {"error": None}),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +140,7 @@ def info(name_or_path: str) -> ModelInfo:
         paths = paths_of(name_or_path)
     else:
         paths = ()
-    cards = tuple((path, read_card(path.with_suffix(CARD_SUFFIX))) for path in paths)
+    cards = tuple((path, recognized(read_card(path.with_suffix(CARD_SUFFIX)))) for path in paths)
     return ModelInfo(name_or_path, entry, cards)
 
 
@@ -188,6 +203,10 @@ def _entry_dict(entry: RegistryEntry) -> dict[str, Any]:
     }
 
 
+def _value(measured_by: MeasuredBy | None) -> str | None:
+    return measured_by and measured_by.value
+
+
 def _whole(name: str) -> tuple[Path, ...]:
     """Returns all stored files of "name" and all that the registry builds of it, else as
     `paths_of`."""
@@ -200,7 +219,7 @@ def _whole(name: str) -> tuple[Path, ...]:
 
 def _checked(file: Path) -> CheckedFile:
     try:
-        load_checked(file, read_all=True)
+        card = load_checked(file, read_all=True).card
     except ModelMismatchError as error:
         return CheckedFile(file, error)
-    return CheckedFile(file, None)
+    return CheckedFile(file, None, card.calibration.figures_by)

@@ -68,6 +68,7 @@ class TrackedPerson:
             "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
             "threshold_similarity": None if threshold is None else threshold.similarity,
             "threshold_source": None if threshold is None else threshold.source,
+            "measured_by": threshold and threshold.measured_by and threshold.measured_by.value,
         }
 
 

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facekit.enums import MeasuredBy
 from facekit.errors import UsageError
 from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
 from facekit.system.extras import require
@@ -167,6 +168,8 @@ def _facts(result: Verification) -> str:
         ),
     ]
     words = [("false match rate", rate), ("model", result.model), ("crop", str(result.crop))]
+    if result.measured_by is MeasuredBy.CARD_MAKER:
+        words.insert(1, ("measured by", "whoever made this card"))
     if result.comparison_count > 1:
         words.append(("compared", f"best of {result.comparison_count} pairs of faces"))
     return "\n".join(

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from facekit.enums import Metric
+from facekit.enums import MeasuredBy, Metric
 from facekit.errors import NoOperatingPointError
 from facekit.system.fields import Fields
+from facekit.template.agreement import FMR_TARGET, require_agreement
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
@@ -69,6 +70,13 @@ class LogisticScore:
     n_impostor: int
     """Number of impostor pairs of the fit; `n_genuine` is the number of genuine pairs."""
 
+    def __post_init__(self) -> None:
+        if min(self.n_genuine, self.n_impostor) < 0 or not self.n_genuine + self.n_impostor:
+            raise ValueError(
+                "A probability is fitted on pairs. Received: "
+                f"n_genuine {self.n_genuine}, n_impostor {self.n_impostor}"
+            )
+
     def probability(self, similarity: float) -> float:
         """Maps a cosine similarity, -1..1, to a probability, 0..1."""
         return 0.5 * (1.0 + math.tanh((self.slope * similarity + self.intercept) / 2))
@@ -93,6 +101,8 @@ class Calibration:
     """
     others: tuple[Calibration, ...] = ()
     """Calibrations with other detectors, each in its own space; see `for_detector`."""
+    measured_by: MeasuredBy = MeasuredBy.CARD_MAKER
+    """Who measured it; a card does not state this, see model/shipped_calibrations.py."""
 
     def __post_init__(self) -> None:
         mean = self.embedding_mean
@@ -100,10 +110,13 @@ class Calibration:
             raise ValueError(
                 f"embedding_mean must be finite and of shape (D,). Received: {mean.shape}"
             )
-        thresholds = [threshold for threshold, _ in self.fmr_curve]
-        rates = [fmr for _, fmr in self.fmr_curve]
-        if thresholds != sorted(set(thresholds)) or rates != sorted(rates, reverse=True):
-            raise ValueError("fmr_curve must have rising thresholds and falling rates.")
+        require_agreement(
+            self.fmr_curve,
+            (
+                (point.target, point.threshold_similarity, point.fmr)
+                for point in self.operating_points
+            ),
+        )
         if self.space is not None and self.space.mean_sha256 != mean_sha256_of(mean):
             raise ValueError("space.mean_sha256 must be that of embedding_mean.")
 
@@ -116,12 +129,28 @@ class Calibration:
             "space": self.space and self.space.to_dict(),
             "others": [one.to_dict() for one in self.others],
         }
+        del plain["measured_by"]
         if self.embedding_mean is not None:
             plain["embedding_mean"] = [
                 float(f"{value:.9g}")  # 9 digits preserve every float32
                 for value in self.embedding_mean
             ]
         return plain
+
+    @property
+    def figures_by(self) -> MeasuredBy | None:
+        """Who measured the thresholds and rates, with whatever detector; None if there are none.
+
+        CARD_MAKER if facekit did not measure all of them.
+        """
+        measured_by = {
+            one.measured_by
+            for one in (self, *self.others)
+            if one.operating_points or one.fmr_curve or one.probability
+        }
+        if MeasuredBy.CARD_MAKER in measured_by:
+            return MeasuredBy.CARD_MAKER
+        return MeasuredBy.FACEKIT if measured_by else None
 
     @property
     def detector(self) -> str | None:
@@ -216,7 +245,7 @@ class Calibration:
 def fmr_target(fmr: float) -> str:
     """Returns the target of an operating point at this FMR: 0.001 -> "fmr=1e-3"."""
     mantissa, exponent = f"{fmr:e}".split("e")
-    return f"fmr={float(mantissa):g}e{int(exponent)}"
+    return f"{FMR_TARGET}{float(mantissa):g}e{int(exponent)}"
 
 
 def parse_calibration(fields: Fields) -> Calibration:
@@ -236,7 +265,8 @@ def _calibration(fields: Fields) -> Calibration:
         fmr_curve=tuple(fields.number_pairs("fmr_curve")),
         probability=None
         if probability is None
-        else LogisticScore(
+        else probability.built(
+            LogisticScore,
             slope=probability.number("slope"),
             intercept=probability.number("intercept"),
             n_genuine=probability.integer("n_genuine"),

@@ -26,7 +26,7 @@ from facekit.errors import EmbeddingFileError
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
 from facekit.system.inputs import InputKind, open_zip, parse_json, read_input, reading
-from facekit.template.match import recentered
+from facekit.template.match import has_unit_length, recentered
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
@@ -109,7 +109,10 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     content = read_input(path, EMBEDDING_FILE)
     with reading(EMBEDDING_FILE, path):
         table = decode(content)
-    if table.mean is not None and mean_sha256_of(table.mean) != table.space.mean_sha256:
+    if table.mean is not None and (
+        mean_sha256_of(table.mean) != table.space.mean_sha256
+        or table.mean.shape != (table.space.size,)
+    ):
         raise EmbeddingFileError(f"{path}: its mean is not the one that its space names.")
     for number, row in enumerate(table.rows, 1):
         if row.vector is not None and row.vector.shape != (table.space.size,):
@@ -118,7 +121,7 @@ def read_embeddings(path: Path) -> EmbeddingTable:
                 f"{table.space.size} needed."
             )
     for number, row in enumerate(table.rows, 1):
-        if row.vector is not None and not abs(float(np.linalg.norm(row.vector)) - 1) <= 1e-3:
+        if row.vector is not None and not has_unit_length(row.vector):
             raise EmbeddingFileError(
                 f"{path}: row {number} ({row.photo}) is not of unit length; facekit writes only "
                 "unit vectors, so the file has been changed."

@@ -67,7 +67,7 @@ def recentered(
     if old_mean is not None:
         mean = old_mean.astype(np.float64)
         one_minus_squared_mean = 1.0 - float(mean @ mean)
-        if one_minus_squared_mean <= 0:
+        if not one_minus_squared_mean > 0:  # also for a mean that is not finite
             raise ModelMismatchError(
                 "Templates about an embedding mean of length 1 or more cannot be brought over: "
                 "embed the photos again."
@@ -124,9 +124,16 @@ def similarity_matrix(a: Float32Array, b: Float32Array) -> Float32Array:
     return np.asarray(np.clip(a @ b.T, -1.0, 1.0), np.float32)
 
 
+def has_unit_length(vector: Float32Array) -> bool:
+    """Returns whether a vector (D,) is finite and of unit length."""
+    with np.errstate(over="ignore"):
+        return abs(float(np.linalg.norm(vector)) - 1.0) <= _UNIT_NORM_TOLERANCE
+
+
 def require_unit(vectors: Float32Array) -> None:
     """Raises ValueError unless all rows of (N, D) are finite and of unit length."""
-    off = np.abs(np.linalg.norm(vectors, axis=1) - 1.0)
+    with np.errstate(over="ignore"):  # an infinite norm is refused below
+        off = np.abs(np.linalg.norm(vectors, axis=1) - 1.0)
     if len(off) and not float(off.max()) <= _UNIT_NORM_TOLERANCE:
         raise ValueError(f"Unit vectors needed. Received a norm that is off by {off.max():.3g}")
 

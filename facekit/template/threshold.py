@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facekit.enums import Metric, NamedPoint
+from facekit.enums import MeasuredBy, Metric, NamedPoint
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.template.calibration import Calibration, OperatingPoint, fmr_target
 from facekit.template.match import similarity_of
 from facekit.template.rates import finest_fmr, point_at_fmr, states, strictest_point
 from facekit.template.space import TemplateSpace
+from facekit.template.wording import marked
 
 DEFAULT_FMR = 1e-3
 PUBLISHED = "published"
@@ -25,10 +26,17 @@ class Threshold:
     """The model card's operating point; None if the caller set the threshold."""
     is_strictest: bool = False
     """True if the card does not support the default FMR of 1e-3; `point` is then the strictest."""
+    measured_by: MeasuredBy | None = None
+    """Who measured `point`; None if the caller set the threshold."""
 
     @property
     def source(self) -> str:
-        """Description of the threshold's origin for people."""
+        """The threshold's origin in words, with a mark if its figures do not ship with facekit."""
+        return marked(self.origin, self.measured_by)
+
+    @property
+    def origin(self) -> str:
+        """The threshold's origin in words, without who measured it."""
         if self.point is None:
             return "given"
         strictest = ""
@@ -64,19 +72,25 @@ def card_threshold(
         point = calibration.operating_point(fmr)
     else:
         point = point_at_fmr(calibration, fmr)
-    return Threshold(point.threshold_similarity, point)
+    return Threshold(point.threshold_similarity, point, measured_by=calibration.measured_by)
 
 
 def _default(calibration: Calibration) -> Threshold:
     finest = finest_fmr(calibration)
+    measured_by = calibration.measured_by
     if not states(calibration, fmr_target(DEFAULT_FMR)) and (finest or 1.0) > DEFAULT_FMR:
         if (strictest := strictest_point(calibration)) is not None:
-            return Threshold(strictest.threshold_similarity, strictest, is_strictest=True)
+            return Threshold(
+                strictest.threshold_similarity,
+                strictest,
+                is_strictest=True,
+                measured_by=measured_by,
+            )
         if states(calibration, PUBLISHED):
             published = calibration.operating_point(PUBLISHED)
-            return Threshold(published.threshold_similarity, published)
+            return Threshold(published.threshold_similarity, published, measured_by=measured_by)
     point = point_at_fmr(calibration, DEFAULT_FMR)
-    return Threshold(point.threshold_similarity, point)
+    return Threshold(point.threshold_similarity, point, measured_by=measured_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +173,8 @@ class ScoreMeaning:
     """Upper bound of the FMR at the threshold, 0..1."""
     probability: float | None
     """Probability of the same person, 0..1, if genuine pairs are as frequent as in the fit."""
+    measured_by: MeasuredBy | None
+    """Who measured both."""
 
 
 def score_meaning(
@@ -170,12 +186,12 @@ def score_meaning(
 ) -> ScoreMeaning:
     """Returns what the calibration states; nothing if it was measured in another space."""
     if calibration.other_space(space):
-        return ScoreMeaning(None, None)
+        return ScoreMeaning(None, None, None)
     logistic = calibration.probability
-    return ScoreMeaning(
-        calibration.fmr_at_most(threshold_similarity),
-        None if logistic is None else logistic.probability(similarity),
-    )
+    fmr = calibration.fmr_at_most(threshold_similarity)
+    probability = None if logistic is None else logistic.probability(similarity)
+    is_known = fmr is not None or probability is not None
+    return ScoreMeaning(fmr, probability, calibration.measured_by if is_known else None)
 
 
 def require_measured_in(calibration: Calibration, space: TemplateSpace) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from facekit.enums import Metric
+from facekit.enums import MeasuredBy, Metric
 from facekit.template.calibration import LogisticScore
 from facekit.template.match import distance
 
 _MOST_DIGITS = 7
+CARD_MAKERS = "measured by whoever made this card"
+"""Mark of figures of a card that do not ship with facekit."""
 
 
 def threshold_text(similarity: float, metric: Metric = Metric.COSINE, *, digits: int = 4) -> str:
@@ -80,6 +82,17 @@ def fmr_text(fmr_at_most: float | None) -> str:
     if fmr_at_most is None:
         return "its false match rate was not measured"
     return f"false match rate at most {percent_at_most(fmr_at_most)}"
+
+
+def marked(source: str, measured_by: MeasuredBy | None) -> str:
+    """Returns the source of figures, with a mark if they do not ship with facekit.
+
+    For example: "model card, fmr=1e-3, own list on own photos; figures measured by whoever made
+    this card".
+    """
+    if measured_by is not MeasuredBy.CARD_MAKER:
+        return source
+    return f"{source}; figures {CARD_MAKERS}"
 
 
 def probability_text(probability: float) -> str:

@@ -81,6 +81,7 @@ def cards(draw: st.DrawFn) -> Card:
         margin_px=st.floats(0, 1e6),
         resize_filter=st.sampled_from(ResizeFilter),
     )
+    measured = [(rate, draw(st.booleans())) for rate in draw(FMR_CURVES)]
     return Card(
         name=draw(PLAIN),
         variant=draw(PLAIN),
@@ -110,11 +111,16 @@ def cards(draw: st.DrawFn) -> Card:
             embedding_mean=draw(st.none() | npst.arrays(np.float32, size, elements=finite))
             if embedding
             else None,
-            operating_points=tuple(draw(st.lists(POINT, max_size=3))),
-            fmr_curve=draw(FMR_CURVES),
+            operating_points=tuple(
+                replace(draw(POINT), threshold_similarity=threshold, fmr=fmr)
+                for (threshold, fmr), on_curve in measured
+                if not on_curve
+            )
+            + tuple(draw(st.lists(POINT.map(lambda one: replace(one, fmr=None)), max_size=2))),
+            fmr_curve=tuple(rate for rate, on_curve in measured if on_curve),
             probability=draw(
                 st.none()
-                | st.builds(LogisticScore, REAL, REAL, st.integers(0, 99), st.integers(0, 99))
+                | st.builds(LogisticScore, REAL, REAL, st.integers(1, 99), st.integers(0, 99))
             ),
             source=draw(st.text()),
         ),
@@ -354,7 +360,10 @@ OTHER_VALUES = st.one_of(
     st.lists(st.integers(0, 1), max_size=3),
     st.builds(dict),
 )
-TOGETHER = re.compile("embedding_mean must be|mean_sha256|lower one first|rising thresholds")
+TOGETHER = re.compile(
+    "embedding_mean must be|mean_sha256|lower one first|rising thresholds|rise with the threshold|"
+    "at most its target|fitted on pairs"
+)
 """What only parse_card says: a schema does not compare members with each other"""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,11 +62,13 @@ def test_a_file_that_sets_nothing_changes_nothing(text: str, config: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("# mine\nmodel =\n", r"config\.toml cannot be read: .*line 2"),
+        ("# mine\nmodel =\n", r"config\.toml cannot be read as a configuration: .*line 2"),
         ('# mine\n\nmodle = "sface"\n', r"config\.toml, line 3: there is no setting 'modle'"),
         ("\nmodel = 3\n", r"config\.toml, line 2: model must be a name.*Received: 3"),
         ("[model]\nname = 'sface'\n", r"config\.toml, line 1: model must be a name"),
         ('"a model" = 1\n', r"config\.toml, line 1: there is no setting 'a model'"),
+        ('"mod\\u0065l" = 1\n', r"config\.toml, line 1: model must be a name"),
+        (f"model = {'[' * 20_000}", r"config\.toml cannot be read .* it is nested too deeply"),
     ],
 )
 def test_a_malformed_file_is_told_by_file_and_line(text: str, message: str, config: Path) -> None:
@@ -81,6 +84,12 @@ def test_a_malformed_file_is_told_by_file_and_line(text: str, message: str, conf
 def test_bytes_that_are_no_text_are_told(config: Path) -> None:
     config.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"config\.toml cannot be read"):
+        default_model()
+
+
+def test_a_pipe_is_told_at_once(config: Path) -> None:
+    os.mkfifo(config)
+    with pytest.raises(UsageError, match=r"config\.toml is a pipe"):
         default_model()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.enums import CropRule, Metric, ResizeFilter, Runtime
+from facekit.enums import CropRule, MeasuredBy, Metric, ResizeFilter, Runtime
 from facekit.photo.decode import read_image
 from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
 from facekit.runtime.delegates import DeviceUse
@@ -59,7 +59,7 @@ def verification(
         decision=decide(score, threshold_similarity=0.45),
         threshold=Threshold(0.45, None),
         metric=Metric.COSINE,
-        meaning=ScoreMeaning(fmr_at_most=1e-3, probability=None),
+        meaning=ScoreMeaning(fmr_at_most=1e-3, probability=None, measured_by=MeasuredBy.FACEKIT),
         score_to_probability=None,
         model="toy:float32",
         model_sha256="0" * 64,

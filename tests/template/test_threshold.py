@@ -49,11 +49,12 @@ def test_a_card_of_other_rates_serves_the_default_with_its_strictest_and_says_so
     chosen = card_threshold(measured(loose, best), SPACE)
     assert (chosen.similarity, chosen.is_strictest) == (0.3, True)
     assert chosen.source == (
-        "model card, best-accuracy (its strictest: it does not carry fmr=1e-3), devtrain on LFW"
+        "model card, best-accuracy (its strictest: it does not carry fmr=1e-3), devtrain on LFW; "
+        "figures measured by whoever made this card"
     )
     strict = card_threshold(measured(point("fmr=1e-3", 0.4)), SPACE)
     assert (strict.similarity, strict.is_strictest) == (0.4, False)
-    assert strict.source == "model card, fmr=1e-3, devtrain on LFW"
+    assert strict.origin == "model card, fmr=1e-3, devtrain on LFW"
 
 
 def test_best_accuracy_is_asked_for_by_its_name() -> None:
@@ -77,7 +78,7 @@ def test_another_space_voids_the_card(change: dict[str, Any], field: str) -> Non
     found = score_meaning(
         calibration, replace(SPACE, **change), threshold_similarity=0.4, similarity=0.5
     )
-    assert found == ScoreMeaning(None, None)
+    assert found == ScoreMeaning(None, None, None)
 
 
 def test_a_detector_that_is_not_said_is_no_other_detector() -> None:

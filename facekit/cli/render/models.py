@@ -11,7 +11,7 @@ import click
 
 from facekit.cli.render.output import emit_json, note
 from facekit.cli.render.table import Column, StreamedTable, labeled, number, table, wrapped
-from facekit.enums import Flip
+from facekit.enums import Flip, MeasuredBy
 
 if TYPE_CHECKING:
     from facekit.conversion.import_options import ImportedModel
@@ -66,6 +66,8 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
 
 
 def _list_notes(listed: ModelList) -> Iterator[str]:
+    from facekit.template.wording import CARD_MAKERS
+
     yield f"default: {listed.default.model}, set by {listed.default.origin}"
     if any(one.size_bytes is None and one.download_bytes is not None for one in listed.models):
         yield "+ not built here yet: what facekit models build would fetch"
@@ -75,6 +77,9 @@ def _list_notes(listed: ModelList) -> Iterator[str]:
                 "TAR: share of genuine pairs that match where 0.01 % of impostor pairs do; "
                 f"{rate.origin}, faces found by {rate.detector}"
             )
+    for model in listed.models:
+        if model.match_rate and model.match_rate.measured_by is MeasuredBy.CARD_MAKER:
+            yield f"{model.name}: TAR {CARD_MAKERS}"
     for model in listed.models:
         if model.speed and not model.speed.is_here:
             yield f"* on {model.speed.machine}; facekit models list --measure measures here"
@@ -112,9 +117,12 @@ def operating_points(points: Iterable[OperatingPoint]) -> list[str]:
 
 
 def print_checked(checked: CheckedFiles) -> None:
-    shown = StreamedTable(Column("STATE", len("DAMAGED")), Column("FILE"))
+    shown = StreamedTable(
+        Column("STATE", len("DAMAGED")), Column("FIGURES BY", len("card-maker")), Column("FILE")
+    )
     for file in checked.files:
-        shown.echo("DAMAGED" if file.error else "ok", str(file.path))
+        by = "-" if file.measured_by is None else file.measured_by.value
+        shown.echo("DAMAGED" if file.error else "ok", by, str(file.path))
 
 
 def print_files(files: ModelFiles | RemovedFiles | ImportedModel, *, as_json: bool) -> None:
@@ -158,6 +166,8 @@ def _print_entry(entry: RegistryEntry, *, stored: bool) -> None:
 
 def _print_card(path: Path, card: Card, *, in_registry: bool) -> None:
     """What `_print_entry` has not said."""
+    from facekit.template.wording import CARD_MAKERS
+
     fields = [
         ("stored", str(path)),
         ("variant", card.variant),
@@ -174,6 +184,8 @@ def _print_card(path: Path, card: Card, *, in_registry: bool) -> None:
             ("embedding", f"{card.embedding_size} numbers, {centered}{_MIRROR[card.flip]}")
         )
         fields.append(("calibrated", card.calibration.source or "no"))
+        if card.calibration.figures_by is MeasuredBy.CARD_MAKER:
+            fields.append(("figures", CARD_MAKERS))
         fields += _point_fields(card.calibration.operating_points)
     fields.append(("made with", ", ".join(f"{name} {text}" for name, text in card.tools.items())))
     _print_fields(fields)

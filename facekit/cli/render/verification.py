@@ -27,6 +27,7 @@ _COLUMNS = (
     "similarity_metric",
     "face_count_a",
     "face_count_b",
+    "measured_by",
     "error",
 )
 
@@ -49,7 +50,7 @@ def _sentences(result: Verification) -> Iterator[str]:
     answer = styled("same", Style.YES) if decision.same else styled("different", Style.NO)
     comparison = comparison_text(decision.similarity, decision.threshold_similarity, result.metric)
     yield f"{answer}: {comparison}"
-    yield f"threshold: {fmr_text(meaning.fmr_at_most)} ({result.threshold.source})"
+    yield f"threshold: {fmr_text(meaning.fmr_at_most)} ({result.threshold_source})"
     if meaning.probability is not None and result.score_to_probability is not None:
         yield (
             f"probability of same person: {probability_text(meaning.probability)} "
@@ -101,10 +102,11 @@ def _row(result: VerifiedPair) -> tuple[Any, ...]:
         f"{result.threshold.similarity:.6f}",
         result.metric.value,
     )
+    by = "" if result.threshold.measured_by is None else result.threshold.measured_by.value
     verification = result.verification
     if verification is None:
         error = f"{type(result.error).__name__}: {result.error}"
-        return (*pair, "", "", "", *threshold, "", "", error)
+        return (*pair, "", "", "", *threshold, "", "", by, error)
     return (
         *pair,
         str(verification.decision.same).lower(),
@@ -113,5 +115,6 @@ def _row(result: VerifiedPair) -> tuple[Any, ...]:
         *threshold,
         verification.a.face_count,
         verification.b.face_count,
+        by,
         "",
     )

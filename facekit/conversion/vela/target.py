@@ -6,11 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from facekit.errors import UsageError
-from facekit.system.configs import config_names, config_path, parse_toml
+from facekit.system.configs import TOML_SUFFIX, config_names, read_toml
 from facekit.system.fields import Fields
 
 _FOLDER = "targets"
-_SUFFIX = ".toml"
 _KEYS = frozenset(
     (
         "title",
@@ -61,7 +60,7 @@ class Target:
 
 def target_names() -> tuple[str, ...]:
     """Returns the names of the targets shipped with facekit."""
-    return config_names(_FOLDER, suffix=_SUFFIX)
+    return config_names(_FOLDER, suffix=TOML_SUFFIX)
 
 
 def read_target(name_or_path: str) -> Target:
@@ -70,10 +69,10 @@ def read_target(name_or_path: str) -> Target:
     Raises UsageError if the target does not exist, cannot be read, is not TOML, or has a missing,
     unknown or wrong key.
     """
-    path = config_path(name_or_path, _FOLDER, suffix=_SUFFIX, title="target")
+    path, raw = read_toml(name_or_path, _FOLDER, title="target")
     try:
-        return _target(path.stem, parse_toml(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return _target(path.stem, raw)
+    except ValueError as error:
         raise UsageError(f"Target {path} cannot be used: {error}") from error
 
 

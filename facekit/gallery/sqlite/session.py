@@ -22,6 +22,8 @@ from facekit.template.match import require_unit
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
+_HAS_TEMPLATES = "SELECT EXISTS (SELECT 1 FROM template UNION ALL SELECT 1 FROM spare_template)"
+
 
 class SqliteSession:
     """The state that the parts of an SQLite gallery share.  Not thread-safe."""
@@ -108,10 +110,12 @@ class SqliteSession:
     def space(self) -> TemplateSpace | None:
         """Returns the template space, None until somebody is enrolled.
 
-        Raises StorageError if it was changed.
+        Raises StorageError if it was changed, or if the gallery has templates and no space.
         """
         row = self.connection.execute("SELECT description, seal FROM space").fetchone()
         if row is None:
+            if self.one(_HAS_TEMPLATES):
+                raise changed_space(f"Gallery {self.path}", "template space")
             return None
         if self.space_seal(row[0]) != row[1]:
             raise changed_space(f"Gallery {self.path}", "template space")

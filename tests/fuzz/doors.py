@@ -1,0 +1,26 @@
+"""Every kind of input that comes from outside, by its name."""
+
+from __future__ import annotations
+
+from tests.fuzz.door import Door
+from tests.fuzz.file_doors import EMBEDDINGS, PICTURES, REQUESTS
+from tests.fuzz.model_doors import ARCHIVES, CARDS
+from tests.fuzz.network_doors import CAFFE, CHECKPOINTS, GRAPHS, KERAS, LITERT, ONNX, TORCH
+from tests.fuzz.store_doors import EXPORTS, GALLERIES
+
+DOORS: dict[str, Door] = {
+    "pictures": PICTURES,
+    "embeddings": EMBEDDINGS,
+    "requests": REQUESTS,
+    "galleries": GALLERIES,
+    "exports": EXPORTS,
+    "cards": CARDS,
+    "archives": ARCHIVES,
+    "keras": KERAS,
+    "torch": TORCH,
+    "graphs": GRAPHS,
+    "caffe": CAFFE,
+    "onnx": ONNX,
+    "checkpoints": CHECKPOINTS,
+    "litert": LITERT,
+}
