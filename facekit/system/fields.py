@@ -199,7 +199,8 @@ def every_problem(
     accepts and whose lists are not empty, and `parse` runs again.  A contradiction between members
     is therefore reported only if each of them is right by itself.
     """
-    repaired, problems, places = copy.deepcopy(raw), [], [""]
+    repaired, places = copy.deepcopy(raw), [""]
+    problems = list[str]()
     while len(problems) < _MOST_PROBLEMS:
         try:
             parse(Fields(repaired, where))
