@@ -13,11 +13,12 @@ from facekit.conversion.preprocessing import SYSTEM_PREPROCESSING
 from facekit.conversion.self_test import self_test
 from facekit.conversion.source_inference import graph_inference
 from facekit.enums import Architecture, Preprocessing
-from facekit.errors import ModelBuildError, UsageError
+from facekit.errors import UsageError
 from facekit.graph.nets.designs import DESIGNS
 from facekit.graph.read.formats import SourceFormat, find_format
 from facekit.graph.read.onnx_file import external_tensor_files, is_onnx
 from facekit.graph.read.tf_checkpoint import checkpoint_files, is_checkpoint
+from facekit.graph.weights import WEIGHTS
 from facekit.graph.write.litert import to_litert
 from facekit.model import registry
 from facekit.model.card import Card, Source, Task
@@ -25,6 +26,7 @@ from facekit.model.store import CARD_SUFFIX, MODEL_SUFFIX, InstalledModel
 from facekit.model.variants import DEFAULT_VARIANT
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import write_atomically
+from facekit.system.inputs import open_input
 from facekit.types import InputSpec
 from facekit.version import __version__
 
@@ -115,16 +117,14 @@ def source_sha256(path: Path) -> str:
     Raises ModelBuildError if a file cannot be read.
     """
     digest = hashlib.sha256()
-    try:
-        files = checkpoint_files(path) if is_checkpoint(path) else (path,)
-        if is_onnx(path):
-            files = (path, *external_tensor_files(path))
-        for file in files:
-            with file.open("rb") as opened:
-                while chunk := opened.read(_CHUNK_BYTES):
-                    digest.update(chunk)
-    except OSError as error:
-        raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
+    if is_checkpoint(path):
+        files = checkpoint_files(path)
+    else:
+        files = (path, *external_tensor_files(path)) if is_onnx(path) else (path,)
+    for file in files:
+        with open_input(file, WEIGHTS) as opened:
+            while chunk := opened.read(_CHUNK_BYTES):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -8,11 +8,11 @@ file must be used exactly once, except those listed as ignored or expected.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -20,14 +20,29 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Graph, Node
+from facekit.system.inputs import InputKind, reading
 from facekit.types import Float32Array
 
 MAX_BYTES = 2 << 30
 """Size limit of a file of weights in bytes, packed or unpacked.  Known networks have 0.1 GB."""
 
+WEIGHTS = InputKind("a network or weights", ModelBuildError, max_bytes=MAX_BYTES)
+"""A file whose format is not known yet."""
 
-UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
-"""The exceptions that Python raises for a file that is not a zip archive, or is damaged."""
+NODE = InputKind("an operation of a network", ModelBuildError, max_bytes=MAX_BYTES)
+
+
+@contextmanager
+def reading_graph(kind: InputKind, path: Path) -> Iterator[None]:
+    """As `reading`, and errors about a tensor or node get the name of the file.
+
+    Values that overflow float32 give no warning: the checks for finite values find them.
+    """
+    try:
+        with np.errstate(all="ignore"), reading(kind, "it"):
+            yield
+    except ModelBuildError as error:
+        raise ModelBuildError(f"{path.name}: {error}") from error
 
 
 class Weights(Protocol):

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 import tarfile
 import tempfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO
 
-from facekit.errors import ModelMismatchError, UsageError
-from facekit.model.card import Card, read_card
+from facekit.errors import ModelMismatchError
 from facekit.model.installation import install, storage_errors, write_card
+from facekit.model.replacement import replacements, require_allowed
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
@@ -34,13 +33,18 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.model.tar import Member, write_tar
+from facekit.model.tried import require_tried
 from facekit.model.variants import MODEL_SUFFIXES, file_name
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
+from facekit.system.inputs import InputKind, open_input, reading
 
 MAX_MEMBERS = 200
 MAX_BYTES = {**dict.fromkeys(MODEL_SUFFIXES, 1 << 30), CARD_SUFFIX: 4 << 20}
 MAX_TOTAL_BYTES = 4 << 30
+_ARCHIVE = InputKind(
+    "a .tar or .tar.gz of models", ModelMismatchError, max_bytes=MAX_TOTAL_BYTES + (1 << 20)
+)
 
 _MEMBER = re.compile(f"({PLAIN_NAME.pattern})/({PLAIN_NAME.pattern})")
 _NOT_IMPORTED = "Nothing was imported."
@@ -78,20 +82,29 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 
 
 def import_models(
-    archive: Path, *, force: bool = False, on_wait: Callable[[], None] | None = None
+    archive: Path,
+    *,
+    force: bool = False,
+    on_wait: Callable[[], None] | None = None,
+    on_replaced: Callable[[str], object] = lambda _: None,
 ) -> tuple[InstalledModel, ...]:
     """Checks the whole archive, then installs its models.
 
     Other stored variants of these models are kept.
-    `on_wait` is called once for each lock that another process holds.  Raises ModelMismatchError
-    for any content that `export_models` does not write, UsageError if another file or card of the
-    same name is stored and `force` is False, and StorageError if the store cannot be written.
+    `on_wait` is called once for each lock that another process holds, and `on_replaced`, with the
+    change in words, for each model that is replaced.  Raises ModelMismatchError for any content
+    that `export_models` does not write, UsageError if a known model would change (see
+    facekit.model.replacement) and `force` is False, and StorageError if the store cannot be
+    written.
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
         _unpack(archive, folder)
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
-        if not force:
-            _require_no_replacement(model.card for variants in unpacked for model in variants)
+        replaced = replacements(model.card for variants in unpacked for model in variants)
+        require_allowed(replaced, force=force)
+        require_tried({m.path: m.card.file_sha256 for variants in unpacked for m in variants})
+        for change in map(str, replaced):
+            on_replaced(change)
         for variants in unpacked:
             install(variants[0].card.name, partial(_move, variants), on_wait=on_wait)
     return tuple(
@@ -132,9 +145,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             else:
                 content = tar.extractfile(member)
                 assert content is not None  # because the member is a regular file
-                (folder / member.name).parent.mkdir(exist_ok=True)
-                with (folder / member.name).open("xb") as file:
-                    shutil.copyfileobj(content, file, _CHUNK_BYTES)
+                _write(content, folder / member.name, archive)
                 continue
             raise ModelMismatchError(
                 f"{archive}: member {member.name!r} {problem}. {_NOT_IMPORTED}"
@@ -143,26 +154,32 @@ def _unpack(archive: Path, folder: Path) -> None:
         raise ModelMismatchError(f"{archive} holds no model. {_NOT_IMPORTED}")
 
 
+def _write(content: IO[bytes], path: Path, archive: Path) -> None:
+    """Writes a member to `path`.  Raises StorageError if that fails, ModelMismatchError if reading
+    does."""
+    with storage_errors():
+        path.parent.mkdir(exist_ok=True)
+        with path.open("xb") as file:
+            while chunk := _next_chunk(content, archive):
+                file.write(chunk)
+
+
+def _next_chunk(content: IO[bytes], archive: Path) -> bytes:
+    with reading(_ARCHIVE, archive):
+        return content.read(_CHUNK_BYTES)
+
+
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
     """Opens and yields an archive.
 
     Raises ModelMismatchError if the file cannot be read or is damaged.
     """
-    try:
-        file = archive.open("rb")
-    except OSError as error:
-        raise ModelMismatchError(f"{archive} cannot be read: {error.strerror}.") from error
-    try:
-        with file:
-            zipped = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            with tarfile.open(fileobj=_Gzip(fileobj=file) if zipped else file, mode="r:") as tar:
-                yield tar
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
-        raise ModelMismatchError(
-            f"{archive} is not a .tar or .tar.gz of models, or is damaged: {error}. {_NOT_IMPORTED}"
-        ) from error
+    with open_input(archive, _ARCHIVE) as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        with tarfile.open(fileobj=_Gzip(fileobj=file) if zipped else file, mode="r:") as tar:
+            yield tar
 
 
 class _Gzip(gzip.GzipFile):
@@ -204,25 +221,6 @@ def _model_file(path: Path) -> Path:
         if path.with_suffix(suffix).exists():
             return path.with_suffix(suffix)
     return path.with_name(file_name(name, path.stem.removeprefix(f"{name}_")))
-
-
-def _require_no_replacement(cards: Iterable[Card]) -> None:
-    """Raises UsageError if one of these models is stored with another card."""
-    stored = [card_for_store(card) for card in cards]
-    others = [f"{card.name}:{card.variant}" for card in stored if _is_another_stored(card)]
-    if others:
-        raise UsageError(
-            f"{', '.join(others)} would be replaced in the store, by another file or card. Pass "
-            "--force to allow it."
-        )
-
-
-def _is_another_stored(card: Card) -> bool:
-    path = variant_path(card.name, card.variant).with_suffix(CARD_SUFFIX)
-    try:
-        return path.exists() and card_for_store(read_card(path)).to_json() != card.to_json()
-    except ModelMismatchError:  # a damaged card differs from this card
-        return True
 
 
 def _move(models: Sequence[InstalledModel], into: Path) -> None:

@@ -54,9 +54,9 @@ def reading(kind: InputKind, name: object) -> Iterator[None]:
         yield
     except FacekitError:
         raise
-    except OSError as error:
-        raise kind.error(f"{name} cannot be read: {error.strerror or error}.") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # else it is a library's
+            raise kind.error(f"{name} cannot be read: {error.strerror}.") from error
         raise kind.error(f"{name} cannot be read as {kind.noun}: {_reason(error)}.") from error
 
 

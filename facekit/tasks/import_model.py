@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing, ResizeFilter
-from facekit.errors import ModelMissingError, UsageError
+from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.model import installation, store
+from facekit.model.card import read_card
 from facekit.reporter import SILENT, Reporter
+from facekit.system.inputs import InputKind, open_input
 from facekit.tasks.build import ModelFiles, waiting
+from facekit.template.calibration import Calibration
 from facekit.types import CropSpec
+
+_ANY = InputKind("an archive, a network or weights", ModelMissingError, max_bytes=5_000_000_000)
 
 
 def import_model(
@@ -26,7 +33,8 @@ def import_model(
 
     The kind of the file is detected from its content.  `options`: properties that a file of weights
     does not state.  `force`: replace a model of that name, with all variants; for an archive,
-    replace the stored models of its names.
+    replace models that are stored or in the registry.  What is replaced is told to `reporter`, with
+    the thresholds before and after.
     Raises ModelMissingError for a file that cannot be read, UsageError, ModelMismatchError for an
     archive that export does not write, ModelBuildError for weights that do not fit their graph or
     whose network differs from its source or does not distinguish faces, MissingExtraError, or
@@ -56,11 +64,8 @@ def is_archive(path: Path) -> bool:
     """
     if path.is_dir():
         return False
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise ModelMissingError(f"{path} cannot be read: {error.strerror}.") from error
+    with open_input(path, _ANY) as file:
+        head = file.read(512)
     return head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar" or not head
 
 
@@ -117,8 +122,26 @@ def _crop(rule: CropRule | None, margin_px: float | None) -> CropSpec | None:
 def _import_archive(path: Path, force: bool, reporter: Reporter) -> ModelFiles:
     from facekit.model.archive import import_models
 
-    imported = import_models(path, force=force, on_wait=waiting("these models", reporter))
+    imported = import_models(
+        path,
+        force=force,
+        on_wait=waiting("these models", reporter),
+        on_replaced=lambda change: reporter.note(f"replaced: {change}"),
+    )
     return ModelFiles(str(path), tuple(model.path for model in imported))
+
+
+def _lost_thresholds(name: str, variants: Sequence[str]) -> list[str]:
+    """Returns the thresholds of the stored variants, in words; a damaged card has none."""
+    from facekit.model.replacement import threshold_changes
+
+    lost = []
+    for variant in variants:
+        with suppress(ModelMismatchError):
+            card = read_card(store.variant_path(name, variant).with_suffix(store.CARD_SUFFIX))
+            changes = threshold_changes(card.calibration, Calibration())
+            lost += [f"{card.full_name}: {change}" for change in changes]
+    return lost
 
 
 def _import_weights(
@@ -138,7 +161,10 @@ def _import_weights(
     def build(folder: Path) -> None:
         made.append(import_weights(path, name, options, folder, reporter=reporter))
 
+    lost = _lost_thresholds(name, earlier)
     installation.install(name, build, on_wait=waiting(name, reporter))
+    for change in lost:
+        reporter.note(f"replaced: {change}")
     installation.remove_others(name, store.DEFAULT_VARIANT)
     reporter.note(
         f"{name} has no threshold yet: give verify --threshold or --min-similarity, or measure one "

@@ -110,7 +110,7 @@ def test_an_archive_replaces_no_other_model_unasked(folder: Path) -> None:
     installation.install("toy", partial(write_model, content=b"another"))
     stored = _content(folder / "home")
     refused = run("models import toy.tar")
-    assert (refused.exit_code, "toy:float32 would be replaced" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "toy:float32 (another file" in refused.stderr) == (2, True)
     assert _content(folder / "home") == stored
     assert run("models import toy.tar --force").exit_code == 0
     assert _content(folder / "home") != stored

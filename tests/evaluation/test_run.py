@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.enums import Flip, Profile, ResizeFilter
+from facekit.enums import Flip, MeasuredBy, Profile, ResizeFilter
 from facekit.errors import InputError, UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
 from facekit.evaluation.metrics.error_rates import best_accuracy_threshold
@@ -113,6 +113,15 @@ def test_the_cards_threshold_is_used_only_where_it_holds() -> None:
     own = score_plan(plan, replace(PLAIN, cards_own=True), scorer, card)
     assert (own.origin, own.fold_threshold_similarities) == (ThresholdOrigin.CARD, (0.5,))
     assert score_plan(plan, PLAIN, scorer, card).origin is ThresholdOrigin.SAME_PAIRS
+    column = ReportColumn(InstalledModel(card, MODEL.path), replace(PLAIN, cards_own=True))
+    report = run(plan, column)
+    assert "The threshold of toy:float32 was measured by whoever made this card." in report.notes
+    assert report.to_dict()["models"][0]["measured_by"] == "card-maker"
+    ours = replace(card, calibration=replace(card.calibration, measured_by=MeasuredBy.FACEKIT))
+    report = run(plan, replace(column, model=InstalledModel(ours, MODEL.path)))
+    assert not any("whoever" in note for note in report.notes)
+    assert report.to_dict()["models"][0]["measured_by"] == "facekit"
+    assert run(plan).to_dict()["models"][0]["measured_by"] is None
     bare = score_plan(plan, replace(PLAIN, cards_own=True), scorer, CARD)
     assert bare.origin is ThresholdOrigin.SAME_PAIRS
 

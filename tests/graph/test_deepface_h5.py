@@ -94,5 +94,5 @@ def test_a_first_branch_is_never_taken_for_the_second() -> None:
 def test_what_is_no_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.h5"
     path.write_bytes(content)
-    with pytest.raises(ModelBuildError, match=r"weights\.h5 is not an HDF5 file"):
+    with pytest.raises(ModelBuildError, match=r"weights\.h5 cannot be read as an HDF5 file"):
         read_deepface(path)

@@ -11,7 +11,7 @@ import pytest
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.facenet_pb import read_frozen_graph
-from facekit.graph.read.graph_def import _GRAPH_DEF
+from facekit.graph.read.graph_def import _GRAPH_DEF, GRAPH
 from facekit.graph.read.protobuf import parse
 
 ROOT = "InceptionResnetV1"
@@ -20,7 +20,7 @@ CONV = f"{ROOT}/Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7"
 
 @pytest.fixture(scope="module")
 def graph_def(frozen_graph: Path) -> Any:
-    return parse(frozen_graph, _GRAPH_DEF, title="graph")
+    return parse(frozen_graph, _GRAPH_DEF, GRAPH)
 
 
 def _drop(graph: Any) -> None:

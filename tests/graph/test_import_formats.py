@@ -173,7 +173,7 @@ def test_a_checkpoint_cut_off_or_changed(tmp_path: Path) -> None:
     (data,), (index,) = folder.glob("*.data-*"), folder.glob("*.index")
     content, whole = data.read_bytes(), index.read_bytes()
     os.truncate(data, len(content) // 2)
-    with pytest.raises(ModelBuildError, match="is damaged, or no checkpoint"):
+    with pytest.raises(ModelBuildError, match="cannot be read as a checkpoint"):
         read(folder)
     data.write_bytes(content[:700] + b"\x80" + content[701:])
     with pytest.raises(ModelBuildError, match="has another checksum than its index states"):
@@ -321,7 +321,7 @@ def test_a_harmful_pickle_is_not_run(tmp_path: Path, zipped: bool) -> None:
     path, proof = tmp_path / "evil.pt", tmp_path / "was-run"
     content = {"last_linear.weight": Harmful(proof)}
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ModelBuildError, match=r"not a PyTorch file of tensors alone.*nothing"):
+    with pytest.raises(ModelBuildError, match="PyTorch file of tensors alone: the pickle names"):
         read(path)
     assert not proof.exists()
 
@@ -371,11 +371,11 @@ def test_names_in_a_keras_archive_count_more_than_order() -> None:
 def test_an_archive_that_unpacks_to_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keras_archive, "MAX_BYTES", 1000)
+    monkeypatch.setattr(keras_archive, "MAX_BYTES", 1_000_000)
     with zipfile.ZipFile(tmp_path / "a.keras", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", "{}")
-        archive.writestr("model.weights.h5", bytes(2000))
-    with pytest.raises(ModelBuildError, match="2002 bytes unpacked; 1000 are allowed"):
+        archive.writestr("model.weights.h5", bytes(2_000_000))
+    with pytest.raises(ModelBuildError, match="unpacks to 2 MB; 1 are allowed"):
         read(tmp_path / "a.keras")
 
 
@@ -474,7 +474,7 @@ def test_a_file_cut_off_is_refused(
     else:
         write_graph(with_scales(slim_arrays), path)
     os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(ModelBuildError, match=r"damaged|not a frozen|no format that facekit knows"):
+    with pytest.raises(ModelBuildError, match=r"cannot be read as a|no format that facekit knows"):
         read(path)
 
 

@@ -19,7 +19,7 @@ from facekit.graph import operations
 from facekit.graph.fold import split_input_scaling
 from facekit.graph.graph import Graph, Node, Operation
 from facekit.graph.probe import pattern
-from facekit.graph.read.onnx_file import _MODEL
+from facekit.graph.read.onnx_file import _MODEL, ONNX
 from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.protobuf import parse
 from facekit.graph.write.litert import to_litert
@@ -384,7 +384,7 @@ def _training(made: Any) -> None:
         (_no_input, "one input needed. Found: none"),
         (_two_outputs, "the output bn1_beta must be computed"),
         (_no_arguments, "one input needed. Found: none"),
-        (_one_argument, f"{CONV}, a Conv, cannot be read: "),
+        (_one_argument, f"{CONV}, a Conv, cannot be read as "),
         (_many, "10000 nodes are allowed"),
         (_training, "bn1: training_mode 0 needed"),
     ],
@@ -392,7 +392,7 @@ def _training(made: Any) -> None:
 def test_a_spoilt_network_is_refused_by_name(
     sface_source: Path, tmp_path: Path, spoil: Callable[[Any], None], message: str
 ) -> None:
-    spoilt = parse(sface_source, _MODEL, title="model")
+    spoilt = parse(sface_source, _MODEL, ONNX)
     spoil(spoilt)
     path = written(spoilt, tmp_path)
     with pytest.raises(ModelBuildError, match=message) as raised:
@@ -411,7 +411,7 @@ def test_a_file_that_was_cut_off_is_refused(
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelBuildError, match=r"none\.onnx is not a model in ONNX"):
+    with pytest.raises(ModelBuildError, match=r"none\.onnx cannot be read: No such file"):
         read_onnx_graph(tmp_path / "none.onnx", name="absent")
 
 

@@ -30,6 +30,7 @@ def shipped_card(name: str = "sface", variant: str = "float32") -> Card:
         name=name,
         variant=variant,
         file_sha256=shipped.model_sha256,
+        source=entry.source,
         input=entry.card.input,
         crop=entry.card.crop,
         embedding_size=entry.card.embedding_size,

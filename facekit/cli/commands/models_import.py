@@ -95,6 +95,9 @@ def import_command(
     .pt, SphereFace-20's .caffemodel and sphereface_pytorch's .pth, and .weights.h5 of a net that
     facekit draws.  Both need --as NAME, and neither TensorFlow nor PyTorch.
 
+    Over a model that is stored, or that facekit knows, --force is needed.  What changes is told:
+    the thresholds before and after.
+
     What a file is, its content says.  Nothing in it is run, and every tensor must fit.
 
     \b

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.protobuf import Messages, parse
+from facekit.graph.weights import MAX_BYTES, WEIGHTS
+from facekit.system.inputs import InputKind, open_input, reading
 
+_KIND = InputKind("a whole Caffe model", ModelBuildError, max_bytes=MAX_BYTES)
 _HEAD_BYTES = 1 << 20
 _LAYERS, _LAYER = 2, 100  # fields of NetParameter: the older kind of layers, and the current one
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # protobuf's wire types
@@ -49,9 +52,9 @@ _NET_PARAMETER = Messages(
 def is_caffe_model(path: Path, *, with_layer: str) -> bool:
     """Returns whether the file begins like a NetParameter and contains the layer name `with_layer`.
 
-    Raises OSError if the file cannot be read.
+    Raises ModelBuildError if the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_input(path, WEIGHTS) as file:
         if with_layer.encode() not in file.read(_HEAD_BYTES):
             return False
         file.seek(0)
@@ -65,14 +68,15 @@ def read_caffe_model(path: Path) -> dict[str, NDArray[np.float32]]:
     kernels.  Raises ModelBuildError if the file is not a NetParameter, is truncated or too large,
     or if the number of a tensor's elements does not match its shape.
     """
-    net = parse(path, _NET_PARAMETER, title="whole Caffe model")
+    net = parse(path, _NET_PARAMETER, _KIND)
     tensors: dict[str, NDArray[np.float32]] = {}
-    for layer in (*net.layers, *net.layer):
-        for index, blob in enumerate(layer.blobs):
-            name = f"{layer.name}[{index}]"
-            if name in tensors:
-                raise ModelBuildError(f"{path.name} has two layers called {layer.name}.")
-            tensors[name] = _tensor(blob, name, path.name)
+    with reading(_KIND, path):
+        for layer in (*net.layers, *net.layer):
+            for index, blob in enumerate(layer.blobs):
+                name = f"{layer.name}[{index}]"
+                if name in tensors:
+                    raise ModelBuildError(f"{path.name} has two layers called {layer.name}.")
+                tensors[name] = _tensor(blob, name, path.name)
     return tensors
 
 

@@ -12,29 +12,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
+from facekit.graph.read.hdf5 import list_datasets, open_hdf5, read_arrays
 from facekit.graph.read.network import ImportedNetwork
-from facekit.graph.weights import MAX_BYTES, SourceWeights, Take, read_embedding_size
-from facekit.system.extras import require
+from facekit.graph.weights import SourceWeights, Take, read_embedding_size
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SECOND_BRANCH = re.compile(r"^(Block(?:17|8)_(\d+))_Branch_\2_")
-
-
-def is_hdf5(path: Path) -> bool:
-    """Returns whether the file begins with the HDF5 signature.
-
-    Raises OSError if the file cannot be read.
-    """
-    if path.is_dir():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
 def read_deepface(path: Path) -> ImportedNetwork:
@@ -55,27 +42,19 @@ def read_variables(path: Path) -> dict[str, NDArray[Any]]:
 
     An example of a name is "Block17_3_Branch_1_Conv2d_0a_1x1/kernel".
 
-    Raises ModelBuildError if the file is not HDF5, or if two datasets have the same name.
+    Raises ModelBuildError if the file is not HDF5, is damaged, or has anything but numbers, or if
+    two datasets have the same name.
     """
-    h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
     variables: dict[str, NDArray[Any]] = {}
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
+    with open_hdf5(path) as file:
+        # A saved model has its weights in a group "model_weights".
+        inner = file.get("model_weights")
+        group = inner if hasattr(inner, "visititems") else file
+        for name, array in read_arrays(list_datasets(group)).items():
             ours = _our_name(name)
             if ours in variables:
                 raise ModelBuildError(f"{path.name} holds {ours} twice, once as {name}.")
-            if item.nbytes > MAX_BYTES:
-                raise ModelBuildError(f"{path.name}: {name} has {item.nbytes} bytes.")
-            variables[ours] = np.asarray(item)
-
-    try:
-        with h5py.File(path, "r") as file:
-            # A saved model has its weights in a group "model_weights".
-            inner = file.get("model_weights")
-            (inner if isinstance(inner, h5py.Group) else file).visititems(visit)
-    except (OSError, RuntimeError) as error:
-        raise ModelBuildError(f"{path} is not an HDF5 file, or is damaged: {error}") from error
+            variables[ours] = array
     return variables
 
 

@@ -20,7 +20,8 @@ from facekit.graph.read.facenet_names import (
 )
 from facekit.graph.read.graph_def import read_constants
 from facekit.graph.read.network import ImportedNetwork
-from facekit.graph.weights import Fill, SourceWeights, Take, read_embedding_size
+from facekit.graph.weights import WEIGHTS, Fill, SourceWeights, Take, read_embedding_size
+from facekit.system.inputs import open_input
 from facekit.types import Float32Array
 
 _FOLDED_OFFSET = "Conv2D_bn_offset"
@@ -43,10 +44,10 @@ _BOTTLENECK_GAMMA = f"{ROOT}/Bottleneck/BatchNorm/Const"
 def is_graph(path: Path) -> bool:
     """Returns whether the file is a GraphDef, i.e. nodes that begin with a name and an operation.
 
-    Only the first node is examined, so that a truncated file is still recognized.  Raises OSError
-    if the file cannot be read.
+    Only the first node is examined, so that a truncated file is still recognized.  Raises
+    ModelBuildError if the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_input(path, WEIGHTS) as file:
         head = file.read(1 << 10)
     node = _FIRST_NODE.match(head)
     if node is None:

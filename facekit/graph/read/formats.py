@@ -12,14 +12,16 @@ from pathlib import Path
 
 from facekit.enums import Preprocessing
 from facekit.errors import ModelBuildError
-from facekit.graph.read.deepface_h5 import is_hdf5, read_deepface
+from facekit.graph.read.deepface_h5 import read_deepface
 from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
+from facekit.graph.read.hdf5 import is_hdf5
 from facekit.graph.read.keras_archive import (
     is_keras_model,
     is_keras_weights,
     read_keras,
     read_keras_weights,
+    require_harmless,
 )
 from facekit.graph.read.litert import is_litert, read_litert_graph
 from facekit.graph.read.network import ImportedNetwork
@@ -33,6 +35,8 @@ from facekit.graph.read.sphereface import (
 )
 from facekit.graph.read.tf_checkpoint import is_checkpoint, read_checkpoint
 from facekit.graph.read.torch_file import is_torch_file
+from facekit.graph.weights import WEIGHTS
+from facekit.system.inputs import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,7 @@ class SourceFormat:
 
     title: str
     recognizes: Callable[[Path], bool]
-    """Returns whether a file has this format, by its content.
-
-    The function is called for existing paths only, and must not raise an error for damaged content.
-    """
+    """Returns whether a file has this format, by its content; damaged content raises no error."""
     read: Callable[..., ImportedNetwork]
     """Reads a file into a network.
 
@@ -102,14 +103,15 @@ FORMATS: dict[str, SourceFormat] = {
 def find_format(path: Path) -> SourceFormat:
     """Returns the format of a file, or of a checkpoint's folder.
 
-    Raises ModelBuildError if the path does not exist or no format recognizes it.
+    Raises ModelBuildError if the path does not exist, no format recognizes it, or a process that
+    reads it as HDF5 ends by it.
     """
-    try:
+    with reading(WEIGHTS, path):
         is_folder = path.is_dir()  # only checkpoints are stored as folders
+        if not is_folder:
+            require_harmless(path)
         candidates = [FORMATS["tf-checkpoint"]] if is_folder else FORMATS.values()
         matches = [source_format for source_format in candidates if source_format.recognizes(path)]
-    except OSError as error:
-        raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
     if not matches:
         titles = ", ".join(source_format.title for source_format in FORMATS.values())
         raise ModelBuildError(

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.protobuf import Messages, parse
+from facekit.graph.weights import MAX_BYTES, reading_graph
+from facekit.system.inputs import InputKind
 from facekit.types import Float32Array
 
+GRAPH = InputKind("a frozen TensorFlow graph", ModelBuildError, max_bytes=MAX_BYTES)
 _GRAPH_DEF = Messages(
     "GraphDef",
     {
@@ -53,11 +56,13 @@ def read_constants(path: Path) -> dict[str, Float32Array]:
 
     Raises ModelBuildError if the file is not a graph.
     """
-    found = {
-        node.name: tensor_values(node_attributes(node)["value"].tensor, node.name)
-        for node in graph_nodes(path)
-        if node.op == "Const" and "value" in node_attributes(node)
-    }
+    nodes = graph_nodes(path)
+    with reading_graph(GRAPH, path):
+        found = {
+            node.name: tensor_values(node_attributes(node)["value"].tensor, node.name)
+            for node in nodes
+            if node.op == "Const" and "value" in node_attributes(node)
+        }
     return {
         name: values
         for name, values in found.items()
@@ -67,7 +72,7 @@ def read_constants(path: Path) -> dict[str, Float32Array]:
 
 def graph_nodes(path: Path) -> Any:
     """Returns the file's nodes in its order.  Raises ModelBuildError if the file is not a graph."""
-    nodes = parse(path, _GRAPH_DEF, title="frozen TensorFlow graph").node
+    nodes = parse(path, _GRAPH_DEF, GRAPH).node
     if not nodes:
         raise ModelBuildError(f"{path} is not a frozen TensorFlow graph: it has no nodes.")
     return nodes

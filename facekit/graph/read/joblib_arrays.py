@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import ModelBuildError
-from facekit.graph.read.pickled import PARSE_ERRORS, BuiltObject, read_pickle
+from facekit.graph.read.pickled import BuiltObject, read_pickle
+from facekit.graph.weights import MAX_BYTES
+from facekit.system.inputs import InputKind, reading
 from facekit.types import Float32Array
 
+_ARRAYS = InputKind("a list of arrays by joblib", ModelBuildError, max_bytes=MAX_BYTES)
 _WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _DTYPE = ("numpy", "dtype")
 _NDARRAY = ("numpy", "ndarray")
@@ -33,18 +36,14 @@ def read_arrays(content: bytes, *, origin: str) -> list[Float32Array]:
         if item.kind == _WRAPPER:
             item.array = _array(item.state, stream)
 
-    try:
+    with reading(_ARRAYS, origin):
         members = read_pickle(
             stream, (_WRAPPER, _DTYPE, _NDARRAY), calls=(_WRAPPER, _DTYPE), on_build=on_build
         )
         arrays = [member.array for member in members]
         if any(array is None for array in arrays):
             raise ValueError("a member that is no array")
-    except ModelBuildError as error:
-        raise ModelBuildError(f"{origin}: {error}") from error
-    except PARSE_ERRORS as error:
-        raise ModelBuildError(f"{origin} is not a list of arrays by joblib: {error}.") from error
-    return arrays
+        return arrays
 
 
 def _array(state: dict[str, Any], stream: io.BytesIO) -> Float32Array:

@@ -9,12 +9,11 @@ Keras 2's .h5 has the configuration as an attribute, and lists each layer's weig
 from __future__ import annotations
 
 import io
-import json
 import re
-import zipfile
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,20 @@ from facekit.enums import Architecture
 from facekit.errors import ModelBuildError
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
 from facekit.graph.nets.sphereface20 import sphereface20
-from facekit.graph.read.deepface_h5 import is_hdf5
-from facekit.graph.read.keras_model import PARSE_ERRORS, list_layers, read_keras_graph
+from facekit.graph.read.hdf5 import is_hdf5, list_datasets, open_hdf5, read_arrays
+from facekit.graph.read.keras_model import list_layers, read_keras_graph
 from facekit.graph.read.network import ImportedNetwork
-from facekit.graph.weights import MAX_BYTES, UNREADABLE, SourceWeights, Take
-from facekit.system.extras import require
+from facekit.graph.weights import MAX_BYTES, SourceWeights, Take, reading_graph
+from facekit.system.inputs import InputKind, open_input, open_zip, parse_json, read_member, reading
+from facekit.system.trial import Died, try_each
 from facekit.types import Float32Array
 
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
 _MODEL = "model_config"
+_TRY = f"{__name__}:try_reading"
+_LONGEST_S = 120.0
+"""Seconds after which reading a file is given up.  A file of 100 MB takes one."""
+_KERAS = InputKind("a Keras model of layers", ModelBuildError, max_bytes=MAX_BYTES)
 _TRAINING_ONLY = re.compile(r"^optimizer/|/seed_generator/")
 """Variables of training, which an embedding network does not use."""
 _LEAVES = {"kernel": 0, "alpha": 0, "bias": 1, "beta": -3, "moving_mean": -2, "moving_variance": -1}
@@ -48,10 +52,31 @@ _NETS = {
 """The key is the layer that computes the embedding."""
 
 
+def require_harmless(path: Path) -> None:
+    """Reads a file in HDF5 or a .keras archive in another process.
+
+    The HDF5 library trusts much of what is in a file, so that a damaged file may end the process
+    that reads it.  Raises ModelBuildError if it does, or takes minutes.
+    """
+    if is_hdf5(path) or _is_archive(path):
+        for answer in try_each(_TRY, [str(path)], longest_s=_LONGEST_S):
+            if isinstance(answer, Died):
+                raise ModelBuildError(
+                    f"{path} is not read: the process that tried to {answer.how}. It is damaged, "
+                    "or made to do harm."
+                )
+
+
+def try_reading(path: str) -> None:
+    """Reads every dataset, or as many as can be read."""
+    with suppress(Exception), _open_weights(Path(path)) as file:
+        read_arrays(list_datasets(file))
+
+
 def is_keras_model(path: Path) -> bool:
     """Returns whether the file is a .keras archive, or an .h5 file with a model's configuration.
 
-    Raises OSError if it cannot be read.
+    Raises ModelBuildError if it cannot be read.
     """
     return _is_archive(path) or _is_hdf5_with(path, lambda file: _MODEL in file.attrs)
 
@@ -59,28 +84,28 @@ def is_keras_model(path: Path) -> bool:
 def is_keras_weights(path: Path) -> bool:
     """Returns whether the file is a .weights.h5 file of Keras 3.
 
-    Raises OSError if the file cannot be read.
+    Raises ModelBuildError if the file cannot be read.
     """
     return _is_hdf5_with(path, lambda file: hasattr(file.get("layers"), "keys"))
 
 
 def _is_archive(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {_WEIGHTS, _CONFIG} <= set(archive.namelist())
-    except UNREADABLE:
-        return False
+    names: list[str] = []
+    with (
+        suppress(ModelBuildError),
+        open_input(path, _KERAS) as file,
+        open_zip(file, max_bytes=sys.maxsize) as archive,  # the size is told when it is read
+    ):
+        names = archive.namelist()
+    return {_WEIGHTS, _CONFIG} <= set(names)
 
 
 def _is_hdf5_with(path: Path, has: Callable[[Any], bool]) -> bool:
     if not is_hdf5(path):
         return False
-    h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
-    try:
-        with h5py.File(path, "r") as file:
-            return has(file)
-    except OSError:
-        return False
+    with suppress(ModelBuildError), open_hdf5(path) as file:
+        return has(file)
+    return False
 
 
 def read_keras(path: Path) -> ImportedNetwork:
@@ -89,15 +114,14 @@ def read_keras(path: Path) -> ImportedNetwork:
     Raises ModelBuildError if the file is damaged or too large, or if a layer, which the message
     names, is not supported, and MissingExtraError if h5py is not installed.
     """
-    if _is_archive(path):
-        content, model = _read_archive(path)
-        with _open_hdf5(content, path) as file:
-            tensors, ignored = _read_datasets(file, path)
+    is_archive = _is_archive(path)
+    with _open_weights(path) as file:
+        tensors, ignored = _read_tensors(file)
+        if is_archive:
+            model = parse_json(_read_archive(path, _CONFIG))
             datasets = _datasets_by_layer(file, _groups(list_layers(model)))
-    else:
-        with _open_hdf5(path, path) as file:
-            tensors, ignored = _read_datasets(file, path)
-            model = json.loads(file.attrs[_MODEL])
+        else:
+            model = parse_json(file.attrs[_MODEL])
             datasets = {
                 layer: [f"{group.name}/{name}"[1:] for name in group.attrs["weight_names"]]
                 for layer, group in file["model_weights"].items()
@@ -111,8 +135,8 @@ def read_keras_weights(path: Path) -> ImportedNetwork:
     Raises ModelBuildError, naming the tensor, if a tensor does not fit, and MissingExtraError if
     h5py is not installed.
     """
-    with _open_hdf5(path, path) as file:
-        tensors, ignored = _read_datasets(file, path)
+    with _open_weights(path) as file:
+        tensors, ignored = _read_tensors(file)
         datasets = _datasets_by_layer(file, ())
     last = next((layer for layer in _NETS if layer in datasets), None)
     if last is None:
@@ -152,10 +176,8 @@ def _build_network(
         used.update(names)
         return [tensors[name] for name in names]
 
-    try:
+    with reading_graph(_KERAS, path):
         graph = read_keras_graph(model, weights_of)
-    except ModelBuildError as error:
-        raise ModelBuildError(f"{path.name}: {error}") from error
     if unused := sorted(tensors.keys() - used):
         raise ModelBuildError(
             f"{path.name} has tensors with no place in the graph: {', '.join(unused[:3])}."
@@ -163,45 +185,30 @@ def _build_network(
     return ImportedNetwork(graph, ignored)
 
 
-def _read_archive(path: Path) -> tuple[io.BytesIO, dict[str, Any]]:
-    """Returns the content of the weights file and the configuration."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(archive.getinfo(name).file_size for name in (_WEIGHTS, _CONFIG))
-            if size > MAX_BYTES:
-                raise ModelBuildError(f"{path} has {size} bytes unpacked; {MAX_BYTES} are allowed.")
-            return io.BytesIO(archive.read(_WEIGHTS)), json.loads(archive.read(_CONFIG))
-    except (*UNREADABLE, *PARSE_ERRORS) as error:
-        raise ModelBuildError(f"{path} is damaged, or no Keras model of layers: {error}") from error
+def _read_archive(path: Path, member: str) -> bytes:
+    with (
+        open_input(path, _KERAS) as file,
+        open_zip(file, max_bytes=MAX_BYTES) as archive,
+    ):
+        return read_member(archive, member)
 
 
 @contextmanager
-def _open_hdf5(content: Path | io.BytesIO, path: Path) -> Iterator[Any]:
-    h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
-    try:
-        with h5py.File(content, "r") as file:
-            yield file
-    except (OSError, RuntimeError, *PARSE_ERRORS) as error:
-        raise ModelBuildError(f"{path} is no Keras model, or is damaged: {error}") from error
+def _open_weights(path: Path) -> Iterator[Any]:
+    """Opens the HDF5 file that `path` is or, if it is a .keras archive, holds, and yields it.
+
+    Raises ModelBuildError for everything that is raised in the context.
+    """
+    content = io.BytesIO(_read_archive(path, _WEIGHTS)) if _is_archive(path) else None
+    with open_hdf5(path, content) as file, reading(_KERAS, path):
+        yield file
 
 
-def _read_datasets(file: Any, path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+def _read_tensors(file: Any) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     """Returns the datasets by name, and the names of the datasets of training only."""
-    arrays: dict[str, NDArray[Any]] = {}
-    ignored: list[str] = []
-
-    def visit(name: str, item: Any) -> None:
-        if not hasattr(item, "dtype"):
-            return
-        if item.nbytes > MAX_BYTES:
-            raise ModelBuildError(f"{path}: {name} has {item.nbytes} bytes.")
-        if _TRAINING_ONLY.search(name):
-            ignored.append(name)
-        else:
-            arrays[name] = np.asarray(item)
-
-    file.visititems(visit)
-    return arrays, tuple(ignored)
+    datasets = list_datasets(file)
+    ignored = tuple(name for name in datasets if _TRAINING_ONLY.search(name))
+    return read_arrays({name: datasets[name] for name in datasets if name not in ignored}), ignored
 
 
 def _datasets_by_layer(file: Any, groups: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -17,8 +17,6 @@ from facekit.types import Float32Array
 
 ReadWeights: TypeAlias = Callable[[str], Sequence[Float32Array]]
 """Returns a layer's weights by the layer's name, in Keras's order."""
-PARSE_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError)
-"""The exceptions that a malformed configuration causes."""
 
 
 def read_keras_graph(model: Mapping[str, Any], read_weights: ReadWeights) -> Graph:
@@ -27,23 +25,8 @@ def read_keras_graph(model: Mapping[str, Any], read_weights: ReadWeights) -> Gra
     Batch norms keep their statistics.  Layers that act in training only, e.g. dropout, are left
     out.  Raises ModelBuildError, naming the layer, if the class or the settings of a layer are not
     supported, if its weights do not fit, if a layer is used twice, or if the output does not depend
-    on a layer.
+    on a layer; and the exceptions of Python, such as KeyError, if the configuration is malformed.
     """
-    try:
-        return _graph(model, read_weights)
-    except PARSE_ERRORS as error:
-        raise ModelBuildError(f"it is no Keras model of layers: {error!r}.") from error
-
-
-def list_layers(model: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns the class and the name of each layer, in the model's order.
-
-    Raises one of PARSE_ERRORS if the configuration is malformed.
-    """
-    return [(layer["class_name"], layer["config"]["name"]) for layer in model["config"]["layers"]]
-
-
-def _graph(model: Mapping[str, Any], read_weights: ReadWeights) -> Graph:
     config = model["config"]
     sequential = model["class_name"] == "Sequential"
     nodes: dict[str, Node] = {}
@@ -72,6 +55,14 @@ def _graph(model: Mapping[str, Any], read_weights: ReadWeights) -> Graph:
     if idle := [name for name in nodes if name not in used and name not in outputs]:
         raise ModelBuildError(f"{idle[0]} leads to no output.")
     return Graph(config["name"], (nodes[outputs[0]],))
+
+
+def list_layers(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns the class and the name of each layer, in the model's order.
+
+    Raises the exceptions of Python, such as KeyError, if the configuration is malformed.
+    """
+    return [(layer["class_name"], layer["config"]["name"]) for layer in model["config"]["layers"]]
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -19,14 +19,16 @@ from facekit.graph.prelu import merge_prelus
 from facekit.graph.read.litert_arguments import OperatorArguments, Value
 from facekit.graph.read.litert_file import (
     IDENTIFIER,
+    LITERT,
     OMITTED_INPUT,
-    PARSE_ERRORS,
     FileOperator,
     LiteRtTables,
     read_tables,
 )
 from facekit.graph.read.litert_moves import CONSTANT_FOLDERS, DATA_MOVEMENT_READERS
 from facekit.graph.read.litert_operators import COMPUTE_READERS
+from facekit.graph.weights import NODE, WEIGHTS, reading_graph
+from facekit.system.inputs import open_input, read_input, reading
 
 _MAX_ELEMENTS = 1 << 27
 """Limit on the elements of all activations for one image.  Face networks have tens of millions."""
@@ -36,8 +38,8 @@ _ACTIVATIONS = {1: Operation.RELU, 3: Operation.RELU6}
 
 
 def is_litert(path: Path) -> bool:
-    """Returns whether the file is a LiteRT file.  Raises OSError if it cannot be read."""
-    with path.open("rb") as file:
+    """Returns whether the file is a LiteRT file.  Raises ModelBuildError if it cannot be read."""
+    with open_input(path, WEIGHTS) as file:
         return file.read(8)[4:] == IDENTIFIER
 
 
@@ -51,16 +53,9 @@ def read_litert_graph(path: Path, *, name: str, size: tuple[int, int] | None = N
     or its settings are not supported, values are not float32, or a tensor is missing, has an
     inconsistent shape or is written twice.
     """
-    try:
-        # Values that overflow float32 are found by the checks for finite values.
-        with np.errstate(all="ignore"):
-            return _Reader(read_tables(path.read_bytes())).graph(name, size)
-    except OSError as error:
-        raise ModelBuildError(f"{path} cannot be read: {error.strerror}.") from error
-    except ModelBuildError as error:
-        raise ModelBuildError(f"{path.name}: {error}") from error
-    except PARSE_ERRORS as error:
-        raise ModelBuildError(f"{path.name} cannot be read: {error}.") from error
+    content = read_input(path, LITERT)
+    with reading_graph(LITERT, path):
+        return _Reader(read_tables(content)).graph(name, size)
 
 
 class _Reader:
@@ -83,11 +78,9 @@ class _Reader:
             )
         self._add_input(size)
         for operator in self.tables.operators:
-            try:
+            tensor_name = self.tables.tensors[operator.outputs[0]].name
+            with reading(NODE, f"{tensor_name}, a {operator.kind},"):
                 self._add(operator)
-            except PARSE_ERRORS as error:
-                tensor_name = self.tables.tensors[operator.outputs[0]].name
-                raise ModelBuildError(f"{tensor_name}, a {operator.kind}: {error}.") from error
         outputs = [self.values.get(index) for index in self.tables.outputs]
         nodes = tuple(tensor for tensor in outputs if isinstance(tensor, Node))
         if not nodes or len(nodes) != len(outputs):

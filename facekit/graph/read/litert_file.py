@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Shape
+from facekit.graph.weights import MAX_BYTES
+from facekit.system.inputs import InputKind, reading
 
 OMITTED_INPUT = -1
 """The index of an optional input that an operator does not have."""
@@ -31,6 +33,7 @@ PARSE_ERRORS = (
 """The exceptions that damaged content can cause while it is read."""
 
 IDENTIFIER = b"TFL3"
+LITERT = InputKind("a LiteRT model", ModelBuildError, max_bytes=MAX_BYTES)
 _MAX_PARTS = 20_000  # tensors, or operators, of a file
 _MAX_SCALES = 1 << 16  # scales of a tensor, one per channel
 _MAX_RANK = 8
@@ -125,7 +128,7 @@ def read_tables(content: bytes) -> LiteRtTables:
 
     Raises ModelBuildError if the content is not a LiteRT file, or is damaged.
     """
-    try:
+    with reading(LITERT, "it"):
         if content[4:8] != IDENTIFIER:
             raise ValueError("the bytes TFL3 are not in their place")
         model = schema.Model.GetRootAs(content)
@@ -140,8 +143,6 @@ def read_tables(content: bytes) -> LiteRtTables:
         )
         inputs, outputs = (_indices(graph, which, len(tensors)) for which in ("Inputs", "Outputs"))
         return LiteRtTables(tensors, operators, inputs, outputs, model.SubgraphsLength())
-    except PARSE_ERRORS as error:
-        raise ModelBuildError(f"it is not a LiteRT model, or is damaged: {error}.") from error
 
 
 def _tensor(model: Any, raw: Any, content: bytes) -> FileTensor:

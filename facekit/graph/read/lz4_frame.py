@@ -6,6 +6,7 @@ Only small files have this format, so the compiled package lz4 would be a needle
 from __future__ import annotations
 
 from facekit.errors import ModelBuildError
+from facekit.system.inputs import InputKind, reading
 
 _MAGIC = b"\x04\x22\x4d\x18"
 _VERSION_MASK, _VERSION = 0xC0, 0x40
@@ -22,10 +23,8 @@ def decompress(content: bytes, *, at_most: int, origin: str) -> bytes:
     ModelBuildError, naming `origin`, if the content is not a complete frame or has more than
     `at_most` bytes.
     """
-    try:
+    with reading(InputKind("a whole LZ4 frame", ModelBuildError, max_bytes=at_most), origin):
         return _frame(content, at_most)
-    except (IndexError, ValueError) as error:
-        raise ModelBuildError(f"{origin} is not a whole LZ4 frame: {error}.") from error
 
 
 def _frame(content: bytes, at_most: int) -> bytes:

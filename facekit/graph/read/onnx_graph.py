@@ -12,8 +12,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facekit.errors import ModelBuildError
 from facekit.graph import operations
 from facekit.graph.graph import DYNAMIC, Graph, Node, Shape
@@ -23,6 +21,7 @@ from facekit.graph.read.onnx_constants import CONSTANT_FOLDERS
 from facekit.graph.read.onnx_elementwise import ELEMENTWISE_READERS
 from facekit.graph.read.onnx_file import (
     FLOAT32,
+    ONNX,
     read_onnx_model,
     require_onnx_operator,
     tensor_values,
@@ -32,6 +31,8 @@ from facekit.graph.read.onnx_moves import DATA_MOVEMENT_READERS
 from facekit.graph.read.onnx_resize import RESIZE_READERS
 from facekit.graph.read.onnx_shapes import channels_last_axes, identity_axes
 from facekit.graph.read.onnx_values import Constant, LayoutConverter, Value
+from facekit.graph.weights import NODE, reading_graph
+from facekit.system.inputs import reading
 
 OPERATORS: dict[str, Callable[[OperatorArguments], Value | tuple[Value, ...] | Constant]] = {
     **LAYER_READERS,
@@ -47,8 +48,6 @@ _MAX_CONSTANT_ELEMENTS = 1 << 27
 """Limit on the elements of all constants that are computed from others."""
 _MAX_CHANNELS = 4  # of the input image
 _MAX_LISTED = 8  # tensors in an error message
-_PARSE_ERRORS = (ValueError, IndexError, KeyError, TypeError, OverflowError)
-"""The exceptions that unexpected inputs or attributes can cause in the readers."""
 _COPY_NUMBER = re.compile(r"_(\d+)(?=[/:])")
 
 
@@ -65,15 +64,9 @@ def read_onnx_graph(
     its attributes are not supported, or a tensor is missing, has an inconsistent shape or is not
     finite.
     """
-    try:
-        # Values that overflow float32 are found by the checks for finite values.
-        with np.errstate(all="ignore"):
-            source, opset = read_onnx_model(path)
-            return _Reader(source, opset).graph(name, (DYNAMIC, DYNAMIC) if any_size else size)
-    except ModelBuildError as error:
-        raise ModelBuildError(f"{path.name}: {error}") from error
-    except _PARSE_ERRORS as error:
-        raise ModelBuildError(f"{path.name} cannot be read: {error}.") from error
+    with reading_graph(ONNX, path):
+        source, opset = read_onnx_model(path)
+        return _Reader(source, opset).graph(name, (DYNAMIC, DYNAMIC) if any_size else size)
 
 
 class _Reader:
@@ -137,10 +130,8 @@ class _Reader:
         if not node.output or not node.output[0]:
             raise ModelBuildError(f"{node.name or node.op_type} has no output.")
         name = node.output[0]
-        try:
+        with reading(NODE, f"{name}, a {node.op_type},"):
             results = self._read_node(node, name)
-        except _PARSE_ERRORS as error:
-            raise ModelBuildError(f"{name}, a {node.op_type}, cannot be read: {error}.") from error
         for output, value in zip(node.output, results, strict=False):
             if not output:
                 continue

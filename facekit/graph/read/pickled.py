@@ -12,12 +12,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
-from facekit.errors import ModelBuildError
-
 Name: TypeAlias = tuple[str, str]
 """(module, name)."""
-PARSE_ERRORS = (ValueError, IndexError, TypeError, KeyError, AttributeError, OverflowError)
-"""The exceptions that a malformed sequence of instructions causes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,8 +67,8 @@ def read_pickle(
     A `BuiltObject` stands for the result of each call.  Only `names` may be imported, and only
     `calls` may be called; a call of one of `mappings` creates a dict.  `on_build` receives each
     `BuiltObject` that has got a state; the stream is then at the end of the instruction.  Raises
-    ModelBuildError for any other instruction or name, and one of PARSE_ERRORS for a malformed
-    pickle.
+    ValueError for any other instruction or name, and the exceptions of Python, such as IndexError,
+    for a malformed pickle.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -102,11 +98,11 @@ def read_pickle(
         elif name in ("NEWOBJ", "REDUCE"):
             stack[-2:] = [_call(stack[-2], stack[-1], calls, mappings)]
         elif name == "SETITEM":
-            stack[-3][stack[-2]] = stack[-1]
+            stack[-3][_key(stack[-2])] = stack[-1]
             del stack[-2:]
         elif name == "SETITEMS":
             items = _pop_to_mark(stack)
-            stack[-1].update(zip(items[::2], items[1::2], strict=True))
+            stack[-1].update(zip(map(_key, items[::2]), items[1::2], strict=True))
         elif name == "BUILD":
             _build(stack[-2], stack.pop(), on_build)
         elif name == "APPEND":
@@ -118,29 +114,37 @@ def read_pickle(
             (result,) = stack
             return result
         else:
-            raise ModelBuildError(f"the pickle has {name}, which no arrays need.")
+            raise ValueError(f"the pickle has {name}, which no arrays need")
     raise ValueError("it does not end")  # genops ends with STOP, or raises its own error
 
 
 def _pop_to_mark(stack: list[Any]) -> list[Any]:
-    mark = max(index for index, item in enumerate(stack) if item is _MARK)
+    mark = next(index for index in reversed(range(len(stack))) if stack[index] is _MARK)
     members = stack[mark + 1 :]
     del stack[mark:]
     return members
 
 
-def _allowed_name(name: Any, names: Collection[Name]) -> Name:
-    for allowed in names:
-        if allowed == name:
-            return allowed
-    raise ModelBuildError(f"the pickle names {'.'.join(map(str, name))}, which no arrays need.")
+def _key(value: Any) -> str | int:
+    """Returns the key of a dictionary.  Tuples are refused: to hash nested ones may take years."""
+    if not isinstance(value, (str, int)):
+        raise ValueError(f"the pickle has a {type(value).__name__} as a key, which no arrays need")
+    return value
+
+
+def _allowed_name(name: tuple[Any, ...], names: Collection[Name]) -> Any:
+    if not all(isinstance(part, str) for part in name):
+        raise ValueError("the pickle has a name that is no text")
+    if name not in names:
+        raise ValueError(f"the pickle names {'.'.join(name)}, which no arrays need")
+    return name
 
 
 def _call(kind: Any, arguments: Any, calls: Collection[Name], mappings: Collection[Name]) -> Any:
     if isinstance(arguments, tuple) and kind in mappings and not arguments:
         return {}
     if not isinstance(arguments, tuple) or kind not in calls:
-        raise ModelBuildError("the pickle calls something that no arrays need.")
+        raise ValueError("the pickle calls something that no arrays need")
     return BuiltObject(kind, arguments)
 
 
@@ -148,6 +152,6 @@ def _build(item: Any, state: Any, on_build: Callable[[BuiltObject], None]) -> No
     if isinstance(item, dict):  # attributes of a mapping, e.g. a state_dict's versions, are ignored
         return
     if not isinstance(item, BuiltObject) or item.state is not None:
-        raise ModelBuildError("the pickle builds something that no arrays need.")
+        raise ValueError("the pickle builds something that no arrays need")
     item.state = state
     on_build(item)

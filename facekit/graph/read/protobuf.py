@@ -19,8 +19,7 @@ from google.protobuf import (  # type: ignore[import-untyped]  # it has no types
     message_factory,
 )
 
-from facekit.errors import ModelBuildError
-from facekit.graph.weights import MAX_BYTES
+from facekit.system.inputs import InputKind, read_input, reading
 
 _Kind = descriptor_pb2.FieldDescriptorProto
 _KINDS = {
@@ -43,21 +42,14 @@ class Messages:
     """By message and field: (number, scalar type or message, whether the field is repeated)."""
 
 
-def parse(path: Path, messages: Messages, *, title: str) -> Any:
+def parse(path: Path, messages: Messages, kind: InputKind) -> Any:
     """Returns the message of a file.
 
-    Raises ModelBuildError, whose message contains `title`, if the file is truncated, has another
-    format, is too large, or cannot be read.
+    Raises the error of the kind if the file is truncated, has another format, is too large, or
+    cannot be read.
     """
-    result = _message_class(messages)()
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ValueError(f"{size} bytes; {MAX_BYTES} are allowed")
-        result.ParseFromString(path.read_bytes())
-    except (OSError, ValueError, message.DecodeError) as error:
-        raise ModelBuildError(f"{path} is not a {title}: {error}") from error
-    return result
+    with reading(kind, path):
+        return parse_bytes(read_input(path, kind), messages)
 
 
 def parse_bytes(content: bytes, messages: Messages) -> Any:

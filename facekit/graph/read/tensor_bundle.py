@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.errors import ModelBuildError
 from facekit.graph.read.crc32c import crc32c
 from facekit.graph.read.protobuf import Messages, parse_bytes
+from facekit.graph.weights import MAX_BYTES
+from facekit.system.inputs import InputKind, open_input, read_input
 
+CHECKPOINT = InputKind("a checkpoint of TensorFlow", ModelBuildError, max_bytes=MAX_BYTES)
+_INDEX = InputKind("the index of a checkpoint", ModelBuildError, max_bytes=1 << 24)
+_MAX_ENTRIES = 20_000  # of an index; facenet's have 1,500
+_MAX_KEY_BYTES = 1 << 12
 TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 """The last bytes of an index file."""
 _FOOTER_BYTES = 48
@@ -63,10 +71,10 @@ class Variable:
     def read(self) -> NDArray[Any]:
         """Returns the elements.
 
-        Raises ValueError if the file is too short or the checksum differs, OSError if it cannot be
-        read.
+        Raises ValueError if the file is too short or the checksum differs, ModelBuildError if it
+        cannot be read.
         """
-        with self.path.open("rb") as file:
+        with open_input(self.path, CHECKPOINT) as file:
             file.seek(self.offset)
             content = file.read(self.size)
         if len(content) != self.size:
@@ -79,9 +87,13 @@ class Variable:
 def read_index(index: Path) -> dict[str, Variable | None]:
     """Returns every variable by name, with None for a variable of a type without numbers.
 
-    Raises ValueError, IndexError or OSError if the file is damaged, or is not an index.
+    Raises ModelBuildError if the file cannot be read, and the exceptions of Python, such as
+    ValueError, if it is damaged, is not an index, or has more entries than a face network.
     """
-    entries = dict(_table_entries(index.read_bytes()))
+    table = _table_entries(read_input(index, _INDEX))
+    entries = dict(islice(table, _MAX_ENTRIES))
+    if next(table, None) is not None:
+        raise ValueError(f"it has more than {_MAX_ENTRIES} entries")
     header = parse_bytes(entries.pop(b"", b""), _HEADER)
     if header.num_shards < 1 or header.endianness:
         raise ValueError(f"{header.num_shards} data files in byte order {header.endianness}")
@@ -150,6 +162,8 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         length, position = _varint(block, position)
         if shared > len(key) or position + unshared + length > len(block):
             raise ValueError("an entry reaches beyond its block")
+        if shared + unshared > _MAX_KEY_BYTES:
+            raise ValueError("the name of a variable is too long")
         key = key[:shared] + block[position : position + unshared]
         position += unshared
         yield key, block[position : position + length]

@@ -6,6 +6,7 @@ therefore not needed, and nothing is executed.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from facekit.errors import ModelBuildError
 from facekit.graph.nets.inception_resnet_v1 import inception_resnet_v1
 from facekit.graph.read.facenet_names import EMBEDDING_KERNEL, variable_source
 from facekit.graph.read.network import ImportedNetwork
-from facekit.graph.read.tensor_bundle import TABLE_MAGIC, read_index
-from facekit.graph.weights import MAX_BYTES, SourceWeights, read_embedding_size
+from facekit.graph.read.tensor_bundle import CHECKPOINT, TABLE_MAGIC, read_index
+from facekit.graph.weights import MAX_BYTES, WEIGHTS, SourceWeights, read_embedding_size
+from facekit.system.inputs import open_input, reading
 
 INDEX_SUFFIX = ".index"
 _TRAINING_ONLY = re.compile(
@@ -34,13 +36,13 @@ _TRAINING_ONLY = re.compile(
 def is_checkpoint(path: Path) -> bool:
     """Returns whether the path is a checkpoint's index file, or a folder that contains one.
 
-    Raises OSError if the file cannot be read.
+    Raises ModelBuildError if the file cannot be read.
     """
     if path.is_dir():
         return bool(_indices(path))
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - len(TABLE_MAGIC), 0))
-        return path.suffix == INDEX_SUFFIX and file.read() == TABLE_MAGIC
+    with open_input(path, WEIGHTS) as file:
+        file.seek(max(os.fstat(file.fileno()).st_size - len(TABLE_MAGIC), 0))
+        return path.suffix == INDEX_SUFFIX and file.read(len(TABLE_MAGIC)) == TABLE_MAGIC
 
 
 def checkpoint_files(path: Path) -> tuple[Path, ...]:
@@ -70,20 +72,18 @@ def read_checkpoint(path: Path) -> ImportedNetwork:
     Raises ModelBuildError, naming file and tensor, if a file is damaged or too large, or a tensor
     is missing or does not fit.
     """
-    files = checkpoint_files(path)
-    index = files[0]
-    if (size := sum(file.stat().st_size for file in files)) > 4 * MAX_BYTES:
-        raise ModelBuildError(f"{index} has {size} bytes of data; {4 * MAX_BYTES} are allowed.")
-    try:
+    index = checkpoint_files(path)[0]
+    with reading(CHECKPOINT, index):
         variables = read_index(index)
         ignored = tuple(sorted(name for name in variables if _TRAINING_ONLY.search(name)))
+        needed = {name: found for name, found in variables.items() if name not in ignored}
+        size = sum(found.size for found in needed.values() if found is not None)
+        if size > MAX_BYTES:
+            raise ValueError(f"its variables have {size} bytes; {MAX_BYTES} are allowed")
         tensors = {
             name: np.zeros(0, np.object_) if found is None else found.read()
-            for name, found in variables.items()
-            if name not in ignored
+            for name, found in needed.items()
         }
-    except (OSError, ValueError, IndexError) as error:
-        raise ModelBuildError(f"{index} is damaged, or no checkpoint: {error}") from error
     size = read_embedding_size(tensors, EMBEDDING_KERNEL, axis=1, origin=index.name)
     weights = SourceWeights(tensors, variable_source, origin=index.name)
     graph = inception_resnet_v1(weights, embedding_size=size)

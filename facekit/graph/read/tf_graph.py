@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
 from facekit.graph.graph import DYNAMIC, NO_PADS, Graph, Node, Pads
-from facekit.graph.read.graph_def import graph_nodes, node_attributes, tensor_values
+from facekit.graph.read.graph_def import GRAPH, graph_nodes, node_attributes, tensor_values
+from facekit.graph.weights import reading_graph
 
 _L2_NORM_NODE = re.compile(r"embeddings(/|$)")
 _L2_NORM_OPERATIONS = ("Const", "Square", "Sum", "Maximum", "Rsqrt", "Mul")
@@ -47,12 +48,8 @@ def read_tf_graph(path: Path, *, name: str) -> Graph:
     used twice.  The message names the file, and the node if the cause is one node.
     """
     reader = _Reader(path)
-    try:
+    with reading_graph(GRAPH, path):
         return reader.graph(name)
-    except ModelBuildError as error:
-        raise ModelBuildError(f"{path.name}: {error}") from error
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
-        raise ModelBuildError(f"{path.name} cannot be read: {error}.") from error
 
 
 class _Reader:
