@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from facekit.errors import ModelMismatchError
 from facekit.model.installation import install, storage_errors, write_card
@@ -34,13 +33,18 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.model.tar import Member, write_tar
+from facekit.model.tried import require_tried
 from facekit.model.variants import MODEL_SUFFIXES, file_name
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
+from facekit.system.inputs import InputKind, open_input, reading
 
 MAX_MEMBERS = 200
 MAX_BYTES = {**dict.fromkeys(MODEL_SUFFIXES, 1 << 30), CARD_SUFFIX: 4 << 20}
 MAX_TOTAL_BYTES = 4 << 30
+_ARCHIVE = InputKind(
+    "a .tar or .tar.gz of models", ModelMismatchError, max_bytes=MAX_TOTAL_BYTES + (1 << 20)
+)
 
 _MEMBER = re.compile(f"({PLAIN_NAME.pattern})/({PLAIN_NAME.pattern})")
 _NOT_IMPORTED = "Nothing was imported."
@@ -98,6 +102,7 @@ def import_models(
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
         replaced = replacements(model.card for variants in unpacked for model in variants)
         require_allowed(replaced, force=force)
+        require_tried({m.path: m.card.file_sha256 for variants in unpacked for m in variants})
         for change in map(str, replaced):
             on_replaced(change)
         for variants in unpacked:
@@ -140,9 +145,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             else:
                 content = tar.extractfile(member)
                 assert content is not None  # because the member is a regular file
-                (folder / member.name).parent.mkdir(exist_ok=True)
-                with (folder / member.name).open("xb") as file:
-                    shutil.copyfileobj(content, file, _CHUNK_BYTES)
+                _write(content, folder / member.name, archive)
                 continue
             raise ModelMismatchError(
                 f"{archive}: member {member.name!r} {problem}. {_NOT_IMPORTED}"
@@ -151,26 +154,32 @@ def _unpack(archive: Path, folder: Path) -> None:
         raise ModelMismatchError(f"{archive} holds no model. {_NOT_IMPORTED}")
 
 
+def _write(content: IO[bytes], path: Path, archive: Path) -> None:
+    """Writes a member to `path`.  Raises StorageError if that fails, ModelMismatchError if reading
+    does."""
+    with storage_errors():
+        path.parent.mkdir(exist_ok=True)
+        with path.open("xb") as file:
+            while chunk := _next_chunk(content, archive):
+                file.write(chunk)
+
+
+def _next_chunk(content: IO[bytes], archive: Path) -> bytes:
+    with reading(_ARCHIVE, archive):
+        return content.read(_CHUNK_BYTES)
+
+
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
     """Opens and yields an archive.
 
     Raises ModelMismatchError if the file cannot be read or is damaged.
     """
-    try:
-        file = archive.open("rb")
-    except OSError as error:
-        raise ModelMismatchError(f"{archive} cannot be read: {error.strerror}.") from error
-    try:
-        with file:
-            zipped = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            with tarfile.open(fileobj=_Gzip(fileobj=file) if zipped else file, mode="r:") as tar:
-                yield tar
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
-        raise ModelMismatchError(
-            f"{archive} is not a .tar or .tar.gz of models, or is damaged: {error}. {_NOT_IMPORTED}"
-        ) from error
+    with open_input(archive, _ARCHIVE) as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        with tarfile.open(fileobj=_Gzip(fileobj=file) if zipped else file, mode="r:") as tar:
+            yield tar
 
 
 class _Gzip(gzip.GzipFile):
