@@ -36,8 +36,10 @@ class _Fork:
             warnings.simplefilter("ignore")  # a fork beside threads, which do nothing here
             self.process = os.fork()
         if self.process == 0:
-            os.close(write_question)
-            os.close(read_answer)
+            first, second = sorted((read_question, write_answer))
+            os.closerange(3, first)  # a lock is held as long as anybody has its file open
+            os.closerange(first + 1, second)
+            os.closerange(second + 1, 1 << 16)
             _answer_questions(open(read_question, "rb"), write_answer)  # noqa: SIM115 - it ends with it
         os.close(read_question)
         os.close(write_answer)
