@@ -2,6 +2,7 @@
 
     <name>/<name>_<variant>.tflite    or .onnx
     <name>/<name>_<variant>.json
+    signature.json                    if it is signed, see signature.py
 
 Equal models give equal bytes.  An archive may come from an unknown source.  Name, type and size of
 every member and the SHA-256 of every file are therefore checked before any model is installed.
@@ -20,8 +21,10 @@ from pathlib import Path
 from typing import IO
 
 from facekit.errors import ModelMismatchError
+from facekit.model.checksum import sha256_of
 from facekit.model.installation import install, storage_errors, write_card
 from facekit.model.replacement import replacements, require_allowed
+from facekit.model.signature import SIGNATURE, require_signed, signed
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
@@ -51,14 +54,16 @@ _NOT_IMPORTED = "Nothing was imported."
 _CHUNK_BYTES = 1 << 20
 
 
-def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, ...]:
-    """Writes models to a .tar or .tar.gz.
+def export_models(
+    names: Sequence[str], output: Path, *, sign: Path | None = None
+) -> tuple[InstalledModel, ...]:
+    """Writes models to a .tar or .tar.gz, signed with the private key in the file `sign`.
 
     "name" stands for all stored variants of a model, "name:variant" for one variant.  A model that
     is named by a path gets the file name that the store requires.
     Raises ModelMissingError if there is no such model, ModelMismatchError if a card does not
-    describe its file or two files are the same variant, and StorageError if the archive cannot be
-    written.
+    describe its file or two files are the same variant, the errors of `signed`, and StorageError if
+    the archive cannot be written.
     """
     paths = sorted({path for name in names for path in _files_of(name)})
     models = tuple(load_checked(path, read_all=True) for path in paths)
@@ -77,6 +82,11 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
                 Member(str(named.with_suffix(CARD_SUFFIX)), card.with_suffix(CARD_SUFFIX))
             )
             members.append(Member(str(named), model.path))
+        if sign is not None:
+            signature = Path(folder) / SIGNATURE
+            files = {member.name: sha256_of(member.path) for member in members}
+            signature.write_bytes(signed(files, sign))
+            members.append(Member(SIGNATURE, signature))
         write_tar(members, output)
     return models
 
@@ -84,13 +94,15 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 def import_models(
     archive: Path,
     *,
+    trusted: Path | None = None,
     force: bool = False,
     on_wait: Callable[[], None] | None = None,
     on_replaced: Callable[[str], object] = lambda _: None,
 ) -> tuple[InstalledModel, ...]:
     """Checks the whole archive, then installs its models.
 
-    Other stored variants of these models are kept.
+    Other stored variants of these models are kept.  `trusted` is the file of a public key, whose
+    owner must have signed the archive; None means that a signature is not looked at.
     `on_wait` is called once for each lock that another process holds, and `on_replaced`, with the
     change in words, for each model that is replaced.  Raises ModelMismatchError for any content
     that `export_models` does not write, UsageError if a known model would change (see
@@ -99,6 +111,7 @@ def import_models(
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
         _unpack(archive, folder)
+        _take_signature(archive, folder, trusted)
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
         replaced = replacements(model.card for variants in unpacked for model in variants)
         require_allowed(replaced, force=force)
@@ -112,6 +125,16 @@ def import_models(
         for variants in unpacked
         for card in (model.card for model in variants)
     )
+
+
+def _take_signature(archive: Path, folder: Path, trusted: Path | None) -> None:
+    """Removes the signature from the unpacked archive, after a check by the key `trusted`."""
+    signature = folder / SIGNATURE
+    if trusted is not None:
+        paths = [path for path in folder.rglob("*") if path.is_file() and path != signature]
+        files = {str(path.relative_to(folder)): sha256_of(path) for path in paths}
+        require_signed(archive, signature, files, trusted)
+    signature.unlink(missing_ok=True)
 
 
 def _files_of(name: str) -> tuple[Path, ...]:
@@ -134,7 +157,9 @@ def _unpack(archive: Path, folder: Path) -> None:
             count, total_bytes = count + 1, total_bytes + member.size
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
                 problem = "is not a regular file"
-            elif not _MEMBER.fullmatch(member.name) or suffix not in MAX_BYTES:
+            elif (
+                member.name != SIGNATURE and not _MEMBER.fullmatch(member.name)
+            ) or suffix not in MAX_BYTES:
                 problem = f"is not called NAME/FILE and one of {', '.join(MAX_BYTES)}"
             elif not 0 < member.size <= MAX_BYTES[suffix]:
                 problem = f"has {member.size} bytes; 1 to {MAX_BYTES[suffix]} are allowed"

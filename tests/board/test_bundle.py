@@ -113,7 +113,7 @@ def test_the_readme_says_who_measured_a_threshold(models: Path) -> None:
     measured = Calibration(operating_points=(point,))
     write_model(models_folder() / "toy", "toy", "float32", calibration=measured)
     readme = (unpacked(made(models, "cpu")) / "README.md").read_text()
-    mark = "photos, own list; figures measured by whoever made this card"
+    mark = "own photos, own list; figures measured by whoever made this card"
     assert f"| fmr=1e-3 | 0.5000 | 0.001 | {mark} |" in readme
 
 

@@ -113,12 +113,9 @@ class SqliteSession:
         Raises StorageError if it was changed, or if the gallery has templates and no space.
         """
         row = self.connection.execute("SELECT description, seal FROM space").fetchone()
-        if row is None and self.one(_HAS_TEMPLATES):
-            raise StorageError(
-                f"Gallery {self.path} is damaged: its templates have no template space. Restore a "
-                "copy."
-            )
         if row is None:
+            if self.one(_HAS_TEMPLATES):
+                raise changed_space(f"Gallery {self.path}", "template space")
             return None
         if self.space_seal(row[0]) != row[1]:
             raise changed_space(f"Gallery {self.path}", "template space")
