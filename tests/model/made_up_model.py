@@ -62,7 +62,9 @@ def write_model(
     return path
 
 
-def write_network(folder: Path, name: str = "toy", variant: str = "float32") -> Path:
+def write_network(
+    folder: Path, name: str = "toy", variant: str = "float32", **changes: Any
+) -> Path:
     """The network of tests/data/tiny with its card; files of two variants differ in a last word.
 
     A variant of ONNX needs the package onnx.
@@ -70,4 +72,4 @@ def write_network(folder: Path, name: str = "toy", variant: str = "float32") -> 
     content = _TINY.read_bytes() + variant.encode()
     if suffix_of(variant) == ONNX_SUFFIX:
         content = to_onnx(read_litert_graph(_TINY, name="tiny")).model.SerializeToString()
-    return write_model(folder, name, variant, content=content, **NETWORK)
+    return write_model(folder, name, variant, content=content, **NETWORK, **changes)
