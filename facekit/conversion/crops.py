@@ -25,7 +25,7 @@ from facekit.types import UInt8Array
 MIN_CROPS = 16
 """Minimum number of crops.  With fewer crops, the ranges of some activations are too small."""
 DEFAULT_CROPS = 400
-_LIST = InputKind("a folder of photos, or a list of one a line", InputError, max_bytes=100_000_000)
+_LIST = InputKind("a folder of photos or a list of their paths", InputError, max_bytes=100_000_000)
 SEED = 20180408  # the date of the default weights; any fixed number makes the selection repeatable
 
 

@@ -23,9 +23,9 @@ SIGNATURE = "signature.json"
 """Name of the member."""
 SCHEMA_VERSION = 1
 _CONTEXT = "facekit models archive 1"
-_PRIVATE = InputKind("a private key of Ed25519 in PEM", UsageError, max_bytes=10_000)
-_PUBLIC = InputKind("a public key of Ed25519 in PEM", UsageError, max_bytes=10_000)
-_SIGNED = InputKind("the signature of an archive", ModelMismatchError, max_bytes=10_000)
+_PRIVATE = InputKind("a private key of Ed25519 in PEM", UsageError, max_bytes=1_000_000)
+_PUBLIC = InputKind("a public key of Ed25519 in PEM", UsageError, max_bytes=1_000_000)
+_SIGNED = InputKind("the signature of an archive", ModelMismatchError, max_bytes=1_000_000)
 
 
 def signed(files: Mapping[str, str], key: Path) -> bytes:

@@ -155,7 +155,7 @@ def replaced_signature(**changes: object) -> Callable[[Members], None]:
         (replaced_signature(schema_version=2), "cannot be read as the signature"),
         (replaced_signature(public_key="00" * 32), "is signed by the key 0000"),
         (lambda m: m.update({"signature.json": b"[" * 9999}), "cannot be read as the signature"),
-        (lambda m: m.update({"signature.json": b" " * 10_001}), "more than the 0 MB"),
+        (lambda m: m.update({"signature.json": b" " * 1_000_001}), "more than the 1 MB"),
     ],
 )
 def test_what_is_not_as_it_was_signed_is_refused(
