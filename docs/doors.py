@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,9 +33,16 @@ def table() -> None:
     """Writes the kinds by their limit and by the exit code of an error, the largest last."""
     nouns: dict[tuple[int, int], set[str]] = {}
     for kind in kinds():
-        nouns.setdefault((kind.max_bytes, kind.error.exit_code), set()).add(kind.noun)
+        what = re.split("; |, without", kind.noun)[0]  # the advice that some end in
+        nouns.setdefault((kind.max_bytes, kind.error.exit_code), set()).add(what)
     cog.outl("| at most | what | exit code |")
     cog.outl("| --- | --- | --- |")
     for (max_bytes, code), names in sorted(nouns.items()):
-        size = f"{max_bytes / 1e6:.0f} MB" if max_bytes < 1e9 else f"{max_bytes / 1e9:,.0f} GB"
-        cog.outl(f"| {size} | {', '.join(sorted(names))} | {code} |")
+        cog.outl(f"| {_size(max_bytes)} | {'; '.join(sorted(names))} | {code} |")
+
+
+def _size(count: int) -> str:
+    for unit, divisor in (("kB", 1e3), ("MB", 1e6)):
+        if count < 1000 * divisor:
+            return f"{count / divisor:.3g} {unit}"
+    return f"{count / 1e9:,.3g} GB" if count < 1e12 else f"{count / 1e12:.3g} TB"
