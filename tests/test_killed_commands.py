@@ -171,9 +171,10 @@ class Calibrate:
         return ["calibrate", "--model", str(self._model), *data, "--fmr", fmr, "--write"]
 
     def require_nothing_lost(self, output: str) -> None:
-        card = load_checked(self._model, read_all=True).card
-        rates = [point.target for point in card.calibration.operating_points]
-        assert rates in ([], ["fmr=4e-1"], ["fmr=5e-1"])
+        load_checked(self._model, read_all=True)
+        card = self._model.with_suffix(".json").read_text()
+        rates = [rate for rate in ("fmr=4e-1", "fmr=5e-1") if f'"{rate}"' in card]
+        assert len(rates) <= 1
         if "written to the model's card" in output:
             assert rates
 
