@@ -16,13 +16,14 @@ from typing import Any
 from facekit.board.command_stream import CommandStream
 from facekit.enums import Device, LiteRtPackage
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
+from facekit.model.folders import BUNDLE_MANIFEST
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
 from facekit.model.store import InstalledModel, find
 from facekit.system.fields import Fields
 from facekit.system.inputs import InputKind, parse_json, read_input, reading
 
 SCHEMA_VERSION = 1
-MANIFEST = "bundle.json"
+MANIFEST = BUNDLE_MANIFEST
 _KIND = InputKind("the manifest of a bundle", ModelMismatchError, max_bytes=1_000_000)
 VELA = "ethos-u-vela"
 NEUTRON_CONVERTER = "neutron-converter"

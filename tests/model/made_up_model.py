@@ -30,7 +30,10 @@ CARD = Card(
     embedding_size=2,
 )
 
-NETWORK = {"input": replace(CARD.input, height_px=16, width_px=16), "embedding_size": 10}
+NETWORK: dict[str, Any] = {
+    "input": replace(CARD.input, height_px=16, width_px=16),
+    "embedding_size": 10,
+}
 """Members of the card of tests/data/tiny's network."""
 _TINY = Path(__file__).resolve().parents[1] / "data" / "tiny" / "float32.tflite"
 
