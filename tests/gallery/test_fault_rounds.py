@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import resource
-import shutil
 import subprocess
 import sys
 import time
@@ -27,12 +26,12 @@ def enrolling(
     first: int,
     last: int,
     *,
-    program: tuple[str, ...] = (),
+    days_ago: int = 0,
     before: Callable[[], None] | None = None,
 ) -> subprocess.Popen[str]:
     enroll = [sys.executable, "-m", "tests.gallery.enrolling_process", str(path)]
     return subprocess.Popen(
-        [*program, *enroll, str(first), str(last), str(TEMPLATES)],
+        [*enroll, str(first), str(last), str(TEMPLATES), str(days_ago)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -45,6 +44,10 @@ def told_by(process: subprocess.Popen[str], *codes: int) -> list[str]:
     output, errors = process.communicate()
     assert process.returncode in codes, errors
     return output.rpartition("\n")[0].split()
+
+
+class Untried(Exception):
+    """A fault cannot be made here."""
 
 
 def killed(path: Path, first: int, rng: random.Random) -> list[str]:
@@ -68,17 +71,22 @@ def without_room(path: Path, first: int, rng: random.Random) -> list[str]:
 
 def read_only(path: Path, first: int, rng: random.Random) -> list[str]:
     """Nobody can be enrolled; the check after the round is the first to write again."""
-    folder = str(path.parent)
-    if not shutil.which("mount") or os.geteuid():
-        return []
+    if os.geteuid():
+        path.parent.chmod(0o555)
+        path.chmod(0o444)
+        try:
+            return told_by(enrolling(path, first, first + 5), 1)
+        finally:
+            path.parent.chmod(0o755)
+            path.chmod(0o600)
+    folder = str(path.parent)  # root may write whatever its mode says
     if subprocess.run(["mount", "--bind", folder, folder], capture_output=True).returncode:
-        return []
+        raise Untried("root may not mount here, so that nothing was read-only")
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
-        assert told_by(enrolling(path, first, first + 5), 1) == []
+        return told_by(enrolling(path, first, first + 5), 1)
     finally:
         subprocess.run(["umount", folder], check=True)
-    return []
 
 
 def two_writers(path: Path, first: int, rng: random.Random) -> list[str]:
@@ -88,9 +96,8 @@ def two_writers(path: Path, first: int, rng: random.Random) -> list[str]:
 
 
 def clock_going_back(path: Path, first: int, rng: random.Random) -> list[str]:
-    """The process believes that it is years ago; needs the program faketime."""
-    program = ("faketime", f"{rng.randrange(1, 20)} years ago") if shutil.which("faketime") else ()
-    return told_by(enrolling(path, first, first + 5, program=program), 0)
+    """The process believes that it is up to 20 years ago."""
+    return told_by(enrolling(path, first, first + 5, days_ago=rng.randrange(1, 7000)), 0)
 
 
 FAULTS = (killed, without_room, read_only, two_writers, clock_going_back)
@@ -101,9 +108,13 @@ def test_nobody_is_lost_and_nobody_is_half_there(tmp_path: Path, rounds: int) ->
     (tmp_path / "own").mkdir()
     path, rng = tmp_path / "own" / "people.db", random.Random(16)
     told: set[str] = set()
+    untried = ""
     for turn in range(rounds):
         fault = FAULTS[turn % len(FAULTS)]
-        told |= set(fault(path, turn * A_ROUND, rng))
+        try:
+            told |= set(fault(path, turn * A_ROUND, rng))
+        except Untried as why:
+            untried = str(why)
         with open_gallery(str(path)) as gallery:
             assert gallery.check() == [], fault
             listed = {person.name: person.template_count for person in gallery.people()}
@@ -111,3 +122,5 @@ def test_nobody_is_lost_and_nobody_is_half_there(tmp_path: Path, rounds: int) ->
         assert set(listed.values()) == {TEMPLATES}
         assert len(listed) <= len(told) + turn + 1  # a killed process may have enrolled one more
     assert len(told) > 5 * rounds
+    if untried:
+        pytest.skip(f"all other faults were survived; {untried}")
