@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,8 +56,8 @@ def overhead(pairs: Sequence[Pair], _given: argparse.Namespace) -> None:
     with serving("--workers", "1", "--threads", "1") as (port, _):
         connection = http.client.HTTPConnection("127.0.0.1", port)
         for number, pair in enumerate(pairs):
-            one = timed(lambda pair=pair: verified_here(pipeline, pair))
-            other = timed(lambda pair=pair: asked(connection, pair))
+            one = timed(partial(verified_here, pipeline, pair))
+            other = timed(partial(asked, connection, pair))
             if number >= 10:
                 here.append(one)
                 there.append(other)
@@ -246,7 +247,7 @@ def load(port: int, pairs: Sequence[Pair], clients: int) -> tuple[float, list[fl
                 pair = next(waiting, None)
             if pair is None:
                 return
-            times.append(timed(lambda pair=pair: asked(connection, pair)))
+            times.append(timed(partial(asked, connection, pair)))
 
     began = time.perf_counter()
     threads = [threading.Thread(target=ask) for _ in range(clients)]

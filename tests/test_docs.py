@@ -6,11 +6,17 @@ import ast
 import inspect
 import re
 import signal
+from math import prod
 from pathlib import Path
 
 import pytest
 
 from facekit import errors
+from facekit.gallery.sqlite import encryption
+from facekit.model import archive
+from facekit.photo import header
+from facekit.photo.limits import DEFAULT_LIMITS
+from facekit.server import requests
 from tests.small_lfw import home_of_its_own, make_small_lfw
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,3 +77,24 @@ def test_python_examples_run(
     for example in PYTHON.finditer(page.read_text()):
         line = page.read_text().count("\n", 0, example.start(1))
         exec(compile("\n" * line + example[1], str(page), "exec"), {"__name__": "example"})
+
+
+def test_the_security_page_names_the_limits_of_the_code() -> None:
+    """Those that no table is made of."""
+    page = " ".join((ROOT / "docs" / "explanation" / "security.md").read_text().split())
+    work, default = encryption._SCRYPT, DEFAULT_LIMITS
+    assert 16 * prod(work.values()) == encryption._MOST_WORK
+    for told in (
+        f"scrypt with n = {work['n']:,}, r = {work['r']}, p = {work['p']}; a file",
+        f"than 16 times that work, or {encryption._MOST_BYTES >> 20} MB, is refused",
+        f"at most {archive.MAX_MEMBERS} members",
+        f"{archive.MAX_TOTAL_BYTES >> 30} GiB in all",
+        f"no more than {default.max_bytes / 1e6:.0f} MB is read",
+        f"| `--max-megapixels` | {default.max_pixels / 1e6:.0f} megapixels |",
+        f"| {default.max_decoding_bytes / 1e6:,.0f} MB |",
+        f"| {default.max_scanned_pixels / 1e6:,.0f} megapixels |",
+        f"counts {header._ARITHMETIC_COST} times for each",
+        f"more than {header._MOST_PACKED_TEXTS} packed texts",
+        f"and {requests._MAX_DEPTH} levels",
+    ):
+        assert told in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -11,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from facekit.enums import Stage
-from facekit.errors import InputError
-from facekit.system.fields import blanks_to_null
+from facekit.system.fields import Fields, blanks_to_null
 
 SCHEMA_VERSION = 1
 """Version of a result in a file."""
@@ -192,47 +190,53 @@ class Benchmark:
         }
 
     @classmethod
-    def from_dict(cls, raw: Any, *, name: str) -> Benchmark:
-        """Parses the JSON that `facekit benchmark --json` has written; `name` stands in errors.
+    def from_dict(cls, raw: Any) -> Benchmark:
+        """Parses the JSON that `facekit benchmark --json` has written.
 
-        Raises InputError, which names the fault.
+        Raises ValueError, which names the member at fault, if a member is missing or wrong.
         """
-        try:
-            return cls(
-                machine=raw["machine"],
-                peak_gflops={int(key): value for key, value in raw["peak_gflops"].items()},
-                measurements=tuple(map(_measurement, raw["measurements"])),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"{name} is not a result of facekit benchmark --json ({error!r}). Write it anew, "
-                "or turn a log of benchmark_model into one with --parse-log."
-            ) from error
+        fields = Fields(raw, "result")
+        peaks = fields.part("peak_gflops")
+        return cls(
+            machine=fields.text("machine"),
+            peak_gflops={int(threads): peaks.number(threads) for threads in peaks},
+            measurements=tuple(map(_measurement, fields.parts("measurements"))),
+        )
 
 
-def _measurement(raw: dict[str, Any]) -> Measurement:
-    own = {key: raw[key] for key in Measurement.__slots__}
-    delegate = raw["delegate"]
+def _measurement(fields: Fields) -> Measurement:
+    warmup, delegate = fields.optional_part("warmup"), fields.part("delegate")
     return Measurement(
-        **{
-            **own,
-            "stage": Stage(raw["stage"]),
-            "warmup": None if raw["warmup"] is None else _spread(raw["warmup"]),
-            "runs": _spread(raw["runs"]),
-            "delegate": DelegateReport(
-                **{
-                    **delegate,
-                    "use": DelegateUse(delegate["use"]),
-                    "name": delegate["name"] or "",
-                    "evidence": tuple(delegate["evidence"]),
-                }
-            ),
-        }
+        model=fields.text("model"),
+        model_sha256=fields.text_or_null("model_sha256") or None,
+        stage=fields.choice("stage", Stage),
+        threads=fields.optional_integer("threads"),
+        batch=fields.integer("batch"),
+        workers=fields.integer("workers"),
+        load_ms=fields.optional_number("load_ms"),
+        first_ms=fields.optional_number("first_ms"),
+        warmup=None if warmup is None else _spread(warmup),
+        runs=_spread(fields.part("runs")),
+        photos_per_s=fields.optional_number("photos_per_s"),
+        peak_rss_bytes=fields.optional_integer("peak_rss_bytes"),
+        macs=fields.optional_integer("macs"),
+        gflops=fields.optional_number("gflops"),
+        peak_fraction=fields.optional_number("peak_fraction"),
+        delegate=DelegateReport(
+            use=delegate.choice("use", DelegateUse),
+            name=delegate.text_or_null("name"),
+            delegated_operator_count=delegate.optional_integer("delegated_operator_count"),
+            operator_count=delegate.optional_integer("operator_count"),
+            evidence=tuple(delegate.texts("evidence")),
+        ),
     )
 
 
-def _spread(raw: dict[str, Any]) -> Spread:
-    found = Spread(**raw)
-    if not (found.count > 0 and math.isfinite(found.mean_ms)):
-        raise ValueError(f"a count and a mean are needed. Received: {raw}")
-    return found
+def _spread(fields: Fields) -> Spread:
+    if fields.integer("count") < 1:
+        raise ValueError("a count of runs is needed")
+    members: dict[str, Any] = {
+        name: fields.optional_number(name) for name in Spread.__slots__ if name in fields
+    }
+    count, mean_ms = fields.integer("count"), fields.number("mean_ms")
+    return Spread(**{**members, "count": count, "mean_ms": mean_ms})

@@ -26,9 +26,11 @@ from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel, home
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.system.files import write_atomically
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 
 _WARMUP = 3
 _RUNS = 20
+_TIMES = InputKind("remembered times", StorageError, max_bytes=10_000_000)
 _REFERENCE = Path(__file__).with_name("reference.json")
 
 
@@ -97,10 +99,7 @@ def _state() -> Path:
 
 def _remembered() -> dict[str, float]:
     """Returns the cached times; {} if the file is absent or damaged."""
-    try:
-        state = json.loads(_state().read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(state, dict):
-        return {}
-    return {key: ms for key, ms in state.items() if isinstance(ms, float)}
+    with suppress(StorageError), reading(_TIMES, _state()):
+        state = parse_json(read_input(_state(), _TIMES))
+        return {key: ms for key, ms in state.items() if isinstance(ms, float)}
+    return {}

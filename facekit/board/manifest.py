@@ -16,12 +16,15 @@ from typing import Any
 from facekit.board.command_stream import CommandStream
 from facekit.enums import Device, LiteRtPackage
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
+from facekit.model.folders import BUNDLE_MANIFEST
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
 from facekit.model.store import InstalledModel, find
 from facekit.system.fields import Fields
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 
 SCHEMA_VERSION = 1
-MANIFEST = "bundle.json"
+MANIFEST = BUNDLE_MANIFEST
+_KIND = InputKind("the manifest of a bundle", ModelMismatchError, max_bytes=1_000_000)
 VELA = "ethos-u-vela"
 NEUTRON_CONVERTER = "neutron-converter"
 
@@ -113,8 +116,13 @@ def read_bundle(folder: Path) -> Bundle:
     Raises ModelMissingError if the folder is not a bundle, ModelMismatchError if it is not valid.
     """
     path = folder / MANIFEST
-    try:
-        fields = Fields(json.loads(path.read_bytes()), "bundle")
+    if not path.exists():
+        raise ModelMissingError(
+            f"{folder} is no unpacked bundle: it has no {MANIFEST}. Make one with "
+            "`facekit bundle`, and unpack it with: tar xzf FILE"
+        )
+    with reading(_KIND, path):
+        fields = Fields(parse_json(read_input(path, _KIND)), "bundle")
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
         target, model = fields.plain_name("target"), fields.plain_name("model")
@@ -131,13 +139,6 @@ def read_bundle(folder: Path) -> Bundle:
             board=_board(fields.part("board")),
             compiled=_compiled(fields.optional_part("compiled")),
         )
-    except FileNotFoundError as error:
-        raise ModelMissingError(
-            f"{folder} is no unpacked bundle: it has no {MANIFEST}. Make one with "
-            "`facekit bundle`, and unpack it with: tar xzf FILE"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelMismatchError(f"{path} cannot be used: {error}") from error
 
 
 def _board(fields: Fields) -> Board:

@@ -19,11 +19,13 @@ from facekit.photo.sources import list_pictures
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos
 from facekit.reporter import SILENT, Reporter
+from facekit.system.inputs import InputKind, read_input, reading
 from facekit.types import UInt8Array
 
 MIN_CROPS = 16
 """Minimum number of crops.  With fewer crops, the ranges of some activations are too small."""
 DEFAULT_CROPS = 400
+_LIST = InputKind("a folder of photos or a list of their paths", InputError, max_bytes=100_000_000)
 SEED = 20180408  # the date of the default weights; any fixed number makes the selection repeatable
 
 
@@ -141,10 +143,6 @@ def list_sha256(photo_sha256s: list[str]) -> str:
 def _read_list(path: Path) -> list[Path]:
     """Returns the photos listed in a text file, one path per line, relative to the file's
     folder."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"A folder of photos, or a text file that names one a line, needed. {path}: {error}"
-        ) from error
+    with reading(_LIST, path):
+        lines = read_input(path, _LIST).decode().splitlines()
     return [path.parent / line.strip() for line in lines if line.strip()]

@@ -17,6 +17,7 @@ import numpy as np
 
 from facekit.conversion.face_check import FaceCheck, check_faces
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
+from facekit.conversion.import_trial import require_runs
 from facekit.conversion.preprocessing import (
     NetworkInput,
     requested_size,
@@ -114,6 +115,7 @@ def import_network(
     )
     model_path = into / card.file_name
     write_atomically(model_path, content)
+    require_runs(path, graph, model_path)
     net = LiteRtNet(model_path)
     difference = _checked_difference(net, source_inference(path, graph), network_input, path)
     ran_source = can_run_source(path)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from facekit.conversion.quantize.histograms import open_with_all_tensors
 from facekit.graph.activations import Activation, list_activations
+from facekit.graph.read.litert_file import LITERT
 from facekit.model.store import InstalledModel
 from facekit.runtime.preprocess import model_input
+from facekit.system.inputs import read_input, reading
 from facekit.types import UInt8Array
 
 MAX_CROPS = 16
@@ -44,22 +46,27 @@ def rank_layers(
     """Returns the layers that both files have, by descending relative error.
 
     `crops` are (N, H, W, 3) uint8, RGB, in the models' input size.  The first MAX_CROPS are used.
-    Raises ModelBuildError if two tensors of a file have the same name.
+    Raises ModelBuildError if a file cannot be read or run, or if two of its tensors have the same
+    name.
     """
-    readers = [_ActivationReader(model) for model in (float32, quantized)]
+    readers = []
+    for model in (float32, quantized):
+        with reading(LITERT, model.path):
+            readers.append(_ActivationReader(model))
     common = [
         activation.key
         for activation in readers[0].activations
         if activation.key in readers[1].by_key
     ]
     noise, signal = (dict.fromkeys(common, 0.0) for _ in range(2))
-    for crop in crops[:MAX_CROPS]:
-        for reader in readers:
-            reader.run(crop)
-        for key in common:
-            expected, received = (reader.values(key) for reader in readers)
-            noise[key] += float(((received - expected) ** 2).sum())
-            signal[key] += float((expected**2).sum())
+    with reading(LITERT, quantized.path):
+        for crop in crops[:MAX_CROPS]:
+            for reader in readers:
+                reader.run(crop)
+            for key in common:
+                expected, received = (reader.values(key) for reader in readers)
+                noise[key] += float(((received - expected) ** 2).sum())
+                signal[key] += float((expected**2).sum())
     ranked, worst = [], 0.0
     for key in common:
         error = float(np.sqrt(noise[key] / max(signal[key], 1e-30)))
@@ -72,7 +79,7 @@ class _ActivationReader:
     """Runs one file and returns its activations as real numbers."""
 
     def __init__(self, model: InstalledModel) -> None:
-        content = model.path.read_bytes()
+        content = read_input(model.path, LITERT)
         self.activations: tuple[Activation, ...] = list_activations(content)
         self.by_key = {activation.key: activation for activation in self.activations}
         self._interpreter: Interpreter = open_with_all_tensors(content)

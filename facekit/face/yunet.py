@@ -50,8 +50,10 @@ class YunetOptions:
     """IoU above which only the better of two faces is kept."""
 
     upright_score: ClassVar[float] = 0.9
-    """Score that 95 % of upright faces exceed, and few that are not upright; it decides whether the
-    photo is turned for Rotate.AUTO.  Measured by benchmarks/rotation.py."""
+    """Best score from which Rotate.AUTO takes a photo as upright.
+
+    Of 200 photos of LFW's View 1, all reach it, turned by 90 or 270 degrees none, upside down
+    10 %.  benchmarks/rotation.py measures it."""
     sure_score: ClassVar[float] = 0.8
     """Score above which 99.6 % of detections of 20 px and more are faces."""
 

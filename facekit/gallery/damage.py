@@ -24,9 +24,9 @@ def changed_name(where: str, name: object) -> StorageError:
     )
 
 
-def changed_mean(where: str) -> StorageError:
-    """Returns the error of a mean embedding whose SHA-256 is not the one of the space."""
-    return StorageError(f"{where} is damaged: its mean embedding was changed. Restore a copy.")
+def changed_space(where: str, what: str) -> StorageError:
+    """Returns the error of a template space, or its mean embedding, that was changed."""
+    return StorageError(f"{where} is damaged: its {what} was changed. Restore a copy.")
 
 
 def too_old(where: str, version: int) -> StorageError:

@@ -24,3 +24,8 @@ def vector_owner(gallery_id: str, person_id: int, photo_sha256: str) -> bytes:
 def owned_name(gallery_id: str, person_id: int, name: str) -> bytes:
     """Returns a name with its gallery and person, as it is sealed."""
     return f"{gallery_id} {person_id} {name}".encode()
+
+
+def owned_space(gallery_id: str, description: str) -> bytes:
+    """Returns the description of the template space with its gallery, as it is sealed."""
+    return f"{gallery_id} space {description}".encode()

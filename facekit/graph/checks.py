@@ -12,6 +12,8 @@ from facekit.graph.graph import DYNAMIC, Node, Shape
 from facekit.types import Float32Array
 
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
+MAX_POSITION = 1 << 27
+"""Upper limit of pads, positions, window sizes and steps; it is larger than any image."""
 
 
 def require(is_valid: bool, name: str, needed: str, received: object) -> None:

@@ -10,10 +10,15 @@ from collections.abc import Sequence
 from math import prod
 
 from facekit.errors import ModelBuildError
-from facekit.graph.checks import broadcast_shape, float_attribute, is_static, require, require_image
+from facekit.graph.checks import (
+    MAX_POSITION,
+    broadcast_shape,
+    float_attribute,
+    is_static,
+    require,
+    require_image,
+)
 from facekit.graph.graph import DYNAMIC, Coordinates, Node, Operation, Pads, Resizing, Shape, Window
-
-_MAX_POSITION = 1 << 27  # upper limit of pads, positions and steps, larger than any image
 
 
 def pad(x: Node, pads: Pads, name: str, *, value: float = 0.0) -> Node:
@@ -22,9 +27,7 @@ def pad(x: Node, pads: Pads, name: str, *, value: float = 0.0) -> Node:
     `pads` are (top, left, bottom, right).
     """
     top, left, bottom, right = pads
-    require(
-        0 <= min(pads) <= max(pads) < _MAX_POSITION, name, f"pads of 0 to {_MAX_POSITION}", pads
-    )
+    require(0 <= min(pads) <= max(pads) < MAX_POSITION, name, f"pads of 0 to {MAX_POSITION}", pads)
     count, height, width, channels = require_image(x, name)
     shape = (
         count,
@@ -91,8 +94,8 @@ def strided_slice(
     shape = []
     for size, first, last, stride in zip(x.shape, begin, end, step, strict=True):
         fits = (
-            0 <= first < _MAX_POSITION
-            and 0 < stride < _MAX_POSITION
+            0 <= first < MAX_POSITION
+            and 0 < stride < MAX_POSITION
             and (last == DYNAMIC if size == DYNAMIC else first < last <= size)
         )
         require(fits, name, f"a part of {x.shape}", f"{list(begin)} to {list(end)} by {list(step)}")

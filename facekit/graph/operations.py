@@ -18,6 +18,7 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph.checks import (
+    MAX_POSITION,
     broadcast_shape,
     float_attribute,
     require,
@@ -250,6 +251,8 @@ def same_pads(shape: Shape, window: Window) -> Pads:
 def _windowed_shape(x: Node, window: Window, channels: int, name: str) -> Shape:
     """Returns the output shape of a convolution or pooling with this window."""
     count, *height_width, _ = require_image(x, name)
+    steps = (*window.size, *window.stride, *window.dilation)
+    require(0 < min(steps) <= max(steps) < MAX_POSITION, name, "sizes and strides from 1 on", steps)
     top, left, bottom, right = window.pads or NO_PADS
     for axis, pad in ((0, top + bottom), (1, left + right)):
         dimension, stride = height_width[axis], window.stride[axis]

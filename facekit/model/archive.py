@@ -2,6 +2,7 @@
 
     <name>/<name>_<variant>.tflite    or .onnx
     <name>/<name>_<variant>.json
+    signature.json                    if it is signed, see signature.py
 
 Equal models give equal bytes.  An archive may come from an unknown source.  Name, type and size of
 every member and the SHA-256 of every file are therefore checked before any model is installed.
@@ -11,18 +12,19 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from facekit.errors import ModelMismatchError
+from facekit.model.checksum import sha256_of
 from facekit.model.installation import install, storage_errors, write_card
 from facekit.model.replacement import replacements, require_allowed
+from facekit.model.signature import SIGNATURE, require_signed, signed
 from facekit.model.store import (
     CARD_SUFFIX,
     InstalledModel,
@@ -34,27 +36,34 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.model.tar import Member, write_tar
+from facekit.model.tried import require_tried
 from facekit.model.variants import MODEL_SUFFIXES, file_name
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
+from facekit.system.inputs import InputKind, open_input, reading
 
 MAX_MEMBERS = 200
 MAX_BYTES = {**dict.fromkeys(MODEL_SUFFIXES, 1 << 30), CARD_SUFFIX: 4 << 20}
 MAX_TOTAL_BYTES = 4 << 30
+_ARCHIVE = InputKind(
+    "a .tar or .tar.gz of models", ModelMismatchError, max_bytes=MAX_TOTAL_BYTES + (1 << 20)
+)
 
 _MEMBER = re.compile(f"({PLAIN_NAME.pattern})/({PLAIN_NAME.pattern})")
 _NOT_IMPORTED = "Nothing was imported."
 _CHUNK_BYTES = 1 << 20
 
 
-def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, ...]:
-    """Writes models to a .tar or .tar.gz.
+def export_models(
+    names: Sequence[str], output: Path, *, sign: Path | None = None
+) -> tuple[InstalledModel, ...]:
+    """Writes models to a .tar or .tar.gz, signed with the private key in the file `sign`.
 
     "name" stands for all stored variants of a model, "name:variant" for one variant.  A model that
     is named by a path gets the file name that the store requires.
     Raises ModelMissingError if there is no such model, ModelMismatchError if a card does not
-    describe its file or two files are the same variant, and StorageError if the archive cannot be
-    written.
+    describe its file or two files are the same variant, the errors of `signed`, and StorageError if
+    the archive cannot be written.
     """
     paths = sorted({path for name in names for path in _files_of(name)})
     models = tuple(load_checked(path, read_all=True) for path in paths)
@@ -73,6 +82,11 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
                 Member(str(named.with_suffix(CARD_SUFFIX)), card.with_suffix(CARD_SUFFIX))
             )
             members.append(Member(str(named), model.path))
+        if sign is not None:
+            signature = Path(folder) / SIGNATURE
+            files = {member.name: sha256_of(member.path) for member in members}
+            signature.write_bytes(signed(files, sign))
+            members.append(Member(SIGNATURE, signature))
         write_tar(members, output)
     return models
 
@@ -80,13 +94,15 @@ def export_models(names: Sequence[str], output: Path) -> tuple[InstalledModel, .
 def import_models(
     archive: Path,
     *,
+    trusted: Path | None = None,
     force: bool = False,
     on_wait: Callable[[], None] | None = None,
     on_replaced: Callable[[str], object] = lambda _: None,
 ) -> tuple[InstalledModel, ...]:
     """Checks the whole archive, then installs its models.
 
-    Other stored variants of these models are kept.
+    Other stored variants of these models are kept.  `trusted` is the file of a public key, whose
+    owner must have signed the archive; None means that a signature is not looked at.
     `on_wait` is called once for each lock that another process holds, and `on_replaced`, with the
     change in words, for each model that is replaced.  Raises ModelMismatchError for any content
     that `export_models` does not write, UsageError if a known model would change (see
@@ -95,9 +111,11 @@ def import_models(
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
         _unpack(archive, folder)
+        _take_signature(archive, folder, trusted)
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
         replaced = replacements(model.card for variants in unpacked for model in variants)
         require_allowed(replaced, force=force)
+        require_tried({m.path: m.card.file_sha256 for variants in unpacked for m in variants})
         for change in map(str, replaced):
             on_replaced(change)
         for variants in unpacked:
@@ -107,6 +125,16 @@ def import_models(
         for variants in unpacked
         for card in (model.card for model in variants)
     )
+
+
+def _take_signature(archive: Path, folder: Path, trusted: Path | None) -> None:
+    """Removes the signature from the unpacked archive, after a check by the key `trusted`."""
+    signature = folder / SIGNATURE
+    if trusted is not None:
+        paths = [path for path in folder.rglob("*") if path.is_file() and path != signature]
+        files = {str(path.relative_to(folder)): sha256_of(path) for path in paths}
+        require_signed(archive, signature, files, trusted)
+    signature.unlink(missing_ok=True)
 
 
 def _files_of(name: str) -> tuple[Path, ...]:
@@ -129,7 +157,9 @@ def _unpack(archive: Path, folder: Path) -> None:
             count, total_bytes = count + 1, total_bytes + member.size
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
                 problem = "is not a regular file"
-            elif not _MEMBER.fullmatch(member.name) or suffix not in MAX_BYTES:
+            elif (
+                member.name != SIGNATURE and not _MEMBER.fullmatch(member.name)
+            ) or suffix not in MAX_BYTES:
                 problem = f"is not called NAME/FILE and one of {', '.join(MAX_BYTES)}"
             elif not 0 < member.size <= MAX_BYTES[suffix]:
                 problem = f"has {member.size} bytes; 1 to {MAX_BYTES[suffix]} are allowed"
@@ -140,9 +170,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             else:
                 content = tar.extractfile(member)
                 assert content is not None  # because the member is a regular file
-                (folder / member.name).parent.mkdir(exist_ok=True)
-                with (folder / member.name).open("xb") as file:
-                    shutil.copyfileobj(content, file, _CHUNK_BYTES)
+                _write(content, folder / member.name, archive)
                 continue
             raise ModelMismatchError(
                 f"{archive}: member {member.name!r} {problem}. {_NOT_IMPORTED}"
@@ -151,26 +179,32 @@ def _unpack(archive: Path, folder: Path) -> None:
         raise ModelMismatchError(f"{archive} holds no model. {_NOT_IMPORTED}")
 
 
+def _write(content: IO[bytes], path: Path, archive: Path) -> None:
+    """Writes a member to `path`.  Raises StorageError if that fails, ModelMismatchError if reading
+    does."""
+    with storage_errors():
+        path.parent.mkdir(exist_ok=True)
+        with path.open("xb") as file:
+            while chunk := _next_chunk(content, archive):
+                file.write(chunk)
+
+
+def _next_chunk(content: IO[bytes], archive: Path) -> bytes:
+    with reading(_ARCHIVE, archive):
+        return content.read(_CHUNK_BYTES)
+
+
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
     """Opens and yields an archive.
 
     Raises ModelMismatchError if the file cannot be read or is damaged.
     """
-    try:
-        file = archive.open("rb")
-    except OSError as error:
-        raise ModelMismatchError(f"{archive} cannot be read: {error.strerror}.") from error
-    try:
-        with file:
-            zipped = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            with tarfile.open(fileobj=_Gzip(fileobj=file) if zipped else file, mode="r:") as tar:
-                yield tar
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
-        raise ModelMismatchError(
-            f"{archive} is not a .tar or .tar.gz of models, or is damaged: {error}. {_NOT_IMPORTED}"
-        ) from error
+    with open_input(archive, _ARCHIVE) as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        with tarfile.open(fileobj=_Gzip(fileobj=file) if zipped else file, mode="r:") as tar:
+            yield tar
 
 
 class _Gzip(gzip.GzipFile):

@@ -7,6 +7,7 @@ preprocessing, the crop rule and the operating points measured on this file.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -32,6 +33,7 @@ DETECTOR = "mtcnn"
 
 VELA_ESTIMATE = "vela estimate"
 """Member of `tools` with Vela's estimate, e.g. "14.69 ms", in the card of a compiled file."""
+_MILLISECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ms")
 
 
 class Task(str, Enum):
@@ -104,6 +106,11 @@ class Card:
                 )
         if self.task is Task.EMBEDDING and (self.crop is None or self.embedding_size < 1):
             raise ValueError("An embedding model's card needs a crop rule and an embedding size.")
+        if VELA_ESTIMATE in self.tools and self.npu_milliseconds is None:
+            raise ValueError(
+                f"Vela's estimate must be a time such as 14.69 ms. "
+                f"Received: {self.tools[VELA_ESTIMATE]!r:.80}"
+            )
         if self.embedding_size % self.flip.vectors:
             raise ValueError(
                 f"A template of flip {self.flip.value} is {self.flip.vectors} vectors long, so "
@@ -123,8 +130,8 @@ class Card:
     @property
     def npu_milliseconds(self) -> float | None:
         """Vela's estimate for one inference in ms; None if Vela has not compiled the file."""
-        said = self.tools.get(VELA_ESTIMATE)
-        return None if said is None else float(said.split()[0])
+        said = _MILLISECONDS.fullmatch(self.tools.get(VELA_ESTIMATE, ""))
+        return None if said is None else float(said[1])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the content of the card's file, except `schema_version`."""

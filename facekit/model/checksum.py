@@ -19,7 +19,9 @@ from typing import Any
 
 from facekit.errors import StorageError
 from facekit.system.files import write_atomically
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 
+_STATE = InputKind("remembered hashes", StorageError, max_bytes=100_000_000)
 _CHUNK_BYTES = 1 << 20
 _SETTLED_NS = 2_000_000_000
 """Nanoseconds for which the hash of a changed file is not cached.
@@ -68,13 +70,10 @@ def _identity(path: Path) -> list[int]:
 
 def _read(state_file: Path) -> dict[str, list[int | str]]:
     """Returns the cached entries, or {} if the cache is absent or damaged."""
-    try:
-        state = json.loads(state_file.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(state, dict):
-        return {}
-    return {name: entry for name, entry in state.items() if isinstance(entry, list) and entry}
+    with suppress(StorageError), reading(_STATE, state_file):
+        state = parse_json(read_input(state_file, _STATE))
+        return {name: entry for name, entry in state.items() if isinstance(entry, list) and entry}
+    return {}
 
 
 def _write(state_file: Path, state: dict[str, list[int | str]]) -> None:

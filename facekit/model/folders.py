@@ -11,6 +11,8 @@ from facekit.model.variants import MODEL_SUFFIXES
 from facekit.system.home import home
 
 CARD_SUFFIX = ".json"
+BUNDLE_MANIFEST = "bundle.json"
+"""File in the folder of an unpacked bundle, beside the folder models."""
 DEFAULT_MODEL = "facenet512-casia"
 REGISTRY = Path(__file__).with_name("registry")
 """Folder with a file <name>.json for each model that facekit knows by name."""

@@ -15,6 +15,7 @@ from facekit.graph.inspect.onnx import inspect_onnx
 from facekit.model.card import Card
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, load_checked
+from facekit.model.tried import require_opens
 from facekit.model.variants import KERAS_SUFFIX, ONNX_SUFFIX
 
 
@@ -99,6 +100,7 @@ def inspect_model(path: Path) -> ModelInspection:
     if path.suffix == KERAS_SUFFIX:
         network = _of_keras(path)
     else:
+        require_opens(path)
         network = inspect_onnx(path) if path.suffix == ONNX_SUFFIX else inspect_litert(path)
     if not network.operators:
         raise ModelMismatchError(f"{path} has no operators: it is not a network.")

@@ -30,8 +30,8 @@ class Replacement:
     """The thresholds that differ, each before and after, in words."""
 
     def __str__(self) -> str:
-        changes = "; ".join(self.thresholds) or "its thresholds stay the same"
-        return f"{self.model} ({self.reason}): {changes}"
+        lines = self.thresholds or ("its thresholds stay the same",)
+        return "\n    ".join((f"{self.model} ({self.reason})", *lines))
 
 
 def replacements(cards: Iterable[Card]) -> tuple[Replacement, ...]:

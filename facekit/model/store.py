@@ -19,6 +19,7 @@ from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model import registry
 from facekit.model.card import Card, Task, read_card
 from facekit.model.checksum import remembered_sha256, sha256_of
+from facekit.model.folders import BUNDLE_MANIFEST
 from facekit.model.folders import CARD_SUFFIX as CARD_SUFFIX  # re-exported, as all of these
 from facekit.model.folders import entries as entries
 from facekit.model.folders import models_folder as models_folder
@@ -26,6 +27,7 @@ from facekit.model.folders import sources_folder as sources_folder
 from facekit.model.folders import stored_names as stored_names
 from facekit.model.folders import stored_variants as stored_variants
 from facekit.model.shipped_calibrations import recognized
+from facekit.model.tried import require_tried
 from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # re-exported
 from facekit.model.variants import (
     KERAS_VARIANT,
@@ -92,10 +94,27 @@ def find(name_or_path: str | Path) -> InstalledModel:
 def find_all(name_or_path: str | Path, *, task: Task | None = None) -> tuple[InstalledModel, ...]:
     """Returns the model as `find` does, or all nets if the name is that of a detector.
 
-    `task` is the task that the model is needed for; the message of an error then lists only models
-    for that task.  Raises the errors of `find`.
+    A file outside the store and outside an unpacked bundle is tried once in a process of its own,
+    see `require_tried`.  `task` is the task that the model is needed for; the message of an error
+    then lists only models for that task.  Raises the errors of `find`.
     """
-    return tuple(load_checked(path) for path in paths_of(name_or_path, task=task))
+    found = tuple(load_checked(path) for path in paths_of(name_or_path, task=task))
+    require_tried(
+        {model.path: model.card.file_sha256 for model in found if not _is_installed_at(model.path)}
+    )
+    return found
+
+
+def _is_installed_at(path: Path) -> bool:
+    """Returns whether the file is in the store, where nothing comes from outside untried, or in a
+    bundle, which is an installation too.
+
+    A board whose home is read-only would try a bundle's files again at each start.
+    """
+    folder = path.parent
+    if folder.parent == models_folder():
+        return not folder.name.startswith(".")
+    return (folder.parent.parent / BUNDLE_MANIFEST).is_file()
 
 
 def paths_of(name_or_path: str | Path, *, task: Task | None = None) -> tuple[Path, ...]:

@@ -18,6 +18,8 @@ PLAIN_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _STEP = re.compile(r"[^.\[\]]+")
+_MOST_PROBLEMS = 20
+"""Each is found by parsing anew, so that a list of wrong values would take minutes."""
 _SHOWN = 80
 """Number of characters of a wrong value that an error shows."""
 
@@ -191,14 +193,15 @@ class Fields:
 def every_problem(
     raw: object, parse: Callable[[Fields], object], where: str, example: Mapping[str, Any]
 ) -> list[str]:
-    """Returns all problems that `parse` finds in a parsed JSON object, in the order of its reading.
+    """Returns the first 20 problems that `parse` finds in parsed JSON, in the order of its reading.
 
     After each problem, the wrong member is replaced by that of `example`, an object that `parse`
     accepts and whose lists are not empty, and `parse` runs again.  A contradiction between members
     is therefore reported only if each of them is right by itself.
     """
-    repaired, problems, places = copy.deepcopy(raw), [], [""]
-    while True:
+    repaired, places = copy.deepcopy(raw), [""]
+    problems = list[str]()
+    while len(problems) < _MOST_PROBLEMS:
         try:
             parse(Fields(repaired, where))
         except FieldError as error:
@@ -211,6 +214,7 @@ def every_problem(
             _repair(repaired, steps, example)
         else:
             return problems
+    return [*problems, "and perhaps more"]
 
 
 def _repair(raw: Any, steps: Sequence[str], example: Any) -> None:

@@ -22,9 +22,12 @@ from facekit.photo.sources import list_pictures
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import AcceleratorRequest
 from facekit.system.files import require_free, write_atomically
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.tasks.build import ensure_installed
 from facekit.tasks.open_pipeline import ensure_detector
 
+_LOG = InputKind("the log of benchmark_model", InputError, max_bytes=100_000_000)
+_RESULT = InputKind("a result of facekit benchmark", InputError, max_bytes=100_000_000)
 JSON_NAME, TEXT_NAME = "benchmark.json", "benchmark.txt"
 
 
@@ -91,21 +94,20 @@ def read_log(log: Path) -> Benchmark:
 
     Raises InputError if it contains no times.
     """
+    with reading(_LOG, log):
+        text = read_input(log, _LOG).decode(errors="replace")
     return Benchmark(
         machine=f"log {log.name}",
         peak_gflops={},
-        measurements=tuple(parse_log(_text(log), name=str(log))),
+        measurements=tuple(parse_log(text, name=str(log))),
     )
 
 
 def read_result(path: Path) -> Benchmark:
     """Reads a file that `facekit benchmark --json` wrote.  Raises InputError for any other
     content."""
-    try:
-        raw = json.loads(_text(path))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    return Benchmark.from_dict(raw, name=str(path))
+    with reading(_RESULT, path):
+        return Benchmark.from_dict(parse_json(read_input(path, _RESULT)))
 
 
 def compare(a: Path, b: Path) -> ComparedBenchmarks:
@@ -135,10 +137,3 @@ def write_result(folder: Path, done: Benchmark | ComparedBenchmarks, *, text: st
     document = json.dumps(whole, indent=1, allow_nan=False)
     write_atomically(folder / JSON_NAME, f"{document}\n".encode())
     write_atomically(folder / TEXT_NAME, text.encode())
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error

@@ -26,13 +26,15 @@ def import_model(
     *,
     name: str | None = None,
     options: ImportOptions | None = None,
+    trusted: Path | None = None,
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> ModelFiles | ImportedModel:
     """Installs the models of an archive under their names, or weights as `name`.
 
     The kind of the file is detected from its content.  `options`: properties that a file of weights
-    does not state.  `force`: replace a model of that name, with all variants; for an archive,
+    does not state.  `trusted`: a PEM file with a public key of Ed25519, whose owner must have
+    signed the archive.  `force`: replace a model of that name, with all variants; for an archive,
     replace models that are stored or in the registry.  What is replaced is told to `reporter`, with
     the thresholds before and after.
     Raises ModelMissingError for a file that cannot be read, UsageError, ModelMismatchError for an
@@ -49,7 +51,9 @@ def import_model(
                 f"{path} is an archive: its models have names and cards. Leave --as and the "
                 "options that say how weights are used away."
             )
-        return _import_archive(path, force, reporter)
+        return _import_archive(path, trusted, force, reporter)
+    if trusted is not None:
+        raise UsageError(f"--trusted is for archives, which can be signed. Received: {path}")
     if name is None:
         raise UsageError(
             f"{path} is no archive of models. Networks and weights need a name: --as NAME."
@@ -119,11 +123,14 @@ def _crop(rule: CropRule | None, margin_px: float | None) -> CropSpec | None:
     return CropSpec(rule, margin_px or 0.0, ResizeFilter.BILINEAR)
 
 
-def _import_archive(path: Path, force: bool, reporter: Reporter) -> ModelFiles:
+def _import_archive(
+    path: Path, trusted: Path | None, force: bool, reporter: Reporter
+) -> ModelFiles:
     from facekit.model.archive import import_models
 
     imported = import_models(
         path,
+        trusted=trusted,
         force=force,
         on_wait=waiting("these models", reporter),
         on_replaced=lambda change: reporter.note(f"replaced: {change}"),
@@ -151,17 +158,18 @@ def _import_weights(
 
     require_free_name(name, path)
     earlier = store.stored_variants(name)
+    lost = _lost_thresholds(name, earlier)
     if earlier and not force:
-        raise UsageError(
+        message = (
             f"There is a model {name} already ({', '.join(earlier)}). Take another name with "
             "--as, or pass --force to replace it."
         )
+        raise UsageError("\n  ".join((message, *lost)))
     made: list[ImportedModel] = []
 
     def build(folder: Path) -> None:
         made.append(import_weights(path, name, options, folder, reporter=reporter))
 
-    lost = _lost_thresholds(name, earlier)
     installation.install(name, build, on_wait=waiting(name, reporter))
     for change in lost:
         reporter.note(f"replaced: {change}")

@@ -18,6 +18,7 @@ from facekit.graph.weights import reading_graph
 from facekit.model.card import SCHEMA_VERSION, Quantization, Task, embedder_of
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, find
+from facekit.model.tried import require_tried
 from facekit.model.variants import (
     DEFAULT_VARIANT,
     LITERT_SUFFIX,
@@ -110,6 +111,7 @@ def card_draft(
             "with its weights in one file, or bring it into the store: facekit models import "
             f"{model.name} --as NAME"
         )
+    require_tried({model: sha256_of(model)})
     net = open_net(model, request=AcceleratorRequest()).net
     content = _content(model, net, preprocessing)
     made = CardFile(str(model), output, json.loads(json.dumps(content)))

@@ -175,16 +175,19 @@ def remove(name: str, *, sources: bool = False) -> RemovedFiles:
     return RemovedFiles(name, removed)
 
 
-def export(names: Sequence[str], output: Path, *, force: bool = False) -> ModelArchive:
+def export(
+    names: Sequence[str], output: Path, *, sign: Path | None = None, force: bool = False
+) -> ModelArchive:
     """Writes models and their cards to a .tar or .tar.gz.
 
+    `sign`: a PEM file with a private key of Ed25519, which signs the archive.
     Raises UsageError for another suffix or an existing file without `force`, ModelMissingError,
     ModelMismatchError, or StorageError.
     """
     from facekit.model.archive import export_models
 
     require_free(output, force=force)
-    return ModelArchive(output, export_models(names, output))
+    return ModelArchive(output, export_models(names, output, sign=sign))
 
 
 def _entry_dict(entry: RegistryEntry) -> dict[str, Any]:

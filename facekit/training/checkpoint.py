@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,15 @@ import numpy as np
 
 from facekit.errors import ModelMismatchError
 from facekit.system.files import write_atomically
+from facekit.system.inputs import InputKind, open_input, open_zip
 
 _NAME = re.compile(r"step-(\d{9})\.npz")
 _STEP = "step"
+_KIND = InputKind(
+    "a checkpoint of a training run, without which it goes on from the one before",
+    ModelMismatchError,
+    max_bytes=16 << 30,
+)
 
 
 def save(folder: Path, variables: Mapping[str, Any], *, step: int, keep: int) -> Path:
@@ -54,13 +59,11 @@ def restore(path: Path, variables: Mapping[str, Any]) -> int:
     Raises ModelMismatchError if the file cannot be read, or belongs to another net, head or
     optimizer.  In that case no variable has changed.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
+    with open_input(path, _KIND) as content:
+        with open_zip(content, max_bytes=_KIND.max_bytes):
+            content.seek(0)  # np.load opens it by itself
+        with np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise ModelMismatchError(
-            f"Checkpoint {path} cannot be read: {error}. Remove it to go on from the one before."
-        ) from error
     step = arrays.pop(_STEP, None)
     wrong = sorted(arrays.keys() ^ variables.keys()) or sorted(
         name for name, variable in variables.items() if arrays[name].shape != tuple(variable.shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ import numpy as np
 
 from facekit.errors import StorageError
 from facekit.system.files import write_atomically
+from facekit.system.inputs import InputKind, open_input, parse_json
 from facekit.training.backend import tf
 
 CURVE_NAME = "curve.jsonl"
 TENSORBOARD_NAME = "tensorboard"
+_CURVE = InputKind("the curve of a training run", StorageError, max_bytes=1 << 30)
 _STEP = "step"
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
@@ -90,15 +93,11 @@ def read_curve(path: Path) -> list[dict[str, Any]]:
 
     The last line is invalid if the process was killed while writing.
     """
-    lines = []
-    try:
-        for text in path.read_text(encoding="utf-8").splitlines():
-            line = json.loads(text)
+    lines: list[dict[str, Any]] = []
+    with suppress(StorageError), open_input(path, _CURVE) as file:
+        for text in file:
+            line = parse_json(text)
             if not isinstance(line, dict) or not isinstance(line.get(_STEP), int):
                 break
             lines.append(line)
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError):  # the last line is truncated
-        return lines
     return lines

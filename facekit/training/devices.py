@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import UsageError
+from facekit.system.inputs import InputKind, parse_json, reading
 from facekit.system.native_output import captured_output
 from facekit.training.backend import tf
 from facekit.training.dataset.batches import Share
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _SETTING = "TF_CONFIG"
+_CLUSTER = InputKind("a cluster of workers", UsageError, max_bytes=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ def cluster_of_environment() -> Cluster | None:
     text = os.environ.get(_SETTING)
     if not text:
         return None
-    try:
-        raw = json.loads(text)
+    with reading(_CLUSTER, _SETTING):
+        raw = parse_json(text)
         workers = raw.get("cluster", {}).get("worker", [])
         if not workers:
             return None
@@ -67,8 +69,6 @@ def cluster_of_environment() -> Cluster | None:
         if task["type"] != "worker" or set(raw["cluster"]) != {"worker"}:
             raise ValueError("tasks other than worker have no part here")
         return Cluster(tuple(map(str, workers)), int(task["index"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(f"{_SETTING} is not a cluster of workers: {error!r}. {text}") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)

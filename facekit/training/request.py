@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facekit.errors import InputError, UsageError
 from facekit.system.files import remove_folder, write_atomically
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.training import checkpoint
 from facekit.training.config import TrainConfig
 from facekit.training.config_file import config_from
@@ -19,6 +20,8 @@ CHECKPOINTS_NAME = "checkpoints"
 SETTINGS_NAME = "settings.json"
 SCHEMA_VERSION = 1
 _DATA_NAME = "data.sha256"
+_SETTINGS = InputKind("the settings of a training run", UsageError, max_bytes=10_000_000)
+_DATA = InputKind("the sha256 of a training run's photos", InputError, max_bytes=1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,12 @@ def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
     Raises UsageError if the folder holds no run or its settings cannot be read.
     """
     path = folder / SETTINGS_NAME
-    try:
-        raw = json.loads(path.read_bytes())
+    if not path.exists():
+        raise UsageError(
+            f"{folder} holds no training run: there is no {SETTINGS_NAME} to go on from."
+        )
+    with reading(_SETTINGS, path):
+        raw = parse_json(read_input(path, _SETTINGS))
         if raw["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed")
         return TrainRequest(
@@ -93,12 +100,6 @@ def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
             start=None if raw["start"] is None else str(raw["start"]),
             license=str(raw["license"]),
         )
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"{folder} holds no training run: there is no {SETTINGS_NAME} to go on from."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} cannot be read: {error!r}") from error
 
 
 def require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
@@ -109,7 +110,7 @@ def require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
     """
     path = folder / _DATA_NAME
     if path.exists():
-        if path.read_text().strip() != sha256:
+        if read_input(path, _DATA).decode(errors="replace").strip() != sha256:
             raise InputError(
                 f"The photos are not those that {folder} began with: some were added, removed, "
                 "renamed or changed. A run goes on with the same photos only."

@@ -19,7 +19,7 @@ from facekit.bench.records import (
     spread,
 )
 from facekit.enums import Stage
-from facekit.errors import InputError, UsageError
+from facekit.errors import UsageError
 from facekit.runtime.delegates import AcceleratorRequest
 
 ONE = Measurement(
@@ -58,22 +58,24 @@ def test_a_spread_by_hand() -> None:
 def test_json_there_and_back() -> None:
     delegate = DelegateReport(DelegateUse.PARTLY, "lib.so", 3, 4, ("why",))
     done = benchmark_of(ONE, replace(ONE, warmup=None, delegate=delegate))
-    assert Benchmark.from_dict(json.loads(json.dumps(done.to_dict())), name="x") == done
+    assert Benchmark.from_dict(json.loads(json.dumps(done.to_dict()))) == done
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"measurements": [{}]},
-        {"measurements": 3},
-        {"peak_gflops": None},
-        {"peak_gflops": {"one": 1.0}},
+        ({"measurements": [{}]}, r"measurements\[0\]\.\w+ is missing"),
+        ({"measurements": 3}, "measurements must be a list"),
+        ({"peak_gflops": None}, "peak_gflops must be an object"),
+        ({"peak_gflops": {"one": 1.0}}, "invalid literal"),
+        ({"machine": []}, "machine must be a string"),
+        ({"measurements": [ONE.to_dict() | {"threads": "x"}]}, "threads must be an integer"),
+        ({"measurements": [ONE.to_dict() | {"runs": {"count": 0}}]}, "a count of runs"),
     ],
 )
-def test_other_json_is_refused_by_name(change: dict[str, Any]) -> None:
-    payload = benchmark_of(ONE).to_dict() | change
-    with pytest.raises(InputError, match=r"x\.json is not a result of facekit benchmark"):
-        Benchmark.from_dict(payload, name="x.json")
+def test_other_json_is_refused_by_the_member(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Benchmark.from_dict(benchmark_of(ONE).to_dict() | change)
 
 
 def test_the_tools_names_are_in_microseconds() -> None:

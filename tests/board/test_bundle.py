@@ -44,6 +44,7 @@ from facekit.errors import (
 from facekit.model.card import VELA_ESTIMATE, Task
 from facekit.model.store import models_folder
 from facekit.tasks.open_pipeline import PipelineRequest
+from facekit.template.calibration import Calibration, OperatingPoint
 from tests.board.compiled_files import vela_file
 from tests.model.made_up_model import write_model
 from tests.schemas import require_schema
@@ -104,6 +105,17 @@ def test_the_target_decides_which_models_are_in_it(
     }
     for script in SCRIPTS.glob("*.sh"):
         assert (folder / script.name).stat().st_mode & stat.S_IXUSR
+
+
+def test_the_readme_says_who_measured_a_threshold(models: Path) -> None:
+    point = OperatingPoint(
+        "fmr=1e-3", 0.5, 1e-3, 0.1, 9, 9000, None, None, "own list", "own photos"
+    )
+    measured = Calibration(operating_points=(point,))
+    write_model(models_folder() / "toy", "toy", "float32", calibration=measured)
+    readme = (unpacked(made(models, "cpu")) / "README.md").read_text()
+    mark = "own photos, own list; figures measured by whoever made this card"
+    assert f"| fmr=1e-3 | 0.5000 | 0.001 | {mark} |" in readme
 
 
 def test_the_sums_are_those_of_the_files(models: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_delegate_that_did_nothing_is_exit_code_6(tmp_path: Path) -> None:
     [
         (("--threads", "0"), 2, "whole numbers of 1 to"),
         (("--batch", "1,x"), 2, "whole numbers of 1 to"),
-        (("--compare", __file__, __file__), 4, "not JSON"),
+        (("--compare", __file__, __file__), 4, "cannot be read as a result of facekit benchmark"),
         (("--parse-log", __file__), 4, "no times of benchmark_model"),
     ],
 )

@@ -78,7 +78,9 @@ def test_too_few_photos_and_none_with_a_face(
         photo_crops(listed, model, LocateOptions())
     with pytest.raises(ImageError, match="no picture in this folder"):
         photo_crops(_empty(tmp_path), model, LocateOptions())
-    with pytest.raises(InputError, match="a text file that names one a line"):
+    with pytest.raises(
+        InputError, match="cannot be read as a folder of photos or a list of their paths"
+    ):
         photo_crops(data / "obama.jpg", model, LocateOptions())
 
 

@@ -256,6 +256,7 @@ def vela_without_room(path: Path, *, below: int) -> None:
     """A stand-in that says what Vela 5.2 says, and is Vela where it may use less SRAM."""
     path.write_text(
         "#!/bin/sh\n"
+        f'[ "$2" = ethosu.vela ] || exec {sys.executable} "$@"\n'
         "sram=393216\n"
         'while read -r one; do [ "$before" != --arena-cache-size ] || sram=$one; before=$one; done '
         '<<END\n$(printf "%s\\n" "$@")\nEND\n'
@@ -325,7 +326,10 @@ def test_an_interrupt_ends_vela_and_leaves_nothing(model: Path, tmp_path: Path) 
         "compile_model(Path(model), read_target('imx93'), Path(out))"
     )
     slow = tmp_path / "slow"
-    slow.write_text(f"#!/bin/sh\necho $$ > {marker}\nexec sleep 60\n")
+    slow.write_text(
+        f'#!/bin/sh\n[ "$2" = ethosu.vela ] || exec {sys.executable} "$@"\n'
+        f"echo $$ > {marker}\nexec sleep 60\n"
+    )
     slow.chmod(0o755)
     temporary = tmp_path / "temporary"
     temporary.mkdir()

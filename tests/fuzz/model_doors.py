@@ -19,6 +19,7 @@ from facekit.model.archive import export_models, import_models
 from facekit.model.card import read_card, space_of
 from facekit.tasks.models import info
 from tests.fuzz.door import Door, Use, run_command
+from tests.fuzz.forks import use_forks
 from tests.fuzz.mutate import changed_bytes, changed_json, of_gzip, of_tar
 from tests.networks.tiny_embedder import write_embedder
 from tests.photo.picture_samples import encoded, smooth_pixels
@@ -53,6 +54,7 @@ def _changed_description(content: bytes, others: Sequence[bytes], random: Random
 
 def _open_cards(folder: Path) -> Use:
     os.environ["FACEKIT_HOME"] = str(folder / "home")
+    use_forks()
     model = write_embedder(folder, _NETWORK.read_bytes())
     card_path = model.path.with_suffix(".json")
     crop = folder / "crop.png"
@@ -119,6 +121,7 @@ def _changed_card(content: bytes, others: Sequence[bytes], random: Random) -> by
 def _open_archives(folder: Path) -> Use:
     home = folder / "home"
     os.environ["FACEKIT_HOME"] = str(home)
+    use_forks()
 
     def use(path: Path) -> None:
         try:

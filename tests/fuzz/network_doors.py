@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,10 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from facekit.errors import FacekitError
 from facekit.graph.read.formats import find_format
 from facekit.graph.write.litert import to_litert
+from facekit.model.card import embedder_of
+from facekit.model.inspect import inspect_model
+from facekit.model.store import find
+from facekit.runtime.delegates import AcceleratorRequest, open_net
 from tests.fuzz.door import Door, Use
+from tests.fuzz.forks import use_forks
 from tests.fuzz.mutate import Mutator, changed_bytes, changed_json, of_zip
+from tests.networks.tiny_embedder import SPEC, write_embedder
 
 _DATA = Path(__file__).parents[1] / "data"
 _INDEX = base64.b85decode(
@@ -153,11 +161,37 @@ def litert_seeds() -> Mapping[str, list[bytes]]:
 
 
 def _open_reader(folder: Path) -> Use:
+    use_forks()
+
     def use(path: Path) -> None:
         found = find_format(path)
         read: Callable[..., Any] = found.read
         network = read(path, size=None) if found.whole_network else read(path)
         to_litert(network.graph)
+
+    return use
+
+
+def _open_litert(folder: Path) -> Use:
+    """Reads the file, looks into it, and runs it as the model that a card says it is."""
+    os.environ["FACEKIT_HOME"] = str(folder / "home")
+    read = _open_reader(folder)
+    crop = np.zeros((1, SPEC.height_px, SPEC.width_px, 3), np.uint8)
+
+    def run(path: Path) -> None:
+        found = find(path)
+        embedder_of(open_net(found.path, request=AcceleratorRequest()).net, found.card).embed(crop)
+
+    def use(path: Path) -> None:
+        model = write_embedder(folder, path.read_bytes()).path
+        refused = None
+        for step in (read, inspect_model, run):
+            try:
+                step(model)
+            except FacekitError as error:
+                refused = error
+        if refused is not None:
+            raise refused
 
     return use
 
@@ -195,7 +229,7 @@ TORCH = _weights(torch_seeds, pt=(changed_bytes, of_zip(changed_bytes)))
 GRAPHS = _weights(graph_seeds, pb=(changed_bytes,))
 CAFFE = _weights(caffe_seeds, caffemodel=(changed_bytes,))
 ONNX = _weights(onnx_seeds, onnx=(changed_bytes,))
-LITERT = _weights(litert_seeds, tflite=(changed_bytes,))
+LITERT = Door(litert_seeds, {".tflite": (changed_bytes,)}, _open_litert, are_parts=True)
 CHECKPOINTS = Door(
     lambda: {".index": [_INDEX]}, {".index": (changed_bytes,)}, _open_checkpoints, are_parts=True
 )

@@ -106,6 +106,7 @@ def test_swapped_names_and_templates_are_refused(tmp_path: Path, encrypted: bool
         "UPDATE template SET vector = (SELECT vector FROM template WHERE template_id = 1)",
         "UPDATE template SET vector = 1.5",
         "UPDATE meta SET value = 'other' WHERE key = 'gallery_id'",
+        "UPDATE space SET description = replace(description, 'abab', 'abac')",
     ):
         with SqliteGallery(path, secret=lambda: SECRET) as gallery:
             gallery._connection.execute("BEGIN")

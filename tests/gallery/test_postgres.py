@@ -111,6 +111,7 @@ DAMAGES = {
     "WHERE template_id = 4) WHERE person_id = 1",
     "persons of templates exchanged": "UPDATE template SET person_id = 3 - person_id",
     "names exchanged": "UPDATE person SET name = CASE name WHEN 'Ada' THEN 'Eve ' ELSE 'Ada' END",
+    "another space": "UPDATE space SET description = replace(description, 'abab', 'abac')",
     "another gallery's content": "UPDATE meta SET value = 'other' WHERE key = 'gallery_id'",
 }
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from facekit.errors import MissingExtraError, ModelMismatchError, ModelMissingError
 from facekit.model.inspect import inspect_model
+from tests.model.made_up_model import write_network
 
 pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install '.[convert]'")
 pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
@@ -81,8 +81,7 @@ def test_a_file_that_is_none(tmp_path: Path, damaged: bytes) -> None:
 
 
 def test_without_the_package_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "x.onnx"
-    path.write_bytes(np.zeros(9, np.uint8).tobytes())
+    path = write_network(tmp_path, variant="onnx-fp32")
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'facekit-cli\[convert\]'"):
         inspect_model(path)

@@ -1,4 +1,4 @@
-"""Model files that are none: bytes with a valid card, for all that does not run a model."""
+"""Model files with a valid card: bytes that are no network, and for what runs one a small one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from facekit.enums import ColorOrder, CropRule, ResizeFilter
+from facekit.graph.read.litert import read_litert_graph
+from facekit.graph.write.onnx import to_onnx
 from facekit.model.card import Card, Source, Task
-from facekit.model.variants import file_name
+from facekit.model.variants import ONNX_SUFFIX, file_name, suffix_of
 from facekit.types import CropSpec, InputSpec
 
 SHA256 = "0123456789abcdef" * 4
@@ -27,6 +29,13 @@ CARD = Card(
     crop=CropSpec(CropRule.MARGIN, 32.0, ResizeFilter.BILINEAR),
     embedding_size=2,
 )
+
+NETWORK: dict[str, Any] = {
+    "input": replace(CARD.input, height_px=16, width_px=16),
+    "embedding_size": 10,
+}
+"""Members of the card of tests/data/tiny's network."""
+_TINY = Path(__file__).resolve().parents[1] / "data" / "tiny" / "float32.tflite"
 
 
 def write_model(
@@ -54,3 +63,16 @@ def write_model(
     )
     path.with_suffix(".json").write_text(card.to_json())
     return path
+
+
+def write_network(
+    folder: Path, name: str = "toy", variant: str = "float32", **changes: Any
+) -> Path:
+    """The network of tests/data/tiny with its card; files of two variants differ in a last word.
+
+    A variant of ONNX needs the package onnx.
+    """
+    content = _TINY.read_bytes() + variant.encode()
+    if suffix_of(variant) == ONNX_SUFFIX:
+        content = to_onnx(read_litert_graph(_TINY, name="tiny")).model.SerializeToString()
+    return write_model(folder, name, variant, content=content, **NETWORK, **changes)

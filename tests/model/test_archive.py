@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import resource
 import tarfile
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from facekit.errors import ModelMismatchError, ModelMissingError, StorageError
 from facekit.model import archive, installation, store
 from facekit.model.archive import export_models, import_models
-from tests.model.made_up_model import write_model
+from tests.model.made_up_model import write_model, write_network
 
 FILE, CARD = "toy/toy_float32.tflite", "toy/toy_float32.json"
 Change = Callable[[tarfile.TarInfo], object]
@@ -25,10 +26,7 @@ Change = Callable[[tarfile.TarInfo], object]
 def stored(home: Path) -> Path:
     """A home with toy:float32, toy:int8 and other:float32."""
     for name, variant in (("toy", "float32"), ("toy", "int8"), ("other", "float32")):
-        content = variant.encode()
-        installation.install(
-            name, partial(write_model, name=name, variant=variant, content=content)
-        )
+        installation.install(name, partial(write_network, name=name, variant=variant))
     return home
 
 
@@ -70,7 +68,7 @@ def test_models_move_to_another_machine(
     imported = import_models(output)
     assert [model.path.name for model in imported] == [model.path.name for model in exported]
     assert store.stored_names() == ("other", "toy")
-    assert store.find("toy:int8").path.read_bytes() == b"int8"
+    assert store.find("toy:int8").path.read_bytes().endswith(b"int8")
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
@@ -263,6 +261,30 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, home: Path, content: byte
     path.write_bytes(content)
     with pytest.raises(ModelMismatchError, match=r"a\.tar"):
         import_models(path)
+
+
+def test_thousands_of_long_names_are_refused(tmp_path: Path, home: Path) -> None:
+    """tarfile calls itself for each header that holds a long name."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 200
+    header = name.tobuf(tarfile.GNU_FORMAT) + b"x" * 200 + bytes(312)
+    path = tmp_path / "a.tar"
+    path.write_bytes(header * 3_000 + bytes(10240))
+    with pytest.raises(ModelMismatchError, match=r"a\.tar cannot be read as .*: it is nested too"):
+        import_models(path)
+    assert nothing_imported(home)
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(tmp_path: Path, home: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", toy_members(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, hard))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            import_models(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert nothing_imported(home)
 
 
 def test_an_archive_that_is_not_there(tmp_path: Path, home: Path) -> None:

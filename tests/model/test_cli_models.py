@@ -23,7 +23,7 @@ from facekit.model.registry import RegistryEntry
 from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.reporter import Reporter
 from facekit.tasks.build import ensure_installed
-from tests.model.made_up_model import write_model
+from tests.model.made_up_model import write_model, write_network
 from tests.schemas import require_schema
 from tests.small_lfw import home_of_its_own
 
@@ -228,7 +228,7 @@ def test_remove_takes_away_a_model_or_its_sources(home: Path) -> None:
 
 
 def test_export_and_import(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add("toy", "float32")
+    write_network(home / "models" / "toy")
     archive = tmp_path / "toy.tar"
     assert run("export", "toy", "-o", archive).stdout == f"{archive}\n"
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "fresh"))

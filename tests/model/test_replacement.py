@@ -13,8 +13,9 @@ from facekit.model.archive import export_models, import_models
 from facekit.model.card import Card
 from facekit.model.replacement import replacements, threshold_changes
 from facekit.model.shipped_calibrations import recognized
+from facekit.tasks.import_model import import_model
 from facekit.template.calibration import Calibration, OperatingPoint
-from tests.model.made_up_model import SHA256, write_model
+from tests.model.made_up_model import SHA256, write_network
 from tests.model.test_shipped_calibrations import reread, shipped_card
 
 
@@ -75,10 +76,10 @@ def test_importing_over_a_stored_model_asks_for_force_and_tells_the_thresholds(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "theirs"))
-    installation.install("toy", lambda folder: write_model(folder, calibration=LOOSE))
+    installation.install("toy", lambda folder: write_network(folder, calibration=LOOSE))
     export_models(["toy"], tmp_path / "toy.tar")
     monkeypatch.setenv("FACEKIT_HOME", str(home))
-    installation.install("toy", lambda folder: write_model(folder, calibration=STRICT))
+    installation.install("toy", lambda folder: write_network(folder, calibration=STRICT))
     card = store.variant_path("toy", "float32").with_suffix(".json")
     before = card.read_bytes()
     told = "fmr=1e-3: similarity >= 0.5000 becomes -0.5000"
@@ -94,8 +95,19 @@ def test_importing_over_a_stored_model_asks_for_force_and_tells_the_thresholds(
     assert len(changes) == 1  # nothing changes any more
 
 
+def test_weights_over_a_stored_model_tell_the_thresholds_that_would_go(
+    home: Path, tmp_path: Path
+) -> None:
+    installation.install("toy", lambda folder: write_network(folder, calibration=STRICT))
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"never read")
+    told = "toy:float32: fmr=1e-3: similarity >= 0.5000 becomes none"
+    with pytest.raises(UsageError, match=f"(?s)toy already.*--force.*{told}"):
+        import_model(weights, name="toy")
+
+
 def test_a_damaged_card_is_replaced_by_force_alone(home: Path, tmp_path: Path) -> None:
-    installation.install("toy", lambda folder: write_model(folder, calibration=STRICT))
+    installation.install("toy", lambda folder: write_network(folder, calibration=STRICT))
     export_models(["toy"], tmp_path / "toy.tar")
     store.variant_path("toy", "float32").with_suffix(".json").write_text("{")
     with pytest.raises(UsageError, match="in place of a damaged card"):

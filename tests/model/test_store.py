@@ -15,7 +15,7 @@ from facekit.errors import (
 )
 from facekit.model import installation, store
 from facekit.model.card import read_card
-from tests.model.made_up_model import write_model
+from tests.model.made_up_model import write_model, write_network
 
 
 def add(home: Path, name: str = "toy", variant: str = "float32", content: bytes = b"x") -> Path:
@@ -51,7 +51,7 @@ def test_find_by_name_variant_file_and_card(home: Path) -> None:
 
 
 def test_a_file_anywhere_is_found(tmp_path: Path, home: Path) -> None:
-    path = write_model(tmp_path / "größe x")
+    path = write_network(tmp_path / "größe x")
     assert store.find(path).path == path
 
 

@@ -17,7 +17,7 @@ from facekit.tasks.build import ModelFiles, build, ensure_installed, fetch
 from facekit.tasks.bundle import bundle
 from facekit.tasks.import_model import import_model, import_options
 from facekit.tasks.inspect import inspect
-from tests.model.made_up_model import write_model
+from tests.model.made_up_model import write_model, write_network
 from tests.told import Told
 
 NETS = ("pnet", "rnet", "onet")
@@ -73,6 +73,8 @@ def test_every_file_is_checked(store: Path) -> None:
 
 
 def test_models_are_exported_imported_and_removed(store: Path, tmp_path: Path) -> None:
+    for variant in ("float32", "int8"):
+        write_network(store / "toy", "toy", variant)
     archive = models.export(["toy"], tmp_path / "toy.tar")
     assert [one.card.variant for one in archive.models] == ["float32", "int8"]
     found = models.path("toy")

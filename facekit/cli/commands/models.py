@@ -198,19 +198,30 @@ def remove(model: str, sources: bool, as_json: bool) -> None:
 @models.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @output_file("The archive: .tar, or .tar.gz, which is slower and little smaller.", required=True)
+@click.option(
+    "--sign",
+    type=FILE,
+    metavar="KEY",
+    help="Sign it with this private key; a PEM file of Ed25519, as openssl genpkey makes it.",
+)
 @force_option("a file that exists")
 @json_option
-def export(models: tuple[str, ...], output: Path, force: bool, as_json: bool) -> None:
+def export(
+    models: tuple[str, ...], output: Path, sign: Path | None, force: bool, as_json: bool
+) -> None:
     """Write models and their cards to an archive.
 
-    It is for a machine that cannot build them.
+    It is for a machine that cannot build them, and takes it with models import.
 
     \b
     Example: facekit models export facenet512-casia mtcnn -o models.tar
+             openssl genpkey -algorithm ed25519 -out key.pem
+             openssl pkey -in key.pem -pubout -out key.pub
+             facekit models export facenet512-casia mtcnn -o models.tar --sign key.pem
     """
     from facekit.tasks import models as task
 
-    exported = task.export(models, output, force=force)
+    exported = task.export(models, output, sign=sign, force=force)
     if as_json:
         emit_json(exported.to_dict())
     else:

@@ -15,7 +15,7 @@ from facekit.cli.options import (
 from facekit.cli.output_options import force_option
 from facekit.cli.render.models import print_files
 from facekit.cli.terminal import TerminalReporter
-from facekit.cli.types import PixelSize, Real
+from facekit.cli.types import FILE, PixelSize, Real
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
 
 
@@ -75,12 +75,19 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
     is_flag=True,
     help="Take a network that does not tell the faces apart that ship with facekit.",
 )
+@click.option(
+    "--trusted",
+    type=FILE,
+    metavar="KEY",
+    help="Import an archive only if the owner of this public key signed it; a PEM file of Ed25519.",
+)
 @force_option("a model of that name, with all variants; or what an archive's models are called")
 @json_option
 def import_command(
     path: Path,
     as_name: str | None,
     margin: float | None,
+    trusted: Path | None,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -102,6 +109,7 @@ def import_command(
 
     \b
     Example: facekit models import models.tar
+             facekit models import models.tar --trusted key.pub
              facekit models import w600k_mbf.onnx --as mbf --preprocessing insightface
              facekit models import mine.onnx --as mine --mean 127.5 --std 128 --color-order bgr
              facekit models import 20180402-114759-vggface2.pt --as vggface2
@@ -115,6 +123,7 @@ def import_command(
         path,
         name=as_name,
         options=import_options(margin_px=margin, **options),
+        trusted=trusted,
         force=force,
         reporter=TerminalReporter(),
     )

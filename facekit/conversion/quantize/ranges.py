@@ -17,8 +17,10 @@ from facekit.conversion.quantize.range_rules import Range
 from facekit.enums import RangeRule
 from facekit.errors import InputError
 from facekit.system.fields import Fields
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 
 SCHEMA_VERSION = 1
+_KIND = InputKind("activation ranges", InputError, max_bytes=100_000_000)
 _FOLDER = Path(__file__).with_name("activation_ranges")
 
 
@@ -68,8 +70,8 @@ def read_ranges(path: Path) -> StoredRanges:
 
     Raises InputError, which names the file and the wrong member, if the file cannot be used.
     """
-    try:
-        fields = Fields(json.loads(path.read_bytes()), "activation ranges")
+    with reading(_KIND, path):
+        fields = Fields(parse_json(read_input(path, _KIND)), "activation ranges")
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
         origin = fields.part("origin")
@@ -85,8 +87,6 @@ def read_ranges(path: Path) -> StoredRanges:
             ),
             by_rule={RangeRule(name): _ranges(by_key) for name, by_key in by_rule.items()},
         )
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"Activation ranges {path} cannot be used: {error}") from error
 
 
 def _ranges(raw: Any) -> dict[str, Range]:

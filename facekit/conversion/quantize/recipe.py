@@ -23,8 +23,10 @@ from facekit.enums import RangeRule
 from facekit.errors import UsageError
 from facekit.system.configs import config_path
 from facekit.system.fields import Fields
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 
 SCHEMA_VERSION = 1
+_KIND = InputKind("a recipe", UsageError, max_bytes=10_000_000)
 _FOLDER = "recipes"
 _SUFFIX = ".json"
 _INTEGER_OUTPUTS = "_oi8"
@@ -85,8 +87,8 @@ def read_recipe(name_or_path: str) -> Recipe:
     wrong member.
     """
     path = config_path(name_or_path, _FOLDER, suffix=_SUFFIX, title="recipe")
-    try:
-        raw = json.loads(path.read_bytes())
+    with reading(_KIND, path):
+        raw = parse_json(read_input(path, _KIND))
         fields = Fields(raw, "recipe")
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")
@@ -101,8 +103,6 @@ def read_recipe(name_or_path: str) -> Recipe:
             operations=tuple(_operation(step) for step in _list(raw, "operations")),
             integer_forms=_forms(fields) if "integer_forms" in raw else (),
         )
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"Recipe {path} cannot be used: {error}") from error
 
 
 def _has_static_activations(raw: dict[str, Any]) -> bool:

@@ -25,7 +25,7 @@ def faults(connection: Any, seals: Seals) -> list[str]:
         *_vector_faults(connection, seals),
     ]
     try:
-        read_mean(connection, where=seals.where)
+        read_mean(connection, seals)
     except StorageError as error:
         found.append(str(error))
     recall = recall_at_1(connection)

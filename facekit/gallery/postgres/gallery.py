@@ -75,7 +75,7 @@ class PostgresGallery:
             return GalleryInfo(
                 url=shown_url(self._url),
                 schema_version=self._schema_version,
-                space=postgres_space.read_space(self._connection),
+                space=postgres_space.read_space(self._connection, self._seals),
                 vector_type=VectorType.FLOAT32,
                 encrypted=False,
                 people_count=self._one(f"SELECT count(*) FROM {SCHEMA}.person"),
@@ -119,7 +119,7 @@ class PostgresGallery:
 
     def mean(self) -> Float32Array | None:
         with self._reading():
-            return postgres_space.read_mean(self._connection, where=self._where)
+            return postgres_space.read_mean(self._connection, self._seals)
 
     def add(
         self,
@@ -134,7 +134,7 @@ class PostgresGallery:
         require_members(templates, space, mean)
         name = checked_name(name)
         with self._transaction():
-            postgres_space.bind(self._connection, space, mean, where=self._where)
+            postgres_space.bind(self._connection, space, mean, seals=self._seals)
             # The update locks the row, so that nobody removes the person before the commit.
             ((person_id, seal),) = self._rows(
                 f"INSERT INTO {SCHEMA}.person (name, seal, enrolled_at) VALUES (%s, %s, %s) "
@@ -204,7 +204,7 @@ class PostgresGallery:
         self, queries: Float32Array, space: TemplateSpace, *, rule: PersonRule, top: int
     ) -> list[list[Candidate]]:
         with self._reading():
-            own = postgres_space.read_space(self._connection)
+            own = postgres_space.read_space(self._connection, self._seals)
             if own is None:
                 return [[] for _ in queries]
             own.require_same(space, where=self._where)

@@ -30,7 +30,8 @@ CREATE TABLE {SCHEMA}.meta (
 );
 CREATE TABLE {SCHEMA}.space (
     space_id integer PRIMARY KEY CHECK (space_id = 1),
-    description jsonb NOT NULL,
+    description text NOT NULL,
+    seal bytea NOT NULL,
     mean bytea NOT NULL
 );
 CREATE TABLE {SCHEMA}.person (

@@ -13,7 +13,7 @@ import numpy as np
 from facekit.errors import StorageError
 from facekit.gallery.damage import changed_name
 from facekit.gallery.postgres.schema import SCHEMA
-from facekit.gallery.seals import checksum, owned_name, vector_owner
+from facekit.gallery.seals import checksum, owned_name, owned_space, vector_owner
 from facekit.template.match import require_unit
 from facekit.types import Float32Array
 
@@ -36,6 +36,10 @@ class Seals:
     def of_name(self, person_id: int, name: str) -> bytes:
         """Returns the checksum that is stored beside a name."""
         return checksum(owned_name(self.gallery_id, person_id, name), b"name")
+
+    def of_space(self, description: str) -> bytes:
+        """Returns the checksum that is stored beside the description of the template space."""
+        return checksum(owned_space(self.gallery_id, description), b"space")
 
     def name(self, person_id: int, name: str, seal: bytes) -> str:
         """Returns a stored name.  Raises StorageError if it differs from its checksum."""

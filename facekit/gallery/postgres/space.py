@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from facekit.gallery.damage import changed_mean
+from facekit.gallery.damage import changed_space
 from facekit.gallery.postgres.schema import SCHEMA, fix_dimension, make_index
 from facekit.gallery.postgres.seals import Seals
 from facekit.gallery.records import require_mean
@@ -24,39 +24,44 @@ from facekit.types import Float32Array
 _ROWS_AT_ONCE = 1_000
 
 
-def read_space(connection: Any, *, lock: str = "") -> TemplateSpace | None:
+def read_space(connection: Any, seals: Seals, *, lock: str = "") -> TemplateSpace | None:
     """Returns the template space, or None until somebody is enrolled.
 
-    `lock` is "", "FOR SHARE" or "FOR UPDATE", the lock on the space's row until the commit.
+    `lock` is "", "FOR SHARE" or "FOR UPDATE", the lock on the space's row until the commit.  Raises
+    StorageError if the space was changed.
     """
-    row = connection.execute(f"SELECT description FROM {SCHEMA}.space {lock}").fetchone()
-    return None if row is None else parse_space(Fields(row[0], "space"))
+    row = connection.execute(f"SELECT description, seal FROM {SCHEMA}.space {lock}").fetchone()
+    if row is None:
+        return None
+    if seals.of_space(row[0]) != row[1]:
+        raise changed_space(seals.where, "template space")
+    return parse_space(Fields(json.loads(row[0]), "space"))
 
 
-def read_mean(connection: Any, *, where: str) -> Float32Array | None:
+def read_mean(connection: Any, seals: Seals) -> Float32Array | None:
     """Returns the mean (D,) of the space, or None.  Raises StorageError if it was changed."""
-    space = read_space(connection)
+    space = read_space(connection, seals)
     if space is None:
         return None
     (content,) = connection.execute(f"SELECT mean FROM {SCHEMA}.space").fetchone()
     mean = np.frombuffer(content, "<f4") if content else None
     if mean_sha256_of(mean) != space.mean_sha256:
-        raise changed_mean(where)
+        raise changed_space(seals.where, "mean embedding")
     return mean
 
 
-def bind(connection: Any, space: TemplateSpace, mean: Float32Array | None, *, where: str) -> None:
+def bind(connection: Any, space: TemplateSpace, mean: Float32Array | None, *, seals: Seals) -> None:
     """Fixes the template space and mean of a gallery that has none.
 
     Raises ModelMismatchError if the gallery has another space.
     """
-    own = read_space(connection, lock="FOR SHARE")  # blocks recentering until the commit
+    own = read_space(connection, seals, lock="FOR SHARE")  # blocks recentering until the commit
     if own is None:
-        if _write(connection, space, mean, "DO NOTHING"):
+        if _write(connection, space, mean, "DO NOTHING", seals=seals):
             fix_dimension(connection, space.size)
-        own = read_space(connection, lock="FOR SHARE")
+        own = read_space(connection, seals, lock="FOR SHARE")
         assert own is not None  # set by this or by another process
-    own.require_same(space, where=where)
+    own.require_same(space, where=seals.where)
 
 
 def recenter(
@@ -68,12 +73,12 @@ def recenter(
     reporter: Reporter,
 ) -> int:
     """See Gallery.recenter.  The index is rebuilt, which is faster than updating it row by row."""
-    own = read_space(connection, lock="FOR UPDATE")  # enrollment must wait for the new mean
+    own = read_space(connection, seals, lock="FOR UPDATE")  # enrollment must wait for the new mean
     if own is None or not own.differs_by_mean_alone(space):
         if own is not None:
             own.require_same(space, where=seals.where)
         return 0
-    old_mean = read_mean(connection, where=seals.where)
+    old_mean = read_mean(connection, seals)
     (count,) = connection.execute(f"SELECT count(*) FROM {SCHEMA}.template").fetchone()
     connection.execute(f"DROP INDEX IF EXISTS {SCHEMA}.template_embedding")
     blocks = reporter.steps(
@@ -97,7 +102,9 @@ def recenter(
         connection,
         space,
         mean,
-        "(space_id) DO UPDATE SET description = EXCLUDED.description, mean = EXCLUDED.mean",
+        "(space_id) DO UPDATE SET description = EXCLUDED.description, seal = EXCLUDED.seal, "
+        "mean = EXCLUDED.mean",
+        seals=seals,
     )
     return int(count)
 
@@ -108,18 +115,24 @@ def vector_text(vector: Float32Array) -> str:
 
 
 def _write(
-    connection: Any, space: TemplateSpace, mean: Float32Array | None, on_conflict: str
+    connection: Any,
+    space: TemplateSpace,
+    mean: Float32Array | None,
+    on_conflict: str,
+    *,
+    seals: Seals,
 ) -> int:
     """Writes the row of space and mean; returns the number of written rows.
 
     Raises ValueError if the SHA-256 of `mean` is not `space.mean_sha256`.
     """
     require_mean(mean, space)
+    description = json.dumps(space.to_dict())
     content = b"" if mean is None else mean.astype("<f4").tobytes()
     return int(
         connection.execute(
-            f"INSERT INTO {SCHEMA}.space VALUES (1, %s, %s) ON CONFLICT {on_conflict}",
-            (json.dumps(space.to_dict()), content),
+            f"INSERT INTO {SCHEMA}.space VALUES (1, %s, %s, %s) ON CONFLICT {on_conflict}",
+            (description, seals.of_space(description), content),
         ).rowcount
     )
 

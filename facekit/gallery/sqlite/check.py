@@ -26,11 +26,11 @@ def faults(session: SqliteSession) -> list[str]:
     Call the function within a transaction.  Raises sqlite3.Error if SQLite cannot read the file.
     """
     found = [*_file_faults(session), *_person_faults(session), *_merge_faults(session)]
-    space = session.space()
     try:
         session.mean()
+        space = session.space()
     except StorageError as error:
-        found.append(str(error))
+        return [*found, str(error)]
     if space is not None:
         found += _vector_faults(session, space.size)
         found += _cache_faults(session, space.size)

@@ -28,6 +28,7 @@ CREATE TABLE meta (
 CREATE TABLE space (
     space_id INTEGER PRIMARY KEY CHECK (space_id = 1),
     description TEXT NOT NULL,
+    seal BLOB NOT NULL,
     mean BLOB NOT NULL
 );
 CREATE TABLE person (

@@ -22,7 +22,7 @@ from facekit.gallery.records import (
 )
 from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite import merge as merging
-from facekit.gallery.sqlite import people
+from facekit.gallery.sqlite import people, rewrite
 from facekit.gallery.sqlite.check import faults
 from facekit.gallery.sqlite.encryption import Secret, SecretSource, new_key, no_secret
 from facekit.gallery.sqlite.search import SqliteSearch
@@ -155,7 +155,7 @@ class SqliteGallery:
     ) -> int:
         require_mean(mean, space)
         with self._session.writing():
-            count = self._session.recenter(space, mean, reporter=reporter)
+            count = rewrite.recenter(self._session, space, mean, reporter=reporter)
         self._search.delete_caches()
         return count
 
@@ -197,14 +197,15 @@ class SqliteGallery:
 
     def check(self) -> list[str]:
         with self._session.reading():
+            if found := faults(self._session):
+                return found
             recall = self.recall_at_1()
-            found = faults(self._session)
             if recall is not None and recall < _LEAST_RECALL:
-                found.append(
+                return [
                     f"The approximate index finds {recall:.1%} of the nearest templates: remove "
                     f"{self.path}-index."
-                )
-            return found
+                ]
+            return []
 
     def refresh_index(self, *, reporter: Reporter = SILENT) -> bool:
         """Updates the approximate index of a very large gallery; returns True if one was made.
@@ -226,7 +227,7 @@ class SqliteGallery:
 
         Raises UsageError if the gallery is not encrypted.
         """
-        self._session.reencrypt(secret)
+        rewrite.reencrypt(self._session, secret)
         self._purge()
 
     def _bind(self, space: TemplateSpace, mean: Float32Array | None) -> None:

@@ -6,37 +6,21 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from facekit.enums import VectorType
-from facekit.errors import StorageError, UsageError
-from facekit.gallery.damage import changed_mean, changed_name, damaged
+from facekit.errors import StorageError
+from facekit.gallery.damage import changed_name, changed_space, damaged
 from facekit.gallery.records import require_mean
-from facekit.gallery.seals import owned_name, vector_owner
+from facekit.gallery.seals import owned_name, owned_space, vector_owner
 from facekit.gallery.sqlite import file as sqlite_file
-from facekit.gallery.sqlite.encryption import AesGcmCodec, Secret, SecretSource, new_key, unlock
+from facekit.gallery.sqlite.encryption import AesGcmCodec, SecretSource, unlock
 from facekit.gallery.sqlite.vectors import PlainCodec, VectorCodec
-from facekit.reporter import Reporter
 from facekit.system.fields import Fields
-from facekit.template.match import recentered, require_unit
+from facekit.template.match import require_unit
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
-
-_ROWS_AT_ONCE = 1_000
-_NEXT_ROWS = {
-    "template": """
-SELECT template_id, person_id, photo_sha256, vector FROM template
-WHERE template_id > ? ORDER BY template_id LIMIT ?
-""",
-    "spare_template": """
-SELECT template_id, other_id, photo_sha256, vector FROM spare_template JOIN merge USING (merge_id)
-WHERE template_id > ? ORDER BY template_id LIMIT ?
-""",
-}
-"""Queries that select the next rows (template number, person number, photo's SHA-256, vector) of
-each table with vectors.  The table spare_template holds the templates that merges set aside."""
 
 _HAS_TEMPLATES = "SELECT EXISTS (SELECT 1 FROM template UNION ALL SELECT 1 FROM spare_template)"
 
@@ -126,15 +110,20 @@ class SqliteSession:
     def space(self) -> TemplateSpace | None:
         """Returns the template space, None until somebody is enrolled.
 
-        Raises StorageError if the gallery has templates and no space.
+        Raises StorageError if it was changed, or if the gallery has templates and no space.
         """
-        row = self.connection.execute("SELECT description FROM space").fetchone()
-        if row is None and self.one(_HAS_TEMPLATES):
-            raise StorageError(
-                f"Gallery {self.path} is damaged: its templates have no template space. Restore a "
-                "copy."
-            )
-        return None if row is None else parse_space(Fields(json.loads(row[0]), "space"))
+        row = self.connection.execute("SELECT description, seal FROM space").fetchone()
+        if row is None:
+            if self.one(_HAS_TEMPLATES):
+                raise changed_space(f"Gallery {self.path}", "template space")
+            return None
+        if self.space_seal(row[0]) != row[1]:
+            raise changed_space(f"Gallery {self.path}", "template space")
+        return parse_space(Fields(json.loads(row[0]), "space"))
+
+    def space_seal(self, description: str, codec: VectorCodec | None = None) -> bytes:
+        """Returns the bytes that are stored beside the description of the template space."""
+        return (codec or self.codec).seal(owned_space(self.gallery_id, description))
 
     def mean(self) -> Float32Array | None:
         """Returns the mean (D,) that was subtracted from the vectors, or None.
@@ -147,17 +136,19 @@ class SqliteSession:
         (content,) = self.connection.execute("SELECT mean FROM space").fetchone()
         mean = np.frombuffer(content, "<f4") if content else None
         if mean_sha256_of(mean) != space.mean_sha256:
-            raise changed_mean(f"Gallery {self.path}")
+            raise changed_space(f"Gallery {self.path}", "mean embedding")
         return mean
 
     def set_space(self, space: TemplateSpace, mean: Float32Array | None) -> None:
         """Stores the gallery's template space and the space's mean, which replace earlier ones."""
         require_mean(mean, space)
+        description = json.dumps(space.to_dict())
         self.connection.execute(
-            "INSERT INTO space VALUES (1, ?, ?) ON CONFLICT (space_id) DO UPDATE "
-            "SET description = excluded.description, mean = excluded.mean",
+            "INSERT INTO space VALUES (1, ?, ?, ?) ON CONFLICT (space_id) DO UPDATE "
+            "SET description = excluded.description, seal = excluded.seal, mean = excluded.mean",
             (
-                json.dumps(space.to_dict()),
+                description,
+                self.space_seal(description),
                 b"" if mean is None else mean.astype("<f4").tobytes(),
             ),
         )
@@ -192,98 +183,6 @@ class SqliteSession:
             return vectors
         except (ValueError, TypeError) as error:
             raise damaged(f"Gallery {self.path}", error) from error
-
-    def recenter(
-        self, space: TemplateSpace, mean: Float32Array | None, *, reporter: Reporter
-    ) -> int:
-        """Centers all templates by another `mean` (D,); returns the number of templates.
-
-        See Gallery.recenter.  Call this within a write transaction.  Returns 0 if the gallery is
-        empty or already has this space.  Raises ModelMismatchError if the spaces differ in more
-        than the mean, and StorageError for a damaged vector.
-        """
-        current, old_mean = self.space(), self.mean()
-        if current is None or not current.differs_by_mean_alone(space):
-            if current is not None:
-                current.require_same(space, where=f"Gallery {self.path}")
-            return 0
-        count = self.one("SELECT count(*) FROM template")
-        blocks = reporter.steps(
-            self._blocks(), length=-(-count // _ROWS_AT_ONCE), label="recentering"
-        )
-        for table, rows in blocks:
-            owners = [self.owner(row[1], row[2]) for row in rows]
-            vectors = self.decoded([row[3] for row in rows], owners, space.size)
-            self._update_vectors(
-                table, rows, owners, recentered(vectors, old_mean, mean), self.codec
-            )
-        self.set_space(space, mean)
-        self.make_copies_stale()
-        return count
-
-    def reencrypt(self, secret: Secret) -> None:
-        """Encrypts every vector with a new data key in one transaction.
-
-        The data key is wrapped with a key from `secret`.  Vectors encrypted with the old key remain
-        in the log and in free pages until these are purged.  Raises UsageError if the gallery is
-        not encrypted, and StorageError if a vector is damaged or another process has rekeyed the
-        gallery.
-        """
-        if not isinstance(self.codec, AesGcmCodec):
-            raise UsageError(
-                f"Gallery {self.path} is not encrypted. Make one with facekit gallery init "
-                "--encrypt, and bring the people over with gallery export and gallery import."
-            )
-        key, lock = new_key(secret)
-        fresh = AesGcmCodec(self.codec.vector_type, key)
-        with self.writing():
-            space = self.space()
-            for table, rows in self._blocks():
-                assert space is not None  # because a template refers to it
-                owners = [self.owner(row[1], row[2]) for row in rows]
-                vectors = self.decoded([row[3] for row in rows], owners, space.size)
-                self._update_vectors(table, rows, owners, vectors, fresh)
-            self._seal_names(fresh)
-            self.set_meta("lock", json.dumps(lock))
-        self.codec, self.lock = fresh, json.dumps(lock)
-
-    def _blocks(self) -> Iterator[tuple[str, list[Any]]]:
-        """Yields each table's name with blocks of its rows (number, person, photo, stored vector).
-
-        Each block is read completely before the next, because the caller changes its rows.
-        """
-        for table, next_rows in _NEXT_ROWS.items():
-            last = 0
-            while rows := self.connection.execute(next_rows, (last, _ROWS_AT_ONCE)).fetchall():
-                yield table, rows
-                last = rows[-1][0]
-
-    def _update_vectors(
-        self,
-        table: str,
-        rows: Sequence[Any],
-        owners: Sequence[bytes],
-        vectors: Float32Array,
-        codec: VectorCodec,
-    ) -> None:
-        self.connection.executemany(
-            f"UPDATE {table} SET vector = ? WHERE template_id = ?",
-            [
-                (codec.encode(vector, owner), row[0])
-                for row, owner, vector in zip(rows, owners, vectors, strict=True)
-            ],
-        )
-
-    def _seal_names(self, codec: VectorCodec) -> None:
-        for table, number in (("person", "person_id"), ("merge", "other_id")):
-            rows = self.connection.execute(f"SELECT {number}, name, seal FROM {table}").fetchall()
-            self.connection.executemany(
-                f"UPDATE {table} SET seal = ? WHERE {number} = ? AND name = ?",
-                [
-                    (self.seal(one, self.sealed_name(one, name, seal), codec=codec), one, name)
-                    for one, name, seal in rows
-                ],
-            )
 
     def _require_current_key(self) -> None:
         """Raises StorageError if another process has rekeyed the gallery.

@@ -9,19 +9,29 @@ from typing import Any
 
 from facekit.errors import AcceleratorError, ModelBuildError, ModelMismatchError
 from facekit.graph.inspect.network import Network, Operator, Tensor, count_macs, count_parameters
-from facekit.runtime.interpreter import new_interpreter
+from facekit.runtime.interpreter import new_interpreter, require_model_file
 
 _READER = "facekit.graph.read.litert_file"
+
+
+def open_litert(path: Path) -> None:
+    """Opens the file with LiteRT alone, which raises an error if it refuses the file.
+
+    Raises the errors of `new_interpreter`.
+    """
+    new_interpreter(path, threads=1)
 
 
 def inspect_litert(path: Path) -> Network:
     """Returns a description of the file's first subgraph, which is the network.
 
+    LiteRT does not open the file; see `open_litert`.
+
     Raises ModelMissingError or StorageError if the file cannot be read, ModelMismatchError if it is
     not a valid .tflite file, and AcceleratorError if ai-edge-litert, which has the format's schema,
     is not installed.
     """
-    new_interpreter(path, threads=1)  # raises an error if LiteRT refuses the file
+    require_model_file(path)
     reader = file_reader()
     try:
         return _network(reader.read_tables(path.read_bytes()))

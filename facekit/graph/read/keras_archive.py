@@ -34,6 +34,7 @@ from facekit.types import Float32Array
 
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
 _MODEL = "model_config"
+_TRY = f"{__name__}:try_reading"
 _LONGEST_S = 120.0
 """Seconds after which reading a file is given up.  A file of 100 MB takes one."""
 _KERAS = InputKind("a Keras model of layers", ModelBuildError, max_bytes=MAX_BYTES)
@@ -58,7 +59,7 @@ def require_harmless(path: Path) -> None:
     that reads it.  Raises ModelBuildError if it does, or takes minutes.
     """
     if is_hdf5(path) or _is_archive(path):
-        for answer in try_each(f"{__name__}:try_reading", [str(path)], longest_s=_LONGEST_S):
+        for answer in try_each(_TRY, [str(path)], longest_s=_LONGEST_S):
             if isinstance(answer, Died):
                 raise ModelBuildError(
                     f"{path} is not read: the process that tried to {answer.how}. It is damaged, "

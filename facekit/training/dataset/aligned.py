@@ -21,12 +21,17 @@ from facekit.model.card import DETECTOR
 from facekit.pipeline.photos import PhotoFailure
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
+from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.template.space import parse_crop
 from facekit.types import CropSpec
 
 SCHEMA_VERSION = 1
 SETTINGS_NAME = "align.json"
 FAILURES_NAME = "failures.csv"
+_SETTINGS = InputKind(
+    "the settings of a folder of crops; remove it, or pass --force", InputError, max_bytes=1_000_000
+)
+_FAILURES = InputKind("a list of failures", InputError, max_bytes=1 << 30)
 _COLUMNS = ("photo", "error", "message")
 
 
@@ -95,15 +100,13 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
     Raises InputError if the file cannot be read or does not hold an object.
     """
     path = folder / SETTINGS_NAME
-    try:
-        raw = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}. Remove it, or pass --force.") from error
-    if not isinstance(raw, dict):
-        raise InputError(f"{path} must hold an object. Remove it, or pass --force.")
-    return raw
+    with reading(_SETTINGS, path):
+        raw = parse_json(read_input(path, _SETTINGS))
+        if not isinstance(raw, dict):
+            raise ValueError("it must hold an object")
+        return raw
 
 
 def aligned_detector(folder: Path) -> str:
@@ -158,12 +161,10 @@ def read_failures(folder: Path) -> tuple[PhotoFailure, ...]:
     Raises InputError if the file cannot be read or is not valid.
     """
     path = folder / FAILURES_NAME
-    try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    except FileNotFoundError:
+    if not path.exists():
         return ()
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    with reading(_FAILURES, path):
+        rows = list(csv.reader(read_input(path, _FAILURES).decode().splitlines()))
     if not rows or tuple(rows[0]) != _COLUMNS or any(len(row) != len(_COLUMNS) for row in rows):
         raise InputError(f"{path} is not a list with the columns {', '.join(_COLUMNS)}.")
     return tuple(

@@ -1,0 +1,104 @@
+"""Tries files in a fork of this process that is kept, where facekit starts a fresh one each time.
+
+That takes milliseconds.  What the process does with a file is the same, and so is what is told of
+its end; tests/model/test_tried.py has fresh ones.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import select
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, NoReturn
+
+from facekit.graph.read import keras_archive
+from facekit.system import trial
+from facekit.system.trial import LONGEST_S, Died
+
+
+def use_forks() -> None:
+    """Lets all of facekit that has been imported try files in a fork."""
+    for module in (trial, keras_archive):
+        vars(module)["try_each"] = _try_each
+
+
+class _Fork:
+    """A process that answers one question a line, until one of them ends it."""
+
+    def __init__(self) -> None:
+        read_question, write_question = os.pipe()
+        read_answer, write_answer = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a fork beside threads, which do nothing here
+            self.process = os.fork()
+        if self.process == 0:
+            first, second = sorted((read_question, write_answer))
+            os.closerange(3, first)  # a lock is held as long as anybody has its file open
+            os.closerange(first + 1, second)
+            os.closerange(second + 1, 1 << 16)
+            _answer_questions(open(read_question, "rb"), write_answer)  # noqa: SIM115 - it ends with it
+        os.close(read_question)
+        os.close(write_answer)
+        self.questions, self.answers = write_question, open(read_answer, "rb")  # noqa: SIM115 - close() does
+
+    def ask(self, question: list[Any], longest_s: float) -> bytes | None:
+        """Returns the line of the answer, b"" if the process has ended, None if it hangs."""
+        os.write(self.questions, json.dumps(question).encode() + b"\n")
+        is_ready, _, _ = select.select([self.answers], [], [], longest_s)
+        return self.answers.readline() if is_ready else None
+
+    def close(self) -> int:
+        """Ends the process; returns its status."""
+        os.close(self.questions)
+        _, status = os.waitpid(self.process, 0)
+        self.answers.close()
+        return status
+
+
+_kept: list[_Fork] = []
+
+
+def end_fork() -> None:
+    """Ends the process that is kept, if there is one."""
+    while _kept:
+        _kept.pop().close()
+
+
+def _answer_questions(questions: BinaryIO, answers: int) -> NoReturn:
+    code = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        for line in questions:
+            module, name, item = json.loads(line)
+            answer = getattr(importlib.import_module(module), name)(item)
+            os.write(answers, json.dumps(answer).encode() + b"\n")
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _try_each(
+    function: str, items: Sequence[Any], *, longest_s: float = LONGEST_S
+) -> Iterator[Any]:
+    module, _, name = function.partition(":")
+    for item in items:
+        if not _kept:
+            _kept.append(_Fork())
+        line = _kept[0].ask([module, name, item], longest_s)
+        if line:
+            yield json.loads(line)
+            continue
+        fork = _kept.pop()
+        if line is None:
+            os.kill(fork.process, signal.SIGKILL)
+        status = fork.close()
+        if line is None:
+            yield Died(f"has not answered within {longest_s:g} s")
+        elif os.WIFSIGNALED(status):
+            yield Died(f"was ended by {signal.Signals(os.WTERMSIG(status)).name}")
+        else:
+            yield Died(f"ended with exit code {os.WEXITSTATUS(status)}: ")

@@ -1,0 +1,113 @@
+"""Files of settings and results made to do harm: refused by a sentence, at once, never by 70."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facekit.bench import speed
+from facekit.board.manifest import MANIFEST, read_bundle
+from facekit.conversion.crops import choose_photos
+from facekit.conversion.quantize.ranges import read_ranges
+from facekit.conversion.quantize.recipe import read_recipe
+from facekit.conversion.vela.target import read_target
+from facekit.errors import FacekitError, InputError, ModelMismatchError, UsageError
+from facekit.model import checksum
+from facekit.tasks.benchmark import read_log, read_result
+from facekit.training import checkpoint
+from facekit.training.config_file import read_config
+from facekit.training.dataset.aligned import FAILURES_NAME, SETTINGS_NAME, read_failures
+from facekit.training.dataset.aligned import read_settings as read_align_settings
+from facekit.training.request import SETTINGS_NAME as RUN_NAME
+from facekit.training.request import require_same_data, resumed
+
+READERS: dict[str, tuple[str, Callable[[Path], Any], type[FacekitError]]] = {
+    "manifest": (MANIFEST, lambda path: read_bundle(path.parent), ModelMismatchError),
+    "ranges": ("ranges.json", read_ranges, InputError),
+    "recipe": ("recipe.json", lambda path: read_recipe(str(path)), UsageError),
+    "target": ("target.toml", lambda path: read_target(str(path)), UsageError),
+    "training": ("config.toml", lambda path: read_config(str(path), {}), UsageError),
+    "list": ("photos.txt", lambda path: choose_photos(path, 9, seed=1), InputError),
+    "benchmark": ("benchmark.json", read_result, InputError),
+    "log": ("board.log", read_log, InputError),
+    "checkpoint": ("step-1.npz", lambda path: checkpoint.restore(path, {}), ModelMismatchError),
+    "run": (RUN_NAME, lambda path: resumed(path.parent), UsageError),
+    "align": (SETTINGS_NAME, lambda path: read_align_settings(path.parent), InputError),
+    "failures": (FAILURES_NAME, lambda path: read_failures(path.parent), InputError),
+    "data": ("data.sha256", lambda path: require_same_data(path.parent, "0", is_chief=False),
+             InputError),
+}  # fmt: skip
+
+
+def a_petabyte(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 42)
+
+
+CONTENTS: dict[str, Callable[[Path], Any]] = {
+    "a pipe": os.mkfifo,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a folder": lambda path: path.mkdir(),
+    "4 TB": a_petabyte,
+    "deep lists": lambda path: path.write_text("[" * 100_000),
+    "deep tables": lambda path: path.write_text("a = " + "[" * 100_000),
+    "deep objects": lambda path: path.write_text('{"a":' * 100_000),
+    "invalid UTF-8": lambda path: path.write_bytes(b'{"title": "\xff\xfe"}\n\xff'),
+    "no number": lambda path: path.write_text('{"schema_version": NaN}'),
+    "a huge number": lambda path: path.write_text('{"schema_version": 1e999}'),
+    "digits": lambda path: path.write_text("9" * 5_000),
+    "an archive cut off": lambda path: path.write_bytes(b"PK\3\4" + bytes(100)),
+    "nothing": lambda path: path.write_bytes(b""),
+}
+HARMLESS = {("list", one) for one in ("deep lists", "deep tables", "deep objects", "no number",
+            "a huge number", "digits", "an archive cut off", "nothing")} | {
+    ("training", "nothing"),
+}  # fmt: skip
+"""Lists of odd names, and settings that are all left as they are."""
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("reader", READERS)
+def test_a_file_of_settings_made_to_do_harm_is_refused(
+    reader: str, content: str, tmp_path: Path
+) -> None:
+    name, read, error = READERS[reader]
+    CONTENTS[content](tmp_path / name)
+    if (reader, content) in HARMLESS:
+        read(tmp_path / name)
+        return
+    if reader == "list" and content == "a folder":
+        pytest.skip("a folder of photos")
+    with pytest.raises(error) as raised:
+        read(tmp_path / name)
+    assert str(tmp_path) in str(raised.value)
+    assert len(str(raised.value)) < 1_000
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_remembered_values_that_are_damaged_are_forgotten(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path))
+    CONTENTS[content](tmp_path / "speed.json")
+    assert speed._remembered() == {}
+    assert checksum._read(tmp_path / "speed.json") == {}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_damaged_curve_is_empty_and_a_cluster_is_refused(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facekit.training.curve import read_curve
+    from facekit.training.devices import cluster_of_environment
+
+    CONTENTS[content](tmp_path / "curve.jsonl")
+    assert read_curve(tmp_path / "curve.jsonl") == []
+    monkeypatch.setenv("TF_CONFIG", "[" * 100_000)
+    with pytest.raises(UsageError, match="TF_CONFIG cannot be read as a cluster of workers"):
+        cluster_of_environment()
