@@ -30,6 +30,8 @@ from urllib.parse import urlsplit
 import facekit
 
 Pair = tuple[Path, Path]
+LOADED_MB = 150
+"""Resident memory of a worker whose networks are loaded, at least."""
 
 
 def main() -> None:
@@ -124,10 +126,10 @@ def kills(pairs: Sequence[Pair], given: argparse.Namespace) -> None:
             client.start()
         done = 0
         while done < given.kills:
-            time.sleep(1.0)
-            alive = workers_of(process)
-            if alive:
-                os.kill(alive[done % len(alive)], signal.SIGKILL)
+            time.sleep(0.5)
+            loaded = [one for one in workers_of(process) if resident_mb(one) > LOADED_MB]
+            if loaded:  # one that is killed while it loads is begun anew after 5 s
+                os.kill(loaded[done % len(loaded)], signal.SIGKILL)
                 done += 1
         time.sleep(3)
         is_over.set()
@@ -281,11 +283,16 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
 
 def memory_mb(process: subprocess.Popen[str]) -> float:
     """Resident memory of the server and its workers."""
-    total = 0
-    for process_id in (process.pid, *workers_of(process)):
+    return sum(map(resident_mb, (process.pid, *workers_of(process))))
+
+
+def resident_mb(process_id: int) -> float:
+    """0 for a process that has ended."""
+    try:
         status = Path(f"/proc/{process_id}/status").read_text()
-        total += int(status.partition("VmRSS:")[2].split()[0])
-    return total / 1024
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    except (OSError, IndexError):
+        return 0.0
 
 
 PARTS: tuple[tuple[str, Callable[[Sequence[Pair], argparse.Namespace], None]], ...] = (
