@@ -22,8 +22,8 @@ from facekit.graph.write.litert import to_litert
 onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 
 # Both need onnx.
-from tests.networks.onnx_forms import CONSTANT_FORMS, FORMS, floats, integers, scalar  # noqa: E402
-from tests.networks.onnx_models import Draw, model, node, noise, written  # noqa: E402
+from tests.networks.onnx_forms import CONSTANT_FORMS, FORMS, floats, integers, scalar  # noqa: E402  # they need onnx
+from tests.networks.onnx_models import Draw, model, node, noise, written  # noqa: E402  # they need onnx
 
 SECONDS = 15
 """of processor time that any file may take, on a slow machine"""

@@ -23,7 +23,7 @@ ed25519 = pytest.importorskip(
     "cryptography.hazmat.primitives.asymmetric.ed25519",
     reason="no cryptography: pip install '.[encrypt]'",
 )
-from cryptography.hazmat.primitives import serialization  # noqa: E402
+from cryptography.hazmat.primitives import serialization  # noqa: E402  # after importorskip
 
 PEM = serialization.Encoding.PEM
 
@@ -58,7 +58,7 @@ Members = dict[str, bytes]
 def repacked(archive: Path, change: Callable[[Members], object]) -> Path:
     """The archive with other members, packed by Python's tarfile."""
     with tarfile.open(archive) as tar:
-        members = {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
+        members = {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]  # regular files
     change(members)
     output = archive.with_name("changed.tar")
     with tarfile.open(output, "w") as tar:
