@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from facekit.enums import ColorOrder, CropRule, ResizeFilter
-from facekit.graph.read.litert import read_litert_graph
-from facekit.graph.write.onnx import to_onnx
 from facekit.model.card import Card, Source, Task
 from facekit.model.variants import ONNX_SUFFIX, file_name, suffix_of
 from facekit.types import CropSpec, InputSpec
@@ -74,5 +72,8 @@ def write_network(
     """
     content = _TINY.read_bytes() + variant.encode()
     if suffix_of(variant) == ONNX_SUFFIX:
+        from facekit.graph.read.litert import read_litert_graph  # images of boards lack its schema
+        from facekit.graph.write.onnx import to_onnx
+
         content = to_onnx(read_litert_graph(_TINY, name="tiny")).model.SerializeToString()
     return write_model(folder, name, variant, content=content, **NETWORK, **changes)
