@@ -28,7 +28,8 @@ from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.runtime.litert import LiteRtNet
 from facekit.template.calibration import Calibration
-from facekit.template.file import EmbeddingRow, EmbeddingTable, write_embeddings
+from facekit.template.file import write_embeddings
+from facekit.template.table import EmbeddingRow, EmbeddingTable
 from facekit.template.threshold import card_threshold
 from facekit.types import CropSpec
 
