@@ -51,7 +51,13 @@ def main() -> None:
         path = Path(folder) / "mutant.tflite"
         for _ in range(given.count):
             path.write_bytes(mutant(content, rng))
-            end = ending(lambda: _REFUSED if try_network(str(path))["refused"] else _PASSED)
+            end = ending(
+                lambda: (
+                    _REFUSED
+                    if try_network({"path": str(path), "by_card": True})["refused"]
+                    else _PASSED
+                )
+            )
             tried[end] += 1
             if end == "passed":
                 used[ending(lambda: use(path))] += 1

@@ -98,7 +98,7 @@ def rounded(pixels: Iterable[float]) -> list[float]:
     return [round(value, 3) for value in pixels]
 
 
-MAX_INPUT_SIDE_PX = 8192
+_MAX_INPUT_SIDE_PX = 8192
 """Largest height and width of a network's input: a crop of that size takes 200 MB."""
 _MAX_INPUT = 1e30
 """Largest number that pixels may become: float32 ends at 3.4e38, and networks multiply."""
@@ -117,9 +117,9 @@ class InputSpec:
     """In pixel values; not zero."""
 
     def __post_init__(self) -> None:
-        if not all(1 <= side <= MAX_INPUT_SIDE_PX for side in (self.height_px, self.width_px)):
+        if not all(1 <= side <= _MAX_INPUT_SIDE_PX for side in (self.height_px, self.width_px)):
             raise ValueError(
-                f"Input sides must be 1 to {MAX_INPUT_SIDE_PX} pixels. Received: {self}"
+                f"Input sides must be 1 to {_MAX_INPUT_SIDE_PX} pixels. Received: {self}"
             )
         if not (np.isfinite(self.mean) and np.isfinite(self.std) and self.std > 0):
             raise ValueError(f"mean must be finite and std positive. Received: {self}")

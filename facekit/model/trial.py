@@ -28,28 +28,27 @@ _SIDES_PX = (64, 32)
 _BATCH = 2
 
 
-def try_network(path: str) -> dict[str, Any]:
-    """Opens the model file on the CPU, runs it on test images, and checks what it answers.
+def try_network(item: dict[str, Any]) -> dict[str, Any]:
+    """Opens the model file "path" on the CPU, runs it on test images, and checks what it answers.
 
-    It must answer as its card says, if there is one.
-    Members of the answer: "refused", why it cannot be used, or None; and "is_settled", False if
-    this says nothing of the file, because a package is missing.  A file that the CPU's runtime does
-    not know how to run, such as one that is compiled for an NPU, is opened only.
+    If "by_card" is true and there is a card beside it, it must answer as that says.
+    Members of the answer: "refused", why it cannot be used, or None; with None also "is_settled",
+    False if this says nothing of the file, because a package is missing.  A file that the CPU's
+    runtime does not know how to run, such as one that is compiled for an NPU, is opened only.
     """
     limit_memory()
+    path = Path(item["path"])
     try:
-        card = Path(path).with_suffix(CARD_SUFFIX)
-        _run(Path(path), read_card(card) if card.exists() else None)
+        card = path.with_suffix(CARD_SUFFIX)
+        _run(path, read_card(card) if item["by_card"] and card.is_file() else None)
     except FacekitError as error:
         is_elsewhere = _runs_elsewhere(error.__cause__)
-        is_refused = isinstance(error, ModelMismatchError) and not is_elsewhere
-        return {
-            "refused": str(error) if is_refused else None,
-            "is_settled": is_refused or is_elsewhere,
-        }
+        if isinstance(error, ModelMismatchError) and not is_elsewhere:
+            return {"refused": str(error)}
+        return {"refused": None, "is_settled": is_elsewhere}
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
-        return {"refused": f"{path} cannot be run: {why}", "is_settled": True}
+        return {"refused": f"{path} cannot be run: {why}"}
     return {"refused": None, "is_settled": True}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from facekit.enums import CropRule, FacePolicy, Metric
-from facekit.errors import ModelMismatchError
+from facekit.errors import ImageError, ModelMismatchError
 from facekit.face.align import crop_faces, whole_picture
 from facekit.model.card import Card, Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
@@ -144,7 +144,8 @@ class Pipeline:
     def crop(self, located: LocatedPicture) -> UInt8Array:
         """Returns (N, H, W, 3) RGB uint8 crops of the model's input size, one per selected face.
 
-        Without detection, the photo is the only crop.
+        Without detection, the photo is the only crop.  Raises ImageError for faces that cannot be
+        cropped, such as those whose landmarks all coincide.
         """
         spec = self.model.card.input
         pixels = located.picture.pixels
@@ -152,13 +153,16 @@ class Pipeline:
             return whole_picture(
                 pixels, self.crop_spec, height_px=spec.height_px, width_px=spec.width_px
             )
-        return crop_faces(
-            pixels,
-            located.selected,
-            self.crop_spec,
-            height_px=spec.height_px,
-            width_px=spec.width_px,
-        )
+        try:
+            return crop_faces(
+                pixels,
+                located.selected,
+                self.crop_spec,
+                height_px=spec.height_px,
+                width_px=spec.width_px,
+            )
+        except ValueError as error:
+            raise ImageError(f"{located.picture.name}: {error}") from error
 
     def embed(self, sources: Sequence[PictureSource]) -> list[EmbeddedPicture]:
         """Embeds photos at unit length, all crops in one batch.

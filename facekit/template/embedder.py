@@ -59,14 +59,15 @@ class Embedder:
         image of each crop is embedded, too.  Raises ModelMismatchError if the network answers a
         crop with an embedding that has no direction: all zeros, or not finite.
         """
+        vectors = self.embed_uncentered(crops)
         with _directions():
-            return centered(self.embed_uncentered(crops), self._mean)
+            return centered(vectors, self._mean)
 
     def embed_uncentered(self, crops: UInt8Array) -> Float32Array:
         """Embeds like `embed` without subtracting the mean, e.g. to measure the mean."""
-        flip = self._flip
+        views = self.embed_views(crops, mirrored=self._flip is not Flip.NONE)
         with _directions():
-            return joined(self.embed_views(crops, mirrored=flip is not Flip.NONE), flip)
+            return joined(views, self._flip)
 
     def embed_views(self, crops: UInt8Array, *, mirrored: bool) -> Float32Array:
         """Maps (N, H, W, 3) to (N, 1 or 2, output_size): the net's output vectors at unit length.

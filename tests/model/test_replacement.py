@@ -42,12 +42,11 @@ def loosened(card: Card) -> Card:
 def test_thresholds_are_told_before_and_after() -> None:
     assert threshold_changes(STRICT, LOOSE) == (
         "fmr=1e-3: similarity >= 0.5000 becomes -0.5000",
-        "fmr=1e-2: similarity >= 0.4000 becomes none",
+        "fmr=1e-2: similarity >= 0.4000 goes away",
     )
-    assert threshold_changes(Calibration(), STRICT)[0] == (
-        "fmr=1e-3: similarity >= none becomes 0.5000"
-    )
-    assert threshold_changes(STRICT, STRICT) == ()
+    assert threshold_changes(Calibration(), STRICT)[0] == ("fmr=1e-3: similarity >= 0.5000 is new")
+    assert threshold_changes(STRICT, STRICT) == ("its thresholds stay the same",)
+    assert threshold_changes(Calibration(), Calibration()) == ()
 
 
 def test_a_model_of_the_registry_comes_with_the_figures_that_ship(home: Path) -> None:
@@ -101,7 +100,7 @@ def test_weights_over_a_stored_model_tell_the_thresholds_that_would_go(
     installation.install("toy", lambda folder: write_network(folder, calibration=STRICT))
     weights = tmp_path / "weights.bin"
     weights.write_bytes(b"never read")
-    told = "toy:float32: fmr=1e-3: similarity >= 0.5000 becomes none"
+    told = r"toy:float32 .of other weights.\s+fmr=1e-3: similarity >= 0.5000 goes away"
     with pytest.raises(UsageError, match=f"(?s)toy already.*--force.*{told}"):
         import_model(weights, name="toy")
 

@@ -55,9 +55,9 @@ def owners(card: Card) -> list[MeasuredBy]:
 )
 def test_what_ships_is_recognized_with_every_detector(name: str, variant: str) -> None:
     card = shipped_card(name, variant)
-    assert card.calibration.figures_by is THEIRS  # a card cannot say so itself
+    assert card.calibration.all_measured_by is THEIRS  # a card cannot say so itself
     assert set(owners(card)) == {OURS}
-    assert recognized(card).calibration.figures_by is OURS
+    assert recognized(card).calibration.all_measured_by is OURS
 
 
 def test_another_name_changes_nothing() -> None:
@@ -86,7 +86,7 @@ def test_changed_figures_are_the_card_makers_and_the_other_detectors_stay_ours()
         {"source": "measured by facekit"},
     ):
         assert owners(reread(changed(card, **changes))) == [THEIRS, OURS], changes
-        assert recognized(changed(card, **changes)).calibration.figures_by is THEIRS
+        assert recognized(changed(card, **changes)).calibration.all_measured_by is THEIRS
 
 
 def test_another_space_is_the_card_makers() -> None:
@@ -122,4 +122,4 @@ def test_our_figures_hold_for_our_input_alone(change: dict[str, object]) -> None
 
 def test_a_card_without_figures_has_no_owner() -> None:
     card = replace(shipped_card(), calibration=Calibration())
-    assert recognized(card).calibration.figures_by is None
+    assert recognized(card).calibration.all_measured_by is None

@@ -142,3 +142,9 @@ def test_an_embedding_that_is_the_mean_itself_has_no_direction() -> None:
     embedder = embedder_of(Halves(), with_flip(Flip.NONE, mean))
     with pytest.raises(ModelMismatchError, match="embedding of zeros"):
         embedder.embed(CROP)
+
+
+def test_crops_of_a_wrong_size_are_not_the_networks_fault() -> None:
+    embedder = embedder_of(Halves(), with_flip(Flip.NONE))
+    with pytest.raises(ValueError, match="Crops must be uint8 of shape"):
+        embedder.embed(CROP[:, :2])
