@@ -79,7 +79,6 @@ def _run(arguments: list[str], source: str, output: str) -> NoReturn:
         sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
         sys.argv = ["facekit", *arguments]
         main()
-        code = 0
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)

@@ -21,8 +21,9 @@ from tests.fuzz.mutate import changed_bytes
 MB = 1_000_000
 
 
-def door(open_it: Callable[[Path], Use], **values: int) -> Door:
-    return Door(lambda: {".x": [b"sound"]}, {".x": (changed_bytes,)}, open_it, **values)
+def door(open_it: Callable[[Path], Use], *, most_bytes: int = 200 * MB) -> Door:
+    seeds = {".x": [b"sound"]}
+    return Door(lambda: seeds, {".x": (changed_bytes,)}, open_it, most_bytes=most_bytes)
 
 
 def use_by(work: Callable[[Path], None]) -> Callable[[Path], Use]:
@@ -98,11 +99,12 @@ def taken(size: int) -> int:
 
 
 def test_memory_that_a_fork_takes_is_counted(tmp_path: Path) -> None:
+    def try_one(path: Path) -> None:
+        assert list(trial.try_each(f"{__name__}:taken", [200 * MB])) == [200 * MB]
+
     def open_it(folder: Path) -> Use:
         use_forks()
-        return use_by(lambda path: list(trial.try_each(f"{__name__}:taken", [200 * MB])) and None)(
-            folder
-        )
+        return use_by(try_one)(folder)
 
     result = fuzz(door(open_it, most_bytes=20 * MB), tmp_path, inputs=1)
     assert "took more than twice 20 MB" in (tmp_path / "harm.txt").read_text()
