@@ -50,14 +50,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mutant.tflite"
         for _ in range(given.count):
-            path.write_bytes(mutant(content, rng))
-            end = ending(
-                lambda: (
-                    _REFUSED
-                    if try_network({"path": str(path), "by_card": True})["refused"]
-                    else _PASSED
-                )
-            )
+            path.write_bytes(damaged(content, rng))
+            item = {"path": str(path), "by_card": True}
+            end = ending(lambda: _REFUSED if try_network(item)["refused"] else _PASSED)
             tried[end] += 1
             if end == "passed":
                 used[ending(lambda: use(path))] += 1
@@ -66,7 +61,7 @@ def main() -> None:
     print("of those that passed, used:", dict(used.most_common()))
 
 
-def mutant(content: bytes, rng: random.Random) -> bytes:
+def damaged(content: bytes, rng: random.Random) -> bytes:
     """Returns the content with one or two changes, each of a bit or of an aligned word."""
     changed = bytearray(content)
     for _ in range(rng.choice((1, 1, 1, 2))):
