@@ -183,6 +183,8 @@ def read_at_most(file: BinaryIO, max_bytes: int) -> bytes | None:
     chunks = []
     left = max_bytes + 1
     while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):
+        if not isinstance(chunk, (bytes, bytearray)):
+            raise TypeError(f"it gives {type(chunk).__name__}, not bytes; open it as binary")
         chunks.append(chunk)
         left -= len(chunk)
     return b"".join(chunks) if left > 0 else None
