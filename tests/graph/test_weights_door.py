@@ -229,6 +229,7 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "a tuple of all pairs": (pickled(DOUBLED, b"."), "state_dict needed|cannot be read as"),
     "such a tuple as a key": (pickled(b"}", DOUBLED, b"K\1s."), "a tuple as a key"),
     "such a tuple as a name": (pickled(DOUBLED, DOUBLED, b"\x93."), "a name that is no text"),
+    "no mark": (pickled(b"t."), "the pickle has no mark where one is needed"),
     "many marks": (pickled(b"N" * 100_000, b"(t" * 100_000, b"."), "cannot be read as"),
     "texts of invalid UTF-8": (pickled(b"X\2\0\0\0\xff\xfe."), "cannot be read as"),
     "a text of 4 GB": (pickled(b"X\xff\xff\xff\xffa."), "cannot be read as"),
