@@ -16,7 +16,7 @@ from facekit.system.extras import require
 from facekit.system.inputs import InputKind, open_input, reading
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_HDF5 = InputKind("an HDF5 file of weights", ModelBuildError, max_bytes=MAX_BYTES)
+_HDF5 = InputKind("an HDF5 file of weights", ModelBuildError)
 _NUMBERS = "fiub"  # NumPy's kinds of dtypes: floats, integers and booleans
 
 
