@@ -49,9 +49,9 @@ def main() -> None:
     used: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mutant.tflite"
+        item = {"path": str(path), "by_card": True}
         for _ in range(given.count):
             path.write_bytes(damaged(content, rng))
-            item = {"path": str(path), "by_card": True}
             end = ending(lambda: _REFUSED if try_network(item)["refused"] else _PASSED)
             tried[end] += 1
             if end == "passed":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +32,7 @@ def table() -> None:
     """Writes the kinds by their limit and by the exit code of an error, the largest last."""
     nouns: dict[tuple[int, int], set[str]] = {}
     for kind in kinds():
-        what = re.split("; |, without", kind.noun)[0]  # the advice that some end in
-        nouns.setdefault((kind.max_bytes, kind.error.exit_code), set()).add(what)
+        nouns.setdefault((kind.max_bytes, kind.error.exit_code), set()).add(kind.noun)
     cog.outl("| at most | what | exit code |")
     cog.outl("| --- | --- | --- |")
     for (max_bytes, code), names in sorted(nouns.items()):

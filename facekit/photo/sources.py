@@ -14,7 +14,7 @@ PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 )
 
-_FOLDER = InputKind("a folder of photos", ImageError, max_bytes=0)
+_FOLDER = InputKind("a folder of photos", ImageError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,11 @@ def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
     Raises UsageError if the folder holds no run or its settings cannot be read.
     """
     path = folder / SETTINGS_NAME
-    if not path.exists():
-        raise UsageError(
-            f"{folder} holds no training run: there is no {SETTINGS_NAME} to go on from."
-        )
     with reading(_SETTINGS, path):
+        if not path.exists():
+            raise UsageError(
+                f"{folder} holds no training run: there is no {SETTINGS_NAME} to go on from."
+            )
         raw = parse_json(read_input(path, _SETTINGS))
         if raw["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed")
@@ -109,11 +109,13 @@ def require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
     StorageError if the hash cannot be written.
     """
     path = folder / _DATA_NAME
-    if path.exists():
-        if read_input(path, _DATA).decode(errors="replace").strip() != sha256:
-            raise InputError(
-                f"The photos are not those that {folder} began with: some were added, removed, "
-                "renamed or changed. A run goes on with the same photos only."
-            )
-    elif is_chief:
-        write_atomically(path, f"{sha256}\n".encode())
+    with reading(_DATA, path):
+        stored = read_input(path, _DATA).decode(errors="replace").strip() if path.exists() else None
+    if stored is None:
+        if is_chief:
+            write_atomically(path, f"{sha256}\n".encode())
+    elif stored != sha256:
+        raise InputError(
+            f"The photos are not those that {folder} began with: some were added, removed, "
+            "renamed or changed. A run goes on with the same photos only."
+        )

@@ -16,14 +16,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NoReturn
 
-from facekit.graph.read import keras_archive
+from facekit.graph.read import formats
 from facekit.system import trial
 from facekit.system.trial import LONGEST_S, Died
 
 
 def use_forks() -> None:
-    """Lets the trial of networks and of .keras files use a fork."""
-    for module in (trial, keras_archive):
+    """Lets the trial of networks and of weight files use a fork."""
+    for module in (trial, formats):
         vars(module)["try_each"] = _try_each
 
 

@@ -22,7 +22,7 @@ from facekit.cli import cli
 from facekit.errors import ModelBuildError
 from facekit.graph import operations
 from facekit.graph.graph import Operation
-from facekit.graph.read import hdf5, keras_archive
+from facekit.graph.read import formats, hdf5, keras_archive
 from facekit.graph.read.formats import find_format
 from facekit.graph.read.graph_def import _GRAPH_DEF
 from facekit.graph.read.protobuf import _message_class
@@ -136,7 +136,7 @@ FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a deep configuration": (a_deep_configuration, "nested too deeply"),
     "deep references": (deep_references, "nested too deeply|cannot be read as|must take images"),
     "a configuration of numbers": (a_configuration_of_numbers, "cannot be read as a Keras model"),
-    "weights that are none": (weights_that_are_none, "cannot be read as an HDF5 file"),
+    "weights that are none": (weights_that_are_none, "cannot be read as a Keras model of layers"),
     "a damaged archive": (a_damaged_archive, "cannot be read as"),
     "a damaged archive of PyTorch": (a_damaged_pytorch_archive, "cannot be read as"),
     "a huge shape": (frozen([1 << 62, 1 << 62]), "as many elements as its shape"),
@@ -229,6 +229,7 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "a tuple of all pairs": (pickled(DOUBLED, b"."), "state_dict needed|cannot be read as"),
     "such a tuple as a key": (pickled(b"}", DOUBLED, b"K\1s."), "a tuple as a key"),
     "such a tuple as a name": (pickled(DOUBLED, DOUBLED, b"\x93."), "a name that is no text"),
+    "no mark": (pickled(b"t."), "the pickle has no mark where one is needed"),
     "many marks": (pickled(b"N" * 100_000, b"(t" * 100_000, b"."), "cannot be read as"),
     "texts of invalid UTF-8": (pickled(b"X\2\0\0\0\xff\xfe."), "cannot be read as"),
     "a text of 4 GB": (pickled(b"X\xff\xff\xff\xffa."), "cannot be read as"),
@@ -296,15 +297,40 @@ def test_a_file_that_ends_the_process_that_reads_it_is_refused(
 ) -> None:
     """The file is sound: what ends the process is a function that does so."""
     a_small_h5(tmp_path / "a.h5")
-    monkeypatch.setattr(keras_archive, "_TRY", "os:_exit")
+    monkeypatch.setattr(formats, "_TRY", "os:_exit")
     with pytest.raises(ModelBuildError, match="not read: the process that tried"):
         read(tmp_path / "a.h5")
 
 
-def test_trying_reads_every_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_small_h5(tmp_path / "a.h5")
-    seen: list[str] = []
-    monkeypatch.setattr(keras_archive, "read_arrays", seen.extend)
-    keras_archive.try_reading(str(tmp_path / "a.h5"))
-    assert seen == ["a"]
-    assert hdf5.is_hdf5(tmp_path / "a.h5")
+def test_trying_reads_what_is_read_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The optimizer's text, which is not needed, would be refused; all else is read."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["model_config"] = "{}"
+        file["layers/dense/vars/0"] = np.ones(3)
+        file["optimizer/name"] = ["sgd"]
+    seen: list[Any] = []
+
+    def read_and_tell(datasets: dict[str, Any]) -> dict[str, Any]:
+        found = hdf5.read_arrays(datasets)
+        seen.extend(found)
+        return found
+
+    monkeypatch.setattr(keras_archive, "read_arrays", read_and_tell)
+    monkeypatch.setattr(keras_archive, "parse_json", seen.append)
+    monkeypatch.setattr(formats, "limit_memory", lambda: seen.append("limited"))
+    formats.try_reading(str(tmp_path / "a.h5"))
+    assert seen == ["limited", "layers/dense/vars/0", "{}"]
+
+
+def test_a_link_to_another_file_is_not_followed(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["layers/fc5/vars/0"] = np.ones((2, 2))
+    for name in ("layers", "model_weights/deep/inside"):
+        path = tmp_path / "linked.h5"
+        with h5py.File(path, "w") as file:
+            file[name] = h5py.ExternalLink("other.h5", "/layers")
+        assert not keras_archive.is_keras_weights(path)
+        with pytest.raises(ModelBuildError, match=f"linked.h5 cannot be read as .*: /{name} lies"):
+            read(path)
