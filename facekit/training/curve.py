@@ -18,12 +18,12 @@ import numpy as np
 
 from facekit.errors import StorageError
 from facekit.system.files import write_atomically
-from facekit.system.inputs import InputKind, open_input, parse_json
+from facekit.system.inputs import open_input, parse_json
 from facekit.training.backend import tf
+from facekit.training.request import CURVE
 
 CURVE_NAME = "curve.jsonl"
 TENSORBOARD_NAME = "tensorboard"
-_CURVE = InputKind("the curve of a training run", StorageError, max_bytes=1 << 30)
 _STEP = "step"
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
@@ -94,7 +94,7 @@ def read_curve(path: Path) -> list[dict[str, Any]]:
     The last line is invalid if the process was killed while writing.
     """
     lines: list[dict[str, Any]] = []
-    with suppress(StorageError), open_input(path, _CURVE) as file:
+    with suppress(StorageError), open_input(path, CURVE) as file:
         for text in file:
             line = parse_json(text)
             if not isinstance(line, dict) or not isinstance(line.get(_STEP), int):
