@@ -166,7 +166,7 @@ class OneVariable:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        return tuple(self.value.shape)
 
     def numpy(self) -> np.ndarray[Any, Any]:
         return self.value

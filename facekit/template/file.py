@@ -35,8 +35,9 @@ SUFFIXES = (".npz", ".csv", ".jsonl")
 EMBEDDING_FILE = InputKind("an embedding file", EmbeddingFileError, max_bytes=1 << 31)
 _SCHEMA_VERSION = 2
 _NPZ_FREE_BYTES = 64_000_000
-"""Unpacked size that an .npz may have; beyond it, at most 16 times the size of the file.  facekit
-packs nothing, and packed vectors of random direction are hardly smaller."""
+_NPZ_MOST_TIMES = 16
+"""An .npz may unpack to so many bytes, and so many times its size besides.  facekit packs nothing,
+and packed vectors of random direction are hardly smaller."""
 _COLUMNS = ("photo", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score", "error")
 
 
@@ -151,7 +152,7 @@ def _to_npz(table: EmbeddingTable) -> bytes:
 
 def _from_npz(content: bytes) -> EmbeddingTable:
     packed = io.BytesIO(content)
-    with open_zip(packed, max_bytes=_NPZ_FREE_BYTES + 16 * len(content)):
+    with open_zip(packed, max_bytes=_NPZ_FREE_BYTES + _NPZ_MOST_TIMES * len(content)):
         packed.seek(0)  # np.load opens it by itself
     with np.load(packed, allow_pickle=False) as file:
         _require_version(int(file["schema_version"]))

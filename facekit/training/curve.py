@@ -18,17 +18,12 @@ import numpy as np
 
 from facekit.errors import StorageError
 from facekit.system.files import write_atomically
-from facekit.system.inputs import InputKind, open_input, parse_json, reading
+from facekit.system.inputs import open_input, parse_json, reading
 from facekit.training.backend import tf
+from facekit.training.request import CURVE
 
 CURVE_NAME = "curve.jsonl"
 TENSORBOARD_NAME = "tensorboard"
-_CURVE = InputKind(
-    "the curve of a training run",
-    StorageError,
-    max_bytes=1 << 30,
-    remedy="Move it away to go on without it.",
-)
 _STEP = "step"
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
@@ -100,10 +95,10 @@ def read_curve(path: Path) -> list[dict[str, Any]]:
     Raises StorageError if there is something that is not read.
     """
     lines: list[dict[str, Any]] = []
-    with reading(_CURVE, path):
+    with reading(CURVE, path):
         if not path.exists():
             return lines
-    with open_input(path, _CURVE) as file, suppress(ValueError, RecursionError):
+    with open_input(path, CURVE) as file, suppress(ValueError, RecursionError):
         for text in file:
             line = parse_json(text)
             if not isinstance(line, dict) or not isinstance(line.get(_STEP), int):

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.errors import InputError, UsageError
+from facekit.errors import InputError, StorageError, UsageError
 from facekit.system.files import remove_folder, write_atomically
 from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.training import checkpoint
@@ -22,6 +22,13 @@ SCHEMA_VERSION = 1
 _DATA_NAME = "data.sha256"
 _SETTINGS = InputKind("the settings of a training run", UsageError, max_bytes=10_000_000)
 _DATA = InputKind("the sha256 of a training run's photos", InputError, max_bytes=1_000)
+CURVE = InputKind(
+    "the curve of a training run",
+    StorageError,
+    max_bytes=1 << 30,
+    remedy="Move it away to go on without it.",
+)
+"""It stands here because curve.py needs TensorFlow, and the list of all kinds does not."""
 
 
 @dataclass(frozen=True, slots=True)
