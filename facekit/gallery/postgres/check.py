@@ -25,9 +25,7 @@ def faults(connection: Any, seals: Seals) -> list[str]:
         *_vector_faults(connection, seals),
     ]
     try:
-        space = read_space(connection, seals)
-        if space is not None:
-            read_mean(connection, seals, space)
+        read_mean(connection, seals, read_space(connection, seals))
     except StorageError as error:
         found.append(str(error))
     if found:

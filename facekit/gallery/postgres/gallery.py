@@ -56,7 +56,7 @@ class PostgresGallery:
         try:
             with postgres_schema.translated(url):
                 self._schema_version = postgres_schema.bring_up(self._connection, url)
-                self._seals = read_seals(self._connection, self._where)
+                self._seals = read_seals(self._connection, f"Gallery {shown_url(url)}")
         except BaseException:
             self._connection.close()
             raise
@@ -120,8 +120,6 @@ class PostgresGallery:
     def mean(self) -> Float32Array | None:
         with self._reading():
             space = postgres_space.read_space(self._connection, self._seals)
-            if space is None:
-                return None
             return postgres_space.read_mean(self._connection, self._seals, space)
 
     def add(
@@ -138,8 +136,8 @@ class PostgresGallery:
         name = checked_name(name)
         with self._transaction():
             postgres_space.bind(self._connection, space, mean, seals=self._seals)
-            # The update locks the row, so that nobody removes the person before the commit.
-            # No transaction has deleted or updated a row that was just inserted, so its xmax is 0.
+            # The update locks the row, so that nobody removes the person before the commit.  xmax
+            # is 0 in a row that was just inserted, which no transaction has locked or updated.
             ((person_id, seal, is_new),) = self._rows(
                 f"INSERT INTO {SCHEMA}.person (name, seal, enrolled_at) VALUES (%s, '', %s) "
                 "ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name "
@@ -215,7 +213,7 @@ class PostgresGallery:
             own = postgres_space.read_space(self._connection, self._seals)
             if own is None:
                 return [[] for _ in queries]
-            own.require_same(space, where=self._where)
+            own.require_same(space, where=self._seals.where)
             return [
                 searching.rank(self._connection, self._seals, query, rule=rule, top=top)
                 for query in queries
@@ -260,10 +258,6 @@ class PostgresGallery:
                 ),
             ).rowcount
         )
-
-    @property
-    def _where(self) -> str:
-        return f"Gallery {shown_url(self._url)}"
 
     def _vacuum(self) -> None:
         with postgres_schema.translated(self._url):

@@ -38,11 +38,13 @@ def read_space(connection: Any, seals: Seals, *, lock: str = "") -> TemplateSpac
     return parse_space(Fields(json.loads(row[0]), "space"))
 
 
-def read_mean(connection: Any, seals: Seals, space: TemplateSpace) -> Float32Array | None:
-    """Returns the mean (D,) of the gallery's space, or None.
+def read_mean(connection: Any, seals: Seals, space: TemplateSpace | None) -> Float32Array | None:
+    """Returns the mean (D,) of the gallery's space, None if it has none, or if there is no space.
 
     Raises StorageError if the mean was changed.
     """
+    if space is None:
+        return None
     (content,) = connection.execute(f"SELECT mean FROM {SCHEMA}.space").fetchone()
     return stored_mean(content, space, seals.where)
 

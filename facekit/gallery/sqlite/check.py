@@ -28,8 +28,7 @@ def faults(session: SqliteSession) -> list[str]:
     found = [*_file_faults(session), *_person_faults(session), *_merge_faults(session)]
     try:
         space = session.space()
-        if space is not None:
-            session.mean(space)
+        session.mean(space)
     except StorageError as error:
         return [*found, str(error)]
     if space is not None:

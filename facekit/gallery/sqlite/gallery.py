@@ -129,8 +129,7 @@ class SqliteGallery:
 
     def mean(self) -> Float32Array | None:
         with self._session.reading():
-            space = self._session.space()
-            return None if space is None else self._session.mean(space)
+            return self._session.mean(self._session.space())
 
     def add(
         self,

@@ -133,11 +133,13 @@ class SqliteSession:
         """Returns the bytes that are stored beside the description of the template space."""
         return (codec or self.codec).seal(owned_space(self.gallery_id, description))
 
-    def mean(self, space: TemplateSpace) -> Float32Array | None:
+    def mean(self, space: TemplateSpace | None) -> Float32Array | None:
         """Returns the mean (D,) of the gallery's space, which was subtracted from the vectors.
 
-        Returns None if none was.  Raises StorageError if the mean was changed.
+        None if none was, or if there is no space.  Raises StorageError if the mean was changed.
         """
+        if space is None:
+            return None
         (content,) = self.connection.execute("SELECT mean FROM space").fetchone()
         return stored_mean(content, space, f"Gallery {self.path}")
 
