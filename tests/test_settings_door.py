@@ -34,6 +34,7 @@ from facekit.training.dataset.aligned import FAILURES_NAME, SETTINGS_NAME, read_
 from facekit.training.dataset.aligned import read_settings as read_align_settings
 from facekit.training.request import SETTINGS_NAME as RUN_NAME
 from facekit.training.request import require_same_data, resumed
+from tests.sparse_file import four_terabytes
 
 READERS: dict[str, tuple[str, Callable[[Path], Any], type[FacekitError]]] = {
     "manifest": (BUNDLE_MANIFEST, lambda path: read_bundle(path.parent), ModelMismatchError),
@@ -53,16 +54,11 @@ READERS: dict[str, tuple[str, Callable[[Path], Any], type[FacekitError]]] = {
 }  # fmt: skip
 
 
-def a_petabyte(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(1 << 42)
-
-
 CONTENTS: dict[str, Callable[[Path], Any]] = {
     "a pipe": os.mkfifo,
     "a device": lambda path: path.symlink_to("/dev/zero"),
     "a folder": lambda path: path.mkdir(),
-    "4 TB": a_petabyte,
+    "4 TB": four_terabytes,
     "deep lists": lambda path: path.write_text("[" * 100_000),
     "deep tables": lambda path: path.write_text("a = " + "[" * 100_000),
     "deep objects": lambda path: path.write_text('{"a":' * 100_000),
@@ -133,7 +129,7 @@ def test_what_to_do_about_a_file_of_settings_is_a_sentence(tmp_path: Path) -> No
     (tmp_path / SETTINGS_NAME).write_text("[]")
     with pytest.raises(InputError, match=r"must hold an object\. Remove it, or pass --force\.$"):
         read_align_settings(tmp_path)
-    a_petabyte(tmp_path / SETTINGS_NAME)
+    four_terabytes(tmp_path / SETTINGS_NAME)
     with pytest.raises(InputError, match=r"may have\. Remove it, or pass --force\.$"):
         read_align_settings(tmp_path)
 
@@ -177,12 +173,9 @@ class OneVariable:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("content", CONTENTS)
-def test_a_damaged_curve_is_empty_and_a_cluster_is_refused(
-    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_curve_is_empty_and_what_is_no_file_is_told(content: str, tmp_path: Path) -> None:
     """What is no file of lines at all is told: a curve that is taken for empty is overwritten."""
     from facekit.training.curve import read_curve
-    from facekit.training.devices import cluster_of_environment
 
     CONTENTS[content](tmp_path / "curve.jsonl")
     assert read_curve(tmp_path / "none.jsonl") == []
@@ -191,6 +184,12 @@ def test_a_damaged_curve_is_empty_and_a_cluster_is_refused(
             read_curve(tmp_path / "curve.jsonl")
     else:
         assert read_curve(tmp_path / "curve.jsonl") == []
+
+
+@pytest.mark.tensorflow
+def test_a_cluster_that_is_nested_too_deeply_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from facekit.training.devices import cluster_of_environment
+
     monkeypatch.setenv("TF_CONFIG", "[" * 100_000)
     with pytest.raises(UsageError, match="TF_CONFIG cannot be read as a cluster of workers"):
         cluster_of_environment()

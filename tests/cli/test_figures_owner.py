@@ -11,7 +11,6 @@ import io
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from facekit.model.archive import export_models
 from facekit.model.card import Card
 from facekit.server.stdin import serve
 from facekit.tasks.open_pipeline import PipelineRequest
+from tests.model.made_up_model import loosened
 from tests.schemas import require_schema
 from tests.video import clips
 
@@ -44,18 +44,6 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def made_up(card: Card) -> Card:
-    """Any two faces are one person's, at an FMR of 1 in 10,000."""
-    calibration = card.calibration
-    points = tuple(
-        replace(one, threshold_similarity=-0.5, fmr=1e-4) for one in calibration.operating_points
-    )
-    calibration = replace(
-        calibration, operating_points=points, fmr_curve=((-0.5, 1e-4),), others=()
-    )
-    return replace(card, calibration=calibration)
-
-
 def copied(folder: Path, change: Callable[[Card], Card]) -> Path:
     """A copy of the model sface, with a changed card."""
     model = store.find("sface")
@@ -67,7 +55,7 @@ def copied(folder: Path, change: Callable[[Card], Card]) -> Path:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copied(tmp_path_factory.mktemp("theirs"), made_up)
+    return copied(tmp_path_factory.mktemp("theirs"), loosened)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,8 @@ from facekit.graph.read.protobuf import _message_class
 from facekit.graph.read.tensor_bundle import TABLE_MAGIC
 from facekit.graph.read.tf_checkpoint import read_checkpoint
 from facekit.graph.read.torch_file import LEGACY_MAGIC, read_state_dict
+from tests.networks.sphereface_files import varint
+from tests.sparse_file import four_terabytes
 
 SECONDS = 10
 """of processor time that a file of a few kilobytes may take, on a slow machine"""
@@ -156,20 +158,15 @@ def test_a_file_made_to_do_harm_is_soon_refused_by_a_sentence(title: str, tmp_pa
     assert process_time() - begin < SECONDS
 
 
-def a_terabyte(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(1 << 40)
-
-
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (os.mkfifo, "is a pipe"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device"),
-        (a_terabyte, "has more than the 5,000 MB"),
+        (four_terabytes, "has more than the 5,000 MB"),
         (a_small_h5, "cannot be read as an HDF5 file"),
     ],
-    ids=["pipe", "device", "a terabyte", "a small h5"],
+    ids=["pipe", "device", "4 TB", "a small h5"],
 )
 def test_what_is_no_file_of_weights_is_refused_at_once(
     make: Callable[[Path], Any], said: str, tmp_path: Path
@@ -186,11 +183,6 @@ def test_the_data_of_a_checkpoint_may_be_no_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.data-00000-of-00001")
     done = CliRunner().invoke(cli, ["models", "import", str(tmp_path / "a.index"), "--as", "mine"])
     assert (done.exit_code, "is a pipe" in done.stderr) == (5, True)
-
-
-def varint(value: int) -> bytes:
-    groups = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
-    return bytes([*(group | 0x80 for group in groups[:-1]), groups[-1]])
 
 
 def table(blocks: list[bytes], handles: int) -> bytes:
@@ -275,21 +267,29 @@ def test_tensors_that_share_a_storage_may_not_fill_the_memory(
         read_state_dict(tmp_path / "a.pt")
 
 
+KERNEL = np.ones((3, 3, 3, 4), np.float32)
+SHAPES = [(1, 8, 8, 3), (1, -1, -1, 3)]
+
+
 @pytest.mark.parametrize(
-    ("stride", "dilation", "size"),
-    [((0, 1), (1, 1), 3), ((1, -1), (1, 1), 3), ((1, 1), (0, 1), 3), ((1, 1 << 40), (1, 1), 3)],
+    ("stride", "dilation"),
+    [((0, 1), (1, 1)), ((1, -1), (1, 1)), ((1, 1), (0, 1)), ((1, 1 << 40), (1, 1))],
 )
-@pytest.mark.parametrize("shape", [(1, 8, 8, 3), (1, -1, -1, 3)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_a_window_that_does_not_move_is_refused(
-    stride: tuple[int, int], dilation: tuple[int, int], size: int, shape: tuple[int, ...]
+    stride: tuple[int, int], dilation: tuple[int, int], shape: tuple[int, ...]
 ) -> None:
     x = operations.graph_input("x", shape)
-    kernel = np.ones((size, size, 3, 4), np.float32)
     with pytest.raises(ModelBuildError, match="conv: sizes and strides from 1 on needed"):
-        operations.convolution(x, kernel, "conv", stride=stride, dilation=dilation)
+        operations.convolution(x, KERNEL, "conv", stride=stride, dilation=dilation)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_window_without_a_size_is_refused(shape: tuple[int, ...]) -> None:
+    x = operations.graph_input("x", shape)
     with pytest.raises(ModelBuildError, match="pool: sizes and strides from 1 on needed"):
         operations.max_pool(x, (0, 2), "pool", stride=(1, 1))
-    assert operations.convolution(x, kernel, "conv").operation is Operation.CONVOLUTION
+    assert operations.convolution(x, KERNEL, "conv").operation is Operation.CONVOLUTION
 
 
 def test_a_file_that_ends_the_process_that_reads_it_is_refused(

@@ -10,13 +10,11 @@ import pytest
 from facekit.errors import UsageError
 from facekit.model import installation, store
 from facekit.model.archive import export_models, import_models
-from facekit.model.card import Card
 from facekit.model.replacement import replacements, threshold_changes
 from facekit.model.shipped_calibrations import recognized
 from facekit.tasks.import_model import import_model
 from facekit.template.calibration import Calibration, OperatingPoint
-from tests.model.made_up_model import SHA256, write_network
-from tests.model.test_shipped_calibrations import reread, shipped_card
+from tests.model.made_up_model import SHA256, loosened, shipped_card, write_network
 
 
 def point(target: str, similarity: float, fmr: float) -> OperatingPoint:
@@ -25,18 +23,6 @@ def point(target: str, similarity: float, fmr: float) -> OperatingPoint:
 
 STRICT = Calibration(operating_points=(point("fmr=1e-3", 0.5, 1e-3), point("fmr=1e-2", 0.4, 1e-2)))
 LOOSE = Calibration(operating_points=(point("fmr=1e-3", -0.5, 1e-3),))
-
-
-def loosened(card: Card) -> Card:
-    """Every threshold at -0.5, and a curve that agrees: nothing in the card contradicts itself."""
-    points = tuple(
-        replace(one, threshold_similarity=-0.5, fmr=1e-4)
-        for one in card.calibration.operating_points
-    )
-    calibration = replace(
-        card.calibration, operating_points=points, fmr_curve=((-0.5, 1e-4),), others=()
-    )
-    return recognized(reread(replace(card, calibration=calibration)))
 
 
 def test_thresholds_are_told_before_and_after() -> None:

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from facekit.enums import ColorOrder, CropRule, MeasuredBy, ResizeFilter
-from facekit.model import registry
-from facekit.model.card import Card, parse_card
-from facekit.model.shipped_calibrations import recognized, shipped_calibration
+from facekit.model.card import Card
+from facekit.model.shipped_calibrations import recognized
 from facekit.template.calibration import Calibration
 from facekit.template.space import mean_sha256_of
 from facekit.types import CropSpec
-from tests.model.made_up_model import CARD, SHA256
+from tests.model.made_up_model import SHA256, reread, shipped_card
 
 OURS, THEIRS = MeasuredBy.FACEKIT, MeasuredBy.CARD_MAKER
-
-
-def shipped_card(name: str = "sface", variant: str = "float32") -> Card:
-    """The card of a variant as facekit builds it, read back from JSON as a stranger's would be."""
-    shipped = shipped_calibration(name, variant)
-    assert shipped is not None
-    entry = registry.entry(name)
-    card = replace(
-        CARD,
-        name=name,
-        variant=variant,
-        file_sha256=shipped.model_sha256,
-        source=entry.source,
-        input=entry.card.input,
-        crop=entry.card.crop,
-        embedding_size=entry.card.embedding_size,
-        detector=entry.card.detector,
-        calibration=shipped.calibration,
-    )
-    return reread(card)
-
-
-def reread(card: Card) -> Card:
-    return parse_card(json.loads(card.to_json()), origin="test")
 
 
 def owners(card: Card) -> list[MeasuredBy]:

@@ -14,27 +14,10 @@ from facekit.cli import cli
 from facekit.errors import ModelMismatchError
 from facekit.model import tried
 from facekit.model.archive import export_models, import_models
-from facekit.model.card import Task
 from facekit.model.checksum import sha256_of
 from facekit.model.store import find, stored_names
-from facekit.model.tried import require_tried
-from tests.model.made_up_model import write_model, write_network
-
-WHEN_RUN = dict.fromkeys(range(684, 688), 0xFF)
-WHEN_OPENED = {16: 0, 18: 0, 796: 1, 797: 0, 798: 0, 799: 0}
-"""Bytes of open_sides.tflite by their offsets, with which LiteRT 2 reads outside the file."""
-
-
-def crashing(data: Path, folder: Path, changes: dict[int, int]) -> Path:
-    """A detector whose card is right, and which ends LiteRT's process by SIGSEGV."""
-    content = bytearray((data / "nets" / "open_sides.tflite").read_bytes())
-    for offset, value in changes.items():
-        content[offset] = value
-    return write_detector(folder, bytes(content))
-
-
-def write_detector(folder: Path, content: bytes) -> Path:
-    return write_model(folder, content=content, task=Task.DETECTION, crop=None, embedding_size=0)
+from tests.model.crashing_networks import WHEN_OPENED, WHEN_RUN, crashing, write_detector
+from tests.model.made_up_model import write_network
 
 
 def refused(*arguments: object) -> str:
@@ -48,7 +31,7 @@ def refused(*arguments: object) -> str:
 def test_a_network_that_crashes_its_runtime_is_refused(
     home: Path, data: Path, tmp_path: Path, command: str
 ) -> None:
-    path = crashing(data, tmp_path / "made", WHEN_OPENED if command == "inspect" else WHEN_RUN)
+    path = crashing(data, tmp_path / "made", WHEN_RUN if command == "draft" else WHEN_OPENED)
     export_models([str(path)], tmp_path / "a.tar")
     said = refused(
         *{
@@ -152,8 +135,3 @@ def test_a_file_for_an_npu_is_opened_only(home: Path, data: Path, tmp_path: Path
     content = (data / "nets" / "int8_vela.tflite").read_bytes()
     find(write_detector(tmp_path / "made", content))
     assert hashlib.sha256(content).hexdigest() in (home / "tried.json").read_text()
-
-
-def test_without_files_nothing_is_read(home: Path) -> None:
-    require_tried({})
-    assert not home.exists()
