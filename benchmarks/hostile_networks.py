@@ -25,7 +25,7 @@ import numpy as np
 
 from facekit.errors import FacekitError
 from facekit.model.store import paths_of
-from facekit.model.trial import try_network
+from facekit.model.trial_process import try_network
 from facekit.runtime.litert import LiteRtNet
 from facekit.runtime.net import DYNAMIC
 from facekit.runtime.packages import default_package

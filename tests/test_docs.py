@@ -16,7 +16,8 @@ from docs import doors
 from facekit import errors
 from facekit.gallery import transfer
 from facekit.gallery.sqlite import encryption
-from facekit.model import archive, tried
+from facekit.model import archive
+from facekit.model import trial as model_trial
 from facekit.photo import header
 from facekit.photo.limits import DEFAULT_LIMITS
 from facekit.server import requests
@@ -102,7 +103,7 @@ def test_the_security_page_names_the_limits_of_the_code() -> None:
         f"counts {header._ARITHMETIC_COST} times for each",
         f"more than {header._MOST_PACKED_TEXTS} packed texts",
         f"and {requests._MAX_DEPTH} levels",
-        f"at most {trial._MAX_BYTES >> 30} GiB of memory and {tried._LONGEST_S:.0f} seconds "
+        f"at most {trial._MAX_BYTES >> 30} GiB of memory and {model_trial._LONGEST_S:.0f} seconds "
         f"({trial.LONGEST_S:.0f} in `models import` of a network)",
         f"`.npz` unpacks to at most {file._NPZ_FREE_BYTES / 1e6:.0f} MB and "
         f"{file._NPZ_MOST_TIMES} times its size",

@@ -25,7 +25,7 @@ from facekit.errors import (
     StorageError,
     UsageError,
 )
-from facekit.model import checksum
+from facekit.model import checksum, trial
 from facekit.model.folders import BUNDLE_MANIFEST
 from facekit.tasks.benchmark import read_log, read_result
 from facekit.training import checkpoint
@@ -107,6 +107,8 @@ def test_remembered_values_that_are_damaged_are_forgotten(
     CONTENTS[content](tmp_path / "speed.json")
     assert speed._remembered() == {}
     assert checksum._read(tmp_path / "speed.json") == {}
+    (tmp_path / "speed.json").rename(tmp_path / "tried.json")
+    assert trial._passed() == []
 
 
 @pytest.mark.parametrize(

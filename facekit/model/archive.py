@@ -36,7 +36,7 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.model.tar import Member, write_tar
-from facekit.model.tried import require_tried
+from facekit.model.trial import require_tried
 from facekit.model.variants import MODEL_SUFFIXES, file_name
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME

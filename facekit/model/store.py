@@ -27,7 +27,7 @@ from facekit.model.folders import sources_folder as sources_folder
 from facekit.model.folders import stored_names as stored_names
 from facekit.model.folders import stored_variants as stored_variants
 from facekit.model.shipped_calibrations import recognized
-from facekit.model.tried import require_tried
+from facekit.model.trial import require_tried
 from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # re-exported
 from facekit.model.variants import (
     KERAS_VARIANT,

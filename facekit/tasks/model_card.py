@@ -16,7 +16,7 @@ from facekit.graph.read.onnx_file import external_tensor_files
 from facekit.model.card import SCHEMA_VERSION, Quantization, Task, embedder_of
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, find
-from facekit.model.tried import require_tried
+from facekit.model.trial import require_tried
 from facekit.model.variants import (
     DEFAULT_VARIANT,
     MODEL_SUFFIXES,

@@ -1,7 +1,7 @@
 """Tries files in a fork of this process that is kept, where facekit starts a fresh one each time.
 
 That takes milliseconds.  What the process does with a file is the same, and so is what is told of
-its end; tests/model/test_tried.py has fresh ones.
+its end; tests/model/test_network_trial.py has fresh ones.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from facekit.cli import cli
 from facekit.errors import ModelMismatchError
-from facekit.model import tried
+from facekit.model import trial
 from facekit.model.archive import export_models, import_models
 from facekit.model.checksum import sha256_of
 from facekit.model.store import find, stored_names
@@ -52,7 +52,7 @@ def test_a_network_that_crashes_its_runtime_is_refused(
 def test_a_network_whose_process_is_killed_is_not_used(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tried, "_TRIAL", "tests.model.test_tried:abort")
+    monkeypatch.setattr(trial, "_TRIAL", "tests.model.test_network_trial:abort")
     with pytest.raises(ModelMismatchError, match="process that tried it was ended by SIGABRT"):
         find(write_network(tmp_path / "made"))
     assert not (home / "tried.json").exists()
@@ -68,7 +68,7 @@ def test_what_ran_is_remembered_by_its_sha256_and_its_cards(
     first = find(write_network(tmp_path / "first"))
     sha256, card = first.card.file_sha256, first.path.with_suffix(".json")
     assert json.loads((home / "tried.json").read_bytes()) == [f"{sha256} {sha256_of(card)}"]
-    monkeypatch.setattr(tried, "_TRIAL", "no_such_module:function")  # another trial would fail
+    monkeypatch.setattr(trial, "_TRIAL", "no_such_module:function")  # another trial would fail
     assert find(write_network(tmp_path / "a copy")).card.file_sha256 == first.card.file_sha256
     card.write_text(card.read_text().replace('"std": 128', '"std": 64'))
     with pytest.raises(ModelMismatchError, match="ended with exit code 1"):
@@ -87,7 +87,7 @@ def test_a_damaged_memory_is_none(home: Path, tmp_path: Path) -> None:
 def test_a_network_that_does_not_answer_is_given_up(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tried, "_LONGEST_S", 0.01)
+    monkeypatch.setattr(trial, "_LONGEST_S", 0.01)
     with pytest.raises(ModelMismatchError, match=r"has not answered within 0\.01 s"):
         find(write_network(tmp_path / "made"))
 
