@@ -25,7 +25,7 @@ import numpy as np
 
 from facekit.errors import FacekitError
 from facekit.model.store import paths_of
-from facekit.model.trial import try_network
+from facekit.model.trial_process import try_network
 from facekit.runtime.litert import LiteRtNet
 from facekit.runtime.net import DYNAMIC
 from facekit.runtime.packages import default_package
@@ -49,9 +49,10 @@ def main() -> None:
     used: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mutant.tflite"
+        item = {"path": str(path), "by_card": True}
         for _ in range(given.count):
-            path.write_bytes(mutant(content, rng))
-            end = ending(lambda: _REFUSED if try_network(str(path))["refused"] else _PASSED)
+            path.write_bytes(damaged(content, rng))
+            end = ending(lambda: _REFUSED if try_network(item)["refused"] else _PASSED)
             tried[end] += 1
             if end == "passed":
                 used[ending(lambda: use(path))] += 1
@@ -60,7 +61,7 @@ def main() -> None:
     print("of those that passed, used:", dict(used.most_common()))
 
 
-def mutant(content: bytes, rng: random.Random) -> bytes:
+def damaged(content: bytes, rng: random.Random) -> bytes:
     """Returns the content with one or two changes, each of a bit or of an aligned word."""
     changed = bytearray(content)
     for _ in range(rng.choice((1, 1, 1, 2))):

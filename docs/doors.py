@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
-
-import cog
 
 from facekit.system.inputs import InputKind
 
 ROOT = Path(__file__).resolve().parents[1]
+NEEDS_TENSORFLOW = "from facekit.training.backend import"
+"""The import by which a module needs TensorFlow; none of these declares a kind of file itself."""
 
 
 def kinds() -> Iterator[InputKind]:
-    """Yields every kind of file that the modules of facekit declare."""
+    """Yields every kind of file that the modules of facekit declare, but for facekit's memories.
+
+    A memory that is damaged is forgotten, so that it has no exit code.
+    """
     for path in sorted((ROOT / "facekit").rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        if "InputKind(" not in source:
+        if "InputKind(" not in source or NEEDS_TENSORFLOW in source:
             continue
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for node in ast.parse(source).body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                value = getattr(importlib.import_module(module), node.targets[0].id)
-                if isinstance(value, InputKind) and value.max_bytes:
-                    yield value
+        for value in vars(importlib.import_module(module)).values():
+            if isinstance(value, InputKind) and value.max_bytes and not _is_memory(value):
+                yield value
+
+
+def _is_memory(kind: InputKind) -> bool:
+    return kind.noun.startswith("remembered ")
 
 
 def table() -> None:
-    """Writes the kinds by their limit and by the exit code of an error, the largest last."""
+    """Writes the kinds by limit and exit code, the largest last; for a cog block."""
+    import cog
+
     nouns: dict[tuple[int, int], set[str]] = {}
     for kind in kinds():
-        what = re.split("; |, without", kind.noun)[0]  # the advice that some end in
-        nouns.setdefault((kind.max_bytes, kind.error.exit_code), set()).add(what)
+        nouns.setdefault((kind.max_bytes, kind.error.exit_code), set()).add(kind.noun)
     cog.outl("| at most | what | exit code |")
     cog.outl("| --- | --- | --- |")
     for (max_bytes, code), names in sorted(nouns.items()):

@@ -98,6 +98,12 @@ def rounded(pixels: Iterable[float]) -> list[float]:
     return [round(value, 3) for value in pixels]
 
 
+_MAX_INPUT_SIDE_PX = 8192
+"""Largest height and width of a network's input: a crop of that size takes 200 MB."""
+_MAX_INPUT = 1e30
+"""Largest number that pixels may become: float32 ends at 3.4e38, and networks multiply."""
+
+
 @dataclass(frozen=True, slots=True)
 class InputSpec:
     """The input of a net: value = (pixel - mean) / std, with channels in `color_order`."""
@@ -111,10 +117,17 @@ class InputSpec:
     """In pixel values; not zero."""
 
     def __post_init__(self) -> None:
-        if self.height_px < 1 or self.width_px < 1:
-            raise ValueError(f"Input sides must be positive. Received: {self}")
+        if not all(1 <= side <= _MAX_INPUT_SIDE_PX for side in (self.height_px, self.width_px)):
+            raise ValueError(
+                f"Input sides must be 1 to {_MAX_INPUT_SIDE_PX} pixels. Received: {self}"
+            )
         if not (np.isfinite(self.mean) and np.isfinite(self.std) and self.std > 0):
             raise ValueError(f"mean must be finite and std positive. Received: {self}")
+        if max(abs(self.mean), abs(255 - self.mean)) > _MAX_INPUT * self.std:
+            raise ValueError(
+                f"mean and std must map pixels to numbers of at most {_MAX_INPUT:g}. "
+                f"Received: {self}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

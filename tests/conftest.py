@@ -83,10 +83,11 @@ def data() -> Path:
     return ROOT / "tests" / "data"
 
 
-@cache
+_LFW = Path(os.environ.get("FACEKIT_LFW") or ROOT.parent / "shared" / "lfw")  # before tests set it
+
+
 def _lfw_folder() -> Path | None:
-    folder = Path(os.environ.get("FACEKIT_LFW") or ROOT.parent / "shared" / "lfw")
-    return folder if folder.is_dir() else None
+    return _LFW if _LFW.is_dir() else None
 
 
 @cache

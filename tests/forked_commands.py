@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ class Forks:
         """Returns the exit code of the command, -9 if it was killed after so many seconds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        for path in (output, output.with_name(f"{output.name}.err")):
+            path.unlink(missing_ok=True)  # the command may be killed before it opens them
         asked = [seconds, list(arguments), source, str(output)]
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
@@ -77,7 +80,11 @@ def _run(arguments: list[str], source: str, output: str) -> NoReturn:
         sys.argv = ["facekit", *arguments]
         main()
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 import signal
@@ -11,12 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from docs import doors
 from facekit import errors
+from facekit.gallery import transfer
 from facekit.gallery.sqlite import encryption
 from facekit.model import archive
+from facekit.model import trial as model_trial
 from facekit.photo import header
 from facekit.photo.limits import DEFAULT_LIMITS
 from facekit.server import requests
+from facekit.system import trial
+from facekit.system.inputs import InputKind
+from facekit.template import file
 from tests.small_lfw import home_of_its_own, make_small_lfw
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,5 +103,20 @@ def test_the_security_page_names_the_limits_of_the_code() -> None:
         f"counts {header._ARITHMETIC_COST} times for each",
         f"more than {header._MOST_PACKED_TEXTS} packed texts",
         f"and {requests._MAX_DEPTH} levels",
+        f"at most {trial._MAX_BYTES >> 30} GiB of memory and {model_trial._LONGEST_S:.0f} seconds "
+        f"({trial.LONGEST_S:.0f} in `models import` of a network)",
+        f"`.npz` unpacks to at most {file._NPZ_FREE_BYTES / 1e6:.0f} MB and "
+        f"{file._NPZ_MOST_TIMES} times its size",
+        f"fewer than {transfer._LONGEST_LINE:,} characters",
     ):
         assert told in page
+
+
+@pytest.mark.tensorflow
+def test_no_kind_of_file_is_missing_on_the_security_page_for_lack_of_tensorflow() -> None:
+    listed = set(doors.kinds())
+    for path in MODULES:
+        if doors.NEEDS_TENSORFLOW in path.read_text():
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for value in vars(importlib.import_module(module)).values():
+                assert not isinstance(value, InputKind) or not value.max_bytes or value in listed

@@ -21,7 +21,7 @@ from facekit.api import models
 from facekit.cli import cli
 from facekit.model import installation
 from facekit.tasks.doctor import examine
-from tests.model.made_up_model import write_model
+from tests.model.made_up_model import write_network
 from tests.schemas import require_failure, require_schema
 
 DATA = Path(__file__).parent / "data"
@@ -53,9 +53,9 @@ def require_same(payload: dict[str, Any], record: Any) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store that holds "toy", whose bytes are no network."""
+    """A store that holds "toy", a small network."""
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
-    installation.install("toy", partial(write_model, name="toy", variant="float32"))
+    installation.install("toy", partial(write_network, name="toy"))
     return tmp_path / "home"
 
 

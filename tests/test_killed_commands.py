@@ -291,9 +291,10 @@ def running(own_home: Path) -> Iterator[Forks]:
         yield started
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kills", [100])
-@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize(
+    ("kind", "kills"),
+    [(Enroll, 2), *(pytest.param(kind, 100, marks=pytest.mark.slow) for kind in COMMANDS)],
+)
 def test_kill_9_loses_nothing(
     kind: type[Command], kills: int, running: Forks, tmp_path: Path, data: Path
 ) -> None:

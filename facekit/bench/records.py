@@ -31,6 +31,10 @@ class Spread:
     first_ms: float | None = None
     last_ms: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count must be at least 1. Received: {self.count}")
+
     @property
     def typical_ms(self) -> float:
         """The median, or the mean if there is no median."""
@@ -193,7 +197,8 @@ class Benchmark:
     def from_dict(cls, raw: Any) -> Benchmark:
         """Parses the JSON that `facekit benchmark --json` has written.
 
-        Raises ValueError, which names the member at fault, if a member is missing or wrong.
+        Raises ValueError, which names the member at fault, if a member is missing or wrong, or if a
+        key of `peak_gflops` is not a number of threads.
         """
         fields = Fields(raw, "result")
         peaks = fields.part("peak_gflops")
@@ -233,10 +238,7 @@ def _measurement(fields: Fields) -> Measurement:
 
 
 def _spread(fields: Fields) -> Spread:
-    if fields.integer("count") < 1:
-        raise ValueError("a count of runs is needed")
-    members: dict[str, Any] = {
-        name: fields.optional_number(name) for name in Spread.__slots__ if name in fields
-    }
-    count, mean_ms = fields.integer("count"), fields.number("mean_ms")
-    return Spread(**{**members, "count": count, "mean_ms": mean_ms})
+    rest = {name: fields.optional_number(name) for name in Spread.__slots__[2:] if name in fields}
+    return fields.built(
+        Spread, count=fields.integer("count"), mean_ms=fields.number("mean_ms"), **rest
+    )

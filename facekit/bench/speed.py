@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -21,16 +20,13 @@ from typing import Any
 import numpy as np
 
 from facekit.bench.machine import description
-from facekit.errors import StorageError
 from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel, home
 from facekit.runtime.delegates import AcceleratorRequest, open_net
-from facekit.system.files import write_atomically
-from facekit.system.inputs import InputKind, parse_json, read_input, reading
+from facekit.system.remembered import remember, remembered
 
 _WARMUP = 3
 _RUNS = 20
-_TIMES = InputKind("remembered times", StorageError, max_bytes=10_000_000)
 _REFERENCE = Path(__file__).with_name("reference.json")
 
 
@@ -62,8 +58,7 @@ def measure(model: InstalledModel) -> Speed:
     )
     speed = Speed(median_ms(lambda: embedder.embed(crops)), description(), is_here=True)
     known = {**_remembered(), f"{model.card.file_sha256} {speed.machine}": speed.median_ms}
-    with suppress(StorageError):  # in a read-only home, it is measured again next time
-        write_atomically(_state(), json.dumps(known, indent=1).encode())
+    remember(_state(), known)
     return speed
 
 
@@ -99,7 +94,7 @@ def _state() -> Path:
 
 def _remembered() -> dict[str, float]:
     """Returns the cached times; {} if the file is absent or damaged."""
-    with suppress(StorageError), reading(_TIMES, _state()):
-        state = parse_json(read_input(_state(), _TIMES))
-        return {key: ms for key, ms in state.items() if isinstance(ms, float)}
-    return {}
+    state = remembered(_state())
+    if not isinstance(state, dict):
+        return {}
+    return {key: ms for key, ms in state.items() if isinstance(ms, float)}

@@ -20,9 +20,9 @@ import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from facekit.errors import ModelBuildError, ModelMismatchError
-from facekit.graph.inspect.litert import file_reader
+from facekit.graph.inspect.litert import LITERT_MODEL, file_reader
 from facekit.graph.inspect.network import VELA_OPERATOR
+from facekit.system.inputs import read_input, reading
 
 COP1 = "COP1"
 _OPTIMIZER_CONFIG = 1
@@ -46,18 +46,16 @@ class CommandStream:
 def read_command_stream(path: Path) -> CommandStream | None:
     """Returns what the first command stream in a .tflite file states; None if Vela made none.
 
-    Raises ModelMismatchError if the file or the stream is damaged, and AcceleratorError if
-    ai-edge-litert, which knows the format, is not installed.
+    Raises ModelMismatchError if the file cannot be read or the stream is damaged, and
+    AcceleratorError if ai-edge-litert, which knows the format, is not installed.
     """
     reader = file_reader()
-    try:
-        tables = reader.read_tables(path.read_bytes())
+    with reading(LITERT_MODEL, path):
+        tables = reader.read_tables(read_input(path, LITERT_MODEL))
         for operator in tables.operators:
             if operator.kind == VELA_OPERATOR:
                 content = tables.tensors[operator.inputs[0]].content
                 return _parsed(b"" if content is None else bytes(content[: _HEADER.size]))
-    except (ModelBuildError, *reader.PARSE_ERRORS) as error:
-        raise ModelMismatchError(f"{path}: {error}") from error
     return None
 
 

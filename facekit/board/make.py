@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facekit.board.manifest import MANIFEST, Bundle, model_file
+from facekit.board.manifest import Bundle, model_file
 from facekit.board.models import FACEKITS_OWN, NpuFiles, compiled_by, find_model, user_compiled
 from facekit.board.readme import readme
 from facekit.board.targets import TARGETS, BundleTarget, board_for
@@ -26,6 +26,7 @@ from facekit.enums import Device
 from facekit.errors import StorageError, UsageError
 from facekit.model.card import Card
 from facekit.model.checksum import sha256_of
+from facekit.model.folders import BUNDLE_MANIFEST
 from facekit.model.registry import DETECTOR, DETECTOR_NETS
 from facekit.model.store import CARD_SUFFIX, InstalledModel
 from facekit.model.tar import Member, write_tar
@@ -166,7 +167,7 @@ def make_bundle(
         elif not (wheel.is_file() and _WHEEL.fullmatch(wheel.name)):
             raise UsageError(f"--wheel needs a facekit_cli-*.whl file. Received: {wheel}")
         files = {path.name: path for path in BOARD.iterdir() if path.suffix in _BOARD_SUFFIXES}
-        files[MANIFEST] = _written(work / MANIFEST, bundle.to_json())
+        files[BUNDLE_MANIFEST] = _written(work / BUNDLE_MANIFEST, bundle.to_json())
         files["README.md"] = _written(work / "README.md", readme(kind, bundle, found))
         files[f"wheels/{wheel.name}"] = wheel
         for model in found:

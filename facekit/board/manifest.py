@@ -23,7 +23,6 @@ from facekit.system.fields import Fields
 from facekit.system.inputs import InputKind, parse_json, read_input, reading
 
 SCHEMA_VERSION = 1
-MANIFEST = BUNDLE_MANIFEST
 _KIND = InputKind("the manifest of a bundle", ModelMismatchError, max_bytes=1_000_000)
 VELA = "ethos-u-vela"
 NEUTRON_CONVERTER = "neutron-converter"
@@ -115,13 +114,13 @@ def read_bundle(folder: Path) -> Bundle:
 
     Raises ModelMissingError if the folder is not a bundle, ModelMismatchError if it is not valid.
     """
-    path = folder / MANIFEST
-    if not path.exists():
-        raise ModelMissingError(
-            f"{folder} is no unpacked bundle: it has no {MANIFEST}. Make one with "
-            "`facekit bundle`, and unpack it with: tar xzf FILE"
-        )
+    path = folder / BUNDLE_MANIFEST
     with reading(_KIND, path):
+        if not path.exists():
+            raise ModelMissingError(
+                f"{folder} is no unpacked bundle: it has no {BUNDLE_MANIFEST}. Make one with "
+                "`facekit bundle`, and unpack it with: tar xzf FILE"
+            )
         fields = Fields(parse_json(read_input(path, _KIND)), "bundle")
         if (version := fields.integer("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed, received {version}")

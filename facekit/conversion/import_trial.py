@@ -21,8 +21,9 @@ from facekit.types import Float32Array
 def require_runs(path: Path, graph: Graph, made: Path) -> None:
     """Runs the source file `path`, of which `graph` was read, and the LiteRT file `made`.
 
-    Raises ModelBuildError if the process crashes or does not answer.  Any other fault of the files
-    is left to the caller's own run.
+    Raises ModelBuildError if the process crashes or does not answer, or if a runtime raises an
+    error of its own.  What raises an error of facekit is left to the caller's own run, which raises
+    it too.
     """
     (image,) = graph.inputs
     item = {
@@ -42,7 +43,10 @@ def require_runs(path: Path, graph: Graph, made: Path) -> None:
 
 
 def run_both(item: dict[str, Any]) -> str | None:
-    """Runs the files "made" and "source" on a test image; returns what is wrong, or None."""
+    """Runs the files "made" and "source" on a test image; returns what is wrong, or None.
+
+    Returns None also for an error of facekit, and the text of any other.
+    """
     limit_memory()
     _, height, width, _ = item["shape"]
     crops: Float32Array = pattern(1, height, width).astype("float32")

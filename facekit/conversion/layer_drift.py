@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from facekit.conversion.quantize.histograms import open_with_all_tensors
+from facekit.errors import ModelBuildError
 from facekit.graph.activations import Activation, list_activations
 from facekit.graph.read.litert_file import LITERT
 from facekit.model.store import InstalledModel
@@ -46,27 +47,28 @@ def rank_layers(
     """Returns the layers that both files have, by descending relative error.
 
     `crops` are (N, H, W, 3) uint8, RGB, in the models' input size.  The first MAX_CROPS are used.
-    Raises ModelBuildError if a file cannot be read or run, or if two of its tensors have the same
-    name.
+    Raises ModelBuildError, which names the file, if it cannot be read or run, if two of its tensors
+    have the same name, or if a layer has different shapes in the files.
     """
-    readers = []
-    for model in (float32, quantized):
-        with reading(LITERT, model.path):
-            readers.append(_ActivationReader(model))
+    readers = [_ActivationReader(model) for model in (float32, quantized)]
     common = [
         activation.key
         for activation in readers[0].activations
         if activation.key in readers[1].by_key
     ]
     noise, signal = (dict.fromkeys(common, 0.0) for _ in range(2))
-    with reading(LITERT, quantized.path):
-        for crop in crops[:MAX_CROPS]:
-            for reader in readers:
-                reader.run(crop)
-            for key in common:
-                expected, received = (reader.values(key) for reader in readers)
-                noise[key] += float(((received - expected) ** 2).sum())
-                signal[key] += float((expected**2).sum())
+    for crop in crops[:MAX_CROPS]:
+        for reader in readers:
+            reader.run(crop)
+        for key in common:
+            expected, received = (reader.values(key) for reader in readers)
+            if received.shape != expected.shape:
+                raise ModelBuildError(
+                    f"{quantized.path}: {key} of shape {expected.shape} needed, as in "
+                    f"{float32.path}. Received: {received.shape}."
+                )
+            noise[key] += float(((received - expected) ** 2).sum())
+            signal[key] += float((expected**2).sum())
     ranked, worst = [], 0.0
     for key in common:
         error = float(np.sqrt(noise[key] / max(signal[key], 1e-30)))
@@ -79,27 +81,31 @@ class _ActivationReader:
     """Runs one file and returns its activations as real numbers."""
 
     def __init__(self, model: InstalledModel) -> None:
-        content = read_input(model.path, LITERT)
-        self.activations: tuple[Activation, ...] = list_activations(content)
-        self.by_key = {activation.key: activation for activation in self.activations}
-        self._interpreter: Interpreter = open_with_all_tensors(content)
-        self._input = self._interpreter.get_input_details()[0]
+        self._path = model.path
         self._spec = model.card.input
-        self._scales = {
-            detail["index"]: detail["quantization"]
-            for detail in self._interpreter.get_tensor_details()
-        }
+        content = read_input(self._path, LITERT)
+        with reading(LITERT, self._path):
+            self.activations: tuple[Activation, ...] = list_activations(content)
+            self.by_key = {activation.key: activation for activation in self.activations}
+            self._interpreter: Interpreter = open_with_all_tensors(content)
+            self._input = self._interpreter.get_input_details()[0]
+            self._scales = {
+                detail["index"]: detail["quantization"]
+                for detail in self._interpreter.get_tensor_details()
+            }
 
     def run(self, crop: UInt8Array) -> None:
         values = model_input(crop[np.newaxis], self._spec)
         scale, zero_point = self._input["quantization"]
         if scale:
             values = (np.rint(values / scale) + zero_point).astype(self._input["dtype"])
-        self._interpreter.set_tensor(self._input["index"], values)
-        self._interpreter.invoke()
+        with reading(LITERT, self._path):
+            self._interpreter.set_tensor(self._input["index"], values)
+            self._interpreter.invoke()
 
     def values(self, key: str) -> NDArray[np.float64]:
         index = self.by_key[key].index
-        values = self._interpreter.get_tensor(index).astype(np.float64)
+        with reading(LITERT, self._path):
+            values = self._interpreter.get_tensor(index).astype(np.float64)
         scale, zero_point = self._scales[index]
         return np.asarray((values - zero_point) * scale if scale else values)

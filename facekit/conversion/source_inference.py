@@ -65,7 +65,8 @@ def can_run_source(path: Path) -> bool:
 
 def _litert_inference(path: Path, image_input: Node) -> Inference:
     net = LiteRtNet(path)
-    if net.inputs[0].shape[3] == image_input.shape[3]:  # its sides may be open
+    # Channels last; a side may be open (-1), so that the channels alone are compared.
+    if net.inputs[0].shape[3] == image_input.shape[3]:
         return net.run
     return lambda images: net.run(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 

@@ -9,7 +9,7 @@ from facekit.evaluation.protocols.lfw import WRONG_LABELS
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import ModelResult
 from facekit.evaluation.setups import Centering, Setup
-from facekit.template.wording import CARD_MAKERS
+from facekit.template.wording import CARD_MAKER_TEXT
 
 
 def notes_on(
@@ -40,7 +40,7 @@ def _notes(plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]) 
         if result.threshold_origin is ThresholdOrigin.CARD
         and result.model.measured_by is MeasuredBy.CARD_MAKER
     ):
-        yield f"The threshold of {model} was {CARD_MAKERS}."
+        yield f"The threshold of {model} was measured by {CARD_MAKER_TEXT}."
     if ThresholdOrigin.FIXED in origins:
         yield "A given threshold was chosen by its authors, for other weights."
     if any(setup.centering is Centering.CARD for setup in setups):

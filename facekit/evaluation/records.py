@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -276,39 +273,3 @@ class EvaluationReport:
 
 def _distance(similarity: float | None) -> float | None:
     return None if similarity is None else distance(similarity, Metric.COSINE)
-
-
-def report_json(report: EvaluationReport) -> str:
-    """Returns the JSON, without the single pairs, with `schema_version`."""
-    whole = {"schema_version": SCHEMA_VERSION, **report.to_dict()}
-    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
-
-
-def pairs_csv(report: EvaluationReport) -> str:
-    """Returns a line per pair and model; `similarity` and `called_same` are empty without a
-    score."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        [
-            "model",
-            "fold",
-            "line",
-            "a",
-            "b",
-            "same",
-            "similarity",
-            "threshold",
-            "threshold_similarity",
-            "called_same",
-        ]
-    )
-    for model in report.models:
-        for pair in model.pairs:
-            called = "" if pair.called_same is None else int(pair.called_same)
-            writer.writerow(
-                [model.model.label, pair.fold, pair.line, pair.a, pair.b, int(pair.same),
-                 pair.similarity, distance(pair.threshold_similarity, Metric.COSINE),
-                 pair.threshold_similarity, called]
-            )  # fmt: skip
-    return text.getvalue()

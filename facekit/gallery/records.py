@@ -11,6 +11,7 @@ import numpy as np
 
 from facekit.enums import VectorType
 from facekit.errors import UsageError
+from facekit.gallery.damage import changed_space
 from facekit.template.match import has_unit_length
 from facekit.template.space import TemplateSpace, mean_sha256_of
 from facekit.types import Float32Array
@@ -99,6 +100,19 @@ def require_mean(mean: Float32Array | None, space: TemplateSpace) -> None:
     """Raises ValueError if the SHA-256 of `mean` is not the one that `space` names."""
     if mean_sha256_of(mean) != space.mean_sha256:
         raise ValueError("The mean embedding must be the one that the space names.")
+
+
+def stored_mean(content: bytes, space: TemplateSpace, where: str) -> Float32Array | None:
+    """Returns the mean (D,) that a gallery stores as little-endian float32, None for no bytes.
+
+    Raises StorageError if it is not the one that the gallery's space names.
+    """
+    try:
+        mean = np.frombuffer(content, "<f4") if content else None
+        require_mean(mean, space)
+    except (ValueError, TypeError) as error:
+        raise changed_space(where, "mean embedding") from error
+    return mean
 
 
 def require_members(

@@ -11,8 +11,8 @@ import hashlib
 CHECKSUM_BYTES = 8  # BLAKE2b; an accident has the right one once in 2^64
 
 
-def checksum(content: bytes, owner: bytes) -> bytes:
-    """Returns the checksum of stored content that belongs to `owner`."""
+def checksum(content: bytes, owner: bytes = b"") -> bytes:
+    """Returns the checksum of stored content that belongs to `owner`, if it does not name it."""
     return hashlib.blake2b(content + owner, digest_size=CHECKSUM_BYTES).digest()
 
 
@@ -23,7 +23,7 @@ def vector_owner(gallery_id: str, person_id: int, photo_sha256: str) -> bytes:
 
 def owned_name(gallery_id: str, person_id: int, name: str) -> bytes:
     """Returns a name with its gallery and person, as it is sealed."""
-    return f"{gallery_id} {person_id} {name}".encode()
+    return f"{gallery_id} name {person_id} {name}".encode()
 
 
 def owned_space(gallery_id: str, description: str) -> bytes:

@@ -23,7 +23,7 @@ import numpy as np
 
 from facekit.errors import InputError, StorageError
 from facekit.gallery.gallery import Gallery
-from facekit.gallery.records import Template
+from facekit.gallery.records import Template, require_mean
 from facekit.reporter import SILENT, Reporter
 from facekit.system.fields import Fields
 from facekit.system.inputs import InputKind, open_input, parse_json
@@ -126,15 +126,17 @@ def import_gallery(gallery: Gallery, path: Path, *, reporter: Reporter = SILENT)
 
 
 def _header(fields: dict[str, Any]) -> tuple[TemplateSpace | None, Float32Array | None, int]:
-    """Returns the template space, the mean embedding and the number of templates."""
+    """Returns the template space, the mean embedding and the number of templates.
+
+    Raises ValueError if the mean is not the one that the space names.
+    """
     if fields["format"] != FORMAT or fields["schema_version"] != _SCHEMA_VERSION:
         raise ValueError(f"{FORMAT} of schema version {_SCHEMA_VERSION} needed")
-    space, mean = fields["space"], fields["mean_f32"]
-    return (
-        space and parse_space(Fields(space, "space")),
-        None if mean is None else _vector(mean),
-        int(fields["template_count"]),
-    )
+    space = fields["space"] and parse_space(Fields(fields["space"], "space"))
+    mean = None if fields["mean_f32"] is None else _vector(fields["mean_f32"])
+    if space:
+        require_mean(mean, space)
+    return space, mean, int(fields["template_count"])
 
 
 def _moved(

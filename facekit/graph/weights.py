@@ -29,7 +29,7 @@ MAX_BYTES = 2 << 30
 WEIGHTS = InputKind("a network or weights", ModelBuildError, max_bytes=MAX_BYTES)
 """A file whose format is not known yet."""
 
-NODE = InputKind("an operation of a network", ModelBuildError, max_bytes=MAX_BYTES)
+NODE = InputKind("an operation of a network", ModelBuildError)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
     <name>/<name>_<variant>.tflite    or .onnx
     <name>/<name>_<variant>.json
-    signature.json                    if it is signed, see signature.py
+    .signature.json                   if it is signed, see signature.py
 
 Equal models give equal bytes.  An archive may come from an unknown source.  Name, type and size of
 every member and the SHA-256 of every file are therefore checked before any model is installed.
@@ -36,7 +36,7 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.model.tar import Member, write_tar
-from facekit.model.tried import require_tried
+from facekit.model.trial import require_tried
 from facekit.model.variants import MODEL_SUFFIXES, file_name
 from facekit.model.workspace import workspace
 from facekit.system.fields import PLAIN_NAME
@@ -68,7 +68,8 @@ def export_models(
     paths = sorted({path for name in names for path in _files_of(name)})
     models = tuple(load_checked(path, read_all=True) for path in paths)
     with storage_errors(), tempfile.TemporaryDirectory(prefix="facekit-export-") as folder:
-        members = []
+        members: list[Member] = []
+        files: dict[str, str] = {}
         for model in models:
             stored = card_for_store(model.card)
             card = Path(folder) / stored.file_name
@@ -78,13 +79,12 @@ def export_models(
                 )
             write_card(card, stored)
             named = Path(stored.name) / stored.file_name
-            members.append(
-                Member(str(named.with_suffix(CARD_SUFFIX)), card.with_suffix(CARD_SUFFIX))
-            )
+            written = card.with_suffix(CARD_SUFFIX)
+            members.append(Member(str(named.with_suffix(CARD_SUFFIX)), written))
             members.append(Member(str(named), model.path))
+            files |= {members[-2].name: sha256_of(written), members[-1].name: stored.file_sha256}
         if sign is not None:
             signature = Path(folder) / SIGNATURE
-            files = {member.name: sha256_of(member.path) for member in members}
             signature.write_bytes(signed(files, sign))
             members.append(Member(SIGNATURE, signature))
         write_tar(members, output)
@@ -113,13 +113,15 @@ def import_models(
         _unpack(archive, folder)
         _take_signature(archive, folder, trusted)
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
+        if not unpacked:
+            raise ModelMismatchError(f"{archive} holds no model. {_NOT_IMPORTED}")
         replaced = replacements(model.card for variants in unpacked for model in variants)
         require_allowed(replaced, force=force)
         require_tried({m.path: m.card.file_sha256 for variants in unpacked for m in variants})
-        for change in map(str, replaced):
-            on_replaced(change)
         for variants in unpacked:
             install(variants[0].card.name, partial(_move, variants), on_wait=on_wait)
+        for change in map(str, replaced):
+            on_replaced(change)
     return tuple(
         load_checked(variant_path(card.name, card_for_store(card).variant))
         for variants in unpacked
@@ -175,8 +177,6 @@ def _unpack(archive: Path, folder: Path) -> None:
             raise ModelMismatchError(
                 f"{archive}: member {member.name!r} {problem}. {_NOT_IMPORTED}"
             )
-    if not count:
-        raise ModelMismatchError(f"{archive} holds no model. {_NOT_IMPORTED}")
 
 
 def _write(content: IO[bytes], path: Path, archive: Path) -> None:

@@ -10,18 +10,13 @@ file system is not noticed, but `facekit models verify` reads every byte.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import StorageError
-from facekit.system.files import write_atomically
-from facekit.system.inputs import InputKind, parse_json, read_input, reading
+from facekit.system.remembered import remember, remembered
 
-_STATE = InputKind("remembered hashes", StorageError, max_bytes=100_000_000)
 _CHUNK_BYTES = 1 << 20
 _SETTLED_NS = 2_000_000_000
 """Nanoseconds for which the hash of a changed file is not cached.
@@ -59,7 +54,7 @@ def remembered_sha256(path: Path, state_file: Path) -> str:
     if settled and _identity(path) == identity:
         # Not Path.exists(), which raises an error for a file in a folder of another user.
         state = {name: entry for name, entry in state.items() if os.path.exists(name)}
-        _write(state_file, {**state, key: [*identity, sha256]})
+        remember(state_file, {**state, key: [*identity, sha256]})
     return sha256
 
 
@@ -70,12 +65,7 @@ def _identity(path: Path) -> list[int]:
 
 def _read(state_file: Path) -> dict[str, list[int | str]]:
     """Returns the cached entries, or {} if the cache is absent or damaged."""
-    with suppress(StorageError), reading(_STATE, state_file):
-        state = parse_json(read_input(state_file, _STATE))
-        return {name: entry for name, entry in state.items() if isinstance(entry, list) and entry}
-    return {}
-
-
-def _write(state_file: Path, state: dict[str, list[int | str]]) -> None:
-    with suppress(StorageError):  # in a read-only home, hashing again costs time only
-        write_atomically(state_file, json.dumps(state, indent=1).encode())
+    state = remembered(state_file)
+    if not isinstance(state, dict):
+        return {}
+    return {name: entry for name, entry in state.items() if isinstance(entry, list) and entry}

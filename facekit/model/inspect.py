@@ -15,7 +15,7 @@ from facekit.graph.inspect.onnx import inspect_onnx
 from facekit.model.card import Card
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, load_checked
-from facekit.model.tried import require_opens
+from facekit.model.trial import require_opens
 from facekit.model.variants import KERAS_SUFFIX, ONNX_SUFFIX
 
 

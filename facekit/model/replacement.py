@@ -14,8 +14,10 @@ from facekit.errors import ModelMismatchError, UsageError
 from facekit.model import registry
 from facekit.model.card import Card, read_card
 from facekit.model.shipped_calibrations import shipped_calibration
-from facekit.model.store import CARD_SUFFIX, card_for_store, variant_path
+from facekit.model.store import CARD_SUFFIX, card_for_store, stored_variants, variant_path
 from facekit.template.calibration import Calibration
+
+_UNKNOWN = ("its thresholds are unknown",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,10 @@ class Replacement:
     reason: str
     """What differs, in words."""
     thresholds: tuple[str, ...]
-    """The thresholds that differ, each before and after, in words."""
+    """What happens to its thresholds, in words: each that differs, before and after."""
 
     def __str__(self) -> str:
-        lines = self.thresholds or ("its thresholds stay the same",)
-        return "\n    ".join((f"{self.model} ({self.reason})", *lines))
+        return "\n    ".join((f"{self.model} ({self.reason})", *self.thresholds))
 
 
 def replacements(cards: Iterable[Card]) -> tuple[Replacement, ...]:
@@ -48,14 +49,32 @@ def require_allowed(replaced: Iterable[Replacement], *, force: bool) -> None:
         raise UsageError(f"Known models would be replaced. Pass --force to allow it:\n  {listed}")
 
 
+def removals(name: str) -> tuple[Replacement, ...]:
+    """Returns what installing other weights as `name` takes away: its stored variants."""
+    return tuple(_removal(name, variant) for variant in stored_variants(name))
+
+
+def _removal(name: str, variant: str) -> Replacement:
+    model, reason = f"{name}:{variant}", "of other weights"
+    try:
+        card = read_card(variant_path(name, variant).with_suffix(CARD_SUFFIX))
+    except ModelMismatchError:
+        return Replacement(model, reason, _UNKNOWN)
+    return Replacement(model, reason, threshold_changes(card.calibration, Calibration()))
+
+
 def threshold_changes(before: Calibration, after: Calibration) -> tuple[str, ...]:
-    """Returns each threshold that differs, with its detector, before and after, in words."""
+    """Returns each threshold that differs, with its detector, before and after, in words.
+
+    Returns one sentence if there are thresholds, and none differs.
+    """
     old, new = dict(_thresholds(before)), dict(_thresholds(after))
-    return tuple(
-        f"{name}: similarity >= {_text(old.get(name))} becomes {_text(new.get(name))}"
+    changes = tuple(
+        f"{name}: {_change(old.get(name), new.get(name))}"
         for name in dict.fromkeys((*old, *new))
         if old.get(name) != new.get(name)
     )
+    return changes or (("its thresholds stay the same",) if new else ())
 
 
 def _replacement(card: Card) -> Replacement | None:
@@ -64,7 +83,7 @@ def _replacement(card: Card) -> Replacement | None:
         try:
             stored = card_for_store(read_card(path))
         except ModelMismatchError:
-            return _described(card, "in place of a damaged card", Calibration())
+            return Replacement(card.full_name, "in place of a damaged card", _UNKNOWN)
         if stored.to_json() == card.to_json():
             return None
         differs = "file" if stored.file_sha256 != card.file_sha256 else "card"
@@ -78,14 +97,13 @@ def _replacement(card: Card) -> Replacement | None:
     before = entry.card.calibration if usual is None else usual.calibration
     if card.source.sha256 != entry.source.sha256:
         return _described(card, "of other weights than the model that facekit knows", before)
-    if card.calibration.figures_by is MeasuredBy.CARD_MAKER and not _has_all(before, card):
+    if card.calibration.all_measured_by is MeasuredBy.CARD_MAKER and not _has_all(before, card):
         return _described(card, "with other figures than those that ship with facekit", before)
     return None
 
 
 def _described(card: Card, reason: str, before: Calibration) -> Replacement:
-    changes = threshold_changes(before, card.calibration)
-    return Replacement(card.full_name, reason, changes)
+    return Replacement(card.full_name, reason, threshold_changes(before, card.calibration))
 
 
 def _has_all(ours: Calibration, card: Card) -> bool:
@@ -105,5 +123,9 @@ def _thresholds(calibration: Calibration) -> Iterator[tuple[str, float]]:
             yield f"{point.target}{detector}", point.threshold_similarity
 
 
-def _text(similarity: float | None) -> str:
-    return "none" if similarity is None else f"{similarity:.4f}"
+def _change(before: float | None, after: float | None) -> str:
+    if after is None:
+        return f"similarity >= {before:.4f} goes away"
+    if before is None:
+        return f"similarity >= {after:.4f} is new"
+    return f"similarity >= {before:.4f} becomes {after:.4f}"

@@ -73,7 +73,7 @@ def recognized(card: Card) -> Card:
     The sha256 of the card's file must be that of the shipped calibration, and every figure, the
     template space and the network's input must be the same.
     """
-    if card.calibration.figures_by is None:
+    if card.calibration.all_measured_by is None:
         return card
     ours = _shipped_for(card.file_sha256)
     if not ours or card.input != registry.entry(ours[0].name).card.input:

@@ -1,6 +1,6 @@
 """Signs an archive of models with Ed25519 (RFC 8032), and checks its signature.
 
-    signature.json   {"schema_version": 1, "public_key": "...", "signature": "..."}, both in hex
+    .signature.json   {"schema_version": 1, "public_key": "...", "signature": "..."}, both in hex
 
 The signed message is the text of `_message`: name and SHA-256 of each of the other members.  Keys
 are PEM files of PKCS #8 and X.509, as `openssl genpkey -algorithm ed25519` makes them.  The public
@@ -19,7 +19,7 @@ from facekit.system.extras import require
 from facekit.system.fields import Fields
 from facekit.system.inputs import InputKind, parse_json, read_input, reading
 
-SIGNATURE = "signature.json"
+SIGNATURE = ".signature.json"
 """Name of the member."""
 SCHEMA_VERSION = 1
 _CONTEXT = "facekit models archive 1"

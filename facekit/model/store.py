@@ -27,7 +27,7 @@ from facekit.model.folders import sources_folder as sources_folder
 from facekit.model.folders import stored_names as stored_names
 from facekit.model.folders import stored_variants as stored_variants
 from facekit.model.shipped_calibrations import recognized
-from facekit.model.tried import require_tried
+from facekit.model.trial import require_tried
 from facekit.model.variants import DEFAULT_VARIANT as DEFAULT_VARIANT  # re-exported
 from facekit.model.variants import (
     KERAS_VARIANT,
@@ -153,6 +153,15 @@ def default_variants(name: str) -> tuple[str, ...]:
     return stored if len(stored) == 1 else (DEFAULT_VARIANT,)
 
 
+def card_of(path: Path) -> Card:
+    """Returns the card beside a model file, whose calibrations state whether they ship with
+    facekit; the file itself is not read.
+
+    Raises ModelMismatchError if the card is missing or not valid.
+    """
+    return recognized(read_card(path.with_suffix(CARD_SUFFIX)))
+
+
 def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
     """Returns the model file with its card; `read_all` hashes the file even if a hash is cached.
 
@@ -160,7 +169,7 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
     Raises ModelMismatchError if the file cannot be read, if the card is missing or not valid, or if
     the card describes another file.
     """
-    card = read_card(path.with_suffix(CARD_SUFFIX))
+    card = card_of(path)
     try:
         size = path.stat().st_size
         if size == card.file_size_bytes:
@@ -175,7 +184,7 @@ def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:
     elif path.name != card.file_name:
         wanted, received = f"the file name {card.file_name}", path.name
     else:
-        return InstalledModel(recognized(card), path)
+        return InstalledModel(card, path)
     raise ModelMismatchError(
         f"Model file {path} is not the one that its card describes: {wanted} needed, received "
         f"{received}. Build, convert or import it again."

@@ -22,7 +22,8 @@ _GZIP_SUFFIXES = (".gz", ".tgz")
 class Member:
     """A file, and its name in the archive.
 
-    The name consists of plain names with / between them; otherwise ValueError is raised.
+    The name consists of plain names with / between them, with a dot before it or not; otherwise
+    ValueError is raised.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Member:
     executable: bool = False
 
     def __post_init__(self) -> None:
-        if not all(map(PLAIN_NAME.fullmatch, self.name.split("/"))):
+        if not all(map(PLAIN_NAME.fullmatch, self.name.removeprefix(".").split("/"))):
             raise ValueError(
                 f"A member's name is made of letters, digits and ._- only. Received: {self.name!r}"
             )

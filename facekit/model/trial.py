@@ -1,101 +1,86 @@
-"""What a network from outside does in a process of its own; see tried.py.
+"""Networks from outside are run in a process of their own before this process opens them.
 
-The runtimes are native libraries that trust much of a file: a few changed bytes can crash them.
+What passed is remembered in <home>/tried.json by the SHA-256 of the file, and of its card.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from facekit.errors import FacekitError, ModelMismatchError
-from facekit.graph.inspect.litert import open_litert
-from facekit.graph.inspect.onnx import inspect_onnx
-from facekit.graph.probe import pattern
-from facekit.model.card import Card, Task, embedder_of, read_card
+from facekit.errors import ModelMismatchError
+from facekit.model.checksum import sha256_of
 from facekit.model.folders import CARD_SUFFIX
-from facekit.model.variants import ONNX_SUFFIX
-from facekit.runtime.delegates import AcceleratorRequest, open_net
-from facekit.runtime.net import DYNAMIC, Net
-from facekit.system.trial import limit_memory
-from facekit.types import Float32Array
+from facekit.system.home import home
+from facekit.system.remembered import remember, remembered
 
-_SIDES_PX = (64, 32)
-"""Heights and widths that are tried of a network that takes any: multiples of all strides."""
-_BATCH = 2
+_TRIAL = "facekit.model.trial_process:try_network"
+_OPENING = "facekit.model.trial_process:try_opening"
+_LONGEST_S = 60.0
+_MAX_REMEMBERED = 1000
 
 
-def try_network(path: str) -> dict[str, Any]:
-    """Opens the model file on the CPU, runs it on test images, and checks what it answers.
+def require_tried(files: Mapping[Path, str], *, by_card: bool = True) -> None:
+    """Tries model files, given with their SHA-256; `by_card` compares answers with their cards.
 
-    It must answer as its card says, if there is one.
-    Members of the answer: "refused", why it cannot be used, or None; and "is_settled", False if
-    this says nothing of the file, because a package is missing.  A file that the CPU's runtime does
-    not know how to run, such as one that is compiled for an NPU, is opened only.
+    Raises ModelMismatchError if the process crashes, or does not answer within 60 s, on one of
+    them, or if the file does not run, or does not answer as the card beside it says.  A delegate or
+    an execution provider is not tried: a file that the CPU cannot run is opened there only.
     """
-    limit_memory()
-    try:
-        card = Path(path).with_suffix(CARD_SUFFIX)
-        _run(Path(path), read_card(card) if card.exists() else None)
-    except FacekitError as error:
-        is_elsewhere = _runs_elsewhere(error.__cause__)
-        is_refused = isinstance(error, ModelMismatchError) and not is_elsewhere
-        return {
-            "refused": str(error) if is_refused else None,
-            "is_settled": is_refused or is_elsewhere,
-        }
-    except Exception as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        return {"refused": f"{path} cannot be run: {why}", "is_settled": True}
-    return {"refused": None, "is_settled": True}
+    known = _passed()
+    keys = {path: _key(path, sha256) if by_card else sha256 for path, sha256 in files.items()}
+    new = {path: key for path, key in keys.items() if key not in known}
+    if not new:
+        return
+    from facekit.system.trial import Died, try_each  # takes 10 ms with subprocess
+
+    passed, error = [], None
+    items = [{"path": str(path), "by_card": by_card} for path in new]
+    for path, answer in zip(new, try_each(_TRIAL, items, longest_s=_LONGEST_S), strict=True):
+        if isinstance(answer, Died):
+            error = error or _not_used(path, answer.how)
+        elif answer["refused"]:
+            error = error or ModelMismatchError(answer["refused"])
+        elif answer["is_settled"]:
+            passed.append(new[path])
+    if passed:
+        remember(_file(), [*known, *passed][-_MAX_REMEMBERED:])
+    if error is not None:
+        raise error
 
 
-def try_opening(path: str) -> str | None:
-    """Opens a .tflite file with LiteRT, or reads an .onnx file with the package onnx.
+def require_opens(path: Path) -> None:
+    """Opens a model file in a process of its own, as `inspect_model` is about to do here.
 
-    Returns why the file is not valid, or None.
+    Raises ModelMismatchError if the process crashes, or does not answer within 60 s, or if the file
+    is not valid.
     """
-    limit_memory()
-    try:
-        if path.endswith(ONNX_SUFFIX):
-            inspect_onnx(Path(path))
-        else:
-            open_litert(Path(path))
-    except ModelMismatchError as error:
-        return str(error)
-    except FacekitError:  # of a package that is missing, which the caller's own reading tells
-        return None
-    return None
+    from facekit.system.trial import Died, try_each
+
+    (answer,) = try_each(_OPENING, [str(path)], longest_s=_LONGEST_S)
+    if isinstance(answer, Died):
+        raise _not_used(path, answer.how)
+    if answer is not None:
+        raise ModelMismatchError(answer)
 
 
-def _run(path: Path, card: Card | None) -> None:
-    net = open_net(path, request=AcceleratorRequest()).net
-    if card is not None and card.task is Task.EMBEDDING:
-        size = card.input.height_px, card.input.width_px
-        answers = [embedder_of(net, card).embed_uncentered(pattern(_BATCH, *size))]
-    else:
-        answers = [answer for image in _images(net) for answer in net.run(image)]
-    if not all(np.isfinite(answer).all() for answer in answers):
-        raise ModelMismatchError(f"{path} answers a test image with what is no number.")
+def _not_used(path: Path, how: str) -> ModelMismatchError:
+    return ModelMismatchError(
+        f"{path} is not used: the process that tried it {how}. It is damaged or hostile, or the "
+        "runtime here cannot run it. Copy it again from where it came."
+    )
 
 
-def _images(net: Net) -> list[Float32Array]:
-    """Returns a test batch, (N, ...) from -1 to 1, for each of the sizes that are tried."""
-    (spec,) = net.inputs
-    images = []
-    for side_px in _SIDES_PX:
-        shape = [side_px if side == DYNAMIC else side for side in spec.shape[1:]]
-        values = pattern(_BATCH, math.prod(shape), 1)[..., :1].reshape(_BATCH, *shape)
-        images.append(np.asarray(values / np.float32(127.5) - 1, np.float32))
-    return images if DYNAMIC in spec.shape[1:] else images[:1]
+def _file() -> Path:
+    return home() / "tried.json"
 
 
-def _runs_elsewhere(error: BaseException | None) -> bool:
-    """Returns whether this says that the CPU's runtime lacks an operator of the file.
+def _passed() -> list[str]:
+    """Returns the keys of what passed; [] if nothing is remembered."""
+    found = remembered(_file())
+    return found if isinstance(found, list) else []
 
-    LiteRT's message is that of its operator resolver; ONNX Runtime has a class for it.
-    """
-    return "unresolved custom op" in str(error) or type(error).__name__ == "NotImplemented"
+
+def _key(path: Path, sha256: str) -> str:
+    card = path.with_suffix(CARD_SUFFIX)
+    return f"{sha256} {sha256_of(card)}" if card.is_file() else sha256

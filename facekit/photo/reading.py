@@ -45,7 +45,8 @@ def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
     source.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        data: bytes | None = bytes(source) if len(source) <= limits.max_bytes else None
+        is_small = memoryview(source).nbytes <= limits.max_bytes
+        data = bytes(source) if is_small else None
     elif not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
         raise no_source(type(source).__name__)
     else:
@@ -56,7 +57,7 @@ def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
                     raise _over_bytes(source, limits)
                 data = read_at_most(file, limits.max_bytes)
         except TypeError as error:
-            raise no_source("a file object opened as text; open it as binary") from error
+            raise no_source(f"a file object that cannot be read: {error}") from error
         except IsADirectoryError as error:
             raise ImageError(
                 f"Cannot read {shown}: it is a directory. Name the photos in it."

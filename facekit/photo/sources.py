@@ -14,7 +14,7 @@ PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 )
 
-_FOLDER = InputKind("a folder of photos", ImageError, max_bytes=0)
+_FOLDER = InputKind("a folder of photos", ImageError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def list_pictures(names: Iterable[str]) -> list[str]:
             )
         if not found:
             raise ImageError(
-                f"{name}: no picture in this folder ({', '.join(sorted(PICTURE_SUFFIXES))})."
+                f"{name}: no photo in this folder ({', '.join(sorted(PICTURE_SUFFIXES))})."
             )
         pictures += found
     return pictures
@@ -110,7 +110,7 @@ def list_people(folder: Path) -> tuple[PersonFolder, ...]:
         raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
     if not any(person.photos for person in people):
         raise InputError(
-            f"{folder} holds no photos as PERSON/PHOTO: one folder a person needed, with pictures "
+            f"{folder} holds no photos as PERSON/PHOTO: one folder a person needed, with photos "
             f"({', '.join(sorted(PICTURE_SUFFIXES))}) right in it."
         )
     return people

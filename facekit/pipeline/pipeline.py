@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from facekit.enums import CropRule, FacePolicy, Metric
-from facekit.errors import AmbiguousFaceError, EmbeddingFileError, ModelMismatchError
+from facekit.errors import ImageError, ModelMismatchError
 from facekit.face.align import crop_faces, whole_picture
 from facekit.model.card import Card, Task, embedder_of, space_of
 from facekit.model.store import InstalledModel
 from facekit.photo.reading import PictureSource
+from facekit.pipeline.embedding_file import from_embedding_file, is_embedding_file
 from facekit.pipeline.locate import LocateOptions, Locator, Once, Stopwatch
 from facekit.pipeline.records import (
     EmbeddedPicture,
-    FaceOrigin,
     LocatedPicture,
     Verification,
     embedded_picture,
@@ -36,7 +36,6 @@ from facekit.runtime.delegates import (
 )
 from facekit.runtime.litert import default_threads
 from facekit.template.embedder import Embedder
-from facekit.template.file import SUFFIXES, read_embeddings
 from facekit.template.match import decide, similarity_matrix
 from facekit.template.space import TemplateSpace
 from facekit.template.threshold import Threshold, ThresholdChoice, score_meaning
@@ -155,7 +154,8 @@ class Pipeline:
     def crop(self, located: LocatedPicture) -> UInt8Array:
         """Returns (N, H, W, 3) RGB uint8 crops of the model's input size, one per selected face.
 
-        Without detection, the photo is the only crop.
+        Without detection, the photo is the only crop.  Raises ImageError for faces that cannot be
+        cropped, such as those whose landmarks all coincide.
         """
         spec = self.model.card.input
         pixels = located.picture.pixels
@@ -163,13 +163,16 @@ class Pipeline:
             return whole_picture(
                 pixels, self.crop_spec, height_px=spec.height_px, width_px=spec.width_px
             )
-        return crop_faces(
-            pixels,
-            located.selected,
-            self.crop_spec,
-            height_px=spec.height_px,
-            width_px=spec.width_px,
-        )
+        try:
+            return crop_faces(
+                pixels,
+                located.selected,
+                self.crop_spec,
+                height_px=spec.height_px,
+                width_px=spec.width_px,
+            )
+        except ValueError as error:
+            raise ImageError(f"{located.picture.name}: {error}") from error
 
     def embed(self, sources: Sequence[PictureSource]) -> list[EmbeddedPicture]:
         """Embeds photos at unit length, all crops in one batch.
@@ -178,7 +181,7 @@ class Pipeline:
         Raises the errors of `locate`, and EmbeddingFileError, ModelMismatchError or
         AmbiguousFaceError for an embedding file.
         """
-        pictures = [source for source in sources if not _is_embedding_file(source)]
+        pictures = [source for source in sources if not is_embedding_file(source)]
         if pictures and default_threads() > 1:
             # Packing the embedding net's weights takes as long as finding a face, so a second core
             # does it at the same time.
@@ -194,7 +197,7 @@ class Pipeline:
             ]
         )
         return [
-            self._from_file(Path(str(source))) if _is_embedding_file(source) else next(embedded)
+            self._from_file(Path(str(source))) if is_embedding_file(source) else next(embedded)
             for source in sources
         ]
 
@@ -311,6 +314,14 @@ class Pipeline:
     def _detects(self) -> bool:
         return self.crop_spec.rule is not CropRule.NONE
 
+    def _from_file(self, path: Path) -> EmbeddedPicture:
+        return from_embedding_file(
+            path,
+            self.model.card,
+            self.space,
+            several=self.options.locate.face_policy is FacePolicy.ALL,
+        )
+
     def _embed_crops(self, crops: Sequence[UInt8Array]) -> list[Float32Array]:
         if not crops:
             return []
@@ -319,38 +330,8 @@ class Pipeline:
             vectors = embedder.embed(np.concatenate(crops))
         return np.split(vectors, np.cumsum([len(crop) for crop in crops])[:-1])
 
-    def _from_file(self, path: Path) -> EmbeddedPicture:
-        table = read_embeddings(path)
-        mean = self.model.card.calibration.embedding_mean
-        vectors = table.vectors_in(self.space, mean, where=str(path))
-        if not len(vectors):
-            raise EmbeddingFileError(f"{path}: no row has an embedding.")
-        if len(vectors) > 1 and self.options.locate.face_policy is not FacePolicy.ALL:
-            raise AmbiguousFaceError(
-                f"{path}: one embedding needed, the file has {len(vectors)}. Pass a file with one "
-                "row, or --face all to compare with every row."
-            )
-        size = self.model.card.input
-        return EmbeddedPicture(
-            name=str(path),
-            photo_sha256=table.rows[0].photo_sha256,
-            face_count=None,
-            faces=(None,) * len(vectors),
-            crops=np.zeros((0, size.height_px, size.width_px, 3), np.uint8),
-            embeddings=vectors,
-            origins=tuple(
-                FaceOrigin(row.photo, row.photo_sha256, row.face, number)
-                for number, row in enumerate(table.rows, 1)
-                if row.vector is not None
-            ),
-        )
-
 
 def _with_detector(options: PipelineOptions, card: Card) -> PipelineOptions:
     """Returns the options, with the card's detector if the options name no detector."""
     detector = options.locate.detector or card.detector
     return replace(options, locate=replace(options.locate, detector=detector))
-
-
-def _is_embedding_file(source: PictureSource) -> bool:
-    return isinstance(source, (str, Path)) and Path(source).suffix.lower() in SUFFIXES

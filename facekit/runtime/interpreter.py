@@ -18,6 +18,7 @@ from facekit.errors import (
     StorageError,
 )
 from facekit.runtime.packages import default_package, module_of
+from facekit.system.inputs import IrregularFileError, open_regular
 from facekit.system.native_output import captured
 
 _CREATE_DELEGATE = "tflite_plugin_create_delegate"
@@ -54,11 +55,13 @@ def translate_errors(path: Path, *, delegated: bool = False) -> Iterator[None]:
 def require_model_file(path: Path) -> None:
     """Raises ModelMissingError if the file does not exist, StorageError if it cannot be read."""
     try:
-        path.open("rb").close()
+        open_regular(path).close()
     except FileNotFoundError as error:
         raise ModelMissingError(f"There is no model file {path}.") from error
     except OSError as error:
         raise StorageError(f"Model file {path} cannot be read: {error.strerror}") from error
+    except IrregularFileError as error:
+        raise StorageError(f"Model file {path} is {error}; a regular file is needed.") from error
 
 
 def new_interpreter(

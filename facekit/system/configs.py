@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.
 setup.py)."""
 
 TOML_SUFFIX = ".toml"
-_MAX_BYTES = 10_000_000
+_SETTINGS = InputKind("a target, or options in TOML", UsageError, max_bytes=10_000_000)
 
 
 def config_names(folder: str, *, suffix: str) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict
     Raises UsageError if there is none or it is not TOML, MissingExtraError as `parse_toml`.
     """
     path = config_path(name_or_path, folder, suffix=TOML_SUFFIX, title=title)
-    kind = InputKind(f"a {title}", UsageError, max_bytes=_MAX_BYTES)
+    kind = replace(_SETTINGS, noun=f"a {title}")
     with reading(kind, path):
         return path, parse_toml(read_input(path, kind).decode())
 
@@ -56,14 +57,11 @@ def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict
 def parse_toml(text: str) -> dict[str, Any]:
     """Returns the tables of a TOML document.
 
-    Raises ValueError for text that is not TOML or is nested too deeply; MissingExtraError on Python
-    3.10 without the package tomli, because the standard library reads TOML from 3.11 on.
+    Raises ValueError for text that is not TOML, RecursionError for deep nesting; MissingExtraError
+    on Python 3.10 without the package tomli, because the standard library reads TOML from 3.11 on.
     """
     try:
         tomllib = importlib.import_module("tomllib")
     except ModuleNotFoundError:
         tomllib = require("tomli", extra="", needed_for="Reading TOML with Python 3.10")
-    try:
-        return dict(tomllib.loads(text))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    return dict(tomllib.loads(text))

@@ -35,8 +35,17 @@ class InputKind:
     """What the file is, with its article, such as "an embedding file"."""
     error: type[FacekitError]
     """The error of every fault of such a file."""
-    max_bytes: int
-    """The largest size that is read."""
+    max_bytes: int = 0
+    """The largest size that `open_input` and `read_input` read.
+
+    0 is for what is no file, or is within another one, of which they read nothing.
+    """
+    remedy: str = ""
+    """A sentence on what to do about a fault, such as "Remove it, or pass --force."."""
+
+    def fault(self, message: str) -> FacekitError:
+        """Returns the error with this message, which ends in a full stop, and the remedy."""
+        return self.error(f"{message} {self.remedy}".rstrip())
 
 
 class IrregularFileError(ValueError):
@@ -56,8 +65,8 @@ def reading(kind: InputKind, name: object) -> Iterator[None]:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:  # else it is a library's
-            raise kind.error(f"{name} cannot be read: {error.strerror}.") from error
-        raise kind.error(f"{name} cannot be read as {kind.noun}: {_reason(error)}.") from error
+            raise kind.fault(f"{name} cannot be read: {error.strerror}.") from error
+        raise kind.fault(f"{name} cannot be read as {kind.noun}: {_reason(error)}.") from error
 
 
 @contextmanager
@@ -70,7 +79,7 @@ def open_input(path: Path, kind: InputKind) -> Iterator[BinaryIO]:
         try:
             opened = open_regular(path)
         except IrregularFileError as error:
-            raise kind.error(f"{path} is {error}; {kind.noun} is needed.") from error
+            raise kind.fault(f"{path} is {error}; {kind.noun} is needed.") from error
         with opened as file:
             if os.fstat(file.fileno()).st_size > kind.max_bytes:
                 _refuse_size(path, kind)
@@ -183,6 +192,8 @@ def read_at_most(file: BinaryIO, max_bytes: int) -> bytes | None:
     chunks = []
     left = max_bytes + 1
     while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):
+        if not isinstance(chunk, (bytes, bytearray)):
+            raise TypeError(f"it gives {type(chunk).__name__}, not bytes; open it as binary")
         chunks.append(chunk)
         left -= len(chunk)
     return b"".join(chunks) if left > 0 else None
@@ -196,7 +207,7 @@ def _whole(file: BinaryIO, name: object, kind: InputKind) -> bytes:
 
 
 def _refuse_size(name: object, kind: InputKind) -> NoReturn:
-    raise kind.error(
+    raise kind.fault(
         f"{name} has more than the {kind.max_bytes / 1e6:,.0f} MB that {kind.noun} may have."
     )
 

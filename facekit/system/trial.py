@@ -99,7 +99,12 @@ def answer_all(function: str, items: str) -> None:
 
 
 def limit_memory() -> None:
-    """Lets this process take 8 GiB at most: for a function that opens a file from outside."""
+    """Lets this process take 8 GiB at most, or less if that is its limit already.
+
+    It is for a function that opens a file from outside.
+    """
     import resource  # POSIX only
 
-    resource.setrlimit(resource.RLIMIT_DATA, (_MAX_BYTES, _MAX_BYTES))
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = _MAX_BYTES if soft == resource.RLIM_INFINITY else min(_MAX_BYTES, soft)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

@@ -94,8 +94,7 @@ def read_log(log: Path) -> Benchmark:
 
     Raises InputError if it contains no times.
     """
-    with reading(_LOG, log):
-        text = read_input(log, _LOG).decode(errors="replace")
+    text = read_input(log, _LOG).decode(errors="replace")
     return Benchmark(
         machine=f"log {log.name}",
         peak_gflops={},

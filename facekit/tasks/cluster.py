@@ -21,8 +21,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.cluster import cluster as cluster_vectors
-from facekit.template.metrics import distance
-from facekit.template.threshold import Threshold, ThresholdChoice
+from facekit.template.threshold import Threshold, ThresholdChoice, threshold_members
 from facekit.template.wording import marked, threshold_text
 
 
@@ -65,14 +64,10 @@ class Clustering:
     model_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
-        threshold = self.threshold
         return {
             "method": self.method.value,
             "metric": self.metric.value,
-            "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
-            "threshold_similarity": None if threshold is None else threshold.similarity,
-            "threshold_source": None if threshold is None else threshold.source,
-            "measured_by": threshold and threshold.measured_by and threshold.measured_by.value,
+            **threshold_members(self.threshold, self.metric),
             "group_count": len({face.group for face in self.faces}),
             "faces": [face.to_dict() for face in self.faces],
             "failed": [failure.to_dict() for failure in self.failures],

@@ -15,7 +15,8 @@ from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
 from facekit.system.files import require_free
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.template.file import SUFFIXES, EmbeddingRow, EmbeddingTable, write_embeddings
+from facekit.template.file import SUFFIXES, write_embeddings
+from facekit.template.table import EmbeddingRow, EmbeddingTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from facekit.model.variants import DEFAULT_VARIANT, LITERT_SUFFIX, ONNX_SUFFIX
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks.build import ensure_installed
 
-KERAS_SUFFIXES = (".keras", ".h5")
+_KERAS_SUFFIXES = (".keras", ".h5")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -39,7 +39,7 @@ def float32_source(
     LiteRT, in a temporary folder that exists as long as the context.  Raises UsageError,
     ModelMissingError, ModelMismatchError, and for a Keras file the errors of `import_weights`.
     """
-    if name.endswith(KERAS_SUFFIXES):
+    if name.endswith(_KERAS_SUFFIXES):
         with tempfile.TemporaryDirectory(prefix="facekit-keras-") as folder:
             yield _from_keras(Path(name), Path(folder), architecture, like, reporter)
         return
@@ -52,7 +52,7 @@ def float32_source(
             f"A model for embedding is needed, or a detector of one net. {name} is for "
             f"{model.card.task.value} by several, which are small and stay as they are."
         )
-    if is_float32_litert(model):
+    if _is_float32_litert(model):
         yield model
         return
     origin = f"{model.card.name}:{DEFAULT_VARIANT}"
@@ -70,7 +70,7 @@ def float32_source(
         )
 
 
-def is_float32_litert(model: InstalledModel) -> bool:
+def _is_float32_litert(model: InstalledModel) -> bool:
     """True if this is a float32 LiteRT model."""
     return model.path.suffix == LITERT_SUFFIX and model.card.quantization.scheme == "none"
 

@@ -21,6 +21,7 @@ from facekit.runtime.delegates import DeviceUse
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.metrics import distance
+from facekit.template.threshold import threshold_members
 from facekit.types import Face
 
 
@@ -96,10 +97,7 @@ class Identified:
             "template_count": self.gallery.template_count,
             "compared_by": self.by.value,
             "metric": self.metric.value,
-            "threshold": distance(threshold.similarity, self.metric),
-            "threshold_similarity": threshold.similarity,
-            "threshold_source": threshold.source,
-            "measured_by": threshold.measured_by and threshold.measured_by.value,
+            **threshold_members(threshold, self.metric),
             "fmr_at_most": threshold.fmr,
             "comparison_count": threshold.comparison_count,
             "predicted_fpir_at_most": threshold.predicted_fpir,

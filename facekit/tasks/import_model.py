@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing, ResizeFilter
-from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
+from facekit.errors import ModelMissingError, UsageError
 from facekit.model import installation, store
-from facekit.model.card import read_card
 from facekit.reporter import SILENT, Reporter
 from facekit.system.inputs import InputKind, open_input
 from facekit.tasks.build import ModelFiles, waiting
-from facekit.template.calibration import Calibration
 from facekit.types import CropSpec
 
 _ANY = InputKind("an archive, a network or weights", ModelMissingError, max_bytes=5_000_000_000)
@@ -138,40 +134,27 @@ def _import_archive(
     return ModelFiles(str(path), tuple(model.path for model in imported))
 
 
-def _lost_thresholds(name: str, variants: Sequence[str]) -> list[str]:
-    """Returns the thresholds of the stored variants, in words; a damaged card has none."""
-    from facekit.model.replacement import threshold_changes
-
-    lost = []
-    for variant in variants:
-        with suppress(ModelMismatchError):
-            card = read_card(store.variant_path(name, variant).with_suffix(store.CARD_SUFFIX))
-            changes = threshold_changes(card.calibration, Calibration())
-            lost += [f"{card.full_name}: {change}" for change in changes]
-    return lost
-
-
 def _import_weights(
     path: Path, name: str, options: ImportOptions, force: bool, reporter: Reporter
 ) -> ImportedModel:
     from facekit.conversion.import_weights import import_weights, require_free_name
+    from facekit.model.replacement import removals
 
     require_free_name(name, path)
-    earlier = store.stored_variants(name)
-    lost = _lost_thresholds(name, earlier)
-    if earlier and not force:
+    replaced = tuple(map(str, removals(name)))
+    if replaced and not force:
         message = (
-            f"There is a model {name} already ({', '.join(earlier)}). Take another name with "
-            "--as, or pass --force to replace it."
+            f"There is a model {name} already. Take another name with --as, or pass --force to "
+            "replace it:"
         )
-        raise UsageError("\n  ".join((message, *lost)))
+        raise UsageError("\n  ".join((message, *replaced)))
     made: list[ImportedModel] = []
 
     def build(folder: Path) -> None:
         made.append(import_weights(path, name, options, folder, reporter=reporter))
 
     installation.install(name, build, on_wait=waiting(name, reporter))
-    for change in lost:
+    for change in replaced:
         reporter.note(f"replaced: {change}")
     installation.remove_others(name, store.DEFAULT_VARIANT)
     reporter.note(

@@ -12,16 +12,13 @@ from facekit.conversion.import_options import NOT_STATED
 from facekit.conversion.preprocessing import SYSTEM_PREPROCESSING
 from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
-from facekit.graph.read.litert_file import LITERT, read_tables
 from facekit.graph.read.onnx_file import external_tensor_files
-from facekit.graph.weights import reading_graph
 from facekit.model.card import SCHEMA_VERSION, Quantization, Task, embedder_of
 from facekit.model.checksum import sha256_of
 from facekit.model.store import CARD_SUFFIX, find
-from facekit.model.tried import require_tried
+from facekit.model.trial import require_tried
 from facekit.model.variants import (
     DEFAULT_VARIANT,
-    LITERT_SUFFIX,
     MODEL_SUFFIXES,
     ONNX_SUFFIX,
     onnx_variant,
@@ -30,7 +27,6 @@ from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.net import DYNAMIC, Net
 from facekit.system.fields import PLAIN_NAME, blanks_to_null
 from facekit.system.files import require_free, write_atomically
-from facekit.system.inputs import read_input
 from facekit.template.calibration import Calibration
 
 _COLORS = 3
@@ -102,29 +98,28 @@ def card_draft(
             f"and ._- only. Received: {model.name}"
         )
     require_free(output, force=force)
-    if model.suffix == LITERT_SUFFIX:
-        with reading_graph(LITERT, model):  # for LiteRT trusts much of a file that it opens
-            read_tables(read_input(model, LITERT))
-    elif others := external_tensor_files(model):
+    if model.suffix == ONNX_SUFFIX and (others := external_tensor_files(model)):
         raise UsageError(
             f"{model.name} has weights in {others[0].name}, which no card's sha256 covers. Save it "
             "with its weights in one file, or bring it into the store: facekit models import "
             f"{model.name} --as NAME"
         )
-    require_tried({model: sha256_of(model)})
+    sha256 = sha256_of(model)
+    require_tried({model: sha256}, by_card=False)
     net = open_net(model, request=AcceleratorRequest()).net
-    content = _content(model, net, preprocessing)
+    content = _content(model, sha256, net, preprocessing)
     made = CardFile(str(model), output, json.loads(json.dumps(content)))
     if output is not None:
         write_atomically(output, made.text().encode())
     return made
 
 
-def _content(model: Path, net: Net, preprocessing: Preprocessing | None) -> dict[str, Any]:
+def _content(
+    model: Path, sha256: str, net: Net, preprocessing: Preprocessing | None
+) -> dict[str, Any]:
     picture, numbers = _sides(model, net)
     system = None if preprocessing is None else SYSTEM_PREPROCESSING[preprocessing]
     flip = Flip.NONE if system is None else system.flip
-    sha256 = sha256_of(model)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": model.stem,

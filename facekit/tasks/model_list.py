@@ -11,13 +11,13 @@ from facekit.bench import speed
 from facekit.bench.speed import Speed
 from facekit.enums import MeasuredBy
 from facekit.model import registry
-from facekit.model.card import Source, Task, read_card
+from facekit.model.card import Source, Task
 from facekit.model.defaults import DefaultModel, default_model
 from facekit.model.registry import RegistryEntry
-from facekit.model.shipped_calibrations import recognized, shipped_calibration
+from facekit.model.shipped_calibrations import shipped_calibration
 from facekit.model.store import (
-    CARD_SUFFIX,
     InstalledModel,
+    card_of,
     default_variants,
     home,
     is_installed,
@@ -134,7 +134,7 @@ def _main_file(name: str) -> InstalledModel:
     variants = stored_variants(name)
     wanted = next((one for one in default_variants(name) if one in variants), variants[0])
     path = variant_path(name, wanted)
-    return InstalledModel(recognized(read_card(path.with_suffix(CARD_SUFFIX))), path)
+    return InstalledModel(card_of(path), path)
 
 
 def _listed(name: str, model: InstalledModel | None, default: DefaultModel) -> ListedModel:

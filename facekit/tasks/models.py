@@ -13,12 +13,11 @@ from typing import Any
 from facekit.enums import MeasuredBy
 from facekit.errors import ModelMismatchError
 from facekit.model import registry
-from facekit.model.card import Card, read_card
+from facekit.model.card import Card
 from facekit.model.registry import RegistryEntry
-from facekit.model.shipped_calibrations import recognized
 from facekit.model.store import (
-    CARD_SUFFIX,
     InstalledModel,
+    card_of,
     find_all,
     load_checked,
     paths_of,
@@ -52,7 +51,7 @@ class ModelInfo:
             "files": [
                 {
                     "path": str(path),
-                    "measured_by": _value(card.calibration.figures_by),
+                    "measured_by": _value(card.calibration.all_measured_by),
                     "card": card.to_dict(),
                 }
                 for path, card in self.cards
@@ -140,7 +139,7 @@ def info(name_or_path: str) -> ModelInfo:
         paths = paths_of(name_or_path)
     else:
         paths = ()
-    cards = tuple((path, recognized(read_card(path.with_suffix(CARD_SUFFIX)))) for path in paths)
+    cards = tuple((path, card_of(path)) for path in paths)
     return ModelInfo(name_or_path, entry, cards)
 
 
@@ -225,4 +224,4 @@ def _checked(file: Path) -> CheckedFile:
         card = load_checked(file, read_all=True).card
     except ModelMismatchError as error:
         return CheckedFile(file, error)
-    return CheckedFile(file, None, card.calibration.figures_by)
+    return CheckedFile(file, None, card.calibration.all_measured_by)

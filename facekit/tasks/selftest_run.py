@@ -109,7 +109,7 @@ def run_networks(
     crops = shipped_portraits(card.input, card.crop)
     try:
         vectors = [[clock.timed(embedded, crop) for crop in crops] for _ in range(_ROUNDS)]
-    except ValueError as error:
+    except ModelMismatchError as error:
         kind, who = (
             (ModelMismatchError, "The CPU") if on_cpu else (AcceleratorError, "The accelerator")
         )

@@ -25,8 +25,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.template.metrics import distance
-from facekit.template.threshold import ThresholdChoice
+from facekit.template.threshold import ThresholdChoice, threshold_members
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.annotate import annotated
 from facekit.video.reading import VideoReader
@@ -57,7 +56,6 @@ class TrackedPerson:
         return self.threshold is not None
 
     def to_dict(self) -> dict[str, Any]:
-        threshold = self.threshold
         return {
             "video": self.video,
             "output": self.output and str(self.output),
@@ -65,10 +63,7 @@ class TrackedPerson:
             "model_sha256": self.model_sha256,
             **self.track.to_dict(),
             "metric": self.metric.value,
-            "threshold": None if threshold is None else distance(threshold.similarity, self.metric),
-            "threshold_similarity": None if threshold is None else threshold.similarity,
-            "threshold_source": None if threshold is None else threshold.source,
-            "measured_by": threshold and threshold.measured_by and threshold.measured_by.value,
+            **threshold_members(self.threshold, self.metric),
         }
 
 

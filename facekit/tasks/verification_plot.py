@@ -11,7 +11,7 @@ from facekit.errors import UsageError
 from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
 from facekit.system.extras import require
 from facekit.system.files import write_atomically
-from facekit.template.wording import percent_at_most
+from facekit.template.wording import CARD_MAKER_TEXT, percent_at_most
 from facekit.types import Face
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _facts(result: Verification) -> str:
     ]
     words = [("false match rate", rate), ("model", result.model), ("crop", str(result.crop))]
     if result.measured_by is MeasuredBy.CARD_MAKER:
-        words.insert(1, ("measured by", "whoever made this card"))
+        words.insert(1, ("measured by", CARD_MAKER_TEXT))
     if result.comparison_count > 1:
         words.append(("compared", f"best of {result.comparison_count} pairs of faces"))
     return "\n".join(

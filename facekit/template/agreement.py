@@ -15,8 +15,8 @@ Rate: TypeAlias = tuple[float, float]
 
 FMR_TARGET = "fmr="
 """Start of the target of a threshold that was chosen for a false match rate, e.g. "fmr=1e-3"."""
-_ROUNDING = 1.01
-"""Cards that people write round their rates, to two digits or more."""
+_ROUNDING = 1.05
+"""Cards that people write may round rates to two digits, which changes them by at most 5 %."""
 
 
 def require_agreement(
@@ -64,7 +64,7 @@ def _claimed(target: str, fmr: float | None) -> float | None:
     except ValueError:
         most = float("nan")
     claimed = most if fmr is None else fmr
-    if not 0.0 <= claimed <= most * _ROUNDING:
+    if not 0.0 <= claimed <= most:
         raise ValueError(
             f"operating point {target!r} must have an FMR of at most its target. "
             f"Received: {claimed:g}"

@@ -138,7 +138,7 @@ class Calibration:
         return plain
 
     @property
-    def figures_by(self) -> MeasuredBy | None:
+    def all_measured_by(self) -> MeasuredBy | None:
         """Who measured the thresholds and rates, with whatever detector; None if there are none.
 
         CARD_MAKER if facekit did not measure all of them.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from facekit.enums import Flip
@@ -53,24 +56,44 @@ class Embedder:
         """Maps (N, H, W, 3) RGB uint8 to (N, embedding_size) float32, centered and of unit length.
 
         The thresholds in the card apply to these templates.  Unless `flip` is NONE, the mirror
-        image of each crop is embedded, too.
+        image of each crop is embedded, too.  Raises ModelMismatchError if the network answers a
+        crop with an embedding that has no direction: all zeros, or not finite.
         """
-        return centered(self.embed_uncentered(crops), self._mean)
+        vectors = self.embed_uncentered(crops)
+        with _directions():
+            return centered(vectors, self._mean)
 
     def embed_uncentered(self, crops: UInt8Array) -> Float32Array:
         """Embeds like `embed` without subtracting the mean, e.g. to measure the mean."""
-        flip = self._flip
-        return joined(self.embed_views(crops, mirrored=flip is not Flip.NONE), flip)
+        views = self.embed_views(crops, mirrored=self._flip is not Flip.NONE)
+        with _directions():
+            return joined(views, self._flip)
 
     def embed_views(self, crops: UInt8Array, *, mirrored: bool) -> Float32Array:
         """Maps (N, H, W, 3) to (N, 1 or 2, output_size): the net's output vectors at unit length.
 
-        The second view, if `mirrored`, is the crop's mirror image, whatever `flip` is.
+        The second view, if `mirrored`, is the crop's mirror image, whatever `flip` is.  Raises
+        ModelMismatchError as `embed` does.
         """
         views = [crops, crops[:, :, ::-1]] if mirrored else [crops]
         if not len(crops):
             return np.zeros((0, len(views), self._output_size), np.float32)
         rows = model_input(np.concatenate(views), self._spec)
-        vectors = unit_length(np.asarray(self._net.run(rows)[0], np.float32))
+        answers = np.asarray(self._net.run(rows)[0], np.float32)
+        with _directions():
+            vectors = unit_length(answers)
         by_view = vectors.reshape(len(views), len(crops), -1)
         return np.ascontiguousarray(by_view.swapaxes(0, 1))
+
+
+@contextmanager
+def _directions() -> Iterator[None]:
+    """Raises ModelMismatchError for vectors that cannot be given unit length."""
+    try:
+        yield
+    except ValueError as error:
+        raise ModelMismatchError(
+            "The network answers a photo with an embedding of zeros, or of values that are not "
+            "finite. Its card may state another mean or std than the network was trained with, or "
+            "the file is damaged."
+        ) from error

@@ -26,70 +26,19 @@ from facekit.errors import EmbeddingFileError
 from facekit.system.fields import Fields
 from facekit.system.files import write_atomically
 from facekit.system.inputs import InputKind, open_zip, parse_json, read_input, reading
-from facekit.template.match import has_unit_length, recentered
+from facekit.template.match import has_unit_length
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
+from facekit.template.table import EmbeddingRow, EmbeddingTable
 from facekit.types import Float32Array
 
 SUFFIXES = (".npz", ".csv", ".jsonl")
 EMBEDDING_FILE = InputKind("an embedding file", EmbeddingFileError, max_bytes=1 << 31)
 _SCHEMA_VERSION = 2
 _NPZ_FREE_BYTES = 64_000_000
-"""Unpacked size that an .npz may have; beyond it, at most 16 times the size of the file.  facekit
-packs nothing, and packed vectors of random direction are hardly smaller."""
+_NPZ_MOST_TIMES = 16
+"""An .npz may unpack to so many bytes, and so many times its size besides.  facekit packs nothing,
+and packed vectors of random direction are hardly smaller."""
 _COLUMNS = ("photo", "photo_sha256", "face", "x1", "y1", "x2", "y2", "score", "error")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EmbeddingRow:
-    """One embedded face, or one photo without an embedding."""
-
-    photo: str
-    photo_sha256: str
-    face: int
-    """Index among the photo's selected faces, from 0."""
-    box_xyxy: tuple[float, float, float, float] | None
-    """x1, y1, x2, y2 in pixels of the photo; None for a crop or a failure."""
-    score: float | None
-    vector: Float32Array | None
-    """(D,) float32 of unit length; None for a failure."""
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EmbeddingTable:
-    """The rows of one file; all vectors are of one space."""
-
-    space: TemplateSpace
-    mean: Float32Array | None
-    """The mean (D,) that was subtracted from the vectors.
-
-    None if the vectors are not centered, or if the row with the mean was removed from the file.
-    """
-    rows: tuple[EmbeddingRow, ...]
-
-    @property
-    def vectors(self) -> Float32Array:
-        """The (N, D) float32 vectors of the rows with a vector."""
-        good = [row.vector for row in self.rows if row.vector is not None]
-        return np.stack(good) if good else np.zeros((0, self.space.size), np.float32)
-
-    def vectors_in(
-        self, space: TemplateSpace, mean: Float32Array | None, *, where: str
-    ) -> Float32Array:
-        """Returns the (N, D) float32 vectors in `space`, whose mean embedding is `mean`.
-
-        If the file has another mean, the vectors are converted; the result equals embedding the
-        photos anew within 1e-6.  Raises ModelMismatchError, which names `where` and the field, if
-        the spaces differ in anything else, or if the file lacks the mean for the conversion.
-        """
-        if self.space.differs_by_mean_alone(space) and self._has_mean:
-            return recentered(self.vectors, self.mean, mean)
-        self.space.require_same(space, where=where)
-        return self.vectors
-
-    @property
-    def _has_mean(self) -> bool:
-        return mean_sha256_of(self.mean) == self.space.mean_sha256
 
 
 def write_embeddings(path: Path, table: EmbeddingTable) -> None:
@@ -115,13 +64,14 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     ):
         raise EmbeddingFileError(f"{path}: its mean is not the one that its space names.")
     for number, row in enumerate(table.rows, 1):
-        if row.vector is not None and row.vector.shape != (table.space.size,):
+        if row.vector is None:
+            continue
+        if row.vector.shape != (table.space.size,):
             raise EmbeddingFileError(
                 f"{path}: row {number} ({row.photo}) has {row.vector.size} numbers; "
                 f"{table.space.size} needed."
             )
-    for number, row in enumerate(table.rows, 1):
-        if row.vector is not None and not has_unit_length(row.vector):
+        if not has_unit_length(row.vector):
             raise EmbeddingFileError(
                 f"{path}: row {number} ({row.photo}) is not of unit length; facekit writes only "
                 "unit vectors, so the file has been changed."
@@ -202,7 +152,7 @@ def _to_npz(table: EmbeddingTable) -> bytes:
 
 def _from_npz(content: bytes) -> EmbeddingTable:
     packed = io.BytesIO(content)
-    with open_zip(packed, max_bytes=_NPZ_FREE_BYTES + 16 * len(content)):
+    with open_zip(packed, max_bytes=_NPZ_FREE_BYTES + _NPZ_MOST_TIMES * len(content)):
         packed.seek(0)  # np.load opens it by itself
     with np.load(packed, allow_pickle=False) as file:
         _require_version(int(file["schema_version"]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from facekit.enums import MeasuredBy, Metric, NamedPoint
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.template.calibration import Calibration, OperatingPoint, fmr_target
-from facekit.template.metrics import similarity_of
+from facekit.template.metrics import distance, similarity_of
 from facekit.template.rates import finest_fmr, point_at_fmr, states, strictest_point
 from facekit.template.space import TemplateSpace
 from facekit.template.wording import marked
@@ -66,31 +67,25 @@ def card_threshold(
     then names the field that differs.
     """
     require_measured_in(calibration, space)
+    is_strictest = False
     if fmr is None:
-        return _default(calibration)
-    if isinstance(fmr, str):
+        point, is_strictest = _default(calibration)
+    elif isinstance(fmr, str):
         point = calibration.operating_point(fmr)
     else:
         point = point_at_fmr(calibration, fmr)
-    return Threshold(point.threshold_similarity, point, measured_by=calibration.measured_by)
+    return Threshold(point.threshold_similarity, point, is_strictest, calibration.measured_by)
 
 
-def _default(calibration: Calibration) -> Threshold:
+def _default(calibration: Calibration) -> tuple[OperatingPoint, bool]:
+    """Returns the point of FMR 1e-3 or what stands for it, and whether it is the strictest one."""
     finest = finest_fmr(calibration)
-    measured_by = calibration.measured_by
     if not states(calibration, fmr_target(DEFAULT_FMR)) and (finest or 1.0) > DEFAULT_FMR:
         if (strictest := strictest_point(calibration)) is not None:
-            return Threshold(
-                strictest.threshold_similarity,
-                strictest,
-                is_strictest=True,
-                measured_by=measured_by,
-            )
+            return strictest, True
         if states(calibration, PUBLISHED):
-            published = calibration.operating_point(PUBLISHED)
-            return Threshold(published.threshold_similarity, published, measured_by=measured_by)
-    point = point_at_fmr(calibration, DEFAULT_FMR)
-    return Threshold(point.threshold_similarity, point, measured_by=measured_by)
+            return calibration.operating_point(PUBLISHED), False
+    return point_at_fmr(calibration, DEFAULT_FMR), False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +158,30 @@ def require_one_of(given: dict[str, object]) -> None:
     names = [name for name, value in given.items() if value is not None]
     if len(names) > 1:
         raise UsageError(f"{' and '.join(names)} each set the threshold: pass one of them.")
+
+
+class ChosenThreshold(Protocol):
+    """What the threshold of a verification and that of an identification have in common."""
+
+    @property
+    def similarity(self) -> float: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def measured_by(self) -> MeasuredBy | None: ...
+
+
+def threshold_members(threshold: ChosenThreshold | None, metric: Metric) -> dict[str, Any]:
+    """Returns the members of JSON that tell of a threshold; None means that none was used."""
+    if threshold is None:
+        names = ("threshold", "threshold_similarity", "threshold_source", "measured_by")
+        return dict.fromkeys(names)
+    return {
+        "threshold": distance(threshold.similarity, metric),
+        "threshold_similarity": threshold.similarity,
+        "threshold_source": threshold.source,
+        "measured_by": threshold.measured_by and threshold.measured_by.value,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # a thin client words an answer without NumPy
     from facekit.template.calibration import LogisticScore
 
 _MOST_DIGITS = 7
-CARD_MAKERS = "measured by whoever made this card"
-"""Mark of figures of a card that do not ship with facekit."""
+CARD_MAKER_TEXT = "whoever made this card"
+"""Who measured figures of a card that do not ship with facekit, in words."""
 
 
 def threshold_text(similarity: float, metric: Metric = Metric.COSINE, *, digits: int = 4) -> str:
@@ -95,7 +95,7 @@ def marked(source: str, measured_by: MeasuredBy | None) -> str:
     """
     if measured_by is not MeasuredBy.CARD_MAKER:
         return source
-    return f"{source}; figures {CARD_MAKERS}"
+    return f"{source}; figures measured by {CARD_MAKER_TEXT}"
 
 
 def probability_text(probability: float) -> str:

@@ -24,9 +24,10 @@ from facekit.system.inputs import InputKind, open_input, open_zip
 _NAME = re.compile(r"step-(\d{9})\.npz")
 _STEP = "step"
 _KIND = InputKind(
-    "a checkpoint of a training run, without which it goes on from the one before",
+    "a checkpoint of a training run",
     ModelMismatchError,
     max_bytes=16 << 30,
+    remedy="Remove it to go on from the one before.",
 )
 
 
@@ -63,16 +64,19 @@ def restore(path: Path, variables: Mapping[str, Any]) -> int:
         with open_zip(content, max_bytes=_KIND.max_bytes):
             content.seek(0)  # np.load opens it by itself
         with np.load(content, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    step = arrays.pop(_STEP, None)
+            arrays = {name: np.asarray(file[name]) for name in file.files}
+        done = int(arrays.pop(_STEP))
     wrong = sorted(arrays.keys() ^ variables.keys()) or sorted(
-        name for name, variable in variables.items() if arrays[name].shape != tuple(variable.shape)
+        name
+        for name, variable in variables.items()
+        if arrays[name].shape != tuple(variable.shape)
+        or not np.can_cast(arrays[name].dtype, variable.numpy().dtype, "same_kind")
     )
-    if step is None or wrong:
+    if wrong:
         raise ModelMismatchError(
-            f"Checkpoint {path} is of another net or optimizer: "
-            f"{', '.join(wrong[:3]) or _STEP} does not fit."
+            f"Checkpoint {path} is of another net or optimizer: {', '.join(wrong[:3])} does not "
+            "fit."
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])
-    return int(step)
+    return done

@@ -64,7 +64,7 @@ def parse_change(text: str) -> tuple[str, Any]:
         raise UsageError(f"NAME=VALUE needed, as optimizer.rate=0.01. Received: {text}")
     try:
         return name, parse_toml(f"value = {value}")["value"]
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 

@@ -18,12 +18,12 @@ import numpy as np
 
 from facekit.errors import StorageError
 from facekit.system.files import write_atomically
-from facekit.system.inputs import InputKind, open_input, parse_json
+from facekit.system.inputs import open_input, parse_json, reading
 from facekit.training.backend import tf
+from facekit.training.request import CURVE
 
 CURVE_NAME = "curve.jsonl"
 TENSORBOARD_NAME = "tensorboard"
-_CURVE = InputKind("the curve of a training run", StorageError, max_bytes=1 << 30)
 _STEP = "step"
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
@@ -42,7 +42,7 @@ class CurveLog:
     def resume_at(self, step: int) -> list[dict[str, Any]]:
         """Opens the curve after `step` steps and returns its lines so far.
 
-        Raises StorageError if a file cannot be written.
+        Raises StorageError if a file cannot be read or written.
         """
         path = self.folder / CURVE_NAME
         kept = [line for line in read_curve(path) if line[_STEP] <= step] if step else []
@@ -92,9 +92,13 @@ def read_curve(path: Path) -> list[dict[str, Any]]:
     """Returns the lines of a curve up to the first invalid one, or [] if there is no file.
 
     The last line is invalid if the process was killed while writing.
+    Raises StorageError if there is something that is not read.
     """
     lines: list[dict[str, Any]] = []
-    with suppress(StorageError), open_input(path, _CURVE) as file:
+    with reading(CURVE, path):
+        if not path.exists():
+            return lines
+    with open_input(path, CURVE) as file, suppress(ValueError, RecursionError):
         for text in file:
             line = parse_json(text)
             if not isinstance(line, dict) or not isinstance(line.get(_STEP), int):

@@ -25,7 +25,7 @@ from facekit.training.dataset.batches import Share
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _SETTING = "TF_CONFIG"
-_CLUSTER = InputKind("a cluster of workers", UsageError, max_bytes=0)
+_CLUSTER = InputKind("a cluster of workers", UsageError)
 
 
 @dataclass(frozen=True, slots=True)

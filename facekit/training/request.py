@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.errors import InputError, UsageError
+from facekit.errors import InputError, StorageError, UsageError
 from facekit.system.files import remove_folder, write_atomically
 from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.training import checkpoint
@@ -22,6 +22,13 @@ SCHEMA_VERSION = 1
 _DATA_NAME = "data.sha256"
 _SETTINGS = InputKind("the settings of a training run", UsageError, max_bytes=10_000_000)
 _DATA = InputKind("the sha256 of a training run's photos", InputError, max_bytes=1_000)
+CURVE = InputKind(
+    "the curve of a training run",
+    StorageError,
+    max_bytes=1 << 30,
+    remedy="Move it away to go on without it.",
+)
+"""It stands here because curve.py needs TensorFlow, and the list of all kinds does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +92,11 @@ def resumed(folder: Path, *, data: Path | None = None) -> TrainRequest:
     Raises UsageError if the folder holds no run or its settings cannot be read.
     """
     path = folder / SETTINGS_NAME
-    if not path.exists():
-        raise UsageError(
-            f"{folder} holds no training run: there is no {SETTINGS_NAME} to go on from."
-        )
     with reading(_SETTINGS, path):
+        if not path.exists():
+            raise UsageError(
+                f"{folder} holds no training run: there is no {SETTINGS_NAME} to go on from."
+            )
         raw = parse_json(read_input(path, _SETTINGS))
         if raw["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version {SCHEMA_VERSION} needed")
@@ -109,11 +116,13 @@ def require_same_data(folder: Path, sha256: str, *, is_chief: bool) -> None:
     StorageError if the hash cannot be written.
     """
     path = folder / _DATA_NAME
-    if path.exists():
-        if read_input(path, _DATA).decode(errors="replace").strip() != sha256:
-            raise InputError(
-                f"The photos are not those that {folder} began with: some were added, removed, "
-                "renamed or changed. A run goes on with the same photos only."
-            )
-    elif is_chief:
-        write_atomically(path, f"{sha256}\n".encode())
+    with reading(_DATA, path):
+        stored = read_input(path, _DATA).decode(errors="replace").strip() if path.exists() else None
+    if stored is None:
+        if is_chief:
+            write_atomically(path, f"{sha256}\n".encode())
+    elif stored != sha256:
+        raise InputError(
+            f"The photos are not those that {folder} began with: some were added, removed, "
+            "renamed or changed. A run goes on with the same photos only."
+        )

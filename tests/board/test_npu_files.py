@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,13 @@ class TestCommandStream:
     def test_a_damaged_file_is_refused(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "x.tflite").write_bytes(content)
         with pytest.raises(ModelMismatchError, match=r"x\.tflite"):
+            read_command_stream(tmp_path / "x.tflite")
+
+    def test_what_is_no_file_is_refused_at_once(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelMismatchError, match=r"x\.tflite cannot be read: No such file"):
+            read_command_stream(tmp_path / "x.tflite")
+        os.mkfifo(tmp_path / "x.tflite")
+        with pytest.raises(ModelMismatchError, match=r"x\.tflite is a pipe"):
             read_command_stream(tmp_path / "x.tflite")
 
     def test_vela_itself_writes_it(self, data: Path, tmp_path: Path) -> None:

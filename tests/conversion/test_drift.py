@@ -105,6 +105,15 @@ def test_layers_are_ranked_and_a_broken_one_stands_out(
     assert max(broken.values(), key=lambda layer: layer.added_error).key == key
 
 
+def test_a_file_that_cannot_be_run_is_named(pair: tuple[InstalledModel, InstalledModel]) -> None:
+    """The first of the two, whose card states another size than the file."""
+    model, quantized = pair
+    card = replace(model.card, input=replace(model.card.input, height_px=8))
+    with pytest.raises(ModelBuildError) as raised:
+        rank_layers(InstalledModel(card, model.path), quantized, noise()[:, :8])
+    assert str(raised.value).startswith(f"{model.path} cannot be read as a LiteRT model: ")
+
+
 def noise() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
 

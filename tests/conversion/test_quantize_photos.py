@@ -76,7 +76,7 @@ def test_too_few_photos_and_none_with_a_face(
     listed.write_text(f"{data / 'obama.jpg'}\nnone.jpg\n\n")
     with pytest.raises(InputError, match=r"at least 16 photos with a face.* 1 of them.*none.jpg"):
         photo_crops(listed, model, LocateOptions())
-    with pytest.raises(ImageError, match="no picture in this folder"):
+    with pytest.raises(ImageError, match="no photo in this folder"):
         photo_crops(_empty(tmp_path), model, LocateOptions())
     with pytest.raises(
         InputError, match="cannot be read as a folder of photos or a list of their paths"

@@ -15,10 +15,9 @@ from facekit.evaluation.records import (
     EvaluationReport,
     ModelIdentity,
     ScoredPair,
-    pairs_csv,
     rate,
-    report_json,
 )
+from facekit.evaluation.report.files import pairs_csv, report_json
 from facekit.evaluation.summary import compare, summarize
 from tests.schemas import require_schema
 

@@ -101,6 +101,11 @@ def attempt(use: Use, spoilt: Spoilt, folder: Path) -> tuple[bool, str]:
         return False, f"{type(error).__name__}: {error}"
 
 
+def memory_folder() -> str | None:
+    """A folder whose files lie in memory, None for the usual one where there is none."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
 class Refused(FacekitError):
     """What a command said when it ended with an exit code of an error."""
 

@@ -1,7 +1,7 @@
 """Tries files in a fork of this process that is kept, where facekit starts a fresh one each time.
 
 That takes milliseconds.  What the process does with a file is the same, and so is what is told of
-its end; tests/model/test_tried.py has fresh ones.
+its end; tests/model/test_network_trial.py has fresh ones.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NoReturn
 
-from facekit.graph.read import keras_archive
+from facekit.graph.read import formats
 from facekit.system import trial
 from facekit.system.trial import LONGEST_S, Died
 
 
 def use_forks() -> None:
-    """Lets all of facekit that has been imported try files in a fork."""
-    for module in (trial, keras_archive):
+    """Lets the trial of networks and of weight files use a fork."""
+    for module in (trial, formats):
         vars(module)["try_each"] = _try_each
 
 
@@ -46,20 +47,36 @@ class _Fork:
         self.questions, self.answers = write_question, open(read_answer, "rb")  # noqa: SIM115 - close() does
 
     def ask(self, question: list[Any], longest_s: float) -> bytes | None:
-        """Returns the line of the answer, b"" if the process has ended, None if it hangs."""
+        """Returns the answer, b"" if the process has ended, None if it hangs."""
         os.write(self.questions, json.dumps(question).encode() + b"\n")
         is_ready, _, _ = select.select([self.answers], [], [], longest_s)
-        return self.answers.readline() if is_ready else None
+        if not is_ready:
+            return None
+        peak, _, answer = self.answers.readline().partition(b" ")
+        _note_peak(int(peak or 0))
+        return answer
 
     def close(self) -> int:
         """Ends the process; returns its status."""
         os.close(self.questions)
-        _, status = os.waitpid(self.process, 0)
+        _, status, usage = os.wait4(self.process, 0)
+        _note_peak(usage.ru_maxrss)
         self.answers.close()
         return status
 
 
 _kept: list[_Fork] = []
+_peak_kib = 0
+
+
+def peak_bytes() -> int:
+    """The most memory that a fork has ever taken; 0 before the first one."""
+    return _peak_kib * 1024
+
+
+def _note_peak(kib: int) -> None:
+    global _peak_kib
+    _peak_kib = max(_peak_kib, kib)
 
 
 def end_fork() -> None:
@@ -75,7 +92,8 @@ def _answer_questions(questions: BinaryIO, answers: int) -> NoReturn:
         for line in questions:
             module, name, item = json.loads(line)
             answer = getattr(importlib.import_module(module), name)(item)
-            os.write(answers, json.dumps(answer).encode() + b"\n")
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            os.write(answers, f"{peak} {json.dumps(answer)}\n".encode())
         code = 0
     finally:
         os._exit(code)

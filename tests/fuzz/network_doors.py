@@ -216,7 +216,6 @@ def _weights(
         {f".{suffix}": chosen for suffix, chosen in mutators.items()},
         _open_reader,
         are_parts=True,
-        most_bytes=200_000_000,
     )
 
 

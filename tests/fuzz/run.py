@@ -23,15 +23,19 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fuzz.door import LONGEST_S, Door, Source, Spoilt, Use, attempt
+from tests.fuzz import forks
+from tests.fuzz.door import LONGEST_S, Door, Source, Spoilt, Use, attempt, memory_folder
 
 _HEAD = struct.Struct("<QQdQ16s")  # inputs, accepted, start of the input, its length, its suffix
 _SHARED_BYTES = 64 << 20
 _ADDRESS_BYTES = 16 << 30  # a guard for the machine, far above what any door may take
 _POLL_S = 0.2
+_LONGEST_OPENING_S = 120.0
+"""For opening a door, which may import much, and for each of its seeds."""
 
 
 @dataclass(slots=True)
@@ -82,8 +86,12 @@ def main() -> None:
 
 
 def fuzz(door: Door, *, inputs: int, seconds: float, seed: int, found: Path) -> Result:
-    """Gives the door inputs until their number or the time is reached."""
+    """Gives the door inputs until their number or the time is reached.
+
+    Raises SystemExit if the door does harm before its first input.
+    """
     result = Result()
+    (found / "harm.txt").unlink(missing_ok=True)  # of an earlier run
     begin = time.monotonic()
     for start in range(sys.maxsize):
         left = inputs - result.inputs
@@ -100,11 +108,12 @@ def _one_process(
 ) -> None:
     """Lets a process try inputs to the end, or up to one that kills it or takes too long."""
     shared = mmap.mmap(-1, _SHARED_BYTES)
-    folder = Path(tempfile.mkdtemp(prefix="facekit-fuzz-", dir=_memory_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="facekit-fuzz-", dir=memory_folder()))
     child = os.fork()
     if child == 0:
         code = 1
         try:
+            os.setpgid(0, 0)
             _try_inputs(door, seed, inputs, until, found, shared, folder)
             code = 0
         except BaseException:
@@ -118,13 +127,16 @@ def _one_process(
             time.sleep(_POLL_S)
             ended, status = os.waitpid(child, os.WNOHANG)
             count, _, start, _, _ = _HEAD.unpack_from(shared)
-            if not ended and count and start and time.monotonic() - start > LONGEST_S:
+            longest_s = LONGEST_S if count else _LONGEST_OPENING_S
+            if not ended and start and time.monotonic() - start > longest_s:
                 hangs = True
                 os.kill(child, signal.SIGKILL)
                 ended, status = os.waitpid(child, 0)
         count, accepted, _, length, suffix = _HEAD.unpack_from(shared)
         result.inputs += count
         result.accepted += accepted
+        if not count and (hangs or os.WIFSIGNALED(status)):
+            raise SystemExit("The door hangs or crashes when it is opened, or with a seed.")
         content = shared[_HEAD.size : _HEAD.size + length]
         last = Spoilt(suffix.rstrip(b"\0").decode(), content)
         if hangs:
@@ -136,6 +148,8 @@ def _one_process(
         harm = found / "harm.txt"
         result.harm = Counter(harm.read_text().splitlines() if harm.exists() else ())
     finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # with what the door has started
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -151,9 +165,11 @@ def _try_inputs(
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_BYTES, _ADDRESS_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     (folder / "own").mkdir()
+    _tell_time(shared)
     use = door.open(folder / "own")
     source = Source(door, hash(seed))
     for sound in source.sound:
+        _tell_time(shared)
         is_accepted, answer = attempt(use, sound, folder)
         if not (is_accepted or door.are_parts):
             raise AssertionError(f"A seed {sound.suffix} is refused: {answer}")
@@ -176,6 +192,11 @@ def _try_inputs(
     _HEAD.pack_into(shared, 0, number, accepted, 0.0, 0, b"")
 
 
+def _tell_time(shared: mmap.mmap) -> None:
+    """Lets the process that waits know that something begins before the first input."""
+    _HEAD.pack_into(shared, 0, 0, 0, time.monotonic(), 0, b"")
+
+
 def _tried(use: Use, spoilt: Spoilt, folder: Path) -> tuple[bool, str, str]:
     """Returns whether it was accepted, what was answered, and the harm that was done or ""."""
     try:
@@ -187,8 +208,8 @@ def _tried(use: Use, spoilt: Spoilt, folder: Path) -> tuple[bool, str, str]:
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process has ever taken."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory that this process, or a fork in which it tries files, has ever taken."""
+    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, forks.peak_bytes())
 
 
 def _kind_of(error: BaseException) -> str:
@@ -212,10 +233,6 @@ def _keep(found: Path, spoilt: Spoilt, harm: str) -> None:
     example = path.with_suffix(f"{path.suffix}.txt")
     if not example.exists():
         example.write_text(f"{harm}\n")
-
-
-def _memory_folder() -> str | None:
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from facekit.gallery.sqlite import encryption
-from facekit.graph.read import keras_archive
+from facekit.graph.read import formats
 from facekit.system import trial
 from tests.fuzz.door import Source, Spoilt, attempt
 from tests.fuzz.doors import DOORS
@@ -28,7 +28,7 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What doors change of facekit, to be quick or to have a home of their own, is put back."""
     monkeypatch.setattr(encryption, "_SCRYPT", encryption._SCRYPT)
     monkeypatch.setattr(trial, "try_each", trial.try_each)
-    monkeypatch.setattr(keras_archive, "try_each", trial.try_each)
+    monkeypatch.setattr(formats, "try_each", trial.try_each)
     monkeypatch.setenv("FACEKIT_HOME", os.environ.get("FACEKIT_HOME", ""))
     yield
     end_fork()

@@ -6,38 +6,12 @@ import os
 import random
 import resource
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from facekit.gallery.open import open_gallery
-
-ROOT = Path(__file__).parents[2]
-TEMPLATES = 3
-A_ROUND = 10_000
-"""Numbers of people that one round may use."""
-
-
-def enrolling(
-    path: Path,
-    first: int,
-    last: int,
-    *,
-    days_ago: int = 0,
-    before: Callable[[], None] | None = None,
-) -> subprocess.Popen[str]:
-    enroll = [sys.executable, "-m", "tests.gallery.enrolling_process", str(path)]
-    return subprocess.Popen(
-        [*enroll, str(first), str(last), str(TEMPLATES), str(days_ago)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=before,
-    )
+from tests.gallery.enrolling_process import A_ROUND, TEMPLATES, kill_while_enrolling, start
 
 
 def told_by(process: subprocess.Popen[str], *codes: int) -> list[str]:
@@ -51,12 +25,7 @@ class Untried(Exception):
 
 
 def killed(path: Path, first: int, rng: random.Random) -> list[str]:
-    process = enrolling(path, first, first + A_ROUND)
-    assert process.stdout is not None
-    name = process.stdout.readline()
-    time.sleep(rng.uniform(0, 0.1))
-    process.kill()
-    return [name.strip(), *told_by(process, -9)]
+    return kill_while_enrolling(path, first, rng.uniform(0, 0.1), path.with_name("told.txt"))
 
 
 def without_room(path: Path, first: int, rng: random.Random) -> list[str]:
@@ -66,7 +35,7 @@ def without_room(path: Path, first: int, rng: random.Random) -> list[str]:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
-    return told_by(enrolling(path, first, first + A_ROUND, before=limit), 1)
+    return told_by(start(path, first, first + A_ROUND, before=limit), 1)
 
 
 def read_only(path: Path, first: int, rng: random.Random) -> list[str]:
@@ -75,7 +44,7 @@ def read_only(path: Path, first: int, rng: random.Random) -> list[str]:
         path.parent.chmod(0o555)
         path.chmod(0o444)
         try:
-            return told_by(enrolling(path, first, first + 5), 1)
+            return told_by(start(path, first, first + 5), 1)
         finally:
             path.parent.chmod(0o755)
             path.chmod(0o600)
@@ -84,20 +53,20 @@ def read_only(path: Path, first: int, rng: random.Random) -> list[str]:
         raise Untried("root may not mount here, so that nothing was read-only")
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
-        return told_by(enrolling(path, first, first + 5), 1)
+        return told_by(start(path, first, first + 5), 1)
     finally:
         subprocess.run(["umount", folder], check=True)
 
 
 def two_writers(path: Path, first: int, rng: random.Random) -> list[str]:
     """Both enroll five people of their own, and five the same."""
-    both = [enrolling(path, first + start, first + start + 10) for start in (0, 5)]
+    both = [start(path, first + offset, first + offset + 10) for offset in (0, 5)]
     return [name for process in both for name in told_by(process, 0)]
 
 
 def clock_going_back(path: Path, first: int, rng: random.Random) -> list[str]:
     """The process believes that it is up to 20 years ago."""
-    return told_by(enrolling(path, first, first + 5, days_ago=rng.randrange(1, 7000)), 0)
+    return told_by(start(path, first, first + 5, days_ago=rng.randrange(1, 7000)), 0)
 
 
 FAULTS = (killed, without_room, read_only, two_writers, clock_going_back)

@@ -118,15 +118,25 @@ def test_swapped_names_and_templates_are_refused(tmp_path: Path, encrypted: bool
             gallery._connection.execute("ROLLBACK")
 
 
-def test_a_mean_that_was_changed_recenters_nothing(sqlite_path: Path) -> None:
+@pytest.mark.parametrize("content", ["zeroblob(length(mean))", "x'00'", "'abc'", "7"])
+def test_a_mean_that_was_changed_recenters_nothing(sqlite_path: Path, content: str) -> None:
     mean = np.full(SIZE, 0.01, np.float32)
     space = replace(SPACE, mean_sha256=mean_sha256_of(mean))
     with SqliteGallery(sqlite_path) as gallery:
         gallery.add("Ada", [template(1)], space, mean=mean)
-        gallery._connection.execute("UPDATE space SET mean = zeroblob(length(mean))")
+        gallery._connection.execute(f"UPDATE space SET mean = {content}")
         with pytest.raises(StorageError, match="mean embedding was changed"):
             gallery.recenter(None, SPACE)
         assert "its mean embedding was changed" in gallery.check()[0]
+
+
+def test_a_space_that_is_missing_is_told_as_missing(sqlite_path: Path) -> None:
+    with SqliteGallery(sqlite_path) as gallery:
+        gallery.add("Ada", [template(1)], SPACE)
+        gallery._connection.execute("PRAGMA foreign_keys = OFF")
+        gallery._connection.execute("DELETE FROM space")
+        with pytest.raises(StorageError, match="its template space is missing"):
+            gallery.info()
 
 
 @pytest.mark.parametrize(

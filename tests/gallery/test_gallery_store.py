@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from facekit.enums import PersonRule, VectorType
 from facekit.errors import ModelMismatchError, StorageError, UsageError
 from facekit.gallery.gallery import Gallery
+from facekit.gallery.postgres.gallery import PostgresGallery
 from facekit.gallery.records import Template
+from facekit.gallery.sqlite.gallery import SqliteGallery
 from facekit.template.match import centered
 from facekit.template.space import TemplateSpace, mean_sha256_of
 from facekit.types import Float32Array
@@ -151,6 +155,55 @@ def test_a_failure_in_the_middle_leaves_nothing(gallery: Gallery) -> None:
         gallery.add("Eve", [template(2), broken], SPACE)
     assert gallery.person("Eve") is None
     assert gallery.check() == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda gallery: gallery.merge("Ada", "Eve"),
+        lambda gallery: gallery.merge("Byron", "Ada"),
+        lambda gallery: gallery.unmerge("Ada", "Zoe"),
+        lambda gallery: gallery.rename("Ada", "Ada L."),
+        lambda gallery: gallery.add("Ada", templates(4), SPACE),
+    ],
+    ids=["merged into", "merged", "merge undone", "renamed", "enrolled"],
+)
+def test_names_that_were_exchanged_get_no_seal_that_fits(
+    gallery: Gallery, use: Callable[[Gallery], object]
+) -> None:
+    for number, name in enumerate(("Ada", "Eve", "Byron", "Zoe")):
+        gallery.add(name, templates(number), SPACE)
+    gallery.merge("Ada", "Zoe")
+    exchange_names(gallery, "Ada", "Eve")
+    faults = gallery.check()
+    assert len(faults) == 2
+    with pytest.raises(StorageError, match="was changed or moved"):
+        use(gallery)
+    assert gallery.check() == faults
+    assert [gallery.remove(name) for name in ("Ada", "Eve")] == [3, 6]
+    assert gallery.check() == []
+
+
+def exchange_names(gallery: Gallery, one: str, other: str) -> None:
+    assert isinstance(gallery, (SqliteGallery, PostgresGallery))
+    is_server = isinstance(gallery, PostgresGallery)
+    for old, new in ((one, "?"), (other, one), ("?", other)):
+        gallery._connection.execute(
+            f"UPDATE {'facekit_gallery.' * is_server}person SET name = '{new}' WHERE name = '{old}'"
+        )
+
+
+def test_one_person_is_found_without_reading_all(sqlite_path: Path) -> None:
+    asked = list[str]()
+    with SqliteGallery(sqlite_path) as gallery:
+        gallery.add("Ada", templates(1), SPACE)
+        gallery._connection.set_trace_callback(asked.append)
+        assert gallery.person("Ada") is not None
+        gallery._connection.set_trace_callback(None)
+        (query,) = [statement for statement in asked if "FROM person" in statement]
+        plan = gallery._connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+    assert "SEARCH person" in str(plan)
+    assert "SCAN" not in str(plan)
 
 
 class TestRecenter:

@@ -18,9 +18,10 @@ from facekit.gallery.sqlite import search as sqlite_search
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.gallery.transfer import export_gallery, import_gallery
 from facekit.template.calibration import Calibration, OperatingPoint
-from facekit.template.file import EmbeddingRow, EmbeddingTable, read_embeddings, write_embeddings
+from facekit.template.file import read_embeddings, write_embeddings
 from facekit.template.match import centered
 from facekit.template.space import TemplateSpace
+from facekit.template.table import EmbeddingRow, EmbeddingTable
 from facekit.template.threshold import card_threshold
 from facekit.types import Float32Array
 from tests.gallery.made_up import face_of, template

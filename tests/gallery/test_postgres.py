@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,21 +15,10 @@ from facekit.gallery.postgres import schema as postgres_schema
 from facekit.gallery.postgres.gallery import PostgresGallery, create_postgres
 from facekit.gallery.sqlite.encryption import passphrase
 from facekit.template.space import mean_sha256_of
+from tests.gallery.enrolling_process import A_ROUND, kill_while_enrolling, start
 from tests.gallery.made_up import SIZE, SPACE, face_of, templates
 
 psycopg = pytest.importorskip("psycopg", reason="pip install '.[postgres]'")
-
-ROOT = Path(__file__).parents[2]
-
-
-def start(url: str, first: int, last: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.gallery.enrolling_process", url, str(first), str(last)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def counts(url: str) -> dict[str, int]:
@@ -50,16 +36,12 @@ def test_four_enrolling_processes_lose_and_double_nothing(postgres_url: str) -> 
     assert counts(postgres_url) == {f"P{number}": 3 for number in range(125)}
 
 
-def test_kill_9_leaves_whole_people(postgres_url: str) -> None:
+def test_kill_9_leaves_whole_people(postgres_url: str, tmp_path: Path) -> None:
     told: list[str] = []
     for turn in range(5):
-        process = start(postgres_url, turn * 10_000, (turn + 1) * 10_000)
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        time.sleep(0.1 * turn)
-        process.kill()
-        output = first + process.communicate()[0]
-        told += output.rpartition("\n")[0].split()
+        told += kill_while_enrolling(
+            postgres_url, turn * A_ROUND, 0.1 * turn, tmp_path / "told.txt"
+        )
         found = counts(postgres_url)
         assert set(told) <= set(found)
         assert len(found) <= len(told) + turn + 1
@@ -157,16 +139,27 @@ def test_vectors_that_were_changed_are_neither_exported_nor_moved_nor_recentered
                 use()
 
 
-def test_a_mean_that_was_changed_recenters_nothing(postgres_url: str) -> None:
+@pytest.mark.parametrize("content", ["mean || '\\x00000000'", "'\\x00'"])
+def test_a_mean_that_was_changed_recenters_nothing(postgres_url: str, content: str) -> None:
     create_postgres(postgres_url)
     mean = np.full(SIZE, 0.01, np.float32)
     space = replace(SPACE, mean_sha256=mean_sha256_of(mean))
     with PostgresGallery(postgres_url) as gallery:
         gallery.add("Ada", templates(1), space, mean=mean)
-        gallery._connection.execute("UPDATE facekit_gallery.space SET mean = mean || '\\x00000000'")
+        gallery._connection.execute(f"UPDATE facekit_gallery.space SET mean = {content}")
         with pytest.raises(StorageError, match="mean embedding was changed"):
             gallery.recenter(None, SPACE)
         assert "its mean embedding was changed" in gallery.check()[0]
+
+
+def test_a_person_without_a_seal_gets_none_by_being_enrolled(postgres_url: str) -> None:
+    create_postgres(postgres_url)
+    with PostgresGallery(postgres_url) as gallery:
+        gallery.add("Ada", templates(1), SPACE)
+        gallery._connection.execute("UPDATE facekit_gallery.person SET seal = ''")
+        with pytest.raises(StorageError, match="'Ada' was changed or moved"):
+            gallery.add("Ada", templates(1, 4), SPACE)
+        assert gallery.check() == ["The name 'Ada' was changed or moved."]
 
 
 def test_what_is_wrong_is_found(postgres_url: str) -> None:

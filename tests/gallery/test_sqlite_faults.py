@@ -6,16 +6,13 @@ import os
 import random
 import resource
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pytest
@@ -28,29 +25,8 @@ from facekit.gallery.search.exact import VectorTable
 from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite import search as sqlite_search
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
+from tests.gallery.enrolling_process import A_ROUND, TEMPLATES, kill_while_enrolling, start
 from tests.gallery.made_up import SPACE, face_of, template, templates
-
-ROOT = Path(__file__).parents[2]
-TEMPLATES = 3
-
-
-def start(
-    path: Path,
-    first: int,
-    last: int,
-    *,
-    before: Callable[[], None] | None = None,
-    told: IO[str] | None = None,
-) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.gallery.enrolling_process", str(path)]
-    return subprocess.Popen(
-        [*command, str(first), str(last), str(TEMPLATES)],
-        cwd=ROOT,
-        stdout=told or subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=before,
-    )
 
 
 def assert_whole(path: Path, told: list[str]) -> int:
@@ -63,28 +39,14 @@ def assert_whole(path: Path, told: list[str]) -> int:
     return len(people)
 
 
-def kill_while_enrolling(path: Path, first: int, rng: random.Random) -> list[str]:
-    """Whom the process had told of when kill -9 reached it."""
-    output = path.with_name("told.txt")
-    with output.open("w") as told:
-        process = start(path, first, first + 10_000, told=told)
-        while not output.stat().st_size:
-            time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.15))
-        process.send_signal(signal.SIGKILL)
-        _, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors
-    complete, _, _ = output.read_text().rpartition("\n")  # the last line may be cut off
-    output.unlink()
-    return complete.split()
-
-
 @pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_kill_9_at_random_moments_loses_nothing(tmp_path: Path, kills: int) -> None:
     path, rng = tmp_path / "people.db", random.Random(5)
     told: list[str] = []
     for turn in range(kills):
-        told += kill_while_enrolling(path, turn * 10_000, rng)
+        told += kill_while_enrolling(
+            path, turn * A_ROUND, rng.uniform(0, 0.15), tmp_path / "told.txt"
+        )
         enrolled = assert_whole(path, told)
         assert enrolled <= len(told) + turn + 1  # at most one a turn was not told of yet
     assert sorted(os.listdir(tmp_path)) == ["people.db"]

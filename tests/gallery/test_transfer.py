@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.gallery.transfer import export_gallery, import_gallery
 from facekit.reporter import Item, Reporter
-from tests.gallery.made_up import OTHER_MODEL, SPACE, template, templates
+from facekit.template.space import mean_sha256_of
+from tests.gallery.made_up import OTHER_MODEL, SIZE, SPACE, template, templates
 
 
 @pytest.fixture
@@ -114,6 +116,25 @@ def test_a_file_that_is_none(target: Path, tmp_path: Path, content: str) -> None
         pytest.raises(InputError, match="as an export of a gallery"),
     ):
         import_gallery(other, tmp_path / "x.jsonl")
+
+
+@pytest.mark.parametrize("is_moved", [False, True], ids=["empty gallery", "another mean"])
+def test_a_file_without_the_mean_that_its_space_names_is_damaged(
+    sqlite_path: Path, target: Path, tmp_path: Path, is_moved: bool
+) -> None:
+    file, mean = tmp_path / "out.jsonl", np.full(SIZE, 0.01, np.float32)
+    with SqliteGallery(sqlite_path) as gallery:
+        centered = replace(SPACE, mean_sha256=mean_sha256_of(mean))
+        gallery.add("Ada", templates(1), centered, mean=mean)
+        export_gallery(gallery, file)
+    header, *lines = file.read_text().splitlines()
+    file.write_text("\n".join([json.dumps(json.loads(header) | {"mean_f32": None}), *lines]))
+    with SqliteGallery(target) as other:
+        if is_moved:
+            other.add("Eve", templates(2), SPACE)
+        with pytest.raises(InputError, match="mean embedding must be the one"):
+            import_gallery(other, file)
+        assert other.person("Ada") is None
 
 
 def test_another_model_is_refused(sqlite_path: Path, target: Path, tmp_path: Path) -> None:

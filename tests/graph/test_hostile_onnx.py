@@ -22,8 +22,8 @@ from facekit.graph.write.litert import to_litert
 onnx = pytest.importorskip("onnx", reason="no onnx: pip install '.[convert]'")
 
 # Both need onnx.
-from tests.networks.onnx_forms import CONSTANT_FORMS, FORMS, floats, integers, scalar  # noqa: E402
-from tests.networks.onnx_models import Draw, model, node, noise, written  # noqa: E402
+from tests.networks.onnx_forms import CONSTANT_FORMS, FORMS, floats, integers, scalar  # noqa: E402  # they need onnx
+from tests.networks.onnx_models import Draw, model, node, noise, written  # noqa: E402  # they need onnx
 
 SECONDS = 15
 """of processor time that any file may take, on a slow machine"""
@@ -332,3 +332,12 @@ def test_numbers_of_a_file_that_are_changed_make_it_refused_or_read(
     path = written(made, tmp_path_factory.getbasetemp())
     with suppress(ModelBuildError):
         to_litert(read_onnx_graph(path, name="spoilt", any_size=chosen.random() < 0.2))
+
+
+@pytest.mark.parametrize("content", [b"no model", b""])
+def test_a_file_that_is_none_is_named_once(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelBuildError) as raised:
+        read_onnx_graph(path, name="a")
+    assert str(raised.value).count("a.onnx") == 1

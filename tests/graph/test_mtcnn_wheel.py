@@ -21,7 +21,7 @@ from facekit.graph.graph import Operation
 from facekit.graph.nets.mtcnn import NETS, Weights, rnet
 from facekit.graph.read.joblib_arrays import read_arrays
 from facekit.graph.read.lz4_frame import decompress
-from facekit.graph.read.mtcnn_wheel import read_member, read_mtcnn_wheel, read_wheel
+from facekit.graph.read.mtcnn_wheel import read_mtcnn_wheel, read_net, read_wheel
 from facekit.model import registry
 from facekit.types import Float32Array
 
@@ -122,7 +122,7 @@ def test_any_other_pickle_is_refused_by_its_instruction(hostile: bytes, message:
 @pytest.mark.parametrize("length", [0, 3, 4, 7, 11, 40, 4000, -1])
 def test_a_member_that_was_cut_off_is_refused(members: dict[str, bytes], length: int) -> None:
     with pytest.raises(ModelBuildError, match=r"^pnet"):
-        read_member(members["pnet"][:length], origin="pnet")
+        read_net(members["pnet"][:length], origin="pnet")
 
 
 @given(seed=st.integers(0, 10**9), changes=st.integers(1, 4))
@@ -137,7 +137,7 @@ def test_a_member_that_was_spoilt_is_refused_or_read(
             256
         )
     with suppress(ModelBuildError):
-        read_member(bytes(spoilt), origin="pnet")
+        read_net(bytes(spoilt), origin="pnet")
 
 
 @given(seed=st.integers(0, 10**9), changes=st.integers(1, 4))

@@ -22,13 +22,15 @@ from facekit.cli import cli
 from facekit.errors import ModelBuildError
 from facekit.graph import operations
 from facekit.graph.graph import Operation
-from facekit.graph.read import hdf5, keras_archive
+from facekit.graph.read import formats, hdf5, keras_archive
 from facekit.graph.read.formats import find_format
 from facekit.graph.read.graph_def import _GRAPH_DEF
 from facekit.graph.read.protobuf import _message_class
 from facekit.graph.read.tensor_bundle import TABLE_MAGIC
 from facekit.graph.read.tf_checkpoint import read_checkpoint
 from facekit.graph.read.torch_file import LEGACY_MAGIC, read_state_dict
+from tests.networks.sphereface_files import varint
+from tests.sparse_file import four_terabytes
 
 SECONDS = 10
 """of processor time that a file of a few kilobytes may take, on a slow machine"""
@@ -136,7 +138,7 @@ FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a deep configuration": (a_deep_configuration, "nested too deeply"),
     "deep references": (deep_references, "nested too deeply|cannot be read as|must take images"),
     "a configuration of numbers": (a_configuration_of_numbers, "cannot be read as a Keras model"),
-    "weights that are none": (weights_that_are_none, "cannot be read as an HDF5 file"),
+    "weights that are none": (weights_that_are_none, "cannot be read as a Keras model of layers"),
     "a damaged archive": (a_damaged_archive, "cannot be read as"),
     "a damaged archive of PyTorch": (a_damaged_pytorch_archive, "cannot be read as"),
     "a huge shape": (frozen([1 << 62, 1 << 62]), "as many elements as its shape"),
@@ -156,20 +158,15 @@ def test_a_file_made_to_do_harm_is_soon_refused_by_a_sentence(title: str, tmp_pa
     assert process_time() - begin < SECONDS
 
 
-def a_terabyte(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(1 << 40)
-
-
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (os.mkfifo, "is a pipe"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device"),
-        (a_terabyte, "has more than the 5,000 MB"),
+        (four_terabytes, "has more than the 5,000 MB"),
         (a_small_h5, "cannot be read as an HDF5 file"),
     ],
-    ids=["pipe", "device", "a terabyte", "a small h5"],
+    ids=["pipe", "device", "4 TB", "a small h5"],
 )
 def test_what_is_no_file_of_weights_is_refused_at_once(
     make: Callable[[Path], Any], said: str, tmp_path: Path
@@ -186,11 +183,6 @@ def test_the_data_of_a_checkpoint_may_be_no_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.data-00000-of-00001")
     done = CliRunner().invoke(cli, ["models", "import", str(tmp_path / "a.index"), "--as", "mine"])
     assert (done.exit_code, "is a pipe" in done.stderr) == (5, True)
-
-
-def varint(value: int) -> bytes:
-    groups = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
-    return bytes([*(group | 0x80 for group in groups[:-1]), groups[-1]])
 
 
 def table(blocks: list[bytes], handles: int) -> bytes:
@@ -229,6 +221,7 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "a tuple of all pairs": (pickled(DOUBLED, b"."), "state_dict needed|cannot be read as"),
     "such a tuple as a key": (pickled(b"}", DOUBLED, b"K\1s."), "a tuple as a key"),
     "such a tuple as a name": (pickled(DOUBLED, DOUBLED, b"\x93."), "a name that is no text"),
+    "no mark": (pickled(b"t."), "the pickle has no mark where one is needed"),
     "many marks": (pickled(b"N" * 100_000, b"(t" * 100_000, b"."), "cannot be read as"),
     "texts of invalid UTF-8": (pickled(b"X\2\0\0\0\xff\xfe."), "cannot be read as"),
     "a text of 4 GB": (pickled(b"X\xff\xff\xff\xffa."), "cannot be read as"),
@@ -274,21 +267,29 @@ def test_tensors_that_share_a_storage_may_not_fill_the_memory(
         read_state_dict(tmp_path / "a.pt")
 
 
+KERNEL = np.ones((3, 3, 3, 4), np.float32)
+SHAPES = [(1, 8, 8, 3), (1, -1, -1, 3)]
+
+
 @pytest.mark.parametrize(
-    ("stride", "dilation", "size"),
-    [((0, 1), (1, 1), 3), ((1, -1), (1, 1), 3), ((1, 1), (0, 1), 3), ((1, 1 << 40), (1, 1), 3)],
+    ("stride", "dilation"),
+    [((0, 1), (1, 1)), ((1, -1), (1, 1)), ((1, 1), (0, 1)), ((1, 1 << 40), (1, 1))],
 )
-@pytest.mark.parametrize("shape", [(1, 8, 8, 3), (1, -1, -1, 3)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_a_window_that_does_not_move_is_refused(
-    stride: tuple[int, int], dilation: tuple[int, int], size: int, shape: tuple[int, ...]
+    stride: tuple[int, int], dilation: tuple[int, int], shape: tuple[int, ...]
 ) -> None:
     x = operations.graph_input("x", shape)
-    kernel = np.ones((size, size, 3, 4), np.float32)
     with pytest.raises(ModelBuildError, match="conv: sizes and strides from 1 on needed"):
-        operations.convolution(x, kernel, "conv", stride=stride, dilation=dilation)
+        operations.convolution(x, KERNEL, "conv", stride=stride, dilation=dilation)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_window_without_a_size_is_refused(shape: tuple[int, ...]) -> None:
+    x = operations.graph_input("x", shape)
     with pytest.raises(ModelBuildError, match="pool: sizes and strides from 1 on needed"):
         operations.max_pool(x, (0, 2), "pool", stride=(1, 1))
-    assert operations.convolution(x, kernel, "conv").operation is Operation.CONVOLUTION
+    assert operations.convolution(x, KERNEL, "conv").operation is Operation.CONVOLUTION
 
 
 def test_a_file_that_ends_the_process_that_reads_it_is_refused(
@@ -296,15 +297,40 @@ def test_a_file_that_ends_the_process_that_reads_it_is_refused(
 ) -> None:
     """The file is sound: what ends the process is a function that does so."""
     a_small_h5(tmp_path / "a.h5")
-    monkeypatch.setattr(keras_archive, "_TRY", "os:_exit")
+    monkeypatch.setattr(formats, "_TRY", "os:_exit")
     with pytest.raises(ModelBuildError, match="not read: the process that tried"):
         read(tmp_path / "a.h5")
 
 
-def test_trying_reads_every_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_small_h5(tmp_path / "a.h5")
-    seen: list[str] = []
-    monkeypatch.setattr(keras_archive, "read_arrays", seen.extend)
-    keras_archive.try_reading(str(tmp_path / "a.h5"))
-    assert seen == ["a"]
-    assert hdf5.is_hdf5(tmp_path / "a.h5")
+def test_trying_reads_what_is_read_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The optimizer's text, which is not needed, would be refused; all else is read."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["model_config"] = "{}"
+        file["layers/dense/vars/0"] = np.ones(3)
+        file["optimizer/name"] = ["sgd"]
+    seen: list[Any] = []
+
+    def read_and_tell(datasets: dict[str, Any]) -> dict[str, Any]:
+        found = hdf5.read_arrays(datasets)
+        seen.extend(found)
+        return found
+
+    monkeypatch.setattr(keras_archive, "read_arrays", read_and_tell)
+    monkeypatch.setattr(keras_archive, "parse_json", seen.append)
+    monkeypatch.setattr(formats, "limit_memory", lambda: seen.append("limited"))
+    formats.try_reading(str(tmp_path / "a.h5"))
+    assert seen == ["limited", "layers/dense/vars/0", "{}"]
+
+
+def test_a_link_to_another_file_is_not_followed(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["layers/fc5/vars/0"] = np.ones((2, 2))
+    for name in ("layers", "model_weights/deep/inside"):
+        path = tmp_path / "linked.h5"
+        with h5py.File(path, "w") as file:
+            file[name] = h5py.ExternalLink("other.h5", "/layers")
+        assert not keras_archive.is_keras_weights(path)
+        with pytest.raises(ModelBuildError, match=f"linked.h5 cannot be read as .*: /{name} lies"):
+            read(path)

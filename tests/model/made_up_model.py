@@ -1,16 +1,20 @@
-"""Model files with a valid card: bytes that are no network, and for what runs one a small one."""
+"""Model files with a valid card: bytes that are no network, and for what runs one a small one.
+
+Also the cards that facekit makes, and such a card with made-up figures.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from facekit.enums import ColorOrder, CropRule, ResizeFilter
-from facekit.graph.read.litert import read_litert_graph
-from facekit.graph.write.onnx import to_onnx
-from facekit.model.card import Card, Source, Task
+from facekit.model import registry
+from facekit.model.card import Card, Source, Task, parse_card
+from facekit.model.shipped_calibrations import recognized, shipped_calibration
 from facekit.model.variants import ONNX_SUFFIX, file_name, suffix_of
 from facekit.types import CropSpec, InputSpec
 
@@ -74,5 +78,47 @@ def write_network(
     """
     content = _TINY.read_bytes() + variant.encode()
     if suffix_of(variant) == ONNX_SUFFIX:
+        from facekit.graph.read.litert import read_litert_graph  # images of boards lack its schema
+        from facekit.graph.write.onnx import to_onnx
+
         content = to_onnx(read_litert_graph(_TINY, name="tiny")).model.SerializeToString()
     return write_model(folder, name, variant, content=content, **NETWORK, **changes)
+
+
+def shipped_card(name: str = "sface", variant: str = "float32") -> Card:
+    """The card of a variant as facekit builds it, read back from JSON as a stranger's would be."""
+    shipped = shipped_calibration(name, variant)
+    assert shipped is not None
+    entry = registry.entry(name)
+    card = replace(
+        CARD,
+        name=name,
+        variant=variant,
+        file_sha256=shipped.model_sha256,
+        source=entry.source,
+        input=entry.card.input,
+        crop=entry.card.crop,
+        embedding_size=entry.card.embedding_size,
+        detector=entry.card.detector,
+        calibration=shipped.calibration,
+    )
+    return reread(card)
+
+
+def reread(card: Card) -> Card:
+    return parse_card(json.loads(card.to_json()), origin="test")
+
+
+def loosened(card: Card) -> Card:
+    """Any two faces are one person's, at an FMR of 1 in 10,000: nothing in it contradicts itself.
+
+    Every threshold is -0.5, and the curve agrees.
+    """
+    points = tuple(
+        replace(one, threshold_similarity=-0.5, fmr=1e-4)
+        for one in card.calibration.operating_points
+    )
+    calibration = replace(
+        card.calibration, operating_points=points, fmr_curve=((-0.5, 1e-4),), others=()
+    )
+    return recognized(reread(replace(card, calibration=calibration)))

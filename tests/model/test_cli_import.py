@@ -59,7 +59,8 @@ def test_weights_become_a_model_without_thresholds(
 
     again = run("models", "import", weights, "--as", "mine")
     assert again.exit_code == 2
-    assert "There is a model mine already (float32)" in again.stderr
+    assert "There is a model mine already" in again.stderr
+    assert "mine:float32 (of other weights)" in again.stderr
 
     exported = run("models", "export", "mine", "-o", tmp_path / "weights-like.h5.tar")
     assert exported.exit_code == 0

@@ -187,7 +187,7 @@ def test_verify_reports_every_file(home: Path) -> None:
     damaged.write_bytes(b"damaged bytes")
     result = run("verify")
     assert result.exit_code == 5
-    assert f"DAMAGED  -           {damaged}" in result.stdout
+    assert f"DAMAGED  -            {damaged}" in result.stdout
     assert result.stdout.count("ok  ") == 3
     assert "toy_float32.tflite is not the one that its card describes" in result.stderr
     assert run("verify", "mtcnn").exit_code == 0

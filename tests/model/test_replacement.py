@@ -10,13 +10,11 @@ import pytest
 from facekit.errors import UsageError
 from facekit.model import installation, store
 from facekit.model.archive import export_models, import_models
-from facekit.model.card import Card
 from facekit.model.replacement import replacements, threshold_changes
 from facekit.model.shipped_calibrations import recognized
 from facekit.tasks.import_model import import_model
 from facekit.template.calibration import Calibration, OperatingPoint
-from tests.model.made_up_model import SHA256, write_network
-from tests.model.test_shipped_calibrations import reread, shipped_card
+from tests.model.made_up_model import SHA256, loosened, shipped_card, write_network
 
 
 def point(target: str, similarity: float, fmr: float) -> OperatingPoint:
@@ -27,27 +25,14 @@ STRICT = Calibration(operating_points=(point("fmr=1e-3", 0.5, 1e-3), point("fmr=
 LOOSE = Calibration(operating_points=(point("fmr=1e-3", -0.5, 1e-3),))
 
 
-def loosened(card: Card) -> Card:
-    """Every threshold at -0.5, and a curve that agrees: nothing in the card contradicts itself."""
-    points = tuple(
-        replace(one, threshold_similarity=-0.5, fmr=1e-4)
-        for one in card.calibration.operating_points
-    )
-    calibration = replace(
-        card.calibration, operating_points=points, fmr_curve=((-0.5, 1e-4),), others=()
-    )
-    return recognized(reread(replace(card, calibration=calibration)))
-
-
 def test_thresholds_are_told_before_and_after() -> None:
     assert threshold_changes(STRICT, LOOSE) == (
         "fmr=1e-3: similarity >= 0.5000 becomes -0.5000",
-        "fmr=1e-2: similarity >= 0.4000 becomes none",
+        "fmr=1e-2: similarity >= 0.4000 goes away",
     )
-    assert threshold_changes(Calibration(), STRICT)[0] == (
-        "fmr=1e-3: similarity >= none becomes 0.5000"
-    )
-    assert threshold_changes(STRICT, STRICT) == ()
+    assert threshold_changes(Calibration(), STRICT)[0] == ("fmr=1e-3: similarity >= 0.5000 is new")
+    assert threshold_changes(STRICT, STRICT) == ("its thresholds stay the same",)
+    assert threshold_changes(Calibration(), Calibration()) == ()
 
 
 def test_a_model_of_the_registry_comes_with_the_figures_that_ship(home: Path) -> None:
@@ -101,7 +86,7 @@ def test_weights_over_a_stored_model_tell_the_thresholds_that_would_go(
     installation.install("toy", lambda folder: write_network(folder, calibration=STRICT))
     weights = tmp_path / "weights.bin"
     weights.write_bytes(b"never read")
-    told = "toy:float32: fmr=1e-3: similarity >= 0.5000 becomes none"
+    told = r"toy:float32 .of other weights.\s+fmr=1e-3: similarity >= 0.5000 goes away"
     with pytest.raises(UsageError, match=f"(?s)toy already.*--force.*{told}"):
         import_model(weights, name="toy")
 

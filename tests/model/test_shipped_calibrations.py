@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from facekit.enums import ColorOrder, CropRule, MeasuredBy, ResizeFilter
-from facekit.model import registry
-from facekit.model.card import Card, parse_card
-from facekit.model.shipped_calibrations import recognized, shipped_calibration
+from facekit.model.card import Card
+from facekit.model.shipped_calibrations import recognized
 from facekit.template.calibration import Calibration
 from facekit.template.space import mean_sha256_of
 from facekit.types import CropSpec
-from tests.model.made_up_model import CARD, SHA256
+from tests.model.made_up_model import SHA256, reread, shipped_card
 
 OURS, THEIRS = MeasuredBy.FACEKIT, MeasuredBy.CARD_MAKER
-
-
-def shipped_card(name: str = "sface", variant: str = "float32") -> Card:
-    """The card of a variant as facekit builds it, read back from JSON as a stranger's would be."""
-    shipped = shipped_calibration(name, variant)
-    assert shipped is not None
-    entry = registry.entry(name)
-    card = replace(
-        CARD,
-        name=name,
-        variant=variant,
-        file_sha256=shipped.model_sha256,
-        source=entry.source,
-        input=entry.card.input,
-        crop=entry.card.crop,
-        embedding_size=entry.card.embedding_size,
-        detector=entry.card.detector,
-        calibration=shipped.calibration,
-    )
-    return reread(card)
-
-
-def reread(card: Card) -> Card:
-    return parse_card(json.loads(card.to_json()), origin="test")
 
 
 def owners(card: Card) -> list[MeasuredBy]:
@@ -55,9 +29,9 @@ def owners(card: Card) -> list[MeasuredBy]:
 )
 def test_what_ships_is_recognized_with_every_detector(name: str, variant: str) -> None:
     card = shipped_card(name, variant)
-    assert card.calibration.figures_by is THEIRS  # a card cannot say so itself
+    assert card.calibration.all_measured_by is THEIRS  # a card cannot say so itself
     assert set(owners(card)) == {OURS}
-    assert recognized(card).calibration.figures_by is OURS
+    assert recognized(card).calibration.all_measured_by is OURS
 
 
 def test_another_name_changes_nothing() -> None:
@@ -65,7 +39,7 @@ def test_another_name_changes_nothing() -> None:
 
 
 def changed(card: Card, **changes: object) -> Card:
-    return replace(card, calibration=replace(card.calibration, **changes))  # type: ignore[arg-type]
+    return replace(card, calibration=replace(card.calibration, **changes))  # type: ignore[arg-type]  # any
 
 
 def test_changed_figures_are_the_card_makers_and_the_other_detectors_stay_ours() -> None:
@@ -86,7 +60,7 @@ def test_changed_figures_are_the_card_makers_and_the_other_detectors_stay_ours()
         {"source": "measured by facekit"},
     ):
         assert owners(reread(changed(card, **changes))) == [THEIRS, OURS], changes
-        assert recognized(changed(card, **changes)).calibration.figures_by is THEIRS
+        assert recognized(changed(card, **changes)).calibration.all_measured_by is THEIRS
 
 
 def test_another_space_is_the_card_makers() -> None:
@@ -116,10 +90,10 @@ def test_another_file_is_the_card_makers() -> None:
 def test_our_figures_hold_for_our_input_alone(change: dict[str, object]) -> None:
     """Divided by 1e30, all photos are one to the network, so that any two people are the same."""
     card = shipped_card()
-    changed_input = replace(card.input, **change)  # type: ignore[arg-type]
+    changed_input = replace(card.input, **change)  # type: ignore[arg-type]  # any
     assert set(owners(replace(card, input=changed_input))) == {THEIRS}
 
 
 def test_a_card_without_figures_has_no_owner() -> None:
     card = replace(shipped_card(), calibration=Calibration())
-    assert recognized(card).calibration.figures_by is None
+    assert recognized(card).calibration.all_measured_by is None

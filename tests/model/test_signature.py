@@ -23,7 +23,7 @@ ed25519 = pytest.importorskip(
     "cryptography.hazmat.primitives.asymmetric.ed25519",
     reason="no cryptography: pip install '.[encrypt]'",
 )
-from cryptography.hazmat.primitives import serialization  # noqa: E402
+from cryptography.hazmat.primitives import serialization  # noqa: E402  # after importorskip
 
 PEM = serialization.Encoding.PEM
 
@@ -58,7 +58,7 @@ Members = dict[str, bytes]
 def repacked(archive: Path, change: Callable[[Members], object]) -> Path:
     """The archive with other members, packed by Python's tarfile."""
     with tarfile.open(archive) as tar:
-        members = {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
+        members = {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]  # regular files
     change(members)
     output = archive.with_name("changed.tar")
     with tarfile.open(output, "w") as tar:
@@ -82,7 +82,7 @@ def test_a_signed_archive_is_imported_by_its_signers_public_key(
     done = run("models", "import", archive, "--trusted", keys[1])
     assert done.exit_code == 0, done.stderr
     assert stored_names() == ("toy",)
-    assert not list(home.rglob("signature.json"))
+    assert not list(home.rglob(".signature.json"))
 
 
 def test_without_a_key_a_signed_archive_is_imported_as_any(home: Path, archive: Path) -> None:
@@ -114,7 +114,7 @@ def test_openssl_agrees_with_the_signature(
     """The message is written here by hand, as the module's documentation has it."""
     with tarfile.open(archive) as tar:
         tar.extractall(tmp_path / "out", filter="data")
-    signature = json.loads((tmp_path / "out" / "signature.json").read_bytes())["signature"]
+    signature = json.loads((tmp_path / "out" / ".signature.json").read_bytes())["signature"]
     (tmp_path / "signature").write_bytes(bytes.fromhex(signature))
     sums = subprocess.run(
         "sha256sum toy/*.json toy/*.tflite | LC_ALL=C sort -k 2",
@@ -136,8 +136,8 @@ def changed_card(members: Members) -> None:
 
 def replaced_signature(**changes: object) -> Callable[[Members], None]:
     def change(members: Members) -> None:
-        whole = {**json.loads(members["signature.json"]), **changes}
-        members["signature.json"] = json.dumps(whole).encode()
+        whole = {**json.loads(members[".signature.json"]), **changes}
+        members[".signature.json"] = json.dumps(whole).encode()
 
     return change
 
@@ -145,7 +145,7 @@ def replaced_signature(**changes: object) -> Callable[[Members], None]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda members: members.pop("signature.json"), "is not signed"),
+        (lambda members: members.pop(".signature.json"), "is not signed"),
         (changed_card, "was changed after it was signed"),
         (lambda members: members.pop("toy/toy_int8.tflite"), "was changed after it was signed"),
         (replaced_signature(signature="00" * 64), "was changed after it was signed"),
@@ -154,8 +154,8 @@ def replaced_signature(**changes: object) -> Callable[[Members], None]:
         (replaced_signature(signature=3), "cannot be read as the signature"),
         (replaced_signature(schema_version=2), "cannot be read as the signature"),
         (replaced_signature(public_key="00" * 32), "is signed by the key 0000"),
-        (lambda m: m.update({"signature.json": b"[" * 9999}), "cannot be read as the signature"),
-        (lambda m: m.update({"signature.json": b" " * 1_000_001}), "more than the 1 MB"),
+        (lambda m: m.update({".signature.json": b"[" * 9999}), "cannot be read as the signature"),
+        (lambda m: m.update({".signature.json": b" " * 1_000_001}), "more than the 1 MB"),
     ],
 )
 def test_what_is_not_as_it_was_signed_is_refused(
@@ -216,3 +216,16 @@ def test_weights_have_no_signature(home: Path, data: Path, keys: tuple[Path, Pat
     done = run("models", "import", file, "--as", "x", "--trusted", keys[1])
     assert done.exit_code == 2
     assert "--trusted is for archives" in done.stderr
+
+
+@pytest.mark.parametrize("name", [".signature.json", "signature.json/a.json"])
+def test_a_signature_is_no_model(archive: Path, name: str) -> None:
+    """Alone it holds nothing to import, and a folder of its name is none."""
+
+    def alone(members: Members) -> None:
+        content = members[".signature.json"]
+        members.clear()
+        members[name] = content
+
+    with pytest.raises(ModelMismatchError, match="Nothing was imported"):
+        import_models(repacked(archive, alone))

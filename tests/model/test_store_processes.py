@@ -50,7 +50,7 @@ def wait_for(condition: Path) -> None:
 
 def test_the_second_of_two_waits_and_does_not_build_again(home: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with start("first", log, 1.0) as first:
+    with start("first", log, 5.0) as first:  # the second starts meanwhile
         wait_for(log)
         with start("second", log, 0.0) as second:
             assert second.communicate(timeout=20)[0] == b"waiting\n"

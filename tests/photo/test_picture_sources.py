@@ -50,8 +50,16 @@ class TestFileObjects:
         assert file.tell() < 3_000_000
 
     def test_text_is_refused(self) -> None:
-        with pytest.raises(UsageError, match="opened as text"):
+        with pytest.raises(UsageError, match="it gives str, not bytes; open it as binary"):
             load_picture(io.StringIO("text"))  # type: ignore[arg-type]  # refused
+
+    def test_one_that_is_read_in_another_way_is_not_taken_for_text(self) -> None:
+        class Whole:
+            def read(self) -> bytes:
+                raise NotImplementedError
+
+        with pytest.raises(UsageError, match=r"read\(\) takes 1 positional argument"):
+            load_picture(Whole())  # type: ignore[arg-type]  # refused
 
     def test_what_cannot_be_read_is_an_image_error(self, tmp_path: Path) -> None:
         path = tmp_path / "a.png"
@@ -60,6 +68,12 @@ class TestFileObjects:
             pass
         with pytest.raises(ImageError, match=r"a\.png"):
             load_picture(file)
+
+
+def test_the_limit_is_one_of_bytes_whatever_the_elements() -> None:
+    source = memoryview(bytes(2000)).cast("I")
+    with pytest.raises(ImageTooLargeError, match="more bytes than the limit"):
+        load_picture(source, limits=ImageLimits(max_bytes=1000))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("buffer", [bytearray, memoryview])

@@ -13,6 +13,7 @@ import pytest
 from facekit.enums import CropRule, FacePolicy, Flip, PersonRule, ResizeFilter
 from facekit.errors import (
     AmbiguousFaceError,
+    ImageError,
     ModelMismatchError,
     NoFaceError,
     NoOperatingPointError,
@@ -22,15 +23,17 @@ from facekit.gallery.records import Template
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
 from facekit.model.card import embedder_of
 from facekit.model.store import InstalledModel, find
-from facekit.photo.decode import read_image
+from facekit.photo.decode import load_picture, read_image
 from facekit.photo.write import write_png
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
+from facekit.pipeline.records import LocatedPicture
 from facekit.runtime.litert import LiteRtNet
 from facekit.template.calibration import Calibration
-from facekit.template.file import EmbeddingRow, EmbeddingTable, write_embeddings
+from facekit.template.file import write_embeddings
+from facekit.template.table import EmbeddingRow, EmbeddingTable
 from facekit.template.threshold import card_threshold
-from facekit.types import CropSpec
+from facekit.types import CropSpec, Face
 
 DATA = Path(__file__).parents[1] / "data"
 PHOTOS = [DATA / f"{name}.jpg" for name in ("obama", "obama2", "biden")]
@@ -195,3 +198,11 @@ def test_the_whole_picture_as_the_crop_is_not_what_the_card_was_measured_with() 
     whole = Pipeline(find("facenet512-casia"), options=PipelineOptions(crop=crop))
     with pytest.raises(NoOperatingPointError, match="crop rule"):
         card_threshold(whole.model.card.calibration, whole.threshold_space)
+
+
+def test_a_face_that_cannot_be_cropped_is_told_with_its_photo() -> None:
+    """A detector from outside may put all landmarks at one place."""
+    face = Face(np.array([1, 1, 9, 9], np.float32), np.ones((5, 2), np.float32), 0.9)
+    located = LocatedPicture(load_picture(PHOTOS[0]), (face,), (face,))
+    with pytest.raises(ImageError, match=r"obama\.jpg: Landmarks that all coincide"):
+        Pipeline(find("sface")).crop(located)

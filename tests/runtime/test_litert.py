@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -170,6 +171,12 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be read"):
         LiteRtNet(tmp_path)
+
+
+def test_a_pipe_is_told_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "net.tflite")
+    with pytest.raises(StorageError, match=r"net\.tflite is a pipe, .*regular file is needed"):
+        LiteRtNet(tmp_path / "net.tflite")
 
 
 def test_a_name_that_is_not_ascii(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from facekit.system.inputs import (
     read_member,
     reading,
 )
+from tests.sparse_file import four_terabytes
 
 KIND = InputKind("a pair list", PairListError, max_bytes=1000)
 
@@ -37,8 +38,7 @@ def test_a_file_up_to_the_limit_is_read(tmp_path: Path) -> None:
 
 def test_a_larger_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    with path.open("wb") as file:
-        file.truncate(1 << 40)  # a terabyte, none of it on disk
+    four_terabytes(path)
     with pytest.raises(PairListError, match=r"x has more than the 0 MB that a pair list may have"):
         read_input(path, KIND)
 

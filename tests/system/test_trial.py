@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from facekit.system.trial import Died, try_each
+from facekit.system.trial import Died, limit_memory, try_each
 
 HERE = "tests.system.test_trial"
 
@@ -63,3 +64,15 @@ def test_what_this_process_finds_is_found_there(tmp_path: Path, monkeypatch: Any
     (tmp_path / "found_there.py").write_text("def double(number): return 2 * number\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert list(try_each("found_there:double", [1, 2])) == [2, 4]
+
+
+def limited(gibibytes: int) -> list[int]:
+    """Run in the other process: its limits once it has limited itself, in GiB."""
+    resource.setrlimit(resource.RLIMIT_DATA, (gibibytes << 30, gibibytes << 30))
+    limit_memory()
+    return [limit >> 30 for limit in resource.getrlimit(resource.RLIMIT_DATA)]
+
+
+def test_a_lower_limit_of_memory_is_kept() -> None:
+    """Only root may raise a hard limit: for anybody else it would be an error."""
+    assert list(try_each(f"{HERE}:limited", [4])) == [[4, 4]]

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from facekit.board.manifest import MANIFEST, Bundle, model_file
+from facekit.board.manifest import Bundle, model_file
 from facekit.board.match import ThisBoard
 from facekit.cli import cli
 from facekit.enums import Device, LiteRtPackage
 from facekit.errors import AcceleratorError, ModelMismatchError, PackageError
 from facekit.model import store
 from facekit.model.card import Task
+from facekit.model.folders import BUNDLE_MANIFEST
 from facekit.tasks import doctor, doctor_models
 from facekit.tasks.doctor_results import Part, Report
 from facekit.version import __version__
@@ -297,7 +298,7 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
         content = (TINY / "int8.tflite").read_bytes()
         write_model(folder / "models" / "toy", "toy", "int8", content)
         write_model(folder / "models" / "faces", "faces", "int8", content, task=Task.DETECTION)
-        (folder / MANIFEST).write_text(made.to_json())
+        (folder / BUNDLE_MANIFEST).write_text(made.to_json())
         return folder
 
     return make

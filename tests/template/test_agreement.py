@@ -28,6 +28,12 @@ AGREEING = (
 )
 
 
+def test_rates_may_be_rounded_to_two_digits() -> None:
+    require_agreement([(0.4, 1e-2), (0.5, 1.04e-3)], [("best-accuracy", 0.49, 1.0e-3)])
+    with pytest.raises(ValueError, match="cannot rise with the threshold"):
+        require_agreement([(0.4, 1e-2), (0.5, 1.06e-3)], [("best-accuracy", 0.49, 1.0e-3)])
+
+
 @pytest.mark.parametrize("points", AGREEING)
 def test_rates_that_fall_with_the_threshold_are_accepted(
     points: Sequence[tuple[str, float, float | None]],

@@ -125,3 +125,26 @@ def test_a_galleries_templates_say_how_they_were_mirrored() -> None:
     plain, summed = (space_of(with_flip(flip), detector=None) for flip in (Flip.NONE, Flip.SUM))
     with pytest.raises(ModelMismatchError, match="mirror image sum"):
         plain.require_same(summed, where="The gallery")
+
+
+@pytest.mark.parametrize("answer", [0.0, np.nan, np.inf])
+def test_an_answer_without_direction_is_told_of_the_network(answer: float) -> None:
+    class Same(Halves):
+        def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+            return (np.full((len(batch), 2), answer, np.float32),)
+
+    with pytest.raises(ModelMismatchError, match="embedding of zeros, or of values that are not"):
+        embedder_of(Same(), with_flip(Flip.NONE)).embed(CROP)
+
+
+def test_an_embedding_that_is_the_mean_itself_has_no_direction() -> None:
+    (mean,) = embedder_of(Halves(), with_flip(Flip.NONE)).embed(CROP).tolist()
+    embedder = embedder_of(Halves(), with_flip(Flip.NONE, mean))
+    with pytest.raises(ModelMismatchError, match="embedding of zeros"):
+        embedder.embed(CROP)
+
+
+def test_crops_of_a_wrong_size_are_not_the_networks_fault() -> None:
+    embedder = embedder_of(Halves(), with_flip(Flip.NONE))
+    with pytest.raises(ValueError, match="Crops must be uint8 of shape"):
+        embedder.embed(CROP[:, :2])

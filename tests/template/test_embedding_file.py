@@ -16,16 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facekit.errors import EmbeddingFileError, ModelMismatchError, StorageError
-from facekit.template.file import (
-    SUFFIXES,
-    EmbeddingRow,
-    EmbeddingTable,
-    read_embeddings,
-    write_embeddings,
-)
+from facekit.template.file import SUFFIXES, read_embeddings, write_embeddings
 from facekit.template.match import centered as centered_about
 from facekit.template.match import unit_length
 from facekit.template.space import mean_sha256_of
+from facekit.template.table import EmbeddingRow, EmbeddingTable
 from tests.template.spaces import CHANGES, MEAN, SPACE
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)

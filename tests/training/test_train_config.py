@@ -60,6 +60,7 @@ def test_changes_are_toml_values() -> None:
     assert parse_change("augment.flip=false") == ("augment.flip", False)
     assert parse_change("optimizer.step_epochs = [1, 2]") == ("optimizer.step_epochs", [1, 2])
     assert parse_change("loss=arcface") == ("loss", "arcface")
+    assert parse_change(f"loss={'[' * 20_000}") == ("loss", "[" * 20_000)
     with pytest.raises(UsageError, match="NAME=VALUE"):
         parse_change("epochs")
 

@@ -66,7 +66,7 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
 
 
 def _list_notes(listed: ModelList) -> Iterator[str]:
-    from facekit.template.wording import CARD_MAKERS
+    from facekit.template.wording import CARD_MAKER_TEXT
 
     yield f"default: {listed.default.model}, set by {listed.default.origin}"
     if any(one.size_bytes is None and one.download_bytes is not None for one in listed.models):
@@ -79,7 +79,7 @@ def _list_notes(listed: ModelList) -> Iterator[str]:
             )
     for model in listed.models:
         if model.match_rate and model.match_rate.measured_by is MeasuredBy.CARD_MAKER:
-            yield f"{model.name}: TAR {CARD_MAKERS}"
+            yield f"{model.name}: TAR measured by {CARD_MAKER_TEXT}"
     for model in listed.models:
         if model.speed and not model.speed.is_here:
             yield f"* on {model.speed.machine}; facekit models list --measure measures here"
@@ -118,7 +118,7 @@ def operating_points(points: Iterable[OperatingPoint]) -> list[str]:
 
 def print_checked(checked: CheckedFiles) -> None:
     shown = StreamedTable(
-        Column("STATE", len("DAMAGED")), Column("FIGURES BY", len("card-maker")), Column("FILE")
+        Column("STATE", len("DAMAGED")), Column("MEASURED BY", len("card-maker")), Column("FILE")
     )
     for file in checked.files:
         by = "-" if file.measured_by is None else file.measured_by.value
@@ -166,7 +166,7 @@ def _print_entry(entry: RegistryEntry, *, stored: bool) -> None:
 
 def _print_card(path: Path, card: Card, *, in_registry: bool) -> None:
     """What `_print_entry` has not said."""
-    from facekit.template.wording import CARD_MAKERS
+    from facekit.template.wording import CARD_MAKER_TEXT
 
     fields = [
         ("stored", str(path)),
@@ -184,8 +184,8 @@ def _print_card(path: Path, card: Card, *, in_registry: bool) -> None:
             ("embedding", f"{card.embedding_size} numbers, {centered}{_MIRROR[card.flip]}")
         )
         fields.append(("calibrated", card.calibration.source or "no"))
-        if card.calibration.figures_by is MeasuredBy.CARD_MAKER:
-            fields.append(("figures", CARD_MAKERS))
+        if card.calibration.all_measured_by is MeasuredBy.CARD_MAKER:
+            fields.append(("measured by", CARD_MAKER_TEXT))
         fields += _point_fields(card.calibration.operating_points)
     fields.append(("made with", ", ".join(f"{name} {text}" for name, text in card.tools.items())))
     _print_fields(fields)

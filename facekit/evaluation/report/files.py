@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
 
+from facekit.enums import Metric
 from facekit.errors import StorageError, UsageError
 from facekit.evaluation.embeddings import PhotoCropper
 from facekit.evaluation.protocols.lfw import LfwFolder
 from facekit.evaluation.records import (
+    SCHEMA_VERSION,
     EvaluationReport,
     ModelResult,
     ScoredPair,
-    pairs_csv,
-    report_json,
 )
 from facekit.evaluation.report.page import ErrorGallery, report_html
 from facekit.evaluation.report.plots import draw_figures, png, svg
@@ -29,10 +32,15 @@ from facekit.evaluation.run import ReportColumn
 from facekit.photo.write import jpeg_bytes
 from facekit.system.extras import require
 from facekit.system.files import put_in_place
+from facekit.template.metrics import distance
 
 REPORT = "report.json"
 _WORST = 12
 """Number of errors of each kind that the page shows."""
+_PAIR_COLUMNS = (
+    *("model", "fold", "line", "a", "b", "same", "similarity"),
+    *("threshold", "threshold_similarity", "called_same"),
+)
 
 
 def require_writable(folder: Path) -> None:
@@ -109,3 +117,26 @@ def _gallery(result: ModelResult, column: ReportColumn, photos: LfwFolder) -> Er
         shown(worst_false_non_matches(result, _WORST)),
         str(cropper.pipeline.crop_spec),
     )
+
+
+def report_json(report: EvaluationReport) -> str:
+    """Returns the JSON, without the single pairs, with `schema_version`."""
+    whole = {"schema_version": SCHEMA_VERSION, **report.to_dict()}
+    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+
+
+def pairs_csv(report: EvaluationReport) -> str:
+    """Returns a line per pair and model; `similarity` and `called_same` are empty without a
+    score."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_PAIR_COLUMNS)
+    for model in report.models:
+        for pair in model.pairs:
+            called = "" if pair.called_same is None else int(pair.called_same)
+            writer.writerow(
+                [model.model.label, pair.fold, pair.line, pair.a, pair.b, int(pair.same),
+                 pair.similarity, distance(pair.threshold_similarity, Metric.COSINE),
+                 pair.threshold_similarity, called]
+            )  # fmt: skip
+    return text.getvalue()

@@ -9,7 +9,7 @@ from typing import Any
 from facekit.errors import StorageError
 from facekit.gallery.postgres.schema import SCHEMA, TABLES, search_accurately
 from facekit.gallery.postgres.seals import Seals
-from facekit.gallery.postgres.space import read_mean
+from facekit.gallery.postgres.space import read_mean, read_space
 
 _MOST_FAULTS = 20  # maximum number of reported faults of one kind
 _RECALL_QUERIES = 100
@@ -25,16 +25,18 @@ def faults(connection: Any, seals: Seals) -> list[str]:
         *_vector_faults(connection, seals),
     ]
     try:
-        read_mean(connection, seals)
+        read_mean(connection, seals, read_space(connection, seals))
     except StorageError as error:
         found.append(str(error))
+    if found:
+        return found
     recall = recall_at_1(connection)
     if recall is not None and recall < _LEAST_RECALL:
-        found.append(
+        return [
             f"The index finds {recall:.1%} of the nearest templates; rebuild it: "
             f"REINDEX INDEX {SCHEMA}.template_embedding"
-        )
-    return found
+        ]
+    return []
 
 
 def _schema_faults(connection: Any) -> Iterator[str]:

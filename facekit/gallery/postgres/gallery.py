@@ -56,7 +56,7 @@ class PostgresGallery:
         try:
             with postgres_schema.translated(url):
                 self._schema_version = postgres_schema.bring_up(self._connection, url)
-                self._seals = read_seals(self._connection, self._where)
+                self._seals = read_seals(self._connection, f"Gallery {shown_url(url)}")
         except BaseException:
             self._connection.close()
             raise
@@ -119,7 +119,8 @@ class PostgresGallery:
 
     def mean(self) -> Float32Array | None:
         with self._reading():
-            return postgres_space.read_mean(self._connection, self._seals)
+            space = postgres_space.read_space(self._connection, self._seals)
+            return postgres_space.read_mean(self._connection, self._seals, space)
 
     def add(
         self,
@@ -135,14 +136,18 @@ class PostgresGallery:
         name = checked_name(name)
         with self._transaction():
             postgres_space.bind(self._connection, space, mean, seals=self._seals)
-            # The update locks the row, so that nobody removes the person before the commit.
-            ((person_id, seal),) = self._rows(
-                f"INSERT INTO {SCHEMA}.person (name, seal, enrolled_at) VALUES (%s, %s, %s) "
-                "ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING person_id, seal",
-                *(name, _NEW, now_utc()),
+            # The update locks the row, so that nobody removes the person before the commit.  xmax
+            # is 0 in a row that was just inserted, which no transaction has locked or updated.
+            ((person_id, seal, is_new),) = self._rows(
+                f"INSERT INTO {SCHEMA}.person (name, seal, enrolled_at) VALUES (%s, '', %s) "
+                "ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name "
+                "RETURNING person_id, seal, xmax = 0",
+                *(name, now_utc()),
             )
-            if seal == _NEW:
+            if is_new:
                 self._name(person_id, name)
+            else:
+                self._seals.name(person_id, name, seal)
             return sum(self._insert(person_id, template) for template in templates)
 
     def recenter(
@@ -176,10 +181,11 @@ class PostgresGallery:
         unique_violation = postgres_schema.psycopg().errors.UniqueViolation
         with self._transaction():
             rows = self._rows(
-                f"SELECT person_id FROM {SCHEMA}.person WHERE name = %s FOR UPDATE", old
+                f"SELECT person_id, name, seal FROM {SCHEMA}.person WHERE name = %s FOR UPDATE", old
             )
             if not rows:
                 return False
+            self._seals.name(*rows[0])
             try:
                 self._name(rows[0][0], new)
             except unique_violation as error:
@@ -207,7 +213,7 @@ class PostgresGallery:
             own = postgres_space.read_space(self._connection, self._seals)
             if own is None:
                 return [[] for _ in queries]
-            own.require_same(space, where=self._where)
+            own.require_same(space, where=self._seals.where)
             return [
                 searching.rank(self._connection, self._seals, query, rule=rule, top=top)
                 for query in queries
@@ -253,10 +259,6 @@ class PostgresGallery:
             ).rowcount
         )
 
-    @property
-    def _where(self) -> str:
-        return f"Gallery {shown_url(self._url)}"
-
     def _vacuum(self) -> None:
         with postgres_schema.translated(self._url):
             for table in ("template", "spare_template"):  # not within a transaction
@@ -285,8 +287,6 @@ class PostgresGallery:
             yield
 
 
-_NEW = b""
-"""The seal of a person who is being enrolled, until the person's number is known."""
 _PEOPLE = f"""
 SELECT person_id, name, person.seal, count(template_id), person.enrolled_at
 FROM {SCHEMA}.person LEFT JOIN {SCHEMA}.template USING (person_id)

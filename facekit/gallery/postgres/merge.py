@@ -20,7 +20,7 @@ _STORED = f"{_COLUMNS}, embedding, seal"
 def merge(connection: Any, seals: Seals, name: str, other: str) -> Merge | None:
     """See Gallery.merge."""
     require_two(name, other)
-    people = _locked(connection, name, other)
+    people = _locked(connection, seals, name, other)
     if len(people) < 2:
         return None
     (person_id, _), (other_id, enrolled_at) = people[name], people[other]
@@ -56,7 +56,7 @@ def merge(connection: Any, seals: Seals, name: str, other: str) -> Merge | None:
 
 def unmerge(connection: Any, seals: Seals, name: str, other: str) -> Merge | None:
     """See Gallery.unmerge."""
-    people = _locked(connection, name, other)
+    people = _locked(connection, seals, name, other)
     if name not in people:
         return None
     person_id, _ = people[name]
@@ -146,14 +146,17 @@ def _take_spares(connection: Any, seals: Seals, person_id: int) -> None:
         )
 
 
-def _locked(connection: Any, name: str, other: str) -> dict[str, tuple[int, str]]:
-    """Locks both people's rows; returns the number and enrollment time of each existing person."""
+def _locked(connection: Any, seals: Seals, name: str, other: str) -> dict[str, tuple[int, str]]:
+    """Locks both people's rows; returns the number and enrollment time of each existing person.
+
+    Raises StorageError for a name that was changed, or is another person's.
+    """
     rows = connection.execute(
-        f"SELECT name, person_id, enrolled_at FROM {SCHEMA}.person WHERE name IN (%s, %s) "
+        f"SELECT person_id, name, seal, enrolled_at FROM {SCHEMA}.person WHERE name IN (%s, %s) "
         "ORDER BY person_id FOR UPDATE",
         (name, other),
     ).fetchall()
-    return {found: (person_id, enrolled_at) for found, person_id, enrolled_at in rows}
+    return {seals.name(*sealed): (sealed[0], enrolled_at) for *sealed, enrolled_at in rows}
 
 
 def _merge_of(connection: Any, seals: Seals, merge_id: int) -> Merge:

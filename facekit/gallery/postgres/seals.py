@@ -35,11 +35,11 @@ class Seals:
 
     def of_name(self, person_id: int, name: str) -> bytes:
         """Returns the checksum that is stored beside a name."""
-        return checksum(owned_name(self.gallery_id, person_id, name), b"name")
+        return checksum(owned_name(self.gallery_id, person_id, name))
 
     def of_space(self, description: str) -> bytes:
         """Returns the checksum that is stored beside the description of the template space."""
-        return checksum(owned_space(self.gallery_id, description), b"space")
+        return checksum(owned_space(self.gallery_id, description))
 
     def name(self, person_id: int, name: str, seal: bytes) -> str:
         """Returns a stored name.  Raises StorageError if it differs from its checksum."""

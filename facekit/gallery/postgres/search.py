@@ -33,7 +33,7 @@ def rank(
     rows = connection.execute(
         "SELECT template_id, person_id, photo_sha256, vector_send(embedding), template.seal "
         f"FROM {SCHEMA}.template WHERE {column} = ANY(%s) ORDER BY template_id",
-        (list(proposed),),
+        (proposed,),
     ).fetchall()
     if not rows:
         return []
@@ -96,6 +96,7 @@ def _candidates(
         for person_id, name, seal, count in rows
     }
     return [
-        Candidate(found[person_id][0], similarity, found[person_id][1])
+        Candidate(name, similarity, count)
         for person_id, similarity in ranked
+        for name, count in (found[person_id],)
     ]

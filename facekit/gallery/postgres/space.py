@@ -14,11 +14,11 @@ import numpy as np
 from facekit.gallery.damage import changed_space
 from facekit.gallery.postgres.schema import SCHEMA, fix_dimension, make_index
 from facekit.gallery.postgres.seals import Seals
-from facekit.gallery.records import require_mean
+from facekit.gallery.records import require_mean, stored_mean
 from facekit.reporter import Reporter
 from facekit.system.fields import Fields
 from facekit.template.match import recentered
-from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
+from facekit.template.space import TemplateSpace, parse_space
 from facekit.types import Float32Array
 
 _ROWS_AT_ONCE = 1_000
@@ -38,25 +38,26 @@ def read_space(connection: Any, seals: Seals, *, lock: str = "") -> TemplateSpac
     return parse_space(Fields(json.loads(row[0]), "space"))
 
 
-def read_mean(connection: Any, seals: Seals) -> Float32Array | None:
-    """Returns the mean (D,) of the space, or None.  Raises StorageError if it was changed."""
-    space = read_space(connection, seals)
+def read_mean(connection: Any, seals: Seals, space: TemplateSpace | None) -> Float32Array | None:
+    """Returns the mean (D,) of the gallery's space, None if it has none, or if there is no space.
+
+    Raises StorageError if the mean was changed.
+    """
     if space is None:
         return None
     (content,) = connection.execute(f"SELECT mean FROM {SCHEMA}.space").fetchone()
-    mean = np.frombuffer(content, "<f4") if content else None
-    if mean_sha256_of(mean) != space.mean_sha256:
-        raise changed_space(seals.where, "mean embedding")
-    return mean
+    return stored_mean(content, space, seals.where)
 
 
 def bind(connection: Any, space: TemplateSpace, mean: Float32Array | None, *, seals: Seals) -> None:
     """Fixes the template space and mean of a gallery that has none.
 
-    Raises ModelMismatchError if the gallery has another space.
+    Raises ModelMismatchError if the gallery has another space, and ValueError if the SHA-256 of the
+    mean to be fixed is not the one that `space` names.
     """
     own = read_space(connection, seals, lock="FOR SHARE")  # blocks recentering until the commit
     if own is None:
+        require_mean(mean, space)
         if _write(connection, space, mean, "DO NOTHING", seals=seals):
             fix_dimension(connection, space.size)
         own = read_space(connection, seals, lock="FOR SHARE")
@@ -78,7 +79,7 @@ def recenter(
         if own is not None:
             own.require_same(space, where=seals.where)
         return 0
-    old_mean = read_mean(connection, seals)
+    old_mean = read_mean(connection, seals, own)
     (count,) = connection.execute(f"SELECT count(*) FROM {SCHEMA}.template").fetchone()
     connection.execute(f"DROP INDEX IF EXISTS {SCHEMA}.template_embedding")
     blocks = reporter.steps(
@@ -122,11 +123,7 @@ def _write(
     *,
     seals: Seals,
 ) -> int:
-    """Writes the row of space and mean; returns the number of written rows.
-
-    Raises ValueError if the SHA-256 of `mean` is not `space.mean_sha256`.
-    """
-    require_mean(mean, space)
+    """Writes the row of space and mean; returns the number of written rows."""
     description = json.dumps(space.to_dict())
     content = b"" if mean is None else mean.astype("<f4").tobytes()
     return int(

@@ -14,8 +14,8 @@ from facekit.gallery.search.codes import encoded
 from facekit.gallery.search.exact import VectorTable
 from facekit.gallery.sqlite.search import stamp_of
 from facekit.gallery.sqlite.session import SqliteSession
+from facekit.template.match import require_unit
 
-_NORM_TOLERANCE = 1e-3  # float16 storage changes a length by up to 5e-4
 _ROWS_AT_ONCE = 10_000
 _MOST_FAULTS = 20  # maximum number of reported faults of one kind
 
@@ -27,8 +27,8 @@ def faults(session: SqliteSession) -> list[str]:
     """
     found = [*_file_faults(session), *_person_faults(session), *_merge_faults(session)]
     try:
-        session.mean()
         space = session.space()
+        session.mean(space)
     except StorageError as error:
         return [*found, str(error)]
     if space is not None:
@@ -53,7 +53,7 @@ def _file_faults(session: SqliteSession) -> Iterator[str]:
 def _person_faults(session: SqliteSession) -> Iterator[str]:
     for table, number in (("person", "person_id"), ("merge", "other_id")):
         rows = session.connection.execute(f"SELECT {number}, name, seal FROM {table}")
-        changed = (name for person_id, name, seal in rows if session.seal(person_id, name) != seal)
+        changed = (name for one, name, seal in rows if session.name_seal(one, name) != seal)
         for name in islice(changed, _MOST_FAULTS):
             yield f"The name {name!r} was changed or moved."
     for (name,) in session.connection.execute(
@@ -84,10 +84,8 @@ def _vector_faults(session: SqliteSession, dimension: int) -> Iterator[str]:
     faulty = 0
     for name, person_id, photo, sha256, blob in rows:
         try:
-            vector = session.codec.decode([blob], [session.owner(person_id, sha256)], dimension)[0]
-            norm = float(np.linalg.norm(vector))
-            if not abs(norm - 1) <= _NORM_TOLERANCE:
-                raise ValueError(f"length {norm:.4g} in place of 1")
+            owner = session.owner(person_id, sha256)
+            require_unit(session.codec.decode([blob], [owner], dimension))
         except (ValueError, TypeError) as error:
             yield f"The template of {name} from {photo}: {error}."
             faulty += 1

@@ -100,7 +100,7 @@ class AesGcmCodec:
     def seal(self, content: bytes) -> bytes:
         """Returns a code that only the key can make, RFC 7693's keyed BLAKE2b."""
         return hashlib.blake2b(
-            content, key=self.key, digest_size=_SEAL_BYTES, person=b"facekit name"
+            content, key=self.key, digest_size=_SEAL_BYTES, person=b"facekit seal"
         ).digest()
 
 

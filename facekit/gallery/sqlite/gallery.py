@@ -129,7 +129,7 @@ class SqliteGallery:
 
     def mean(self) -> Float32Array | None:
         with self._session.reading():
-            return self._session.mean()
+            return self._session.mean(self._session.space())
 
     def add(
         self,
@@ -163,7 +163,9 @@ class SqliteGallery:
         self._search.delete_caches()  # before and after, so that a kill between them leaves no copy
         with self._session.writing():
             removed = self._connection.execute(
-                "DELETE FROM template WHERE person_id = ?", (self._session.person_id(name),)
+                "DELETE FROM template WHERE person_id = (SELECT person_id FROM person "
+                "WHERE name = ?)",
+                (name,),
             ).rowcount
             self._connection.execute("DELETE FROM person WHERE name = ?", (name,))
             if removed:
@@ -233,6 +235,7 @@ class SqliteGallery:
     def _bind(self, space: TemplateSpace, mean: Float32Array | None) -> None:
         own = self._session.space()
         if own is None:
+            require_mean(mean, space)
             self._session.set_space(space, mean)
         else:
             own.require_same(space, where=f"Gallery {self.path}")

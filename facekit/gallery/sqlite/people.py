@@ -17,10 +17,10 @@ def people(session: SqliteSession, name: str | None = None) -> list[Person]:
 
     Raises StorageError for a name that was changed.
     """
+    where, values = ("", ()) if name is None else ("WHERE person.name = ? ", (name,))
     with session.reading():
         rows = session.connection.execute(
-            _PEOPLE + "WHERE ? IS NULL OR person.name = ? GROUP BY person_id ORDER BY name",
-            (name, name),
+            f"{_PEOPLE}{where}GROUP BY person_id ORDER BY name", values
         )
         return [
             Person(session.sealed_name(person_id, stored, seal), template_count, enrolled_at)
@@ -51,6 +51,6 @@ def rename(session: SqliteSession, old: str, new: str) -> bool:
             return False
         session.connection.execute(
             "UPDATE person SET name = ?, seal = ? WHERE person_id = ?",
-            (new, session.seal(person_id, new), person_id),
+            (new, session.name_seal(person_id, new), person_id),
         )
         return True

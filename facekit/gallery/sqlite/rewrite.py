@@ -43,11 +43,12 @@ def recenter(
     empty or already has this space.  Raises ModelMismatchError if the spaces differ in more
     than the mean, and StorageError for a damaged vector or mean.
     """
-    current, old_mean = session.space(), session.mean()
+    current = session.space()
     if current is None or not current.differs_by_mean_alone(space):
         if current is not None:
             current.require_same(space, where=f"Gallery {session.path}")
         return 0
+    old_mean = session.mean(current)
     count = session.one("SELECT count(*) FROM template")
     blocks = reporter.steps(
         _blocks(session), length=-(-count // _ROWS_AT_ONCE), label="recentering"
@@ -126,9 +127,14 @@ def _seal(session: SqliteSession, codec: VectorCodec) -> None:
         connection.executemany(
             f"UPDATE {table} SET seal = ? WHERE {number} = ? AND name = ?",
             [
-                (session.seal(one, session.sealed_name(one, name, seal), codec=codec), one, name)
+                (
+                    session.name_seal(one, session.sealed_name(one, name, seal), codec=codec),
+                    one,
+                    name,
+                )
                 for one, name, seal in rows
             ],
         )
     for (description,) in connection.execute("SELECT description FROM space").fetchall():
-        connection.execute("UPDATE space SET seal = ?", (session.space_seal(description, codec),))
+        seal = session.space_seal(description, codec=codec)
+        connection.execute("UPDATE space SET seal = ?", (seal,))

@@ -7,19 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from facekit.enums import VectorType
 from facekit.errors import StorageError
 from facekit.gallery.damage import changed_name, changed_space, damaged
-from facekit.gallery.records import require_mean
+from facekit.gallery.records import stored_mean
 from facekit.gallery.seals import owned_name, owned_space, vector_owner
 from facekit.gallery.sqlite import file as sqlite_file
 from facekit.gallery.sqlite.encryption import AesGcmCodec, SecretSource, unlock
 from facekit.gallery.sqlite.vectors import PlainCodec, VectorCodec
 from facekit.system.fields import Fields
 from facekit.template.match import require_unit
-from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
+from facekit.template.space import TemplateSpace, parse_space
 from facekit.types import Float32Array
 
 _HAS_TEMPLATES = "SELECT EXISTS (SELECT 1 FROM template UNION ALL SELECT 1 FROM spare_template)"
@@ -83,11 +81,18 @@ class SqliteSession:
         self.set_meta("removals", str(int(self.meta("removals")) + 1))
 
     def person_id(self, name: str) -> int | None:
-        """Returns the person's number, None if nobody has this name."""
+        """Returns the person's number, None if nobody has this name.
+
+        Raises StorageError if the name was changed, or is another person's.
+        """
         row = self.connection.execute(
-            "SELECT person_id FROM person WHERE name = ?", (name,)
+            "SELECT person_id, seal FROM person WHERE name = ?", (name,)
         ).fetchone()
-        return None if row is None else int(row[0])
+        if row is None:
+            return None
+        person_id, seal = row
+        self.sealed_name(person_id, name, seal)
+        return int(person_id)
 
     def add_person(self, name: str, enrolled_at: str, *, person_id: int | None = None) -> int:
         """Adds a person without templates; returns the person's number, a new one by default."""
@@ -96,7 +101,7 @@ class SqliteSession:
         assert person_id is not None
         self.connection.execute(
             "UPDATE person SET seal = ? WHERE person_id = ?",
-            (self.seal(person_id, name), person_id),
+            (self.name_seal(person_id, name), person_id),
         )
         return person_id
 
@@ -115,33 +120,31 @@ class SqliteSession:
         row = self.connection.execute("SELECT description, seal FROM space").fetchone()
         if row is None:
             if self.one(_HAS_TEMPLATES):
-                raise changed_space(f"Gallery {self.path}", "template space")
+                raise StorageError(
+                    f"Gallery {self.path} is damaged: its template space is missing. Restore a "
+                    "copy."
+                )
             return None
         if self.space_seal(row[0]) != row[1]:
             raise changed_space(f"Gallery {self.path}", "template space")
         return parse_space(Fields(json.loads(row[0]), "space"))
 
-    def space_seal(self, description: str, codec: VectorCodec | None = None) -> bytes:
+    def space_seal(self, description: str, *, codec: VectorCodec | None = None) -> bytes:
         """Returns the bytes that are stored beside the description of the template space."""
         return (codec or self.codec).seal(owned_space(self.gallery_id, description))
 
-    def mean(self) -> Float32Array | None:
-        """Returns the mean (D,) that was subtracted from the vectors, or None.
+    def mean(self, space: TemplateSpace | None) -> Float32Array | None:
+        """Returns the mean (D,) of the gallery's space, which was subtracted from the vectors.
 
-        Raises StorageError if it was changed.
+        None if none was, or if there is no space.  Raises StorageError if the mean was changed.
         """
-        space = self.space()
         if space is None:
             return None
         (content,) = self.connection.execute("SELECT mean FROM space").fetchone()
-        mean = np.frombuffer(content, "<f4") if content else None
-        if mean_sha256_of(mean) != space.mean_sha256:
-            raise changed_space(f"Gallery {self.path}", "mean embedding")
-        return mean
+        return stored_mean(content, space, f"Gallery {self.path}")
 
     def set_space(self, space: TemplateSpace, mean: Float32Array | None) -> None:
         """Stores the gallery's template space and the space's mean, which replace earlier ones."""
-        require_mean(mean, space)
         description = json.dumps(space.to_dict())
         self.connection.execute(
             "INSERT INTO space VALUES (1, ?, ?, ?) ON CONFLICT (space_id) DO UPDATE "
@@ -160,20 +163,20 @@ class SqliteSession:
         """
         return vector_owner(self.gallery_id, person_id, photo_sha256)
 
-    def seal(self, person_id: int, name: str, *, codec: VectorCodec | None = None) -> bytes:
+    def name_seal(self, person_id: int, name: str, *, codec: VectorCodec | None = None) -> bytes:
         """Returns the bytes that bind a name to its person; they are stored beside the name."""
         return (codec or self.codec).seal(owned_name(self.gallery_id, person_id, name))
 
     def sealed_name(self, person_id: int, name: str, seal: bytes) -> str:
         """Returns the name.  Raises StorageError if it was changed, or is another person's."""
-        if not isinstance(name, str) or self.seal(person_id, name) != seal:
+        if not isinstance(name, str) or self.name_seal(person_id, name) != seal:
             raise changed_name(f"Gallery {self.path}", name)
         return name
 
     def decoded(
         self, blobs: Sequence[bytes], owners: Sequence[bytes], dimension: int
     ) -> Float32Array:
-        """Decodes stored vectors to (N, dimension) float32 of unit length, centered by `mean()`.
+        """Decodes stored vectors to (N, dimension) float32 of unit length, centered by `mean`.
 
         Raises StorageError for a vector that was changed.
         """

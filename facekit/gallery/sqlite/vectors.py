@@ -62,7 +62,7 @@ class PlainCodec:
         return unpack(packed, self.vector_type, dimension)
 
     def seal(self, content: bytes) -> bytes:
-        return checksum(content, b"name")
+        return checksum(content)
 
 
 def pack(vector: Float32Array, vector_type: VectorType) -> bytes:

@@ -7,10 +7,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import AcceleratorError, ModelBuildError, ModelMismatchError
+from facekit.errors import AcceleratorError, ModelMismatchError
 from facekit.graph.inspect.network import Network, Operator, Tensor, count_macs, count_parameters
+from facekit.graph.weights import MAX_BYTES
 from facekit.runtime.interpreter import new_interpreter, require_model_file
+from facekit.system.inputs import InputKind, read_input, reading
 
+LITERT_MODEL = InputKind("a LiteRT model", ModelMismatchError, max_bytes=MAX_BYTES)
 _READER = "facekit.graph.read.litert_file"
 
 
@@ -33,10 +36,8 @@ def inspect_litert(path: Path) -> Network:
     """
     require_model_file(path)
     reader = file_reader()
-    try:
-        return _network(reader.read_tables(path.read_bytes()))
-    except (ModelBuildError, *reader.PARSE_ERRORS) as error:
-        raise ModelMismatchError(f"{path}: {error}") from error
+    with reading(LITERT_MODEL, path):
+        return _network(reader.read_tables(read_input(path, LITERT_MODEL)))
 
 
 def _network(tables: Any) -> Network:

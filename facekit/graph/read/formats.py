@@ -7,6 +7,7 @@ that recognizes a file is used.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from facekit.graph.read.facenet_pb import is_graph, read_frozen_graph
 from facekit.graph.read.facenet_pytorch import read_facenet_pytorch
 from facekit.graph.read.hdf5 import is_hdf5
 from facekit.graph.read.keras_archive import (
+    is_keras_archive,
     is_keras_model,
     is_keras_weights,
     read_keras,
     read_keras_weights,
-    require_harmless,
 )
 from facekit.graph.read.litert import is_litert, read_litert_graph
 from facekit.graph.read.network import ImportedNetwork
@@ -37,6 +38,11 @@ from facekit.graph.read.tf_checkpoint import is_checkpoint, read_checkpoint
 from facekit.graph.read.torch_file import is_torch_file
 from facekit.graph.weights import WEIGHTS
 from facekit.system.inputs import reading
+from facekit.system.trial import Died, limit_memory, try_each
+
+_TRY = f"{__name__}:try_reading"
+_LONGEST_S = 120.0
+"""Seconds after which reading a file is given up.  A file of 100 MB takes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +113,42 @@ def find_format(path: Path) -> SourceFormat:
     reads it as HDF5 ends by it.
     """
     with reading(WEIGHTS, path):
-        is_folder = path.is_dir()  # only checkpoints are stored as folders
-        if not is_folder:
-            require_harmless(path)
-        candidates = [FORMATS["tf-checkpoint"]] if is_folder else FORMATS.values()
-        matches = [source_format for source_format in candidates if source_format.recognizes(path)]
-    if not matches:
+        if not path.is_dir():
+            _require_harmless(path)
+        return _recognized(path)
+
+
+def _recognized(path: Path) -> SourceFormat:
+    # Only checkpoints are stored as folders.
+    candidates = [FORMATS["tf-checkpoint"]] if path.is_dir() else FORMATS.values()
+    found = next((candidate for candidate in candidates if candidate.recognizes(path)), None)
+    if found is None:
         titles = ", ".join(source_format.title for source_format in FORMATS.values())
         raise ModelBuildError(
             f"{path} is in no format that facekit knows. Known: an archive of "
             f"`facekit models export`, {titles}."
         )
-    return matches[0]
+    return found
+
+
+def _require_harmless(path: Path) -> None:
+    """Reads a file in HDF5 or a .keras archive in another process.
+
+    The HDF5 library trusts much of what is in a file, so that a damaged file may end the process
+    that reads it.  Raises ModelBuildError if it does, or takes minutes.
+    """
+    if is_hdf5(path) or is_keras_archive(path):
+        (answer,) = try_each(_TRY, [str(path)], longest_s=_LONGEST_S)
+        if isinstance(answer, Died):
+            raise ModelBuildError(
+                f"{path} is not read: the process that tried to {answer.how}. It is damaged, "
+                "or made to do harm."
+            )
+
+
+def try_reading(path: str) -> None:
+    """Reads a file as the caller of `find_format` does, or as much of it as can be read."""
+    limit_memory()
+    with suppress(Exception):
+        found = _recognized(Path(path))
+        found.read(Path(path), size=None) if found.whole_network else found.read(Path(path))

@@ -16,7 +16,7 @@ from facekit.system.extras import require
 from facekit.system.inputs import InputKind, open_input, reading
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_HDF5 = InputKind("an HDF5 file of weights", ModelBuildError, max_bytes=MAX_BYTES)
+_HDF5 = InputKind("an HDF5 file of weights", ModelBuildError)
 _NUMBERS = "fiub"  # NumPy's kinds of dtypes: floats, integers and booleans
 
 
@@ -30,14 +30,24 @@ def is_hdf5(path: Path) -> bool:
 
 
 @contextmanager
-def open_hdf5(path: Path, content: BinaryIO | None = None) -> Iterator[Any]:
+def open_hdf5(
+    path: Path, content: BinaryIO | None = None, *, kind: InputKind = _HDF5
+) -> Iterator[Any]:
     """Opens the file `path`, or `content`, which is an HDF5 file within it, and yields it.
 
-    Raises ModelBuildError for everything that is raised in the context, and MissingExtraError if
-    h5py is not installed.
+    Raises the error of the kind if a group or a dataset lies in another file, and for everything
+    that is raised in the context; and MissingExtraError if h5py is not installed.
     """
     h5py = require("h5py", extra="convert", needed_for=f"Reading {path.name}")
-    with reading(_HDF5, path), h5py.File(content or path, "r") as file:
+    with reading(kind, path), h5py.File(content or path, "r") as file:
+
+        def refuse_links(group: str, item: Any) -> None:
+            for name in item if isinstance(item, h5py.Group) else ():
+                if isinstance(item.get(name, getlink=True), h5py.ExternalLink):
+                    raise ValueError(f"{group}/{name} lies in another file")
+
+        refuse_links("", file)
+        file.visititems(lambda name, item: refuse_links(f"/{name}", item))
         yield file
 
 

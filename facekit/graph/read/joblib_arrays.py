@@ -13,11 +13,10 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph.read.pickled import BuiltObject, read_pickle
-from facekit.graph.weights import MAX_BYTES
 from facekit.system.inputs import InputKind, reading
 from facekit.types import Float32Array
 
-_ARRAYS = InputKind("a list of arrays by joblib", ModelBuildError, max_bytes=MAX_BYTES)
+_ARRAYS = InputKind("a list of arrays by joblib", ModelBuildError)
 _WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _DTYPE = ("numpy", "dtype")
 _NDARRAY = ("numpy", "ndarray")

@@ -28,15 +28,11 @@ from facekit.graph.read.hdf5 import is_hdf5, list_datasets, open_hdf5, read_arra
 from facekit.graph.read.keras_model import list_layers, read_keras_graph
 from facekit.graph.read.network import ImportedNetwork
 from facekit.graph.weights import MAX_BYTES, SourceWeights, Take, reading_graph
-from facekit.system.inputs import InputKind, open_input, open_zip, parse_json, read_member, reading
-from facekit.system.trial import Died, try_each
+from facekit.system.inputs import InputKind, open_input, open_zip, parse_json, read_member
 from facekit.types import Float32Array
 
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
 _MODEL = "model_config"
-_TRY = f"{__name__}:try_reading"
-_LONGEST_S = 120.0
-"""Seconds after which reading a file is given up.  A file of 100 MB takes one."""
 _KERAS = InputKind("a Keras model of layers", ModelBuildError, max_bytes=MAX_BYTES)
 _TRAINING_ONLY = re.compile(r"^optimizer/|/seed_generator/")
 """Variables of training, which an embedding network does not use."""
@@ -52,33 +48,12 @@ _NETS = {
 """The key is the layer that computes the embedding."""
 
 
-def require_harmless(path: Path) -> None:
-    """Reads a file in HDF5 or a .keras archive in another process.
-
-    The HDF5 library trusts much of what is in a file, so that a damaged file may end the process
-    that reads it.  Raises ModelBuildError if it does, or takes minutes.
-    """
-    if is_hdf5(path) or _is_archive(path):
-        for answer in try_each(_TRY, [str(path)], longest_s=_LONGEST_S):
-            if isinstance(answer, Died):
-                raise ModelBuildError(
-                    f"{path} is not read: the process that tried to {answer.how}. It is damaged, "
-                    "or made to do harm."
-                )
-
-
-def try_reading(path: str) -> None:
-    """Reads every dataset, or as many as can be read."""
-    with suppress(Exception), _open_weights(Path(path)) as file:
-        read_arrays(list_datasets(file))
-
-
 def is_keras_model(path: Path) -> bool:
     """Returns whether the file is a .keras archive, or an .h5 file with a model's configuration.
 
     Raises ModelBuildError if it cannot be read.
     """
-    return _is_archive(path) or _is_hdf5_with(path, lambda file: _MODEL in file.attrs)
+    return is_keras_archive(path) or _is_hdf5_with(path, lambda file: _MODEL in file.attrs)
 
 
 def is_keras_weights(path: Path) -> bool:
@@ -89,7 +64,8 @@ def is_keras_weights(path: Path) -> bool:
     return _is_hdf5_with(path, lambda file: hasattr(file.get("layers"), "keys"))
 
 
-def _is_archive(path: Path) -> bool:
+def is_keras_archive(path: Path) -> bool:
+    """Returns whether the file is a .keras archive."""
     names: list[str] = []
     with (
         suppress(ModelBuildError),
@@ -114,11 +90,10 @@ def read_keras(path: Path) -> ImportedNetwork:
     Raises ModelBuildError if the file is damaged or too large, or if a layer, which the message
     names, is not supported, and MissingExtraError if h5py is not installed.
     """
-    is_archive = _is_archive(path)
-    with _open_weights(path) as file:
+    with _open_weights(path) as (file, config):
         tensors, ignored = _read_tensors(file)
-        if is_archive:
-            model = parse_json(_read_archive(path, _CONFIG))
+        if config is not None:
+            model = parse_json(config)
             datasets = _datasets_by_layer(file, _groups(list_layers(model)))
         else:
             model = parse_json(file.attrs[_MODEL])
@@ -135,7 +110,7 @@ def read_keras_weights(path: Path) -> ImportedNetwork:
     Raises ModelBuildError, naming the tensor, if a tensor does not fit, and MissingExtraError if
     h5py is not installed.
     """
-    with _open_weights(path) as file:
+    with _open_weights(path) as (file, _):
         tensors, ignored = _read_tensors(file)
         datasets = _datasets_by_layer(file, ())
     last = next((layer for layer in _NETS if layer in datasets), None)
@@ -185,30 +160,30 @@ def _build_network(
     return ImportedNetwork(graph, ignored)
 
 
-def _read_archive(path: Path, member: str) -> bytes:
-    with (
-        open_input(path, _KERAS) as file,
-        open_zip(file, max_bytes=MAX_BYTES) as archive,
-    ):
-        return read_member(archive, member)
-
-
 @contextmanager
-def _open_weights(path: Path) -> Iterator[Any]:
+def _open_weights(path: Path) -> Iterator[tuple[Any, bytes | None]]:
     """Opens the HDF5 file that `path` is or, if it is a .keras archive, holds, and yields it.
 
+    The second value is the configuration in the archive, None for an HDF5 file.
     Raises ModelBuildError for everything that is raised in the context.
     """
-    content = io.BytesIO(_read_archive(path, _WEIGHTS)) if _is_archive(path) else None
-    with open_hdf5(path, content) as file, reading(_KERAS, path):
-        yield file
+    content = config = None
+    if not is_hdf5(path):
+        with (
+            open_input(path, _KERAS) as packed,
+            open_zip(packed, max_bytes=MAX_BYTES) as archive,
+        ):
+            content = io.BytesIO(read_member(archive, _WEIGHTS))
+            config = read_member(archive, _CONFIG)
+    with open_hdf5(path, content, kind=_KERAS) as file:
+        yield file, config
 
 
 def _read_tensors(file: Any) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     """Returns the datasets by name, and the names of the datasets of training only."""
     datasets = list_datasets(file)
-    ignored = tuple(name for name in datasets if _TRAINING_ONLY.search(name))
-    return read_arrays({name: datasets[name] for name in datasets if name not in ignored}), ignored
+    needed = {name: found for name, found in datasets.items() if not _TRAINING_ONLY.search(name)}
+    return read_arrays(needed), tuple(name for name in datasets if name not in needed)
 
 
 def _datasets_by_layer(file: Any, groups: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -6,7 +6,6 @@ outside the file.  This module checks all lengths before they are used.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,15 +21,10 @@ from numpy.typing import NDArray
 from facekit.errors import ModelBuildError
 from facekit.graph.graph import Shape
 from facekit.graph.weights import MAX_BYTES
-from facekit.system.inputs import InputKind, reading
+from facekit.system.inputs import InputKind
 
 OMITTED_INPUT = -1
 """The index of an optional input that an operator does not have."""
-PARSE_ERRORS = (
-    *(struct.error, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    MemoryError,
-)
-"""The exceptions that damaged content can cause while it is read."""
 
 IDENTIFIER = b"TFL3"
 LITERT = InputKind("a LiteRT model", ModelBuildError, max_bytes=MAX_BYTES)
@@ -126,23 +120,23 @@ class LiteRtTables:
 def read_tables(content: bytes) -> LiteRtTables:
     """Parses a LiteRT file.
 
-    Raises ModelBuildError if the content is not a LiteRT file, or is damaged.
+    Raises ValueError if the content is not a LiteRT file.  If it is damaged, any exception may be
+    raised, so that it must be called within `reading`.
     """
-    with reading(LITERT, "it"):
-        if content[4:8] != IDENTIFIER:
-            raise ValueError("the bytes TFL3 are not in their place")
-        model = schema.Model.GetRootAs(content)
-        graph = model.Subgraphs(0)
-        tensors = tuple(
-            _tensor(model, graph.Tensors(index), content)
-            for index in _checked_range(graph.TensorsLength(), _MAX_PARTS)
-        )
-        operators = tuple(
-            _operator(model, graph.Operators(index), len(tensors))
-            for index in _checked_range(graph.OperatorsLength(), _MAX_PARTS)
-        )
-        inputs, outputs = (_indices(graph, which, len(tensors)) for which in ("Inputs", "Outputs"))
-        return LiteRtTables(tensors, operators, inputs, outputs, model.SubgraphsLength())
+    if content[4:8] != IDENTIFIER:
+        raise ValueError("the bytes TFL3 are not in their place")
+    model = schema.Model.GetRootAs(content)
+    graph = model.Subgraphs(0)
+    tensors = tuple(
+        _tensor(model, graph.Tensors(index), content)
+        for index in _checked_range(graph.TensorsLength(), _MAX_PARTS)
+    )
+    operators = tuple(
+        _operator(model, graph.Operators(index), len(tensors))
+        for index in _checked_range(graph.OperatorsLength(), _MAX_PARTS)
+    )
+    inputs, outputs = (_indices(graph, which, len(tensors)) for which in ("Inputs", "Outputs"))
+    return LiteRtTables(tensors, operators, inputs, outputs, model.SubgraphsLength())
 
 
 def _tensor(model: Any, raw: Any, content: bytes) -> FileTensor:

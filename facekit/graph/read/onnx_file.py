@@ -103,15 +103,20 @@ def is_onnx(path: Path) -> bool:
     )
 
 
-def read_onnx_model(path: Path) -> tuple[Any, int]:
-    """Returns the file's GraphProto, with external tensors loaded, and the operator set version.
+def parse_onnx(path: Path) -> Any:
+    """Returns the file's ModelProto.  Raises ModelBuildError if it is not an ONNX model."""
+    return parse(path, _MODEL, ONNX)
 
-    Raises ModelBuildError if the file is not an ONNX model, if its operator set is not supported,
-    if it has more nodes than a face network, or if a file with tensors is missing.
+
+def read_onnx_model(model: Any, folder: Path) -> tuple[Any, int]:
+    """Returns the GraphProto, with external tensors loaded, and the operator set version.
+
+    `folder` is that of the file of `model`, in which the external tensors are.
+    Raises ModelBuildError if there are no nodes or more than a face network has, if the operator
+    set is not supported, or if a file with tensors is missing.
     """
-    model = parse(path, _MODEL, ONNX)
     if not model.graph.node:
-        raise ModelBuildError(f"{path} is not a model in ONNX: it has no nodes.")
+        raise ModelBuildError("it is not a model in ONNX, because it has no nodes.")
     versions = [
         operator_set.version
         for operator_set in model.opset_import
@@ -129,7 +134,7 @@ def read_onnx_model(path: Path) -> tuple[Any, int]:
     outside = [tensor for tensor in model.graph.initializer if tensor.data_location]
     loaded_bytes = 0
     for tensor in outside:
-        _load_external(tensor, path.parent, MAX_BYTES - loaded_bytes)
+        _load_external(tensor, folder, MAX_BYTES - loaded_bytes)
         loaded_bytes += len(tensor.raw_data)
     return model.graph, versions[0]
 
@@ -139,7 +144,7 @@ def external_tensor_files(path: Path) -> tuple[Path, ...]:
 
     Raises ModelBuildError if the file is not an ONNX model, or refers to a file outside its folder.
     """
-    initializers = parse(path, _MODEL, ONNX).graph.initializer
+    initializers = parse_onnx(path).graph.initializer
     with reading(ONNX, path):
         outside = (tensor for tensor in initializers if tensor.data_location)
         return tuple(dict.fromkeys(_external_path(tensor, path.parent) for tensor in outside))

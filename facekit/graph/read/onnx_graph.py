@@ -22,6 +22,7 @@ from facekit.graph.read.onnx_elementwise import ELEMENTWISE_READERS
 from facekit.graph.read.onnx_file import (
     FLOAT32,
     ONNX,
+    parse_onnx,
     read_onnx_model,
     require_onnx_operator,
     tensor_values,
@@ -64,8 +65,9 @@ def read_onnx_graph(
     its attributes are not supported, or a tensor is missing, has an inconsistent shape or is not
     finite.
     """
+    model = parse_onnx(path)
     with reading_graph(ONNX, path):
-        source, opset = read_onnx_model(path)
+        source, opset = read_onnx_model(model, path.parent)
         return _Reader(source, opset).graph(name, (DYNAMIC, DYNAMIC) if any_size else size)
 
 

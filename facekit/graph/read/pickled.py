@@ -119,7 +119,9 @@ def read_pickle(
 
 
 def _pop_to_mark(stack: list[Any]) -> list[Any]:
-    mark = next(index for index in reversed(range(len(stack))) if stack[index] is _MARK)
+    mark = next((index for index in reversed(range(len(stack))) if stack[index] is _MARK), None)
+    if mark is None:
+        raise ValueError("the pickle has no mark where one is needed")
     members = stack[mark + 1 :]
     del stack[mark:]
     return members

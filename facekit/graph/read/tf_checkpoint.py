@@ -75,11 +75,12 @@ def read_checkpoint(path: Path) -> ImportedNetwork:
     index = checkpoint_files(path)[0]
     with reading(CHECKPOINT, index):
         variables = read_index(index)
-        ignored = tuple(sorted(name for name in variables if _TRAINING_ONLY.search(name)))
-        needed = {name: found for name, found in variables.items() if name not in ignored}
-        size = sum(found.size for found in needed.values() if found is not None)
-        if size > MAX_BYTES:
-            raise ValueError(f"its variables have {size} bytes; {MAX_BYTES} are allowed")
+        needed = {
+            name: found for name, found in variables.items() if not _TRAINING_ONLY.search(name)
+        }
+        total_bytes = sum(found.size for found in needed.values() if found is not None)
+        if total_bytes > MAX_BYTES:
+            raise ValueError(f"its variables have {total_bytes} bytes; {MAX_BYTES} are allowed")
         tensors = {
             name: np.zeros(0, np.object_) if found is None else found.read()
             for name, found in needed.items()
@@ -87,6 +88,7 @@ def read_checkpoint(path: Path) -> ImportedNetwork:
     size = read_embedding_size(tensors, EMBEDDING_KERNEL, axis=1, origin=index.name)
     weights = SourceWeights(tensors, variable_source, origin=index.name)
     graph = inception_resnet_v1(weights, embedding_size=size)
+    ignored = tuple(sorted(variables.keys() - needed.keys()))
     return ImportedNetwork(graph, ignored, Architecture.INCEPTION_RESNET_V1)
 
 

@@ -29,7 +29,10 @@ SCHEMA_VERSION = 1
 SETTINGS_NAME = "align.json"
 FAILURES_NAME = "failures.csv"
 _SETTINGS = InputKind(
-    "the settings of a folder of crops; remove it, or pass --force", InputError, max_bytes=1_000_000
+    "the settings of a folder of crops",
+    InputError,
+    max_bytes=1_000_000,
+    remedy="Remove it, or pass --force.",
 )
 _FAILURES = InputKind("a list of failures", InputError, max_bytes=1 << 30)
 _COLUMNS = ("photo", "error", "message")
@@ -100,9 +103,9 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
     Raises InputError if the file cannot be read or does not hold an object.
     """
     path = folder / SETTINGS_NAME
-    if not path.exists():
-        return None
     with reading(_SETTINGS, path):
+        if not path.exists():
+            return None
         raw = parse_json(read_input(path, _SETTINGS))
         if not isinstance(raw, dict):
             raise ValueError("it must hold an object")
@@ -161,9 +164,9 @@ def read_failures(folder: Path) -> tuple[PhotoFailure, ...]:
     Raises InputError if the file cannot be read or is not valid.
     """
     path = folder / FAILURES_NAME
-    if not path.exists():
-        return ()
     with reading(_FAILURES, path):
+        if not path.exists():
+            return ()
         rows = list(csv.reader(read_input(path, _FAILURES).decode().splitlines()))
     if not rows or tuple(rows[0]) != _COLUMNS or any(len(row) != len(_COLUMNS) for row in rows):
         raise InputError(f"{path} is not a list with the columns {', '.join(_COLUMNS)}.")

@@ -12,28 +12,12 @@ from click.testing import CliRunner, Result
 
 from facekit.cli import cli
 from facekit.errors import ModelMismatchError
-from facekit.model import tried
+from facekit.model import trial
 from facekit.model.archive import export_models, import_models
-from facekit.model.card import Task
+from facekit.model.checksum import sha256_of
 from facekit.model.store import find, stored_names
-from facekit.model.tried import require_tried
-from tests.model.made_up_model import write_model, write_network
-
-WHEN_RUN = dict.fromkeys(range(684, 688), 0xFF)
-WHEN_OPENED = {16: 0, 18: 0, 796: 1, 797: 0, 798: 0, 799: 0}
-"""Bytes of open_sides.tflite by their offsets, with which LiteRT 2 reads outside the file."""
-
-
-def crashing(data: Path, folder: Path, changes: dict[int, int]) -> Path:
-    """A detector whose card is right, and which ends LiteRT's process by SIGSEGV."""
-    content = bytearray((data / "nets" / "open_sides.tflite").read_bytes())
-    for offset, value in changes.items():
-        content[offset] = value
-    return write_detector(folder, bytes(content))
-
-
-def write_detector(folder: Path, content: bytes) -> Path:
-    return write_model(folder, content=content, task=Task.DETECTION, crop=None, embedding_size=0)
+from tests.model.crashing_networks import WHEN_OPENED, WHEN_RUN, crashing, write_detector
+from tests.model.made_up_model import write_network
 
 
 def refused(*arguments: object) -> str:
@@ -47,7 +31,7 @@ def refused(*arguments: object) -> str:
 def test_a_network_that_crashes_its_runtime_is_refused(
     home: Path, data: Path, tmp_path: Path, command: str
 ) -> None:
-    path = crashing(data, tmp_path / "made", WHEN_OPENED if command == "inspect" else WHEN_RUN)
+    path = crashing(data, tmp_path / "made", WHEN_RUN if command == "draft" else WHEN_OPENED)
     export_models([str(path)], tmp_path / "a.tar")
     said = refused(
         *{
@@ -68,23 +52,27 @@ def test_a_network_that_crashes_its_runtime_is_refused(
 def test_a_network_whose_process_is_killed_is_not_used(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tried, "_TRIAL", "tests.model.test_tried:abort")
+    monkeypatch.setattr(trial, "_TRIAL", "tests.model.test_network_trial:abort")
     with pytest.raises(ModelMismatchError, match="process that tried it was ended by SIGABRT"):
         find(write_network(tmp_path / "made"))
     assert not (home / "tried.json").exists()
 
 
-def abort(_path: str) -> None:
+def abort(_item: object) -> None:
     os.abort()
 
 
-def test_what_ran_is_remembered_by_its_sha256(
+def test_what_ran_is_remembered_by_its_sha256_and_its_cards(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = find(write_network(tmp_path / "first"))
-    assert json.loads((home / "tried.json").read_bytes()) == [first.card.file_sha256]
-    monkeypatch.setattr(tried, "_TRIAL", "no_such_module:function")  # another trial would fail
+    sha256, card = first.card.file_sha256, first.path.with_suffix(".json")
+    assert json.loads((home / "tried.json").read_bytes()) == [f"{sha256} {sha256_of(card)}"]
+    monkeypatch.setattr(trial, "_TRIAL", "no_such_module:function")  # another trial would fail
     assert find(write_network(tmp_path / "a copy")).card.file_sha256 == first.card.file_sha256
+    card.write_text(card.read_text().replace('"std": 128', '"std": 64'))
+    with pytest.raises(ModelMismatchError, match="ended with exit code 1"):
+        find(first.path)
     with pytest.raises(ModelMismatchError, match="ended with exit code 1"):
         find(write_network(tmp_path / "other", variant="int8"))
 
@@ -99,7 +87,7 @@ def test_a_damaged_memory_is_none(home: Path, tmp_path: Path) -> None:
 def test_a_network_that_does_not_answer_is_given_up(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tried, "_LONGEST_S", 0.01)
+    monkeypatch.setattr(trial, "_LONGEST_S", 0.01)
     with pytest.raises(ModelMismatchError, match=r"has not answered within 0\.01 s"):
         find(write_network(tmp_path / "made"))
 
@@ -146,9 +134,4 @@ def test_answers_that_are_no_numbers_are_refused(home: Path, data: Path, tmp_pat
 def test_a_file_for_an_npu_is_opened_only(home: Path, data: Path, tmp_path: Path) -> None:
     content = (data / "nets" / "int8_vela.tflite").read_bytes()
     find(write_detector(tmp_path / "made", content))
-    assert json.loads((home / "tried.json").read_bytes()) == [hashlib.sha256(content).hexdigest()]
-
-
-def test_without_files_nothing_is_read(home: Path) -> None:
-    require_tried({})
-    assert not home.exists()
+    assert hashlib.sha256(content).hexdigest() in (home / "tried.json").read_text()
