@@ -121,7 +121,5 @@ def _try_each(
         status = fork.close()
         if line is None:
             yield Died(f"has not answered within {longest_s:g} s")
-        elif os.WIFSIGNALED(status):
-            yield Died(f"was ended by {signal.Signals(os.WTERMSIG(status)).name}")
         else:
-            yield Died(f"ended with exit code {os.WEXITSTATUS(status)}: ")
+            yield Died(trial._ending(os.waitstatus_to_exitcode(status), b""))
