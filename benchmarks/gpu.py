@@ -21,7 +21,6 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
@@ -35,18 +34,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from graph_in_torch import to_torch
+from graph_in_torch import ALLOWED, COMPARED, compare, cosines, to_torch
 
 from facekit.enums import Architecture
-from facekit.errors import MissingExtraError
 from facekit.graph.fold import fold_batch_norms
 from facekit.graph.graph import Graph, Operation
 from facekit.graph.probe import pattern
-from facekit.types import Float32Array
 
-COMPARED = 4
-ALLOWED = 1e-5
-"""The largest cosine distance between two embeddings of one image by two runtimes in float32."""
 _WARM_UP = 20
 _BURST = 10
 """Batches that are started before the CPU waits for the GPU."""
@@ -189,51 +183,6 @@ def machine(device: str) -> dict[str, Any]:
     cudnn: Any = torch.backends.cudnn
     libraries = {"cuda": torch.version.cuda, "cudnn": cudnn.version()}
     return {"device": torch.cuda.get_device_name(), "driver": driver, **versions, **libraries}
-
-
-def compare(
-    path: Path | None, graph: Graph, images: Float32Array, ours: Float32Array
-) -> dict[str, Any]:
-    """Returns how far `ours`, (N, D), lies from another runtime's embeddings of the images."""
-    for title, embed in (("LiteRT", _by_litert), ("ONNX Runtime", _by_onnx_runtime)):
-        try:
-            theirs = embed(path, graph, images)
-        except (ImportError, MissingExtraError):
-            continue
-        return {
-            "compared_with": title,
-            "cosine_distance": float(1 - cosines(ours, theirs).min()),
-            "cosine_distance_of_two_images": float(1 - cosines(ours, np.roll(ours, 1, 0)).max()),
-        }
-    return {"compared_with": "nothing: neither LiteRT nor ONNX Runtime is installed"}
-
-
-def _by_litert(path: Path | None, graph: Graph, images: Float32Array) -> Float32Array:
-    from facekit.graph.write.litert import to_litert
-    from facekit.runtime.litert import LiteRtNet
-
-    with tempfile.TemporaryDirectory() as folder:
-        if path is None or path.suffix == ".onnx":
-            path = Path(folder) / "net.tflite"
-            path.write_bytes(to_litert(graph))
-        return LiteRtNet(path).run(images)[0]
-
-
-def _by_onnx_runtime(path: Path | None, graph: Graph, images: Float32Array) -> Float32Array:
-    from facekit.graph.write.onnx import to_onnx
-    from facekit.runtime.onnx import OnnxNet
-
-    with tempfile.TemporaryDirectory() as folder:
-        if path is None or path.suffix != ".onnx":
-            path = Path(folder) / "net.onnx"
-            path.write_bytes(to_onnx(graph).model.SerializeToString())
-        return OnnxNet(path).run(images)[0]
-
-
-def cosines(some: Float32Array, others: Float32Array) -> Any:
-    """Row by row, in float64: (N, D) and (N, D) -> (N,)."""
-    a, b = some.astype(np.float64), others.astype(np.float64)
-    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
 def measure(

@@ -1,11 +1,15 @@
 """A facekit graph as a PyTorch module: the operations of facekit's embedding networks.
 
+`compare` compares the module's embeddings with those of LiteRT or ONNX Runtime.
+
 Images have channels first, and lie in memory with channels last.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +17,14 @@ import torch
 import torch.fx
 import torch.nn.functional as functional
 
-from facekit.errors import ModelBuildError
+from facekit.errors import MissingExtraError, ModelBuildError
 from facekit.graph.graph import NO_PADS, Graph, Node, Operation
 from facekit.graph.operations import same_pads
 from facekit.types import Float32Array
 
+COMPARED = 4
+ALLOWED = 1e-5
+"""The largest cosine distance between two embeddings of one image by two runtimes in float32."""
 _TO_FIRST = (0, 3, 1, 2)
 _TO_LAST = (0, 2, 3, 1)
 
@@ -164,3 +171,47 @@ _CONVERTERS: dict[Operation, Callable[[_Builder, Node], Any]] = {
     Operation.RESHAPE: _reshape,
     Operation.CONCATENATE: _concatenate,
 }
+
+
+def compare(
+    path: Path | None, graph: Graph, images: Float32Array, ours: Float32Array
+) -> dict[str, Any]:
+    """Returns how far `ours`, (N, D), lies from another runtime's embeddings of the images."""
+    for title, embed in (("LiteRT", _by_litert), ("ONNX Runtime", _by_onnx_runtime)):
+        try:
+            theirs = embed(path, graph, images)
+        except (ImportError, MissingExtraError):
+            continue
+        return {
+            "compared_with": title,
+            "cosine_distance": float(1 - cosines(ours, theirs).min()),
+            "cosine_distance_of_two_images": float(1 - cosines(ours, np.roll(ours, 1, 0)).max()),
+        }
+    return {"compared_with": "nothing: neither LiteRT nor ONNX Runtime is installed"}
+
+
+def _by_litert(path: Path | None, graph: Graph, images: Float32Array) -> Float32Array:
+    from facekit.graph.write.litert import to_litert
+    from facekit.runtime.litert import LiteRtNet
+
+    with tempfile.TemporaryDirectory() as folder:
+        if path is None or path.suffix == ".onnx":
+            path = Path(folder) / "net.tflite"
+            path.write_bytes(to_litert(graph))
+        return LiteRtNet(path).run(images)[0]
+
+
+def _by_onnx_runtime(_path: Path | None, graph: Graph, images: Float32Array) -> Float32Array:
+    from facekit.graph.write.onnx import to_onnx
+    from facekit.runtime.onnx import OnnxNet
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        path.write_bytes(to_onnx(graph).model.SerializeToString())
+        return OnnxNet(path).run(images)[0]
+
+
+def cosines(some: Float32Array, others: Float32Array) -> Any:
+    """Row by row, in float64: (N, D) and (N, D) -> (N,)."""
+    a, b = some.astype(np.float64), others.astype(np.float64)
+    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
