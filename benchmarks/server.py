@@ -107,9 +107,8 @@ def kills(pairs: Sequence[Pair], given: argparse.Namespace) -> None:
     gallery = Path("/tmp") / f"facekit-kills-{os.getpid()}.db"
     statuses: list[int] = []
     is_over = threading.Event()
-    with serving(
-        *("--workers", "2", "--threads", "1", "--queue", "64", "--gallery", str(gallery))
-    ) as (port, process):
+    options = ("--workers", "2", "--threads", "1", "--queue", "64", "--gallery", str(gallery))
+    with serving(*options) as (port, process):
 
         def ask(number: int) -> None:
             connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -273,12 +272,14 @@ def say(label: str, times: Sequence[float]) -> None:
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    """The worker processes; each is the child of the thread that has started it."""
+    found = []
+    for children in Path(f"/proc/{process.pid}/task").glob("*/children"):
+        with suppress(OSError):  # it has ended
+            for child in children.read_text().split():
+                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+    return found
 
 
 def memory_mb(process: subprocess.Popen[str]) -> float:
