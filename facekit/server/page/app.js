@@ -19,7 +19,7 @@ function select(tab) {
   contents[panelOf(tab).id]?.open();
 }
 
-const named = () => tabs.find((tab) => `#${panelOf(tab).id}` === location.hash) ?? tabs[0];
+const named = () => tabs.find((tab) => `#${panelOf(tab).id}` === location.hash);
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
 tabs.forEach((tab, index) => {
@@ -36,5 +36,5 @@ tabs.forEach((tab, index) => {
     tabs[place].focus();
   });
 });
-window.addEventListener("hashchange", () => select(named()));
-select(named());
+window.addEventListener("hashchange", () => named() && select(named()));
+select(named() ?? tabs[0]);

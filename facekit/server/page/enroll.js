@@ -15,7 +15,7 @@ export class Enroll {
       multiple: true,
       onfiles: (files) => this.add(files),
     });
-    this.list = el("ul", { class: "thumbs", "aria-label": "Photos to enroll" });
+    this.list = el("ul", { class: "thumbs", "aria-label": "Chosen photos" });
     this.input = el("input", { id: "enroll-name", required: true, maxlength: 200, autocomplete: "off" });
     this.submit = el("button", { class: "primary" }, "Enroll");
     this.result = el("div", { role: "status", class: "answer" });
