@@ -66,6 +66,7 @@ VERBS = {
     "models remove": ["models.remove"],
     "models export": ["models.export"],
     "models import": ["models.import_model", "models.import_options"],
+    "models key": ["models.key"],
     "models card": ["models.card", "models.card_draft"],
 }
 """By command, what Python has for it"""

@@ -198,6 +198,7 @@ NO_TABLE = frozenset(
         *("gallery init", "gallery rename", "gallery remove", "gallery merge", "gallery unmerge"),
         *("gallery rekey", "gallery recenter", "gallery export", "gallery import"),
         *("models fetch", "models build", "models import", "models remove", "models export"),
+        "models key",
         *("models card", "serve", "serve-stdin", "watch"),
     )
 )
