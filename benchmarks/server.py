@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 import facekit
 
 Pair = tuple[Path, Path]
-LOADED_MB = 150
-"""Resident memory of a worker whose networks are loaded, at least."""
+LOADED_SHARE = 0.8
+"""Of the memory that a worker has when the service is ready, from which one has loaded again."""
 
 
 def main() -> None:
@@ -123,10 +123,12 @@ def kills(pairs: Sequence[Pair], given: argparse.Namespace) -> None:
         clients = [threading.Thread(target=ask, args=(n,)) for n in range(given.clients)]
         for client in clients:
             client.start()
-        done = 0
+        done, ready_mb = 0, min(map(resident_mb, workers_of(process)))
         while done < given.kills:
             time.sleep(0.5)
-            loaded = [one for one in workers_of(process) if resident_mb(one) > LOADED_MB]
+            loaded = [
+                one for one in workers_of(process) if resident_mb(one) > LOADED_SHARE * ready_mb
+            ]
             if loaded:  # one that is killed while it loads is begun anew after 5 s
                 os.kill(loaded[done % len(loaded)], signal.SIGKILL)
                 done += 1
