@@ -35,7 +35,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
             "--token-file",
             type=FILE,
             envvar="FACEKIT_TOKEN_FILE",
-            help="The token that the service of --server asks for.",
+            help="Send the token in this file to the service of --server.",
         ),
         click.option(
             "--server",
